@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import FunctionType
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 from typing import Any
+
+from fastgrad.keras.constructor import constructor
 
 
 class Configured:
@@ -50,35 +52,41 @@ def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
 class FunctionOptionsMixin:
     """The part of built-in losses and metrics that stores the keyword options of their function.
 
-    The options are attributes and in the configuration. A class whose function has no options may name the function by class
-    keywords: ``class Poisson(FunctionLoss, function=poisson)``; the keyword ``name`` is the default name of its objects,
-    unless it is the name of the function.
+    The options are attributes and in the configuration. Class keywords describe a built-in class, as in
+    ``class Huber(NamedLoss, function=huber, name="huber_loss")``: the options of ``function`` are arguments of the constructor.
+    ``order`` lists the arguments if they are in another order than ``_order``. Other keywords are defaults of arguments; the
+    default name of objects is that of the function.
 
     Attributes:
         _omitted: the options that are neither attributes nor in the configuration.
+        _order: the arguments of constructors; ``*options`` stands for those of the function.
+        _shared_parameters: the parameters of the other arguments, by name.
     """
 
     _omitted: tuple[str, ...] = ()
-    _shown_options: dict[str, Any]
-    _function: Callable[..., Any]
+    _order: tuple[str, ...]
+    _shared_parameters: Mapping[str, Parameter]
+    _fn_kwargs: dict[str, Any]
 
-    def __init_subclass__(cls, function: Callable[..., Any] | None = None, name: str = "", **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if function is not None:
-            cls._function = staticmethod(function)
-            cls.__init__ = _init_with_name(cls, cls.__mro__[1], name or function.__name__)  # type: ignore[method-assign]
+    def __init_subclass__(
+        cls, function: Callable[..., Any] | None = None, order: tuple[str, ...] = (), **defaults: Any
+    ) -> None:
+        if function is None:
+            super().__init_subclass__(**defaults)
+            return
+        super().__init_subclass__()
+        options = dict(list(signature(function).parameters.items())[2:])
+        known = {**cls._shared_parameters, **options}
+        for name, default in {"name": function.__name__, **defaults}.items():
+            known[name] = known[name].replace(default=default)
+        names = order or [n for entry in cls._order for n in (options if entry == "*options" else [entry])]
 
-    def _show_options(self, options: dict[str, Any]) -> None:
-        shown_options = {name: value for name, value in options.items() if name not in self._omitted}
-        self.__dict__.update(shown_options, _shown_options=shown_options)
+        def body(self: Any, **arguments: Any) -> None:
+            super(cls, self).__init__(function, **arguments)  # type: ignore[call-arg]  # of the next base
 
+        cls.__init__ = constructor(cls.__module__, cls.__qualname__, [known[name] for name in names], body)  # type: ignore[method-assign]
 
-def _init_with_name(cls: type, base: type, name: str) -> Any:
-    """Returns ``base.__init__`` as the method of the subclass ``cls``, with ``name`` as the default of its argument ``name``."""
-    init = vars(base)["__init__"]
-    parameters = init.__code__.co_varnames[1 : init.__code__.co_argcount]
-    defaults = tuple(name if key == "name" else old for key, old in zip(parameters, init.__defaults__, strict=True))
-    copy = FunctionType(init.__code__, init.__globals__, "__init__", defaults, init.__closure__)
-    copy.__module__, copy.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
-    copy.__annotations__ = init.__annotations__
-    return copy
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._shown_options = {name: value for name, value in self._fn_kwargs.items() if name not in self._omitted}
+        self.__dict__.update(self._shown_options)

@@ -63,7 +63,7 @@ READERS = {
     "kernels/collectives/start.py": (2, JOB),
     "kernels/runtime/processors.py": (4, SYSTEM),
     "kernels/runtime/thread_spreading.py": (1, SYSTEM),
-    "core/peer_names.py": (2, OWN),
+    "core/peer_names.py": (3, OWN),
     "core/printing.py": (1, OWN),
     "ops/replica_messages.py": (2, JOB),
     "storage/archive_extraction.py": (6, "tar.gz"),

@@ -9,7 +9,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations, regularizers
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
-from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
+from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
 
 
 class _Elementwise(SameShape):
@@ -178,17 +178,15 @@ class PReLU(SameShape):
 
     _config_names = (*weight_arguments("alpha"), "shared_axes")
 
+    @with_weight_arguments(alpha="Zeros")
     def __init__(
         self,
-        alpha_initializer: Any = "Zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
+        *,
         shared_axes: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
-        set_weight_arguments(self, alpha=(alpha_initializer, alpha_regularizer, alpha_constraint))
         if shared_axes is not None:
             shared_axes = list(shared_axes) if isinstance(shared_axes, (list, tuple)) else [shared_axes]
         self.shared_axes = shared_axes

@@ -11,7 +11,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import initializers
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
-from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments
+from fastgrad.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
 from fastgrad.keras.settings import epsilon
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.activation import relu
@@ -73,6 +73,9 @@ class BatchNormalization(SameShape):
         *("beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"),
     )
 
+    @with_weight_arguments(
+        beta="zeros", gamma="ones", other_initializers=("moving_mean_initializer", "moving_variance_initializer")
+    )
     def __init__(
         self,
         axis: int = -1,
@@ -80,14 +83,9 @@ class BatchNormalization(SameShape):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
+        *,
         moving_mean_initializer: Any = "zeros",
         moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
         renorm: bool = False,
         renorm_clipping: Any = None,
         renorm_momentum: float = 0.99,
@@ -105,11 +103,6 @@ class BatchNormalization(SameShape):
         self.epsilon = _checked_float("epsilon", epsilon)
         self.center, self.scale, self.synchronized = center, scale, synchronized
         self.renorm, self.renorm_clipping, self.renorm_momentum = renorm, renorm_clipping, renorm_momentum
-        set_weight_arguments(
-            self,
-            beta=(beta_initializer, beta_regularizer, beta_constraint),
-            gamma=(gamma_initializer, gamma_regularizer, gamma_constraint),
-        )
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer: Any = initializers.get(moving_variance_initializer)
         self.supports_masking = True

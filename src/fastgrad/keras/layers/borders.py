@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
-from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.spatial_layer import SpatialLayer
 from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.padding import pad
@@ -30,14 +30,12 @@ def _border_pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ..
     return tuple(zip(*checked, strict=True))
 
 
-class _Borders(Layer):
+class _Borders(SpatialLayer):
     """The base of layers that grow or shrink the spatial dimensions at both ends."""
 
     _leaf = True
-    rank = 0
     _argument = ""  # Keras's name of the sizes
     _sign = 1
-    data_format: str
 
     def __init__(self, sizes: Any, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -85,7 +83,7 @@ class _Cropping(_Borders):
         return inputs[joined_shape(slice(None), slices, slice(None), self.data_format)]  # type: ignore[arg-type]
 
 
-class ZeroPadding1D(_ZeroPadding):
+class ZeroPadding1D(_ZeroPadding, rank=1):
     """Zeros before and after the steps of (batch, steps, channels).
 
     Args:
@@ -94,13 +92,11 @@ class ZeroPadding1D(_ZeroPadding):
         **kwargs: as in ``Layer``.
     """
 
-    rank = 1
-
     def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(padding, data_format, **kwargs)
 
 
-class ZeroPadding2D(_ZeroPadding):
+class ZeroPadding2D(_ZeroPadding, rank=2):
     """Zeros around images, (batch, height, width, channels).
 
     Args:
@@ -109,30 +105,24 @@ class ZeroPadding2D(_ZeroPadding):
         **kwargs: as in ``Layer``.
     """
 
-    rank = 2
-
     def __init__(self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(padding, data_format, **kwargs)
 
 
-class ZeroPadding3D(_ZeroPadding):
+class ZeroPadding3D(_ZeroPadding, rank=3):
     """Zeros around volumes, (batch, depth, height, width, channels); arguments as ``ZeroPadding2D``, in 3D."""
-
-    rank = 3
 
     def __init__(self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(padding, data_format, **kwargs)
 
 
-class Cropping1D(_Cropping):
+class Cropping1D(_Cropping, rank=1):
     """Cuts steps off both ends of (batch, steps, channels).
 
     Args:
         cropping: the number of steps at both ends, or a pair (before, after).
         **kwargs: as in ``Layer``.
     """
-
-    rank = 1
 
     def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
         super().__init__(cropping, "channels_last", **kwargs)
@@ -142,7 +132,7 @@ class Cropping1D(_Cropping):
         return {name: value for name, value in super().get_config().items() if name != "data_format"}
 
 
-class Cropping2D(_Cropping):
+class Cropping2D(_Cropping, rank=2):
     """Cuts rows and columns off images, (batch, height, width, channels).
 
     Args:
@@ -154,16 +144,12 @@ class Cropping2D(_Cropping):
         ValueError: ``cropping`` has another form. (At a call: nothing would remain.)
     """
 
-    rank = 2
-
     def __init__(self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(cropping, data_format, **kwargs)
 
 
-class Cropping3D(_Cropping):
+class Cropping3D(_Cropping, rank=3):
     """Cuts the borders off volumes, (batch, depth, height, width, channels); arguments as ``Cropping2D``, in 3D."""
-
-    rank = 3
 
     def __init__(self, cropping: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(cropping, data_format, **kwargs)

@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
+from fastgrad.keras.layers.spatial_layer import SpatialLayer
 from fastgrad.keras.layers.window_arguments import joined_shape
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.default_generators import default_philox_words
@@ -64,10 +65,9 @@ class Dropout(SameShape):
         return dropout_from(self._generator._draw_words, inputs, self.rate, self.noise_shape)
 
 
-class _SpatialDropout(Dropout):
+class _SpatialDropout(SpatialLayer, Dropout):
     """Dropout of whole channels: keeps or zeroes all positions of a channel together."""
 
-    rank = 0
     data_format = "channels_last"
 
     def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None) -> None:
@@ -86,15 +86,13 @@ class _SpatialDropout(Dropout):
         return self._config_of(("rate", "seed", "name", "dtype"))
 
 
-class SpatialDropout1D(_SpatialDropout):
+class SpatialDropout1D(_SpatialDropout, rank=1):
     """In training, zeroes whole channels of (batch, steps, channels) (Tompson et al. 2015).
 
     Args:
         rate, seed: as in ``Dropout``.
         name, dtype: as in ``Layer``.
     """
-
-    rank = 1
 
 
 class _ImageDropout(_SpatialDropout):
@@ -112,7 +110,7 @@ class _ImageDropout(_SpatialDropout):
         self.data_format = standardize_data_format(data_format)
 
 
-class SpatialDropout2D(_ImageDropout):
+class SpatialDropout2D(_ImageDropout, rank=2):
     """In training, zeroes whole channels of images, (batch, height, width, channels).
 
     Args:
@@ -120,10 +118,6 @@ class SpatialDropout2D(_ImageDropout):
         rate, seed, name, dtype: as in ``SpatialDropout1D``.
     """
 
-    rank = 2
 
-
-class SpatialDropout3D(_ImageDropout):
+class SpatialDropout3D(_ImageDropout, rank=3):
     """In training, zeroes whole channels of volumes; arguments as ``SpatialDropout2D``."""
-
-    rank = 3

@@ -9,7 +9,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations, initializers
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
+from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
 from fastgrad.ops.einsum import einsum
@@ -115,29 +115,19 @@ class EinsumDense(Layer):
     _leaf = True
     kernel_initializer: Any
 
+    @with_weight_arguments(kernel="glorot_uniform", bias="zeros")
     def __init__(
         self,
         equation: str,
         output_shape: Any,
         activation: Any = None,
         bias_axes: str | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.equation, self.bias_axes = equation, bias_axes
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.activation: Any = activations.get(activation)
-        set_weight_arguments(
-            self,
-            kernel=(kernel_initializer, kernel_regularizer, kernel_constraint),
-            bias=(bias_initializer, bias_regularizer, bias_constraint),
-        )
 
     def _plan_of_input(self, input_shape: Any) -> _KernelPlan:
         return _plan_of_equation(self.equation, self.bias_axes, input_shape, self.partial_output_shape)

@@ -6,9 +6,9 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.composite import Composite
-from fastgrad.keras import masks
+from fastgrad.keras import constraints, initializers, masks, regularizers
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
+from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments
 from fastgrad.keras.weight import Weight
 
 
@@ -52,7 +52,9 @@ class Embedding(Layer):
         kwargs.pop("input_length", None)  # Keras 2's argument; the inputs have the length
         super().__init__(**kwargs)
         self.input_dim, self.output_dim = input_dim, output_dim
-        set_weight_arguments(self, embeddings=(embeddings_initializer, embeddings_regularizer, embeddings_constraint))
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = self.supports_masking = bool(mask_zero)
         masks.any_mask_flag.is_set |= self.mask_zero
         self.autocast = False

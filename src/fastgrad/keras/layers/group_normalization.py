@@ -8,7 +8,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras.axes import axis_from_front
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
-from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
+from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
 from fastgrad.ops.casting import cast, cast_narrow_to_float32
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.power import rsqrt, square
@@ -37,6 +37,7 @@ class GroupNormalization(SameShape):
 
     _config_names = ("groups", "axis", "epsilon", "center", "scale", *weight_arguments("beta", "gamma"))
 
+    @with_weight_arguments(beta="zeros", gamma="ones")
     def __init__(
         self,
         groups: Any = 32,
@@ -44,12 +45,6 @@ class GroupNormalization(SameShape):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         if not isinstance(groups, int) or isinstance(groups, bool) or groups == 0 or groups < -1:
@@ -61,11 +56,6 @@ class GroupNormalization(SameShape):
         self.supports_masking = True
         self.autocast = False
         self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
-        set_weight_arguments(
-            self,
-            beta=(beta_initializer, beta_regularizer, beta_constraint),
-            gamma=(gamma_initializer, gamma_regularizer, gamma_constraint),
-        )
 
     def build(self, input_shape: Any) -> None:
         """Makes ``gamma`` and ``beta``; the number of channels must be known."""

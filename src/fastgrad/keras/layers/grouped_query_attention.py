@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.layers.multi_head_attention import ATTENTION_ARGUMENT_NAMES, HeadsAttention, check_positive
+from fastgrad.keras.layers.weight_arguments import with_weight_arguments
 
 
 class GroupedQueryAttention(HeadsAttention):
@@ -31,6 +32,7 @@ class GroupedQueryAttention(HeadsAttention):
     _axes = (1,)
     _config_names = ("head_dim", "num_query_heads", "num_key_value_heads", *ATTENTION_ARGUMENT_NAMES)
 
+    @with_weight_arguments(kernel="glorot_uniform", bias="zeros", activity_regularizer=True)
     def __init__(
         self,
         head_dim: int,
@@ -40,13 +42,7 @@ class GroupedQueryAttention(HeadsAttention):
         use_bias: bool = True,
         sliding_window: int | None = None,
         flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         use_gate: bool = False,
         seed: int | None = None,
         **kwargs: Any,
@@ -59,15 +55,7 @@ class GroupedQueryAttention(HeadsAttention):
             check_positive(name, number)
         if num_query_heads % num_key_value_heads:
             raise ValueError("`num_query_heads` must be divisible by `num_key_value_heads`.")
-        super().__init__(
-            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed),
-            {
-                "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
-                "bias": (bias_initializer, bias_regularizer, bias_constraint),
-            },
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, **kwargs)
         self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
         self._heads, self._groups = num_query_heads, num_key_value_heads
         self._depth = self._width = head_dim

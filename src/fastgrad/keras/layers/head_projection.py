@@ -8,7 +8,7 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import initializers
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
+from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.dense import dense
 from fastgrad.ops.shaping import reshape
@@ -23,7 +23,8 @@ class HeadProjection(Layer):
         contracted: the number of last axes that are summed over.
         output: the sizes of the new axes.
         use_bias: whether there is a bias.
-        weights: the initializer, regularizer and constraint of ``kernel`` and of ``bias``.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
+            weights.
         **kwargs: as in ``Layer``.
 
     Weights: ``kernel`` (*contracted sizes, *output), ``bias`` (*output). The initializer sees the kernel as a matrix.
@@ -33,13 +34,11 @@ class HeadProjection(Layer):
     kernel_initializer: Any
     bias_initializer: Any
 
-    def __init__(
-        self, contracted: int, output: tuple[int, ...], use_bias: bool, weights: dict[str, Any], **kwargs: Any
-    ) -> None:
+    @with_weight_arguments(kernel="glorot_uniform", bias="zeros")
+    def __init__(self, contracted: int, output: tuple[int, ...], use_bias: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         self.contracted, self.output, self.use_bias = contracted, tuple(output), use_bias
-        set_weight_arguments(self, **weights)
 
     def build(self, input_shape: Any) -> None:
         """Makes the kernel and bias of the projection; the sizes that are summed over must be known."""

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras.layers.same_shape import SameShape
-from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
+from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.ops.casting import cast, cast_narrow_to_float32
@@ -42,18 +42,14 @@ class LayerNormalization(SameShape):
 
     _config_names = ("axis", "epsilon", "center", "scale", "rms_scaling", *weight_arguments("beta", "gamma"))
 
+    @with_weight_arguments(beta="zeros", gamma="ones")
     def __init__(
         self,
         axis: Any = -1,
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        *,
         rms_scaling: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -69,11 +65,6 @@ class LayerNormalization(SameShape):
         self.axis = axes if isinstance(axis, (list, tuple)) else axis  # ``build`` makes it a list, as in Keras
         self.epsilon = epsilon
         self.center, self.scale, self.rms_scaling = center, scale, rms_scaling
-        set_weight_arguments(
-            self,
-            beta=(beta_initializer, beta_regularizer, beta_constraint),
-            gamma=(gamma_initializer, gamma_regularizer, gamma_constraint),
-        )
         self.supports_masking = True
         self.autocast = False
 

@@ -12,7 +12,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras.layers.head_projection import WEIGHT_ARGUMENTS, HeadProjection
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.weight_arguments import set_weight_arguments
+from fastgrad.keras.layers.weight_arguments import with_weight_arguments
 from fastgrad.ops.attention import attention, attention_and_weights
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
@@ -48,7 +48,6 @@ class HeadsAttention(Layer):
         flash_attention: bool | None,
         use_gate: bool,
         seed: int | None,
-        weights: dict[str, tuple[Any, Any, Any]],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -58,11 +57,6 @@ class HeadsAttention(Layer):
             raise ValueError(f"`sliding_window` must be a positive integer. Received: sliding_window={sliding_window}")
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
         self.sliding_window = sliding_window
-        set_weight_arguments(self, **weights)
-        self._weights_of_projections = {
-            name: tuple(getattr(self, f"{name}_{kind}") for kind in ("initializer", "regularizer", "constraint"))
-            for name in weights
-        }
         self._generator = None if seed is None else Generator.from_seed(seed)
         self.supports_masking = True
 
@@ -90,9 +84,8 @@ class HeadsAttention(Layer):
         self._output_dense = self._built_projection(2, output, "attention_output", (heads, width))
 
     def _built_projection(self, contracted: int, output: tuple[int, ...], name: str, shape: Any) -> HeadProjection:
-        layer = HeadProjection(
-            contracted, output, self.use_bias, self._weights_of_projections, dtype=self._policy, name=name
-        )
+        weight_arguments = {argument: getattr(self, argument) for argument in WEIGHT_ARGUMENTS}
+        layer = HeadProjection(contracted, output, self.use_bias, dtype=self._policy, name=name, **weight_arguments)
         layer.build(tuple(shape))
         return layer
 
@@ -220,6 +213,7 @@ class MultiHeadAttention(HeadsAttention):
         ValueError: the number of heads or a size is not a positive integer.
     """
 
+    @with_weight_arguments(kernel="glorot_uniform", bias="zeros", activity_regularizer=True)
     def __init__(
         self,
         num_heads: int,
@@ -231,13 +225,7 @@ class MultiHeadAttention(HeadsAttention):
         attention_axes: Any = None,
         sliding_window: int | None = None,
         flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         use_gate: bool = False,
         seed: int | None = None,
         **kwargs: Any,
@@ -250,15 +238,7 @@ class MultiHeadAttention(HeadsAttention):
             raise ValueError(
                 f"`attention_axes` must be an int, list, or tuple. Received: attention_axes={attention_axes}"
             )
-        super().__init__(
-            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed),
-            {
-                "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
-                "bias": (bias_initializer, bias_regularizer, bias_constraint),
-            },
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, **kwargs)
         self.num_heads, self.key_dim = num_heads, key_dim
         self.value_dim = value_dim = key_dim if value_dim is None else value_dim
         if isinstance(attention_axes, int):

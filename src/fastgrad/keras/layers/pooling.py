@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
-from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.spatial_layer import SpatialLayer
 from fastgrad.keras.layers.window_arguments import (
     joined_shape,
     padding_name,
@@ -23,7 +23,7 @@ from fastgrad.ops.reduction import reduce_max, reduce_mean, reduce_sum
 from fastgrad.ops.shaping import reshape
 
 
-class _Pooling(Layer):
+class _Pooling(SpatialLayer):
     """The base of layers that pool windows of each channel.
 
     Args:
@@ -40,7 +40,6 @@ class _Pooling(Layer):
     """
 
     _leaf = True
-    rank = 0
     _pool: Callable[..., Tensor]
     _config_names = ("pool_size", "padding", "strides", "data_format")
 
@@ -94,22 +93,16 @@ class _MaxPooling(_Pooling):
         super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
 
-class MaxPooling1D(_MaxPooling):
+class MaxPooling1D(_MaxPooling, rank=1):
     """The largest element of windows along one dimension, (batch, steps, channels)."""
 
-    rank = 1
 
-
-class MaxPooling2D(_MaxPooling):
+class MaxPooling2D(_MaxPooling, rank=2):
     """The largest element of windows of images, (batch, height, width, channels)."""
 
-    rank = 2
 
-
-class MaxPooling3D(_MaxPooling):
+class MaxPooling3D(_MaxPooling, rank=3):
     """The largest element of windows of volumes, (batch, depth, height, width, channels)."""
-
-    rank = 3
 
 
 class _AveragePooling(_Pooling):
@@ -118,25 +111,19 @@ class _AveragePooling(_Pooling):
     _pool = avg_pool
 
 
-class AveragePooling1D(_AveragePooling):
+class AveragePooling1D(_AveragePooling, rank=1):
     """The mean of windows along one dimension, (batch, steps, channels); padding does not count."""
 
-    rank = 1
 
-
-class AveragePooling2D(_AveragePooling):
+class AveragePooling2D(_AveragePooling, rank=2):
     """The mean of windows of images, (batch, height, width, channels); padding does not count."""
 
-    rank = 2
 
-
-class AveragePooling3D(_AveragePooling):
+class AveragePooling3D(_AveragePooling, rank=3):
     """The mean of windows of volumes, (batch, depth, height, width, channels); padding does not count."""
 
-    rank = 3
 
-
-class _GlobalPooling(Layer):
+class _GlobalPooling(SpatialLayer):
     """The base of layers that pool all positions of each channel.
 
     Args:
@@ -148,7 +135,6 @@ class _GlobalPooling(Layer):
     """
 
     _leaf = True
-    rank = 0
     _reduce: Callable[..., Tensor]
     _config_names = ("data_format", "keepdims")
 
@@ -195,10 +181,8 @@ class _GlobalMaxPooling(_GlobalPooling):
     _reduce = reduce_max
 
 
-class GlobalAveragePooling1D(_GlobalAveragePooling):
+class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
     """The mean of all steps or, with a mask, of the steps where the mask is True."""
-
-    rank = 1
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         """Pools ``inputs``."""
@@ -215,31 +199,21 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         return None
 
 
-class GlobalAveragePooling2D(_GlobalAveragePooling):
+class GlobalAveragePooling2D(_GlobalAveragePooling, rank=2):
     """The mean of all positions of images."""
 
-    rank = 2
 
-
-class GlobalAveragePooling3D(_GlobalAveragePooling):
+class GlobalAveragePooling3D(_GlobalAveragePooling, rank=3):
     """The mean of all positions of volumes."""
 
-    rank = 3
 
-
-class GlobalMaxPooling1D(_GlobalMaxPooling):
+class GlobalMaxPooling1D(_GlobalMaxPooling, rank=1):
     """The largest element of all steps."""
 
-    rank = 1
 
-
-class GlobalMaxPooling2D(_GlobalMaxPooling):
+class GlobalMaxPooling2D(_GlobalMaxPooling, rank=2):
     """The largest element of all positions of images."""
 
-    rank = 2
 
-
-class GlobalMaxPooling3D(_GlobalMaxPooling):
+class GlobalMaxPooling3D(_GlobalMaxPooling, rank=3):
     """The largest element of all positions of volumes."""
-
-    rank = 3

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
-from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.spatial_layer import SpatialLayer
 from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape
 from fastgrad.keras.resizing import resized_axis
 from fastgrad.keras.settings import standardize_data_format
@@ -17,11 +17,10 @@ from fastgrad.ops.rounding import round
 _INTERPOLATIONS = ("bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
 
 
-class _UpSampling(Layer):
+class _UpSampling(SpatialLayer):
     """The base of upsampling layers, which repeats elements along the spatial dimensions."""
 
     _leaf = True
-    rank = 0
     data_format = "channels_last"
     interpolation = "nearest"
     size: Any
@@ -56,7 +55,7 @@ class _UpSampling(Layer):
         return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
 
 
-class UpSampling1D(_UpSampling):
+class UpSampling1D(_UpSampling, rank=1):
     """Repeats each step of (batch, steps, channels) ``size`` times.
 
     Args:
@@ -68,15 +67,13 @@ class UpSampling1D(_UpSampling):
         ValueError: ``size`` is not positive.
     """
 
-    rank = 1
-
     def __init__(self, size: Any = 2, **kwargs: Any) -> None:
         if not isinstance(size, int) or isinstance(size, bool):
             raise TypeError(f"Expected an integer value for `size`, got {size!r} of type {type(size).__name__}.")
         super().__init__(size, **kwargs)
 
 
-class UpSampling2D(_UpSampling):
+class UpSampling2D(_UpSampling, rank=2):
     """Enlarges images (batch, height, width, channels) to ``size`` times as many rows and columns.
 
     Args:
@@ -90,7 +87,6 @@ class UpSampling2D(_UpSampling):
         ValueError: ``interpolation`` is unknown.
     """
 
-    rank = 2
     _config_names = ("data_format", "interpolation")
 
     def __init__(
@@ -105,7 +101,7 @@ class UpSampling2D(_UpSampling):
             )
 
 
-class UpSampling3D(_UpSampling):
+class UpSampling3D(_UpSampling, rank=3):
     """Enlarges volumes (batch, depth, height, width, channels) ``size`` times along each dimension.
 
     Args:
@@ -114,7 +110,6 @@ class UpSampling3D(_UpSampling):
         **kwargs: as in ``Layer``.
     """
 
-    rank = 3
     _config_names = ("data_format",)
 
     def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any) -> None:

@@ -252,105 +252,31 @@ def binary_focal_crossentropy(
     return tf.reduce_mean(losses, axis)
 
 
-class BinaryCrossentropy(NamedLoss):
+class BinaryCrossentropy(NamedLoss, function=binary_crossentropy):
     """``binary_crossentropy``, reduced; in this module, arguments are those of the function and of ``Loss``."""
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "binary_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(binary_crossentropy, reduction, name, dtype, **options)
 
-
-class BinaryFocalCrossentropy(NamedLoss):
+class BinaryFocalCrossentropy(NamedLoss, function=binary_focal_crossentropy):
     """``binary_focal_crossentropy``, reduced."""
 
-    def __init__(
-        self,
-        apply_class_balancing: bool = False,
-        alpha: float = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "binary_focal_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        options = {
-            "apply_class_balancing": apply_class_balancing,
-            "alpha": alpha,
-            "gamma": gamma,
-            "from_logits": from_logits,
-            "label_smoothing": label_smoothing,
-            "axis": axis,
-        }
-        super().__init__(binary_focal_crossentropy, reduction, name, dtype, **options)
 
-
-class CategoricalCrossentropy(NamedLoss):
+class CategoricalCrossentropy(NamedLoss, function=categorical_crossentropy):
     """``categorical_crossentropy``, reduced."""
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(categorical_crossentropy, reduction, name, dtype, **options)
 
-
-class CategoricalFocalCrossentropy(NamedLoss):
+class CategoricalFocalCrossentropy(NamedLoss, function=categorical_focal_crossentropy):
     """``categorical_focal_crossentropy``, reduced."""
 
-    def __init__(
-        self,
-        alpha: float = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "categorical_focal_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        options = {
-            "alpha": alpha,
-            "gamma": gamma,
-            "from_logits": from_logits,
-            "label_smoothing": label_smoothing,
-            "axis": axis,
-        }
-        super().__init__(categorical_focal_crossentropy, reduction, name, dtype, **options)
 
-
-class SparseCategoricalCrossentropy(NamedLoss):
+class SparseCategoricalCrossentropy(
+    NamedLoss,
+    function=sparse_categorical_crossentropy,
+    order=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
+):
     """``sparse_categorical_crossentropy``, reduced; ignored labels are not counted in the mean."""
 
     _omitted = ("axis",)
     _keeps_integer_labels = True
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        ignore_class: int | None = None,
-        reduction: str | None = "sum_over_batch_size",
-        axis: int = -1,
-        name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **options)
 
 
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -256,21 +257,9 @@ class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
     The arguments are also attributes.
     """
 
-    def __init__(
-        self, fn: Callable[..., Any], reduction: str | None, name: str | None, dtype: Any, **options: Any
-    ) -> None:
-        super().__init__(fn, reduction, name, dtype, **options)
-        self._show_options(options)
+    _order = ("*options", "reduction", "name", "dtype")
+    _shared_parameters = signature(LossFunctionWrapper.__init__).parameters
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
         return {**Loss.get_config(self), **self._shown_options}
-
-
-class FunctionLoss(NamedLoss):
-    """The base of the built-in losses without options; the class keyword ``function`` sets the function."""
-
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
-    ) -> None:
-        super().__init__(self._function, reduction, name, dtype)

@@ -6,7 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.losses.loss import FunctionLoss, NamedLoss, as_tensor, labels_and_predictions
+from fastgrad.keras.losses.loss import NamedLoss, as_tensor, labels_and_predictions
 from fastgrad.keras.masks import give_mask
 
 
@@ -88,30 +88,21 @@ def circle(
     return losses
 
 
-class Circle(NamedLoss):
+class Circle(
+    NamedLoss, function=circle, order=("gamma", "margin", "remove_diagonal", "reduction", "name", "dtype"), gamma=80.0
+):
     """``circle``, reduced over the samples that have a loss; other arguments as in ``Loss``."""
 
     _keeps_integer_labels = True
 
-    def __init__(
-        self,
-        gamma: float = 80.0,
-        margin: float = 0.4,
-        remove_diagonal: bool = True,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "circle",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(circle, reduction, name, dtype, gamma=gamma, margin=margin, remove_diagonal=remove_diagonal)
 
-
-class Hinge(FunctionLoss, function=hinge):
+class Hinge(NamedLoss, function=hinge):
     """``hinge``, reduced; arguments as in ``Loss``, also in the next classes."""
 
 
-class SquaredHinge(FunctionLoss, function=squared_hinge):
+class SquaredHinge(NamedLoss, function=squared_hinge):
     """``squared_hinge``, reduced."""
 
 
-class CategoricalHinge(FunctionLoss, function=categorical_hinge):
+class CategoricalHinge(NamedLoss, function=categorical_hinge):
     """``categorical_hinge``, reduced."""

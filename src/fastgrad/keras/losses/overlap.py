@@ -42,29 +42,9 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Tensor:
     return 1 - 2.0 * tf.reduce_sum(labels * predictions, axis) / (total + epsilon())
 
 
-class Dice(NamedLoss):
+class Dice(NamedLoss, function=dice, order=("reduction", "name", "axis", "dtype")):
     """``dice``, reduced; ``axis``: see ``dice``, other arguments: see ``Loss``."""
 
-    def __init__(
-        self,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "dice",
-        axis: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(dice, reduction, name, dtype, axis=axis)
 
-
-class Tversky(NamedLoss):
+class Tversky(NamedLoss, function=tversky, order=("alpha", "beta", "reduction", "name", "axis", "dtype")):
     """``tversky``, reduced; ``alpha``, ``beta``, ``axis``: see ``tversky``, other arguments: see ``Loss``."""
-
-    def __init__(
-        self,
-        alpha: float = 0.5,
-        beta: float = 0.5,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "tversky",
-        axis: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)

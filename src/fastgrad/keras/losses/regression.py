@@ -7,7 +7,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.losses.loss import FunctionLoss, NamedLoss, labels_and_predictions
+from fastgrad.keras.losses.loss import NamedLoss, labels_and_predictions
 from fastgrad.keras.settings import epsilon
 
 
@@ -85,59 +85,41 @@ def poisson(y_true: Any, y_pred: Any) -> Tensor:
     return tf.reduce_mean(predictions - labels * tf.math.log(predictions + epsilon()), -1)
 
 
-class MeanSquaredError(FunctionLoss, function=mean_squared_error):
+class MeanSquaredError(NamedLoss, function=mean_squared_error):
     """``mean_squared_error``, reduced; arguments as in ``Loss``, also in the next classes."""
 
 
-class MeanAbsoluteError(FunctionLoss, function=mean_absolute_error):
+class MeanAbsoluteError(NamedLoss, function=mean_absolute_error):
     """``mean_absolute_error``, reduced."""
 
 
-class MeanAbsolutePercentageError(FunctionLoss, function=mean_absolute_percentage_error):
+class MeanAbsolutePercentageError(NamedLoss, function=mean_absolute_percentage_error):
     """``mean_absolute_percentage_error``, reduced."""
 
 
-class MeanSquaredLogarithmicError(FunctionLoss, function=mean_squared_logarithmic_error):
+class MeanSquaredLogarithmicError(NamedLoss, function=mean_squared_logarithmic_error):
     """``mean_squared_logarithmic_error``, reduced."""
 
 
-class CosineSimilarity(NamedLoss):
+class CosineSimilarity(NamedLoss, function=cosine_similarity):
     """``cosine_similarity`` along ``axis``, reduced."""
 
     _omitted = ("axis",)
 
-    def __init__(
-        self,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "cosine_similarity",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)
 
-
-class Huber(NamedLoss):
+class Huber(NamedLoss, function=huber, name="huber_loss"):
     """``huber``, reduced; ``delta``: see ``huber``."""
 
     # Keras omits `delta` from the configuration: it loads a saved model with delta 1.
 
-    def __init__(
-        self,
-        delta: float = 1.0,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "huber_loss",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(huber, reduction, name, dtype, delta=delta)
 
-
-class LogCosh(FunctionLoss, function=log_cosh):
+class LogCosh(NamedLoss, function=log_cosh):
     """``log_cosh``, reduced."""
 
 
-class KLDivergence(FunctionLoss, function=kl_divergence):
+class KLDivergence(NamedLoss, function=kl_divergence):
     """``kl_divergence``, reduced."""
 
 
-class Poisson(FunctionLoss, function=poisson):
+class Poisson(NamedLoss, function=poisson):
     """``poisson``, reduced."""

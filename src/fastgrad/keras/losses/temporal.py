@@ -9,7 +9,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.losses.loss import FunctionLoss, as_tensor
+from fastgrad.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad.ops.higher_order import loop_over_rows
 
 _LOG_OF_ZERO = -1e30  # the logarithm of probability 0; an infinite value has no gradient
@@ -74,7 +74,7 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
     return tf.where(loss > -_LOG_OF_ZERO / 2, math.inf, loss)
 
 
-class CTC(FunctionLoss, function=ctc):
+class CTC(NamedLoss, function=ctc):
     """``ctc``, reduced; arguments as in ``Loss``."""
 
     _keeps_integer_labels = True

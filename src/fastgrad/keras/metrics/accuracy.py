@@ -9,7 +9,7 @@ from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import align_ranks, as_tensor
-from fastgrad.keras.metrics.reduction import FunctionMetric, NamedMetric
+from fastgrad.keras.metrics.reduction import NamedMetric
 
 
 def _matches_as_numbers(matches: Tensor) -> Tensor:
@@ -80,52 +80,39 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     return tf.reshape(_matches_as_numbers(matches), shape)
 
 
-class Accuracy(FunctionMetric, function=accuracy):
+class Accuracy(NamedMetric, function=accuracy):
     """The mean of ``accuracy``; the classes of this file take the arguments of ``Metric`` and of the function."""
 
     _direction = "up"
 
 
-class BinaryAccuracy(NamedMetric):
+class BinaryAccuracy(NamedMetric, function=binary_accuracy):
     """The mean of ``binary_accuracy``."""
 
     _direction = "up"
 
-    def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
-        super().__init__(binary_accuracy, name, dtype, threshold=threshold)
 
-
-class CategoricalAccuracy(FunctionMetric, function=categorical_accuracy):
+class CategoricalAccuracy(NamedMetric, function=categorical_accuracy):
     """The mean of ``categorical_accuracy``."""
 
     _direction = "up"
 
 
-class SparseCategoricalAccuracy(FunctionMetric, function=sparse_categorical_accuracy):
+class SparseCategoricalAccuracy(NamedMetric, function=sparse_categorical_accuracy):
     """The mean of ``sparse_categorical_accuracy``."""
 
     _direction = "up"
 
 
-class TopKCategoricalAccuracy(NamedMetric):
+class TopKCategoricalAccuracy(NamedMetric, function=top_k_categorical_accuracy, order=("k", "name", "dtype")):
     """The mean of ``top_k_categorical_accuracy``."""
 
     _direction = "up"
 
-    def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
 
-
-class SparseTopKCategoricalAccuracy(NamedMetric):
+class SparseTopKCategoricalAccuracy(
+    NamedMetric, function=sparse_top_k_categorical_accuracy, order=("k", "name", "dtype", "from_sorted_ids")
+):
     """The mean of ``sparse_top_k_categorical_accuracy``."""
 
     _direction = "up"
-
-    def __init__(
-        self,
-        k: int = 5,
-        name: str | None = "sparse_top_k_categorical_accuracy",
-        dtype: Any = None,
-        from_sorted_ids: bool = False,
-    ) -> None:
-        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)

@@ -34,22 +34,16 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
     return 2.0 * tf.reduce_mean(y * p, axis) / (denominator + epsilon())
 
 
-class PearsonCorrelation(NamedMetric):
+class PearsonCorrelation(NamedMetric, function=pearson_correlation):
     """The mean of ``pearson_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
 
     _direction = "up"
 
-    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Any = -1) -> None:
-        super().__init__(pearson_correlation, name, dtype, axis=axis)
 
-
-class ConcordanceCorrelation(NamedMetric):
+class ConcordanceCorrelation(NamedMetric, function=concordance_correlation):
     """The mean of ``concordance_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
 
     _direction = "up"
-
-    def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Any = -1) -> None:
-        super().__init__(concordance_correlation, name, dtype, axis=axis)
 
 
 class R2Score(Metric):

@@ -2,72 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastgrad.keras.losses import cross_entropy, margins, regression
-from fastgrad.keras.metrics.reduction import FunctionMetric, NamedMetric
+from fastgrad.keras.metrics.reduction import NamedMetric
 
 
-class BinaryCrossentropy(NamedMetric):
+class BinaryCrossentropy(
+    NamedMetric,
+    function=cross_entropy.binary_crossentropy,
+    order=("name", "dtype", "from_logits", "label_smoothing"),
+    label_smoothing=0,
+):
     """The mean of ``keras.losses.binary_crossentropy``; takes arguments of the loss and of ``Metric``."""
 
-    def __init__(
-        self,
-        name: str | None = "binary_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0,
-    ) -> None:
-        super().__init__(
-            cross_entropy.binary_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing
-        )
 
-
-class CategoricalCrossentropy(NamedMetric):
+class CategoricalCrossentropy(NamedMetric, function=cross_entropy.categorical_crossentropy, label_smoothing=0):
     """The mean of ``keras.losses.categorical_crossentropy``."""
 
-    def __init__(
-        self,
-        name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0,
-        axis: int = -1,
-    ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(cross_entropy.categorical_crossentropy, name, dtype, **options)
 
-
-class SparseCategoricalCrossentropy(NamedMetric):
+class SparseCategoricalCrossentropy(NamedMetric, function=cross_entropy.sparse_categorical_crossentropy):
     """The mean of ``keras.losses.sparse_categorical_crossentropy``."""
 
-    def __init__(
-        self,
-        name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        ignore_class: int | None = None,
-        axis: int = -1,
-    ) -> None:
-        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(cross_entropy.sparse_categorical_crossentropy, name, dtype, **options)
 
-
-class KLDivergence(FunctionMetric, function=regression.kl_divergence):
+class KLDivergence(NamedMetric, function=regression.kl_divergence):
     """The mean of ``kl_divergence``."""
 
 
-class Poisson(FunctionMetric, function=regression.poisson):
+class Poisson(NamedMetric, function=regression.poisson):
     """The mean of ``keras.losses.poisson``."""
 
 
-class Hinge(FunctionMetric, function=margins.hinge):
+class Hinge(NamedMetric, function=margins.hinge):
     """The mean of ``keras.losses.hinge``."""
 
 
-class SquaredHinge(FunctionMetric, function=margins.squared_hinge):
+class SquaredHinge(NamedMetric, function=margins.squared_hinge):
     """The mean of ``keras.losses.squared_hinge``."""
 
 
-class CategoricalHinge(FunctionMetric, function=margins.categorical_hinge):
+class CategoricalHinge(NamedMetric, function=margins.categorical_hinge):
     """The mean of ``keras.losses.categorical_hinge``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import fastgrad as tf
 from fastgrad.core.argument_checks import checked_integer, checked_number
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
+from fastgrad.keras.constructor import constructor
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.confusion import (
     ALL_COUNT_NAMES,
@@ -181,13 +183,36 @@ class AUC(_AllFourCounts):
 
 
 class _BestUnderConstraint(_AllFourCounts):
-    """The best value of one ratio over the thresholds where another ratio is at least a given number."""
+    """The best value of one ratio over the thresholds where another ratio is at least a given number.
+
+    The class keyword ``argument`` is the name of that number, the first argument of the constructor.
+    """
 
     _direction = "up"
-    _argument = ""  # the argument name of the given number
+    _argument: str
     _ratios: tuple[tuple[str, str], ...]  # the best one is the result, the other is constrained
+    __init__: Any
 
-    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
+    def __init_subclass__(cls, argument: str = "", **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not argument:
+            return
+        cls._argument = argument
+        _, value, *others = signature(cls._set_up).parameters.values()
+
+        def body(self: Any, **arguments: Any) -> None:
+            self._set_up(arguments.pop(argument), **arguments)
+
+        cls.__init__ = constructor(cls.__module__, cls.__qualname__, [value.replace(name=argument), *others], body)  # type: ignore[misc]
+
+    def _set_up(
+        self,
+        value: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         checked_number(type(self).__name__, self._argument, value)
         if not 0 <= value <= 1:
             raise ValueError(
@@ -199,7 +224,7 @@ class _BestUnderConstraint(_AllFourCounts):
                 f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}"
             )
         thresholds = [0.5] if num_thresholds == 1 else evenly_spaced_thresholds(num_thresholds)
-        super().__init__(thresholds, name, dtype, class_id=class_id, even=num_thresholds > 1)
+        ConfusionMetric.__init__(self, thresholds, name, dtype, class_id=class_id, even=num_thresholds > 1)
         self.value, self.num_thresholds = value, num_thresholds
         setattr(self, self._argument, value)
         self._make_count_variables()
@@ -215,7 +240,7 @@ class _BestUnderConstraint(_AllFourCounts):
         return {**super().get_config(), **own_config}
 
 
-class SensitivityAtSpecificity(_BestUnderConstraint):
+class SensitivityAtSpecificity(_BestUnderConstraint, argument="specificity"):
     """The greatest recall over thresholds where the fraction of recognised negatives is at least ``specificity``.
 
     Args:
@@ -228,66 +253,22 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
         ValueError: a number is out of range.
     """
 
-    _argument = "specificity"
     _ratios = RECALL_COUNT_NAMES, SPECIFICITY_COUNT_NAMES
 
-    def __init__(
-        self,
-        specificity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
-
-class SpecificityAtSensitivity(_BestUnderConstraint):
+class SpecificityAtSensitivity(_BestUnderConstraint, argument="sensitivity"):
     """The greatest specificity where recall is at least ``sensitivity``; arguments as ``SensitivityAtSpecificity``."""
 
-    _argument = "sensitivity"
     _ratios = SPECIFICITY_COUNT_NAMES, RECALL_COUNT_NAMES
 
-    def __init__(
-        self,
-        sensitivity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
-
-class PrecisionAtRecall(_BestUnderConstraint):
+class PrecisionAtRecall(_BestUnderConstraint, argument="recall"):
     """The greatest precision where recall is at least ``recall``; arguments as ``SensitivityAtSpecificity``."""
 
-    _argument = "recall"
     _ratios = PRECISION_COUNT_NAMES, RECALL_COUNT_NAMES
 
-    def __init__(
-        self,
-        recall: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(recall, num_thresholds, class_id, name, dtype)
 
-
-class RecallAtPrecision(_BestUnderConstraint):
+class RecallAtPrecision(_BestUnderConstraint, argument="precision"):
     """The greatest recall where precision is at least ``precision``; arguments as ``SensitivityAtSpecificity``."""
 
-    _argument = "precision"
     _ratios = RECALL_COUNT_NAMES, PRECISION_COUNT_NAMES
-
-    def __init__(
-        self,
-        precision: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(precision, num_thresholds, class_id, name, dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -143,18 +144,9 @@ class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
     """
 
     _direction = "down"
-
-    def __init__(self, fn: Callable[..., Any], name: str | None, dtype: Any, **options: Any) -> None:
-        super().__init__(fn, name, dtype, **options)
-        self._show_options(options)
+    _order = ("name", "dtype", "*options")
+    _shared_parameters = signature(MeanMetricWrapper.__init__).parameters
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
         return {**Metric.get_config(self), **self._shown_options}
-
-
-class FunctionMetric(NamedMetric):
-    """The base of the built-in means without options; the class keyword ``function`` sets the function."""
-
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(self._function, name, dtype)

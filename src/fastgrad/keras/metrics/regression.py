@@ -9,26 +9,26 @@ from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses import regression as losses
 from fastgrad.keras.losses.loss import align_ranks, as_tensor
-from fastgrad.keras.metrics.reduction import FunctionMetric, Mean, NamedMetric
+from fastgrad.keras.metrics.reduction import Mean, NamedMetric
 
 
-class MeanSquaredError(FunctionMetric, function=losses.mean_squared_error):
+class MeanSquaredError(NamedMetric, function=losses.mean_squared_error):
     """The mean of ``mean_squared_error``; in this module, arguments are those of ``Metric``."""
 
 
-class MeanAbsoluteError(FunctionMetric, function=losses.mean_absolute_error):
+class MeanAbsoluteError(NamedMetric, function=losses.mean_absolute_error):
     """The mean of ``mean_absolute_error``."""
 
 
-class MeanAbsolutePercentageError(FunctionMetric, function=losses.mean_absolute_percentage_error):
+class MeanAbsolutePercentageError(NamedMetric, function=losses.mean_absolute_percentage_error):
     """The mean of ``mean_absolute_percentage_error``."""
 
 
-class MeanSquaredLogarithmicError(FunctionMetric, function=losses.mean_squared_logarithmic_error):
+class MeanSquaredLogarithmicError(NamedMetric, function=losses.mean_squared_logarithmic_error):
     """The mean of ``mean_squared_logarithmic_error``."""
 
 
-class LogCoshError(FunctionMetric, function=losses.log_cosh, name="logcosh"):
+class LogCoshError(NamedMetric, function=losses.log_cosh, name="logcosh"):
     """The mean of ``log_cosh``."""
 
 
@@ -37,14 +37,11 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     return -losses.cosine_similarity(y_true, y_pred, axis)
 
 
-class CosineSimilarity(NamedMetric):
+class CosineSimilarity(NamedMetric, function=cosine_similarity):
     """The mean cosine between labels and predictions along ``axis``."""
 
     _direction = "up"
     _omitted = ("axis",)
-
-    def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
-        super().__init__(cosine_similarity, name, dtype, axis=axis)
 
 
 class RootMeanSquaredError(Mean):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.cache_alignment import aligned_array, aligned_copy
-from fastgrad.core.placement import moved
 from fastgrad.core.recording import state_is_recorded
 from fastgrad.core.replicas import ALONE, ReplicaGroup, replica_group, replicas
 from fastgrad.core.tensor import convert_to_tensor
@@ -80,9 +79,6 @@ class OptimizerState(RecordedAttributesBase, Configured):
         if self.gradient_accumulation_steps:
             return completed_period_count(self._iterations._read(), every=self.gradient_accumulation_steps)
         return self._iterations
-
-    def _update_count(self) -> int:
-        return int(moved(self._iterations._array, None)) // (self.gradient_accumulation_steps or 1)
 
     @property
     def learning_rate(self) -> Any:

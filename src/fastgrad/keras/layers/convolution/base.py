@@ -7,8 +7,8 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
-from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
+from fastgrad.keras.layers.spatial_layer import SpatialLayer
+from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments
 from fastgrad.keras.layers.window_arguments import (
     Shape,
     joined_shape,
@@ -23,20 +23,14 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.shaping import reshape
 
 
-class ConvolutionLayer(Layer):
+class ConvolutionLayer(SpatialLayer):
     """A layer that convolves, adds a bias and applies an activation.
 
     Args:
         kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias: see ``Conv2D``.
-        weights: the initializer, regularizer and constraint of the filters and of ``bias``.
         causal: whether padding may be ``"causal"``.
         **kwargs: as in ``Layer``.
-
-    Attributes:
-        rank: how many spatial dimensions there are.
     """
-
-    rank = 0
 
     def __init__(
         self,
@@ -47,7 +41,6 @@ class ConvolutionLayer(Layer):
         dilation_rate: Any,
         activation: Any,
         use_bias: bool,
-        weights: dict[str, tuple[Any, Any, Any]],
         causal: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -60,7 +53,6 @@ class ConvolutionLayer(Layer):
         self.data_format = standardize_data_format(data_format)
         self.activation: Any = activations.get(activation)
         self.use_bias = use_bias
-        set_weight_arguments(self, **weights)
         self.input_spec = InputSpec(min_ndim=rank + 2)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(

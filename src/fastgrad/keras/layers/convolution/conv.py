@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
-from fastgrad.keras.layers.weight_arguments import add_weight_of
+from fastgrad.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
 from fastgrad.keras.layers.window_arguments import tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution_in_groups
@@ -40,6 +40,7 @@ class _Convolution(ConvolutionLayer):
 
     _config_names = (*convolution_config_names("kernel"), "filters", "groups")
 
+    @with_weight_arguments(kernel="glorot_uniform", bias="zeros", activity_regularizer=True)
     def __init__(
         self,
         filters: int,
@@ -51,24 +52,11 @@ class _Convolution(ConvolutionLayer):
         groups: int = 1,
         activation: Any = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
+        causal = self.rank == 1
         super().__init__(
-            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
-            {
-                "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
-                "bias": (bias_initializer, bias_regularizer, bias_constraint),
-            },
-            causal=self.rank == 1,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, causal, **kwargs
         )
         self.filters = checked_filters(filters)
         if groups <= 0:
@@ -116,19 +104,13 @@ class _Convolution(ConvolutionLayer):
         return self._window_output_shape(input_shape, self.filters)
 
 
-class Conv1D(_Convolution):
+class Conv1D(_Convolution, rank=1):
     """Convolution of sequences, (batch, steps, channels); the arguments are those of ``_Convolution``."""
 
-    rank = 1
 
-
-class Conv2D(_Convolution):
+class Conv2D(_Convolution, rank=2):
     """Convolution of images, (batch, height, width, channels); the arguments are those of ``_Convolution``."""
 
-    rank = 2
 
-
-class Conv3D(_Convolution):
+class Conv3D(_Convolution, rank=3):
     """Convolution of volumes, (batch, depth, height, width, channels); the arguments are those of ``_Convolution``."""
-
-    rank = 3

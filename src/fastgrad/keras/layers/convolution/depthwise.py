@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
-from fastgrad.keras.layers.weight_arguments import add_weight_of
+from fastgrad.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
 from fastgrad.keras.layers.window_arguments import split_shape, tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution
@@ -53,6 +53,7 @@ class _DepthwiseConvolution(_PerChannelConvolution):
     kernel: Weight
     _config_names = (*convolution_config_names("depthwise"), "depth_multiplier")
 
+    @with_weight_arguments(depthwise="glorot_uniform", bias="zeros", activity_regularizer=True)
     def __init__(
         self,
         kernel_size: Any,
@@ -63,24 +64,9 @@ class _DepthwiseConvolution(_PerChannelConvolution):
         dilation_rate: Any = 1,
         activation: Any = None,
         use_bias: bool = True,
-        depthwise_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        depthwise_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        depthwise_constraint: Any = None,
-        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
-            {
-                "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
-                "bias": (bias_initializer, bias_regularizer, bias_constraint),
-            },
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **kwargs)
         self._set_depth_multiplier(depth_multiplier)
 
     def build(self, input_shape: Any) -> None:
@@ -124,6 +110,9 @@ class _SeparableConvolution(_PerChannelConvolution):
     pointwise_kernel: Weight
     _config_names = (*convolution_config_names("depthwise", "pointwise"), "filters", "depth_multiplier")
 
+    @with_weight_arguments(
+        depthwise="glorot_uniform", pointwise="glorot_uniform", bias="zeros", activity_regularizer=True
+    )
     def __init__(
         self,
         filters: int,
@@ -135,28 +124,9 @@ class _SeparableConvolution(_PerChannelConvolution):
         depth_multiplier: int = 1,
         activation: Any = None,
         use_bias: bool = True,
-        depthwise_initializer: Any = "glorot_uniform",
-        pointwise_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        depthwise_regularizer: Any = None,
-        pointwise_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        depthwise_constraint: Any = None,
-        pointwise_constraint: Any = None,
-        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
-            {
-                "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
-                "pointwise": (pointwise_initializer, pointwise_regularizer, pointwise_constraint),
-                "bias": (bias_initializer, bias_regularizer, bias_constraint),
-            },
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **kwargs)
         self.filters = checked_filters(filters)
         self._set_depth_multiplier(depth_multiplier)
 
@@ -181,25 +151,17 @@ class _SeparableConvolution(_PerChannelConvolution):
         return self._window_output_shape(input_shape, self.filters)
 
 
-class DepthwiseConv1D(_DepthwiseConvolution):
+class DepthwiseConv1D(_DepthwiseConvolution, rank=1):
     """Convolution of each channel of sequences (batch, steps, channels); see ``_DepthwiseConvolution``."""
 
-    rank = 1
 
-
-class DepthwiseConv2D(_DepthwiseConvolution):
+class DepthwiseConv2D(_DepthwiseConvolution, rank=2):
     """Convolution of each channel of images (batch, height, width, channels); see ``_DepthwiseConvolution``."""
 
-    rank = 2
 
-
-class SeparableConv1D(_SeparableConvolution):
+class SeparableConv1D(_SeparableConvolution, rank=1):
     """Convolution of each channel of sequences, then one of size 1 over channels; see ``_SeparableConvolution``."""
 
-    rank = 1
 
-
-class SeparableConv2D(_SeparableConvolution):
+class SeparableConv2D(_SeparableConvolution, rank=2):
     """Convolution of each channel of images, then a 1 x 1 one over channels; see ``_SeparableConvolution``."""
-
-    rank = 2

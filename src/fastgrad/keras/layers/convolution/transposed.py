@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
-from fastgrad.keras.layers.weight_arguments import add_weight_of
+from fastgrad.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
 from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape, tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.transposed_convolution import conv_transpose
@@ -35,6 +35,7 @@ class _TransposedConvolution(ConvolutionLayer):
     kernel: Weight
     _config_names = (*convolution_config_names("kernel"), "filters", "output_padding")
 
+    @with_weight_arguments(kernel="glorot_uniform", bias="zeros", activity_regularizer=True)
     def __init__(
         self,
         filters: int,
@@ -46,24 +47,9 @@ class _TransposedConvolution(ConvolutionLayer):
         dilation_rate: Any = 1,
         activation: Any = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
-            {
-                "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
-                "bias": (bias_initializer, bias_regularizer, bias_constraint),
-            },
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **kwargs)
         self.filters = checked_filters(filters)
         self.output_padding = None
         if output_padding is not None:
@@ -109,22 +95,16 @@ class _TransposedConvolution(ConvolutionLayer):
         return joined_shape(input_shape[0], output_sizes, self.filters, self.data_format)
 
 
-class Conv1DTranspose(_TransposedConvolution):
+class Conv1DTranspose(_TransposedConvolution, rank=1):
     """The transpose of a convolution, giving sequences, (batch, steps, channels); the arguments are those of ``_TransposedConvolution``."""
 
-    rank = 1
 
-
-class Conv2DTranspose(_TransposedConvolution):
+class Conv2DTranspose(_TransposedConvolution, rank=2):
     """The transpose of a convolution, giving images, (batch, height, width, channels); the arguments are those of ``_TransposedConvolution``."""
 
-    rank = 2
 
-
-class Conv3DTranspose(_TransposedConvolution):
+class Conv3DTranspose(_TransposedConvolution, rank=3):
     """The transpose of a convolution, giving volumes, (batch, depth, height, width, channels); the arguments are those of ``_TransposedConvolution``."""
-
-    rank = 3
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
+from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
@@ -25,7 +25,6 @@ class RecurrentCell(Layer):
         units: the size of the state.
         activation: of the candidate state.
         use_bias: whether there is a bias.
-        weights: the initializer, regularizer and constraint of ``kernel``, ``recurrent`` and ``bias``.
         dropout, recurrent_dropout: the fraction of inputs and of the state that is dropped in training, the same at all times.
         seed: of the draws.
         implementation: 1: each gate has its own draws; 2: all have the same. Recurrent dropout makes it 1.
@@ -53,7 +52,6 @@ class RecurrentCell(Layer):
         units: Any,
         activation: Any,
         use_bias: bool,
-        weights: dict[str, tuple[Any, Any, Any]],
         dropout: float,
         recurrent_dropout: float,
         seed: int | None,
@@ -68,7 +66,6 @@ class RecurrentCell(Layer):
         self.units = self.output_size = units
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        set_weight_arguments(self, **weights)
         self.dropout = min(1.0, max(0.0, dropout))
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.implementation = 1 if self.recurrent_dropout else implementation

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from inspect import Parameter, signature
 from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
+from fastgrad.keras.constructor import constructor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.rnn import RNN, RNN_LAYER_ARGUMENTS, where_unmasked
+from fastgrad.keras.naming import to_snake_case
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
-
-def cell_options(layer_options: dict[str, Any]) -> dict[str, Any]:
-    """Returns those of the layer's keyword arguments that its cell takes too; removes ``implementation``, which is the cell's alone."""
-    options: dict[str, Any] = {name: layer_options[name] for name in ("dtype", "trainable") if name in layer_options}
-    if "implementation" in layer_options:
-        options["implementation"] = layer_options.pop("implementation")
-    return options
+_OTHER_PARAMETERS = {
+    name: Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation="Any")
+    for name, default in (("activity_regularizer", None), ("use_cudnn", "auto"))
+}
+"""The parameters that neither cells nor ``RNN`` have."""
 
 
-def checked_use_cudnn(use_cudnn: Any) -> Any:
+def _checked_use_cudnn(use_cudnn: Any) -> Any:
     """Returns ``use_cudnn``, which is kept for Keras's signature; ValueError unless it is "auto", True, False or None."""
     if use_cudnn not in ("auto", True, False, None):
         raise ValueError(
@@ -32,9 +33,40 @@ def checked_use_cudnn(use_cudnn: Any) -> Any:
 
 
 class CellLayer(RNN):
-    """The base of the layers LSTM, GRU and SimpleRNN, which make their cell from their own arguments; takes those of ``RNN``."""
+    """The base of the layers LSTM, GRU and SimpleRNN, which make their cell from their own arguments.
+
+    Class keywords describe a subclass: ``cell`` is the class of its cell. Its constructor takes the arguments of the cell and of
+    ``RNN``; those in ``last_arguments`` stand at the end. The arguments of the cell, except the seed, are properties.
+    """
 
     cell: Any
+
+    def __init_subclass__(
+        cls, cell: type[RecurrentCell] | None = None, last_arguments: tuple[str, ...] = (), **options: Any
+    ) -> None:
+        super().__init_subclass__(**options)
+        if cell is None:
+            return
+        known = {**signature(cell.__init__).parameters, **signature(RNN.__init__).parameters, **_OTHER_PARAMETERS}
+        _, *cell_names, _ = signature(cell.__init__).parameters
+        names = [name for name in (*cell_names, *RNN_LAYER_ARGUMENTS[:-1]) if name not in last_arguments]
+        names.insert(names.index("bias_regularizer") + 1, "activity_regularizer")
+        parameters = [known[name] for name in (*names, *last_arguments, "kwargs")]
+
+        def body(self: Any, **arguments: Any) -> None:
+            if "use_cudnn" in last_arguments:
+                self.use_cudnn = _checked_use_cudnn(arguments.pop("use_cudnn"))
+            cell_arguments = {
+                name: arguments.pop(name) for name in (*cell_names, "implementation") if name in arguments
+            }
+            shared = {name: arguments[name] for name in ("dtype", "trainable") if name in arguments}
+            own_cell = cell(name=to_snake_case(cell.__name__), **cell_arguments, **shared)
+            super(cls, self).__init__(own_cell, **arguments)
+
+        cls.__init__ = constructor(cls.__module__, cls.__qualname__, parameters, body)  # type: ignore[method-assign]
+        for name in _cell_argument_names(cell):
+            if name != "seed":
+                setattr(cls, name, _cell_attribute(name))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -90,10 +122,3 @@ def _cell_argument_names(cell: type[RecurrentCell]) -> tuple[str, ...]:
 
 def _cell_attribute(name: str) -> property:
     return property(lambda layer: getattr(layer.cell, name), doc=f"The cell's ``{name}``.")
-
-
-def expose_cell_arguments(kind: type[CellLayer], cell: type[RecurrentCell]) -> None:
-    """Adds a read-only property to the layer class ``kind`` for each argument of its cell class, except the seed."""
-    for name in _cell_argument_names(cell):
-        if name != "seed":
-            setattr(kind, name, _cell_attribute(name))

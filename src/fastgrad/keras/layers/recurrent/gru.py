@@ -8,7 +8,8 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, cell_options, checked_use_cudnn, expose_cell_arguments
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer
+from fastgrad.keras.layers.weight_arguments import with_weight_arguments
 from fastgrad.ops.recurrent import gru
 
 
@@ -42,33 +43,21 @@ class GRUCell(RecurrentCell):
     _all_steps = gru
     _config_names = ("recurrent_activation", "reset_after")
 
+    @with_weight_arguments(kernel="glorot_uniform", recurrent="orthogonal", bias="zeros")
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         reset_after: bool = True,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = {
-            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
-            "recurrent": (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
-            "bias": (bias_initializer, bias_regularizer, bias_constraint),
-        }
-        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **kwargs)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
 
@@ -105,7 +94,7 @@ class GRUCell(RecurrentCell):
         return self.reset_after and super()._has_time_loop_kernel()
 
 
-class GRU(CellLayer):
+class GRU(CellLayer, cell=GRUCell, last_arguments=("reset_after", "use_cudnn")):
     """Gated recurrent units; see ``GRUCell``.
 
     Args:
@@ -128,49 +117,3 @@ class GRU(CellLayer):
     Raises:
         ValueError: ``units`` is not positive.
     """
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        reset_after: bool = True,
-        use_cudnn: Any = "auto",
-        **kwargs: Any,
-    ) -> None:
-        cell = GRUCell(
-            *(units, activation, recurrent_activation, use_bias),
-            *(kernel_initializer, recurrent_initializer, bias_initializer),
-            *(kernel_regularizer, recurrent_regularizer, bias_regularizer),
-            *(kernel_constraint, recurrent_constraint, bias_constraint),
-            *(dropout, recurrent_dropout),
-            reset_after,
-            seed,
-            name="gru_cell",
-            **cell_options(kwargs),
-        )
-        flags = return_sequences, return_state, go_backwards, stateful, unroll
-        super().__init__(cell, *flags, activity_regularizer=activity_regularizer, **kwargs)
-        self.use_cudnn = checked_use_cudnn(use_cudnn)
-
-
-expose_cell_arguments(GRU, GRUCell)

@@ -8,7 +8,8 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, cell_options, checked_use_cudnn, expose_cell_arguments
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer
+from fastgrad.keras.layers.weight_arguments import with_weight_arguments
 from fastgrad.ops.recurrent import lstm
 
 
@@ -40,33 +41,23 @@ class LSTMCell(RecurrentCell):
     _all_steps = lstm
     _config_names = ("recurrent_activation", "unit_forget_bias")
 
+    @with_weight_arguments(
+        kernel="glorot_uniform", recurrent="orthogonal", bias="zeros", other_initializers=("unit_forget_bias",)
+    )
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
+        *,
         unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = {
-            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
-            "recurrent": (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
-            "bias": (bias_initializer, bias_regularizer, bias_constraint),
-        }
-        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **kwargs)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
@@ -106,7 +97,7 @@ class LSTMCell(RecurrentCell):
         return h, [h, c]
 
 
-class LSTM(CellLayer):
+class LSTM(CellLayer, cell=LSTMCell, last_arguments=("use_cudnn",)):
     """Long short-term memory; see ``LSTMCell``.
 
     Args:
@@ -129,47 +120,3 @@ class LSTM(CellLayer):
     Raises:
         ValueError: ``units`` is not positive.
     """
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        use_cudnn: Any = "auto",
-        **kwargs: Any,
-    ) -> None:
-        cell = LSTMCell(
-            *(units, activation, recurrent_activation, use_bias),
-            *(kernel_initializer, recurrent_initializer, bias_initializer, unit_forget_bias),
-            *(kernel_regularizer, recurrent_regularizer, bias_regularizer),
-            *(kernel_constraint, recurrent_constraint, bias_constraint),
-            *(dropout, recurrent_dropout, seed),
-            name="lstm_cell",
-            **cell_options(kwargs),
-        )
-        flags = return_sequences, return_state, go_backwards, stateful, unroll
-        super().__init__(cell, *flags, activity_regularizer=activity_regularizer, **kwargs)
-        self.use_cudnn = checked_use_cudnn(use_cudnn)
-
-
-expose_cell_arguments(LSTM, LSTMCell)

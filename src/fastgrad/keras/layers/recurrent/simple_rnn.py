@@ -6,7 +6,8 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, cell_options, expose_cell_arguments
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer
+from fastgrad.keras.layers.weight_arguments import with_weight_arguments
 from fastgrad.ops.recurrent import simple_rnn
 
 
@@ -31,31 +32,19 @@ class SimpleRNNCell(RecurrentCell):
 
     _all_steps = simple_rnn
 
+    @with_weight_arguments(kernel="glorot_uniform", recurrent="orthogonal", bias="zeros")
     def __init__(
         self,
         units: int,
         activation: Any = "tanh",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = {
-            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
-            "recurrent": (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
-            "bias": (bias_initializer, bias_regularizer, bias_constraint),
-        }
-        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **kwargs)
 
     def call(self, sequence: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
         """Returns the state after a time step, both as the output and as the state."""
@@ -68,7 +57,7 @@ class SimpleRNNCell(RecurrentCell):
         return h, [h] if isinstance(states, (list, tuple)) else h
 
 
-class SimpleRNN(CellLayer):
+class SimpleRNN(CellLayer, cell=SimpleRNNCell, last_arguments=("seed",)):
     """A fully connected recurrent layer, whose output is its state; see ``SimpleRNNCell``.
 
     Args:
@@ -88,43 +77,3 @@ class SimpleRNN(CellLayer):
     Raises:
         ValueError: ``units`` is not positive.
     """
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        cell = SimpleRNNCell(
-            *(units, activation, use_bias),
-            *(kernel_initializer, recurrent_initializer, bias_initializer),
-            *(kernel_regularizer, recurrent_regularizer, bias_regularizer),
-            *(kernel_constraint, recurrent_constraint, bias_constraint),
-            *(dropout, recurrent_dropout, seed),
-            name="simple_rnn_cell",
-            **cell_options(kwargs),
-        )
-        flags = return_sequences, return_state, go_backwards, stateful, unroll
-        super().__init__(cell, *flags, activity_regularizer=activity_regularizer, **kwargs)
-
-
-expose_cell_arguments(SimpleRNN, SimpleRNNCell)
