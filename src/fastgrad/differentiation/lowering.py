@@ -52,6 +52,7 @@ from fastgrad.differentiation.values import (
     Range,
     Static,
     Step,
+    is_value,
     leaves,
     type_of,
 )
@@ -831,6 +832,9 @@ class Lowering:
                     cost=scalar_rules.DIVISION_COST,
                     is_natural=True,
                 )
+            rule = getattr(function, "call_rule", None)
+            if rule is not None:
+                return self._call_with_rule(function, rule, arguments, keywords)
             return self.call_compiled(function, arguments, keywords)
         if isinstance(function, FunctionType) and function.__module__.startswith("numba."):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
@@ -849,6 +853,28 @@ class Lowering:
         if is_known:
             return self._apply_function(function, arguments, type, hint)
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+
+    def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Lowers the call of a function that has derivatives of its own.
+
+        ``rule`` is a function of the argument types. It returns a ``CallRule`` and the type of the result, or a Python function to inline.
+        """
+        builder = self.builder
+        bound = inspect.signature(function.py_func).bind(*arguments, **keywords)
+        bound.apply_defaults()
+        values = [value if is_value(value) else self._static(value) for value in bound.arguments.values()]
+        found = rule(tuple(type_of(value) for value in values))
+        if isinstance(found, FunctionType):
+            return self.inline(found, values)
+        call_rule, result_type = found
+        parts = [value if isinstance(value, View) else self.scalar(value) for value in values]
+        parts = [self._plain(value) if isinstance(value, View) else value for value in parts]
+        results = builder.call(call_rule, parts, result_type)
+        return Items(results, result_type) if isinstance(result_type, types.BaseTuple) else results[0]
+
+    def _plain(self, view: View) -> View:
+        """Returns a view, or its copy if no slices of its root give it."""
+        return view if view.is_plain() else self.array_functions.copy(self, [view], {}, types.none)
 
     def _apply_function(self, function: Any, arguments: list[Any], type: types.Type, hint: str) -> Any:
         if function in (int, float, bool) and len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar)):

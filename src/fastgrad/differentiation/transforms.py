@@ -22,6 +22,7 @@ from numba.core.registry import CPUDispatcher
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative
 from fastgrad.differentiation.forward_mode import ForwardMode
+from fastgrad.differentiation.ir import CallRule
 from fastgrad.differentiation.jumps import DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ReverseMode
@@ -66,16 +67,25 @@ class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]  # Numb
         return self._derive(tuple(args))
 
 
-def _dispatcher(stub: FunctionType, derive: Callable[[Types], FunctionType]) -> Any:
-    """Returns a dispatcher with the signature of ``stub`` whose code for argument types is that of ``derive`` of them."""
+def _dispatcher(stub: FunctionType, derive: Callable[[Types], FunctionType], call_rule: Any = None) -> Any:
+    """Returns a dispatcher with the signature of ``stub`` whose code for argument types is that of ``derive`` of them.
+
+    Args:
+        stub: a function of the same parameters.
+        derive: returns the Python function for argument types.
+        call_rule: how a call of the dispatcher is differentiated (``Lowering._call_with_rule``).
+    """
     options = {"nopython": True, "nogil": True, "error_model": "numpy"}
     result = CPUDispatcher(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
     result._compiler = _DerivedFunctionCompiler(result._compiler, derive)
     result.derive = derive
+    result.call_rule = derive if call_rule is None else call_rule
     return result
 
 
 def _python_function(function: Any, owner: str) -> FunctionType:
+    if hasattr(function, "derive"):
+        return _caller_of(function)
     python_function = getattr(function, "py_func", function)
     if not isinstance(python_function, FunctionType):
         raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
@@ -83,6 +93,15 @@ def _python_function(function: Any, owner: str) -> FunctionType:
     if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
         raise TypeError(f"{owner}: {python_function.__name__} takes *args or **kwargs. Give each parameter a name.")
     return python_function
+
+
+@functools.lru_cache(maxsize=256)
+def _caller_of(derived: Any) -> FunctionType:
+    """Returns a Python function that calls a derivative, so that it can be differentiated as any other function."""
+    parameters = ", ".join(inspect.signature(derived.py_func).parameters)
+    name = derived.py_func.__name__
+    source = f"def {name}({parameters}):\n    return derived({parameters})\n"
+    return function_from_source(name, source, f"<call of {name} {next(_numbers)}>", {"derived": derived})
 
 
 def _positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
@@ -145,7 +164,7 @@ def _error_model(function: Any) -> str:
 
 
 def _lowered(function: Any, argument_types: Types) -> tuple[Any, ControlFlow]:
-    python_function = getattr(function, "py_func", function)
+    python_function = _python_function(function, "")
     lowered = lower(python_function, argument_types, _error_model(function))
     simplify(lowered)
     return lowered, ControlFlow(lowered)
@@ -223,7 +242,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
     derive = _reverse_function(
         f, positions, "value_and_grad", lambda result, cotangents: f"{result}, {_grouped(cotangents, is_single)}", has_aux
     )
-    return _dispatcher(_stub(python_function, f"value_and_grad_{_identifier(python_function)}"), derive)
+    rule = functools.partial(_rule_of_gradient, f, positions, is_single, True, has_aux)
+    return _dispatcher(_stub(python_function, f"value_and_grad_{_identifier(python_function)}"), derive, rule)
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
@@ -241,7 +261,98 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
         return f"{gradient}, {result}[1]" if has_aux else gradient
 
     derive = _reverse_function(f, positions, "grad", form, has_aux)
-    return _dispatcher(_stub(python_function, f"grad_{_identifier(python_function)}"), derive)
+    rule = functools.partial(_rule_of_gradient, f, positions, is_single, False, has_aux)
+    return _dispatcher(_stub(python_function, f"grad_{_identifier(python_function)}"), derive, rule)
+
+
+def _rule_of_gradient(
+    f: Any, positions: tuple[int, ...], is_single: bool, has_value: bool, has_aux: bool, argument_types: Types
+) -> tuple[CallRule, types.Type]:
+    """Returns the derivatives of a gradient, and the type of its result.
+
+    With the cotangent v of the value and u of the gradient, the cotangent of the arguments x is the gradient by x of v f(x) + f'(x) u, whose second
+    term is a tangent in the direction u. The tangent of the gradient in the direction t is the gradient of f'(x) t.
+    """
+    if has_aux:
+        raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
+    python_function = _python_function(f, "grad")
+    names = list(inspect.signature(python_function).parameters)
+    active = tuple(number for number, type in enumerate(argument_types) if _is_differentiable(type))
+    gradient_types = [_gradient_type(argument_types[position]) for position in positions]
+    value_types = [types.float64] if has_value else []
+    if has_value:
+        result = _lowered(f, argument_types)[0].result
+        value_types = [result]
+    results = [*value_types, *gradient_types]
+    u = [f"u_{position}" for position in positions]
+    v = ["v"] if has_value else []
+    known = [f"known_{number}" for number in range(len(results))]
+    pull = _second_order_dispatcher(f, positions, active)
+    adjoint_source = (
+        f"def adjoint({', '.join([*v, *u, *known, *names])}):\n"
+        f"    return pull({', '.join([*names, *u, 'v' if has_value else '0.0', '1.0'])})\n"
+    )
+    t = [f"t_{position}" for position in active]
+    pull_back = _second_order_dispatcher(f, active, positions)
+    value_tangent = f"(push({', '.join([*names, *t])})[1],) + " if has_value else ""
+    tangent_source = (
+        f"def tangent({', '.join([*t, *known, *names])}):\n"
+        f"    return {value_tangent}pull({', '.join([*names, *t, '0.0', '1.0'])})\n"
+    )
+    adjoint = numba.njit(function_from_source("adjoint", adjoint_source, f"<adjoint {next(_numbers)}>", {"pull": pull}))
+    scope = {"pull": pull_back, "push": _forward_dispatcher(f, active)}
+    tangent = numba.njit(function_from_source("tangent", tangent_source, f"<tangent {next(_numbers)}>", scope))
+    flat = value_and_grad(f, positions) if has_value else grad(f, positions)
+    function = _flat_gradient(flat, names, has_value, len(positions))
+    type = results[0] if len(results) == 1 else types.Tuple(results)
+    rule = CallRule(function, adjoint, tangent, active)
+    return rule, _result_type(type, is_single, has_value)
+
+
+def _result_type(flat: types.Type, is_single: bool, has_value: bool) -> types.Type:
+    if is_single:
+        return flat
+    raise DifferentiationError("a gradient by several argnums can't be differentiated: use one of them.")
+
+
+def _flat_gradient(function: Any, names: list[str], has_value: bool, count: int) -> Any:
+    """Returns a compiled function that returns the value and the gradients as one tuple, or the only one of them."""
+    call = f"function({', '.join(names)})"
+    lines = [f"def flat({', '.join(names)}):"]
+    if has_value:
+        lines += [f"    value, gradients = {call}", f"    return (value, {''.join(f'gradients[{k}], ' for k in range(count))})"]
+    else:
+        lines += [f"    gradients = {call}", f"    return {'gradients[0]' if count == 1 else 'gradients'}"]
+    source = "\n".join([*lines, ""])
+    return numba.njit(function_from_source("flat", source, f"<gradient {next(_numbers)}>", {"function": function}))
+
+
+def _gradient_type(type: types.Type) -> types.Type:
+    return types.Array(type.dtype, type.ndim, "C") if isinstance(type, types.Array) else types.unliteral(type)
+
+
+@functools.lru_cache(maxsize=256)
+def _second_order_dispatcher(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...]) -> Any:
+    """Returns the reverse mode of a forward mode: the compiled function of the arguments, their tangents, and the cotangents of value and tangent."""
+    python_function = _python_function(f, "grad")
+    forward = _forward_function(f, tangents, "grad")
+    count = len(inspect.signature(python_function).parameters)
+
+    def derive(argument_types: Types) -> FunctionType:
+        function_types = _function_types(argument_types, count + len(tangents))
+        tangent = forward(function_types[:count])
+        lowered, flow = _lowered(tangent, function_types)
+        derivative = ReverseMode(lowered, flow, positions, seed=None).derivative(
+            lambda result, cotangents: _grouped(cotangents, False)
+        )
+        return _compiled_text(derivative, "second derivative")
+
+    more = [*[f"tangent_{number}" for number in tangents], "cotangent_of_value", "cotangent_of_tangent"]
+    return _dispatcher(_stub(python_function, f"second_{_identifier(python_function)}", more), derive, _no_rule)
+
+
+def _no_rule(argument_types: Types) -> Any:
+    raise DifferentiationError("derivatives of this order can't be derived: use jvp of them.")
 
 
 def _identifier(function: FunctionType) -> str:
@@ -288,7 +399,7 @@ def _pullback_dispatcher(f: Any, positions: tuple[int, ...], cotangents: int) ->
     derive = _reverse_function(
         f, positions, "vjp", lambda result, cotangents: f"{result}, {_grouped(cotangents, False)}", seed=None
     )
-    return _dispatcher(_stub(python_function, f"vjp_{_identifier(python_function)}", names), derive)
+    return _dispatcher(_stub(python_function, f"vjp_{_identifier(python_function)}", names), derive, _no_rule)
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
@@ -352,7 +463,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
         derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(lambda result, cotangents: cotangents[0])
         return _compiled_text(derivative, "second derivative")
 
-    return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive)
+    return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive, _no_rule)
 
 
 def _columns(function: Any, position: int, name: str, column: str) -> Any:
