@@ -14,6 +14,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.lowering import complex_launches
 from fastgrad.core.operation import (
     COMPLEX_DTYPES,
     FLOAT_DTYPES,
@@ -29,7 +30,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, complex_launches
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
 _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
@@ -59,7 +60,6 @@ _conj: Unary = Unary(
     dtypes=COMPLEX_DTYPES,
     doc="The complex conjugate.",
     simplifications=lambda rules: (rules.cancel_involution,),
-    complex_launches=complex_launches("conj"),
 )
 _real: Unary = Unary(
     "real",
@@ -69,7 +69,6 @@ _real: Unary = Unary(
     dtypes=COMPLEX_DTYPES,
     doc="The real part.",
     result=broadcast_with_real_dtype,
-    complex_launches=complex_launches("real"),
 )
 _imag: Unary = Unary(
     "imag",
@@ -79,7 +78,6 @@ _imag: Unary = Unary(
     dtypes=COMPLEX_DTYPES,
     doc="The imaginary part.",
     result=broadcast_with_real_dtype,
-    complex_launches=complex_launches("imag"),
 )
 
 
@@ -91,7 +89,6 @@ _angle = Unary(
     dtypes=COMPLEX_DTYPES,
     doc="The angle of a complex number, in (-pi, pi].",
     result=broadcast_with_real_dtype,
-    complex_launches=complex_launches("angle"),
 )
 _angle_of_real = elementwise(
     "angle_of_real",
