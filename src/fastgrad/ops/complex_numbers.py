@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,43 +53,23 @@ _complex = Binary(
     result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
     complex_launches=complex_launches("complex"),
 )
-_conj: Unary = Unary(
+_of_complex = partial(Unary, form=Form.ELEMENTWISE, dtypes=COMPLEX_DTYPES)
+_to_real = partial(_of_complex, result=broadcast_with_real_dtype)
+
+_conj: Unary = _of_complex(
     "conj",
     np.conjugate,
     lambda g, y, x: _conj(g),
-    form=Form.ELEMENTWISE,
-    dtypes=COMPLEX_DTYPES,
     doc="The complex conjugate.",
     simplifications=lambda rules: (rules.cancel_involution,),
 )
-_real: Unary = Unary(
-    "real",
-    lambda x: x.real,
-    lambda g, y, x: cast(g, x.dtype),
-    form=Form.ELEMENTWISE,
-    dtypes=COMPLEX_DTYPES,
-    doc="The real part.",
-    result=broadcast_with_real_dtype,
-)
-_imag: Unary = Unary(
-    "imag",
-    lambda x: x.imag,
-    lambda g, y, x: _complex(zeros_of(g), g),
-    form=Form.ELEMENTWISE,
-    dtypes=COMPLEX_DTYPES,
-    doc="The imaginary part.",
-    result=broadcast_with_real_dtype,
-)
-
-
-_angle = Unary(
+_real: Unary = _to_real("real", lambda x: x.real, lambda g, y, x: cast(g, x.dtype), doc="The real part.")
+_imag: Unary = _to_real("imag", lambda x: x.imag, lambda g, y, x: _complex(zeros_of(g), g), doc="The imaginary part.")
+_angle = _to_real(
     "angle",
     np.angle,
     lambda g, y, x: negative(realdiv(cast(g, x.dtype), _complex(_imag(x), _real(x)))),
-    form=Form.ELEMENTWISE,
-    dtypes=COMPLEX_DTYPES,
     doc="The angle of a complex number, in (-pi, pi].",
-    result=broadcast_with_real_dtype,
 )
 _angle_of_real = elementwise(
     "angle_of_real",
