@@ -54,7 +54,8 @@ class Lowering(NamedTuple):
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
         launches: a function of ``Spec``s that returns the kernels for a compiled program (see ``kernels/runtime/launch.py``), or None
             for shapes or dtypes that the kernels do not take.
-        complex_launches: the ``launches`` of an element-wise operation for complex numbers.
+        complex_launches: the ``launches`` of an element-wise operation for complex numbers. By default those of its name, if
+            it takes complex numbers.
         launches_with_epilogue: the kernels of a product or convolution with a map of its result as epilogue. A function
             ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It
             returns None if the kernels take no epilogue.
@@ -154,3 +155,15 @@ def _is_one_instruction(code: str) -> bool:
 
 
 NO_LOWERING = Lowering()
+
+
+def complex_launches(name: str) -> LaunchFunction:
+    """Returns the ``complex_launches`` of the operation ``name``, whose kernels have this name; imports them at the first call."""
+
+    def imported_launches(*specs: Any, **attributes: Any) -> Launches | None:
+        from fastgrad.kernels.elementwise import complex_numbers
+
+        launches: LaunchFunction = getattr(complex_numbers, f"{name}_launches")
+        return launches(*specs, **attributes)
+
+    return imported_launches

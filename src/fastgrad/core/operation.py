@@ -33,7 +33,7 @@ from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.dispatch import dispatched, dispatchers, report_results
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.core.lowering import NO_LOWERING, Lowering
+from fastgrad.core.lowering import NO_LOWERING, Lowering, complex_launches
 from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error, shapes_error, size_error
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import Rule, broadcast, rule_of_views
@@ -145,6 +145,8 @@ class Operation:
         self.form = form
         self.dtypes = dtypes
         self.domain = domain
+        if form is Form.ELEMENTWISE and dtypes & COMPLEX_DTYPES:
+            lowering.setdefault("complex_launches", complex_launches(name))
         views = lowering.get("views")
         if views is not None:
             lowering["launches"] = make_view_launches(views)

@@ -11,11 +11,12 @@ import sys
 import types
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from fastgrad.compiler.dispatch.bytecode import HANDLER_OPCODES, name_paths_of, opcodes_in
+from fastgrad.compiler.dispatch.captures import PLAIN_TYPES, ReachedValue, has_changed
 from fastgrad.core.settings_version import count_change
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
@@ -26,8 +27,7 @@ _numbers = (
     itertools.count()
 )  # make the names in conditions unique, so that the conditions of several snapshots can be joined
 _NO_VALUE = object()
-_PLAIN_TYPES = (bool, int, float, complex, str, bytes, type(None), np.generic)
-_TYPES_WITHOUT_ATTRIBUTES = (*_PLAIN_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict, set, types.FunctionType)
+_TYPES_WITHOUT_ATTRIBUTES = (*PLAIN_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict, set, types.FunctionType)
 _LIBRARIES = frozenset(["numpy", "scipy", "numba", "llvmlite", "fastgrad", *sys.stdlib_module_names]) - {"__main__"}
 _CHANGING_MODULES = ("random", "numpy.random", "time", "datetime", "secrets", "uuid")
 _CHANGING_BUILTINS = (next, input, os.urandom)
@@ -100,32 +100,8 @@ def outside_values(function: types.FunctionType) -> dict[str, Any]:
     return values
 
 
-def differs(value: Any, old_value: Any) -> bool:
-    """True if a value that is another object than before also has another meaning: numbers and texts may be equal."""
-    return (
-        type(value) is not type(old_value)
-        or not isinstance(value, _PLAIN_TYPES)
-        or (value != old_value and value == value)  # noqa: PLR0124 - false of NaN
-        or repr(value) != repr(old_value)  # -0 is no 0
-    )
-
-
 def _is_library(value: Any) -> bool:
     return isinstance(value, types.ModuleType) and _is_of_library(value.__name__)
-
-
-class Read(NamedTuple):
-    """A value that users' functions read from outside.
-
-    Attributes:
-        label: as the user writes it: ``SCALE``, ``settings.scale``.
-        current: returns its value now; raises KeyError, ValueError or AttributeError if it is deleted.
-        value: its value at the time of the snapshot.
-    """
-
-    label: str
-    current: Callable[[], Any]
-    value: Any
 
 
 class Snapshot:
@@ -142,7 +118,7 @@ class Snapshot:
         functions: copies of the functions. Their globals keep the values of now; attributes of objects do not.
         reads: the values that the functions read.
         conditions: expressions that are true if a value has changed, over the names in ``scope``. They raise the errors of
-            ``Read.current``.
+            ``ReachedValue.read``.
         scope: the values of the names in ``conditions``.
         changing: the labels of sources of numbers that differ from call to call, as ``random.random``.
         tensors: the labels of tensors and variables.
@@ -153,9 +129,9 @@ class Snapshot:
     given_gradients: tuple[Any, ...] = ()
 
     def __init__(self, functions: Sequence[Any]) -> None:
-        self.reads: list[Read] = []
+        self.reads: list[ReachedValue] = []
         self.conditions: list[str] = []
-        self.scope: dict[str, Any] = {"differs": differs}
+        self.scope: dict[str, Any] = {"differs": has_changed}
         self.changing: list[str] = []
         self.tensors: list[str] = []
         self.opcodes: set[str] = set()
@@ -310,7 +286,7 @@ class Snapshot:
         value = getattr(builtins, name, _NO_VALUE)
         if value is not _NO_VALUE and self._is_new(table, name):
             self.conditions.append(f"{name!r} in {self._name_in_scope(table)}")
-            self.reads.append(Read(name, lambda: table.get(name, value), value))
+            self.reads.append(ReachedValue(name, lambda: table.get(name, value), value))
             self._frozen(value, name)
         return value
 
@@ -366,9 +342,9 @@ class Snapshot:
             holder, old = self._name_in_scope(place), self._name_in_scope(value)
             text = f"{holder}[{name!r}]" if type(place) is dict else f"{holder}.{name}"
             condition = f"{text} is not {old}"
-            is_plain = isinstance(value, _PLAIN_TYPES)
+            is_plain = isinstance(value, PLAIN_TYPES)
             self.conditions.append(f"({condition} and differs({text}, {old}))" if is_plain else condition)
-            self.reads.append(Read(label, functools.partial(_value_at, place, name), value))
+            self.reads.append(ReachedValue(label, functools.partial(_value_at, place, name), value))
         return value
 
     def _is_new(self, place: Any, name: str) -> bool:

@@ -29,9 +29,6 @@ from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.kernel_launches import cached_launches
 
-NANOSECONDS_PER_ELEMENT = 10.0
-"""The approximate time for an element: such a function has loops or many branches."""
-
 
 def cotangent_count_error(name: str, count: int, expected_count: int) -> InvalidArgumentError:
     """Returns the error for a gradient function that returns another number of cotangents than there are inputs."""

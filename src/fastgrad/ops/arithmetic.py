@@ -35,7 +35,7 @@ from fastgrad.ops.arguments import check_dtype, tensors_of
 from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, complex_launches
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
 add = elementwise(
     "add",
@@ -51,7 +51,6 @@ add = elementwise(
     keeps_rows=True,
     # x + 0.0 is not x where x is -0.0, but x + -0.0 is.
     simplifications=lambda rules: (rules.drop_neutral_operand(-0.0, NUMERIC_DTYPES, 0, 1),),
-    complex_launches=complex_launches("add"),
 )
 subtract = elementwise(
     "subtract",
@@ -61,7 +60,6 @@ subtract = elementwise(
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
     keeps_rows=True,
     simplifications=lambda rules: (rules.drop_neutral_operand(0.0, NUMERIC_DTYPES, 1),),
-    complex_launches=complex_launches("subtract"),
 )
 multiply: Binary = elementwise(
     "multiply",
@@ -71,7 +69,6 @@ multiply: Binary = elementwise(
     gradient=(lambda g, z, x, y: multiply(g, conjugate(y)), lambda g, z, x, y: multiply(g, conjugate(x))),
     # x * 1 is not x where x is complex and infinite.
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 0, 1),),
-    complex_launches=complex_launches("multiply"),
 )
 negative: Unary = elementwise(
     "negative",
@@ -82,7 +79,6 @@ negative: Unary = elementwise(
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     keeps_rows=True,
     simplifications=lambda rules: (rules.cancel_involution,),
-    complex_launches=complex_launches("negative"),
 )
 
 
@@ -126,7 +122,6 @@ abs = elementwise(
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     result=broadcast_with_real_dtype,
     simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.merge_idempotent),
-    complex_launches=complex_launches("abs"),
 )
 sign: Unary = elementwise(
     "sign",
@@ -135,7 +130,6 @@ sign: Unary = elementwise(
     code="sign({0})",
     gradient=_sign_gradient,
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
-    complex_launches=complex_launches("sign"),
 )
 maximum = elementwise(
     "maximum",
@@ -177,7 +171,6 @@ squared_difference = elementwise(
         lambda g, z, x, y: multiply(g, multiply(subtract(x, y), 2)),
         lambda g, z, x, y: multiply(g, multiply(subtract(y, x), 2)),
     ),
-    complex_launches=complex_launches("squared_difference"),
 )
 multiply_no_nan: Binary = elementwise(
     "multiply_no_nan",
@@ -190,7 +183,6 @@ multiply_no_nan: Binary = elementwise(
     ),
     dtypes=INEXACT_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
-    complex_launches=complex_launches("multiply_no_nan"),
 )
 _nextafter = elementwise(
     "nextafter",
@@ -242,7 +234,6 @@ _add_n_operation = operation(
     dtypes=NUMERIC_DTYPES,
     batched=leading_axes_rule,
     kernel_code=_add_n_code,
-    complex_launches=complex_launches("add_n"),
 )
 
 

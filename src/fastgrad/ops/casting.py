@@ -14,7 +14,6 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import UnimplementedError
 from fastgrad.kernels.elementwise.half import cast_bfloat16
-from fastgrad.ops.kernel_launches import complex_launches
 
 _KERNEL_MIN_ELEMENTS = 4096  # elements from which on a kernel is faster
 _BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}
@@ -40,7 +39,6 @@ _cast_operation: Operation = Operation(
     keeps_rows=True,
     result=lambda x, dtype: ArraySpec(x.shape, dtypes.as_dtype(dtype).numpy),
     simplifications=lambda rules: (rules.merge_casts, rules.remove_if_type_unchanged),
-    complex_launches=complex_launches("cast"),
 )
 
 

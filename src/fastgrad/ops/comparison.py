@@ -19,7 +19,6 @@ from fastgrad.core.operation import (
     elementwise,
 )
 from fastgrad.core.result_rules import broadcast_of
-from fastgrad.ops.kernel_launches import complex_launches
 
 _predicate = partial(elementwise, result=broadcast_of(bool))
 
@@ -33,7 +32,6 @@ equal = _predicate(
     run=np.equal,
     code="{0} == {1}",
     dtypes=ALL_DTYPES,
-    complex_launches=complex_launches("equal"),
 )
 
 
@@ -49,7 +47,7 @@ def _comparison(name: str, sign: str, run: np.ufunc, dtypes: frozenset[np.dtype]
     return comparison
 
 
-not_equal = _comparison("not_equal", "!=", np.not_equal, ALL_DTYPES, complex_launches=complex_launches("not_equal"))
+not_equal = _comparison("not_equal", "!=", np.not_equal, ALL_DTYPES)
 less = _comparison("less", "<", np.less)
 less_equal = _comparison("less_equal", "<=", np.less_equal)
 greater = _comparison("greater", ">", np.greater)
@@ -111,5 +109,4 @@ masked: Operation = Operation(
     code="where({1}, {0}, 0)",
     dtypes=NUMERIC_DTYPES,
     doc="``x`` where ``keep`` is true, zero elsewhere, whatever ``x`` is there (NaN included): a part of gradients.",
-    complex_launches=complex_launches("masked"),
 )

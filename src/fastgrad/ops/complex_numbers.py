@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.lowering import complex_launches
 from fastgrad.core.operation import (
     COMPLEX_DTYPES,
     FLOAT_DTYPES,
@@ -29,7 +31,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, complex_launches
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
 _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
@@ -51,47 +53,23 @@ _complex = Binary(
     result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
     complex_launches=complex_launches("complex"),
 )
-_conj: Unary = Unary(
+_of_complex = partial(Unary, form=Form.ELEMENTWISE, dtypes=COMPLEX_DTYPES)
+_to_real = partial(_of_complex, result=broadcast_with_real_dtype)
+
+_conj: Unary = _of_complex(
     "conj",
     np.conjugate,
     lambda g, y, x: _conj(g),
-    form=Form.ELEMENTWISE,
-    dtypes=COMPLEX_DTYPES,
     doc="The complex conjugate.",
     simplifications=lambda rules: (rules.cancel_involution,),
-    complex_launches=complex_launches("conj"),
 )
-_real: Unary = Unary(
-    "real",
-    lambda x: x.real,
-    lambda g, y, x: cast(g, x.dtype),
-    form=Form.ELEMENTWISE,
-    dtypes=COMPLEX_DTYPES,
-    doc="The real part.",
-    result=broadcast_with_real_dtype,
-    complex_launches=complex_launches("real"),
-)
-_imag: Unary = Unary(
-    "imag",
-    lambda x: x.imag,
-    lambda g, y, x: _complex(zeros_of(g), g),
-    form=Form.ELEMENTWISE,
-    dtypes=COMPLEX_DTYPES,
-    doc="The imaginary part.",
-    result=broadcast_with_real_dtype,
-    complex_launches=complex_launches("imag"),
-)
-
-
-_angle = Unary(
+_real: Unary = _to_real("real", lambda x: x.real, lambda g, y, x: cast(g, x.dtype), doc="The real part.")
+_imag: Unary = _to_real("imag", lambda x: x.imag, lambda g, y, x: _complex(zeros_of(g), g), doc="The imaginary part.")
+_angle = _to_real(
     "angle",
     np.angle,
     lambda g, y, x: negative(realdiv(cast(g, x.dtype), _complex(_imag(x), _real(x)))),
-    form=Form.ELEMENTWISE,
-    dtypes=COMPLEX_DTYPES,
     doc="The angle of a complex number, in (-pi, pi].",
-    result=broadcast_with_real_dtype,
-    complex_launches=complex_launches("angle"),
 )
 _angle_of_real = elementwise(
     "angle_of_real",

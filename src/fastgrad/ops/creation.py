@@ -34,7 +34,6 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.arguments import as_python_int, as_python_ints, as_single_python_int, axis_of, tensor_of
 from fastgrad.ops.batching import broadcasting_rule
-from fastgrad.ops.kernel_launches import complex_launches
 
 _MAX_ELEMENTS = 2**63 - 1
 
@@ -145,7 +144,6 @@ _identity = Operation(
     dtypes=ALL_DTYPES,
     keeps_rows=True,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),
-    complex_launches=complex_launches("identity"),
 )
 
 

@@ -18,7 +18,7 @@ from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
-from fastgrad.ops.kernel_launches import complex_launches, launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import square
 
 _QUOTIENT_DTYPES: dict[np.dtype, str] = {
@@ -37,7 +37,6 @@ realdiv: Binary = elementwise(
     ),
     dtypes=INEXACT_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
-    complex_launches=complex_launches("divide"),
 )
 
 
@@ -101,7 +100,6 @@ _divide_no_nan: Binary = elementwise(
     ),
     dtypes=INEXACT_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
-    complex_launches=complex_launches("divide_no_nan"),
 )
 
 
@@ -145,7 +143,6 @@ xdivy: Binary = elementwise(
         lambda g, z, x, y: multiply(g, conjugate(xdivy(negative(x), square(y)))),
     ),
     dtypes=INEXACT_DTYPES,
-    complex_launches=complex_launches("xdivy"),
 )
 
 

@@ -17,7 +17,7 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import complex_launches, make_float_kernel_run, make_kernel_run
+from fastgrad.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
@@ -41,7 +41,6 @@ def _transcendental_operation(
         gradient=gradient,
         dtypes=INEXACT_DTYPES,
         domain=domain,
-        complex_launches=complex_launches(name),
     )
     return row
 
@@ -121,7 +120,6 @@ def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of:
         ),
         dtypes=INEXACT_DTYPES,
         domain=log_operation.domain,
-        complex_launches=complex_launches(name),
     )
     return row
 
@@ -257,7 +255,7 @@ atanh = _transcendental_operation(
 
 
 _complex_sigmoid = make_kernel_run(
-    complex_launches("sigmoid"),
+    launches_from("elementwise.complex_numbers", "sigmoid_launches"),
     same,
     lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
 )
@@ -278,7 +276,6 @@ sigmoid: Unary = elementwise(
     dtypes=INEXACT_DTYPES,
     kernel_code="sigmoid({0})",
     rounds_once=True,
-    complex_launches=complex_launches("sigmoid"),
 )
 log_sigmoid = elementwise(
     "log_sigmoid",

@@ -42,11 +42,6 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
     return imported_launches
 
 
-def complex_launches(name: str) -> Callable[..., Launches | None]:
-    """Returns the ``complex_launches`` of an operation; ``name`` is the name of its kernels."""
-    return launches_from("elementwise.complex_numbers", f"{name}_launches")
-
-
 _cached_launches: dict[tuple[Any, ...], tuple[Launches | None, Specs]] = {}
 _MAX_CACHED_LAUNCHES = 4096
 _INEXACT_TYPES = frozenset([float, complex])

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import Form, Operation, operation
+from fastgrad.core.operation import FLOAT_DTYPES, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast_of, like_inputs, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.elementwise.half import through_float32
@@ -96,6 +96,7 @@ update_output_by_element = operation(
     "apply_update_by_element",
     Form.ELEMENTWISE,
     run=lambda *inputs, rule, result: update_variables.run(*inputs, rule=rule, count=1)[result],
+    dtypes=FLOAT_DTYPES,
     kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result_function(result), xs),
     result=lambda *inputs, rule, result: same(inputs[result]),
 )

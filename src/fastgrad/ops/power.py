@@ -20,7 +20,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arithmetic import conjugate, multiply, negative, subtract
 from fastgrad.ops.comparison import greater, not_equal
-from fastgrad.ops.kernel_launches import complex_launches, launches_from
+from fastgrad.ops.kernel_launches import launches_from
 
 
 def _run_pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -71,7 +71,6 @@ pow: Binary = elementwise(
     domain=(0.0, np.inf),
     launches=launches_from("elementwise.elementwise", "pow_launches"),
     simplifications=lambda rules: (rules.replace_small_power,),
-    complex_launches=complex_launches("pow"),
 )
 square = elementwise(
     "square",
@@ -80,7 +79,6 @@ square = elementwise(
     code="{0} * {0}",
     gradient=lambda g, y, x: multiply(g, multiply(conjugate(x), 2)),
     dtypes=NUMERIC_DTYPES,
-    complex_launches=complex_launches("square"),
 )
 sqrt_gradient: Operation = elementwise(
     "sqrt_gradient",
@@ -92,7 +90,6 @@ sqrt_gradient: Operation = elementwise(
         lambda gg, z, g, y: negative(multiply(gg, conjugate(multiply(z, reciprocal(y))))),
     ),
     dtypes=INEXACT_DTYPES,
-    complex_launches=complex_launches("sqrt_gradient"),
 )
 sqrt = elementwise(
     "sqrt",
@@ -102,7 +99,6 @@ sqrt = elementwise(
     gradient=lambda g, y, x: sqrt_gradient(g, conjugate(y)),
     dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
-    complex_launches=complex_launches("sqrt"),
 )
 rsqrt_gradient: Operation = elementwise(
     "rsqrt_gradient",
@@ -114,7 +110,6 @@ rsqrt_gradient: Operation = elementwise(
         lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -1.5), conjugate(square(y))),
     ),
     dtypes=INEXACT_DTYPES,
-    complex_launches=complex_launches("rsqrt_gradient"),
 )
 rsqrt = elementwise(
     "rsqrt",
@@ -124,7 +119,6 @@ rsqrt = elementwise(
     gradient=lambda g, y, x: rsqrt_gradient(g, conjugate(y)),
     dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
-    complex_launches=complex_launches("rsqrt"),
 )
 reciprocal_gradient: Operation = elementwise(
     "reciprocal_gradient",
@@ -136,7 +130,6 @@ reciprocal_gradient: Operation = elementwise(
         lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -2), conjugate(y)),
     ),
     dtypes=INEXACT_DTYPES,
-    complex_launches=complex_launches("reciprocal_gradient"),
 )
 reciprocal: Unary = elementwise(
     "reciprocal",
@@ -145,5 +138,4 @@ reciprocal: Unary = elementwise(
     code="1 / {0}",
     gradient=lambda g, y, x: reciprocal_gradient(g, conjugate(y)),
     dtypes=INEXACT_DTYPES,
-    complex_launches=complex_launches("reciprocal"),
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Form, JointGradient, Operation, joint, operation
+from fastgrad.core.operation import TABLE, Form, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
@@ -26,7 +26,7 @@ ResultShapes = Callable[..., Sequence[tuple[int, ...]]]
 
 
 def _recurrent_operation(
-    name: str, gradient: Any, shapes: ResultShapes, shared: Sequence[int], module: str | None = None
+    name: str, gradient: Any, shapes: ResultShapes, shared: Sequence[int], module: str
 ) -> Operation:
     """Declares an operation that computes all time steps of a recurrent layer, or its gradient.
 
@@ -36,7 +36,7 @@ def _recurrent_operation(
         shapes: returns the shapes of the results, from the inputs, arrays or specs.
         shared: the positions of the inputs that all sequences share.
     """
-    launches = launches_from(f"recurrent.{module or name.removesuffix('_gradient')}", f"{name}_launches")
+    launches = launches_from(f"recurrent.{module}", f"{name}_launches")
 
     def result(*xs: Any, **_: Any) -> tuple[ArraySpec, ...]:
         return tuple([ArraySpec(size, xs[0].dtype) for size in shapes(*xs)])
@@ -74,22 +74,94 @@ def _cotangents_by_tape(
     return tuple([next(input_cotangents) if need else None for need in needs])
 
 
-def _gradient_of_steps(steps: Callable[..., Any]) -> JointGradient:
-    """The gradient rule of an operation that computes ``steps``, which are composed of operations."""
+def _over_time(residual_count: int) -> Callable[[Callable[..., Any]], Callable[..., tuple[Tensor, ...]]]:
+    """Makes the gradient of all time steps of that of one step, written in operations.
 
-    def rule(needs: Any, g: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
-        return _cotangents_by_tape(lambda *xs: steps(*xs, has=has), inputs, needs, g)
+    The step maps its number, the residuals and the cotangents of the states after it to the cotangents of the projections, and to
+    those of the states before it, without the part through the product with the recurrent kernel.
+    """
 
-    return joint(rule)
+    def make_gradient_steps(step_gradient: Callable[..., Any]) -> Callable[..., tuple[Tensor, ...]]:
+        def gradient_steps(*inputs: Tensor, has: tuple[bool, ...]) -> tuple[Tensor, ...]:
+            residuals, recurrent = inputs[:residual_count], inputs[residual_count]
+            mask, of_hs, *of_states = _optional_inputs(has, inputs[residual_count + 1 :])
+            states = residuals[-1]
+            cotangents = [_zeros_like(states[0]) if g is None else g for g in of_states]
+            by_step = []
+            for t in range(states._array.shape[0] - 2, -1, -1):
+                cotangents[0] = _add_step_cotangent(cotangents[0], of_hs, t + 1)
+                of_projections, before = step_gradient(t, *residuals, *cotangents)
+                of_projections = [_select_by_mask(mask, t, g, _zeros_like(g)) for g in of_projections]
+                cotangents = [_select_by_mask(mask, t, new, old) for new, old in zip(before, cotangents, strict=True)]
+                cotangents[0] = cotangents[0] + _matmul(of_projections[-1], recurrent, transpose_b=True)
+                by_step.append(of_projections)
+            cotangents[0] = _add_step_cotangent(cotangents[0], of_hs, 0)
+            return *[stack(list(projection)) for projection in zip(*by_step[::-1], strict=True)], *cotangents
+
+        return gradient_steps
+
+    return make_gradient_steps
+
+
+def _layer_operation(
+    name: str,
+    module: str,
+    shapes: ResultShapes,
+    steps: Callable[..., Any] | None,
+    gradient_steps: Callable[..., Any],
+    residuals: tuple[int, ...],
+    states: tuple[int, ...],
+    projections: int,
+) -> Operation:
+    """Declares the operations of a recurrent layer and of its gradient; returns the former.
+
+    The layer maps projected inputs, the recurrent kernel, the bias, the initial states and an optional mask to the results
+    below. The gradient maps the residuals, the recurrent kernel, and those of mask and cotangents that its attribute ``has``
+    flags, to the cotangents of the projections and of the initial states.
+
+    Args:
+        name, module, shapes: see ``_recurrent_operation``.
+        steps: the layer by simpler operations, if some of its results are not in ``states``.
+        gradient_steps: the gradient by simpler operations, made by ``_over_time``.
+        residuals: the positions of the results that the gradient reads; the last is a state before and after all steps.
+        states: the positions of the results that users see: the states h at all times, then the last states.
+        projections: how many there are: 1, or 2 if the product with the recurrent kernel has other cotangents than the
+            projected inputs.
+    """
+    state_count = len(states) - 1
+
+    def gradient_shapes(*inputs: Any) -> list[tuple[int, ...]]:
+        count, *state_shape = inputs[len(residuals) - 1].shape
+        projection_shape = (count - 1, state_shape[0], inputs[len(residuals)].shape[1])
+        return [projection_shape] * projections + [tuple(state_shape)] * state_count
+
+    def second_gradient_rule(needs: Any, g: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
+        return _cotangents_by_tape(lambda *xs: gradient_steps(*xs, has=has), inputs, needs, g)
+
+    gradient = _recurrent_operation(
+        f"{name}_gradient", joint(second_gradient_rule), gradient_shapes, (len(residuals),), module
+    )
+
+    def gradient_rule(needs: Any, g: Any, y: Any, *inputs: Tensor) -> Any:
+        if steps is not None and any(g[position] is not None for position in range(len(g)) if position not in states):
+            return _cotangents_by_tape(steps, inputs, needs, g)  # only when the gradient itself is differentiated
+        recurrent, bias, mask = inputs[1], inputs[2], inputs[3 + state_count :]
+        cotangents = [g[position] for position in states]
+        has = (bool(mask), *[cotangent is not None for cotangent in cotangents])
+        given = [*mask, *[cotangent for cotangent in cotangents if cotangent is not None]]
+        results = gradient(*[y[position] for position in residuals], recurrent, *given, has=has)
+        dx, dp = results[0], results[projections - 1]
+        by_recurrent = _matmul(_merge_time_and_batch(y[0][:-1]), _merge_time_and_batch(dp), True) if needs[1] else None
+        by_bias = None
+        if needs[2]:
+            by_bias = _column_sum(dx) if bias._array.ndim == 1 else stack([_column_sum(dx), _column_sum(dp)])
+        return (dx, by_recurrent, by_bias, *results[projections:], *[None] * len(mask))
+
+    return _recurrent_operation(name, joint(gradient_rule, zeros=False), shapes, (1, 2), module)
 
 
 def _matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
     return TABLE["matmul"](a, b, transpose_a=transpose_a, transpose_b=transpose_b)
-
-
-def _states_before(states: Tensor) -> Tensor:
-    """The states before each time step, as a matrix with one row per step and batch element."""
-    return _merge_time_and_batch(states[:-1])
 
 
 def _time_first(x: Tensor) -> Tensor:
@@ -144,70 +216,6 @@ def _zeros_like(x: Tensor) -> Tensor:
     return x * 0.0
 
 
-# ---- LSTM ------------------------------------------------------------------------------------------------
-
-
-def _lstm_steps(
-    x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, mask: Tensor | None = None
-) -> tuple[Tensor, ...]:
-    hs, cs, all_gates = [h], [c], []
-    sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
-    for t in range(x._array.shape[0]):
-        i, f, g, o = split(x[t] + _matmul(h, recurrent) + bias, 4, axis=1)
-        i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
-        c = _select_by_mask(mask, t, f * c + i * g, c)
-        h = _select_by_mask(mask, t, o * tanh(c), h)
-        hs.append(h)
-        cs.append(c)
-        all_gates.append(concat([i, f, g, o], 1))
-    return stack(hs), stack(cs), stack(all_gates), h, c
-
-
-def _lstm_gradient_steps(
-    gates: Tensor, cs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
-) -> tuple[Tensor, ...]:
-    mask, of_hs, of_h, of_c = _optional_inputs(has, given)
-    tanh = TABLE["tanh"]
-    dh = _zeros_like(cs[0]) if of_h is None else of_h
-    dc = _zeros_like(cs[0]) if of_c is None else of_c
-    step_cotangents = []
-    for t in range(gates._array.shape[0] - 1, -1, -1):
-        i, f, g, o = split(gates[t], 4, axis=1)
-        dh = _add_step_cotangent(dh, of_hs, t + 1)
-        tanh_c = tanh(cs[t + 1])
-        d = dc + dh * o * (1.0 - tanh_c * tanh_c)
-        gate_cotangents = [
-            d * g * (i * (1.0 - i)),
-            d * cs[t] * (f * (1.0 - f)),
-            d * i * (1.0 - g * g),
-            dh * tanh_c * (o * (1.0 - o)),
-        ]
-        dz = concat(
-            [
-                _select_by_mask(mask, t, gate_cotangent, _zeros_like(gate_cotangent))
-                for gate_cotangent in gate_cotangents
-            ],
-            1,
-        )
-        dc = _select_by_mask(mask, t, d * f, dc)
-        dh = _select_by_mask(mask, t, _zeros_like(dh), dh) + _matmul(dz, recurrent, transpose_b=True)
-        step_cotangents.append(dz)
-    return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0), dc
-
-
-def _lstm_gradient_rule(
-    needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, c0: Tensor, *mask: Tensor
-) -> Any:
-    if g[1] is not None or g[2] is not None:  # only when the gradient itself is differentiated
-        return _cotangents_by_tape(_lstm_steps, (x, recurrent, bias, h0, c0, *mask), needs, g)
-    has = (bool(mask), *(g[position] is not None for position in (0, 3, 4)))
-    state_cotangents = [g[position] for position in (0, 3, 4) if g[position] is not None]
-    dz, dh, dc = _lstm_gradient(y[2], y[1], recurrent, *mask, *state_cotangents, has=has)
-    by_recurrent = _matmul(_states_before(y[0]), _merge_time_and_batch(dz), transpose_a=True) if needs[1] else None
-    by_bias = _column_sum(dz) if needs[2] else None
-    return (dz, by_recurrent, by_bias, dh, dc, *[None] * len(mask))
-
-
 def _unmerge_rows(y: Tensor, rows: int) -> Tensor:
     """Returns ``y``, whose batch axis merges rows and sequences, with a separate axis of rows in front."""
     *steps, count, width = y._array.shape
@@ -238,18 +246,44 @@ def _sequence_batching_rule(*shared: int) -> BatchingRule:
     return rule
 
 
+# ---- LSTM ------------------------------------------------------------------------------------------------
+
+
+def _lstm_steps(
+    x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, ...]:
+    hs, cs, all_gates = [h], [c], []
+    sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
+    for t in range(x._array.shape[0]):
+        i, f, g, o = split(x[t] + _matmul(h, recurrent) + bias, 4, axis=1)
+        i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
+        c = _select_by_mask(mask, t, f * c + i * g, c)
+        h = _select_by_mask(mask, t, o * tanh(c), h)
+        hs.append(h)
+        cs.append(c)
+        all_gates.append(concat([i, f, g, o], 1))
+    return stack(hs), stack(cs), stack(all_gates), h, c
+
+
+@_over_time(residual_count=2)
+def _lstm_gradient_steps(
+    t: int, gates: Tensor, cs: Tensor, dh: Tensor, dc: Tensor
+) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+    i, f, g, o = split(gates[t], 4, axis=1)
+    tanh_c = TABLE["tanh"](cs[t + 1])
+    d = dc + dh * o * (1.0 - tanh_c * tanh_c)
+    dz = [d * g * (i * (1.0 - i)), d * cs[t] * (f * (1.0 - f)), d * i * (1.0 - g * g), dh * tanh_c * (o * (1.0 - o))]
+    return [concat(dz, 1)], (_zeros_like(dh), d * f)
+
+
 def _lstm_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.ndarray, *rest: np.ndarray) -> Any:
     states = (x.shape[0] + 1, *h0.shape)
     return states, states, x.shape, h0.shape, h0.shape
 
 
-_lstm_gradient = _recurrent_operation(
-    "lstm_gradient",
-    _gradient_of_steps(_lstm_gradient_steps),
-    lambda gates, cs, *rest: (gates.shape, cs.shape[1:], cs.shape[1:]),
-    shared=(2,),
+_lstm = _layer_operation(
+    "lstm", "lstm", _lstm_shapes, _lstm_steps, _lstm_gradient_steps, (2, 1), (0, 3, 4), projections=1
 )
-_lstm = _recurrent_operation("lstm", joint(_lstm_gradient_rule, zeros=False), _lstm_shapes, shared=(1, 2))
 
 
 def lstm(
@@ -296,51 +330,21 @@ def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, mask: Tens
     return stack(hs), stack(inner), stack(all_gates), h
 
 
+@_over_time(residual_count=3)
 def _gru_gradient_steps(
-    gates: Tensor, inner: Tensor, hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
-) -> tuple[Tensor, ...]:
-    mask, of_hs, of_h = _optional_inputs(has, given)
-    dh = _zeros_like(hs[0]) if of_h is None else of_h
-    by_x, by_product = [], []
-    for t in range(gates._array.shape[0] - 1, -1, -1):
-        z, r, c = split(gates[t], 3, axis=1)
-        dh = _add_step_cotangent(dh, of_hs, t + 1)
-        d = dh * (1.0 - z) * (1.0 - c * c)
-        gate_cotangents = [dh * (hs[t] - c) * (z * (1.0 - z)), d * inner[t] * (r * (1.0 - r)), d * r, d]
-        gate_cotangents = [
-            _select_by_mask(mask, t, gate_cotangent, _zeros_like(gate_cotangent)) for gate_cotangent in gate_cotangents
-        ]
-        dp = concat(gate_cotangents[:3], 1)
-        dh = _select_by_mask(mask, t, dh * z, dh) + _matmul(dp, recurrent, transpose_b=True)
-        by_x.append(concat([gate_cotangents[0], gate_cotangents[1], gate_cotangents[3]], 1))
-        by_product.append(dp)
-    return stack(by_x[::-1]), stack(by_product[::-1]), _add_step_cotangent(dh, of_hs, 0)
-
-
-def _gru_gradient_rule(
-    needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor
-) -> Any:
-    if g[1] is not None or g[2] is not None:
-        return _cotangents_by_tape(_gru_steps, (x, recurrent, bias, h0, *mask), needs, g)
-    has = (bool(mask), g[0] is not None, g[3] is not None)
-    state_cotangents = [g[position] for position in (0, 3) if g[position] is not None]
-    dx, dp, dh = _gru_gradient(y[2], y[1], y[0], recurrent, *mask, *state_cotangents, has=has)
-    by_recurrent = _matmul(_states_before(y[0]), _merge_time_and_batch(dp), transpose_a=True) if needs[1] else None
-    by_bias = stack([_column_sum(dx), _column_sum(dp)]) if needs[2] else None
-    return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
+    t: int, gates: Tensor, inner: Tensor, hs: Tensor, dh: Tensor
+) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+    z, r, c = split(gates[t], 3, axis=1)
+    d = dh * (1.0 - z) * (1.0 - c * c)
+    dz, dr = dh * (hs[t] - c) * (z * (1.0 - z)), d * inner[t] * (r * (1.0 - r))
+    return [concat([dz, dr, d], 1), concat([dz, dr, d * r], 1)], (dh * z,)
 
 
 def _gru_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.ndarray, *mask: np.ndarray) -> Any:
     return (x.shape[0] + 1, *h0.shape), (x.shape[0], *h0.shape), x.shape, h0.shape
 
 
-_gru_gradient = _recurrent_operation(
-    "gru_gradient",
-    _gradient_of_steps(_gru_gradient_steps),
-    lambda gates, inner, hs, *rest: (gates.shape, gates.shape, hs.shape[1:]),
-    shared=(3,),
-)
-_gru = _recurrent_operation("gru", joint(_gru_gradient_rule, zeros=False), _gru_shapes, shared=(1, 2))
+_gru = _layer_operation("gru", "gru", _gru_shapes, _gru_steps, _gru_gradient_steps, (2, 1, 0), (0, 3), projections=2)
 
 
 def gru(
@@ -372,46 +376,20 @@ def gru(
 # ---- simple RNN ------------------------------------------------------------------------------------------
 
 
-def _simple_rnn_gradient_steps(
-    hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
-) -> tuple[Tensor, ...]:
-    mask, of_hs, of_h = _optional_inputs(has, given)
-    dh = _zeros_like(hs[0]) if of_h is None else of_h
-    step_cotangents = []
-    for t in range(hs._array.shape[0] - 2, -1, -1):
-        h = hs[t + 1]
-        dh = _add_step_cotangent(dh, of_hs, t + 1)
-        d = dh * (1.0 - h * h)
-        d = _select_by_mask(mask, t, d, _zeros_like(d))
-        dh = _select_by_mask(mask, t, _zeros_like(dh), dh) + _matmul(d, recurrent, transpose_b=True)
-        step_cotangents.append(d)
-    return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0)
+@_over_time(residual_count=1)
+def _simple_rnn_gradient_steps(t: int, hs: Tensor, dh: Tensor) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+    return [dh * (1.0 - hs[t + 1] * hs[t + 1])], (_zeros_like(dh),)
 
 
-def _simple_rnn_gradient_rule(
-    needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor
-) -> Any:
-    has = (bool(mask), g[0] is not None, g[1] is not None)
-    state_cotangents = [cotangent for cotangent in g if cotangent is not None]
-    dx, dh = _simple_rnn_gradient(y[0], recurrent, *mask, *state_cotangents, has=has)
-    by_recurrent = _matmul(_states_before(y[0]), _merge_time_and_batch(dx), transpose_a=True) if needs[1] else None
-    by_bias = _column_sum(dx) if needs[2] else None
-    return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
-
-
-_simple_rnn_gradient = _recurrent_operation(
-    "simple_rnn_gradient",
-    _gradient_of_steps(_simple_rnn_gradient_steps),
-    lambda hs, *rest: ((hs.shape[0] - 1, *hs.shape[1:]), hs.shape[1:]),
-    shared=(1,),
-    module="simple",
-)
-_simple_rnn = _recurrent_operation(
+_simple_rnn = _layer_operation(
     "simple_rnn",
-    joint(_simple_rnn_gradient_rule, zeros=False),
+    "simple",
     lambda x, recurrent, bias, h0, *mask: ((x.shape[0] + 1, *h0.shape), h0.shape),
-    shared=(1, 2),
-    module="simple",
+    None,
+    _simple_rnn_gradient_steps,
+    (0,),
+    (0, 1),
+    projections=1,
 )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.lowering import complex_launches
 from fastgrad.core.operand_errors import InvalidValueError, mixed_dtypes_error
 from fastgrad.core.operation import TABLE, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast
@@ -15,7 +16,7 @@ from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, con
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, tensor_of
 from fastgrad.ops.indexing import check_index_dtype, check_indices
-from fastgrad.ops.kernel_launches import complex_launches, launches_from
+from fastgrad.ops.kernel_launches import launches_from
 
 
 def _zero_like(x: Tensor) -> Tensor:

@@ -63,29 +63,21 @@ _I1_OVER_X_SERIES = [1 / (2 * 4**k * math.factorial(k) * math.factorial(k + 1)) 
 """I1(x) / x as a series in x**2 (DLMF 10.25.2); with alternating signs, J1(x) / x (DLMF 10.2.2)."""
 
 
-def _quotient_i1(x: Tensor) -> Tensor:
-    """``bessel_i1(x) / x``; a series for ``|x| <= 1``, where derivatives of the quotient suffer cancellation."""
-    is_small = less_equal(square(x), 1.0)
-    return _piecewise(
-        is_small, x, lambda z: _polynomial(square(z), _I1_OVER_X_SERIES), lambda z: realdiv(bessel_i1(z), z)
-    )
+def _over_argument(function: Unary, series: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``function(x) / x``; a series for ``|x| <= 1``, where derivatives of the quotient suffer cancellation."""
+    return _piecewise(less_equal(square(x), 1.0), x, series, lambda z: realdiv(function(z), z))
 
 
-def _quotient_i1e(x: Tensor) -> Tensor:
-    is_small = less_equal(square(x), 1.0)
-    return _piecewise(
-        is_small,
-        x,
-        lambda z: multiply(exp(negative(absolute(z))), _polynomial(square(z), _I1_OVER_X_SERIES)),
-        lambda z: realdiv(bessel_i1e(z), z),
-    )
+def _i1_series(z: Tensor) -> Tensor:
+    return _polynomial(square(z), _I1_OVER_X_SERIES)
 
 
-def _quotient_j1(x: Tensor) -> Tensor:
-    is_small = less_equal(square(x), 1.0)
-    return _piecewise(
-        is_small, x, lambda z: _polynomial(negative(square(z)), _I1_OVER_X_SERIES), lambda z: realdiv(bessel_j1(z), z)
-    )
+def _i1e_series(z: Tensor) -> Tensor:
+    return multiply(exp(negative(absolute(z))), _i1_series(z))
+
+
+def _j1_series(z: Tensor) -> Tensor:
+    return _polynomial(negative(square(z)), _I1_OVER_X_SERIES)
 
 
 _ATANH_SERIES = [1 / (2 * k + 1) for k in range(13)]
@@ -131,12 +123,16 @@ def _bessel_operation(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> A
 
 bessel_i0 = _bessel_operation("i0", lambda y, x: bessel_i1(x))
 bessel_i0e = _bessel_operation("i0e", lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)))
-bessel_i1: Unary = _bessel_operation("i1", lambda y, x: subtract(bessel_i0(x), _quotient_i1(x)))
+bessel_i1: Unary = _bessel_operation(
+    "i1", lambda y, x: subtract(bessel_i0(x), _over_argument(bessel_i1, _i1_series, x))
+)
 bessel_i1e: Unary = _bessel_operation(
-    "i1e", lambda y, x: subtract(bessel_i0e(x), add(_quotient_i1e(x), multiply(y, sign(x))))
+    "i1e", lambda y, x: subtract(bessel_i0e(x), add(_over_argument(bessel_i1e, _i1e_series, x), multiply(y, sign(x))))
 )
 bessel_j0 = _bessel_operation("j0", lambda y, x: negative(bessel_j1(x)))
-bessel_j1: Unary = _bessel_operation("j1", lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)))
+bessel_j1: Unary = _bessel_operation(
+    "j1", lambda y, x: subtract(bessel_j0(x), _over_argument(bessel_j1, _j1_series, x))
+)
 bessel_k0 = _bessel_operation("k0", lambda y, x: negative(bessel_k1(x)))
 bessel_k0e = _bessel_operation("k0e", lambda y, x: subtract(y, bessel_k1e(x)))
 bessel_k1: Unary = _bessel_operation("k1", lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))))
@@ -175,22 +171,21 @@ def _make_fresnel_run(which: int) -> Callable[[np.ndarray], np.ndarray]:
     return fresnel_integral
 
 
-fresnel_cos = _special_operation(
-    "fresnel_cos",
-    "Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
-    lambda y, x: cos(multiply(square(x), math.pi / 2)),
-    launches=("make_fresnel_launches", 1),
-    by_scipy=_make_fresnel_run(1),
-    run=_make_fresnel_run(1),
-)
-fresnel_sin = _special_operation(
-    "fresnel_sin",
-    "Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
-    lambda y, x: sin(multiply(square(x), math.pi / 2)),
-    launches=("make_fresnel_launches", 0),
-    by_scipy=_make_fresnel_run(0),
-    run=_make_fresnel_run(0),
-)
+def _fresnel_operation(name: str, of: str, number: int, function: Unary) -> Any:
+    """Declares a Fresnel integral; ``number`` is its position among the results of SciPy's function."""
+    run = _make_fresnel_run(number)
+    return _special_operation(
+        name,
+        f"Fresnel's {of} integral: that of ``{function.name}(pi t**2 / 2)`` from 0 to ``x``, element by element.",
+        lambda y, x: function(multiply(square(x), math.pi / 2)),
+        launches=("make_fresnel_launches", number),
+        by_scipy=run,
+        run=run,
+    )
+
+
+fresnel_cos = _fresnel_operation("fresnel_cos", "cosine", 1, cos)
+fresnel_sin = _fresnel_operation("fresnel_sin", "sine", 0, sin)
 spence = _special_operation(
     "spence",
     "Spence's function: minus the integral of ``log(t) / (t - 1)`` from 1 to ``x``, element by element; NaN below 0.",

@@ -41,16 +41,15 @@ def channels_come_first(data_format: str | None, rank: int, name: str) -> bool:
 _MAX_WINDOW_SIZE = 2**31 - 1
 
 
-def per_dimension(value: Any, rank: int, channels_first: bool, what: str, default: int = 1) -> Sizes:
+def per_dimension(value: Any, rank: int, channels_first: bool, what: str) -> Sizes:
     """A stride, dilation or window size for each spatial dimension.
 
     Args:
         value: a number, a list of 1, ``rank`` or ``rank + 2`` numbers (those of batch and channels must be 1), or None
-            for ``default``.
+            for 1.
         rank: the number of spatial dimensions.
         channels_first: whether channels come before the spatial dimensions in a list of ``rank + 2`` numbers.
         what: the operation and the argument, for the error.
-        default: the number that replaces None.
 
     Raises:
         ValueError: the list has another length.
@@ -58,7 +57,7 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str, defaul
         UnimplementedError: a number for batch or channels is above 1.
     """
     if value is None:
-        return (default,) * rank
+        return (1,) * rank
     numbers = as_python_ints(value, what)
     if len(numbers) not in (1, rank, rank + 2):
         raise ValueError(

@@ -27,8 +27,7 @@ class Branches(ControlFlowOperation):
     Args:
         branches: graphs with the same arguments and the same types of results.
         name: shown in graphs, errors and reports.
-        residual_variant: makes branches with residuals as further results, from these branches, the flags of the inputs that
-            need a gradient, and the inputs; without it the gradient is computed again each time.
+        residual_variant: see ``GraphBasedOperation``.
 
     Attributes:
         branches, residual_variant: as given.
@@ -75,10 +74,6 @@ class Branches(ControlFlowOperation):
     def result_count(self) -> int:
         """The number of results of each branch."""
         return self.gives
-
-    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
-        """Returns branches with residuals as further results; None if their gradient is computed again each time."""
-        return None if self.residual_variant is None else self.residual_variant(self, flags, inputs)
 
     def results_to_keep(self, used: Flags) -> Flags:
         """Returns flags of the results that can't be removed if only the results ``used`` are read: ``used`` itself."""

@@ -31,9 +31,12 @@ class GraphBasedOperation(UnlistedOperation):
 
     Attributes:
         loops_with_capacity: loops in it, at any depth, that have a capacity.
+        residual_variant: makes the variant with residuals, from the operation, the flags of the inputs that need a gradient, and
+            the inputs; without it the gradient is computed again each time.
     """
 
     loops_with_capacity: Sequence[Any] = ()
+    residual_variant: Callable[..., Any] | None = None
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -60,7 +63,7 @@ class GraphBasedOperation(UnlistedOperation):
             flags: for each input whether gradients with respect to it are wanted.
             inputs: any that the operation takes.
         """
-        return None
+        return None if self.residual_variant is None else self.residual_variant(self, flags, inputs)
 
     def variant_for(self, flags: Flags, inputs: Sequence[Tensor]) -> Any:
         """Returns the operation to run under tapes that watch these inputs: the cached variant with residuals, or itself."""

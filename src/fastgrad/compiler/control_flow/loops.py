@@ -44,8 +44,7 @@ class Loop(ControlFlowOperation):
         origin: with ``most``, the loop without it, from which this one was made.
         counts: whether it returns the number of iterations, an int64.
         counted: whether its last input is the number of rows to iterate over.
-        residual_variant: makes a loop with residuals as further results, from this loop, the flags of the inputs that need a
-            gradient, and the inputs; without it the gradient is computed again each time.
+        residual_variant: see ``GraphBasedOperation``.
 
     Attributes:
         body, condition, carried, trips, limited, reverse, most, origin, counts, counted, residual_variant: as given.
@@ -196,10 +195,6 @@ class Loop(ControlFlowOperation):
     def result_count(self) -> int:
         """The number of the loop's results."""
         return self.gives + self.counts
-
-    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
-        """Returns the loop with residuals as further results; None if its gradient is computed again each time."""
-        return None if self.residual_variant is None else self.residual_variant(self, flags, inputs)
 
     def results_to_keep(self, used: Flags) -> Flags:
         """Returns flags of the results that can't be removed if only ``used`` are read: carried values always stay."""

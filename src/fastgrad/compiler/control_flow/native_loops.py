@@ -34,61 +34,9 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     work = native_work_of(plan)
     if not is_single_native_call(plan) or work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
-    layout, buffers = _iteration_descriptors(loop, plan)
-    returned = plan.blocks[0].returned
-    carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
-    if loop.condition is None:
-        return _launches_of_row_loop(loop, inputs, outputs, plan, work, layout, carried, buffers)
-    return _launches_of_while(loop, inputs, outputs, plan, work, layout, carried, buffers)
-
-
-ArrayDescriptors = list[tuple[int, int, int]]
-
-
-def _launches_of_row_loop(
-    loop: Any,
-    inputs: Any,
-    outputs: Any,
-    plan: Plan,
-    work: NativeWork,
-    layout: ArrayDescriptors,
-    carried: list[Any],
-    buffers: list[int],
-) -> Launches:
-    trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
-    operands = (
-        InnerFrame(lambda: Frame(plan)),
-        work.steps,
-        address_table([Input(i) for i in range(len(inputs))]),
-        address_table([Output(i) for i in range(len(outputs))]),
-        address_table([Scratch(2 + i) for i in range(2 * len(buffers))]),
-        _flat_int64_operand(layout),
-        _flat_int64_operand([*carried, (0, 0)]),
-        loop.carried,
-        trips,
-        int(loop.reverse),
-        NANOSECONDS_SINCE_PAUSE_ADDRESS,
-        int(50.0 + cost_without_loops(plan)),
-        Scratch(0),
-        Scratch(1),
-    )
-    launch = Launch(loops.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
-    return Launches((launch, *_result_copies(loop, plan, outputs)), _scratch_arrays_of_loop(len(layout), loop, buffers))
-
-
-def _launches_of_while(
-    loop: Any,
-    inputs: Any,
-    outputs: Any,
-    plan: Plan,
-    work: NativeWork,
-    layout: ArrayDescriptors,
-    carried: list[Any],
-    buffers: list[int],
-) -> Launches | None:
-    test = loop.condition.program().plan
-    test_work = native_work_of(test)
-    if (
+    test = None if loop.condition is None else loop.condition.program().plan
+    test_work = NativeWork(0, 0.0, 0.0) if test is None else native_work_of(test)
+    if test is not None and (
         not is_single_native_call(test)
         or test_work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD
         or test.results[0].dtype.kind != "b"
@@ -96,41 +44,51 @@ def _launches_of_while(
         return None
     if loop.limited and inputs[-1].dtype != WORD_DTYPE:
         return None
-    test_layout: ArrayDescriptors = [_argument_descriptor(loop, number, 0) for number, _ in test.arguments]
-    test_layout.append((loops.BUFFER, len(buffers), 0))
-    memory = [*buffers, 8]
+    layout, buffers = _iteration_descriptors(loop, plan)
+    memory, test_layout = list(buffers), []
+    if test is not None:
+        test_layout = [_argument_descriptor(loop, number, 0) for number, _ in test.arguments]
+        test_layout.append((loops.BUFFER, len(buffers), 0))
+        memory.append(8)
+    returned = plan.blocks[0].returned
+    carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
+    most_trips = loop.trips if test is None else 1 << 62
+    trip_nanoseconds = 50.0 if test is None else 100.0
     operands = (
         InnerFrame(lambda: Frame(plan)),
         work.steps,
-        InnerFrame(lambda: Frame(test)),
+        0 if test is None else InnerFrame(lambda: Frame(test)),
         test_work.steps,
         address_table([Input(i) for i in range(len(inputs))]),
         address_table([Output(i) for i in range(len(outputs))]),
         address_table([Scratch(2 + i) for i in range(2 * len(memory))]),
         _flat_int64_operand(layout),
-        _flat_int64_operand(test_layout),
+        _flat_int64_operand([*test_layout, (0, 0, 0)]),
         _flat_int64_operand([*carried, (0, 0)]),
         loop.carried,
-        Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
-        1 << 62 if loop.most is None else loop.most,
+        Input(len(inputs) - 1) if loop.limited or loop.counted else Constant(np.array([most_trips], np.int64)),
+        int(loop.reverse),
+        1 << 62 if test is None or loop.most is None else loop.most,
         len(buffers),
         loop.gives if loop.counts else -1,
         NANOSECONDS_SINCE_PAUSE_ADDRESS,
-        int(100.0 + cost_without_loops(plan) + cost_without_loops(test)),
+        int(trip_nanoseconds + cost_without_loops(plan) + (0.0 if test is None else cost_without_loops(test))),
         Scratch(0),
         Scratch(1),
     )
-    launch = Launch(
-        loops.run_while[()],
-        operands,
-        1,
-        ASSUMED_WHILE_LOOP_ITERATIONS * (100.0 + work.nanoseconds + test_work.nanoseconds),
-    )
+    trips = loop.trips if test is None else ASSUMED_WHILE_LOOP_ITERATIONS
+    cost = trips * (trip_nanoseconds + work.nanoseconds + test_work.nanoseconds)
     return Launches(
-        (launch, *_result_copies(loop, plan, outputs)),
-        _scratch_arrays_of_loop(max(len(layout), len(test_layout)), loop, memory),
+        (Launch(loops.run_loop[()], operands, 1, cost), *_result_copies(loop, plan, outputs)),
+        (
+            (WORD_DTYPE, max(len(layout), len(test_layout))),
+            (WORD_DTYPE, loop.carried + 1),
+            *[(BYTE_DTYPE, size) for size in memory for _ in range(2)],
+        ),
     )
 
+
+ArrayDescriptors = list[tuple[int, int, int]]
 
 ASSUMED_WHILE_LOOP_ITERATIONS = 8
 """The number of iterations that the time estimate of a loop with a condition assumes."""
@@ -140,16 +98,6 @@ def _flat_int64_operand(tuples: Sequence[tuple[int, ...]]) -> Constant:
     return Constant(np.array(tuples, np.int64).reshape(-1))
 
 
-def _scratch_arrays_of_loop(
-    descriptor_count: int, loop: Any, buffer_sizes: Sequence[int]
-) -> tuple[tuple[np.dtype, int], ...]:
-    return (
-        (WORD_DTYPE, descriptor_count),
-        (WORD_DTYPE, loop.carried + 1),
-        *[(BYTE_DTYPE, size) for size in buffer_sizes for _ in range(2)],
-    )
-
-
 def is_single_native_call(plan: Plan) -> bool:
     """True if a program is one native call of a single trace."""
     return plan.native and len(plan.blocks) == 1 and bool(plan.arguments or plan.results)
@@ -157,14 +105,9 @@ def is_single_native_call(plan: Plan) -> bool:
 
 def cost_without_loops(plan: Plan) -> float:
     """Returns the estimated nanoseconds of a program without its loops, whose kernels count their own iterations."""
-    loops = [
-        launch for action in plan.actions if action.launches for launch in action.launches.launches if _is_loop(launch)
-    ]
-    return native_work_of(plan).nanoseconds - sum(map(nanoseconds_of, loops))
-
-
-def _is_loop(launch: Launch) -> bool:
-    return launch.kernel is loops.run_rows[()] or launch.kernel is loops.run_while[()]
+    launches = [launch for action in plan.actions if action.launches for launch in action.launches.launches]
+    inner_loops = [launch for launch in launches if launch.kernel is loops.run_loop[()]]
+    return native_work_of(plan).nanoseconds - sum(map(nanoseconds_of, inner_loops))
 
 
 def address_table(operands: Sequence[Any]) -> Launch:

@@ -6,8 +6,9 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
-from fastgrad.compiler.graph.graph import Graph, Kind
+from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes.merge_common import array_key, plain_key
+from fastgrad.compiler.passes.structure import graph_key
 
 Operation = TypeVar("Operation")
 
@@ -22,7 +23,7 @@ def shared_operation(graphs: Sequence[Graph], options: Hashable, make: Callable[
         options: the other inputs of ``make``.
         make: called if there is none.
     """
-    keys = tuple([graph_key(graph) for graph in graphs])
+    keys = tuple([graph_key(graph, _node_key) for graph in graphs])
     if None in keys:
         return make()
     key = (keys, options)
@@ -33,26 +34,13 @@ def shared_operation(graphs: Sequence[Graph], options: Hashable, make: Callable[
     return result
 
 
-def graph_key(graph: Graph) -> Hashable:
-    """Returns a hashable key that equal graphs share; None if a graph has no key."""
-    numbers: dict[int, int] = {}
-    nodes = []
-    for node in graph.nodes:
-        identity: Hashable
-        if node.kind is Kind.ARGUMENT:
-            identity = node.payload
-        elif node.kind is Kind.CONSTANT:
-            identity = array_key(node.payload)
-        elif node.kind is Kind.OPERATION:
-            attributes = plain_key(node.attributes)
-            if attributes is None:
-                return None
-            identity = (id(node.payload), attributes)
-        else:
-            return None
-        reads = tuple([numbers[id(value)] for value in node.inputs])
-        for value in node.outputs:
-            numbers[id(value)] = len(numbers)
-        gives = tuple([(value.shape, value.dtype) for value in node.outputs])
-        nodes.append((node.kind, identity, reads, gives))
-    return (tuple(nodes), tuple([numbers[id(value)] for value in graph.results]))
+def _node_key(node: Node) -> Hashable:
+    """Returns a hashable key that equal arguments, constants and operations share; None for others."""
+    identity: Hashable = None
+    if node.kind is Kind.ARGUMENT:
+        identity = node.payload
+    elif node.kind is Kind.CONSTANT:
+        identity = array_key(node.payload)
+    elif node.kind is Kind.OPERATION and (attributes := plain_key(node.attributes)) is not None:
+        identity = (id(node.payload), attributes)
+    return None if identity is None else (identity, *[(value.shape, value.dtype) for value in node.outputs])

@@ -36,6 +36,8 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 
 _VALUE_TYPES = (bool, int, float, complex, str, bytes, type(None))
+PLAIN_TYPES = (*_VALUE_TYPES, np.generic)
+"""The types of values that users' operations compare by value."""
 _UNSEARCHED_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
 _STANDARD_LIBRARY_FOLDER = os.path.dirname(os.__file__)
 _MOST_CAPTURED_NAMES = 1000
@@ -52,7 +54,7 @@ def has_changed(found: Any, wanted: Any) -> bool:
     """True if a number or string has changed: other type, other value or another sign of zero."""
     if type(found) is not type(wanted):
         return True
-    return bool(repr(found) != repr(wanted) if isinstance(wanted, (float, complex)) else found != wanted)
+    return bool(repr(found) != repr(wanted) if isinstance(wanted, (float, complex, np.generic)) else found != wanted)
 
 
 def value_text(value: Any) -> str:
@@ -137,13 +139,13 @@ class Capture(NamedTuple):
         return [f"{value} = {self.expression}", f"if {changed}{more}: return CALL_CHANGED"]
 
 
-class _ReachedValue(NamedTuple):
-    """A value that users' operations reach, and its value at the recording: a ``Read`` of custom/functions.py.
+class ReachedValue(NamedTuple):
+    """A value that users' operations read from outside, and its value when they were made (``Snapshot``, custom/functions.py).
 
     Attributes:
-        label: as the user writes it.
-        read: returns the value now.
-        recorded: the value at the recording.
+        label: as the user writes it: ``SCALE``, ``settings.scale``.
+        read: returns the value now; raises KeyError, ValueError or AttributeError if it is deleted.
+        recorded: the value then.
     """
 
     label: str
@@ -152,7 +154,7 @@ class _ReachedValue(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The value at the recording, as text."""
+        """The recorded value, as text."""
         return value_text(self.recorded)
 
     def current(self) -> Any:
@@ -163,9 +165,9 @@ class _ReachedValue(NamedTuple):
             return None
 
     def differs(self, value: Any) -> bool:
-        """True if a value is not the one at the recording."""
+        """True if a value is not the recorded one."""
         return value is not self.recorded and (
-            not isinstance(self.recorded, _VALUE_TYPES) or has_changed(value, self.recorded)
+            not isinstance(self.recorded, PLAIN_TYPES) or has_changed(value, self.recorded)
         )
 
 
@@ -285,9 +287,8 @@ class Captures:
         return {capture.label: value for capture, value in values if capture.differs(value)}
 
     @property
-    def _all_captures(self) -> list[Capture | _ReachedValue]:
-        reads = [read for snapshot in self._reached.values() for read in snapshot.reads]
-        return [*self._captures, *[_ReachedValue(*read) for read in reads]]
+    def _all_captures(self) -> list[Capture | ReachedValue]:
+        return [*self._captures, *[read for snapshot in self._reached.values() for read in snapshot.reads]]
 
     def keeps_replaced_variable_alive(self) -> bool:
         """True if a captured variable is kept alive although its name now refers to another object."""

@@ -11,21 +11,22 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
     GENERATED_NAME_PREFIX,
-    MUTABLE_TYPES,
+    MOST_NESTED_LOOPS,
     UNSET_NAME,
     LoopRewriter,
     NameScan,
+    PartFunction,
     assigned_before_read,
-    compile_trees,
-    function_definition,
     new_objects,
+    return_of,
     syntax_tree_of,
     unset,
 )
@@ -33,7 +34,7 @@ from fastgrad.compiler.dispatch.signature import UnhashableArgument
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import constant_tensor
 
-_MOST_NESTED_LOOPS = 3
+_IS_RECORDED = f"{GENERATED_NAME_PREFIX}elements"
 
 
 def is_dataset(value: Any) -> bool:
@@ -52,43 +53,35 @@ class RecordedLoopBody:
     """The body of a loop over a dataset as a recorded function, called for each element.
 
     Args:
-        body: the loop's body as a function of the values of ``names``.
-        names: its parameters.
+        body: the loop's body; its results are the names that are read after it, after whether the loop ends if there is a ``break``.
         targets: the names that the loop assigns.
-        extended: the names whose objects the body may change in place.
-        recorded: makes a recorded function of a Python function.
+
+    Attributes:
+        function: the recorded function; None if the body runs in Python.
     """
 
-    def __init__(
-        self,
-        body: FunctionType,
-        names: tuple[str, ...],
-        targets: frozenset[str],
-        extended: frozenset[str],
-        recorded: Callable[[Any], Any],
-    ) -> None:
-        self._body, self._names, self._targets, self._extended = body, names, targets, extended
-        self._function: Any = recorded(body)
+    def __init__(self, body: PartFunction, targets: AbstractSet[str]) -> None:
+        self._body, self._targets = body, targets
+        self.function: Any = None
 
     def __call__(self, local_values: dict[str, Any]) -> Any:
         """Runs an iteration with the local names of the enclosing function; returns the new values of the result names."""
-        values = [local_values.get(name, unset) for name in self._names]
-        if any(isinstance(local_values.get(name), MUTABLE_TYPES) for name in self._extended):
-            self._function = None  # other names may stand for the same object
-        if self._function is None:
-            return self._body(*values)
+        if self._body.changes_in_place(local_values):
+            self.function = None  # other names may stand for the same object
+        if self.function is None:
+            return self._body(local_values)
         # A number that counts elements changes at each iteration: as a tensor it is an input.
         arguments = [
             constant_tensor(np.array(value, np.int64)) if type(value) is int and name in self._targets else value
-            for name, value in zip(self._names, values, strict=True)
+            for name, value in zip(self._body.names, self._body.arguments(local_values), strict=True)
         ]
         try:
-            result = self._function(*arguments)
+            result = self.function(*arguments)
         except UnhashableArgument:
-            self._function = None
-            return self._body(*values)
-        if self._function.gave_up:
-            self._function = None  # from now on the body runs in Python
+            self.function = None
+            return self._body(local_values)
+        if self.function.gave_up:
+            self.function = None  # from now on the body runs in Python
         return result
 
 
@@ -104,47 +97,26 @@ def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callabl
         return None
     rewriter = _Rewriter(definition, function)
     definition.body = rewriter.statements(definition.body, 0)
-    if not rewriter.loops:
+    if not rewriter.parts:
         return None
-    trips = [f"{GENERATED_NAME_PREFIX}trip{number}" for number in range(len(rewriter.loops))]
-    bodies = [(loop.body, f"{function.__name__} (a loop's body)") for loop in rewriter.loops]
-    objects = dict.fromkeys(trips) | {UNSET_NAME: unset, f"{GENERATED_NAME_PREFIX}elements": _may_run_by_element}
-    rewritten, functions, cells = compile_trees(definition, function, bodies, objects)
-    for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
-        cells[trip].cell_contents = RecordedLoopBody(body, loop.names, loop.targets, loop.extended, recorded)
+    rewritten = rewriter.rewritten_function({UNSET_NAME: unset, _IS_RECORDED: _may_run_by_element, **rewriter.bodies})
+    for part, body in zip(rewriter.parts, rewriter.bodies.values(), strict=True):
+        body.function = recorded(part.function)
     return rewritten
-
-
-class _LoopBody(NamedTuple):
-    """The syntax tree of a loop's body as a function, with its names.
-
-    Attributes:
-        body: the function.
-        names: of its parameters.
-        targets: the names that the loop assigns.
-        extended: the names whose objects the body may change in place.
-        results: the names of its results.
-        ends: whether it also returns, first, whether the loop ends.
-    """
-
-    body: ast.FunctionDef
-    names: tuple[str, ...]
-    targets: frozenset[str]
-    extended: frozenset[str]
-    results: tuple[str, ...]
-    ends: bool
 
 
 class _Rewriter(LoopRewriter):
     """Replaces the bodies of loops over datasets by calls.
 
     Attributes:
-        loops: the loops that can be replaced.
+        bodies: the bodies that are replaced, by the names by which the tree calls them.
     """
+
+    part_title = "a loop's body"
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
         super().__init__(definition, function)
-        self.loops: list[_LoopBody] = []
+        self.bodies: dict[str, RecordedLoopBody] = {}
 
     def statements(self, body: list[ast.stmt], depth: int) -> list[ast.stmt]:
         """Returns the statements with calls of recorded bodies in place of loops over datasets."""
@@ -161,28 +133,21 @@ class _Rewriter(LoopRewriter):
         return rewritten
 
     def _convert_loop(self, loop: ast.For, depth: int) -> list[ast.stmt]:
-        number = len(self.loops)
-        trip = self._body_function(loop, number) if depth < _MOST_NESTED_LOOPS else None
-        if trip is not None:
-            self.loops.append(trip)
+        number, scan = len(self.bodies), NameScan(loop.body)
+        part = self._body_function(loop, scan) if depth < MOST_NESTED_LOOPS else None
         loop.body = self.statements(loop.body, depth + 1)
-        if trip is None:
+        if part is None:
             return [loop]
         left, over = f"{GENERATED_NAME_PREFIX}left", f"{GENERATED_NAME_PREFIX}over{number}"
-        names = ", ".join([left] * trip.ends + list(trip.results))
-        call = (
-            f"({names},) = {GENERATED_NAME_PREFIX}trip{number}(locals())"
-            if names
-            else f"{GENERATED_NAME_PREFIX}trip{number}(locals())"
-        )
+        names = "".join([f"{name}, " for name in [left] * scan.ends + list(part.results)])
         lines = [
             f"{over} = 0",
-            f"if {GENERATED_NAME_PREFIX}elements({over}):",
+            f"if {_IS_RECORDED}({over}):",
             f"    for _ in {over}:",
-            f"        {call}",
+            f"        {f'({names}) = ' if names else ''}{GENERATED_NAME_PREFIX}trip{number}(locals())",
         ]
-        lines += [f"        if {left}: break"] if trip.ends else []
-        lines += [f"    if locals().get({name!r}) is {UNSET_NAME}: del {name}" for name in trip.results]
+        lines += [f"        if {left}: break"] if scan.ends else []
+        lines += [f"    if locals().get({name!r}) is {UNSET_NAME}: del {name}" for name in part.results]
         opening, choice = ast.parse("\n".join(lines)).body
         assert isinstance(opening, ast.Assign)
         assert isinstance(choice, ast.If)
@@ -195,23 +160,19 @@ class _Rewriter(LoopRewriter):
         choice.orelse = [ast.For(loop.target, ast.Name(over, ast.Load()), loop.body, loop.orelse)]
         return [ast.copy_location(opening, loop), choice]
 
-    def _body_function(self, loop: ast.For, number: int) -> _LoopBody | None:
-        """Returns a loop's body as a function's syntax tree; None if the loop can't be converted."""
-        scan, head = NameScan(loop.body), NameScan([loop.target])
+    def _body_function(self, loop: ast.For, scan: NameScan) -> PartFunction | None:
+        """Returns a loop's body as a function, added to the bodies; None if the loop can't be converted."""
+        head = NameScan([loop.target])
         if head.changes or self._has_outer_effects(scan, new_objects(loop.body), scan):
             return None
         assigned_first = assigned_before_read(loop.body)
-        results = tuple(sorted((scan.stores - assigned_first) | (scan.stores & self._names_read_later(scan))))
+        results = sorted((scan.stores - assigned_first) | (scan.stores & self._names_read_later(scan)))
         names = {*head.stores, *results, *(self._locals.intersection(scan.loads) - assigned_first)}
-        body = copy.deepcopy(loop.body)
-        ends = JumpsAsReturns(results, scan.ends)
-        changed = [ends.visit(statement) for statement in body]
-        function = function_definition(
-            f"{GENERATED_NAME_PREFIX}body{number}", sorted(names), [*changed, ends.return_statement(False)]
-        )
-        return _LoopBody(
-            function, tuple(sorted(names)), frozenset(head.stores), frozenset(scan.extended), results, scan.ends
-        )
+        jumps = JumpsAsReturns(results, scan.ends)
+        body = [jumps.visit(statement) for statement in copy.deepcopy(loop.body)]
+        part = self._add_part([*body, jumps.return_statement(False)], names, results, scan.extended)
+        self.bodies[f"{GENERATED_NAME_PREFIX}trip{len(self.bodies)}"] = RecordedLoopBody(part, head.stores)
+        return part
 
 
 class JumpsAsReturns(ast.NodeTransformer):
@@ -222,8 +183,7 @@ class JumpsAsReturns(ast.NodeTransformer):
 
     def return_statement(self, left_loop: bool) -> ast.stmt:
         """Returns the return statement of the results; ``left_loop`` tells whether the loop ends."""
-        items = [repr(left_loop)] * self._ends + list(self._results)
-        return ast.parse(f"return ({''.join(f'{item}, ' for item in items)})").body[0]
+        return return_of([repr(left_loop)] * self._ends + list(self._results))
 
     def visit_Continue(self, node: ast.Continue) -> Any:
         """Replaces ``continue`` by a return."""

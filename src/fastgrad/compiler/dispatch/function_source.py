@@ -12,12 +12,14 @@ import operator
 import textwrap
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 GENERATED_NAME_PREFIX = "_fastgrad_"
+MOST_NESTED_LOOPS = 3
 UNSET_NAME = f"{GENERATED_NAME_PREFIX}unset"
 _MUTATING_METHODS = frozenset({"append", "extend", "insert", "remove", "reverse", "sort", "pop", "clear"})
 _MUTATING_METHODS |= {"appendleft", "extendleft", "popleft", "rotate", "popitem", "setdefault", "move_to_end"}
@@ -124,36 +126,9 @@ def _compiled_codes(
     return {item.co_name: item for item in factory_code.co_consts if isinstance(item, CodeType)}
 
 
-def compile_trees(
-    definition: ast.FunctionDef,
-    function: FunctionType,
-    inner: Sequence[tuple[ast.FunctionDef, str]],
-    objects: Mapping[str, Any],
-) -> tuple[FunctionType, list[FunctionType], dict[str, CellType]]:
-    """Compiles changed syntax trees to functions that see the names of the original.
-
-    Args:
-        definition: the changed tree of the original.
-        function: the original.
-        inner: trees of other functions, and their names in tracebacks.
-        objects: the values of further names that the trees read.
-
-    Returns:
-        The function that replaces the original, those of ``inner``, and the cells of ``objects``, which may be filled later.
-    """
-    codes = _compiled_codes([*[tree for tree, _ in inner], definition], [*objects], function)
-    object_cells = {name: CellType(value) for name, value in objects.items()}
-    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)) | object_cells
-
-    def make_function(name: str, shown: str) -> FunctionType:
-        closure = tuple([cells[cell_name] for cell_name in codes[name].co_freevars])
-        new_function = FunctionType(codes[name], function.__globals__, shown, None, closure)
-        new_function.__module__, new_function.__qualname__ = function.__module__, shown
-        return new_function
-
-    replacement = make_function(definition.name, function.__name__)
-    replacement.__defaults__, replacement.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
-    return replacement, [make_function(tree.name, shown) for tree, shown in inner], object_cells
+def return_of(expressions: Iterable[str]) -> ast.stmt:
+    """Returns the statement that returns a tuple of expressions."""
+    return ast.parse(f"return ({''.join(f'{expression}, ' for expression in expressions)})").body[0]
 
 
 def function_definition(name: str, parameters: Iterable[str], body: list[ast.stmt]) -> ast.FunctionDef:
@@ -293,20 +268,89 @@ def has_jump(statements: Iterable[ast.stmt]) -> bool:
     return False
 
 
+class PartFunction:
+    """A part of a function's source, compiled as a function of local names.
+
+    Attributes:
+        definition: its syntax tree.
+        names: its parameters.
+        results: the names that it changes.
+        extended: the names whose objects it may change in place.
+        function: takes the values of ``names``, returns those of ``results``; None before the compilation.
+    """
+
+    def __init__(
+        self, definition: ast.FunctionDef, names: Sequence[str], results: Sequence[str], extended: AbstractSet[str]
+    ) -> None:
+        self.definition, self.names, self.results, self.extended = definition, names, results, extended
+        self.function: Any = None
+
+    def arguments(self, scope: Mapping[str, Any]) -> list[Any]:
+        """Returns the values of its parameters among the names in ``scope``."""
+        return [scope.get(name, unset) for name in self.names]
+
+    def __call__(self, scope: Mapping[str, Any]) -> Any:
+        """Calls the function with the names in ``scope``."""
+        return self.function(*self.arguments(scope))
+
+    def changes_in_place(self, scope: Mapping[str, Any]) -> bool:
+        """True if it may change an object in place that a name in ``scope`` refers to."""
+        return any(isinstance(scope.get(name), MUTABLE_TYPES) for name in self.extended)
+
+
 class LoopRewriter:
     """The base of classes that replace loops of a function by calls.
 
     Args:
         definition: the function's syntax tree.
         function: the function.
+
+    Attributes:
+        parts: the functions that the calls run, compiled by ``rewritten_function``.
+        part_title: what tracebacks call them.
     """
+
+    part_title: str
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
         code = function.__code__
-        self._function = function
+        self._definition, self._function = definition, function
         self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
         scan = NameScan(definition.body)
         self._loads, self._captured = scan.loads, scan.captured
+        self.parts: list[PartFunction] = []
+
+    def rewritten_function(self, objects: Mapping[str, Any]) -> FunctionType:
+        """Compiles the changed tree and the parts to functions that see the names of the original; returns the former.
+
+        Args:
+            objects: the values of further names that the trees read.
+        """
+        definition, function = self._definition, self._function
+        codes = _compiled_codes([*[part.definition for part in self.parts], definition], [*objects], function)
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        cells |= {name: CellType(value) for name, value in objects.items()}
+
+        def make_function(name: str, shown: str) -> FunctionType:
+            closure = tuple([cells[cell_name] for cell_name in codes[name].co_freevars])
+            new_function = FunctionType(codes[name], function.__globals__, shown, None, closure)
+            new_function.__module__, new_function.__qualname__ = function.__module__, shown
+            return new_function
+
+        for part in self.parts:
+            part.function = make_function(part.definition.name, f"{function.__name__} ({self.part_title})")
+        replacement = make_function(definition.name, function.__name__)
+        replacement.__defaults__, replacement.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+        return replacement
+
+    def _add_part(
+        self, body: list[ast.stmt], names: Iterable[str], results: Sequence[str], extended: AbstractSet[str]
+    ) -> PartFunction:
+        """Adds a function of ``names`` with these statements."""
+        parameters = sorted(names)
+        definition = function_definition(f"{GENERATED_NAME_PREFIX}part{len(self.parts)}", parameters, body)
+        self.parts.append(PartFunction(definition, parameters, results, extended))
+        return self.parts[-1]
 
     def _names_read_later(self, scan: NameScan) -> set[str]:
         """Returns the local names that the function also reads outside the statements of a scan."""

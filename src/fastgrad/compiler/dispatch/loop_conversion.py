@@ -22,7 +22,6 @@ import copy
 import dis
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -30,14 +29,14 @@ import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
     GENERATED_NAME_PREFIX,
-    MUTABLE_TYPES,
+    MOST_NESTED_LOOPS,
     LoopRewriter,
     NameScan,
-    compile_trees,
-    function_definition,
+    PartFunction,
     has_jump,
     new_objects,
     read_before_assigned,
+    return_of,
     syntax_tree_of,
     unset,
 )
@@ -51,7 +50,6 @@ from fastgrad.ops.creation import range_operands
 from fastgrad.ops.tensor_array import TensorArray
 
 _NUMERIC_TYPES = (bool, int, float, np.generic, np.ndarray, Tensor)
-_MOST_NESTED_LOOPS = 3
 _SIDE_EFFECT_FREE_NODES = (
     ast.Name
     | ast.Constant
@@ -72,7 +70,7 @@ def with_program_loops(function: Any) -> Any:
         return function
     converter = _Converter(definition, function)
     definition.body = converter.statements(definition.body, 0, False)
-    return converter.function(definition) if converter.parts else function
+    return converter.rewritten_function({**_RUNTIME_FUNCTIONS, **converter.calls}) if converter.parts else function
 
 
 @functools.lru_cache(maxsize=256)
@@ -138,52 +136,37 @@ def _logical_not(value: Any) -> Any:
     return TABLE["logical_not"](value) if _is_tensor_test(value) and value.dtype.is_bool else not value
 
 
+_RUNTIME_FUNCTIONS = {
+    f"{GENERATED_NAME_PREFIX}{function.__name__.strip('_')}": function
+    for function in (_range_sequence, _range_elements, _logical_and, _logical_or, _logical_not)
+}
+
+
 def _are_numbers(values: Any) -> bool:
     """True if all leaves of ``values`` are numbers, tensors or arrays, not variables, which assignments change."""
     return all(isinstance(leaf, (*_NUMERIC_TYPES, TensorArray)) for leaf in nest.flatten(values))
 
 
-def _carried_tensors(scope: dict[str, Any], names: Iterable[str], extended: AbstractSet[str]) -> dict[str, Any] | None:
-    """Returns the loop's variables as tensors; None if one is not a number, has no value, or changes in place."""
-    values = {name: scope.get(name, unset) for name in names}
-    in_place = any(isinstance(scope.get(name), MUTABLE_TYPES) for name in extended)
-    if in_place or not _are_numbers(values):
+def _carried_tensors(scope: dict[str, Any], body: PartFunction) -> dict[str, Any] | None:
+    """Returns the variables of a loop as tensors; None if one is not a number, has no value, or changes in place."""
+    values = {name: scope.get(name, unset) for name in body.results}
+    if body.changes_in_place(scope) or not _are_numbers(values):
         return None
     return dict(
         nest.map_structure(lambda leaf: leaf if isinstance(leaf, TensorArray) else convert_to_tensor(leaf), values)
     )
 
 
-class _PartFunction:
-    """A part of a function's source, compiled as a function of local names.
+def _numeric_results(part: PartFunction, scope: dict[str, Any]) -> Any:
+    """Returns the results of a part of a loop, which must be numbers.
 
-    Attributes:
-        function: takes the values of ``names``, returns those of ``results``.
-        names: its parameters.
-        results: the names that it changes.
-        extended: the names whose objects it may change in place.
+    Raises:
+        TypeError: a result is not a number.
     """
-
-    def __init__(
-        self, definition: ast.FunctionDef, names: Sequence[str], results: Sequence[str], extended: AbstractSet[str]
-    ) -> None:
-        self.definition, self.names, self.results = definition, tuple(names), tuple(results)
-        self.extended = extended
-        self.function: Any = None
-
-    def __call__(self, scope: dict[str, Any]) -> Any:
-        return self.function(*[scope.get(name, unset) for name in self.names])
-
-    def numeric_results(self, scope: dict[str, Any]) -> Any:
-        """Returns the results of the function, which must be numbers.
-
-        Raises:
-            TypeError: a result is not a number.
-        """
-        values = self(scope)
-        if not _are_numbers(values):
-            raise TypeError("a loop of a program carries numbers")
-        return values
+    values = part(scope)
+    if not _are_numbers(values):
+        raise TypeError("a loop of a program carries numbers")
+    return values
 
 
 class _Loop:
@@ -196,7 +179,7 @@ class _Loop:
         test: of a ``while`` loop; returns its value only.
     """
 
-    def __init__(self, body: _PartFunction, ends: bool, target: str | None, test: _PartFunction | None) -> None:
+    def __init__(self, body: PartFunction, ends: bool, target: str | None, test: PartFunction | None) -> None:
         self._body, self._ends, self._target, self._test = body, ends, target, test
 
     def __call__(self, scope: dict[str, Any], over: Any = None) -> tuple[Any, ...] | None:
@@ -206,7 +189,7 @@ class _Loop:
         test = self._test
         if test is not None and (any(name not in scope for name in test.names) or not _is_tensor_test(test(scope))):
             return None
-        carried = _carried_tensors(scope, self._body.results, self._body.extended)
+        carried = _carried_tensors(scope, self._body)
         if carried is None:
             return None
         variables: list[Any] = [carried]
@@ -223,7 +206,7 @@ class _Loop:
 
         def run_iteration(now: dict[str, Any], *rest: Any) -> list[Any]:
             local_values = {**scope, **now} | ({} if self._target is None else {self._target: rest[-1]})
-            outcome = self._body.numeric_results(local_values)
+            outcome = _numeric_results(self._body, local_values)
             next_values: list[Any] = [dict(zip(self._body.results, outcome[-len(now) :] if now else (), strict=True))]
             next_values += [outcome[0]] if self._ends else []
             return next_values + ([] if self._target is None else [rest[-1] + over.delta])
@@ -239,7 +222,7 @@ class _Branch:
         true, false: the branches; both return the values of the same names.
     """
 
-    def __init__(self, true: _PartFunction, false: _PartFunction) -> None:
+    def __init__(self, true: PartFunction, false: PartFunction) -> None:
         self._true, self._false = true, false
 
     def __call__(self, scope: dict[str, Any], test: Any) -> tuple[Any, ...] | None:
@@ -247,7 +230,7 @@ class _Branch:
         if not _varies_between_runs(test):
             return None
         is_recorded, values = control_flow_handler().branch(
-            test, (lambda: self._false.numeric_results(scope), lambda: self._true.numeric_results(scope))
+            test, (lambda: _numeric_results(self._false, scope), lambda: _numeric_results(self._true, scope))
         )
         return tuple(values) if is_recorded else None
 
@@ -259,28 +242,15 @@ class _Converter(LoopRewriter):
     """Adds calls of converted loops and branches to a function's syntax tree.
 
     Attributes:
-        parts: the functions of the bodies, branches and tests.
         calls: the loops and branches, by the names by which the tree calls them.
     """
+
+    part_title = "a part of a loop"
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
         super().__init__(definition, function)
         self._count = 0
-        self.parts: list[_PartFunction] = []
         self.calls: dict[str, Any] = {}
-
-    def function(self, definition: ast.FunctionDef) -> FunctionType:
-        """Returns the Python function compiled from its converted syntax tree."""
-        objects = {
-            f"{GENERATED_NAME_PREFIX}{f.__name__.strip('_')}": f
-            for f in (_range_sequence, _range_elements, _logical_and, _logical_or, _logical_not)
-        }
-        name = self._function.__name__
-        part_definitions = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
-        converted, functions, _ = compile_trees(definition, self._function, part_definitions, {**objects, **self.calls})
-        for part, function in zip(self.parts, functions, strict=True):
-            part.function = function
-        return converted
 
     def statements(self, body: Sequence[ast.stmt], depth: int, inside_loop: bool) -> list[ast.stmt]:
         """Returns the statements with converted loops, and converted branches if they are ``inside_loop`` a loop."""
@@ -307,7 +277,7 @@ class _Converter(LoopRewriter):
         scan = NameScan(loop.body)
         test = loop.test if isinstance(loop, ast.While) else None
         goes_by_tensors = self._is_range(loop) if isinstance(loop, ast.For) else self._is_pure(loop.test)
-        if not goes_by_tensors or loop.orelse or depth >= _MOST_NESTED_LOOPS:
+        if not goes_by_tensors or loop.orelse or depth >= MOST_NESTED_LOOPS:
             return [plain]
         if scan.compares_objects or self._has_outer_effects(scan, new_objects(loop.body), NameScan([loop])):
             return [plain]
@@ -319,39 +289,26 @@ class _Converter(LoopRewriter):
         target = loop.target.id if isinstance(loop, ast.For) and isinstance(loop.target, ast.Name) else None
         loop_scan = NameScan([*loop.body, *([] if test is None else [test])])
         of_test = set() if test is None else set(NameScan([test]).loads)
+        assigned = scan.stores if target is None else scan.stores | {target}
         needed = (read_before_assigned(loop.body) - {target}) | of_test | self._names_read_later(loop_scan)
-        results = sorted((scan.stores if target is None else scan.stores | {target}) & needed)
+        results = sorted(assigned & needed)
         flag_setup = [ast.parse(f"{left} = False").body[0]] if scan.ends else []
         body_statements = [*flag_setup, *self.statements(lowered, depth + 1, True)]
-        names = sorted({*scan.stores, *loop_scan.loads, *([] if target is None else [target])} & self._locals)
-        body = self._add_part(body_statements, names, results, [left] if scan.ends else [])
+        names = {*assigned, *loop_scan.loads} & self._locals
+        body = self._add_body(body_statements, names, results, [left] if scan.ends else [])
         tested = None
         if test is not None:
-            tested = self._add_part(
-                [ast.Return(_TestConverter().visit(copy.deepcopy(test)))], sorted(of_test & self._locals), (), None
-            )
-        call_text = self._add_call(_Loop(body, scan.ends, target, tested))
-        passed = f"locals(), {over}" if test is None else "locals()"
-        lines = [
-            f"{GENERATED_NAME_PREFIX}found = {call_text}({passed})",
-            f"if {GENERATED_NAME_PREFIX}found is None: pass",
-        ]
-        lines += (
-            ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_NAME_PREFIX}found"] if results else []
-        )
-        if isinstance(loop, ast.For):
-            lines.insert(0, f"{over} = {GENERATED_NAME_PREFIX}range_sequence()")
-        opening = ast.parse("\n".join(lines)).body
-        choice = opening[-1]
-        assert isinstance(choice, ast.If)
-        choice.body = [plain]
-        if isinstance(loop, ast.For):
-            assert isinstance(plain, ast.For)
-            assert isinstance(loop.iter, ast.Call)
-            first_line: Any = opening[0]
-            first_line.value.args, first_line.value.keywords = loop.iter.args, loop.iter.keywords
-            plain.iter = ast.parse(f"{GENERATED_NAME_PREFIX}range_elements({over})", mode="eval").body
-        return _with_line_numbers(opening, loop)
+            converted_test = ast.Return(_TestConverter().visit(copy.deepcopy(test)))
+            tested = self._add_part([converted_test], of_test & self._locals, (), frozenset())
+        replacement = _Loop(body, scan.ends, target, tested)
+        if not isinstance(loop, ast.For):
+            return self._call_or_python(replacement, "", results, plain, loop)
+        assert isinstance(plain, ast.For)
+        assert isinstance(loop.iter, ast.Call)
+        sequence: Any = ast.parse(f"{over} = {GENERATED_NAME_PREFIX}range_sequence()").body[0]
+        sequence.value.args, sequence.value.keywords = loop.iter.args, loop.iter.keywords
+        plain.iter = ast.parse(f"{GENERATED_NAME_PREFIX}range_elements({over})", mode="eval").body
+        return [*_with_line_numbers([sequence], loop), *self._call_or_python(replacement, over, results, plain, loop)]
 
     def _convert_branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
         plain = self._convert_inner_statements(branch, depth, True)
@@ -363,56 +320,40 @@ class _Converter(LoopRewriter):
         if jumps_out or scan.compares_objects or self._has_outer_effects(scan, created, scan):
             return [plain]
         needed = read_before_assigned(branch.body) | read_before_assigned(branch.orelse) | self._names_read_later(scan)
-        results = sorted([name for name in scan.stores if name in needed or name.startswith(GENERATED_NAME_PREFIX)])
+        generated = {name for name in scan.stores if name.startswith(GENERATED_NAME_PREFIX)}
+        results = sorted(scan.stores & (needed | generated))
+        names = {*scan.stores, *scan.loads} & (self._locals | generated)
         self._count += 1
-        names = sorted(
-            {*scan.stores, *scan.loads}
-            & (self._locals | {name for name in scan.stores if name.startswith(GENERATED_NAME_PREFIX)})
-        )
+        test = f"{GENERATED_NAME_PREFIX}test{self._count}"
         parts = [
-            self._add_part(self.statements(body, depth, True), names, results, [])
+            self._add_body(self.statements(body, depth, True), names, results, [])
             for body in (branch.body, branch.orelse)
         ]
-        test = f"{GENERATED_NAME_PREFIX}test{self._count}"
-        call_text = self._add_call(_Branch(*parts))
-        lines = [
-            f"{test} = 0",
-            f"{GENERATED_NAME_PREFIX}found = {call_text}(locals(), {test})",
-            f"if {GENERATED_NAME_PREFIX}found is None: pass",
+        assignment = ast.Assign([ast.Name(test, ast.Store())], plain.test)
+        plain.test = ast.Name(test, ast.Load())
+        return [
+            ast.copy_location(assignment, branch),
+            *self._call_or_python(_Branch(*parts), test, results, plain, branch),
         ]
-        lines += (
-            ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_NAME_PREFIX}found"] if results else []
-        )
-        opening = ast.parse("\n".join(lines)).body
-        assignment, choice = opening[0], opening[-1]
-        assert isinstance(assignment, ast.Assign)
-        assert isinstance(choice, ast.If)
-        assignment.value, plain.test = plain.test, ast.Name(test, ast.Load())
-        choice.body = [plain]
-        return _with_line_numbers(opening, branch)
 
-    def _add_part(
-        self,
-        body: Sequence[ast.stmt],
-        parameters: Sequence[str],
-        results: Sequence[str],
-        first_results: Sequence[str] | None,
-    ) -> _PartFunction:
-        """Adds a function made of statements; it returns ``first_results``, then ``results``, unless ``first_results`` is None."""
-        number = len(self.parts)
-        result = "".join(f"{name}, " for name in [*(first_results or ()), *results])
-        returned = [] if first_results is None else [ast.parse(f"return ({result})").body[0]]
-        definition = function_definition(
-            f"{GENERATED_NAME_PREFIX}part{number}", parameters, [*copy.deepcopy(list(body)), *returned]
-        )
-        part = _PartFunction(definition, parameters, results, NameScan(body).extended)
-        self.parts.append(part)
-        return part
+    def _add_body(
+        self, body: Sequence[ast.stmt], names: Iterable[str], results: Sequence[str], first_results: Sequence[str]
+    ) -> PartFunction:
+        """Adds a function made of statements; it returns ``first_results``, then ``results``."""
+        statements = [*copy.deepcopy(list(body)), return_of([*first_results, *results])]
+        return self._add_part(statements, names, results, NameScan(body).extended)
 
-    def _add_call(self, replacement: Any) -> str:
-        name = f"{GENERATED_NAME_PREFIX}call{len(self.calls)}"
+    def _call_or_python(
+        self, replacement: Any, operand: str, results: Sequence[str], plain: ast.stmt, line_source: ast.stmt
+    ) -> list[ast.stmt]:
+        """Returns a call of a converted loop or branch, which assigns ``results``; ``plain`` runs if the call returns None."""
+        name, found = f"{GENERATED_NAME_PREFIX}call{len(self.calls)}", f"{GENERATED_NAME_PREFIX}found"
         self.calls[name] = replacement
-        return name
+        assignment = f"\nelse: {''.join(f'{result}, ' for result in results)}= {found}" if results else ""
+        call, choice = ast.parse(f"{found} = {name}(locals(), {operand})\nif {found} is None: pass{assignment}").body
+        assert isinstance(choice, ast.If)
+        choice.body = [plain]
+        return _with_line_numbers([call, choice], line_source)
 
     def _is_range(self, loop: ast.For) -> bool:
         call = loop.iter

@@ -87,11 +87,11 @@ def _check_pack_pairs(b, b_at, b_column, target, target_row, depth, columns, siz
 
 
 @scalar_function
-def _extremes_of_column(table, first_place, rows, words_per_row):
-    """Returns the least and the greatest number of a column of a table in memory, which starts at `first_place`."""
+def _extremes_of_column(table, first_place, rows):
+    """Returns the least and the greatest number of a column of a table of pairs, which starts at `first_place`."""
     low, high = table[first_place], table[first_place]
     for i in range(1, rows):
-        value = table[first_place + i * words_per_row]
+        value = table[first_place + 2 * i]
         if value < low:
             low = value
         if value > high:
@@ -104,10 +104,10 @@ def _check_tabulated_product(
     a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, elements_after_a
 ):  # fmt: skip
     if depth > 0 and rows > 0 and columns > 0:
-        a_term, a_last = _extremes_of_column(places, terms_at, depth, 2)
-        b_term, b_last = _extremes_of_column(places, terms_at + 1, depth, 2)
-        a_row, a_end = _extremes_of_column(places, rows_at, rows, 2)
-        c_row, c_end = _extremes_of_column(places, rows_at + 1, rows, 2)
+        a_term, a_last = _extremes_of_column(places, terms_at, depth)
+        b_term, b_last = _extremes_of_column(places, terms_at + 1, depth)
+        a_row, a_end = _extremes_of_column(places, rows_at, rows)
+        c_row, c_end = _extremes_of_column(places, rows_at + 1, rows)
         _read_two_elements(a, a_at + (a_term + a_row) // size, a_at + (a_last + a_end) // size + elements_after_a)
         _read_two_elements(b, b_at + b_term // size, b_at + b_last // size + columns - 1)
         _read_two_elements(c, c_at + c_row // size, c_at + c_end // size + columns - 1)

@@ -16,7 +16,14 @@ from numpy import float32
 
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.collectives import transfers
-from fastgrad.kernels.collectives.launches import WAIT_NANOSECONDS, engine_words, mpi_byte_handle, signature_of
+from fastgrad.kernels.collectives.launches import (
+    engine_words,
+    mpi_byte_handle,
+    signature_of,
+    specs_of_shapes,
+    transfer_launch,
+    wait_launch,
+)
 from fastgrad.kernels.collectives.world import world
 from fastgrad.kernels.elementwise.half import of_bfloat16, to_bfloat16
 from fastgrad.kernels.math.vector_math import least
@@ -99,77 +106,47 @@ def _signature_of(arrays: Sequence[Spec]) -> int:
     return signature_of("all_reduce", arrays, "bfloat16")
 
 
-def _start(arrays: Sequence[Spec], send: Any, receive: Any, ticket: Any) -> list[Launch]:
-    layout, signature = PartLayout(arrays), _signature_of(arrays)
-    launches = [
-        Launch(
-            narrow_into_parts[()],
-            (Input(i), send, offset, layout.part, layout.stride),
-            prod(x.shape),
-            0.2,
-        )
-        for i, (x, offset) in enumerate(zip(arrays, layout.offsets, strict=True))
-    ]
-    launches += [
-        Launch(
-            transfers.write_signature[()], (send, 2 * (rank * layout.stride + layout.part), signature, engine_words())
-        )
-        for rank in range(world().size)
-    ]
-    transfer = (transfers.ALL_TO_ALL, 2 * layout.stride, mpi_byte_handle(), 0, signature)
-    launches.append(Launch(transfers.start_transfer[()], (send, receive, ticket, engine_words(), *transfer)))
-    return launches
-
-
-def _exchange(arrays: Sequence[Spec], receive: Any, ticket: Any, gathered: Any, last_ticket: Any) -> list[Launch]:
-    layout, signature, group = PartLayout(arrays), _signature_of(arrays), world()
-    launches = [Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS)]
-    launches += [
-        Launch(transfers.verify_signature[()], (receive, 2 * (rank * layout.stride + layout.part), signature, ticket))
-        for rank in range(group.size)
-    ]
-    own = group.rank * layout.stride
-    launches.append(
-        Launch(sum_parts[()], (receive, gathered, own, layout.stride, group.size), layout.part, 0.2 * group.size)
-    )
-    transfer = (transfers.ALL_GATHER, 2 * layout.stride, mpi_byte_handle(), 0, signature)
-    launches += [
-        Launch(transfers.write_signature[()], (gathered, 2 * (own + layout.part), signature, engine_words())),
-        Launch(transfers.start_transfer[()], (gathered, gathered, last_ticket, engine_words(), *transfer)),
-    ]
-    return launches
-
-
-def _finish(arrays: Sequence[Spec], gathered: Any, ticket: Any) -> list[Launch]:
-    layout, signature = PartLayout(arrays), _signature_of(arrays)
-    launches = [Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS)]
-    launches += [
-        Launch(transfers.verify_signature[()], (gathered, 2 * (rank * layout.stride + layout.part), signature, ticket))
-        for rank in range(world().size)
-    ]
-    launches += [
-        Launch(
-            widen_from_parts[()],
-            (gathered, Output(i), offset, layout.part, layout.stride),
-            prod(x.shape),
-            0.2,
-        )
-        for i, (x, offset) in enumerate(zip(arrays, layout.offsets, strict=True))
-    ]
-    return launches
+def _verified_parts(array: Any, layout: PartLayout, signature: int, ticket: Any) -> list[Launch]:
+    """Returns the launches that wait for the parts of all ranks and verify the signature of each."""
+    ends = [2 * (rank * layout.stride + layout.part) for rank in range(world().size)]
+    verify = [Launch(transfers.verify_signature[()], (array, end, signature, ticket)) for end in ends]
+    return [wait_launch(ticket), *verify]
 
 
 def start_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
     """Returns the launches that send each process its part; the results are the buffers and the ticket."""
-    return Launches(tuple(_start(inputs, Output(0), Output(1), Output(2))))
+    layout, signature = PartLayout(inputs), _signature_of(inputs)
+    send, receive, ticket = Output(0), Output(1), Output(2)
+    narrow = [
+        Launch(narrow_into_parts[()], (Input(i), send, offset, layout.part, layout.stride), prod(x.shape), 0.2)
+        for i, (x, offset) in enumerate(zip(inputs, layout.offsets, strict=True))
+    ]
+    ends = [2 * (rank * layout.stride + layout.part) for rank in range(world().size)]
+    sign = [Launch(transfers.write_signature[()], (send, end, signature, engine_words())) for end in ends]
+    transfer = 2 * layout.stride, mpi_byte_handle(), 0, signature
+    return Launches((*narrow, *sign, transfer_launch(transfers.ALL_TO_ALL, send, receive, ticket, *transfer)))
 
 
 def exchange_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shapes: tuple[tuple[int, ...], ...]) -> Launches:
     """Returns the launches that add the received parts and start to gather the totals."""
-    arrays: list[Any] = [np.broadcast_to(np.float32(0), shape) for shape in shapes]
-    return Launches(tuple(_exchange(arrays, Input(1), Input(2), Output(0), Output(1))))
+    arrays, group = specs_of_shapes(shapes, np.dtype(np.float32)), world()
+    layout, signature = PartLayout(arrays), _signature_of(arrays)
+    receive, gathered, own = Input(1), Output(0), group.rank * layout.stride
+    transfer = 2 * layout.stride, mpi_byte_handle(), 0, signature
+    launches = (
+        *_verified_parts(receive, layout, signature, Input(2)),
+        Launch(sum_parts[()], (receive, gathered, own, layout.stride, group.size), layout.part, 0.2 * group.size),
+        Launch(transfers.write_signature[()], (gathered, 2 * (own + layout.part), signature, engine_words())),
+        transfer_launch(transfers.ALL_GATHER, gathered, gathered, Output(1), *transfer),
+    )
+    return Launches(launches)
 
 
 def finish_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shapes: tuple[tuple[int, ...], ...]) -> Launches:
     """Returns the launches that wait for the totals and widen them to float32."""
-    return Launches(tuple(_finish(outputs, Input(0), Input(1))))
+    layout, signature = PartLayout(outputs), _signature_of(outputs)
+    widen = [
+        Launch(widen_from_parts[()], (Input(0), Output(i), offset, layout.part, layout.stride), prod(x.shape), 0.2)
+        for i, (x, offset) in enumerate(zip(outputs, layout.offsets, strict=True))
+    ]
+    return Launches((*_verified_parts(Input(0), layout, signature, Input(1)), *widen))

@@ -98,21 +98,27 @@ def engine_words() -> Constant:
     return Constant(transfers.engine().words)
 
 
+def transfer_launch(  # the arguments of `start_transfer`
+    kind: int, source: Any, target: Any, ticket: Any, count: int, datatype: int, operator_or_root: int, signature: int
+) -> Launch:
+    """Returns the launch that starts a transfer."""
+    transfer = kind, count, datatype, operator_or_root, signature
+    return Launch(transfers.start_transfer[()], (source, target, ticket, engine_words(), *transfer))
+
+
+def wait_launch(ticket: Any) -> Launch:
+    """Returns the launch that waits for a transfer."""
+    return Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS)
+
+
 def start_all_reduce_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], reduce_op: str) -> Launches:
     """Returns the launches that start the reduction of arrays; the results are their bucket and its ticket."""
     layout, dtype = BucketLayout(inputs), inputs[0].dtype
     signature = signature_of("all_reduce", inputs, reduce_op)
     words, _ = check_words(signature, reduce_op, dtype)
     operator = handle_of(getattr(world().mpi, MPI_OPERATORS[reduce_op]))
-    transfer = (transfers.ALL_REDUCE, layout.count, datatype_handle(dtype), operator, signature)
-    launches = (
-        Launch(transfers.write_check_words[dtype], (Output(0), layout.check_at, *words, engine_words())),
-        Launch(transfers.start_transfer[()], (Output(0), Output(0), Output(1), engine_words(), *transfer)),
-    )
-    return Launches(
-        launches,
-        packed=tuple((0, i, offset) for i, offset in enumerate(layout.offsets)),
-    )
+    launches = _start_check(Output(0), Output(1), dtype, operator, words, signature, layout.check_at)
+    return Launches(launches, packed=tuple((0, i, offset) for i, offset in enumerate(layout.offsets)))
 
 
 def wait_all_reduce_launches(
@@ -121,14 +127,8 @@ def wait_all_reduce_launches(
     """Returns the launches that wait for a reduction, given its bucket and ticket; the results are parts of the bucket."""
     layout, dtype = BucketLayout(outputs), inputs[0].dtype
     _, expected = check_words(signature_of("all_reduce", outputs, reduce_op), reduce_op, dtype)
-    launches = (
-        Launch(transfers.wait_for_transfer[()], (Input(1), engine_words()), unit_cost=WAIT_NANOSECONDS),
-        Launch(transfers.verify_check_words[dtype], (Input(0), layout.check_at, *expected, Input(1))),
-    )
-    return Launches(
-        launches,
-        unpacked=tuple((i, 0, offset) for i, offset in enumerate(layout.offsets)),
-    )
+    launches = _wait_check(Input(0), Input(1), dtype, expected, layout.check_at)
+    return Launches(launches, unpacked=tuple((i, 0, offset) for i, offset in enumerate(layout.offsets)))
 
 
 class PartsLayout:
@@ -166,22 +166,10 @@ def start_reduce_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec
     bucket, part, checks = Output(0), Output(1), Output(2)
     operator, signature = handle_of(world().mpi.SUM), signature_of("reduce_scatter", inputs)
     words, _ = check_words(signature, "sum", dtype)
+    transfer = layout.part, datatype_handle(dtype), operator, signature
     launches = [Launch(transfers.clear_bytes[()], (bucket, start, count)) for start, count in layout.gaps]
     launches += [
-        Launch(
-            transfers.start_transfer[()],
-            (
-                bucket,
-                part,
-                Output(3),
-                engine_words(),
-                transfers.REDUCE_SCATTER,
-                layout.part,
-                datatype_handle(dtype),
-                operator,
-                signature,
-            ),
-        ),
+        transfer_launch(transfers.REDUCE_SCATTER, bucket, part, Output(3), *transfer),
         *_start_check(checks, Output(4), dtype, operator, words, signature),
     ]
     return Launches(tuple(launches), packed=tuple((0, i, offset) for i, offset in enumerate(layout.offsets)))
@@ -194,10 +182,7 @@ def wait_reduce_scatter_launches(
     dtype = outputs[0].dtype
     signature = signature_of("reduce_scatter", specs_of_shapes(shapes, dtype))
     _, expected = check_words(signature, "sum", dtype)
-    launches = (
-        Launch(transfers.wait_for_transfer[()], (Input(3), engine_words()), unit_cost=WAIT_NANOSECONDS),
-        *_wait_check(Input(2), Input(4), dtype, expected),
-    )
+    launches = wait_launch(Input(3)), *_wait_check(Input(2), Input(4), dtype, expected)
     return Launches(launches, unpacked=((0, 1, 0),))
 
 
@@ -212,9 +197,9 @@ def start_gather_parts_launches(
     operator, signature = handle_of(world().mpi.SUM), signature_of("gather_parts", inputs, shapes)
     words, _ = check_words(signature, "sum", part.dtype)
     size = prod(part.shape)
-    transfer = (transfers.ALL_GATHER, size, datatype_handle(part.dtype), 0, signature)
+    transfer = size, datatype_handle(part.dtype), 0, signature
     launches = (
-        Launch(transfers.start_transfer[()], (Output(0), Output(0), Output(2), engine_words(), *transfer)),
+        transfer_launch(transfers.ALL_GATHER, Output(0), Output(0), Output(2), *transfer),
         *_start_check(Output(1), Output(3), part.dtype, operator, words, signature),
     )
     return Launches(launches, packed=((0, 0, rank * size * part.dtype.itemsize),))
@@ -228,10 +213,7 @@ def wait_gather_parts_launches(
     layout = PartsLayout(outputs)
     part = specs_of_shapes(((layout.part,),), dtype)
     _, expected = check_words(signature_of("gather_parts", part, shapes), "sum", dtype)
-    launches = (
-        Launch(transfers.wait_for_transfer[()], (Input(2), engine_words()), unit_cost=WAIT_NANOSECONDS),
-        *_wait_check(Input(1), Input(3), dtype, expected),
-    )
+    launches = wait_launch(Input(2)), *_wait_check(Input(1), Input(3), dtype, expected)
     return Launches(launches, unpacked=tuple((i, 0, offset) for i, offset in enumerate(layout.offsets)))
 
 
@@ -241,22 +223,28 @@ def specs_of_shapes(shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> list[
 
 
 def _start_check(
-    checks: Any, ticket: Any, dtype: np.dtype, operator: int, words: tuple[int, int], signature: int
-) -> list[Launch]:
-    """Returns the launches that start the reduction of check words alone."""
-    transfer = (transfers.ALL_REDUCE, 2, datatype_handle(dtype), operator, signature)
-    return [
-        Launch(transfers.write_check_words[dtype], (checks, 0, *words, engine_words())),
-        Launch(transfers.start_transfer[()], (checks, checks, ticket, engine_words(), *transfer)),
-    ]
+    array: Any,
+    ticket: Any,
+    dtype: np.dtype,
+    operator: int,
+    words: tuple[int, int],
+    signature: int,
+    elements_before: int = 0,
+) -> tuple[Launch, ...]:
+    """Returns the launches that start the reduction of an array, and of the check words behind it."""
+    transfer = elements_before + 2, datatype_handle(dtype), operator, signature
+    return (
+        Launch(transfers.write_check_words[dtype], (array, elements_before, *words, engine_words())),
+        transfer_launch(transfers.ALL_REDUCE, array, array, ticket, *transfer),
+    )
 
 
-def _wait_check(checks: Any, ticket: Any, dtype: np.dtype, expected: tuple[int, int, int, int]) -> list[Launch]:
-    """Returns the launches that wait for check words and verify them."""
-    return [
-        Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
-        Launch(transfers.verify_check_words[dtype], (checks, 0, *expected, ticket)),
-    ]
+def _wait_check(
+    array: Any, ticket: Any, dtype: np.dtype, expected: tuple[int, int, int, int], elements_before: int = 0
+) -> tuple[Launch, ...]:
+    """Returns the launches that wait for an array and the check words behind it, and verify these."""
+    verify = Launch(transfers.verify_check_words[dtype], (array, elements_before, *expected, ticket))
+    return wait_launch(ticket), verify
 
 
 def all_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
@@ -271,11 +259,8 @@ def all_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Laun
     launches = [
         _copy_part(Input(0), whole, 0, group.rank * part, x),
         Launch(transfers.write_signature[()], (whole, group.rank * part + size, signature, engine_words())),
-        Launch(
-            transfers.start_transfer[()],
-            (whole, whole, ticket, engine_words(), transfers.ALL_GATHER, part, mpi_byte_handle(), 0, signature),
-        ),
-        Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
+        transfer_launch(transfers.ALL_GATHER, whole, whole, ticket, part, mpi_byte_handle(), 0, signature),
+        wait_launch(ticket),
     ]
     for rank in range(group.size):
         launches.append(Launch(transfers.verify_signature[()], (whole, rank * part + size, signature, ticket)))
@@ -295,11 +280,8 @@ def broadcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], root: in
         _copy_part(Input(0), data, 0, 0, x),
         # Another one than the root's, so that a root that sends fewer bytes is noticed.
         Launch(transfers.write_signature[()], (data, size, signature if world().rank == root else 0, engine_words())),
-        Launch(
-            transfers.start_transfer[()],
-            (data, data, ticket, engine_words(), transfers.BROADCAST, size + 8, mpi_byte_handle(), root, signature),
-        ),
-        Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
+        transfer_launch(transfers.BROADCAST, data, data, ticket, size + 8, mpi_byte_handle(), root, signature),
+        wait_launch(ticket),
         Launch(transfers.verify_signature[()], (data, size, signature, ticket)),
         _copy_part(data, Output(0), 0, 0, x),
     )

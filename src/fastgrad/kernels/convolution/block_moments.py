@@ -25,7 +25,7 @@ from fastgrad.kernels.convolution.patches import (
 )
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.reduction.batch_moments import ELEMENT_NANOSECONDS, FLOATS, add_block_to_moments
+from fastgrad.kernels.reduction.batch_moments import ELEMENT_NANOSECONDS, FLOATS, write_moments_of_rows
 from fastgrad.kernels.runtime.launch import Constant, KernelEntry, Launch, Operand
 
 
@@ -54,28 +54,8 @@ def block_moments(x, moments, table, columns, first, last):
         columns: the channels.
         first, last: the elements of the block.
     """
-    total = local_array(T, 16)
-    square = local_array(T, 16)
-    rest = local_array(T, 16)
-    rows = (last - first) // columns
     mean_at = 2 * block_of_element(table, first) * columns
-    square_at = mean_at + columns
-    for c in range(2 * columns):
-        moments[mean_at + c] = 0.0
-    for part in range((rows + 63) // 64):
-        before = part * 64
-        some = least(64, rows - before)
-        at = first + before * columns
-        for c in range(0, columns - 15, 16):
-            add_block_to_moments(
-                x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16
-            )
-        c = columns // 16 * 16
-        if c < columns:
-            lanes = columns - c
-            add_block_to_moments(
-                x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes
-            )
+    write_moments_of_rows(x, first, (last - first) // columns, columns, moments, mean_at)
 
 
 @scalar_function

@@ -13,11 +13,10 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.convolution.patches import (
     MOST_CHAIN_TERMS,
     SUM_DTYPES,
-    TARGET_IMAGE_WORD,
-    TARGET_WORD,
     block_position,
     block_position_count,
     copy_patch,
+    target_offset,
 )
 from fastgrad.kernels.math.vector_math import least
 
@@ -70,12 +69,7 @@ def slide_few_channels(source, filters, target, table, first, last):
                     least(length, table[DEPTH_WORD] - term), table[PATCH_ROWS_AT_WORD],
                     images * table[PATCH_ROWS_WORD], least(panel, width - column),
                 )  # fmt: skip
-        home = (
-            image * table[TARGET_IMAGE_WORD]
-            + a * table[TARGET_WORD]
-            + b * table[TARGET_WORD + 1]
-            + c * table[TARGET_WORD + 2]
-        )
+        home = target_offset(table, image, a, b, c)
         for number in range(table[PHASES_WORD]):
             phase = HEADER_WORDS + number * PHASE_WORDS
             rows = images * block_position_count(table, phase + POSITIONS_WORD, a, b, c)

@@ -106,6 +106,13 @@ def source_offset(table, image, a, b, c):
     return (y * table[SOURCE_WORD + 2] + c * table[MOVE_WORD + 2] + table[START_WORD + 2]) * table[SOURCE_CHANNELS_WORD]
 
 
+@scalar_function
+def target_offset(table, image, a, b, c):
+    """Returns the offset in the target of the position (a, b, c) of an image."""
+    home = image * table[TARGET_IMAGE_WORD] + a * table[TARGET_WORD]
+    return home + b * table[TARGET_WORD + 1] + c * table[TARGET_WORD + 2]
+
+
 def _slide_windows(source, filters, target, table, epilogue_step, epilogue_words, first, last):
     """target = a convolution: windows of the source times filters. A unit of work is a block of positions.
 
@@ -123,12 +130,7 @@ def _slide_windows(source, filters, target, table, epilogue_step, epilogue_words
         if table[COPIED_WORD] != 0:
             copy_patch(source, patch, table, image, images, a, b, c)
             x, x_at = patch, 0
-        home = (
-            image * table[TARGET_IMAGE_WORD]
-            + a * table[TARGET_WORD]
-            + b * table[TARGET_WORD + 1]
-            + c * table[TARGET_WORD + 2]
-        )
+        home = target_offset(table, image, a, b, c)
         rows = 0
         for number in range(table[PHASES_WORD]):
             phase = HEADER_WORDS + number * PHASE_WORDS
@@ -189,12 +191,7 @@ def _gather_windows(source, cotangents, target, table, first, last):
             if table[COPIED_WORD] != 0:
                 copy_patch(source, patch, table, image, images, a, b, c)
                 x, x_at = patch, 0
-            home = (
-                image * table[TARGET_IMAGE_WORD]
-                + a * table[TARGET_WORD]
-                + b * table[TARGET_WORD + 1]
-                + c * table[TARGET_WORD + 2]
-            )
+            home = target_offset(table, image, a, b, c)
             depth = images * least(table[BLOCK_WORD], table[TARGET_IMAGE_WORD] // table[TARGET_WORD] - a)
             depth *= least(table[BLOCK_WORD + 1], table[TARGET_WORD] // table[TARGET_WORD + 1] - b)
             depth *= least(table[BLOCK_WORD + 2], table[TARGET_WORD + 1] // table[TARGET_WORD + 2] - c)

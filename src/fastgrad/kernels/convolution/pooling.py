@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.convolution.sliding import pooling_kernel, window_sizes
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import nan_greatest
@@ -206,9 +207,13 @@ winner_positions, winner_positions_of_image = [
 
 # ---- launches of the operations ------------------------------------------------------------------------
 
+OF_ONE_INPUT = Input(0), Input(0), Input(0), Output(0)
+OF_THREE_INPUTS = Input(0), Input(1), Input(2), Output(0)
+
 
 def _pooling_launches(
-    kernel: Any,
+    kernels: Kernel,
+    dtypes: tuple[np.dtype, ...],
     arrays: tuple[Operand, ...],
     x: Spec,
     y: Spec,
@@ -219,15 +224,18 @@ def _pooling_launches(
     """Returns the launches of a pooling kernel that visits the windows of x.
 
     Args:
-        kernel: the kernel.
+        kernels: the kernel.
+        dtypes: the dtypes to compile it for.
         arrays: for x, y, `values`, `out`.
         x, y: an array of the input's shape, and one of the result's.
         window: the attributes of the operation.
         writes_cells: whether the kernel writes the array of the input's shape.
         min_value: see `sliding`.
     """
-    kinds = (window[key] for key in ("kernel", "strides", "padding", "dilations"))
-    cells, strides, padding, dilations = kinds
+    if any(dtype not in taken for dtype, taken in zip(dtypes, kernels.variables.values(), strict=True)):
+        return None
+    kernel = kernels[dtypes]
+    cells, strides, padding, dilations = (window[key] for key in ("kernel", "strides", "padding", "dilations"))
     sizes = window_sizes(x.shape[1:-1], cells, y.shape[1:-1], strides, padding, dilations)
     if sizes is None:
         return None
@@ -250,32 +258,23 @@ def _is_partition_into_windows(x: Spec, y: Spec, window: dict[str, Any]) -> bool
 def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches for the maxima of windows."""
     (x,), (y,) = inputs, outputs
-    if x.dtype.name not in ORDERED_DTYPES:
-        return None
     lowest = -inf if x.dtype.kind == "f" else float(np.iinfo(x.dtype).min)
-    arrays = Input(0), Input(0), Input(0), Output(0)
-    return _pooling_launches(largest_in_windows[x.dtype], arrays, x, y, window, False, lowest)
+    return _pooling_launches(largest_in_windows, (x.dtype,), OF_ONE_INPUT, x, y, window, False, lowest)
 
 
 @through_float32
 def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches that add the windows' values at the argmax cells: the gradient of max pooling."""
     x, y, v = inputs
-    if x.dtype.name not in ORDERED_DTYPES or v.dtype.name not in FLOATS:
-        return None
-    kernel = to_winners_apart if _is_partition_into_windows(x, y, window) else to_winners
-    return _pooling_launches(kernel[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, True)
+    kernels = to_winners_apart if _is_partition_into_windows(x, y, window) else to_winners
+    return _pooling_launches(kernels, (x.dtype, v.dtype), OF_THREE_INPUTS, x, y, window, True)
 
 
 @through_float32
 def max_pool_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches that read values at the windows' argmax cells: the tangents of max pooling."""
     x, y, v = inputs
-    if x.dtype.name not in ORDERED_DTYPES or v.dtype.name not in FLOATS:
-        return None
-    return _pooling_launches(
-        from_winners[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, False
-    )
+    return _pooling_launches(from_winners, (x.dtype, v.dtype), OF_THREE_INPUTS, x, y, window, False)
 
 
 @through_float32
@@ -284,22 +283,16 @@ def max_pool_argmax_launches(
 ) -> Launches | None:
     """Returns the launches for the positions of the windows' maxima, from the input and the maxima."""
     x, y = inputs
-    if x.dtype.name not in ORDERED_DTYPES:
-        return None
-    kernel = winner_positions if with_batch else winner_positions_of_image
-    return _pooling_launches(
-        kernel[x.dtype, outputs[0].dtype], (Input(0), Input(1), Output(0), Output(0)), x, y, window, False
-    )
+    kernels = winner_positions if with_batch else winner_positions_of_image
+    arrays = Input(0), Input(1), Output(0), Output(0)
+    return _pooling_launches(kernels, (x.dtype, outputs[0].dtype), arrays, x, y, window, False)
 
 
 @through_float32
 def avg_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches for the means of windows."""
     (x,), (y,) = inputs, outputs
-    if x.dtype.name not in FLOATS:
-        return None
-    arrays = Input(0), Input(0), Input(0), Output(0)
-    return _pooling_launches(mean_of_windows[x.dtype], arrays, x, y, window, False)
+    return _pooling_launches(mean_of_windows, (x.dtype,), OF_ONE_INPUT, x, y, window, False)
 
 
 @through_float32
@@ -308,7 +301,4 @@ def avg_pool_gradient_launches(
 ) -> Launches | None:
     """Returns the launches for the input's cotangent, from the result's."""
     (g,), (x,) = inputs, outputs
-    if g.dtype.name not in FLOATS:
-        return None
-    arrays = Input(0), Input(0), Input(0), Output(0)
-    return _pooling_launches(spread_means[g.dtype], arrays, x, g, window, True)
+    return _pooling_launches(spread_means, (g.dtype,), OF_ONE_INPUT, x, g, window, True)

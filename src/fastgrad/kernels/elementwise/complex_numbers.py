@@ -368,10 +368,6 @@ ComplexLaunches = Callable[..., Launches | None]
 """The ``complex_launches`` of an operation: a function ``(inputs, outputs, **attributes)``, None for real numbers."""
 
 
-def _is_complex(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> bool:
-    return any(x.dtype.kind == "c" for x in (*inputs, outputs[0]))
-
-
 def _operands_and_dtype(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> tuple[Operands, np.dtype] | None:
     """Returns the operands of a loop over complex numbers and the dtype of their parts; None without such a loop."""
     number = next((x.dtype for x in (*inputs, outputs[0]) if x.dtype.kind == "c"), None)
@@ -432,10 +428,9 @@ def identity_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attribu
 
 def cast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
     """Returns the launches of a cast from or to complex numbers; None for real numbers."""
-    return _cast_launches(inputs[0], outputs[0]) if _is_complex(inputs, outputs) else None
-
-
-def _cast_launches(x: Spec, y: Spec) -> Launches | None:
+    (x,), (y,) = inputs, outputs
+    if x.dtype.kind != "c" and y.dtype.kind != "c":
+        return None
     size = prod(x.shape)
     (given, x_parts), (wanted, y_parts) = real_dtype_and_count(x.dtype), real_dtype_and_count(y.dtype)
     if wanted.name == "bool":

@@ -43,10 +43,10 @@ def interleave(x, at, step, target, target_row, pairs, columns):
 
 
 @scalar_function
-def widen_with_zeros(x, at, step, target, start, count):
+def widen_with_zeros(x, at, step, target, count):
     """Writes each of `count` strided bfloat16 numbers as a 32-bit pair: the number and a zero."""
     for i in range(count):
-        target[start + i] = int32(x[at + i * step])
+        target[i] = int32(x[at + i * step])
 
 
 @kernel(
@@ -123,10 +123,10 @@ def gemm_pairs(  # one kernel
                             a, a_at, a_row, 2, packed, 0, stride, c, c_at, n, chain, depth, end - row, columns
                         )
                 if is_odd:
-                    widen_with_zeros(b, b_at + 2 * depth * b_k, b_column, packed, 0, columns)
+                    widen_with_zeros(b, b_at + 2 * depth * b_k, b_column, packed, columns)
                     for start in range(0, end - row, ROWS_COPIED_TOGETHER):
                         rows, c_there = least(ROWS_COPIED_TOGETHER, end - row - start), c_at + start * n
-                        widen_with_zeros(a, a_at + start * a_row + 2 * depth * a_k, a_row, lasts, 0, rows)
+                        widen_with_zeros(a, a_at + start * a_row + 2 * depth * a_k, a_row, lasts, rows)
                         multiply_pairs(
                             lasts, 0, 1, 1, packed, 0, stride, c, c_there, n, chain + depth, 1, rows, columns
                         )

@@ -11,26 +11,15 @@ from math import prod
 
 import numpy as np
 
-from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import greatest, least
-from fastgrad.kernels.reduction.reductions import BLOCK_ELEMENTS, LANES, lane_total
+from fastgrad.kernels.reduction.reductions import BLOCK_ELEMENTS, sum_of_block_squares
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
 ELEMENT_NANOSECONDS = 0.1  # of an element
 LEAST_SHARED_ELEMENTS = 1 << 16  # fewer elements are added up by one thread
-
-
-@scalar_function
-def sum_of_block_squares(x, start, end, lanes):
-    """Returns the sum of the squares of the elements [start, end), a block."""
-    for i in range(least(LANES, end - start)):
-        lanes[i] = x[start + i] * x[start + i]
-    for at in range(start + LANES, end, LANES):
-        for i in range(least(LANES, end - at)):
-            lanes[i] += x[at + i] * x[at + i]
-    return lane_total(lanes, least(LANES, end - start))
 
 
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64]", T=FLOATS)

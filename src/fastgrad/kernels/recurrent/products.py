@@ -66,12 +66,8 @@ def packed_size(dtype: np.dtype, k: int, n: int) -> int:
     return k * -(-n // width) * width
 
 
-def pack_launch(
-    dtype: np.dtype, input_number: int, k: int, n: int, transposed: bool, scratch_number: int = 0
-) -> Launch:
-    """Returns the launch that packs an input, of shape (k, n), or (n, k) if `transposed`, into scratch memory."""
+def pack_launch(dtype: np.dtype, input_number: int, k: int, n: int, transposed: bool) -> Launch:
+    """Returns the launch that packs an input, of shape (k, n), or (n, k) if `transposed`, into `Scratch(0)`."""
     strides = (1, k) if transposed else (n, 1)
     panels = -(-n * dtype.itemsize // host_isa().panel_bytes)
-    return Launch(
-        pack_matrix[dtype], (Input(input_number), Scratch(scratch_number), k, n, *strides), panels, 0.3 * k * n / panels
-    )
+    return Launch(pack_matrix[dtype], (Input(input_number), Scratch(0), k, n, *strides), panels, 0.3 * k * n / panels)

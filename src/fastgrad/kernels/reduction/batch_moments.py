@@ -53,33 +53,37 @@ def add_block_to_moments(x, at, columns, rows, rows_before, moments, mean_at, sq
         moments[square_at + o] += square[o] - lacks * rest[o] + apart * apart * (rows_before * share)
 
 
-@kernel("x: in[T], moments: out[float64], rows: int, columns: int, parts: int, first: int, last: int", T=FLOATS)
-def part_moments(x, moments, rows, columns, parts, first, last):
-    """Writes the mean and the sum of squares around it of each column, for each part of x's rows. A unit is a part."""
+@scalar_function
+def write_moments_of_rows(x, start, rows, columns, moments, mean_at):
+    """Writes the mean of each column of `rows` rows from the element `start` on, then the sums of squares around it."""
     total = local_array(T, 16)
     square = local_array(T, 16)
     rest = local_array(T, 16)
+    square_at = mean_at + columns
+    for c in range(2 * columns):
+        moments[mean_at + c] = 0.0
+    for block in range((rows + 63) // 64):
+        before = block * 64
+        some = least(64, rows - before)
+        at = start + before * columns
+        for c in range(0, columns - 15, 16):
+            add_block_to_moments(
+                x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16
+            )
+        c = columns // 16 * 16
+        if c < columns:
+            lanes = columns - c
+            add_block_to_moments(
+                x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes
+            )
+
+
+@kernel("x: in[T], moments: out[float64], rows: int, columns: int, parts: int, first: int, last: int", T=FLOATS)
+def part_moments(x, moments, rows, columns, parts, first, last):
+    """Writes the mean and the sum of squares around it of each column, for each part of x's rows. A unit is a part."""
     for part in range(first, last):
         begin, end = rows * part // parts, rows * (part + 1) // parts
-        mean_at = 2 * part * columns
-        square_at = mean_at + columns
-        for c in range(2 * columns):
-            moments[mean_at + c] = 0.0
-        for block in range((end - begin + 63) // 64):
-            before = block * 64
-            row = begin + before
-            some = least(64, end - row)
-            at = row * columns
-            for c in range(0, columns - 15, 16):
-                add_block_to_moments(
-                    x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16
-                )
-            c = columns // 16 * 16
-            if c < columns:
-                lanes = columns - c
-                add_block_to_moments(
-                    x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes
-                )
+        write_moments_of_rows(x, begin * columns, end - begin, columns, moments, 2 * part * columns)
 
 
 @kernel(

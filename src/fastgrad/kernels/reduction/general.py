@@ -21,7 +21,7 @@ from fastgrad.kernels.math.vector_math import greatest, least, log, nan_greatest
 from fastgrad.kernels.movement.boxes import fill_launch
 from fastgrad.kernels.movement.layout import broadcast, contiguous, transposed
 from fastgrad.kernels.movement.strided import ScratchCopies
-from fastgrad.kernels.reduction.reductions import lane_total
+from fastgrad.kernels.reduction.reductions import sum_of_block_squares
 from fastgrad.kernels.reduction.row_blocks import ROW_PARTS, copy_last_columns, rows_together
 from fastgrad.kernels.reduction.softmax import row_exponentials, row_peaks
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
@@ -123,14 +123,8 @@ def norms_of_rows(x, out, columns, parts, first, last):
     """Computes the Euclidean norms of rows."""
     lanes = local_array(T, 256)
     for r in range(first, last):
-        at, count = r * columns * parts, columns * parts
-        used = least(256, count)
-        for i in range(used):
-            lanes[i] = x[at + i] * x[at + i]
-        for start in range(256, count, 256):
-            for i in range(least(256, count - start)):
-                lanes[i] += x[at + start + i] * x[at + start + i]
-        out[r * parts] = math.sqrt(lane_total(lanes, used))
+        start = r * columns * parts
+        out[r * parts] = math.sqrt(sum_of_block_squares(x, start, start + columns * parts, lanes))
         if parts == 2:
             out[r * parts + 1] = T(0)
 

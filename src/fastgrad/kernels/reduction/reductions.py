@@ -6,6 +6,7 @@ additions depends on the number of elements alone, so results are the same on ev
 """
 
 from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.math.vector_math import least
 
 LANES = 256
 BLOCK_ELEMENTS = 16384
@@ -31,3 +32,14 @@ def lane_total(lanes, used):
         for i in range(width):
             lanes[i] += lanes[i + width]
     return lanes[0]
+
+
+@scalar_function
+def sum_of_block_squares(x, start, end, lanes):
+    """Returns the sum of the squares of the elements [start, end), a block."""
+    for i in range(least(LANES, end - start)):
+        lanes[i] = x[start + i] * x[start + i]
+    for at in range(start + LANES, end, LANES):
+        for i in range(least(LANES, end - at)):
+            lanes[i] += x[at + i] * x[at + i]
+    return lane_total(lanes, least(LANES, end - start))

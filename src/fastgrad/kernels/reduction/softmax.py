@@ -174,6 +174,29 @@ def softmax_rows(x, out, top, rows, columns, parts, scratch, peaks, shifts):
             out[at + c] *= share
 
 
+@scalar_function
+def sparse_losses(logits, labels, loss, out, g, with_gradient, columns, first, last):
+    """Computes losses and softmax, or `with_gradient` g * (softmax - onehot(labels)); see `sparse_cross_entropy`."""
+    for r in range(first, last):
+        if labels[r] < 0 or labels[r] >= columns:
+            return r
+    parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        softmax_rows(logits, out, top, rows, columns, parts, across, peaks, shifts)
+        for k in range(rows):
+            r = top + k
+            at, label = r * columns, labels[r]
+            loss[r] = shifts[k] - (logits[at + label] - peaks[k])
+            if with_gradient:
+                scale, likely = g[r], out[at + label]
+                for c in range(columns):
+                    out[at + c] = scale * out[at + c]
+                out[at + label] = scale * (likely - T(1))
+    return -1
+
+
 @kernel(
     "logits: in[T], labels: in[I], loss: out[T], probabilities: out[T], columns: int, first: int, last: int -> int",
     noalias=True,
@@ -185,18 +208,7 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
 
     Returns -1, or the row of the first label outside [0, columns); then it has done nothing.
     """
-    for r in range(first, last):
-        if labels[r] < 0 or labels[r] >= columns:
-            return r
-    parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
-    together = rows_together(columns)
-    for top in range(first, last, together):
-        rows = least(together, last - top)
-        softmax_rows(logits, probabilities, top, rows, columns, parts, across, peaks, shifts)
-        for k in range(rows):
-            r = top + k
-            loss[r] = shifts[k] - (logits[r * columns + labels[r]] - peaks[k])
-    return -1
+    return sparse_losses(logits, labels, loss, probabilities, logits, False, columns, first, last)
 
 
 @kernel(
@@ -230,23 +242,7 @@ def sparse_cross_entropy_and_gradient(g, logits, labels, loss, out, columns, fir
 
     Returns the same as `sparse_cross_entropy`.
     """
-    for r in range(first, last):
-        if labels[r] < 0 or labels[r] >= columns:
-            return r
-    parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
-    together = rows_together(columns)
-    for top in range(first, last, together):
-        rows = least(together, last - top)
-        softmax_rows(logits, out, top, rows, columns, parts, across, peaks, shifts)
-        for k in range(rows):
-            r = top + k
-            at, label, scale = r * columns, labels[r], g[r]
-            loss[r] = shifts[k] - (logits[at + label] - peaks[k])
-            likely = out[at + label]
-            for c in range(columns):
-                out[at + c] = scale * out[at + c]
-            out[at + label] = scale * (likely - T(1))
-    return -1
+    return sparse_losses(logits, labels, loss, out, g, True, columns, first, last)
 
 
 @kernel(

@@ -85,58 +85,57 @@ def sums_across(g, y, weighted, at, terms, inner, used, lanes, totals):
         lanes[i] = T(totals[i])
 
 
-@kernel(_FORWARD_SIGNATURE, noalias=True, T=FLOATS, in_place={"out": ("x",)})
-def softmax_across(x, out, terms, inner, tile, first, last):
-    """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
+@scalar_function
+def softmax_of_tiles(x, out, is_logarithm, terms, inner, tile, first, last):
+    """Computes softmax of tiles of columns, or its logarithm."""
     peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
     for unit in range(first, last):
         at, used = tile_position(unit, terms, inner, tile)
         peaks_across(x, at, terms, inner, used, peaks)
-        exponentials_across(x, out, True, at, terms, inner, used, peaks, lanes, totals)
+        exponentials_across(x, out, not is_logarithm, at, terms, inner, used, peaks, lanes, totals)
         for i in range(used):
-            peaks[i] = T(float64(1) / totals[i])
+            lanes[i] = log(T(totals[i])) if is_logarithm else T(float64(1) / totals[i])
         for q in range(terms):
             for i in range(used):
-                out[at + q * inner + i] *= peaks[i]
+                k = at + q * inner + i
+                out[k] = (x[k] - peaks[i]) - lanes[i] if is_logarithm else out[k] * lanes[i]
+
+
+@scalar_function
+def cotangent_of_tiles(g, y, out, is_logarithm, terms, inner, tile, first, last):
+    """Computes the cotangent of the argument of softmax, or of its logarithm, for tiles of columns of the result y."""
+    lanes, totals = local_array(T, 256), local_array(float64, 256)
+    for unit in range(first, last):
+        at, used = tile_position(unit, terms, inner, tile)
+        sums_across(g, y, not is_logarithm, at, terms, inner, used, lanes, totals)
+        for q in range(terms):
+            for i in range(used):
+                k = at + q * inner + i
+                out[k] = g[k] - exp(y[k]) * lanes[i] if is_logarithm else y[k] * (g[k] - lanes[i])
+
+
+@kernel(_FORWARD_SIGNATURE, noalias=True, T=FLOATS, in_place={"out": ("x",)})
+def softmax_across(x, out, terms, inner, tile, first, last):
+    """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
+    softmax_of_tiles(x, out, False, terms, inner, tile, first, last)
 
 
 @kernel(_FORWARD_SIGNATURE, noalias=True, T=FLOATS)
 def log_softmax_across(x, out, terms, inner, tile, first, last):
     """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
-    peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
-    for unit in range(first, last):
-        at, used = tile_position(unit, terms, inner, tile)
-        peaks_across(x, at, terms, inner, used, peaks)
-        exponentials_across(x, out, False, at, terms, inner, used, peaks, lanes, totals)
-        for i in range(used):
-            lanes[i] = log(T(totals[i]))
-        for q in range(terms):
-            for i in range(used):
-                out[at + q * inner + i] = (x[at + q * inner + i] - peaks[i]) - lanes[i]
+    softmax_of_tiles(x, out, True, terms, inner, tile, first, last)
 
 
 @kernel(_GRADIENT_SIGNATURE, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """y * (g - sum(g * y)) for the result y."""
-    lanes, totals = local_array(T, 256), local_array(float64, 256)
-    for unit in range(first, last):
-        at, used = tile_position(unit, terms, inner, tile)
-        sums_across(g, y, True, at, terms, inner, used, lanes, totals)
-        for q in range(terms):
-            for i in range(used):
-                out[at + q * inner + i] = y[at + q * inner + i] * (g[at + q * inner + i] - lanes[i])
+    cotangent_of_tiles(g, y, out, False, terms, inner, tile, first, last)
 
 
 @kernel(_GRADIENT_SIGNATURE, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """g - exp(y) * sum(g) for the result y."""
-    lanes, totals = local_array(T, 256), local_array(float64, 256)
-    for unit in range(first, last):
-        at, used = tile_position(unit, terms, inner, tile)
-        sums_across(g, y, False, at, terms, inner, used, lanes, totals)
-        for q in range(terms):
-            for i in range(used):
-                out[at + q * inner + i] = g[at + q * inner + i] - exp(y[at + q * inner + i]) * lanes[i]
+    cotangent_of_tiles(g, y, out, True, terms, inner, tile, first, last)
 
 
 def _make_column_launches(kernel: Any, row_kernel: Any) -> Callable[..., Launches | None]:

@@ -118,75 +118,32 @@ def record_pause(frame, trip, pause_place):
 
 
 @kernel(
-    "body_frame: int, body_steps: int, inputs: int, outputs: int, buffers: int, layout: in[int64], carried: in[int64], "
-    "carried_count: int, trip_count: in[int64], reverse: int, pause_clock: int, trip_nanoseconds: int, "
-    "addresses: inout[int64], carried_addresses: inout[int64] -> int"
-)
-def run_rows(
-    body_frame, body_steps, inputs, outputs, buffers, layout, carried, carried_count, trip_count, reverse, pause_clock,
-    trip_nanoseconds, addresses, carried_addresses,
-):  # fmt: skip
-    """Runs the body of a loop for each of the first `trip_count[0]` rows of the inputs.
-
-    `body_frame` is the address of the body's frame, `body_steps` the number of its steps. `inputs`, `outputs` and
-    `buffers` are words of `address_table`. `layout` has a record for each array of the body. `carried` has two words
-    for each of `carried_count` values: the number of the array that is carried, and its bytes. `pause_clock` and
-    `trip_nanoseconds` are the arguments of `is_pause_due`. `addresses` and `carried_addresses` are memory for the
-    addresses of the arrays and of the carried values. Returns 0 if a trip can't continue, `PAUSED` if the loop must be
-    called again with all its memory unchanged, else -1.
-    """
-    frame = pointer(int64, body_frame)
-    given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
-    memory = pointer(int64, pointer(int64, buffers)[0])
-    total = trip_count[0]
-    trip, start = 0, 0
-    again = frame[RESUME] != 0
-    if again:
-        trip = frame[RESUME] - 1
-        start = frame[STOPPED_AT] if frame[PAUSE_PLACE] == IN_BODY else 0
-        frame[RESUME] = 0
-    else:
-        for j in range(carried_count):
-            carried_addresses[j] = given[j]
-    while trip < total:
-        if not again and is_pause_due(pause_clock, trip_nanoseconds):
-            return record_pause(frame, trip, 0)
-        again = False
-        row = total - 1 - trip if reverse != 0 else trip
-        fill_trip_addresses(
-            addresses, frame[OBJECT_COUNT], layout, row, trip % 2, given, results, memory, carried_addresses
-        )
-        bind_addresses_to_steps(frame, addresses)
-        if run_steps(frame, start, body_steps) == STOPPED:
-            return record_pause(frame, trip, IN_BODY) if frame[STATUS] == PAUSED else 0
-        start = 0
-        for j in range(carried_count):
-            carried_addresses[j] = addresses[carried[2 * j]]
-        trip += 1
-    copy_carried_values(carried_count, carried, carried_addresses, results)
-    return -1
-
-
-@kernel(
     "body_frame: int, body_steps: int, test_frame: int, test_steps: int, inputs: int, outputs: int, buffers: int, "
     "layout: in[int64], test_layout: in[int64], carried: in[int64], carried_count: int, trip_limit: in[int64], "
-    "most_trips: int, test_buffer: int, trip_count_output: int, pause_clock: int, trip_nanoseconds: int, "
+    "reverse: int, most_trips: int, test_buffer: int, trip_count_output: int, pause_clock: int, trip_nanoseconds: int, "
     "addresses: inout[int64], carried_addresses: inout[int64] -> int"
 )
-def run_while(
+def run_loop(
     body_frame, body_steps, test_frame, test_steps, inputs, outputs, buffers, layout, test_layout, carried,
-    carried_count, trip_limit, most_trips, test_buffer, trip_count_output, pause_clock, trip_nanoseconds, addresses,
-    carried_addresses,
+    carried_count, trip_limit, reverse, most_trips, test_buffer, trip_count_output, pause_clock, trip_nanoseconds,
+    addresses, carried_addresses,
 ):  # fmt: skip
-    """Runs the body of a loop while its test, another program, gives a true byte, at most `trip_limit[0]` times.
+    """Runs the body of a loop `trip_limit[0]` times, or less often: while its test, another program, gives a true byte.
 
-    `test_buffer` is the number of the buffers for that byte. `trip_count_output` is the number of the result for the
-    number of trips, or -1. The other parameters are those of `run_rows`. Returns 0 if a trip can't continue,
-    `TOO_MANY_TRIPS` if there would be more than `most_trips` trips, `PAUSED` as `run_rows` does, else -1.
+    `body_frame` is the address of the body's frame, `body_steps` the number of its steps. `test_frame` and `test_steps`
+    are those of the test, 0 if there is none; `test_buffer` is the number of the buffers for its byte. `inputs`,
+    `outputs` and `buffers` are words of `address_table`. `layout` and `test_layout` have a record for each array of the
+    body and of the test. `carried` has two words for each of `carried_count` values: the number of the array that is
+    carried, and its bytes. If `reverse`, the last row of the inputs comes first. `trip_count_output` is the number of
+    the result for the number of trips, or -1. `pause_clock` and `trip_nanoseconds` are the arguments of `is_pause_due`.
+    `addresses` and `carried_addresses` are memory for the addresses of the arrays and of the carried values. Returns 0
+    if a trip can't continue, `TOO_MANY_TRIPS` if there would be more than `most_trips` trips, `PAUSED` if the loop must
+    be called again with all its memory unchanged, else -1.
     """
     frame, tested = pointer(int64, body_frame), pointer(int64, test_frame)
     given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
     memory = pointer(int64, pointer(int64, buffers)[0])
+    total = trip_limit[0]
     trip, start, inside = 0, 0, 0
     again = frame[RESUME] != 0
     if again:
@@ -202,8 +159,8 @@ def run_while(
             return record_pause(frame, trip, 0)
         again = False
         if inside != IN_BODY:
-            going = trip < trip_limit[0]
-            if going:
+            going = trip < total
+            if going and test_frame != 0:
                 fill_trip_addresses(
                     addresses, tested[OBJECT_COUNT], test_layout, 0, 0, given, results, memory, carried_addresses
                 )
@@ -215,8 +172,9 @@ def run_while(
         if going:
             if trip >= most_trips:
                 return TOO_MANY_TRIPS
+            row = total - 1 - trip if reverse != 0 else trip
             fill_trip_addresses(
-                addresses, frame[OBJECT_COUNT], layout, trip, trip % 2, given, results, memory, carried_addresses
+                addresses, frame[OBJECT_COUNT], layout, row, trip % 2, given, results, memory, carried_addresses
             )
             bind_addresses_to_steps(frame, addresses)
             if run_steps(frame, start, body_steps) == STOPPED:
