@@ -466,57 +466,85 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive, _no_rule)
 
 
-def _columns(function: Any, position: int, name: str, column: str) -> Any:
-    """Returns the compiled function that calls ``function`` with each unit vector in the place of an argument's direction."""
-    parameters = list(inspect.signature(function.py_func).parameters)[:-1]
-    argument = parameters[position]
-    source = (
-        f"def {name}({', '.join(parameters)}):\n"
-        f"    direction = np.zeros({argument}.size, {argument}.dtype)\n"
-        f"    direction[0] = 1.0\n"
-        f"    first = {column.format(', '.join([*parameters, f'direction.reshape({argument}.shape)']))}\n"
-        f"    columns = np.zeros((first.size, {argument}.size), {argument}.dtype)\n"
-        f"    for number in range({argument}.size):\n"
-        f"        direction[:] = 0.0\n"
-        f"        direction[number] = 1.0\n"
-        f"        columns[:, number] = {column.format(', '.join([*parameters, f'direction.reshape({argument}.shape)']))}.ravel()\n"
-        f"    return columns.reshape(first.shape + {argument}.shape)\n"
-    )
-    scope = {"np": np, "column": function, "as_array": _as_array}
+def _unit_direction(argument: Any, number: int) -> Any:
+    """Returns a number 1, or an array like ``argument`` that is 1 at a position and else 0."""
+    raise NotImplementedError
+
+
+@numba.extending.overload(_unit_direction)
+def _overload_unit_direction(argument, number):  # type: ignore[no-untyped-def]
+    if not isinstance(argument, types.Array):
+        return lambda argument, number: 1.0
+
+    def unit(argument, number):  # type: ignore[no-untyped-def]
+        direction = np.zeros(argument.size, argument.dtype)
+        direction[number] = 1
+        return direction.reshape(argument.shape)
+
+    return unit
+
+
+def _columns(name: str, parameters: list[str], columns: dict[str, Any], column: str, is_single: bool) -> Any:
+    """Returns the compiled function that makes a matrix for each of some arguments, column by column.
+
+    Args:
+        name: of the function.
+        parameters: the names of its parameters.
+        columns: for the name of each argument to differentiate the compiled function that returns a column.
+        column: the text of a column, with ``{0}`` for that function and ``{1}`` for its arguments.
+        is_single: whether one matrix is returned, not a tuple of them.
+    """
+    lines = [f"def {name}({', '.join(parameters)}):"]
+    for number, argument in enumerate(columns):
+        call = column.format(f"column_{number}", ", ".join([*parameters, f"unit({argument}, number)"]))
+        lines += [
+            f"    shape = np.asarray({argument}).shape",
+            f"    size = np.asarray({argument}).size",
+            "    number = 0",
+            f"    first = np.asarray({call})",
+            f"    matrix_{number} = np.zeros((first.size, size), first.dtype)",
+            "    for number in range(size):",
+            f"        matrix_{number}[:, number] = np.asarray({call}).ravel()",
+            f"    result_{number} = matrix_{number}.reshape(first.shape + shape)",
+        ]
+    results = [f"result_{number}" for number in range(len(columns))]
+    source = "\n".join([*lines, f"    return {_grouped(results, is_single)}", ""])
+    scope = {"np": np, "unit": _unit_direction}
+    scope |= {f"column_{number}": function for number, function in enumerate(columns.values())}
     return numba.njit(nogil=True)(function_from_source(name, source, f"<{name} {next(_numbers)}>", scope))
 
 
-@numba.extending.register_jitable
-def _as_array(value):  # type: ignore[no-untyped-def]
-    return np.asarray(value)
-
-
-def jacobian(f: Callable[..., Any], argnums: int = 0) -> Any:
-    """Returns a compiled function that computes the Jacobian matrix of ``f`` with respect to an array, column by column in forward mode.
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
+    """Returns a compiled function that computes the Jacobian matrix of ``f``, column by column in forward mode.
 
     Args:
         f: as for ``jvp``; it returns a float or an array of floats.
-        argnums: the number of the argument, an array of at least one float.
+        argnums: the number of the argument, a float or an array of at least one float, or several numbers.
 
     Returns:
-        a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape.
+        a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape; of several argnums a
+        tuple of them.
     """
     python_function = _python_function(f, "jacobian")
-    (position,) = _positions(argnums, python_function, "jacobian")
-    forward = _forward_dispatcher(f, (position,))
-    return _columns(forward, position, f"jacobian_{_identifier(python_function)}", "as_array(column({})[1])")
+    positions = _positions(argnums, python_function, "jacobian")
+    parameters = list(inspect.signature(python_function).parameters)
+    columns = {parameters[position]: _forward_dispatcher(f, (position,)) for position in positions}
+    name = f"jacobian_{_identifier(python_function)}"
+    return _columns(name, parameters, columns, "{0}({1})[1]", isinstance(argnums, int))
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
-    """Returns a compiled function that computes the Hessian matrix of ``f`` with respect to an array, column by column by ``hvp``.
+    """Returns a compiled function that computes the Hessian matrix of ``f`` with respect to an argument, column by column by ``hvp``.
 
     Args:
         f: as for ``value_and_grad``.
-        argnums: the number of the argument, an array of at least one float.
+        argnums: the number of the argument, a float or an array of at least one float.
 
     Returns:
         a function of the arguments of ``f`` that returns an array of twice the argument's shape.
     """
     python_function = _python_function(f, "hessian")
     (position,) = _positions(argnums, python_function, "hessian")
-    return _columns(hvp(f, position), position, f"hessian_{_identifier(python_function)}", "column({})")
+    parameters = list(inspect.signature(python_function).parameters)
+    columns = {parameters[position]: hvp(f, position)}
+    return _columns(f"hessian_{_identifier(python_function)}", parameters, columns, "{0}({1})", True)
