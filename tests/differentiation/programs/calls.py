@@ -48,7 +48,7 @@ def first_of(x):
 
 
 @njit
-def polynomial(x, c0=1.0, c1=2.0, *, c2=0.5):
+def polynomial(x, c0=1.0, c1=2.0, c2=0.5):
     return c0 + c1 * x + c2 * x * x
 
 
@@ -133,7 +133,7 @@ def helper_with_defaults(x, y):
 
 @program((1.3, 0.7))
 def helper_with_keywords(x, y):
-    return polynomial(c1=y, x=x)
+    return polynomial(x, c2=x, c1=y)
 
 
 @program((1.3, 0.7))
@@ -327,14 +327,6 @@ def function_as_an_argument(x):
 @program((0.2, 1.3))
 def quadrature_of_a_helper(a, b):
     return simpson(square, a, b, 4) * simpson(math.sin, a, b, 2)
-
-
-@program((0.2, 1.3, 0.7))
-def quadrature_of_a_closure(a, b, k):
-    def f(t):
-        return math.exp(-k * t) * t
-
-    return simpson(f, a, b, 6)
 
 
 @program((square, 1.3), (cube, 1.3))

@@ -15,7 +15,7 @@ def four_operators(x, y):
 
 @program((1.3, 0.7))
 def unary_operators(x, y):
-    return -x * +y - -(x * y)
+    return -x * +y * x - -(x * y)
 
 
 @program((7.3, 2.0), (-7.3, 2.0), (7.3, -2.0))
@@ -36,7 +36,7 @@ def divmod_of_floats(x, y):
 
 @program((7.3, 2.1), (-7.3, 2.1))
 def fmod(x, y):
-    return math.fmod(x, y) * y
+    return np.fmod(x, y) * y
 
 
 @program((1.3, 0.7), (2.0, -1.5), (0.4, 3.0))
@@ -54,9 +54,9 @@ def power_of_an_integer_argument(x, n):
     return x**n
 
 
-@program((-1.3, 3.0), (-1.3, 2.0), gradient=((5.07, math.nan), (-2.6, math.nan)))
-def power_of_a_negative_base_and_a_whole_float(x, n):
-    return x**n
+@program(-1.3, 1.3)
+def power_of_a_negative_base_and_whole_floats(x):
+    return x**3.0 + x**2.0 * 0.5 - x**-1.0
 
 
 @program(1.3, -0.4)
@@ -147,7 +147,7 @@ def ldexp(x, n):
 @program(0.7, 23.0)
 def frexp(x):
     mantissa, exponent = math.frexp(x)
-    return mantissa * mantissa * exponent
+    return mantissa * mantissa * (exponent + 2)
 
 
 @program(0.7)
@@ -249,8 +249,8 @@ def numpy_scalar_maximum(x, y):
 
 
 @program(0.7, -0.7)
-def sign_and_heaviside(x):
-    return np.sign(x) * x * x + np.heaviside(x, 0.5) * x
+def sign(x):
+    return np.sign(x) * x * x
 
 
 @program((0.7, 1.2))
