@@ -19,7 +19,8 @@ from numba.core.dispatcher import Dispatcher
 from tests.differentiation.table import copy_of
 
 STEP = 2.0**-10
-LEVELS = 3
+STEP_IN_DOUBLE = 2.0**-7
+LEVELS = 4
 
 
 class Reference(NamedTuple):
@@ -35,13 +36,14 @@ def reference(function: Any, arguments: tuple[Any, ...], argnums: tuple[int, ...
     The function runs as Python in extended precision. Where NumPy can't (LAPACK), it runs compiled, in double precision.
     """
     evaluate, precision = _evaluation(function, arguments)
+    base = STEP if precision < np.finfo(np.float64).eps else STEP_IN_DOUBLE
     gradients, errors = [], []
     for place in argnums:
         array = np.asarray(arguments[place])
         gradient = np.zeros(array.shape, np.longdouble)
         error = np.zeros(array.shape, np.longdouble)
         for index in np.ndindex(array.shape):
-            step = np.longdouble(STEP) * max(1, abs(array[index]))
+            step = np.longdouble(base) * max(1, abs(array[index]))
             moved = functools.partial(_moved, evaluate, arguments, place, index)
             gradient[index], error[index] = extrapolated(moved, step, precision)
         gradients.append(gradient[()])

@@ -246,7 +246,7 @@ def cross_product(v, w):
 
 @program((A, B))
 def kronecker_product(a, b):
-    k = np.kron(a[:2, :2], b[:2, 1:])
+    k = np.kron(a[:2], np.ascontiguousarray(b[:2, 1:]))
     return (k * k).sum() + k[1, 2] * k[0, 3]
 
 

@@ -383,5 +383,3 @@ def squares_of(x):
     for i in range(len(x)):
         y[i] = square(x[i])
     return y
-
-
