@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from tests.differentiation import central
+from tests.differentiation import central, random_programs
 from tests.differentiation.table import active, copy_of
 from tests.differentiation.test_programs import CASES, PROGRAMS, directions, is_single, one_sided
 
@@ -104,3 +104,15 @@ def test_the_program_is_refused_with_its_line(name, place):
     assert program.file.rpartition("/")[2] in message
     lines = {int(number) for number in re.findall(r"\d+", message)}
     assert lines & set(program.lines), message
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("seed", range(40))
+def test_the_gradient_of_a_random_program_is_right(seed):
+    source, function, arguments = random_programs.draw(seed)
+    places = active(arguments)
+    _, gradients = fg.value_and_grad(function, argnums=places)(*map(copy_of, arguments))
+    expected, errors = central.reference(function, arguments, places)
+    largest = max(np.max(np.abs(part)) for part in expected)
+    for found, right, error in zip(gradients, expected, errors, strict=True):
+        assert np.all(np.abs(found - right) <= error + 1e-9 * (1.0 + largest)), source
