@@ -15,6 +15,7 @@ import mpmath
 import numba
 import numpy as np
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
 
 from tests.differentiation.table import copy_of
 
@@ -33,7 +34,8 @@ class Reference(NamedTuple):
 def reference(function: Any, arguments: tuple[Any, ...], argnums: tuple[int, ...]) -> Reference:
     """Returns derivatives of a function that Numba compiled, by differences with Richardson's extrapolation.
 
-    The function runs as Python in extended precision. Where NumPy can't (LAPACK), it runs compiled, in double precision.
+    The function runs as Python in extended precision. Where NumPy or Numba can't (LAPACK, ufuncs of users), it runs compiled, in double
+    precision.
     """
     evaluate, precision = _evaluation(function, arguments)
     base = STEP if precision < np.finfo(np.float64).eps else STEP_IN_DOUBLE
@@ -116,7 +118,7 @@ def _evaluation(function: Any, arguments: tuple[Any, ...]) -> tuple[Callable[...
 
     try:
         extended(*arguments)
-    except TypeError:
+    except (TypeError, NumbaError):
         return compiled, float(np.finfo(np.float64).eps)
     return extended, float(np.finfo(np.longdouble).eps)
 

@@ -263,7 +263,10 @@ class Writer:
             return f"{self.rng.choice(self.integers)} % {self.rng.randint(2, 3)} == {self.rng.randint(0, 1)}"
         if self.rng.random() < 0.2:
             return f"{self.value(0)} > {self.value(0)} and {self.value(0)} < 0.7"
-        return f"{self.value(1)} {self.rng.choice('<>')} {self.rng.uniform(-0.8, 0.8):.2f}"
+        left = self.value(1)
+        while not set(left) & set("abcdefghijklmnopqrstuvwxyz"):
+            left = self.value(1)
+        return f"{left} {self.rng.choice('<>')} {self.rng.uniform(-0.8, 0.8):.2f}"
 
     def statement(self) -> None:
         statements = [

@@ -30,20 +30,24 @@ class Program:
     Attributes:
         function: compiled by Numba; returns one real float.
         cases: the arguments of each call.
-        refused: whether its derivative must be refused.
+        refused: whether its derivative must be refused; with None it may be, and must be right otherwise.
         kink: whether the cases are where the function has no derivative: each derivative between the one-sided ones is right.
-        gradient: the right gradients of each case, where differences can't tell them.
+        gradient: the right gradients of each case, where differences can't tell them; None for a case where they can.
         nan: whether NaN is right, too.
         tags: names of what the program tests; the first is the name of its module.
     """
 
     function: Any
     cases: tuple[tuple[Any, ...], ...]
-    refused: bool
+    refused: bool | None
     kink: bool
     gradient: tuple[Any, ...] | None
     nan: bool
     tags: tuple[str, ...]
+
+    def written(self, place: int) -> Any:
+        """The gradients that are written down for a case."""
+        return self.gradient[place] if self.gradient else None
 
     @property
     def name(self) -> str:
@@ -65,7 +69,7 @@ PROGRAMS: dict[str, Program] = {}
 
 def program(
     *cases: Any,
-    refused: bool = False,
+    refused: bool | None = False,
     kink: bool = False,
     gradient: tuple[Any, ...] | None = None,
     nan: bool = False,

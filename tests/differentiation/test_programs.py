@@ -15,10 +15,10 @@ CASES = [(name, place) for name, program in PROGRAMS.items() for place in range(
 REFERENCES = [
     (name, place)
     for name, place in CASES
-    if not PROGRAMS[name].refused and not PROGRAMS[name].kink and PROGRAMS[name].gradient is None
+    if not PROGRAMS[name].refused and not PROGRAMS[name].kink and PROGRAMS[name].written(place) is None
 ]
 KINKS = [(name, place) for name, place in CASES if PROGRAMS[name].kink]
-WRITTEN = [(name, place) for name, place in CASES if PROGRAMS[name].gradient is not None]
+WRITTEN = [(name, place) for name, place in CASES if PROGRAMS[name].written(place) is not None]
 
 
 def is_single(name, arguments):
@@ -48,7 +48,7 @@ def one_sided(name, place, direction):
 
 def test_the_table_is_large():
     assert len(PROGRAMS) >= 300
-    assert sum(program.refused for program in PROGRAMS.values()) >= 20
+    assert sum(program.refused is True for program in PROGRAMS.values()) >= 20
 
 
 @pytest.mark.sweep
@@ -91,7 +91,7 @@ def test_a_kink_has_two_derivatives(name, place):
 def test_a_written_gradient_is_between_the_derivatives_from_both_sides(name, place):
     program = PROGRAMS[name]
     arguments = program.cases[place]
-    gradient = program.gradient[place]
+    gradient = program.written(place)
     assert [np.shape(part) for part in gradient] == [np.shape(arguments[at]) for at in active(arguments)]
     for direction in directions(arguments, active(arguments)):
         slope = sum(float(np.sum(g * d)) for g, d in zip(gradient, direction, strict=True))

@@ -1,4 +1,4 @@
-"""Programs that other systems differentiated wrongly, by the numbers under which they were reported on GitHub."""
+"""Programs that NVIDIA Warp and Taichi differentiated wrongly, by the numbers under which GitHub has the reports."""
 
 import math
 
@@ -270,6 +270,50 @@ def values_exchanged_with_a_slot(x, y, n):
     return total * slot
 
 
+@program(A)
+def rows_of_rows(a):
+    """Warp 158: a[i][j] in place of a[i, j]."""
+    total = 0.0
+    for i in range(3):
+        for j in range(3):
+            total += a[i][j] * a[j][0]
+    return total
+
+
+@program(1.3, -0.7)
+def local_is_an_alias_at_first(a):
+    """Warp 202: b = a, then b is set again by a branch."""
+    b = a
+    if b > 0.0:
+        b = a * a
+    else:
+        b = a * a * a
+    return b * a
+
+
+@program(X)
+def local_is_an_alias_of_an_element(a):
+    """Warp 202: two names for one element's value."""
+    total = 0.0
+    for i in range(4):
+        ai = a[i]
+        bi = ai
+        ai = ai * 2.0
+        total += ai * bi
+    return total
+
+
+@program(X)
+def elements_of_a_local_array_assigned(x):
+    """Warp 680, 1232: an element of a local array is set, and set again."""
+    a = np.zeros(8)
+    for j in range(4):
+        a[j] = x[j]
+        a[j + 4] = a[j] * x[j]
+        a[j] = a[j + 4] * 0.5
+    return (a * a).sum()
+
+
 @program((A, V))
 def closest_distance(path, place):
     """Taichi 571: the least distance to a path."""
@@ -460,6 +504,48 @@ def loop_index_overwritten_and_continue(x, n):
     return total
 
 
+@program(X)
+def continue_and_break_in_one_loop(x):
+    """Taichi 1074: `continue` and `break` in a kernel."""
+    total = 0.0
+    for i in range(4):
+        if x[i] < 0.0:
+            continue
+        total = total * x[i] + x[i]
+        if total > 0.9:
+            break
+    return total * total
+
+
+@program(1.3)
+def two_loops_in_a_loop(x):
+    """Taichi 3003, 3912: a loop that has two loops one after the other, and a statement between them."""
+    y = 0.0
+    for j in range(2):
+        for i in range(3):
+            y += x * i
+        y = y * x
+        for _ in range(3):
+            y += x * x * j
+    return y
+
+
+@program(np.linspace(0.1, 0.9, 5))
+def triangle_of_loops(x):
+    """Taichi 7771: three nested loops, each bounded by the index outside."""
+    loss = 0.0
+    y = np.zeros(5)
+    for i in range(5):
+        value = 0.0
+        for j in range(i):
+            for k in range(j):
+                value += x[j] * x[k]
+        y[i] = value
+    for i in range(5):
+        loss += y[i] * y[i]
+    return loss
+
+
 @program(1.1)
 def long_inner_loop(x):
     """Taichi 8027: an inner loop of 500 iterations."""
@@ -520,95 +606,6 @@ def plasticity(theta, n):
             total += d
         strain[i + 1] = strain[i] + (d if trial > 0.0 else -d)
     return total * 100.0
-
-
-@program((A, V))
-def least_by_an_update(a, v):
-    """Enzyme 2002: `if value <= least: least = value`."""
-    least = v.copy()
-    for i in range(3):
-        for j in range(3):
-            value = a[i, j] * v[j]
-            if value <= least[i]:
-                least[i] = value
-    return (least * least).sum() + least[0]
-
-
-@program((A, V))
-def greatest_by_an_update_of_a_local(faces, start):
-    """Enzyme 2708: a local holds the value that the maximum is updated with."""
-    greatest = start.copy()
-    for i in range(3):
-        for c in range(3):
-            f = faces[i, c] * 2.0
-            greatest[c] = max(greatest[c], f)
-    return (greatest * greatest * faces[0]).sum()
-
-
-@program(np.array([0.4, 0.9, -0.3]))
-def buffer_captured_by_a_closure(x):
-    """Enzyme.jl 3124: a closure writes a buffer that has another name."""
-    buffer = np.zeros(3)
-    other = buffer
-
-    def fill(scale):
-        for i in range(3):
-            other[i] = x[i] * scale
-
-    fill(2.0)
-    return (buffer * buffer).sum()
-
-
-@program(0.3, 2.7)
-def while_loop_with_a_stencil(x):
-    """Reactant.jl 1406: the derivative of a `while` loop over a field."""
-    u = np.full(5, x)
-    u[2] = x * x
-    n = 0
-    while n < 3:
-        u[1:-1] = u[1:-1] + 0.1 * (u[2:] - 2.0 * u[1:-1] + u[:-2]) * u[1:-1]
-        n += 1
-    return (u * u).sum()
-
-
-@program((A, B))
-def dot_of_rows(x, y):
-    """Tangent 62: a dot product of two rows."""
-    return np.dot(x[0, :], y[0, :]) * np.dot(x[1], y[2])
-
-
-@program((1.3, 0.7, 2.1, 0.4))
-def augmented_assignment_of_the_result(w, h, b, e):
-    """Tangent 64: a result that is used after `+=`."""
-    out = w / h * (b * (1.0 - e) + h * e)
-    power = w * e * (b - h) * 1.4
-    out += b / w * out
-    power += out * e * (b - out)
-    return power / out
-
-
-@program(V)
-def chart_of_dynamic_programming(y):
-    """HIPS autograd 13: a chart whose cell is summed again and again."""
-    x = np.zeros((1, 1))
-    for i in range(3):
-        x[0, 0] = np.sum(np.array([y[i] * y[i], x[0, 0]]))
-    for i in range(3):
-        x[0, 0] = np.max(np.array([y[i], x[0, 0]]))
-    return x[0, 0]
-
-
-@program((A, P[:3]))
-def maximum_with_zero(positions, size):
-    """Slang 9267: `max(q, 0)` in the distance to a box."""
-    total = 0.0
-    for i in range(3):
-        s = 0.0
-        for j in range(3):
-            exceed = abs(positions[i, j]) - size[j]
-            s += max(exceed, 0.0) ** 2
-        total += math.sqrt(s + 1e-4)
-    return total
 
 
 @program((0.4, X), (2.5, X))
