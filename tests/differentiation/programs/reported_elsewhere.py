@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
-from tests.differentiation.table import A, B, P, V, X, Y, program
+from tests.differentiation.table import A, B, P, V, X, program
 
 
 @njit
