@@ -88,13 +88,6 @@ def matrix_indexed_by_a_tuple(a):
     return a[place] * a[1, 2]
 
 
-@program(1.3, 0.4)
-def assignment_in_a_condition(x):
-    if (y := x * x) > 1.0:
-        return y * x
-    return y + x
-
-
 @program((1.3, 0.7))
 def comparison_stored_in_a_local(x, y):
     larger = x > y
