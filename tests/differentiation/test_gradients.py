@@ -9,8 +9,8 @@ import pytest
 
 import fastgrad as fg
 from tests.differentiation import central, random_programs
+from tests.differentiation.cases import CASES, PROGRAMS, directions, is_single, one_sided
 from tests.differentiation.table import active, copy_of
-from tests.differentiation.test_programs import CASES, PROGRAMS, directions, is_single, one_sided
 
 RIGHT = [(name, place) for name, place in CASES if PROGRAMS[name].refused is False]
 REFUSED = [(name, place) for name, place in CASES if PROGRAMS[name].refused]

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from tests.differentiation import central
-from tests.differentiation.table import active, all_programs, copy_of
+from tests.differentiation.cases import CASES, PROGRAMS, directions, is_single, one_sided
+from tests.differentiation.table import active, copy_of
 
-PROGRAMS = all_programs()
-CASES = [(name, place) for name, program in PROGRAMS.items() for place in range(len(program.cases))]
 REFERENCES = [
     (name, place)
     for name, place in CASES
@@ -19,31 +18,6 @@ REFERENCES = [
 ]
 KINKS = [(name, place) for name, place in CASES if PROGRAMS[name].kink]
 WRITTEN = [(name, place) for name, place in CASES if PROGRAMS[name].written(place) is not None]
-
-
-def is_single(name, arguments):
-    """True if a program computes in float32."""
-    return "float32" in PROGRAMS[name].tags or any(
-        isinstance(value, (np.ndarray, np.generic)) and value.dtype == np.float32 for value in arguments
-    )
-
-
-def directions(arguments, places):
-    """Yields each unit vector, and three random vectors, of the arguments at ``places``."""
-    shapes = [np.shape(arguments[place]) for place in places]
-    sizes = [math.prod(shape) for shape in shapes]
-    rng = np.random.default_rng(7)
-    for flat in [*np.eye(sum(sizes)), *rng.normal(size=(3, sum(sizes)))]:
-        parts = np.split(flat, np.cumsum(sizes)[:-1])
-        yield tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
-
-
-def one_sided(name, place, direction):
-    """Returns the finite derivatives from the left and from the right."""
-    program = PROGRAMS[name]
-    arguments = program.cases[place]
-    found = central.directional(program.function, arguments, active(arguments), direction)
-    return [float(each) for each in found if abs(each) < 1e6]
 
 
 def test_the_table_is_large():
