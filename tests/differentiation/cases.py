@@ -1,0 +1,41 @@
+"""The cases of all programs, and the one-sided derivatives that tests compare with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tests.differentiation import central
+from tests.differentiation.table import active, all_programs
+
+PROGRAMS = all_programs()
+CASES = [(name, place) for name, program in PROGRAMS.items() for place in range(len(program.cases))]
+"""Names of programs, each with the place of one of its calls."""
+
+
+def is_single(name: str, arguments: tuple[Any, ...]) -> bool:
+    """True if a program computes in float32."""
+    return "float32" in PROGRAMS[name].tags or any(
+        isinstance(value, (np.ndarray, np.generic)) and value.dtype == np.float32 for value in arguments
+    )
+
+
+def directions(arguments: tuple[Any, ...], places: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+    """Yields each unit vector, and three random vectors, of the arguments at ``places``."""
+    shapes = [np.shape(arguments[place]) for place in places]
+    sizes = [math.prod(shape) for shape in shapes]
+    rng = np.random.default_rng(7)
+    for flat in [*np.eye(sum(sizes)), *rng.normal(size=(3, sum(sizes)))]:
+        parts = np.split(flat, np.cumsum(sizes)[:-1])
+        yield tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+
+
+def one_sided(name: str, place: int, direction: tuple[Any, ...]) -> list[float]:
+    """Returns the finite derivatives from the left and from the right."""
+    program = PROGRAMS[name]
+    arguments = program.cases[place]
+    found = central.directional(program.function, arguments, active(arguments), direction)
+    return [float(each) for each in found if abs(each) < 1e6]

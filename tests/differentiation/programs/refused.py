@@ -1,0 +1,202 @@
+"""Programs whose derivatives a compiler can't know or must not guess."""
+
+import ctypes
+import ctypes.util
+import math
+
+import numpy as np
+from llvmlite import ir
+from numba import float64, int64, njit, objmode, types
+from numba.experimental import jitclass
+from numba.extending import intrinsic
+from numba.typed import Dict
+
+from tests.differentiation.table import N, X, program
+
+
+@program(1.3, refused=True)
+def dictionary_of_floats(x):
+    d = {}
+    d[0] = x * x
+    d[1] = d[0] * x
+    return d[1]
+
+
+@program((X, N), refused=True)
+def typed_dictionary_of_floats(x, n):
+    d = Dict.empty(types.int64, types.float64)
+    for i in range(5):
+        d[n[i]] = x[n[i]] * x[i % 4]
+    return d[2]
+
+
+@program(X, refused=True)
+def dictionary_updated_in_a_loop(x):
+    sums = {0: 0.0, 1: 0.0}
+    for i in range(4):
+        sums[i % 2] += x[i] * x[i]
+    return sums[0] * sums[1]
+
+
+@program(1.3, refused=True)
+def floats_as_keys(x):
+    d = {x * x: 1}
+    total = 0.0
+    for key in d:
+        total += key
+    return total
+
+
+@program(1.3, refused=True)
+def set_of_floats(x):
+    values = {x, x * x}
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+@program(1.3, refused=True)
+def object_mode(x):
+    with objmode(y="float64"):
+        y = math.gamma(x)
+    return y * x
+
+
+@program(X, refused=True)
+def object_mode_writes_an_array(x):
+    with objmode():
+        x[0] = x[1] * x[2]
+    return x[0] * x[3]
+
+
+@njit
+def squares(x):
+    for value in x:
+        yield value * value
+
+
+@njit
+def powers(x, n):
+    y = 1.0
+    for _ in range(n):
+        y *= x
+        yield y
+
+
+@program(X, refused=True)
+def generator_over_an_array(x):
+    total = 0.0
+    for value in squares(x):
+        total += value
+    return total
+
+
+@program((1.3, 4), refused=True)
+def generator_with_a_state(x, n):
+    total = 0.0
+    for value in powers(x, n):
+        total += value * x
+    return total
+
+
+@jitclass([("value", float64), ("count", int64)])
+class Accumulator:
+    def __init__(self):
+        self.value = 0.0
+        self.count = 0
+
+    def add(self, x):
+        self.value += x * x
+        self.count += 1
+
+
+@program(X, refused=True)
+def attributes_of_an_object(x):
+    a = Accumulator()
+    for value in x:
+        a.add(value)
+    return a.value / a.count
+
+
+COSINE = ctypes.CDLL(ctypes.util.find_library("m")).cos
+COSINE.argtypes, COSINE.restype = [ctypes.c_double], ctypes.c_double
+
+
+@program(1.3, refused=True)
+def function_of_a_c_library(x):
+    return COSINE(x) * x
+
+
+@intrinsic
+def doubled(typing_context, x):
+    def generate(context, builder, signature, arguments):
+        return builder.fmul(arguments[0], ir.Constant(ir.DoubleType(), 2.0))
+
+    return float64(float64), generate
+
+
+@program(1.3, refused=True)
+def intrinsic_function(x):
+    return doubled(x) * x
+
+
+@program(X, refused=True)
+def bits_of_floats(x):
+    bits = x.view(np.int64)
+    bits[0] = bits[0] + 1024
+    return x[0] * x[1]
+
+
+@program(X, refused=True)
+def floats_from_bits(x):
+    bits = x.view(np.int64)
+    return (bits & ~1023).view(np.float64).sum()
+
+
+@program(3.7, refused=True)
+def poisson_draw_of_a_rate(rate):
+    np.random.seed(3)
+    return np.random.poisson(rate) * rate
+
+
+@program(2.7, refused=True)
+def gamma_draw_of_a_shape(shape):
+    np.random.seed(3)
+    return np.random.gamma(shape) * shape
+
+
+@program(0.4, refused=True)
+def binomial_draw_of_a_probability(p):
+    np.random.seed(3)
+    return np.random.binomial(10, p) * p
+
+
+@program(X, refused=True)
+def integer_result(x):
+    return len(x)
+
+
+@program(X, refused=True)
+def array_result(x):
+    return x * x
+
+
+@program(1.3, refused=True)
+def complex_result(x):
+    return complex(x, x * x)
+
+
+@program(1.3, refused=True)
+def two_results(x):
+    return x, x * x
+
+
+@program(1.3, refused=True)
+def no_result(x):
+    x = x * x
+
+
+@program(1.3, refused=True)
+def boolean_result(x):
+    return x > 0.0

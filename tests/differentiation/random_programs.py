@@ -1,0 +1,465 @@
+"""Random Numba functions as source text, with arguments that are away from their kinks.
+
+`draw(seed)` gives a program of nested loops, branches on values, early returns, overwritten arrays, views, index arrays and
+helpers. Their values stay bounded: what a loop writes goes through a sine or a hyperbolic tangent.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tests.differentiation import central
+from tests.differentiation.table import active, copy_of
+
+LENGTH = 5
+"""Of each array that is an argument or that a program makes."""
+SMALLEST_MARGIN = 1e-3
+LARGEST_SLOPE = 1e4
+
+
+class Drawn(NamedTuple):
+    """A program: its text, the compiled function `program` of the text, and its arguments."""
+
+    source: str
+    function: Any
+    arguments: tuple[Any, ...]
+
+
+def draw(seed: int) -> Drawn:
+    """Returns the program of a seed. It is drawn again until no condition is near a tie and the gradient is not zero."""
+    for attempt in range(100):
+        rng = random.Random(f"{seed} {attempt}")
+        source = Writer(rng).text()
+        arguments = _arguments(rng)
+        if margin(source, arguments) < SMALLEST_MARGIN:
+            continue
+        function = compiled(source, f"<random program {seed}.{attempt}>")
+        gradients, errors = central.reference(function, arguments, active(arguments))
+        slopes = np.abs(np.concatenate([np.ravel(gradient) for gradient in gradients]))
+        certain = all(np.all(error <= 1e-10 * (1 + slopes.max())) for error in errors)
+        if certain and 1e-6 < slopes.max() < LARGEST_SLOPE:
+            return Drawn(source, function, arguments)
+    raise AssertionError(f"no program for seed {seed}")
+
+
+def compiled(source: str, name: str) -> Any:
+    """Returns the function `program` of a text, whose lines tracebacks and messages show."""
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    namespace: dict[str, Any] = {}
+    exec(compile(source, name, "exec"), namespace)
+    return namespace["program"]
+
+
+def margin(source: str, arguments: tuple[Any, ...]) -> float:
+    """Returns the least difference of two floats that the program compares; 0 if a small step of an argument decides otherwise."""
+    tree = _Recorded().visit(ast.parse(source))
+    recorder = _Recorder()
+    namespace: dict[str, Any] = {"_compared": recorder}
+    exec(compile(ast.fix_missing_locations(tree), "<recorded>", "exec"), namespace)
+    function = namespace["program"]
+    central.value(function, arguments)
+    decisions, least = recorder.decisions, recorder.least
+    for moved in _perturbed(arguments):
+        recorder.clear()
+        central.value(function, moved)
+        if recorder.decisions != decisions:
+            return 0.0
+    return least
+
+
+class _Recorder:
+    """Compares two numbers, and remembers the results and the least difference of floats."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.decisions: list[bool] = []
+        self.least = math.inf
+
+    def __call__(self, left: Any, kind: str, right: Any) -> bool:
+        if isinstance(left, (float, np.floating)) or isinstance(right, (float, np.floating)):
+            self.least = min(self.least, float(abs(left - right)))
+        result = {"Lt": left < right, "Gt": left > right, "Eq": left == right, "GtE": left >= right}[kind]
+        self.decisions.append(bool(result))
+        return bool(result)
+
+
+class _Recorded(ast.NodeTransformer):
+    """Turns each comparison into a call of the recorder, and `abs`, `max` and `min` of two into comparisons."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        return _call("_compared", node.left, ast.Constant(type(node.ops[0]).__name__), node.comparators[0])
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name not in {"abs", "max", "min"}:
+            return node
+        left = node.args[0]
+        right = node.args[1] if len(node.args) > 1 else ast.UnaryOp(ast.USub(), left)
+        test = _call("_compared", left, ast.Constant("Lt" if name == "min" else "Gt"), right)
+        return ast.IfExp(test, left, right)
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+def _perturbed(arguments: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    for place in active(arguments):
+        for index in np.ndindex(np.shape(arguments[place])):
+            for step in (-central.STEP, central.STEP):
+                moved = np.array(arguments[place], np.longdouble)
+                moved[index] += 1.1 * step * max(1.0, abs(moved[index]))
+                yield tuple(moved[()] if at == place else copy_of(each) for at, each in enumerate(arguments))
+
+
+def _arguments(rng: random.Random) -> tuple[Any, ...]:
+    def some() -> np.ndarray:
+        return np.array([round(rng.uniform(-1.5, 1.5), 3) for _ in range(LENGTH)])
+
+    indices = np.array([rng.randrange(LENGTH) for _ in range(LENGTH)])
+    return some(), some(), round(rng.uniform(-1.5, 1.5), 3), round(rng.uniform(0.2, 1.5), 3), rng.randint(1, 4), indices
+
+
+class Writer:
+    """Writes one program.
+
+    Attributes:
+        floats, arrays, views, integers: the names that are in scope: floats, arrays of `LENGTH` elements, views with their
+            lengths, integers.
+        loops: how many loops are around the line.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.lines: list[str] = []
+        self.depth = 0
+        self.loops = 0
+        self.count = 0
+        self.floats: list[str] = []
+        self.arrays: list[str] = []
+        self.views: dict[str, int] = {}
+        self.integers: list[str] = []
+        self.helpers: list[str] = []
+        self.in_program = False
+
+    def text(self) -> str:
+        """Returns the text of a program: imports, up to two helpers of each kind, and the function `program`."""
+        self.lines = ["import math", "import numpy as np", "from numba import njit", ""]
+        for kind in self.rng.sample(["scalar", "pair", "array"], self.rng.randint(0, 3)):
+            self.helper(kind)
+        self.in_program = True
+        self.floats, self.arrays, self.views, self.integers = ["a", "b"], ["x", "y"], {}, ["n"]
+        self.write("@njit")
+        self.write("def program(x, y, a, b, n, index):")
+        with self.block():
+            for _ in range(self.rng.randint(4, 8)):
+                self.statement()
+            weights = " + ".join(f"({i + 1}.0 * {name} * {name}).sum()" for i, name in enumerate(self.arrays))
+            self.write(f"return {weights} + {' + '.join(self.floats)} + x[{self.place(LENGTH)}] * {self.value(1)}")
+        return "\n".join(self.lines) + "\n"
+
+    def helper(self, kind: str) -> None:
+        """Writes a helper: a float of two floats, two floats of two floats, or a float of an array that it changes."""
+        self.floats, self.arrays, self.views, self.integers = ["s", "t"], [], {}, []
+        self.write("@njit")
+        if kind == "array":
+            self.arrays = ["z"]
+            self.write("def changed(z, s, t):")
+        else:
+            self.write(f"def {kind}(s, t):")
+        with self.block():
+            for _ in range(self.rng.randint(1, 3)):
+                self.statement()
+            result = self.value(2)
+            self.write(f"return {result}, {self.value(1)}" if kind == "pair" else f"return {result}")
+        self.write("")
+        self.helpers.append(kind)
+
+    def write(self, line: str) -> None:
+        self.lines.append("    " * self.depth + line if line else "")
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """Indents; names that the block makes are out of scope after it."""
+        scope = list(self.floats), list(self.arrays), dict(self.views), list(self.integers)
+        self.depth += 1
+        yield
+        self.depth -= 1
+        self.floats, self.arrays, self.views, self.integers = scope
+
+    def new(self, kind: str) -> str:
+        self.count += 1
+        return f"{kind}{self.count}"
+
+    def array(self) -> tuple[str, int]:
+        """Returns the name of an array or view, and its length."""
+        return self.rng.choice([*((name, LENGTH) for name in self.arrays), *self.views.items()])
+
+    def integer(self) -> str:
+        choices = [str(self.rng.randrange(LENGTH)), *self.integers * 2]
+        if self.in_program:
+            choices.append(f"index[{self.rng.randrange(LENGTH)}]")
+            choices += [f"index[{name} % {LENGTH}]" for name in self.integers]
+        return self.rng.choice(choices)
+
+    def place(self, length: int) -> str:
+        """Returns an index into ``length`` elements."""
+        if self.rng.random() < 0.3:
+            return str(self.rng.randrange(-length, length))
+        integer = self.integer()
+        return f"({integer} + {self.rng.randrange(length)}) % {length}"
+
+    def value(self, depth: int) -> str:
+        """Returns an expression of floats."""
+        pick = self.rng.random()
+        if depth == 0 or pick < 0.15:
+            if pick < 0.1:
+                return f"{self.rng.uniform(-1.5, 1.5):.2f}"
+            if self.arrays and pick < 0.6:
+                name, length = self.array()
+                return f"{name}[{self.place(length)}]"
+            return self.rng.choice(self.floats)
+        left, right = self.value(depth - 1), self.value(depth - 1)
+        forms = [
+            f"({left} * {right})",
+            f"({left} + {right})",
+            f"({left} - {right})",
+            f"{left} / (1.5 + {right} * {right})",
+            f"math.{self.rng.choice(['sin', 'cos', 'tanh', 'atan'])}({left})",
+            f"math.exp(-abs({left}))",
+            f"math.sqrt(0.5 + {left} * {left})",
+            f"max({left}, {right})",
+            f"({left} if {self.condition()} else {right})",
+            f"({left}) ** 2",
+        ]
+        weights = [4, 4, 3, 2, 4, 1, 1, 1, 1, 1]
+        if "scalar" in self.helpers:
+            forms.append(f"scalar({left}, {right})")
+            weights.append(2)
+        if self.integers:
+            forms.append(f"({left} * {self.rng.choice(self.integers)})")
+            weights.append(1)
+        return self.rng.choices(forms, weights)[0]
+
+    def bounded(self, depth: int = 2) -> str:
+        """Returns an expression whose value is small in loops."""
+        value = self.value(depth)
+        return f"math.{self.rng.choice(['sin', 'tanh'])}({value})" if self.loops or not self.in_program else value
+
+    def condition(self) -> str:
+        if self.integers and self.rng.random() < 0.3:
+            return f"{self.rng.choice(self.integers)} % {self.rng.randint(2, 3)} == {self.rng.randint(0, 1)}"
+        if self.rng.random() < 0.2:
+            return f"{self.value(0)} > {self.value(0)} and {self.value(0)} < 0.7"
+        left = self.value(1)
+        while not set(left) & set("abcdefghijklmnopqrstuvwxyz"):
+            left = self.value(1)
+        return f"{left} {self.rng.choice('<>')} {self.rng.uniform(-0.8, 0.8):.2f}"
+
+    def statement(self) -> None:
+        statements = [
+            (self.scalar, 4),
+            (self.new_scalar, 2),
+            (self.exchange_of_scalars, 1),
+            (self.pair, 1),
+            (self.branch, 3 if self.depth < 4 else 0),
+        ]
+        if self.arrays:
+            statements += [
+                (self.element, 6),
+                (self.slice, 2),
+                (self.view, 1),
+                (self.exchange_of_elements, 1),
+                (self.change_by_a_helper, 2 if "array" in self.helpers else 0),
+                (self.for_loop, 4 if self.loops < 2 else 0),
+                (self.while_loop, 2 if self.loops < 2 else 0),
+            ]
+        if self.in_program:
+            statements += [
+                (self.new_array, 1),
+                (self.rebound_array, 1),
+                (self.exchange_of_arrays, 1),
+                (self.changed_index, 1),
+                (self.new_integer, 1),
+                (self.early_return, 1),
+            ]
+        choices, weights = zip(*statements, strict=True)
+        self.rng.choices(choices, weights)[0]()
+
+    def body(self) -> None:
+        with self.block():
+            for _ in range(self.rng.randint(1, 3)):
+                self.statement()
+
+    def scalar(self) -> None:
+        name = self.rng.choice(self.floats)
+        forms = [
+            f"{name} = {self.bounded()}",
+            f"{name} += 0.3 * {self.bounded(1)}",
+            f"{name} *= math.cos({self.value(1)})",
+        ]
+        self.write(self.rng.choice(forms))
+
+    def new_scalar(self) -> None:
+        value = self.bounded()
+        self.floats.append(self.new("s"))
+        self.write(f"{self.floats[-1]} = {value}")
+
+    def exchange_of_scalars(self) -> None:
+        left, right = self.rng.sample(self.floats, 2)
+        self.write(f"{left}, {right} = {right}, {left}")
+
+    def pair(self) -> None:
+        """Two floats by a tuple, or by a helper."""
+        value = f"({self.bounded(1)}, {self.bounded(1)})"
+        if "pair" in self.helpers:
+            value = f"pair({self.bounded(1)}, {self.bounded(1)})"
+        name, first, second = self.new("t"), self.new("s"), self.new("s")
+        if self.rng.random() < 0.5:
+            self.write(f"{first}, {second} = {value}")
+        else:
+            self.write(f"{name} = {value}")
+            self.write(f"{first}, {second} = {name}[1], {name}[0] * {self.rng.choice(self.floats)}")
+        self.floats += [first, second]
+
+    def branch(self) -> None:
+        self.write(f"if {self.condition()}:")
+        self.body()
+        if self.rng.random() < 0.3:
+            self.write(f"elif {self.condition()}:")
+            self.body()
+        if self.rng.random() < 0.5:
+            self.write("else:")
+            self.body()
+
+    def element(self) -> None:
+        name, length = self.array()
+        place = self.place(length)
+        forms = [
+            f"{name}[{place}] = {self.bounded()}",
+            f"{name}[{place}] = {name}[{place}] * {self.bounded(1)}" if not self.loops else "",
+            f"{name}[{place}] += 0.3 * {self.bounded(1)}",
+            f"{name}[{place}] *= math.cos({self.value(1)})",
+        ]
+        self.write(self.rng.choice([form for form in forms if form]))
+
+    def slice(self) -> None:
+        name, other = self.rng.choice(self.arrays), self.rng.choice(self.arrays)
+        factor = self.rng.choice(self.floats)
+        forms = [
+            f"{name}[1:4] = np.sin({other}[0:3] * {factor})",
+            f"{name}[:] = np.tanh({other} + {factor})",
+            f"{name}[1:] = 0.5 * {other}[:-1] * {name}[1:] / (1.0 + {factor} * {factor})",
+            f"{name}[::2] = math.sin({factor})",
+            f"{name}[::-1][:2] += 0.2 * np.cos({other}[3:] * {factor})",
+            f"{name} *= np.cos({other} - {factor})",
+        ]
+        self.write(self.rng.choice(forms))
+
+    def view(self) -> None:
+        name = self.new("v")
+        text, length = self.rng.choice(
+            [("1:4", 3), ("::2", 3), ("::-1", LENGTH), (":-1", LENGTH - 1), ("2:", LENGTH - 2)]
+        )
+        self.write(f"{name} = {self.rng.choice(self.arrays)}[{text}]")
+        self.views[name] = length
+
+    def exchange_of_elements(self) -> None:
+        (left, n), (right, m) = self.array(), self.array()
+        i, j = self.place(n), self.place(m)
+        self.write(f"{left}[{i}], {right}[{j}] = {right}[{j}], {left}[{i}]")
+
+    def change_by_a_helper(self) -> None:
+        value = f"changed({self.rng.choice(self.arrays)}, {self.bounded(1)}, {self.value(0)})"
+        self.floats.append(self.new("s"))
+        self.write(f"{self.floats[-1]} = math.sin({value})")
+
+    def for_loop(self) -> None:
+        rng, i, value, other = self.rng, self.new("i"), self.new("e"), self.new("e")
+        array, second = rng.choice(self.arrays), rng.choice(self.arrays)
+        stop = rng.choice(["3", str(LENGTH), *self.integers[:1]])
+        forms: list[tuple[str, list[str], list[str]]] = [
+            (f"for {i} in range({stop}):", [i], []),
+            (f"for {i} in range({LENGTH - 1}, {rng.randint(-1, 1)}, -{rng.randint(1, 2)}):", [i], []),
+            (f"for {i} in range({rng.randint(0, 2)}, {LENGTH}, 2):", [i], []),
+            (f"for {i}, {value} in enumerate({array}):", [i], [value]),
+            (f"for {value}, {other} in zip({array}, {second}):", [], [value, other]),
+            (f"for {value} in {array}:", [], [value]),
+        ]
+        if self.in_program:
+            forms.append((f"for {i} in index:", [i], []))
+        head, integers, floats = rng.choice(forms)
+        self.write(head)
+        self.loops += 1
+        with self.block():
+            self.integers += integers
+            self.floats += floats
+            self.loop_body()
+        self.loops -= 1
+
+    def while_loop(self) -> None:
+        counter = self.new("k")
+        self.write(f"{counter} = 0")
+        also = f" and {self.value(1)} < 1.7" if self.rng.random() < 0.4 else ""
+        self.write(f"while {counter} < {self.rng.choice(['2', '4', *self.integers[:1]])}{also}:")
+        self.loops += 1
+        with self.block():
+            self.write(f"{counter} += 1")
+            self.integers.append(counter)
+            self.loop_body()
+        self.loops -= 1
+
+    def loop_body(self) -> None:
+        for _ in range(self.rng.randint(1, 2)):
+            self.statement()
+        if self.rng.random() < 0.4:
+            self.write(f"if {self.condition()}:")
+            with self.block():
+                if self.rng.random() < 0.5:
+                    self.statement()
+                self.write(self.rng.choice(["break", "continue"]))
+        for _ in range(self.rng.randint(1, 2)):
+            self.statement()
+
+    def new_array(self) -> None:
+        old, factor = self.rng.choice(self.arrays), self.rng.choice(self.floats)
+        forms = [f"{old}.copy()", f"np.zeros({LENGTH})", f"np.sin({old}) * {factor}", f"np.full({LENGTH}, {factor})"]
+        value = self.rng.choice(forms)
+        self.arrays.append(self.new("z"))
+        self.write(f"{self.arrays[-1]} = {value}")
+
+    def rebound_array(self) -> None:
+        name, other = self.rng.choice(self.arrays), self.rng.choice(self.arrays)
+        self.write(
+            f"{name} = {self.rng.choice(['np.tanh', 'np.sin'])}({other} * {self.rng.choice(self.floats)} + {name})"
+        )
+
+    def exchange_of_arrays(self) -> None:
+        left, right = self.rng.sample(self.arrays, 2)
+        self.write(f"{left}, {right} = {right}, {left}")
+
+    def changed_index(self) -> None:
+        place = self.place(LENGTH)
+        self.write(f"index[{place}] = (index[{place}] + {self.rng.randint(1, 3)}) % {LENGTH}")
+
+    def new_integer(self) -> None:
+        value = f"({self.integer()} + {self.rng.randint(1, 3)}) % {LENGTH}"
+        self.integers.append(self.new("m"))
+        self.write(f"{self.integers[-1]} = {value}")
+
+    def early_return(self) -> None:
+        self.write(f"if {self.condition()}:")
+        with self.block():
+            self.write(f"return {self.value(2)} + x[{self.place(LENGTH)}]")
