@@ -146,7 +146,7 @@ class Builder:
 
     def call(self, rule: ir.CallRule, arguments: list[Operand | View], type: types.Type) -> list[Scalar | View]:
         """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
-        leaf_types = list(type) if isinstance(type, types.BaseTuple) else [type]
+        leaf_types = leaf_types_of(type)
         results: list[Scalar | Root] = []
         statement = ir.Call(self.location, rule, arguments, results)
         self.block.statements.append(statement)
@@ -172,6 +172,11 @@ class Builder:
             if isinstance(value, np.float32):
                 type = types.float32
         return Constant(value, types.unliteral(type))
+
+
+def leaf_types_of(type: types.Type) -> list[types.Type]:
+    """Returns the types of the numbers and arrays of a value of ``type``, from left to right."""
+    return [leaf for item in type for leaf in leaf_types_of(item)] if isinstance(type, types.BaseTuple) else [type]
 
 
 def is_natural_number(operand: Operand) -> bool:

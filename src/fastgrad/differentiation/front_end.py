@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from numba.core import bytecode, compiler, ir, types
@@ -19,6 +19,7 @@ class TypedFunction(NamedTuple):
     """A function in Numba's typed SSA form."""
 
     name: str
+    code: CodeType
     ir: ir.FunctionIR
     types: dict[str, types.Type]
     signatures: dict[Any, Any]
@@ -60,5 +61,5 @@ def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...
     (passes,) = front_end.define_pipelines()
     passes.run(state)
     return TypedFunction(
-        function.__name__, state.func_ir, state.typemap, state.calltypes, state.return_type, state.func_ir.loc
+        function.__name__, function.__code__, state.func_ir, state.typemap, state.calltypes, state.return_type, state.func_ir.loc
     )

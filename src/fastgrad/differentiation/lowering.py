@@ -58,8 +58,6 @@ from fastgrad.differentiation.values import (
 )
 from fastgrad.differentiation.views import Slice
 
-MAX_DEPTH = 64
-"""The limit on calls within calls: more is taken for recursion."""
 _NEVER_AGAIN = 10**6
 """The cost of a number that must not be computed twice, such as a random draw."""
 
@@ -209,7 +207,7 @@ class Lowering:
         is_compiled = isinstance(function, dispatcher.Dispatcher)
         python_function = function.py_func if is_compiled else function
         error_model = function.targetoptions.get("error_model", "python") if is_compiled else "numpy"
-        if len(self._frames) >= MAX_DEPTH:
+        if sum(frame.function.code is python_function.__code__ for frame in self._frames) > 1:
             raise refuse(f"the call of {python_function.__name__} is recursive", builder.location)
         argument_types = tuple(type_of(argument) for argument in arguments)
         location = builder.location
@@ -869,8 +867,12 @@ class Lowering:
         call_rule, result_type = found
         parts = [value if isinstance(value, View) else self.scalar(value) for value in values]
         parts = [self._plain(value) if isinstance(value, View) else value for value in parts]
-        results = builder.call(call_rule, parts, result_type)
-        return Items(results, result_type) if isinstance(result_type, types.BaseTuple) else results[0]
+        results = iter(builder.call(call_rule, parts, result_type))
+
+        def structured(type: types.Type) -> Any:
+            return Items([structured(item) for item in type], type) if isinstance(type, types.BaseTuple) else next(results)
+
+        return structured(result_type)
 
     def _plain(self, view: View) -> View:
         """Returns a view, or its copy if no slices of its root give it."""

@@ -304,15 +304,9 @@ def _rule_of_gradient(
     tangent = numba.njit(function_from_source("tangent", tangent_source, f"<tangent {next(_numbers)}>", scope))
     flat = value_and_grad(f, positions) if has_value else grad(f, positions)
     function = _flat_gradient(flat, names, has_value, len(positions))
-    type = results[0] if len(results) == 1 else types.Tuple(results)
-    rule = CallRule(function, adjoint, tangent, active)
-    return rule, _result_type(type, is_single, has_value)
-
-
-def _result_type(flat: types.Type, is_single: bool, has_value: bool) -> types.Type:
-    if is_single:
-        return flat
-    raise DifferentiationError("a gradient by several argnums can't be differentiated: use one of them.")
+    gradients = gradient_types[0] if is_single else types.Tuple(gradient_types)
+    type = types.Tuple([*value_types, gradients]) if has_value else gradients
+    return CallRule(function, adjoint, tangent, active), type
 
 
 def _flat_gradient(function: Any, names: list[str], has_value: bool, count: int) -> Any:
