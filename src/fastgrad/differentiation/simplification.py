@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
@@ -27,6 +30,8 @@ from fastgrad.differentiation.ir import (
 )
 
 _COST_OF_EFFECTS = 10**6
+_COST_OF_COPIES = 10**5
+"""A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""
 
 
 def simplify(function: Function) -> None:
@@ -35,6 +40,7 @@ def simplify(function: Function) -> None:
     _replace_trivial_phis(function)
     _drop_unused(function)
     _merge_chains(function)
+    _copy_at_exits(function)
 
 
 def _drop_unreached(function: Function) -> None:
@@ -82,16 +88,7 @@ def _replace_trivial_phis(function: Function) -> None:
     for block in function.blocks:
         for phi in block.phis:
             phi.incoming = {before: _final_value(value, final) for before, value in phi.incoming.items()}
-        for statement in block.statements:
-            statement.operands = [final(operand) for operand in statement.operands]
-            if isinstance(statement, Call):
-                statement.arguments = [_final_value(argument, final) for argument in statement.arguments]
-            if isinstance(statement, BeginLoop):
-                statement.counter.count = statement.operands[0]
-        if isinstance(block.end, Branch):
-            block.end.condition = final(block.end.condition)
-        elif isinstance(block.end, Return):
-            block.end.values = [_final_value(value, final) for value in block.end.values]
+        _replace_uses(block, final)
     for root in function.roots:
         root.dims = [final(size) for size in root.dims]
 
@@ -137,6 +134,58 @@ def _merge_chains(function: Function) -> None:
         counter.block, counter.head = final(counter.block), final(counter.head)  # type: ignore[assignment]
     for number, block in enumerate(function.blocks):
         block.number = number
+
+
+def _copy_at_exits(function: Function) -> None:
+    """Copies each number that a loop defines and that is used after it, at the loop's only exit.
+
+    The way back needs the last value alone then, so that not each iteration records one.
+    """
+    flow = ControlFlow(function)
+    for body in sorted(flow.loops.values(), key=len):
+        exits = {after for block in body for after in block.successors} - body
+        if len(exits) != 1:
+            continue
+        (after,) = exits
+        if not body.issuperset(flow.predecessors[after]):
+            continue
+        copies: dict[Scalar, Operand] = {}
+
+        def copied(operand: Operand, body: set[Block] = body, after: Block = after, copies: dict = copies) -> Operand:
+            if not isinstance(operand, Scalar) or operand.block not in body:
+                return operand
+            if operand not in copies:
+                copy = Scalar(f"{operand.name}_last", operand.type, after)
+                copy.is_natural = operand.is_natural
+                partial = "{g}" if operand.is_real else None
+                copy.definition = Compute(function.location, copy, "{0}", [operand], _COST_OF_COPIES, [partial])
+                function.scalars.append(copy)
+                copies[operand] = copy
+            return copies[operand]
+
+        for block in flow.blocks:
+            if block not in body:
+                _replace_uses(block, copied)
+            for phi in block.phis:
+                phi.incoming = {
+                    before: value if before in body else _final_value(value, copied)
+                    for before, value in phi.incoming.items()
+                }
+        after.statements[:0] = [copy.definition for copy in copies.values()]  # type: ignore[union-attr, misc]
+
+
+def _replace_uses(block: Block, final: Callable[[Operand], Operand]) -> None:
+    """Replaces the operands of a block's statements and of its end."""
+    for statement in block.statements:
+        statement.operands = [final(operand) for operand in statement.operands]
+        if isinstance(statement, Call):
+            statement.arguments = [_final_value(argument, final) for argument in statement.arguments]
+        if isinstance(statement, BeginLoop):
+            statement.counter.count = statement.operands[0]
+    if isinstance(block.end, Branch):
+        block.end.condition = final(block.end.condition)
+    elif isinstance(block.end, Return):
+        block.end.values = [_final_value(value, final) for value in block.end.values]
 
 
 def operands_of_view(view: View) -> list[Operand]:

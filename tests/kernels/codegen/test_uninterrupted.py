@@ -33,3 +33,11 @@ def test_an_interrupt_ends_the_waiting_and_not_the_work():
         signal.signal(signal.SIGALRM, before)
     assert not done.is_set()
     assert done.wait(60)
+
+
+def test_a_thread_that_holds_numbas_lock_does_the_work_itself():
+    from numba.core.compiler_lock import global_compiler_lock
+
+    with global_compiler_lock:
+        assert run_uninterrupted(threading.get_ident) == threading.get_ident()
+    assert run_uninterrupted(threading.get_ident) != threading.get_ident()

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
+
+
+def _holds_numbas_lock() -> bool:
+    """True if the current thread is within a compilation of Numba."""
+    module = sys.modules.get("numba.core.compiler_lock")
+    return module is not None and bool(module.global_compiler_lock.is_locked())
 
 
 def run_uninterrupted(function: Callable[..., Any], *arguments: Any) -> Any:
     """Returns `function(*arguments)`; runs it in another thread if this is the main thread.
 
     Python raises KeyboardInterrupt in the main thread. Ctrl-C then ends only the waiting; the work runs to its end.
+    A thread that holds Numba's lock of compilations runs the work itself: another one would wait for the lock for ever.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or _holds_numbas_lock():
         return function(*arguments)
     results: list[Any] = []
     errors: list[BaseException] = []
