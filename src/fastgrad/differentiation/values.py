@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from numba.core import types
@@ -135,3 +136,31 @@ def leaves(value: Any) -> list[Any]:
     if isinstance(value, Static) and value.value is None:
         return []
     return [value]
+
+
+def static_value(value: Any) -> Any:
+    """Returns the Python value of a known value, else None."""
+    if isinstance(value, (Constant, Static)):
+        return value.value
+    if isinstance(value, Items):
+        items = [static_value(item) for item in value.values]
+        return None if None in items else tuple(items)
+    return None
+
+
+def describe(value: Any) -> str:
+    """Returns words for a value in an error message."""
+    if isinstance(value, Static):
+        known = value.value
+        module = getattr(known, "__module__", "")
+        name = getattr(known, "__name__", None)
+        if isinstance(known, ModuleType) or name is None:
+            return repr(known)
+        return f"{module}.{name}" if module and module not in ("builtins", "_operator") else str(name)
+    if isinstance(value, View):
+        return "an array"
+    if isinstance(value, Items):
+        return "a tuple or list"
+    if isinstance(value, (Constant, Scalar)):
+        return "a number"
+    return f"a {type(value).__name__.lower()}"
