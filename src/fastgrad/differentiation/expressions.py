@@ -19,6 +19,7 @@ from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.ir import (
     INDEX,
+    Branch,
     Constant,
     Function,
     Operand,
@@ -147,9 +148,9 @@ class Expressions:
             return self.builder.constant(value)
         if isinstance(value, np.ndarray):
             return self._global_array(value)
-        if isinstance(value, tuple) and all(isinstance(item, (bool, int, float, np.number)) for item in value):
-            items = [self._static(item) for item in value]
-            return Items(items, types.Tuple([item.type for item in items]))
+        if isinstance(value, tuple):
+            numba_type = cpu_target.typing_context.resolve_value_type(value)
+            return Items([self._static(item) for item in value], numba_type)
         if isinstance(value, complex):
             return Deferred("a complex number")
         return Static(value)
@@ -364,7 +365,7 @@ class Expressions:
                 items = container.values[index]
                 return Items(items, types.Tuple([type_of(item) for item in items]))
             if not isinstance(index, int):
-                return self._selected_item(container, self.scalar(self.value(value.index)), self._type(name))
+                return self.selected_item(container, self.scalar(self.value(value.index)), self._type(name))
             return container.values[index]
         if not isinstance(container, View):
             raise refuse(f"an item of {describe(container)} can't be differentiated", self.builder.location)
@@ -375,18 +376,44 @@ class Expressions:
 
     _expression_static_getitem = _expression_typed_getitem = _expression_getitem
 
-    def _selected_item(self, container: Items, index: Operand, type: types.Type) -> Any:
-        """Lowers an item of a tuple of numbers at a position that is not known: a chain of choices."""
+    def selected_item(self, container: Items, index: Operand, type: types.Type) -> Any:
+        """Lowers an item of a tuple at a position that is not known: numbers by a chain of choices, others by branches."""
+        builder, values = self.builder, container.values
+        if not values:
+            return Deferred("an item of an empty tuple")
+        index = view_rules.normalized(builder, index, index_constant(len(values)))
+        if all(isinstance(value, Static) and value.value is values[0].value for value in values):
+            return values[0]
+        if all(isinstance(value, (Constant, Scalar)) for value in values):
+            return self._selected_number(values, index, type)
+        after = builder.new_block()
+        incoming = []
+        for number, value in enumerate(values):
+            if number < len(values) - 1:
+                here, others = builder.new_block(), builder.new_block()
+                condition = builder.compute(types.boolean, f"({{0}} == {number})", [index])
+                builder.block.end = Branch(condition, here, others)
+                builder.enter(here)
+            incoming.append((builder.block, value))
+            builder.jump(after)
+            if number < len(values) - 1:
+                builder.enter(others)
+        builder.enter(after)
+        merged = self.phi_of_type(type, "item")
+        for block, value in incoming:
+            self.add_incoming(merged, block, value)
+        return merged
+
+    def _selected_number(self, values: list[Any], index: Operand, type: types.Type) -> Operand:
         builder = self.builder
-        index = view_rules.normalized(builder, index, index_constant(len(container.values)))
-        result = self.scalar(container.values[-1])
-        for number in range(len(container.values) - 2, -1, -1):
-            partials: list[str | None] = [None, "({g} if {0} else 0.0)", "(0.0 if {0} else {g})"]
+        result: Operand = self.cast(values[-1], type)
+        for number in range(len(values) - 2, -1, -1):
+            texts = [None, "({g} if {0} else 0.0)", "(0.0 if {0} else {g})"]
             condition = builder.compute(types.boolean, f"({{0}} == {number})", [index])
-            operands = [condition, self.scalar(container.values[number]), result]
+            operands = [condition, self.cast(values[number], type), result]
             partials = [
                 text if isinstance(operand, Scalar) and operand.is_real else None
-                for text, operand in zip(partials, operands, strict=True)
+                for text, operand in zip(texts, operands, strict=True)
             ]
             result = builder.compute(type, "({1} if {0} else {2})", operands, partials=partials)
         return result
@@ -401,10 +428,14 @@ class Expressions:
                 raise refuse(f"{describe(owner)} has no attribute {attribute}", builder.location) from None
         if isinstance(owner, View):
             return self._array_attribute(owner, attribute)
-        if isinstance(owner, Items) and isinstance(owner.type, types.BaseNamedTuple):
+        if isinstance(owner, Items) and attribute in getattr(owner.type, "fields", ()):
             return owner.values[owner.type.fields.index(attribute)]
-        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag", "conjugate"):
-            return owner if attribute == "real" else Method(owner, attribute)
+        if isinstance(owner, Items) and attribute in ("count", "index"):
+            return Method(owner, attribute)
+        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag"):
+            return owner if attribute == "real" else Constant(0, owner.type)
+        if isinstance(owner, (Constant, Scalar)) and attribute in ("conjugate", "item"):
+            return Method(owner, attribute)
         raise refuse(f"the attribute {attribute} of {describe(owner)} can't be differentiated", builder.location)
 
     def _array_attribute(self, array: View, attribute: str) -> Any:

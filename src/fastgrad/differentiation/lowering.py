@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
 
-from fastgrad.differentiation import loop_sources, scalar_rules
+from fastgrad.differentiation import loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.expressions import Expressions
@@ -36,6 +36,7 @@ from fastgrad.differentiation.ir import (
     Root,
     Scalar,
     View,
+    index_constant,
     is_constant,
     item_name,
     refuse,
@@ -50,7 +51,9 @@ from fastgrad.differentiation.values import (
     Static,
     Step,
     describe,
+    is_hashable,
     leaves,
+    tuple_of,
     type_of,
 )
 
@@ -75,6 +78,14 @@ RANDOM_DRAWS: frozenset[Any] = frozenset(
 )
 
 
+_PARTIALS_OF_DRAWS: dict[Any, tuple[str, ...]] = {
+    np.random.normal: ("{g}", "({g} * (({r} - {0}) / {1}))"),
+    np.random.uniform: ("({g} * (1.0 - ({r} - {0}) / ({1} - {0})))", "({g} * (({r} - {0}) / ({1} - {0})))"),
+    np.random.exponential: ("({g} * ({r} / {0}))",),
+}
+"""The cotangents of the parameters of draws, which scale and shift one draw."""
+
+
 def lower(function: FunctionType, argument_types: tuple[types.Type, ...], error_model: str = "python") -> Function:
     """Returns ``function`` for arguments of ``argument_types`` in the intermediate representation.
 
@@ -88,7 +99,8 @@ def lower(function: FunctionType, argument_types: tuple[types.Type, ...], error_
 class _Frame:
     """The lowering of one call: what its variables stand for."""
 
-    def __init__(self, function: TypedFunction, arguments: list[Any], error_model: str) -> None:
+    def __init__(self, function: TypedFunction, arguments: list[Any], error_model: str, is_internal: bool) -> None:
+        self.is_internal = is_internal
         self.function = function
         self.arguments = arguments
         self.error_model = error_model
@@ -149,34 +161,40 @@ class Lowering(Expressions):
 
     # ---- calls of compiled functions ------------------------------------------------------------------------
 
-    def inline(self, function: Any, arguments: list[Any]) -> Any:
+    def inline(self, function: Any, arguments: list[Any], error_model: str = "numpy") -> Any:
         """Lowers a call of a Python function, or of one that Numba compiled, in place; returns its result."""
         builder = self.builder
         is_compiled = isinstance(function, dispatcher.Dispatcher)
         python_function = function.py_func if is_compiled else function
-        error_model = function.targetoptions.get("error_model", "python") if is_compiled else "numpy"
+        if is_compiled:
+            error_model = function.targetoptions.get("error_model", "python")
         if len(self._frames) >= MAX_DEPTH:
-            raise refuse(f"the call of {python_function.__name__} is recursive", builder.location)
+            name = python_function.__name__
+            raise refuse(
+                f"{name} calls itself: recursion can't be differentiated, unless constants end it within {MAX_DEPTH} calls; use a loop",
+                builder.location,
+            )
         argument_types = tuple(type_of(argument) for argument in arguments)
         location = builder.location
-        result = self._body(typed_function(python_function, argument_types), arguments, error_model)
+        is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
+        result = self._body(typed_function(python_function, argument_types), arguments, error_model, is_internal)
         builder.location = location
         return result
 
     def call_compiled(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers a call of a function that Numba compiled, with default values for arguments that are not given."""
         signature = inspect.signature(function.py_func)
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
-            raise refuse(f"{function.py_func.__name__} takes *args", self.builder.location)
         bound = signature.bind(*arguments, **keywords)
-        given = [
-            bound.arguments[name] if name in bound.arguments else self._static(parameter.default)
-            for name, parameter in signature.parameters.items()
-        ]
+        given = []
+        for name, parameter in signature.parameters.items():
+            value = bound.arguments.get(name)
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                value = tuple_of(list(value or ()))
+            given.append(value if name in bound.arguments or value is not None else self._static(parameter.default))
         return self.inline(function, given)
 
-    def _body(self, typed: TypedFunction, arguments: list[Any], error_model: str) -> Any:
-        frame = _Frame(typed, arguments, error_model)
+    def _body(self, typed: TypedFunction, arguments: list[Any], error_model: str, is_internal: bool = False) -> Any:
+        frame = _Frame(typed, arguments, error_model, is_internal)
         self._frames.append(frame)
         builder = self.builder
         blocks = typed.ir.blocks
@@ -198,7 +216,8 @@ class Lowering(Expressions):
             for action in frame.at_entry.get(label, []):
                 action()
             for statement in blocks[label].body:
-                builder.location = statement.loc
+                if not frame.is_internal and (statement.loc.filename == frame.function.location.filename):
+                    builder.location = statement.loc
                 self._statement(label, statement)
             frame.last_blocks.setdefault(label, builder.block)
         self._complete_phis(frame)
@@ -229,9 +248,9 @@ class Lowering(Expressions):
         for block, _ in frame.returns:
             block.end = Jump(after)
         builder.enter(after)
-        merged = self._phi_of_type(frame.function.result, "result")
+        merged = self.phi_of_type(frame.function.result, "result")
         for block, value in frame.returns:
-            self._add_incoming(merged, block, value)
+            self.add_incoming(merged, block, value)
         return merged
 
     # ---- statements ------------------------------------------------------------------------------------------
@@ -252,8 +271,12 @@ class Lowering(Expressions):
             frame.returns.append((builder.block, self.value(statement.value)))
         elif isinstance(statement, ir.StaticRaise):
             self._raise(statement)
+        elif isinstance(statement, ir.Print):
+            self._print(statement)
+        elif isinstance(statement, ir.DynamicRaise):
+            raise refuse("an exception whose message is computed can't be raised in a derivative: use constants", self.builder.location)
         elif not isinstance(statement, ir.Del):
-            raise refuse(f"{type(statement).__name__} can't be differentiated: {statement}", statement.loc)
+            raise refuse(f"{type(statement).__name__} can't be differentiated: {statement}", self.builder.location)
 
     def _branch(self, label: int, statement: ir.Branch) -> None:
         builder, frame = self.builder, self.frame
@@ -279,15 +302,37 @@ class Lowering(Expressions):
 
     def _raise(self, statement: ir.StaticRaise) -> None:
         arguments = statement.exc_args or ()
-        if statement.exc_class is None or not all(isinstance(argument, (str, int, float)) for argument in arguments):
-            raise refuse("this way to raise an exception can't be differentiated", statement.loc)
+        if statement.exc_class is None:
+            raise refuse("a raise without an exception can't be differentiated", self.builder.location)
+        if not all(isinstance(argument, (str, int, float, types.NoneType)) for argument in arguments):
+            raise refuse(
+                f"{statement.exc_class.__name__} with arguments that are no constant numbers or texts can't be raised in a derivative",
+                self.builder.location,
+            )
         self.builder.block.end = Raise(statement.exc_class, tuple(arguments))
+
+    def _print(self, statement: ir.Print) -> None:
+        """Lowers a print of numbers and texts, which happens where it is, once."""
+        if statement.vararg is not None:
+            raise refuse("a print with *args can't be differentiated", self.builder.location)
+        texts: list[str] = []
+        operands: list[Operand] = []
+        for variable in statement.args:
+            value = self.value(variable)
+            if isinstance(value, Static) and isinstance(value.value, (str, bool, type(None))):
+                texts.append(repr(value.value).replace("{", "{{").replace("}", "}}"))
+            elif isinstance(value, (Constant, Scalar)):
+                texts.append(f"{{{len(operands)}}}")
+                operands.append(value)
+            else:
+                raise refuse(f"a print of {describe(value)} can't be differentiated: print its numbers", self.builder.location)
+        self.builder.compute(types.boolean, f"print({', '.join(texts)})", operands, _NEVER_AGAIN)
 
     def _set_item(self, statement: Any) -> None:
         builder = self.builder
         target = self.value(statement.target)
         if not isinstance(target, View):
-            raise refuse("an item of something that is no array is assigned", statement.loc)
+            raise refuse("an item of something that is no array is assigned", self.builder.location)
         indices = self._indices(statement)
         value = self.value(statement.value)
         if len(indices) == len(target.axes) and all(isinstance(index, (Constant, Scalar)) for index in indices):
@@ -308,7 +353,7 @@ class Lowering(Expressions):
             only = frame.values.get(next(iter(definitions)))
             if only is not None and not isinstance(only, (Scalar, Step)):
                 return only
-        phi = self._phi_of_type(phi_type, name)
+        phi = self.phi_of_type(phi_type, name)
         frame.pending_phis.append((phi, value))
         return phi
 
@@ -333,14 +378,16 @@ class Lowering(Expressions):
                 definitions.add(current)
         return definitions
 
-    def _phi_of_type(self, type: types.Type, hint: str) -> Any:
+    def phi_of_type(self, type: types.Type, hint: str) -> Any:
         """Returns the value of a new phi: a scalar, a view of a root of kind "phi", or a tuple of them."""
         builder = self.builder
         type = types.unliteral(type)
         if isinstance(type, types.BaseTuple):
-            return Items([self._phi_of_type(item, hint) for item in type], type)
+            return Items([self.phi_of_type(item, hint) for item in type], type)
         if isinstance(type, types.NoneType):
             return Static(None)
+        if isinstance(type, types.Dispatcher):
+            return Static(type.dispatcher)
         if isinstance(type, types.Array):
             root = builder.root(type, "phi", hint)
             builder.block.phis.append(Phi(root, builder.location))
@@ -360,13 +407,13 @@ class Lowering(Expressions):
                     value = None if variable is ir.UNDEFINED else frame.values.get(variable.name)
                     while isinstance(value, Step) and value.is_resolved:
                         value = value.item
-                    self._add_incoming(phi, frame.last_blocks[label], value)
+                    self.add_incoming(phi, frame.last_blocks[label], value)
 
-    def _add_incoming(self, phi: Any, block: Block, value: Any) -> None:
+    def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
         if isinstance(phi, Items):
             items = [None] * len(phi.values) if value is None else value.values
             for item, item_value in zip(phi.values, items, strict=True):
-                self._add_incoming(item, block, item_value)
+                self.add_incoming(item, block, item_value)
         elif isinstance(phi, Scalar):
             statement = self._phi_statement(phi)
             if value is None or isinstance(value, Step):
@@ -402,6 +449,9 @@ class Lowering(Expressions):
             return self._iterable_of_range(value)
         if isinstance(value, View) and value.axes:
             return Iterable(value.axes[0].size, lambda k: self.element_or_view(view_rules.subview(builder, value, [k])))
+        if isinstance(value, Items):
+            item_type = types.unliteral(getattr(value.type, "dtype", None) or types.none)
+            return Iterable(index_constant(len(value.values)), lambda k: self.selected_item(value, k, item_type))
         raise refuse(f"a loop over {describe(value)} can't be differentiated", builder.location)
 
     def _iterable_of_range(self, value: Range) -> Iterable:
@@ -475,6 +525,8 @@ class Lowering(Expressions):
         """Lowers the call of a function."""
         builder = self.builder
         type = types.unliteral(type)
+        if not is_hashable(function):
+            raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):
             if function in KEPT_CALLS:
                 return builder.index(
@@ -485,6 +537,9 @@ class Lowering(Expressions):
                     is_natural=True,
                 )
             return self.call_compiled(function, arguments, keywords)
+        result = python_functions.call(self, function, arguments, keywords, type)
+        if result is not NotImplemented:
+            return result
         if isinstance(function, FunctionType) and function.__module__.startswith("numba."):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         rule = self.array_functions.rule_of(function)
@@ -519,17 +574,24 @@ class Lowering(Expressions):
     def _draw(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
         """Lowers a random draw of one number, which happens once."""
         builder = self.builder
-        values = [*arguments, *keywords.values()]
-        if not isinstance(type, (types.Float, types.Integer)) or keywords:
+        if not isinstance(type, (types.Float, types.Integer, types.NoneType)) or keywords:
             raise refuse(
                 "a random draw of an array can't be differentiated: draw its elements in a loop", builder.location
             )
-        operands = [self.scalar(value) for value in values]
+        operands = [self.scalar(value) for value in arguments]
         name = builder.bind(function, "draw")
         text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(operands)))})"
-        if any(isinstance(operand, Scalar) and operand.is_real for operand in operands):
+        if isinstance(type, types.NoneType):
+            builder.compute(types.boolean, text, operands, _NEVER_AGAIN)
+            return Static(None)
+        reals = [isinstance(operand, Scalar) and operand.is_real for operand in operands]
+        if any(reals) and function not in _PARTIALS_OF_DRAWS:
             raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
-        return builder.compute(type, text, operands, _NEVER_AGAIN)
+        texts = _PARTIALS_OF_DRAWS.get(function, ()) if any(reals) else ()
+        if texts and len(texts) != len(operands):
+            raise refuse("a random draw with some parameters left out can't be differentiated: give all", builder.location)
+        partials = [text if is_real else None for text, is_real in zip(texts, reals, strict=False)]
+        return builder.compute(type, text, operands, _NEVER_AGAIN, partials or None)
 
 
 builtin_type = type

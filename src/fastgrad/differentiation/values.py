@@ -108,14 +108,21 @@ def type_of(value: Any) -> types.Type:
         return types.Array(value.root.type.dtype, len(value.axes), layout)
     if isinstance(value, Items):
         items = [type_of(item) for item in value.values]
-        if isinstance(value.type, types.BaseNamedTuple) or isinstance(value.type, types.List):
+        if isinstance(value.type, types.List):
             return value.type
+        if isinstance(value.type, types.BaseNamedTuple):
+            return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
     if isinstance(value, Static):
         return types.none if value.value is None else cpu_target.typing_context.resolve_value_type(value.value)
     if isinstance(value, Range):
         return types.range_state64_type
     raise TypeError(f"no type for {value!r}")
+
+
+def tuple_of(items: list[Any]) -> Items:
+    """Returns the tuple of values."""
+    return Items(items, types.Tuple([type_of(item) for item in items]))
 
 
 def _is_row(view: View) -> bool:
@@ -154,13 +161,22 @@ def describe(value: Any) -> str:
         known = value.value
         module = getattr(known, "__module__", "")
         name = getattr(known, "__name__", None)
-        if isinstance(known, ModuleType) or name is None:
+        if isinstance(known, ModuleType) or not isinstance(name, str):
             return repr(known)
         return f"{module}.{name}" if module and module not in ("builtins", "_operator") else str(name)
     if isinstance(value, View):
         return "an array"
     if isinstance(value, Items):
-        return "a tuple or list"
+        return "a list" if isinstance(value.type, types.List) else "a tuple"
     if isinstance(value, (Constant, Scalar)):
         return "a number"
     return f"a {type(value).__name__.lower()}"
+
+
+def is_hashable(value: Any) -> bool:
+    """True if a value can be a key."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
