@@ -8,6 +8,7 @@ from fastgrad.differentiation.ir import (
     Branch,
     Counter,
     Function,
+    Grow,
     Load,
     Phi,
     Reshape,
@@ -116,7 +117,7 @@ class ControlFlow:
                 for statement in reversed(block.statements):
                     if isinstance(statement, Allocate):
                         alive.discard(statement.root)
-                    elif isinstance(statement, (Load, Store, Size, Reshape)):
+                    elif isinstance(statement, (Grow, Load, Store, Size, Reshape)):
                         alive.add(statement.root.memory)
                 if alive != live[block]:
                     live[block] = alive

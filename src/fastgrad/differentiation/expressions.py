@@ -14,7 +14,7 @@ import numpy as np
 from numba.core import ir, types
 from numba.core.registry import cpu_target
 
-from fastgrad.differentiation import scalar_rules
+from fastgrad.differentiation import containers, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.ir import (
@@ -29,7 +29,18 @@ from fastgrad.differentiation.ir import (
     is_constant,
     refuse,
 )
-from fastgrad.differentiation.values import Deferred, Items, Method, Static, Step, describe, static_value, type_of
+from fastgrad.differentiation.values import (
+    Deferred,
+    Fields,
+    Items,
+    Method,
+    NumberList,
+    Static,
+    Step,
+    describe,
+    static_value,
+    type_of,
+)
 from fastgrad.differentiation.views import Slice
 
 
@@ -239,6 +250,9 @@ class Expressions:
 
     def _expression_inplace_binop(self, name: str, value: ir.Expr) -> Any:
         left, right = self.value(value.lhs), self.value(value.rhs)
+        if isinstance(left, NumberList) and value.immutable_fn is operator.add:
+            containers.extend(self, left, right)
+            return left
         if isinstance(left, View):
             return self.array_functions.update(self, value.immutable_fn, left, right)
         return self.apply(value.immutable_fn, [left, right], self._type(name), name)
@@ -252,6 +266,8 @@ class Expressions:
     def apply(self, function: Any, operands: list[Any], type: types.Type, hint: str = "t") -> Any:
         """Lowers an operator or function of numbers, of arrays element by element, or of tuples."""
         builder = self.builder
+        if any(isinstance(operand, NumberList) for operand in operands):
+            return containers.apply(self, function, operands, type)
         if any(isinstance(operand, View) and operand.axes for operand in operands):
             return self.array_functions.element_by_element(self, function, operands, type)
         if any(isinstance(operand, Items) for operand in operands):
@@ -284,6 +300,14 @@ class Expressions:
             return Items(values, types.Tuple([type_of(value) for value in values]))
         if function in (operator.eq, operator.ne) and all(isinstance(operand, Items) for operand in operands):
             return self._compared_tuples(function, operands[0].values, operands[1].values)
+        if function is operator.contains and isinstance(operands[0], Items):
+            result: Any = self.builder.constant(False)
+            for item in operands[0].values:
+                equal = self.apply(operator.eq, [item, operands[1]], types.boolean)
+                result = (
+                    equal if is_constant(result, False) else self.apply(operator.or_, [result, equal], types.boolean)
+                )
+            return result
         raise refuse(
             f"{getattr(function, '__name__', function)} of tuples can't be differentiated", self.builder.location
         )
@@ -336,12 +360,42 @@ class Expressions:
         return Items(items, self._type(name))
 
     def _expression_build_list(self, name: str, value: ir.Expr) -> Any:
-        return Items([self.value(item) for item in value.items], self._type(name))
+        items, list_type = [self.value(item) for item in value.items], self._type(name)
+        if isinstance(list_type.dtype, containers.NUMBERS) and not self._is_constant_list(name):
+            return containers.new_list(self, list_type, items)
+        return Items(items, list_type)
+
+    def _is_constant_list(self, name: str) -> bool:
+        """True if a list is only read, or passed to functions that only read it: then it is as good as a tuple."""
+        names = {name}
+        blocks = self.frame.function.ir.blocks.values()
+        statements = [statement for block in blocks for statement in block.body if not isinstance(statement, ir.Del)]
+        while True:
+            size = len(names)
+            for statement in statements:
+                value = statement.value if isinstance(statement, ir.Assign) else None
+                if isinstance(value, ir.Var) and value.name in names:
+                    names.add(statement.target.name)
+                elif isinstance(value, ir.Expr) and names & {variable.name for variable in value.list_vars()}:
+                    if value.op in ("cast", "build_list", "build_tuple"):
+                        names.add(statement.target.name)
+                    elif value.op == "call":
+                        if not isinstance(self.frame.function.types[value.func.name], types.Function):
+                            return False
+                    elif value.op not in ("getitem", "static_getitem", "typed_getitem", "getiter", "exhaust_iter"):
+                        return False
+                elif not isinstance(statement, ir.Assign) and names & {
+                    variable.name for variable in statement.list_vars()
+                }:
+                    return False
+            if len(names) == size:
+                return True
 
     def _expression_exhaust_iter(self, name: str, value: ir.Expr) -> Any:
         result = self.value(value.value)
         if isinstance(result, Items):
             return result
+        (result,) = containers.as_arrays(self, [result])
         if isinstance(result, View):
             first = [
                 view_rules.subview(self.builder, result, [index_constant(number)]) for number in range(value.count)
@@ -367,6 +421,11 @@ class Expressions:
             if not isinstance(index, int):
                 return self.selected_item(container, self.scalar(self.value(value.index)), self._type(name))
             return container.values[index]
+        if isinstance(container, NumberList):
+            return containers.item(self, container, self._indices(value)[0], self._type(name))
+        if isinstance(container, Fields):
+            is_field = value.op == "static_getitem" and isinstance(value.index, str)
+            return containers.field_item(self, container, value.index if is_field else self._indices(value))
         if not isinstance(container, View):
             raise refuse(f"an item of {describe(container)} can't be differentiated", self.builder.location)
         indices = self._indices(value)
@@ -428,6 +487,10 @@ class Expressions:
                 raise refuse(f"{describe(owner)} has no attribute {attribute}", builder.location) from None
         if isinstance(owner, View):
             return self._array_attribute(owner, attribute)
+        if isinstance(owner, Fields):
+            return containers.field_attribute(self, owner, attribute)
+        if isinstance(owner, NumberList):
+            return Method(owner, attribute)
         if isinstance(owner, Items) and attribute in getattr(owner.type, "fields", ()):
             return owner.values[owner.type.fields.index(attribute)]
         if isinstance(owner, Items) and attribute in ("count", "index"):

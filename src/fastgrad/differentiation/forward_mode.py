@@ -14,6 +14,7 @@ from fastgrad.differentiation.ir import (
     Compute,
     Constant,
     Function,
+    Grow,
     Jump,
     Load,
     NextIteration,
@@ -107,6 +108,9 @@ class ForwardMode(Emitter):
         elif isinstance(statement, Allocate) and statement.root in self.activity:
             root = statement.root
             self.write(f"d_{root.name} = np.zeros({self.shape(root.dims)}, {self.dtype(root.type.dtype)})")
+        elif isinstance(statement, Grow) and statement.root in self.activity:
+            name = f"d_{statement.root.name}"
+            self.write(f"{name} = grown({name}, {self.operand(statement.operands[0])})")
         elif isinstance(statement, Reshape) and statement.root in self.activity:
             source = statement.root.source
             assert source is not None

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
 
-from fastgrad.differentiation import loop_sources, python_functions, scalar_rules
+from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.expressions import Expressions
@@ -28,6 +28,7 @@ from fastgrad.differentiation.ir import (
     Counter,
     Function,
     Jump,
+    Location,
     NextIteration,
     Operand,
     Phi,
@@ -43,10 +44,12 @@ from fastgrad.differentiation.ir import (
 )
 from fastgrad.differentiation.values import (
     Deferred,
+    Fields,
     Items,
     Iterable,
     LoopState,
     Method,
+    NumberList,
     Range,
     Static,
     Step,
@@ -112,6 +115,9 @@ class _Frame:
         self.at_entry: dict[int, list[Callable[[], None]]] = {}
         self.pending_phis: list[tuple[Any, ir.Expr]] = []
         self.returns: list[tuple[Block, Any]] = []
+        self.label = 0
+        self.iterated: list[tuple[NumberList, int]] = []
+        self.resized: list[tuple[NumberList, int, Location]] = []
 
 
 class Lowering(Expressions):
@@ -140,8 +146,10 @@ class Lowering(Expressions):
         if isinstance(type, types.Omitted):
             return self._static(type.value)
         if isinstance(type, types.Array):
+            if isinstance(type.dtype, types.Record):
+                return containers.parameter_fields(self, name, type, position)
             if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean)):
-                return Deferred(f"the parameter {name} is an array of {type.dtype}")
+                return Deferred(f"the parameter {name[2:]} is an array of {type.dtype}")
             root = builder.root(type, "parameter", name)
             root.name, root.block, root.position = name, None, position
             builder.read_dims(root)
@@ -157,7 +165,7 @@ class Lowering(Expressions):
             return Static(None)
         if isinstance(type, types.Dispatcher):
             return Static(type.dispatcher)
-        return Deferred(f"the parameter {name} is of type {type}")
+        return Deferred(f"the parameter {name[2:]} is of type {type}")
 
     # ---- calls of compiled functions ------------------------------------------------------------------------
 
@@ -213,6 +221,7 @@ class Lowering(Expressions):
             if label not in frame.reached:
                 continue
             builder.enter(self._first_block(label))
+            frame.label = label
             for action in frame.at_entry.get(label, []):
                 action()
             for statement in blocks[label].body:
@@ -221,8 +230,25 @@ class Lowering(Expressions):
                 self._statement(label, statement)
             frame.last_blocks.setdefault(label, builder.block)
         self._complete_phis(frame)
+        self._check_iterated_lists(frame, blocks)
         self._frames.pop()
         return self._merged_returns(frame)
+
+    def note_resize(self, values: NumberList) -> None:
+        """Notes that the length of a list changes here."""
+        for frame in self._frames:
+            frame.resized.append((values, frame.label, self.builder.location))
+
+    def _check_iterated_lists(self, frame: _Frame, blocks: dict[int, ir.Block]) -> None:
+        """Refuses loops over a list in which its length changes."""
+        if not frame.iterated:
+            return
+        loops = ir_utils.compute_cfg_from_blocks(blocks).loops()
+        for values, head in frame.iterated:
+            body = next((loop.body for loop in loops.values() if loop.header == head), ())
+            for other, label, location in frame.resized:
+                if other.length.root is values.length.root and label in body:
+                    raise refuse("a list whose length changes in a loop over it can't be differentiated", location)
 
     def _first_block(self, label: int) -> Block:
         blocks = self.frame.first_blocks
@@ -261,6 +287,8 @@ class Lowering(Expressions):
             frame.values[statement.target.name] = self._assigned(statement.target.name, statement.value)
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
             self._set_item(statement)
+        elif isinstance(statement, ir.SetAttr) and isinstance(self.value(statement.target), Fields):
+            containers.set_field(self, self.value(statement.target), statement.attr, self.value(statement.value))
         elif isinstance(statement, ir.Jump):
             frame.last_blocks[label] = builder.block
             frame.reached.add(statement.target)
@@ -274,7 +302,10 @@ class Lowering(Expressions):
         elif isinstance(statement, ir.Print):
             self._print(statement)
         elif isinstance(statement, ir.DynamicRaise):
-            raise refuse("an exception whose message is computed can't be raised in a derivative: use constants", self.builder.location)
+            raise refuse(
+                "an exception whose message is computed can't be raised in a derivative: use constants",
+                self.builder.location,
+            )
         elif not isinstance(statement, ir.Del):
             raise refuse(f"{type(statement).__name__} can't be differentiated: {statement}", self.builder.location)
 
@@ -325,16 +356,27 @@ class Lowering(Expressions):
                 texts.append(f"{{{len(operands)}}}")
                 operands.append(value)
             else:
-                raise refuse(f"a print of {describe(value)} can't be differentiated: print its numbers", self.builder.location)
+                raise refuse(
+                    f"a print of {describe(value)} can't be differentiated: print its numbers", self.builder.location
+                )
         self.builder.compute(types.boolean, f"print({', '.join(texts)})", operands, _NEVER_AGAIN)
 
     def _set_item(self, statement: Any) -> None:
         builder = self.builder
         target = self.value(statement.target)
-        if not isinstance(target, View):
-            raise refuse("an item of something that is no array is assigned", self.builder.location)
-        indices = self._indices(statement)
         value = self.value(statement.value)
+        if isinstance(target, Fields) and isinstance(statement, ir.StaticSetItem) and isinstance(statement.index, str):
+            containers.set_field(self, target, statement.index, value)
+            return
+        if not isinstance(target, (View, Fields, NumberList)):
+            raise refuse(f"the assignment of an item of {describe(target)} can't be differentiated", builder.location)
+        indices = self._indices(statement)
+        if isinstance(target, Fields):
+            containers.set_field(self, target, indices, value)
+            return
+        if isinstance(target, NumberList):
+            containers.set_item(self, target, indices[0], value)
+            return
         if len(indices) == len(target.axes) and all(isinstance(index, (Constant, Scalar)) for index in indices):
             view_rules.store_element(builder, target, indices, self.scalar(value))
             return
@@ -449,6 +491,11 @@ class Lowering(Expressions):
             return self._iterable_of_range(value)
         if isinstance(value, View) and value.axes:
             return Iterable(value.axes[0].size, lambda k: self.element_or_view(view_rules.subview(builder, value, [k])))
+        if isinstance(value, NumberList):
+            return Iterable(containers.length_of(self, value), lambda k: builder.load(value.data.root, [k]), (value,))
+        if isinstance(value, Fields) and isinstance(value.type, types.Array):
+            first = next(iter(value.parts.values()))
+            return Iterable(first.axes[0].size, lambda k: containers.field_item(self, value, k))
         if isinstance(value, Items):
             item_type = types.unliteral(getattr(value.type, "dtype", None) or types.none)
             return Iterable(index_constant(len(value.values)), lambda k: self.selected_item(value, k, item_type))
@@ -487,6 +534,7 @@ class Lowering(Expressions):
         if counter.head is not None:
             raise refuse("an iterator that is advanced in two places can't be differentiated", builder.location)
         counter.head = builder.block
+        self.frame.iterated += [(values, self.frame.label) for values in state.iterable.lists]
         target, is_valid = builder.scalar(INDEX, "k"), builder.scalar(types.boolean, "more")
         target.is_natural = True
         statement = NextIteration(builder.location, counter, target, is_valid)
@@ -515,6 +563,8 @@ class Lowering(Expressions):
             raise refuse("a call with **kwargs can't be differentiated", builder.location)
         keywords = {key: self.value(argument) for key, argument in dict(value.kws).items()}
         result_type = self.frame.function.types[name]
+        if isinstance(function, Method) and isinstance(function.owner, NumberList):
+            return containers.call_method(self, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method):
             return self.array_functions.call_method(self, function, arguments, keywords, result_type)
         if not isinstance(function, Static):
@@ -537,6 +587,8 @@ class Lowering(Expressions):
                     is_natural=True,
                 )
             return self.call_compiled(function, arguments, keywords)
+        if function not in (len, zip, enumerate, isinstance, bool):
+            arguments = containers.as_arrays(self, arguments)
         result = python_functions.call(self, function, arguments, keywords, type)
         if result is not NotImplemented:
             return result
@@ -589,7 +641,9 @@ class Lowering(Expressions):
             raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
         texts = _PARTIALS_OF_DRAWS.get(function, ()) if any(reals) else ()
         if texts and len(texts) != len(operands):
-            raise refuse("a random draw with some parameters left out can't be differentiated: give all", builder.location)
+            raise refuse(
+                "a random draw with some parameters left out can't be differentiated: give all", builder.location
+            )
         partials = [text if is_real else None for text, is_real in zip(texts, reals, strict=False)]
         return builder.compute(type, text, operands, _NEVER_AGAIN, partials or None)
 
@@ -608,7 +662,7 @@ def range_count(start, stop, step):  # type: ignore[no-untyped-def]
 
 
 KEPT_CALLS: set[Any] = {
-    *(range_count, view_rules.slice_bound, view_rules.backward_bound),
+    *(range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
     *(loop_sources.broadcast_size, loop_sources.broadcast_step),
 }
 """The functions of integers that are called, not inlined."""

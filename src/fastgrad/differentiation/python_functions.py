@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numba
 from numba.core import types
 from numba.cpython.builtins import ol_isinstance
 
-from fastgrad.differentiation import scalar_rules
-from fastgrad.differentiation.ir import Constant, Scalar, View, refuse
-from fastgrad.differentiation.values import Items, Static, describe, type_of
+from fastgrad.differentiation import containers, scalar_rules
+from fastgrad.differentiation.ir import Constant, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.values import Fields, Items, NumberList, Range, Static, describe, type_of
 
 
 @numba.njit
@@ -40,9 +41,16 @@ def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str,
     if getattr(function, "__module__", "") == "numba.core.unsafe.eh":
         raise refuse("try and except can't be differentiated", builder.location)
     if isinstance(type, types.Complex) or function is complex:
-        raise refuse(f"complex numbers can't be differentiated: the call of {describe(Static(function))}", builder.location)
+        raise refuse(
+            f"complex numbers can't be differentiated: the call of {describe(Static(function))}", builder.location
+        )
+    if isinstance(type, types.Array) and isinstance(type.dtype, types.Record) and function in containers.ALLOCATIONS:
+        shape = arguments[0] if arguments else keywords["shape"]
+        return containers.allocate_records(lowering, type, shape, containers.ALLOCATIONS[function])
     if keywords:
         return NotImplemented
+    if isinstance(type, (types.List, types.ListType)) and isinstance(type.dtype, containers.NUMBERS):
+        return _list(lowering, arguments, type)
     if getattr(function, "__name__", "") == "literal_unroll":
         return arguments[0]
     if function is divmod:
@@ -60,12 +68,36 @@ def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str,
         mantissa = _computed(lowering, type[0], frexp_mantissa, arguments, "ldexp({g}, -frexp_exponent({0}))")
         exponent = _computed(lowering, type[1], frexp_exponent, arguments, None)
         return Items([mantissa, exponent], type)
+    if function is len and isinstance(arguments[0], NumberList):
+        return containers.length_of(lowering, arguments[0])
+    if function is len and isinstance(arguments[0], Fields):
+        return next(iter(arguments[0].parts.values())).axes[0].size
     if function is len and isinstance(arguments[0], Static) and isinstance(arguments[0].value, str):
         return builder.constant(len(arguments[0].value))
+    if function is bool and isinstance(arguments[0], NumberList):
+        return lowering.apply(operator.gt, [containers.length_of(lowering, arguments[0]), index_constant(0)], type)
     if function is bool and isinstance(arguments[0], (Items, Static)):
         value = arguments[0]
         return builder.constant(bool(value.values if isinstance(value, Items) else value.value))
     return NotImplemented
+
+
+def _list(lowering: Any, arguments: list[Any], type: types.Type) -> NumberList:
+    """Lowers a new list of the items of an array, a range, a tuple or another list."""
+    values = arguments[0] if arguments else None
+    if isinstance(values, Items):
+        return containers.new_list(lowering, type, values.values)
+    if isinstance(values, Range):
+        count = lowering.builder.index("max({0}, 0)", lowering.iterable(values).count, is_natural=True)
+        result = containers.list_of_size(lowering, type, count)
+        parts = [values.start, values.step, containers.items_of(lowering, result)]
+        lowering.inline(containers.range_items, parts)
+        return result
+    if isinstance(values, View) and len(values.axes) == 1:
+        return containers.list_of_array(lowering, type, values)
+    if values is None or isinstance(values, Static):  # List.empty_list has the type of the items as argument
+        return containers.new_list(lowering, type, [])
+    raise refuse(f"a list of {describe(values)} can't be differentiated", lowering.builder.location)
 
 
 def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[Any], partial: str | None) -> Scalar:
@@ -76,7 +108,11 @@ def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[An
     text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(operands)))})"
     is_real = isinstance(operands[0], Scalar) and operands[0].is_real
     if partial is not None and is_real:
-        for word, value in (("digamma", scalar_rules.digamma), ("ldexp", math.ldexp), ("frexp_exponent", frexp_exponent)):
+        for word, value in (
+            ("digamma", scalar_rules.digamma),
+            ("ldexp", math.ldexp),
+            ("frexp_exponent", frexp_exponent),
+        ):
             if word in partial:
                 partial = partial.replace(word, builder.bind(value, word))
     partials = [partial if is_real else None, *[None] * (len(operands) - 1)]

@@ -23,6 +23,7 @@ from fastgrad.differentiation.ir import (
     Constant,
     Counter,
     Function,
+    Grow,
     Jump,
     Load,
     NextIteration,
@@ -349,7 +350,8 @@ class ReverseMode(Emitter):
         self._clear(target)
 
     def _clear(self, root: Root) -> None:
-        count = " * ".join(self.use(size) for size in root.dims) or "1"
+        count = " * ".join(self.use(size) for size in root.dims if not root.is_growing) or "1"
+        count = "" if root.is_growing else count
         self.write(f"d_{root.name}[:{count}] = {zero(root.type.dtype)}")
 
     def _give_phi(self, phi: Phi, before: Block, indent: int) -> None:
@@ -380,7 +382,7 @@ class ReverseMode(Emitter):
             return False
         returns = [block for block in self.flow.blocks if isinstance(block.end, Return)]
         is_certain = all(root.block in self.flow.dominators[block] for block in returns)
-        return root.kind == "phi" or self.flow.is_in_loop(root.block) or not is_certain
+        return root.kind == "phi" or root.is_growing or self.flow.is_in_loop(root.block) or not is_certain
 
     def _forward(self, block: Block) -> None:
         pushes = self.residuals.pushes(block)
@@ -397,6 +399,8 @@ class ReverseMode(Emitter):
             self.forward_statement(statement)
             if isinstance(statement, Allocate) and statement.root in self.activity:
                 self._make_cotangent(statement.root)
+            elif isinstance(statement, Grow) and statement.root in self.activity:
+                self._grow_buffer(statement.root, f"{statement.root.name}.size")
             elif isinstance(statement, BeginLoop):
                 self._reserve(statement.counter, block)
         for offset, item in enumerate(self.residuals.at_end.get(block, []), len(at_start)):
@@ -553,7 +557,8 @@ class ReverseMode(Emitter):
         for root in parameters:
             if root.is_written:
                 for other in parameters:
-                    if other is not root:
+                    is_same_record = root.name.startswith("field_") and other.position == root.position
+                    if other is not root and not is_same_record:
                         lines.append(f"check_apart({root.name}, {other.name}, '{root.name[2:]}', '{other.name[2:]}')")
         residuals = self.residuals
         kept = sorted(residuals.kept | residuals.recorded, key=lambda scalar: scalar.name)

@@ -10,6 +10,7 @@ from fastgrad.differentiation.ir import (
     Compute,
     Constant,
     Function,
+    Grow,
     Jump,
     Load,
     NextIteration,
@@ -169,7 +170,7 @@ def _drop_unused(function: Function) -> None:
             if is_needed:
                 for operand in statement.operands:
                     use(operand)
-                if isinstance(statement, Store):
+                if isinstance(statement, (Grow, Store)):
                     use(statement.root)
         if isinstance(block.end, Branch):
             use(block.end.condition)
@@ -204,4 +205,4 @@ def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
         return statement.target in used or is_effect
     if isinstance(statement, (Allocate, Reshape)):
         return statement.root in used
-    return isinstance(statement, (Store, BeginLoop, NextIteration))
+    return isinstance(statement, (BeginLoop, Grow, NextIteration, Store))

@@ -31,6 +31,27 @@ class Items:
         self.type = type
 
 
+class NumberList:
+    """A list of numbers: an array that grows, and an array that holds the length."""
+
+    __slots__ = ("data", "length", "type")
+
+    def __init__(self, data: View, length: View, type: types.Type) -> None:
+        self.data = data
+        self.length = length
+        self.type = type
+
+
+class Fields:
+    """A record or an array of records: an array for each field."""
+
+    __slots__ = ("parts", "type")
+
+    def __init__(self, parts: dict[str, View], type: types.Type) -> None:
+        self.parts = parts
+        self.type = type
+
+
 class Method:
     """A method of an array."""
 
@@ -62,13 +83,14 @@ class Range:
 
 
 class Iterable:
-    """What a ``for`` loop goes through: the number of items, and a function from a number to the item."""
+    """What a ``for`` loop goes through: the number of items, a function from a number to the item, and lists that must not grow meanwhile."""
 
-    __slots__ = ("count", "item")
+    __slots__ = ("count", "item", "lists")
 
-    def __init__(self, count: Operand, item: Callable[[Scalar], Any]) -> None:
+    def __init__(self, count: Operand, item: Callable[[Scalar], Any], lists: tuple[NumberList, ...] = ()) -> None:
         self.count = count
         self.item = item
+        self.lists = lists
 
 
 class LoopState:
@@ -113,6 +135,8 @@ def type_of(value: Any) -> types.Type:
         if isinstance(value.type, types.BaseNamedTuple):
             return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
+    if isinstance(value, (NumberList, Fields)):
+        return value.type
     if isinstance(value, Static):
         return types.none if value.value is None else cpu_target.typing_context.resolve_value_type(value.value)
     if isinstance(value, Range):
@@ -170,6 +194,10 @@ def describe(value: Any) -> str:
         return "a list" if isinstance(value.type, types.List) else "a tuple"
     if isinstance(value, (Constant, Scalar)):
         return "a number"
+    if isinstance(value, NumberList):
+        return "a list"
+    if isinstance(value, Fields):
+        return "an array of records" if isinstance(value.type, types.Array) else "a record"
     return f"a {type(value).__name__.lower()}"
 
 
