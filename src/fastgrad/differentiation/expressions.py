@@ -33,10 +33,12 @@ from fastgrad.differentiation.values import (
     Deferred,
     Fields,
     Items,
+    Maybe,
     Method,
     NumberList,
     Static,
     Step,
+    Text,
     describe,
     static_value,
     type_of,
@@ -66,6 +68,14 @@ def checked_remainder(x, y):  # type: ignore[no-untyped-def]
     if y == 0:
         raise ZeroDivisionError("integer division or modulo by zero")
     return x % y
+
+
+@numba.njit
+def number_of_optional(is_set, number):  # type: ignore[no-untyped-def]
+    """Returns a number; raises as Numba does if it is None."""
+    if not is_set:
+        raise TypeError("expected a number, got None")
+    return number
 
 
 _CHECKED_DIVISIONS = {
@@ -149,6 +159,11 @@ class Expressions:
             return value
         if isinstance(value, Static) and isinstance(value.value, (bool, int, float, np.number, np.bool_)):
             return self.builder.constant(value.value)
+        if isinstance(value, Maybe):
+            partials = [None, "{g}" if value.number.is_real else None]
+            name = self.builder.bind(number_of_optional, "number_of_optional")
+            operands: list[Operand] = [value.is_set, value.number]
+            return self.builder.compute(value.number.type, name + "({0}, {1})", operands, partials=partials)
         if isinstance(value, View) and not value.axes:
             return view_rules.load_element(self.builder, value, [])
         raise refuse(f"a number is needed here, this is {describe(value)}", self.builder.location)
@@ -204,6 +219,8 @@ class Expressions:
 
     def cast(self, value: Any, type: types.Type) -> Any:
         """Returns ``value`` as Numba casts it to ``type``."""
+        if isinstance(value, Maybe) and not isinstance(type, types.Optional):
+            value = self.scalar(value)
         if (
             isinstance(value, (Constant, Scalar))
             and isinstance(type, (types.Float, types.Integer))
@@ -272,6 +289,13 @@ class Expressions:
             return self.array_functions.element_by_element(self, function, operands, type)
         if any(isinstance(operand, Items) for operand in operands):
             return self._apply_to_tuples(function, operands)
+        if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
+            texts = [operand.name if isinstance(operand, Text) else repr(static_value(operand)) for operand in operands]
+            return builder.compute(type, _OPERATOR_TEXT[function].format(*texts), [])
+        if isinstance(operands[0], Maybe) and function in (operator.is_, operator.is_not, operator.eq, operator.ne):
+            if isinstance(operands[1], Static) and operands[1].value is None:
+                text = "(not {0})" if function in (operator.is_, operator.eq) else "({0} != False)"
+                return builder.compute(types.boolean, text, [operands[0].is_set])
         if any(isinstance(operand, Static) for operand in operands) and function in (
             operator.is_,
             operator.is_not,

@@ -48,17 +48,20 @@ from fastgrad.differentiation.values import (
     Items,
     Iterable,
     LoopState,
+    Maybe,
     Method,
     NumberList,
     Range,
     Static,
     Step,
+    Text,
     describe,
     is_hashable,
     leaves,
     tuple_of,
     type_of,
 )
+from fastgrad.differentiation.views import Slice
 
 MAX_DEPTH = 64
 """The limit on calls within calls: more is taken for recursion."""
@@ -97,6 +100,22 @@ def lower(function: FunctionType, argument_types: tuple[types.Type, ...], error_
         numba.errors.TypingError: Numba can't compile it.
     """
     return Lowering(function, argument_types, error_model).result
+
+
+def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
+    """Returns the labels of blocks so that each comes after those that dominate it. Numba's order of a graph does not have that property."""
+    flow = ir_utils.compute_cfg_from_blocks(blocks)
+    order, visited, stack = [], {flow.entry_point()}, [(flow.entry_point(), flow.successors(flow.entry_point()))]
+    while stack:
+        label, successors = stack[-1]
+        after = next((after for after, _ in successors if after not in visited), None)
+        if after is None:
+            order.append(label)
+            stack.pop()
+        else:
+            visited.add(after)
+            stack.append((after, flow.successors(after)))
+    return order[::-1]
 
 
 class _Frame:
@@ -165,6 +184,11 @@ class Lowering(Expressions):
             return Static(None)
         if isinstance(type, types.Dispatcher):
             return Static(type.dispatcher)
+        if isinstance(type, types.UnicodeType):
+            return Text(name)
+        if isinstance(type, types.SliceType) and type.members == 2:
+            bounds = [self.builder.compute(INDEX, f"{name}.{bound}", []) for bound in ("start", "stop")]
+            return Static(Slice(*bounds, None))
         return Deferred(f"the parameter {name[2:]} is of type {type}")
 
     # ---- calls of compiled functions ------------------------------------------------------------------------
@@ -212,7 +236,7 @@ class Lowering(Expressions):
                     if statement.target.name in frame.definitions:
                         raise refuse(f"the variable {statement.target.name} is not in SSA form", statement.loc)
                     frame.definitions[statement.target.name] = statement.value
-        order = list(ir_utils.compute_cfg_from_blocks(blocks).topo_order())
+        order = _reverse_postorder(blocks)
         frame.reached.add(order[0])
         entry = builder.new_block()
         builder.jump(entry)
@@ -430,6 +454,8 @@ class Lowering(Expressions):
             return Static(None)
         if isinstance(type, types.Dispatcher):
             return Static(type.dispatcher)
+        if isinstance(type, types.Optional) and isinstance(type.type, containers.NUMBERS):
+            return Maybe(self.phi_of_type(types.boolean, hint), self.phi_of_type(type.type, hint))
         if isinstance(type, types.Array):
             root = builder.root(type, "phi", hint)
             builder.block.phis.append(Phi(root, builder.location))
@@ -456,6 +482,13 @@ class Lowering(Expressions):
             items = [None] * len(phi.values) if value is None else value.values
             for item, item_value in zip(phi.values, items, strict=True):
                 self.add_incoming(item, block, item_value)
+        elif isinstance(phi, Maybe):
+            is_none = value is None or (isinstance(value, Static) and value.value is None)
+            is_set = value.is_set if isinstance(value, Maybe) else self.builder.constant(not is_none)
+            self.add_incoming(phi.is_set, block, is_set)
+            self.add_incoming(
+                phi.number, block, None if is_none else value.number if isinstance(value, Maybe) else value
+            )
         elif isinstance(phi, Scalar):
             statement = self._phi_statement(phi)
             if value is None or isinstance(value, Step):

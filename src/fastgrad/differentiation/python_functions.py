@@ -55,6 +55,8 @@ def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str,
         return arguments[0]
     if function is divmod:
         return lowering.inline(quotient_and_remainder, arguments, lowering.frame.error_model)
+    if getattr(function, "__name__", "") == "empty_inferred":
+        return lowering.builder.allocate(type.dtype, [lowering.scalar(size) for size in arguments[0].values], "empty")
     if function is tuple and isinstance(arguments[0], Items):
         return arguments[0]
     if function is isinstance:

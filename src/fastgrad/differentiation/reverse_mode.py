@@ -372,7 +372,8 @@ class ReverseMode(Emitter):
         written, self.lines = self.lines, lines
         # Numbers that are computed again here belong to this way only.
         self._recomputed = recomputed
-        self.lines += written
+        # So are the lines that compute them, which are written as if they were not within a branch.
+        self.lines += [line if line.startswith("    " * indent) else "    " * indent + line.lstrip() for line in written]
 
     # ---- the way forward ------------------------------------------------------------------------------------------------
 

@@ -52,6 +52,25 @@ class Fields:
         self.type = type
 
 
+class Maybe:
+    """A number or None: whether it is a number, and the number."""
+
+    __slots__ = ("is_set", "number")
+
+    def __init__(self, is_set: Scalar, number: Scalar) -> None:
+        self.is_set = is_set
+        self.number = number
+
+
+class Text:
+    """A parameter that is a text: its name."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 class Method:
     """A method of an array."""
 
@@ -137,7 +156,13 @@ def type_of(value: Any) -> types.Type:
         return types.Tuple(items)
     if isinstance(value, (NumberList, Fields)):
         return value.type
+    if isinstance(value, Maybe):
+        return types.Optional(value.number.type)
+    if isinstance(value, Text):
+        return types.unicode_type
     if isinstance(value, Static):
+        if isinstance(value.value, tuple) and type(value.value).__name__ == "Slice":
+            return types.slice2_type
         return types.none if value.value is None else cpu_target.typing_context.resolve_value_type(value.value)
     if isinstance(value, Range):
         return types.range_state64_type
