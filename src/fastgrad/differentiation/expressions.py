@@ -128,6 +128,21 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[A-Za-z_]\w*", text)
 
 
+def folded(function: Any, numbers: list[Any], type: types.Type) -> Constant:
+    """Returns an operator of constants, in the arithmetic of its type."""
+    values = [number.value for number in numbers]
+    if isinstance(type, (types.Float, types.Integer)):
+        dtype = np.dtype(str(type)).type
+        with np.errstate(all="ignore"):
+            return Constant(function(*[dtype(value) for value in values]).item(), type)
+    return Constant(bool(function(*values)), type)
+
+
+def quoted(text: Any) -> str:
+    """Returns the text of a constant in the template of a statement."""
+    return repr(text).replace("{", "{{").replace("}", "}}")
+
+
 class Expressions:
     """Lowers the expressions of a call. `Lowering` has the rest: calls, statements and loops."""
 
@@ -226,12 +241,13 @@ class Expressions:
             and isinstance(type, (types.Float, types.Integer))
             and value.type != type
         ):
-            if isinstance(value, Constant):
-                return Constant(float(value.value) if isinstance(type, types.Float) else int(value.value), type)
-            partials = ["{g}" if isinstance(type, types.Float) and value.is_real else None]
+            if isinstance(value, Constant) and (isinstance(type, types.Float) or abs(value.value) < 2**31):
+                return Constant(np.array(value.value).astype(str(type)).item(), type)
+            is_real = isinstance(type, types.Float) and isinstance(value, Scalar) and value.is_real
+            partials = ["{g}" if is_real else None]
             name = self.builder.bind(getattr(np, str(type)), f"_{type}")
             result = self.builder.compute(type, f"{name}({{0}})", [value], 0, partials)
-            result.is_natural = is_natural_number(value)
+            result.is_natural = is_natural_number(value) and getattr(value.type, "bitwidth", 8) <= type.bitwidth
             return result
         if isinstance(value, Items) and isinstance(type, types.BaseTuple) and len(type) == len(value.values):
             return Items([self.cast(item, item_type) for item, item_type in zip(value.values, type, strict=True)], type)
@@ -290,7 +306,7 @@ class Expressions:
         if any(isinstance(operand, Items) for operand in operands):
             return self._apply_to_tuples(function, operands)
         if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
-            texts = [operand.name if isinstance(operand, Text) else repr(static_value(operand)) for operand in operands]
+            texts = [operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands]
             return builder.compute(type, _OPERATOR_TEXT[function].format(*texts), [])
         if isinstance(operands[0], Maybe) and function in (operator.is_, operator.is_not, operator.eq, operator.ne):
             if isinstance(operands[1], Static) and operands[1].value is None:
@@ -306,7 +322,7 @@ class Expressions:
             return builder.constant(bool(function(*known)))
         numbers = [self.scalar(operand) for operand in operands]
         if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
-            return builder.constant(function(*[number.value for number in numbers]), type)
+            return folded(function, numbers, type)
         if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
             return builder.index(_OPERATOR_TEXT[function], *numbers)
         return builder.compute(

@@ -17,7 +17,7 @@ from numba.core import dispatcher, ir, ir_utils, types
 from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
-from fastgrad.differentiation.expressions import Expressions
+from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
@@ -375,7 +375,7 @@ class Lowering(Expressions):
         for variable in statement.args:
             value = self.value(variable)
             if isinstance(value, Static) and isinstance(value.value, (str, bool, type(None))):
-                texts.append(repr(value.value).replace("{", "{{").replace("}", "}}"))
+                texts.append(quoted(value.value))
             elif isinstance(value, (Constant, Scalar)):
                 texts.append(f"{{{len(operands)}}}")
                 operands.append(value)
@@ -478,6 +478,7 @@ class Lowering(Expressions):
                     self.add_incoming(phi, frame.last_blocks[label], value)
 
     def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
+        """Adds the value that a phi has if the way to it comes from ``block``; None is a variable that has no value there."""
         if isinstance(phi, Items):
             items = [None] * len(phi.values) if value is None else value.values
             for item, item_value in zip(phi.values, items, strict=True):

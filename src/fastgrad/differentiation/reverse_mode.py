@@ -483,14 +483,40 @@ class ReverseMode(Emitter):
 
     # ---- the whole function -------------------------------------------------------------------------------------------
 
+    def _families(self) -> dict[Root, set[Root]]:
+        """Returns for each array those that may share its memory because phis name them."""
+        families = {root.memory: {root.memory} for root in self.function.roots}
+        for block in self.flow.blocks:
+            for phi in block.phis:
+                for value in phi.incoming.values():
+                    if isinstance(value, View) and isinstance(phi.target, Root):
+                        family = families[phi.target] | families[value.root.memory]
+                        families.update(dict.fromkeys(family, family))
+        return families
+
+    def _written_from(self, block: Block) -> set[Root]:
+        """Returns the memory that is written in a block or after it."""
+        reached: set[Block] = set()
+        pending = [block]
+        while pending:
+            current = pending.pop()
+            if current not in reached:
+                reached.add(current)
+                pending += current.successors
+        return {
+            statement.root.memory for current in reached for statement in current.statements if isinstance(statement, Store)
+        }
+
     def check_arrays(self) -> None:
         """Refuses phis of arrays that are written while another name of the same memory is in use.
 
         The cotangent of such a phi has memory of its own, which is right only if the names do not share writes.
         """
         live = self.flow.live_arrays()
+        families = self._families()
         for block in self.flow.blocks:
             phis = [phi for phi in block.phis if isinstance(phi.target, Root)]
+            written = self._written_from(block) if phis else set()
             for phi in phis:
                 for before, value in phi.incoming.items():
                     assert isinstance(value, View)
@@ -499,7 +525,7 @@ class ReverseMode(Emitter):
                         continue
                     others = [p for p in phis if p is not phi and p.incoming[before].root.memory is memory]  # type: ignore[union-attr]
                     is_shared = memory in live[block] - {p.target for p in phis} or bool(others)
-                    if is_shared and (memory.is_written or phi.target.is_written):  # type: ignore[union-attr]
+                    if is_shared and families[memory] & written:
                         raise refuse(
                             "a variable is one of several arrays here, which are written while another variable holds the same array; "
                             "copy the array",

@@ -211,7 +211,8 @@ def describe(value: Any) -> str:
         module = getattr(known, "__module__", "")
         name = getattr(known, "__name__", None)
         if isinstance(known, ModuleType) or not isinstance(name, str):
-            return repr(known)
+            shown = repr(known)
+            return f"a {type(known).__name__}" if " object at 0x" in shown else shown
         return f"{module}.{name}" if module and module not in ("builtins", "_operator") else str(name)
     if isinstance(value, View):
         return "an array"
