@@ -11,7 +11,7 @@ from numba import njit
 import fastgrad as fg
 from fastgrad.errors import DifferentiationError
 
-Pair = namedtuple("Pair", ["left", "right"])
+Pair = namedtuple("Pair", ["left", "right"])  # noqa: PYI024  # what programs for Numba use
 BODY = np.dtype([("mass", np.float64), ("kind", np.int64)])
 BODIES = np.array([(2.0, 1), (3.0, 0), (0.5, 1)], BODY)
 NESTED = ((1.0, (2.0, 3.0)), np.array([0.5, 1.5]))
@@ -134,7 +134,7 @@ def searched(x):
         total = 100.0
     while total < 5.0:
         total = total * 2.0 + x[0]
-    else:
+    else:  # noqa: PLW0120  # the construct that is tested
         total += x[2]
     return total if 2 in (1, 2, len(x)) else x[1]
 
@@ -173,7 +173,7 @@ def test_gradient_is_that_of_central_differences(function):
 
 
 def test_forward_mode_of_a_list():
-    value, tangent = fg.jvp(njit(list_that_grows_and_shrinks), (X,), (np.ones(3),))
+    _, tangent = fg.jvp(njit(list_that_grows_and_shrinks), (X,), (np.ones(3),))
     gradient = fg.grad(njit(list_that_grows_and_shrinks))(X)
     np.testing.assert_allclose(tangent, gradient.sum(), rtol=1e-12)
 
@@ -252,7 +252,7 @@ def computed_message(x):
 def caught(x):
     try:
         return 1.0 / x
-    except Exception:
+    except Exception:  # noqa: BLE001  # the one that Numba compiles
         return x
 
 

@@ -65,7 +65,7 @@ def reverse(data, length):  # type: ignore[no-untyped-def]
 
 def contains(items, value):  # type: ignore[no-untyped-def]
     """Returns whether an array has an element."""
-    for item in items:
+    for item in items:  # noqa: SIM110  # Numba compiles no generators
         if item == value:
             return True
     return False

@@ -32,7 +32,9 @@ def quotient_and_remainder(x, y):  # type: ignore[no-untyped-def]
     return x // y, x % y
 
 
-def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
+def call(  # noqa: C901  # one line for each function
+    lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
+) -> Any:
     """Lowers the call of one of the functions here, else returns ``NotImplemented``."""
     builder = lowering.builder
     if isinstance(type, types.BaseNamedTuple) and function is type.instance_class:
