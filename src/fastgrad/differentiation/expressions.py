@@ -314,7 +314,7 @@ class Expressions:
                 operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
             ]
             return builder.compute(type, _OPERATOR_TEXT[function].format(*texts), [])
-        if isinstance(operands[0], Maybe) and function in (operator.is_, operator.is_not, operator.eq, operator.ne):
+        if isinstance(operands[0], Maybe) and function in (operator.is_, operator.is_not, operator.eq, operator.ne):  # noqa: SIM102  # one line would be too long
             if isinstance(operands[1], Static) and operands[1].value is None:
                 text = "(not {0})" if function in (operator.is_, operator.eq) else "({0} != False)"
                 return builder.compute(types.boolean, text, [operands[0].is_set])

@@ -647,7 +647,8 @@ class Lowering(Expressions):
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
 
     def _apply_function(self, function: Any, arguments: list[Any], type: types.Type, hint: str) -> Any:
-        if function in (int, float, bool) and len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar)):
+        is_conversion = function in (int, float, bool) and len(arguments) == 1
+        if is_conversion and isinstance(arguments[0], (Constant, Scalar)):  # noqa: SIM102  # one line would be too long
             if types.unliteral(arguments[0].type) == type:
                 return arguments[0]
         if function in (max, min) and len(arguments) > 2:
