@@ -525,8 +525,7 @@ class ReverseMode(Emitter):
                         continue
                     others = [p for p in phis if p is not phi and p.incoming[before].root.memory is memory]  # type: ignore[union-attr]
                     is_shared = memory in live[block] - {p.target for p in phis} or bool(others)
-                    is_written = memory.is_written or phi.target.is_written  # type: ignore[union-attr]
-                    if is_shared and is_written and families[memory] & written:
+                    if is_shared and families[memory] & written:
                         raise refuse(
                             "a variable is one of several arrays here, which are written while another variable holds the same array; "
                             "copy the array",
