@@ -48,7 +48,7 @@ def call_method(
     lowering: Any, method: Method, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
 ) -> Any:
     """Lowers the call of a method of an array or a number."""
-    if not isinstance(method.owner, View) and method.name == "conjugate":
+    if isinstance(method.owner, (Constant, Scalar)) and method.name in ("conjugate", "item"):
         return method.owner
     rule = METHODS.get(method.name)
     result = NotImplemented if rule is None else rule(lowering, [method.owner, *arguments], keywords, result_type)

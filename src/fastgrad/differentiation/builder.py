@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 from numba.core import types
 
@@ -12,6 +13,16 @@ from fastgrad.differentiation.ir import Block, Constant, Location, Operand, Root
 from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTIONS_OF_TEXT
 
 _FOLDED = {"({0} + {1})": int.__add__, "({0} - {1})": int.__sub__, "({0} * {1})": int.__mul__}
+
+
+@numba.njit
+def grown(array, size):  # type: ignore[no-untyped-def]
+    """Returns an array of one axis, or a larger copy of it if it has less than ``size`` elements."""
+    if size <= array.size:
+        return array
+    result = np.zeros(max(size, 2 * array.size, 8), array.dtype)
+    result[: array.size] = array
+    return result
 
 
 class Builder:
@@ -137,6 +148,11 @@ class Builder:
             size.definition = ir.Size(self.location, size, root, axis)
             self.block.statements.append(size.definition)
             root.dims.append(size)
+
+    def grow(self, root: Root, size: Operand) -> None:
+        """Appends a ``Grow``."""
+        self.function.globals["grown"] = grown
+        self.block.statements.append(ir.Grow(self.location, root, size))
 
     def allocate(self, dtype: types.Type, dims: list[Operand], function: str, hint: str = "array") -> View:
         """Appends an ``Allocate`` and returns the array."""

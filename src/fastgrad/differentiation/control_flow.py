@@ -9,6 +9,7 @@ from fastgrad.differentiation.ir import (
     Call,
     Counter,
     Function,
+    Grow,
     Load,
     Reshape,
     Return,
@@ -118,7 +119,7 @@ class ControlFlow:
                     elif isinstance(statement, Call):
                         alive -= {result for result in statement.results if isinstance(result, Root)}
                         alive |= {value.root.memory for value in statement.arguments if isinstance(value, View)}
-                    elif isinstance(statement, (Load, Store, Size, Reshape)):
+                    elif isinstance(statement, (Grow, Load, Store, Size, Reshape)):
                         alive.add(statement.root.memory)
                 if alive != live[block]:
                     live[block] = alive

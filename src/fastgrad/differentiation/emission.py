@@ -19,6 +19,7 @@ from fastgrad.differentiation.ir import (
     Constant,
     Counter,
     Function,
+    Grow,
     Load,
     NextIteration,
     Operand,
@@ -140,6 +141,8 @@ class Emitter:
         elif isinstance(statement, Allocate):
             dtype = statement.root.type.dtype
             self.write(f"{statement.root.name} = np.{statement.function}({self.shape(statement.root.dims)}, {self.dtype(dtype)})")
+        elif isinstance(statement, Grow):
+            self.write(f"{statement.root.name} = grown({statement.root.name}, {operands[0]})")
         elif isinstance(statement, Reshape):
             source = statement.root.source
             assert source is not None
@@ -200,6 +203,10 @@ class Emitter:
                     lines.append(f"{item_name(name, number)} = {name}[{number}]")
                     unpack(item_name(name, number), item)
 
+        for root in self.function.roots:
+            if root.kind == "parameter" and root.name.startswith("field_"):
+                field, _, name = root.name[len("field_") :].partition("_of_a_")
+                lines.append(f"{root.name} = a_{name}[{field!r}]")
         for name, type in zip(self.function.parameters, self.function.types, strict=True):
             unpack(f"a_{name}", type)
         return lines

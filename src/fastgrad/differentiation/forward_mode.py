@@ -15,6 +15,7 @@ from fastgrad.differentiation.ir import (
     Compute,
     Constant,
     Function,
+    Grow,
     Jump,
     Load,
     Operand,
@@ -108,6 +109,9 @@ class ForwardMode(Emitter):
         elif isinstance(statement, Allocate) and statement.root in self.activity:
             root = statement.root
             self.write(f"d_{root.name} = np.zeros({self.shape(root.dims)}, {self.dtype(root.type.dtype)})")
+        elif isinstance(statement, Grow) and statement.root in self.activity:
+            name = f"d_{statement.root.name}"
+            self.write(f"{name} = grown({name}, {self.operand(statement.operands[0])})")
         elif isinstance(statement, Reshape) and statement.root in self.activity:
             source = statement.root.source
             assert source is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from numba.core.registry import cpu_target
 from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ExtractByteCode, FixupArgs
 
+from fastgrad.differentiation.ir import refuse
 from fastgrad.differentiation.jumps import DirectJumps
 
 
@@ -45,7 +47,12 @@ def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...
 
     Raises:
         numba.errors.TypingError: Numba can't compile the function for these types.
+        DifferentiationError: it has a ``with`` block.
     """
+    for instruction in dis.get_instructions(function):
+        if instruction.opname == "WITH_EXCEPT_START":
+            place = ir.Loc(function.__code__.co_filename, instruction.positions.lineno)  # type: ignore[union-attr]
+            raise refuse("a with block can't be differentiated", place)
     flags = compiler.Flags()
     flags.nrt = True
     flags.enable_ssa = True

@@ -94,9 +94,10 @@ class Root:
         dims: its sizes, one operand for each axis.
         source: the root whose memory a reshaped array shares.
         is_written: whether a statement stores elements of it.
+        is_growing: whether a ``Grow`` may replace its memory by larger memory. No view of it outlives that.
     """
 
-    __slots__ = ("block", "dims", "is_written", "kind", "location", "name", "position", "source", "type")
+    __slots__ = ("block", "dims", "is_growing", "is_written", "kind", "location", "name", "position", "source", "type")
 
     def __init__(self, name: str, type: types.Array, kind: str, block: Block | None, location: Location) -> None:
         self.name = name
@@ -108,6 +109,7 @@ class Root:
         self.dims: list[Operand] = []
         self.source: Root | None = None
         self.is_written = False
+        self.is_growing = False
 
     @property
     def memory(self) -> Root:
@@ -266,6 +268,16 @@ class Allocate(Statement):
         super().__init__(location, list(root.dims))
         self.root = root
         self.function = function
+
+
+class Grow(Statement):
+    """Moves the elements of a root to larger memory, unless it has as many as the operand."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, location: Location, root: Root, size: Operand) -> None:
+        super().__init__(location, [size])
+        self.root = root
 
 
 class Reshape(Statement):

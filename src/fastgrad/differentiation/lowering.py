@@ -6,20 +6,18 @@ Each construct has its own method. Constructs without one are refused: there is 
 from __future__ import annotations
 
 import inspect
-import operator
-import re
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import numba
 import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
-from numba.core.registry import cpu_target
 
-from fastgrad.differentiation import loop_sources, scalar_rules
+from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
+from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
@@ -30,6 +28,7 @@ from fastgrad.differentiation.ir import (
     Counter,
     Function,
     Jump,
+    Location,
     NextIteration,
     Operand,
     Phi,
@@ -45,15 +44,22 @@ from fastgrad.differentiation.ir import (
 )
 from fastgrad.differentiation.values import (
     Deferred,
+    Fields,
     Items,
     Iterable,
     LoopState,
+    Maybe,
     Method,
+    NumberList,
     Range,
     Static,
     Step,
+    Text,
+    describe,
+    is_hashable,
     is_value,
     leaves,
+    tuple_of,
     type_of,
 )
 from fastgrad.differentiation.views import Slice
@@ -62,69 +68,31 @@ _NEVER_AGAIN = 10**6
 """The cost of a number that must not be computed twice, such as a random draw."""
 
 
-@numba.njit
-def checked_quotient(x, y):  # type: ignore[no-untyped-def]
-    """Returns ``x / y``; raises as Python does if ``y`` is 0."""
-    if y == 0:
-        raise ZeroDivisionError("division by zero")
-    return x / y
-
-
-@numba.njit
-def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
-    """Returns ``x // y``; raises as Python does if ``y`` is 0."""
-    if y == 0:
-        raise ZeroDivisionError("integer division or modulo by zero")
-    return x // y
-
-
-@numba.njit
-def checked_remainder(x, y):  # type: ignore[no-untyped-def]
-    """Returns ``x % y``; raises as Python does if ``y`` is 0."""
-    if y == 0:
-        raise ZeroDivisionError("integer division or modulo by zero")
-    return x % y
-
-
-_CHECKED_DIVISIONS = {
-    operator.truediv: checked_quotient,
-    operator.floordiv: checked_floor_quotient,
-    operator.mod: checked_remainder,
-}
-_OPERATOR_TEXT = {
-    operator.add: "({0} + {1})",
-    operator.sub: "({0} - {1})",
-    operator.mul: "({0} * {1})",
-    operator.truediv: "({0} / {1})",
-    operator.floordiv: "({0} // {1})",
-    operator.mod: "({0} % {1})",
-    operator.pow: "({0} ** {1})",
-    operator.lt: "({0} < {1})",
-    operator.le: "({0} <= {1})",
-    operator.gt: "({0} > {1})",
-    operator.ge: "({0} >= {1})",
-    operator.eq: "({0} == {1})",
-    operator.ne: "({0} != {1})",
-    operator.and_: "({0} & {1})",
-    operator.or_: "({0} | {1})",
-    operator.xor: "({0} ^ {1})",
-    operator.lshift: "({0} << {1})",
-    operator.rshift: "({0} >> {1})",
-    operator.neg: "(-{0})",
-    operator.pos: "(+{0})",
-    operator.invert: "(~{0})",
-    operator.not_: "(not {0})",
-}
-_FOLDED_OPERATORS = frozenset(
-    [operator.add, operator.sub, operator.mul, operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
-    + [operator.neg, operator.not_]
-)
 RANDOM_DRAWS: frozenset[Any] = frozenset(
     [
-        *(np.random.random, np.random.rand, np.random.randn, np.random.standard_normal, np.random.normal, np.random.uniform),
+        *(
+            np.random.random,
+            np.random.rand,
+            np.random.randn,
+            np.random.standard_normal,
+            np.random.normal,
+            np.random.uniform,
+        ),
         *(np.random.randint, np.random.exponential, np.random.random_sample, np.random.seed),
     ]
 )
+
+
+_PARTIALS_OF_DRAWS: dict[Any, tuple[str, ...]] = {
+    np.random.normal: ("{g}", "({g} * (({r} - {0}) / {1}))"),
+    np.random.uniform: ("({g} * (1.0 - ({r} - {0}) / ({1} - {0})))", "({g} * (({r} - {0}) / ({1} - {0})))"),
+    np.random.exponential: ("({g} * ({r} / {0}))",),
+}
+"""The cotangents of the parameters of draws, which scale and shift one draw."""
+
+
+MAX_DEPTH, MAX_CALLS = 64, 4_000
+"""The limits on calls within calls, and on all calls that are inlined: more is taken for recursion."""
 
 
 def lower(function: FunctionType, argument_types: tuple[types.Type, ...], error_model: str = "python") -> Function:
@@ -137,10 +105,27 @@ def lower(function: FunctionType, argument_types: tuple[types.Type, ...], error_
     return Lowering(function, argument_types, error_model).result
 
 
+def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
+    """Returns the labels of blocks so that each comes after those that dominate it. Numba's order of a graph does not have that property."""
+    flow = ir_utils.compute_cfg_from_blocks(blocks)
+    order, visited, stack = [], {flow.entry_point()}, [(flow.entry_point(), flow.successors(flow.entry_point()))]
+    while stack:
+        label, successors = stack[-1]
+        after = next((after for after, _ in successors if after not in visited), None)
+        if after is None:
+            order.append(label)
+            stack.pop()
+        else:
+            visited.add(after)
+            stack.append((after, flow.successors(after)))
+    return order[::-1]
+
+
 class _Frame:
     """The lowering of one call: what its variables stand for."""
 
-    def __init__(self, function: TypedFunction, arguments: list[Any], error_model: str) -> None:
+    def __init__(self, function: TypedFunction, arguments: list[Any], error_model: str, is_internal: bool) -> None:
+        self.is_internal = is_internal
         self.function = function
         self.arguments = arguments
         self.error_model = error_model
@@ -152,9 +137,12 @@ class _Frame:
         self.at_entry: dict[int, list[Callable[[], None]]] = {}
         self.pending_phis: list[tuple[Any, ir.Expr]] = []
         self.returns: list[tuple[Block, Any]] = []
+        self.label = 0
+        self.iterated: list[tuple[NumberList, int]] = []
+        self.resized: list[tuple[NumberList, int, Location]] = []
 
 
-class Lowering:
+class Lowering(Expressions):
     """Lowers one function and all that it calls."""
 
     def __init__(self, function: FunctionType, argument_types: tuple[types.Type, ...], error_model: str) -> None:
@@ -163,6 +151,7 @@ class Lowering:
         self.result = Function(typed.name, typed.location, parameters, argument_types)
         self.builder = Builder(self.result)
         self._frames: list[_Frame] = []
+        self._calls = 0
         arguments = [
             self._parameter(f"a_{name}", type, position)
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
@@ -180,8 +169,10 @@ class Lowering:
         if isinstance(type, types.Omitted):
             return self._static(type.value)
         if isinstance(type, types.Array):
+            if isinstance(type.dtype, types.Record):
+                return containers.parameter_fields(self, name, type, position)
             if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean)):
-                return Deferred(f"the parameter {name} is an array of {type.dtype}")
+                return Deferred(f"the parameter {name[2:]} is an array of {type.dtype}")
             root = builder.root(type, "parameter", name)
             root.name, root.block, root.position = name, None, position
             builder.read_dims(root)
@@ -197,38 +188,50 @@ class Lowering:
             return Static(None)
         if isinstance(type, types.Dispatcher):
             return Static(type.dispatcher)
-        return Deferred(f"the parameter {name} is of type {type}")
+        if isinstance(type, types.UnicodeType):
+            return Text(name)
+        if isinstance(type, types.SliceType) and type.members == 2:
+            bounds = [self.builder.compute(INDEX, f"{name}.{bound}", []) for bound in ("start", "stop")]
+            return Static(Slice(*bounds, None))
+        return Deferred(f"the parameter {name[2:]} is of type {type}")
 
     # ---- calls of compiled functions ------------------------------------------------------------------------
 
-    def inline(self, function: Any, arguments: list[Any]) -> Any:
+    def inline(self, function: Any, arguments: list[Any], error_model: str = "numpy") -> Any:
         """Lowers a call of a Python function, or of one that Numba compiled, in place; returns its result."""
         builder = self.builder
         is_compiled = isinstance(function, dispatcher.Dispatcher)
         python_function = function.py_func if is_compiled else function
-        error_model = function.targetoptions.get("error_model", "python") if is_compiled else "numpy"
-        if sum(frame.function.code is python_function.__code__ for frame in self._frames) > 1:
-            raise refuse(f"the call of {python_function.__name__} is recursive", builder.location)
+        if is_compiled:
+            error_model = function.targetoptions.get("error_model", "python")
+        self._calls += 1
+        if len(self._frames) >= MAX_DEPTH or self._calls > MAX_CALLS:
+            name = python_function.__name__
+            raise refuse(
+                f"{name} calls itself: recursion can't be differentiated, unless constants end it within {MAX_DEPTH} calls; use a loop",
+                builder.location,
+            )
         argument_types = tuple(type_of(argument) for argument in arguments)
         location = builder.location
-        result = self._body(typed_function(python_function, argument_types), arguments, error_model)
+        is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
+        result = self._body(typed_function(python_function, argument_types), arguments, error_model, is_internal)
         builder.location = location
         return result
 
     def call_compiled(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers a call of a function that Numba compiled, with default values for arguments that are not given."""
         signature = inspect.signature(function.py_func)
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
-            raise refuse(f"{function.py_func.__name__} takes *args", self.builder.location)
         bound = signature.bind(*arguments, **keywords)
-        given = [
-            bound.arguments[name] if name in bound.arguments else self._static(parameter.default)
-            for name, parameter in signature.parameters.items()
-        ]
+        given = []
+        for name, parameter in signature.parameters.items():
+            value = bound.arguments.get(name)
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                value = tuple_of(list(value or ()))
+            given.append(value if name in bound.arguments or value is not None else self._static(parameter.default))
         return self.inline(function, given)
 
-    def _body(self, typed: TypedFunction, arguments: list[Any], error_model: str) -> Any:
-        frame = _Frame(typed, arguments, error_model)
+    def _body(self, typed: TypedFunction, arguments: list[Any], error_model: str, is_internal: bool = False) -> Any:
+        frame = _Frame(typed, arguments, error_model, is_internal)
         self._frames.append(frame)
         builder = self.builder
         blocks = typed.ir.blocks
@@ -238,7 +241,7 @@ class Lowering:
                     if statement.target.name in frame.definitions:
                         raise refuse(f"the variable {statement.target.name} is not in SSA form", statement.loc)
                     frame.definitions[statement.target.name] = statement.value
-        order = list(ir_utils.compute_cfg_from_blocks(blocks).topo_order())
+        order = _reverse_postorder(blocks)
         frame.reached.add(order[0])
         entry = builder.new_block()
         builder.jump(entry)
@@ -247,15 +250,34 @@ class Lowering:
             if label not in frame.reached:
                 continue
             builder.enter(self._first_block(label))
+            frame.label = label
             for action in frame.at_entry.get(label, []):
                 action()
             for statement in blocks[label].body:
-                builder.location = statement.loc
+                if not frame.is_internal and (statement.loc.filename == frame.function.location.filename):
+                    builder.location = statement.loc
                 self._statement(label, statement)
             frame.last_blocks.setdefault(label, builder.block)
         self._complete_phis(frame)
+        self._check_iterated_lists(frame, blocks)
         self._frames.pop()
         return self._merged_returns(frame)
+
+    def note_resize(self, values: NumberList) -> None:
+        """Notes that the length of a list changes here."""
+        for frame in self._frames:
+            frame.resized.append((values, frame.label, self.builder.location))
+
+    def _check_iterated_lists(self, frame: _Frame, blocks: dict[int, ir.Block]) -> None:
+        """Refuses loops over a list in which its length changes."""
+        if not frame.iterated:
+            return
+        loops = ir_utils.compute_cfg_from_blocks(blocks).loops()
+        for values, head in frame.iterated:
+            body = next((loop.body for loop in loops.values() if loop.header == head), ())
+            for other, label, location in frame.resized:
+                if other.length.root is values.length.root and label in body:
+                    raise refuse("a list whose length changes in a loop over it can't be differentiated", location)
 
     def _first_block(self, label: int) -> Block:
         blocks = self.frame.first_blocks
@@ -281,9 +303,9 @@ class Lowering:
         for block, _ in frame.returns:
             block.end = Jump(after)
         builder.enter(after)
-        merged = self._phi_of_type(frame.function.result, "result")
+        merged = self.phi_of_type(frame.function.result, "result")
         for block, value in frame.returns:
-            self._add_incoming(merged, block, value)
+            self.add_incoming(merged, block, value)
         return merged
 
     # ---- statements ------------------------------------------------------------------------------------------
@@ -294,6 +316,8 @@ class Lowering:
             frame.values[statement.target.name] = self._assigned(statement.target.name, statement.value)
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
             self._set_item(statement)
+        elif isinstance(statement, ir.SetAttr) and isinstance(self.value(statement.target), Fields):
+            containers.set_field(self, self.value(statement.target), statement.attr, self.value(statement.value))
         elif isinstance(statement, ir.Jump):
             frame.last_blocks[label] = builder.block
             frame.reached.add(statement.target)
@@ -304,8 +328,15 @@ class Lowering:
             frame.returns.append((builder.block, self.value(statement.value)))
         elif isinstance(statement, ir.StaticRaise):
             self._raise(statement)
+        elif isinstance(statement, ir.Print):
+            self._print(statement)
+        elif isinstance(statement, ir.DynamicRaise):
+            raise refuse(
+                "an exception whose message is computed can't be raised in a derivative: use constants",
+                self.builder.location,
+            )
         elif not isinstance(statement, ir.Del):
-            raise refuse(f"{type(statement).__name__} can't be differentiated: {statement}", statement.loc)
+            raise refuse(f"{type(statement).__name__} can't be differentiated: {statement}", self.builder.location)
 
     def _branch(self, label: int, statement: ir.Branch) -> None:
         builder, frame = self.builder, self.frame
@@ -320,7 +351,9 @@ class Lowering:
             return
         definition = condition.definition
         if isinstance(definition, NextIteration):
-            steps = [value for value in frame.values.values() if isinstance(value, Step) and value.is_valid is condition]
+            steps = [
+                value for value in frame.values.values() if isinstance(value, Step) and value.is_valid is condition
+            ]
             frame.at_entry.setdefault(statement.truebr, []).extend(step.resolve for step in steps)
         frame.reached |= {statement.truebr, statement.falsebr}
         builder.block.end = Branch(
@@ -329,17 +362,50 @@ class Lowering:
 
     def _raise(self, statement: ir.StaticRaise) -> None:
         arguments = statement.exc_args or ()
-        if statement.exc_class is None or not all(isinstance(argument, (str, int, float)) for argument in arguments):
-            raise refuse("this way to raise an exception can't be differentiated", statement.loc)
+        if statement.exc_class is None:
+            raise refuse("a raise without an exception can't be differentiated", self.builder.location)
+        if not all(isinstance(argument, (str, int, float, types.NoneType)) for argument in arguments):
+            raise refuse(
+                f"{statement.exc_class.__name__} with arguments that are no constant numbers or texts can't be raised in a derivative",
+                self.builder.location,
+            )
         self.builder.block.end = Raise(statement.exc_class, tuple(arguments))
+
+    def _print(self, statement: ir.Print) -> None:
+        """Lowers a print of numbers and texts, which happens where it is, once."""
+        if statement.vararg is not None:
+            raise refuse("a print with *args can't be differentiated", self.builder.location)
+        texts: list[str] = []
+        operands: list[Operand] = []
+        for variable in statement.args:
+            value = self.value(variable)
+            if isinstance(value, Static) and isinstance(value.value, (str, bool, type(None))):
+                texts.append(quoted(value.value))
+            elif isinstance(value, (Constant, Scalar)):
+                texts.append(f"{{{len(operands)}}}")
+                operands.append(value)
+            else:
+                raise refuse(
+                    f"a print of {describe(value)} can't be differentiated: print its numbers", self.builder.location
+                )
+        self.builder.compute(types.boolean, f"print({', '.join(texts)})", operands, _NEVER_AGAIN)
 
     def _set_item(self, statement: Any) -> None:
         builder = self.builder
         target = self.value(statement.target)
-        if not isinstance(target, View):
-            raise refuse("an item of something that is no array is assigned", statement.loc)
-        indices = self._indices(statement)
         value = self.value(statement.value)
+        if isinstance(target, Fields) and isinstance(statement, ir.StaticSetItem) and isinstance(statement.index, str):
+            containers.set_field(self, target, statement.index, value)
+            return
+        if not isinstance(target, (View, Fields, NumberList)):
+            raise refuse(f"the assignment of an item of {describe(target)} can't be differentiated", builder.location)
+        indices = self._indices(statement)
+        if isinstance(target, Fields):
+            containers.set_field(self, target, indices, value)
+            return
+        if isinstance(target, NumberList):
+            containers.set_item(self, target, indices[0], value)
+            return
         if len(indices) == len(target.axes) and all(isinstance(index, (Constant, Scalar)) for index in indices):
             view_rules.store_element(builder, target, indices, self.scalar(value))
             return
@@ -348,121 +414,7 @@ class Lowering:
             return
         self.array_functions.assign(self, view_rules.subview(builder, target, indices), value)
 
-    @property
-    def array_functions(self) -> Any:
-        """The rules of NumPy's functions of arrays."""
-        from fastgrad.differentiation import array_functions
-
-        return array_functions
-
-    def _indices(self, statement: Any) -> list[Any]:
-        """Returns the indices of an access: operands, slices, arrays, new axes, ellipses."""
-        if isinstance(statement, ir.StaticSetItem) or getattr(statement, "op", "") == "static_getitem":
-            items = statement.index if isinstance(statement.index, tuple) else (statement.index,)
-            return [self._static_index(item) for item in items]
-        value = self.value(statement.index)
-        return [self._index(item) for item in (value.values if isinstance(value, Items) else [value])]
-
-    def _static_index(self, item: Any) -> Any:
-        if isinstance(item, slice):
-            bounds = (item.start, item.stop, item.step)
-            return Slice(*[None if bound is None else index_constant(bound) for bound in bounds])
-        if item is None or item is Ellipsis:
-            return view_rules.NEW_AXIS if item is None else view_rules.ALL_AXES
-        if isinstance(item, (int, np.integer)):
-            return index_constant(int(item))
-        raise refuse("this kind of index can't be differentiated", self.builder.location)
-
-    def _index(self, value: Any) -> Any:
-        if isinstance(value, Static):
-            return value.value if isinstance(value.value, Slice) else self._static_index(value.value)
-        if isinstance(value, Items):
-            raise refuse("an index that is a tuple within a tuple can't be differentiated", self.builder.location)
-        return value
-
-    # ---- values ------------------------------------------------------------------------------------------------
-
-    def value(self, variable: ir.Var) -> Any:
-        """Returns what a variable stands for."""
-        value = self.frame.values[variable.name]
-        while isinstance(value, Step) and value.is_resolved:
-            value = value.item
-        if isinstance(value, Deferred):
-            raise refuse(f"{value.reason}, which can't be differentiated", self.builder.location)
-        return value
-
-    def scalar(self, value: Any) -> Operand:
-        """Returns ``value`` as a number."""
-        if isinstance(value, (Constant, Scalar)):
-            return value
-        if isinstance(value, Static) and isinstance(value.value, (bool, int, float, np.number, np.bool_)):
-            return self.builder.constant(value.value)
-        if isinstance(value, View) and not value.axes:
-            return view_rules.load_element(self.builder, value, [])
-        raise refuse(f"a number is needed here, this is {describe(value)}", self.builder.location)
-
-    def _static(self, value: Any) -> Any:
-        """Returns what a known Python value stands for."""
-        if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
-            return self.builder.constant(value)
-        if isinstance(value, np.ndarray):
-            return self._global_array(value)
-        if isinstance(value, tuple) and all(isinstance(item, (bool, int, float, np.number)) for item in value):
-            items = [self._static(item) for item in value]
-            return Items(items, types.Tuple([item.type for item in items]))
-        if isinstance(value, complex):
-            return Deferred("a complex number")
-        return Static(value)
-
-    def _global_array(self, value: np.ndarray) -> Any:
-        builder = self.builder
-        numba_type = cpu_target.typing_context.resolve_value_type(value)
-        if not isinstance(numba_type, types.Array):
-            return Deferred(f"a global of type {numba_type}")
-        name = builder.bind(value, "array")
-        for root in self.result.roots:
-            if root.kind == "global" and root.name == name:
-                return View.whole(root)
-        root = builder.root(numba_type, "global", name, [index_constant(size) for size in value.shape])
-        root.name, root.block = name, None
-        return View.whole(root)
-
-    def _assigned(self, name: str, value: Any) -> Any:
-        frame = self.frame
-        if isinstance(value, ir.Arg):
-            return frame.arguments[value.index]
-        if isinstance(value, (ir.Const, ir.Global, ir.FreeVar)):
-            return self._static(value.value)
-        if isinstance(value, ir.Var):
-            return frame.values[value.name]
-        if not isinstance(value, ir.Expr):
-            raise refuse(f"{type(value).__name__} can't be differentiated", self.builder.location)
-        method = getattr(self, f"_expression_{value.op}", None)
-        if method is None:
-            raise refuse(f"the operation {value.op} can't be differentiated: {value}", self.builder.location)
-        return method(name, value)
-
-    def _type(self, name: str) -> types.Type:
-        return types.unliteral(self.frame.function.types[name])
-
-    # ---- expressions ---------------------------------------------------------------------------------------------
-
-    def _expression_cast(self, name: str, value: ir.Expr) -> Any:
-        return self.cast(self.value(value.value), self._type(name))
-
-    def cast(self, value: Any, type: types.Type) -> Any:
-        """Returns ``value`` as Numba casts it to ``type``."""
-        if isinstance(value, (Constant, Scalar)) and isinstance(type, (types.Float, types.Integer)) and value.type != type:
-            if isinstance(value, Constant):
-                return Constant(float(value.value) if isinstance(type, types.Float) else int(value.value), type)
-            partials = ["{g}" if isinstance(type, types.Float) and value.is_real else None]
-            name = self.builder.bind(getattr(np, str(type)), f"_{type}")
-            result = self.builder.compute(type, f"{name}({{0}})", [value], 0, partials)
-            result.is_natural = is_natural_number(value)
-            return result
-        if isinstance(value, Items) and isinstance(type, types.BaseTuple) and len(type) == len(value.values):
-            return Items([self.cast(item, item_type) for item, item_type in zip(value.values, type, strict=True)], type)
-        return value
+    # ---- phis -------------------------------------------------------------------------------------------------------
 
     def _expression_phi(self, name: str, value: ir.Expr) -> Any:
         frame = self.frame
@@ -472,7 +424,7 @@ class Lowering:
             only = frame.values.get(next(iter(definitions)))
             if only is not None and not isinstance(only, (Scalar, Step)):
                 return only
-        phi = self._phi_of_type(phi_type, name)
+        phi = self.phi_of_type(phi_type, name)
         frame.pending_phis.append((phi, value))
         return phi
 
@@ -497,14 +449,18 @@ class Lowering:
                 definitions.add(current)
         return definitions
 
-    def _phi_of_type(self, type: types.Type, hint: str) -> Any:
+    def phi_of_type(self, type: types.Type, hint: str) -> Any:
         """Returns the value of a new phi: a scalar, a view of a root of kind "phi", or a tuple of them."""
         builder = self.builder
         type = types.unliteral(type)
         if isinstance(type, types.BaseTuple):
-            return Items([self._phi_of_type(item, hint) for item in type], type)
+            return Items([self.phi_of_type(item, hint) for item in type], type)
         if isinstance(type, types.NoneType):
             return Static(None)
+        if isinstance(type, types.Dispatcher):
+            return Static(type.dispatcher)
+        if isinstance(type, types.Optional) and isinstance(type.type, containers.NUMBERS):
+            return Maybe(self.phi_of_type(types.boolean, hint), self.phi_of_type(type.type, hint))
         if isinstance(type, types.Array):
             root = builder.root(type, "phi", hint)
             builder.block.phis.append(Phi(root, builder.location))
@@ -524,13 +480,21 @@ class Lowering:
                     value = None if variable is ir.UNDEFINED else frame.values.get(variable.name)
                     while isinstance(value, Step) and value.is_resolved:
                         value = value.item
-                    self._add_incoming(phi, frame.last_blocks[label], value)
+                    self.add_incoming(phi, frame.last_blocks[label], value)
 
-    def _add_incoming(self, phi: Any, block: Block, value: Any) -> None:
+    def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
+        """Adds the value that a phi has if the way to it comes from ``block``; None is a variable that has no value there."""
         if isinstance(phi, Items):
             items = [None] * len(phi.values) if value is None else value.values
             for item, item_value in zip(phi.values, items, strict=True):
-                self._add_incoming(item, block, item_value)
+                self.add_incoming(item, block, item_value)
+        elif isinstance(phi, Maybe):
+            is_none = value is None or (isinstance(value, Static) and value.value is None)
+            is_set = value.is_set if isinstance(value, Maybe) else self.builder.constant(not is_none)
+            self.add_incoming(phi.is_set, block, is_set)
+            self.add_incoming(
+                phi.number, block, None if is_none else value.number if isinstance(value, Maybe) else value
+            )
         elif isinstance(phi, Scalar):
             statement = self._phi_statement(phi)
             if value is None or isinstance(value, Step):
@@ -547,186 +511,6 @@ class Lowering:
     def _phi_statement(self, target: Scalar | Root) -> Phi:
         assert target.block is not None
         return next(phi for phi in target.block.phis if phi.target is target)
-
-    def _expression_binop(self, name: str, value: ir.Expr) -> Any:
-        return self.apply(value.fn, [self.value(value.lhs), self.value(value.rhs)], self._type(name), name)
-
-    def _expression_inplace_binop(self, name: str, value: ir.Expr) -> Any:
-        left, right = self.value(value.lhs), self.value(value.rhs)
-        if isinstance(left, View):
-            return self.array_functions.update(self, value.immutable_fn, left, right)
-        return self.apply(value.immutable_fn, [left, right], self._type(name), name)
-
-    def _expression_unary(self, name: str, value: ir.Expr) -> Any:
-        function = value.fn if callable(value.fn) else {"-": operator.neg, "+": operator.pos, "not": operator.not_}[value.fn]
-        return self.apply(function, [self.value(value.value)], self._type(name), name)
-
-    def apply(self, function: Any, operands: list[Any], type: types.Type, hint: str = "t") -> Any:
-        """Lowers an operator or function of numbers, of arrays element by element, or of tuples."""
-        builder = self.builder
-        if any(isinstance(operand, View) and operand.axes for operand in operands):
-            return self.array_functions.element_by_element(self, function, operands, type)
-        if any(isinstance(operand, Items) for operand in operands):
-            return self._apply_to_tuples(function, operands)
-        if any(isinstance(operand, Static) for operand in operands) and function in (operator.is_, operator.is_not, operator.eq, operator.ne):
-            known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
-            return builder.constant(bool(function(*known)))
-        numbers = [self.scalar(operand) for operand in operands]
-        if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
-            return builder.constant(function(*[number.value for number in numbers]), type)
-        if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
-            return builder.index(_OPERATOR_TEXT[function], *numbers)
-        return builder.compute(
-            type,
-            self._text(function, numbers),
-            numbers,
-            scalar_rules.cost_of(function),
-            self._partials(function, numbers, type),
-            hint,
-        )
-
-    def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
-        if function is operator.add and all(isinstance(operand, Items) for operand in operands):
-            values = [*operands[0].values, *operands[1].values]
-            return Items(values, types.Tuple([type_of(value) for value in values]))
-        if function in (operator.eq, operator.ne) and all(isinstance(operand, Items) for operand in operands):
-            return self._compared_tuples(function, operands[0].values, operands[1].values)
-        raise refuse(f"{getattr(function, '__name__', function)} of tuples can't be differentiated", self.builder.location)
-
-    def _compared_tuples(self, function: Any, first: list[Any], second: list[Any]) -> Operand:
-        """Lowers the comparison of two tuples of numbers."""
-        if len(first) != len(second):
-            return self.builder.constant(function is operator.ne)
-        result: Operand = self.builder.constant(True)
-        for x, y in zip(first, second, strict=True):
-            equal = self.apply(operator.eq, [x, y], types.boolean)
-            result = equal if is_constant(result, True) else self.apply(operator.and_, [result, equal], types.boolean)
-        return self.apply(operator.not_, [result], types.boolean) if function is operator.ne else result
-
-    def _text(self, function: Any, numbers: list[Operand]) -> str:
-        checked = _CHECKED_DIVISIONS.get(function) if self.frame.error_model == "python" else None
-        if checked is not None and not (isinstance(numbers[1], Constant) and numbers[1].value != 0):
-            return self.builder.bind(checked, checked.py_func.__name__) + "({0}, {1})"
-        if function in _OPERATOR_TEXT:
-            return _OPERATOR_TEXT[function]
-        name = self.builder.bind(function, getattr(function, "__name__", "function"))
-        return f"{name}({', '.join(f'{{{number}}}' for number in range(len(numbers)))})"
-
-    def _partials(self, function: Any, numbers: list[Operand], type: types.Type) -> list[str | None]:
-        if not isinstance(type, types.Float) or function in scalar_rules.WITHOUT_DERIVATIVE:
-            return [None] * len(numbers)
-        if not any(isinstance(number, Scalar) and number.is_real for number in numbers):
-            return [None] * len(numbers)
-        name = scalar_rules.rule_name(function)
-        if name is None:
-            raise refuse(f"{describe(Static(function))} has no derivative", self.builder.location)
-        dtypes = [
-            int(number.value)
-            if name == "power" and isinstance(number, Constant) and isinstance(number.type, types.Integer)
-            else np.dtype(str(type))
-            for number in numbers
-        ]
-        texts = scalar_rules.partials(name, tuple(dtypes))
-        for text in texts:
-            for word in words_of(text or ""):
-                if word in scalar_rules.FUNCTIONS_OF_TEXT:
-                    self.result.globals[word] = scalar_rules.FUNCTIONS_OF_TEXT[word]
-        return [
-            text if isinstance(number, Scalar) and number.is_real else None
-            for text, number in zip(texts, numbers, strict=True)
-        ]
-
-    def _expression_build_tuple(self, name: str, value: ir.Expr) -> Any:
-        items = [self.value(item) for item in value.items]
-        return Items(items, self._type(name))
-
-    def _expression_build_list(self, name: str, value: ir.Expr) -> Any:
-        return Items([self.value(item) for item in value.items], self._type(name))
-
-    def _expression_exhaust_iter(self, name: str, value: ir.Expr) -> Any:
-        result = self.value(value.value)
-        if isinstance(result, Items):
-            return result
-        if isinstance(result, View):
-            first = [view_rules.subview(self.builder, result, [index_constant(number)]) for number in range(value.count)]
-            items = [self.element_or_view(view) for view in first]
-            return Items(items, types.Tuple([type_of(item) for item in items]))
-        raise refuse("this can't be unpacked in a derivative", self.builder.location)
-
-    def element_or_view(self, view: View) -> Any:
-        """Returns a view, or its element if it has no axes."""
-        return view if view.axes else self.builder.load(view.root, list(view.starts))
-
-    def _expression_getitem(self, name: str, value: ir.Expr) -> Any:
-        container = self.value(value.value)
-        if isinstance(container, Items):
-            index = static_value(self.value(value.index)) if value.op == "getitem" else value.index
-            if isinstance(index, Slice):
-                bounds = [None if bound is None else static_value(bound) for bound in index]
-                index = slice(*bounds)
-            if isinstance(index, slice):
-                items = container.values[index]
-                return Items(items, types.Tuple([type_of(item) for item in items]))
-            if not isinstance(index, int):
-                return self._selected_item(container, self.scalar(self.value(value.index)), self._type(name))
-            return container.values[index]
-        if not isinstance(container, View):
-            raise refuse(f"an item of {describe(container)} can't be differentiated", self.builder.location)
-        indices = self._indices(value)
-        if any(isinstance(index, View) for index in indices):
-            return self.array_functions.selected(self, container, indices, self._type(name))
-        return self.element_or_view(view_rules.subview(self.builder, container, indices))
-
-    _expression_static_getitem = _expression_typed_getitem = _expression_getitem
-
-    def _selected_item(self, container: Items, index: Operand, type: types.Type) -> Any:
-        """Lowers an item of a tuple of numbers at a position that is not known: a chain of choices."""
-        builder = self.builder
-        index = view_rules.normalized(builder, index, index_constant(len(container.values)))
-        result = self.scalar(container.values[-1])
-        for number in range(len(container.values) - 2, -1, -1):
-            partials: list[str | None] = [None, "({g} if {0} else 0.0)", "(0.0 if {0} else {g})"]
-            condition = builder.compute(types.boolean, f"({{0}} == {number})", [index])
-            operands = [condition, self.scalar(container.values[number]), result]
-            partials = [
-                text if isinstance(operand, Scalar) and operand.is_real else None
-                for text, operand in zip(partials, operands, strict=True)
-            ]
-            result = builder.compute(type, "({1} if {0} else {2})", operands, partials=partials)
-        return result
-
-    def _expression_getattr(self, name: str, value: ir.Expr) -> Any:
-        owner, attribute = self.value(value.value), value.attr
-        builder = self.builder
-        if isinstance(owner, Static):
-            try:
-                return self._static(getattr(owner.value, attribute))
-            except AttributeError:
-                raise refuse(f"{describe(owner)} has no attribute {attribute}", builder.location) from None
-        if isinstance(owner, View):
-            return self._array_attribute(owner, attribute)
-        if isinstance(owner, Items) and isinstance(owner.type, types.BaseNamedTuple):
-            return owner.values[owner.type.fields.index(attribute)]
-        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag", "conjugate"):
-            return owner if attribute == "real" else Method(owner, attribute)
-        raise refuse(f"the attribute {attribute} of {describe(owner)} can't be differentiated", builder.location)
-
-    def _array_attribute(self, array: View, attribute: str) -> Any:
-        builder = self.builder
-        if attribute == "shape":
-            sizes: list[Any] = [axis.size for axis in array.axes]
-            return Items(sizes, types.UniTuple(INDEX, len(sizes)))
-        if attribute == "size":
-            return view_rules.size_of(builder, array)
-        if attribute == "ndim":
-            return index_constant(len(array.axes))
-        if attribute == "T":
-            return view_rules.transposed(array, list(range(len(array.axes)))[::-1])
-        if attribute == "dtype":
-            return Static(np.dtype(str(array.root.type.dtype)))
-        if attribute in ("real", "flat"):
-            return array if attribute == "real" else Method(array, "flat")
-        return Method(array, attribute)
 
     # ---- loops -----------------------------------------------------------------------------------------------------
 
@@ -745,9 +529,15 @@ class Lowering:
         if isinstance(value, Range):
             return self._iterable_of_range(value)
         if isinstance(value, View) and value.axes:
-            return Iterable(
-                value.axes[0].size, lambda k: self.element_or_view(view_rules.subview(builder, value, [k]))
-            )
+            return Iterable(value.axes[0].size, lambda k: self.element_or_view(view_rules.subview(builder, value, [k])))
+        if isinstance(value, NumberList):
+            return Iterable(containers.length_of(self, value), lambda k: builder.load(value.data.root, [k]), (value,))
+        if isinstance(value, Fields) and isinstance(value.type, types.Array):
+            first = next(iter(value.parts.values()))
+            return Iterable(first.axes[0].size, lambda k: containers.field_item(self, value, k))
+        if isinstance(value, Items):
+            item_type = types.unliteral(getattr(value.type, "dtype", None) or types.none)
+            return Iterable(index_constant(len(value.values)), lambda k: self.selected_item(value, k, item_type))
         raise refuse(f"a loop over {describe(value)} can't be differentiated", builder.location)
 
     def _iterable_of_range(self, value: Range) -> Iterable:
@@ -783,6 +573,7 @@ class Lowering:
         if counter.head is not None:
             raise refuse("an iterator that is advanced in two places can't be differentiated", builder.location)
         counter.head = builder.block
+        self.frame.iterated += [(values, self.frame.label) for values in state.iterable.lists]
         target, is_valid = builder.scalar(INDEX, "k"), builder.scalar(types.boolean, "more")
         target.is_natural = True
         statement = NextIteration(builder.location, counter, target, is_valid)
@@ -811,6 +602,8 @@ class Lowering:
             raise refuse("a call with **kwargs can't be differentiated", builder.location)
         keywords = {key: self.value(argument) for key, argument in dict(value.kws).items()}
         result_type = self.frame.function.types[name]
+        if isinstance(function, Method) and isinstance(function.owner, NumberList):
+            return containers.call_method(self, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method):
             return self.array_functions.call_method(self, function, arguments, keywords, result_type)
         if not isinstance(function, Static):
@@ -821,6 +614,8 @@ class Lowering:
         """Lowers the call of a function."""
         builder = self.builder
         type = types.unliteral(type)
+        if not is_hashable(function):
+            raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):
             if function in KEPT_CALLS:
                 return builder.index(
@@ -834,6 +629,11 @@ class Lowering:
             if rule is not None:
                 return self._call_with_rule(function, rule, arguments, keywords)
             return self.call_compiled(function, arguments, keywords)
+        if function not in (len, zip, enumerate, isinstance, bool):
+            arguments = containers.as_arrays(self, arguments)
+        result = python_functions.call(self, function, arguments, keywords, type)
+        if result is not NotImplemented:
+            return result
         if isinstance(function, FunctionType) and function.__module__.startswith("numba."):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         rule = self.array_functions.rule_of(function)
@@ -846,7 +646,9 @@ class Lowering:
         if function in RANDOM_DRAWS:
             return self._draw(function, arguments, keywords, type)
         if keywords:
-            raise refuse(f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location)
+            raise refuse(
+                f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location
+            )
         is_known = scalar_rules.rule_name(function) is not None or function in scalar_rules.WITHOUT_DERIVATIVE
         if is_known:
             return self._apply_function(function, arguments, type, hint)
@@ -879,7 +681,8 @@ class Lowering:
         return view if view.is_plain() else self.array_functions.copy(self, [view], {}, types.none)
 
     def _apply_function(self, function: Any, arguments: list[Any], type: types.Type, hint: str) -> Any:
-        if function in (int, float, bool) and len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar)):
+        is_conversion = function in (int, float, bool) and len(arguments) == 1
+        if is_conversion and isinstance(arguments[0], (Constant, Scalar)):  # noqa: SIM102  # one line would be too long
             if types.unliteral(arguments[0].type) == type:
                 return arguments[0]
         if function in (max, min) and len(arguments) > 2:
@@ -892,15 +695,26 @@ class Lowering:
     def _draw(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
         """Lowers a random draw of one number, which happens once."""
         builder = self.builder
-        values = [*arguments, *keywords.values()]
-        if not isinstance(type, (types.Float, types.Integer)) or keywords:
-            raise refuse("a random draw of an array can't be differentiated: draw its elements in a loop", builder.location)
-        operands = [self.scalar(value) for value in values]
+        if not isinstance(type, (types.Float, types.Integer, types.NoneType)) or keywords:
+            raise refuse(
+                "a random draw of an array can't be differentiated: draw its elements in a loop", builder.location
+            )
+        operands = [self.scalar(value) for value in arguments]
         name = builder.bind(function, "draw")
         text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(operands)))})"
-        if any(isinstance(operand, Scalar) and operand.is_real for operand in operands):
+        if isinstance(type, types.NoneType):
+            builder.compute(types.boolean, text, operands, _NEVER_AGAIN)
+            return Static(None)
+        reals = [isinstance(operand, Scalar) and operand.is_real for operand in operands]
+        if any(reals) and function not in _PARTIALS_OF_DRAWS:
             raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
-        return builder.compute(type, text, operands, _NEVER_AGAIN)
+        texts = _PARTIALS_OF_DRAWS.get(function, ()) if any(reals) else ()
+        if texts and len(texts) != len(operands):
+            raise refuse(
+                "a random draw with some parameters left out can't be differentiated: give all", builder.location
+            )
+        partials = [text if is_real else None for text, is_real in zip(texts, reals, strict=False)]
+        return builder.compute(type, text, operands, _NEVER_AGAIN, partials or None)
 
 
 builtin_type = type
@@ -917,40 +731,7 @@ def range_count(start, stop, step):  # type: ignore[no-untyped-def]
 
 
 KEPT_CALLS: set[Any] = {
-    *(range_count, view_rules.slice_bound, view_rules.backward_bound),
+    *(range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
     *(loop_sources.broadcast_size, loop_sources.broadcast_step),
 }
 """The functions of integers that are called, not inlined."""
-
-
-def words_of(text: str) -> list[str]:
-    """Returns the identifiers in a text."""
-    return re.findall(r"[A-Za-z_]\w*", text)
-
-
-def static_value(value: Any) -> Any:
-    """Returns the Python value of a known value, else None."""
-    if isinstance(value, (Constant, Static)):
-        return value.value
-    if isinstance(value, Items):
-        items = [static_value(item) for item in value.values]
-        return None if None in items else tuple(items)
-    return None
-
-
-def describe(value: Any) -> str:
-    """Returns words for a value in an error message."""
-    if isinstance(value, Static):
-        known = value.value
-        module = getattr(known, "__module__", "")
-        name = getattr(known, "__name__", None)
-        if isinstance(known, ModuleType) or name is None:
-            return repr(known)
-        return f"{module}.{name}" if module and module not in ("builtins", "_operator") else str(name)
-    if isinstance(value, View):
-        return "an array"
-    if isinstance(value, Items):
-        return "a tuple or list"
-    if isinstance(value, (Constant, Scalar)):
-        return "a number"
-    return f"a {type(value).__name__.lower()}"

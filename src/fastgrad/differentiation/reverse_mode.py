@@ -24,6 +24,7 @@ from fastgrad.differentiation.ir import (
     Constant,
     Counter,
     Function,
+    Grow,
     Jump,
     Load,
     NextIteration,
@@ -413,7 +414,8 @@ class ReverseMode(Emitter):
         self._clear(target)
 
     def _clear(self, root: Root) -> None:
-        count = " * ".join(self.use(size) for size in root.dims) or "1"
+        count = " * ".join(self.use(size) for size in root.dims if not root.is_growing) or "1"
+        count = "" if root.is_growing else count
         self.write(f"d_{root.name}[:{count}] = {zero(root.type.dtype)}")
 
     def _give_phi(self, phi: Phi, before: Block, indent: int) -> None:
@@ -434,7 +436,7 @@ class ReverseMode(Emitter):
             return False
         returns = [block for block in self.flow.blocks if isinstance(block.end, Return)]
         is_certain = all(root.block in self.flow.dominators[block] for block in returns)
-        return root.kind == "phi" or self.flow.is_in_loop(root.block) or not is_certain
+        return root.kind == "phi" or root.is_growing or self.flow.is_in_loop(root.block) or not is_certain
 
     def _forward(self, block: Block) -> None:
         pushes = self.residuals.pushes(block)
@@ -456,6 +458,8 @@ class ReverseMode(Emitter):
                     self._make_cotangent(statement.root)
             elif isinstance(statement, Call) and self._is_active_call(statement):
                 self._save_arrays(statement)
+            elif isinstance(statement, Grow) and statement.root in self.activity:
+                self._grow_buffer(statement.root, f"{statement.root.name}.size")
             elif isinstance(statement, BeginLoop):
                 self._reserve(statement.counter, block)
         for offset, item in enumerate(self.residuals.at_end.get(block, []), len(at_start)):
@@ -537,14 +541,40 @@ class ReverseMode(Emitter):
 
     # ---- the whole function -------------------------------------------------------------------------------------------
 
+    def _families(self) -> dict[Root, set[Root]]:
+        """Returns for each array those that may share its memory because phis name them."""
+        families = {root.memory: {root.memory} for root in self.function.roots}
+        for block in self.flow.blocks:
+            for phi in block.phis:
+                for value in phi.incoming.values():
+                    if isinstance(value, View) and isinstance(phi.target, Root):
+                        family = families[phi.target] | families[value.root.memory]
+                        families.update(dict.fromkeys(family, family))
+        return families
+
+    def _written_from(self, block: Block) -> set[Root]:
+        """Returns the memory that is written in a block or after it."""
+        reached: set[Block] = set()
+        pending = [block]
+        while pending:
+            current = pending.pop()
+            if current not in reached:
+                reached.add(current)
+                pending += current.successors
+        return {
+            statement.root.memory for current in reached for statement in current.statements if isinstance(statement, Store)
+        }
+
     def check_arrays(self) -> None:
         """Refuses phis of arrays that are written while another name of the same memory is in use.
 
         The cotangent of such a phi has memory of its own, which is right only if the names do not share writes.
         """
         live = self.flow.live_arrays()
+        families = self._families()
         for block in self.flow.blocks:
             phis = [phi for phi in block.phis if isinstance(phi.target, Root)]
+            written = self._written_from(block) if phis else set()
             for phi in phis:
                 for before, value in phi.incoming.items():
                     assert isinstance(value, View)
@@ -553,7 +583,7 @@ class ReverseMode(Emitter):
                         continue
                     others = [p for p in phis if p is not phi and p.incoming[before].root.memory is memory]  # type: ignore[union-attr]
                     is_shared = memory in live[block] - {p.target for p in phis} or bool(others)
-                    if is_shared and (memory.is_written or phi.target.is_written):  # type: ignore[union-attr]
+                    if is_shared and families[memory] & written:
                         raise refuse(
                             "a variable is one of several arrays here, which are written while another variable holds the same array; "
                             "copy the array",
@@ -612,7 +642,8 @@ class ReverseMode(Emitter):
         for root in parameters:
             if root.is_written:
                 for other in parameters:
-                    if other is not root:
+                    is_same_record = root.name.startswith("field_") and other.position == root.position
+                    if other is not root and not is_same_record:
                         lines.append(f"check_apart({root.name}, {other.name}, '{root.name[2:]}', '{other.name[2:]}')")
         residuals = self.residuals
         kept = sorted(residuals.kept | residuals.recorded, key=lambda scalar: scalar.name)

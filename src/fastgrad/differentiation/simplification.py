@@ -14,6 +14,7 @@ from fastgrad.differentiation.ir import (
     Compute,
     Constant,
     Function,
+    Grow,
     Jump,
     Load,
     NextIteration,
@@ -224,7 +225,7 @@ def _drop_unused(function: Function) -> None:
             if is_needed:
                 for operand in statement.operands:
                     use(operand)
-                if isinstance(statement, Store):
+                if isinstance(statement, (Grow, Store)):
                     use(statement.root)
         if isinstance(block.end, Branch):
             use(block.end.condition)
@@ -264,4 +265,4 @@ def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
         return statement.root in used
     if isinstance(statement, Call):
         return any(result in used for result in statement.results)
-    return isinstance(statement, (Store, BeginLoop, NextIteration))
+    return isinstance(statement, (BeginLoop, Grow, NextIteration, Store))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from numba.core import types
@@ -28,6 +29,46 @@ class Items:
     def __init__(self, values: list[Any], type: types.Type) -> None:
         self.values = values
         self.type = type
+
+
+class NumberList:
+    """A list of numbers: an array that grows, and an array that holds the length."""
+
+    __slots__ = ("data", "length", "type")
+
+    def __init__(self, data: View, length: View, type: types.Type) -> None:
+        self.data = data
+        self.length = length
+        self.type = type
+
+
+class Fields:
+    """A record or an array of records: an array for each field."""
+
+    __slots__ = ("parts", "type")
+
+    def __init__(self, parts: dict[str, View], type: types.Type) -> None:
+        self.parts = parts
+        self.type = type
+
+
+class Maybe:
+    """A number or None: whether it is a number, and the number."""
+
+    __slots__ = ("is_set", "number")
+
+    def __init__(self, is_set: Scalar, number: Scalar) -> None:
+        self.is_set = is_set
+        self.number = number
+
+
+class Text:
+    """A parameter that is a text: its name."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
 class Method:
@@ -61,13 +102,14 @@ class Range:
 
 
 class Iterable:
-    """What a ``for`` loop goes through: the number of items, and a function from a number to the item."""
+    """What a ``for`` loop goes through: the number of items, a function from a number to the item, and lists that must not grow meanwhile."""
 
-    __slots__ = ("count", "item")
+    __slots__ = ("count", "item", "lists")
 
-    def __init__(self, count: Operand, item: Callable[[Scalar], Any]) -> None:
+    def __init__(self, count: Operand, item: Callable[[Scalar], Any], lists: tuple[NumberList, ...] = ()) -> None:
         self.count = count
         self.item = item
+        self.lists = lists
 
 
 class LoopState:
@@ -107,14 +149,29 @@ def type_of(value: Any) -> types.Type:
         return types.Array(value.root.type.dtype, len(value.axes), layout)
     if isinstance(value, Items):
         items = [type_of(item) for item in value.values]
-        if isinstance(value.type, types.BaseNamedTuple) or isinstance(value.type, types.List):
+        if isinstance(value.type, types.List):
             return value.type
+        if isinstance(value.type, types.BaseNamedTuple):
+            return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
+    if isinstance(value, (NumberList, Fields)):
+        return value.type
+    if isinstance(value, Maybe):
+        return types.Optional(value.number.type)
+    if isinstance(value, Text):
+        return types.unicode_type
     if isinstance(value, Static):
+        if isinstance(value.value, tuple) and type(value.value).__name__ == "Slice":
+            return types.slice2_type
         return types.none if value.value is None else cpu_target.typing_context.resolve_value_type(value.value)
     if isinstance(value, Range):
         return types.range_state64_type
     raise TypeError(f"no type for {value!r}")
+
+
+def tuple_of(items: list[Any]) -> Items:
+    """Returns the tuple of values."""
+    return Items(items, types.Tuple([type_of(item) for item in items]))
 
 
 def _is_row(view: View) -> bool:
@@ -140,3 +197,45 @@ def leaves(value: Any) -> list[Any]:
     if isinstance(value, Static) and value.value is None:
         return []
     return [value]
+
+
+def static_value(value: Any) -> Any:
+    """Returns the Python value of a known value, else None."""
+    if isinstance(value, (Constant, Static)):
+        return value.value
+    if isinstance(value, Items):
+        items = [static_value(item) for item in value.values]
+        return None if None in items else tuple(items)
+    return None
+
+
+def describe(value: Any) -> str:
+    """Returns words for a value in an error message."""
+    if isinstance(value, Static):
+        known = value.value
+        module = getattr(known, "__module__", "")
+        name = getattr(known, "__name__", None)
+        if isinstance(known, ModuleType) or not isinstance(name, str):
+            shown = repr(known)
+            return f"a {type(known).__name__}" if " object at 0x" in shown else shown
+        return f"{module}.{name}" if module and module not in ("builtins", "_operator") else str(name)
+    if isinstance(value, View):
+        return "an array"
+    if isinstance(value, Items):
+        return "a list" if isinstance(value.type, types.List) else "a tuple"
+    if isinstance(value, (Constant, Scalar)):
+        return "a number"
+    if isinstance(value, NumberList):
+        return "a list"
+    if isinstance(value, Fields):
+        return "an array of records" if isinstance(value.type, types.Array) else "a record"
+    return f"a {type(value).__name__.lower()}"
+
+
+def is_hashable(value: Any) -> bool:
+    """True if a value can be a key."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

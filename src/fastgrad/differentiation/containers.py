@@ -1,0 +1,317 @@
+"""Lists of numbers, and arrays of records.
+
+A list is an array that grows, and its length: an element of another array, so that names of one list share it. A record is one array for each
+field.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+
+from fastgrad.differentiation import views as view_rules
+from fastgrad.differentiation.ir import Axis, Operand, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.values import Fields, Items, NumberList, Static, describe, tuple_of
+
+NUMBERS = (types.Float, types.Integer, types.Boolean)
+
+
+@numba.njit
+def list_position(index, length):  # type: ignore[no-untyped-def]
+    """Returns the position of a list's item: negative indices count from the end."""
+    position = index + length if index < 0 else index
+    if position < 0 or position >= length:
+        raise IndexError("list index out of range")
+    return position
+
+
+def pop(data, length, index):  # type: ignore[no-untyped-def]
+    """Removes an item of a list and returns it."""
+    if length[0] == 0:
+        raise IndexError("pop from empty list")
+    position = index + length[0] if index < 0 else index
+    if position < 0 or position >= length[0]:
+        raise IndexError("pop index out of range")
+    value = data[position]
+    length[0] -= 1
+    for i in range(position, length[0]):
+        data[i] = data[i + 1]
+    return value
+
+
+def insert(data, length, index, value):  # type: ignore[no-untyped-def]
+    """Moves the items of a list, whose length has grown by 1, and sets one."""
+    last = length[0] - 1
+    position = max(index + last, 0) if index < 0 else min(index, last)
+    for i in range(last, position, -1):
+        data[i] = data[i - 1]
+    data[position] = value
+    return 0
+
+
+def reverse(data, length):  # type: ignore[no-untyped-def]
+    """Reverses a list."""
+    n = length[0]
+    for i in range(n // 2):
+        item = data[i]
+        data[i] = data[n - 1 - i]
+        data[n - 1 - i] = item
+    return 0
+
+
+def contains(items, value):  # type: ignore[no-untyped-def]
+    """Returns whether an array has an element."""
+    for item in items:  # noqa: SIM110  # Numba compiles no generators
+        if item == value:
+            return True
+    return False
+
+
+def repeated(items, count, out):  # type: ignore[no-untyped-def]
+    """Writes the repetitions of an array."""
+    n = items.shape[0]
+    for i in range(count):
+        for j in range(n):
+            out[i * n + j] = items[j]
+    return 0
+
+
+def range_items(start, step, out):  # type: ignore[no-untyped-def]
+    """Writes the numbers of a range."""
+    for i in range(out.shape[0]):
+        out[i] = start + i * step
+    return 0
+
+
+def list_of_size(lowering: Any, type: types.Type, size: Operand) -> NumberList:
+    """Returns a new list of ``size`` items, whose contents are not set."""
+    builder = lowering.builder
+    data = builder.allocate(type.dtype, [size], "empty", "list")
+    data.root.is_growing = True
+    length = builder.allocate(types.int64, [index_constant(1)], "empty", "length")
+    builder.store(length.root, size, [index_constant(0)])
+    return NumberList(data, length, type)
+
+
+def new_list(lowering: Any, type: types.Type, items: list[Any]) -> NumberList:
+    """Returns a new list of numbers."""
+    result = list_of_size(lowering, type, index_constant(len(items)))
+    for number, item in enumerate(items):
+        value = lowering.cast(lowering.scalar(item), type.dtype)
+        lowering.builder.store(result.data.root, value, [index_constant(number)])
+    return result
+
+
+def list_of_array(lowering: Any, type: types.Type, array: View) -> NumberList:
+    """Returns a new list of the elements of an array of one axis."""
+    result = list_of_size(lowering, type, array.axes[0].size)
+    lowering.array_functions.assign(lowering, items_of(lowering, result), array)
+    return result
+
+
+def length_of(lowering: Any, values: NumberList) -> Scalar:
+    """Returns the length of a list, as it is now."""
+    length: Scalar = lowering.builder.load(values.length.root, [index_constant(0)], "length")
+    length.is_natural = True
+    return length
+
+
+def items_of(lowering: Any, values: NumberList) -> View:
+    """Returns the view of the items of a list. It must not outlive the next change of the list's length."""
+    axis = Axis(0, index_constant(1), length_of(lowering, values))
+    return View(values.data.root, [index_constant(0)], [axis])
+
+
+def as_arrays(lowering: Any, arguments: list[Any]) -> list[Any]:
+    """Returns values with arrays for lists."""
+    copy = lowering.array_functions.copy
+    return [
+        copy(lowering, [items_of(lowering, value)], {}, types.none) if isinstance(value, NumberList) else value
+        for value in arguments
+    ]
+
+
+def _position(lowering: Any, values: NumberList, index: Any) -> Operand:
+    builder = lowering.builder
+    name = builder.bind(list_position, "list_position")
+    length = length_of(lowering, values)
+    return builder.index(name + "({0}, {1})", lowering.scalar(index), length, cost=4, is_natural=True)  # type: ignore[no-any-return]
+
+
+def item(lowering: Any, values: NumberList, index: Any, type: types.Type) -> Any:
+    """Lowers an item or a slice of a list."""
+    if isinstance(index, view_rules.Slice):
+        part = view_rules.subview(lowering.builder, items_of(lowering, values), [index])
+        return list_of_array(lowering, type, part)
+    return lowering.builder.load(values.data.root, [_position(lowering, values, index)])
+
+
+def set_item(lowering: Any, values: NumberList, index: Any, value: Any) -> None:
+    """Lowers the assignment of an item of a list."""
+    if isinstance(index, view_rules.Slice):
+        raise refuse("the assignment of a slice of a list can't be differentiated", lowering.builder.location)
+    number = lowering.cast(lowering.scalar(value), values.type.dtype)
+    lowering.builder.store(values.data.root, number, [_position(lowering, values, index)])
+
+
+def _resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
+    """Adds ``count`` to the length of a list and returns the length before that."""
+    builder = lowering.builder
+    lowering.note_resize(values)
+    before = length_of(lowering, values)
+    after = builder.index("({0} + {1})", before, count)
+    builder.grow(values.data.root, after)
+    builder.store(values.length.root, after, [index_constant(0)])
+    return before
+
+
+def extend(lowering: Any, values: NumberList, more: Any) -> None:
+    """Lowers ``values += more``."""
+    if isinstance(more, Items):
+        for value in more.values:
+            call_method(lowering, values, "append", [value], types.none)
+        return
+    (array,) = as_arrays(lowering, [more])
+    if not isinstance(array, View) or len(array.axes) != 1:
+        raise refuse(f"a list that is extended by {describe(more)} can't be differentiated", lowering.builder.location)
+    start = _resize(lowering, values, array.axes[0].size)
+    target = View(values.data.root, [start], [Axis(0, index_constant(1), array.axes[0].size)])
+    lowering.array_functions.assign(lowering, target, array)
+
+
+def call_method(lowering: Any, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
+    """Lowers the call of a method of a list."""
+    builder = lowering.builder
+    parts = [values.data, values.length]
+    if name in ("append", "insert"):
+        number = lowering.cast(lowering.scalar(arguments[-1]), values.type.dtype)
+        before = _resize(lowering, values, index_constant(1))
+        if name == "append":
+            builder.store(values.data.root, number, [before])
+        else:
+            lowering.inline(insert, [*parts, lowering.scalar(arguments[0]), number])
+    elif name == "pop":
+        lowering.note_resize(values)
+        index = lowering.scalar(arguments[0]) if arguments else index_constant(-1)
+        return lowering.inline(pop, [*parts, index])
+    elif name == "extend":
+        extend(lowering, values, arguments[0])
+    elif name == "reverse":
+        lowering.inline(reverse, parts)
+    elif name == "clear":
+        lowering.note_resize(values)
+        builder.store(values.length.root, index_constant(0), [index_constant(0)])
+    elif name == "copy":
+        return list_of_array(lowering, type, items_of(lowering, values))
+    else:
+        raise refuse(f"the method {name} of a list can't be differentiated", builder.location)
+    return Static(None)
+
+
+def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers an operator of lists."""
+    first, second = operands
+    builder = lowering.builder
+    if function is operator.contains and isinstance(first, NumberList):
+        return lowering.inline(contains, [items_of(lowering, first), lowering.scalar(second)])
+    if function is operator.add and isinstance(type, types.List):
+        result = new_list(lowering, type, [])
+        for part in operands:
+            extend(lowering, result, part)
+        return result
+    if function is operator.mul and isinstance(type, types.List):
+        values, count = (first, second) if isinstance(first, NumberList) else (second, first)
+        count = builder.index("max({0}, 0)", lowering.scalar(count), is_natural=True)
+        items = items_of(lowering, values)
+        result = list_of_size(lowering, type, builder.index("({0} * {1})", items.axes[0].size, count))
+        lowering.inline(repeated, [items, count, items_of(lowering, result)])
+        return result
+    raise refuse(f"{getattr(function, '__name__', function)} of lists can't be differentiated", builder.location)
+
+
+# ---- records ----------------------------------------------------------------------------------------------------
+
+
+def allocate_records(lowering: Any, type: types.Array, shape: Any, function: str) -> Fields:
+    """Returns a new array of records."""
+    dims = [lowering.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    parts = {}
+    for name, field in type.dtype.members:
+        dtype, inner = _field_type(lowering, name, field)
+        sizes = [*dims, *[index_constant(size) for size in inner]]
+        parts[name] = lowering.builder.allocate(dtype, sizes, function, name)
+    return Fields(parts, type)
+
+
+def _field_type(lowering: Any, name: str, field: types.Type) -> tuple[types.Type, tuple[int, ...]]:
+    """Returns the type of a field's numbers, and the field's own shape."""
+    dtype, shape = (field.dtype, field.shape) if isinstance(field, types.NestedArray) else (field, ())
+    if not isinstance(dtype, NUMBERS):
+        raise refuse(
+            f"the field {name} of a record is of type {field}, which can't be differentiated", lowering.builder.location
+        )
+    return dtype, shape
+
+
+def parameter_fields(lowering: Any, name: str, type: types.Array, position: int) -> Fields:
+    """Returns a parameter that is an array of records."""
+    builder, parts = lowering.builder, {}
+    for field, field_type in type.dtype.members:
+        dtype, inner = _field_type(lowering, field, field_type)
+        root = builder.root(types.Array(dtype, type.ndim + len(inner), "A"), "parameter", name)
+        root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
+        builder.read_dims(root)
+        parts[field] = View.whole(root)
+    return Fields(parts, type)
+
+
+def field_item(lowering: Any, fields: Fields, index: Any) -> Any:
+    """Lowers a field of records, or an item of an array of records."""
+    if isinstance(index, str):
+        return lowering.element_or_view(fields.parts[index])
+    indices = index if isinstance(index, list) else [index]
+    if any(isinstance(position, View) for position in indices):
+        raise refuse("an array of records can't be indexed by an array in a derivative", lowering.builder.location)
+    parts = {name: view_rules.subview(lowering.builder, part, indices) for name, part in fields.parts.items()}
+    removed = sum(not isinstance(position, view_rules.Slice) for position in indices)
+    rank = getattr(fields.type, "ndim", 0) - removed
+    record = getattr(fields.type, "dtype", fields.type)
+    return Fields(parts, types.Array(record, rank, "A") if rank else record)
+
+
+def set_field(lowering: Any, fields: Fields, index: Any, value: Any) -> None:
+    """Lowers the assignment to a field of records, or to an item of an array of records."""
+    if isinstance(index, str):
+        target = fields.parts[index]
+        if target.axes:
+            lowering.array_functions.assign(lowering, target, value)
+        else:
+            lowering.builder.store(target.root, lowering.scalar(value), target.starts)
+        return
+    if not isinstance(value, Fields):
+        raise refuse(
+            f"{describe(value)} is assigned to a record, which can't be differentiated", lowering.builder.location
+        )
+    targets = field_item(lowering, fields, index)
+    for name in targets.parts:
+        set_field(lowering, targets, name, field_item(lowering, value, name))
+
+
+def field_attribute(lowering: Any, fields: Fields, name: str) -> Any:
+    """Lowers an attribute of a record or of an array of records."""
+    rank = getattr(fields.type, "ndim", 0)
+    sizes: list[Any] = [axis.size for axis in next(iter(fields.parts.values())).axes[:rank]]
+    if name in fields.parts:
+        return field_item(lowering, fields, name)
+    if name == "shape":
+        return tuple_of(sizes)
+    if name == "size" and rank:
+        return view_rules.product(lowering.builder, sizes)
+    raise refuse(f"the attribute {name} of {describe(fields)} can't be differentiated", lowering.builder.location)
+
+
+ALLOCATIONS = {np.zeros: "zeros", np.empty: "empty"}

@@ -1,0 +1,128 @@
+"""Python's own functions: `divmod`, `isinstance`, named tuples, and functions of `math` that return no plain float."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numba
+from numba.core import types
+from numba.cpython.builtins import ol_isinstance
+
+from fastgrad.differentiation import containers, scalar_rules
+from fastgrad.differentiation.ir import Constant, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.values import Fields, Items, NumberList, Range, Static, describe, type_of
+
+
+@numba.njit
+def frexp_mantissa(x):  # type: ignore[no-untyped-def]
+    """Returns the first result of ``math.frexp``."""
+    return math.frexp(x)[0]
+
+
+@numba.njit
+def frexp_exponent(x):  # type: ignore[no-untyped-def]
+    """Returns the second result of ``math.frexp``."""
+    return math.frexp(x)[1]
+
+
+def quotient_and_remainder(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``divmod(x, y)``."""
+    return x // y, x % y
+
+
+def call(  # noqa: C901  # one line for each function
+    lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
+) -> Any:
+    """Lowers the call of one of the functions here, else returns ``NotImplemented``."""
+    builder = lowering.builder
+    if isinstance(type, types.BaseNamedTuple) and function is type.instance_class:
+        named = dict(zip(type.fields, arguments, strict=False)) | keywords
+        return Items([named[field] for field in type.fields], type)
+    if getattr(function, "__module__", "") == "numba.core.unsafe.eh":
+        raise refuse("try and except can't be differentiated", builder.location)
+    if isinstance(type, types.Complex) or function is complex:
+        raise refuse(
+            f"complex numbers can't be differentiated: the call of {describe(Static(function))}", builder.location
+        )
+    if isinstance(type, types.Array) and isinstance(type.dtype, types.Record) and function in containers.ALLOCATIONS:
+        shape = arguments[0] if arguments else keywords["shape"]
+        return containers.allocate_records(lowering, type, shape, containers.ALLOCATIONS[function])
+    if keywords:
+        return NotImplemented
+    if isinstance(type, (types.List, types.ListType)) and isinstance(type.dtype, containers.NUMBERS):
+        return _list(lowering, arguments, type)
+    if getattr(function, "__name__", "") == "literal_unroll":
+        return arguments[0]
+    if function is divmod:
+        return lowering.inline(quotient_and_remainder, arguments, lowering.frame.error_model)
+    if getattr(function, "__name__", "") == "empty_inferred":
+        return lowering.builder.allocate(type.dtype, [lowering.scalar(size) for size in arguments[0].values], "empty")
+    if function is tuple and isinstance(arguments[0], Items):
+        return arguments[0]
+    if function is isinstance:
+        classes = [item.value for item in (arguments[1].values if isinstance(arguments[1], Items) else [arguments[1]])]
+        return builder.constant(any(_is_instance(arguments[0], cls) for cls in classes))
+    if function is math.gamma and isinstance(arguments[0], Scalar):
+        return _computed(lowering, type, function, arguments, "{g} * {r} * digamma({0})")
+    if function is math.ldexp and isinstance(arguments[0], Scalar):
+        return _computed(lowering, type, function, arguments, "ldexp({g}, {1})")
+    if function is math.frexp and isinstance(arguments[0], (Constant, Scalar)):
+        mantissa = _computed(lowering, type[0], frexp_mantissa, arguments, "ldexp({g}, -frexp_exponent({0}))")
+        exponent = _computed(lowering, type[1], frexp_exponent, arguments, None)
+        return Items([mantissa, exponent], type)
+    if function is len and isinstance(arguments[0], NumberList):
+        return containers.length_of(lowering, arguments[0])
+    if function is len and isinstance(arguments[0], Fields):
+        return next(iter(arguments[0].parts.values())).axes[0].size
+    if function is len and isinstance(arguments[0], Static) and isinstance(arguments[0].value, str):
+        return builder.constant(len(arguments[0].value))
+    if function is bool and isinstance(arguments[0], NumberList):
+        return lowering.apply(operator.gt, [containers.length_of(lowering, arguments[0]), index_constant(0)], type)
+    if function is bool and isinstance(arguments[0], (Items, Static)):
+        value = arguments[0]
+        return builder.constant(bool(value.values if isinstance(value, Items) else value.value))
+    return NotImplemented
+
+
+def _list(lowering: Any, arguments: list[Any], type: types.Type) -> NumberList:
+    """Lowers a new list of the items of an array, a range, a tuple or another list."""
+    values = arguments[0] if arguments else None
+    if isinstance(values, Items):
+        return containers.new_list(lowering, type, values.values)
+    if isinstance(values, Range):
+        count = lowering.builder.index("max({0}, 0)", lowering.iterable(values).count, is_natural=True)
+        result = containers.list_of_size(lowering, type, count)
+        parts = [values.start, values.step, containers.items_of(lowering, result)]
+        lowering.inline(containers.range_items, parts)
+        return result
+    if isinstance(values, View) and len(values.axes) == 1:
+        return containers.list_of_array(lowering, type, values)
+    if values is None or isinstance(values, Static):  # List.empty_list has the type of the items as argument
+        return containers.new_list(lowering, type, [])
+    raise refuse(f"a list of {describe(values)} can't be differentiated", lowering.builder.location)
+
+
+def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[Any], partial: str | None) -> Scalar:
+    """Lowers a function of numbers whose derivative with respect to the first one is the text ``partial``."""
+    builder = lowering.builder
+    operands = [lowering.scalar(argument) for argument in arguments]
+    name = builder.bind(function, function.__name__)
+    text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(operands)))})"
+    is_real = isinstance(operands[0], Scalar) and operands[0].is_real
+    if partial is not None and is_real:
+        for word, value in (
+            ("digamma", scalar_rules.digamma),
+            ("ldexp", math.ldexp),
+            ("frexp_exponent", frexp_exponent),
+        ):
+            if word in partial:
+                partial = partial.replace(word, builder.bind(value, word))
+    partials = [partial if is_real else None, *[None] * (len(operands) - 1)]
+    return builder.compute(type, text, operands, scalar_rules.FUNCTION_COST, partials)  # type: ignore[no-any-return]
+
+
+def _is_instance(value: Any, cls: type) -> bool:
+    """Returns what Numba makes of ``isinstance``."""
+    return bool(ol_isinstance(type_of(value), type_of(Static(cls)))(None, None))

@@ -1,0 +1,307 @@
+"""The language of functions that are differentiated: constructs beyond numbers and arrays, and what is refused."""
+
+import math
+from collections import namedtuple
+
+import numba
+import numpy as np
+import pytest
+from numba import njit
+
+import fastgrad as fg
+from fastgrad.errors import DifferentiationError
+
+Pair = namedtuple("Pair", ["left", "right"])  # noqa: PYI024  # what programs for Numba use
+BODY = np.dtype([("mass", np.float64), ("kind", np.int64)])
+BODIES = np.array([(2.0, 1), (3.0, 0), (0.5, 1)], BODY)
+NESTED = ((1.0, (2.0, 3.0)), np.array([0.5, 1.5]))
+X = np.array([0.7, -1.3, 0.4])
+
+
+def swapped_pair(x):
+    pair = Pair(right=x[0] * x[1], left=x[2])
+    for _ in range(2):
+        pair = Pair(pair.right * x[0], pair.left)
+    return pair.left * pair[1] + pair.left
+
+
+def nested_constants(x):
+    return x[0] * NESTED[0][1][0] * x[1] + x[2] * NESTED[1][1] * NESTED[0][0]
+
+
+def rows_of_a_tuple(x):
+    total = 0.0
+    for part in (x, x[::-1] * 2.0, x * x):
+        total += part[0] * part[2]
+    return total
+
+
+@njit
+def total_of(first, *rest):
+    total = first
+    for value in rest:
+        total = total * value + 1.0
+    return total
+
+
+def starred(x):
+    values = (x[0], x[1], x[2])
+    return total_of(*values) * total_of(x[0], x[1]) + total_of(2.0, x[1], 3.0)
+
+
+def list_that_grows_and_shrinks(x):
+    stack = [x[0]]
+    for k in range(20):
+        stack.append(stack[-1] * x[k % 3] + 0.1)
+        if k % 3 == 2:
+            stack.pop(0)
+    stack.insert(1, x[1])
+    stack.extend(x)
+    stack.reverse()
+    stack[2] *= stack[0]
+    total = 0.0
+    for i, value in enumerate(stack):
+        total += value * (i + 1)
+    return total + sum(stack[1:4]) * len(stack)
+
+
+@njit
+def pushed(values, value):
+    values.append(value * values[0])
+    return values
+
+
+def list_that_a_helper_changes(x):
+    values = [x[0]]
+    same = values
+    for value in x:
+        pushed(values, value)
+    return (np.array(same) ** 2).sum() * values[-1]
+
+
+def list_in_each_iteration(x):
+    total = 0.0
+    for i in range(3):
+        values = [0.5] * 2
+        for k in range(i + 1):
+            values.append(x[k] * values[k])
+        total += values[-1] * values[i] * x[i]
+    return total
+
+
+def table_of_a_list(x):
+    weights = [value * value for value in x if value < 0.6] + [x[0]]
+    return np.array(weights).sum() * weights[0]
+
+
+def record_fields(x, bodies):
+    total = 0.0
+    for body in bodies:
+        total += body.mass * x[body.kind] ** 2
+    own = np.zeros((2, 2), BODY)
+    own[1, 0].mass = x[0] * x[1]
+    own[1]["mass"][1] = own[1, 0].mass * x[2]
+    return total + own["mass"].sum() * own[1, 1].mass
+
+
+def largest(x):
+    best = None
+    for value in x:
+        if best is None or value > best:
+            best = value
+    return best * best * x[0]
+
+
+def classes_and_texts(x, kind):
+    if kind == "square":
+        return x[0] * x[0] + (x[1] if isinstance(x[0], float) else 5.0)
+    return x[1] if len("abc") == 3 else x[2]
+
+
+def parts_of_a_float(x):
+    mantissa, exponent = math.frexp(x[0] * 100.0)
+    quotient, rest = divmod(x[1], x[2])
+    return math.ldexp(mantissa, 3) * exponent + quotient * rest + math.gamma(x[0] + 2.0)
+
+
+def searched(x):
+    total = 0.0
+    for i in range(3):
+        if x[i] < -1.0:
+            break
+        total += x[i] * x[i]
+    else:
+        total = 100.0
+    while total < 5.0:
+        total = total * 2.0 + x[0]
+    else:  # noqa: PLW0120  # the construct that is tested
+        total += x[2]
+    return total if 2 in (1, 2, len(x)) else x[1]
+
+
+def draws(x):
+    np.random.seed(3)
+    return np.random.normal(x[0], x[2]) * np.random.uniform(x[1], x[0]) + np.random.exponential(x[0] + 1.0)
+
+
+ARGUMENTS = {record_fields: (X, BODIES), classes_and_texts: (X, "square")}
+FUNCTIONS = [
+    *(
+        swapped_pair,
+        nested_constants,
+        rows_of_a_tuple,
+        starred,
+        list_that_grows_and_shrinks,
+        list_that_a_helper_changes,
+    ),
+    *(list_in_each_iteration, table_of_a_list, record_fields, largest, classes_and_texts),
+    *(parts_of_a_float, searched, draws),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_gradient_is_that_of_central_differences(function):
+    compiled = njit(function)
+    x, *others = ARGUMENTS.get(function, (X,))
+    value, gradient = fg.value_and_grad(compiled)(x, *others)
+    assert value == compiled(x, *others)
+    for i in range(len(x)):
+        step = np.zeros(3)
+        step[i] = 1e-5
+        slope = (compiled(x + step, *others) - compiled(x - step, *others)) / 2e-5
+        np.testing.assert_allclose(gradient[i], slope, rtol=1e-7, atol=1e-7)
+
+
+def test_forward_mode_of_a_list():
+    _, tangent = fg.jvp(njit(list_that_grows_and_shrinks), (X,), (np.ones(3),))
+    gradient = fg.grad(njit(list_that_grows_and_shrinks))(X)
+    np.testing.assert_allclose(tangent, gradient.sum(), rtol=1e-12)
+
+
+def test_index_beyond_a_list_is_an_error():
+    @njit
+    def beyond(x):
+        values = [x, x * x]
+        values.append(x)
+        return values[int(x)]
+
+    with pytest.raises(IndexError, match="list index"):
+        fg.grad(beyond)(7.0)
+
+
+def test_print_happens_once(capfd):
+    @njit
+    def shown(x):
+        y = x * x
+        print("y {}", y, 3, True)
+        return y * x
+
+    assert fg.grad(shown)(2.0) == 12.0
+    assert capfd.readouterr().out == "y {} 4.0 3 True\n"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "other"), [(np.int8, np.int8(100)), (np.uint8, np.uint8(200)), (np.int32, 2**31 - 1), (np.uint64, 3)]
+)
+def test_integers_overflow_as_in_the_function(dtype, other):
+    @njit
+    def wrapped(x, a, b):
+        c = a[0] + a[1] * b - a[2]
+        a[2] = c
+        return x * c + a[2] * x * (2**62 + 2**62)
+
+    arrays = [np.array([120, 100, 7]).astype(dtype) for _ in range(2)]
+    value, gradient = fg.value_and_grad(wrapped)(1.5, arrays[0], other)
+    assert value == wrapped(1.5, arrays[1], other)
+    assert gradient == value / 1.5
+
+
+def test_float32_is_computed_as_in_the_function():
+    @njit
+    def single(x):
+        c = np.float32(0.1) * np.float32(0.7) + np.float32(1e-8)
+        return x * c * np.float32(0.3) - x / np.float32(3.0)
+
+    x = np.float32(1.37)
+    value, gradient = fg.value_and_grad(single)(x)
+    assert value == single(x)
+    assert isinstance(gradient, float)
+
+
+def test_defaults_and_keywords():
+    def line_of_floats(x, slope=2.0, shift=None):
+        return x * x * slope if shift is None else x * slope + shift
+
+    gradient = fg.grad(njit(line_of_floats))
+    assert gradient(3.0) == 12.0
+    assert gradient(3.0, slope=5.0) == 30.0
+    assert gradient(shift=1.0, x=3.0) == 2.0
+
+
+@njit
+def recursive(x, n):
+    return x if n <= 0 else x * recursive(x, n - 1)
+
+
+def computed_message(x):
+    if x < 0.0:
+        raise ValueError("negative", x)
+    return x
+
+
+def caught(x):
+    try:
+        return 1.0 / x
+    except Exception:  # noqa: BLE001  # the one that Numba compiles
+        return x
+
+
+def with_block(x):
+    with numba.objmode(y="float64"):
+        y = math.gamma(x)
+    return y * x
+
+
+def grows_in_its_loop(x):
+    values = [x]
+    for value in values:
+        if len(values) < 3:
+            values.append(value * x)
+    return values[-1]
+
+
+def complex_number(x):
+    return (x * 1j).imag
+
+
+def recursion(x):
+    return recursive(x, int(x))
+
+
+def dictionary(x):
+    values = {1: x}
+    return values[1]
+
+
+def printed_array(x):
+    print(np.ones(2) * x)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (computed_message, "arguments|message"),
+        (caught, "try and except"),
+        (with_block, "with block"),
+        (grows_in_its_loop, "list whose length changes in a loop"),
+        (complex_number, "complex"),
+        (recursion, "recursive calls itself"),
+        (dictionary, "dictionary"),
+        (printed_array, "print of an array"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_refused_with_file_line_and_reason(function, reason):
+    with pytest.raises(DifferentiationError, match=rf"test_language.py:\d+: .*({reason})"):
+        fg.grad(njit(function))(1.5)
