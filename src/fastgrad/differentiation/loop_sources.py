@@ -108,6 +108,16 @@ def store_loops(ranks: tuple[int, int], function: Any) -> FunctionType:
     )
 
 
+@functools.lru_cache(maxsize=None)
+def draw_loops(rank: int, parameters: int, draw: Any) -> FunctionType:
+    """Returns the loops that draw each element of an array by ``draw`` of parameters."""
+    names = [f"p{number}" for number in range(parameters)]
+    lines = [f"def fill({', '.join(['target', *names])}):"]
+    lines += ["    " * (axis + 1) + f"for i{axis} in range(target.shape[{axis}]):" for axis in range(rank)]
+    lines += ["    " * (rank + 1) + f"target[{_indices(rank)}] = draw({', '.join(names)})", "    return 0", ""]
+    return loops_from_source("\n".join(lines), dtype="float64", draw=draw)
+
+
 _STARTS = {"sum": "zero", "prod": "zero + 1", "mean": "zero", "any": "False", "all": "True", "cumsum": "zero", "cumprod": "zero + 1"}
 _STEPS = {
     "sum": ["total += {x}"],

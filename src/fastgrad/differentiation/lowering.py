@@ -20,7 +20,7 @@ from numba.core.registry import cpu_target
 from fastgrad.differentiation import loop_sources, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
-from fastgrad.differentiation.front_end import TypedFunction, typed_function
+from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
     BeginLoop,
@@ -53,9 +53,11 @@ from fastgrad.differentiation.values import (
     Static,
     Step,
     leaves,
+    static_value,
     type_of,
 )
 from fastgrad.differentiation.views import Slice
+from fastgrad.errors import DifferentiationError
 
 MAX_DEPTH = 64
 """The limit on calls within calls: more is taken for recursion."""
@@ -218,9 +220,9 @@ class Lowering:
 
     def call_compiled(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers a call of a function that Numba compiled, with default values for arguments that are not given."""
-        signature = inspect.signature(function.py_func)
+        signature = inspect.signature(getattr(function, "py_func", function))
         if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
-            raise refuse(f"{function.py_func.__name__} takes *args", self.builder.location)
+            raise refuse(f"{function.__name__} takes *args", self.builder.location)
         bound = signature.bind(*arguments, **keywords)
         given = [
             bound.arguments[name] if name in bound.arguments else self._static(parameter.default)
@@ -352,7 +354,7 @@ class Lowering:
     @property
     def array_functions(self) -> Any:
         """The rules of NumPy's functions of arrays."""
-        from fastgrad.differentiation import array_functions
+        from fastgrad.differentiation import array_functions, numpy_functions  # noqa: F401  # the import adds rules
 
         return array_functions
 
@@ -619,7 +621,7 @@ class Lowering:
         if not any(isinstance(number, Scalar) and number.is_real for number in numbers):
             return [None] * len(numbers)
         name = scalar_rules.rule_name(function)
-        if name is None:
+        if function not in scalar_rules.PARTIALS and name is None:
             raise refuse(f"{describe(Static(function))} has no derivative", self.builder.location)
         dtypes = [
             int(number.value)
@@ -627,7 +629,7 @@ class Lowering:
             else np.dtype(str(type))
             for number in numbers
         ]
-        texts = scalar_rules.partials(name, tuple(dtypes))
+        texts = scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes))
         for text in texts:
             for word in words_of(text or ""):
                 if word in scalar_rules.FUNCTIONS_OF_TEXT:
@@ -725,8 +727,10 @@ class Lowering:
             return view_rules.transposed(array, list(range(len(array.axes)))[::-1])
         if attribute == "dtype":
             return Static(np.dtype(str(array.root.type.dtype)))
-        if attribute in ("real", "flat"):
-            return array if attribute == "real" else Method(array, "flat")
+        if attribute == "real":
+            return array
+        if attribute == "flat" and type_of(array).layout == "C":
+            return view_rules.reshaped(builder, array, [view_rules.size_of(builder, array)], True)
         return Method(array, attribute)
 
     # ---- loops -----------------------------------------------------------------------------------------------------
@@ -820,7 +824,7 @@ class Lowering:
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
-        builder = self.builder
+        builder, location = self.builder, self.builder.location
         type = types.unliteral(type)
         if isinstance(function, dispatcher.Dispatcher):
             if function in KEPT_CALLS:
@@ -832,8 +836,10 @@ class Lowering:
                     is_natural=True,
                 )
             return self.call_compiled(function, arguments, keywords)
-        if isinstance(function, FunctionType) and function.__module__.startswith("numba."):
-            raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+        if isinstance(function, np.ufunc) and len(arguments) > function.nin and function.nout == 1:
+            result = self.call(function, arguments[: function.nin], keywords, type, hint)
+            self.array_functions.assign(self, arguments[function.nin], result)
+            return arguments[function.nin]
         rule = self.array_functions.rule_of(function)
         if rule is not None:
             result = rule(self, arguments, keywords, type)
@@ -841,11 +847,20 @@ class Lowering:
                 return result
         if isinstance(function, builtin_type) and issubclass(function, BaseException):
             return Static(function)
+        is_known = scalar_rules.is_known(function)
         if function in RANDOM_DRAWS:
             return self._draw(function, arguments, keywords, type)
+        if not is_known:
+            types_of_keywords = {name: type_of(value) for name, value in keywords.items()}
+            compiled = implementation(function, [type_of(argument) for argument in arguments], types_of_keywords)
+            if compiled is not None:
+                try:
+                    return self.call_compiled(compiled, arguments, keywords)
+                except DifferentiationError as error:
+                    reason = str(error).rpartition(": ")[2]
+                    raise refuse(f"a call of {describe(Static(function))} can't be differentiated ({reason})", location) from None
         if keywords:
             raise refuse(f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location)
-        is_known = scalar_rules.rule_name(function) is not None or function in scalar_rules.WITHOUT_DERIVATIVE
         if is_known:
             return self._apply_function(function, arguments, type, hint)
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
@@ -898,16 +913,6 @@ KEPT_CALLS: set[Any] = {
 def words_of(text: str) -> list[str]:
     """Returns the identifiers in a text."""
     return re.findall(r"[A-Za-z_]\w*", text)
-
-
-def static_value(value: Any) -> Any:
-    """Returns the Python value of a known value, else None."""
-    if isinstance(value, (Constant, Static)):
-        return value.value
-    if isinstance(value, Items):
-        items = [static_value(item) for item in value.values]
-        return None if None in items else tuple(items)
-    return None
 
 
 def describe(value: Any) -> str:

@@ -135,3 +135,13 @@ def leaves(value: Any) -> list[Any]:
     if isinstance(value, Static) and value.value is None:
         return []
     return [value]
+
+
+def static_value(value: Any) -> Any:
+    """Returns the Python value of a known value, else None."""
+    if isinstance(value, (Constant, Static)):
+        return value.value
+    if isinstance(value, Items):
+        items = [static_value(item) for item in value.values]
+        return None if None in items else tuple(items)
+    return None
