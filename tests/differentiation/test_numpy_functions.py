@@ -7,7 +7,7 @@ import pytest
 from tests.differentiation.interpreted import value_and_gradients
 
 X = np.array([0.3, -1.2, 0.7, 1.9, -0.4, 1.1])
-Y = np.array([1.1, 0.4, -0.6, 0.8, 1.7, -0.2])
+Y = np.array([1.15, 0.45, -0.6, 0.8, 1.75, -0.2])
 P = np.array([0.5, 1.3, 2.1, 0.9, 1.6, 0.2])
 A = np.array([[1.2, 0.3, -0.5], [0.7, 2.1, 0.4], [-0.2, 0.6, 1.7]])
 B = np.array([[0.4, -1.1, 0.8], [1.3, 0.2, -0.7], [0.9, 0.5, 1.6]])
@@ -16,6 +16,11 @@ C = np.arange(24.0).reshape(2, 3, 4) % 7 / 3.0 - 0.9
 LONG = np.random.default_rng(1).standard_normal(40)
 S = A @ A.T + np.eye(3)
 NANS = np.array([0.3, np.nan, 0.7, -0.4])
+
+def _with_filled_diagonal(a):
+    np.fill_diagonal(a, a[0, 1])
+    return a * a
+
 
 ORDER = [
     (lambda x: np.sort(x), X),
@@ -95,13 +100,11 @@ MOVED = [
     (lambda c: np.ravel(c.T), C),
     (lambda c: np.transpose(c, (2, 0, 1)), C),
     (lambda c: c.transpose(1, 0, 2), C),
-    (lambda a: np.array_split(a, 2)[1], A),
     (lambda x: np.extract(x > 0.0, x), X),
     (lambda x: x[np.nonzero(x > 0.0)[0]], X),
     (lambda x: x[np.flatnonzero(x > 0.0)], X),
     (lambda x: np.where(x > 0.0)[0] * x[0], X),
-    (lambda a: np.fill_diagonal(a, 2.0) or a * a, A),
-    (lambda x: np.trim_zeros(np.maximum(x, 0.0)), X),
+    (lambda a: np.cov(a) * np.corrcoef(a), A),
 ]
 REDUCED = [
     (lambda a: np.sum(a, axis=0) * a.sum(1), A),
@@ -132,6 +135,7 @@ REDUCED = [
     (lambda x, y: np.trapezoid(y, x), X, Y),
 ]
 NUMERIC = [
+    (_with_filled_diagonal, A),
     (lambda x: np.diff(x), X),
     (lambda x: np.diff(x, 2), X),
     (lambda a: np.diff(a), A),
@@ -145,10 +149,9 @@ NUMERIC = [
     (lambda x, v: np.correlate(x, v), X, V),
     (lambda x, v: np.correlate(x, v, mode="full"), X, V),
     (lambda x, y: np.interp(x, np.array([-1.0, 0.0, 0.5, 1.0, 1.5, 3.0]), y), X, Y),
-    (lambda x, y: np.interp(0.3, x, y), np.sort(X), Y),
+    (lambda x, y: np.interp(0.35, x, y), np.sort(X), Y),
     (lambda x, y: np.vdot(x, y), X, Y),
     (lambda v: np.vander(v), V),
-    (lambda v: np.unwrap(v * 4.0), V),
     (lambda x: np.arange(0.1, x[3] - 0.05, 0.3) * x[0], X),
     (lambda x: np.arange(4.0) * x[0] + np.arange(3, -1.0, -1) * x[1], X),
     (lambda x: np.linspace(x[0], x[1], 4), X),

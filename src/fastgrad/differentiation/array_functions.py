@@ -15,7 +15,7 @@ import numpy as np
 from numba.core import types
 
 from fastgrad.differentiation import views as view_rules
-from fastgrad.differentiation.ir import INDEX, Constant, Operand, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.ir import INDEX, Operand, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.numpy_loops import choose
 from fastgrad.differentiation.loop_sources import element_loops, loops_from_source, reduction_loops, store_loops
 from fastgrad.differentiation.scalar_rules import PARTIALS, WITHOUT_DERIVATIVE, rule_name
@@ -183,7 +183,7 @@ def _filled(lowering: Any, shape: Any, value: Any, result_type: types.Type) -> V
 
 @register(np.ones, np.ones_like)
 def _ones(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    one = Constant(1, result_type.dtype)
+    one = lowering.builder.constant(True if isinstance(result_type.dtype, types.Boolean) else 1, result_type.dtype)
     return _filled(lowering, arguments[0] if arguments else keywords["shape"], one, result_type)
 
 

@@ -157,6 +157,22 @@ class _Frame:
         self.returns: list[tuple[Block, Any]] = []
 
 
+def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
+    """Returns the labels of blocks so that each comes after those that dominate it. Numba's order of a graph does not have that property."""
+    flow = ir_utils.compute_cfg_from_blocks(blocks)
+    order, visited, stack = [], {flow.entry_point()}, [(flow.entry_point(), flow.successors(flow.entry_point()))]
+    while stack:
+        label, successors = stack[-1]
+        after = next((after for after, _ in successors if after not in visited), None)
+        if after is None:
+            order.append(label)
+            stack.pop()
+        else:
+            visited.add(after)
+            stack.append((after, flow.successors(after)))
+    return order[::-1]
+
+
 class Lowering:
     """Lowers one function and all that it calls."""
 
@@ -241,7 +257,7 @@ class Lowering:
                     if statement.target.name in frame.definitions:
                         raise refuse(f"the variable {statement.target.name} is not in SSA form", statement.loc)
                     frame.definitions[statement.target.name] = statement.value
-        order = list(ir_utils.compute_cfg_from_blocks(blocks).topo_order())
+        order = _reverse_postorder(blocks)
         frame.reached.add(order[0])
         entry = builder.new_block()
         builder.jump(entry)
@@ -879,12 +895,16 @@ class Lowering:
     def _draw(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
         """Lowers a random draw of one number, which happens once."""
         builder = self.builder
-        values = [*arguments, *keywords.values()]
-        if not isinstance(type, (types.Float, types.Integer)) or keywords:
-            raise refuse("a random draw of an array can't be differentiated: draw its elements in a loop", builder.location)
-        operands = [self.scalar(value) for value in values]
+        if not isinstance(type, (types.Float, types.Integer, types.NoneType)) or keywords:
+            raise refuse(
+                "a random draw of an array can't be differentiated: draw its elements in a loop", builder.location
+            )
+        operands = [self.scalar(value) for value in arguments]
         name = builder.bind(function, "draw")
         text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(operands)))})"
+        if isinstance(type, types.NoneType):
+            builder.compute(types.boolean, text, operands, _NEVER_AGAIN)
+            return Static(None)
         if any(isinstance(operand, Scalar) and operand.is_real for operand in operands):
             raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
         return builder.compute(type, text, operands, _NEVER_AGAIN)

@@ -41,13 +41,15 @@ def inlined(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None
 for _name in (
     *("argsort", "sort", "median", "percentile", "nanmedian", "nanquantile", "nanpercentile", "flatnonzero", "extract"),
     *("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin", "nancumsum", "nancumprod", "ptp", "count_nonzero", "trace"),
-    *("roll", "tril", "triu", "diagflat", "eye", "kron", "convolve"),
+    *("unique", "partition", "allclose", "fill_diagonal", "resize", "roll", "tril", "triu", "diagflat", "eye", "kron", "convolve"),
 ):
     RULES[getattr(np, _name)] = inlined(getattr(numpy_loops, _name))
 for _name in ("inv", "det", "slogdet", "cholesky", "matrix_power", "pinv"):
     RULES[getattr(np.linalg, _name)] = inlined(getattr(linear_algebra, _name))
 RULES.update(
     {
+        np.cov: inlined(numpy_loops.cov, numpy_loops.cov_of_rows),
+        np.corrcoef: inlined(numpy_loops.corrcoef, numpy_loops.corrcoef_of_rows),
         np.identity: RULES[np.eye],
         np.quantile: inlined(numpy_loops.quantile_at, numpy_loops.quantiles_at),
         np.searchsorted: inlined(numpy_loops.searchsorted_number, numpy_loops.searchsorted_vector),
@@ -119,7 +121,7 @@ def _element_rule(function: Any) -> Rule:
 RULES.update({np.sinc: _element_rule(numpy_loops.sinc), np.nan_to_num: _element_rule(numpy_loops.nan_to_num)})
 
 
-@register(np.divmod, divmod)
+@register(np.divmod)
 def _divmod(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     functions = zip((operator.floordiv, operator.mod), result_type, strict=True)
     return Items([lowering.apply(function, arguments, type) for function, type in functions], result_type)

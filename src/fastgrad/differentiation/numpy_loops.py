@@ -23,13 +23,14 @@ def is_before(x, y):
 def argsort(a: 1, kind="quicksort"):
     """Returns the indices that sort ``a``; equal elements have the order of Numba's quicksort, or with "mergesort" their own."""
     order = np.arange(a.shape[0])
+    limit = 15 if kind == "quicksort" else a.shape[0]
     starts, stops = np.zeros(100, np.intp), np.zeros(100, np.intp)
     stops[0] = a.shape[0] - 1
     depth = 1
     while depth > 0:
         depth -= 1
         low, high = starts[depth], stops[depth]
-        while high - low >= 15 and kind == "quicksort":
+        while high - low >= limit:
             middle = (low + high) >> 1
             for step in range(3):  # the median of three becomes the pivot
                 left, right = (middle, high) if step == 1 else (low, middle)
@@ -153,23 +154,29 @@ def without_nan(a):
     return values if values.shape[0] > 0 else flat[:1].copy()
 
 
-def searchsorted_number(a: 1, v: 0, side="left"):
-    """Returns the place of ``v`` in the sorted array ``a``."""
+@numba.njit
+def place_of(a, v, is_right):
+    """Returns the number of elements of the sorted array ``a`` that are before ``v``; with ``is_right`` also of those that equal it."""
     low, high = 0, a.shape[0]
     while low < high:
         middle = (low + high) >> 1
-        if is_before(a[middle], v) or (side == "right" and not is_before(v, a[middle])):
+        if is_before(a[middle], v) or (is_right and not is_before(v, a[middle])):
             low = middle + 1
         else:
             high = middle
     return low
 
 
+def searchsorted_number(a: 1, v: 0, side="left"):
+    """Returns the place of ``v`` in the sorted array ``a``."""
+    return place_of(a, v, side == "right")
+
+
 def searchsorted_vector(a: 1, v: 1, side="left"):
     """Returns the places of the elements of ``v`` in the sorted array ``a``."""
     out = np.empty(v.shape[0], np.intp)
     for i in range(v.shape[0]):
-        out[i] = np.searchsorted(a, v[i], side)
+        out[i] = place_of(a, v[i], side == "right")
     return out
 
 
@@ -187,6 +194,20 @@ def nonzero(a: 1):
 def flatnonzero(a):
     """Returns the positions of elements other than 0 in the flattened array."""
     return np.nonzero(a.ravel())[0]
+
+
+def unique(ar):
+    """Returns the elements in ascending order, each once."""
+    values = np.sort(ar.ravel())
+    is_first = np.ones(values.shape[0], np.bool_)
+    for i in range(1, values.shape[0]):
+        is_first[i] = values[i] != values[i - 1]
+    return values[is_first]
+
+
+def partition(a: 1, kth):
+    """Returns a sorted copy, which is one of those that NumPy allows."""
+    return np.sort(a)
 
 
 def extract(condition, arr):
@@ -264,6 +285,64 @@ def nancumprod(a):
 
 
 # ---- other reductions -------------------------------------------------------------------------------------------
+
+
+def allclose(a, b, rtol=1e-05, atol=1e-08):
+    """True if all elements of two arrays of one shape are close."""
+    first, second = a.ravel(), b.ravel()
+    result = True
+    for i in range(first.shape[0]):
+        result = result and abs(first[i] - second[i]) <= atol + rtol * abs(second[i])
+    return result
+
+
+def cov(m: 1, y: 1):
+    """Returns the covariance matrix of two vectors."""
+    first, second = m - np.mean(m), y - np.mean(y)
+    scale = 1.0 / (m.shape[0] - 1)
+    both = scale * np.dot(first, second)
+    return np.array([[scale * np.dot(first, first), both], [both, scale * np.dot(second, second)]])
+
+
+def cov_of_rows(m: 2):
+    """Returns the covariance matrix of the rows."""
+    parts = np.empty(m.shape)
+    for i in range(m.shape[0]):
+        parts[i] = m[i] - np.mean(m[i])
+    return np.dot(parts, parts.T) * (1.0 / (m.shape[1] - 1))
+
+
+@numba.njit
+def correlations(c):
+    """Returns the correlations that belong to a covariance matrix."""
+    deviations = np.sqrt(np.diag(c))
+    return c / np.outer(deviations, deviations)
+
+
+def corrcoef(x: 1, y: 1):
+    """Returns the correlations of two vectors."""
+    return correlations(np.cov(x, y))
+
+
+def corrcoef_of_rows(x: 2):
+    """Returns the correlations of the rows."""
+    return correlations(np.cov(x))
+
+
+def fill_diagonal(a: 2, val: 0):
+    """Writes a number to the diagonal."""
+    for i in range(min(a.shape[0], a.shape[1])):
+        a[i, i] = val
+
+
+def resize(a, new_shape):
+    """Returns an array of another shape, which repeats the elements."""
+    flat = a.ravel()
+    out = np.empty(new_shape, a.dtype)
+    target = out.ravel()
+    for i in range(target.shape[0]):
+        target[i] = flat[i % flat.shape[0]]
+    return out
 
 
 def ptp(a):
@@ -387,15 +466,6 @@ def eye(N, M=None, k=0, dtype=None):
     return out
 
 
-def arange(start, stop, step):
-    """Returns the numbers from ``start`` to below ``stop``."""
-    n = max(0, int(math.ceil((stop - start) / step)))
-    out = np.empty(n)
-    for i in range(n):
-        out[i] = start + i * step
-    return out
-
-
 # ---- products ---------------------------------------------------------------------------------------------------
 
 
@@ -453,7 +523,7 @@ def interp_number(x: 0, xp: 1, fp: 1):
         return fp[0]
     if x >= xp[n - 1]:
         return fp[n - 1]
-    i = np.searchsorted(xp, x, "right") - 1
+    i = place_of(xp, x, True) - 1
     return (fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i]) * (x - xp[i]) + fp[i]
 
 

@@ -60,8 +60,6 @@ PARTIALS: dict[Any, list[str | None]] = {
     np.logaddexp2: ["({g} * 2.0 ** ({0} - {r}))", "({g} * 2.0 ** ({1} - {r}))"],
     np.deg2rad: [f"({{g}} * {math.pi / 180})"],
     np.rad2deg: [f"({{g}} * {180 / math.pi})"],
-    math.gamma: ["({g} * {r} * digamma({0}))"],
-    math.ldexp: ["({g} * 2.0 ** {1})", None],
 }
 """The cotangents of the operands of functions that the operation table does not have."""
 
