@@ -14,13 +14,20 @@ from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import INTERPRETED
 
 
-def value_and_gradients(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """Returns the value of a Python function and its gradients with respect to all arguments, which are floats or arrays of floats."""
+def value_and_gradients(function: Any, arguments: tuple[Any, ...], cotangent: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Returns the result of a Python function, and the cotangents of its arguments, which are floats or arrays of floats.
+
+    Args:
+        function: returns a float or an array.
+        arguments: of the function.
+        cotangent: of its result.
+    """
     lowered = lower(function, tuple(map(numba.typeof, arguments)))
     simplify(lowered)
-    mode = ReverseMode(lowered, ControlFlow(lowered), tuple(range(len(arguments))), 0)
+    mode = ReverseMode(lowered, ControlFlow(lowered), tuple(range(len(arguments))), None)
     derivative = mode.derivative(lambda value, cotangents: f"{value}, ({''.join(f'{text}, ' for text in cotangents)})")
     scope = {**derivative.scope, **INTERPRETED, "check_apart": transforms.check_apart}
     scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
     exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
-    return scope[derivative.name](*map(np.copy, arguments))
+    result = scope[derivative.name](*map(np.copy, arguments), cotangent)
+    return result[0], result[1]

@@ -189,7 +189,11 @@ class Lowering:
         self.result.arguments = arguments
         value = self._body(typed, arguments, error_model)
         self.result.result = typed.result
-        self.builder.block.end = Return(leaves(value), self.builder.location)
+        results = [
+            leaf if not isinstance(leaf, View) or leaf.has_slices() else self.array_functions.copy(self, [leaf], {}, types.none)
+            for leaf in leaves(value)
+        ]
+        self.builder.block.end = Return(results, self.builder.location)
 
     # ---- parameters ---------------------------------------------------------------------------------------
 

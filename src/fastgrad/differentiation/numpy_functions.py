@@ -123,8 +123,8 @@ RULES.update({np.sinc: _element_rule(numpy_loops.sinc), np.nan_to_num: _element_
 
 @register(np.divmod)
 def _divmod(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    functions = zip((operator.floordiv, operator.mod), result_type, strict=True)
-    return Items([lowering.apply(function, arguments, type) for function, type in functions], result_type)
+    functions = (operator.floordiv, operator.mod)
+    return Items([lowering.apply(function, arguments, result_type[number]) for number, function in enumerate(functions)], result_type)
 
 
 @register(np.real)
