@@ -16,8 +16,8 @@ from numba.core import types
 
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.ir import INDEX, Operand, Scalar, View, index_constant, refuse
-from fastgrad.differentiation.numpy_loops import choose
 from fastgrad.differentiation.loop_sources import element_loops, loops_from_source, reduction_loops, store_loops
+from fastgrad.differentiation.numpy_loops import choose
 from fastgrad.differentiation.scalar_rules import PARTIALS, WITHOUT_DERIVATIVE, rule_name
 from fastgrad.differentiation.values import Items, Iterable, Method, Range, Static, type_of
 

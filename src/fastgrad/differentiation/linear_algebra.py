@@ -230,5 +230,5 @@ def vector_norm(x: 1, ord: 0):
 
 def matrix_norm(x: 2, ord: 0):
     """Returns the norm of order 1, -1, inf or -inf of a matrix: the largest or smallest sum of a column or row."""
-    sums = np.sum(np.abs(x), 0) if ord == 1 or ord == -1 else np.sum(np.abs(x), 1)
+    sums = np.sum(np.abs(x), 0) if ord * ord == 1 else np.sum(np.abs(x), 1)
     return np.max(sums) if ord > 0 else np.min(sums)

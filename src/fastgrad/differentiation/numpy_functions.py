@@ -40,8 +40,34 @@ def inlined(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None
 
 for _name in (
     *("argsort", "sort", "median", "percentile", "nanmedian", "nanquantile", "nanpercentile", "flatnonzero", "extract"),
-    *("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin", "nancumsum", "nancumprod", "ptp", "count_nonzero", "trace"),
-    *("unique", "partition", "allclose", "fill_diagonal", "resize", "roll", "tril", "triu", "diagflat", "eye", "kron", "convolve"),
+    *(
+        "nansum",
+        "nanprod",
+        "nanmean",
+        "nanvar",
+        "nanstd",
+        "nanmax",
+        "nanmin",
+        "nancumsum",
+        "nancumprod",
+        "ptp",
+        "count_nonzero",
+        "trace",
+    ),
+    *(
+        "unique",
+        "partition",
+        "allclose",
+        "fill_diagonal",
+        "resize",
+        "roll",
+        "tril",
+        "triu",
+        "diagflat",
+        "eye",
+        "kron",
+        "convolve",
+    ),
 ):
     RULES[getattr(np, _name)] = inlined(getattr(numpy_loops, _name))
 for _name in ("inv", "det", "slogdet", "cholesky", "matrix_power", "pinv"):
@@ -57,7 +83,9 @@ RULES.update(
         np.diag: inlined(numpy_loops.diagonal_of, numpy_loops.diagonal_matrix),
         np.cross: inlined(numpy_loops.cross, numpy_loops.cross_of_rows),
         np.interp: inlined(numpy_loops.interp_number, numpy_loops.interp),
-        np.nonzero: inlined(numpy_loops.nonzero, convert=lambda places: Items([places], types.Tuple([type_of(places)]))),
+        np.nonzero: inlined(
+            numpy_loops.nonzero, convert=lambda places: Items([places], types.Tuple([type_of(places)]))
+        ),
         np.linalg.solve: inlined(linear_algebra.solve_matrix, linear_algebra.solve_vector),
     }
 )
@@ -69,7 +97,11 @@ METHODS["sort"] = inlined(numpy_loops.sort_vector, numpy_loops.sort_rows)
 def _lstsq(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     parts = inlined(linear_algebra.lstsq_matrix, linear_algebra.lstsq_vector)(lowering, arguments[:2], {}, result_type)
     unknown = Deferred("the rank or the singular values of lstsq")
-    return parts if parts is NotImplemented else Items([parts.values[0], Deferred("the residuals of lstsq"), unknown, unknown], result_type)
+    return (
+        parts
+        if parts is NotImplemented
+        else Items([parts.values[0], Deferred("the residuals of lstsq"), unknown, unknown], result_type)
+    )
 
 
 @register(np.linalg.norm)
@@ -122,9 +154,12 @@ RULES.update({np.sinc: _element_rule(numpy_loops.sinc), np.nan_to_num: _element_
 
 
 @register(np.divmod)
-def _divmod(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _divmod(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: Any) -> Any:
     functions = (operator.floordiv, operator.mod)
-    return Items([lowering.apply(function, arguments, result_type[number]) for number, function in enumerate(functions)], result_type)
+    return Items(
+        [lowering.apply(function, arguments, result_type[number]) for number, function in enumerate(functions)],
+        result_type,
+    )
 
 
 @register(np.real)
@@ -165,7 +200,11 @@ def _join_rule(axis: int | None, *, is_new: bool = False, least_rank: int = 1, c
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         given = arguments[1] if len(arguments) > 1 else keywords.get("axis", index_constant(0))
         number = static_value(given) if axis is None else axis
-        if not isinstance(arguments[0], Items) or not isinstance(number, int) or not all(map(rank_of, arguments[0].values)):
+        if (
+            not isinstance(arguments[0], Items)
+            or not isinstance(number, int)
+            or not all(map(rank_of, arguments[0].values))
+        ):
             return NotImplemented
         builder, parts = lowering.builder, arguments[0].values
         number %= rank_of(parts[0]) + is_new if axis is None else number + 1
@@ -200,7 +239,9 @@ def _append(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
     first, second, *axis = [*arguments, *keywords.values()]
     if not (rank_of(first) and rank_of(second)):
         return NotImplemented
-    parts = [first, second] if axis else [RULES[np.ravel](lowering, [part], {}, result_type) for part in (first, second)]
+    parts = (
+        [first, second] if axis else [RULES[np.ravel](lowering, [part], {}, result_type) for part in (first, second)]
+    )
     return RULES[np.concatenate](lowering, [Items(parts, result_type), *axis], {}, result_type)
 
 
@@ -225,12 +266,18 @@ RULES[np.fliplr] = _subview_rule(lambda rank: [FULL_SLICE, _BACKWARDS])
 
 def _least_rank_rule(rank: int) -> Rule:
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        return _of_rank(lowering, arguments[0], rank, False) if len(arguments) == 1 and rank_of(arguments[0]) else NotImplemented
+        return (
+            _of_rank(lowering, arguments[0], rank, False)
+            if len(arguments) == 1 and rank_of(arguments[0])
+            else NotImplemented
+        )
 
     return rule
 
 
-RULES.update({np.atleast_1d: _least_rank_rule(1), np.atleast_2d: _least_rank_rule(2), np.atleast_3d: _least_rank_rule(3)})
+RULES.update(
+    {np.atleast_1d: _least_rank_rule(1), np.atleast_2d: _least_rank_rule(2), np.atleast_3d: _least_rank_rule(3)}
+)
 
 
 @register(np.rot90)
@@ -365,7 +412,9 @@ def _draw_rule(function: Any) -> Rule:
         if not isinstance(result_type, types.Array):
             return lowering.inline(draw, [lowering.scalar(value) for value in values]) if values else NotImplemented
         array = RULES[np.empty](lowering, [size], {}, result_type)
-        lowering.inline(draw_loops(rank_of(array), len(values), draw), [array, *[lowering.scalar(value) for value in values]])
+        lowering.inline(
+            draw_loops(rank_of(array), len(values), draw), [array, *[lowering.scalar(value) for value in values]]
+        )
         return array
 
     return rule
@@ -382,4 +431,6 @@ def _shaped_draw_rule(draw: Any) -> Rule:
     return rule
 
 
-RULES.update({np.random.rand: _shaped_draw_rule(np.random.random), np.random.randn: _shaped_draw_rule(np.random.standard_normal)})
+RULES.update(
+    {np.random.rand: _shaped_draw_rule(np.random.random), np.random.randn: _shaped_draw_rule(np.random.standard_normal)}
+)

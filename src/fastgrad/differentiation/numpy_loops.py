@@ -3,6 +3,7 @@
 The annotation of a parameter is the rank of the array that the function takes; 0 is a number. Parameters without one take anything.
 """
 # mypy: ignore-errors
+# ruff: noqa: PLR0124, NPY002  # only NaN differs from itself; Numba has the legacy functions of NumPy
 
 from __future__ import annotations
 
@@ -205,11 +206,6 @@ def unique(ar):
     return values[is_first]
 
 
-def partition(a: 1, kth):
-    """Returns a sorted copy, which is one of those that NumPy allows."""
-    return np.sort(a)
-
-
 def extract(condition, arr):
     """Returns the elements for which the condition holds."""
     return arr.ravel()[condition.ravel() != 0]
@@ -287,13 +283,16 @@ def nancumprod(a):
 # ---- other reductions -------------------------------------------------------------------------------------------
 
 
-def allclose(a, b, rtol=1e-05, atol=1e-08):
-    """True if all elements of two arrays of one shape are close."""
-    first, second = a.ravel(), b.ravel()
-    result = True
-    for i in range(first.shape[0]):
-        result = result and abs(first[i] - second[i]) <= atol + rtol * abs(second[i])
-    return result
+def allclose(a: 1, b: 1, rtol=1e-05, atol=1e-08):
+    """True if all elements of two vectors are close."""
+    if a.shape[0] != b.shape[0]:
+        raise ValueError("operands could not be broadcast together")
+    n = 0
+    for i in range(a.shape[0]):
+        is_close = math.isfinite(b[i]) and abs(a[i] - b[i]) <= atol + rtol * abs(b[i])
+        if is_close or a[i] == b[i]:
+            n += 1
+    return n == a.shape[0]
 
 
 def cov(m: 1, y: 1):
@@ -457,7 +456,7 @@ def take(a, indices):
     return out.reshape(indices.shape)
 
 
-def eye(N, M=None, k=0, dtype=None):
+def eye(N, M=None, k=0):
     """Returns a matrix with ones on the diagonal ``k``."""
     columns = N if M is None else M
     out = np.zeros((N, columns))
