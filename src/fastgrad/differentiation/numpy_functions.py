@@ -56,7 +56,6 @@ for _name in (
     ),
     *(
         "unique",
-        "partition",
         "allclose",
         "fill_diagonal",
         "resize",
@@ -76,7 +75,7 @@ RULES.update(
     {
         np.cov: inlined(numpy_loops.cov, numpy_loops.cov_of_rows),
         np.corrcoef: inlined(numpy_loops.corrcoef, numpy_loops.corrcoef_of_rows),
-        np.identity: RULES[np.eye],
+        np.identity: inlined(numpy_loops.identity),
         np.quantile: inlined(numpy_loops.quantile_at, numpy_loops.quantiles_at),
         np.searchsorted: inlined(numpy_loops.searchsorted_number, numpy_loops.searchsorted_vector),
         np.repeat: inlined(numpy_loops.repeat_all, numpy_loops.repeat_each),

@@ -465,6 +465,11 @@ def eye(N, M=None, k=0):
     return out
 
 
+def identity(n):
+    """Returns the identity matrix."""
+    return np.eye(n)
+
+
 # ---- products ---------------------------------------------------------------------------------------------------
 
 
