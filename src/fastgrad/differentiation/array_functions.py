@@ -6,7 +6,6 @@ A rule is a function of (lowering, arguments, keyword arguments, Numba's type of
 from __future__ import annotations
 
 import builtins
-import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +17,8 @@ from numba.core import types
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.ir import INDEX, Constant, Operand, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.loop_sources import element_loops, loops_from_source, reduction_loops, store_loops
-from fastgrad.differentiation.scalar_rules import WITHOUT_DERIVATIVE, rule_name
+from fastgrad.differentiation.numpy_loops import choose
+from fastgrad.differentiation.scalar_rules import PARTIALS, WITHOUT_DERIVATIVE, rule_name
 from fastgrad.differentiation.values import Items, Iterable, Method, Range, Static, type_of
 
 Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]
@@ -34,14 +34,16 @@ def rule_of(function: Any) -> Rule | None:
         return None
 
 
-def _rule(*functions: Any, method: str | None = None) -> Callable[[Rule], Rule]:
-    def register(rule: Rule) -> Rule:
+def register(*functions: Any, method: str | None = None) -> Callable[[Rule], Rule]:
+    """Returns the decorator that makes a function the rule of ``functions`` and of a method of arrays."""
+
+    def add(rule: Rule) -> Rule:
         RULES.update(dict.fromkeys(functions, rule))
         if method is not None:
             METHODS[method] = rule
         return rule
 
-    return register
+    return add
 
 
 def call_method(
@@ -64,25 +66,28 @@ def _as_arrays(lowering: Any, operands: list[Any]) -> list[Any]:
     return [operand if isinstance(operand, View) else lowering.scalar(operand) for operand in operands]
 
 
-def _rank(value: Any) -> int:
+def rank_of(value: Any) -> int:
+    """Returns the number of axes of an array; 0 for anything else."""
     return len(value.axes) if isinstance(value, View) else 0
 
 
 def element_by_element(lowering: Any, function: Any, operands: list[Any], result_type: types.Type) -> Any:
     """Lowers a function of numbers that is applied to arrays, which broadcast."""
+    if function is operator.matmul:
+        return product(lowering, operands, {}, result_type)
     operands = _as_arrays(lowering, operands)
     if not isinstance(result_type, types.Array):
         raise refuse(f"{function} of arrays can't be differentiated", lowering.builder.location)
-    if rule_name(function) is None and function not in WITHOUT_DERIVATIVE and function is not _choose:
+    if rule_name(function) is None and function not in WITHOUT_DERIVATIVE and function not in PARTIALS:
         raise refuse(f"{function.__name__} of arrays can't be differentiated", lowering.builder.location)
-    ranks = tuple(_rank(operand) for operand in operands)
+    ranks = tuple(rank_of(operand) for operand in operands)
     return lowering.inline(element_loops(ranks, function, str(result_type.dtype)), operands)
 
 
 def update(lowering: Any, function: Any, target: View, value: Any) -> View:
     """Lowers an operator in place, such as ``target += value``; returns ``target``."""
     value = _apart(lowering, target, value)
-    lowering.inline(store_loops((len(target.axes), _rank(value)), function), [target, *_as_arrays(lowering, [value])])
+    lowering.inline(store_loops((len(target.axes), rank_of(value)), function), [target, *_as_arrays(lowering, [value])])
     return target
 
 
@@ -94,7 +99,7 @@ def assign(lowering: Any, target: View, value: Any) -> None:
         value = _apart(lowering, target, value)
     elif isinstance(value, Items):
         value = as_array(lowering, [value], {}, types.none)
-    lowering.inline(store_loops((len(target.axes), _rank(value)), None), [target, *_as_arrays(lowering, [value])])
+    lowering.inline(store_loops((len(target.axes), rank_of(value)), None), [target, *_as_arrays(lowering, [value])])
 
 
 def _apart(lowering: Any, target: View, value: Any) -> Any:
@@ -106,7 +111,7 @@ def _apart(lowering: Any, target: View, value: Any) -> Any:
     return copy(lowering, [value], {}, types.none) if may_overlap else value
 
 
-@_rule(np.copy, np.ascontiguousarray, method="copy")
+@register(np.copy, method="copy")
 def copy(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers a copy of an array."""
     (array,) = arguments
@@ -116,33 +121,26 @@ def copy(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_t
     return lowering.inline(element_loops((len(array.axes),), None, str(dtype)), [array])
 
 
-def _choose(condition: Any, if_true: Any, if_false: Any) -> Any:
-    return if_true if condition else if_false
-
-
-@_rule(np.where)
+@register(np.where)
 def _where(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if len(arguments) == 1:
+        return RULES[np.nonzero](lowering, arguments, keywords, result_type)
     if len(arguments) != 3 or keywords:
         return NotImplemented
     if not any(isinstance(argument, View) for argument in arguments):
-        return lowering.inline(numba.njit(_choose), [lowering.scalar(argument) for argument in arguments])
-    ranks = tuple(_rank(argument) for argument in arguments)
-    loops = element_loops(ranks, numba.njit(_choose), str(result_type.dtype))
+        return lowering.inline(choose, [lowering.scalar(argument) for argument in arguments])
+    ranks = tuple(rank_of(argument) for argument in arguments)
+    loops = element_loops(ranks, choose, str(result_type.dtype))
     return lowering.inline(loops, _as_arrays(lowering, arguments))
 
 
-@_rule(np.clip, method="clip")
+@register(np.clip, method="clip")
 def _clip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     result, low, high = [*arguments, *keywords.values()][:3]
     for bound, function in ((low, max), (high, min)):
         if not (isinstance(bound, Static) and bound.value is None):
             result = lowering.apply(function, [result, bound], result_type)
     return result
-
-
-@_rule(np.maximum, np.minimum, np.fmax, np.fmin)
-def _extremes(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    return NotImplemented
 
 
 def _extreme_rule(function: Any) -> Rule:
@@ -183,24 +181,32 @@ def _filled(lowering: Any, shape: Any, value: Any, result_type: types.Type) -> V
     return array
 
 
-@_rule(np.ones, np.ones_like)
+@register(np.ones, np.ones_like)
 def _ones(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    one = Constant(1, result_type.dtype)
+    one = lowering.builder.constant(True if isinstance(result_type.dtype, types.Boolean) else 1, result_type.dtype)
     return _filled(lowering, arguments[0] if arguments else keywords["shape"], one, result_type)
 
 
-@_rule(np.full, np.full_like)
+@register(np.full, np.full_like)
 def _full(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     value = arguments[1] if len(arguments) > 1 else keywords["fill_value"]
     return _filled(lowering, arguments[0], value, result_type)
 
 
-@_rule(np.array, np.asarray)
+@register(np.asarray, np.ascontiguousarray)
+def _as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    """Lowers the array itself if it is one of the result's type, else a copy."""
+    if isinstance(arguments[0], View) and type_of(arguments[0]) == result_type:
+        return arguments[0]
+    return as_array(lowering, arguments, keywords, result_type)
+
+
+@register(np.array)
 def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers an array of nested lists or tuples of numbers, or a copy of an array."""
     value, builder = arguments[0], lowering.builder
     if isinstance(value, View):
-        return copy(lowering, [value], {}, result_type)
+        return METHODS["astype"](lowering, [value], {}, result_type)
     if not isinstance(value, Items):
         return NotImplemented
     rows = value.values
@@ -224,17 +230,19 @@ def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
     return array
 
 
-@_rule(np.arange)
+@register(np.arange)
 def _arange(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if keywords.keys() - {"dtype"} or not all(isinstance(type_of(a), types.Integer) for a in arguments):
+    if keywords.keys() - {"dtype"}:
         return NotImplemented
-    bounds = [lowering.scalar(argument) for argument in arguments]
+    bounds = [lowering.scalar(argument) for argument in arguments[:3]]
     start, stop = (index_constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
     step = bounds[2] if len(bounds) > 2 else index_constant(1)
+    is_integer = all(isinstance(bound.type, types.Integer) for bound in bounds)
+    count = "(stop - start + step - 1) // step if step > 0 else (start - stop - step - 1) // -step"
     return lowering.inline(
         loops_from_source(
             "def arange(start, stop, step):\n"
-            "    n = max(0, (stop - start + step - 1) // step if step > 0 else (start - stop - step - 1) // -step)\n"
+            f"    n = max(0, {count if is_integer else 'int(np.ceil((stop - start) / step))'})\n"
             "    out = np.empty(n, dtype)\n"
             "    for i in range(n):\n"
             "        out[i] = start + i * step\n"
@@ -245,7 +253,7 @@ def _arange(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
     )
 
 
-@_rule(np.linspace)
+@register(np.linspace)
 def _linspace(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if len(arguments) + len(keywords) != 3:
         return NotImplemented
@@ -266,7 +274,7 @@ def _linspace(lowering: Any, arguments: list[Any], keywords: dict[str, Any], res
 # ---- other views --------------------------------------------------------------------------------------------------
 
 
-@_rule(np.transpose, method="transpose")
+@register(np.transpose, method="transpose")
 def _transpose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, *axes = arguments
     if not isinstance(array, View) or keywords:
@@ -276,37 +284,32 @@ def _transpose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
     return view_rules.transposed(array, numbers)
 
 
-def _contiguous(lowering: Any, array: View) -> View:
-    is_whole = array.is_whole() and array.root.type.layout == "C"
-    return array if is_whole else copy(lowering, [array], {}, types.none)
-
-
-@_rule(np.reshape, method="reshape")
+@register(np.reshape, method="reshape")
 def _reshape(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, *shape = arguments
     if not isinstance(array, View) or keywords:
         return NotImplemented
     sizes = shape[0].values if len(shape) == 1 and isinstance(shape[0], Items) else shape
     dims = [lowering.scalar(size) for size in sizes]
-    return view_rules.reshaped(lowering.builder, array, dims, array.root.type.layout == "C")
+    return view_rules.reshaped(lowering.builder, array, dims, type_of(array).layout == "C")
 
 
-@_rule(np.ravel, method="ravel")
+@register(np.ravel, method="ravel")
 def _ravel(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     (array,) = arguments
     if not isinstance(array, View):
         return NotImplemented
-    flat = _contiguous(lowering, array)
+    flat = array if type_of(array).layout == "C" else copy(lowering, [array], {}, types.none)
     return view_rules.reshaped(lowering.builder, flat, [view_rules.size_of(lowering.builder, flat)], True)
 
 
-@_rule(method="flatten")
+@register(method="flatten")
 def _flatten(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     fresh = copy(lowering, arguments, {}, types.none)
     return view_rules.reshaped(lowering.builder, fresh, [view_rules.size_of(lowering.builder, fresh)], True)
 
 
-@_rule(method="astype")
+@register(method="astype")
 def _astype(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array = arguments[0]
     dtype = result_type.dtype
@@ -315,13 +318,13 @@ def _astype(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
     return lowering.inline(element_loops((len(array.axes),), None, str(dtype)), [array])
 
 
-@_rule(method="item")
+@register(method="item")
 def _item(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array = arguments[0]
     return view_rules.load_element(lowering.builder, array, [index_constant(0)] * len(array.axes))
 
 
-@_rule(method="fill")
+@register(method="fill")
 def _fill(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     assign(lowering, arguments[0], arguments[1])
     return Static(None)
@@ -359,7 +362,7 @@ def _of_tuple(lowering: Any, function: Any, arguments: list[Any], result_type: t
     return result
 
 
-@_rule(builtins.sum)
+@register(builtins.sum)
 def _builtin_sum(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if isinstance(arguments[0], Items) and len(arguments) == 1:
         return _of_tuple(lowering, operator.add, arguments, result_type)
@@ -400,21 +403,24 @@ _PRODUCTS = {
 }
 
 
-@_rule(np.dot, operator.matmul, method="dot")
+@register(np.dot, np.vdot, operator.matmul, method="dot")
 def product(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers a product of vectors and matrices."""
     first, second = arguments[:2]
-    ranks = (_rank(first), _rank(second))
-    if ranks not in _PRODUCTS or len(arguments) != 2:
+    ranks = (rank_of(first), rank_of(second))
+    if len(arguments) == 3:
+        assign(lowering, arguments[2], product(lowering, arguments[:2], keywords, result_type))
+        return arguments[2]
+    if ranks not in _PRODUCTS:
         return lowering.apply(operator.mul, arguments, result_type) if 0 in ranks else NotImplemented
     dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type
     return lowering.inline(loops_from_source(_PRODUCTS[ranks], dtype=str(dtype)), [first, second])
 
 
-@_rule(np.outer)
+@register(np.outer)
 def _outer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     first, second = arguments
-    if (_rank(first), _rank(second)) != (1, 1):
+    if (rank_of(first), rank_of(second)) != (1, 1):
         return NotImplemented
     builder = lowering.builder
     columns = view_rules.subview(builder, first, [view_rules.FULL_SLICE, view_rules.NEW_AXIS])
@@ -424,14 +430,14 @@ def _outer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
 # ---- iteration ------------------------------------------------------------------------------------------------------
 
 
-@_rule(range, numba.prange)
+@register(range, numba.prange)
 def _range(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     bounds = [lowering.scalar(argument) for argument in arguments]
     start, stop = (index_constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
     return Range(start, stop, bounds[2] if len(bounds) == 3 else index_constant(1))
 
 
-@_rule(len)
+@register(len)
 def _len(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     (value,) = arguments
     if isinstance(value, Items):
@@ -441,7 +447,7 @@ def _len(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_t
     return value.axes[0].size if isinstance(value, View) and value.axes else NotImplemented
 
 
-@_rule(enumerate)
+@register(enumerate)
 def _enumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     items = lowering.iterable(arguments[0])
     start = lowering.scalar(arguments[1]) if len(arguments) > 1 else index_constant(0)
@@ -454,7 +460,7 @@ def _enumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
     return Iterable(items.count, pair)
 
 
-@_rule(zip)
+@register(zip)
 def _zip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     parts = [lowering.iterable(argument) for argument in arguments]
     count = parts[0].count
@@ -468,7 +474,7 @@ def _zip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_t
     return Iterable(count, row)
 
 
-@_rule(np.ndindex)
+@register(np.ndindex)
 def _ndindex(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     builder = lowering.builder
     shape = arguments[0].values if len(arguments) == 1 and isinstance(arguments[0], Items) else arguments
@@ -485,7 +491,7 @@ def _ndindex(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
     return Iterable(view_rules.product(builder, dims), indices)
 
 
-@_rule(slice)
+@register(slice)
 def _slice(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     bounds = [
         None if isinstance(argument, Static) and argument.value is None else lowering.scalar(argument)
@@ -495,7 +501,7 @@ def _slice(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
     return Static(view_rules.Slice(start, stop, bounds[2] if len(bounds) == 3 else None))
 
 
-@_rule(tuple)
+@register(tuple)
 def _tuple(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     return arguments[0] if isinstance(arguments[0], Items) else NotImplemented
 
@@ -548,5 +554,3 @@ def assign_selected(lowering: Any, array: View, indices: list[Any], value: Any) 
     source = "\n".join([*lines, "    return at", ""])
     lowering.inline(loops_from_source(source, dtype=str(array.root.type.dtype)), [array, index, value])
 
-
-_ = functools

@@ -101,29 +101,24 @@ class Emitter:
         """Returns the text of a view of an array."""
         if view.is_whole():
             return view.root.name
-        if not view.is_plain():
-            raise refuse("this view of an array must be copied first to be differentiated", view.root.location)
-        indices, order = [], []
-        axes = {axis.root_axis: (number, axis) for number, axis in enumerate(view.axes) if axis.root_axis is not None}
+        if not view.has_slices():
+            raise refuse("an array that repeats elements can't be passed on here; copy it", view.root.location)
+        numbers = {axis.root_axis: number for number, axis in enumerate(view.axes)}
+        indices, sizes, order = [], [], []
         for root_axis, start in enumerate(view.starts):
-            if root_axis not in axes:
-                indices.append(self.operand(start))
+            first = self.operand(start)
+            if root_axis not in numbers:
+                indices.append(first)
                 continue
-            number, axis = axes[root_axis]
-            order.append(number)
-            first, step, size = self.operand(start), axis.step, self.operand(axis.size)
-            if is_constant(step, 1):
-                indices.append(f"{first}:{first} + {size}")
-            else:
-                raise_if = self.operand(step)
-                indices.append(f"{first}::{raise_if}")
+            order.append(numbers[root_axis])
+            axis = view.axes[order[-1]]
+            size, is_dense = self.operand(axis.size), is_constant(axis.step, 1)
+            indices.append(f"{first}:{first} + {size}" if is_dense else f"{first}::{self.operand(axis.step)}")
+            sizes.append(f":{size}")
         text = f"{view.root.name}[{', '.join(indices)}]"
-        if order != sorted(order):
-            text = f"np.transpose({text})" if order == sorted(order, reverse=True) else text
-        steps = [axis for axis in view.axes if axis.root_axis is not None and not is_constant(axis.step, 1)]
-        if steps:
-            text = f"{text}[{', '.join(f':{self.operand(view.axes[number].size)}' for number in order)}]"
-        return text
+        if not all(is_constant(axis.step, 1) for axis in view.axes):
+            text = f"{text}[{', '.join(sizes)}]"
+        return text if order == sorted(order) else f"np.transpose({text}, {tuple(map(order.index, range(len(order))))})"
 
     # ---- forward order ------------------------------------------------------------------------------------------
 

@@ -154,7 +154,7 @@ class Expressions:
     @property
     def array_functions(self) -> Any:
         """The rules of NumPy's functions of arrays."""
-        from fastgrad.differentiation import array_functions
+        from fastgrad.differentiation import array_functions, numpy_functions  # noqa: F401  # the import adds rules
 
         return array_functions
 
@@ -383,7 +383,7 @@ class Expressions:
         if not any(isinstance(number, Scalar) and number.is_real for number in numbers):
             return [None] * len(numbers)
         name = scalar_rules.rule_name(function)
-        if name is None:
+        if function not in scalar_rules.PARTIALS and name is None:
             raise refuse(f"{describe(Static(function))} has no derivative", self.builder.location)
         dtypes = [
             int(number.value)
@@ -391,7 +391,7 @@ class Expressions:
             else np.dtype(str(type))
             for number in numbers
         ]
-        texts = scalar_rules.partials(name, tuple(dtypes))
+        texts = scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes))
         for text in texts:
             for word in words_of(text or ""):
                 if word in scalar_rules.FUNCTIONS_OF_TEXT:
@@ -560,6 +560,8 @@ class Expressions:
             return view_rules.transposed(array, list(range(len(array.axes)))[::-1])
         if attribute == "dtype":
             return Static(np.dtype(str(array.root.type.dtype)))
-        if attribute in ("real", "flat"):
-            return array if attribute == "real" else Method(array, "flat")
+        if attribute == "real":
+            return array
+        if attribute == "flat" and type_of(array).layout == "C":
+            return view_rules.reshaped(builder, array, [view_rules.size_of(builder, array)], True)
         return Method(array, attribute)

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from numba.core import bytecode, compiler, ir, types
 from numba.core.compiler_machinery import PassManager
+from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import NopythonTypeInference
+from numba.core.typing.templates import _OverloadFunctionTemplate
 from numba.core.untyped_passes import ExtractByteCode, FixupArgs
 
 from fastgrad.differentiation.ir import refuse
@@ -39,6 +41,25 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
         passes.add_pass(NopythonTypeInference, "type inference")
         passes.finalize()
         return [passes]
+
+
+def implementation(function: Any, arguments: list[types.Type], keywords: dict[str, types.Type]) -> Any:
+    """Returns the dispatcher of the Python function by which Numba implements ``function`` for arguments of these types, or None."""
+    typing = cpu_target.typing_context
+    try:
+        templates = getattr(typing.resolve_value_type(function), "templates", ())
+    except (NumbaError, TypeError):
+        return None
+    for template in templates:
+        if not issubclass(template, _OverloadFunctionTemplate):
+            continue
+        try:
+            dispatcher, _ = template(typing)._get_impl(tuple(arguments), keywords)
+        except NumbaError:
+            continue
+        if dispatcher is not None:
+            return dispatcher
+    return None
 
 
 @functools.lru_cache(maxsize=512)

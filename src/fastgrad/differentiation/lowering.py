@@ -18,7 +18,7 @@ from fastgrad.differentiation import containers, loop_sources, python_functions,
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.expressions import Expressions, quoted
-from fastgrad.differentiation.front_end import TypedFunction, typed_function
+from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
     BeginLoop,
@@ -63,6 +63,7 @@ from fastgrad.differentiation.values import (
     type_of,
 )
 from fastgrad.differentiation.views import Slice
+from fastgrad.errors import DifferentiationError
 
 _NEVER_AGAIN = 10**6
 """The cost of a number that must not be computed twice, such as a random draw."""
@@ -159,7 +160,11 @@ class Lowering(Expressions):
         self.result.arguments = arguments
         value = self._body(typed, arguments, error_model)
         self.result.result = typed.result
-        self.builder.block.end = Return(leaves(value), self.builder.location)
+        results = [
+            leaf if not isinstance(leaf, View) or leaf.has_slices() else self.array_functions.copy(self, [leaf], {}, types.none)
+            for leaf in leaves(value)
+        ]
+        self.builder.block.end = Return(results, self.builder.location)
 
     # ---- parameters ---------------------------------------------------------------------------------------
 
@@ -220,7 +225,7 @@ class Lowering(Expressions):
 
     def call_compiled(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers a call of a function that Numba compiled, with default values for arguments that are not given."""
-        signature = inspect.signature(function.py_func)
+        signature = inspect.signature(getattr(function, "py_func", function))
         bound = signature.bind(*arguments, **keywords)
         given = []
         for name, parameter in signature.parameters.items():
@@ -612,7 +617,7 @@ class Lowering(Expressions):
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
-        builder = self.builder
+        builder, location = self.builder, self.builder.location
         type = types.unliteral(type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
@@ -634,8 +639,10 @@ class Lowering(Expressions):
         result = python_functions.call(self, function, arguments, keywords, type)
         if result is not NotImplemented:
             return result
-        if isinstance(function, FunctionType) and function.__module__.startswith("numba."):
-            raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+        if isinstance(function, np.ufunc) and len(arguments) > function.nin and function.nout == 1:
+            result = self.call(function, arguments[: function.nin], keywords, type, hint)
+            self.array_functions.assign(self, arguments[function.nin], result)
+            return arguments[function.nin]
         rule = self.array_functions.rule_of(function)
         if rule is not None:
             result = rule(self, arguments, keywords, type)
@@ -643,13 +650,22 @@ class Lowering(Expressions):
                 return result
         if isinstance(function, builtin_type) and issubclass(function, BaseException):
             return Static(function)
+        is_known = scalar_rules.is_known(function)
         if function in RANDOM_DRAWS:
             return self._draw(function, arguments, keywords, type)
+        if not is_known:
+            types_of_keywords = {name: type_of(value) for name, value in keywords.items()}
+            compiled = implementation(function, [type_of(argument) for argument in arguments], types_of_keywords)
+            if compiled is not None:
+                try:
+                    return self.call_compiled(compiled, arguments, keywords)
+                except DifferentiationError as error:
+                    reason = str(error).rpartition(": ")[2]
+                    raise refuse(f"a call of {describe(Static(function))} can't be differentiated ({reason})", location) from None
         if keywords:
             raise refuse(
                 f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location
             )
-        is_known = scalar_rules.rule_name(function) is not None or function in scalar_rules.WITHOUT_DERIVATIVE
         if is_known:
             return self._apply_function(function, arguments, type, hint)
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
@@ -678,7 +694,7 @@ class Lowering(Expressions):
 
     def _plain(self, view: View) -> View:
         """Returns a view, or its copy if no slices of its root give it."""
-        return view if view.is_plain() else self.array_functions.copy(self, [view], {}, types.none)
+        return view if view.has_slices() else self.array_functions.copy(self, [view], {}, types.none)
 
     def _apply_function(self, function: Any, arguments: list[Any], type: types.Type, hint: str) -> Any:
         is_conversion = function in (int, float, bool) and len(arguments) == 1

@@ -37,6 +37,7 @@ OPERATORS: dict[Any, str] = {
     np.float32: "float",
     np.fabs: "fabs",
     np.conjugate: "positive",
+    np.float_power: "power",
 }
 """The names of the rules of operators and functions whose own names differ."""
 
@@ -52,6 +53,15 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
     ]
 )
 """The functions of numbers that are constant but for jumps."""
+
+PARTIALS: dict[Any, list[str | None]] = {
+    np.cbrt: ["({g} / (3.0 * {r} * {r}))"],
+    np.logaddexp: ["({g} * exp({0} - {r}))", "({g} * exp({1} - {r}))"],
+    np.logaddexp2: ["({g} * 2.0 ** ({0} - {r}))", "({g} * 2.0 ** ({1} - {r}))"],
+    np.deg2rad: [f"({{g}} * {math.pi / 180})"],
+    np.rad2deg: [f"({{g}} * {180 / math.pi})"],
+}
+"""The cotangents of the operands of functions that the operation table does not have."""
 
 CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
 _COSTS = {
@@ -86,7 +96,12 @@ def _is_known_function(function: Any) -> bool:
     return function is getattr(math, name, None) or function is getattr(np, name, None)
 
 
-@functools.lru_cache(maxsize=None)
+def is_known(function: Any) -> bool:
+    """True if ``function`` is a function of numbers with a rule."""
+    return rule_name(function) is not None or function in WITHOUT_DERIVATIVE or function in PARTIALS
+
+
+@functools.cache
 def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[str | None]:
     """Returns the text of the cotangent of each operand of a function of numbers; None if it is 0.
 

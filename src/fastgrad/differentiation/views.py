@@ -38,7 +38,7 @@ NEW_AXIS, ALL_AXES = object(), object()
 def slice_bound(bound, size):  # type: ignore[no-untyped-def]
     """Returns the position of a slice's bound within an axis: negative bounds count from the end."""
     bound = bound + size if bound < 0 else bound
-    return 0 if bound < 0 else size if bound > size else bound
+    return 0 if bound < 0 else min(bound, size)
 
 
 @numba.njit
@@ -180,19 +180,32 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
         dims: the new sizes.
         is_contiguous: whether Numba's type says that the view is contiguous in C order.
     """
-    if not is_contiguous or not view.is_whole():
-        raise refuse("a reshape of a part of an array can't be differentiated; copy the part first", builder.location)
+    if not is_contiguous:
+        raise refuse("a reshape of an array that is not contiguous can't be differentiated; copy it first", builder.location)
     unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
     if unknown:
         total = size_of(builder, view)
         known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
         dims = list(dims)
         dims[unknown[0]] = builder.index("({0} // {1})", total, known, cost=4, is_natural=True)
-    source = view.root
+    if view.is_whole():
+        return View.whole(_reshaped_root(builder, view.root, dims))
+    sizes = view.root.dims
+    strides = [product(builder, sizes[axis + 1 :]) for axis in range(len(sizes))]
+    start: Operand = index_constant(0)
+    for position, stride in zip(view.starts, strides, strict=True):
+        start = _sum(builder, start, builder.index("({0} * {1})", position, stride))
+    flat = _reshaped_root(builder, view.root, [product(builder, sizes)])
+    axes = [Axis(0, product(builder, dims[axis + 1 :]), size) for axis, size in enumerate(dims)]
+    return View(flat, [start], axes)
+
+
+def _reshaped_root(builder: Builder, source: Root, dims: list[Operand]) -> Root:
+    """Returns the elements of a contiguous root as a root of other sizes."""
     root = builder.root(types.Array(source.type.dtype, len(dims), "C"), "reshaped", source.name, dims)
     root.source = source
     builder.block.statements.append(Reshape(builder.location, root))
-    return View.whole(root)
+    return root
 
 
 def size_of(builder: Builder, view: View) -> Operand:

@@ -1,0 +1,435 @@
+"""Rules of NumPy's functions that join arrays, give other views, or are the loops of ``numpy_loops.py`` and ``linear_algebra.py``."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.core import types
+
+from fastgrad.differentiation import linear_algebra, numpy_loops
+from fastgrad.differentiation import views as view_rules
+from fastgrad.differentiation.array_functions import METHODS, RULES, Rule, assign, copy, rank_of, register, selected
+from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, index_constant
+from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, draw_loops, element_loops
+from fastgrad.differentiation.values import Deferred, Items, Iterable, static_value, type_of
+from fastgrad.differentiation.views import FULL_SLICE, NEW_AXIS, Slice
+
+# ---- functions that are loops -----------------------------------------------------------------------------------
+
+
+def inlined(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None = None) -> Rule:
+    """Returns the rule that lowers the first of ``functions`` that takes arrays of the ranks of the arguments."""
+
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        for function in functions:
+            names = function.__code__.co_varnames[: function.__code__.co_argcount]
+            if len(arguments) > len(names) or keywords.keys() - set(names):
+                continue
+            given = {**dict(zip(names, arguments, strict=False)), **keywords}
+            ranks = {name: rank for name, rank in function.__annotations__.items() if name in given}
+            if all(rank_of(given[name]) == int(rank) for name, rank in ranks.items()):
+                result = lowering.call_compiled(function, arguments, keywords)
+                return result if convert is None else convert(result)
+        return NotImplemented
+
+    return rule
+
+
+for _name in (
+    *("argsort", "sort", "median", "percentile", "nanmedian", "nanquantile", "nanpercentile", "flatnonzero", "extract"),
+    *(
+        "nansum",
+        "nanprod",
+        "nanmean",
+        "nanvar",
+        "nanstd",
+        "nanmax",
+        "nanmin",
+        "nancumsum",
+        "nancumprod",
+        "ptp",
+        "count_nonzero",
+        "trace",
+    ),
+    *(
+        "unique",
+        "allclose",
+        "fill_diagonal",
+        "resize",
+        "roll",
+        "tril",
+        "triu",
+        "diagflat",
+        "eye",
+        "kron",
+        "convolve",
+    ),
+):
+    RULES[getattr(np, _name)] = inlined(getattr(numpy_loops, _name))
+for _name in ("inv", "det", "slogdet", "cholesky", "matrix_power", "pinv"):
+    RULES[getattr(np.linalg, _name)] = inlined(getattr(linear_algebra, _name))
+RULES.update(
+    {
+        np.cov: inlined(numpy_loops.cov, numpy_loops.cov_of_rows),
+        np.corrcoef: inlined(numpy_loops.corrcoef, numpy_loops.corrcoef_of_rows),
+        np.identity: inlined(numpy_loops.identity),
+        np.quantile: inlined(numpy_loops.quantile_at, numpy_loops.quantiles_at),
+        np.searchsorted: inlined(numpy_loops.searchsorted_number, numpy_loops.searchsorted_vector),
+        np.repeat: inlined(numpy_loops.repeat_all, numpy_loops.repeat_each),
+        np.diag: inlined(numpy_loops.diagonal_of, numpy_loops.diagonal_matrix),
+        np.cross: inlined(numpy_loops.cross, numpy_loops.cross_of_rows),
+        np.interp: inlined(numpy_loops.interp_number, numpy_loops.interp),
+        np.nonzero: inlined(
+            numpy_loops.nonzero, convert=lambda places: Items([places], types.Tuple([type_of(places)]))
+        ),
+        np.linalg.solve: inlined(linear_algebra.solve_matrix, linear_algebra.solve_vector),
+    }
+)
+METHODS.update({name: RULES[getattr(np, name)] for name in ("argsort", "repeat", "nonzero", "ptp", "searchsorted")})
+METHODS["sort"] = inlined(numpy_loops.sort_vector, numpy_loops.sort_rows)
+
+
+@register(np.linalg.lstsq)
+def _lstsq(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    parts = inlined(linear_algebra.lstsq_matrix, linear_algebra.lstsq_vector)(lowering, arguments[:2], {}, result_type)
+    unknown = Deferred("the rank or the singular values of lstsq")
+    return (
+        parts
+        if parts is NotImplemented
+        else Items([parts.values[0], Deferred("the residuals of lstsq"), unknown, unknown], result_type)
+    )
+
+
+@register(np.linalg.norm)
+def _norm(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, *rest = [*arguments, *keywords.values()]
+    order = static_value(rest[0]) if rest else None
+    if not rest or (order is None and rank_of(array) == 1 and not hasattr(rest[0], "type")):
+        return lowering.inline(linear_algebra.norm, [array])
+    if rank_of(array) == 2 and order not in (1, -1, np.inf, -np.inf):
+        return NotImplemented
+    return inlined(linear_algebra.vector_norm, linear_algebra.matrix_norm)(lowering, [array, rest[0]], {}, result_type)
+
+
+@register(np.take, method="take")
+def _take(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, indices = arguments[:2]
+    axis = arguments[2] if len(arguments) > 2 else keywords.get("axis")
+    if axis is None or static_value(axis) is None:
+        return inlined(numpy_loops.take_number, numpy_loops.take)(lowering, [array, indices], {}, result_type)
+    if rank_of(indices) != 1:
+        return NotImplemented
+    order = list(range(len(array.axes)))
+    number = static_value(axis) % len(order)
+    order[0], order[number] = order[number], order[0]
+    result = selected(lowering, view_rules.transposed(array, order), [indices], result_type)
+    return copy(lowering, [view_rules.transposed(result, order)], {}, result_type)
+
+
+@register(np.select)
+def _select(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    conditions, choices = arguments[0].values, arguments[1].values
+    result = arguments[2] if len(arguments) > 2 else keywords.get("default", index_constant(0))
+    for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
+        result = RULES[np.where](lowering, [condition, choice, result], {}, result_type)
+    return result
+
+
+def _element_rule(function: Any) -> Rule:
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if len(arguments) != 1 or keywords:
+            return NotImplemented
+        if rank_of(arguments[0]) == 0:
+            return lowering.call_compiled(function, [lowering.scalar(arguments[0])], {})
+        return lowering.inline(element_loops((rank_of(arguments[0]),), function, str(result_type.dtype)), arguments)
+
+    return rule
+
+
+RULES.update({np.sinc: _element_rule(numpy_loops.sinc), np.nan_to_num: _element_rule(numpy_loops.nan_to_num)})
+
+
+@register(np.divmod)
+def _divmod(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: Any) -> Any:
+    functions = (operator.floordiv, operator.mod)
+    return Items(
+        [lowering.apply(function, arguments, result_type[number]) for number, function in enumerate(functions)],
+        result_type,
+    )
+
+
+@register(np.real)
+def _real(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    return arguments[0]
+
+
+# ---- joins ------------------------------------------------------------------------------------------------------
+
+
+def _join(lowering: Any, parts: list[View], axis: int, result_type: types.Type) -> View:
+    """Lowers the concatenation of arrays of one rank along an axis."""
+    builder = lowering.builder
+    bounds: list[Operand] = [index_constant(0)]
+    for part in parts:
+        bounds.append(builder.index("({0} + {1})", bounds[-1], part.axes[axis].size))
+    dims = [each.size for each in parts[0].axes]
+    dims[axis] = bounds[-1]
+    result = builder.allocate(result_type.dtype, dims, "empty")
+    for part, start, stop in zip(parts, bounds, bounds[1:], strict=False):
+        place = view_rules.subview(builder, result, [FULL_SLICE] * axis + [Slice(start, stop, None)])
+        for target, source in zip(place.axes, part.axes, strict=True):
+            target.size = source.size if target.root_axis == axis else target.size
+        assign(lowering, place, part)
+    return result
+
+
+def _join_rule(axis: int | None, *, is_new: bool = False, least_rank: int = 1, columns: bool = False) -> Rule:
+    """Returns the rule of a function that joins arrays.
+
+    Args:
+        axis: along which; None if it is an argument.
+        is_new: whether the axis is a new one.
+        least_rank: vectors become arrays of at least this rank.
+        columns: whether vectors are columns, not rows.
+    """
+
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        given = arguments[1] if len(arguments) > 1 else keywords.get("axis", index_constant(0))
+        number = static_value(given) if axis is None else axis
+        if (
+            not isinstance(arguments[0], Items)
+            or not isinstance(number, int)
+            or not all(map(rank_of, arguments[0].values))
+        ):
+            return NotImplemented
+        builder, parts = lowering.builder, arguments[0].values
+        number %= rank_of(parts[0]) + is_new if axis is None else number + 1
+        if is_new:
+            parts = [view_rules.subview(builder, part, [FULL_SLICE] * number + [NEW_AXIS]) for part in parts]
+        elif rank_of(parts[0]) < least_rank or columns:
+            parts = [_of_rank(lowering, part, least_rank, columns) for part in parts]
+        return _join(lowering, parts, min(number, rank_of(parts[0]) - 1), result_type)
+
+    return rule
+
+
+def _of_rank(lowering: Any, array: View, rank: int, is_column: bool) -> View:
+    """Returns the view of at least ``rank`` axes; a vector is a row of a matrix, or a column."""
+    if rank_of(array) == 1 and rank > 1:
+        array = view_rules.subview(lowering.builder, array, [FULL_SLICE, NEW_AXIS] if is_column else [NEW_AXIS])
+    if rank_of(array) == 2 and rank > 2:
+        array = view_rules.subview(lowering.builder, array, [FULL_SLICE, FULL_SLICE, NEW_AXIS])
+    return array
+
+
+RULES.update({function: _join_rule(None) for function in (np.concatenate, np.concat)})
+RULES[np.stack] = _join_rule(None, is_new=True)
+RULES[np.hstack] = _join_rule(1)
+RULES[np.vstack] = _join_rule(0, least_rank=2)
+RULES[np.dstack] = _join_rule(2, least_rank=3)
+RULES[np.column_stack] = _join_rule(1, least_rank=2, columns=True)
+
+
+@register(np.append)
+def _append(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    first, second, *axis = [*arguments, *keywords.values()]
+    if not (rank_of(first) and rank_of(second)):
+        return NotImplemented
+    parts = (
+        [first, second] if axis else [RULES[np.ravel](lowering, [part], {}, result_type) for part in (first, second)]
+    )
+    return RULES[np.concatenate](lowering, [Items(parts, result_type), *axis], {}, result_type)
+
+
+# ---- views ------------------------------------------------------------------------------------------------------
+
+_BACKWARDS = Slice(None, None, index_constant(-1))
+
+
+def _subview_rule(indices: Callable[[int], list[Any]]) -> Rule:
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if len(arguments) != 1 or keywords or not rank_of(arguments[0]):
+            return NotImplemented
+        return view_rules.subview(lowering.builder, arguments[0], indices(rank_of(arguments[0])))
+
+    return rule
+
+
+RULES[np.flip] = _subview_rule(lambda rank: [_BACKWARDS] * rank)
+RULES[np.flipud] = _subview_rule(lambda rank: [_BACKWARDS])
+RULES[np.fliplr] = _subview_rule(lambda rank: [FULL_SLICE, _BACKWARDS])
+
+
+def _least_rank_rule(rank: int) -> Rule:
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        return (
+            _of_rank(lowering, arguments[0], rank, False)
+            if len(arguments) == 1 and rank_of(arguments[0])
+            else NotImplemented
+        )
+
+    return rule
+
+
+RULES.update(
+    {np.atleast_1d: _least_rank_rule(1), np.atleast_2d: _least_rank_rule(2), np.atleast_3d: _least_rank_rule(3)}
+)
+
+
+@register(np.rot90)
+def _rot90(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, *turns = [*arguments, *keywords.values()]
+    count = static_value(turns[0]) if turns else 1
+    if rank_of(array) != 2 or not isinstance(count, int):
+        return NotImplemented
+    indices: tuple[list[Any], ...] = ([], [FULL_SLICE, _BACKWARDS], [_BACKWARDS, _BACKWARDS], [_BACKWARDS])
+    turned = view_rules.subview(lowering.builder, array, indices[count % 4])
+    turned = view_rules.transposed(turned, [1, 0]) if count % 2 else turned
+    return copy(lowering, [turned], {}, result_type) if count % 4 == 0 else turned
+
+
+@register(np.expand_dims)
+def _expand_dims(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, axis = [*arguments, *keywords.values()]
+    if not isinstance(static_value(axis), int):
+        return NotImplemented
+    number = static_value(axis) % (rank_of(array) + 1)
+    return view_rules.subview(lowering.builder, array, [FULL_SLICE] * number + [NEW_AXIS])
+
+
+def _axes_rule(permute: Callable[[list[int], int, int], None]) -> Rule:
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        array, *axes = [*arguments, *keywords.values()]
+        numbers = [static_value(axis) for axis in axes]
+        if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
+            return NotImplemented
+        order = list(range(rank_of(array)))
+        permute(order, numbers[0] % len(order), numbers[1] % len(order))
+        return view_rules.transposed(array, order)
+
+    return rule
+
+
+def _swap(order: list[int], first: int, second: int) -> None:
+    order[first], order[second] = order[second], order[first]
+
+
+RULES[np.swapaxes] = _axes_rule(_swap)
+RULES[np.moveaxis] = _axes_rule(lambda order, source, target: order.insert(target, order.pop(source)))
+
+
+@register(np.broadcast_to)
+def _broadcast_to(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, shape = [*arguments, *keywords.values()]
+    builder = lowering.builder
+    dims = [lowering.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    if not rank_of(array):
+        return NotImplemented
+    zero, first = index_constant(0), len(dims) - rank_of(array)
+    axes = [Axis(None, zero, size) for size in dims[:first]]
+    to_size, to_step = builder.bind(broadcast_size, "broadcast_size"), builder.bind(broadcast_step, "broadcast_step")
+    for axis, size in zip(array.axes, dims[first:], strict=True):
+        step = builder.index(to_step + "({0}, {1})", axis.size, size, is_natural=True)
+        new_size = builder.index(to_size + "({0}, {1})", axis.size, size, is_natural=True)
+        axes.append(Axis(axis.root_axis, builder.index("({0} * {1})", axis.step, step), new_size))
+    return View(array.root, array.starts, axes)
+
+
+@register(np.diff)
+def _diff(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, *times = [*arguments, *keywords.values()]
+    count = static_value(times[0]) if times else 1
+    if not isinstance(count, int) or not rank_of(array):
+        return NotImplemented
+    for _ in range(count):
+        ends = (Slice(index_constant(1), None, None), Slice(None, index_constant(-1), None))
+        parts = [view_rules.subview(lowering.builder, array, [view_rules.ALL_AXES, end]) for end in ends]
+        array = lowering.apply(operator.sub, parts, result_type)
+    return array
+
+
+# ---- iteration --------------------------------------------------------------------------------------------------
+
+
+def _elements(lowering: Any, array: View, item: Callable[[list[Operand], View], Any]) -> Iterable:
+    """Returns the iteration over the elements in C order, each by its indices and the view of it."""
+    indices = RULES[np.ndindex](lowering, [Items([axis.size for axis in array.axes], types.none)], {}, types.none)
+
+    def element(k: Scalar) -> Any:
+        numbers = indices.item(k).values
+        return item(numbers, view_rules.subview(lowering.builder, array, numbers))
+
+    return Iterable(indices.count, element)
+
+
+@register(np.ndenumerate)
+def _ndenumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def item(numbers: list[Operand], view: View) -> Items:
+        value = lowering.element_or_view(view)
+        pair = [Items(list(numbers), types.UniTuple(INDEX, len(numbers))), value]
+        return Items(pair, types.Tuple([types.UniTuple(INDEX, len(numbers)), type_of(value)]))
+
+    return _elements(lowering, arguments[0], item)
+
+
+@register(np.nditer)
+def _nditer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if len(arguments) != 1 or not rank_of(arguments[0]) or type_of(arguments[0]).layout == "F":
+        return NotImplemented
+    return _elements(lowering, arguments[0], lambda numbers, view: view)
+
+
+# ---- random draws -----------------------------------------------------------------------------------------------
+
+_DRAWS: dict[Any, tuple[Any, tuple[float, ...]]] = {
+    np.random.random: (np.random.random, ()),
+    np.random.random_sample: (np.random.random, ()),
+    np.random.standard_normal: (np.random.standard_normal, ()),
+    np.random.normal: (numpy_loops.normal, (0.0, 1.0)),
+    np.random.uniform: (numpy_loops.uniform, (0.0, 1.0)),
+    np.random.exponential: (numpy_loops.exponential, (1.0,)),
+}
+"""For each distribution the function that draws a number, and the values of its parameters that are not given."""
+_PARAMETERS = {"loc": 0, "scale": 1, "low": 0, "high": 1}
+
+
+def _draw_rule(function: Any) -> Rule:
+    """Returns the rule of draws of one number or an array, element by element as Numba draws them."""
+    draw, defaults = _DRAWS[function]
+
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        rest = dict(keywords)
+        size = rest.pop("size", arguments[len(defaults)] if len(arguments) > len(defaults) else None)
+        values: list[Any] = [lowering.builder.constant(value) for value in defaults]
+        for number, value in enumerate(arguments[: len(defaults)]):
+            values[number] = value
+        for name, value in rest.items():
+            values[_PARAMETERS[name] if len(defaults) > 1 else 0] = value
+        if not isinstance(result_type, types.Array):
+            return lowering.inline(draw, [lowering.scalar(value) for value in values]) if values else NotImplemented
+        array = RULES[np.empty](lowering, [size], {}, result_type)
+        lowering.inline(
+            draw_loops(rank_of(array), len(values), draw), [array, *[lowering.scalar(value) for value in values]]
+        )
+        return array
+
+    return rule
+
+
+RULES.update({function: _draw_rule(function) for function in _DRAWS})
+
+
+def _shaped_draw_rule(draw: Any) -> Rule:
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        shape = [Items(arguments, types.none)] if arguments else []
+        return lowering.call(draw, shape, {}, result_type, "draw")
+
+    return rule
+
+
+RULES.update(
+    {np.random.rand: _shaped_draw_rule(np.random.random), np.random.randn: _shaped_draw_rule(np.random.standard_normal)}
+)

@@ -1,0 +1,33 @@
+"""Derivatives whose text runs as Python: without LLVM they are quick to try."""
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+from fastgrad.differentiation import transforms
+from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.lowering import lower
+from fastgrad.differentiation.reverse_mode import ReverseMode
+from fastgrad.differentiation.simplification import simplify
+from fastgrad.differentiation.tape_memory import INTERPRETED
+
+
+def value_and_gradients(function: Any, arguments: tuple[Any, ...], cotangent: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Returns the result of a Python function, and the cotangents of its arguments, which are floats or arrays of floats.
+
+    Args:
+        function: returns a float or an array.
+        arguments: of the function.
+        cotangent: of its result.
+    """
+    lowered = lower(function, tuple(map(numba.typeof, arguments)))
+    simplify(lowered)
+    mode = ReverseMode(lowered, ControlFlow(lowered), tuple(range(len(arguments))), None)
+    derivative = mode.derivative(lambda value, cotangents: f"{value}, ({''.join(f'{text}, ' for text in cotangents)})")
+    scope = {**derivative.scope, **INTERPRETED, "check_apart": transforms.check_apart}
+    scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
+    exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
+    result = scope[derivative.name](*map(np.copy, arguments), cotangent)
+    return result[0], result[1]
