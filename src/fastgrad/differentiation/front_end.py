@@ -13,6 +13,7 @@ from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ExtractByteCode, FixupArgs
 
 from fastgrad.differentiation.jumps import DirectJumps
+from fastgrad.errors import DifferentiationError
 
 
 class TypedFunction(NamedTuple):
@@ -36,6 +37,28 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
         passes.add_pass(NopythonTypeInference, "type inference")
         passes.finalize()
         return [passes]
+
+
+def differentiable_function(function: Any, argument_types: tuple[types.Type, ...], location: ir.Loc | None) -> FunctionType:
+    """Returns the Python function to differentiate for a function that Numba compiles, which may be a derivative itself.
+
+    The text of a derivative depends on the argument types. That of a gradient is not differentiated: a text of forward mode takes
+    its place, if the arguments are numbers.
+
+    Raises:
+        DifferentiationError: it is a gradient with respect to arrays. ``location`` is that of the call.
+    """
+    derive = getattr(function, "derive_again", None) or getattr(function, "derive", None)
+    if derive is None:
+        return getattr(function, "py_func", function)
+    text: FunctionType | None = derive(argument_types)
+    if text is None:
+        place = "" if location is None else f"{location.filename}:{location.line}: "
+        raise DifferentiationError(
+            f"{place}{function.py_func.__name__} computes a gradient with respect to an array, which can't be differentiated again: "
+            "use fg.hvp or fg.hessian"
+        )
+    return text
 
 
 @functools.lru_cache(maxsize=512)

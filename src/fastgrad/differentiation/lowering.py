@@ -20,7 +20,7 @@ from numba.core.registry import cpu_target
 from fastgrad.differentiation import loop_sources, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
-from fastgrad.differentiation.front_end import TypedFunction, typed_function
+from fastgrad.differentiation.front_end import TypedFunction, differentiable_function, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
     BeginLoop,
@@ -212,7 +212,8 @@ class Lowering:
             raise refuse(f"the call of {python_function.__name__} is recursive", builder.location)
         argument_types = tuple(type_of(argument) for argument in arguments)
         location = builder.location
-        result = self._body(typed_function(python_function, argument_types), arguments, error_model)
+        typed = typed_function(differentiable_function(function, argument_types, location), argument_types)
+        result = self._body(typed, arguments, error_model)
         builder.location = location
         return result
 

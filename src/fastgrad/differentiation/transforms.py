@@ -22,6 +22,8 @@ from numba.core.registry import CPUDispatcher
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative
 from fastgrad.differentiation.forward_mode import ForwardMode
+from fastgrad.differentiation.front_end import differentiable_function
+from fastgrad.differentiation.ir import Constant, literal
 from fastgrad.differentiation.jumps import DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ReverseMode
@@ -29,6 +31,7 @@ from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.generated_source import function_from_source
+from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled
 
 _numbers = itertools.count()
 Types = tuple[types.Type, ...]
@@ -66,12 +69,25 @@ class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]  # Numb
         return self._derive(tuple(args))
 
 
-def _dispatcher(stub: FunctionType, derive: Callable[[Types], FunctionType]) -> Any:
-    """Returns a dispatcher with the signature of ``stub`` whose code for argument types is that of ``derive`` of them."""
+def _dispatcher(
+    stub: FunctionType,
+    derive: Callable[[Types], FunctionType],
+    derive_again: Callable[[Types], FunctionType | None] | None = None,
+) -> Any:
+    """Returns a dispatcher with the signature of ``stub`` whose code for argument types is that of ``derive`` of them.
+
+    Args:
+        stub: has the signature and the name.
+        derive: returns the text for argument types.
+        derive_again: returns the text that stands for it where it is differentiated, or None if there is none. Default: ``derive``.
+    """
+    check_jit_is_enabled(stub.__name__)
+    derive = functools.lru_cache(maxsize=64)(derive)
     options = {"nopython": True, "nogil": True, "error_model": "numpy"}
     result = CPUDispatcher(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
     result._compiler = _DerivedFunctionCompiler(result._compiler, derive)
     result.derive = derive
+    result.derive_again = derive_again
     return result
 
 
@@ -145,7 +161,7 @@ def _error_model(function: Any) -> str:
 
 
 def _lowered(function: Any, argument_types: Types) -> tuple[Any, ControlFlow]:
-    python_function = getattr(function, "py_func", function)
+    python_function = differentiable_function(function, argument_types, None)
     lowered = lower(python_function, argument_types, _error_model(function))
     simplify(lowered)
     return lowered, ControlFlow(lowered)
@@ -196,6 +212,31 @@ def _forward_function(function: Any, positions: tuple[int, ...], owner: str) -> 
     return derive
 
 
+def _gradient_dispatcher(
+    f: Any, positions: tuple[int, ...], owner: str, form: Callable[[str, list[str]], str], has_aux: bool
+) -> Any:
+    """Returns the dispatcher of a gradient. Where it is differentiated, forward mode takes its place if the arguments are numbers."""
+    python_function = _python_function(f, owner)
+    name = f"{owner}_{_identifier(python_function)}"
+    names = list(inspect.signature(python_function).parameters)
+
+    def derive_again(argument_types: Types) -> FunctionType | None:
+        argument_types = _function_types(argument_types, len(names))
+        if not all(isinstance(argument_types[position], types.Float) for position in positions):
+            return None
+        calls = [
+            f"tangent_{position}({', '.join(names)}, {literal(Constant(1.0, argument_types[position]))})"
+            for position in positions
+        ]
+        slopes = [f"{call}[1]{'[0]' if has_aux else ''}" for call in calls]
+        source = f"def {name}({', '.join(names)}):\n    return {form(f'{calls[0]}[0]', slopes)}\n"
+        scope = {f"tangent_{position}": _forward_dispatcher(f, (position,)) for position in positions}
+        return function_from_source(name, source, f"<slope {next(_numbers)}>", {**scope, "_float32": np.float32})
+
+    derive = _reverse_function(f, positions, owner, form, has_aux)
+    return _dispatcher(_stub(python_function, name), derive, functools.lru_cache(maxsize=64)(derive_again))
+
+
 def _grouped(texts: list[str], is_single: bool) -> str:
     return texts[0] if is_single else f"({''.join(text + ', ' for text in texts)})"
 
@@ -220,10 +261,11 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
     python_function = _python_function(f, "value_and_grad")
     positions = _positions(argnums, python_function, "value_and_grad")
     is_single = isinstance(argnums, int)
-    derive = _reverse_function(
-        f, positions, "value_and_grad", lambda result, cotangents: f"{result}, {_grouped(cotangents, is_single)}", has_aux
-    )
-    return _dispatcher(_stub(python_function, f"value_and_grad_{_identifier(python_function)}"), derive)
+
+    def form(result: str, cotangents: list[str]) -> str:
+        return f"{result}, {_grouped(cotangents, is_single)}"
+
+    return _gradient_dispatcher(f, positions, "value_and_grad", form, has_aux)
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
@@ -240,8 +282,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
         gradient = _grouped(cotangents, is_single)
         return f"{gradient}, {result}[1]" if has_aux else gradient
 
-    derive = _reverse_function(f, positions, "grad", form, has_aux)
-    return _dispatcher(_stub(python_function, f"grad_{_identifier(python_function)}"), derive)
+    return _gradient_dispatcher(f, positions, "grad", form, has_aux)
 
 
 def _identifier(function: FunctionType) -> str:
