@@ -332,6 +332,38 @@ def _pullback_dispatcher(f: Any, positions: tuple[int, ...], cotangents: int) ->
     return _dispatcher(_stub(python_function, f"vjp_{_identifier(python_function)}", names), derive)
 
 
+def pullback(f: Any, positions: Sequence[int], count: int) -> Any:
+    """Returns the compiled function of the arguments and the cotangents of ``count`` results that returns those of arguments, a tuple."""
+    python_function = _python_function(f, "vjp")
+    names = [f"cotangent_{number}" for number in range(count)]
+    derive = _reverse_function(f, tuple(positions), "vjp", lambda _, cotangents: _grouped(cotangents, False), seed=None)
+    return _dispatcher(_stub(python_function, f"pullback_{_identifier(python_function)}", names), derive)
+
+
+def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
+    """Returns the compiled function that runs forward mode forward and backward.
+
+    It takes the arguments, the tangents of some, the cotangents of the ``count`` results and the cotangents of their tangents. It
+    returns a pair: the tangents of the results, and the cotangents of the arguments that have tangents.
+    """
+    python_function = _python_function(f, "vjp")
+    names = [f"tangent_{position}" for position in positions]
+    names += [f"cotangent_{number}" for number in range(2 * count)]
+    forward = _forward_function(f, tuple(positions), "vjp")
+    parameters = len(inspect.signature(python_function).parameters)
+
+    def form(result: str, cotangents: list[str]) -> str:
+        return f"{result}[{count}:], {_grouped(cotangents, False)}"
+
+    def derive(argument_types: Types) -> FunctionType:
+        types_of_tangent = _function_types(argument_types, parameters + len(positions))
+        lowered, flow = _lowered(forward(types_of_tangent[:parameters]), types_of_tangent)
+        derivative = ReverseMode(lowered, flow, tuple(positions), None).derivative(form)
+        return _compiled_text(derivative, "second derivative")
+
+    return _dispatcher(_stub(python_function, f"second_pullback_{_identifier(python_function)}", names), derive)
+
+
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
     """Computes ``f`` and returns the function from cotangents of its result to those of its arguments.
 
