@@ -210,11 +210,15 @@ class _DerivedOperation(ArrayOperation):
         self._of = of
         self._derived = derived
 
-    def _function_for(self, inputs: Dtypes) -> Any:
+    def step(self, inputs: Dtypes) -> ArrayStep:
+        """Returns the function compiled for ``inputs``, the dtypes of the inputs."""
         try:
-            return self._derived.function(inputs)
+            return super().step(inputs)
         except DifferentiationError as error:
             raise self.underivable_error(error) from error
+
+    def _function_for(self, inputs: Dtypes) -> Any:
+        return self._derived.function(inputs)
 
     def _derived_kernel(self) -> DerivedKernel:
         if self._derived.order == 2:
