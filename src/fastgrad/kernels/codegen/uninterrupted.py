@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
+
+
+def _holds_compiler_lock() -> bool:
+    """True if this thread is inside a compilation by Numba: another thread would wait for it forever."""
+    module = sys.modules.get("numba.core.compiler_lock")
+    lock = getattr(module, "global_compiler_lock", None)  # None while the module is imported
+    return lock is not None and lock.is_locked()
 
 
 def run_uninterrupted(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -12,7 +20,7 @@ def run_uninterrupted(function: Callable[..., Any], *arguments: Any) -> Any:
 
     Python raises KeyboardInterrupt in the main thread. Ctrl-C then ends only the waiting; the work runs to its end.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or _holds_compiler_lock():
         return function(*arguments)
     results: list[Any] = []
     errors: list[BaseException] = []
