@@ -91,7 +91,8 @@ def _dispatcher(
     return result
 
 
-def _python_function(function: Any, owner: str) -> FunctionType:
+def wrapped_function(function: Any, owner: str) -> FunctionType:
+    """Returns the Python function of ``function``, which may be one that Numba compiled."""
     python_function = getattr(function, "py_func", function)
     if not isinstance(python_function, FunctionType):
         raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
@@ -101,7 +102,8 @@ def _python_function(function: Any, owner: str) -> FunctionType:
     return python_function
 
 
-def _positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
+def parameter_positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
+    """Returns the numbers of the parameters that ``argnums`` names."""
     count = len(inspect.signature(function).parameters)
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for number in numbers:
@@ -183,7 +185,7 @@ def _reverse_function(
     function: Any, positions: tuple[int, ...], owner: str, form: Callable[[str, list[str]], str], has_aux: bool = False, seed: int | None = 0
 ) -> Callable[[Types], FunctionType]:
     """Returns the function from argument types to the text of a reverse-mode derivative."""
-    python_function = _python_function(function, owner)
+    python_function = wrapped_function(function, owner)
     count = len(inspect.signature(python_function).parameters)
 
     def derive(argument_types: Types) -> FunctionType:
@@ -200,7 +202,7 @@ def _reverse_function(
 
 def _forward_function(function: Any, positions: tuple[int, ...], owner: str) -> Callable[[Types], FunctionType]:
     """Returns the function from argument types to the text of a forward-mode derivative."""
-    python_function = _python_function(function, owner)
+    python_function = wrapped_function(function, owner)
     count = len(inspect.signature(python_function).parameters)
 
     def derive(argument_types: Types) -> FunctionType:
@@ -216,7 +218,7 @@ def _gradient_dispatcher(
     f: Any, positions: tuple[int, ...], owner: str, form: Callable[[str, list[str]], str], has_aux: bool
 ) -> Any:
     """Returns the dispatcher of a gradient. Where it is differentiated, forward mode takes its place if the arguments are numbers."""
-    python_function = _python_function(f, owner)
+    python_function = wrapped_function(f, owner)
     name = f"{owner}_{_identifier(python_function)}"
     names = list(inspect.signature(python_function).parameters)
 
@@ -230,7 +232,7 @@ def _gradient_dispatcher(
         ]
         slopes = [f"{call}[1]{'[0]' if has_aux else ''}" for call in calls]
         source = f"def {name}({', '.join(names)}):\n    return {form(f'{calls[0]}[0]', slopes)}\n"
-        scope = {f"tangent_{position}": _forward_dispatcher(f, (position,)) for position in positions}
+        scope = {f"tangent_{position}": forward_dispatcher(f, (position,)) for position in positions}
         return function_from_source(name, source, f"<slope {next(_numbers)}>", {**scope, "_float32": np.float32})
 
     derive = _reverse_function(f, positions, owner, form, has_aux)
@@ -258,8 +260,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
         ValueError: ``argnums`` are no numbers of parameters.
         DifferentiationError: when it is called: ``f`` has a construct that can't be differentiated; the message has file and line.
     """
-    python_function = _python_function(f, "value_and_grad")
-    positions = _positions(argnums, python_function, "value_and_grad")
+    python_function = wrapped_function(f, "value_and_grad")
+    positions = parameter_positions(argnums, python_function, "value_and_grad")
     is_single = isinstance(argnums, int)
 
     def form(result: str, cotangents: list[str]) -> str:
@@ -274,8 +276,8 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
     Returns:
         a function of the arguments of ``f`` that returns the gradient; with ``has_aux`` (gradient, aux).
     """
-    python_function = _python_function(f, "grad")
-    positions = _positions(argnums, python_function, "grad")
+    python_function = wrapped_function(f, "grad")
+    positions = parameter_positions(argnums, python_function, "grad")
     is_single = isinstance(argnums, int)
 
     def form(result: str, cotangents: list[str]) -> str:
@@ -303,17 +305,18 @@ def jvp(
     Returns:
         (result, tangent of the result). Without ``primals`` a compiled function of the arguments and tangents that returns them.
     """
-    python_function = _python_function(f, "jvp")
+    python_function = wrapped_function(f, "jvp")
     if primals is not None:
         if tangents is None or len(primals) != len(tangents):
             raise ValueError(f"jvp: {len(primals)} primals need as many tangents.")
-        return _forward_dispatcher(f, tuple(range(len(primals))))(*primals, *tangents)
-    return _forward_dispatcher(f, _positions(argnums, python_function, "jvp"))
+        return forward_dispatcher(f, tuple(range(len(primals))))(*primals, *tangents)
+    return forward_dispatcher(f, parameter_positions(argnums, python_function, "jvp"))
 
 
 @functools.lru_cache(maxsize=256)
-def _forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
-    python_function = _python_function(f, "jvp")
+def forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
+    """Returns the compiled function of the arguments and the tangents of some that returns (result, tangent)."""
+    python_function = wrapped_function(f, "jvp")
     names = list(inspect.signature(python_function).parameters)
     tangents = [f"tangent_of_{names[position]}" for position in positions]
     return _dispatcher(
@@ -324,7 +327,7 @@ def _forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
 @functools.lru_cache(maxsize=256)
 def _pullback_dispatcher(f: Any, positions: tuple[int, ...], cotangents: int) -> Any:
     """Returns the compiled function of the arguments and the cotangents of the results that returns (result, cotangents)."""
-    python_function = _python_function(f, "vjp")
+    python_function = wrapped_function(f, "vjp")
     names = [f"cotangent_{number}" for number in range(cotangents)]
     derive = _reverse_function(
         f, positions, "vjp", lambda result, cotangents: f"{result}, {_grouped(cotangents, False)}", seed=None
@@ -334,7 +337,7 @@ def _pullback_dispatcher(f: Any, positions: tuple[int, ...], cotangents: int) ->
 
 def pullback(f: Any, positions: Sequence[int], count: int) -> Any:
     """Returns the compiled function of the arguments and the cotangents of ``count`` results that returns those of arguments, a tuple."""
-    python_function = _python_function(f, "vjp")
+    python_function = wrapped_function(f, "vjp")
     names = [f"cotangent_{number}" for number in range(count)]
     derive = _reverse_function(f, tuple(positions), "vjp", lambda _, cotangents: _grouped(cotangents, False), seed=None)
     return _dispatcher(_stub(python_function, f"pullback_{_identifier(python_function)}", names), derive)
@@ -346,7 +349,7 @@ def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
     It takes the arguments, the tangents of some, the cotangents of the ``count`` results and the cotangents of their tangents. It
     returns a pair: the tangents of the results, and the cotangents of the arguments that have tangents.
     """
-    python_function = _python_function(f, "vjp")
+    python_function = wrapped_function(f, "vjp")
     names = [f"tangent_{position}" for position in positions]
     names += [f"cotangent_{number}" for number in range(2 * count)]
     forward = _forward_function(f, tuple(positions), "vjp")
@@ -375,7 +378,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
         (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result and returns a tuple, one cotangent for
         each argument. It runs ``f`` once more.
     """
-    python_function = _python_function(f, "vjp")
+    python_function = wrapped_function(f, "vjp")
     result = (f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function))(*_copies(primals))
     count = len(result) if isinstance(result, tuple) else 1
     pull = _pullback_dispatcher(f, tuple(range(len(primals))), count)
@@ -413,8 +416,8 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function of the arguments of ``f`` and a vector, of the shape of the argument, that returns the product.
     """
-    python_function = _python_function(f, "hvp")
-    (position,) = _positions(argnums, python_function, "hvp")
+    python_function = wrapped_function(f, "hvp")
+    (position,) = parameter_positions(argnums, python_function, "hvp")
     forward = _forward_function(f, (position,), "hvp")
     count = len(inspect.signature(python_function).parameters)
 
@@ -463,9 +466,9 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape.
     """
-    python_function = _python_function(f, "jacobian")
-    (position,) = _positions(argnums, python_function, "jacobian")
-    forward = _forward_dispatcher(f, (position,))
+    python_function = wrapped_function(f, "jacobian")
+    (position,) = parameter_positions(argnums, python_function, "jacobian")
+    forward = forward_dispatcher(f, (position,))
     return _columns(forward, position, f"jacobian_{_identifier(python_function)}", "as_array(column({})[1])")
 
 
@@ -479,6 +482,6 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function of the arguments of ``f`` that returns an array of twice the argument's shape.
     """
-    python_function = _python_function(f, "hessian")
-    (position,) = _positions(argnums, python_function, "hessian")
+    python_function = wrapped_function(f, "hessian")
+    (position,) = parameter_positions(argnums, python_function, "hessian")
     return _columns(hvp(f, position), position, f"hessian_{_identifier(python_function)}", "column({})")
