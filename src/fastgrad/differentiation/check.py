@@ -50,9 +50,10 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
         1.0 if len(results) == 1 and np.ndim(y) == 0 else _typed(random.uniform(0.5, 1.5, np.shape(y)), y) for y in results
     ]
 
-    def weighted(y: Any) -> float:
+    def weighted(y: Any) -> np.ndarray:
         pairs = zip(_leaves(y), weights, strict=True)
-        return float(sum(np.sum(np.asarray(part, np.float64) * weight) for part, weight in pairs if _is_float(part)))
+        parts = [np.ravel(np.asarray(part, np.float64) * weight) for part, weight in pairs if _is_float(part)]
+        return np.concatenate(parts)
 
     reverse = pullback(f, positions, len(results))(*map(_copy, values), *weights)
     forward = forward_dispatcher(f, positions)
@@ -60,14 +61,14 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
         value = values[position]
         for index in np.ndindex(np.shape(value)):
 
-            def shifted(step: float, position: int = position, index: tuple[int, ...] = index) -> float:
+            def shifted(step: float, position: int = position, index: tuple[int, ...] = index) -> np.ndarray:
                 moved = [_copy(other) for other in values]
                 moved[position] = _moved(moved[position], index, step)
                 return weighted(compiled(*moved))
 
             tangents = [_zeros(values[number]) for number in positions]
             tangents[place] = _moved(tangents[place], index, 1.0)
-            slope = weighted(forward(*map(_copy, values), *tangents)[1])
+            slope = float(weighted(forward(*map(_copy, values), *tangents)[1]).sum())
             cotangent = float(np.asarray(reverse[place])[index])
             eps = float(np.finfo(np.asarray(value).dtype).eps)
             difference, error = _central_difference(shifted, float(np.asarray(value)[index]), eps)
@@ -84,15 +85,16 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
                 )
 
 
-def _central_difference(function: Callable[[float], float], x: float, eps: float) -> tuple[float, float]:
-    """Returns the derivative at a shift of 0 by Richardson's extrapolation of central differences, and its approximate error."""
+def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
+    """Returns the derivative of a sum at a shift of 0 by Richardson's extrapolation of central differences, and its approximate error."""
     step = eps**0.25 * max(abs(x), 0.01) * 2.0
     row: list[float] = []
     best, error = np.nan, np.inf
-    size = abs(function(0.0))
     for _ in range(_LEVELS):
         previous = row
-        row = [(function(step) - function(-step)) / (2.0 * step)]
+        above, below = function(step), function(-step)
+        row = [float((above - below).sum()) / (2.0 * step)]
+        size = float(np.abs(above[above != below]).sum())
         for order, coarse in enumerate(previous, start=1):
             row.append(row[-1] + (row[-1] - coarse) / (4.0**order - 1.0))
             found = max(abs(row[-1] - row[-2]), abs(row[-1] - coarse)) + eps * size / step
