@@ -55,8 +55,8 @@ def differentiable_function(function: Any, argument_types: tuple[types.Type, ...
     if text is None:
         place = "" if location is None else f"{location.filename}:{location.line}: "
         raise DifferentiationError(
-            f"{place}{function.py_func.__name__} computes a gradient with respect to an array, which can't be differentiated again: "
-            "use fg.hvp or fg.hessian"
+            f"{place}{function.py_func.__name__} is a derivative by reverse mode with respect to an array, which can't be differentiated again: "
+            "use fg.hvp or fg.hessian of the function itself"
         )
     return text
 

@@ -239,6 +239,10 @@ def _gradient_dispatcher(
     return _dispatcher(_stub(python_function, name), derive, functools.lru_cache(maxsize=64)(derive_again))
 
 
+def _without_text(argument_types: Types) -> None:
+    """Says that a derivative by reverse mode is not differentiated again."""
+
+
 def _grouped(texts: list[str], is_single: bool) -> str:
     return texts[0] if is_single else f"({''.join(text + ', ' for text in texts)})"
 
@@ -332,7 +336,7 @@ def _pullback_dispatcher(f: Any, positions: tuple[int, ...], cotangents: int) ->
     derive = _reverse_function(
         f, positions, "vjp", lambda result, cotangents: f"{result}, {_grouped(cotangents, False)}", seed=None
     )
-    return _dispatcher(_stub(python_function, f"vjp_{_identifier(python_function)}", names), derive)
+    return _dispatcher(_stub(python_function, f"vjp_{_identifier(python_function)}", names), derive, _without_text)
 
 
 def pullback(f: Any, positions: Sequence[int], count: int) -> Any:
@@ -340,7 +344,7 @@ def pullback(f: Any, positions: Sequence[int], count: int) -> Any:
     python_function = wrapped_function(f, "vjp")
     names = [f"cotangent_{number}" for number in range(count)]
     derive = _reverse_function(f, tuple(positions), "vjp", lambda _, cotangents: _grouped(cotangents, False), seed=None)
-    return _dispatcher(_stub(python_function, f"pullback_{_identifier(python_function)}", names), derive)
+    return _dispatcher(_stub(python_function, f"pullback_{_identifier(python_function)}", names), derive, _without_text)
 
 
 def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
@@ -364,7 +368,7 @@ def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
         derivative = ReverseMode(lowered, flow, tuple(positions), None).derivative(form)
         return _compiled_text(derivative, "second derivative")
 
-    return _dispatcher(_stub(python_function, f"second_pullback_{_identifier(python_function)}", names), derive)
+    return _dispatcher(_stub(python_function, f"second_pullback_{_identifier(python_function)}", names), derive, _without_text)
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
@@ -428,27 +432,48 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
         derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(lambda result, cotangents: cotangents[0])
         return _compiled_text(derivative, "second derivative")
 
-    return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive)
+    return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive, _without_text)
 
 
-def _columns(function: Any, position: int, name: str, column: str) -> Any:
-    """Returns the compiled function that calls ``function`` with each unit vector in the place of an argument's direction."""
-    parameters = list(inspect.signature(function.py_func).parameters)[:-1]
-    argument = parameters[position]
-    source = (
-        f"def {name}({', '.join(parameters)}):\n"
-        f"    direction = np.zeros({argument}.size, {argument}.dtype)\n"
-        f"    direction[0] = 1.0\n"
-        f"    first = {column.format(', '.join([*parameters, f'direction.reshape({argument}.shape)']))}\n"
-        f"    columns = np.zeros((first.size, {argument}.size), {argument}.dtype)\n"
-        f"    for number in range({argument}.size):\n"
-        f"        direction[:] = 0.0\n"
-        f"        direction[number] = 1.0\n"
-        f"        columns[:, number] = {column.format(', '.join([*parameters, f'direction.reshape({argument}.shape)']))}.ravel()\n"
-        f"    return columns.reshape(first.shape + {argument}.shape)\n"
-    )
-    scope = {"np": np, "column": function, "as_array": _as_array}
-    return numba.njit(nogil=True)(function_from_source(name, source, f"<{name} {next(_numbers)}>", scope))
+def _columns(column: Any, f: Any, position: int, owner: str, result: str) -> Any:
+    """Returns the dispatcher of a matrix whose columns ``column`` computes from unit vectors in the place of an argument's direction.
+
+    Args:
+        column: takes the arguments of ``f`` and the direction.
+        f: the user's function.
+        position: the number of the argument.
+        owner: the transformation's name.
+        result: the text of the column, from the text of the call.
+    """
+    python_function = wrapped_function(f, owner)
+    name = f"{owner}_{_identifier(python_function)}"
+    names = list(inspect.signature(python_function).parameters)
+    argument = names[position]
+
+    def derive(argument_types: Types) -> FunctionType:
+        argument_types = _function_types(argument_types, len(names))
+        type = argument_types[position]
+        _check_types(python_function, argument_types, (position,), owner)
+        call = result.format(f"column({', '.join(names)}, {{}})")
+        if not isinstance(type, types.Array):
+            lines = [f"return {call.format(literal(Constant(1.0, type)))}"]
+        else:
+            call = f"as_array({call.format(f'direction.reshape({argument}.shape)')})"
+            lines = [
+                f"direction = np.zeros({argument}.size, {argument}.dtype)",
+                f"first = {call}",
+                f"columns = np.zeros((first.size, {argument}.size), first.dtype)",
+                f"for number in range({argument}.size):",
+                "    direction[:] = 0.0",
+                "    direction[number] = 1.0",
+                f"    columns[:, number] = {call}.ravel()",
+                f"return columns.reshape(first.shape + {argument}.shape)",
+            ]
+        source = "\n    ".join([f"def {name}({', '.join(names)}):", *lines]) + "\n"
+        scope = {"np": np, "column": column, "as_array": _as_array, "_float32": np.float32}
+        return function_from_source(name, source, f"<{name} {next(_numbers)}>", scope)
+
+    return _dispatcher(_stub(python_function, name), derive)
 
 
 @numba.extending.register_jitable
@@ -457,31 +482,31 @@ def _as_array(value):  # type: ignore[no-untyped-def]
 
 
 def jacobian(f: Callable[..., Any], argnums: int = 0) -> Any:
-    """Returns a compiled function that computes the Jacobian matrix of ``f`` with respect to an array, column by column in forward mode.
+    """Returns a compiled function that computes the Jacobian matrix of ``f``, column by column in forward mode.
 
     Args:
         f: as for ``jvp``; it returns a float or an array of floats.
-        argnums: the number of the argument, an array of at least one float.
+        argnums: the number of the argument, an array of floats or a float.
 
     Returns:
-        a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape.
+        a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape. For an argument
+        that is a float it returns what ``f`` returns: the tangent of the result.
     """
     python_function = wrapped_function(f, "jacobian")
     (position,) = parameter_positions(argnums, python_function, "jacobian")
-    forward = forward_dispatcher(f, (position,))
-    return _columns(forward, position, f"jacobian_{_identifier(python_function)}", "as_array(column({})[1])")
+    return _columns(forward_dispatcher(f, (position,)), f, position, "jacobian", "{}[1]")
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
-    """Returns a compiled function that computes the Hessian matrix of ``f`` with respect to an array, column by column by ``hvp``.
+    """Returns a compiled function that computes the Hessian matrix of ``f``, column by column by ``hvp``.
 
     Args:
         f: as for ``value_and_grad``.
-        argnums: the number of the argument, an array of at least one float.
+        argnums: the number of the argument, an array of floats or a float.
 
     Returns:
-        a function of the arguments of ``f`` that returns an array of twice the argument's shape.
+        a function of the arguments of ``f`` that returns an array of twice the argument's shape; a float for a float.
     """
     python_function = wrapped_function(f, "hessian")
     (position,) = parameter_positions(argnums, python_function, "hessian")
-    return _columns(hvp(f, position), position, f"hessian_{_identifier(python_function)}", "column({})")
+    return _columns(hvp(f, position), f, position, "hessian", "{}")
