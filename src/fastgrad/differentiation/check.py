@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numba.core import dispatcher
 
-from fastgrad.differentiation.transforms import forward_dispatcher, parameter_positions, pullback, wrapped_function
+from fastgrad.differentiation.transforms import forward_dispatcher, parameter_positions, pullback, result_leaves, wrapped_function
 
 _LEVELS = 4
 _MOST_CERTAIN = 0.05
@@ -44,14 +44,14 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     else:
         positions = parameter_positions(argnums, python_function, "check_gradients")
     compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function)
-    results = _leaves(compiled(*map(_copy, values)))
+    results = result_leaves(compiled(*map(_copy, values)))
     random = np.random.default_rng(0)
     weights = [
         1.0 if len(results) == 1 and np.ndim(y) == 0 else _typed(random.uniform(0.5, 1.5, np.shape(y)), y) for y in results
     ]
 
     def weighted(y: Any) -> np.ndarray:
-        pairs = zip(_leaves(y), weights, strict=True)
+        pairs = zip(result_leaves(y), weights, strict=True)
         parts = [np.ravel(np.asarray(part, np.float64) * weight) for part, weight in pairs if _is_float(part)]
         return np.concatenate(parts)
 
@@ -106,10 +106,6 @@ def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: 
 
 def _is_float(value: Any) -> bool:
     return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
-
-
-def _leaves(result: Any) -> list[Any]:
-    return [leaf for part in result for leaf in _leaves(part)] if isinstance(result, tuple) else [result]
 
 
 def _copy(value: Any) -> Any:

@@ -164,6 +164,17 @@ class Emitter:
         self.write(f"raise {end.exception.__name__}({', '.join(map(repr, end.arguments))})")
         self.function.globals[end.exception.__name__] = end.exception
 
+    def structured(self, texts: list[str]) -> str:
+        """Returns the text of the function's result from those of its leaves."""
+        remaining = iter(texts)
+
+        def text_of(type: types.Type) -> str:
+            if isinstance(type, types.BaseTuple):
+                return f"({''.join(text_of(item) + ', ' for item in type)})"
+            return "None" if isinstance(type, types.NoneType) else next(remaining)
+
+        return text_of(self.function.result)
+
     def unpacked_parameters(self) -> list[str]:
         """Returns lines that give the items of parameters that are tuples names."""
         lines: list[str] = []

@@ -575,11 +575,7 @@ class ReverseMode(Emitter):
         return [scalar for scalar in self.function.scalars if scalar.block is None]
 
     def _result_text(self) -> str:
-        count = self._result_count()
-        names = [f"result_{number}" for number in range(count)]
-        if isinstance(self.function.result, types.BaseTuple):
-            return f"({''.join(name + ', ' for name in names)})"
-        return names[0] if names else "None"
+        return self.structured([f"result_{number}" for number in range(self._result_count())])
 
     def _result_count(self) -> int:
         return max((len(block.end.values) for block in self.flow.blocks if isinstance(block.end, Return)), default=0)

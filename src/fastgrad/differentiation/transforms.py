@@ -360,7 +360,8 @@ def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
     parameters = len(inspect.signature(python_function).parameters)
 
     def form(result: str, cotangents: list[str]) -> str:
-        return f"{result}[{count}:], {_grouped(cotangents, False)}"
+        tangents = f"({result}[1],)" if count == 1 else f"{result}[1]"
+        return f"{tangents}, {_grouped(cotangents, False)}"
 
     def derive(argument_types: Types) -> FunctionType:
         types_of_tangent = _function_types(argument_types, parameters + len(positions))
@@ -384,14 +385,15 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
     """
     python_function = wrapped_function(f, "vjp")
     result = (f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function))(*_copies(primals))
-    count = len(result) if isinstance(result, tuple) else 1
+    results = result_leaves(result)
+    count = len(results)
     pull = _pullback_dispatcher(f, tuple(range(len(primals))), count)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        cotangents = cotangent if isinstance(cotangent, tuple) else (cotangent,)
+        cotangents = result_leaves(cotangent)
         if len(cotangents) != count:
             raise ValueError(f"vjp of {python_function.__name__}: {len(cotangents)} cotangents for {count} results.")
-        for given, value in zip(cotangents, result if isinstance(result, tuple) else (result,), strict=True):
+        for given, value in zip(cotangents, results, strict=True):
             if np.shape(given) != np.shape(value):
                 raise ValueError(
                     f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(given)}, its result {np.shape(value)}."
@@ -400,6 +402,11 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
         return gradients
 
     return result, pullback
+
+
+def result_leaves(result: Any) -> list[Any]:
+    """Returns the numbers and arrays of a result, from left to right."""
+    return [leaf for part in result for leaf in result_leaves(part)] if isinstance(result, tuple) else [result]
 
 
 def _as_float(value: Any) -> Any:
