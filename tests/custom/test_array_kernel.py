@@ -275,7 +275,9 @@ def test_gradients_that_cannot_be_derived_say_where_and_what_to_do():
     with fg.GradientTape(persistent=True) as tape:
         y, z = twice(x), noisy(x)
     line = twice.__wrapped__.__code__.co_firstlineno + 2
-    with pytest.raises(fg.errors.DifferentiationError, match=rf"test_array_kernel\.py:{line}.*@kernel\(twice\)\.gradient"):
+    with pytest.raises(
+        fg.errors.DifferentiationError, match=rf"test_array_kernel\.py:{line}.*@kernel\(twice\)\.gradient"
+    ):
         tape.gradient(y, x)
     with pytest.raises(fg.errors.DifferentiationError, match=r"np\.random\.normal, which gives another value"):
         tape.gradient(z, x)

@@ -592,7 +592,7 @@ def test_a_gradient_that_cannot_be_derived_says_where_and_what_to_do():
 
 
 @fg.elementwise
-def root(a, factor):
+def scaled_root(a, factor):
     x = a if a > 1 else 1.0
     while abs(x * x - a) > 1e-14 * a:
         x = 0.5 * (x + a / x)
@@ -606,7 +606,7 @@ def test_gradients_of_loops_by_values_are_derived_to_any_order(compiled):
             outer.watch([a, factor])
             with fg.GradientTape() as inner:
                 inner.watch([a, factor])
-                y = fg.reduce_sum(root(a, factor))
+                y = fg.reduce_sum(scaled_root(a, factor))
             of_a, of_factor = inner.gradient(y, [a, factor])
         return of_a, of_factor, outer.gradient(of_a, a), outer.gradient(of_a, factor)
 
@@ -624,7 +624,7 @@ def test_gradients_of_loops_by_values_are_derived_to_any_order(compiled):
 def test_forward_mode_goes_through_loops_by_values():
     a = fg.constant([4.0, 9.0])
     with fg.autodiff.ForwardAccumulator(a, fg.ones(2)) as accumulator:
-        y = root(a, 1.0)
+        y = scaled_root(a, 1.0)
     np.testing.assert_allclose(accumulator.jvp(y).numpy(), [0.25, 1 / 6], rtol=1e-6)
 
 

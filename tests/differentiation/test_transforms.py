@@ -84,7 +84,7 @@ def test_the_gradient_of_an_array_is_refused():
     with pytest.raises(DifferentiationError, match=r"the gradient of one float is defined.*use vjp, jvp or jacobian"):
         fg.grad(lambda x: 2.0 * x)(W)
     with pytest.raises(DifferentiationError, match="returns int64"):
-        fg.grad(lambda x: len(x))(W)
+        fg.grad(lambda x: len(x) + 1)(W)
 
 
 def test_what_is_no_function_is_refused():
@@ -167,7 +167,7 @@ def test_gradients_of_gradients_of_numbers_go_to_any_order():
 
 
 def test_a_function_that_calls_a_gradient_is_differentiated_or_refused():
-    slope = fg.grad(numba.njit(lambda x: math.sin(x)))
+    slope = fg.grad(numba.njit(lambda x: math.sin(1.0 * x)))
 
     @numba.njit
     def f(x):
@@ -230,7 +230,7 @@ def test_float32_stays_float32():
     np.testing.assert_allclose(gradient, slopes()[0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("view", [lambda x: x[:, ::2], lambda x: x.T, lambda x: np.asfortranarray(x), lambda x: x[::-1]])
+@pytest.mark.parametrize("view", [lambda x: x[:, ::2], lambda x: x.T, np.asfortranarray, lambda x: x[::-1]])
 def test_arrays_need_not_be_contiguous(view):
     def f(x):
         total = 0.0
@@ -259,7 +259,9 @@ def test_differences_that_contradict_name_argument_and_index():
     def f(w):
         return w[0] + (w[1] if w[1] < 1.0 else 3.0 * w[1] - 2.0)
 
-    with pytest.raises(AssertionError, match=r"respect to w\[1\] differ: reverse mode 3\.0, forward mode 3\.0, central differences 2\."):
+    with pytest.raises(
+        AssertionError, match=r"respect to w\[1\] differ: reverse mode 3\.0, forward mode 3\.0, central differences 2\."
+    ):
         fg.check_gradients(f, np.ones(2))
     with pytest.raises(AssertionError, match="respect to x differ"):
         fg.check_gradients(lambda x: math.floor(x) * x, 2.0)

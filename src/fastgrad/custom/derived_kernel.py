@@ -101,11 +101,12 @@ class DerivedKernel:
             items = "results" if len(core.results) == 1 else "results[{}]"
             texts = [items.format(i) for i in chosen]
             return _function(
-                "primal", x, [f"results = function({', '.join(x)})", f"return {', '.join(texts)}"], {"function": function}
+                "primal",
+                x,
+                [f"results = function({', '.join(x)})", f"return {', '.join(texts)}"],
+                {"function": function},
             )
-        sizes = {
-            str(dim): f"x{i}.shape[{axis}]" for i, dims in enumerate(core.inputs) for axis, dim in enumerate(dims)
-        }
+        sizes = {str(dim): f"x{i}.shape[{axis}]" for i, dims in enumerate(core.inputs) for axis, dim in enumerate(dims)}
         y = [f"y{i}" for i in range(len(core.results))]
         lines = []
         for name, dims, dtype in zip(y, core.results, dtypes, strict=True):

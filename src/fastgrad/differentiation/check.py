@@ -10,7 +10,13 @@ import numba
 import numpy as np
 from numba.core import dispatcher
 
-from fastgrad.differentiation.transforms import forward_dispatcher, parameter_positions, pullback, result_leaves, wrapped_function
+from fastgrad.differentiation.transforms import (
+    forward_dispatcher,
+    parameter_positions,
+    pullback,
+    result_leaves,
+    wrapped_function,
+)
 
 _LEVELS = 4
 _MOST_CERTAIN = 0.05
@@ -47,7 +53,8 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     results = result_leaves(compiled(*map(_copy, values)))
     random = np.random.default_rng(0)
     weights = [
-        1.0 if len(results) == 1 and np.ndim(y) == 0 else _typed(random.uniform(0.5, 1.5, np.shape(y)), y) for y in results
+        1.0 if len(results) == 1 and np.ndim(y) == 0 else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
+        for y in results
     ]
 
     def weighted(y: Any) -> np.ndarray:

@@ -74,7 +74,11 @@ class Emitter:
         if isinstance(operand, Constant):
             value = float(operand.value) if isinstance(type, types.Float) else operand.value
             return literal(Constant(bool(value) if isinstance(type, types.Boolean) else value, type))
-        return f"_{type}({self.operand(operand)})" if not isinstance(type, types.Boolean) else f"bool({self.operand(operand)})"
+        return (
+            f"_{type}({self.operand(operand)})"
+            if not isinstance(type, types.Boolean)
+            else f"bool({self.operand(operand)})"
+        )
 
     def element(self, root: Root, indices: list[str]) -> str:
         """Returns the text of an element of an array."""
@@ -134,7 +138,9 @@ class Emitter:
             self.write(f"{self.element(statement.root, operands[1:])} = {operands[0]}")
         elif isinstance(statement, Allocate):
             dtype = statement.root.type.dtype
-            self.write(f"{statement.root.name} = np.{statement.function}({self.shape(statement.root.dims)}, {self.dtype(dtype)})")
+            self.write(
+                f"{statement.root.name} = np.{statement.function}({self.shape(statement.root.dims)}, {self.dtype(dtype)})"
+            )
         elif isinstance(statement, Reshape):
             source = statement.root.source
             assert source is not None

@@ -39,7 +39,9 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
         return [passes]
 
 
-def differentiable_function(function: Any, argument_types: tuple[types.Type, ...], location: ir.Loc | None) -> FunctionType:
+def differentiable_function(
+    function: Any, argument_types: tuple[types.Type, ...], location: ir.Loc | None
+) -> FunctionType:
     """Returns the Python function to differentiate for a function that Numba compiles, which may be a derivative itself.
 
     The text of a derivative depends on the argument types. That of a gradient is not differentiated: a text of forward mode takes

@@ -18,7 +18,7 @@ _numbers = itertools.count()
 @numba.njit
 def broadcast_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis along which two arrays broadcast."""
-    if first != second and first != 1 and second != 1:
+    if first != second and first != 1 and second != 1:  # noqa: PLR1714 - Numba compiles it
         raise ValueError("operands could not be broadcast together")
     return second if first == 1 else first
 
@@ -29,7 +29,7 @@ def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
     return 1 if size == result_size else 0
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def loops_from_source(source: str, dtype: str, **names: Any) -> FunctionType:
     """Returns the function of a source text in which ``dtype`` and ``zero`` are of the dtype of that name."""
     name = source[len("def ") : source.index("(")]
@@ -86,7 +86,7 @@ def _loops(ranks: tuple[int, ...], target: str | None, result_rank: int, express
     return [*lines, "    " * (result_rank + 1) + f"{place} = {expression.format(*operands, place=place)}"]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def element_loops(ranks: tuple[int, ...], function: Any, dtype: str) -> FunctionType:
     """Returns the loops of ``function`` of the elements of arrays of ``ranks``; without a function the loops of a copy."""
     operands = ", ".join(f"{{{number}}}" for number in range(len(ranks)))
@@ -95,7 +95,7 @@ def element_loops(ranks: tuple[int, ...], function: Any, dtype: str) -> Function
     return loops_from_source("\n".join([header, *lines, "    return out", ""]), dtype=dtype, function=function)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def store_loops(ranks: tuple[int, int], function: Any) -> FunctionType:
     """Returns the loops that write a number or array to all elements of an array, or combine both by ``function``."""
     rank, value_rank = ranks
@@ -122,7 +122,7 @@ _STEPS = {
 }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def reduction_loops(name: str, rank: int, axis: int | None, dtype: str) -> FunctionType:
     """Returns the loops of a reduction of an array of ``rank`` over all elements, or along ``axis``.
 

@@ -117,8 +117,10 @@ _OPERATOR_TEXT = {
     operator.not_: "(not {0})",
 }
 _FOLDED_OPERATORS = frozenset(
-    [operator.add, operator.sub, operator.mul, operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
-    + [operator.neg, operator.not_]
+    [
+        *(operator.add, operator.sub, operator.mul, operator.neg, operator.not_),
+        *(operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne),
+    ]
 )
 RANDOM_DRAWS: frozenset[Any] = frozenset(
     [
@@ -574,8 +576,9 @@ class Lowering:
             known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
             return builder.constant(bool(function(*known)))
         numbers = [self.scalar(operand) for operand in operands]
-        if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
-            return builder.constant(function(*[number.value for number in numbers]), type)
+        constants = [number.value for number in numbers if isinstance(number, Constant)]
+        if function in _FOLDED_OPERATORS and len(constants) == len(numbers):
+            return builder.constant(function(*constants), type)
         if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
             return builder.index(_OPERATOR_TEXT[function], *numbers)
         return builder.compute(
@@ -852,9 +855,9 @@ class Lowering:
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
 
     def _apply_function(self, function: Any, arguments: list[Any], type: types.Type, hint: str) -> Any:
-        if function in (int, float, bool) and len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar)):
-            if types.unliteral(arguments[0].type) == type:
-                return arguments[0]
+        is_cast = function in (int, float, bool) and len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar))
+        if is_cast and types.unliteral(arguments[0].type) == type:
+            return arguments[0]
         if function in (max, min) and len(arguments) > 2:
             result = arguments[0]
             for argument in arguments[1:]:

@@ -125,7 +125,12 @@ class ReverseMode(Emitter):
         for place, partial in enumerate(definition.partials):
             operand = definition.operands[place]
             load = loads.get(operand) if isinstance(operand, Scalar) and partial == "{g}" else None
-            if load is None or load.root is not store.root or uses[load.target] != 1 or self._users[load.target] != {block}:
+            if (
+                load is None
+                or load.root is not store.root
+                or uses[load.target] != 1
+                or self._users[load.target] != {block}
+            ):
                 continue
             if all(map(equal_operands, load.operands, store.operands[1:])):
                 self._increments |= {store, load}
@@ -558,7 +563,9 @@ class ReverseMode(Emitter):
         residuals = self.residuals
         kept = sorted(residuals.kept | residuals.recorded, key=lambda scalar: scalar.name)
         lines += [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
-        active = [scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity]
+        active = [
+            scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity
+        ]
         lines += [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in active if scalar not in self._local]
         lines += [f"{counter.name} = 0" for counter in function.counters]
         for root in function.roots:

@@ -42,12 +42,65 @@ OPERATORS: dict[Any, str] = {
 
 WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
     [
-        *(operator.floordiv, operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_),
-        *(operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift, operator.invert, operator.is_, operator.is_not),
-        *(math.floor, math.ceil, math.trunc, math.isnan, math.isinf, math.isfinite, int, bool, round, np.round, np.around),
-        *(np.floor, np.ceil, np.trunc, np.rint, np.sign, np.isnan, np.isinf, np.isfinite, np.signbit, np.int64, np.int32, np.uint8),
+        *(
+            operator.floordiv,
+            operator.lt,
+            operator.le,
+            operator.gt,
+            operator.ge,
+            operator.eq,
+            operator.ne,
+            operator.not_,
+        ),
+        *(
+            operator.and_,
+            operator.or_,
+            operator.xor,
+            operator.lshift,
+            operator.rshift,
+            operator.invert,
+            operator.is_,
+            operator.is_not,
+        ),
+        *(
+            math.floor,
+            math.ceil,
+            math.trunc,
+            math.isnan,
+            math.isinf,
+            math.isfinite,
+            int,
+            bool,
+            round,
+            np.round,
+            np.around,
+        ),
+        *(
+            np.floor,
+            np.ceil,
+            np.trunc,
+            np.rint,
+            np.sign,
+            np.isnan,
+            np.isinf,
+            np.isfinite,
+            np.signbit,
+            np.int64,
+            np.int32,
+            np.uint8,
+        ),
         *(np.intp, np.uint64, np.uint32, np.int8, np.int16, np.uint16, np.bool_, np.floor_divide),
-        *(np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.logical_and, np.logical_or, np.logical_not),
+        *(
+            np.less,
+            np.less_equal,
+            np.greater,
+            np.greater_equal,
+            np.equal,
+            np.not_equal,
+            np.logical_and,
+            np.logical_or,
+            np.logical_not,
+        ),
         *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, math.gcd, np.nextafter),
     ]
 )
@@ -86,7 +139,7 @@ def _is_known_function(function: Any) -> bool:
     return function is getattr(math, name, None) or function is getattr(np, name, None)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[str | None]:
     """Returns the text of the cotangent of each operand of a function of numbers; None if it is 0.
 
@@ -190,7 +243,21 @@ FUNCTIONS_OF_TEXT: dict[str, Callable[..., Any] | type | float] = {
         name: getattr(math, name)
         for name in (
             *("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
-            *("asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "hypot", "erf", "erfc", "lgamma", "fmod", "pow"),
+            *(
+                "asin",
+                "acos",
+                "atan",
+                "asinh",
+                "acosh",
+                "atanh",
+                "atan2",
+                "hypot",
+                "erf",
+                "erfc",
+                "lgamma",
+                "fmod",
+                "pow",
+            ),
             *("isnan", "isinf", "isfinite"),
         )
     },

@@ -105,7 +105,7 @@ def wrapped_function(function: Any, owner: str) -> FunctionType:
 def parameter_positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
     """Returns the numbers of the parameters that ``argnums`` names."""
     count = len(inspect.signature(function).parameters)
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers: tuple[Any, ...] = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not -count <= number < count:
             raise ValueError(
@@ -173,7 +173,9 @@ def _check_result(result: types.Type, function: FunctionType, owner: str, has_au
     value = result
     if has_aux:
         if not isinstance(result, types.BaseTuple) or len(result) != 2:
-            raise DifferentiationError(f"{owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}.")
+            raise DifferentiationError(
+                f"{owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}."
+            )
         value = result[0]
     if not isinstance(value, types.Float):
         raise DifferentiationError(
@@ -182,7 +184,12 @@ def _check_result(result: types.Type, function: FunctionType, owner: str, has_au
 
 
 def _reverse_function(
-    function: Any, positions: tuple[int, ...], owner: str, form: Callable[[str, list[str]], str], has_aux: bool = False, seed: int | None = 0
+    function: Any,
+    positions: tuple[int, ...],
+    owner: str,
+    form: Callable[[str, list[str]], str],
+    has_aux: bool = False,
+    seed: int | None = 0,
 ) -> Callable[[Types], FunctionType]:
     """Returns the function from argument types to the text of a reverse-mode derivative."""
     python_function = wrapped_function(function, owner)
@@ -296,7 +303,11 @@ def _identifier(function: FunctionType) -> str:
 
 
 def jvp(
-    f: Callable[..., Any], primals: Sequence[Any] | None = None, tangents: Sequence[Any] | None = None, *, argnums: int | Sequence[int] = 0
+    f: Callable[..., Any],
+    primals: Sequence[Any] | None = None,
+    tangents: Sequence[Any] | None = None,
+    *,
+    argnums: int | Sequence[int] = 0,
 ) -> Any:
     """Computes ``f`` and its directional derivative by forward mode.
 
@@ -369,7 +380,9 @@ def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
         derivative = ReverseMode(lowered, flow, tuple(positions), None).derivative(form)
         return _compiled_text(derivative, "second derivative")
 
-    return _dispatcher(_stub(python_function, f"second_pullback_{_identifier(python_function)}", names), derive, _without_text)
+    return _dispatcher(
+        _stub(python_function, f"second_pullback_{_identifier(python_function)}", names), derive, _without_text
+    )
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
@@ -436,7 +449,9 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
         function_types = _function_types(argument_types, count + 1)
         tangent = forward(function_types[:count])
         lowered, flow = _lowered(tangent, function_types)
-        derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(lambda result, cotangents: cotangents[0])
+        derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(
+            lambda result, cotangents: cotangents[0]
+        )
         return _compiled_text(derivative, "second derivative")
 
     return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive, _without_text)

@@ -107,7 +107,7 @@ def type_of(value: Any) -> types.Type:
         return types.Array(value.root.type.dtype, len(value.axes), layout)
     if isinstance(value, Items):
         items = [type_of(item) for item in value.values]
-        if isinstance(value.type, types.BaseNamedTuple) or isinstance(value.type, types.List):
+        if isinstance(value.type, (types.BaseNamedTuple, types.List)):
             return value.type
         return types.Tuple(items)
     if isinstance(value, Static):
@@ -121,7 +121,8 @@ def _is_row(view: View) -> bool:
     """True if a view of a contiguous root is the whole of its last axes."""
     root, rank = view.root, len(view.axes)
     return root.type.layout == "C" and all(
-        axis.root_axis == root.type.ndim - rank + number
+        axis.root_axis is not None
+        and axis.root_axis == root.type.ndim - rank + number
         and is_constant(axis.step, 1)
         and (axis.size is root.dims[axis.root_axis] or number == 0)
         for number, axis in enumerate(view.axes)

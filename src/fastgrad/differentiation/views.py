@@ -38,7 +38,7 @@ NEW_AXIS, ALL_AXES = object(), object()
 def slice_bound(bound, size):  # type: ignore[no-untyped-def]
     """Returns the position of a slice's bound within an axis: negative bounds count from the end."""
     bound = bound + size if bound < 0 else bound
-    return 0 if bound < 0 else size if bound > size else bound
+    return 0 if bound < 0 else min(bound, size)
 
 
 @numba.njit
