@@ -1,7 +1,11 @@
 """The interface of derivatives of functions that Numba compiles."""
 
 import math
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -272,3 +276,27 @@ def test_a_check_needs_floats():
         fg.check_gradients(lambda n: n, 3)
     with pytest.raises(DifferentiationError, match="int64"):
         fg.check_gradients(lambda n: 2.0 * n, 3, argnums=0)
+
+
+# ---- compilations inside compilations ------------------------------------------------------------------------------
+
+
+def test_a_rule_that_needs_a_kernel_is_found_while_numba_compiles(tmp_path):
+    program = (
+        "import numba, numpy as np, fastgrad as fg\n"
+        "def f(x, k):\n"
+        "    total = 0.0\n"
+        "    for i in range(len(x)):\n"
+        "        total += x[i] ** k[i]\n"
+        "    return total\n"
+        "print(fg.grad(f)(np.array([1.0, 3.0]), np.array([2, 3])))\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(fg.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert finished.stdout == "[ 2. 27.]\n", finished.stderr

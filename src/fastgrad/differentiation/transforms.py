@@ -31,7 +31,7 @@ from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.generated_source import function_from_source
-from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled
+from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 
 _numbers = itertools.count()
 Types = tuple[types.Type, ...]
@@ -81,7 +81,10 @@ def _dispatcher(
         derive: returns the text for argument types.
         derive_again: returns the text that stands for it where it is differentiated, or None if there is none. Default: ``derive``.
     """
-    check_jit_is_enabled(stub.__name__)
+    if jit_is_disabled():
+        raise RuntimeError(
+            f"{stub.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
+        )
     derive = functools.lru_cache(maxsize=64)(derive)
     options = {"nopython": True, "nogil": True, "error_model": "numpy"}
     result = CPUDispatcher(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
