@@ -587,7 +587,67 @@ def test_a_gradient_that_cannot_be_derived_says_where_and_what_to_do():
     with fg.GradientTape() as tape:
         y = function(x)
     line = function.__wrapped__.__code__.co_firstlineno + 2
-    with pytest.raises(fg.errors.UnimplementedError, match=rf"test_elementwise.py:{line}.*gamma.*@function.gradient"):
+    with pytest.raises(fg.errors.DifferentiationError, match=rf"test_elementwise.py:{line}.*gamma.*@function.gradient"):
+        tape.gradient(y, x)
+
+
+@fg.elementwise
+def scaled_root(a, factor):
+    x = a if a > 1 else 1.0
+    while abs(x * x - a) > 1e-14 * a:
+        x = 0.5 * (x + a / x)
+    return factor * x
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_gradients_of_loops_by_values_are_derived_to_any_order(compiled):
+    def slopes(a, factor):
+        with fg.GradientTape(persistent=True) as outer:
+            outer.watch([a, factor])
+            with fg.GradientTape() as inner:
+                inner.watch([a, factor])
+                y = fg.reduce_sum(scaled_root(a, factor))
+            of_a, of_factor = inner.gradient(y, [a, factor])
+        return of_a, of_factor, outer.gradient(of_a, a), outer.gradient(of_a, factor)
+
+    a, factor = fg.constant([4.0, 9.0], "float64"), fg.constant(3.0, "float64")
+    step = fg.function(slopes) if compiled else slopes
+    for _ in range(3):
+        found = step(a, factor)
+    expected = [3 * 0.5 / np.sqrt(a), 5.0, -0.75 * np.asarray(a) ** -1.5, 0.25 + 1 / 6]
+    for slope, value in zip(found, expected, strict=True):
+        np.testing.assert_allclose(slope.numpy(), value, rtol=1e-9)
+    if compiled:
+        assert "no Python between them" in str(step.report())
+
+
+def test_forward_mode_goes_through_loops_by_values():
+    a = fg.constant([4.0, 9.0])
+    with fg.autodiff.ForwardAccumulator(a, fg.ones(2)) as accumulator:
+        y = scaled_root(a, 1.0)
+    np.testing.assert_allclose(accumulator.jvp(y).numpy(), [0.25, 1 / 6], rtol=1e-6)
+
+
+def test_a_given_gradient_is_not_lost_in_a_function_that_no_trace_follows():
+    @fg.elementwise
+    def rounded(x):
+        return float(round(x))
+
+    @rounded.gradient
+    def _(g, y, x):
+        return g
+
+    @fg.elementwise
+    def repeated(x):
+        y = x
+        while y < 10.0:
+            y = rounded(y) + 1.5
+        return y
+
+    x = fg.Variable([1.0])
+    with fg.GradientTape() as tape:
+        y = repeated(x)
+    with pytest.raises(fg.errors.DifferentiationError, match="it calls rounded, whose gradient was given"):
         tape.gradient(y, x)
 
 

@@ -29,9 +29,10 @@ from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, conver
 from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
 from fastgrad.custom.core_signature import GufuncSignature
+from fastgrad.custom.derived_kernel import DerivedKernel, dims_text
 from fastgrad.custom.formula import promoted_dtype
 from fastgrad.custom.functions import Snapshot, UserFunction, python_function, unique_name
-from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.errors import DifferentiationError, InvalidArgumentError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.batching import BatchArg
@@ -51,11 +52,14 @@ class ArrayOperation(Operation):
         signature: the shapes of one item.
         result_dtypes: maps the dtypes of the inputs to the dtypes of the results.
         reached: what the function reaches.
+
+    Attributes:
+        takes_results: whether the operation, as a gradient, takes the results after the cotangents.
     """
 
     dtypes = NUMERIC_DTYPES | BOOL_DTYPES
     form = Form.EXTERN
-    is_gradient = False
+    takes_results = True
 
     def __init__(
         self,
@@ -72,7 +76,7 @@ class ArrayOperation(Operation):
         self.signature = signature
         self._function = function
         self._result_dtypes = result_dtypes
-        self._given: ArrayOperation | None = None
+        self._gradient_operation: ArrayOperation | None = None
         self._steps: dict[Dtypes, ArrayStep] = {}
         self._lock = new_rlock()
         if not reached.changing:  # programs do not merge or fold operations that are not listed
@@ -81,7 +85,30 @@ class ArrayOperation(Operation):
     def set_gradient(self, gradient_function: ArrayOperation | None) -> None:
         """Sets an operation of (cotangents, results, inputs) as the gradient. With None no gradient flows."""
         self.gradient = None if gradient_function is None else JointGradient(self._cotangents)
-        self._given = gradient_function
+        self._gradient_operation = gradient_function
+
+    def gradient_operation(self) -> ArrayOperation:
+        """Returns the operation that computes the cotangents of the inputs: the one that was set, or a derived one.
+
+        Raises:
+            DifferentiationError: it can't be derived.
+        """
+        with self._lock:
+            if self._gradient_operation is None:
+                if self.reached.underivable_reason is not None:
+                    raise self.underivable_error(self.reached.underivable_reason)
+                self._gradient_operation = _DerivedOperation(self, self._derived_kernel())
+        return self._gradient_operation
+
+    def _derived_kernel(self) -> DerivedKernel:
+        return DerivedKernel(self._function, self.signature, self._result_dtypes)
+
+    def underivable_error(self, reason: object) -> Exception:
+        """Returns the error for a gradient that can't be derived."""
+        return DifferentiationError(
+            f"{self.name}: its gradient can't be derived. {reason}. Give it as a function of (cotangents, results, inputs) that computes "
+            f"the cotangents of the inputs: @{self.__name__}.gradient; or say that there is none: {self.__name__}.gradient(None)."
+        )
 
     def step(self, inputs: Dtypes) -> ArrayStep:
         """Returns the function compiled for ``inputs``, the dtypes of the inputs.
@@ -94,11 +121,17 @@ class ArrayOperation(Operation):
             if step is None:
                 dtypes = (*inputs, *self._result_dtypes(inputs))
                 try:
-                    step = ArrayStep(self.__name__, self._function, self.signature, dtypes)
+                    step = ArrayStep(self.__name__, self._function_for(inputs), self.signature, dtypes)
+                except DifferentiationError:
+                    raise
                 except TypeError as error:
                     raise self.reached.native_error(self.__name__, error) from error
                 self._steps[inputs] = step
         return step
+
+    def _function_for(self, inputs: Dtypes) -> Any:
+        """Returns the function for inputs of the dtypes ``inputs``."""
+        return self._function
 
     def shapes(self, inputs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """Returns the shapes of the results for the shapes of ``inputs``."""
@@ -126,18 +159,9 @@ class ArrayOperation(Operation):
         return None if step.needs_gil else step.launches(inputs, outputs)
 
     def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        if self._given is None and self.is_gradient:
-            raise UnimplementedError(
-                f"{self.name} is the gradient of a kernel and has no gradient, which second derivatives and forward mode need. "
-                "Give an fg.kernel with a gradient of its own as the gradient, or with gradient(None) if there is none."
-            )
-        if self._given is None:
-            raise UnimplementedError(
-                f"{self.name} has no gradient. Give it as a function of (cotangents, results, inputs) that computes the cotangents "
-                f"of the inputs: @{self.__name__}.gradient; or say that there is none: {self.__name__}.gradient(None)."
-            )
         cotangents, results = [value if type(value) is tuple else (value,) for value in (g, y)]
-        slopes = Operation.__call__(self._given, *cotangents, *results, *inputs)
+        gradient = self.gradient_operation()
+        slopes = Operation.__call__(gradient, *cotangents, *(results if gradient.takes_results else ()), *inputs)
         slopes = slopes if type(slopes) is tuple else (slopes,)
         return [
             self._cotangent_like(slope, x) if needed and x._array.dtype in FLOAT_DTYPES else None
@@ -175,6 +199,37 @@ def _broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
 
 
+class _DerivedOperation(ArrayOperation):
+    """The gradient of a kernel, derived from its function."""
+
+    takes_results = False
+
+    def __init__(self, of: ArrayOperation, derived: DerivedKernel) -> None:
+        signature = GufuncSignature(of.name, derived.signature)
+        super().__init__(f"{of.name} gradient", None, signature, derived.result_dtypes, of.reached)
+        self._of = of
+        self._derived = derived
+
+    def step(self, inputs: Dtypes) -> ArrayStep:
+        """Returns the function compiled for ``inputs``, the dtypes of the inputs."""
+        try:
+            return super().step(inputs)
+        except DifferentiationError as error:
+            raise self.underivable_error(error) from error
+
+    def _function_for(self, inputs: Dtypes) -> Any:
+        return self._derived.function(inputs)
+
+    def _derived_kernel(self) -> DerivedKernel:
+        if self._derived.order == 2:
+            raise DifferentiationError(f"{self.name}: third derivatives of kernels can't be derived.")
+        return self._derived.next()
+
+    def underivable_error(self, reason: object) -> Exception:
+        """Returns the error for a gradient that can't be derived."""
+        return self._of.underivable_error(reason)
+
+
 class Kernel(UserFunction):
     """An operation that a user wrote as a function of arrays; ``kernel`` makes it.
 
@@ -209,7 +264,6 @@ class Kernel(UserFunction):
             gradient_operation = ArrayOperation(
                 name, _compiled_by_njit(gradient), signature, self._cotangent_dtypes, snapshot
             )
-            gradient_operation.is_gradient = True
             operation.set_gradient(gradient_operation)
         return operation
 
@@ -219,7 +273,7 @@ class Kernel(UserFunction):
     def _gradient_signature(self) -> str:
         core = self._core
         dims_lists = [*core.results, *core.results, *core.inputs]
-        return ",".join(map(_dims_text, dims_lists)) + "->" + ",".join(map(_dims_text, core.inputs))
+        return ",".join(map(dims_text, dims_lists)) + "->" + ",".join(map(dims_text, core.inputs))
 
     def __repr__(self) -> str:
         return f"<fastgrad.kernel {self.__name__}: {self.signature}>"
@@ -326,10 +380,6 @@ class Kernel(UserFunction):
 def _compiled_by_njit(function: Any) -> Any:
     """Returns a user's function without ``numba.vectorize`` or ``numba.guvectorize``."""
     return function if hasattr(function, "targetoptions") else python_function(function)
-
-
-def _dims_text(dims: Sequence[str | int]) -> str:
-    return f"({','.join(map(str, dims))})"
 
 
 def _declared_dtypes(signature: GufuncSignature, dtype: Any) -> list[np.dtype | None]:

@@ -31,10 +31,13 @@ from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, conver
 from fastgrad.core.variable import Variable
 from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted_dtype
 from fastgrad.custom.functions import Snapshot, UserFunction, python_function, unique_name
+from fastgrad.custom.native_step import dispatcher_of
 from fastgrad.custom.scalar_step import ScalarStep, cotangent_count_error
 from fastgrad.custom.symbols import OPERATIONS_THAT_MAY_FAIL, NotFollowedError, Symbol, operand_terms, trace_of_symbols
 from fastgrad.custom.tracer import traced
-from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.errors import DifferentiationError, InvalidArgumentError
+from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -60,7 +63,6 @@ class ScalarOperation(Operation):
     """
 
     dtypes = REAL_DTYPES | {BOOL}
-    launches: Any = None
     form = Form.ELEMENTWISE
 
     def __init__(self, name: str, count_of_inputs: int, reached: Snapshot) -> None:
@@ -73,6 +75,7 @@ class ScalarOperation(Operation):
         self._formulas: dict[Dtypes, Formula | None] = {}
         self._derivatives: dict[int, ScalarOperation] = {}
         self._programs: dict[Any, Any] = {}
+        self._compiled: dict[Dtypes, ScalarStep] = {}
         self._lock = new_rlock()
         if not reached.changing:  # programs do not merge or fold operations that are not listed
             CUSTOM[self.name] = self
@@ -109,9 +112,45 @@ class ScalarOperation(Operation):
         """What programs know of the operation."""
         return Lowering(formula=self.formula, launches=self.launches)
 
-    def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """Computes the operation's result for arrays whose dtypes have no formula."""
+    # ---- functions without a formula -----------------------------------------------------------------------
+
+    def dispatcher(self) -> Any:
+        """Returns the operation's function compiled by Numba, which derivatives are made of."""
         raise NotImplementedError
+
+    def _make_step(self, dtypes: Dtypes) -> ScalarStep:
+        raise NotImplementedError
+
+    def compiled(self, dtypes: Dtypes) -> ScalarStep:
+        """Returns the function compiled by Numba for numbers of ``dtypes``.
+
+        Raises:
+            TypeError: Numba can't compile the function.
+        """
+        with self._lock:
+            step = self._compiled.get(dtypes)
+            if step is None:
+                try:
+                    step = self._make_step(dtypes)
+                except DifferentiationError:
+                    raise
+                except TypeError as error:
+                    raise self.reached.native_error(self.__name__, error) from error
+                self._compiled[dtypes] = step
+        return step
+
+    def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
+        """Returns the launches of the function compiled by Numba; None if the function takes the GIL."""
+        compiled = self.compiled(tuple([x.dtype for x in inputs]))
+        return None if compiled.needs_gil else compiled.launches(inputs, outputs)
+
+    def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """Computes the result by the function compiled by Numba.
+
+        Raises:
+            Exception: what the function raises.
+        """
+        return self.compiled(tuple([x.dtype for x in arrays])).run(arrays)
 
     def _make_program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
         from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
@@ -152,16 +191,16 @@ class ScalarOperation(Operation):
             operation = self._derivatives.setdefault(position, _DerivativeOperation(self, position))
         return operation
 
-    def underivable_error(self, dtypes: Dtypes) -> Exception:
+    def underivable_error(self, reason: object) -> Exception:
         """Returns the error for a gradient that can't be derived."""
-        return UnimplementedError(f"{self.name}: its gradient can't be derived.")
+        return DifferentiationError(f"{self.name}: its gradient can't be derived. {reason}.")
 
     def __reduce__(self) -> Any:
         raise TypeError(f"cannot copy or pickle {self.name}: it is a part of a function's gradient.")
 
 
 class _DerivativeOperation(ScalarOperation):
-    """The cotangent of an input of an operation, derived from its formula."""
+    """The cotangent of an input of an operation, derived from its formula; without one by forward mode from the function."""
 
     def __init__(self, of: ScalarOperation, position: int) -> None:
         super().__init__(f"{of.name} gradient of input {position}", of.count_of_inputs + 1, of.reached)
@@ -170,13 +209,40 @@ class _DerivativeOperation(ScalarOperation):
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
         """Returns the derivative of the operation's formula. The cotangent has the result's dtype."""
-        formula = self._formulas.get(dtypes)
-        if formula is None:
+        if dtypes not in self._formulas:
             primal_formula = self._of.formula(dtypes[1:])
-            if primal_formula is None:
-                raise self._of.underivable_error(dtypes[1:])
-            formula = self._formulas[dtypes] = primal_formula.derivative(self._position)
-        return formula
+            self._formulas[dtypes] = None if primal_formula is None else primal_formula.derivative(self._position)
+        return self._formulas[dtypes]
+
+    def dispatcher(self) -> Any:
+        """Returns the function compiled by Numba: (cotangent, *inputs) -> the tangent in the direction of the cotangent."""
+        from fastgrad.differentiation import jvp
+
+        tangent = jvp(self._of.dispatcher(), argnums=self._position)
+        return _compiled_text(self.count_of_inputs, "tangent({1}, {0})[1]", {"tangent": tangent})
+
+    def _make_step(self, dtypes: Dtypes) -> ScalarStep:
+        if self.reached.underivable_reason is not None:
+            raise self._of.underivable_error(self.reached.underivable_reason)
+        try:
+            function = self.dispatcher().py_func
+            return ScalarStep(self.__name__, function, dtypes, None, self.reached, is_derivative=True)
+        except DifferentiationError as error:
+            raise self._of.underivable_error(error) from error
+
+    def underivable_error(self, reason: object) -> Exception:
+        """Returns the error for a gradient that can't be derived."""
+        return self._of.underivable_error(reason)
+
+
+def _compiled_text(count: int, result: str, scope: dict[str, Any]) -> Any:
+    """Returns a function of ``count`` numbers compiled by Numba. ``result`` has the first for ``{0}``, the others for ``{1}``."""
+    names = [f"x{number}" for number in range(count)]
+    result = result.format(names[0], ", ".join(names[1:])) if "{1}" in result else result.format(", ".join(names))
+    source = f"def slope({', '.join(names)}):\n    return {result}\n"
+    return dispatcher_of(
+        function_from_source("slope", source, f"<slope {digest(source.encode())[:12]}>", scope), error_model="numpy"
+    )
 
 
 class _FunctionOperation(ScalarOperation):
@@ -196,7 +262,6 @@ class _FunctionOperation(ScalarOperation):
         self.py_func = function
         self._part = part
         self._refusal_reasons: dict[Dtypes, str] = {}
-        self._compiled: dict[Dtypes, ScalarStep] = {}
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
         """Returns the function's formula for numbers of ``dtypes``; None if a trace can't follow the function."""
@@ -242,10 +307,10 @@ class _FunctionOperation(ScalarOperation):
         """True if the function returns None as its result at the index ``part``."""
         return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusal_reasons
 
-    def underivable_error(self, dtypes: Dtypes) -> Exception:
+    def underivable_error(self, reason: object) -> Exception:
         """Returns the error for a gradient that can't be derived."""
-        return UnimplementedError(
-            f"{self.name}: its gradient can't be derived, as a trace can't follow the function. {self._refusal_reasons.get(dtypes)}. "
+        return DifferentiationError(
+            f"{self.name}: its gradient can't be derived. {reason}. "
             f"Give the gradient as a function of (cotangent, result, *inputs): @{self.py_func.__name__}.gradient."
         )
 
@@ -254,36 +319,15 @@ class _FunctionOperation(ScalarOperation):
         formula = self.formula(dtypes)
         return self.compiled(dtypes).dtype if formula is None else formula.dtype
 
-    # ---- functions without a formula -----------------------------------------------------------------------
+    def dispatcher(self) -> Any:
+        """Returns the function compiled by Numba."""
+        function = dispatcher_of(self.py_func, error_model="numpy")
+        if self._part is None:
+            return function
+        return _compiled_text(self.count_of_inputs, f"function({{}})[{self._part}]", {"function": function})
 
-    def compiled(self, dtypes: Dtypes) -> ScalarStep:
-        """Returns the function compiled by Numba for numbers of ``dtypes``.
-
-        Raises:
-            TypeError: Numba can't compile the function.
-        """
-        with self._lock:
-            step = self._compiled.get(dtypes)
-            if step is None:
-                try:
-                    step = ScalarStep(self.__name__, self.py_func, dtypes, self._part, self.reached)
-                except TypeError as error:
-                    raise self.reached.native_error(self.__name__, error) from error
-                self._compiled[dtypes] = step
-        return step
-
-    def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
-        """Returns the launches of the function compiled by Numba; None if the function takes the GIL."""
-        compiled = self.compiled(tuple([x.dtype for x in inputs]))
-        return None if compiled.needs_gil else compiled.launches(inputs, outputs)
-
-    def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """Computes the result by the function compiled by Numba.
-
-        Raises:
-            Exception: what the function raises.
-        """
-        return self.compiled(tuple([x.dtype for x in arrays])).run(arrays)
+    def _make_step(self, dtypes: Dtypes) -> ScalarStep:
+        return ScalarStep(self.__name__, self.py_func, dtypes, self._part, self.reached)
 
 
 def parameters_of(function: FunctionType) -> list[inspect.Parameter]:

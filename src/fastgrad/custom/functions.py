@@ -122,6 +122,7 @@ class Snapshot:
         scope: the values of the names in ``conditions``.
         changing: the labels of sources of numbers that differ from call to call, as ``random.random``.
         tensors: the labels of tensors and variables.
+        with_gradients: the labels of operations with gradients that users gave.
         opcodes: the names of the opcodes of all functions.
         owner: has the attribute ``given_gradients``: the ``UserFunction`` that the functions belong to, else the snapshot.
     """
@@ -134,6 +135,7 @@ class Snapshot:
         self.scope: dict[str, Any] = {"differs": has_changed}
         self.changing: list[str] = []
         self.tensors: list[str] = []
+        self.with_gradients: list[str] = []
         self.opcodes: set[str] = set()
         self._copies: dict[Any, Any] = {}  # by the id of the function, and of a method's instance
         self.owner: Any = self
@@ -172,6 +174,15 @@ class Snapshot:
         if self.changing:
             return f"it calls {self.changing[0]}, which gives another value at each call"
         return None if self.opcodes.isdisjoint(HANDLER_OPCODES) else "it has a try or with statement"
+
+    @property
+    def underivable_reason(self) -> str | None:
+        """Why a gradient of the compiled functions would be wrong, if that can be told without a look at them."""
+        if self.changing:
+            return f"it calls {self.changing[0]}, which gives another value at each call"
+        if self.with_gradients:
+            return f"it calls {self.with_gradients[0]}, whose gradient was given, and a trace can't follow it"
+        return None
 
     def native_error(self, name: str, error: TypeError) -> TypeError:
         """Returns the error for functions that Numba can't compile, with the remedy if the functions tell it."""
@@ -222,6 +233,7 @@ class Snapshot:
         self.scope |= snapshot.scope
         self.changing += snapshot.changing
         self.tensors += snapshot.tensors
+        self.with_gradients += [*snapshot.with_gradients, *([label] if value.given_gradients else [])]
         self.opcodes |= snapshot.opcodes
         self._read(value, "given_gradients", f"{label}.gradient")
         return value.frozen()

@@ -46,6 +46,7 @@ class ScalarStep:
         inputs: the dtypes of the numbers.
         part: the index of the result to compute, if the function gives several: one for each input after the first two.
         reached: what the function reaches.
+        is_derivative: whether the function is the text of a derivative, which only plain Numba compiles.
 
     Attributes:
         dtype: the result's dtype. The inputs' dtype if it and the dtype of Numba's result are floats, else the latter.
@@ -59,9 +60,15 @@ class ScalarStep:
     needs_gil = False
 
     def __init__(
-        self, name: str, function: FunctionType, inputs: tuple[np.dtype, ...], part: int | None, reached: Snapshot
+        self,
+        name: str,
+        function: FunctionType,
+        inputs: tuple[np.dtype, ...],
+        part: int | None,
+        reached: Snapshot,
+        is_derivative: bool = False,
     ) -> None:
-        is_kernel = part is None and reached.refusal is None
+        is_kernel = part is None and reached.refusal is None and not is_derivative
         kernel_and_dtype = scalar_kernel(name, function, inputs) if is_kernel else None
         if kernel_and_dtype is not None:
             self._kernel, self.dtype = kernel_and_dtype

@@ -153,9 +153,15 @@ def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
         return _extended_to_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.DTYPE_OF_NUMPY else value
     if is_user_function(value):
         return _with_stand_ins(value, known_copies)
+    if hasattr(value, "derive"):  # a derivative of Numba's, whose text depends on the types
+        return _refuse_derivative
     if hasattr(value, "py_func") and isinstance(value.py_func, types.FunctionType):
         return _with_stand_ins(value.py_func, known_copies)
     return value
+
+
+def _refuse_derivative(*values: Any, **options: Any) -> None:
+    raise NotFollowedError("it calls a derivative")
 
 
 def _refuse_print(*values: Any, **options: Any) -> None:

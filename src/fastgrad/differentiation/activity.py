@@ -41,7 +41,8 @@ class Activity:
         self._leaf = leaf
         self._varied: set[Scalar | Root] = set()
         self._useful: set[Scalar | Root] = set()
-        for part in [*function.scalars, *function.roots]:
+        parts: list[Scalar | Root] = [*function.scalars, *function.roots]
+        for part in parts:
             is_parameter = part.block is None and part.position in positions
             if is_parameter and part.is_real:
                 self._varied.add(part)

@@ -99,8 +99,9 @@ class Builder:
 
     def index(self, text: str, *operands: Operand, cost: int = CHEAP_COST, is_natural: bool = False) -> Operand:
         """Returns an integer that is an expression of integers; equal ones of a block are computed once."""
-        if all(isinstance(operand, Constant) for operand in operands) and text in _FOLDED:
-            return index_constant(_FOLDED[text](*[int(operand.value) for operand in operands]))
+        constants = [int(operand.value) for operand in operands if isinstance(operand, Constant)]
+        if len(constants) == len(operands) and text in _FOLDED:
+            return index_constant(_FOLDED[text](*constants))
         if text == "({0} * {1})" and any(ir.is_constant(operand, 1) for operand in operands):
             return operands[1] if ir.is_constant(operands[0], 1) else operands[0]
         if text in ("({0} + {1})", "({0} - {1})") and ir.is_constant(operands[1], 0):

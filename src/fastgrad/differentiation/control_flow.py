@@ -105,7 +105,7 @@ class ControlFlow:
             for block in reversed(self.blocks):
                 alive: set[Root] = set()
                 for successor in block.successors:
-                    alive |= live[successor] - {phi.target for phi in successor.phis}  # type: ignore[misc]
+                    alive |= live[successor] - {phi.target for phi in successor.phis}
                     alive |= {
                         phi.incoming[block].root.memory  # type: ignore[union-attr]
                         for phi in successor.phis

@@ -78,7 +78,11 @@ class Emitter:
         if isinstance(operand, Constant):
             value = float(operand.value) if isinstance(type, types.Float) else operand.value
             return literal(Constant(bool(value) if isinstance(type, types.Boolean) else value, type))
-        return f"_{type}({self.operand(operand)})" if not isinstance(type, types.Boolean) else f"bool({self.operand(operand)})"
+        return (
+            f"_{type}({self.operand(operand)})"
+            if not isinstance(type, types.Boolean)
+            else f"bool({self.operand(operand)})"
+        )
 
     def element(self, root: Root, indices: list[str]) -> str:
         """Returns the text of an element of an array."""
@@ -135,7 +139,9 @@ class Emitter:
             self.write(f"{self.element(statement.root, operands[1:])} = {operands[0]}")
         elif isinstance(statement, Allocate):
             dtype = statement.root.type.dtype
-            self.write(f"{statement.root.name} = np.{statement.function}({self.shape(statement.root.dims)}, {self.dtype(dtype)})")
+            self.write(
+                f"{statement.root.name} = np.{statement.function}({self.shape(statement.root.dims)}, {self.dtype(dtype)})"
+            )
         elif isinstance(statement, Grow):
             self.write(f"{statement.root.name} = grown({statement.root.name}, {operands[0]})")
         elif isinstance(statement, Reshape):
@@ -187,6 +193,17 @@ class Emitter:
         """Writes the raise of an exception."""
         self.write(f"raise {end.exception.__name__}({', '.join(map(repr, end.arguments))})")
         self.function.globals[end.exception.__name__] = end.exception
+
+    def structured(self, texts: list[str]) -> str:
+        """Returns the text of the function's result from those of its leaves."""
+        remaining = iter(texts)
+
+        def text_of(type: types.Type) -> str:
+            if isinstance(type, types.BaseTuple):
+                return f"({''.join(text_of(item) + ', ' for item in type)})"
+            return "None" if isinstance(type, types.NoneType) else next(remaining)
+
+        return text_of(self.function.result)
 
     def unpacked_parameters(self) -> list[str]:
         """Returns lines that give the items of parameters that are tuples names."""

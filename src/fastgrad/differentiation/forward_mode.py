@@ -169,7 +169,4 @@ class ForwardMode(Emitter):
             else:
                 results.append(self.operand(value))
                 tangents.append(self._tangent(value) if isinstance(value.type, types.Float) else "None")
-        is_single = not isinstance(self.function.result, types.BaseTuple)
-        result = results[0] if is_single else f"({''.join(text + ', ' for text in results)})"
-        tangent = tangents[0] if is_single else f"({''.join(text + ', ' for text in tangents)})"
-        self.write(f"return {result}, {tangent}")
+        self.write(f"return {self.structured(results)}, {self.structured(tangents)}")

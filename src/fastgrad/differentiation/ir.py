@@ -6,7 +6,7 @@ and one index for each of its axes. Calls of other functions do not exist either
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numba.core import ir as numba_ir
@@ -14,7 +14,7 @@ from numba.core import types
 
 from fastgrad.errors import DifferentiationError
 
-Location = numba_ir.Loc
+Location: TypeAlias = numba_ir.Loc
 
 
 def refuse(reason: str, location: Location) -> DifferentiationError:
@@ -217,7 +217,13 @@ class Compute(Statement):
     __slots__ = ("cost", "partials", "target", "text")
 
     def __init__(
-        self, location: Location, target: Scalar, text: str, operands: list[Operand], cost: int, partials: list[str | None]
+        self,
+        location: Location,
+        target: Scalar,
+        text: str,
+        operands: list[Operand],
+        cost: int,
+        partials: list[str | None],
     ) -> None:
         super().__init__(location, operands)
         self.target = target
@@ -442,11 +448,13 @@ class Function:
         result: the structure of the result: a Numba type.
     """
 
-    def __init__(self, name: str, location: Location, parameters: list[str], types: tuple[types.Type, ...]) -> None:
+    def __init__(
+        self, name: str, location: Location, parameters: list[str], parameter_types: tuple[types.Type, ...]
+    ) -> None:
         self.name = name if name.isidentifier() else "function"
         self.location = location
         self.parameters = parameters
-        self.types = types
+        self.types = parameter_types
         self.blocks: list[Block] = []
         self.arguments: list[Any] = []
         self.scalars: list[Scalar] = []
@@ -471,7 +479,9 @@ def literal(constant: Constant) -> str:
         return repr(bool(value))
     if isinstance(constant.type, types.Float):
         number = float(value)
-        text = repr(number) if np.isfinite(number) else "_nan" if np.isnan(number) else "_inf" if number > 0 else "-_inf"
+        text = (
+            repr(number) if np.isfinite(number) else "_nan" if np.isnan(number) else "_inf" if number > 0 else "-_inf"
+        )
         text = f"({text})" if text.startswith("-") else text
         return text if constant.type == types.float64 else f"_{constant.type}({text})"
     text = repr(int(value))

@@ -51,7 +51,7 @@ def _test_of_number(block: ir.Block) -> tuple[int, int, int] | None:
     constants: dict[str, Any] = {}
     number = None
     for statement in block.body[:-1]:
-        value = statement.value if isinstance(statement, ir.Assign) else None
+        value: Any = statement.value if isinstance(statement, ir.Assign) else None
         is_comparison = isinstance(value, ir.Expr) and value.op == "binop" and value.fn is operator.eq
         if isinstance(value, ir.Const):
             constants[statement.target.name] = value.value
@@ -97,6 +97,7 @@ class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]
     """Numba's nopython pipeline with direct jumps."""
 
     def define_pipelines(self) -> list[PassManager]:
+        """Returns the passes."""
         passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.add_pass_after(DirectJumps, FixupArgs)
         passes.finalize()

@@ -18,7 +18,7 @@ _numbers = itertools.count()
 @numba.njit
 def broadcast_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis along which two arrays broadcast."""
-    if first != second and first != 1 and second != 1:
+    if first != second and first != 1 and second != 1:  # noqa: PLR1714 - Numba compiles it
         raise ValueError("operands could not be broadcast together")
     return second if first == 1 else first
 

@@ -153,7 +153,13 @@ class Residuals:
         assert isinstance(operand, Scalar)
         if self._can_be_computed_again(operand):
             definition = operand.definition
-            own = definition.cost if isinstance(definition, Compute) else _LOAD_COST if isinstance(definition, Load) else 1
+            own = (
+                definition.cost
+                if isinstance(definition, Compute)
+                else _LOAD_COST
+                if isinstance(definition, Load)
+                else 1
+            )
             operands = definition.operands if definition is not None else []
             visited[operand] = own + sum(self.recomputation_cost(part, visited) for part in operands)
         return visited[operand]
@@ -202,16 +208,20 @@ class Residuals:
                 for side, target in ((True, end.then), (False, end.otherwise)):
                     other = end.otherwise if side else end.then
                     is_edge = come_from is dominator and target is block and other is not block
-                    is_within = target is not block and flow.predecessors[target] == [dominator] and target in flow.dominators[come_from]
+                    is_within = (
+                        target is not block
+                        and flow.predecessors[target] == [dominator]
+                        and target in flow.dominators[come_from]
+                    )
                     if is_edge or is_within:
                         result.add(side)
                 return result
 
             first, second = sides(before[0]), sides(before[1])
-            if len(first) == len(second) == 1 and first != second:
-                if self.recomputation_cost(end.condition) <= RECOMPUTATION_LIMIT:
-                    if_true, if_false = before if True in first else before[::-1]
-                    return Way("condition", end.condition, [if_true], [if_false])
+            is_told = len(first) == len(second) == 1 and first != second
+            if is_told and self.recomputation_cost(end.condition) <= RECOMPUTATION_LIMIT:
+                if_true, if_false = before if True in first else before[::-1]
+                return Way("condition", end.condition, [if_true], [if_false])
         return None
 
     def writes_code(self, block: Block) -> bool:

@@ -133,7 +133,12 @@ class ReverseMode(Emitter):
         for place, partial in enumerate(definition.partials):
             operand = definition.operands[place]
             load = loads.get(operand) if isinstance(operand, Scalar) and partial == "{g}" else None
-            if load is None or load.root is not store.root or uses[load.target] != 1 or self._users[load.target] != {block}:
+            if (
+                load is None
+                or load.root is not store.root
+                or uses[load.target] != 1
+                or self._users[load.target] != {block}
+            ):
                 continue
             if all(map(equal_operands, load.operands, store.operands[1:])):
                 self._increments |= {store, load}
@@ -648,7 +653,9 @@ class ReverseMode(Emitter):
         residuals = self.residuals
         kept = sorted(residuals.kept | residuals.recorded, key=lambda scalar: scalar.name)
         lines += [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
-        active = [scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity]
+        active = [
+            scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity
+        ]
         lines += [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in active if scalar not in self._local]
         lines += [f"{counter.name} = 0" for counter in function.counters]
         for root in function.roots:
@@ -665,11 +672,7 @@ class ReverseMode(Emitter):
         return [scalar for scalar in self.function.scalars if scalar.block is None]
 
     def _result_text(self) -> str:
-        count = self._result_count()
-        names = [f"result_{number}" for number in range(count)]
-        if isinstance(self.function.result, types.BaseTuple):
-            return f"({''.join(name + ', ' for name in names)})"
-        return names[0] if names else "None"
+        return self.structured([f"result_{number}" for number in range(self._result_count())])
 
     def _result_count(self) -> int:
         return max((len(block.end.values) for block in self.flow.blocks if isinstance(block.end, Return)), default=0)

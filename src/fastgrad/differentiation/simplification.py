@@ -121,7 +121,9 @@ def _merge_chains(function: Function) -> None:
             for successor in after.successors:
                 predecessors[successor] = [block if before is after else before for before in predecessors[successor]]
                 for phi in successor.phis:
-                    phi.incoming = {block if before is after else before: value for before, value in phi.incoming.items()}
+                    phi.incoming = {
+                        block if before is after else before: value for before, value in phi.incoming.items()
+                    }
     function.blocks = [block for block in function.blocks if block not in merged]
 
     def final(block: Block | None) -> Block | None:
@@ -129,7 +131,8 @@ def _merge_chains(function: Function) -> None:
             block = merged[block]
         return block
 
-    for part in [*function.scalars, *function.roots]:
+    parts: list[Scalar | Root] = [*function.scalars, *function.roots]
+    for part in parts:
         part.block = final(part.block)
     for counter in function.counters:
         counter.block, counter.head = final(counter.block), final(counter.head)  # type: ignore[assignment]
@@ -194,7 +197,7 @@ def operands_of_view(view: View) -> list[Operand]:
     return [*view.starts, *[axis.step for axis in view.axes], *[axis.size for axis in view.axes]]
 
 
-def _drop_unused(function: Function) -> None:
+def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all kinds of statements
     """Drops statements and phis that nothing needs; stores, loops, branches and random draws are needed."""
     used: set[Scalar | Root] = set()
     definitions: dict[Scalar | Root, Statement | Phi] = {}

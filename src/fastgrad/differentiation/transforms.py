@@ -22,7 +22,7 @@ from numba.core.registry import CPUDispatcher
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative
 from fastgrad.differentiation.forward_mode import ForwardMode
-from fastgrad.differentiation.ir import CallRule
+from fastgrad.differentiation.ir import CallRule, Constant, literal
 from fastgrad.differentiation.jumps import DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ReverseMode
@@ -30,6 +30,7 @@ from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.generated_source import function_from_source
+from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 
 _numbers = itertools.count()
 Types = tuple[types.Type, ...]
@@ -75,6 +76,11 @@ def _dispatcher(stub: FunctionType, derive: Callable[[Types], FunctionType], cal
         derive: returns the Python function for argument types.
         call_rule: how a call of the dispatcher is differentiated (``Lowering._call_with_rule``).
     """
+    if jit_is_disabled():
+        raise RuntimeError(
+            f"{stub.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
+        )
+    derive = functools.lru_cache(maxsize=64)(derive)
     options = {"nopython": True, "nogil": True, "error_model": "numpy"}
     result = CPUDispatcher(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
     result._compiler = _DerivedFunctionCompiler(result._compiler, derive)
@@ -83,7 +89,8 @@ def _dispatcher(stub: FunctionType, derive: Callable[[Types], FunctionType], cal
     return result
 
 
-def _python_function(function: Any, owner: str) -> FunctionType:
+def wrapped_function(function: Any, owner: str) -> FunctionType:
+    """Returns the Python function of ``function``, which may be one that Numba compiled, or a derivative."""
     if hasattr(function, "derive"):
         return _caller_of(function)
     python_function = getattr(function, "py_func", function)
@@ -104,9 +111,10 @@ def _caller_of(derived: Any) -> FunctionType:
     return function_from_source(name, source, f"<call of {name} {next(_numbers)}>", {"derived": derived})
 
 
-def _positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
+def parameter_positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
+    """Returns the numbers of the parameters that ``argnums`` names."""
     count = len(inspect.signature(function).parameters)
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers: tuple[Any, ...] = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not -count <= number < count:
             raise ValueError(
@@ -164,7 +172,7 @@ def _error_model(function: Any) -> str:
 
 
 def _lowered(function: Any, argument_types: Types) -> tuple[Any, ControlFlow]:
-    python_function = _python_function(function, "")
+    python_function = wrapped_function(function, "")
     lowered = lower(python_function, argument_types, _error_model(function))
     simplify(lowered)
     return lowered, ControlFlow(lowered)
@@ -186,7 +194,7 @@ def _reverse_function(
     function: Any, positions: tuple[int, ...], owner: str, form: Callable[[str, list[str]], str], has_aux: bool = False, seed: int | None = 0
 ) -> Callable[[Types], FunctionType]:
     """Returns the function from argument types to the text of a reverse-mode derivative."""
-    python_function = _python_function(function, owner)
+    python_function = wrapped_function(function, owner)
     count = len(inspect.signature(python_function).parameters)
 
     def derive(argument_types: Types) -> FunctionType:
@@ -203,7 +211,7 @@ def _reverse_function(
 
 def _forward_function(function: Any, positions: tuple[int, ...], owner: str) -> Callable[[Types], FunctionType]:
     """Returns the function from argument types to the text of a forward-mode derivative."""
-    python_function = _python_function(function, owner)
+    python_function = wrapped_function(function, owner)
     count = len(inspect.signature(python_function).parameters)
 
     def derive(argument_types: Types) -> FunctionType:
@@ -236,8 +244,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
         ValueError: ``argnums`` are no numbers of parameters.
         DifferentiationError: when it is called: ``f`` has a construct that can't be differentiated; the message has file and line.
     """
-    python_function = _python_function(f, "value_and_grad")
-    positions = _positions(argnums, python_function, "value_and_grad")
+    python_function = wrapped_function(f, "value_and_grad")
+    positions = parameter_positions(argnums, python_function, "value_and_grad")
     is_single = isinstance(argnums, int)
     derive = _reverse_function(
         f, positions, "value_and_grad", lambda result, cotangents: f"{result}, {_grouped(cotangents, is_single)}", has_aux
@@ -252,8 +260,8 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
     Returns:
         a function of the arguments of ``f`` that returns the gradient; with ``has_aux`` (gradient, aux).
     """
-    python_function = _python_function(f, "grad")
-    positions = _positions(argnums, python_function, "grad")
+    python_function = wrapped_function(f, "grad")
+    positions = parameter_positions(argnums, python_function, "grad")
     is_single = isinstance(argnums, int)
 
     def form(result: str, cotangents: list[str]) -> str:
@@ -275,7 +283,7 @@ def _rule_of_gradient(
     """
     if has_aux:
         raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
-    python_function = _python_function(f, "grad")
+    python_function = wrapped_function(f, "grad")
     names = list(inspect.signature(python_function).parameters)
     active = tuple(number for number, type in enumerate(argument_types) if _is_differentiable(type))
     gradient_types = [_gradient_type(argument_types[position]) for position in positions]
@@ -300,7 +308,7 @@ def _rule_of_gradient(
         f"    return {value_tangent}pull({', '.join([*names, *t, '0.0', '1.0'])})\n"
     )
     adjoint = numba.njit(function_from_source("adjoint", adjoint_source, f"<adjoint {next(_numbers)}>", {"pull": pull}))
-    scope = {"pull": pull_back, "push": _forward_dispatcher(f, active)}
+    scope = {"pull": pull_back, "push": forward_dispatcher(f, active)}
     tangent = numba.njit(function_from_source("tangent", tangent_source, f"<tangent {next(_numbers)}>", scope))
     flat = value_and_grad(f, positions) if has_value else grad(f, positions)
     function = _flat_gradient(flat, names, has_value, len(positions))
@@ -328,7 +336,7 @@ def _gradient_type(type: types.Type) -> types.Type:
 @functools.lru_cache(maxsize=256)
 def _second_order_dispatcher(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...]) -> Any:
     """Returns the reverse mode of a forward mode: the compiled function of the arguments, their tangents, and the cotangents of value and tangent."""
-    python_function = _python_function(f, "grad")
+    python_function = wrapped_function(f, "grad")
     forward = _forward_function(f, tangents, "grad")
     count = len(inspect.signature(python_function).parameters)
 
@@ -367,17 +375,18 @@ def jvp(
     Returns:
         (result, tangent of the result). Without ``primals`` a compiled function of the arguments and tangents that returns them.
     """
-    python_function = _python_function(f, "jvp")
+    python_function = wrapped_function(f, "jvp")
     if primals is not None:
         if tangents is None or len(primals) != len(tangents):
             raise ValueError(f"jvp: {len(primals)} primals need as many tangents.")
-        return _forward_dispatcher(f, tuple(range(len(primals))))(*primals, *tangents)
-    return _forward_dispatcher(f, _positions(argnums, python_function, "jvp"))
+        return forward_dispatcher(f, tuple(range(len(primals))))(*primals, *tangents)
+    return forward_dispatcher(f, parameter_positions(argnums, python_function, "jvp"))
 
 
 @functools.lru_cache(maxsize=256)
-def _forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
-    python_function = _python_function(f, "jvp")
+def forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
+    """Returns the compiled function of the arguments and the tangents of some that returns (result, tangent)."""
+    python_function = wrapped_function(f, "jvp")
     names = list(inspect.signature(python_function).parameters)
     tangents = [f"tangent_of_{names[position]}" for position in positions]
     return _dispatcher(
@@ -388,12 +397,47 @@ def _forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
 @functools.lru_cache(maxsize=256)
 def _pullback_dispatcher(f: Any, positions: tuple[int, ...], cotangents: int) -> Any:
     """Returns the compiled function of the arguments and the cotangents of the results that returns (result, cotangents)."""
-    python_function = _python_function(f, "vjp")
+    python_function = wrapped_function(f, "vjp")
     names = [f"cotangent_{number}" for number in range(cotangents)]
     derive = _reverse_function(
         f, positions, "vjp", lambda result, cotangents: f"{result}, {_grouped(cotangents, False)}", seed=None
     )
     return _dispatcher(_stub(python_function, f"vjp_{_identifier(python_function)}", names), derive, _no_rule)
+
+
+def pullback(f: Any, positions: Sequence[int], count: int) -> Any:
+    """Returns the compiled function of the arguments and the cotangents of ``count`` results that returns those of arguments, a tuple."""
+    python_function = wrapped_function(f, "vjp")
+    names = [f"cotangent_{number}" for number in range(count)]
+    derive = _reverse_function(f, tuple(positions), "vjp", lambda _, cotangents: _grouped(cotangents, False), seed=None)
+    return _dispatcher(_stub(python_function, f"pullback_{_identifier(python_function)}", names), derive, _no_rule)
+
+
+def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
+    """Returns the compiled function that runs forward mode forward and backward.
+
+    It takes the arguments, the tangents of some, the cotangents of the ``count`` results and the cotangents of their tangents. It
+    returns a pair: the tangents of the results, and the cotangents of the arguments that have tangents.
+    """
+    python_function = wrapped_function(f, "vjp")
+    names = [f"tangent_{position}" for position in positions]
+    names += [f"cotangent_{number}" for number in range(2 * count)]
+    forward = _forward_function(f, tuple(positions), "vjp")
+    parameters = len(inspect.signature(python_function).parameters)
+
+    def form(result: str, cotangents: list[str]) -> str:
+        tangents = f"({result}[1],)" if count == 1 else f"{result}[1]"
+        return f"{tangents}, {_grouped(cotangents, False)}"
+
+    def derive(argument_types: Types) -> FunctionType:
+        types_of_tangent = _function_types(argument_types, parameters + len(positions))
+        lowered, flow = _lowered(forward(types_of_tangent[:parameters]), types_of_tangent)
+        derivative = ReverseMode(lowered, flow, tuple(positions), None).derivative(form)
+        return _compiled_text(derivative, "second derivative")
+
+    return _dispatcher(
+        _stub(python_function, f"second_pullback_{_identifier(python_function)}", names), derive, _no_rule
+    )
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
@@ -407,16 +451,17 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
         (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result and returns a tuple, one cotangent for
         each argument. It runs ``f`` once more.
     """
-    python_function = _python_function(f, "vjp")
+    python_function = wrapped_function(f, "vjp")
     result = (f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function))(*_copies(primals))
-    count = len(result) if isinstance(result, tuple) else 1
+    results = result_leaves(result)
+    count = len(results)
     pull = _pullback_dispatcher(f, tuple(range(len(primals))), count)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        cotangents = cotangent if isinstance(cotangent, tuple) else (cotangent,)
+        cotangents = result_leaves(cotangent)
         if len(cotangents) != count:
             raise ValueError(f"vjp of {python_function.__name__}: {len(cotangents)} cotangents for {count} results.")
-        for given, value in zip(cotangents, result if isinstance(result, tuple) else (result,), strict=True):
+        for given, value in zip(cotangents, results, strict=True):
             if np.shape(given) != np.shape(value):
                 raise ValueError(
                     f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(given)}, its result {np.shape(value)}."
@@ -425,6 +470,11 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
         return gradients
 
     return result, pullback
+
+
+def result_leaves(result: Any) -> list[Any]:
+    """Returns the numbers and arrays of a result, from left to right."""
+    return [leaf for part in result for leaf in result_leaves(part)] if isinstance(result, tuple) else [result]
 
 
 def _as_float(value: Any) -> Any:
@@ -445,8 +495,8 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function of the arguments of ``f`` and a vector, of the shape of the argument, that returns the product.
     """
-    python_function = _python_function(f, "hvp")
-    (position,) = _positions(argnums, python_function, "hvp")
+    python_function = wrapped_function(f, "hvp")
+    (position,) = parameter_positions(argnums, python_function, "hvp")
     forward = _forward_function(f, (position,), "hvp")
     count = len(inspect.signature(python_function).parameters)
 
@@ -460,52 +510,52 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive, _no_rule)
 
 
-def _unit_direction(argument: Any, number: int) -> Any:
-    """Returns a number 1, or an array like ``argument`` that is 1 at a position and else 0."""
-    raise NotImplementedError
-
-
-@numba.extending.overload(_unit_direction)
-def _overload_unit_direction(argument, number):  # type: ignore[no-untyped-def]
-    if not isinstance(argument, types.Array):
-        return lambda argument, number: 1.0
-
-    def unit(argument, number):  # type: ignore[no-untyped-def]
-        direction = np.zeros(argument.size, argument.dtype)
-        direction[number] = 1
-        return direction.reshape(argument.shape)
-
-    return unit
-
-
-def _columns(name: str, parameters: list[str], columns: dict[str, Any], column: str, is_single: bool) -> Any:
-    """Returns the compiled function that makes a matrix for each of some arguments, column by column.
+def _columns(f: Any, columns: dict[int, Any], owner: str, result: str, is_single: bool) -> Any:
+    """Returns the dispatcher of matrices whose columns come from unit vectors in the place of an argument's direction.
 
     Args:
-        name: of the function.
-        parameters: the names of its parameters.
-        columns: for the name of each argument to differentiate the compiled function that returns a column.
-        column: the text of a column, with ``{0}`` for that function and ``{1}`` for its arguments.
+        f: the user's function.
+        columns: for the number of each argument the function that takes the arguments of ``f`` and a direction.
+        owner: the transformation's name.
+        result: the text of the column, from the text of the call.
         is_single: whether one matrix is returned, not a tuple of them.
     """
-    lines = [f"def {name}({', '.join(parameters)}):"]
-    for number, argument in enumerate(columns):
-        call = column.format(f"column_{number}", ", ".join([*parameters, f"unit({argument}, number)"]))
-        lines += [
-            f"    shape = np.asarray({argument}).shape",
-            f"    size = np.asarray({argument}).size",
-            "    number = 0",
-            f"    first = np.asarray({call})",
-            f"    matrix_{number} = np.zeros((first.size, size), first.dtype)",
-            "    for number in range(size):",
-            f"        matrix_{number}[:, number] = np.asarray({call}).ravel()",
-            f"    result_{number} = matrix_{number}.reshape(first.shape + shape)",
-        ]
-    results = [f"result_{number}" for number in range(len(columns))]
-    source = "\n".join([*lines, f"    return {_grouped(results, is_single)}", ""])
-    scope = {"np": np, "unit": _unit_direction}
-    scope |= {f"column_{number}": function for number, function in enumerate(columns.values())}
-    return numba.njit(nogil=True)(function_from_source(name, source, f"<{name} {next(_numbers)}>", scope))
+    python_function = wrapped_function(f, owner)
+    name = f"{owner}_{_identifier(python_function)}"
+    names = list(inspect.signature(python_function).parameters)
+
+    def derive(argument_types: Types) -> FunctionType:
+        argument_types = _function_types(argument_types, len(names))
+        _check_types(python_function, argument_types, tuple(columns), owner)
+        lines, scope = [], {"np": np, "as_array": _as_array, "_float32": np.float32}
+        for position, column in columns.items():
+            type, argument = argument_types[position], names[position]
+            scope[f"column_{position}"] = column
+            call = result.format(f"column_{position}({', '.join(names)}, {{}})")
+            if not isinstance(type, types.Array):
+                lines.append(f"result_{position} = {call.format(literal(Constant(1.0, type)))}")
+                continue
+            call = f"as_array({call.format(f'direction_{position}.reshape({argument}.shape)')})"
+            lines += [
+                f"direction_{position} = np.zeros({argument}.size, {argument}.dtype)",
+                f"first_{position} = {call}",
+                f"columns_{position} = np.zeros((first_{position}.size, {argument}.size), first_{position}.dtype)",
+                f"for number in range({argument}.size):",
+                f"    direction_{position}[:] = 0.0",
+                f"    direction_{position}[number] = 1.0",
+                f"    columns_{position}[:, number] = {call}.ravel()",
+                f"result_{position} = columns_{position}.reshape(first_{position}.shape + {argument}.shape)",
+            ]
+        lines.append(f"return {_grouped([f'result_{position}' for position in columns], is_single)}")
+        source = "\n    ".join([f"def {name}({', '.join(names)}):", *lines]) + "\n"
+        return function_from_source(name, source, f"<{name} {next(_numbers)}>", scope)
+
+    return _dispatcher(_stub(python_function, name), derive)
+
+
+@numba.extending.register_jitable
+def _as_array(value):  # type: ignore[no-untyped-def]
+    return np.asarray(value)
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
@@ -513,32 +563,28 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
 
     Args:
         f: as for ``jvp``; it returns a float or an array of floats.
-        argnums: the number of the argument, a float or an array of at least one float, or several numbers.
+        argnums: the number of the argument, an array of floats or a float, or several numbers.
 
     Returns:
-        a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape; of several argnums a
-        tuple of them.
+        a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape. For an argument
+        that is a float it returns what ``f`` returns: the tangent of the result. Of several argnums it returns a tuple.
     """
-    python_function = _python_function(f, "jacobian")
-    positions = _positions(argnums, python_function, "jacobian")
-    parameters = list(inspect.signature(python_function).parameters)
-    columns = {parameters[position]: _forward_dispatcher(f, (position,)) for position in positions}
-    name = f"jacobian_{_identifier(python_function)}"
-    return _columns(name, parameters, columns, "{0}({1})[1]", isinstance(argnums, int))
+    python_function = wrapped_function(f, "jacobian")
+    positions = parameter_positions(argnums, python_function, "jacobian")
+    columns = {position: forward_dispatcher(f, (position,)) for position in positions}
+    return _columns(f, columns, "jacobian", "{}[1]", isinstance(argnums, int))
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
-    """Returns a compiled function that computes the Hessian matrix of ``f`` with respect to an argument, column by column by ``hvp``.
+    """Returns a compiled function that computes the Hessian matrix of ``f``, column by column by ``hvp``.
 
     Args:
         f: as for ``value_and_grad``.
-        argnums: the number of the argument, a float or an array of at least one float.
+        argnums: the number of the argument, an array of floats or a float.
 
     Returns:
-        a function of the arguments of ``f`` that returns an array of twice the argument's shape.
+        a function of the arguments of ``f`` that returns an array of twice the argument's shape; a float for a float.
     """
-    python_function = _python_function(f, "hessian")
-    (position,) = _positions(argnums, python_function, "hessian")
-    parameters = list(inspect.signature(python_function).parameters)
-    columns = {parameters[position]: hvp(f, position)}
-    return _columns(f"hessian_{_identifier(python_function)}", parameters, columns, "{0}({1})", True)
+    python_function = wrapped_function(f, "hessian")
+    (position,) = parameter_positions(argnums, python_function, "hessian")
+    return _columns(f, {position: hvp(f, position)}, "hessian", "{}", True)

@@ -178,7 +178,8 @@ def _is_row(view: View) -> bool:
     """True if a view of a contiguous root is the whole of its last axes."""
     root, rank = view.root, len(view.axes)
     return root.type.layout == "C" and all(
-        axis.root_axis == root.type.ndim - rank + number
+        axis.root_axis is not None
+        and axis.root_axis == root.type.ndim - rank + number
         and is_constant(axis.step, 1)
         and (axis.size is root.dims[axis.root_axis] or number == 0)
         for number, axis in enumerate(view.axes)

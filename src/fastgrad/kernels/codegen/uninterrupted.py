@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 
-def _holds_numbas_lock() -> bool:
-    """True if the current thread is within a compilation of Numba."""
+def _holds_compiler_lock() -> bool:
+    """True if this thread is inside a compilation by Numba: another thread would wait for it forever."""
     module = sys.modules.get("numba.core.compiler_lock")
-    return module is not None and bool(module.global_compiler_lock.is_locked())
+    lock = getattr(module, "global_compiler_lock", None)  # None while the module is imported
+    return lock is not None and lock.is_locked()
 
 
 def run_uninterrupted(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -20,7 +21,7 @@ def run_uninterrupted(function: Callable[..., Any], *arguments: Any) -> Any:
     Python raises KeyboardInterrupt in the main thread. Ctrl-C then ends only the waiting; the work runs to its end.
     A thread that holds Numba's lock of compilations runs the work itself: another one would wait for the lock for ever.
     """
-    if threading.current_thread() is not threading.main_thread() or _holds_numbas_lock():
+    if threading.current_thread() is not threading.main_thread() or _holds_compiler_lock():
         return function(*arguments)
     results: list[Any] = []
     errors: list[BaseException] = []

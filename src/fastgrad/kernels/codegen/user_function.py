@@ -32,7 +32,9 @@ def python_function(function: Any) -> types.FunctionType | None:
     """Returns the Python function of a function, of Numba's dispatcher or of another wrapper; None for other values."""
     while not isinstance(function, types.FunctionType):
         inner = getattr(function, "py_func", None) or getattr(function, "__wrapped__", None)
-        if inner is None or inner is function:
+        if (
+            inner is None or inner is function or hasattr(function, "derive")
+        ):  # the text of a derivative depends on types
             return None
         function = inner
     return function

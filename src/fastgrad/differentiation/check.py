@@ -1,0 +1,137 @@
+"""``check_gradients``: reverse mode, forward mode and central differences of a function, compared number by number."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import dispatcher
+
+from fastgrad.differentiation.transforms import (
+    forward_dispatcher,
+    parameter_positions,
+    pullback,
+    result_leaves,
+    wrapped_function,
+)
+
+_LEVELS = 4
+_MOST_CERTAIN = 0.05
+"""The error of a central difference, relative to its size, above which it says nothing."""
+
+
+def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Sequence[int] | None = None) -> None:
+    """Compares the derivatives of ``f`` by reverse mode, by forward mode and by central differences.
+
+    The differences are extrapolated to a step of 0 (Richardson), with an estimate of their error. Results that are arrays or tuples are
+    weighted and summed first.
+
+    Args:
+        f: a function that Numba compiles; it returns a float, an array of floats or a tuple of these.
+        *arguments: where to compare; away from kinks and jumps, where differences are no derivatives.
+        argnums: the number of the argument to check, or several. Default: all floats and arrays of floats.
+
+    Raises:
+        AssertionError: they differ; the message names the argument and the index and has the three numbers.
+        DifferentiationError: ``f`` can't be differentiated.
+    """
+    python_function = wrapped_function(f, "check_gradients")
+    bound = inspect.signature(python_function).bind(*arguments)
+    bound.apply_defaults()
+    values = [np.array(value) if isinstance(value, np.ndarray) else value for value in bound.arguments.values()]
+    names = list(bound.arguments)
+    if argnums is None:
+        positions = tuple(number for number, value in enumerate(values) if _is_float(value))
+        if not positions:
+            raise ValueError(f"check_gradients: {python_function.__name__} got no float and no array of floats.")
+    else:
+        positions = parameter_positions(argnums, python_function, "check_gradients")
+    compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function)
+    results = result_leaves(compiled(*map(_copy, values)))
+    random = np.random.default_rng(0)
+    weights = [
+        1.0 if len(results) == 1 and np.ndim(y) == 0 else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
+        for y in results
+    ]
+
+    def weighted(y: Any) -> np.ndarray:
+        pairs = zip(result_leaves(y), weights, strict=True)
+        parts = [np.ravel(np.asarray(part, np.float64) * weight) for part, weight in pairs if _is_float(part)]
+        return np.concatenate(parts)
+
+    reverse = pullback(f, positions, len(results))(*map(_copy, values), *weights)
+    forward = forward_dispatcher(f, positions)
+    for place, position in enumerate(positions):
+        value = values[position]
+        for index in np.ndindex(np.shape(value)):
+
+            def shifted(step: float, position: int = position, index: tuple[int, ...] = index) -> np.ndarray:
+                moved = [_copy(other) for other in values]
+                moved[position] = _moved(moved[position], index, step)
+                return weighted(compiled(*moved))
+
+            tangents = [_zeros(values[number]) for number in positions]
+            tangents[place] = _moved(tangents[place], index, 1.0)
+            slope = float(weighted(forward(*map(_copy, values), *tangents)[1]).sum())
+            cotangent = float(np.asarray(reverse[place])[index])
+            eps = float(np.finfo(np.asarray(value).dtype).eps)
+            difference, error = _central_difference(shifted, float(np.asarray(value)[index]), eps)
+            scale = max(abs(cotangent), abs(slope), abs(difference))
+            is_equal = abs(cotangent - slope) <= 1e3 * eps * scale + 1e3 * eps
+            is_known = error <= _MOST_CERTAIN * max(scale, 1.0)
+            is_close = abs(cotangent - difference) <= 10 * error + 100 * np.sqrt(eps) * scale
+            if not (is_equal and is_known and is_close):
+                text = f"{names[position]}[{', '.join(map(str, index))}]" if index else names[position]
+                raise AssertionError(
+                    f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: reverse mode {cotangent!r}, "
+                    f"forward mode {slope!r}, central differences {difference!r} with an error of about {error:.1e}. "
+                    "Where the function has a kink or a jump, differences are no derivatives."
+                )
+
+
+def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
+    """Returns the derivative of a sum at a shift of 0 by Richardson's extrapolation of central differences, and its approximate error."""
+    step = eps**0.25 * max(abs(x), 0.01) * 2.0
+    row: list[float] = []
+    best, error = np.nan, np.inf
+    for _ in range(_LEVELS):
+        previous = row
+        above, below = function(step), function(-step)
+        row = [float((above - below).sum()) / (2.0 * step)]
+        size = float(np.abs(above[above != below]).sum())
+        for order, coarse in enumerate(previous, start=1):
+            row.append(row[-1] + (row[-1] - coarse) / (4.0**order - 1.0))
+            found = max(abs(row[-1] - row[-2]), abs(row[-1] - coarse)) + eps * size / step
+            if found < error:
+                best, error = row[-1], found
+        step /= 2.0
+    return best, error
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _typed(weights: Any, like: Any) -> Any:
+    if not isinstance(like, np.ndarray):
+        return float(weights)
+    return weights.astype(like.dtype) if like.dtype.kind == "f" else weights
+
+
+def _zeros(value: Any) -> Any:
+    return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0.0)
+
+
+def _moved(value: Any, index: tuple[int, ...], step: float) -> Any:
+    """Returns a number, or an array that may be written to, with ``step`` added to the element at ``index``."""
+    if not isinstance(value, np.ndarray):
+        return type(value)(value + step)
+    value[index] += step
+    return value

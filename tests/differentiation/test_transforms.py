@@ -1,0 +1,302 @@
+"""The interface of derivatives of functions that Numba compiles."""
+
+import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+import fastgrad as fg
+from fastgrad.errors import DifferentiationError
+
+
+@numba.njit
+def loss(w, x, scale=2.0):
+    total = 0.0
+    for i in range(len(w)):
+        total += math.sin(w[i] * x) * scale
+    return total
+
+
+W = np.array([0.5, -1.0, 2.0])
+
+
+def slopes(scale=2.0):
+    """The gradients of ``loss`` at W and 0.7."""
+    return np.cos(W * 0.7) * 0.7 * scale, float(np.sum(np.cos(W * 0.7) * W) * scale)
+
+
+# ---- argnums, has_aux, default values ------------------------------------------------------------------------
+
+
+def test_one_argnum_gives_one_gradient_and_several_a_tuple():
+    of_w, of_x = slopes()
+    np.testing.assert_allclose(fg.grad(loss)(W, 0.7), of_w)
+    assert fg.grad(loss, 1)(W, 0.7) == pytest.approx(of_x)
+    assert fg.grad(loss, -2)(W, 0.7) == pytest.approx(of_x)
+    value, gradients = fg.value_and_grad(loss, (1, 0))(W, 0.7)
+    assert value == pytest.approx(loss(W, 0.7))
+    assert gradients[0] == pytest.approx(of_x)
+    np.testing.assert_allclose(gradients[1], of_w)
+    assert isinstance(fg.grad(loss, (0,))(W, 0.7), tuple)
+
+
+@pytest.mark.parametrize("argnums", [3, -4, (0, 0), (0, -3), (), True, (0, 5), (1.0,)])
+def test_argnums_that_are_no_parameters_are_errors(argnums):
+    with pytest.raises(ValueError, match=r"argnums is .*use (numbers from 0 to 2|different numbers)"):
+        fg.value_and_grad(loss, argnums)
+
+
+def test_default_values_are_taken():
+    np.testing.assert_allclose(fg.grad(loss)(W, 0.7, 3.0), slopes(3.0)[0])
+    np.testing.assert_allclose(fg.grad(loss)(W, 0.7, scale=3.0), slopes(3.0)[0])
+    assert fg.hessian(loss)(W, 0.7).shape == (3, 3)
+    with pytest.raises(DifferentiationError, match=r"scale of loss is of type omitted"):
+        fg.grad(loss, 2)(W, 0.7)
+
+
+def test_other_results_come_along():
+    def f(x):
+        return x * x, (x + 1.0, 7)
+
+    assert fg.value_and_grad(f, has_aux=True)(3.0) == ((9.0, (4.0, 7)), 6.0)
+    assert fg.grad(f, has_aux=True)(3.0) == (6.0, (4.0, 7))
+    with pytest.raises(DifferentiationError, match=r"has_aux=True.*returns \(value, aux\)"):
+        fg.grad(loss, has_aux=True)(W, 0.7)
+
+
+# ---- wrong input -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argument", "type"),
+    [(1, "int64"), (np.arange(3), "array.int64"), (np.array([None]), "pyobject"), (1j, "complex128"), ([1.0], "list")],
+)
+def test_arguments_without_derivatives_are_refused_before_anything_is_compiled(argument, type):
+    gradient = fg.grad(numba.njit(lambda x: x))
+    with pytest.raises(DifferentiationError, match=rf"argument x .* is of type .*{type}"):
+        gradient(argument)
+    assert not gradient.signatures
+
+
+def test_the_gradient_of_an_array_is_refused():
+    with pytest.raises(DifferentiationError, match=r"the gradient of one float is defined.*use vjp, jvp or jacobian"):
+        fg.grad(lambda x: 2.0 * x)(W)
+    with pytest.raises(DifferentiationError, match="returns int64"):
+        fg.grad(lambda x: len(x) + 1)(W)
+
+
+def test_what_is_no_function_is_refused():
+    with pytest.raises(TypeError, match=r"expected a Python function or one compiled by numba\.njit, got 3"):
+        fg.grad(3)
+    with pytest.raises(TypeError, match=r"takes \*args"):
+        fg.grad(lambda *values: values[0])
+
+
+def test_a_refusal_has_file_and_line():
+    def f(x):
+        y = {1: x}
+        return y[1]
+
+    line = f.__code__.co_firstlineno + 1
+    with pytest.raises(DifferentiationError, match=rf"test_transforms\.py:{line}: "):
+        fg.grad(f)(1.0)
+
+
+# ---- jvp, vjp, jacobian, hessian, hvp ----------------------------------------------------------------------------
+
+
+@numba.njit
+def field(x):
+    y = np.empty(2)
+    y[0] = x[0] * x[1] + x[2]
+    y[1] = math.exp(x[0])
+    return y
+
+
+X = np.array([0.5, 2.0, -1.0])
+JACOBIAN = np.array([[2.0, 0.5, 1.0], [math.exp(0.5), 0.0, 0.0]])
+
+
+def test_the_transformations_agree():
+    np.testing.assert_allclose(fg.jacobian(field)(X), JACOBIAN)
+    t, g = np.array([1.0, 2.0, 3.0]), np.array([2.0, -1.0])
+    value, tangent = fg.jvp(field, (X,), (t,))
+    np.testing.assert_allclose(value, field(X))
+    np.testing.assert_allclose(tangent, JACOBIAN @ t)
+    np.testing.assert_allclose(fg.jvp(field)(X, t)[1], JACOBIAN @ t)
+    value, pullback = fg.vjp(field, X)
+    np.testing.assert_allclose(value, field(X))
+    np.testing.assert_allclose(pullback(g)[0], g @ JACOBIAN)
+
+
+def test_shapes_of_directions_are_checked():
+    with pytest.raises(ValueError, match="shape"):
+        fg.vjp(field, X)[1](np.ones(3))
+    with pytest.raises(ValueError, match="tangent of x has another shape"):
+        fg.jvp(field, (X,), (np.ones(2),))
+    with pytest.raises(ValueError, match="need as many tangents"):
+        fg.jvp(field, (X,), ())
+
+
+def test_second_derivatives_of_arrays():
+    hessian = np.diag(-np.sin(W * 0.7) * 0.49 * 2.0)
+    np.testing.assert_allclose(fg.hessian(loss)(W, 0.7), hessian, atol=1e-15)
+    np.testing.assert_allclose(fg.hvp(loss)(W, 0.7, 2.0, np.array([1.0, 2.0, 3.0])), hessian @ [1.0, 2.0, 3.0])
+
+
+def test_matrices_of_numbers_and_of_no_elements():
+    assert fg.jacobian(lambda x: x**3)(2.0) == 12.0
+    assert fg.hessian(lambda x: x**3)(2.0) == 12.0
+    assert fg.jacobian(lambda x: 2.0 * x)(np.ones(0)).shape == (0, 0)
+    assert fg.hessian(lambda x: np.sum(x * x))(np.ones(0)).shape == (0, 0)
+
+
+def test_gradients_of_gradients_of_numbers_go_to_any_order():
+    def f(x, n):
+        y = 1.0
+        for _ in range(n):
+            y *= x
+        return y
+
+    derivative = f
+    for expected in (5 * 2.0**4, 20 * 2.0**3, 60 * 2.0**2, 120 * 2.0):
+        derivative = fg.grad(derivative)
+        assert derivative(2.0, 5) == pytest.approx(expected)
+
+
+def test_a_function_that_calls_a_gradient_is_differentiated_or_refused():
+    slope = fg.grad(numba.njit(lambda x: math.sin(1.0 * x)))
+
+    @numba.njit
+    def f(x):
+        return x[0] * slope(x[1])
+
+    np.testing.assert_allclose(fg.grad(f)(np.array([2.0, 0.5])), [math.cos(0.5), -2.0 * math.sin(0.5)])
+    gradient = fg.grad(numba.njit(lambda w: np.sum(w**3)))
+
+    @numba.njit
+    def g(w):
+        return gradient(w)[0]
+
+    assert g(W) == pytest.approx(3 * W[0] ** 2)
+    line = g.py_func.__code__.co_firstlineno + 2
+    with pytest.raises(DifferentiationError, match=rf"test_transforms\.py:{line}: .*use fg\.hvp or fg\.hessian"):
+        fg.grad(g)(W)
+
+
+# ---- compiled callers, threads, kinds of arrays -------------------------------------------------------------------
+
+
+def test_compiled_functions_call_derivatives():
+    both = fg.value_and_grad(loss)
+
+    @numba.njit
+    def descend(w, x):
+        for _ in range(3):
+            value, gradient = both(w, x, 2.0)
+            w = w - 0.1 * gradient
+        return value, w
+
+    w = W
+    for _ in range(3):
+        value = loss(w, 0.7)
+        w = w - 0.1 * np.cos(w * 0.7) * 0.7 * 2.0
+    found = descend(W, 0.7)
+    assert found[0] == pytest.approx(value)
+    np.testing.assert_allclose(found[1], w)
+
+
+def test_threads_share_derivatives():
+    def f(x):
+        y = x[0]
+        while y < 50.0:
+            y = y * y if y > 2.0 else y + x[1]
+        return y
+
+    gradient = fg.grad(f)
+    points = [np.array([0.1 + 0.01 * number, 0.3]) for number in range(64)]
+    expected = [gradient(point) for point in points]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            np.testing.assert_array_equal(list(pool.map(gradient, points)), expected)
+
+
+def test_float32_stays_float32():
+    w = W.astype(np.float32)
+    gradient = fg.grad(loss)(w, 0.7)
+    assert gradient.dtype == np.float32
+    np.testing.assert_allclose(gradient, slopes()[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("view", [lambda x: x[:, ::2], lambda x: x.T, np.asfortranarray, lambda x: x[::-1]])
+def test_arrays_need_not_be_contiguous(view):
+    def f(x):
+        total = 0.0
+        for i in range(x.shape[0]):
+            for j in range(x.shape[1]):
+                total += (i + 2 * j + 1) * x[i, j] ** 2
+        return total
+
+    x = view(np.arange(12.0).reshape(3, 4))
+    i, j = np.indices(x.shape)
+    np.testing.assert_allclose(fg.grad(f)(x), 2.0 * (i + 2 * j + 1) * x)
+
+
+# ---- check_gradients ------------------------------------------------------------------------------------------------
+
+
+def test_right_gradients_pass_the_check():
+    assert fg.check_gradients(loss, W, 0.7) is None
+    assert fg.check_gradients(field, X) is None
+    assert fg.check_gradients(loss, W.astype(np.float32), 0.7, argnums=0) is None
+    assert fg.check_gradients(lambda x, n: (x**n, np.sum(x)), X, 2) is None
+    assert fg.check_gradients(lambda x: np.log(x) * np.exp(x), np.array([1e-3, 2.0, 300.0])) is None
+
+
+def test_differences_that_contradict_name_argument_and_index():
+    def f(w):
+        return w[0] + (w[1] if w[1] < 1.0 else 3.0 * w[1] - 2.0)
+
+    with pytest.raises(
+        AssertionError, match=r"respect to w\[1\] differ: reverse mode 3\.0, forward mode 3\.0, central differences 2\."
+    ):
+        fg.check_gradients(f, np.ones(2))
+    with pytest.raises(AssertionError, match="respect to x differ"):
+        fg.check_gradients(lambda x: math.floor(x) * x, 2.0)
+
+
+def test_a_check_needs_floats():
+    with pytest.raises(ValueError, match="got no float"):
+        fg.check_gradients(lambda n: n, 3)
+    with pytest.raises(DifferentiationError, match="int64"):
+        fg.check_gradients(lambda n: 2.0 * n, 3, argnums=0)
+
+
+# ---- compilations inside compilations ------------------------------------------------------------------------------
+
+
+def test_a_rule_that_needs_a_kernel_is_found_while_numba_compiles(tmp_path):
+    program = (
+        "import numba, numpy as np, fastgrad as fg\n"
+        "def f(x, k):\n"
+        "    total = 0.0\n"
+        "    for i in range(len(x)):\n"
+        "        total += x[i] ** k[i]\n"
+        "    return total\n"
+        "print(fg.grad(f)(np.array([1.0, 3.0]), np.array([2, 3])))\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(fg.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert finished.stdout == "[ 2. 27.]\n", finished.stderr
