@@ -14,20 +14,27 @@ from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import INTERPRETED
 
 
-def value_and_gradients(function: Any, arguments: tuple[Any, ...], cotangent: Any) -> tuple[Any, tuple[Any, ...]]:
+def value_and_gradients(
+    function: Any, arguments: tuple[Any, ...], cotangent: Any, positions: tuple[int, ...] | None = None
+) -> tuple[Any, tuple[Any, ...]]:
     """Returns the result of a Python function, and the cotangents of its arguments, which are floats or arrays of floats.
 
     Args:
-        function: returns a float or an array.
+        function: returns a float or an array; it may be compiled by Numba.
         arguments: of the function.
         cotangent: of its result.
+        positions: of the arguments that have cotangents. None for all.
     """
-    lowered = lower(function, tuple(map(numba.typeof, arguments)))
+    positions = tuple(range(len(arguments))) if positions is None else positions
+    python_function = transforms.wrapped_function(function, "test")
+    options = getattr(function, "targetoptions", {})
+    lowered = lower(python_function, tuple(map(numba.typeof, arguments)), options.get("error_model", "python"))
     simplify(lowered)
-    mode = ReverseMode(lowered, ControlFlow(lowered), tuple(range(len(arguments))), None)
+    mode = ReverseMode(lowered, ControlFlow(lowered), positions, None)
     derivative = mode.derivative(lambda value, cotangents: f"{value}, ({''.join(f'{text}, ' for text in cotangents)})")
     scope = {**derivative.scope, **INTERPRETED, "check_apart": transforms.check_apart}
     scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
     exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
-    result = scope[derivative.name](*map(np.copy, arguments), cotangent)
+    copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
+    result = scope[derivative.name](*copies, cotangent)
     return result[0], result[1]

@@ -185,9 +185,16 @@ def test_a_function_that_calls_a_gradient_is_differentiated_or_refused():
         return gradient(w)[0]
 
     assert g(W) == pytest.approx(3 * W[0] ** 2)
-    line = g.py_func.__code__.co_firstlineno + 2
+    np.testing.assert_allclose(fg.grad(g)(W), [6 * W[0], *[0.0] * (len(W) - 1)])
+    curvature = fg.hvp(numba.njit(lambda w: np.sum(w**3)))
+
+    @numba.njit
+    def h(w):
+        return curvature(w, w)[0]
+
+    line = h.py_func.__code__.co_firstlineno + 2
     with pytest.raises(DifferentiationError, match=rf"test_transforms\.py:{line}: .*use fg\.hvp or fg\.hessian"):
-        fg.grad(g)(W)
+        fg.grad(h)(W)
 
 
 # ---- compiled callers, threads, kinds of arrays -------------------------------------------------------------------

@@ -96,5 +96,3 @@ class Activity:
                 part = value.root.memory if isinstance(value, View) else value
                 if isinstance(part, (Scalar, Root)) and part.is_real:
                     self._useful.add(part)
-
-

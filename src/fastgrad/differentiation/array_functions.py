@@ -386,7 +386,10 @@ RULES.update({max: _builtin_extreme(max, "max"), min: _builtin_extreme(min, "min
 # ---- products -------------------------------------------------------------------------------------------------------
 
 _PRODUCTS = {
-    (1, 1): "def dot(a, b):\n    total = zero\n    for i in range(a.shape[0]):\n        total += a[i] * b[i]\n    return total\n",
+    (
+        1,
+        1,
+    ): "def dot(a, b):\n    total = zero\n    for i in range(a.shape[0]):\n        total += a[i] * b[i]\n    return total\n",
     (2, 1): (
         "def dot(a, b):\n    out = np.zeros(a.shape[0], dtype)\n    for i in range(a.shape[0]):\n        total = zero\n"
         "        for k in range(a.shape[1]):\n            total += a[i, k] * b[k]\n        out[i] = total\n    return out\n"
@@ -553,4 +556,3 @@ def assign_selected(lowering: Any, array: View, indices: list[Any], value: Any) 
         lines += [f"        a[index[i]] = {item}"]
     source = "\n".join([*lines, "    return at", ""])
     lowering.inline(loops_from_source(source, dtype=str(array.root.type.dtype)), [array, index, value])
-

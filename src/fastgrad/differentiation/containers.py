@@ -139,7 +139,7 @@ def _position(lowering: Any, values: NumberList, index: Any) -> Operand:
     builder = lowering.builder
     name = builder.bind(list_position, "list_position")
     length = length_of(lowering, values)
-    return builder.index(name + "({0}, {1})", lowering.scalar(index), length, cost=4, is_natural=True)  # type: ignore[no-any-return]
+    return builder.index(name + "({0}, {1})", lowering.scalar(index), length, cost=4, is_natural=True)
 
 
 def item(lowering: Any, values: NumberList, index: Any, type: types.Type) -> Any:

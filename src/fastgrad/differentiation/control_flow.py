@@ -147,5 +147,3 @@ def _in_reverse_postorder(entry: Block) -> list[Block]:
 def _loop_exit_first(block: Block) -> list[Block]:
     """Returns the successors in an order that puts the body of a loop before what follows it."""
     return [block.end.otherwise, block.end.then] if isinstance(block.end, Branch) else block.successors
-
-

@@ -151,6 +151,14 @@ class Expressions:
     frame: Any
     result: Function
 
+    def phi_of_type(self, type: types.Type, hint: str) -> Any:
+        """Returns the value of a new phi of the current block."""
+        raise NotImplementedError
+
+    def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
+        """Gives a phi its value on the way from a block."""
+        raise NotImplementedError
+
     @property
     def array_functions(self) -> Any:
         """The rules of NumPy's functions of arrays."""

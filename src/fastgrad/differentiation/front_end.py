@@ -72,7 +72,7 @@ def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...
     """
     for instruction in dis.get_instructions(function):
         if instruction.opname == "WITH_EXCEPT_START":
-            place = ir.Loc(function.__code__.co_filename, instruction.positions.lineno)  # type: ignore[union-attr]
+            place = ir.Loc(function.__code__.co_filename, getattr(instruction, "positions").lineno)  # noqa: B009  # Python 3.11 has it
             raise refuse("a with block can't be differentiated", place)
     flags = compiler.Flags()
     flags.nrt = True
@@ -89,5 +89,11 @@ def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...
     (passes,) = front_end.define_pipelines()
     passes.run(state)
     return TypedFunction(
-        function.__name__, function.__code__, state.func_ir, state.typemap, state.calltypes, state.return_type, state.func_ir.loc
+        function.__name__,
+        function.__code__,
+        state.func_ir,
+        state.typemap,
+        state.calltypes,
+        state.return_type,
+        state.func_ir.loc,
     )

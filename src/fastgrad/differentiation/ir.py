@@ -166,7 +166,11 @@ class View:
     def has_slices(self) -> bool:
         """True if its axes are slices of different axes of the root."""
         root_axes = {axis.root_axis for axis in self.axes}
-        return None not in root_axes and len(root_axes) == len(self.axes) and all(isinstance(axis.step, Constant) for axis in self.axes)
+        return (
+            None not in root_axes
+            and len(root_axes) == len(self.axes)
+            and all(isinstance(axis.step, Constant) for axis in self.axes)
+        )
 
     def same_elements(self, other: View) -> bool:
         """True if two views are certain to have the same elements in the same order."""

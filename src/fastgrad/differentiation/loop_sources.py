@@ -48,7 +48,10 @@ def _operand(name: str, rank: int, result_rank: int, is_broadcast: list[bool]) -
     if rank == 0:
         return name
     first = result_rank - rank
-    indices = [f"i{first + axis} * {name}_s{axis}" if is_broadcast[first + axis] else f"i{first + axis}" for axis in range(rank)]
+    indices = [
+        f"i{first + axis} * {name}_s{axis}" if is_broadcast[first + axis] else f"i{first + axis}"
+        for axis in range(rank)
+    ]
     return f"{name}[{', '.join(indices)}]"
 
 
@@ -63,7 +66,9 @@ def _loops(ranks: tuple[int, ...], target: str | None, result_rank: int, express
     """
     lines, is_broadcast = [], []
     for axis in range(result_rank):
-        with_axis = [(number, axis - (result_rank - rank)) for number, rank in enumerate(ranks) if axis >= result_rank - rank]
+        with_axis = [
+            (number, axis - (result_rank - rank)) for number, rank in enumerate(ranks) if axis >= result_rank - rank
+        ]
         sizes = [f"x{number}.shape[{own_axis}]" for number, own_axis in with_axis]
         if target is not None:
             size = f"{target}.shape[{axis}]"
@@ -118,7 +123,15 @@ def draw_loops(rank: int, parameters: int, draw: Any) -> FunctionType:
     return loops_from_source("\n".join(lines), dtype="float64", draw=draw)
 
 
-_STARTS = {"sum": "zero", "prod": "zero + 1", "mean": "zero", "any": "False", "all": "True", "cumsum": "zero", "cumprod": "zero + 1"}
+_STARTS = {
+    "sum": "zero",
+    "prod": "zero + 1",
+    "mean": "zero",
+    "any": "False",
+    "all": "True",
+    "cumsum": "zero",
+    "cumprod": "zero + 1",
+}
 _STEPS = {
     "sum": ["total += {x}"],
     "mean": ["total += {x}"],
@@ -172,7 +185,9 @@ def reduction_loops(name: str, rank: int, axis: int | None, dtype: str) -> Funct
     result = "total"
     if name == "mean":
         result = f"total / ({' * '.join(f'x.shape[{number}]' for number in reduced)})"
-    lines.append(indent + (f"out[{', '.join(f'i{number}' for number in kept)}] = {result}" if kept else f"return {result}"))
+    lines.append(
+        indent + (f"out[{', '.join(f'i{number}' for number in kept)}] = {result}" if kept else f"return {result}")
+    )
     if kept:
         lines.append("    return out")
     return loops_from_source("\n".join([*lines, ""]), dtype=dtype)
@@ -182,7 +197,13 @@ def _variance_loops(name: str, rank: int, axis: int | None, dtype: str) -> Funct
     keywords = "" if axis is None else f", axis={axis}"
     root = "np.sqrt(v)" if name == "std" else "v"
     if axis is None:
-        lines = [f"def {name}(x):", "    d = x - np.mean(x)", f"    v = np.mean(d * d{keywords})", f"    return {root}", ""]
+        lines = [
+            f"def {name}(x):",
+            "    d = x - np.mean(x)",
+            f"    v = np.mean(d * d{keywords})",
+            f"    return {root}",
+            "",
+        ]
     else:
         index = ", ".join([":"] * axis + ["None"])
         lines = [f"def {name}(x):", f"    m = np.sum(x, axis={axis}) / x.shape[{axis}]", f"    d = x - m[{index}]"]
@@ -196,5 +217,11 @@ def _running_loops(name: str, rank: int, axis: int | None, dtype: str) -> Functi
         lines = [f"def {name}(x):", f"    return np.{name}(x.ravel())", ""]
     else:
         lines = [f"def {name}(x):", "    out = np.empty(x.shape[0], dtype)", f"    total = {_STARTS[name]}"]
-        lines += ["    for i in range(x.shape[0]):", f"        total = total {sign} x[i]", "        out[i] = total", "    return out", ""]
+        lines += [
+            "    for i in range(x.shape[0]):",
+            f"        total = total {sign} x[i]",
+            "        out[i] = total",
+            "    return out",
+            "",
+        ]
     return loops_from_source("\n".join(lines), dtype=dtype)

@@ -6,6 +6,7 @@ Each construct has its own method. Constructs without one are refused: there is 
 from __future__ import annotations
 
 import inspect
+import random
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -161,7 +162,9 @@ class Lowering(Expressions):
         value = self._body(typed, arguments, error_model)
         self.result.result = typed.result
         results = [
-            leaf if not isinstance(leaf, View) or leaf.has_slices() else self.array_functions.copy(self, [leaf], {}, types.none)
+            leaf
+            if not isinstance(leaf, View) or leaf.has_slices()
+            else self.array_functions.copy(self, [leaf], {}, types.none)
             for leaf in leaves(value)
         ]
         self.builder.block.end = Return(results, self.builder.location)
@@ -197,7 +200,7 @@ class Lowering(Expressions):
             return Text(name)
         if isinstance(type, types.SliceType) and type.members == 2:
             bounds = [self.builder.compute(INDEX, f"{name}.{bound}", []) for bound in ("start", "stop")]
-            return Static(Slice(*bounds, None))
+            return Static(Slice(bounds[0], bounds[1], None))
         return Deferred(f"the parameter {name[2:]} is of type {type}")
 
     # ---- calls of compiled functions ------------------------------------------------------------------------
@@ -216,12 +219,21 @@ class Lowering(Expressions):
                 f"{name} calls itself: recursion can't be differentiated, unless constants end it within {MAX_DEPTH} calls; use a loop",
                 builder.location,
             )
-        argument_types = tuple(type_of(argument) for argument in arguments)
+        argument_types = tuple(self._types_of(arguments))
         location = builder.location
         is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
         result = self._body(typed_function(python_function, argument_types), arguments, error_model, is_internal)
         builder.location = location
         return result
+
+    def _types_of(self, values: list[Any]) -> list[types.Type]:
+        """Returns the Numba types of values."""
+        try:
+            return [type_of(value) for value in values]
+        except (TypeError, ValueError) as error:
+            raise refuse(
+                f"a call with an argument without a type can't be differentiated ({error})", self.builder.location
+            ) from None
 
     def call_compiled(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers a call of a function that Numba compiled, with default values for arguments that are not given."""
@@ -654,14 +666,18 @@ class Lowering(Expressions):
         if function in RANDOM_DRAWS:
             return self._draw(function, arguments, keywords, type)
         if not is_known:
-            types_of_keywords = {name: type_of(value) for name, value in keywords.items()}
-            compiled = implementation(function, [type_of(argument) for argument in arguments], types_of_keywords)
+            if isinstance(getattr(function, "__self__", None), (np.random.RandomState, random.Random)):
+                raise refuse(f"a random draw by {describe(Static(function))} can't be differentiated", location)
+            types_of_keywords = dict(zip(keywords, self._types_of([*keywords.values()]), strict=True))
+            compiled = implementation(function, self._types_of(arguments), types_of_keywords)
             if compiled is not None:
                 try:
                     return self.call_compiled(compiled, arguments, keywords)
                 except DifferentiationError as error:
                     reason = str(error).rpartition(": ")[2]
-                    raise refuse(f"a call of {describe(Static(function))} can't be differentiated ({reason})", location) from None
+                    raise refuse(
+                        f"a call of {describe(Static(function))} can't be differentiated ({reason})", location
+                    ) from None
         if keywords:
             raise refuse(
                 f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location
@@ -679,7 +695,13 @@ class Lowering(Expressions):
         bound = inspect.signature(function.py_func).bind(*arguments, **keywords)
         bound.apply_defaults()
         values = [value if is_value(value) else self._static(value) for value in bound.arguments.values()]
-        found = rule(tuple(type_of(value) for value in values))
+        found = rule(tuple(self._types_of(values)))
+        if found is None:
+            raise refuse(
+                f"{function.py_func.__name__} is a derivative by reverse mode, which can't be differentiated again: "
+                "use fg.hvp or fg.hessian of the function itself",
+                builder.location,
+            )
         if isinstance(found, FunctionType):
             return self.inline(found, values)
         call_rule, result_type = found
@@ -688,7 +710,9 @@ class Lowering(Expressions):
         results = iter(builder.call(call_rule, parts, result_type))
 
         def structured(type: types.Type) -> Any:
-            return Items([structured(item) for item in type], type) if isinstance(type, types.BaseTuple) else next(results)
+            return (
+                Items([structured(item) for item in type], type) if isinstance(type, types.BaseTuple) else next(results)
+            )
 
         return structured(result_type)
 

@@ -120,7 +120,7 @@ def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[An
             if word in partial:
                 partial = partial.replace(word, builder.bind(value, word))
     partials = [partial if is_real else None, *[None] * (len(operands) - 1)]
-    return builder.compute(type, text, operands, scalar_rules.FUNCTION_COST, partials)  # type: ignore[no-any-return]
+    return builder.compute(type, text, operands, scalar_rules.FUNCTION_COST, partials)
 
 
 def _is_instance(value: Any, cls: type) -> bool:

@@ -307,7 +307,9 @@ class ReverseMode(Emitter):
     def _is_active_call(self, statement: Call) -> bool:
         active = [statement.arguments[position] for position in statement.rule.active]
         parts = [value.root if isinstance(value, View) else value for value in active]
-        return any(part in self.activity for part in parts) and any(result in self.activity for result in statement.results)
+        return any(part in self.activity for part in parts) and any(
+            result in self.activity for result in statement.results
+        )
 
     def _saved_arrays(self, statement: Call) -> list[tuple[str, list[Operand], View | Root]]:
         """Returns (variable, sizes, array) of the arrays that the way back through a call reads."""
@@ -316,9 +318,9 @@ class ReverseMode(Emitter):
         for position, value in enumerate(statement.arguments):
             if isinstance(value, View):
                 arrays.append((f"s_{number}_{position}", [axis.size for axis in value.axes], value))
-        for result in statement.results:
-            if isinstance(result, Root):
-                arrays.append((f"s_{result.name}", result.dims, result))
+        arrays += [
+            (f"s_{result.name}", result.dims, result) for result in statement.results if isinstance(result, Root)
+        ]
         return arrays
 
     def _save_arrays(self, statement: Call) -> None:
@@ -345,8 +347,8 @@ class ReverseMode(Emitter):
         cotangents, results = [], []
         for result in statement.results:
             if isinstance(result, Root):
-                sizes = [self.use(size) for size in result.dims]
-                count, shape = " * ".join(sizes) or "1", "".join(size + ", " for size in sizes)
+                dims = [self.use(size) for size in result.dims]
+                count, shape = " * ".join(dims) or "1", "".join(size + ", " for size in dims)
                 is_active = result in self.activity
                 zeros = f"np.zeros(({shape}), {self.dtype(result.type.dtype)})"
                 cotangents.append(f"d_{result.name}[:{count}].reshape(({shape})).copy()" if is_active else zeros)
@@ -458,7 +460,11 @@ class ReverseMode(Emitter):
             self.forward_statement(statement)
             if isinstance(statement, Allocate) and statement.root in self.activity:
                 self._make_cotangent(statement.root)
-            elif isinstance(statement, Size) and statement.root.kind == "local" and statement.target is statement.root.dims[-1]:
+            elif (
+                isinstance(statement, Size)
+                and statement.root.kind == "local"
+                and statement.target is statement.root.dims[-1]
+            ):
                 if statement.root in self.activity:
                     self._make_cotangent(statement.root)
             elif isinstance(statement, Call) and self._is_active_call(statement):
@@ -567,7 +573,10 @@ class ReverseMode(Emitter):
                 reached.add(current)
                 pending += current.successors
         return {
-            statement.root.memory for current in reached for statement in current.statements if isinstance(statement, Store)
+            statement.root.memory
+            for current in reached
+            for statement in current.statements
+            if isinstance(statement, Store)
         }
 
     def check_arrays(self) -> None:

@@ -252,8 +252,10 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
             if isinstance(definition, (Load, Size)):
                 use(definition.root)
             elif isinstance(definition, Call):
-                for value in [*definition.arguments, *definition.results]:
-                    use(value)
+                for argument in definition.arguments:
+                    use(argument)
+                for result in definition.results:
+                    use(result)
     for block in function.blocks:
         block.phis = [phi for phi in block.phis if phi.target in used]
         block.statements = [statement for statement in block.statements if _is_kept(statement, used)]

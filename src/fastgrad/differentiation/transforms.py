@@ -182,7 +182,9 @@ def _check_result(result: types.Type, function: FunctionType, owner: str, has_au
     value = result
     if has_aux:
         if not isinstance(result, types.BaseTuple) or len(result) != 2:
-            raise DifferentiationError(f"{owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}.")
+            raise DifferentiationError(
+                f"{owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}."
+            )
         value = result[0]
     if not isinstance(value, types.Float):
         raise DifferentiationError(
@@ -191,7 +193,12 @@ def _check_result(result: types.Type, function: FunctionType, owner: str, has_au
 
 
 def _reverse_function(
-    function: Any, positions: tuple[int, ...], owner: str, form: Callable[[str, list[str]], str], has_aux: bool = False, seed: int | None = 0
+    function: Any,
+    positions: tuple[int, ...],
+    owner: str,
+    form: Callable[[str, list[str]], str],
+    has_aux: bool = False,
+    seed: int | None = 0,
 ) -> Callable[[Types], FunctionType]:
     """Returns the function from argument types to the text of a reverse-mode derivative."""
     python_function = wrapped_function(function, owner)
@@ -247,10 +254,12 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
     python_function = wrapped_function(f, "value_and_grad")
     positions = parameter_positions(argnums, python_function, "value_and_grad")
     is_single = isinstance(argnums, int)
-    derive = _reverse_function(
-        f, positions, "value_and_grad", lambda result, cotangents: f"{result}, {_grouped(cotangents, is_single)}", has_aux
-    )
-    rule = functools.partial(_rule_of_gradient, f, positions, is_single, True, has_aux)
+
+    def form(result: str, cotangents: list[str]) -> str:
+        return f"{result}, {_grouped(cotangents, is_single)}"
+
+    derive = _reverse_function(f, positions, "value_and_grad", form, has_aux)
+    rule = functools.partial(_rule_of_gradient, f, positions, is_single, True, has_aux, form)
     return _dispatcher(_stub(python_function, f"value_and_grad_{_identifier(python_function)}"), derive, rule)
 
 
@@ -269,22 +278,30 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
         return f"{gradient}, {result}[1]" if has_aux else gradient
 
     derive = _reverse_function(f, positions, "grad", form, has_aux)
-    rule = functools.partial(_rule_of_gradient, f, positions, is_single, False, has_aux)
+    rule = functools.partial(_rule_of_gradient, f, positions, is_single, False, has_aux, form)
     return _dispatcher(_stub(python_function, f"grad_{_identifier(python_function)}"), derive, rule)
 
 
 def _rule_of_gradient(
-    f: Any, positions: tuple[int, ...], is_single: bool, has_value: bool, has_aux: bool, argument_types: Types
-) -> tuple[CallRule, types.Type]:
-    """Returns the derivatives of a gradient, and the type of its result.
+    f: Any,
+    positions: tuple[int, ...],
+    is_single: bool,
+    has_value: bool,
+    has_aux: bool,
+    form: Callable[[str, list[str]], str],
+    argument_types: Types,
+) -> FunctionType | tuple[CallRule, types.Type]:
+    """Returns the derivatives of a gradient, and the type of its result; for numbers a Python function that computes it by forward mode.
 
     With the cotangent v of the value and u of the gradient, the cotangent of the arguments x is the gradient by x of v f(x) + f'(x) u, whose second
     term is a tangent in the direction u. The tangent of the gradient in the direction t is the gradient of f'(x) t.
     """
-    if has_aux:
-        raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
     python_function = wrapped_function(f, "grad")
     names = list(inspect.signature(python_function).parameters)
+    if all(isinstance(argument_types[position], types.Float) for position in positions):
+        return _slopes(f, names, positions, argument_types, form, has_aux)
+    if has_aux:
+        raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
     active = tuple(number for number, type in enumerate(argument_types) if _is_differentiable(type))
     gradient_types = [_gradient_type(argument_types[position]) for position in positions]
     value_types = [types.float64] if has_value else []
@@ -317,12 +334,34 @@ def _rule_of_gradient(
     return CallRule(function, adjoint, tangent, active), type
 
 
+def _slopes(
+    f: Any,
+    names: list[str],
+    positions: tuple[int, ...],
+    argument_types: Types,
+    form: Callable[[str, list[str]], str],
+    has_aux: bool,
+) -> FunctionType:
+    """Returns the Python function that computes a gradient with respect to numbers by forward mode, which can be differentiated again."""
+    calls = [
+        f"tangent_{position}({', '.join(names)}, {literal(Constant(1.0, argument_types[position]))})"
+        for position in positions
+    ]
+    slopes = [f"{call}[1]{'[0]' if has_aux else ''}" for call in calls]
+    source = f"def slopes({', '.join(names)}):\n    return {form(f'{calls[0]}[0]', slopes)}\n"
+    scope = {f"tangent_{position}": forward_dispatcher(f, (position,)) for position in positions}
+    return function_from_source("slopes", source, f"<slope {next(_numbers)}>", {**scope, "_float32": np.float32})
+
+
 def _flat_gradient(function: Any, names: list[str], has_value: bool, count: int) -> Any:
     """Returns a compiled function that returns the value and the gradients as one tuple, or the only one of them."""
     call = f"function({', '.join(names)})"
     lines = [f"def flat({', '.join(names)}):"]
     if has_value:
-        lines += [f"    value, gradients = {call}", f"    return (value, {''.join(f'gradients[{k}], ' for k in range(count))})"]
+        lines += [
+            f"    value, gradients = {call}",
+            f"    return (value, {''.join(f'gradients[{k}], ' for k in range(count))})",
+        ]
     else:
         lines += [f"    gradients = {call}", f"    return {'gradients[0]' if count == 1 else 'gradients'}"]
     source = "\n".join([*lines, ""])
@@ -353,8 +392,8 @@ def _second_order_dispatcher(f: Any, tangents: tuple[int, ...], positions: tuple
     return _dispatcher(_stub(python_function, f"second_{_identifier(python_function)}", more), derive, _no_rule)
 
 
-def _no_rule(argument_types: Types) -> Any:
-    raise DifferentiationError("derivatives of this order can't be derived: use jvp of them.")
+def _no_rule(argument_types: Types) -> None:
+    """Says that a derivative is not differentiated again."""
 
 
 def _identifier(function: FunctionType) -> str:
@@ -362,7 +401,11 @@ def _identifier(function: FunctionType) -> str:
 
 
 def jvp(
-    f: Callable[..., Any], primals: Sequence[Any] | None = None, tangents: Sequence[Any] | None = None, *, argnums: int | Sequence[int] = 0
+    f: Callable[..., Any],
+    primals: Sequence[Any] | None = None,
+    tangents: Sequence[Any] | None = None,
+    *,
+    argnums: int | Sequence[int] = 0,
 ) -> Any:
     """Computes ``f`` and its directional derivative by forward mode.
 
@@ -504,7 +547,9 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
         function_types = _function_types(argument_types, count + 1)
         tangent = forward(function_types[:count])
         lowered, flow = _lowered(tangent, function_types)
-        derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(lambda result, cotangents: cotangents[0])
+        derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(
+            lambda result, cotangents: cotangents[0]
+        )
         return _compiled_text(derivative, "second derivative")
 
     return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive, _no_rule)

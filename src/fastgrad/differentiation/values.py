@@ -188,7 +188,9 @@ def _is_row(view: View) -> bool:
 
 def is_value(value: Any) -> bool:
     """True if ``value`` is what a variable stands for, not a plain Python value."""
-    return isinstance(value, (Constant, Scalar, View, Static, Items, Method, Deferred, Range, Iterable, LoopState, Step))
+    return isinstance(
+        value, (Constant, Scalar, View, Static, Items, Method, Deferred, Range, Iterable, LoopState, Step)
+    )
 
 
 def leaves(value: Any) -> list[Any]:

@@ -181,7 +181,9 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
         is_contiguous: whether Numba's type says that the view is contiguous in C order.
     """
     if not is_contiguous:
-        raise refuse("a reshape of an array that is not contiguous can't be differentiated; copy it first", builder.location)
+        raise refuse(
+            "a reshape of an array that is not contiguous can't be differentiated; copy it first", builder.location
+        )
     unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
     if unknown:
         total = size_of(builder, view)

@@ -84,7 +84,7 @@ def sorted_with_ties(x):
     return y[0] + 2.0 * y[1] + 3.0 * y[2]
 
 
-@program(np.array([1.0, 0.4, -1.0]), kink=True)
+@program(np.array([1.0, 0.4, -0.2]), np.array([0.1, 0.4, -1.0]), kink=True)
 def clipped_at_the_bounds(x):
     return np.clip(x, -1.0, 1.0).sum()
 
@@ -189,7 +189,7 @@ def where_guards_a_square_root_of_a_negative_number(x):
     return np.where(x > 0.0, np.sqrt(x), x).sum()
 
 
-@program(np.array([0.0, 4.0]), gradient=((np.array([2.0, -0.0625]),),))
+@program(np.array([0.0, 4.0]), gradient=((np.array([2.0, -0.0625]),),), nan=True)
 def where_guards_a_division(x):
     return np.where(x != 0.0, 1.0 / x, 2.0 * x).sum()
 
