@@ -27,8 +27,6 @@ from benchmarks.gradbench.descent import minimizer
 from benchmarks.gradbench.problems import PROBLEMS, ba, ode, particle, saddle
 from benchmarks.gradbench.runner import Measured, measure
 
-needs_derivatives = pytest.mark.skipif(not hasattr(fg, "grad"), reason="fastgrad has no fg.grad")
-
 SMALL: dict[str, dict[str, Any]] = {
     "hello": {"x": 3.0},
     "llsq": {"n": 9, "m": 5},
@@ -205,10 +203,9 @@ def central_minimizer(function: Callable[..., Any], step: float = 1e-6) -> Calla
     return minimizer(function, gradient)
 
 
-@needs_derivatives
 @pytest.mark.parametrize(
     ("name", "positions"),
-    [("hello", [0]), ("llsq", [0]), ("lse", [0]), ("det", [0]), ("gmm", [0, 1, 2, 3]), ("lstm", [0, 1])],
+    [("hello", [0]), ("llsq", [0]), ("lse", [0]), ("gmm", [0, 1, 2, 3]), ("lstm", [0, 1])],
 )
 def test_a_gradient_equals_central_differences(name: str, positions: list[int]) -> None:
     problem, arguments = PROBLEMS[name], small_arguments(name)
@@ -218,14 +215,18 @@ def test_a_gradient_equals_central_differences(name: str, positions: list[int]) 
     np.testing.assert_allclose(flat(gradient), expected, rtol=1e-6, atol=1e-7)
 
 
-@needs_derivatives
+def test_recursion_is_refused() -> None:
+    problem = PROBLEMS["det"]
+    with pytest.raises(fg.errors.DifferentiationError, match=r"det\.py:\d+: .*recursion"):
+        derivative(problem, problem.derivatives[0])(*small_arguments("det"))
+
+
 def test_the_gradient_of_the_last_element_equals_central_differences() -> None:
     arguments = small_arguments("ode")
     gradient = derivative(ode.PROBLEM, "gradient")(*arguments)
     np.testing.assert_allclose(gradient, central_jacobian(ode.solve, arguments, 0)[-1], rtol=1e-6, atol=1e-9)
 
 
-@needs_derivatives
 def test_newton_s_step_of_k_means_leads_from_the_means_of_clusters_to_the_centroids() -> None:
     points, centroids = small_arguments("kmeans")
     nearest = cdist(points, centroids).argmin(axis=1)
@@ -234,7 +235,6 @@ def test_newton_s_step_of_k_means_leads_from_the_means_of_clusters_to_the_centro
     np.testing.assert_allclose(step, centroids - means, rtol=1e-10, atol=1e-14)
 
 
-@needs_derivatives
 def test_the_sparse_jacobian_of_bundle_adjustment_equals_central_differences() -> None:
     arguments = small_arguments("ba")
     rows, columns, values = derivative(ba.PROBLEM, "jacobian")(*arguments)
@@ -245,7 +245,6 @@ def test_the_sparse_jacobian_of_bundle_adjustment_equals_central_differences() -
     np.testing.assert_allclose(dense, expected, rtol=1e-6, atol=1e-6)
 
 
-@needs_derivatives
 def test_the_jacobian_of_hand_tracking_has_columns_of_both_coordinates_then_of_the_parameters() -> None:
     arguments = small_arguments("ht")
     problem = PROBLEMS["ht"]
@@ -255,7 +254,6 @@ def test_the_jacobian_of_hand_tracking_has_columns_of_both_coordinates_then_of_t
     np.testing.assert_allclose(derivative(problem, "jacobian")(*arguments), expected, rtol=1e-6, atol=1e-8)
 
 
-@needs_derivatives
 @pytest.mark.parametrize("modes", ["rr", "fr", "rf", "ff"])
 @pytest.mark.parametrize("name", ["particle", "saddle"])
 def test_nested_derivatives_find_what_gradbench_expects(name: str, modes: str) -> None:

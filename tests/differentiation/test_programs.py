@@ -39,6 +39,7 @@ def test_a_program_compiles_and_computes_what_python_does(name, place):
         assert result == pytest.approx(expected, rel=1e-5 if is_single(name, arguments) else 1e-11, abs=1e-11)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(("name", "place"), REFERENCES)
 def test_a_reference_gradient_is_certain(name, place):
     program = PROGRAMS[name]

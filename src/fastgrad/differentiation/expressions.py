@@ -19,6 +19,7 @@ from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.ir import (
     INDEX,
+    Block,
     Branch,
     Constant,
     Function,
@@ -399,7 +400,16 @@ class Expressions:
             else np.dtype(str(type))
             for number in numbers
         ]
-        texts = scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes))
+        texts = list(scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes)))
+        if name == "power" and texts[0] is not None:
+            is_zero = isinstance(numbers[1], Constant) and numbers[1].value == 0
+            texts[0] = (
+                None
+                if is_zero
+                else f"(0.0 if {{1}} == 0 else {texts[0]})"
+                if isinstance(numbers[1], Scalar)
+                else texts[0]
+            )
         for text in texts:
             for word in words_of(text or ""):
                 if word in scalar_rules.FUNCTIONS_OF_TEXT:

@@ -48,7 +48,7 @@ def implementation(function: Any, arguments: list[types.Type], keywords: dict[st
     typing = cpu_target.typing_context
     try:
         templates = getattr(typing.resolve_value_type(function), "templates", ())
-    except (NumbaError, TypeError):
+    except (NumbaError, TypeError, ValueError):
         return None
     for template in templates:
         if not issubclass(template, _OverloadFunctionTemplate):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.ir import (
     Allocate,
+    Axis,
     BeginLoop,
     Block,
     Branch,
@@ -95,11 +96,10 @@ def _replace_trivial_phis(function: Function) -> None:
 
 
 def _final_value(value, final):  # type: ignore[no-untyped-def]
+    """Returns a number or a view with its numbers replaced. Several places share a view, so the result is a new one."""
     if isinstance(value, View):
-        value.starts = [final(start) for start in value.starts]
-        for axis in value.axes:
-            axis.step, axis.size = final(axis.step), final(axis.size)
-        return value
+        axes = [Axis(axis.root_axis, final(axis.step), final(axis.size)) for axis in value.axes]
+        return View(value.root, [final(start) for start in value.starts], axes)
     return final(value)
 
 

@@ -126,6 +126,11 @@ def parameter_positions(argnums: int | Sequence[int], function: FunctionType, ow
     return numbers
 
 
+def _place(function: FunctionType) -> str:
+    """Returns the file and the line of a function."""
+    return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+
+
 def _is_differentiable(type: types.Type) -> bool:
     type = types.unliteral(type)
     if isinstance(type, types.BaseTuple):
@@ -138,7 +143,7 @@ def _check_types(function: FunctionType, argument_types: Types, positions: tuple
     for position in positions:
         if not _is_differentiable(argument_types[position]):
             raise DifferentiationError(
-                f"{owner}: the argument {names[position]} of {function.__name__} is of type {argument_types[position]}, which has no derivative. "
+                f"{_place(function)}: {owner}: the argument {names[position]} of {function.__name__} is of type {argument_types[position]}, which has no derivative. "
                 "Pass floats, or choose other arguments with argnums."
             )
 
@@ -183,12 +188,12 @@ def _check_result(result: types.Type, function: FunctionType, owner: str, has_au
     if has_aux:
         if not isinstance(result, types.BaseTuple) or len(result) != 2:
             raise DifferentiationError(
-                f"{owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}."
+                f"{_place(function)}: {owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}."
             )
         value = result[0]
     if not isinstance(value, types.Float):
         raise DifferentiationError(
-            f"{owner}: {function.__name__} returns {value}; the gradient of one float is defined. For arrays use vjp, jvp or jacobian."
+            f"{_place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. For arrays use vjp, jvp or jacobian."
         )
 
 
