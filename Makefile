@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-distributed wheel test test-all list-test-all test-rest test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed reliability test-boundaries test-gradients \
+.PHONY: help demo demo-distributed wheel test test-all list-test-all test-rest test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
 	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers gradbench tables dashboard performance clean
 
@@ -42,7 +42,8 @@ demo-distributed: ## train the digits on two ranks of MPI and in one process, an
 
 # Benchmarks, and sweeps that take long: `make test` leaves them, and GPUs, to `make test-all`.
 REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recorded_answers.py $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
-OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
+OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs $(DERIVATIVES)
+DERIVATIVES = $(patsubst %,tests/differentiation/test_%.py,gradients numpy_functions programs)
 # Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
 # Runs that are short draw a part of their tests: a quarter of the sweeps here, and one of so many of all tests there (tests/sampling.py).
@@ -56,7 +57,7 @@ test: ## run the tests that each change needs, in some minutes (SAMPLED= draws n
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(SAMPLED) $(patsubst %,--ignore=%,$(REST) $(OTHER_TARGETS))) $(ARGS)
 	@$(if $(findstring tests/,$(ARGS)),:,$(PYTHON_HERE) -m pytest $(BRIEFLY) $(IN_ONE_PROCESS))
 
-ALL_TESTS = test test-rest test-random-programs test-numba test-checked test-cuda test-lanes test-distributed
+ALL_TESTS = test test-rest test-derivatives test-random-programs test-numba test-checked test-cuda test-lanes test-distributed
 
 test-all: export SHORT := 1
 test-all: $(ALL_TESTS) ## run all tests: those of `make test` and the rest
@@ -68,6 +69,10 @@ test-rest: ## run the short forms of the sweeps over all operations, and the tes
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(REST) $(ARGS)
 	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,3) tests/compiler/programs
+
+test-derivatives: ## differentiate a suite of Numba functions (SHORT=1: a sixth)
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call ONE_OF,6) $(DERIVATIVES) $(ARGS)
 
 test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: a sixth)
 	@$(ENVIRONMENT) test

@@ -197,6 +197,19 @@ def test_a_function_that_calls_a_gradient_is_differentiated_or_refused():
         fg.grad(h)(W)
 
 
+def test_forward_mode_of_a_function_that_writes_to_its_arguments():
+    @numba.njit
+    def f(out, x):
+        out[0] = x[0] * x[1]
+        x[0], x[1] = x[1], x[0]
+        return out[0] + x[0] ** 2 + 3.0 * x[1]
+
+    tangent = np.array([1.0, 2.0])
+    _, slope = fg.jvp(f, argnums=1)(np.zeros(1), np.array([0.5, 0.7]), tangent)
+    assert slope == pytest.approx((0.7 + 3.0) * 1.0 + (0.5 + 2 * 0.7) * 2.0)
+    assert tangent.tolist() == [1.0, 2.0]
+
+
 # ---- compiled callers, threads, kinds of arrays -------------------------------------------------------------------
 
 

@@ -63,6 +63,10 @@ class ForwardMode(Emitter):
                     f"if d_{root.name}.shape != {root.name}.shape:",
                     f"    raise ValueError('jvp of {function.name}: the tangent of {root.name[2:]} has another shape than the argument')",
                 ]
+                if root.is_written:  # the caller's array stays as it is
+                    body.append(f"d_{root.name} = d_{root.name}.copy()")
+            elif root.kind == "parameter" and root in self.activity:
+                body.append(f"d_{root.name} = np.zeros({root.name}.shape, {self.dtype(root.type.dtype)})")
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
         return self.result(header, body)
 
