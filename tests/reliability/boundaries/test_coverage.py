@@ -137,7 +137,7 @@ NOT_TRIED: dict[str, tuple[str, str]] = {
         ],
         (FLOATS_ONLY, "optimizers have float variables"),
     ),
-    "apply_update_by_element": (f"{HALVES} {FLOATS_ONLY}", "compiled programs give it float32 and float64"),
+    "apply_update_by_element": (HALVES, "compiled programs give it float32 and float64"),
     "scatter_into_variable": (FLOATS_ONLY, "its generator makes floats"),
     "sums_of_squares": (FLOATS_ONLY, "only norms of gradients call it"),
     **dict.fromkeys(
