@@ -39,6 +39,7 @@ class Activity:
         leaf: int | None = None,
     ) -> None:
         self._leaf = leaf
+        self._is_forward = is_forward
         self._varied: set[Scalar | Root] = set()
         self._useful: set[Scalar | Root] = set()
         parts: list[Scalar | Root] = [*function.scalars, *function.roots]
@@ -77,6 +78,13 @@ class Activity:
         for phi in block.phis:
             for value in phi.incoming.values():
                 self._flow(value, phi.target)
+                if (
+                    self._is_forward
+                    and isinstance(value, View)
+                    and isinstance(phi.target, Root)
+                    and phi.target.is_written
+                ):
+                    self._flow(phi.target, value.root)  # the arrays may be one
         for statement in block.statements:
             if isinstance(statement, Compute):
                 for operand, partial in zip(statement.operands, statement.partials, strict=True):

@@ -15,9 +15,10 @@ import numpy as np
 from numba.core import types
 
 from fastgrad.differentiation import views as view_rules
+from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.ir import INDEX, Constant, Operand, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.loop_sources import element_loops, loops_from_source, reduction_loops, store_loops
-from fastgrad.differentiation.numpy_loops import choose
+from fastgrad.differentiation.numpy_loops import choose, fmax, fmin, maximum, minimum
 from fastgrad.differentiation.scalar_rules import PARTIALS, WITHOUT_DERIVATIVE, rule_name
 from fastgrad.differentiation.values import Items, Iterable, Method, Range, Static, type_of
 
@@ -84,8 +85,31 @@ def element_by_element(lowering: Any, function: Any, operands: list[Any], result
     return lowering.inline(element_loops(ranks, function, str(result_type.dtype)), operands)
 
 
+def check_overlap(lowering: Any, target: Any, operands: list[Any]) -> None:
+    """Refuses an operator in place whose operands share elements with its result: Numba reads what it has already written."""
+    for operand in operands:
+        are_arrays = isinstance(operand, View) and isinstance(target, View)
+        if are_arrays and operand.root.memory is target.root.memory and not target.same_elements(operand):
+            raise refuse(
+                "an operator in place reads other elements of the array that it writes; write its result to a new array",
+                lowering.builder.location,
+            )
+
+
+def in_order(arguments: list[Any], keywords: dict[str, Any], *names: str) -> list[Any]:
+    """Returns arguments and keyword arguments in the order of the parameters ``names``; an empty list if they are others, or leave some out."""
+    rest = [*names[len(arguments) :]]
+    given = rest[: len(keywords)]
+    return (
+        [*arguments, *[keywords[name] for name in given]]
+        if set(given) == set(keywords) and len(arguments) <= len(names)
+        else []
+    )
+
+
 def update(lowering: Any, function: Any, target: View, value: Any) -> View:
     """Lowers an operator in place, such as ``target += value``; returns ``target``."""
+    check_overlap(lowering, target, [value])
     value = _apart(lowering, target, value)
     lowering.inline(store_loops((len(target.axes), rank_of(value)), function), [target, *_as_arrays(lowering, [value])])
     return target
@@ -136,7 +160,10 @@ def _where(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
 
 @register(np.clip, method="clip")
 def _clip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    result, low, high = [*arguments, *keywords.values()][:3]
+    values = in_order(arguments, keywords, "a", "a_min", "a_max")
+    if len(values) != 3:
+        return NotImplemented
+    result, low, high = values
     for bound, function in ((low, max), (high, min)):
         if not (isinstance(bound, Static) and bound.value is None):
             result = lowering.apply(function, [result, bound], result_type)
@@ -145,13 +172,19 @@ def _clip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 
 def _extreme_rule(function: Any) -> Rule:
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        return lowering.apply(function, arguments, result_type)
+        if len(arguments) != 2 or keywords:
+            return NotImplemented
+        if not any(rank_of(argument) for argument in arguments):
+            return lowering.inline(function, [lowering.scalar(argument) for argument in arguments])
+        ranks = tuple(rank_of(argument) for argument in arguments)
+        loops = element_loops(ranks, function, str(result_type.dtype))
+        return lowering.inline(loops, _as_arrays(lowering, arguments))
 
     return rule
 
 
-RULES.update({np.maximum: _extreme_rule(max), np.minimum: _extreme_rule(min)})
-RULES.update({np.fmax: _extreme_rule(max), np.fmin: _extreme_rule(min)})
+RULES.update({np.maximum: _extreme_rule(maximum), np.minimum: _extreme_rule(minimum)})
+RULES.update({np.fmax: _extreme_rule(fmax), np.fmin: _extreme_rule(fmin)})
 
 
 # ---- new arrays -------------------------------------------------------------------------------------------------
@@ -164,6 +197,8 @@ def _dims(lowering: Any, value: Any) -> list[Operand]:
 
 def _allocation_rule(function: str) -> Rule:
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if not arguments and "shape" not in keywords:
+            return NotImplemented
         shape = arguments[0] if arguments else keywords["shape"]
         dims = [axis.size for axis in shape.axes] if isinstance(shape, View) else _dims(lowering, shape)
         return lowering.builder.allocate(result_type.dtype, dims, function)
@@ -189,6 +224,8 @@ def _ones(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 
 @register(np.full, np.full_like)
 def _full(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if not arguments or (len(arguments) < 2 and "fill_value" not in keywords):
+        return NotImplemented
     value = arguments[1] if len(arguments) > 1 else keywords["fill_value"]
     return _filled(lowering, arguments[0], value, result_type)
 
@@ -255,9 +292,9 @@ def _arange(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
 
 @register(np.linspace)
 def _linspace(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if len(arguments) + len(keywords) != 3:
+    values = in_order(arguments, keywords, "start", "stop", "num")
+    if len(values) != 3:
         return NotImplemented
-    values = [*arguments, *keywords.values()]
     return lowering.inline(
         loops_from_source(
             "def linspace(start, stop, n):\n"
@@ -280,6 +317,8 @@ def _transpose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
     if not isinstance(array, View) or keywords:
         return NotImplemented
     order = axes[0].values if len(axes) == 1 and isinstance(axes[0], Items) else axes
+    if not all(isinstance(axis, Constant) for axis in order):
+        return NotImplemented
     numbers = [axis.value for axis in order] if order else list(range(len(array.axes)))[::-1]
     return view_rules.transposed(array, numbers)
 
@@ -339,6 +378,8 @@ def _reduction_rule(name: str) -> Rule:
         axis = arguments[1] if len(arguments) > 1 else keywords.get("axis")
         if keywords.keys() - {"axis"} or len(arguments) > 2 or not isinstance(array, View):
             return NotImplemented
+        if axis is not None and not isinstance(axis, (Constant, Static)):
+            return NotImplemented
         axis_number = None if axis is None else axis.value
         if axis_number is not None:
             if not isinstance(axis_number, int):
@@ -364,7 +405,9 @@ def _of_tuple(lowering: Any, function: Any, arguments: list[Any], result_type: t
 
 @register(builtins.sum)
 def _builtin_sum(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if isinstance(arguments[0], Items) and len(arguments) == 1:
+    if len(arguments) != 1 or keywords:
+        return NotImplemented
+    if isinstance(arguments[0], Items):
         return _of_tuple(lowering, operator.add, arguments, result_type)
     return METHODS["sum"](lowering, arguments, keywords, result_type)
 
@@ -389,18 +432,18 @@ _PRODUCTS = {
     (
         1,
         1,
-    ): "def dot(a, b):\n    total = zero\n    for i in range(a.shape[0]):\n        total += a[i] * b[i]\n    return total\n",
+    ): "def dot(a, b):\n    total = zero\n    for i in range(common_size(a.shape[0], b.shape[0])):\n        total += a[i] * b[i]\n    return total\n",
     (2, 1): (
         "def dot(a, b):\n    out = np.zeros(a.shape[0], dtype)\n    for i in range(a.shape[0]):\n        total = zero\n"
-        "        for k in range(a.shape[1]):\n            total += a[i, k] * b[k]\n        out[i] = total\n    return out\n"
+        "        for k in range(common_size(a.shape[1], b.shape[0])):\n            total += a[i, k] * b[k]\n        out[i] = total\n    return out\n"
     ),
     (1, 2): (
-        "def dot(a, b):\n    out = np.zeros(b.shape[1], dtype)\n    for k in range(b.shape[0]):\n"
+        "def dot(a, b):\n    out = np.zeros(b.shape[1], dtype)\n    for k in range(common_size(b.shape[0], a.shape[0])):\n"
         "        for j in range(b.shape[1]):\n            out[j] += a[k] * b[k, j]\n    return out\n"
     ),
     (2, 2): (
         "def dot(a, b):\n    out = np.zeros((a.shape[0], b.shape[1]), dtype)\n    for i in range(a.shape[0]):\n"
-        "        for k in range(a.shape[1]):\n            for j in range(b.shape[1]):\n"
+        "        for k in range(common_size(a.shape[1], b.shape[0])):\n            for j in range(b.shape[1]):\n"
         "                out[i, j] += a[i, k] * b[k, j]\n    return out\n"
     ),
 }
@@ -409,6 +452,8 @@ _PRODUCTS = {
 @register(np.dot, np.vdot, operator.matmul, method="dot")
 def product(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers a product of vectors and matrices."""
+    if keywords or len(arguments) not in (2, 3):
+        return NotImplemented
     first, second = arguments[:2]
     ranks = (rank_of(first), rank_of(second))
     if len(arguments) == 3:
@@ -446,7 +491,7 @@ def _len(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_t
     if isinstance(value, Items):
         return index_constant(len(value.values))
     if isinstance(value, Range):
-        return lowering.iterable(value).count
+        return lowering.builder.index("max({0}, 0)", lowering.iterable(value).count, is_natural=True)
     return value.axes[0].size if isinstance(value, View) and value.axes else NotImplemented
 
 
@@ -466,9 +511,15 @@ def _enumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
 @register(zip)
 def _zip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     parts = [lowering.iterable(argument) for argument in arguments]
-    count = parts[0].count
-    for part in parts[1:]:
-        count = lowering.builder.index("min({0}, {1})", count, part.count, is_natural=True)
+    counts = [
+        part.count
+        if is_natural_number(part.count)
+        else lowering.builder.index("max({0}, 0)", part.count, is_natural=True)
+        for part in parts
+    ]
+    count = counts[0]
+    for other in counts[1:]:
+        count = lowering.builder.index("min({0}, {1})", count, other, is_natural=True)
 
     def row(k: Scalar) -> Items:
         items = [part.item(k) for part in parts]
@@ -524,7 +575,8 @@ def selected(lowering: Any, array: View, indices: list[Any], result_type: types.
     lines = ["def take(a, index):"]
     if is_mask:
         lines += ["    n = 0", "    for i in range(index.shape[0]):", "        if index[i]:", "            n += 1"]
-        lines += [f"    out = np.empty((n{dims},), dtype)", "    at = 0", "    for i in range(index.shape[0]):"]
+        lines += [f"    out = np.empty((n{dims},), dtype)", "    at = 0"]
+        lines += ["    for i in range(common_size(index.shape[0], a.shape[0])):"]
         lines += ["        if index[i]:"]
         depth = 3
     else:
@@ -533,7 +585,7 @@ def selected(lowering: Any, array: View, indices: list[Any], result_type: types.
     for number in range(1, rank):
         lines.append("    " * depth + f"for i{number} in range(a.shape[{number}]):")
         depth += 1
-    where, to = ("i", "at") if is_mask else ("index[i]", "i")
+    where, to = ("i", "at") if is_mask else ("checked_index(index[i], a.shape[0])", "i")
     lines.append("    " * depth + f"out[{to}{rest}] = a[{where}{rest}]")
     if is_mask:
         lines.append("            at += 1")
@@ -546,13 +598,20 @@ def assign_selected(lowering: Any, array: View, indices: list[Any], value: Any) 
     if len(indices) != 1 or len(indices[0].axes) != 1 or len(array.axes) != 1:
         raise refuse("an assignment by several index arrays can't be differentiated", lowering.builder.location)
     index, value = indices[0], value if isinstance(value, View) else lowering.scalar(value)
-    value = _apart(lowering, array, value)
+    if isinstance(value, View) and (
+        value.root.memory is array.root.memory or "phi" in (value.root.kind, array.root.kind)
+    ):
+        value = copy(lowering, [value], {}, types.none)
     is_mask = isinstance(index.root.type.dtype, types.Boolean)
-    item = ("value[at]" if is_mask else "value[i]") if isinstance(value, View) else "value"
-    lines = ["def put(a, index, value):", "    at = 0", "    for i in range(index.shape[0]):"]
+    item = ("value[at * step]" if is_mask else "value[i * step]") if isinstance(value, View) else "value"
+    count = ["    n = 0", "    for i in range(index.shape[0]):", "        if index[i]:", "            n += 1"]
+    lines = ["def put(a, index, value):", *(count if is_mask else ["    n = index.shape[0]"])]
+    if isinstance(value, View):
+        lines.append("    step = assigned_step(value.shape[0], n)")
+    lines += ["    at = 0", f"    for i in range({'common_size(index.shape[0], a.shape[0])' if is_mask else 'n'}):"]
     if is_mask:
         lines += ["        if index[i]:", f"            a[i] = {item}", "            at += 1"]
     else:
-        lines += [f"        a[index[i]] = {item}"]
+        lines += [f"        a[checked_index(index[i], a.shape[0])] = {item}"]
     source = "\n".join([*lines, "    return at", ""])
     lowering.inline(loops_from_source(source, dtype=str(array.root.type.dtype)), [array, index, value])

@@ -147,3 +147,15 @@ def _in_reverse_postorder(entry: Block) -> list[Block]:
 def _loop_exit_first(block: Block) -> list[Block]:
     """Returns the successors in an order that puts the body of a loop before what follows it."""
     return [block.end.otherwise, block.end.then] if isinstance(block.end, Branch) else block.successors
+
+
+def memory_families(function: Function) -> dict[Root, set[Root]]:
+    """Returns for each array those that may share its memory because phis name them."""
+    families = {root.memory: {root.memory} for root in function.roots}
+    for block in function.blocks:
+        for phi in block.phis:
+            for value in phi.incoming.values():
+                if isinstance(value, View) and isinstance(phi.target, Root):
+                    family = families[phi.target] | families[value.root.memory]
+                    families.update(dict.fromkeys(family, family))
+    return families

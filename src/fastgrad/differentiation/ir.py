@@ -129,11 +129,13 @@ class Axis:
         root_axis: the axis of the root that it runs along. None for an axis that repeats one element.
         step: how far one step of it goes along the root's axis.
         size: the number of elements.
+        has_step: whether a slice with a step made it: then Numba takes no view of it for contiguous.
     """
 
-    __slots__ = ("root_axis", "size", "step")
+    __slots__ = ("has_step", "root_axis", "size", "step")
 
-    def __init__(self, root_axis: int | None, step: Operand, size: Operand) -> None:
+    def __init__(self, root_axis: int | None, step: Operand, size: Operand, has_step: bool = False) -> None:
+        self.has_step = has_step
         self.root_axis = root_axis
         self.step = step
         self.size = size
@@ -159,7 +161,10 @@ class View:
     def is_whole(self) -> bool:
         """True if the view has the root's elements in the root's order."""
         return len(self.axes) == len(self.starts) and all(
-            axis.root_axis == number and is_constant(axis.step, 1) and axis.size is self.root.dims[number]
+            axis.root_axis == number
+            and is_constant(axis.step, 1)
+            and axis.size is self.root.dims[number]
+            and not axis.has_step
             for number, axis in enumerate(self.axes)
         )
 

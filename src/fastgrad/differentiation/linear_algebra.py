@@ -27,8 +27,8 @@ def eliminate(a, b):
                 a[k, j], a[pivot, j] = a[pivot, j], a[k, j]
             for j in range(b.shape[1]):
                 b[k, j], b[pivot, j] = b[pivot, j], b[k, j]
-        if a[k, k] == 0.0:
-            return 0.0
+        if a[k, k] == 0.0 and k < n - 1:
+            raise ValueError("the derivative of a determinant of a matrix of lower rank is not computed")
         for i in range(k + 1, n):
             factor = a[i, k] / a[k, k]
             for j in range(k + 1, n):
@@ -70,7 +70,7 @@ def solve_matrix(a: 2, b: 2):
 
 def solve_vector(a: 2, b: 1):
     """Returns the solution of ``a @ x = b`` for one right-hand side."""
-    return np.linalg.solve(a, b.copy().reshape(-1, 1)).reshape(-1)
+    return np.linalg.solve(a, b.copy().reshape(-1, 1))[:, 0].copy()
 
 
 def inv(a: 2):
@@ -207,10 +207,16 @@ def pinv(a: 2):
 
 def norm(x):
     """Returns the square root of the sum of squares. Its gradient at 0 is 0."""
+    largest = 0.0
+    for value in x.ravel():
+        largest = np.maximum(largest, abs(value))
+    if largest == 0.0:
+        return 0.0
+    scale = 1.0 if 1e-100 < largest < 1e100 else largest
     total = 0.0
     for value in x.ravel():
-        total += value * value
-    return 0.0 if total == 0.0 else math.sqrt(total)
+        total += (value / scale) * (value / scale)
+    return scale * math.sqrt(total)
 
 
 def vector_norm(x: 1, ord: 0):

@@ -26,7 +26,41 @@ def broadcast_size(first, second):  # type: ignore[no-untyped-def]
 @numba.njit
 def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis that broadcasts: 0 if one element is repeated."""
+    if size not in (result_size, 1) and result_size != 1:
+        raise ValueError("operands could not be broadcast together")
     return 1 if size == result_size else 0
+
+
+@numba.njit
+def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
+    """Returns the step along an axis of an array that is assigned to another one: 0 if one element is repeated."""
+    if size not in (result_size, 1):
+        raise ValueError("cannot assign slice of shape from input of a different shape")
+    return 1 if size == result_size else 0
+
+
+@numba.njit
+def common_size(first, second):  # type: ignore[no-untyped-def]
+    """Returns the size of an axis that two arrays have in common."""
+    if first != second:
+        raise ValueError("the sizes of two arrays differ")
+    return first
+
+
+@numba.njit
+def size_of_some(size):  # type: ignore[no-untyped-def]
+    """Returns the size of an axis that has elements."""
+    if size == 0:
+        raise ValueError("zero-size array to reduction operation which has no identity")
+    return size
+
+
+@numba.njit
+def checked_index(index, size):  # type: ignore[no-untyped-def]
+    """Returns an index within an axis; negative ones count from the end."""
+    if index < -size or index >= size:
+        raise IndexError("index out of bounds")
+    return index + size if index < 0 else index
 
 
 @functools.cache
@@ -35,7 +69,8 @@ def loops_from_source(source: str, dtype: str, **names: Any) -> FunctionType:
     name = source[len("def ") : source.index("(")]
     kind = np.bool_ if dtype == "bool" else getattr(np, dtype)
     scope = {"np": np, "dtype": kind, "zero": 0.0 if dtype == "float64" else 0 if dtype == "int64" else kind(0)}
-    scope |= {"broadcast_size": broadcast_size, "broadcast_step": broadcast_step, **names}
+    scope |= {"broadcast_size": broadcast_size, "broadcast_step": broadcast_step, "assigned_step": assigned_step}
+    scope |= {"common_size": common_size, "size_of_some": size_of_some, "checked_index": checked_index, **names}
     return function_from_source(name, source, f"<loops of numpy {next(_numbers)}>", scope)
 
 
@@ -65,6 +100,7 @@ def _loops(ranks: tuple[int, ...], target: str | None, result_rank: int, express
         expression: with ``{0}`` for the first operand's element.
     """
     lines, is_broadcast = [], []
+    step = "assigned_step" if target is not None and expression == "{0}" else "broadcast_step"
     for axis in range(result_rank):
         with_axis = [
             (number, axis - (result_rank - rank)) for number, rank in enumerate(ranks) if axis >= result_rank - rank
@@ -79,7 +115,7 @@ def _loops(ranks: tuple[int, ...], target: str | None, result_rank: int, express
         is_broadcast.append(broadcasts)
         if broadcasts:
             lines += [
-                f"    x{number}_s{own_axis} = broadcast_step({text}, n{axis})"
+                f"    x{number}_s{own_axis} = {step}({text}, n{axis})"
                 for (number, own_axis), text in zip(with_axis, sizes, strict=True)
             ]
     if target is None:
@@ -138,10 +174,10 @@ _STEPS = {
     "prod": ["total *= {x}"],
     "any": ["if {x}:", "    total = True"],
     "all": ["if not {x}:", "    total = False"],
-    "max": ["if {x} > total:", "    total = {x}"],
-    "min": ["if {x} < total:", "    total = {x}"],
-    "argmax": ["if {x} > best:", "    best = {x}", "    total = {i}"],
-    "argmin": ["if {x} < best:", "    best = {x}", "    total = {i}"],
+    "max": ["if {x} > total or ({x} != {x} and total == total):", "    total = {x}"],
+    "min": ["if {x} < total or ({x} != {x} and total == total):", "    total = {x}"],
+    "argmax": ["if {x} > best or ({x} != {x} and best == best):", "    best = {x}", "    total = {i}"],
+    "argmin": ["if {x} < best or ({x} != {x} and best == best):", "    best = {x}", "    total = {i}"],
 }
 
 
@@ -175,8 +211,12 @@ def reduction_loops(name: str, rank: int, axis: int | None, dtype: str) -> Funct
         lines += [indent + f"best = {first}", indent + "total = 0"]
     else:
         lines.append(indent + f"total = {_STARTS.get(name, first)}")
+    needs_some = name in ("max", "min", "argmax", "argmin")
+    if needs_some:
+        lines[1:1] = [f"    n{number} = size_of_some(x.shape[{number}])" for number in reduced]
     for number in reduced:
-        lines.append("    " * depth + f"for i{number} in range(x.shape[{number}]):")
+        size = f"n{number}" if needs_some else f"x.shape[{number}]"
+        lines.append("    " * depth + f"for i{number} in range({size}):")
         depth += 1
     position = f"i{reduced[0]}"
     for number in reduced[1:]:

@@ -22,6 +22,7 @@ from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
+    Axis,
     BeginLoop,
     Block,
     Branch,
@@ -140,6 +141,8 @@ class _Frame:
         self.pending_phis: list[tuple[Any, ir.Expr]] = []
         self.returns: list[tuple[Block, Any]] = []
         self.label = 0
+        self.labels: dict[str, int] = {}
+        self.dominators: dict[int, set[int]] = {}
         self.iterated: list[tuple[NumberList, int]] = []
         self.resized: list[tuple[NumberList, int, Location]] = []
 
@@ -252,9 +255,11 @@ class Lowering(Expressions):
         self._frames.append(frame)
         builder = self.builder
         blocks = typed.ir.blocks
-        for block in blocks.values():
+        frame.dominators = ir_utils.compute_cfg_from_blocks(blocks).dominators()
+        for label, block in blocks.items():
             for statement in block.body:
                 if isinstance(statement, ir.Assign):
+                    frame.labels[statement.target.name] = label
                     if statement.target.name in frame.definitions:
                         raise refuse(f"the variable {statement.target.name} is not in SSA form", statement.loc)
                     frame.definitions[statement.target.name] = statement.value
@@ -330,7 +335,8 @@ class Lowering(Expressions):
     def _statement(self, label: int, statement: Any) -> None:
         builder, frame = self.builder, self.frame
         if isinstance(statement, ir.Assign):
-            frame.values[statement.target.name] = self._assigned(statement.target.name, statement.value)
+            value = self._assigned(statement.target.name, statement.value)
+            frame.values[statement.target.name] = self._with_numbas_layout(value, statement.target.name)
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
             self._set_item(statement)
         elif isinstance(statement, ir.SetAttr) and isinstance(self.value(statement.target), Fields):
@@ -354,6 +360,15 @@ class Lowering(Expressions):
             )
         elif not isinstance(statement, ir.Del):
             raise refuse(f"{type(statement).__name__} can't be differentiated: {statement}", self.builder.location)
+
+    def _with_numbas_layout(self, value: Any, name: str) -> Any:
+        """Returns a value; a view that Numba does not take for contiguous in C order is not so here, either."""
+        layout = getattr(self.frame.function.types.get(name), "layout", "C")
+        is_vector = isinstance(value, View) and len(value.axes) == 1 and layout == "F"
+        if isinstance(value, View) and layout != "C" and not is_vector and type_of(value).layout == "C":
+            axes = [Axis(axis.root_axis, axis.step, axis.size, has_step=True) for axis in value.axes]
+            return View(value.root, value.starts, axes)
+        return value
 
     def _branch(self, label: int, statement: ir.Branch) -> None:
         builder, frame = self.builder, self.frame
@@ -439,11 +454,19 @@ class Lowering(Expressions):
         definitions = self._definitions_of_phi(name)
         if len(definitions) == 1:
             only = frame.values.get(next(iter(definitions)))
-            if only is not None and not isinstance(only, (Scalar, Step)):
+            if only is not None and self._is_settled(only, next(iter(definitions))):
                 return only
         phi = self.phi_of_type(phi_type, name)
         frame.pending_phis.append((phi, value))
         return phi
+
+    def _is_settled(self, value: Any, name: str) -> bool:
+        """True if the only definition of a phi gives it its value: it comes before the phi on each way, or has no numbers that change."""
+        if isinstance(value, (Scalar, Step)):
+            return False
+        if isinstance(value, Static) and not isinstance(value.value, Slice):
+            return True
+        return self.frame.labels.get(name) in self.frame.dominators[self.frame.label]
 
     def _definitions_of_phi(self, name: str) -> set[str]:
         """Returns the variables whose value the phi ``name`` can have, through copies and other phis."""
@@ -652,6 +675,7 @@ class Lowering(Expressions):
         if result is not NotImplemented:
             return result
         if isinstance(function, np.ufunc) and len(arguments) > function.nin and function.nout == 1:
+            self.array_functions.check_overlap(self, arguments[function.nin], arguments[: function.nin])
             result = self.call(function, arguments[: function.nin], keywords, type, hint)
             self.array_functions.assign(self, arguments[function.nin], result)
             return arguments[function.nin]
@@ -772,6 +796,7 @@ def range_count(start, stop, step):  # type: ignore[no-untyped-def]
 
 KEPT_CALLS: set[Any] = {
     *(range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
-    *(loop_sources.broadcast_size, loop_sources.broadcast_step),
+    *(loop_sources.broadcast_size, loop_sources.broadcast_step, loop_sources.assigned_step, loop_sources.common_size),
+    *(loop_sources.size_of_some, loop_sources.checked_index, view_rules.checked_first_size),
 }
 """The functions of integers that are called, not inlined."""

@@ -11,7 +11,17 @@ from numba.core import types
 
 from fastgrad.differentiation import linear_algebra, numpy_loops
 from fastgrad.differentiation import views as view_rules
-from fastgrad.differentiation.array_functions import METHODS, RULES, Rule, assign, copy, rank_of, register, selected
+from fastgrad.differentiation.array_functions import (
+    METHODS,
+    RULES,
+    Rule,
+    assign,
+    copy,
+    in_order,
+    rank_of,
+    register,
+    selected,
+)
 from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, index_constant
 from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, draw_loops, element_loops
 from fastgrad.differentiation.values import Deferred, Items, Iterable, static_value, type_of
@@ -26,7 +36,9 @@ def inlined(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         for function in functions:
             names = function.__code__.co_varnames[: function.__code__.co_argcount]
-            if len(arguments) > len(names) or keywords.keys() - set(names):
+            required = names[: len(names) - len(function.__defaults__ or ())]
+            given_names = {*names[: len(arguments)], *keywords}
+            if len(arguments) > len(names) or keywords.keys() - set(names) or set(required) - given_names:
                 continue
             given = {**dict(zip(names, arguments, strict=False)), **keywords}
             ranks = {name: rank for name, rank in function.__annotations__.items() if name in given}
@@ -105,7 +117,10 @@ def _lstsq(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
 
 @register(np.linalg.norm)
 def _norm(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, *rest = [*arguments, *keywords.values()]
+    values = in_order(arguments, keywords, "x", "ord")
+    if not values:
+        return NotImplemented
+    array, *rest = values
     order = static_value(rest[0]) if rest else None
     if not rest or (order is None and rank_of(array) == 1 and not hasattr(rest[0], "type")):
         return lowering.inline(linear_algebra.norm, [array])
@@ -235,7 +250,10 @@ RULES[np.column_stack] = _join_rule(1, least_rank=2, columns=True)
 
 @register(np.append)
 def _append(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    first, second, *axis = [*arguments, *keywords.values()]
+    values = in_order(arguments, keywords, "arr", "values", "axis")
+    if len(values) < 2:
+        return NotImplemented
+    first, second, *axis = values
     if not (rank_of(first) and rank_of(second)):
         return NotImplemented
     parts = (
@@ -281,7 +299,10 @@ RULES.update(
 
 @register(np.rot90)
 def _rot90(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, *turns = [*arguments, *keywords.values()]
+    values = in_order(arguments, keywords, "m", "k")
+    if not values:
+        return NotImplemented
+    array, *turns = values
     count = static_value(turns[0]) if turns else 1
     if rank_of(array) != 2 or not isinstance(count, int):
         return NotImplemented
@@ -293,7 +314,10 @@ def _rot90(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
 
 @register(np.expand_dims)
 def _expand_dims(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, axis = [*arguments, *keywords.values()]
+    values = in_order(arguments, keywords, "a", "axis")
+    if len(values) != 2:
+        return NotImplemented
+    array, axis = values
     if not isinstance(static_value(axis), int):
         return NotImplemented
     number = static_value(axis) % (rank_of(array) + 1)
@@ -302,7 +326,9 @@ def _expand_dims(lowering: Any, arguments: list[Any], keywords: dict[str, Any], 
 
 def _axes_rule(permute: Callable[[list[int], int, int], None]) -> Rule:
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        array, *axes = [*arguments, *keywords.values()]
+        if keywords or not arguments:
+            return NotImplemented
+        array, *axes = arguments
         numbers = [static_value(axis) for axis in axes]
         if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
             return NotImplemented
@@ -323,7 +349,10 @@ RULES[np.moveaxis] = _axes_rule(lambda order, source, target: order.insert(targe
 
 @register(np.broadcast_to)
 def _broadcast_to(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, shape = [*arguments, *keywords.values()]
+    values = in_order(arguments, keywords, "array", "shape")
+    if len(values) != 2:
+        return NotImplemented
+    array, shape = values
     builder = lowering.builder
     dims = [lowering.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
     if not rank_of(array):
@@ -340,9 +369,12 @@ def _broadcast_to(lowering: Any, arguments: list[Any], keywords: dict[str, Any],
 
 @register(np.diff)
 def _diff(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, *times = [*arguments, *keywords.values()]
+    values = in_order(arguments, keywords, "a", "n")
+    if not values:
+        return NotImplemented
+    array, *times = values
     count = static_value(times[0]) if times else 1
-    if not isinstance(count, int) or not rank_of(array):
+    if not isinstance(count, int) or count < 1 or not rank_of(array):
         return NotImplemented
     for _ in range(count):
         ends = (Slice(index_constant(1), None, None), Slice(None, index_constant(-1), None))

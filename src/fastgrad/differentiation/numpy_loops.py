@@ -545,6 +545,30 @@ def interp(x: 1, xp: 1, fp: 1):
 
 
 @numba.njit
+def maximum(x, y):
+    """Returns the larger number, or NaN if one is NaN."""
+    return x if x >= y or x != x else y
+
+
+@numba.njit
+def minimum(x, y):
+    """Returns the smaller number, or NaN if one is NaN."""
+    return x if x <= y or x != x else y
+
+
+@numba.njit
+def fmax(x, y):
+    """Returns the larger number, or the other one if one is NaN."""
+    return x if x >= y or y != y else y
+
+
+@numba.njit
+def fmin(x, y):
+    """Returns the smaller number, or the other one if one is NaN."""
+    return x if x <= y or y != y else y
+
+
+@numba.njit
 def choose(condition, if_true, if_false):
     """Returns one of two numbers."""
     return if_true if condition else if_false

@@ -12,7 +12,7 @@ from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.builder import is_natural_number
-from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families
 from fastgrad.differentiation.emission import Derivative, Emitter, scalars_of, zero
 from fastgrad.differentiation.ir import (
     Allocate,
@@ -44,7 +44,7 @@ from fastgrad.differentiation.ir import (
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
-from fastgrad.differentiation.tape_memory import ARRAYS, CODES, VALUES
+from fastgrad.differentiation.tape_memory import ARRAYS, CODES, MAX_CODES, VALUES
 from fastgrad.differentiation.values import Items
 
 
@@ -113,6 +113,10 @@ class ReverseMode(Emitter):
                 for operand in statement.operands:
                     if isinstance(operand, Scalar):
                         uses[operand] = uses.get(operand, 0) + 1
+            if isinstance(block.end, Return):
+                for value in block.end.values:
+                    if isinstance(value, Scalar):
+                        uses[value] = uses.get(value, 0) + 1
         for block in self.flow.blocks:
             loads: dict[Scalar, Load] = {}
             for statement in block.statements:
@@ -552,17 +556,6 @@ class ReverseMode(Emitter):
 
     # ---- the whole function -------------------------------------------------------------------------------------------
 
-    def _families(self) -> dict[Root, set[Root]]:
-        """Returns for each array those that may share its memory because phis name them."""
-        families = {root.memory: {root.memory} for root in self.function.roots}
-        for block in self.flow.blocks:
-            for phi in block.phis:
-                for value in phi.incoming.values():
-                    if isinstance(value, View) and isinstance(phi.target, Root):
-                        family = families[phi.target] | families[value.root.memory]
-                        families.update(dict.fromkeys(family, family))
-        return families
-
     def _written_from(self, block: Block) -> set[Root]:
         """Returns the memory that is written in a block or after it."""
         reached: set[Block] = set()
@@ -585,7 +578,7 @@ class ReverseMode(Emitter):
         The cotangent of such a phi has memory of its own, which is right only if the names do not share writes.
         """
         live = self.flow.live_arrays()
-        families = self._families()
+        families = memory_families(self.function)
         for block in self.flow.blocks:
             phis = [phi for phi in block.phis if isinstance(phi.target, Root)]
             written = self._written_from(block) if phis else set()
@@ -604,6 +597,13 @@ class ReverseMode(Emitter):
                             phi.location,
                         )
 
+    def _check_codes(self) -> None:
+        """Refuses joins of more ways than the code of a way, a byte, can tell."""
+        for block in self.flow.blocks:
+            way = self.residuals.way_back(block)
+            if way is not None and max(len(way.first), len(way.second)) > MAX_CODES:
+                raise refuse(f"more than {MAX_CODES} ways meet here", self.function.location)
+
     def derivative(self, form: Callable[[str, list[str]], str]) -> Derivative:
         """Returns the text of the derivative.
 
@@ -611,6 +611,7 @@ class ReverseMode(Emitter):
             form: returns the text of what the derivative returns, from the texts of the result and of the cotangents of the parameters.
         """
         self.check_arrays()
+        self._check_codes()
         function = self.function
         for block in self.flow.blocks:
             self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)

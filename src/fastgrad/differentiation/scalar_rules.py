@@ -102,7 +102,7 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
             np.logical_or,
             np.logical_not,
         ),
-        *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, math.gcd, np.nextafter),
+        *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, math.gcd),
     ]
 )
 """The functions of numbers that are constant but for jumps."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families
 from fastgrad.differentiation.ir import (
     Allocate,
     Axis,
@@ -29,6 +29,7 @@ from fastgrad.differentiation.ir import (
     Statement,
     Store,
     View,
+    refuse,
 )
 
 _COST_OF_EFFECTS = 10**6
@@ -43,6 +44,21 @@ def simplify(function: Function) -> None:
     _drop_unused(function)
     _merge_chains(function)
     _copy_at_exits(function)
+    _spread_writes(function)
+
+
+def _spread_writes(function: Function) -> None:
+    """Marks as written each array that may be written by the name of another one.
+
+    Raises:
+        DifferentiationError: such an array is global.
+    """
+    for family in memory_families(function).values():
+        if any(root.is_written for root in family):
+            for root in family:
+                if root.kind == "global":
+                    raise refuse("a variable that may be a global array is written", function.location)
+                root.is_written = True
 
 
 def _drop_unreached(function: Function) -> None:
@@ -98,7 +114,7 @@ def _replace_trivial_phis(function: Function) -> None:
 def _final_value(value, final):  # type: ignore[no-untyped-def]
     """Returns a number or a view with its numbers replaced. Several places share a view, so the result is a new one."""
     if isinstance(value, View):
-        axes = [Axis(axis.root_axis, final(axis.step), final(axis.size)) for axis in value.axes]
+        axes = [Axis(axis.root_axis, final(axis.step), final(axis.size), axis.has_step) for axis in value.axes]
         return View(value.root, [final(start) for start in value.starts], axes)
     return final(value)
 

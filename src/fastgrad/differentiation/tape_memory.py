@@ -17,6 +17,8 @@ from numba.extending import intrinsic
 
 KEPT_BYTES = 1 << 26
 """The size above which a stack is freed when a call ends."""
+MAX_CODES = 256
+"""The number of ways that one code can tell."""
 _HEADER = 16
 _FIRST_CAPACITY = 256
 _SLOTS = np.zeros(3, np.int64)

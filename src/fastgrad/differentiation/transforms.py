@@ -229,6 +229,11 @@ def _forward_function(function: Any, positions: tuple[int, ...], owner: str) -> 
     def derive(argument_types: Types) -> FunctionType:
         function_types = _function_types(argument_types, count)
         _check_types(python_function, function_types, positions, owner)
+        for position in positions:
+            if isinstance(function_types[position], types.BaseTuple):
+                raise DifferentiationError(
+                    f"{_place(python_function)}: {owner}: a tuple has no tangent here: pass its items one by one."
+                )
         lowered, flow = _lowered(function, function_types)
         return _compiled_text(ForwardMode(lowered, flow, positions).derivative(), "tangent")
 
@@ -305,6 +310,10 @@ def _rule_of_gradient(
     names = list(inspect.signature(python_function).parameters)
     if all(isinstance(argument_types[position], types.Float) for position in positions):
         return _slopes(f, names, positions, argument_types, form, has_aux)
+    if _written_positions(f, argument_types):
+        raise DifferentiationError(
+            f"{_place(python_function)}: {python_function.__name__} writes its arguments, so that its gradient can't be differentiated: copy them."
+        )
     if has_aux:
         raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
     active = tuple(number for number, type in enumerate(argument_types) if _is_differentiable(type))
@@ -560,6 +569,13 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive, _no_rule)
 
 
+def _written_positions(f: Any, argument_types: Types) -> set[int | None]:
+    """Returns the numbers of the parameters, arrays, that a function writes."""
+    return {
+        root.position for root in _lowered(f, argument_types)[0].roots if root.kind == "parameter" and root.is_written
+    }
+
+
 def _columns(f: Any, columns: dict[int, Any], owner: str, result: str, is_single: bool) -> Any:
     """Returns the dispatcher of matrices whose columns come from unit vectors in the place of an argument's direction.
 
@@ -578,10 +594,12 @@ def _columns(f: Any, columns: dict[int, Any], owner: str, result: str, is_single
         argument_types = _function_types(argument_types, len(names))
         _check_types(python_function, argument_types, tuple(columns), owner)
         lines, scope = [], {"np": np, "as_array": _as_array, "_float32": np.float32}
+        written = _written_positions(f, argument_types)  # each column runs the function once more
+        given = [f"{argument}.copy()" if number in written else argument for number, argument in enumerate(names)]
         for position, column in columns.items():
             type, argument = argument_types[position], names[position]
             scope[f"column_{position}"] = column
-            call = result.format(f"column_{position}({', '.join(names)}, {{}})")
+            call = result.format(f"column_{position}({', '.join(given)}, {{}})")
             if not isinstance(type, types.Array):
                 lines.append(f"result_{position} = {call.format(literal(Constant(1.0, type)))}")
                 continue

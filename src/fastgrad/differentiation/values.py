@@ -181,6 +181,7 @@ def _is_row(view: View) -> bool:
         axis.root_axis is not None
         and axis.root_axis == root.type.ndim - rank + number
         and is_constant(axis.step, 1)
+        and not axis.has_step
         and (axis.size is root.dims[axis.root_axis] or number == 0)
         for number, axis in enumerate(view.axes)
     )

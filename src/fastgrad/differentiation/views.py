@@ -48,6 +48,14 @@ def backward_bound(bound, size):  # type: ignore[no-untyped-def]
     return -1 if bound < 0 else size - 1 if bound >= size else bound
 
 
+@numba.njit
+def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untyped-def]
+    """Returns the first of new sizes; raises if their product is not the number of elements."""
+    if product_of_sizes != total:
+        raise ValueError("total size of new array must be unchanged")
+    return size
+
+
 def normalized(builder: Builder, index: Operand, size: Operand) -> Operand:
     """Returns an index that counts from the start of an axis, as negative ones count from the end."""
     if is_natural_number(index):
@@ -107,13 +115,14 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
     step = 1 if index.step is None else index.step.value if isinstance(index.step, Constant) else None
     if step is None or step == 0:
         raise refuse("a slice with a step that is no constant can't be differentiated", builder.location)
+    has_step = axis.has_step or index.step is not None
     if step == 1:
         if index.start is None and index.stop is None:
-            return index_constant(0), axis
+            return index_constant(0), Axis(axis.root_axis, axis.step, axis.size, has_step)
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
         size = stop if is_constant(start, 0) else builder.index("max({1} - {0}, 0)", start, stop, is_natural=True)
-        return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
+        return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size, has_step)
     if step > 0:
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
@@ -126,7 +135,7 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
     distance = index_constant(abs(step))
     size = builder.index("(({0} + {1} - 1) // {1})", extent, distance, cost=4, is_natural=True)
     new_step = builder.index("({0} * {1})", axis.step, index_constant(step))
-    return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
+    return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size, True)
 
 
 def _bound(builder: Builder, bound: Operand | None, size: Operand, default: Operand) -> Operand:
@@ -184,14 +193,25 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
         raise refuse(
             "a reshape of an array that is not contiguous can't be differentiated; copy it first", builder.location
         )
+    dims = list(dims)
+    total = size_of(builder, view)
+    for number, size in enumerate(dims):
+        if isinstance(size, Scalar) and not is_natural_number(size):
+            others = product(builder, [other for place, other in enumerate(dims) if place != number])
+            dims[number] = builder.index(
+                "({0} if {0} >= 0 else {1} // {2})", size, total, others, cost=8, is_natural=True
+            )
     unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
     if unknown:
-        total = size_of(builder, view)
         known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
-        dims = list(dims)
         dims[unknown[0]] = builder.index("({0} // {1})", total, known, cost=4, is_natural=True)
     if view.is_whole():
         return View.whole(_reshaped_root(builder, view.root, dims))
+    check = builder.bind(checked_first_size, "checked_first_size")
+    if dims:
+        dims[0] = builder.index(
+            check + "({0}, {1}, {2})", dims[0], product(builder, dims), total, cost=4, is_natural=True
+        )
     sizes = view.root.dims
     strides = [product(builder, sizes[axis + 1 :]) for axis in range(len(sizes))]
     start: Operand = index_constant(0)

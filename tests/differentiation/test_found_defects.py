@@ -1,0 +1,192 @@
+"""Functions whose derivatives were wrong once: each gives the right number, or is refused."""
+
+import numba
+import numpy as np
+import pytest
+
+import fastgrad as fg
+from fastgrad.errors import DifferentiationError
+from tests.differentiation.interpreted import value_and_gradients
+
+A = np.array([1.3, 0.7, 2.1])
+
+
+@numba.njit
+def returned_value_of_an_increment(a):
+    t = a[0] + 2.0
+    a[0] = t
+    return t
+
+
+@numba.njit
+def choice(a, k):
+    if k > 0:
+        return a
+    return a * 2.0
+
+
+@numba.njit
+def written_by_another_name(a):
+    total = 0.0
+    for i in range(3):
+        total += a[i] * a[i]
+    p = choice(a, 1)
+    p[0] = 0.0
+    p[1] = total
+    return total * p[1]
+
+
+@numba.njit
+def tuple_of_a_loop(a):
+    best = (0.0, 0)
+    for j in range(2):
+        best = (a[j] * a[j], j)
+        if best[0] > 100.0:
+            break
+    return best[0] * a[best[1]]
+
+
+@numba.njit
+def range_without_items(a):
+    total = a[0] * len(range(5, 2))
+    for i, x in zip(range(5, 2), a, strict=False):
+        total += x * x * i
+    return total + a[1]
+
+
+@numba.njit
+def clip_by_keywords(a):
+    return (np.clip(a, a_max=1.5, a_min=1.0) * a).sum()
+
+
+@numba.njit
+def sum_with_a_start(a):
+    return sum(a, 1) * a[0]
+
+
+@numba.njit
+def singular_determinant(a):
+    m = np.array([[a[0], 2.0], [a[1], 4.0]])
+    m[1, 0] = 2.0 * m[0, 0]
+    return np.linalg.det(m) + a[2] * a[2]
+
+
+@numba.njit
+def in_place_with_overlap(a):
+    a[1:] += a[:-1]
+    return a.sum() * a[2]
+
+
+@numba.njit
+def ravel_of_a_slice_with_a_step(a):
+    b = a[::1].ravel()
+    b[0] = 5.0
+    return a[0] * a[0]
+
+
+@numba.njit
+def ravel_of_fortran_order(a):
+    f = np.asfortranarray(np.outer(a, a)) * 2.0
+    r = f.ravel()
+    r[1] = 0.0
+    return (f * f).sum()
+
+
+@numba.njit
+def reshape_by_a_number(a):
+    n = -1
+    for _ in range(2):
+        n = -1
+    return (a.reshape(n, 1) * 2.0).sum() * a[0]
+
+
+@numba.njit
+def one_number_by_a_mask(a):
+    a[a > 1.0] = np.array([2.0])
+    return (a * a).sum()
+
+
+@numba.njit
+def elements_of_itself(a):
+    a[np.array([2, 0, 1])] = a
+    return a[0] + 2.0 * a[1] * a[2]
+
+
+@numba.njit
+def no_difference(a):
+    z = np.diff(a, 0)
+    z[0] = 5.0 * a[1]
+    return (a * a).sum()
+
+
+@numba.njit
+def large_norm(a):
+    return np.linalg.norm(a * 1e200) * 1e-200
+
+
+FUNCTIONS = [value for value in list(globals().values()) if isinstance(value, numba.core.dispatcher.Dispatcher)]
+
+
+@pytest.mark.parametrize(
+    "function", [f for f in FUNCTIONS if f is not choice], ids=lambda function: function.py_func.__name__
+)
+def test_the_gradient_is_right_or_refused(function):
+    try:
+        value, (gradient,) = value_and_gradients(function, (A.copy(),), 1.0)
+    except DifferentiationError:
+        return
+    assert value == pytest.approx(function(A.copy()), rel=1e-12)
+    steps = 1e-5 * np.eye(len(A))
+    expected = [(function(A + step) - function(A - step)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_matrices_of_functions_that_write_their_arguments():
+    @numba.njit
+    def f(x):
+        x[0] = x[0] * x[1]
+        return x * 1.0
+
+    np.testing.assert_allclose(fg.jacobian(f)(np.array([2.0, 3.0])), [[3.0, 2.0], [0.0, 1.0]])
+
+
+def test_forward_mode_of_arrays_that_may_be_one():
+    @numba.njit
+    def f(x, n):
+        b = np.zeros(2)
+        p = b if n > 0 else x
+        p[0] = x[1] * x[1]
+        return b * 1.0
+
+    _, tangent = fg.jvp(f)(np.array([1.0, 2.0]), 1, np.array([0.0, 1.0]))
+    np.testing.assert_allclose(tangent, [4.0, 0.0])
+
+
+def test_a_gradient_that_writes_is_not_differentiated_again():
+    gradient = fg.grad(numba.njit(_product_in_place))
+
+    @numba.njit
+    def outer(x):
+        s = x[0] * x[0]
+        return gradient(x)[0] * x[0] + s
+
+    with pytest.raises(DifferentiationError, match="writes its arguments"):
+        fg.grad(outer)(A.copy())
+
+
+def _product_in_place(x):
+    x[0] = x[0] * x[1]
+    return x[0] * x[2]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.max(x[3:]) + x[0],
+        lambda x: np.dot(x, x[:2]),
+        lambda x: (x[:2].reshape(3, 1) * 1.0)[0, 0],
+    ],
+)
+def test_wrong_sizes_raise(function):
+    with pytest.raises(ValueError, match=r"size|zero"):
+        value_and_gradients(numba.njit(function), (A.copy(),), 1.0)
