@@ -49,7 +49,7 @@ def tuple_of_a_loop(a):
 @numba.njit
 def range_without_items(a):
     total = a[0] * len(range(5, 2))
-    for i, x in zip(range(5, 2), a, strict=False):
+    for i, x in zip(range(5, 2), a):  # noqa: B905  # Numba has no `strict`
         total += x * x * i
     return total + a[1]
 
