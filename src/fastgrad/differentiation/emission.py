@@ -14,12 +14,14 @@ from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
     Block,
+    Branch,
     Call,
     Compute,
     Constant,
     Counter,
     Function,
     Grow,
+    Jump,
     Load,
     NextIteration,
     Operand,
@@ -188,6 +190,20 @@ class Emitter:
         """Writes a jump to the block of a number."""
         self.write(f"{BLOCK_VARIABLE} = {number}", indent)
         self.write("continue", indent)
+
+    def go_on(self, block: Block) -> None:
+        """Writes how a block that has successors goes on."""
+        end = block.end
+        if isinstance(end, Jump):
+            self.edge(block, end.target, 3)
+        elif isinstance(end, Branch):
+            self.write(f"if {self.operand(end.condition)}:")
+            self.edge(block, end.then, 4)
+            self.edge(block, end.otherwise, 3)
+
+    def edge(self, block: Block, target: Block, indent: int) -> None:
+        """Writes the values of the target's phis on the way from a block, and the jump."""
+        raise NotImplementedError  # each mode has its own
 
     def raise_(self, end: Raise) -> None:
         """Writes the raise of an exception."""

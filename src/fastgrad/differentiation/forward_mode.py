@@ -10,13 +10,11 @@ from fastgrad.differentiation.emission import Derivative, Emitter, zero
 from fastgrad.differentiation.ir import (
     Allocate,
     Block,
-    Branch,
     Call,
     Compute,
     Constant,
     Function,
     Grow,
-    Jump,
     Load,
     Operand,
     Phi,
@@ -84,13 +82,8 @@ class ForwardMode(Emitter):
             self.forward_statement(statement)
             self._tangent_statement(statement)
         end = block.end
-        if isinstance(end, Jump):
-            self._edge(block, end.target, 3)
-        elif isinstance(end, Branch):
-            self.write(f"if {self.operand(end.condition)}:")
-            self._edge(block, end.then, 4)
-            self._edge(block, end.otherwise, 3)
-        elif isinstance(end, Raise):
+        self.go_on(block)
+        if isinstance(end, Raise):
             self.raise_(end)
         elif isinstance(end, Return):
             self._return(end)
@@ -145,7 +138,8 @@ class ForwardMode(Emitter):
             return text.replace(view.root.name, f"d_{view.root.name}", 1)
         return f"np.zeros_like({text})"
 
-    def _edge(self, block: Block, target: Block, indent: int) -> None:
+    def edge(self, block: Block, target: Block, indent: int) -> None:
+        """Writes the values of the target's phis, and the jump."""
         for phi in target.phis:
             self._phi_value(phi, block, indent)
         self.jump(target.number, indent)

@@ -18,14 +18,12 @@ from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
     Block,
-    Branch,
     Call,
     Compute,
     Constant,
     Counter,
     Function,
     Grow,
-    Jump,
     Load,
     NextIteration,
     Operand,
@@ -482,13 +480,8 @@ class ReverseMode(Emitter):
         if pushes:
             self.write(f"values_top += {len(pushes)}")
         end = block.end
-        if isinstance(end, Jump):
-            self._edge(block, end.target, 3)
-        elif isinstance(end, Branch):
-            self.write(f"if {self.operand(end.condition)}:")
-            self._edge(block, end.then, 4)
-            self._edge(block, end.otherwise, 3)
-        elif isinstance(end, Raise):
+        self.go_on(block)
+        if isinstance(end, Raise):
             self._release(3)
             self.raise_(end)
         elif isinstance(end, Return):
@@ -525,7 +518,8 @@ class ReverseMode(Emitter):
         self.write(f"if d_{root.name}.size < {count}:")
         self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 4)
 
-    def _edge(self, block: Block, target: Block, indent: int) -> None:
+    def edge(self, block: Block, target: Block, indent: int) -> None:
+        """Writes the values of the target's phis, and the jump."""
         for phi in target.phis:
             value = phi.incoming.get(block)
             if isinstance(phi.target, Root):

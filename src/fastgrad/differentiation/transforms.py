@@ -451,23 +451,15 @@ def forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
     )
 
 
-@functools.lru_cache(maxsize=256)
-def _pullback_dispatcher(f: Any, positions: tuple[int, ...], cotangents: int) -> Any:
-    """Returns the compiled function of the arguments and the cotangents of the results that returns (result, cotangents)."""
-    python_function = wrapped_function(f, "vjp")
-    names = [f"cotangent_{number}" for number in range(cotangents)]
-    derive = _reverse_function(
-        f, positions, "vjp", lambda result, cotangents: f"{result}, {_grouped(cotangents, False)}", seed=None
-    )
-    return _dispatcher(_stub(python_function, f"vjp_{_identifier(python_function)}", names), derive, _no_rule)
-
-
 def pullback(f: Any, positions: Sequence[int], count: int) -> Any:
     """Returns the compiled function of the arguments and the cotangents of ``count`` results that returns those of arguments, a tuple."""
     python_function = wrapped_function(f, "vjp")
     names = [f"cotangent_{number}" for number in range(count)]
     derive = _reverse_function(f, tuple(positions), "vjp", lambda _, cotangents: _grouped(cotangents, False), seed=None)
     return _dispatcher(_stub(python_function, f"pullback_{_identifier(python_function)}", names), derive, _no_rule)
+
+
+_kept_pullback = functools.lru_cache(maxsize=256)(pullback)
 
 
 def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
@@ -512,7 +504,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
     result = (f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function))(*_copies(primals))
     results = result_leaves(result)
     count = len(results)
-    pull = _pullback_dispatcher(f, tuple(range(len(primals))), count)
+    pull = _kept_pullback(f, tuple(range(len(primals))), count)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = result_leaves(cotangent)
@@ -523,7 +515,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
                 raise ValueError(
                     f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(given)}, its result {np.shape(value)}."
                 )
-        gradients: tuple[Any, ...] = pull(*_copies(primals), *[_as_float(given) for given in cotangents])[1]
+        gradients: tuple[Any, ...] = pull(*_copies(primals), *[_as_float(given) for given in cotangents])
         return gradients
 
     return result, pullback
