@@ -54,6 +54,9 @@ def call_method(
     if isinstance(method.owner, (Constant, Scalar)) and method.name in ("conjugate", "item"):
         return method.owner
     rule = METHODS.get(method.name)
+    function = getattr(np, method.name, None)
+    if rule is None and function is not None:  # the method does what the function of its name does
+        return lowering.call(function, [method.owner, *arguments], keywords, result_type, method.name)
     result = NotImplemented if rule is None else rule(lowering, [method.owner, *arguments], keywords, result_type)
     if result is NotImplemented:
         raise refuse(f"the method {method.name} can't be differentiated", lowering.builder.location)
@@ -244,6 +247,8 @@ def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
     value, builder = arguments[0], lowering.builder
     if isinstance(value, View):
         return METHODS["astype"](lowering, [value], {}, result_type)
+    if isinstance(value, (Constant, Scalar)):
+        return _filled(lowering, Items([], types.none), value, result_type)
     if not isinstance(value, Items):
         return NotImplemented
     rows = value.values
@@ -265,47 +270,6 @@ def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
         else:
             builder.store(array.root, lowering.scalar(row), [index_constant(number)])
     return array
-
-
-@register(np.arange)
-def _arange(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if keywords.keys() - {"dtype"}:
-        return NotImplemented
-    bounds = [lowering.scalar(argument) for argument in arguments[:3]]
-    start, stop = (index_constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
-    step = bounds[2] if len(bounds) > 2 else index_constant(1)
-    is_integer = all(isinstance(bound.type, types.Integer) for bound in bounds)
-    count = "(stop - start + step - 1) // step if step > 0 else (start - stop - step - 1) // -step"
-    return lowering.inline(
-        loops_from_source(
-            "def arange(start, stop, step):\n"
-            f"    n = max(0, {count if is_integer else 'int(np.ceil((stop - start) / step))'})\n"
-            "    out = np.empty(n, dtype)\n"
-            "    for i in range(n):\n"
-            "        out[i] = start + i * step\n"
-            "    return out\n",
-            dtype=str(result_type.dtype),
-        ),
-        [start, stop, step],
-    )
-
-
-@register(np.linspace)
-def _linspace(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = in_order(arguments, keywords, "start", "stop", "num")
-    if len(values) != 3:
-        return NotImplemented
-    return lowering.inline(
-        loops_from_source(
-            "def linspace(start, stop, n):\n"
-            "    out = np.empty(n, dtype)\n"
-            "    for i in range(n):\n"
-            "        out[i] = start + i * ((stop - start) / (n - 1)) if n > 1 else start + 0.0 * stop\n"
-            "    return out\n",
-            dtype="float64",
-        ),
-        [lowering.scalar(value) for value in values],
-    )
 
 
 # ---- other views --------------------------------------------------------------------------------------------------

@@ -109,7 +109,8 @@ class Emitter:
             return view.root.name
         if not view.has_slices():
             raise refuse("an array that repeats elements can't be passed on here; copy it", view.root.location)
-        numbers = {axis.root_axis: number for number, axis in enumerate(view.axes)}
+        axes = [axis for axis in view.axes if axis.root_axis is not None]
+        numbers = {axis.root_axis: number for number, axis in enumerate(axes)}
         indices, sizes, order = [], [], []
         for root_axis, start in enumerate(view.starts):
             first = self.operand(start)
@@ -117,14 +118,18 @@ class Emitter:
                 indices.append(first)
                 continue
             order.append(numbers[root_axis])
-            axis = view.axes[order[-1]]
+            axis = axes[order[-1]]
             size, is_dense = self.operand(axis.size), is_constant(axis.step, 1)
             indices.append(f"{first}:{first} + {size}" if is_dense else f"{first}::{self.operand(axis.step)}")
             sizes.append(f":{size}")
         text = f"{view.root.name}[{', '.join(indices)}]"
-        if not all(is_constant(axis.step, 1) for axis in view.axes):
+        if not all(is_constant(axis.step, 1) for axis in axes):
             text = f"{text}[{', '.join(sizes)}]"
-        return text if order == sorted(order) else f"np.transpose({text}, {tuple(map(order.index, range(len(order))))})"
+        if order != sorted(order):
+            text = f"np.transpose({text}, {tuple(map(order.index, range(len(order))))})"
+        if len(axes) < len(view.axes):
+            text += f"[{', '.join('None' if axis.root_axis is None else ':' for axis in view.axes)}]"
+        return text
 
     # ---- forward order ------------------------------------------------------------------------------------------
 

@@ -169,12 +169,13 @@ class View:
         )
 
     def has_slices(self) -> bool:
-        """True if its axes are slices of different axes of the root."""
-        root_axes = {axis.root_axis for axis in self.axes}
+        """True if its axes are slices of different axes of the root, or new axes of one element."""
+        root_axes = [axis.root_axis for axis in self.axes if axis.root_axis is not None]
         return (
-            None not in root_axes
-            and len(root_axes) == len(self.axes)
+            len(set(root_axes)) == len(root_axes)
+            and (bool(root_axes) or not self.axes)
             and all(isinstance(axis.step, Constant) for axis in self.axes)
+            and all(axis.root_axis is not None or is_constant(axis.size, 1) for axis in self.axes)
         )
 
     def same_elements(self, other: View) -> bool:

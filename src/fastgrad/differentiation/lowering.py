@@ -692,8 +692,7 @@ class Lowering(Expressions):
         if not is_known:
             if isinstance(getattr(function, "__self__", None), (np.random.RandomState, random.Random)):
                 raise refuse(f"a random draw by {describe(Static(function))} can't be differentiated", location)
-            types_of_keywords = dict(zip(keywords, self._types_of([*keywords.values()]), strict=True))
-            compiled = implementation(function, self._types_of(arguments), types_of_keywords)
+            compiled = self._implementation(function, arguments, keywords)
             if compiled is not None:
                 try:
                     return self.call_compiled(compiled, arguments, keywords)
@@ -709,6 +708,16 @@ class Lowering(Expressions):
         if is_known:
             return self._apply_function(function, arguments, type, hint)
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+
+    def _implementation(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Returns the dispatcher of the Python function by which Numba implements a call, or None. Texts have the types of literals."""
+        values = [*arguments, *keywords.values()]
+        given = [
+            types.literal(value.value) if isinstance(value, Static) and isinstance(value.value, str) else type_
+            for value, type_ in zip(values, self._types_of(values), strict=True)
+        ]
+        count = len(arguments)
+        return implementation(function, given[:count], dict(zip(keywords, given[count:], strict=True)))
 
     def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that has derivatives of its own.

@@ -23,7 +23,7 @@ from fastgrad.differentiation.array_functions import (
     selected,
 )
 from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, index_constant
-from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, draw_loops, element_loops
+from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, draw_loops
 from fastgrad.differentiation.values import Deferred, Items, Iterable, static_value, type_of
 from fastgrad.differentiation.views import FULL_SLICE, NEW_AXIS, Slice
 
@@ -51,47 +51,15 @@ def inlined(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None
 
 
 for _name in (
-    *("argsort", "sort", "median", "percentile", "nanmedian", "nanquantile", "nanpercentile", "flatnonzero", "extract"),
-    *(
-        "nansum",
-        "nanprod",
-        "nanmean",
-        "nanvar",
-        "nanstd",
-        "nanmax",
-        "nanmin",
-        "nancumsum",
-        "nancumprod",
-        "ptp",
-        "count_nonzero",
-        "trace",
-    ),
-    *(
-        "unique",
-        "allclose",
-        "fill_diagonal",
-        "resize",
-        "roll",
-        "tril",
-        "triu",
-        "diagflat",
-        "eye",
-        "kron",
-        "convolve",
-    ),
+    *("argsort", "median", "percentile", "nanmedian", "nanquantile", "nanpercentile", "nanmax", "nanmin", "extract"),
+    *("allclose", "resize", "roll", "tril", "triu", "kron", "convolve"),
 ):
     RULES[getattr(np, _name)] = inlined(getattr(numpy_loops, _name))
 for _name in ("inv", "det", "slogdet", "cholesky", "matrix_power", "pinv"):
     RULES[getattr(np.linalg, _name)] = inlined(getattr(linear_algebra, _name))
 RULES.update(
     {
-        np.cov: inlined(numpy_loops.cov, numpy_loops.cov_of_rows),
-        np.corrcoef: inlined(numpy_loops.corrcoef, numpy_loops.corrcoef_of_rows),
-        np.identity: inlined(numpy_loops.identity),
         np.quantile: inlined(numpy_loops.quantile_at, numpy_loops.quantiles_at),
-        np.searchsorted: inlined(numpy_loops.searchsorted_number, numpy_loops.searchsorted_vector),
-        np.repeat: inlined(numpy_loops.repeat_all, numpy_loops.repeat_each),
-        np.diag: inlined(numpy_loops.diagonal_of, numpy_loops.diagonal_matrix),
         np.cross: inlined(numpy_loops.cross, numpy_loops.cross_of_rows),
         np.interp: inlined(numpy_loops.interp_number, numpy_loops.interp),
         np.nonzero: inlined(
@@ -100,7 +68,7 @@ RULES.update(
         np.linalg.solve: inlined(linear_algebra.solve_matrix, linear_algebra.solve_vector),
     }
 )
-METHODS.update({name: RULES[getattr(np, name)] for name in ("argsort", "repeat", "nonzero", "ptp", "searchsorted")})
+METHODS.update({name: RULES[getattr(np, name)] for name in ("argsort", "nonzero")})
 METHODS["sort"] = inlined(numpy_loops.sort_vector, numpy_loops.sort_rows)
 
 
@@ -144,29 +112,6 @@ def _take(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
     return copy(lowering, [view_rules.transposed(result, order)], {}, result_type)
 
 
-@register(np.select)
-def _select(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    conditions, choices = arguments[0].values, arguments[1].values
-    result = arguments[2] if len(arguments) > 2 else keywords.get("default", index_constant(0))
-    for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
-        result = RULES[np.where](lowering, [condition, choice, result], {}, result_type)
-    return result
-
-
-def _element_rule(function: Any) -> Rule:
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        if len(arguments) != 1 or keywords:
-            return NotImplemented
-        if rank_of(arguments[0]) == 0:
-            return lowering.call_compiled(function, [lowering.scalar(arguments[0])], {})
-        return lowering.inline(element_loops((rank_of(arguments[0]),), function, str(result_type.dtype)), arguments)
-
-    return rule
-
-
-RULES.update({np.sinc: _element_rule(numpy_loops.sinc), np.nan_to_num: _element_rule(numpy_loops.nan_to_num)})
-
-
 @register(np.divmod)
 def _divmod(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: Any) -> Any:
     functions = (operator.floordiv, operator.mod)
@@ -174,11 +119,6 @@ def _divmod(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
         [lowering.apply(function, arguments, result_type[number]) for number, function in enumerate(functions)],
         result_type,
     )
-
-
-@register(np.real)
-def _real(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    return arguments[0]
 
 
 # ---- joins ------------------------------------------------------------------------------------------------------
@@ -248,20 +188,6 @@ RULES[np.dstack] = _join_rule(2, least_rank=3)
 RULES[np.column_stack] = _join_rule(1, least_rank=2, columns=True)
 
 
-@register(np.append)
-def _append(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = in_order(arguments, keywords, "arr", "values", "axis")
-    if len(values) < 2:
-        return NotImplemented
-    first, second, *axis = values
-    if not (rank_of(first) and rank_of(second)):
-        return NotImplemented
-    parts = (
-        [first, second] if axis else [RULES[np.ravel](lowering, [part], {}, result_type) for part in (first, second)]
-    )
-    return RULES[np.concatenate](lowering, [Items(parts, result_type), *axis], {}, result_type)
-
-
 # ---- views ------------------------------------------------------------------------------------------------------
 
 _BACKWARDS = Slice(None, None, index_constant(-1))
@@ -277,8 +203,6 @@ def _subview_rule(indices: Callable[[int], list[Any]]) -> Rule:
 
 
 RULES[np.flip] = _subview_rule(lambda rank: [_BACKWARDS] * rank)
-RULES[np.flipud] = _subview_rule(lambda rank: [_BACKWARDS])
-RULES[np.fliplr] = _subview_rule(lambda rank: [FULL_SLICE, _BACKWARDS])
 
 
 def _least_rank_rule(rank: int) -> Rule:
@@ -295,21 +219,6 @@ def _least_rank_rule(rank: int) -> Rule:
 RULES.update(
     {np.atleast_1d: _least_rank_rule(1), np.atleast_2d: _least_rank_rule(2), np.atleast_3d: _least_rank_rule(3)}
 )
-
-
-@register(np.rot90)
-def _rot90(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = in_order(arguments, keywords, "m", "k")
-    if not values:
-        return NotImplemented
-    array, *turns = values
-    count = static_value(turns[0]) if turns else 1
-    if rank_of(array) != 2 or not isinstance(count, int):
-        return NotImplemented
-    indices: tuple[list[Any], ...] = ([], [FULL_SLICE, _BACKWARDS], [_BACKWARDS, _BACKWARDS], [_BACKWARDS])
-    turned = view_rules.subview(lowering.builder, array, indices[count % 4])
-    turned = view_rules.transposed(turned, [1, 0]) if count % 2 else turned
-    return copy(lowering, [turned], {}, result_type) if count % 4 == 0 else turned
 
 
 @register(np.expand_dims)
@@ -365,22 +274,6 @@ def _broadcast_to(lowering: Any, arguments: list[Any], keywords: dict[str, Any],
         new_size = builder.index(to_size + "({0}, {1})", axis.size, size, is_natural=True)
         axes.append(Axis(axis.root_axis, builder.index("({0} * {1})", axis.step, step), new_size))
     return View(array.root, array.starts, axes)
-
-
-@register(np.diff)
-def _diff(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = in_order(arguments, keywords, "a", "n")
-    if not values:
-        return NotImplemented
-    array, *times = values
-    count = static_value(times[0]) if times else 1
-    if not isinstance(count, int) or count < 1 or not rank_of(array):
-        return NotImplemented
-    for _ in range(count):
-        ends = (Slice(index_constant(1), None, None), Slice(None, index_constant(-1), None))
-        parts = [view_rules.subview(lowering.builder, array, [view_rules.ALL_AXES, end]) for end in ends]
-        array = lowering.apply(operator.sub, parts, result_type)
-    return array
 
 
 # ---- iteration --------------------------------------------------------------------------------------------------

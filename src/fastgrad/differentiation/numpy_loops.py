@@ -82,13 +82,6 @@ def sort_rows(a: 2):
         a[i] = a[i][np.argsort(a[i])]
 
 
-def sort(a):
-    """Returns a sorted copy."""
-    out = a.copy()
-    out.sort()
-    return out
-
-
 def median(a):
     """Returns the middle element, or the mean of the two middle ones; NaN if there is a NaN."""
     values = np.sort(a.ravel())
@@ -192,70 +185,12 @@ def nonzero(a: 1):
     return out
 
 
-def flatnonzero(a):
-    """Returns the positions of elements other than 0 in the flattened array."""
-    return np.nonzero(a.ravel())[0]
-
-
-def unique(ar):
-    """Returns the elements in ascending order, each once."""
-    values = np.sort(ar.ravel())
-    is_first = np.ones(values.shape[0], np.bool_)
-    for i in range(1, values.shape[0]):
-        is_first[i] = values[i] != values[i - 1]
-    return values[is_first]
-
-
 def extract(condition, arr):
     """Returns the elements for which the condition holds."""
     return arr.ravel()[condition.ravel() != 0]
 
 
 # ---- without NaN ------------------------------------------------------------------------------------------------
-
-
-def nansum(a):
-    """Returns the sum of the elements other than NaN."""
-    total = a.dtype.type(0)
-    for value in a.ravel():
-        if value == value:
-            total += value
-    return total
-
-
-def nanprod(a):
-    """Returns the product of the elements other than NaN."""
-    total = a.dtype.type(1)
-    for value in a.ravel():
-        if value == value:
-            total *= value
-    return total
-
-
-def nanmean(a):
-    """Returns the mean of the elements other than NaN."""
-    total, n = 0.0, 0
-    for value in a.ravel():
-        if value == value:
-            total += value
-            n += 1
-    return total / n
-
-
-def nanvar(a):
-    """Returns the variance of the elements other than NaN."""
-    mean = np.nanmean(a)
-    total, n = 0.0, 0
-    for value in a.ravel():
-        if value == value:
-            total += (value - mean) * (value - mean)
-            n += 1
-    return total / n
-
-
-def nanstd(a):
-    """Returns the standard deviation of the elements other than NaN."""
-    return math.sqrt(np.nanvar(a))
 
 
 def nanmax(a):
@@ -266,18 +201,6 @@ def nanmax(a):
 def nanmin(a):
     """Returns the smallest element other than NaN."""
     return np.min(without_nan(a))
-
-
-def nancumsum(a):
-    """Returns the running sums, where NaN counts as 0."""
-    flat = a.ravel()
-    return np.cumsum(np.where(flat == flat, flat, a.dtype.type(0)))
-
-
-def nancumprod(a):
-    """Returns the running products, where NaN counts as 1."""
-    flat = a.ravel()
-    return np.cumprod(np.where(flat == flat, flat, a.dtype.type(1)))
 
 
 # ---- other reductions -------------------------------------------------------------------------------------------
@@ -295,45 +218,6 @@ def allclose(a: 1, b: 1, rtol=1e-05, atol=1e-08):
     return n == a.shape[0]
 
 
-def cov(m: 1, y: 1):
-    """Returns the covariance matrix of two vectors."""
-    first, second = m - np.mean(m), y - np.mean(y)
-    scale = 1.0 / (m.shape[0] - 1)
-    both = scale * np.dot(first, second)
-    return np.array([[scale * np.dot(first, first), both], [both, scale * np.dot(second, second)]])
-
-
-def cov_of_rows(m: 2):
-    """Returns the covariance matrix of the rows."""
-    parts = np.empty(m.shape)
-    for i in range(m.shape[0]):
-        parts[i] = m[i] - np.mean(m[i])
-    return np.dot(parts, parts.T) * (1.0 / (m.shape[1] - 1))
-
-
-@numba.njit
-def correlations(c):
-    """Returns the correlations that belong to a covariance matrix."""
-    deviations = np.sqrt(np.diag(c))
-    return c / np.outer(deviations, deviations)
-
-
-def corrcoef(x: 1, y: 1):
-    """Returns the correlations of two vectors."""
-    return correlations(np.cov(x, y))
-
-
-def corrcoef_of_rows(x: 2):
-    """Returns the correlations of the rows."""
-    return correlations(np.cov(x))
-
-
-def fill_diagonal(a: 2, val: 0):
-    """Writes a number to the diagonal."""
-    for i in range(min(a.shape[0], a.shape[1])):
-        a[i, i] = val
-
-
 def resize(a, new_shape):
     """Returns an array of another shape, which repeats the elements."""
     flat = a.ravel()
@@ -342,28 +226,6 @@ def resize(a, new_shape):
     for i in range(target.shape[0]):
         target[i] = flat[i % flat.shape[0]]
     return out
-
-
-def ptp(a):
-    """Returns the largest element minus the smallest."""
-    return np.max(a) - np.min(a)
-
-
-def count_nonzero(arr):
-    """Returns the number of elements other than 0."""
-    n = 0
-    for value in arr.ravel():
-        if value != 0:
-            n += 1
-    return n
-
-
-def trace(a: 2, offset=0):
-    """Returns the sum of a diagonal."""
-    total = a.dtype.type(0)
-    for i in range(max(0, -offset), min(a.shape[0], a.shape[1] - offset)):
-        total += a[i, i + offset]
-    return total
 
 
 # ---- parts and orders of elements -------------------------------------------------------------------------------
@@ -377,28 +239,6 @@ def roll(a, shift):
     for i in range(n):
         out[(i + shift) % n] = flat[i]
     return out.reshape(a.shape)
-
-
-def repeat_all(a, repeats: 0):
-    """Returns each element ``repeats`` times."""
-    flat = a.ravel()
-    out = np.empty(flat.shape[0] * repeats, a.dtype)
-    for i in range(flat.shape[0]):
-        for j in range(repeats):
-            out[i * repeats + j] = flat[i]
-    return out
-
-
-def repeat_each(a, repeats: 1):
-    """Returns each element as often as ``repeats`` says."""
-    flat = a.ravel()
-    out = np.empty(np.sum(repeats), a.dtype)
-    n = 0
-    for i in range(flat.shape[0]):
-        for _ in range(repeats[i]):
-            out[n] = flat[i]
-            n += 1
-    return out
 
 
 def tril(m: 2, k=0):
@@ -419,29 +259,6 @@ def triu(m: 2, k=0):
     return out
 
 
-def diagonal_of(v: 2, k=0):
-    """Returns the diagonal ``k`` of a matrix."""
-    first = max(0, -k)
-    out = np.empty(max(0, min(v.shape[0], v.shape[1] - k) - first), v.dtype)
-    for i in range(out.shape[0]):
-        out[i] = v[first + i, first + i + k]
-    return out
-
-
-def diagonal_matrix(v: 1, k=0):
-    """Returns the matrix whose diagonal ``k`` is ``v``."""
-    n = v.shape[0] + abs(k)
-    out = np.zeros((n, n), v.dtype)
-    for i in range(v.shape[0]):
-        out[i + max(0, -k), i + max(0, k)] = v[i]
-    return out
-
-
-def diagflat(v, k=0):
-    """Returns the matrix whose diagonal is the flattened array."""
-    return np.diag(v.ravel(), k)
-
-
 def take_number(a, indices: 0):
     """Returns an element of the flattened array."""
     return a.ravel()[indices]
@@ -454,20 +271,6 @@ def take(a, indices):
     for i in range(places.shape[0]):
         out[i] = flat[places[i]]
     return out.reshape(indices.shape)
-
-
-def eye(N, M=None, k=0):
-    """Returns a matrix with ones on the diagonal ``k``."""
-    columns = N if M is None else M
-    out = np.zeros((N, columns))
-    for i in range(max(0, -k), min(N, columns - k)):
-        out[i, i + k] = 1.0
-    return out
-
-
-def identity(n):
-    """Returns the identity matrix."""
-    return np.eye(n)
 
 
 # ---- products ---------------------------------------------------------------------------------------------------
@@ -572,24 +375,6 @@ def fmin(x, y):
 def choose(condition, if_true, if_false):
     """Returns one of two numbers."""
     return if_true if condition else if_false
-
-
-@numba.njit
-def sinc(x):
-    """Returns sin(πx) / πx."""
-    if x == 0.0:
-        return 1.0 - x * x
-    return math.sin(math.pi * x) / (math.pi * x)
-
-
-@numba.njit
-def nan_to_num(x):
-    """Returns 0 for NaN, and the largest finite number for infinity."""
-    if x != x:
-        return 0.0
-    if math.isinf(x):
-        return math.copysign(1.7976931348623157e308, x)
-    return x
 
 
 @numba.njit
