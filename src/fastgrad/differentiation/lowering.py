@@ -26,6 +26,7 @@ from fastgrad.differentiation.ir import (
     BeginLoop,
     Block,
     Branch,
+    CallRule,
     Constant,
     Counter,
     Function,
@@ -656,6 +657,9 @@ class Lowering(Expressions):
         type = types.unliteral(type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+        own_rule = self.array_functions.rule_of(function) if isinstance(function, dispatcher.Dispatcher) else None
+        if own_rule is not None:
+            return own_rule(self, arguments, keywords, type)
         if isinstance(function, dispatcher.Dispatcher):
             if function in KEPT_CALLS:
                 return builder.index(
@@ -715,25 +719,36 @@ class Lowering(Expressions):
 
         ``rule`` is a function of the argument types. It returns a ``CallRule`` and the type of the result, or a Python function to inline.
         """
-        builder = self.builder
-        bound = inspect.signature(function.py_func).bind(*arguments, **keywords)
-        bound.apply_defaults()
-        values = [value if is_value(value) else self._static(value) for value in bound.arguments.values()]
-        found = rule(tuple(self._types_of(values)))
+        values, value_types = self.bound_values(inspect.signature(function.py_func), arguments, keywords)
+        found = rule(value_types)
         if found is None:
             raise refuse(
                 f"{function.py_func.__name__} is a derivative by reverse mode, which can't be differentiated again: "
                 "use fg.hvp or fg.hessian of the function itself",
-                builder.location,
+                self.builder.location,
             )
         if isinstance(found, FunctionType):
             return self.inline(found, values)
-        call_rule, result_type = found
-        parts = [value if isinstance(value, View) else self.scalar(value) for value in values]
-        parts = [self._plain(value) if isinstance(value, View) else value for value in parts]
-        results = iter(builder.call(call_rule, parts, result_type))
+        return self.call_by_rule(found[0], values, found[1])
+
+    def bound_values(
+        self, signature: inspect.Signature, arguments: list[Any], keywords: dict[str, Any]
+    ) -> tuple[list[Any], tuple[types.Type, ...]]:
+        """Returns the values of all parameters of a signature, and their types."""
+        bound = signature.bind(*arguments, **keywords)
+        bound.apply_defaults()
+        values = [value if is_value(value) else self._static(value) for value in bound.arguments.values()]
+        return values, tuple(self._types_of(values))
+
+    def call_by_rule(self, rule: CallRule, values: list[Any], result_type: types.Type) -> Any:
+        """Lowers a call of a function that has a rule; returns its result."""
+        parts = [leaf for value in values for leaf in leaves(value) if not isinstance(leaf, Static)]
+        parts = [self._plain(part) if isinstance(part, View) else self.scalar(part) for part in parts]
+        results = iter(self.builder.call(rule, parts, result_type))
 
         def structured(type: types.Type) -> Any:
+            if isinstance(type, types.NoneType):
+                return Static(None)
             return (
                 Items([structured(item) for item in type], type) if isinstance(type, types.BaseTuple) else next(results)
             )
