@@ -12,9 +12,8 @@ import numba
 from numba.core import types
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
-from numba.core.errors import NumbaError
 
-from fastgrad.differentiation.array_functions import RULES
+from fastgrad.differentiation.array_functions import RULES, key_of
 from fastgrad.differentiation.call_rules import (
     FunctionRule,
     TypedRule,
@@ -23,6 +22,7 @@ from fastgrad.differentiation.call_rules import (
     grouped,
     name_of,
     place_of,
+    signature_of_foreign,
 )
 from fastgrad.differentiation.emission import zero as zero_of
 from fastgrad.differentiation.front_end import typed_function
@@ -65,7 +65,7 @@ def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = F
         own = _OwnAdjoint(
             compiled, _compiled(f, signature, rule, False), _compiled(f, signature, tangent, True), is_constant=zero, signature=signature
         )
-        RULES[compiled] = RULES[f] = own
+        RULES[key_of(compiled)] = RULES[key_of(f)] = own
         return f if rule is None else rule
 
     return declare(None) if zero else declare
@@ -73,13 +73,10 @@ def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = F
 
 def _signature_of(f: Any) -> inspect.Signature:
     """Returns the parameters of a function that may have an adjoint."""
-    if isinstance(f, ctypes._CFuncPtr):  # type: ignore[attr-defined]  # the base of all functions of ctypes
-        if f.argtypes is None:
-            raise ValueError(f"adjoint: {name_of(f)} has no argtypes: set its argtypes and restype first.")
-        names = [f"argument_{number}" for number in range(len(f.argtypes))]
-        return inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names])
-    if isinstance(f, CFunc):
-        return inspect.signature(f.__wrapped__)
+    if isinstance(f, ctypes._CFuncPtr) and f.argtypes is None:  # type: ignore[attr-defined]  # the base of all functions of ctypes
+        raise ValueError(f"adjoint: {name_of(f)} has no argtypes: set its argtypes and restype first.")
+    if isinstance(f, (CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]
+        return signature_of_foreign(f)
     if not isinstance(f, (FunctionType, Dispatcher)):
         raise TypeError(
             f"adjoint: expected a function of numba.njit, numba.cfunc, ctypes or Python, got {f!r}."
@@ -116,11 +113,13 @@ class _OwnAdjoint(FunctionRule):
             return
         try:
             typed_function(function, read_only)
-        except NumbaError as error:
+        except Exception as error:  # Numba raises no error of its own for operators in place
             typed_function(function, argument_types)  # raises if read-only arrays are not the reason
+            location = getattr(error, "loc", None)
+            place = place_of(function) if location is None else f"{location.filename}:{location.line}"
             raise DifferentiationError(
-                f"{place_of(function)}: {name_of(function)} writes its arguments, or needs arrays that may be written; with an adjoint of its own it "
-                f"must not: write to copies. Numba says: {str(error).strip().splitlines()[-1]}"
+                f"{place}: {name_of(function)} writes its arguments, or needs arrays that may be written, but has an adjoint of its own: copy what "
+                "it writes."
             ) from None
 
     def derived_tangent(self, rule: TypedRule) -> Any:

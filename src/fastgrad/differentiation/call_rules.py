@@ -16,6 +16,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import types
+from numba.core.ccallback import CFunc
 from numba.core.registry import cpu_target
 
 from fastgrad.differentiation.ir import CallRule, Constant, literal
@@ -49,6 +50,14 @@ def result_type_of(function: Any, argument_types: Sequence[types.Type]) -> types
     """Returns the type that Numba infers for the result of a function that it compiled."""
     signature = cpu_target.typing_context.resolve_function_type(types.Dispatcher(function), tuple(argument_types), {})
     return signature.return_type
+
+
+def signature_of_foreign(function: Any) -> inspect.Signature:
+    """Returns the parameters of a function of ``ctypes`` or ``numba.cfunc``."""
+    if isinstance(function, CFunc):
+        return inspect.signature(function.__wrapped__)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(f"x_{number}", kind) for number in range(len(function.argtypes or ()))])
 
 
 def is_real(type: types.Type) -> bool:

@@ -5,6 +5,7 @@ Each construct has its own method. Constructs without one are refused: there is 
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import random
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
+from numba.core.ccallback import CFunc
 
 from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
+from fastgrad.differentiation.call_rules import FunctionRule, signature_of_foreign
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
@@ -655,11 +658,14 @@ class Lowering(Expressions):
         """Lowers the call of a function."""
         builder, location = self.builder, self.builder.location
         type = types.unliteral(type)
+        if isinstance(function, (dispatcher.Dispatcher, CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]
+            own_rule = self.array_functions.rule_of(function)
+            if own_rule is None and not isinstance(function, dispatcher.Dispatcher):
+                own_rule = FunctionRule(function, signature=signature_of_foreign(function))
+            if own_rule is not None:
+                return own_rule(self, arguments, keywords, type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
-        own_rule = self.array_functions.rule_of(function) if isinstance(function, dispatcher.Dispatcher) else None
-        if own_rule is not None:
-            return own_rule(self, arguments, keywords, type)
         if isinstance(function, dispatcher.Dispatcher):
             if function in KEPT_CALLS:
                 return builder.index(

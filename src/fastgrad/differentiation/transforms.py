@@ -95,7 +95,7 @@ def wrapped_function(function: Any, owner: str) -> FunctionType:
     """Returns the Python function of ``function``, which may be one that Numba compiled, or a derivative."""
     if hasattr(function, "derive"):
         return _caller_of(function, function.py_func.__name__, tuple(inspect.signature(function.py_func).parameters))
-    rule = rule_of(function)
+    rule = rule_of(function) if isinstance(function, (dispatcher.Dispatcher, FunctionType)) else None
     if isinstance(rule, FunctionRule) and rule.signature is not None:
         return _caller_of(rule.function, name_of(function), tuple(rule.signature.parameters))
     python_function = getattr(function, "py_func", function)
