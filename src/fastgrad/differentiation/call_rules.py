@@ -243,7 +243,7 @@ class TypedRule(CallRule):
         x, x_types = self.arguments.structured("x", scope, real_only=False)
         returned = result_type_of(self.owner.tangent, [*t_types, *y_types, *x_types])
         checked, checks = self._checked(self.owner.tangent, returned, self.results, "y", "tangent", "result")
-        lines = [f"e = call({', '.join([*t, *y, *x])})", *checks, f"return {grouped(checked)}"]
+        lines = [f"e = call({', '.join([*t, *y, *x])})", *checks, f"return {grouped(checked)}"]  # in C order, as the results are
         names = [f"t_{number}" for number in self.active]
         return compiled_text("tangent", [*names, *self.results.names("y"), *self.arguments.names("x")], lines, scope)
 
@@ -275,7 +275,7 @@ class TypedRule(CallRule):
             elif is_array and isinstance(given, types.Array) and given.ndim == wanted.ndim and is_real(given):
                 message = f"{name_of(function)}: the {what} of {of_what} {number} has another shape than the {of_what}"
                 checks.extend([f"if {text}.shape != {name}.shape:", f"    raise ValueError({message!r})"])
-                texts.append(text)
+                texts.append(text if prefix == "x" or given.layout == "C" else f"np.ascontiguousarray({text})")
             elif not is_array and isinstance(given, (types.Float, types.Integer, types.Boolean)):
                 texts.append(text if given == wanted else f"_{wanted}({text})")
             else:
