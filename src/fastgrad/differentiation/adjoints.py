@@ -13,7 +13,6 @@ from numba.core import types
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 
-from fastgrad.differentiation.array_functions import RULES, key_of
 from fastgrad.differentiation.call_rules import (
     FunctionRule,
     TypedRule,
@@ -65,7 +64,7 @@ def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = F
         own = _OwnAdjoint(
             compiled, _compiled(f, signature, rule, False), _compiled(f, signature, tangent, True), is_constant=zero, signature=signature
         )
-        RULES[key_of(compiled)] = RULES[key_of(f)] = own
+        compiled.own_adjoint = f.own_adjoint = own
         return f if rule is None else rule
 
     return declare(None) if zero else declare

@@ -6,7 +6,6 @@ A rule is a function of (lowering, arguments, keyword arguments, Numba's type of
 from __future__ import annotations
 
 import builtins
-import ctypes
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -28,16 +27,10 @@ RULES: dict[Any, Rule] = {}
 METHODS: dict[str, Rule] = {}
 
 
-def key_of(function: Any) -> Any:
-    """Returns the key of a function in ``RULES``: of a function of C its address."""
-    is_of_c = isinstance(function, ctypes._CFuncPtr)  # type: ignore[attr-defined]  # the base of all functions of ctypes
-    return ctypes.cast(function, ctypes.c_void_p).value if is_of_c else function
-
-
 def rule_of(function: Any) -> Rule | None:
     """Returns the rule of a function, or None."""
     try:
-        return RULES.get(key_of(function))
+        return RULES.get(function)
     except TypeError:
         return None
 

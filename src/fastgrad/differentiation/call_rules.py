@@ -126,7 +126,7 @@ class Values:
 
 
 class FunctionRule:
-    """How calls of a function are differentiated: its rule in ``array_functions.RULES``.
+    """How calls of a function are differentiated: a rule of ``array_functions.RULES``, or the attribute ``own_adjoint`` of the function.
 
     Args:
         function: what Numba can call.

@@ -658,12 +658,11 @@ class Lowering(Expressions):
         """Lowers the call of a function."""
         builder, location = self.builder, self.builder.location
         type = types.unliteral(type)
-        if isinstance(function, (dispatcher.Dispatcher, CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]
-            own_rule = self.array_functions.rule_of(function)
-            if own_rule is None and not isinstance(function, dispatcher.Dispatcher):
-                own_rule = FunctionRule(function, signature=signature_of_foreign(function))
-            if own_rule is not None:
-                return own_rule(self, arguments, keywords, type)
+        own_rule = getattr(function, "own_adjoint", None)
+        if own_rule is None and isinstance(function, (CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]  # all functions of ctypes
+            own_rule = FunctionRule(function, signature=signature_of_foreign(function))
+        if own_rule is not None:
+            return own_rule(self, arguments, keywords, type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):

@@ -19,8 +19,7 @@ from numba.core import dispatcher, types
 from numba.core.dispatcher import _FunctionCompiler
 from numba.core.registry import CPUDispatcher
 
-from fastgrad.differentiation.array_functions import rule_of
-from fastgrad.differentiation.call_rules import FunctionRule, name_of
+from fastgrad.differentiation.call_rules import name_of
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative
 from fastgrad.differentiation.forward_mode import ForwardMode
@@ -95,8 +94,8 @@ def wrapped_function(function: Any, owner: str) -> FunctionType:
     """Returns the Python function of ``function``, which may be one that Numba compiled, or a derivative."""
     if hasattr(function, "derive"):
         return _caller_of(function, function.py_func.__name__, tuple(inspect.signature(function.py_func).parameters))
-    rule = rule_of(function) if isinstance(function, (dispatcher.Dispatcher, FunctionType)) else None
-    if isinstance(rule, FunctionRule) and rule.signature is not None:
+    rule = getattr(function, "own_adjoint", None)
+    if rule is not None and isinstance(function, (dispatcher.Dispatcher, FunctionType)):
         return _caller_of(rule.function, name_of(function), tuple(rule.signature.parameters))
     python_function = getattr(function, "py_func", function)
     if not isinstance(python_function, FunctionType):
