@@ -256,6 +256,7 @@ _MODULE_OF_LAZY_NAME = {
     "Module": "module",
     "RaggedTensor": "ragged",
     "RaggedTensorSpec": "ragged",
+    "adjoint": "differentiation",
     "check_gradients": "differentiation",
     "constant_initializer": "initializers",
     "elementwise": "custom",

@@ -22,7 +22,7 @@ def value_and_gradients(
     Args:
         function: returns a float or an array; it may be compiled by Numba.
         arguments: of the function.
-        cotangent: of its result.
+        cotangent: of its result; of a tuple's items a tuple.
         positions: of the arguments that have cotangents. None for all.
     """
     positions = tuple(range(len(arguments))) if positions is None else positions
@@ -36,5 +36,11 @@ def value_and_gradients(
     scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
     exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
-    result = scope[derivative.name](*copies, cotangent)
+    result = scope[derivative.name](*copies, *(cotangent if isinstance(cotangent, tuple) else (cotangent,)))
     return result[0], result[1]
+
+
+def forward(function: Any, arguments: tuple[Any, ...]) -> Any:
+    """Returns the Python function of arguments, and tangents of all of them, that returns the result and its tangent."""
+    positions = tuple(range(len(arguments)))
+    return transforms._forward_function(function, positions, "test")(tuple(map(numba.typeof, arguments)))

@@ -47,6 +47,8 @@ def python_function(function: Any) -> types.FunctionType:
     """
     if is_user_operation(function):
         return function.python_function
+    if hasattr(function, "own_adjoint"):
+        raise TypeError(f"got {function!r}, which has an adjoint of its own: give a function that calls it.")
     for name in ("", "_dispatcher", "gufunc_builder"):  # of njit, vectorize, guvectorize
         candidate = getattr(function, name, None) if name else function
         candidate = getattr(candidate, "py_func", candidate)
@@ -207,6 +209,8 @@ class Snapshot:
             self.changing.append(label)
         elif is_user_operation(value):
             return self._frozen_operation(value, label)
+        elif hasattr(value, "own_adjoint"):
+            return value.own_adjoint.function
         elif is_user_function(value):
             return self._copy(value)
         elif isinstance(value, types.MethodType) and is_user_function(value.__func__):

@@ -151,6 +151,8 @@ def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
     if isinstance(value, type) and issubclass(value, np.generic):
         dtype = np.dtype(value)
         return _extended_to_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.DTYPE_OF_NUMPY else value
+    if hasattr(value, "own_adjoint"):  # the derivative of a formula would be another
+        return _refuse_own_adjoint
     if is_user_function(value):
         return _with_stand_ins(value, known_copies)
     if hasattr(value, "derive"):  # a derivative of Numba's, whose text depends on the types
@@ -162,6 +164,10 @@ def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
 
 def _refuse_derivative(*values: Any, **options: Any) -> None:
     raise NotFollowedError("it calls a derivative")
+
+
+def _refuse_own_adjoint(*values: Any, **options: Any) -> None:
+    raise NotFollowedError("it calls a function with an adjoint of its own")
 
 
 def _refuse_print(*values: Any, **options: Any) -> None:

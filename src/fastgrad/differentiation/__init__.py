@@ -1,5 +1,6 @@
 """Derivatives of functions that Numba compiles. docs/custom_kernels.md is the guide; README.md of this folder tells the stages."""
 
+from fastgrad.differentiation.adjoints import adjoint as adjoint
 from fastgrad.differentiation.check import check_gradients as check_gradients
 from fastgrad.differentiation.transforms import grad as grad
 from fastgrad.differentiation.transforms import hessian as hessian

@@ -163,7 +163,7 @@ class Builder:
 
     def call(self, rule: ir.CallRule, arguments: list[Operand | View], type: types.Type) -> list[Scalar | View]:
         """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
-        leaf_types = leaf_types_of(type)
+        leaf_types = [leaf for leaf in leaf_types_of(type) if not isinstance(leaf, types.NoneType)]
         results: list[Scalar | Root] = []
         statement = ir.Call(self.location, rule, arguments, results)
         self.block.statements.append(statement)

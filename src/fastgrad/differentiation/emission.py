@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -103,8 +104,9 @@ class Emitter:
         """Returns the text of a tuple of sizes."""
         return f"({''.join(self.operand(size) + ', ' for size in dims)})"
 
-    def view(self, view: View) -> str:
-        """Returns the text of a view of an array."""
+    def view(self, view: View, use: Callable[[Operand], str] | None = None) -> str:
+        """Returns the text of a view of an array; ``use`` returns that of a number."""
+        use = use or self.operand
         if view.is_whole():
             return view.root.name
         if not view.has_slices():
@@ -113,14 +115,14 @@ class Emitter:
         numbers = {axis.root_axis: number for number, axis in enumerate(axes)}
         indices, sizes, order = [], [], []
         for root_axis, start in enumerate(view.starts):
-            first = self.operand(start)
+            first = use(start)
             if root_axis not in numbers:
                 indices.append(first)
                 continue
             order.append(numbers[root_axis])
             axis = axes[order[-1]]
-            size, is_dense = self.operand(axis.size), is_constant(axis.step, 1)
-            indices.append(f"{first}:{first} + {size}" if is_dense else f"{first}::{self.operand(axis.step)}")
+            size, is_dense = use(axis.size), is_constant(axis.step, 1)
+            indices.append(f"{first}:{first} + {size}" if is_dense else f"{first}::{use(axis.step)}")
             sizes.append(f":{size}")
         text = f"{view.root.name}[{', '.join(indices)}]"
         if not all(is_constant(axis.step, 1) for axis in axes):

@@ -119,7 +119,7 @@ class ForwardMode(Emitter):
     def _tangent_call(self, statement: Call) -> None:
         rule = statement.rule
         if rule.tangent is None:
-            raise refuse("a function with an adjoint of its own has no forward mode", statement.location)
+            raise refuse(f"{rule.name} has no forward mode: give it a tangent with fg.adjoint", statement.location)
         tangents = []
         for position in rule.active:
             value = statement.arguments[position]

@@ -336,13 +336,25 @@ class CallRule:
         tangent: a dispatcher of the tangents of the arguments, the results, and the arguments. It returns a tuple: the tangent of each
             result. None if the function has no forward mode.
         active: the numbers of the arguments that have derivatives; the tuples that adjoints return and tangents take have these alone.
+        unread: the numbers of the results and arguments, counted together, of which the adjoint reads nothing but the shape.
+        name: of the function, for messages.
     """
 
-    def __init__(self, function: Any, adjoint: Any, tangent: Any, active: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        function: Any,
+        adjoint: Any,
+        tangent: Any,
+        active: tuple[int, ...],
+        unread: frozenset[int] = frozenset(),
+        name: str = "a gradient",
+    ) -> None:
         self.function = function
         self.adjoint = adjoint
         self.tangent = tangent
         self.active = active
+        self.unread = unread
+        self.name = name
 
 
 class BeginLoop(Statement):

@@ -1,4 +1,9 @@
-"""Functions of ``np.linalg`` as plain loops, which are lowered and so differentiated like the user's own."""
+"""Functions of ``np.linalg``: LAPACK's, with the functions that their derivatives call, and some as plain loops.
+
+An adjoint takes the cotangents of the results, the results and the arguments; a tangent the tangents of the arguments, the results and the
+arguments. Second derivatives are those of the tangents. Cholesky factors, eigenvalues and eigenvectors depend on the lower triangle alone, so
+that the gradient is 0 above it.
+"""
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -8,115 +13,278 @@ import math
 import numba
 import numpy as np
 
+from fastgrad.differentiation.call_rules import FunctionRule
 
-@numba.njit
-def eliminate(a, b):
-    """Turns ``a`` into an upper triangle by elimination with partial pivoting, does the same to ``b``; returns the sign of the permutation."""
-    n = a.shape[0]
-    if a.shape[1] != n:
-        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square.")
-    sign = 1.0
-    for k in range(n):
-        pivot = k
-        for i in range(k + 1, n):
-            if abs(a[i, k]) > abs(a[pivot, k]):
-                pivot = i
-        if pivot != k:
-            sign = -sign
-            for j in range(n):
-                a[k, j], a[pivot, j] = a[pivot, j], a[k, j]
-            for j in range(b.shape[1]):
-                b[k, j], b[pivot, j] = b[pivot, j], b[k, j]
-        if a[k, k] == 0.0 and k < n - 1:
-            raise ValueError("the derivative of a determinant of a matrix of lower rank is not computed")
-        for i in range(k + 1, n):
-            factor = a[i, k] / a[k, k]
-            for j in range(k + 1, n):
-                a[i, j] -= factor * a[k, j]
-            for j in range(b.shape[1]):
-                b[i, j] -= factor * b[k, j]
-    return sign
+LAPACK_RULES: dict = {}
+
+
+def _rule(function, adjoint, tangent):
+    LAPACK_RULES[function] = FunctionRule(function, adjoint, tangent)
 
 
 @numba.njit
-def solve_upper(a, b):
-    """Solves ``a @ x = b`` in place of ``b``; ``a`` is an upper triangle."""
-    n = a.shape[0]
-    for i in range(n - 1, -1, -1):
-        for j in range(b.shape[1]):
-            for k in range(i + 1, n):
-                b[i, j] -= a[i, k] * b[k, j]
-            b[i, j] /= a[i, i]
-
-
-@numba.njit
-def solve_lower(a, b):
-    """Solves ``a @ x = b`` in place of ``b``; ``a`` is a lower triangle."""
+def mirrored(a):
+    """Returns the symmetric matrix whose lower triangle is that of ``a``."""
+    out = np.empty_like(a)
     for i in range(a.shape[0]):
-        for j in range(b.shape[1]):
-            for k in range(i):
-                b[i, j] -= a[i, k] * b[k, j]
-            b[i, j] /= a[i, i]
-
-
-def solve_matrix(a: 2, b: 2):
-    """Returns the solution of ``a @ x = b``."""
-    upper, x = a.copy(), b.copy()
-    if eliminate(upper, x) == 0.0:
-        raise np.linalg.LinAlgError("Matrix is singular to machine precision.")
-    solve_upper(upper, x)
-    return x
-
-
-def solve_vector(a: 2, b: 1):
-    """Returns the solution of ``a @ x = b`` for one right-hand side."""
-    return np.linalg.solve(a, b.copy().reshape(-1, 1))[:, 0].copy()
-
-
-def inv(a: 2):
-    """Returns the inverse."""
-    return np.linalg.solve(a, np.eye(a.shape[0]))
-
-
-def det(a: 2):
-    """Returns the determinant."""
-    upper = a.copy()
-    result = eliminate(upper, np.zeros((a.shape[0], 0)))
-    for i in range(a.shape[0]):
-        result *= upper[i, i]
-    return result
-
-
-def slogdet(a: 2):
-    """Returns the sign of the determinant and the logarithm of its absolute value."""
-    upper = a.copy()
-    sign = eliminate(upper, np.zeros((a.shape[0], 0)))
-    if sign == 0.0:
-        return 0.0, -math.inf
-    logarithm = 0.0
-    for i in range(a.shape[0]):
-        logarithm += math.log(abs(upper[i, i]))
-        if upper[i, i] < 0.0:
-            sign = -sign
-    return sign, logarithm
-
-
-def cholesky(a: 2):
-    """Returns the lower triangle whose product with its transpose is ``a``, of which only the lower triangle is read."""
-    n = a.shape[0]
-    out = np.zeros((n, n))
-    for j in range(n):
-        for i in range(j, n):
-            total = a[i, j]
-            for k in range(j):
-                total -= out[i, k] * out[j, k]
-            if i > j:
-                out[i, j] = total / out[j, j]
-            elif total > 0.0:
-                out[i, i] = math.sqrt(total)
-            else:
-                raise np.linalg.LinAlgError("Matrix is not positive definite.")
+        for j in range(i + 1):
+            out[i, j] = a[i, j]
+            out[j, i] = a[i, j]
     return out
+
+
+@numba.njit
+def folded(s):
+    """Returns the adjoint of ``mirrored``: the sum of the lower triangle and the mirrored upper one."""
+    out = np.zeros_like(s)
+    for i in range(s.shape[0]):
+        out[i, i] = s[i, i]
+        for j in range(i):
+            out[i, j] = s[i, j] + s[j, i]
+    return out
+
+
+@numba.njit
+def lower_half(s):
+    """Returns the lower triangle with half of the diagonal."""
+    out = np.zeros_like(s)
+    for i in range(s.shape[0]):
+        out[i, i] = s[i, i] / 2
+        for j in range(i):
+            out[i, j] = s[i, j]
+    return out
+
+
+@numba.njit
+def divided(x, difference):
+    """Returns ``x / difference`` of two eigenvalues or singular values; NaN for equal ones, whose vectors have no derivative, unless ``x`` is 0."""
+    if difference == 0.0:
+        return 0.0 if x == 0.0 else math.nan
+    return x / difference
+
+
+@numba.njit
+def check_distinct(matrix):
+    """Raises if ``divided`` made an element of a matrix."""
+    if np.isnan(np.sum(matrix)):
+        raise np.linalg.LinAlgError("Vectors of equal eigenvalues or singular values have no derivative.")
+
+
+@numba.njit
+def solve_adjoint(g, x, a, b):
+    u = np.linalg.solve(a.T, g)
+    if x.ndim == 1:
+        return -np.outer(u, x), u
+    return -u @ x.T, u
+
+
+@numba.njit
+def solve_tangent(t, tb, x, a, b):
+    return np.linalg.solve(a, tb - t @ x)
+
+
+@numba.njit
+def inv_adjoint(g, y, a):
+    return -(y.T @ g) @ y.T
+
+
+@numba.njit
+def inv_tangent(t, y, a):
+    return -(y @ t) @ y
+
+
+@numba.njit
+def cofactors(a):
+    """Returns the gradient of the determinant; of a singular matrix by its singular values."""
+    determinant = np.linalg.det(a)
+    if determinant != 0.0:
+        return np.ascontiguousarray(determinant * np.linalg.inv(a).T)
+    u, s, vt = np.linalg.svd(a)
+    sign = np.linalg.det(u) * np.linalg.det(vt)
+    scaled = np.empty_like(u)
+    for k in range(s.size):
+        product = sign
+        for j in range(s.size):
+            if j != k:
+                product *= s[j]
+        for i in range(s.size):
+            scaled[i, k] = u[i, k] * product
+    return scaled @ vt
+
+
+@numba.njit
+def det_adjoint(g, y, a):
+    return g * cofactors(a)
+
+
+@numba.njit
+def det_tangent(t, y, a):
+    return np.sum(cofactors(a) * t)
+
+
+@numba.njit
+def slogdet_adjoint(g_sign, g, sign, y, a):
+    return g * np.linalg.inv(a).T
+
+
+@numba.njit
+def slogdet_tangent(t, sign, y, a):
+    return None, np.sum(np.linalg.inv(a).T * t)
+
+
+@numba.njit
+def cholesky_adjoint(g, c, a):
+    x = np.linalg.solve(c.T, lower_half(c.T @ np.tril(g)))
+    return folded(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
+
+
+@numba.njit
+def cholesky_tangent(t, c, a):
+    x = np.linalg.solve(c, mirrored(t))
+    return c @ lower_half(np.linalg.solve(c, np.ascontiguousarray(x.T)))
+
+
+@numba.njit
+def eigh_adjoint(gw, gv, w, v, a):
+    k = v.T @ gv
+    for i in range(w.size):
+        for j in range(w.size):
+            k[i, j] = gw[i] if i == j else divided(k[i, j], w[j] - w[i])
+    check_distinct(k)
+    return folded(v @ k @ v.T)
+
+
+@numba.njit
+def eigh_tangent(t, w, v, a):
+    p = v.T @ mirrored(t) @ v
+    k = np.zeros_like(p)
+    tw = np.empty_like(w)
+    for i in range(w.size):
+        tw[i] = p[i, i]
+        for j in range(w.size):
+            if i != j:
+                k[i, j] = divided(p[i, j], w[j] - w[i])
+    return tw, v @ k
+
+
+def eigvalsh(a: 2):
+    """Returns the eigenvalues of a symmetric matrix."""
+    return np.linalg.eigh(a)[0]
+
+
+@numba.njit
+def svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
+    size = s.size
+    if np.any(gu[:, size:] != 0.0) or np.any(gvt[size:] != 0.0):
+        raise np.linalg.LinAlgError("Singular vectors beyond the smaller size have no derivative: full_matrices=False leaves them out.")
+    u, gu = np.ascontiguousarray(u[:, :size]), np.ascontiguousarray(gu[:, :size])
+    vt, gvt = vt[:size], gvt[:size]
+    of_u, of_v = u.T @ gu, vt @ gvt.T
+    k = np.empty_like(of_u)
+    for i in range(size):
+        for j in range(size):
+            if i == j:
+                k[i, i] = gs[i]
+            else:
+                gap = (s[j] - s[i]) * (s[j] + s[i])
+                k[i, j] = divided((of_u[i, j] - of_u[j, i]) * s[j] + s[i] * (of_v[i, j] - of_v[j, i]), gap)
+    u_rest, v_rest = gu - u @ of_u, gvt - of_v.T @ vt
+    for k_th in range(size):
+        for i in range(u.shape[0]):
+            u_rest[i, k_th] = divided(u_rest[i, k_th], s[k_th]) if u.shape[0] > size else 0.0
+        for j in range(vt.shape[1]):
+            v_rest[k_th, j] = divided(v_rest[k_th, j], s[k_th]) if vt.shape[1] > size else 0.0
+    result = u @ k @ vt + u_rest @ vt + u @ v_rest
+    check_distinct(result)
+    return result, None
+
+
+@numba.njit
+def svd_tangent(t, t_full, u, s, vt, a, full_matrices=1):
+    size = s.size
+    tu, ts, tvt = np.full_like(u, math.nan), np.empty_like(s), np.full_like(vt, math.nan)
+    u, vt = np.ascontiguousarray(u[:, :size]), vt[:size]
+    tv, ut = t @ vt.T, u.T @ t
+    p = u.T @ tv
+    of_u, of_v = np.zeros_like(p), np.zeros_like(p)
+    for i in range(size):
+        ts[i] = p[i, i]
+        for j in range(size):
+            if i != j:
+                gap = (s[j] - s[i]) * (s[j] + s[i])
+                of_u[i, j] = divided(p[i, j] * s[j] + s[i] * p[j, i], gap)
+                of_v[i, j] = divided(s[i] * p[i, j] + p[j, i] * s[j], gap)
+    u_rest, v_rest = tv - u @ p, ut - p @ vt
+    of_u, of_v = u @ of_u, of_v.T @ vt
+    for k in range(size):
+        for i in range(u.shape[0]):
+            tu[i, k] = of_u[i, k] + (divided(u_rest[i, k], s[k]) if u.shape[0] > size else 0.0)
+        for j in range(vt.shape[1]):
+            tvt[k, j] = of_v[k, j] + (divided(v_rest[k, j], s[k]) if vt.shape[1] > size else 0.0)
+    return tu, ts, tvt
+
+
+@numba.njit
+def qr_adjoint(gq, gr, q, r, a):
+    m, n = a.shape
+    out = np.empty_like(a)
+    if m < n:  # the columns beyond the m-th are q times those of r
+        rest = np.ascontiguousarray(gr[:, m:])
+        gq = gq + np.ascontiguousarray(a[:, m:]) @ rest.T
+        out[:, m:] = q @ rest
+    r, gr = np.ascontiguousarray(r[:, :m]), np.ascontiguousarray(gr[:, :m])
+    x = lower_half(r @ np.triu(gr).T - gq.T @ q)
+    out[:, :m] = np.linalg.solve(r, (gq + q @ (x + x.T)).T).T
+    return out
+
+
+@numba.njit
+def qr_tangent(t, q, r, a):
+    m, n = a.shape
+    tr = np.empty_like(r)
+    first = np.ascontiguousarray(r[:, :m])
+    c = np.ascontiguousarray(np.linalg.solve(first.T, np.ascontiguousarray(t[:, :m].T)).T)
+    p = q.T @ c
+    x = np.tril(p, -1)
+    skew = x - x.T
+    tq = q @ skew + c - q @ p
+    tr[:, :m] = (p - skew) @ first
+    if m < n:
+        tr[:, m:] = tq.T @ np.ascontiguousarray(a[:, m:]) + q.T @ np.ascontiguousarray(t[:, m:])
+    return tq, tr
+
+
+@numba.njit
+def check_rank(p, a):
+    """Raises if the matrix ``a``, whose pseudo-inverse is ``p``, has not full rank."""
+    if np.sum(p * a.T) < min(a.shape) - 0.5:
+        raise np.linalg.LinAlgError("The derivative needs a matrix of full rank.")
+
+
+@numba.njit
+def pinv_adjoint(g, p, a, rcond=1e-15):
+    check_rank(p, a)
+    left, right = g.T @ p, p @ g.T
+    rows, columns = left @ p.T, p.T @ right
+    return rows - a @ (p @ rows) + columns - (columns @ p) @ a - p.T @ g @ p.T, None
+
+
+@numba.njit
+def pinv_tangent(t, t_rcond, p, a, rcond=1e-15):
+    check_rank(p, a)
+    rows, columns = p @ (p.T @ t.T), (t.T @ p.T) @ p
+    return rows - (rows @ a) @ p + columns - p @ (a @ columns) - p @ t @ p
+
+
+_rule(np.linalg.solve, solve_adjoint, solve_tangent)
+_rule(np.linalg.inv, inv_adjoint, inv_tangent)
+_rule(np.linalg.det, det_adjoint, det_tangent)
+_rule(np.linalg.slogdet, slogdet_adjoint, slogdet_tangent)
+_rule(np.linalg.cholesky, cholesky_adjoint, cholesky_tangent)
+_rule(np.linalg.eigh, eigh_adjoint, eigh_tangent)
+_rule(np.linalg.svd, svd_adjoint, svd_tangent)
+_rule(np.linalg.qr, qr_adjoint, qr_tangent)
+_rule(np.linalg.pinv, pinv_adjoint, pinv_tangent)
 
 
 def matrix_power(a: 2, n: 0):
@@ -134,72 +302,9 @@ def matrix_power(a: 2, n: 0):
     return result
 
 
-@numba.njit
-def orthogonalize(q, r):
-    """Makes the columns of ``q`` orthonormal in place, by Gram-Schmidt's method done twice; the old ``q`` is the new one times ``r``."""
-    m, n = q.shape
-    for j in range(n):
-        before = 0.0
-        for i in range(m):
-            before += q[i, j] * q[i, j]
-        for _ in range(2):
-            for k in range(j):
-                c = 0.0
-                for i in range(m):
-                    c += q[i, k] * q[i, j]
-                r[k, j] += c
-                for i in range(m):
-                    q[i, j] -= c * q[i, k]
-        total = 0.0
-        for i in range(m):
-            total += q[i, j] * q[i, j]
-        if total <= 1e-26 * before:
-            raise np.linalg.LinAlgError("The derivative needs a matrix of full rank.")
-        r[j, j] = math.sqrt(total)
-        for i in range(m):
-            q[i, j] /= r[j, j]
-
-
-@numba.njit
-def least_squares(a, b):
-    """Returns the shortest ``x`` for which ``a @ x - b`` is shortest, for ``a`` of full rank."""
-    m, n = a.shape
-    out = np.zeros((n, b.shape[1]))
-    size = min(m, n)
-    r = np.zeros((size, size))
-    if m >= n:
-        q = a.copy()
-        orthogonalize(q, r)
-        out[:] = np.dot(q.T, b)
-        solve_upper(r, out)
-    else:
-        p = a.T.copy()
-        orthogonalize(p, r)
-        x = b.copy()
-        solve_lower(r.T, x)
-        out[:] = np.dot(p, x)
-    return out
-
-
-def lstsq_matrix(a: 2, b: 2):
-    """Returns the least squares solution and the sums of squares of what is left."""
-    x = least_squares(a, b)
-    left = b - np.dot(a, x)
-    return x, np.sum(left * left, 0)
-
-
-def lstsq_vector(a: 2, b: 1):
-    """Returns the least squares solution for one right-hand side, and the sum of squares of what is left."""
-    x, left = lstsq_matrix_of(a, b.copy().reshape(-1, 1))
-    return x.reshape(-1), left
-
-
-lstsq_matrix_of = numba.njit(lstsq_matrix)
-
-
-def pinv(a: 2):
-    """Returns the pseudo-inverse of a matrix of full rank."""
-    return least_squares(a, np.eye(a.shape[0]))
+def lstsq(a: 2, b):
+    """Returns the shortest of the vectors ``x`` for which ``a @ x - b`` is shortest, for ``a`` of full rank."""
+    return np.linalg.pinv(a) @ b
 
 
 # ---- norms ------------------------------------------------------------------------------------------------------
@@ -235,6 +340,9 @@ def vector_norm(x: 1, ord: 0):
 
 
 def matrix_norm(x: 2, ord: 0):
-    """Returns the norm of order 1, -1, inf or -inf of a matrix: the largest or smallest sum of a column or row."""
+    """Returns the norm of a matrix: of order 1, -1, inf or -inf the largest or smallest sum of a column or row, of 2 or -2 a singular value."""
+    if ord * ord == 4:
+        s = np.linalg.svd(x)[1]
+        return s[0] if ord > 0 else s[-1]
     sums = np.sum(np.abs(x), 0) if ord * ord == 1 else np.sum(np.abs(x), 1)
     return np.max(sums) if ord > 0 else np.min(sums)

@@ -5,6 +5,7 @@ Each construct has its own method. Constructs without one are refused: there is 
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import random
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
+from numba.core.ccallback import CFunc
 
 from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
+from fastgrad.differentiation.call_rules import FunctionRule, signature_of_foreign
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
@@ -26,6 +29,7 @@ from fastgrad.differentiation.ir import (
     BeginLoop,
     Block,
     Branch,
+    CallRule,
     Constant,
     Counter,
     Function,
@@ -654,6 +658,11 @@ class Lowering(Expressions):
         """Lowers the call of a function."""
         builder, location = self.builder, self.builder.location
         type = types.unliteral(type)
+        own_rule = getattr(function, "own_adjoint", None)
+        if own_rule is None and isinstance(function, (CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]  # all functions of ctypes
+            own_rule = FunctionRule(function, signature=signature_of_foreign(function))
+        if own_rule is not None:
+            return own_rule(self, arguments, keywords, type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):
@@ -724,25 +733,36 @@ class Lowering(Expressions):
 
         ``rule`` is a function of the argument types. It returns a ``CallRule`` and the type of the result, or a Python function to inline.
         """
-        builder = self.builder
-        bound = inspect.signature(function.py_func).bind(*arguments, **keywords)
-        bound.apply_defaults()
-        values = [value if is_value(value) else self._static(value) for value in bound.arguments.values()]
-        found = rule(tuple(self._types_of(values)))
+        values, value_types = self.bound_values(inspect.signature(function.py_func), arguments, keywords)
+        found = rule(value_types)
         if found is None:
             raise refuse(
                 f"{function.py_func.__name__} is a derivative by reverse mode, which can't be differentiated again: "
                 "use fg.hvp or fg.hessian of the function itself",
-                builder.location,
+                self.builder.location,
             )
         if isinstance(found, FunctionType):
             return self.inline(found, values)
-        call_rule, result_type = found
-        parts = [value if isinstance(value, View) else self.scalar(value) for value in values]
-        parts = [self._plain(value) if isinstance(value, View) else value for value in parts]
-        results = iter(builder.call(call_rule, parts, result_type))
+        return self.call_by_rule(found[0], values, found[1])
+
+    def bound_values(
+        self, signature: inspect.Signature, arguments: list[Any], keywords: dict[str, Any]
+    ) -> tuple[list[Any], tuple[types.Type, ...]]:
+        """Returns the values of all parameters of a signature, and their types."""
+        bound = signature.bind(*arguments, **keywords)
+        bound.apply_defaults()
+        values = [value if is_value(value) else self._static(value) for value in bound.arguments.values()]
+        return values, tuple(self._types_of(values))
+
+    def call_by_rule(self, rule: CallRule, values: list[Any], result_type: types.Type) -> Any:
+        """Lowers a call of a function that has a rule; returns its result."""
+        parts = [leaf for value in values for leaf in leaves(value) if not isinstance(leaf, Static)]
+        parts = [self._plain(part) if isinstance(part, View) else self.scalar(part) for part in parts]
+        results = iter(self.builder.call(rule, parts, result_type))
 
         def structured(type: types.Type) -> Any:
+            if isinstance(type, types.NoneType):
+                return Static(None)
             return (
                 Items([structured(item) for item in type], type) if isinstance(type, types.BaseTuple) else next(results)
             )

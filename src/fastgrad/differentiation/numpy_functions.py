@@ -55,8 +55,7 @@ for _name in (
     *("allclose", "resize", "roll", "tril", "triu", "kron", "convolve"),
 ):
     RULES[getattr(np, _name)] = inlined(getattr(numpy_loops, _name))
-for _name in ("inv", "det", "slogdet", "cholesky", "matrix_power", "pinv"):
-    RULES[getattr(np.linalg, _name)] = inlined(getattr(linear_algebra, _name))
+RULES.update(linear_algebra.LAPACK_RULES)
 RULES.update(
     {
         np.quantile: inlined(numpy_loops.quantile_at, numpy_loops.quantiles_at),
@@ -65,7 +64,8 @@ RULES.update(
         np.nonzero: inlined(
             numpy_loops.nonzero, convert=lambda places: Items([places], types.Tuple([type_of(places)]))
         ),
-        np.linalg.solve: inlined(linear_algebra.solve_matrix, linear_algebra.solve_vector),
+        np.linalg.eigvalsh: inlined(linear_algebra.eigvalsh),
+        np.linalg.matrix_power: inlined(linear_algebra.matrix_power),
     }
 )
 METHODS.update({name: RULES[getattr(np, name)] for name in ("argsort", "nonzero")})
@@ -74,13 +74,11 @@ METHODS["sort"] = inlined(numpy_loops.sort_vector, numpy_loops.sort_rows)
 
 @register(np.linalg.lstsq)
 def _lstsq(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    parts = inlined(linear_algebra.lstsq_matrix, linear_algebra.lstsq_vector)(lowering, arguments[:2], {}, result_type)
-    unknown = Deferred("the rank or the singular values of lstsq")
-    return (
-        parts
-        if parts is NotImplemented
-        else Items([parts.values[0], Deferred("the residuals of lstsq"), unknown, unknown], result_type)
-    )
+    x = inlined(linear_algebra.lstsq)(lowering, arguments[:2], {}, result_type)
+    if x is NotImplemented:
+        return x
+    rest = [Deferred(f"the {what} of lstsq") for what in ("residuals", "rank", "singular values")]
+    return Items([x, *rest], result_type)
 
 
 @register(np.linalg.norm)
@@ -92,7 +90,7 @@ def _norm(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
     order = static_value(rest[0]) if rest else None
     if not rest or (order is None and rank_of(array) == 1 and not hasattr(rest[0], "type")):
         return lowering.inline(linear_algebra.norm, [array])
-    if rank_of(array) == 2 and order not in (1, -1, np.inf, -np.inf):
+    if rank_of(array) == 2 and order not in (1, -1, 2, -2, np.inf, -np.inf):
         return NotImplemented
     return inlined(linear_algebra.vector_norm, linear_algebra.matrix_norm)(lowering, [array, rest[0]], {}, result_type)
 

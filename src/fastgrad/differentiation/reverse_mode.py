@@ -43,7 +43,7 @@ from fastgrad.differentiation.ir import (
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.tape_memory import ARRAYS, CODES, MAX_CODES, VALUES
-from fastgrad.differentiation.values import Items
+from fastgrad.differentiation.values import Items, type_of
 
 
 class ReverseMode(Emitter):
@@ -70,6 +70,7 @@ class ReverseMode(Emitter):
         self._increments: set[Statement] = set()
         self._through: dict[Statement, Scalar] = {}
         self._find_increments()
+        self._families = memory_families(function)
         self._block_of_call = {
             statement: block for block in flow.blocks for statement in block.statements if isinstance(statement, Call)
         }
@@ -313,54 +314,75 @@ class ReverseMode(Emitter):
             result in self.activity for result in statement.results
         )
 
-    def _saved_arrays(self, statement: Call) -> list[tuple[str, list[Operand], View | Root]]:
-        """Returns (variable, sizes, array) of the arrays that the way back through a call reads."""
-        arrays: list[tuple[str, list[Operand], View | Root]] = []
-        number = statement.results[0].name
-        for position, value in enumerate(statement.arguments):
-            if isinstance(value, View):
-                arrays.append((f"s_{number}_{position}", [axis.size for axis in value.axes], value))
-        arrays += [
-            (f"s_{result.name}", result.dims, result) for result in statement.results if isinstance(result, Root)
-        ]
-        return arrays
+    def _outlives(self, array: View | Root) -> bool:
+        """True if the way back finds the contents of an array where they were: nothing writes them, and the array is made once."""
+        root = array.root if isinstance(array, View) else array
+        is_written = any(other.is_written or other.is_growing for other in self._families[root.memory])
+        is_made_once = root.block is None or not self.flow.is_in_loop(root.block)
+        is_contiguous = not isinstance(array, View) or type_of(array).layout == "C"
+        return is_made_once and is_contiguous and not is_written
+
+    def _saved_arrays(self, statement: Call) -> dict[int, tuple[str, View | Root]]:
+        """Returns the arrays whose contents are kept for the way back, with their variables, by their number among results and arguments."""
+        parts = [*statement.results, *statement.arguments]
+        return {
+            place: (f"s_{statement.results[0].name}_{place}", part)
+            for place, part in enumerate(parts)
+            if isinstance(part, (View, Root)) and place not in statement.rule.unread and not self._outlives(part)
+        }
 
     def _save_arrays(self, statement: Call) -> None:
         """Writes what keeps the contents of the arrays of a call."""
-        for name, _, array in self._saved_arrays(statement):
+        for name, array in self._saved_arrays(statement).values():
             text = self.view(array) if isinstance(array, View) else array.name
             if self.flow.is_in_loop(self._block_of_call[statement]):
                 self.write(f"arrays, arrays_top = push_array(arrays, arrays_top, {text})")
             else:
                 self.write(f"{name} = contiguous({text})")
 
+    def _empty(self, array: View | Root) -> str:
+        """Returns the text of a new array of an array's shape."""
+        sizes = [axis.size for axis in array.axes] if isinstance(array, View) else array.dims
+        dtype = array.root.type.dtype if isinstance(array, View) else array.type.dtype
+        return f"np.empty(({''.join(self.use(size) + ', ' for size in sizes)}), {self.dtype(dtype)})"
+
+    def _part_of_call(self, statement: Call, place: int, part: Operand | View | Root) -> str:
+        """Returns the text of a result or an argument of a call on the way back."""
+        is_read = place not in statement.rule.unread
+        if isinstance(part, (Constant, Scalar)):
+            return self.use(part) if is_read else zero(part.type)
+        saved = self._saved_arrays(statement)
+        if place in saved:
+            return saved[place][0]
+        if not is_read:
+            return self._empty(part)
+        return self.view(part, self.use) if isinstance(part, View) else part.name
+
     def _undo_call(self, statement: Call) -> None:
         rule = statement.rule
         if rule.adjoint is None:
-            raise refuse("this function has no reverse mode", statement.location)
-        saved = self._saved_arrays(statement)
-        for name, sizes, array in reversed(saved):
-            texts = [self.use(size) for size in sizes]
-            if self.flow.is_in_loop(self._block_of_call[statement]):
-                dtype = array.root.type.dtype if isinstance(array, View) else array.type.dtype
-                self.write(f"{name} = np.empty(({''.join(text + ', ' for text in texts)}), {self.dtype(dtype)})")
+            raise refuse(f"{rule.name} has no adjoint: give it one with fg.adjoint", statement.location)
+        if self.flow.is_in_loop(self._block_of_call[statement]):
+            for name, array in reversed(self._saved_arrays(statement).values()):
+                self.write(f"{name} = {self._empty(array)}")
                 self.write(f"arrays_top = pop_array(arrays, arrays_top, {name})")
-        names = {id(array): name for name, _, array in saved}
-        cotangents, results = [], []
+        cotangents = []
         for result in statement.results:
             if isinstance(result, Root):
                 dims = [self.use(size) for size in result.dims]
                 count, shape = " * ".join(dims) or "1", "".join(size + ", " for size in dims)
-                is_active = result in self.activity
-                zeros = f"np.zeros(({shape}), {self.dtype(result.type.dtype)})"
-                cotangents.append(f"d_{result.name}[:{count}].reshape(({shape})).copy()" if is_active else zeros)
-                results.append(names[id(result)])
+                if result not in self.activity:
+                    cotangents.append(f"np.zeros(({shape}), {self.dtype(result.type.dtype)})")
+                elif self._is_buffer(result):
+                    cotangents.append(f"d_{result.name}[:{count}].reshape(({shape})).copy()")
+                else:
+                    cotangents.append(f"d_{result.name}.reshape(({shape}))")
             else:
                 cotangents.append((self._take(result) if result in self.activity else None) or zero(result.type))
-                results.append(self.use(result))
-        arguments = [names[id(value)] if isinstance(value, View) else self.use(value) for value in statement.arguments]
+        parts = [*statement.results, *statement.arguments]
+        known = [self._part_of_call(statement, place, part) for place, part in enumerate(parts)]
         targets = [f"e_{statement.results[0].name}_{position}" for position in rule.active]
-        call = f"{self.bound(rule.adjoint, 'adjoint')}({', '.join([*cotangents, *results, *arguments])})"
+        call = f"{self.bound(rule.adjoint, 'adjoint')}({', '.join([*cotangents, *known])})"
         self.write(f"{''.join(target + ', ' for target in targets)}= {call}")
         for result in statement.results:
             if isinstance(result, Root) and result in self.activity and self._is_buffer(result):
@@ -572,7 +594,6 @@ class ReverseMode(Emitter):
         The cotangent of such a phi has memory of its own, which is right only if the names do not share writes.
         """
         live = self.flow.live_arrays()
-        families = memory_families(self.function)
         for block in self.flow.blocks:
             phis = [phi for phi in block.phis if isinstance(phi.target, Root)]
             written = self._written_from(block) if phis else set()
@@ -584,7 +605,7 @@ class ReverseMode(Emitter):
                         continue
                     others = [p for p in phis if p is not phi and p.incoming[before].root.memory is memory]  # type: ignore[union-attr]
                     is_shared = memory in live[block] - {p.target for p in phis} or bool(others)
-                    if is_shared and families[memory] & written:
+                    if is_shared and self._families[memory] & written:
                         raise refuse(
                             "a variable is one of several arrays here, which are written while another variable holds the same array; "
                             "copy the array",

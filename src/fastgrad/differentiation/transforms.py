@@ -19,6 +19,7 @@ from numba.core import dispatcher, types
 from numba.core.dispatcher import _FunctionCompiler
 from numba.core.registry import CPUDispatcher
 
+from fastgrad.differentiation.call_rules import name_of
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative
 from fastgrad.differentiation.forward_mode import ForwardMode
@@ -92,7 +93,10 @@ def _dispatcher(stub: FunctionType, derive: Callable[[Types], FunctionType], cal
 def wrapped_function(function: Any, owner: str) -> FunctionType:
     """Returns the Python function of ``function``, which may be one that Numba compiled, or a derivative."""
     if hasattr(function, "derive"):
-        return _caller_of(function)
+        return _caller_of(function, function.py_func.__name__, tuple(inspect.signature(function.py_func).parameters))
+    rule = getattr(function, "own_adjoint", None)
+    if rule is not None and isinstance(function, (dispatcher.Dispatcher, FunctionType)):
+        return _caller_of(rule.function, name_of(function), tuple(rule.signature.parameters))
     python_function = getattr(function, "py_func", function)
     if not isinstance(python_function, FunctionType):
         raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
@@ -103,12 +107,12 @@ def wrapped_function(function: Any, owner: str) -> FunctionType:
 
 
 @functools.lru_cache(maxsize=256)
-def _caller_of(derived: Any) -> FunctionType:
-    """Returns a Python function that calls a derivative, so that it can be differentiated as any other function."""
-    parameters = ", ".join(inspect.signature(derived.py_func).parameters)
-    name = derived.py_func.__name__
-    source = f"def {name}({parameters}):\n    return derived({parameters})\n"
-    return function_from_source(name, source, f"<call of {name} {next(_numbers)}>", {"derived": derived})
+def _caller_of(function: Any, name: str, parameters: tuple[str, ...]) -> FunctionType:
+    """Returns a Python function that calls a derivative, or a function with an adjoint, so that it can be differentiated as any other function."""
+    name = name if name.isidentifier() else "function"
+    given = ", ".join(parameters)
+    source = f"def {name}({given}):\n    return callee({given})\n"
+    return function_from_source(name, source, f"<call of {name} {next(_numbers)}>", {"callee": function})
 
 
 def parameter_positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
@@ -451,11 +455,18 @@ def forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
     )
 
 
-def pullback(f: Any, positions: Sequence[int], count: int) -> Any:
-    """Returns the compiled function of the arguments and the cotangents of ``count`` results that returns those of arguments, a tuple."""
+def pullback(f: Any, positions: Sequence[int], count: int, has_result: bool = False) -> Any:
+    """Returns the compiled function of the arguments and the cotangents of ``count`` results that returns those of arguments, a tuple.
+
+    With ``has_result`` the tuple has the results before them.
+    """
     python_function = wrapped_function(f, "vjp")
     names = [f"cotangent_{number}" for number in range(count)]
-    derive = _reverse_function(f, tuple(positions), "vjp", lambda _, cotangents: _grouped(cotangents, False), seed=None)
+
+    def form(result: str, cotangents: list[str]) -> str:
+        return f"{f'{result} + ' if has_result else ''}{_grouped(cotangents, False)}"
+
+    derive = _reverse_function(f, tuple(positions), "vjp", form, seed=None)
     return _dispatcher(_stub(python_function, f"pullback_{_identifier(python_function)}", names), derive, _no_rule)
 
 
