@@ -19,18 +19,27 @@ CASES = [(name, place) for name, program in PROGRAMS.items() for place in range(
 def is_single(name: str, arguments: tuple[Any, ...]) -> bool:
     """True if a program computes in float32."""
     return "float32" in PROGRAMS[name].tags or any(
-        isinstance(value, (np.ndarray, np.generic)) and value.dtype == np.float32 for value in arguments
+        isinstance(value, (np.ndarray, np.generic)) and value.dtype in (np.float32, np.complex64) for value in arguments
     )
 
 
 def directions(arguments: tuple[Any, ...], places: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
     """Yields each unit vector, and three random vectors, of the arguments at ``places``."""
-    shapes = [np.shape(arguments[place]) for place in places]
-    sizes = [math.prod(shape) for shape in shapes]
+    arrays = [np.asarray(arguments[place]) for place in places]
+    numbers = [2 if array.dtype.kind == "c" else 1 for array in arrays]
+    sizes = [array.size * number for array, number in zip(arrays, numbers, strict=True)]
     rng = np.random.default_rng(7)
     for flat in [*np.eye(sum(sizes)), *rng.normal(size=(3, sum(sizes)))]:
         parts = np.split(flat, np.cumsum(sizes)[:-1])
-        yield tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+        yield tuple(
+            (part.view(np.complex128) if number == 2 else part).reshape(array.shape)
+            for part, number, array in zip(parts, numbers, arrays, strict=True)
+        )
+
+
+def slope_along(gradients: tuple[Any, ...], direction: tuple[Any, ...]) -> float:
+    """Returns the derivative along ``direction``; a complex gradient has those along the real and the imaginary axis."""
+    return sum(float(np.sum(np.real(np.conj(g) * d))) for g, d in zip(gradients, direction, strict=True))
 
 
 def one_sided(name: str, place: int, direction: tuple[Any, ...]) -> list[float]:

@@ -42,12 +42,15 @@ def reference(function: Any, arguments: tuple[Any, ...], argnums: tuple[int, ...
     gradients, errors = [], []
     for place in argnums:
         array = np.asarray(arguments[place])
-        gradient = np.zeros(array.shape, np.longdouble)
+        gradient = np.zeros(array.shape, extended_dtype(array.dtype))
         error = np.zeros(array.shape, np.longdouble)
         for index in np.ndindex(array.shape):
             step = np.longdouble(base) * max(1, abs(array[index]))
-            moved = functools.partial(_moved, evaluate, arguments, place, index)
-            gradient[index], error[index] = extrapolated(moved, step, precision)
+            for axis in (1, 1j) if array.dtype.kind == "c" else (1,):
+                moved = functools.partial(_moved, evaluate, arguments, place, index, axis)
+                slope, uncertainty = extrapolated(moved, step, precision)
+                gradient[index] += slope * axis
+                error[index] += uncertainty
         gradients.append(gradient[()])
         errors.append(error[()])
     return Reference(tuple(gradients), tuple(errors))
@@ -62,7 +65,8 @@ def directional(
     for step in (-(2.0**-30), 0.0, 2.0**-30):
         moved = list(arguments)
         for place, part in zip(argnums, direction, strict=True):
-            moved[place] = np.asarray(arguments[place], np.longdouble) + np.longdouble(step) * np.asarray(part)
+            array = np.asarray(arguments[place])
+            moved[place] = array.astype(extended_dtype(array.dtype)) + np.longdouble(step) * np.asarray(part)
         moved_to.append(evaluate(*moved))
     left, here, right = moved_to
     return (here - left) * 2.0**30, (right - here) * 2.0**30
@@ -88,10 +92,13 @@ def extrapolated(moved: Callable[[Any], Any], step: Any, precision: float) -> tu
     return rows[-1][-1], abs(rows[-1][-1] - rows[-1][-2]) + 64 * precision * (largest + 1) / step
 
 
-def _moved(evaluate: Any, arguments: tuple[Any, ...], place: int, index: tuple[int, ...], by: Any) -> Any:
-    moved = np.array(arguments[place], np.longdouble)
-    moved[index] += by
-    changed = copy_of(arguments[place], np.longdouble) if moved.ndim else None
+def _moved(
+    evaluate: Any, arguments: tuple[Any, ...], place: int, index: tuple[int, ...], axis: complex, by: Any
+) -> Any:
+    array = np.asarray(arguments[place])
+    moved = array.astype(extended_dtype(array.dtype))
+    moved[index] += by * axis
+    changed = copy_of(arguments[place], moved.dtype) if moved.ndim else None
     if changed is not None:
         changed[...] = moved
     return evaluate(*arguments[:place], moved[()] if changed is None else changed, *arguments[place + 1 :])
@@ -126,6 +133,8 @@ def _evaluation(function: Any, arguments: tuple[Any, ...]) -> tuple[Callable[...
 def _extended(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return copy_of(value, extended_dtype(value.dtype))
+    if isinstance(value, (complex, np.complexfloating)):
+        return np.clongdouble(value)
     return np.longdouble(value) if isinstance(value, (float, np.floating)) else in_python(value)
 
 

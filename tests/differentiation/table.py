@@ -124,9 +124,10 @@ def copy_of(value: Any, dtype: Any = None) -> Any:
 
 
 def active(arguments: tuple[Any, ...]) -> tuple[int, ...]:
-    """Returns the positions of the floats and float arrays."""
+    """Returns the positions of the real and complex floats, and of their arrays."""
     return tuple(
         place
         for place, value in enumerate(arguments)
-        if isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+        if isinstance(value, (float, complex, np.inexact))
+        or (isinstance(value, np.ndarray) and value.dtype.kind in "fc")
     )

@@ -270,10 +270,6 @@ def grows_in_its_loop(x):
     return values[-1]
 
 
-def complex_number(x):
-    return (x * 1j).imag
-
-
 def recursion(x):
     return recursive(x, int(x))
 
@@ -295,7 +291,6 @@ def printed_array(x):
         (caught, "try and except"),
         (with_block, "with block"),
         (grows_in_its_loop, "list whose length changes in a loop"),
-        (complex_number, "complex"),
         (recursion, "recursive calls itself"),
         (dictionary, "dictionary"),
         (printed_array, "print of an array"),

@@ -14,13 +14,14 @@ import numba
 import numpy as np
 from numba.core import types
 
+from fastgrad.differentiation import complex_numbers
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.ir import INDEX, Constant, Operand, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.loop_sources import element_loops, loops_from_source, reduction_loops, store_loops
 from fastgrad.differentiation.numpy_loops import choose, fmax, fmin, maximum, minimum
 from fastgrad.differentiation.scalar_rules import PARTIALS, WITHOUT_DERIVATIVE, rule_name
-from fastgrad.differentiation.values import Items, Iterable, Method, Range, Static, type_of
+from fastgrad.differentiation.values import Items, Iterable, Method, Range, Static, is_complex, type_of
 
 Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]
 RULES: dict[Any, Rule] = {}
@@ -53,6 +54,10 @@ def call_method(
     """Lowers the call of a method of an array or a number."""
     if isinstance(method.owner, (Constant, Scalar)) and method.name in ("conjugate", "item"):
         return method.owner
+    if any(map(is_complex, [method.owner, *arguments])):
+        result = complex_numbers.call_method(lowering, method, arguments, result_type)
+        if result is not NotImplemented:
+            return result
     rule = METHODS.get(method.name)
     function = getattr(np, method.name, None)
     if rule is None and function is not None:  # the method does what the function of its name does
@@ -67,7 +72,7 @@ def call_method(
 
 
 def _as_arrays(lowering: Any, operands: list[Any]) -> list[Any]:
-    return [operand if isinstance(operand, View) else lowering.scalar(operand) for operand in operands]
+    return [operand if isinstance(operand, View) else lowering.number(operand) for operand in operands]
 
 
 def rank_of(value: Any) -> int:
@@ -82,7 +87,10 @@ def element_by_element(lowering: Any, function: Any, operands: list[Any], result
     operands = _as_arrays(lowering, operands)
     if not isinstance(result_type, types.Array):
         raise refuse(f"{function} of arrays can't be differentiated", lowering.builder.location)
-    if rule_name(function) is None and function not in WITHOUT_DERIVATIVE and function not in PARTIALS:
+    is_known = rule_name(function) is not None or function in WITHOUT_DERIVATIVE or function in PARTIALS
+    if any(map(is_complex, operands)) or isinstance(result_type.dtype, types.Complex):
+        is_known = function in complex_numbers.FUNCTIONS
+    if not is_known:
         raise refuse(f"{function.__name__} of arrays can't be differentiated", lowering.builder.location)
     ranks = tuple(rank_of(operand) for operand in operands)
     return lowering.inline(element_loops(ranks, function, str(result_type.dtype)), operands)
@@ -144,8 +152,7 @@ def copy(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_t
     (array,) = arguments
     if not isinstance(array, View):
         return NotImplemented
-    dtype = array.root.type.dtype
-    return lowering.inline(element_loops((len(array.axes),), None, str(dtype)), [array])
+    return lowering.inline(element_loops((len(array.axes),), None, str(array.dtype)), [array])
 
 
 @register(np.where)
@@ -155,7 +162,7 @@ def _where(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
     if len(arguments) != 3 or keywords:
         return NotImplemented
     if not any(isinstance(argument, View) for argument in arguments):
-        return lowering.inline(choose, [lowering.scalar(argument) for argument in arguments])
+        return lowering.inline(choose, [lowering.number(argument) for argument in arguments])
     ranks = tuple(rank_of(argument) for argument in arguments)
     loops = element_loops(ranks, choose, str(result_type.dtype))
     return lowering.inline(loops, _as_arrays(lowering, arguments))
@@ -259,16 +266,17 @@ def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
     else:
         numbers = [item for row in rows for item in (row.values if is_nested else [row])]
         is_float = any(isinstance(type_of(number), types.Float) for number in numbers)
-        dtype = types.float64 if is_float else types.int64
+        dtype = types.complex128 if any(map(is_complex, numbers)) else types.float64 if is_float else types.int64
     array = builder.allocate(dtype, dims, "empty")
     for number, row in enumerate(rows):
         if is_nested:
             for column, item in enumerate(row.values):
-                builder.store(array.root, lowering.scalar(item), [index_constant(number), index_constant(column)])
+                place: list[Operand] = [index_constant(number), index_constant(column)]
+                view_rules.store_element(builder, array, place, lowering.number(item))
         elif isinstance(row, View):
             return NotImplemented
         else:
-            builder.store(array.root, lowering.scalar(row), [index_constant(number)])
+            view_rules.store_element(builder, array, [index_constant(number)], lowering.number(row))
     return array
 
 
@@ -534,7 +542,7 @@ def selected(lowering: Any, array: View, indices: list[Any], result_type: types.
     index = indices[0]
     rank = len(array.axes)
     rest = "".join(f", i{number}" for number in range(1, rank))
-    is_mask = isinstance(index.root.type.dtype, types.Boolean)
+    is_mask = isinstance(index.dtype, types.Boolean)
     dims = "".join(f", a.shape[{number}]" for number in range(1, rank))
     lines = ["def take(a, index):"]
     if is_mask:
@@ -554,19 +562,19 @@ def selected(lowering: Any, array: View, indices: list[Any], result_type: types.
     if is_mask:
         lines.append("            at += 1")
     source = "\n".join([*lines, "    return out", ""])
-    return lowering.inline(loops_from_source(source, dtype=str(array.root.type.dtype)), [array, index])
+    return lowering.inline(loops_from_source(source, dtype=str(array.dtype)), [array, index])
 
 
 def assign_selected(lowering: Any, array: View, indices: list[Any], value: Any) -> None:
     """Lowers an assignment to the elements that an array of indices or a mask selects."""
     if len(indices) != 1 or len(indices[0].axes) != 1 or len(array.axes) != 1:
         raise refuse("an assignment by several index arrays can't be differentiated", lowering.builder.location)
-    index, value = indices[0], value if isinstance(value, View) else lowering.scalar(value)
+    index, value = indices[0], value if isinstance(value, View) else lowering.number(value)
     if isinstance(value, View) and (
         value.root.memory is array.root.memory or "phi" in (value.root.kind, array.root.kind)
     ):
         value = copy(lowering, [value], {}, types.none)
-    is_mask = isinstance(index.root.type.dtype, types.Boolean)
+    is_mask = isinstance(index.dtype, types.Boolean)
     item = ("value[at * step]" if is_mask else "value[i * step]") if isinstance(value, View) else "value"
     count = ["    n = 0", "    for i in range(index.shape[0]):", "        if index[i]:", "            n += 1"]
     lines = ["def put(a, index, value):", *(count if is_mask else ["    n = index.shape[0]"])]
@@ -578,4 +586,4 @@ def assign_selected(lowering: Any, array: View, indices: list[Any], value: Any) 
     else:
         lines += [f"        a[checked_index(index[i], a.shape[0])] = {item}"]
     source = "\n".join([*lines, "    return at", ""])
-    lowering.inline(loops_from_source(source, dtype=str(array.root.type.dtype)), [array, index, value])
+    lowering.inline(loops_from_source(source, dtype=str(array.dtype)), [array, index, value])

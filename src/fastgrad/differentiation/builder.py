@@ -133,7 +133,14 @@ class Builder:
         self.block.statements.append(ir.Store(self.location, root, value, indices))
 
     def root(self, type: types.Array, kind: str, hint: str, dims: list[Operand] | None = None) -> Root:
-        """Returns a new root of the current block. Without ``dims`` its sizes are read from the array."""
+        """Returns a new root of the current block. Without ``dims`` its sizes are read from the array.
+
+        An array of complex numbers is a root of floats with one more axis, of size 2: the real and the imaginary part.
+        """
+        if isinstance(type.dtype, types.Complex):
+            layout = "C" if type.layout == "C" else "A"
+            type = types.Array(type.dtype.underlying_float, type.ndim + 1, layout)
+            dims = None if dims is None else [*dims, index_constant(2)]
         if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean)):
             raise refuse(f"an array of {type.dtype} can't be differentiated", self.location)
         root = Root(self.name(hint), type, kind, self.block, self.location)
@@ -141,14 +148,16 @@ class Builder:
         root.dims = dims or []
         return root
 
-    def read_dims(self, root: Root) -> None:
-        """Appends a ``Size`` for each axis of a root."""
-        for axis in range(root.type.ndim):
+    def read_dims(self, root: Root, type: types.Array) -> None:
+        """Appends a ``Size`` for each axis of a root of an array of ``type``."""
+        for axis in range(type.ndim):
             size = self.scalar(ir.INDEX, "n")
             size.is_natural = True
             size.definition = ir.Size(self.location, size, root, axis)
             self.block.statements.append(size.definition)
             root.dims.append(size)
+        if isinstance(type.dtype, types.Complex):
+            root.dims.append(index_constant(2))
 
     def grow(self, root: Root, size: Operand) -> None:
         """Appends a ``Grow``."""
@@ -159,7 +168,7 @@ class Builder:
         """Appends an ``Allocate`` and returns the array."""
         root = self.root(types.Array(dtype, len(dims), "C"), "local", hint, dims)
         self.block.statements.append(ir.Allocate(self.location, root, function))
-        return View.whole(root)
+        return View.whole(root, dtype)
 
     def call(self, rule: ir.CallRule, arguments: list[Operand | View], type: types.Type) -> list[Scalar | View]:
         """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
@@ -172,7 +181,7 @@ class Builder:
             if isinstance(leaf_type, types.Array):
                 root = self.root(types.Array(leaf_type.dtype, leaf_type.ndim, "C"), "local", "array")
                 results.append(root)
-                self.read_dims(root)
+                self.read_dims(root, root.type)
                 values.append(View.whole(root))
             else:
                 scalar = self.scalar(leaf_type)

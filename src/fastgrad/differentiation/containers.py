@@ -264,7 +264,7 @@ def parameter_fields(lowering: Any, name: str, type: types.Array, position: int)
         dtype, inner = _field_type(lowering, field, field_type)
         root = builder.root(types.Array(dtype, type.ndim + len(inner), "A"), "parameter", name)
         root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
-        builder.read_dims(root)
+        builder.read_dims(root, root.type)
         parts[field] = View.whole(root)
     return Fields(parts, type)
 

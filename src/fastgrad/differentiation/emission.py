@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
+from fastgrad.differentiation.complex_numbers import complex_of_parts, real_parts
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.ir import (
     Allocate,
@@ -224,15 +225,32 @@ class Emitter:
         def text_of(type: types.Type) -> str:
             if isinstance(type, types.BaseTuple):
                 return f"({''.join(text_of(item) + ', ' for item in type)})"
+            if isinstance(type, types.Complex):
+                return self.complex_number(type, next(remaining), next(remaining))
+            if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+                return f"complex_of_parts({next(remaining)})"
             return "None" if isinstance(type, types.NoneType) else next(remaining)
 
         return text_of(self.function.result)
 
+    def complex_number(self, type: types.Type, real: str, imag: str) -> str:
+        """Returns the text of a complex number."""
+        return f"complex({real}, {imag})" if type == types.complex128 else f"np.{type}(complex({real}, {imag}))"
+
+    def unpacked_parts(self, name: str, type: types.Type, prefix: str = "") -> list[str]:
+        """Returns lines that give the real and the imaginary parts of a parameter names."""
+        if isinstance(type, types.Complex):
+            return [f"{prefix}{part}_of_{name} = {prefix}{name}.{part}" for part in ("real", "imag")]
+        if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+            return [f"{prefix}parts_of_{name} = real_parts({prefix}{name})"]
+        return []
+
     def unpacked_parameters(self) -> list[str]:
-        """Returns lines that give the items of parameters that are tuples names."""
+        """Returns lines that give the parts of parameters that are tuples, records or complex names."""
         lines: list[str] = []
 
         def unpack(name: str, type: types.Type) -> None:
+            lines.extend(self.unpacked_parts(name, type))
             if isinstance(type, types.BaseTuple):
                 for number, item in enumerate(type):
                     lines.append(f"{item_name(name, number)} = {name}[{number}]")
@@ -251,6 +269,7 @@ class Emitter:
         source = "\n".join([header, *["    " + line for line in body], *self.lines, ""])
         casts = {f"_{name}": getattr(np, name) for name in set(re.findall(r"\b_((?:u?int|float)\d+)\(", source))}
         scope = {"np": np, "math": math, "_nan": math.nan, "_inf": math.inf, **casts, **self.function.globals}
+        scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts}
         return Derivative(f"derivative_of_{self.function.name}", source, scope)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba.core import ir, types
 from numba.core.registry import cpu_target
 
-from fastgrad.differentiation import containers, scalar_rules
+from fastgrad.differentiation import complex_numbers, containers, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.ir import (
@@ -31,6 +31,7 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.values import (
+    Complex,
     Deferred,
     Fields,
     Items,
@@ -41,6 +42,7 @@ from fastgrad.differentiation.values import (
     Step,
     Text,
     describe,
+    is_complex,
     static_value,
     type_of,
 )
@@ -193,6 +195,12 @@ class Expressions:
             return view_rules.load_element(self.builder, value, [])
         raise refuse(f"a number is needed here, this is {describe(value)}", self.builder.location)
 
+    def number(self, value: Any) -> Operand | Complex:
+        """Returns ``value`` as a number, which may be complex."""
+        if isinstance(value, View) and not value.axes:
+            return view_rules.load_element(self.builder, value, [])
+        return value if isinstance(value, Complex) else self.scalar(value)
+
     def _static(self, value: Any) -> Any:
         """Returns what a known Python value stands for."""
         if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
@@ -202,8 +210,9 @@ class Expressions:
         if isinstance(value, tuple):
             numba_type = cpu_target.typing_context.resolve_value_type(value)
             return Items([self._static(item) for item in value], numba_type)
-        if isinstance(value, complex):
-            return Deferred("a complex number")
+        if isinstance(value, (complex, np.complexfloating)):
+            float_type = types.float32 if isinstance(value, np.complex64) else types.float64
+            return Complex(Constant(float(value.real), float_type), Constant(float(value.imag), float_type))
         return Static(value)
 
     def _global_array(self, value: np.ndarray) -> Any:
@@ -212,12 +221,15 @@ class Expressions:
         if not isinstance(numba_type, types.Array):
             return Deferred(f"a global of type {numba_type}")
         name = builder.bind(value, "array")
+        if isinstance(numba_type.dtype, types.Complex):
+            self.result.globals[name + "_parts"] = complex_numbers.real_parts(value)
+            name += "_parts"
         for root in self.result.roots:
             if root.kind == "global" and root.name == name:
-                return View.whole(root)
+                return View.whole(root, numba_type.dtype)
         root = builder.root(numba_type, "global", name, [index_constant(size) for size in value.shape])
         root.name, root.block = name, None
-        return View.whole(root)
+        return View.whole(root, numba_type.dtype)
 
     def _assigned(self, name: str, value: Any) -> Any:
         frame = self.frame
@@ -262,6 +274,8 @@ class Expressions:
             result = self.builder.compute(type, f"{name}({{0}})", [value], 0, partials)
             result.is_natural = is_natural_number(value) and getattr(value.type, "bitwidth", 8) <= type.bitwidth
             return result
+        if isinstance(type, types.Complex) and isinstance(value, (Constant, Scalar, Complex)):
+            return complex_numbers.converted(self, value, type)
         if isinstance(value, Items) and isinstance(type, types.BaseTuple) and len(type) == len(value.values):
             return Items([self.cast(item, item_type) for item, item_type in zip(value.values, type, strict=True)], type)
         return value
@@ -335,6 +349,8 @@ class Expressions:
         ):
             known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
             return builder.constant(bool(function(*known)))
+        if isinstance(type, types.Complex) or any(map(is_complex, operands)):
+            return complex_numbers.apply(self, function, [self.number(operand) for operand in operands], type)
         numbers = [self.scalar(operand) for operand in operands]
         if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
             return folded(function, numbers, type)
@@ -470,7 +486,7 @@ class Expressions:
 
     def element_or_view(self, view: View) -> Any:
         """Returns a view, or its element if it has no axes."""
-        return view if view.axes else self.builder.load(view.root, list(view.starts))
+        return view if view.axes else view_rules.load_element(self.builder, view, [])
 
     def _expression_getitem(self, name: str, value: ir.Expr) -> Any:
         container = self.value(value.value)
@@ -561,7 +577,9 @@ class Expressions:
             return Method(owner, attribute)
         if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag"):
             return owner if attribute == "real" else Constant(0, owner.type)
-        if isinstance(owner, (Constant, Scalar)) and attribute in ("conjugate", "item"):
+        if isinstance(owner, Complex) and attribute in ("real", "imag"):
+            return getattr(owner, attribute)
+        if isinstance(owner, (Constant, Scalar, Complex)) and attribute in ("conjugate", "item"):
             return Method(owner, attribute)
         raise refuse(f"the attribute {attribute} of {describe(owner)} can't be differentiated", builder.location)
 
@@ -577,7 +595,9 @@ class Expressions:
         if attribute == "T":
             return view_rules.transposed(array, list(range(len(array.axes)))[::-1])
         if attribute == "dtype":
-            return Static(np.dtype(str(array.root.type.dtype)))
+            return Static(np.dtype(str(array.dtype)))
+        if attribute in ("real", "imag") and array.parts is not None:
+            return view_rules.part(builder, array, ("real", "imag").index(attribute))
         if attribute == "real":
             return array
         if attribute == "flat" and type_of(array).layout == "C":

@@ -55,11 +55,13 @@ class ForwardMode(Emitter):
         parameters += [f"d_a_{function.parameters[position]}" for position in self.positions]
         header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
         body = self.unpacked_parameters()
+        for position in self.positions:
+            body += self.unpacked_parts(f"a_{function.parameters[position]}", function.types[position], "d_")
         for root in function.roots:
             if root.kind == "parameter" and root.position in self.positions and root.is_real:
                 body += [
                     f"if d_{root.name}.shape != {root.name}.shape:",
-                    f"    raise ValueError('jvp of {function.name}: the tangent of {root.name[2:]} has another shape than the argument')",
+                    f"    raise ValueError('jvp of {function.name}: the tangent of {function.parameters[root.position]} has another shape than the argument')",
                 ]
                 if root.is_written:  # the caller's array stays as it is
                     body.append(f"d_{root.name} = d_{root.name}.copy()")

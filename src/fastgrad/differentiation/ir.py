@@ -142,21 +142,45 @@ class Axis:
 
 
 class View:
-    """An array as the elements of a root: a start along each axis of the root, and the view's own axes."""
+    """An array as the elements of a root: a start along each axis of the root, and the view's own axes.
 
-    __slots__ = ("axes", "root", "starts")
+    Attributes:
+        root: the array that has the memory.
+        starts: the position of the first element along each axis of the root.
+        axes: the view's own axes.
+        parts: of an array of complex numbers the axis of size 2 along which their real and imaginary parts are; else None. The
+            intermediate representation has no such views.
+    """
 
-    def __init__(self, root: Root, starts: list[Operand], axes: list[Axis]) -> None:
+    __slots__ = ("axes", "parts", "root", "starts")
+
+    def __init__(self, root: Root, starts: list[Operand], axes: list[Axis], parts: Axis | None = None) -> None:
         self.root = root
         self.starts = starts
         self.axes = axes
+        self.parts = parts
 
     @classmethod
-    def whole(cls, root: Root) -> View:
-        """Returns the view of all elements of a root."""
+    def whole(cls, root: Root, dtype: types.Type | None = None) -> View:
+        """Returns the view of all elements of a root; with a complex ``dtype`` as complex numbers."""
         one = index_constant(1)
         axes = [Axis(axis, one, size) for axis, size in enumerate(root.dims)]
-        return cls(root, [index_constant(0)] * len(axes), axes)
+        view = cls(root, [index_constant(0)] * len(axes), axes)
+        return view.complex() if isinstance(dtype, types.Complex) else view
+
+    @property
+    def dtype(self) -> types.Type:
+        """The type of the elements."""
+        dtype = self.root.type.dtype
+        return dtype if self.parts is None else types.complex128 if dtype == types.float64 else types.complex64
+
+    def real(self) -> View:
+        """Returns an array of complex numbers as one of floats with one more axis, the last; other arrays as they are."""
+        return self if self.parts is None else View(self.root, self.starts, [*self.axes, self.parts])
+
+    def complex(self) -> View:
+        """Returns an array of floats, whose last axis has real and imaginary parts, as one of complex numbers."""
+        return View(self.root, self.starts, self.axes[:-1], self.axes[-1])
 
     def is_whole(self) -> bool:
         """True if the view has the root's elements in the root's order."""
@@ -182,6 +206,7 @@ class View:
         """True if two views are certain to have the same elements in the same order."""
         return (
             self.root is other.root
+            and self.dtype == other.dtype
             and len(self.axes) == len(other.axes)
             and all(map(equal_operands, self.starts, other.starts))
             and all(

@@ -17,10 +17,10 @@ import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
 from numba.core.ccallback import CFunc
 
-from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
+from fastgrad.differentiation import complex_numbers, containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
-from fastgrad.differentiation.call_rules import FunctionRule, signature_of_foreign
 from fastgrad.differentiation.builder import Builder, is_natural_number
+from fastgrad.differentiation.call_rules import FunctionRule, signature_of_foreign
 from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
 from fastgrad.differentiation.ir import (
@@ -49,6 +49,7 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.values import (
+    Complex,
     Deferred,
     Fields,
     Items,
@@ -62,6 +63,7 @@ from fastgrad.differentiation.values import (
     Step,
     Text,
     describe,
+    is_complex,
     is_hashable,
     is_value,
     leaves,
@@ -168,12 +170,12 @@ class Lowering(Expressions):
         self.result.arguments = arguments
         value = self._body(typed, arguments, error_model)
         self.result.result = typed.result
-        results = [
-            leaf
-            if not isinstance(leaf, View) or leaf.has_slices()
-            else self.array_functions.copy(self, [leaf], {}, types.none)
-            for leaf in leaves(value)
-        ]
+        results: list[Operand | View] = []
+        for leaf in leaves(value):
+            if isinstance(leaf, Complex):
+                results += [leaf.real, leaf.imag]
+            else:
+                results.append(self._plain(leaf).real() if isinstance(leaf, View) else leaf)
         self.builder.block.end = Return(results, self.builder.location)
 
     # ---- parameters ---------------------------------------------------------------------------------------
@@ -186,12 +188,17 @@ class Lowering(Expressions):
         if isinstance(type, types.Array):
             if isinstance(type.dtype, types.Record):
                 return containers.parameter_fields(self, name, type, position)
-            if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean)):
+            if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean, types.Complex)):
                 return Deferred(f"the parameter {name[2:]} is an array of {type.dtype}")
             root = builder.root(type, "parameter", name)
             root.name, root.block, root.position = name, None, position
-            builder.read_dims(root)
-            return View.whole(root)
+            if isinstance(type.dtype, types.Complex):
+                root.name = f"parts_of_{name}"
+            builder.read_dims(root, type)
+            return View.whole(root, type.dtype)
+        if isinstance(type, types.Complex):
+            float_type = type.underlying_float
+            return Complex(*[self._parameter(f"{part}_of_{name}", float_type, position) for part in ("real", "imag")])
         if isinstance(type, (types.Float, types.Integer, types.Boolean)):
             scalar = Scalar(name, type, None, position)
             self.result.scalars.append(scalar)
@@ -371,7 +378,7 @@ class Lowering(Expressions):
         is_vector = isinstance(value, View) and len(value.axes) == 1 and layout == "F"
         if isinstance(value, View) and layout != "C" and not is_vector and type_of(value).layout == "C":
             axes = [Axis(axis.root_axis, axis.step, axis.size, has_step=True) for axis in value.axes]
-            return View(value.root, value.starts, axes)
+            return View(value.root, value.starts, axes, value.parts)
         return value
 
     def _branch(self, label: int, statement: ir.Branch) -> None:
@@ -443,7 +450,7 @@ class Lowering(Expressions):
             containers.set_item(self, target, indices[0], value)
             return
         if len(indices) == len(target.axes) and all(isinstance(index, (Constant, Scalar)) for index in indices):
-            view_rules.store_element(builder, target, indices, self.scalar(value))
+            view_rules.store_element(builder, target, indices, self.number(value))
             return
         if any(isinstance(index, View) for index in indices):
             self.array_functions.assign_selected(self, target, indices, value)
@@ -508,8 +515,10 @@ class Lowering(Expressions):
         if isinstance(type, types.Array):
             root = builder.root(type, "phi", hint)
             builder.block.phis.append(Phi(root, builder.location))
-            builder.read_dims(root)
-            return View.whole(root)
+            builder.read_dims(root, type)
+            return View.whole(root, type.dtype)
+        if isinstance(type, types.Complex):
+            return Complex(*[self.phi_of_type(type.underlying_float, hint) for _ in ("real", "imag")])
         if isinstance(type, (types.Float, types.Integer, types.Boolean)):
             scalar = builder.scalar(type, hint)
             builder.block.phis.append(Phi(scalar, builder.location))
@@ -539,6 +548,10 @@ class Lowering(Expressions):
             self.add_incoming(
                 phi.number, block, None if is_none else value.number if isinstance(value, Maybe) else value
             )
+        elif isinstance(phi, Complex):
+            is_real = isinstance(value, (Constant, Scalar))
+            self.add_incoming(phi.real, block, value.real if isinstance(value, Complex) else value)
+            self.add_incoming(phi.imag, block, value.imag if isinstance(value, Complex) else None if is_real else value)
         elif isinstance(phi, Scalar):
             statement = self._phi_statement(phi)
             if value is None or isinstance(value, Step):
@@ -550,7 +563,7 @@ class Lowering(Expressions):
             statement = self._phi_statement(phi.root)
             if not isinstance(value, View):
                 raise refuse(f"a variable is an array on one way and {describe(value)} on another", statement.location)
-            statement.incoming[block] = value
+            statement.incoming[block] = value.real()
 
     def _phi_statement(self, target: Scalar | Root) -> Phi:
         assert target.block is not None
@@ -680,6 +693,10 @@ class Lowering(Expressions):
             return self.call_compiled(function, arguments, keywords)
         if function not in (len, zip, enumerate, isinstance, bool):
             arguments = containers.as_arrays(self, arguments)
+        if isinstance(type, types.Complex) or any(map(is_complex, [*arguments, *keywords.values()])):
+            result = complex_numbers.call(self, function, arguments, keywords, type, hint)
+            if result is not NotImplemented:
+                return result
         result = python_functions.call(self, function, arguments, keywords, type)
         if result is not NotImplemented:
             return result
@@ -756,6 +773,8 @@ class Lowering(Expressions):
 
     def call_by_rule(self, rule: CallRule, values: list[Any], result_type: types.Type) -> Any:
         """Lowers a call of a function that has a rule; returns its result."""
+        if any(map(is_complex, values)):
+            raise refuse("a gradient of a function of complex numbers can't be differentiated", self.builder.location)
         parts = [leaf for value in values for leaf in leaves(value) if not isinstance(leaf, Static)]
         parts = [self._plain(part) if isinstance(part, View) else self.scalar(part) for part in parts]
         results = iter(self.builder.call(rule, parts, result_type))
@@ -771,7 +790,7 @@ class Lowering(Expressions):
 
     def _plain(self, view: View) -> View:
         """Returns a view, or its copy if no slices of its root give it."""
-        return view if view.has_slices() else self.array_functions.copy(self, [view], {}, types.none)
+        return view if view.real().has_slices() else self.array_functions.copy(self, [view], {}, types.none)
 
     def _apply_function(self, function: Any, arguments: list[Any], type: types.Type, hint: str) -> Any:
         is_conversion = function in (int, float, bool) and len(arguments) == 1

@@ -89,7 +89,7 @@ def _norm(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
     array, *rest = values
     order = static_value(rest[0]) if rest else None
     if not rest or (order is None and rank_of(array) == 1 and not hasattr(rest[0], "type")):
-        return lowering.inline(linear_algebra.norm, [array])
+        return lowering.inline(linear_algebra.norm, [array.real()])  # of complex numbers that of all parts
     if rank_of(array) == 2 and order not in (1, -1, 2, -2, np.inf, -np.inf):
         return NotImplemented
     return inlined(linear_algebra.vector_norm, linear_algebra.matrix_norm)(lowering, [array, rest[0]], {}, result_type)
@@ -271,7 +271,7 @@ def _broadcast_to(lowering: Any, arguments: list[Any], keywords: dict[str, Any],
         step = builder.index(to_step + "({0}, {1})", axis.size, size, is_natural=True)
         new_size = builder.index(to_size + "({0}, {1})", axis.size, size, is_natural=True)
         axes.append(Axis(axis.root_axis, builder.index("({0} * {1})", axis.step, step), new_size))
-    return View(array.root, array.starts, axes)
+    return View(array.root, array.starts, axes, array.parts)
 
 
 # ---- iteration --------------------------------------------------------------------------------------------------

@@ -42,10 +42,6 @@ def call(  # noqa: C901  # one line for each function
         return Items([named[field] for field in type.fields], type)
     if getattr(function, "__module__", "") == "numba.core.unsafe.eh":
         raise refuse("try and except can't be differentiated", builder.location)
-    if isinstance(type, types.Complex) or function is complex:
-        raise refuse(
-            f"complex numbers can't be differentiated: the call of {describe(Static(function))}", builder.location
-        )
     if isinstance(type, types.Array) and isinstance(type.dtype, types.Record) and function in containers.ALLOCATIONS:
         shape = arguments[0] if arguments else keywords["shape"]
         return containers.allocate_records(lowering, type, shape, containers.ALLOCATIONS[function])

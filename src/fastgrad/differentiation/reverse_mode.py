@@ -11,7 +11,7 @@ from collections.abc import Callable
 from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
-from fastgrad.differentiation.builder import is_natural_number
+from fastgrad.differentiation.builder import is_natural_number, leaf_types_of
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families
 from fastgrad.differentiation.emission import Derivative, Emitter, scalars_of, zero
 from fastgrad.differentiation.ir import (
@@ -43,7 +43,7 @@ from fastgrad.differentiation.ir import (
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.tape_memory import ARRAYS, CODES, MAX_CODES, VALUES
-from fastgrad.differentiation.values import Items, type_of
+from fastgrad.differentiation.values import Complex, Items, type_of
 
 
 class ReverseMode(Emitter):
@@ -641,7 +641,8 @@ class ReverseMode(Emitter):
         cotangents = [self._cotangent_of(function.arguments[position]) for position in self.positions]
         self.write(f"return {form(self._result_text(), cotangents)}")
         parameters = [f"a_{name}" for name in function.parameters]
-        parameters += [f"c_{number}" for number in range(self._result_count())] if self.seed is None else []
+        cotangents_of_result, parts_of_cotangents = self._parameters_of_result()
+        parameters += cotangents_of_result if self.seed is None else []
         text = "\n".join(self.lines)
         stacks = [
             (name, number, width)
@@ -649,6 +650,7 @@ class ReverseMode(Emitter):
             if f"({name}, " in text
         ]
         body = self._head()
+        body += parts_of_cotangents if self.seed is None else []
         for name, number, width in stacks:
             body += [f"{name}_top = 0", f"{name} = acquire({number}, {width})", f"{name}_room = capacity({name})"]
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
@@ -674,7 +676,7 @@ class ReverseMode(Emitter):
                 for other in parameters:
                     is_same_record = root.name.startswith("field_") and other.position == root.position
                     if other is not root and not is_same_record:
-                        lines.append(f"check_apart({root.name}, {other.name}, '{root.name[2:]}', '{other.name[2:]}')")
+                        lines.append(f"check_apart({root.name}, {other.name}, '{self._user_name(root)}', '{self._user_name(other)}')")
         residuals = self.residuals
         kept = sorted(residuals.kept | residuals.recorded, key=lambda scalar: scalar.name)
         lines += [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
@@ -693,11 +695,34 @@ class ReverseMode(Emitter):
                 lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
         return lines
 
+    def _user_name(self, root: Root) -> str:
+        return root.name.removeprefix("parts_of_")[2:]
+
     def _parameter_scalars(self) -> list[Scalar]:
         return [scalar for scalar in self.function.scalars if scalar.block is None]
 
     def _result_text(self) -> str:
         return self.structured([f"result_{number}" for number in range(self._result_count())])
+
+    def _parameters_of_result(self) -> tuple[list[str], list[str]]:
+        """Returns the parameters that are the cotangents of the result, and lines that give the parts of complex ones names."""
+        parameters: list[str] = []
+        lines: list[str] = []
+        count = 0
+        for type in leaf_types_of(self.function.result):
+            if isinstance(type, types.NoneType):
+                continue
+            name = f"c_{count}"
+            if isinstance(type, types.Complex):
+                name = f"complex_{count}"
+                lines += [f"c_{count} = {name}.real", f"c_{count + 1} = {name}.imag"]
+                count += 1
+            elif isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+                name = f"complex_{count}"
+                lines.append(f"c_{count} = real_parts({name})")
+            parameters.append(name)
+            count += 1
+        return parameters, lines
 
     def _result_count(self) -> int:
         return max((len(block.end.values) for block in self.flow.blocks if isinstance(block.end, Return)), default=0)
@@ -709,9 +734,12 @@ class ReverseMode(Emitter):
             root = value.root
             if not root.is_real:
                 return "None"
+            text = f"np.zeros({root.name}.shape, {self.dtype(root.type.dtype)})"
             if root in self.activity:
-                return f"d_{root.name}.reshape({root.name}.shape)"
-            return f"np.zeros({root.name}.shape, {self.dtype(root.type.dtype)})"
+                text = f"d_{root.name}.reshape({root.name}.shape)"
+            return text if value.parts is None else f"complex_of_parts({text})"
+        if isinstance(value, Complex):
+            return self.complex_number(value.type, self._cotangent_of(value.real), self._cotangent_of(value.imag))
         if isinstance(value, Scalar) and value.is_real:
             return f"d_{value.name}" if value in self.activity else zero(value.type)
         return "None"

@@ -139,7 +139,7 @@ def _is_differentiable(type: types.Type) -> bool:
     type = types.unliteral(type)
     if isinstance(type, types.BaseTuple):
         return any(map(_is_differentiable, type))
-    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
+    return isinstance(type.dtype if isinstance(type, types.Array) else type, (types.Float, types.Complex))
 
 
 def _check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
@@ -312,7 +312,7 @@ def _rule_of_gradient(
     """
     python_function = wrapped_function(f, "grad")
     names = list(inspect.signature(python_function).parameters)
-    if all(isinstance(argument_types[position], types.Float) for position in positions):
+    if all(isinstance(argument_types[position], (types.Float, types.Complex)) for position in positions):
         return _slopes(f, names, positions, argument_types, form, has_aux)
     if _written_positions(f, argument_types):
         raise DifferentiationError(
@@ -361,14 +361,23 @@ def _slopes(
     has_aux: bool,
 ) -> FunctionType:
     """Returns the Python function that computes a gradient with respect to numbers by forward mode, which can be differentiated again."""
-    calls = [
-        f"tangent_{position}({', '.join(names)}, {literal(Constant(1.0, argument_types[position]))})"
-        for position in positions
-    ]
-    slopes = [f"{call}[1]{'[0]' if has_aux else ''}" for call in calls]
-    source = f"def slopes({', '.join(names)}):\n    return {form(f'{calls[0]}[0]', slopes)}\n"
-    scope = {f"tangent_{position}": forward_dispatcher(f, (position,)) for position in positions}
-    return function_from_source("slopes", source, f"<slope {next(_numbers)}>", {**scope, "_float32": np.float32})
+
+    def call(position: int, direction: str) -> str:
+        return f"tangent_{position}({', '.join(names)}, {direction})"
+
+    def slope(position: int) -> str:
+        type, item = argument_types[position], "[1][0]" if has_aux else "[1]"
+        if isinstance(type, types.Complex):
+            directions = ("complex(1.0, 0.0)", "complex(0.0, 1.0)")
+            return f"{type}(complex({', '.join(call(position, direction) + item for direction in directions)}))"
+        return call(position, literal(Constant(1.0, type))) + item
+
+    direction = "1.0" if argument_types[positions[0]] != types.float32 else "_float32(1.0)"
+    value = call(positions[0], direction) + "[0]"
+    source = f"def slopes({', '.join(names)}):\n    return {form(value, [slope(position) for position in positions])}\n"
+    scope: dict[str, Any] = {f"tangent_{position}": forward_dispatcher(f, (position,)) for position in positions}
+    scope |= {"_float32": np.float32, "complex64": np.complex64, "complex128": np.complex128}
+    return function_from_source("slopes", source, f"<slope {next(_numbers)}>", scope)
 
 
 def _flat_gradient(function: Any, names: list[str], has_value: bool, count: int) -> Any:
@@ -440,7 +449,8 @@ def jvp(
     if primals is not None:
         if tangents is None or len(primals) != len(tangents):
             raise ValueError(f"jvp: {len(primals)} primals need as many tangents.")
-        return forward_dispatcher(f, tuple(range(len(primals))))(*primals, *tangents)
+        directions = [_of_kind(tangent, primal, "jvp") for tangent, primal in zip(tangents, primals, strict=True)]
+        return forward_dispatcher(f, tuple(range(len(primals))))(*primals, *directions)
     return forward_dispatcher(f, parameter_positions(argnums, python_function, "jvp"))
 
 
@@ -526,7 +536,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
                 raise ValueError(
                     f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(given)}, its result {np.shape(value)}."
                 )
-        gradients: tuple[Any, ...] = pull(*_copies(primals), *[_as_float(given) for given in cotangents])
+        converted = [_of_kind(_as_float(given), y, "vjp") for given, y in zip(cotangents, results, strict=True)]
+        gradients: tuple[Any, ...] = pull(*_copies(primals), *converted)
         return gradients
 
     return result, pullback
@@ -537,8 +548,17 @@ def result_leaves(result: Any) -> list[Any]:
     return [leaf for part in result for leaf in result_leaves(part)] if isinstance(result, tuple) else [result]
 
 
+def _of_kind(value: Any, like: Any, owner: str) -> Any:
+    """Returns a tangent or cotangent, a complex one if ``like`` is complex."""
+    if isinstance(like, tuple) or np.iscomplexobj(like) == np.iscomplexobj(value):
+        return value
+    if not np.iscomplexobj(like):
+        raise TypeError(f"{owner}: a real number or array has no complex tangent or cotangent: pass its real part.")
+    return value.astype(like.dtype) if isinstance(value, np.ndarray) else type(like)(value)
+
+
 def _as_float(value: Any) -> Any:
-    return value if isinstance(value, np.ndarray) else float(value)
+    return value if isinstance(value, np.ndarray) or np.iscomplexobj(value) else float(value)
 
 
 def _copies(values: Sequence[Any]) -> list[Any]:
@@ -601,6 +621,11 @@ def _columns(f: Any, columns: dict[int, Any], owner: str, result: str, is_single
         given = [f"{argument}.copy()" if number in written else argument for number, argument in enumerate(names)]
         for position, column in columns.items():
             type, argument = argument_types[position], names[position]
+            if isinstance(getattr(type, "dtype", type), types.Complex):
+                raise DifferentiationError(
+                    f"{_place(python_function)}: {owner}: the argument {argument} is complex, and matrices of derivatives are real: "
+                    "use jvp or vjp, or pass the real and the imaginary part."
+                )
             scope[f"column_{position}"] = column
             call = result.format(f"column_{position}({', '.join(given)}, {{}})")
             if not isinstance(type, types.Array):

@@ -52,6 +52,17 @@ class Fields:
         self.type = type
 
 
+class Complex:
+    """A complex number: its real and its imaginary part, and its type."""
+
+    __slots__ = ("imag", "real", "type")
+
+    def __init__(self, real: Operand, imag: Operand) -> None:
+        self.real = real
+        self.imag = imag
+        self.type = types.complex64 if real.type == imag.type == types.float32 else types.complex128
+
+
 class Maybe:
     """A number or None: whether it is a number, and the number."""
 
@@ -140,13 +151,19 @@ class Step:
             self.is_resolved = True
 
 
+def is_complex(value: Any) -> bool:
+    """True if ``value`` is a complex number or an array of complex numbers."""
+    return isinstance(value, Complex) or (isinstance(value, View) and value.parts is not None)
+
+
 def type_of(value: Any) -> types.Type:
     """Returns the Numba type of a value, as an argument of a call."""
     if isinstance(value, (Constant, Scalar)):
         return types.unliteral(value.type)
     if isinstance(value, View):
-        layout = value.root.type.layout if value.is_whole() else "C" if _is_row(value) else "A"
-        return types.Array(value.root.type.dtype, len(value.axes), layout)
+        real = value.real()
+        layout = value.root.type.layout if real.is_whole() else "C" if _is_row(real) else "A"
+        return types.Array(value.dtype, len(value.axes), layout)
     if isinstance(value, Items):
         items = [type_of(item) for item in value.values]
         if isinstance(value.type, types.List):
@@ -154,7 +171,7 @@ def type_of(value: Any) -> types.Type:
         if isinstance(value.type, types.BaseNamedTuple):
             return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
-    if isinstance(value, (NumberList, Fields)):
+    if isinstance(value, (Complex, NumberList, Fields)):
         return value.type
     if isinstance(value, Maybe):
         return types.Optional(value.number.type)
@@ -190,7 +207,7 @@ def _is_row(view: View) -> bool:
 def is_value(value: Any) -> bool:
     """True if ``value`` is what a variable stands for, not a plain Python value."""
     return isinstance(
-        value, (Constant, Scalar, View, Static, Items, Method, Deferred, Range, Iterable, LoopState, Step)
+        value, (Constant, Scalar, Complex, View, Static, Items, Method, Deferred, Range, Iterable, LoopState, Step)
     )
 
 
@@ -229,6 +246,8 @@ def describe(value: Any) -> str:
         return "a list" if isinstance(value.type, types.List) else "a tuple"
     if isinstance(value, (Constant, Scalar)):
         return "a number"
+    if isinstance(value, Complex):
+        return "a complex number"
     if isinstance(value, NumberList):
         return "a list"
     if isinstance(value, Fields):

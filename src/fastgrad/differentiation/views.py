@@ -20,6 +20,7 @@ from fastgrad.differentiation.ir import (
     is_constant,
     refuse,
 )
+from fastgrad.differentiation.values import Complex
 
 
 class Slice(NamedTuple):
@@ -96,7 +97,7 @@ def subview(builder: Builder, view: View, indices: list[Any]) -> View:
         if start is not None and axis.root_axis is not None:
             starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
         axes.append(axis)
-    return View(view.root, starts, axes)
+    return View(view.root, starts, axes, view.parts)
 
 
 def _sum(builder: Builder, first: Operand, second: Operand) -> Operand:
@@ -163,21 +164,41 @@ def root_indices(builder: Builder, view: View, indices: list[Operand]) -> list[O
     return positions
 
 
-def load_element(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar:
+def part(builder: Builder, view: View, number: int) -> View:
+    """Returns the real parts of an array of complex numbers, or with number 1 the imaginary parts."""
+    starts, axis = list(view.starts), view.parts
+    assert axis is not None
+    assert axis.root_axis is not None
+    if number == 1:
+        starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], axis.step)
+    return View(view.root, starts, view.axes)
+
+
+def load_element(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar | Complex:
     """Appends the read of an element of a view."""
+    if view.parts is not None:
+        return Complex(*[load_element(builder, part(builder, view, number), indices, hint) for number in range(2)])
     indices = [normalized(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
     return builder.load(view.root, root_indices(builder, view, indices), hint)
 
 
-def store_element(builder: Builder, view: View, indices: list[Operand], value: Operand) -> None:
+def store_element(builder: Builder, view: View, indices: list[Operand], value: Operand | Complex) -> None:
     """Appends the write of an element of a view."""
+    if view.parts is not None:
+        zero = Constant(0.0, view.root.type.dtype)
+        values = (value.real, value.imag) if isinstance(value, Complex) else (value, zero)
+        for number in range(2):
+            store_element(builder, part(builder, view, number), indices, values[number])
+        return
+    if isinstance(value, Complex):
+        raise refuse("a complex number is stored in an array of real numbers", builder.location)
     indices = [normalized(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
     builder.store(view.root, value, root_indices(builder, view, indices))
 
 
 def transposed(view: View, axes: list[int]) -> View:
     """Returns the view with its axes in another order."""
-    return View(view.root, view.starts, [view.axes[axis] for axis in axes])
+    return View(view.root, view.starts, [view.axes[axis] for axis in axes], view.parts)
 
 
 def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: bool) -> View:
@@ -193,6 +214,8 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
         raise refuse(
             "a reshape of an array that is not contiguous can't be differentiated; copy it first", builder.location
         )
+    if view.parts is not None:
+        return reshaped(builder, view.real(), [*dims, view.parts.size], is_contiguous).complex()
     dims = list(dims)
     total = size_of(builder, view)
     for number, size in enumerate(dims):

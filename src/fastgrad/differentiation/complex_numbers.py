@@ -1,0 +1,508 @@
+"""Complex numbers as pairs of floats, so that the rules of real functions give their derivatives.
+
+A complex number is its real and its imaginary part (``values.Complex``); an array of complex numbers is an array of floats with one more axis
+(``View.parts``). The cotangent of ``x + iy`` is that of ``x`` plus ``i`` times that of ``y``, as on fastgrad's tape.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import cgutils, types
+from numba.extending import intrinsic, overload
+from numba.np.arrayobj import make_array, populate_array
+
+from fastgrad.differentiation import scalar_rules
+from fastgrad.differentiation import views as view_rules
+from fastgrad.differentiation.ir import Constant, Operand, Scalar, View, is_constant, refuse
+from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTION_COST
+from fastgrad.differentiation.values import Complex, Items, Method, Static, describe, is_complex
+
+Rule = Callable[[Any, list[Any], types.Type], Any]
+FUNCTIONS: dict[Any, Rule] = {}
+"""The rules of functions of complex numbers, of (lowering, operands, Numba's type of the result)."""
+
+
+# ---- arrays of complex numbers as arrays of floats --------------------------------------------------------------
+
+
+def real_parts(array: np.ndarray) -> np.ndarray:
+    """Returns the view of an array of complex numbers whose last axis has the real and the imaginary part."""
+    return array[..., None].view(array.real.dtype)
+
+
+def complex_of_parts(array: np.ndarray) -> np.ndarray:
+    """Returns the view of complex numbers of an array whose last axis, which is contiguous, has the real and the imaginary part."""
+    return array.view(np.complex64 if array.dtype == np.float32 else np.complex128)[..., 0]
+
+
+def _view_of_memory(context, builder, source_type, target_type, value):  # type: ignore[no-untyped-def]
+    """Builds an array of other elements over the memory of an array, with an axis more or less at the end."""
+    source = make_array(source_type)(context, builder, value)
+    target = make_array(target_type)(context, builder)
+    shape = cgutils.unpack_tuple(builder, source.shape)
+    strides = cgutils.unpack_tuple(builder, source.strides)
+    size = context.get_abi_sizeof(context.get_data_type(target_type.dtype))
+    if target_type.ndim > source_type.ndim:
+        shape = [*shape, context.get_constant(types.intp, 2)]
+        strides = [*strides, context.get_constant(types.intp, size)]
+    else:
+        shape, strides = shape[:-1], strides[:-1]
+    populate_array(
+        target,
+        data=builder.bitcast(source.data, context.get_data_type(target_type.dtype).as_pointer()),
+        shape=cgutils.pack_array(builder, shape, ty=context.get_value_type(types.intp)),
+        strides=cgutils.pack_array(builder, strides, ty=context.get_value_type(types.intp)),
+        itemsize=context.get_constant(types.intp, size),
+        meminfo=source.meminfo,
+        parent=source.parent,
+    )
+    context.nrt.incref(builder, target_type, target._getvalue())
+    return target._getvalue()
+
+
+def _as_other_array(target_type: types.Array) -> Any:
+    @intrinsic
+    def other_array(typing, array):  # type: ignore[no-untyped-def]
+        def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            return _view_of_memory(context, builder, signature.args[0], target_type, arguments[0])
+
+        return target_type(array), build
+
+    return other_array
+
+
+@overload(real_parts)
+def _real_parts(array):  # type: ignore[no-untyped-def]
+    if isinstance(array, types.Array) and isinstance(array.dtype, types.Complex):
+        layout = "C" if array.layout == "C" else "A"
+        other_array = _as_other_array(types.Array(array.dtype.underlying_float, array.ndim + 1, layout))
+        return lambda array: other_array(array)
+    return None
+
+
+@overload(complex_of_parts)
+def _complex_of_parts(array):  # type: ignore[no-untyped-def]
+    if isinstance(array, types.Array) and isinstance(array.dtype, types.Float):
+        dtype = types.complex64 if array.dtype == types.float32 else types.complex128
+        other_array = _as_other_array(types.Array(dtype, array.ndim - 1, "C" if array.layout == "C" else "A"))
+        return lambda array: other_array(array)
+    return None
+
+
+# ---- slopes -------------------------------------------------------------------------------------------------------
+
+
+@numba.njit
+def quotient(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``x / y``, which raises nothing."""
+    return np.divide(x, y)
+
+
+@numba.njit
+def slope_of_tangent(z):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``tan`` at ``z``."""
+    if abs(z.imag) > 300.0:
+        return complex(0.0 * z.real, 0.0)
+    secant = quotient(1.0, cmath.cos(z))
+    return secant * secant
+
+
+@numba.njit
+def slope_of_arcsine(z):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``asin`` at ``z``, on the branch cuts on the side that the sign of 0 tells."""
+    return quotient(1.0, cmath.sqrt(complex(1.0 - z.real, -z.imag)) * cmath.sqrt(complex(1.0 + z.real, z.imag)))
+
+
+@numba.njit
+def slope_of_area_cosine(z):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``acosh`` at ``z``, on the branch cuts on the side that the sign of 0 tells."""
+    return quotient(1.0, cmath.sqrt(complex(z.real - 1.0, z.imag)) * cmath.sqrt(complex(z.real + 1.0, z.imag)))
+
+
+@numba.njit
+def times_i(z):  # type: ignore[no-untyped-def]
+    """Returns ``1j * z``."""
+    return complex(-z.imag, z.real)
+
+
+@numba.njit
+def slope_of_base(base, exponent):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``base ** exponent`` with respect to the base."""
+    if exponent == 0:
+        return 0.0 * base
+    return exponent * base ** (exponent - 1.0)
+
+
+@numba.njit
+def slope_of_exponent(base, power):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``power``, which is ``base ** exponent``, with respect to the exponent."""
+    if base == 0:
+        return 0.0 * base
+    return power * cmath.log(base)
+
+
+_SCOPE = {
+    **{name: getattr(cmath, name) for name in ("exp", "sin", "cos", "sinh", "cosh", "rect")},
+    **{
+        function.py_func.__name__: function
+        for function in (
+            *(quotient, slope_of_tangent, slope_of_arcsine, slope_of_area_cosine, slope_of_base, slope_of_exponent),
+            times_i,
+        )
+    },
+    "real_cos": math.cos,
+    "real_sin": math.sin,
+}
+"""The functions that the templates of slopes name."""
+
+_SLOPES = {
+    "exp": "{w}",
+    "exp2": f"({{w}} * {math.log(2.0)!r})",
+    "expm1": "{exp}({z})",
+    "log": "{quotient}(1.0, {z})",
+    "log2": f"{{quotient}}({1.0 / math.log(2.0)!r}, {{z}})",
+    "log10": f"{{quotient}}({1.0 / math.log(10.0)!r}, {{z}})",
+    "log1p": "{quotient}(1.0, 1.0 + {z})",
+    "sqrt": "{quotient}(0.5, {w})",
+    "sin": "{cos}({z})",
+    "cos": "(-{sin}({z}))",
+    "tan": "{slope_of_tangent}({z})",
+    "sinh": "{cosh}({z})",
+    "cosh": "{sinh}({z})",
+    "tanh": "{slope_of_tangent}({times_i}({z}))",
+    "asin": "{slope_of_arcsine}({z})",
+    "acos": "(-{slope_of_arcsine}({z}))",
+    "atan": "{quotient}(1.0, 1.0 + {z} * {z})",
+    "asinh": "{slope_of_arcsine}({times_i}({z}))",
+    "acosh": "{slope_of_area_cosine}({z})",
+    "atanh": "{quotient}(1.0, 1.0 - {z} * {z})",
+    "reciprocal": "(-{w} * {w})",
+}
+"""The derivatives of functions of ``{z}`` whose values are ``{w}``."""
+
+
+def _with_functions(lowering: Any, template: str, texts: dict[str, str]) -> str:
+    """Returns the text of a template, in which names in braces are those of ``texts`` or functions of ``_SCOPE``."""
+
+    def text(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in texts:
+            return texts[name]
+        return lowering.builder.bind(_SCOPE[name], name) if name in _SCOPE else match[0]  # type: ignore[no-any-return]
+
+    return re.sub(r"\{(\w+)\}", text, template)
+
+
+def _of_slopes(value: Any, *slopes: str) -> Rule:
+    """Returns the rule of a holomorphic function.
+
+    Args:
+        value: the function, or the template of an operator.
+        *slopes: the template of the derivative with respect to each operand.
+    """
+    names = ("z", "b")[: len(slopes)]
+
+    def rule(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+        builder, float_type = lowering.builder, type.underlying_float
+        numbers: list[Operand] = []
+        for operand in operands:
+            numbers += converted_parts(lowering, operand, float_type)
+        texts = {name: f"complex({{{2 * place}}}, {{{2 * place + 1}}})" for place, name in enumerate(names)}
+        count = len(numbers)
+        arguments = ", ".join(texts.values())
+        template = value if isinstance(value, str) else f"{builder.bind(value, value.__name__)}({arguments})"
+        text = _with_functions(lowering, template, texts)
+        values = [builder.compute(float_type, f"{text}.{part}", numbers, FUNCTION_COST) for part in ("real", "imag")]
+        texts["w"] = f"complex({{{count}}}, {{{count + 1}}})"
+        found = [_with_functions(lowering, slope, texts) for slope in slopes]
+        of_real: list[str | None] = []
+        of_imag: list[str | None] = []
+        for slope in found:
+            of_real += [f"({{g}} * {slope}.real)", f"(-{{g}} * {slope}.imag)"]
+            of_imag += [f"({{g}} * {slope}.imag)", f"({{g}} * {slope}.real)"]
+        return _with_partials(lowering, numbers, values, of_real, of_imag)
+
+    return rule
+
+
+def _with_partials(
+    lowering: Any, numbers: list[Operand], values: list[Scalar], of_real: list[str | None], of_imag: list[str | None]
+) -> Complex:
+    """Returns a complex number with the real and the imaginary part ``values``, whose derivatives with respect to ``numbers`` are texts.
+
+    The texts name the numbers by ``{0}``, ``{1}`` …, and the values by the numbers after these.
+    """
+    operands = [*numbers, *values]
+    float_type = values[0].type
+    parts = []
+    for place, texts in enumerate((of_real, of_imag)):
+        partials = [
+            (text if float_type == types.float64 or text is None else f"_{float_type}{text}")
+            if isinstance(number, Scalar) and number.is_real
+            else None
+            for text, number in zip(texts, numbers, strict=True)
+        ]
+        text = f"{{{len(numbers) + place}}}"
+        parts.append(lowering.builder.compute(float_type, text, operands, CHEAP_COST, [*partials, None, None]))
+    return Complex(*parts)
+
+
+# ---- numbers ------------------------------------------------------------------------------------------------------
+
+
+def converted_parts(lowering: Any, value: Any, float_type: types.Type) -> tuple[Operand, Operand]:
+    """Returns the real and the imaginary part of a number as floats of a type."""
+    if isinstance(value, Complex):
+        return lowering.cast(value.real, float_type), lowering.cast(value.imag, float_type)
+    return lowering.cast(value, float_type), Constant(0.0, float_type)
+
+
+def converted(lowering: Any, value: Any, type: types.Type) -> Complex:
+    """Returns a number as a complex number of ``type``."""
+    return Complex(*converted_parts(lowering, value, type.underlying_float))
+
+
+def rule(*functions: Any) -> Callable[[Rule], Rule]:
+    """Returns the decorator that makes a function the rule of ``functions``."""
+
+    def add(function: Rule) -> Rule:
+        FUNCTIONS.update(dict.fromkeys(functions, function))
+        return function
+
+    return add
+
+
+def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers an operator or function of numbers, some of which are complex, or whose result is.
+
+    Raises:
+        DifferentiationError: it has no rule.
+    """
+    if function not in FUNCTIONS:
+        raise _refused(lowering, function)
+    return FUNCTIONS[function](lowering, operands, type)
+
+
+def _refused(lowering: Any, function: Any) -> Exception:
+    return refuse(f"{describe(Static(function))} of complex numbers can't be differentiated", lowering.builder.location)
+
+
+def _by_parts(function: Any) -> Rule:
+    """Returns the rule of a function that is applied to the real and to the imaginary parts."""
+
+    def apply_to_parts(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+        float_type = type.underlying_float
+        pairs = [converted_parts(lowering, operand, float_type) for operand in operands]
+        return Complex(
+            *[lowering.apply(function, list(numbers), float_type) for numbers in zip(*pairs, strict=True)]
+        )
+
+    return apply_to_parts
+
+
+for _operator, _function in (
+    *((operator.add, np.add), (operator.sub, np.subtract)),
+    *((operator.neg, np.negative), (operator.pos, np.positive)),
+):
+    FUNCTIONS[_operator] = FUNCTIONS[_function] = _by_parts(_operator)
+
+
+@rule(operator.mul, np.multiply)
+def _product(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    float_type = type.underlying_float
+    (a, b), (c, d) = [converted_parts(lowering, operand, float_type) for operand in operands]
+
+    def times(x: Operand, y: Operand) -> Operand:
+        if is_constant(x, 0.0) or is_constant(y, 0.0):  # Numba multiplies, which gives the sign of 0; the derivative is 0
+            return lowering.builder.compute(float_type, "({0} * {1})", [x, y])  # type: ignore[no-any-return]
+        return lowering.apply(operator.mul, [x, y], float_type)  # type: ignore[no-any-return]
+
+    real = lowering.apply(operator.sub, [times(a, c), times(b, d)], float_type)
+    return Complex(real, lowering.apply(operator.add, [times(a, d), times(b, c)], float_type))
+
+
+@rule(np.square)
+def _square(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    return _product(lowering, operands * 2, type)
+
+
+_NUMPY_DIVISION = _of_slopes(np.divide, "{quotient}(1.0, {b})", "(-{quotient}({w}, {b}))")
+_DIVISION = _of_slopes("({z} / {b})", "{quotient}(1.0, {b})", "(-{quotient}({w}, {b}))")
+FUNCTIONS[np.divide] = _NUMPY_DIVISION
+
+
+@rule(operator.truediv)
+def _quotient(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers a division: one of numbers raises if the divisor is 0, one of arrays does not."""
+    return (_NUMPY_DIVISION if lowering.frame.is_internal else _DIVISION)(lowering, operands, type)
+
+
+_POWER_SLOPES = ("{slope_of_base}({z}, {b})", "{slope_of_exponent}({z}, {w})")
+FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _of_slopes("({z} ** {b})", *_POWER_SLOPES)
+FUNCTIONS[np.power] = _of_slopes(np.power, *_POWER_SLOPES)
+for _name, _slope in _SLOPES.items():
+    for _module, _prefix in ((cmath, ""), (np, "arc" if _name.startswith("a") else "")):
+        _function = getattr(_module, _prefix + _name.removeprefix("a") if _prefix else _name, None)
+        if _function is not None:
+            FUNCTIONS[_function] = _of_slopes(_function, _slope)
+
+
+_LOGARITHM = FUNCTIONS[cmath.log]
+
+
+@rule(cmath.log)
+def _log(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    logarithms = [_LOGARITHM(lowering, [operand], type) for operand in operands]
+    return logarithms[0] if len(operands) == 1 else _DIVISION(lowering, logarithms, type)
+
+
+@rule(np.conjugate)
+def _conjugate(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    (value,) = operands
+    return Complex(value.real, lowering.apply(operator.neg, [value.imag], value.imag.type))
+
+
+@rule(abs, np.absolute)
+def _modulus(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    (value,) = operands
+    return lowering.apply(math.hypot, [value.real, value.imag], type)
+
+
+@rule(cmath.phase)
+def _phase(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    (value,) = operands
+    return lowering.apply(math.atan2, [value.imag, value.real], type)
+
+
+@rule(cmath.polar)
+def _polar(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    return Items([_modulus(lowering, operands, type[0]), _phase(lowering, operands, type[1])], type)
+
+
+@rule(cmath.rect)
+def _rect(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    builder, float_type = lowering.builder, type.underlying_float
+    numbers = [lowering.cast(lowering.scalar(operand), float_type) for operand in operands]
+    name = builder.bind(cmath.rect, "rect")
+    texts = [f"{name}({{0}}, {{1}}).{part}" for part in ("real", "imag")]
+    values = [builder.compute(float_type, text, numbers, FUNCTION_COST) for text in texts]
+    cosine, sine = [_with_functions(lowering, f"({{g}} * {{real_{name}}}({{1}}))", {}) for name in ("cos", "sin")]
+    return _with_partials(lowering, numbers, values, [cosine, "(-{g} * {3})"], [sine, "({g} * {2})"])
+
+
+@rule(complex, np.complex64, np.complex128)
+def _complex(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    if len(operands) == 1:
+        return converted(lowering, operands[0], type)
+    return Complex(*[lowering.cast(lowering.scalar(operand), type.underlying_float) for operand in operands])
+
+
+@rule(np.real)
+def _real(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    return operands[0].real
+
+
+@rule(np.imag)
+def _imag(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    return operands[0].imag
+
+
+def _condition(of_part: Any, of_parts: Any) -> Rule:
+    """Returns the rule of a condition: ``of_part`` of the real and the imaginary parts, joined by ``of_parts``."""
+
+    def condition(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+        pairs = [
+            (operand.real, operand.imag) if isinstance(operand, Complex) else (operand, Constant(0.0, types.float64))
+            for operand in operands
+        ]
+        parts = [lowering.apply(of_part, list(numbers), type) for numbers in zip(*pairs, strict=True)]
+        return lowering.apply(of_parts, parts, type)
+
+    return condition
+
+
+for _functions, _of_part, _of_parts in (
+    ((operator.eq, np.equal), operator.eq, operator.and_),
+    ((operator.ne, np.not_equal), operator.ne, operator.or_),
+    ((bool,), bool, operator.or_),
+    ((operator.not_, np.logical_not), operator.not_, operator.and_),
+    ((cmath.isnan, np.isnan), math.isnan, operator.or_),
+    ((cmath.isinf, np.isinf), math.isinf, operator.or_),
+    ((cmath.isfinite, np.isfinite), math.isfinite, operator.and_),
+):
+    FUNCTIONS.update(dict.fromkeys(_functions, _condition(_of_part, _of_parts)))
+
+
+# ---- functions of arrays --------------------------------------------------------------------------------------------
+
+_GENERAL: frozenset[Any] = frozenset(
+    [
+        *(len, zip, enumerate, tuple, isinstance, sum, np.ndenumerate, np.nditer, operator.matmul, np.dot, np.outer),
+        *(np.sum, np.prod, np.mean, np.cumsum, np.cumprod, np.any, np.all, np.trace, np.where, np.select, np.diff),
+        *(np.zeros, np.zeros_like, np.empty, np.empty_like, np.ones, np.ones_like, np.full, np.full_like, np.array),
+        *(np.asarray, np.ascontiguousarray, np.copy, np.transpose, np.reshape, np.ravel, np.concatenate, np.stack),
+        *(np.hstack, np.vstack, np.dstack, np.column_stack, np.append, np.flip, np.flipud, np.fliplr, np.rot90),
+        *(np.atleast_1d, np.atleast_2d, np.atleast_3d, np.expand_dims, np.swapaxes, np.moveaxis, np.broadcast_to),
+        *(np.roll, np.repeat, np.tril, np.triu, np.diag, np.diagflat, np.take, np.fill_diagonal, np.count_nonzero),
+        *(np.linalg.norm, np.linalg.solve, np.linalg.inv, np.linalg.det, np.concat),
+    ]
+)
+"""The functions of arrays whose rules hold for complex numbers, too."""
+_GENERAL_METHODS = frozenset(
+    [
+        *("sum", "prod", "mean", "cumsum", "cumprod", "any", "all", "dot", "copy", "transpose", "reshape", "ravel"),
+        *("flatten", "astype", "item", "fill", "take", "repeat"),
+    ]
+)
+
+
+def call(
+    lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str
+) -> Any:
+    """Lowers the call of a function with complex arguments or a complex result; ``NotImplemented`` if the rule for real numbers holds.
+
+    Raises:
+        DifferentiationError: the function's rule holds for real numbers only.
+    """
+    if isinstance(function, np.ufunc) and len(arguments) > function.nin:
+        return NotImplemented
+    is_array = bool(arguments) and isinstance(arguments[0], View)
+    if function in (real_parts, complex_of_parts):
+        return arguments[0].real() if function is real_parts else arguments[0].complex()
+    if function in (np.real, np.imag) and is_array:
+        return view_rules.part(lowering.builder, arguments[0], (np.real, np.imag).index(function))
+    if function is np.vdot and not keywords:
+        first, second = arguments
+        conjugate = lowering.apply(np.conjugate, [first], lowering._types_of([first])[0]) if is_complex(first) else first
+        return lowering.call(np.dot, [conjugate, second], {}, type, hint)
+    if function in FUNCTIONS and not keywords:
+        return lowering.apply(function, arguments, type, hint)
+    has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)
+    if has_rule and function not in _GENERAL:
+        raise _refused(lowering, function)
+    return NotImplemented
+
+
+def call_method(lowering: Any, method: Method, arguments: list[Any], type: types.Type) -> Any:
+    """Lowers the call of a method with complex numbers; ``NotImplemented`` if the rule for real numbers holds.
+
+    Raises:
+        DifferentiationError: the method's rule holds for real numbers only.
+    """
+    if method.name in ("conj", "conjugate") and is_complex(method.owner):
+        return lowering.apply(np.conjugate, [method.owner], type)
+    if method.name == "item" and isinstance(method.owner, Complex):
+        return method.owner
+    if method.name not in _GENERAL_METHODS:
+        raise refuse(
+            f"the method {method.name} of complex numbers can't be differentiated", lowering.builder.location
+        )
+    return NotImplemented
