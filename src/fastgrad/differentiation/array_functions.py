@@ -233,9 +233,13 @@ def _full(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 @register(np.asarray, np.ascontiguousarray)
 def _as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers the array itself if it is one of the result's type, else a copy."""
-    if isinstance(arguments[0], View) and type_of(arguments[0]) == result_type:
-        return arguments[0]
-    return as_array(lowering, arguments, keywords, result_type)
+    array = arguments[0]
+    if isinstance(array, View) and type_of(array) == result_type:
+        return array
+    result = as_array(lowering, arguments, keywords, result_type)
+    if isinstance(array, View) and type_of(array).layout == "A":
+        lowering.result.note_copy(result.root, array.root, lowering.builder.location)
+    return result
 
 
 @register(np.array)

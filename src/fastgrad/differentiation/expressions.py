@@ -176,6 +176,9 @@ class Expressions:
             value = value.item
         if isinstance(value, Deferred):
             raise refuse(f"{value.reason}, which can't be differentiated", self.builder.location)
+        if isinstance(value, View):
+            layout = getattr(self.frame.function.types.get(variable.name), "layout", value.layout)
+            return View(value.root, value.starts, value.axes, layout)
         return value
 
     def scalar(self, value: Any) -> Operand:

@@ -22,7 +22,6 @@ from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
-    Axis,
     BeginLoop,
     Block,
     Branch,
@@ -335,8 +334,7 @@ class Lowering(Expressions):
     def _statement(self, label: int, statement: Any) -> None:
         builder, frame = self.builder, self.frame
         if isinstance(statement, ir.Assign):
-            value = self._assigned(statement.target.name, statement.value)
-            frame.values[statement.target.name] = self._with_numbas_layout(value, statement.target.name)
+            frame.values[statement.target.name] = self._assigned(statement.target.name, statement.value)
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
             self._set_item(statement)
         elif isinstance(statement, ir.SetAttr) and isinstance(self.value(statement.target), Fields):
@@ -360,15 +358,6 @@ class Lowering(Expressions):
             )
         elif not isinstance(statement, ir.Del):
             raise refuse(f"{type(statement).__name__} can't be differentiated: {statement}", self.builder.location)
-
-    def _with_numbas_layout(self, value: Any, name: str) -> Any:
-        """Returns a value; a view that Numba does not take for contiguous in C order is not so here, either."""
-        layout = getattr(self.frame.function.types.get(name), "layout", "C")
-        is_vector = isinstance(value, View) and len(value.axes) == 1 and layout == "F"
-        if isinstance(value, View) and layout != "C" and not is_vector and type_of(value).layout == "C":
-            axes = [Axis(axis.root_axis, axis.step, axis.size, has_step=True) for axis in value.axes]
-            return View(value.root, value.starts, axes)
-        return value
 
     def _branch(self, label: int, statement: ir.Branch) -> None:
         builder, frame = self.builder, self.frame

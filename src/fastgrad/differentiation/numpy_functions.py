@@ -409,9 +409,12 @@ def _ndenumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], 
 
 @register(np.nditer)
 def _nditer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if len(arguments) != 1 or not rank_of(arguments[0]) or type_of(arguments[0]).layout == "F":
+    if len(arguments) != 1 or not rank_of(arguments[0]):
         return NotImplemented
-    return _elements(lowering, arguments[0], lambda numbers, view: view)
+    array = arguments[0]
+    if result_type.layout == "F":
+        array = view_rules.transposed(array, list(range(rank_of(array)))[::-1])
+    return _elements(lowering, array, lambda numbers, view: view)
 
 
 # ---- random draws -----------------------------------------------------------------------------------------------
