@@ -255,8 +255,45 @@ def _product_in_place(x):
         lambda x: np.max(x[3:]) + x[0],
         lambda x: np.dot(x, x[:2]),
         lambda x: (x[:2].reshape(3, 1) * 1.0)[0, 0],
+        lambda x: np.concatenate((np.outer(x, x), np.outer(x, x[:2]))).sum(),
+        lambda x: np.stack((x, x[:2])).sum(),
+        lambda x: np.column_stack((x[:1], x)).sum(),
+        lambda x: np.interp(1.5, x, x[:2]),
+        lambda x: np.interp(x, x[3:], x[3:]).sum(),
+        lambda x: np.cov(x, x[:1])[0, 1],
+        lambda x: x.item(),
+        lambda x: np.repeat(x, np.array([1, 2])).sum(),
+        lambda x: np.take(x, int(x[2]) + 1),
+        lambda x: np.take(x, np.array([3])).sum(),
+        lambda x: (x[0], x[1])[int(x[2])],
+        lambda x: [x[0], x[1]][int(x[2])],
+        lambda x: np.linalg.solve(np.outer(x, x) + np.eye(3), x[:1])[0],
+        lambda x: np.linalg.cholesky(np.outer(x[:1], x))[0, 0],
+        lambda x: np.linalg.matrix_power(np.outer(x[:1], x), 0)[0, 0],
     ],
 )
 def test_wrong_sizes_raise(function):
-    with pytest.raises(ValueError, match=r"size|zero"):
+    with pytest.raises(
+        (ValueError, IndexError), match=r"size|zero|range|incompatible|empty|broadcast|square|index out"
+    ):
         value_and_gradients(numba.njit(function), (A.copy(),), 1.0)
+
+
+def test_a_wrong_number_of_variables_raises():
+    @numba.njit
+    def f(x):
+        first, second = x
+        return first * second
+
+    with pytest.raises(ValueError, match="sizes"):
+        value_and_gradients(f, (A.copy(),), 1.0)
+
+
+def test_a_division_by_zero_raises_though_nothing_uses_it():
+    @numba.njit
+    def f(x):
+        unused = x[0] / (x[1] - x[1])  # noqa: F841
+        return x[0]
+
+    with pytest.raises(ZeroDivisionError):
+        value_and_gradients(f, (A.copy(),), 1.0)

@@ -17,7 +17,13 @@ from numba.core import types
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.ir import INDEX, Constant, Operand, Scalar, View, index_constant, refuse
-from fastgrad.differentiation.loop_sources import element_loops, loops_from_source, reduction_loops, store_loops
+from fastgrad.differentiation.loop_sources import (
+    checked_first_index,
+    element_loops,
+    loops_from_source,
+    reduction_loops,
+    store_loops,
+)
 from fastgrad.differentiation.numpy_loops import choose, fmax, fmin, maximum, minimum
 from fastgrad.differentiation.scalar_rules import PARTIALS, WITHOUT_DERIVATIVE, rule_name
 from fastgrad.differentiation.values import Items, Iterable, Method, Range, Static, type_of
@@ -363,8 +369,12 @@ def _astype(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
 
 @register(method="item")
 def _item(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array = arguments[0]
-    return view_rules.load_element(lowering.builder, array, [index_constant(0)] * len(array.axes))
+    array, builder, first = arguments[0], lowering.builder, index_constant(0)
+    if not array.axes:
+        return view_rules.load_element(builder, array, [])
+    name, size = builder.bind(checked_first_index, "checked_first_index"), view_rules.size_of(builder, array)
+    check = builder.index(name + "({0})", size, is_natural=True)
+    return view_rules.load_element(builder, array, [check, *[first] * (len(array.axes) - 1)])
 
 
 @register(method="fill")

@@ -61,6 +61,8 @@ def solve_lower(a, b):
 
 def solve_matrix(a: 2, b: 2):
     """Returns the solution of ``a @ x = b``."""
+    if a.shape[0] != b.shape[0]:
+        raise np.linalg.LinAlgError("Incompatible array sizes, system is not dimensionally valid.")
     upper, x = a.copy(), b.copy()
     if eliminate(upper, x) == 0.0:
         raise np.linalg.LinAlgError("Matrix is singular to machine precision.")
@@ -104,6 +106,8 @@ def slogdet(a: 2):
 def cholesky(a: 2):
     """Returns the lower triangle whose product with its transpose is ``a``, of which only the lower triangle is read."""
     n = a.shape[0]
+    if a.shape[1] != n:
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square.")
     out = np.zeros((n, n))
     for j in range(n):
         for i in range(j, n):
@@ -121,6 +125,8 @@ def cholesky(a: 2):
 
 def matrix_power(a: 2, n: 0):
     """Returns the product of ``n`` equal matrices."""
+    if a.shape[0] != a.shape[1]:
+        raise ValueError("input must be a square array")
     base, result = a.copy(), np.eye(a.shape[0])
     if n < 0:
         base[:] = np.linalg.inv(a)
@@ -164,6 +170,8 @@ def orthogonalize(q, r):
 def least_squares(a, b):
     """Returns the shortest ``x`` for which ``a @ x - b`` is shortest, for ``a`` of full rank."""
     m, n = a.shape
+    if m != b.shape[0]:
+        raise np.linalg.LinAlgError("Incompatible array sizes, system is not dimensionally valid.")
     out = np.zeros((n, b.shape[1]))
     size = min(m, n)
     r = np.zeros((size, size))

@@ -22,8 +22,8 @@ from fastgrad.differentiation.array_functions import (
     register,
     selected,
 )
-from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, index_constant
-from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, draw_loops, element_loops
+from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, equal_operands, index_constant, refuse
+from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, common_size, draw_loops, element_loops
 from fastgrad.differentiation.values import Deferred, Items, Iterable, static_value, type_of
 from fastgrad.differentiation.views import FULL_SLICE, NEW_AXIS, Slice
 
@@ -191,6 +191,17 @@ def _join(lowering: Any, parts: list[View], axis: int, result_type: types.Type) 
     for part in parts:
         bounds.append(builder.index("({0} + {1})", bounds[-1], part.axes[axis].size))
     dims = [each.size for each in parts[0].axes]
+    common = builder.bind(common_size, "common_size")
+    for part in parts[1:]:
+        if rank_of(part) != len(dims):
+            raise refuse("arrays of different numbers of axes are joined", builder.location)
+        sizes = [each.size for each in part.axes]
+        dims = [
+            first
+            if equal_operands(first, second)
+            else builder.index(common + "({0}, {1})", first, second, is_natural=True)
+            for first, second in zip(dims, [*sizes[:axis], dims[axis], *sizes[axis + 1 :]], strict=True)
+        ]
     dims[axis] = bounds[-1]
     result = builder.allocate(result_type.dtype, dims, "empty")
     for part, start, stop in zip(parts, bounds, bounds[1:], strict=False):

@@ -12,6 +12,8 @@ import math
 import numba
 import numpy as np
 
+from fastgrad.differentiation.loop_sources import checked_index
+
 # ---- order ------------------------------------------------------------------------------------------------------
 
 
@@ -93,6 +95,8 @@ def median(a):
     """Returns the middle element, or the mean of the two middle ones; NaN if there is a NaN."""
     values = np.sort(a.ravel())
     n = values.shape[0]
+    if n == 0:
+        return np.nan
     if values[n - 1] != values[n - 1]:
         return values[n - 1]
     return values[n // 2] if n % 2 == 1 else (values[n // 2 - 1] + values[n // 2]) / 2
@@ -297,6 +301,8 @@ def allclose(a: 1, b: 1, rtol=1e-05, atol=1e-08):
 
 def cov(m: 1, y: 1):
     """Returns the covariance matrix of two vectors."""
+    if m.shape[0] != y.shape[0]:
+        raise ValueError("m and y have incompatible dimensions")
     first, second = m - np.mean(m), y - np.mean(y)
     scale = 1.0 / (m.shape[0] - 1)
     both = scale * np.dot(first, second)
@@ -392,6 +398,8 @@ def repeat_all(a, repeats: 0):
 def repeat_each(a, repeats: 1):
     """Returns each element as often as ``repeats`` says."""
     flat = a.ravel()
+    if flat.shape[0] != repeats.shape[0]:
+        raise ValueError("operands could not be broadcast together")
     out = np.empty(np.sum(repeats), a.dtype)
     n = 0
     for i in range(flat.shape[0]):
@@ -444,7 +452,8 @@ def diagflat(v, k=0):
 
 def take_number(a, indices: 0):
     """Returns an element of the flattened array."""
-    return a.ravel()[indices]
+    flat = a.ravel()
+    return flat[checked_index(indices, flat.shape[0])]
 
 
 def take(a, indices):
@@ -452,7 +461,7 @@ def take(a, indices):
     flat, places = a.ravel(), indices.ravel()
     out = np.empty(places.shape[0], a.dtype)
     for i in range(places.shape[0]):
-        out[i] = flat[places[i]]
+        out[i] = flat[checked_index(places[i], flat.shape[0])]
     return out.reshape(indices.shape)
 
 
@@ -521,6 +530,10 @@ def convolve(a: 1, v: 1, mode="full"):
 def interp_number(x: 0, xp: 1, fp: 1):
     """Returns the piecewise linear function through the points at ``x``."""
     n = xp.shape[0]
+    if n != fp.shape[0]:
+        raise ValueError("fp and xp are not of the same size.")
+    if n == 0:
+        raise ValueError("array of sample points is empty")
     if x != x:
         return x
     if x <= xp[0]:
@@ -533,8 +546,6 @@ def interp_number(x: 0, xp: 1, fp: 1):
 
 def interp(x: 1, xp: 1, fp: 1):
     """Returns the piecewise linear function through the points at the elements of ``x``."""
-    if xp.shape[0] != fp.shape[0]:
-        raise ValueError("fp and xp are not of the same size.")
     out = np.empty(x.shape[0])
     for i in range(x.shape[0]):
         out[i] = np.interp(x[i], xp, fp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families
@@ -33,6 +34,8 @@ from fastgrad.differentiation.ir import (
 )
 
 _COST_OF_EFFECTS = 10**6
+_RAISES = re.compile(r"checked_|common_size|list_position|size_of_some|number_of_optional|range_count")
+"""The functions whose calls may raise: they are needed though nothing uses their results."""
 _COST_OF_COPIES = 10**5
 """A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""
 
@@ -260,7 +263,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
         for statement in block.statements:
             if isinstance(statement, (Compute, Load, Size)):
                 definitions[statement.target] = statement
-                is_needed = isinstance(statement, Compute) and statement.cost >= _COST_OF_EFFECTS
+                is_needed = _has_effect(statement)
             elif isinstance(statement, (Allocate, Reshape)):
                 definitions[statement.root] = statement
                 is_needed = False
@@ -306,10 +309,16 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
     function.roots = [root for root in function.roots if root in used or root.kind == "parameter"]
 
 
+def _has_effect(statement: Statement) -> bool:
+    """True if a statement is needed even where its result is not: a random draw, a print, a test that may raise."""
+    return isinstance(statement, Compute) and (
+        statement.cost >= _COST_OF_EFFECTS or _RAISES.search(statement.text) is not None
+    )
+
+
 def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
     if isinstance(statement, (Compute, Load, Size)):
-        is_effect = isinstance(statement, Compute) and statement.cost >= _COST_OF_EFFECTS
-        return statement.target in used or is_effect
+        return statement.target in used or _has_effect(statement)
     if isinstance(statement, (Allocate, Reshape)):
         return statement.root in used
     if isinstance(statement, Call):

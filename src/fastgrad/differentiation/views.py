@@ -201,6 +201,8 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
                 "({0} if {0} >= 0 else {1} // {2})", size, total, others, cost=8, is_natural=True
             )
     unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
+    if len(unknown) > 1:
+        raise refuse("a reshape has several sizes of -1", builder.location)
     if unknown:
         known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
         dims[unknown[0]] = builder.index("({0} // {1})", total, known, cost=4, is_natural=True)
