@@ -71,26 +71,9 @@ _NEVER_AGAIN = 10**6
 
 
 RANDOM_DRAWS: frozenset[Any] = frozenset(
-    [
-        *(
-            np.random.random,
-            np.random.rand,
-            np.random.randn,
-            np.random.standard_normal,
-            np.random.normal,
-            np.random.uniform,
-        ),
-        *(np.random.randint, np.random.exponential, np.random.random_sample, np.random.seed),
-    ]
+    [np.random.random, np.random.random_sample, np.random.standard_normal, np.random.randint, np.random.seed]
 )
-
-
-_PARTIALS_OF_DRAWS: dict[Any, tuple[str, ...]] = {
-    np.random.normal: ("{g}", "({g} * (({r} - {0}) / {1}))"),
-    np.random.uniform: ("({g} * (1.0 - ({r} - {0}) / ({1} - {0})))", "({g} * (({r} - {0}) / ({1} - {0})))"),
-    np.random.exponential: ("({g} * ({r} / {0}))",),
-}
-"""The cotangents of the parameters of draws, which scale and shift one draw."""
+"""The draws that others are made of (``numpy_functions.py``): their results depend smoothly on no parameter."""
 
 
 MAX_DEPTH, MAX_CALLS = 64, 4_000
@@ -753,21 +736,14 @@ class Lowering(Expressions):
                 "a random draw of an array can't be differentiated: draw its elements in a loop", builder.location
             )
         operands = [self.scalar(value) for value in arguments]
+        if any(isinstance(operand, Scalar) and operand.is_real for operand in operands):
+            raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
         name = builder.bind(function, "draw")
         text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(operands)))})"
         if isinstance(type, types.NoneType):
             builder.compute(types.boolean, text, operands, _NEVER_AGAIN)
             return Static(None)
-        reals = [isinstance(operand, Scalar) and operand.is_real for operand in operands]
-        if any(reals) and function not in _PARTIALS_OF_DRAWS:
-            raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
-        texts = _PARTIALS_OF_DRAWS.get(function, ()) if any(reals) else ()
-        if texts and len(texts) != len(operands):
-            raise refuse(
-                "a random draw with some parameters left out can't be differentiated: give all", builder.location
-            )
-        partials = [text if is_real else None for text, is_real in zip(texts, reals, strict=False)]
-        return builder.compute(type, text, operands, _NEVER_AGAIN, partials or None)
+        return builder.compute(type, text, operands, _NEVER_AGAIN)
 
 
 builtin_type = type
@@ -786,6 +762,7 @@ def range_count(start, stop, step):  # type: ignore[no-untyped-def]
 KEPT_CALLS: set[Any] = {
     *(range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
     *(loop_sources.broadcast_size, loop_sources.broadcast_step, loop_sources.assigned_step, loop_sources.common_size),
-    *(loop_sources.size_of_some, loop_sources.checked_index, view_rules.checked_first_size),
+    *(loop_sources.size_of_some, loop_sources.checked_index, loop_sources.checked_first_index),
+    view_rules.checked_first_size,
 }
 """The functions of integers that are called, not inlined."""
