@@ -124,11 +124,69 @@ def large_norm(a):
     return np.linalg.norm(a * 1e200) * 1e-200
 
 
+@numba.njit
+def transpose_as_an_array(a):
+    m = np.outer(a, a)
+    b = np.asarray(m.T)
+    b[0, 1] = 5.0 * a[2]
+    return (m * m).sum()
+
+
+@numba.njit
+def contiguous_array_of_a_contiguous_slice(a):
+    b = np.ascontiguousarray(a[::1])
+    b[0] = 5.0 * a[2]
+    return (a * a).sum() + b.sum() * b[1]
+
+
+@numba.njit
+def contiguous_array_that_is_a_copy(a):
+    total, m = 0.0, np.zeros((3, 3))
+    for k in range(3):
+        m[:, k] = a * a[k]
+        column = np.ascontiguousarray(m[:, k])
+        total += (column * column * a).sum()
+    return total
+
+
+@numba.njit
+def ravel_of_a_row_of_a_transpose(a):
+    m = np.outer(a, a)
+    b = m.T[:, 1].ravel()
+    b[1] = 5.0 * a[2]
+    return (m * m).sum() + b.sum() * b[1]
+
+
+@numba.njit
+def ravel_of_a_slice_of_all_columns(a):
+    m = np.outer(a, a)
+    b = m[1:, :].ravel()
+    b[0] = 5.0 * a[2]
+    return (m * m).sum() + b.sum() * b[1]
+
+
+@numba.njit
+def weighted_by_order(m):
+    total, k = 0.0, 1.0
+    for x in np.nditer(m):
+        total += k * x.item() * x.item()
+        k += 1.0
+    return total
+
+
+@numba.njit
+def iteration_in_the_order_of_memory(a):
+    m = np.outer(a, np.array([1.0, 2.0]) * a[0])
+    return weighted_by_order(m.T) * a[1] + weighted_by_order(m) + weighted_by_order(m[:, 1:].T)
+
+
 FUNCTIONS = [value for value in list(globals().values()) if isinstance(value, numba.core.dispatcher.Dispatcher)]
 
 
 @pytest.mark.parametrize(
-    "function", [f for f in FUNCTIONS if f is not choice], ids=lambda function: function.py_func.__name__
+    "function",
+    [f for f in FUNCTIONS if f not in (choice, weighted_by_order)],
+    ids=lambda function: function.py_func.__name__,
 )
 def test_the_gradient_is_right_or_refused(function):
     try:
@@ -139,6 +197,18 @@ def test_the_gradient_is_right_or_refused(function):
     steps = 1e-5 * np.eye(len(A))
     expected = [(function(A + step) - function(A - step)) / 2e-5 for step in steps]
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_small_unsigned_integers_become_int64():
+    @numba.njit
+    def f(x, n):
+        below = n[0] + 0
+        return -below * x[0] + (n[1] - 0) * -(1 * n[2]) * x[1]
+
+    n = np.array([3, 2, 1], np.uint8)
+    value, gradient = fg.value_and_grad(f)(np.array([2.0, 5.0]), n)
+    assert value == -16.0
+    np.testing.assert_allclose(gradient, [-3.0, -2.0])
 
 
 def test_matrices_of_functions_that_write_their_arguments():
@@ -185,8 +255,45 @@ def _product_in_place(x):
         lambda x: np.max(x[3:]) + x[0],
         lambda x: np.dot(x, x[:2]),
         lambda x: (x[:2].reshape(3, 1) * 1.0)[0, 0],
+        lambda x: np.concatenate((np.outer(x, x), np.outer(x, x[:2]))).sum(),
+        lambda x: np.stack((x, x[:2])).sum(),
+        lambda x: np.column_stack((x[:1], x)).sum(),
+        lambda x: np.interp(1.5, x, x[:2]),
+        lambda x: np.interp(x, x[3:], x[3:]).sum(),
+        lambda x: np.cov(x, x[:1])[0, 1],
+        lambda x: x.item(),
+        lambda x: np.repeat(x, np.array([1, 2])).sum(),
+        lambda x: np.take(x, int(x[2]) + 1),
+        lambda x: np.take(x, np.array([3])).sum(),
+        lambda x: (x[0], x[1])[int(x[2])],
+        lambda x: [x[0], x[1]][int(x[2])],
+        lambda x: np.linalg.solve(np.outer(x, x) + np.eye(3), x[:1])[0],
+        lambda x: np.linalg.cholesky(np.outer(x[:1], x))[0, 0],
+        lambda x: np.linalg.matrix_power(np.outer(x[:1], x), 0)[0, 0],
     ],
 )
 def test_wrong_sizes_raise(function):
-    with pytest.raises(ValueError, match=r"size|zero"):
+    with pytest.raises(
+        (ValueError, IndexError), match=r"size|zero|range|incompatible|empty|broadcast|square|index out"
+    ):
         value_and_gradients(numba.njit(function), (A.copy(),), 1.0)
+
+
+def test_a_wrong_number_of_variables_raises():
+    @numba.njit
+    def f(x):
+        first, second = x
+        return first * second
+
+    with pytest.raises(ValueError, match="sizes"):
+        value_and_gradients(f, (A.copy(),), 1.0)
+
+
+def test_a_division_by_zero_raises_though_nothing_uses_it():
+    @numba.njit
+    def f(x):
+        unused = x[0] / (x[1] - x[1])  # noqa: F841
+        return x[0]
+
+    with pytest.raises(ZeroDivisionError):
+        value_and_gradients(f, (A.copy(),), 1.0)

@@ -18,7 +18,13 @@ from fastgrad.differentiation import complex_numbers
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.ir import INDEX, Constant, Operand, Scalar, View, index_constant, refuse
-from fastgrad.differentiation.loop_sources import element_loops, loops_from_source, reduction_loops, store_loops
+from fastgrad.differentiation.loop_sources import (
+    checked_first_index,
+    element_loops,
+    loops_from_source,
+    reduction_loops,
+    store_loops,
+)
 from fastgrad.differentiation.numpy_loops import choose, fmax, fmin, maximum, minimum
 from fastgrad.differentiation.scalar_rules import PARTIALS, WITHOUT_DERIVATIVE, rule_name
 from fastgrad.differentiation.values import Items, Iterable, Method, Range, Static, is_complex, type_of
@@ -243,9 +249,13 @@ def _full(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 @register(np.asarray, np.ascontiguousarray)
 def _as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers the array itself if it is one of the result's type, else a copy."""
-    if isinstance(arguments[0], View) and type_of(arguments[0]) == result_type:
-        return arguments[0]
-    return as_array(lowering, arguments, keywords, result_type)
+    array = arguments[0]
+    if isinstance(array, View) and type_of(array) == result_type:
+        return array
+    result = as_array(lowering, arguments, keywords, result_type)
+    if isinstance(array, View) and type_of(array).layout == "A":
+        lowering.result.note_copy(result.root, array.root, lowering.builder.location)
+    return result
 
 
 @register(np.array)
@@ -331,8 +341,12 @@ def _astype(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
 
 @register(method="item")
 def _item(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array = arguments[0]
-    return view_rules.load_element(lowering.builder, array, [index_constant(0)] * len(array.axes))
+    array, builder, first = arguments[0], lowering.builder, index_constant(0)
+    if not array.axes:
+        return view_rules.load_element(builder, array, [])
+    name, size = builder.bind(checked_first_index, "checked_first_index"), view_rules.size_of(builder, array)
+    check = builder.index(name + "({0})", size, is_natural=True)
+    return view_rules.load_element(builder, array, [check, *[first] * (len(array.axes) - 1)])
 
 
 @register(method="fill")

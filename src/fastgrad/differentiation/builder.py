@@ -102,12 +102,12 @@ class Builder:
         constants = [int(operand.value) for operand in operands if isinstance(operand, Constant)]
         if len(constants) == len(operands) and text in _FOLDED:
             return index_constant(_FOLDED[text](*constants))
-        if text == "({0} * {1})" and any(ir.is_constant(operand, 1) for operand in operands):
-            return operands[1] if ir.is_constant(operands[0], 1) else operands[0]
-        if text in ("({0} + {1})", "({0} - {1})") and ir.is_constant(operands[1], 0):
-            return operands[0]
-        if text == "({0} + {1})" and ir.is_constant(operands[0], 0):
-            return operands[1]
+        if text in _FOLDED and all(operand.type == ir.INDEX for operand in operands):
+            neutral = 1 if text == "({0} * {1})" else 0
+            if ir.is_constant(operands[1], neutral):
+                return operands[0]
+            if ir.is_constant(operands[0], neutral) and text != "({0} - {1})":
+                return operands[1]
         key = (text, *[operand.value if isinstance(operand, Constant) else operand for operand in operands])
         target = self._computed.get(key)
         if target is None:

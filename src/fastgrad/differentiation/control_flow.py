@@ -55,6 +55,17 @@ class ControlFlow:
         """True if a block may run more than once; False for None, the start of the function."""
         return block is not None and block in self._in_cycle
 
+    def reached_from(self, block: Block) -> set[Block]:
+        """Returns the blocks that may run after a block; the block itself if it may run again."""
+        reached: set[Block] = set()
+        pending = block.successors
+        while pending:
+            current = pending.pop()
+            if current not in reached:
+                reached.add(current)
+                pending += current.successors
+        return reached
+
     def nearest_dominators(self, block: Block) -> list[Block]:
         """Returns the dominators of a block other than itself, the nearest first."""
         return sorted(self.dominators[block] - {block}, key=self.position, reverse=True)

@@ -30,6 +30,7 @@ from fastgrad.differentiation.ir import (
     is_constant,
     refuse,
 )
+from fastgrad.differentiation.loop_sources import checked_index, common_size
 from fastgrad.differentiation.values import (
     Complex,
     Deferred,
@@ -178,6 +179,9 @@ class Expressions:
             value = value.item
         if isinstance(value, Deferred):
             raise refuse(f"{value.reason}, which can't be differentiated", self.builder.location)
+        if isinstance(value, View):
+            layout = getattr(self.frame.function.types.get(variable.name), "layout", value.layout)
+            return View(value.root, value.starts, value.axes, value.parts, layout)
         return value
 
     def scalar(self, value: Any) -> Operand:
@@ -474,9 +478,15 @@ class Expressions:
     def _expression_exhaust_iter(self, name: str, value: ir.Expr) -> Any:
         result = self.value(value.value)
         if isinstance(result, Items):
+            if len(result.values) != value.count:
+                raise refuse(
+                    f"{len(result.values)} items are unpacked to {value.count} variables", self.builder.location
+                )
             return result
         (result,) = containers.as_arrays(self, [result])
         if isinstance(result, View):
+            check = self.builder.bind(common_size, "common_size")
+            self.builder.index(check + "({0}, {1})", result.axes[0].size, index_constant(value.count))
             first = [
                 view_rules.subview(self.builder, result, [index_constant(number)]) for number in range(value.count)
             ]
@@ -499,7 +509,13 @@ class Expressions:
                 items = container.values[index]
                 return Items(items, types.Tuple([type_of(item) for item in items]))
             if not isinstance(index, int):
-                return self.selected_item(container, self.scalar(self.value(value.index)), self._type(name))
+                check = self.builder.bind(checked_index, "checked_index")
+                size = index_constant(len(container.values))
+                operand = self.scalar(self.value(value.index))
+                position = self.builder.index(check + "({0}, {1})", operand, size, is_natural=True)
+                return self.selected_item(container, position, self._type(name))
+            if not -len(container.values) <= index < len(container.values):
+                raise refuse("an index is out of range", self.builder.location)
             return container.values[index]
         if isinstance(container, NumberList):
             return containers.item(self, container, self._indices(value)[0], self._type(name))

@@ -129,13 +129,11 @@ class Axis:
         root_axis: the axis of the root that it runs along. None for an axis that repeats one element.
         step: how far one step of it goes along the root's axis.
         size: the number of elements.
-        has_step: whether a slice with a step made it: then Numba takes no view of it for contiguous.
     """
 
-    __slots__ = ("has_step", "root_axis", "size", "step")
+    __slots__ = ("root_axis", "size", "step")
 
-    def __init__(self, root_axis: int | None, step: Operand, size: Operand, has_step: bool = False) -> None:
-        self.has_step = has_step
+    def __init__(self, root_axis: int | None, step: Operand, size: Operand) -> None:
         self.root_axis = root_axis
         self.step = step
         self.size = size
@@ -150,15 +148,24 @@ class View:
         axes: the view's own axes.
         parts: of an array of complex numbers the axis of size 2 along which their real and imaginary parts are; else None. The
             intermediate representation has no such views.
+        layout: that of Numba's type of the variable that the view belongs to, which decides what is copied; None where there is no variable.
     """
 
-    __slots__ = ("axes", "parts", "root", "starts")
+    __slots__ = ("axes", "layout", "parts", "root", "starts")
 
-    def __init__(self, root: Root, starts: list[Operand], axes: list[Axis], parts: Axis | None = None) -> None:
+    def __init__(
+        self,
+        root: Root,
+        starts: list[Operand],
+        axes: list[Axis],
+        parts: Axis | None = None,
+        layout: str | None = None,
+    ) -> None:
         self.root = root
         self.starts = starts
         self.axes = axes
         self.parts = parts
+        self.layout = layout
 
     @classmethod
     def whole(cls, root: Root, dtype: types.Type | None = None) -> View:
@@ -176,7 +183,10 @@ class View:
 
     def real(self) -> View:
         """Returns an array of complex numbers as one of floats with one more axis, the last; other arrays as they are."""
-        return self if self.parts is None else View(self.root, self.starts, [*self.axes, self.parts])
+        if self.parts is None:
+            return self
+        layout = self.layout if self.layout in (None, "C") else "A"
+        return View(self.root, self.starts, [*self.axes, self.parts], layout=layout)
 
     def complex(self) -> View:
         """Returns an array of floats, whose last axis has real and imaginary parts, as one of complex numbers."""
@@ -185,10 +195,7 @@ class View:
     def is_whole(self) -> bool:
         """True if the view has the root's elements in the root's order."""
         return len(self.axes) == len(self.starts) and all(
-            axis.root_axis == number
-            and is_constant(axis.step, 1)
-            and axis.size is self.root.dims[number]
-            and not axis.has_step
+            axis.root_axis == number and is_constant(axis.step, 1) and axis.size is self.root.dims[number]
             for number, axis in enumerate(self.axes)
         )
 
@@ -492,6 +499,8 @@ class Function:
         blocks: in an order in which each block comes after those that dominate it.
         scalars, roots: all of them.
         globals: values that the text names.
+        copies: the copies of arrays for which Numba takes the arrays themselves if they are contiguous. Of each the copy, the array, the stores that fill
+            the copy, and the place.
         result: the structure of the result: a Numba type.
     """
 
@@ -508,7 +517,18 @@ class Function:
         self.roots: list[Root] = []
         self.counters: list[Counter] = []
         self.globals: dict[str, Any] = {}
+        self.copies: list[tuple[Root, Root, set[Statement], Location]] = []
         self.result: types.Type = types_none
+
+    def note_copy(self, copy: Root, source: Root, location: Location) -> None:
+        """Notes a copy for which Numba may take the array itself."""
+        stores = {
+            statement
+            for block in self.blocks
+            for statement in block.statements
+            if isinstance(statement, Store) and statement.root is copy
+        }
+        self.copies.append((copy, source, stores, location))
 
 
 types_none = types.none

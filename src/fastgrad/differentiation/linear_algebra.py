@@ -289,6 +289,8 @@ _rule(np.linalg.pinv, pinv_adjoint, pinv_tangent)
 
 def matrix_power(a: 2, n: 0):
     """Returns the product of ``n`` equal matrices."""
+    if a.shape[0] != a.shape[1]:
+        raise ValueError("input must be a square array")
     base, result = a.copy(), np.eye(a.shape[0])
     if n < 0:
         base[:] = np.linalg.inv(a)

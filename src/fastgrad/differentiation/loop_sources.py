@@ -56,6 +56,14 @@ def size_of_some(size):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
+def checked_first_index(size):  # type: ignore[no-untyped-def]
+    """Returns 0, the index of the only element of an array of ``size`` elements."""
+    if size != 1:
+        raise ValueError("item(): can only convert an array of size 1 to a Python scalar")
+    return 0
+
+
+@numba.njit
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index within an axis; negative ones count from the end."""
     if index < -size or index >= size:

@@ -25,7 +25,6 @@ from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
-    Axis,
     BeginLoop,
     Block,
     Branch,
@@ -78,26 +77,9 @@ _NEVER_AGAIN = 10**6
 
 
 RANDOM_DRAWS: frozenset[Any] = frozenset(
-    [
-        *(
-            np.random.random,
-            np.random.rand,
-            np.random.randn,
-            np.random.standard_normal,
-            np.random.normal,
-            np.random.uniform,
-        ),
-        *(np.random.randint, np.random.exponential, np.random.random_sample, np.random.seed),
-    ]
+    [np.random.random, np.random.random_sample, np.random.standard_normal, np.random.randint, np.random.seed]
 )
-
-
-_PARTIALS_OF_DRAWS: dict[Any, tuple[str, ...]] = {
-    np.random.normal: ("{g}", "({g} * (({r} - {0}) / {1}))"),
-    np.random.uniform: ("({g} * (1.0 - ({r} - {0}) / ({1} - {0})))", "({g} * (({r} - {0}) / ({1} - {0})))"),
-    np.random.exponential: ("({g} * ({r} / {0}))",),
-}
-"""The cotangents of the parameters of draws, which scale and shift one draw."""
+"""The draws that others are made of (``numpy_functions.py``): their results depend smoothly on no parameter."""
 
 
 MAX_DEPTH, MAX_CALLS = 64, 4_000
@@ -346,8 +328,7 @@ class Lowering(Expressions):
     def _statement(self, label: int, statement: Any) -> None:
         builder, frame = self.builder, self.frame
         if isinstance(statement, ir.Assign):
-            value = self._assigned(statement.target.name, statement.value)
-            frame.values[statement.target.name] = self._with_numbas_layout(value, statement.target.name)
+            frame.values[statement.target.name] = self._assigned(statement.target.name, statement.value)
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
             self._set_item(statement)
         elif isinstance(statement, ir.SetAttr) and isinstance(self.value(statement.target), Fields):
@@ -371,15 +352,6 @@ class Lowering(Expressions):
             )
         elif not isinstance(statement, ir.Del):
             raise refuse(f"{type(statement).__name__} can't be differentiated: {statement}", self.builder.location)
-
-    def _with_numbas_layout(self, value: Any, name: str) -> Any:
-        """Returns a value; a view that Numba does not take for contiguous in C order is not so here, either."""
-        layout = getattr(self.frame.function.types.get(name), "layout", "C")
-        is_vector = isinstance(value, View) and len(value.axes) == 1 and layout == "F"
-        if isinstance(value, View) and layout != "C" and not is_vector and type_of(value).layout == "C":
-            axes = [Axis(axis.root_axis, axis.step, axis.size, has_step=True) for axis in value.axes]
-            return View(value.root, value.starts, axes, value.parts)
-        return value
 
     def _branch(self, label: int, statement: ir.Branch) -> None:
         builder, frame = self.builder, self.frame
@@ -812,21 +784,14 @@ class Lowering(Expressions):
                 "a random draw of an array can't be differentiated: draw its elements in a loop", builder.location
             )
         operands = [self.scalar(value) for value in arguments]
+        if any(isinstance(operand, Scalar) and operand.is_real for operand in operands):
+            raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
         name = builder.bind(function, "draw")
         text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(operands)))})"
         if isinstance(type, types.NoneType):
             builder.compute(types.boolean, text, operands, _NEVER_AGAIN)
             return Static(None)
-        reals = [isinstance(operand, Scalar) and operand.is_real for operand in operands]
-        if any(reals) and function not in _PARTIALS_OF_DRAWS:
-            raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
-        texts = _PARTIALS_OF_DRAWS.get(function, ()) if any(reals) else ()
-        if texts and len(texts) != len(operands):
-            raise refuse(
-                "a random draw with some parameters left out can't be differentiated: give all", builder.location
-            )
-        partials = [text if is_real else None for text, is_real in zip(texts, reals, strict=False)]
-        return builder.compute(type, text, operands, _NEVER_AGAIN, partials or None)
+        return builder.compute(type, text, operands, _NEVER_AGAIN)
 
 
 builtin_type = type
@@ -845,6 +810,7 @@ def range_count(start, stop, step):  # type: ignore[no-untyped-def]
 KEPT_CALLS: set[Any] = {
     *(range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
     *(loop_sources.broadcast_size, loop_sources.broadcast_step, loop_sources.assigned_step, loop_sources.common_size),
-    *(loop_sources.size_of_some, loop_sources.checked_index, view_rules.checked_first_size),
+    *(loop_sources.size_of_some, loop_sources.checked_index, loop_sources.checked_first_index),
+    view_rules.checked_first_size,
 }
 """The functions of integers that are called, not inlined."""

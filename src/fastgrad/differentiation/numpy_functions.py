@@ -22,8 +22,8 @@ from fastgrad.differentiation.array_functions import (
     register,
     selected,
 )
-from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, index_constant
-from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, draw_loops
+from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, equal_operands, index_constant, refuse
+from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, common_size, draw_loops
 from fastgrad.differentiation.values import Deferred, Items, Iterable, static_value, type_of
 from fastgrad.differentiation.views import FULL_SLICE, NEW_AXIS, Slice
 
@@ -129,6 +129,17 @@ def _join(lowering: Any, parts: list[View], axis: int, result_type: types.Type) 
     for part in parts:
         bounds.append(builder.index("({0} + {1})", bounds[-1], part.axes[axis].size))
     dims = [each.size for each in parts[0].axes]
+    common = builder.bind(common_size, "common_size")
+    for part in parts[1:]:
+        if rank_of(part) != len(dims):
+            raise refuse("arrays of different numbers of axes are joined", builder.location)
+        sizes = [each.size for each in part.axes]
+        dims = [
+            first
+            if equal_operands(first, second)
+            else builder.index(common + "({0}, {1})", first, second, is_natural=True)
+            for first, second in zip(dims, [*sizes[:axis], dims[axis], *sizes[axis + 1 :]], strict=True)
+        ]
     dims[axis] = bounds[-1]
     result = builder.allocate(result_type.dtype, dims, "empty")
     for part, start, stop in zip(parts, bounds, bounds[1:], strict=False):
@@ -300,9 +311,12 @@ def _ndenumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], 
 
 @register(np.nditer)
 def _nditer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if len(arguments) != 1 or not rank_of(arguments[0]) or type_of(arguments[0]).layout == "F":
+    if len(arguments) != 1 or not rank_of(arguments[0]):
         return NotImplemented
-    return _elements(lowering, arguments[0], lambda numbers, view: view)
+    array = arguments[0]
+    if result_type.layout == "F":
+        array = view_rules.transposed(array, list(range(rank_of(array)))[::-1])
+    return _elements(lowering, array, lambda numbers, view: view)
 
 
 # ---- random draws -----------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ import math
 import numba
 import numpy as np
 
+from fastgrad.differentiation.loop_sources import checked_index
+
 # ---- order ------------------------------------------------------------------------------------------------------
 
 
@@ -86,6 +88,8 @@ def median(a):
     """Returns the middle element, or the mean of the two middle ones; NaN if there is a NaN."""
     values = np.sort(a.ravel())
     n = values.shape[0]
+    if n == 0:
+        return np.nan
     if values[n - 1] != values[n - 1]:
         return values[n - 1]
     return values[n // 2] if n % 2 == 1 else (values[n // 2 - 1] + values[n // 2]) / 2
@@ -261,7 +265,8 @@ def triu(m: 2, k=0):
 
 def take_number(a, indices: 0):
     """Returns an element of the flattened array."""
-    return a.ravel()[indices]
+    flat = a.ravel()
+    return flat[checked_index(indices, flat.shape[0])]
 
 
 def take(a, indices):
@@ -269,7 +274,7 @@ def take(a, indices):
     flat, places = a.ravel(), indices.ravel()
     out = np.empty(places.shape[0], a.dtype)
     for i in range(places.shape[0]):
-        out[i] = flat[places[i]]
+        out[i] = flat[checked_index(places[i], flat.shape[0])]
     return out.reshape(indices.shape)
 
 
@@ -324,6 +329,10 @@ def convolve(a: 1, v: 1, mode="full"):
 def interp_number(x: 0, xp: 1, fp: 1):
     """Returns the piecewise linear function through the points at ``x``."""
     n = xp.shape[0]
+    if n != fp.shape[0]:
+        raise ValueError("fp and xp are not of the same size.")
+    if n == 0:
+        raise ValueError("array of sample points is empty")
     if x != x:
         return x
     if x <= xp[0]:
@@ -336,8 +345,6 @@ def interp_number(x: 0, xp: 1, fp: 1):
 
 def interp(x: 1, xp: 1, fp: 1):
     """Returns the piecewise linear function through the points at the elements of ``x``."""
-    if xp.shape[0] != fp.shape[0]:
-        raise ValueError("fp and xp are not of the same size.")
     out = np.empty(x.shape[0])
     for i in range(x.shape[0]):
         out[i] = np.interp(x[i], xp, fp)

@@ -574,16 +574,9 @@ class ReverseMode(Emitter):
 
     def _written_from(self, block: Block) -> set[Root]:
         """Returns the memory that is written in a block or after it."""
-        reached: set[Block] = set()
-        pending = [block]
-        while pending:
-            current = pending.pop()
-            if current not in reached:
-                reached.add(current)
-                pending += current.successors
         return {
             statement.root.memory
-            for current in reached
+            for current in self.flow.reached_from(block) | {block}
             for statement in current.statements
             if isinstance(statement, Store)
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families
@@ -33,6 +34,8 @@ from fastgrad.differentiation.ir import (
 )
 
 _COST_OF_EFFECTS = 10**6
+_RAISES = re.compile(r"checked_|common_size|list_position|size_of_some|number_of_optional|range_count")
+"""The functions whose calls may raise: they are needed though nothing uses their results."""
 _COST_OF_COPIES = 10**5
 """A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""
 
@@ -45,6 +48,34 @@ def simplify(function: Function) -> None:
     _merge_chains(function)
     _copy_at_exits(function)
     _spread_writes(function)
+    _check_copies(function)
+
+
+def _check_copies(function: Function) -> None:
+    """Refuses copies, for which Numba takes the arrays themselves if they are contiguous, where that makes a difference."""
+    if not function.copies:
+        return
+    flow, families = ControlFlow(function), memory_families(function)
+    live = flow.live_arrays()
+    for copy, source, stores, location in function.copies:
+        if copy not in families or copy.block not in live:
+            continue
+        of_copy, of_source = families[copy], families[source.memory]
+        allocation = next(i for i, each in enumerate(copy.block.statements) if getattr(each, "root", None) is copy)
+        reached = flow.reached_from(copy.block)
+        for block in reached | {copy.block}:
+            statements = block.statements if block in reached else block.statements[allocation:]
+            for statement in statements:
+                if not isinstance(statement, Store) or statement in stores:
+                    continue
+                memory, alive = statement.root.memory, live[block]
+                if block is copy.block:
+                    alive = alive | {copy, source.memory}
+                if (memory in of_copy and alive & of_source) or (memory in of_source and alive & of_copy):
+                    raise refuse(
+                        "this array is another name of its argument if that is contiguous, and else a copy, one of which is written: use copy()",
+                        location,
+                    )
 
 
 def _spread_writes(function: Function) -> None:
@@ -114,8 +145,8 @@ def _replace_trivial_phis(function: Function) -> None:
 def _final_value(value, final):  # type: ignore[no-untyped-def]
     """Returns a number or a view with its numbers replaced. Several places share a view, so the result is a new one."""
     if isinstance(value, View):
-        axes = [Axis(axis.root_axis, final(axis.step), final(axis.size), axis.has_step) for axis in value.axes]
-        return View(value.root, [final(start) for start in value.starts], axes)
+        axes = [Axis(axis.root_axis, final(axis.step), final(axis.size)) for axis in value.axes]
+        return View(value.root, [final(start) for start in value.starts], axes, layout=value.layout)
     return final(value)
 
 
@@ -232,7 +263,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
         for statement in block.statements:
             if isinstance(statement, (Compute, Load, Size)):
                 definitions[statement.target] = statement
-                is_needed = isinstance(statement, Compute) and statement.cost >= _COST_OF_EFFECTS
+                is_needed = _has_effect(statement)
             elif isinstance(statement, (Allocate, Reshape)):
                 definitions[statement.root] = statement
                 is_needed = False
@@ -278,10 +309,16 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
     function.roots = [root for root in function.roots if root in used or root.kind == "parameter"]
 
 
+def _has_effect(statement: Statement) -> bool:
+    """True if a statement is needed even where its result is not: a random draw, a print, a test that may raise."""
+    return isinstance(statement, Compute) and (
+        statement.cost >= _COST_OF_EFFECTS or _RAISES.search(statement.text) is not None
+    )
+
+
 def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
     if isinstance(statement, (Compute, Load, Size)):
-        is_effect = isinstance(statement, Compute) and statement.cost >= _COST_OF_EFFECTS
-        return statement.target in used or is_effect
+        return statement.target in used or _has_effect(statement)
     if isinstance(statement, (Allocate, Reshape)):
         return statement.root in used
     if isinstance(statement, Call):

@@ -162,7 +162,7 @@ def type_of(value: Any) -> types.Type:
         return types.unliteral(value.type)
     if isinstance(value, View):
         real = value.real()
-        layout = value.root.type.layout if real.is_whole() else "C" if _is_row(real) else "A"
+        layout = value.layout or (value.root.type.layout if real.is_whole() else "C" if _is_row(real) else "A")
         return types.Array(value.dtype, len(value.axes), layout)
     if isinstance(value, Items):
         items = [type_of(item) for item in value.values]
@@ -198,7 +198,6 @@ def _is_row(view: View) -> bool:
         axis.root_axis is not None
         and axis.root_axis == root.type.ndim - rank + number
         and is_constant(axis.step, 1)
-        and not axis.has_step
         and (axis.size is root.dims[axis.root_axis] or number == 0)
         for number, axis in enumerate(view.axes)
     )

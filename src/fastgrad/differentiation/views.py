@@ -116,14 +116,13 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
     step = 1 if index.step is None else index.step.value if isinstance(index.step, Constant) else None
     if step is None or step == 0:
         raise refuse("a slice with a step that is no constant can't be differentiated", builder.location)
-    has_step = axis.has_step or index.step is not None
     if step == 1:
         if index.start is None and index.stop is None:
-            return index_constant(0), Axis(axis.root_axis, axis.step, axis.size, has_step)
+            return index_constant(0), Axis(axis.root_axis, axis.step, axis.size)
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
         size = stop if is_constant(start, 0) else builder.index("max({1} - {0}, 0)", start, stop, is_natural=True)
-        return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size, has_step)
+        return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
     if step > 0:
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
@@ -136,7 +135,7 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
     distance = index_constant(abs(step))
     size = builder.index("(({0} + {1} - 1) // {1})", extent, distance, cost=4, is_natural=True)
     new_step = builder.index("({0} * {1})", axis.step, index_constant(step))
-    return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size, True)
+    return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
 
 
 def _bound(builder: Builder, bound: Operand | None, size: Operand, default: Operand) -> Operand:
@@ -171,7 +170,7 @@ def part(builder: Builder, view: View, number: int) -> View:
     assert axis.root_axis is not None
     if number == 1:
         starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], axis.step)
-    return View(view.root, starts, view.axes)
+    return View(view.root, starts, view.axes, layout="A")
 
 
 def load_element(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar | Complex:
@@ -210,7 +209,7 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
         dims: the new sizes.
         is_contiguous: whether Numba's type says that the view is contiguous in C order.
     """
-    if not is_contiguous:
+    if not is_contiguous or view.root.type.layout != "C":
         raise refuse(
             "a reshape of an array that is not contiguous can't be differentiated; copy it first", builder.location
         )
@@ -225,6 +224,8 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
                 "({0} if {0} >= 0 else {1} // {2})", size, total, others, cost=8, is_natural=True
             )
     unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
+    if len(unknown) > 1:
+        raise refuse("a reshape has several sizes of -1", builder.location)
     if unknown:
         known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
         dims[unknown[0]] = builder.index("({0} // {1})", total, known, cost=4, is_natural=True)
