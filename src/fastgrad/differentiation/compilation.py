@@ -28,6 +28,7 @@ from fastgrad.differentiation.disk_cache import (
     type_text,
 )
 from fastgrad.differentiation.jumps import DirectJumps
+from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
@@ -152,16 +153,33 @@ def stub_of(function: FunctionType, prefix: str, more: Sequence[str] = ()) -> Fu
 
 
 def wrapped_function(function: Any, owner: str) -> FunctionType:
-    """Returns the Python function of ``function``, which may be one that Numba compiled, or a derivative."""
+    """Returns the Python function of ``function``, which may be one that Numba compiled, or a derivative.
+
+    Raises:
+        TypeError: it is no function whose calls return a value, or its parameters have no fixed number.
+    """
     if isinstance(function, DerivedDispatcher):
         return _caller_of(function)
     python_function = getattr(function, "py_func", function)
     if not isinstance(python_function, FunctionType):
-        raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
-    kinds = {parameter.kind for parameter in inspect.signature(python_function).parameters.values()}
-    if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
-        raise TypeError(f"{owner}: {python_function.__name__} takes *args or **kwargs. Give each parameter a name.")
+        raise TypeError(
+            f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}. Write a function that calls it."
+        )
+    name = python_function.__name__
+    if python_function.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        raise TypeError(f"{owner}: {name} is a generator or a coroutine, which returns no value. Return one.")
+    if {parameter.kind for parameter in inspect.signature(python_function).parameters.values()} & _REFUSED_PARAMETERS:
+        raise TypeError(
+            f"{owner}: {name} takes *args, **kwargs or keyword-only arguments. Give each parameter a name before any *."
+        )
     return python_function
+
+
+_REFUSED_PARAMETERS = {
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+}
 
 
 @functools.lru_cache(maxsize=256)
@@ -178,16 +196,78 @@ def parameter_names(function: FunctionType) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-def parameter_positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
-    """Returns the numbers of the parameters that ``argnums`` names."""
-    count = len(inspect.signature(function).parameters)
-    numbers: tuple[Any, ...] = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not -count <= number < count:
-            raise ValueError(
-                f"{owner}: argnums is {argnums!r}, but {function.__name__} has {count} parameters: use numbers from 0 to {count - 1}."
-            )
-    numbers = tuple(int(number) % count for number in numbers)
-    if len(set(numbers)) != len(numbers) or not numbers:
+def is_number(argnums: Any) -> bool:
+    """True if ``argnums`` is one number, not several."""
+    return isinstance(argnums, (int, np.integer)) and not isinstance(argnums, bool)
+
+
+def parameter_positions(argnums: Any, function: FunctionType, owner: str, is_single: bool = False) -> tuple[int, ...]:
+    """Returns the numbers of the parameters that ``argnums`` names.
+
+    Args:
+        argnums: a number, or a tuple or list of numbers.
+        function: has the parameters.
+        owner: the transformation's name, for errors.
+        is_single: whether only one number will do.
+
+    Raises:
+        ValueError: these are no numbers of parameters, or one comes twice.
+    """
+    count = len(parameter_names(function))
+    if count == 0:
+        raise ValueError(
+            f"{owner}: {function.__name__} has no parameters: give it those to differentiate with respect to."
+        )
+    numbers = (argnums,) if is_number(argnums) else tuple(argnums) if isinstance(argnums, (tuple, list)) else (None,)
+    if not all(is_number(number) and -count <= number < count for number in numbers):
+        raise ValueError(
+            f"{owner}: argnums is {argnums!r}, but {function.__name__} has {count} parameters: use numbers from 0 to {count - 1}."
+        )
+    positions = tuple(int(number) % count for number in numbers)
+    if len(set(positions)) != len(positions) or not positions:
         raise ValueError(f"{owner}: argnums is {argnums!r}: use different numbers, at least one.")
-    return numbers
+    if is_single and not is_number(argnums):
+        raise ValueError(f"{owner}: argnums is {argnums!r}: use one number, and a call for each of several.")
+    return positions
+
+
+def place(function: FunctionType) -> str:
+    """Returns the file and the line of a function."""
+    return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+
+
+def is_differentiable(type: types.Type) -> bool:
+    """True for floats, arrays of floats, and tuples with one of these."""
+    type = types.unliteral(type)
+    if isinstance(type, types.BaseTuple):
+        return any(map(is_differentiable, type))
+    type = type.dtype if isinstance(type, types.Array) else type
+    return isinstance(type, types.Float) and type != types.float16
+
+
+def check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
+    """Raises DifferentiationError if an argument to differentiate with respect to has no derivative, or Numba does not know an argument's type."""
+    for position, (name, type) in enumerate(zip(parameter_names(function), argument_types, strict=True)):
+        argument = f"{place(function)}: {owner}: the argument {name} of {function.__name__} is of type {type}, which"
+        if position in positions and not is_differentiable(type):
+            raise DifferentiationError(
+                f"{argument} has no derivative. Pass float64 or float32, or choose other arguments with argnums."
+            )
+        if (type.dtype if isinstance(type, types.Array) else type) == types.pyobject:
+            raise DifferentiationError(
+                f"{argument} Numba can't compile. Pass numbers, arrays of numbers, or tuples of them."
+            )
+
+
+def check_directions(
+    function: FunctionType, names: Sequence[str], primals: Types, directions: Types, owner: str
+) -> None:
+    """Raises DifferentiationError if a tangent or cotangent has not the type of what it belongs to."""
+    for name, primal, direction in zip(names, primals, directions, strict=True):
+        rank, given = [type.ndim if isinstance(type, types.Array) else 0 for type in (primal, direction)]
+        number = direction.dtype if isinstance(direction, types.Array) else types.unliteral(direction)
+        if rank != given or not isinstance(number, (types.Float, types.Integer)):
+            raise DifferentiationError(
+                f"{place(function)}: {owner}: {name} of {function.__name__} is of type {direction}, for a value of type {primal}. "
+                "Pass floats of the shape of the value."
+            )

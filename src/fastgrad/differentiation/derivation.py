@@ -9,10 +9,19 @@ from typing import Any
 import numba
 from numba.core import types
 
-from fastgrad.differentiation.compilation import Types, generated_function, parameter_names, wrapped_function
+from fastgrad.differentiation.compilation import (
+    Types,
+    check_directions,
+    check_types,
+    generated_function,
+    parameter_names,
+    place,
+    wrapped_function,
+)
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative
 from fastgrad.differentiation.forward_mode import ForwardMode
+from fastgrad.differentiation.ir import Function
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ReverseMode
 from fastgrad.differentiation.simplification import simplify
@@ -72,12 +81,17 @@ def reverse_mode(
     check_types(python_function, function_types, positions, owner)
     lowered, flow = lowered_function(function, function_types)
     if seed == 0:
-        _check_result(lowered.result, python_function, owner, has_aux)
+        check_result(lowered.result, python_function, owner, has_aux)
     return _function_of(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
 
 
-def forward_mode(function: Any, positions: tuple[int, ...], owner: str, argument_types: Types) -> FunctionType:
-    """Returns a derivative by forward mode, a function of the arguments and the tangents of some. Arguments and errors are those of ``reverse_mode``."""
+def forward_mode(
+    function: Any, positions: tuple[int, ...], owner: str, argument_types: Types, is_scalar: bool = False
+) -> FunctionType:
+    """Returns a derivative by forward mode, a function of the arguments and the tangents of some.
+
+    Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float.
+    """
     python_function = wrapped_function(function, owner)
     function_types = _function_types(argument_types, len(parameter_names(python_function)))
     check_types(python_function, function_types, positions, owner)
@@ -86,7 +100,13 @@ def forward_mode(function: Any, positions: tuple[int, ...], owner: str, argument
             raise DifferentiationError(
                 f"{place(python_function)}: {owner}: a tuple has no tangent here: pass its items one by one."
             )
+    names = [f"the tangent of {parameter_names(python_function)[position]}" for position in positions]
+    directions = argument_types[len(function_types) :]
+    primals = tuple(function_types[position] for position in positions)
+    check_directions(python_function, names[: len(directions)], primals[: len(directions)], directions, owner)
     lowered, flow = lowered_function(function, function_types)
+    if is_scalar:
+        check_result(lowered.result, python_function, owner)
     return _function_of(ForwardMode(lowered, flow, positions).derivative(), "tangent")
 
 
@@ -102,12 +122,12 @@ def reverse_over_forward(
     """Returns the reverse mode of the forward mode with the ``tangents``. Arguments and errors are those of ``reverse_mode``."""
     count = len(parameter_names(wrapped_function(function, owner)))
     function_types = _function_types(argument_types, count + len(tangents))
-    tangent = forward_mode(function, tangents, owner, function_types[:count])
+    tangent = forward_mode(function, tangents, owner, function_types, is_scalar=seed is not None)
     lowered, flow = lowered_function(tangent, function_types)
     return _function_of(ReverseMode(lowered, flow, positions, seed).derivative(form), "second derivative")
 
 
-def lowered_function(function: Any, argument_types: Types) -> tuple[Any, ControlFlow]:
+def lowered_function(function: Any, argument_types: Types) -> tuple[Function, ControlFlow]:
     """Returns a function in the intermediate representation, and its control flow."""
     error_model = getattr(function, "targetoptions", {}).get("error_model", "python")
     lowered = lower(wrapped_function(function, ""), argument_types, str(error_model))
@@ -115,10 +135,9 @@ def lowered_function(function: Any, argument_types: Types) -> tuple[Any, Control
     return lowered, ControlFlow(lowered)
 
 
-def written_positions(function: Any, argument_types: Types) -> set[int | None]:
+def written_positions(lowered: Function) -> set[int | None]:
     """Returns the numbers of the parameters, arrays, that a function writes."""
-    roots = lowered_function(function, argument_types)[0].roots
-    return {root.position for root in roots if root.kind == "parameter" and root.is_written}
+    return {root.position for root in lowered.roots if root.kind == "parameter" and root.is_written}
 
 
 def _function_of(derivative: Derivative, what: str) -> FunctionType:
@@ -130,31 +149,8 @@ def _function_types(argument_types: Types, count: int) -> Types:
     return tuple(types.unliteral(type) for type in argument_types[:count])
 
 
-def place(function: FunctionType) -> str:
-    """Returns the file and the line of a function."""
-    return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
-
-
-def is_differentiable(type: types.Type) -> bool:
-    """True for floats, arrays of floats, and tuples with one of these."""
-    type = types.unliteral(type)
-    if isinstance(type, types.BaseTuple):
-        return any(map(is_differentiable, type))
-    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
-
-
-def check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
-    """Raises DifferentiationError if an argument to differentiate with respect to has no derivative."""
-    names = parameter_names(function)
-    for position in positions:
-        if not is_differentiable(argument_types[position]):
-            raise DifferentiationError(
-                f"{place(function)}: {owner}: the argument {names[position]} of {function.__name__} is of type {argument_types[position]}, which has no derivative. "
-                "Pass floats, or choose other arguments with argnums."
-            )
-
-
-def _check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool) -> None:
+def check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool = False) -> None:
+    """Raises DifferentiationError if a function does not return one float, with ``has_aux`` in a pair."""
     value = result
     if has_aux:
         if not isinstance(result, types.BaseTuple) or len(result) != 2:

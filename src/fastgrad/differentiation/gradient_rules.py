@@ -9,8 +9,15 @@ import numba
 import numpy as np
 from numba.core import types
 
-from fastgrad.differentiation.compilation import Types, generated_function, parameter_names, wrapped_function
-from fastgrad.differentiation.derivation import Form, is_differentiable, lowered_function, place, written_positions
+from fastgrad.differentiation.compilation import (
+    Types,
+    generated_function,
+    is_differentiable,
+    parameter_names,
+    place,
+    wrapped_function,
+)
+from fastgrad.differentiation.derivation import Form, lowered_function, written_positions
 from fastgrad.differentiation.ir import CallRule, Constant, literal
 from fastgrad.differentiation.transforms import forward_dispatcher, grad, second_pullback, value_and_grad
 from fastgrad.errors import DifferentiationError
@@ -34,7 +41,8 @@ def rule_of_gradient(
     names = parameter_names(python_function)
     if all(isinstance(argument_types[position], types.Float) for position in positions):
         return _slopes(f, names, positions, argument_types, form, has_aux)
-    if written_positions(f, argument_types):
+    lowered, _ = lowered_function(f, argument_types)
+    if written_positions(lowered):
         raise DifferentiationError(
             f"{place(python_function)}: {python_function.__name__} writes its arguments, so that its gradient can't be differentiated: copy them."
         )
@@ -42,7 +50,7 @@ def rule_of_gradient(
         raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
     active = tuple(number for number, type in enumerate(argument_types) if is_differentiable(type))
     gradient_types = [_gradient_type(argument_types[position]) for position in positions]
-    value_types = [lowered_function(f, argument_types)[0].result] if has_value else []
+    value_types = [lowered.result] if has_value else []
     u = [f"u_{position}" for position in positions]
     v = ["v"] if has_value else []
     t = [f"t_{position}" for position in active]

@@ -6,6 +6,7 @@ first; functions that Numba compiles may call it. ``derivation.py`` is imported 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
@@ -18,13 +19,17 @@ from fastgrad.custom.functions import Snapshot
 from fastgrad.differentiation.compilation import (
     DerivedDispatcher,
     Types,
+    check_types,
     generated_function,
+    is_number,
     parameter_names,
     parameter_positions,
+    place,
     stub_of,
     wrapped_function,
 )
 from fastgrad.differentiation.disk_cache import RecentlyUsed
+from fastgrad.errors import DifferentiationError
 
 
 def _grouped(texts: list[str], is_single: bool) -> str:
@@ -69,7 +74,7 @@ def _gradient(maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], h
     owner, has_value = maker.__name__, maker is value_and_grad
     python_function = wrapped_function(f, owner)
     positions = parameter_positions(argnums, python_function, owner)
-    is_single = isinstance(argnums, int)
+    is_single = is_number(argnums)
 
     def form(result: str, cotangents: list[str]) -> str:
         gradient = _grouped(cotangents, is_single)
@@ -113,9 +118,14 @@ def jvp(
     """
     python_function = wrapped_function(f, "jvp")
     if primals is not None:
-        if tangents is None or len(primals) != len(tangents):
-            raise ValueError(f"jvp: {len(primals)} primals need as many tangents.")
-        return _kept(forward_dispatcher, f, tuple(range(len(primals))))(*primals, *tangents)
+        if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+            raise TypeError(
+                f"jvp: primals and tangents are tuples, one item for each argument of {python_function.__name__}; got {primals!r} and {tangents!r}."
+            )
+        if len(primals) != len(tangents):
+            raise ValueError(f"jvp: {len(primals)} primals need as many tangents; got {len(tangents)}.")
+        dispatcher = _kept(forward_dispatcher, f, tuple(range(len(primals))))
+        return dispatcher(*_with_defaults(python_function, primals, "jvp"), *tangents)
     return forward_dispatcher(f, parameter_positions(argnums, python_function, "jvp"))
 
 
@@ -195,10 +205,13 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
         each argument. It runs ``f`` once more.
     """
     python_function = wrapped_function(f, "vjp")
+    positions = tuple(range(len(primals)))
+    primals = _with_defaults(python_function, primals, "vjp")
+    check_types(python_function, tuple(map(_type_of, primals)), positions, "vjp")
     result = _kept(_compiled, f)(*_copies(primals))
     results = result_leaves(result)
     count = len(results)
-    pull = _kept(pullback, f, tuple(range(len(primals))), count)
+    pull = _kept(pullback, f, positions, count)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         cotangents = result_leaves(cotangent)
@@ -220,8 +233,28 @@ def result_leaves(result: Any) -> list[Any]:
     return [leaf for part in result for leaf in result_leaves(part)] if isinstance(result, tuple) else [result]
 
 
+def _with_defaults(function: FunctionType, arguments: Sequence[Any], owner: str) -> tuple[Any, ...]:
+    try:
+        bound = inspect.signature(function).bind(*arguments)
+    except TypeError as error:
+        raise TypeError(f"{owner}: {function.__name__}: {error}.") from None
+    bound.apply_defaults()
+    return tuple(bound.arguments.values())
+
+
 def _as_float(value: Any) -> Any:
-    return value if isinstance(value, np.ndarray) else float(value)
+    if isinstance(value, np.ndarray):
+        return value
+    if not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"vjp: a cotangent is {value!r}; pass a float or an array of floats, as the function returns.")
+    return float(value)
+
+
+def _type_of(value: Any) -> types.Type:
+    try:
+        return numba.typeof(value)
+    except ValueError:  # Numba does not know it
+        return types.pyobject
 
 
 def _copies(values: Sequence[Any]) -> list[Any]:
@@ -239,7 +272,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
         a function of the arguments of ``f`` and a vector, of the shape of the argument, that returns the product.
     """
     python_function = wrapped_function(f, "hvp")
-    (position,) = parameter_positions(argnums, python_function, "hvp")
+    (position,) = parameter_positions(argnums, python_function, "hvp", is_single=True)
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.derivation import reverse_over_forward
@@ -265,18 +298,26 @@ def _columns(
     """
     owner = maker.__name__
     python_function = wrapped_function(f, owner)
-    positions = parameter_positions(argnums, python_function, owner)
-    is_single = isinstance(argnums, int)
+    positions = parameter_positions(argnums, python_function, owner, is_single=maker is hessian)
+    is_single = is_number(argnums)
     stub, names = stub_of(python_function, owner), parameter_names(python_function)
 
     def derive(argument_types: Types) -> FunctionType:
-        from fastgrad.differentiation.derivation import check_types, written_positions
+        from fastgrad.differentiation.derivation import check_result, lowered_function, written_positions
         from fastgrad.differentiation.ir import Constant, literal
 
         argument_types = tuple(map(types.unliteral, argument_types))
         check_types(python_function, argument_types, positions, owner)
         lines, scope = [], {"np": np, "as_array": _as_array, "_float32": np.float32}
-        written = written_positions(f, argument_types)  # each column runs the function once more
+        lowered, _ = lowered_function(f, argument_types)
+        item = lowered.result.dtype if isinstance(lowered.result, types.Array) else lowered.result
+        if maker is hessian:
+            check_result(lowered.result, python_function, owner)
+        elif not isinstance(item, types.Float):
+            raise DifferentiationError(
+                f"{place(python_function)}: {owner}: {python_function.__name__} returns {lowered.result}; return a float or an array of floats."
+            )
+        written = written_positions(lowered)  # each column runs the function once more
         given = [f"{argument}.copy()" if number in written else argument for number, argument in enumerate(names)]
         for position in positions:
             type, argument = argument_types[position], names[position]
