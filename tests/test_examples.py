@@ -347,3 +347,24 @@ def test_distributed_digits_goes_on_from_its_checkpoint(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "continues after step 44" in printed
     assert re.search(r"^test accuracy: \d+\.\d %$", printed, re.MULTILINE)
+
+
+def test_scipy_gets_the_same_with_fewer_calls_from_derivatives(tmp_path, capsys):
+    found = load("lennard_jones").main(["--output", str(tmp_path)])
+    assert found["gradient"].nfev < found["differences"].nfev / 50
+    assert abs(found["gradient"].fun - found["differences"].fun) < 1e-5
+    assert np.abs(found["gradient"].jac).max() < 0.01
+    fits, error = load("sensor_network").main(["--output", str(tmp_path)])
+    np.testing.assert_allclose(fits["jacobian"].x, fits["differences"].x, atol=1e-5)
+    assert error < 0.01
+    paths, gap = load("brusselator").main(["--output", str(tmp_path)])
+    assert paths["jacobian"].success
+    assert gap < 1e-6
+    written = capsys.readouterr().out
+    for name in ("lennard_jones", "sensor_network", "brusselator"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert (
+        len(re.findall(r"^finite differences: .* in [\d.]+ ms|^finite differences: [\d.]+ ms", written, re.MULTILINE))
+        == 3
+    )
+    assert len(re.findall(r"calls of the", written)) == 6

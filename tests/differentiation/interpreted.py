@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from fastgrad.differentiation import transforms
+from fastgrad.differentiation import compilation, derivation
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ReverseMode
@@ -26,13 +26,13 @@ def value_and_gradients(
         positions: of the arguments that have cotangents. None for all.
     """
     positions = tuple(range(len(arguments))) if positions is None else positions
-    python_function = transforms.wrapped_function(function, "test")
+    python_function = compilation.wrapped_function(function, "test")
     options = getattr(function, "targetoptions", {})
     lowered = lower(python_function, tuple(map(numba.typeof, arguments)), options.get("error_model", "python"))
     simplify(lowered)
     mode = ReverseMode(lowered, ControlFlow(lowered), positions, None)
     derivative = mode.derivative(lambda value, cotangents: f"{value}, ({''.join(f'{text}, ' for text in cotangents)})")
-    scope = {**derivative.scope, **INTERPRETED, "check_apart": transforms.check_apart}
+    scope = {**derivative.scope, **INTERPRETED, "check_apart": derivation.check_apart}
     scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
     exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]

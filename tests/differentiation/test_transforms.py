@@ -91,11 +91,143 @@ def test_the_gradient_of_an_array_is_refused():
         fg.grad(lambda x: len(x) + 1)(W)
 
 
-def test_what_is_no_function_is_refused():
-    with pytest.raises(TypeError, match=r"expected a Python function or one compiled by numba\.njit, got 3"):
-        fg.grad(3)
-    with pytest.raises(TypeError, match=r"takes \*args"):
-        fg.grad(lambda *values: values[0])
+class Square:
+    def __call__(self, x):
+        return x * x
+
+
+def values(x):
+    yield x
+
+
+async def later(x):
+    return x
+
+
+def keyword_only(a, b=1.0, *, x):
+    return a * b * x
+
+
+@pytest.mark.parametrize(
+    "function", [3, None, "f", Square, Square(), Square().__call__, math.sin, np.sin, numba.vectorize(lambda x: x)]
+)
+def test_what_is_no_function_is_refused(function):
+    for transform in (fg.grad, fg.value_and_grad, fg.jacobian, fg.hessian, fg.hvp, fg.jvp, fg.check_gradients):
+        with pytest.raises(
+            TypeError, match=r"expected a Python function or one compiled by numba\.njit, got .*Write a function"
+        ):
+            transform(function)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (values, "values is a generator or a coroutine, which returns no value. Return one"),
+        (numba.njit(values), "values is a generator"),
+        (later, "later is a generator or a coroutine"),
+        (lambda *values: values[0], r"takes \*args.*Give each parameter a name"),
+        (lambda x, **options: x, r"takes \*args, \*\*kwargs or"),
+        (keyword_only, "keyword-only arguments"),
+    ],
+)
+def test_functions_without_one_result_or_fixed_parameters_are_refused(function, message):
+    with pytest.raises(TypeError, match=f"grad: .*{message}"):
+        fg.grad(function)
+
+
+def test_a_function_needs_no_source():
+    scope = {}
+    exec("f = lambda x: x * x", scope)
+    assert fg.grad(scope["f"])(3.0) == 6.0
+
+
+@pytest.mark.parametrize("argnums", ["w", None, 1.5, {0: 1}, np.array([0]), (None,)])
+def test_argnums_of_other_types_are_errors(argnums):
+    for transform in (fg.grad, fg.jacobian, fg.hessian, fg.hvp):
+        with pytest.raises(ValueError, match=r": argnums is .*use numbers from 0 to 2"):
+            transform(loss, argnums)
+
+
+def test_argnums_may_be_numbers_of_numpy():
+    assert fg.grad(loss, np.int64(1))(W, 0.7) == pytest.approx(slopes()[1])
+    assert len(fg.grad(loss, [np.int32(0), 1])(W, 0.7)) == 2
+
+
+def test_second_derivatives_take_one_argnum():
+    for transform in (fg.hessian, fg.hvp):
+        with pytest.raises(ValueError, match=r"argnums is \(0, 1\): use one number"):
+            transform(loss, (0, 1))
+    with pytest.raises(ValueError, match="has no parameters"):
+        fg.grad(lambda: 1.0)
+
+
+@pytest.mark.parametrize(
+    ("argument", "type"),
+    [
+        ("a", "unicode_type"),
+        (None, "none"),
+        (object(), "pyobject"),
+        ({1.0}, "set"),
+        (np.ones(2, np.float16), "float16"),
+    ],
+)
+def test_arguments_that_are_no_floats_are_refused(argument, type):
+    calls = [fg.grad(loss), fg.jacobian(loss), fg.hessian(loss), lambda *args: fg.vjp(loss, *args)]
+    for call in calls:
+        with pytest.raises(DifferentiationError, match=rf"argument w of loss is of type .*{type}.*no derivative. Pass"):
+            call(argument, 0.7)
+    with pytest.raises(DifferentiationError, match="jvp: the argument w of loss is of type"):
+        fg.jvp(loss, (argument, 0.7), (argument, 0.7))
+
+
+def test_other_arguments_that_numba_does_not_know_are_refused():
+    with pytest.raises(
+        DifferentiationError, match=r"argument x of loss is of type pyobject, which Numba can't compile"
+    ):
+        fg.grad(loss)(W, object())
+    with pytest.raises(DifferentiationError, match="argument x of loss is of type array.pyobject"):
+        fg.grad(loss)(W, np.array([None]))
+
+
+@pytest.mark.parametrize("direction", [1.0, "a", None, np.ones((3, 1)), np.ones(3, bool)])
+def test_directions_of_other_types_are_refused(direction):
+    with pytest.raises(DifferentiationError, match=r"jvp: the tangent of w of loss is of type .*Pass floats"):
+        fg.jvp(loss)(W, 0.7, 2.0, direction)
+    with pytest.raises(DifferentiationError, match=r"hvp: the tangent of w of loss is of type .*Pass floats"):
+        fg.hvp(loss)(W, 0.7, 2.0, direction)
+
+
+def test_calls_with_other_numbers_of_arguments_are_errors():
+    with pytest.raises(TypeError, match=r"vjp: loss: missing a required argument: 'x'"):
+        fg.vjp(loss, W)
+    with pytest.raises(TypeError, match="vjp: loss: too many"):
+        fg.vjp(loss, W, 0.7, 2.0, 3.0)
+    with pytest.raises(TypeError, match="jvp: primals and tangents are tuples"):
+        fg.jvp(loss, W, W)
+    with pytest.raises(TypeError, match="enough arguments"):
+        fg.grad(loss)(W)
+
+
+@pytest.mark.parametrize("cotangent", ["a", None])
+def test_cotangents_of_other_types_are_errors(cotangent):
+    _, pullback = fg.vjp(loss, W, 0.7)
+    with pytest.raises(TypeError, match=r"vjp: a cotangent is .*; pass a float or an array"):
+        pullback(cotangent)
+
+
+def test_results_without_matrices_are_refused():
+    def pair(x):
+        return x[0], x[1]
+
+    for transform in (fg.hvp, lambda f: lambda x, _: fg.hessian(f)(x)):
+        for function in (pair, lambda x: 2.0 * x):
+            with pytest.raises(DifferentiationError, match=r"test_transforms\.py:.*returns .*one float is defined"):
+                transform(function)(np.ones(2), np.ones(2))
+    with pytest.raises(DifferentiationError, match="jacobian: pair returns .*; return a float or an array of floats"):
+        fg.jacobian(pair)(np.ones(2))
+    for function in (lambda x: "a", lambda x: None, lambda x: x > 1.0):
+        with pytest.raises(DifferentiationError, match="grad: .* returns .*the gradient of one float is defined"):
+            fg.grad(function)(1.0)
 
 
 def test_a_refusal_has_file_and_line():

@@ -64,7 +64,7 @@ class DerivedKernel:
         count = len(self._core.inputs)
         input_dtypes = inputs[-count:]
         result_dtypes = self._primal_dtypes(input_dtypes)
-        floats = [i for i, dtype in enumerate(input_dtypes) if dtype in FLOAT_DTYPES]
+        floats = tuple([i for i, dtype in enumerate(input_dtypes) if dtype in FLOAT_DTYPES])
         results = [i for i, dtype in enumerate(result_dtypes) if dtype in FLOAT_DTYPES]
         primal = self._primal(results, result_dtypes)
         x, g = [f"x{i}" for i in range(count)], [f"g{i}" for i in range(len(self._core.results))]
@@ -74,7 +74,7 @@ class DerivedKernel:
             pull = pullback(primal, floats, len(results))
             arguments = [*x, *chosen]
         else:
-            pull = second_pullback(primal, floats, len(results))
+            pull = second_pullback(primal, floats, floats, len(results))
             zeros = [f"np.zeros_like({g[i]})" if self._core.results[i] else f"0.0 * {g[i]}" for i in results]
             arguments = [*x, *[v[i] for i in floats], *zeros, *chosen]
         cotangents = [_zeros(name, dims) for name, dims in zip(x, self._core.inputs, strict=True)]

@@ -64,10 +64,11 @@ def is_user_operation(value: Any) -> bool:
 
 def is_user_function(value: Any) -> TypeGuard[types.FunctionType]:
     """True for a Python function that no library has."""
-    return isinstance(value, types.FunctionType) and not _is_of_library(value.__module__)
+    return isinstance(value, types.FunctionType) and not is_of_library(value.__module__)
 
 
-def _is_of_library(module_name: str | None) -> bool:
+def is_of_library(module_name: str | None) -> bool:
+    """True for the name of a module that users did not write."""
     return (module_name or "").partition(".")[0] in _LIBRARIES
 
 
@@ -103,7 +104,7 @@ def outside_values(function: types.FunctionType) -> dict[str, Any]:
 
 
 def _is_library(value: Any) -> bool:
-    return isinstance(value, types.ModuleType) and _is_of_library(value.__name__)
+    return isinstance(value, types.ModuleType) and is_of_library(value.__name__)
 
 
 class Snapshot:
@@ -221,7 +222,7 @@ class Snapshot:
             return self._frozen_dispatcher(value)
         elif isinstance(getattr(getattr(value, "_dispatcher", None), "py_func", None), types.FunctionType):
             return self._frozen_ufunc(value)
-        elif isinstance(value, types.ModuleType) and not _is_of_library(value.__name__):
+        elif isinstance(value, types.ModuleType) and not is_of_library(value.__name__):
             if id(value) not in self._modules:
                 copy = self._modules[id(value)] = types.ModuleType(value.__name__)
                 vars(copy)["__getattr__"] = functools.partial(getattr, value)
@@ -321,7 +322,7 @@ class Snapshot:
         """Returns an attribute of a value and notes it; no value for what is computed, or can't change."""
         if holder is _NO_VALUE or isinstance(holder, _TYPES_WITHOUT_ATTRIBUTES):
             return _NO_VALUE
-        if isinstance(holder, types.ModuleType) and not _is_of_library(holder.__name__):
+        if isinstance(holder, types.ModuleType) and not is_of_library(holder.__name__):
             if name not in vars(holder):
                 return _NO_VALUE
             value, copied = self._read(vars(holder), name, label), vars(self._frozen(holder, label))
@@ -329,7 +330,7 @@ class Snapshot:
                 copied[name] = self._frozen(value, label)
             return value
         owner = holder if isinstance(holder, type) else type(holder)
-        if _is_of_library(owner.__module__) or isinstance(holder, types.ModuleType):
+        if is_of_library(owner.__module__) or isinstance(holder, types.ModuleType):
             value = getattr(holder, name, _NO_VALUE) if isinstance(holder, (type, types.ModuleType)) else _NO_VALUE
             self._frozen(value, label)
             return value

@@ -23,10 +23,11 @@ from fastgrad.differentiation.call_rules import (
     place_of,
     signature_of_foreign,
 )
+from fastgrad.differentiation.compilation import wrapped_function
 from fastgrad.differentiation.emission import zero as zero_of
 from fastgrad.differentiation.front_end import typed_function
 from fastgrad.differentiation.ir import CallRule, Constant, literal
-from fastgrad.differentiation.transforms import pullback, wrapped_function
+from fastgrad.differentiation.transforms import pullback
 from fastgrad.errors import DifferentiationError
 
 
@@ -155,7 +156,7 @@ def _transposed(rule: TypedRule, tangents: list[str], known: list[str]) -> Any:
     derivative of the adjoint with respect to them.
     """
     results, count = rule.results, len(rule.results.types)
-    pull = pullback(rule.adjoint, results.active, len(tangents))
+    pull = pullback(rule.adjoint, tuple(results.active), len(tangents))
     zeros = [
         f"np.zeros_like(y_{number})" if isinstance(type, types.Array) else zero_of(type)
         for number, type in enumerate(results.types)
@@ -168,7 +169,7 @@ def _transposed(rule: TypedRule, tangents: list[str], known: list[str]) -> Any:
     value = compiled_text("tangent", [*tangents, *known], [*lines[:1], f"return {parts[0] if count == 1 else grouped(parts)}"], scope)
     more = [number for number in range(count, 2 * count) if number - count in results.active]
     more += [2 * count + number for number in rule.active]
-    second = pullback(rule.adjoint, more, len(tangents), has_result=True)
+    second = pullback(rule.adjoint, tuple(more), len(tangents), has_result=True)
     g = results.names("g")
     adjoint = compiled_text(
         "adjoint",

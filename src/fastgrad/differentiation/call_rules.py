@@ -9,7 +9,6 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,13 +18,10 @@ from numba.core import types
 from numba.core.ccallback import CFunc
 from numba.core.registry import cpu_target
 
+from fastgrad.differentiation.compilation import Types, generated_function
 from fastgrad.differentiation.ir import CallRule, Constant, literal
 from fastgrad.differentiation.tape_memory import contiguous
 from fastgrad.errors import DifferentiationError
-from fastgrad.kernels.codegen.generated_source import function_from_source
-
-_numbers = itertools.count()
-Types = tuple[types.Type, ...]
 
 
 def place_of(function: Any) -> str:
@@ -43,7 +39,7 @@ def compiled_text(name: str, parameters: Sequence[str], lines: list[str], scope:
     """Returns the function of a text, which Numba compiles when it is called."""
     source = "\n    ".join([f"def {name}({', '.join(parameters)}):", *lines]) + "\n"
     scope = {"np": np, "_float32": np.float32, "_float64": np.float64, **scope}
-    return numba.njit(function_from_source(name, source, f"<{name} {next(_numbers)}>", scope))
+    return numba.njit(generated_function(name, source, name, scope))
 
 
 def result_type_of(function: Any, argument_types: Sequence[types.Type]) -> types.Type:

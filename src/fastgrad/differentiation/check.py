@@ -10,13 +10,8 @@ import numba
 import numpy as np
 from numba.core import dispatcher
 
-from fastgrad.differentiation.transforms import (
-    forward_dispatcher,
-    parameter_positions,
-    pullback,
-    result_leaves,
-    wrapped_function,
-)
+from fastgrad.differentiation.compilation import parameter_positions, wrapped_function
+from fastgrad.differentiation.transforms import forward_dispatcher, pullback, result_leaves
 
 _LEVELS = 4
 _MOST_CERTAIN = 0.05

@@ -15,6 +15,8 @@ from numba.core.typed_passes import NopythonTypeInference
 from numba.core.typing.templates import _OverloadFunctionTemplate
 from numba.core.untyped_passes import ExtractByteCode, FixupArgs
 
+from fastgrad.custom.functions import is_of_library
+from fastgrad.differentiation.disk_cache import Extensions
 from fastgrad.differentiation.ir import refuse
 from fastgrad.differentiation.jumps import DirectJumps
 
@@ -58,11 +60,11 @@ def implementation(function: Any, arguments: list[types.Type], keywords: dict[st
         except NumbaError:
             continue
         if dispatcher is not None:
+            Extensions.uses += not is_of_library(dispatcher.py_func.__module__)
             return dispatcher
     return None
 
 
-@functools.lru_cache(maxsize=512)
 def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...]) -> TypedFunction:
     """Returns ``function`` for arguments of ``argument_types`` in typed SSA form.
 
@@ -70,6 +72,12 @@ def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...
         numba.errors.TypingError: Numba can't compile the function for these types.
         DifferentiationError: it has a ``with`` block.
     """
+    # The values that a user's function reads may change until it is derived again.
+    is_constant = is_of_library(function.__module__)
+    return _library_function(function, argument_types) if is_constant else _typed_function(function, argument_types)
+
+
+def _typed_function(function: FunctionType, argument_types: tuple[types.Type, ...]) -> TypedFunction:
     for instruction in dis.get_instructions(function):
         if instruction.opname == "WITH_EXCEPT_START":
             place = ir.Loc(function.__code__.co_filename, getattr(instruction, "positions").lineno)  # noqa: B009  # Python 3.11 has it
@@ -97,3 +105,6 @@ def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...
         state.return_type,
         state.func_ir.loc,
     )
+
+
+_library_function = functools.lru_cache(maxsize=512)(_typed_function)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from numba.core import compiler, ir, ir_utils
-from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
-from numba.core.untyped_passes import FixupArgs
+from numba.core import ir, ir_utils
+from numba.core.compiler_machinery import FunctionPass, register_pass
 
 BLOCK_VARIABLE = "_block"
 
@@ -91,14 +90,3 @@ def _target_of_number(label: int, number: int, blocks: dict[int, ir.Block], test
         else:
             return None
     return None
-
-
-class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]
-    """Numba's nopython pipeline with direct jumps."""
-
-    def define_pipelines(self) -> list[PassManager]:
-        """Returns the passes."""
-        passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.add_pass_after(DirectJumps, FixupArgs)
-        passes.finalize()
-        return [passes]

@@ -6,6 +6,7 @@ Each construct has its own method. Constructs without one are refused: there is 
 from __future__ import annotations
 
 import ctypes
+import functools
 import inspect
 import random
 from collections.abc import Callable
@@ -145,6 +146,7 @@ class Lowering(Expressions):
         self.builder = Builder(self.result)
         self._frames: list[_Frame] = []
         self._calls = 0
+        self._typed = functools.lru_cache(maxsize=512)(typed_function)
         arguments = [
             self._parameter(f"a_{name}", type, position)
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
@@ -218,7 +220,7 @@ class Lowering(Expressions):
         argument_types = tuple(self._types_of(arguments))
         location = builder.location
         is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
-        result = self._body(typed_function(python_function, argument_types), arguments, error_model, is_internal)
+        result = self._body(self._typed(python_function, argument_types), arguments, error_model, is_internal)
         builder.location = location
         return result
 

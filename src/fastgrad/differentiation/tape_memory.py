@@ -23,7 +23,14 @@ _HEADER = 16
 _FIRST_CAPACITY = 256
 _SLOTS = np.zeros(3, np.int64)
 _SLOTS_SYMBOL = "fastgrad_differentiation_tape_slots"
-llvm.add_symbol(_SLOTS_SYMBOL, _SLOTS.ctypes.data)
+
+
+def register_symbols() -> None:
+    """Makes the slots known to LLVM, before code that uses them is loaded."""
+    llvm.add_symbol(_SLOTS_SYMBOL, _SLOTS.ctypes.data)
+
+
+register_symbols()
 
 VALUES, CODES, ARRAYS = 0, 1, 2
 """The stacks: of numbers, 8 bytes each; of the codes of ways through branches, 1 byte each; of the contents of arrays, 8 bytes an element."""

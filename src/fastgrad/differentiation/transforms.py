@@ -1,14 +1,12 @@
 """Derivatives of functions that Numba compiles: ``grad``, ``value_and_grad``, ``jvp``, ``vjp``, ``jacobian``, ``hessian`` and ``hvp``.
 
 The names and meanings are JAX's. What the functions return is compiled by Numba for each combination of argument types, when it is called
-first; functions that Numba compiles may call it.
+first; functions that Numba compiles may call it. ``derivation.py`` is imported then, unless the derivative is on disk.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
-import itertools
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
@@ -16,232 +14,22 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import dispatcher, types
-from numba.core.dispatcher import _FunctionCompiler
-from numba.core.registry import CPUDispatcher
 
-from fastgrad.differentiation.call_rules import name_of
-from fastgrad.differentiation.control_flow import ControlFlow
-from fastgrad.differentiation.emission import Derivative
-from fastgrad.differentiation.forward_mode import ForwardMode
-from fastgrad.differentiation.ir import CallRule, Constant, literal
-from fastgrad.differentiation.jumps import DirectJumpCompiler
-from fastgrad.differentiation.lowering import lower
-from fastgrad.differentiation.reverse_mode import ReverseMode
-from fastgrad.differentiation.simplification import simplify
-from fastgrad.differentiation.tape_memory import COMPILED
+from fastgrad.custom.functions import Snapshot
+from fastgrad.differentiation.compilation import (
+    DerivedDispatcher,
+    Types,
+    check_types,
+    generated_function,
+    is_number,
+    parameter_names,
+    parameter_positions,
+    place,
+    stub_of,
+    wrapped_function,
+)
+from fastgrad.differentiation.disk_cache import RecentlyUsed
 from fastgrad.errors import DifferentiationError
-from fastgrad.kernels.codegen.generated_source import function_from_source
-from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
-
-_numbers = itertools.count()
-Types = tuple[types.Type, ...]
-
-
-@numba.njit
-def check_apart(first, second, first_name, second_name):  # type: ignore[no-untyped-def]
-    """Raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too."""
-    if first.size and second.size:
-        first_start, second_start = first.ctypes.data, second.ctypes.data
-        first_end, second_end = first_start, second_start
-        for axis in range(first.ndim):
-            extent = (first.shape[axis] - 1) * first.strides[axis]
-            first_end += max(extent, 0)
-            first_start += min(extent, 0)
-        for axis in range(second.ndim):
-            extent = (second.shape[axis] - 1) * second.strides[axis]
-            second_end += max(extent, 0)
-            second_start += min(extent, 0)
-        if first_start < second_end + second.itemsize and second_start < first_end + first.itemsize:
-            raise ValueError(
-                "the arguments " + first_name + " and " + second_name + " share memory, which the function writes: "
-                "its derivative would be wrong. Pass a copy of one of them."
-            )
-
-
-class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]  # Numba has no types
-    """Compiles a derivative, whose Python function depends on the argument types."""
-
-    def __init__(self, other: Any, derive: Callable[[Types], FunctionType]) -> None:
-        super().__init__(other.py_func, other.targetdescr, other.targetoptions, other.locals, other.pipeline_class)
-        self._derive = derive
-
-    def _get_implementation(self, args: Any, kws: Any) -> FunctionType:
-        return self._derive(tuple(args))
-
-
-def _dispatcher(stub: FunctionType, derive: Callable[[Types], FunctionType], call_rule: Any = None) -> Any:
-    """Returns a dispatcher with the signature of ``stub`` whose code for argument types is that of ``derive`` of them.
-
-    Args:
-        stub: a function of the same parameters.
-        derive: returns the Python function for argument types.
-        call_rule: how a call of the dispatcher is differentiated (``Lowering._call_with_rule``).
-    """
-    if jit_is_disabled():
-        raise RuntimeError(
-            f"{stub.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
-        )
-    derive = functools.lru_cache(maxsize=64)(derive)
-    options = {"nopython": True, "nogil": True, "error_model": "numpy"}
-    result = CPUDispatcher(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
-    result._compiler = _DerivedFunctionCompiler(result._compiler, derive)
-    result.derive = derive
-    result.call_rule = derive if call_rule is None else call_rule
-    return result
-
-
-def wrapped_function(function: Any, owner: str) -> FunctionType:
-    """Returns the Python function of ``function``, which may be one that Numba compiled, or a derivative."""
-    if hasattr(function, "derive"):
-        return _caller_of(function, function.py_func.__name__, tuple(inspect.signature(function.py_func).parameters))
-    rule = getattr(function, "own_adjoint", None)
-    if rule is not None and isinstance(function, (dispatcher.Dispatcher, FunctionType)):
-        return _caller_of(rule.function, name_of(function), tuple(rule.signature.parameters))
-    python_function = getattr(function, "py_func", function)
-    if not isinstance(python_function, FunctionType):
-        raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
-    kinds = {parameter.kind for parameter in inspect.signature(python_function).parameters.values()}
-    if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
-        raise TypeError(f"{owner}: {python_function.__name__} takes *args or **kwargs. Give each parameter a name.")
-    return python_function
-
-
-@functools.lru_cache(maxsize=256)
-def _caller_of(function: Any, name: str, parameters: tuple[str, ...]) -> FunctionType:
-    """Returns a Python function that calls a derivative, or a function with an adjoint, so that it can be differentiated as any other function."""
-    name = name if name.isidentifier() else "function"
-    given = ", ".join(parameters)
-    source = f"def {name}({given}):\n    return callee({given})\n"
-    return function_from_source(name, source, f"<call of {name} {next(_numbers)}>", {"callee": function})
-
-
-def parameter_positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
-    """Returns the numbers of the parameters that ``argnums`` names."""
-    count = len(inspect.signature(function).parameters)
-    numbers: tuple[Any, ...] = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not -count <= number < count:
-            raise ValueError(
-                f"{owner}: argnums is {argnums!r}, but {function.__name__} has {count} parameters: use numbers from 0 to {count - 1}."
-            )
-    numbers = tuple(int(number) % count for number in numbers)
-    if len(set(numbers)) != len(numbers) or not numbers:
-        raise ValueError(f"{owner}: argnums is {argnums!r}: use different numbers, at least one.")
-    return numbers
-
-
-def _place(function: FunctionType) -> str:
-    """Returns the file and the line of a function."""
-    return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
-
-
-def _is_differentiable(type: types.Type) -> bool:
-    type = types.unliteral(type)
-    if isinstance(type, types.BaseTuple):
-        return any(map(_is_differentiable, type))
-    return isinstance(type.dtype if isinstance(type, types.Array) else type, (types.Float, types.Complex))
-
-
-def _check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
-    names = list(inspect.signature(function).parameters)
-    for position in positions:
-        if not _is_differentiable(argument_types[position]):
-            raise DifferentiationError(
-                f"{_place(function)}: {owner}: the argument {names[position]} of {function.__name__} is of type {argument_types[position]}, which has no derivative. "
-                "Pass floats, or choose other arguments with argnums."
-            )
-
-
-def _stub(function: FunctionType, name: str, more: Sequence[str] = ()) -> FunctionType:
-    """Returns a function with the parameters of ``function``, with ``more`` after them."""
-    parameters = [*inspect.signature(function).parameters, *more]
-    source = f"def {name}({', '.join(parameters)}):\n    raise NotImplementedError\n"
-    stub = function_from_source(name, source, f"<signature {next(_numbers)}>", {})
-    if not more:
-        stub.__defaults__ = function.__defaults__
-    stub.__doc__ = function.__doc__
-    stub.__module__ = function.__module__
-    return stub
-
-
-def _compiled_text(derivative: Derivative, what: str) -> FunctionType:
-    filename = f"<{what} {next(_numbers)}: {derivative.name}>"
-    return function_from_source(
-        derivative.name, derivative.source, filename, {**COMPILED, "check_apart": check_apart, **derivative.scope}
-    )
-
-
-def _function_types(argument_types: Types, count: int) -> Types:
-    return tuple(types.unliteral(type) for type in argument_types[:count])
-
-
-def _error_model(function: Any) -> str:
-    options = getattr(function, "targetoptions", {})
-    return str(options.get("error_model", "python"))
-
-
-def _lowered(function: Any, argument_types: Types) -> tuple[Any, ControlFlow]:
-    python_function = wrapped_function(function, "")
-    lowered = lower(python_function, argument_types, _error_model(function))
-    simplify(lowered)
-    return lowered, ControlFlow(lowered)
-
-
-def _check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool) -> None:
-    value = result
-    if has_aux:
-        if not isinstance(result, types.BaseTuple) or len(result) != 2:
-            raise DifferentiationError(
-                f"{_place(function)}: {owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}."
-            )
-        value = result[0]
-    if not isinstance(value, types.Float):
-        raise DifferentiationError(
-            f"{_place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. For arrays use vjp, jvp or jacobian."
-        )
-
-
-def _reverse_function(
-    function: Any,
-    positions: tuple[int, ...],
-    owner: str,
-    form: Callable[[str, list[str]], str],
-    has_aux: bool = False,
-    seed: int | None = 0,
-) -> Callable[[Types], FunctionType]:
-    """Returns the function from argument types to the text of a reverse-mode derivative."""
-    python_function = wrapped_function(function, owner)
-    count = len(inspect.signature(python_function).parameters)
-
-    def derive(argument_types: Types) -> FunctionType:
-        function_types = _function_types(argument_types, count)
-        _check_types(python_function, function_types, positions, owner)
-        lowered, flow = _lowered(function, function_types)
-        if seed == 0:
-            _check_result(lowered.result, python_function, owner, has_aux)
-        derivative = ReverseMode(lowered, flow, positions, seed).derivative(form)
-        return _compiled_text(derivative, "gradient")
-
-    return derive
-
-
-def _forward_function(function: Any, positions: tuple[int, ...], owner: str) -> Callable[[Types], FunctionType]:
-    """Returns the function from argument types to the text of a forward-mode derivative."""
-    python_function = wrapped_function(function, owner)
-    count = len(inspect.signature(python_function).parameters)
-
-    def derive(argument_types: Types) -> FunctionType:
-        function_types = _function_types(argument_types, count)
-        _check_types(python_function, function_types, positions, owner)
-        for position in positions:
-            if isinstance(function_types[position], types.BaseTuple):
-                raise DifferentiationError(
-                    f"{_place(python_function)}: {owner}: a tuple has no tangent here: pass its items one by one."
-                )
-        lowered, flow = _lowered(function, function_types)
-        return _compiled_text(ForwardMode(lowered, flow, positions).derivative(), "tangent")
-
-    return derive
 
 
 def _grouped(texts: list[str], is_single: bool) -> str:
@@ -265,16 +53,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
         ValueError: ``argnums`` are no numbers of parameters.
         DifferentiationError: when it is called: ``f`` has a construct that can't be differentiated; the message has file and line.
     """
-    python_function = wrapped_function(f, "value_and_grad")
-    positions = parameter_positions(argnums, python_function, "value_and_grad")
-    is_single = isinstance(argnums, int)
-
-    def form(result: str, cotangents: list[str]) -> str:
-        return f"{result}, {_grouped(cotangents, is_single)}"
-
-    derive = _reverse_function(f, positions, "value_and_grad", form, has_aux)
-    rule = functools.partial(_rule_of_gradient, f, positions, is_single, True, has_aux, form)
-    return _dispatcher(_stub(python_function, f"value_and_grad_{_identifier(python_function)}"), derive, rule)
+    return _gradient(value_and_grad, f, argnums, has_aux)
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
@@ -283,148 +62,36 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
     Returns:
         a function of the arguments of ``f`` that returns the gradient; with ``has_aux`` (gradient, aux).
     """
-    python_function = wrapped_function(f, "grad")
-    positions = parameter_positions(argnums, python_function, "grad")
-    is_single = isinstance(argnums, int)
+    return _gradient(grad, f, argnums, has_aux)
+
+
+def _gradient(maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], has_aux: bool) -> DerivedDispatcher:
+    """Returns the dispatcher that ``grad`` or ``value_and_grad`` returns."""
+    owner, has_value = maker.__name__, maker is value_and_grad
+    python_function = wrapped_function(f, owner)
+    positions = parameter_positions(argnums, python_function, owner)
+    is_single = is_number(argnums)
 
     def form(result: str, cotangents: list[str]) -> str:
         gradient = _grouped(cotangents, is_single)
-        return f"{gradient}, {result}[1]" if has_aux else gradient
-
-    derive = _reverse_function(f, positions, "grad", form, has_aux)
-    rule = functools.partial(_rule_of_gradient, f, positions, is_single, False, has_aux, form)
-    return _dispatcher(_stub(python_function, f"grad_{_identifier(python_function)}"), derive, rule)
-
-
-def _rule_of_gradient(
-    f: Any,
-    positions: tuple[int, ...],
-    is_single: bool,
-    has_value: bool,
-    has_aux: bool,
-    form: Callable[[str, list[str]], str],
-    argument_types: Types,
-) -> FunctionType | tuple[CallRule, types.Type]:
-    """Returns the derivatives of a gradient, and the type of its result; for numbers a Python function that computes it by forward mode.
-
-    With the cotangent v of the value and u of the gradient, the cotangent of the arguments x is the gradient by x of v f(x) + f'(x) u, whose second
-    term is a tangent in the direction u. The tangent of the gradient in the direction t is the gradient of f'(x) t.
-    """
-    python_function = wrapped_function(f, "grad")
-    names = list(inspect.signature(python_function).parameters)
-    if all(isinstance(argument_types[position], (types.Float, types.Complex)) for position in positions):
-        return _slopes(f, names, positions, argument_types, form, has_aux)
-    if _written_positions(f, argument_types):
-        raise DifferentiationError(
-            f"{_place(python_function)}: {python_function.__name__} writes its arguments, so that its gradient can't be differentiated: copy them."
-        )
-    if has_aux:
-        raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
-    active = tuple(number for number, type in enumerate(argument_types) if _is_differentiable(type))
-    gradient_types = [_gradient_type(argument_types[position]) for position in positions]
-    value_types = [types.float64] if has_value else []
-    if has_value:
-        result = _lowered(f, argument_types)[0].result
-        value_types = [result]
-    results = [*value_types, *gradient_types]
-    u = [f"u_{position}" for position in positions]
-    v = ["v"] if has_value else []
-    known = [f"known_{number}" for number in range(len(results))]
-    pull = _second_order_dispatcher(f, positions, active)
-    adjoint_source = (
-        f"def adjoint({', '.join([*v, *u, *known, *names])}):\n"
-        f"    return pull({', '.join([*names, *u, 'v' if has_value else '0.0', '1.0'])})\n"
-    )
-    t = [f"t_{position}" for position in active]
-    pull_back = _second_order_dispatcher(f, active, positions)
-    value_tangent = f"(push({', '.join([*names, *t])})[1],) + " if has_value else ""
-    tangent_source = (
-        f"def tangent({', '.join([*t, *known, *names])}):\n"
-        f"    return {value_tangent}pull({', '.join([*names, *t, '0.0', '1.0'])})\n"
-    )
-    adjoint = numba.njit(function_from_source("adjoint", adjoint_source, f"<adjoint {next(_numbers)}>", {"pull": pull}))
-    scope = {"pull": pull_back, "push": forward_dispatcher(f, active)}
-    tangent = numba.njit(function_from_source("tangent", tangent_source, f"<tangent {next(_numbers)}>", scope))
-    flat = value_and_grad(f, positions) if has_value else grad(f, positions)
-    function = _flat_gradient(flat, names, has_value, len(positions))
-    gradients = gradient_types[0] if is_single else types.Tuple(gradient_types)
-    type = types.Tuple([*value_types, gradients]) if has_value else gradients
-    return CallRule(function, adjoint, tangent, active), type
-
-
-def _slopes(
-    f: Any,
-    names: list[str],
-    positions: tuple[int, ...],
-    argument_types: Types,
-    form: Callable[[str, list[str]], str],
-    has_aux: bool,
-) -> FunctionType:
-    """Returns the Python function that computes a gradient with respect to numbers by forward mode, which can be differentiated again."""
-
-    def call(position: int, direction: str) -> str:
-        return f"tangent_{position}({', '.join(names)}, {direction})"
-
-    def slope(position: int) -> str:
-        type, item = argument_types[position], "[1][0]" if has_aux else "[1]"
-        if isinstance(type, types.Complex):
-            directions = ("complex(1.0, 0.0)", "complex(0.0, 1.0)")
-            return f"{type}(complex({', '.join(call(position, direction) + item for direction in directions)}))"
-        return call(position, literal(Constant(1.0, type))) + item
-
-    direction = "1.0" if argument_types[positions[0]] != types.float32 else "_float32(1.0)"
-    value = call(positions[0], direction) + "[0]"
-    source = f"def slopes({', '.join(names)}):\n    return {form(value, [slope(position) for position in positions])}\n"
-    scope: dict[str, Any] = {f"tangent_{position}": forward_dispatcher(f, (position,)) for position in positions}
-    scope |= {"_float32": np.float32, "complex64": np.complex64, "complex128": np.complex128}
-    return function_from_source("slopes", source, f"<slope {next(_numbers)}>", scope)
-
-
-def _flat_gradient(function: Any, names: list[str], has_value: bool, count: int) -> Any:
-    """Returns a compiled function that returns the value and the gradients as one tuple, or the only one of them."""
-    call = f"function({', '.join(names)})"
-    lines = [f"def flat({', '.join(names)}):"]
-    if has_value:
-        lines += [
-            f"    value, gradients = {call}",
-            f"    return (value, {''.join(f'gradients[{k}], ' for k in range(count))})",
-        ]
-    else:
-        lines += [f"    gradients = {call}", f"    return {'gradients[0]' if count == 1 else 'gradients'}"]
-    source = "\n".join([*lines, ""])
-    return numba.njit(function_from_source("flat", source, f"<gradient {next(_numbers)}>", {"function": function}))
-
-
-def _gradient_type(type: types.Type) -> types.Type:
-    return types.Array(type.dtype, type.ndim, "C") if isinstance(type, types.Array) else types.unliteral(type)
-
-
-@functools.lru_cache(maxsize=256)
-def _second_order_dispatcher(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...]) -> Any:
-    """Returns the reverse mode of a forward mode: the compiled function of the arguments, their tangents, and the cotangents of value and tangent."""
-    python_function = wrapped_function(f, "grad")
-    forward = _forward_function(f, tangents, "grad")
-    count = len(inspect.signature(python_function).parameters)
+        return f"{result}, {gradient}" if has_value else f"{gradient}, {result}[1]" if has_aux else gradient
 
     def derive(argument_types: Types) -> FunctionType:
-        function_types = _function_types(argument_types, count + len(tangents))
-        tangent = forward(function_types[:count])
-        lowered, flow = _lowered(tangent, function_types)
-        derivative = ReverseMode(lowered, flow, positions, seed=None).derivative(
-            lambda result, cotangents: _grouped(cotangents, False)
-        )
-        return _compiled_text(derivative, "second derivative")
+        from fastgrad.differentiation.derivation import reverse_mode
 
-    more = [*[f"tangent_{number}" for number in tangents], "cotangent_of_value", "cotangent_of_tangent"]
-    return _dispatcher(_stub(python_function, f"second_{_identifier(python_function)}", more), derive, _no_rule)
+        return reverse_mode(f, positions, owner, form, argument_types, has_aux)
+
+    def rule(argument_types: Types) -> Any:
+        from fastgrad.differentiation.gradient_rules import rule_of_gradient
+
+        return rule_of_gradient(f, positions, is_single, has_value, has_aux, form, argument_types)
+
+    recipe = (maker, f, positions[0] if is_single else positions, bool(has_aux))
+    return DerivedDispatcher(stub_of(python_function, owner), recipe, derive, rule)
 
 
 def _no_rule(argument_types: Types) -> None:
     """Says that a derivative is not differentiated again."""
-
-
-def _identifier(function: FunctionType) -> str:
-    return function.__name__ if function.__name__.isidentifier() else "function"
 
 
 def jvp(
@@ -447,67 +114,86 @@ def jvp(
     """
     python_function = wrapped_function(f, "jvp")
     if primals is not None:
-        if tangents is None or len(primals) != len(tangents):
-            raise ValueError(f"jvp: {len(primals)} primals need as many tangents.")
+        if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+            raise TypeError(
+                f"jvp: primals and tangents are tuples, one item for each argument of {python_function.__name__}; got {primals!r} and {tangents!r}."
+            )
+        if len(primals) != len(tangents):
+            raise ValueError(f"jvp: {len(primals)} primals need as many tangents; got {len(tangents)}.")
+        dispatcher = _kept(forward_dispatcher, f, tuple(range(len(primals))))
         directions = [_of_kind(tangent, primal, "jvp") for tangent, primal in zip(tangents, primals, strict=True)]
-        return forward_dispatcher(f, tuple(range(len(primals))))(*primals, *directions)
+        return dispatcher(*_with_defaults(python_function, primals, "jvp"), *directions)
     return forward_dispatcher(f, parameter_positions(argnums, python_function, "jvp"))
 
 
-@functools.lru_cache(maxsize=256)
-def forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
+def forward_dispatcher(f: Any, positions: tuple[int, ...]) -> DerivedDispatcher:
     """Returns the compiled function of the arguments and the tangents of some that returns (result, tangent)."""
     python_function = wrapped_function(f, "jvp")
-    names = list(inspect.signature(python_function).parameters)
-    tangents = [f"tangent_of_{names[position]}" for position in positions]
-    return _dispatcher(
-        _stub(python_function, f"jvp_{_identifier(python_function)}", tangents), _forward_function(f, positions, "jvp")
-    )
+    names = parameter_names(python_function)
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad.differentiation.derivation import forward_mode
+
+        return forward_mode(f, positions, "jvp", argument_types)
+
+    stub = stub_of(python_function, "jvp", [f"tangent_of_{names[position]}" for position in positions])
+    return DerivedDispatcher(stub, (forward_dispatcher, f, positions), derive)
 
 
-def pullback(f: Any, positions: Sequence[int], count: int, has_result: bool = False) -> Any:
+def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = False) -> DerivedDispatcher:
     """Returns the compiled function of the arguments and the cotangents of ``count`` results that returns those of arguments, a tuple.
 
     With ``has_result`` the tuple has the results before them.
     """
-    python_function = wrapped_function(f, "vjp")
-    names = [f"cotangent_{number}" for number in range(count)]
 
     def form(result: str, cotangents: list[str]) -> str:
         return f"{f'{result} + ' if has_result else ''}{_grouped(cotangents, False)}"
 
-    derive = _reverse_function(f, tuple(positions), "vjp", form, seed=None)
-    return _dispatcher(_stub(python_function, f"pullback_{_identifier(python_function)}", names), derive, _no_rule)
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad.differentiation.derivation import reverse_mode
+
+        return reverse_mode(f, positions, "vjp", form, argument_types, seed=None)
+
+    names = [f"cotangent_{number}" for number in range(count)]
+    stub = stub_of(wrapped_function(f, "vjp"), "pullback", names)
+    return DerivedDispatcher(stub, (pullback, f, positions, count, has_result), derive, _no_rule)
 
 
-_kept_pullback = functools.lru_cache(maxsize=256)(pullback)
-
-
-def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
+def second_pullback(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...], count: int) -> DerivedDispatcher:
     """Returns the compiled function that runs forward mode forward and backward.
 
-    It takes the arguments, the tangents of some, the cotangents of the ``count`` results and the cotangents of their tangents. It
-    returns a pair: the tangents of the results, and the cotangents of the arguments that have tangents.
+    It takes the arguments of ``f``, the tangents of those numbered ``tangents``, the cotangents of the ``count`` results and the cotangents of their
+    tangents. It returns a pair of tuples: the tangents of the results, and the cotangents of the arguments numbered ``positions``.
     """
-    python_function = wrapped_function(f, "vjp")
-    names = [f"tangent_{position}" for position in positions]
-    names += [f"cotangent_{number}" for number in range(2 * count)]
-    forward = _forward_function(f, tuple(positions), "vjp")
-    parameters = len(inspect.signature(python_function).parameters)
 
     def form(result: str, cotangents: list[str]) -> str:
-        tangents = f"({result}[1],)" if count == 1 else f"{result}[1]"
-        return f"{tangents}, {_grouped(cotangents, False)}"
+        return f"{f'({result}[1],)' if count == 1 else f'{result}[1]'}, {_grouped(cotangents, False)}"
 
     def derive(argument_types: Types) -> FunctionType:
-        types_of_tangent = _function_types(argument_types, parameters + len(positions))
-        lowered, flow = _lowered(forward(types_of_tangent[:parameters]), types_of_tangent)
-        derivative = ReverseMode(lowered, flow, tuple(positions), None).derivative(form)
-        return _compiled_text(derivative, "second derivative")
+        from fastgrad.differentiation.derivation import reverse_over_forward
 
-    return _dispatcher(
-        _stub(python_function, f"second_pullback_{_identifier(python_function)}", names), derive, _no_rule
-    )
+        return reverse_over_forward(f, tangents, positions, "vjp", form, argument_types)
+
+    names = [f"tangent_{number}" for number in tangents] + [f"cotangent_{number}" for number in range(2 * count)]
+    stub = stub_of(wrapped_function(f, "vjp"), "second_pullback", names)
+    return DerivedDispatcher(stub, (second_pullback, f, tangents, positions, count), derive, _no_rule)
+
+
+_KEPT = RecentlyUsed()
+
+
+def _kept(maker: Callable[..., Any], f: Any, *options: Any) -> Any:
+    """Returns ``maker(f, *options)``, the one of an earlier call if no value that ``f`` reads has changed."""
+    key = maker, f, options
+    dispatcher, has_changed = _KEPT.get(key) or (None, None)
+    if has_changed is None or has_changed():
+        dispatcher = maker(f, *options)
+        _KEPT.put(key, (dispatcher, Snapshot([f]).change_check()))
+    return dispatcher
+
+
+def _compiled(f: Any) -> Any:
+    return f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
@@ -522,12 +208,15 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
         each argument. It runs ``f`` once more.
     """
     python_function = wrapped_function(f, "vjp")
-    result = (f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function))(*_copies(primals))
+    positions = tuple(range(len(primals)))
+    primals = _with_defaults(python_function, primals, "vjp")
+    check_types(python_function, tuple(map(_type_of, primals)), positions, "vjp")
+    result = _kept(_compiled, f)(*_copies(primals))
     results = result_leaves(result)
     count = len(results)
-    pull = _kept_pullback(f, tuple(range(len(primals))), count)
+    pull = _kept(pullback, f, positions, count)
 
-    def pullback(cotangent: Any) -> tuple[Any, ...]:
+    def pull_back(cotangent: Any) -> tuple[Any, ...]:
         cotangents = result_leaves(cotangent)
         if len(cotangents) != count:
             raise ValueError(f"vjp of {python_function.__name__}: {len(cotangents)} cotangents for {count} results.")
@@ -540,12 +229,21 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
         gradients: tuple[Any, ...] = pull(*_copies(primals), *converted)
         return gradients
 
-    return result, pullback
+    return result, pull_back
 
 
 def result_leaves(result: Any) -> list[Any]:
     """Returns the numbers and arrays of a result, from left to right."""
     return [leaf for part in result for leaf in result_leaves(part)] if isinstance(result, tuple) else [result]
+
+
+def _with_defaults(function: FunctionType, arguments: Sequence[Any], owner: str) -> tuple[Any, ...]:
+    try:
+        bound = inspect.signature(function).bind(*arguments)
+    except TypeError as error:
+        raise TypeError(f"{owner}: {function.__name__}: {error}.") from None
+    bound.apply_defaults()
+    return tuple(bound.arguments.values())
 
 
 def _of_kind(value: Any, like: Any, owner: str) -> Any:
@@ -558,7 +256,18 @@ def _of_kind(value: Any, like: Any, owner: str) -> Any:
 
 
 def _as_float(value: Any) -> Any:
-    return value if isinstance(value, np.ndarray) or np.iscomplexobj(value) else float(value)
+    if isinstance(value, np.ndarray) or np.iscomplexobj(value):
+        return value
+    if not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"vjp: a cotangent is {value!r}; pass a float or an array of floats, as the function returns.")
+    return float(value)
+
+
+def _type_of(value: Any) -> types.Type:
+    try:
+        return numba.typeof(value)
+    except ValueError:  # Numba does not know it
+        return types.pyobject
 
 
 def _copies(values: Sequence[Any]) -> list[Any]:
@@ -576,57 +285,61 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
         a function of the arguments of ``f`` and a vector, of the shape of the argument, that returns the product.
     """
     python_function = wrapped_function(f, "hvp")
-    (position,) = parameter_positions(argnums, python_function, "hvp")
-    forward = _forward_function(f, (position,), "hvp")
-    count = len(inspect.signature(python_function).parameters)
+    (position,) = parameter_positions(argnums, python_function, "hvp", is_single=True)
 
     def derive(argument_types: Types) -> FunctionType:
-        function_types = _function_types(argument_types, count + 1)
-        tangent = forward(function_types[:count])
-        lowered, flow = _lowered(tangent, function_types)
-        derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(
-            lambda result, cotangents: cotangents[0]
+        from fastgrad.differentiation.derivation import reverse_over_forward
+
+        return reverse_over_forward(
+            f, (position,), (position,), "hvp", lambda _, cotangents: cotangents[0], argument_types, seed=1
         )
-        return _compiled_text(derivative, "second derivative")
 
-    return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive, _no_rule)
-
-
-def _written_positions(f: Any, argument_types: Types) -> set[int | None]:
-    """Returns the numbers of the parameters, arrays, that a function writes."""
-    return {
-        root.position for root in _lowered(f, argument_types)[0].roots if root.kind == "parameter" and root.is_written
-    }
+    return DerivedDispatcher(stub_of(python_function, "hvp", ["vector"]), (hvp, f, position), derive, _no_rule)
 
 
-def _columns(f: Any, columns: dict[int, Any], owner: str, result: str, is_single: bool) -> Any:
+def _columns(
+    maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], column_of: Callable[[int], Any], result: str
+) -> DerivedDispatcher:
     """Returns the dispatcher of matrices whose columns come from unit vectors in the place of an argument's direction.
 
     Args:
+        maker: ``jacobian`` or ``hessian``.
         f: the user's function.
-        columns: for the number of each argument the function that takes the arguments of ``f`` and a direction.
-        owner: the transformation's name.
+        argnums: the number of the argument, or several.
+        column_of: maps the number of an argument to the function that takes the arguments of ``f`` and a direction.
         result: the text of the column, from the text of the call.
-        is_single: whether one matrix is returned, not a tuple of them.
     """
+    owner = maker.__name__
     python_function = wrapped_function(f, owner)
-    name = f"{owner}_{_identifier(python_function)}"
-    names = list(inspect.signature(python_function).parameters)
+    positions = parameter_positions(argnums, python_function, owner, is_single=maker is hessian)
+    is_single = is_number(argnums)
+    stub, names = stub_of(python_function, owner), parameter_names(python_function)
 
     def derive(argument_types: Types) -> FunctionType:
-        argument_types = _function_types(argument_types, len(names))
-        _check_types(python_function, argument_types, tuple(columns), owner)
+        from fastgrad.differentiation.derivation import check_result, lowered_function, written_positions
+        from fastgrad.differentiation.ir import Constant, literal
+
+        argument_types = tuple(map(types.unliteral, argument_types))
+        check_types(python_function, argument_types, positions, owner)
         lines, scope = [], {"np": np, "as_array": _as_array, "_float32": np.float32}
-        written = _written_positions(f, argument_types)  # each column runs the function once more
+        lowered, _ = lowered_function(f, argument_types)
+        item = lowered.result.dtype if isinstance(lowered.result, types.Array) else lowered.result
+        if maker is hessian:
+            check_result(lowered.result, python_function, owner)
+        elif not isinstance(item, (types.Float, types.Complex)):
+            raise DifferentiationError(
+                f"{place(python_function)}: {owner}: {python_function.__name__} returns {lowered.result}; return a float or an array of floats."
+            )
+        written = written_positions(lowered)  # each column runs the function once more
         given = [f"{argument}.copy()" if number in written else argument for number, argument in enumerate(names)]
-        for position, column in columns.items():
+        for position in positions:
             type, argument = argument_types[position], names[position]
             if isinstance(getattr(type, "dtype", type), types.Complex):
                 raise DifferentiationError(
-                    f"{_place(python_function)}: {owner}: the argument {argument} is complex, and matrices of derivatives are real: "
+                    f"{place(python_function)}: {owner}: the argument {argument} is complex, and matrices of derivatives are real: "
                     "use jvp or vjp, or pass the real and the imaginary part."
                 )
-            scope[f"column_{position}"] = column
+            scope[f"column_{position}"] = column_of(position)
             call = result.format(f"column_{position}({', '.join(given)}, {{}})")
             if not isinstance(type, types.Array):
                 lines.append(f"result_{position} = {call.format(literal(Constant(1.0, type)))}")
@@ -642,11 +355,11 @@ def _columns(f: Any, columns: dict[int, Any], owner: str, result: str, is_single
                 f"    columns_{position}[:, number] = {call}.ravel()",
                 f"result_{position} = columns_{position}.reshape(first_{position}.shape + {argument}.shape)",
             ]
-        lines.append(f"return {_grouped([f'result_{position}' for position in columns], is_single)}")
-        source = "\n    ".join([f"def {name}({', '.join(names)}):", *lines]) + "\n"
-        return function_from_source(name, source, f"<{name} {next(_numbers)}>", scope)
+        lines.append(f"return {_grouped([f'result_{position}' for position in positions], is_single)}")
+        source = "\n    ".join([f"def {stub.__name__}({', '.join(names)}):", *lines]) + "\n"
+        return generated_function(stub.__name__, source, owner, scope)
 
-    return _dispatcher(_stub(python_function, name), derive)
+    return DerivedDispatcher(stub, (maker, f, positions[0] if is_single else positions), derive)
 
 
 @numba.extending.register_jitable
@@ -665,10 +378,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
         a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape. For an argument
         that is a float it returns what ``f`` returns: the tangent of the result. Of several argnums it returns a tuple.
     """
-    python_function = wrapped_function(f, "jacobian")
-    positions = parameter_positions(argnums, python_function, "jacobian")
-    columns = {position: forward_dispatcher(f, (position,)) for position in positions}
-    return _columns(f, columns, "jacobian", "{}[1]", isinstance(argnums, int))
+    return _columns(jacobian, f, argnums, lambda position: forward_dispatcher(f, (position,)), "{}[1]")
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
@@ -681,6 +391,4 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function of the arguments of ``f`` that returns an array of twice the argument's shape; a float for a float.
     """
-    python_function = wrapped_function(f, "hessian")
-    (position,) = parameter_positions(argnums, python_function, "hessian")
-    return _columns(f, {position: hvp(f, position)}, "hessian", "{}", True)
+    return _columns(hessian, f, argnums, lambda position: hvp(f, position), "{}")

@@ -1,0 +1,275 @@
+"""The dispatchers of derivatives: Numba's dispatchers whose code is derived from another function when they are called first."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from numba.core import compiler, types
+from numba.core.compiler_machinery import PassManager
+from numba.core.dispatcher import Dispatcher, _FunctionCompiler
+from numba.core.registry import CPUDispatcher
+from numba.core.untyped_passes import FixupArgs
+
+from fastgrad.differentiation.disk_cache import (
+    DERIVED,
+    NAME_LENGTH,
+    UNKEYED,
+    DerivativeCache,
+    Extensions,
+    NoKeyError,
+    UseDerivativeLibrary,
+    content_of,
+    type_text,
+)
+from fastgrad.differentiation.jumps import DirectJumps
+from fastgrad.errors import DifferentiationError
+from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
+from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
+
+_numbers = itertools.count()
+Types = tuple[types.Type, ...]
+
+
+class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
+    """Numba's nopython pipeline with direct jumps, and a code library of its own."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        """Returns the passes."""
+        passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(DirectJumps, FixupArgs)
+        passes.add_pass_after(UseDerivativeLibrary, DirectJumps)
+        passes.finalize()
+        return [passes]
+
+
+class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]
+    """Compiles a derivative, whose Python function depends on the argument types."""
+
+    def __init__(self, other: Any, derived_function: Callable[[Types], FunctionType]) -> None:
+        super().__init__(other.py_func, other.targetdescr, other.targetoptions, other.locals, other.pipeline_class)
+        self._derived_function = derived_function
+
+    def _get_implementation(self, args: Any, kws: Any) -> FunctionType:
+        return self._derived_function(tuple(args))
+
+
+class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
+    """A dispatcher with the signature of ``stub`` whose code for argument types is that of ``derive`` of them.
+
+    Args:
+        stub: a function of the same parameters.
+        recipe: the function that returns such a dispatcher, and its arguments: the user's function and plain values.
+        derive: returns the Python function for argument types.
+        call_rule: how a call of the dispatcher is differentiated (``Lowering._call_with_rule``). Default: by ``derive``.
+    """
+
+    def __init__(
+        self,
+        stub: FunctionType,
+        recipe: tuple[Any, ...],
+        derive: Callable[[Types], FunctionType],
+        call_rule: Callable[[Types], Any] | None = None,
+    ) -> None:
+        if jit_is_disabled():
+            raise RuntimeError(
+                f"{stub.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
+            )
+        options = {"nopython": True, "nogil": True, "error_model": "numpy"}
+        super().__init__(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
+        self.recipe = recipe
+        self._derive = derive
+        self._call_rule = derive if call_rule is None else call_rule
+        self._compiler = _DerivedFunctionCompiler(self._compiler, self._named_function)
+        self._cache = DerivativeCache(self.key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        maker, *arguments = self.recipe
+        return maker, tuple(arguments)
+
+    def key(self, argument_types: Types) -> str | None:
+        """Returns the hash of all that the derivative for argument types depends on, or None if that can't be told."""
+        try:
+            return digest("\n".join([content_of(self), *map(type_text, argument_types)]).encode())
+        except NoKeyError:
+            return None
+
+    def derive(self, argument_types: Types) -> FunctionType:
+        """Returns the Python function for argument types."""
+        function: FunctionType = self._once(self._derive, argument_types)
+        return function
+
+    def call_rule(self, argument_types: Types) -> Any:
+        """Returns how a call is differentiated."""
+        return self._once(self._call_rule, argument_types)
+
+    def _once(self, function: Callable[[Types], Any], argument_types: Types) -> Any:
+        """Returns ``function`` of argument types; the result for a key is kept."""
+        key = self.key(argument_types)
+        part = key, function is self._derive
+        result = None if key is None else DERIVED.get(part)
+        if result is None:
+            uses = Extensions.uses
+            result = function(argument_types)
+            if key is not None and Extensions.uses == uses:
+                DERIVED.put(part, result)
+        return result
+
+    def _named_function(self, argument_types: Types) -> FunctionType:
+        """Returns the Python function for argument types with a name that no other function has in any process."""
+        uses, key = Extensions.uses, self.key(argument_types)
+        function = self.derive(argument_types)
+        number = f"{UNKEYED}{next(_numbers):0{NAME_LENGTH - len(UNKEYED)}d}"
+        is_keyed = key is not None and Extensions.uses == uses
+        function.__qualname__ = f"{function.__name__}_{key[:NAME_LENGTH] if is_keyed else number}"
+        return function
+
+
+def generated_function(name: str, source: str, what: str, scope: dict[str, Any]) -> FunctionType:
+    """Returns the function ``name`` of a text, which tracebacks call ``what``."""
+    filename = f"<{what} {next(_numbers)}: {name}>"
+    return function_from_source(name, source, filename, {"__name__": __name__, **scope})
+
+
+def stub_of(function: FunctionType, prefix: str, more: Sequence[str] = ()) -> FunctionType:
+    """Returns a function with the parameters of ``function``, with ``more`` after them, and a name that starts with ``prefix``."""
+    name = f"{prefix}_{name_in_source(function.__name__)}"
+    parameters = [*parameter_names(function), *more]
+    source = f"def {name}({', '.join(parameters)}):\n    raise NotImplementedError\n"
+    stub = generated_function(name, source, "signature", {})
+    if not more:
+        stub.__defaults__ = function.__defaults__
+    stub.__doc__ = function.__doc__
+    return stub
+
+
+# ---- what users pass ------------------------------------------------------------------------------------------------
+
+
+def wrapped_function(function: Any, owner: str) -> FunctionType:
+    """Returns the Python function of ``function``, which may be one that Numba compiled, or a derivative.
+
+    Raises:
+        TypeError: it is no function whose calls return a value, or its parameters have no fixed number.
+    """
+    if isinstance(function, DerivedDispatcher):
+        return _caller_of(function, function.py_func.__name__, tuple(parameter_names(function.py_func)))
+    rule = getattr(function, "own_adjoint", None)
+    if rule is not None and isinstance(function, (Dispatcher, FunctionType)):
+        return _caller_of(rule.function, function.__name__, tuple(rule.signature.parameters))
+    python_function = getattr(function, "py_func", function)
+    if not isinstance(python_function, FunctionType):
+        raise TypeError(
+            f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}. Write a function that calls it."
+        )
+    name = python_function.__name__
+    if python_function.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        raise TypeError(f"{owner}: {name} is a generator or a coroutine, which returns no value. Return one.")
+    if {parameter.kind for parameter in inspect.signature(python_function).parameters.values()} & _REFUSED_PARAMETERS:
+        raise TypeError(
+            f"{owner}: {name} takes *args, **kwargs or keyword-only arguments. Give each parameter a name before any *."
+        )
+    return python_function
+
+
+_REFUSED_PARAMETERS = {
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+}
+
+
+@functools.lru_cache(maxsize=256)
+def _caller_of(function: Any, name: str, parameters: tuple[str, ...]) -> FunctionType:
+    """Returns a Python function that calls a derivative, or a function with an adjoint, so that it can be differentiated as any other function."""
+    name, given = name_in_source(name), ", ".join(parameters)
+    source = f"def {name}({given}):\n    return callee({given})\n"
+    return generated_function(name, source, "call", {"callee": function})
+
+
+def parameter_names(function: FunctionType) -> list[str]:
+    """Returns the names of a function's parameters."""
+    return list(inspect.signature(function).parameters)
+
+
+def is_number(argnums: Any) -> bool:
+    """True if ``argnums`` is one number, not several."""
+    return isinstance(argnums, (int, np.integer)) and not isinstance(argnums, bool)
+
+
+def parameter_positions(argnums: Any, function: FunctionType, owner: str, is_single: bool = False) -> tuple[int, ...]:
+    """Returns the numbers of the parameters that ``argnums`` names.
+
+    Args:
+        argnums: a number, or a tuple or list of numbers.
+        function: has the parameters.
+        owner: the transformation's name, for errors.
+        is_single: whether only one number will do.
+
+    Raises:
+        ValueError: these are no numbers of parameters, or one comes twice.
+    """
+    count = len(parameter_names(function))
+    if count == 0:
+        raise ValueError(
+            f"{owner}: {function.__name__} has no parameters: give it those to differentiate with respect to."
+        )
+    numbers = (argnums,) if is_number(argnums) else tuple(argnums) if isinstance(argnums, (tuple, list)) else (None,)
+    if not all(is_number(number) and -count <= number < count for number in numbers):
+        raise ValueError(
+            f"{owner}: argnums is {argnums!r}, but {function.__name__} has {count} parameters: use numbers from 0 to {count - 1}."
+        )
+    positions = tuple(int(number) % count for number in numbers)
+    if len(set(positions)) != len(positions) or not positions:
+        raise ValueError(f"{owner}: argnums is {argnums!r}: use different numbers, at least one.")
+    if is_single and not is_number(argnums):
+        raise ValueError(f"{owner}: argnums is {argnums!r}: use one number, and a call for each of several.")
+    return positions
+
+
+def place(function: FunctionType) -> str:
+    """Returns the file and the line of a function."""
+    return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+
+
+def is_differentiable(type: types.Type) -> bool:
+    """True for floats and complex numbers, arrays of them, and tuples with one of these."""
+    type = types.unliteral(type)
+    if isinstance(type, types.BaseTuple):
+        return any(map(is_differentiable, type))
+    type = type.dtype if isinstance(type, types.Array) else type
+    return isinstance(type, (types.Float, types.Complex)) and type != types.float16
+
+
+def check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
+    """Raises DifferentiationError if an argument to differentiate with respect to has no derivative, or Numba does not know an argument's type."""
+    for position, (name, type) in enumerate(zip(parameter_names(function), argument_types, strict=True)):
+        argument = f"{place(function)}: {owner}: the argument {name} of {function.__name__} is of type {type}, which"
+        if position in positions and not is_differentiable(type):
+            raise DifferentiationError(
+                f"{argument} has no derivative. Pass float64 or float32, or choose other arguments with argnums."
+            )
+        if (type.dtype if isinstance(type, types.Array) else type) == types.pyobject:
+            raise DifferentiationError(
+                f"{argument} Numba can't compile. Pass numbers, arrays of numbers, or tuples of them."
+            )
+
+
+def check_directions(
+    function: FunctionType, names: Sequence[str], primals: Types, directions: Types, owner: str
+) -> None:
+    """Raises DifferentiationError if a tangent or cotangent has not the type of what it belongs to."""
+    for name, primal, direction in zip(names, primals, directions, strict=True):
+        rank, given = [type.ndim if isinstance(type, types.Array) else 0 for type in (primal, direction)]
+        number = direction.dtype if isinstance(direction, types.Array) else types.unliteral(direction)
+        if rank != given or not isinstance(number, (types.Float, types.Complex, types.Integer)):
+            raise DifferentiationError(
+                f"{place(function)}: {owner}: {name} of {function.__name__} is of type {direction}, for a value of type {primal}. "
+                "Pass floats of the shape of the value."
+            )

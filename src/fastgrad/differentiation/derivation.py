@@ -1,0 +1,164 @@
+"""From a function and argument types to the text of its derivative, as a Python function that Numba can compile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numba
+from numba.core import types
+
+from fastgrad.differentiation.compilation import (
+    Types,
+    check_directions,
+    check_types,
+    generated_function,
+    parameter_names,
+    place,
+    wrapped_function,
+)
+from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.emission import Derivative
+from fastgrad.differentiation.forward_mode import ForwardMode
+from fastgrad.differentiation.ir import Function
+from fastgrad.differentiation.lowering import lower
+from fastgrad.differentiation.reverse_mode import ReverseMode
+from fastgrad.differentiation.simplification import simplify
+from fastgrad.differentiation.tape_memory import COMPILED
+from fastgrad.errors import DifferentiationError
+
+Form = Callable[[str, list[str]], str]
+"""Maps the text of a function's result and the texts of the cotangents to the text of what the derivative returns."""
+
+
+@numba.njit
+def check_apart(first, second, first_name, second_name):  # type: ignore[no-untyped-def]
+    """Raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too."""
+    if first.size and second.size:
+        first_start, second_start = first.ctypes.data, second.ctypes.data
+        first_end, second_end = first_start, second_start
+        for axis in range(first.ndim):
+            extent = (first.shape[axis] - 1) * first.strides[axis]
+            first_end += max(extent, 0)
+            first_start += min(extent, 0)
+        for axis in range(second.ndim):
+            extent = (second.shape[axis] - 1) * second.strides[axis]
+            second_end += max(extent, 0)
+            second_start += min(extent, 0)
+        if first_start < second_end + second.itemsize and second_start < first_end + first.itemsize:
+            raise ValueError(
+                "the arguments " + first_name + " and " + second_name + " share memory, which the function writes: "
+                "its derivative would be wrong. Pass a copy of one of them."
+            )
+
+
+def reverse_mode(
+    function: Any,
+    positions: tuple[int, ...],
+    owner: str,
+    form: Form,
+    argument_types: Types,
+    has_aux: bool = False,
+    seed: int | None = 0,
+) -> FunctionType:
+    """Returns a derivative by reverse mode.
+
+    Args:
+        function: the user's function.
+        positions: the numbers of the arguments that have cotangents.
+        owner: the transformation's name, for errors.
+        form: what the derivative returns.
+        argument_types: of the function; those of cotangents may follow.
+        has_aux: whether the function returns other results than the one of number ``seed``.
+        seed: the number of the result whose cotangent is 1. None: the cotangents of all results are further arguments.
+
+    Raises:
+        DifferentiationError: the function can't be differentiated; the message has file and line.
+    """
+    python_function = wrapped_function(function, owner)
+    function_types = _function_types(argument_types, len(parameter_names(python_function)))
+    check_types(python_function, function_types, positions, owner)
+    lowered, flow = lowered_function(function, function_types)
+    if seed == 0:
+        check_result(lowered.result, python_function, owner, has_aux)
+    return _function_of(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
+
+
+def forward_mode(
+    function: Any, positions: tuple[int, ...], owner: str, argument_types: Types, is_scalar: bool = False
+) -> FunctionType:
+    """Returns a derivative by forward mode, a function of the arguments and the tangents of some.
+
+    Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float.
+    """
+    python_function = wrapped_function(function, owner)
+    function_types = _function_types(argument_types, len(parameter_names(python_function)))
+    check_types(python_function, function_types, positions, owner)
+    for position in positions:
+        if isinstance(function_types[position], types.BaseTuple):
+            raise DifferentiationError(
+                f"{place(python_function)}: {owner}: a tuple has no tangent here: pass its items one by one."
+            )
+    names = [f"the tangent of {parameter_names(python_function)[position]}" for position in positions]
+    directions = argument_types[len(function_types) :]
+    primals = tuple(function_types[position] for position in positions)
+    check_directions(python_function, names[: len(directions)], primals[: len(directions)], directions, owner)
+    lowered, flow = lowered_function(function, function_types)
+    if is_scalar:
+        check_result(lowered.result, python_function, owner)
+    return _function_of(ForwardMode(lowered, flow, positions).derivative(), "tangent")
+
+
+def reverse_over_forward(
+    function: Any,
+    tangents: tuple[int, ...],
+    positions: tuple[int, ...],
+    owner: str,
+    form: Form,
+    argument_types: Types,
+    seed: int | None = None,
+) -> FunctionType:
+    """Returns the reverse mode of the forward mode with the ``tangents``. Arguments and errors are those of ``reverse_mode``."""
+    count = len(parameter_names(wrapped_function(function, owner)))
+    function_types = _function_types(argument_types, count + len(tangents))
+    tangent = forward_mode(function, tangents, owner, function_types, is_scalar=seed is not None)
+    lowered, flow = lowered_function(tangent, function_types)
+    return _function_of(ReverseMode(lowered, flow, positions, seed).derivative(form), "second derivative")
+
+
+def lowered_function(function: Any, argument_types: Types) -> tuple[Function, ControlFlow]:
+    """Returns a function in the intermediate representation, and its control flow."""
+    error_model = getattr(function, "targetoptions", {}).get("error_model", "python")
+    lowered = lower(wrapped_function(function, ""), argument_types, str(error_model))
+    simplify(lowered)
+    return lowered, ControlFlow(lowered)
+
+
+def written_positions(lowered: Function) -> set[int | None]:
+    """Returns the numbers of the parameters, arrays, that a function writes."""
+    return {root.position for root in lowered.roots if root.kind == "parameter" and root.is_written}
+
+
+def _function_of(derivative: Derivative, what: str) -> FunctionType:
+    scope = {**COMPILED, "check_apart": check_apart, **derivative.scope}
+    return generated_function(derivative.name, derivative.source, what, scope)
+
+
+def _function_types(argument_types: Types, count: int) -> Types:
+    return tuple(types.unliteral(type) for type in argument_types[:count])
+
+
+def check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool = False) -> None:
+    """Raises DifferentiationError if a function does not return one float, with ``has_aux`` in a pair."""
+    value = result
+    if has_aux:
+        if not isinstance(result, types.BaseTuple) or len(result) != 2:
+            raise DifferentiationError(
+                f"{place(function)}: {owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}."
+            )
+        value = result[0]
+    if not isinstance(value, types.Float):
+        raise DifferentiationError(
+            f"{place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. For arrays use vjp, jvp or jacobian."
+        )

@@ -1,0 +1,122 @@
+"""Derivatives of gradients: what a call of ``grad`` or ``value_and_grad`` in a function that is differentiated stands for."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+
+from fastgrad.differentiation.compilation import (
+    Types,
+    generated_function,
+    is_differentiable,
+    parameter_names,
+    place,
+    wrapped_function,
+)
+from fastgrad.differentiation.derivation import Form, lowered_function, written_positions
+from fastgrad.differentiation.ir import CallRule, Constant, literal
+from fastgrad.differentiation.transforms import forward_dispatcher, grad, second_pullback, value_and_grad
+from fastgrad.errors import DifferentiationError
+
+
+def rule_of_gradient(
+    f: Any,
+    positions: tuple[int, ...],
+    is_single: bool,
+    has_value: bool,
+    has_aux: bool,
+    form: Form,
+    argument_types: Types,
+) -> FunctionType | tuple[CallRule, types.Type]:
+    """Returns the derivatives of a gradient, and the type of its result; for numbers a Python function that computes it by forward mode.
+
+    With the cotangent v of the value and u of the gradient, the cotangent of the arguments x is the gradient by x of v f(x) + f'(x) u, whose second
+    term is a tangent in the direction u. The tangent of the gradient in the direction t is the gradient of f'(x) t.
+    """
+    python_function = wrapped_function(f, "grad")
+    names = parameter_names(python_function)
+    if all(isinstance(argument_types[position], (types.Float, types.Complex)) for position in positions):
+        return _slopes(f, names, positions, argument_types, form, has_aux)
+    lowered, _ = lowered_function(f, argument_types)
+    if written_positions(lowered):
+        raise DifferentiationError(
+            f"{place(python_function)}: {python_function.__name__} writes its arguments, so that its gradient can't be differentiated: copy them."
+        )
+    if has_aux:
+        raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
+    active = tuple(number for number, type in enumerate(argument_types) if is_differentiable(type))
+    gradient_types = [_gradient_type(argument_types[position]) for position in positions]
+    value_types = [lowered.result] if has_value else []
+    u = [f"u_{position}" for position in positions]
+    v = ["v"] if has_value else []
+    t = [f"t_{position}" for position in active]
+    known = [f"known_{number}" for number in range(len([*value_types, *gradient_types]))]
+    cotangents = ", ".join([*names, *u, "v" if has_value else "0.0", "1.0"])
+    adjoint = numba.njit(
+        generated_function(
+            "adjoint",
+            f"def adjoint({', '.join([*v, *u, *known, *names])}):\n    return pull({cotangents})[1]\n",
+            "adjoint",
+            {"pull": second_pullback(f, positions, active, 1)},
+        )
+    )
+    value_tangent = f"(push({', '.join([*names, *t])})[1],) + " if has_value else ""
+    tangent = numba.njit(
+        generated_function(
+            "tangent",
+            f"def tangent({', '.join([*t, *known, *names])}):\n"
+            f"    return {value_tangent}pull({', '.join([*names, *t, '0.0', '1.0'])})[1]\n",
+            "tangent",
+            {"pull": second_pullback(f, active, positions, 1), "push": forward_dispatcher(f, active)},
+        )
+    )
+    flat = value_and_grad(f, positions) if has_value else grad(f, positions)
+    function = _flat_gradient(flat, names, has_value, len(positions))
+    gradients = gradient_types[0] if is_single else types.Tuple(gradient_types)
+    type = types.Tuple([*value_types, gradients]) if has_value else gradients
+    return CallRule(function, adjoint, tangent, active), type
+
+
+def _slopes(
+    f: Any, names: list[str], positions: tuple[int, ...], argument_types: Types, form: Form, has_aux: bool
+) -> FunctionType:
+    """Returns the Python function that computes a gradient with respect to numbers by forward mode, which can be differentiated again."""
+
+    def call(position: int, direction: str) -> str:
+        return f"tangent_{position}({', '.join(names)}, {direction})"
+
+    def slope(position: int) -> str:
+        type, item = argument_types[position], "[1][0]" if has_aux else "[1]"
+        if isinstance(type, types.Complex):
+            directions = ("complex(1.0, 0.0)", "complex(0.0, 1.0)")
+            return f"{type}(complex({', '.join(call(position, direction) + item for direction in directions)}))"
+        return call(position, literal(Constant(1.0, type))) + item
+
+    direction = "1.0" if argument_types[positions[0]] != types.float32 else "_float32(1.0)"
+    value = call(positions[0], direction) + "[0]"
+    source = f"def slopes({', '.join(names)}):\n    return {form(value, [slope(position) for position in positions])}\n"
+    scope: dict[str, Any] = {f"tangent_{position}": forward_dispatcher(f, (position,)) for position in positions}
+    scope |= {"_float32": np.float32, "complex64": np.complex64, "complex128": np.complex128}
+    return generated_function("slopes", source, "slope", scope)
+
+
+def _flat_gradient(function: Any, names: list[str], has_value: bool, count: int) -> Any:
+    """Returns a compiled function that returns the value and the gradients as one tuple, or the only one of them."""
+    call = f"function({', '.join(names)})"
+    lines = [f"def flat({', '.join(names)}):"]
+    if has_value:
+        lines += [
+            f"    value, gradients = {call}",
+            f"    return (value, {''.join(f'gradients[{k}], ' for k in range(count))})",
+        ]
+    else:
+        lines += [f"    gradients = {call}", f"    return {'gradients[0]' if count == 1 else 'gradients'}"]
+    return numba.njit(generated_function("flat", "\n".join([*lines, ""]), "gradient", {"function": function}))
+
+
+def _gradient_type(type: types.Type) -> types.Type:
+    return types.Array(type.dtype, type.ndim, "C") if isinstance(type, types.Array) else types.unliteral(type)

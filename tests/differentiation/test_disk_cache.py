@@ -1,0 +1,317 @@
+"""Derivatives on disk: a second process compiles nothing, and never gets the derivative of another function."""
+
+import collections
+import enum
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+import fastgrad as fg
+from fastgrad.kernels.codegen import cache
+
+MODEL = """
+import math
+import numba
+import numpy as np
+import settings
+
+SCALE = 2.0
+TABLE = np.array([1.0, 2.0, 3.0])
+PAIR = (5.0, 7)
+
+@numba.njit
+def cube(x):
+    return x * x * x
+
+@numba.njit(error_model="python")
+def inner(x, slope=4.0):
+    return slope * x + cube(x)
+
+def make(offset):
+    @numba.njit
+    def loss(w, x=1.0):
+        total = SCALE * w[0] + inner(w[0]) + offset * w[1] + settings.RATE * w[1]
+        for i in range(len(w)):
+            total += TABLE[i] * w[i]
+        return total + PAIR[0] * x * w[2] + w[2]
+    return loss
+
+loss = make(6.0)
+"""
+GRADIENT = [2.0 + 4.0 + 3.0 + 1.0, 6.0 + 0.5 + 2.0, 3.0 + 5.0 + 1.0]
+"""The gradient of ``loss`` at ones."""
+
+CHANGES = {
+    "nothing": ("", "", [0.0, 0.0, 0.0]),
+    "a comment": ("import math", "import math  # a comment", [0.0, 0.0, 0.0]),
+    "a line": ("import math", "import math\n\n\n", [0.0, 0.0, 0.0]),
+    "a constant": ("+ w[2]\n", "+ 2.0 * w[2]\n", [0.0, 0.0, 1.0]),
+    "an operation": ("x * w[2] + w[2]", "x * w[2] - w[2]", [0.0, 0.0, -2.0]),
+    "a global": ("SCALE = 2.0", "SCALE = 3.0", [1.0, 0.0, 0.0]),
+    "a global of another type": ("SCALE = 2.0", "SCALE = 2", [0.0, 0.0, 0.0]),
+    "an array": ("2.0, 3.0])", "2.0, 3.5])", [0.0, 0.0, 0.5]),
+    "the dtype of an array": ("3.0])", "3.0], np.float32)", [0.0, 0.0, 0.0]),
+    "a tuple": ("PAIR = (5.0", "PAIR = (5.5", [0.0, 0.0, 0.5]),
+    "a closure": ("make(6.0)", "make(6.5)", [0.0, 0.5, 0.0]),
+    "a default value": ("x=1.0", "x=1.5", [0.0, 0.0, 2.5]),
+    "a callee's default value": ("slope=4.0", "slope=4.5", [0.5, 0.0, 0.0]),
+    "a callee of a callee": ("x * x * x", "2.0 * x * x * x", [3.0, 0.0, 0.0]),
+    "a module's value": ("", "settings.RATE = 1.5", [0.0, 1.0, 0.0]),
+    "a decorator's option": ('error_model="python"', 'error_model="numpy"', [0.0, 0.0, 0.0]),
+}
+SAME = ("nothing", "a comment", "a line")
+
+PROGRAM = """
+import json, sys, types
+import numba, numpy as np
+from numba.core import event
+import fastgrad as fg
+
+class Compilations(event.Listener):
+    count = 0
+    def on_start(self, _):
+        Compilations.count += 1
+    def on_end(self, _):
+        pass
+
+event.register("numba:compile", Compilations())
+settings = sys.modules["settings"] = types.ModuleType("settings")
+answers = {}
+for name, source in json.load(sys.stdin).items():
+    settings.RATE = 0.5
+    scope = {"__name__": "model"}
+    exec(source, scope)
+    before = Compilations.count
+    answer = eval(source.partition("# call: ")[2] or "fg.grad(loss)(np.ones(3))", {**scope, "fg": fg, "np": np})
+    is_derived = "fastgrad.differentiation.derivation" in sys.modules
+    answers[name] = [np.asarray(answer).tolist(), Compilations.count - before, is_derived]
+print(json.dumps(answers))
+"""
+
+
+def run(folder, sources):
+    """Runs sources one after the other in one process; returns the answer of each, the number of compilations, and whether anything was derived so far."""
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(sources),
+        env={**os.environ, "FASTGRAD_CACHE_DIR": str(folder), "PYTHONPATH": str(Path(fg.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of kernels with the gradient of ``loss``."""
+    folder = tmp_path_factory.mktemp("kernels")
+    ((gradient, compilations, is_derived),) = run(folder, {"first": MODEL}).values()
+    assert gradient == GRADIENT
+    assert compilations > 0
+    assert is_derived
+    return folder
+
+
+@pytest.fixture(scope="module")
+def changed(folder):
+    """What a second process gets for each change of the source."""
+    return run(
+        folder, {name: MODEL.replace(old, new) if old else MODEL + new for name, (old, new, _) in CHANGES.items()}
+    )
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_second_process_gets_the_gradient_of_its_own_source(changed, name):
+    gradient, compilations, is_derived = changed[name]
+    np.testing.assert_allclose(gradient, np.add(GRADIENT, CHANGES[name][2]), rtol=1e-15)
+    assert (compilations == 0) == (name in SAME)
+    assert is_derived == (name not in SAME)
+
+
+def test_other_transformations_arguments_and_types_have_entries_of_their_own(folder):
+    calls = {
+        "fg.value_and_grad(loss)(np.ones(3))[1]": GRADIENT,
+        "fg.grad(loss, (0,))(np.ones(3))[0]": GRADIENT,
+        "fg.grad(loss, 1)(np.ones(3), 1.0)": 5.0,
+        "fg.grad(loss)(np.ones(3), 2.0)": np.add(GRADIENT, [0.0, 0.0, 5.0]),
+        "fg.grad(loss)(np.ones(3, np.float32))": GRADIENT,
+        "fg.grad(loss)(np.ones(6)[::2])": GRADIENT,
+        "fg.jvp(loss, argnums=0)(np.ones(3), 1.0, np.ones(3))[1]": sum(GRADIENT),
+        "fg.vjp(loss, np.ones(3), 1.0)[1](2.0)[0]": np.multiply(GRADIENT, 2.0),
+        "fg.hessian(loss)(np.ones(3))": np.diag([6.0, 0.0, 0.0]),
+        "fg.jacobian(loss)(np.ones(3))": GRADIENT,
+        "fg.grad(fg.grad(loss, 1), 1)(np.ones(3), 1.0)": 0.0,
+        "fg.grad(lambda w: fg_slope(w)[0])(np.ones(3))": [6.0, 0.0, 0.0],
+    }
+    sources = {call: f"{MODEL}\nimport fastgrad as fg\nfg_slope = fg.grad(loss)\n# call: {call}" for call in calls}
+    for call, source in sources.items():
+        sources[call] = source.replace("(lambda w: fg_slope(w)[0])", "(slope)").replace(
+            "\n# call", "\ndef slope(w):\n    return fg_slope(w)[0]\n# call"
+        )
+    for number in range(2):
+        for call, (answer, compilations, is_derived) in run(folder, sources).items():
+            np.testing.assert_allclose(answer, calls[call], rtol=1e-6, atol=1e-15, err_msg=call)
+            is_primal = call.startswith("fg.vjp")  # which Numba compiles
+            assert number == 0 or compilations == 0 or is_primal, call
+            assert number == 0 or not is_derived, call
+
+
+def test_what_raises_when_it_is_first_compiled_raises_when_it_is_loaded(tmp_path):
+    source = (
+        MODEL
+        + """
+import fastgrad as fg
+
+@numba.njit
+def f(x, y):
+    if x[0] < 1.0:
+        raise ValueError("too low")
+    y[0] = x[0]
+    return x[0] * x[0] + np.linalg.solve(np.eye(2) * x[1], x)[0]
+
+def answer(x, y):
+    try:
+        return float(fg.grad(f)(x, y)[0])
+    except ValueError as error:
+        return str(error)
+"""
+    )
+    sources = {
+        "right": f"{source}\n# call: answer(np.full(2, 2.0), np.ones(2))",
+        "low": f"{source}\n# call: answer(np.zeros(2), np.ones(2))",
+        "same": f"{source}\nx = np.full(2, 2.0)\n# call: answer(x, x)",
+    }
+    first, second = run(tmp_path, sources), run(tmp_path, sources)
+    for answers in (first, second):
+        assert answers["right"][0] == 4.5
+        assert answers["low"][0] == "too low"
+        assert "the arguments y and x share memory" in answers["same"][0]
+    assert second["same"][1:] == [0, False]
+
+
+def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
+    (tmp_path / "caller.py").write_text(
+        "import numba\nimport numpy as np\nimport fastgrad as fg\n"
+        "@numba.njit\ndef loss(w):\n    total = 0.0\n    for i in range(len(w)):\n        if w[i] > 0.0:\n            total += w[i] ** 3\n    return total\n"
+        "slope = fg.value_and_grad(loss)\n"
+        "@numba.njit(cache=True)\ndef descend(w):\n    for _ in range(2):\n        w = w - 0.1 * slope(w)[1]\n    return w\n"
+        "print(descend(np.ones(2)).tolist(), sum(descend.stats.cache_hits.values()))\n"
+    )
+    environment = {**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(fg.__file__).parents[1])}
+    answers = [
+        subprocess.check_output([sys.executable, "caller.py"], cwd=tmp_path, env=environment, text=True, timeout=300)
+        for _ in range(2)
+    ]
+    w = 1.0 - 0.3
+    w -= 0.3 * w * w
+    assert answers == [f"{[w, w]} 0\n", f"{[w, w]} 1\n"]
+
+
+# ---- in one process -------------------------------------------------------------------------------------------------
+
+RATE = 2.0
+Point = collections.namedtuple("Point", ["x"])  # noqa: PYI024  # Numba needs one without annotations
+
+
+class Level(enum.IntEnum):
+    LOW = 3
+
+
+def scaled(w):
+    return RATE * w[0] * w[1]
+
+
+def misses(*derivatives):
+    return [sum(derivative._cache_misses.values()) for derivative in derivatives]
+
+
+def test_derivatives_of_one_function_are_compiled_once():
+    number = int.from_bytes(os.urandom(4), "big") + 0.5
+
+    def make():
+        return lambda w: number * w[0] + w[1]
+
+    first, second, third = fg.grad(make()), fg.grad(make()), fg.value_and_grad(make())
+    assert first(np.ones(2)).tolist() == second(np.ones(2)).tolist() == third(np.ones(2))[1].tolist() == [number, 1.0]
+    assert misses(first, second, third) == [1, 0, 1]
+    del first
+
+    @numba.njit
+    def caller(w):
+        return second(w)
+
+    assert caller(np.ones(2)).tolist() == [number, 1.0]
+
+
+def test_a_new_derivative_has_the_present_values(monkeypatch):
+    w = np.array([3.0, 5.0])
+    old = fg.grad(scaled)
+    assert old(w).tolist() == fg.vjp(scaled, w)[1](1.0)[0].tolist() == [10.0, 6.0]
+    assert fg.jvp(scaled, (w,), (np.ones(2),)) == (30.0, 16.0)
+    monkeypatch.setitem(globals(), "RATE", 4.0)
+    assert old(w).tolist() == [10.0, 6.0]  # as Numba's functions, it keeps what it was compiled with
+    assert fg.grad(scaled)(w).tolist() == fg.vjp(scaled, w)[1](1.0)[0].tolist() == [20.0, 12.0]
+    assert fg.jvp(scaled, (w,), (np.ones(2),)) == (60.0, 32.0)
+    np.testing.assert_array_equal(fg.hessian(scaled)(w), [[0.0, 4.0], [4.0, 0.0]])
+
+
+def test_derivatives_are_pickled_by_their_functions():
+    derivative = pickle.loads(pickle.dumps(fg.value_and_grad(scaled, has_aux=False)))
+    value, gradient = derivative(np.array([3.0, 5.0]))
+    assert (value, gradient.tolist()) == (30.0, [10.0, 6.0])
+
+
+LARGE = np.arange(200_000.0)
+EXTENDED: list[float] = [1.0]
+
+
+def extended(x):
+    return x
+
+
+@numba.extending.overload(extended)
+def overload_of_extended(x):
+    factor = EXTENDED[-1]
+    return lambda x: factor * x * x
+
+
+@pytest.mark.parametrize(
+    ("function", "answer"),
+    [
+        (lambda x: x * LARGE[3], 3.0),
+        (lambda x: extended(x) + 1.0, 4.0),
+        (lambda x: x * Level.LOW, 3.0),
+        (lambda x: Point(x * x).x, 4.0),
+    ],
+    ids=["an array of a megabyte", "an extension of Numba", "a member of a class", "a named tuple"],
+)
+def test_what_has_no_key_is_not_kept(tmp_path, monkeypatch, function, answer):
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
+    assert fg.grad(function)(2.0) == answer
+    assert not any(b"derivative " in file.read_bytes()[:1000] for file in tmp_path.iterdir())
+
+
+def test_an_extension_of_numba_is_looked_up_anew():
+    def square(x):
+        return extended(x)
+
+    assert fg.grad(square)(1.5) == 3.0 * EXTENDED[-1]
+    EXTENDED.append(2.0)
+    assert fg.grad(lambda x: extended(x) + 1.0)(np.float32(1.5)) == 6.0
+
+
+def test_a_folder_that_cannot_be_used_costs_nothing_but_time(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(cache, "_warnings_given", ["before"])
+    assert fg.grad(lambda x: 7.25 * x)(1.0) == 7.25
