@@ -238,11 +238,6 @@ def test_defaults_and_keywords():
     assert gradient(shift=1.0, x=3.0) == 2.0
 
 
-@njit
-def recursive(x, n):
-    return x if n <= 0 else x * recursive(x, n - 1)
-
-
 def computed_message(x):
     if x < 0.0:
         raise ValueError("negative", x)
@@ -274,10 +269,6 @@ def complex_number(x):
     return (x * 1j).imag
 
 
-def recursion(x):
-    return recursive(x, int(x))
-
-
 def dictionary(x):
     values = {1: x}
     return values[1]
@@ -296,7 +287,6 @@ def printed_array(x):
         (with_block, "with block"),
         (grows_in_its_loop, "list whose length changes in a loop"),
         (complex_number, "complex"),
-        (recursion, "recursive calls itself"),
         (dictionary, "dictionary"),
         (printed_array, "print of an array"),
     ],

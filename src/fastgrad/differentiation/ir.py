@@ -6,7 +6,7 @@ and one index for each of its axes. Calls of other functions do not exist either
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numba.core import ir as numba_ir
@@ -306,7 +306,7 @@ class Reshape(Statement):
 
 
 class Call(Statement):
-    """A call of a function that has derivatives of its own, and reads its arguments only.
+    """A call of a function that has derivatives of its own.
 
     Attributes:
         rule: the function and its derivatives.
@@ -317,16 +317,55 @@ class Call(Statement):
     __slots__ = ("arguments", "results", "rule")
 
     def __init__(
-        self, location: Location, rule: CallRule, arguments: list[Operand | View], results: list[Scalar | Root]
+        self, location: Location, rule: CallRule | Callee, arguments: list[Operand | View], results: list[Scalar | Root]
     ) -> None:
         super().__init__(location, [argument for argument in arguments if not isinstance(argument, View)])
         self.rule = rule
         self.arguments = arguments
         self.results = results
 
+    @property
+    def inputs(self) -> list[Operand | Root]:
+        """The arguments that have derivatives, arrays as their roots."""
+        arguments = [self.arguments[position] for position in self.rule.active]
+        return [value.root if isinstance(value, View) else value for value in arguments]
+
+    @property
+    def written(self) -> set[Root]:
+        """The memory that the call writes."""
+        arguments = [self.arguments[position] for position in self.rule.written]
+        return {value.root.memory for value in arguments if isinstance(value, View)}
+
+    @property
+    def outputs(self) -> list[Scalar | Root]:
+        """The results, and the memory that the call writes."""
+        return [*self.results, *self.written]
+
+
+class Callee(NamedTuple):
+    """A function that Numba compiled, for arguments of some types, which is called and not inlined.
+
+    Its arguments are numbers and arrays: the items of tuples are arguments of their own.
+
+    Attributes:
+        function: the dispatcher.
+        types: the types of the parameters.
+        result: the type of the result.
+        active: the numbers of the arguments that have derivatives.
+        written: the numbers of the arrays that it writes.
+        returned: the numbers of the arrays whose memory it may return.
+    """
+
+    function: Any
+    types: tuple[types.Type, ...]
+    result: types.Type
+    active: tuple[int, ...]
+    written: frozenset[int] = frozenset()
+    returned: frozenset[int] = frozenset()
+
 
 class CallRule:
-    """A function with derivatives of its own.
+    """A function with derivatives of its own, which reads its arguments only.
 
     Attributes:
         function: a dispatcher of Numba, or a function that Numba knows.
@@ -336,6 +375,9 @@ class CallRule:
             result. None if the function has no forward mode.
         active: the numbers of the arguments that have derivatives; the tuples that adjoints return and tangents take have these alone.
     """
+
+    written: frozenset[int] = frozenset()
+    returned: frozenset[int] = frozenset()
 
     def __init__(self, function: Any, adjoint: Any, tangent: Any, active: tuple[int, ...]) -> None:
         self.function = function

@@ -5,19 +5,22 @@ Each construct has its own method. Constructs without one are refused: there is 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import random
 from collections.abc import Callable
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numba
 import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
+from numba.core.compiler_lock import global_compiler_lock
 
 from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
+from fastgrad.differentiation.control_flow import possible_memory
 from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
 from fastgrad.differentiation.ir import (
@@ -26,6 +29,8 @@ from fastgrad.differentiation.ir import (
     BeginLoop,
     Block,
     Branch,
+    Callee,
+    CallRule,
     Constant,
     Counter,
     Function,
@@ -44,6 +49,7 @@ from fastgrad.differentiation.ir import (
     item_name,
     refuse,
 )
+from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.values import (
     Deferred,
     Fields,
@@ -61,6 +67,7 @@ from fastgrad.differentiation.values import (
     is_hashable,
     is_value,
     leaves,
+    parts_of,
     tuple_of,
     type_of,
 )
@@ -106,6 +113,76 @@ def lower(function: FunctionType, argument_types: tuple[types.Type, ...], error_
         numba.errors.TypingError: Numba can't compile it.
     """
     return Lowering(function, argument_types, error_model).result
+
+
+_assumed: dict[Any, Callee] = {}
+"""What is assumed of functions that are being analyzed, which may call each other."""
+
+
+def callee_of(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
+    """Returns what calls of a function need to know, by lowering it until what is assumed of its calls of itself is what it does."""
+    with global_compiler_lock:
+        key = function, argument_types
+        if key in _assumed:
+            return _assumed[key]
+        return _analyzed(*key) if _assumed else _outermost(*key)
+
+
+@functools.lru_cache(maxsize=256)
+def _outermost(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
+    return _analyzed(function, argument_types)
+
+
+def _analyzed(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
+    result = typed_function(function.py_func, argument_types).result
+    key, callee = (function, argument_types), Callee(function, argument_types, result, ())
+    try:
+        while _assumed.get(key) != callee:
+            _assumed[key] = callee
+            lowered = lower(function.py_func, argument_types, function.targetoptions.get("error_model", "python"))
+            simplify(lowered)
+            parts, memory = parts_of(lowered), possible_memory(lowered)
+            returned: set[Root] = set()
+            for block in lowered.blocks:
+                for value in block.end.values if isinstance(block.end, Return) else []:
+                    returned |= memory[value.root.memory] if isinstance(value, View) else set()
+            callee = callee._replace(
+                active=tuple(number for number, part in enumerate(parts) if part.is_real),
+                written=frozenset(
+                    number for number, part in enumerate(parts) if isinstance(part, Root) and part.is_written
+                ),
+                returned=frozenset(number for number, part in enumerate(parts) if part in returned),
+            )
+    finally:
+        del _assumed[key]
+    return callee
+
+
+@functools.lru_cache(maxsize=512)
+def is_recursive(function: Any) -> bool:
+    """True if a function that Numba compiled may call itself, by the functions that its code names."""
+    pending, visited = [function], set()
+    while pending:
+        callees = _named_functions(pending.pop().py_func) - visited
+        visited |= callees
+        pending += callees
+    return function in visited
+
+
+def _named_functions(function: FunctionType) -> set[Any]:
+    """Returns the functions compiled by Numba that the code of a function names."""
+    codes, names = [function.__code__], set()
+    while codes:
+        code = codes.pop()
+        names |= {*code.co_names}
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    values = [function.__globals__.get(name) for name in names]
+    for cell in function.__closure__ or ():
+        try:
+            values.append(cell.cell_contents)
+        except ValueError:  # it has no value yet
+            continue
+    return {value for value in values if isinstance(value, dispatcher.Dispatcher)}
 
 
 def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
@@ -248,7 +325,29 @@ class Lowering(Expressions):
             if parameter.kind is parameter.VAR_POSITIONAL:
                 value = tuple_of(list(value or ()))
             given.append(value if name in bound.arguments or value is not None else self._static(parameter.default))
+        if isinstance(function, dispatcher.Dispatcher) and is_recursive(function):
+            parts = [leaf for value in given for leaf in leaves(value)]
+            parts = [
+                part
+                for part in parts
+                if not (isinstance(part, Static) and isinstance(part.value, dispatcher.Dispatcher))
+            ]
+            if all(isinstance(part, (Constant, Scalar, View)) for part in parts):
+                return self._call_of_callee(function, given, parts)
         return self.inline(function, given)
+
+    def _call_of_callee(self, function: Any, arguments: list[Any], parts: list[Any]) -> Any:
+        """Lowers a call of a function that is not inlined, whose arguments are made of ``parts``."""
+        callee = callee_of(function, tuple(self._types_of(arguments)))
+        for position, part in enumerate(parts):
+            if isinstance(part, View) and not part.has_slices():
+                if position in callee.written | callee.returned:
+                    raise refuse(
+                        f"{function.py_func.__name__} is recursive and writes or returns an array that repeats elements; pass a copy",
+                        self.builder.location,
+                    )
+                parts[position] = self._plain(part)
+        return self._results_of(callee, parts, callee.result)
 
     def _body(self, typed: TypedFunction, arguments: list[Any], error_model: str, is_internal: bool = False) -> Any:
         frame = _Frame(typed, arguments, error_model, is_internal)
@@ -731,14 +830,18 @@ class Lowering(Expressions):
         call_rule, result_type = found
         parts = [value if isinstance(value, View) else self.scalar(value) for value in values]
         parts = [self._plain(value) if isinstance(value, View) else value for value in parts]
-        results = iter(builder.call(call_rule, parts, result_type))
+        return self._results_of(call_rule, parts, result_type)
+
+    def _results_of(self, rule: CallRule | Callee, parts: list[Operand | View], type: types.Type) -> Any:
+        """Appends a ``Call`` and returns its result, a value of ``type``."""
+        results = iter(self.builder.call(rule, parts, type))
 
         def structured(type: types.Type) -> Any:
-            return (
-                Items([structured(item) for item in type], type) if isinstance(type, types.BaseTuple) else next(results)
-            )
+            if isinstance(type, types.BaseTuple):
+                return Items([structured(item) for item in type], type)
+            return Static(None) if isinstance(type, types.NoneType) else next(results)
 
-        return structured(result_type)
+        return structured(type)
 
     def _plain(self, view: View) -> View:
         """Returns a view, or its copy if no slices of its root give it."""

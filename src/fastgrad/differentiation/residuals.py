@@ -14,6 +14,7 @@ from fastgrad.differentiation.ir import (
     Block,
     Branch,
     Call,
+    Callee,
     Compute,
     Counter,
     Function,
@@ -242,7 +243,12 @@ class Residuals:
             body = flow.loops[head]
             has_inner_loop = any(other is not head and other in body for other in flow.loops)
             leaves_early = any(after not in body for block in body if block is not head for after in block.successors)
-            if has_inner_loop or leaves_early or counter.block.successors != [head]:
+            calls = any(
+                isinstance(statement, Call) and isinstance(statement.rule, Callee)
+                for block in body
+                for statement in block.statements
+            )
+            if calls or has_inner_loop or leaves_early or counter.block.successors != [head]:
                 continue
             self.reserved |= body
             self.reservations[counter] = (

@@ -19,42 +19,20 @@ from numba.core import dispatcher, types
 from numba.core.dispatcher import _FunctionCompiler
 from numba.core.registry import CPUDispatcher
 
+from fastgrad.differentiation.callees import OPTIONS, compiled_text
 from fastgrad.differentiation.control_flow import ControlFlow
-from fastgrad.differentiation.emission import Derivative
 from fastgrad.differentiation.forward_mode import ForwardMode
 from fastgrad.differentiation.ir import CallRule, Constant, literal
 from fastgrad.differentiation.jumps import DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ReverseMode
 from fastgrad.differentiation.simplification import simplify
-from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 
 _numbers = itertools.count()
 Types = tuple[types.Type, ...]
-
-
-@numba.njit
-def check_apart(first, second, first_name, second_name):  # type: ignore[no-untyped-def]
-    """Raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too."""
-    if first.size and second.size:
-        first_start, second_start = first.ctypes.data, second.ctypes.data
-        first_end, second_end = first_start, second_start
-        for axis in range(first.ndim):
-            extent = (first.shape[axis] - 1) * first.strides[axis]
-            first_end += max(extent, 0)
-            first_start += min(extent, 0)
-        for axis in range(second.ndim):
-            extent = (second.shape[axis] - 1) * second.strides[axis]
-            second_end += max(extent, 0)
-            second_start += min(extent, 0)
-        if first_start < second_end + second.itemsize and second_start < first_end + first.itemsize:
-            raise ValueError(
-                "the arguments " + first_name + " and " + second_name + " share memory, which the function writes: "
-                "its derivative would be wrong. Pass a copy of one of them."
-            )
 
 
 class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]  # Numba has no types
@@ -81,8 +59,7 @@ def _dispatcher(stub: FunctionType, derive: Callable[[Types], FunctionType], cal
             f"{stub.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
         )
     derive = functools.lru_cache(maxsize=64)(derive)
-    options = {"nopython": True, "nogil": True, "error_model": "numpy"}
-    result = CPUDispatcher(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
+    result = CPUDispatcher(stub, targetoptions=OPTIONS, pipeline_class=DirectJumpCompiler)
     result._compiler = _DerivedFunctionCompiler(result._compiler, derive)
     result.derive = derive
     result.call_rule = derive if call_rule is None else call_rule
@@ -160,13 +137,6 @@ def _stub(function: FunctionType, name: str, more: Sequence[str] = ()) -> Functi
     return stub
 
 
-def _compiled_text(derivative: Derivative, what: str) -> FunctionType:
-    filename = f"<{what} {next(_numbers)}: {derivative.name}>"
-    return function_from_source(
-        derivative.name, derivative.source, filename, {**COMPILED, "check_apart": check_apart, **derivative.scope}
-    )
-
-
 def _function_types(argument_types: Types, count: int) -> Types:
     return tuple(types.unliteral(type) for type in argument_types[:count])
 
@@ -216,7 +186,7 @@ def _reverse_function(
         if seed == 0:
             _check_result(lowered.result, python_function, owner, has_aux)
         derivative = ReverseMode(lowered, flow, positions, seed).derivative(form)
-        return _compiled_text(derivative, "gradient")
+        return compiled_text(derivative, "gradient")
 
     return derive
 
@@ -235,7 +205,7 @@ def _forward_function(function: Any, positions: tuple[int, ...], owner: str) -> 
                     f"{_place(python_function)}: {owner}: a tuple has no tangent here: pass its items one by one."
                 )
         lowered, flow = _lowered(function, function_types)
-        return _compiled_text(ForwardMode(lowered, flow, positions).derivative(), "tangent")
+        return compiled_text(ForwardMode(lowered, flow, positions).derivative(), "tangent")
 
     return derive
 
@@ -400,7 +370,7 @@ def _second_order_dispatcher(f: Any, tangents: tuple[int, ...], positions: tuple
         derivative = ReverseMode(lowered, flow, positions, seed=None).derivative(
             lambda result, cotangents: _grouped(cotangents, False)
         )
-        return _compiled_text(derivative, "second derivative")
+        return compiled_text(derivative, "second derivative")
 
     more = [*[f"tangent_{number}" for number in tangents], "cotangent_of_value", "cotangent_of_tangent"]
     return _dispatcher(_stub(python_function, f"second_{_identifier(python_function)}", more), derive, _no_rule)
@@ -482,7 +452,7 @@ def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
         types_of_tangent = _function_types(argument_types, parameters + len(positions))
         lowered, flow = _lowered(forward(types_of_tangent[:parameters]), types_of_tangent)
         derivative = ReverseMode(lowered, flow, tuple(positions), None).derivative(form)
-        return _compiled_text(derivative, "second derivative")
+        return compiled_text(derivative, "second derivative")
 
     return _dispatcher(
         _stub(python_function, f"second_pullback_{_identifier(python_function)}", names), derive, _no_rule
@@ -556,7 +526,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
         derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(
             lambda result, cotangents: cotangents[0]
         )
-        return _compiled_text(derivative, "second derivative")
+        return compiled_text(derivative, "second derivative")
 
     return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive, _no_rule)
 
