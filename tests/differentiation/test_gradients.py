@@ -20,10 +20,6 @@ REFUSED_TODAY = frozenset(
     [
         "accumulation.into_a_strided_slice",
         "branches.branch_chooses_a_view_or_a_new_array",
-        "calls.recursion",
-        "calls.recursion_of_two_calls",
-        "calls.recursion_over_halves",
-        "calls.recursion_that_writes",
         "containers.dictionary_of_integers",
         "containers.set_of_integers",
         "containers.typed_list_of_arrays",
@@ -43,7 +39,6 @@ REFUSED_TODAY = frozenset(
         "precision.complex_ufuncs",
         "precision.discrete_fourier_transform",
         "precision.real_and_imaginary_parts_as_views",
-        "reported_elsewhere.recursion_with_an_array_and_a_float",
         "scalars.complex_conjugate",
         "scalars.complex_exponential_and_logarithm",
         "scalars.complex_from_parts",

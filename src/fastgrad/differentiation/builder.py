@@ -9,7 +9,18 @@ import numpy as np
 from numba.core import types
 
 from fastgrad.differentiation import ir
-from fastgrad.differentiation.ir import Block, Constant, Location, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.ir import (
+    Block,
+    Constant,
+    Location,
+    Operand,
+    Root,
+    Scalar,
+    View,
+    index_constant,
+    leaf_types_of,
+    refuse,
+)
 from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTIONS_OF_TEXT
 
 _FOLDED = {"({0} + {1})": int.__add__, "({0} - {1})": int.__sub__, "({0} * {1})": int.__mul__}
@@ -196,13 +207,6 @@ class Builder:
             if isinstance(value, np.float32):
                 type = types.float32
         return Constant(value, types.unliteral(type))
-
-
-def leaf_types_of(type: types.Type) -> list[types.Type]:
-    """Returns the types of the numbers and arrays of a value of ``type``, from left to right."""
-    if isinstance(type, types.BaseTuple):
-        return [leaf for item in type for leaf in leaf_types_of(item)]
-    return [] if isinstance(type, types.NoneType) else [type]
 
 
 def is_natural_number(operand: Operand) -> bool:

@@ -18,11 +18,10 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
 from fastgrad.differentiation.activity import Activity
-from fastgrad.differentiation.builder import leaf_types_of
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, DerivedCall, is_real, zero
 from fastgrad.differentiation.forward_mode import ForwardMode
-from fastgrad.differentiation.ir import Block, Callee, Counter, Function, Return, Root, Scalar
+from fastgrad.differentiation.ir import Block, Callee, Counter, Function, Return, Root, Scalar, Size, leaf_types_of
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ALL_STACKS, STACKS, STACKS_OF_REVERSE, TOPS, ReverseMode
@@ -74,7 +73,8 @@ class SplitMode(ReverseMode):
                 root.is_written = True
         super().__init__(function, flow, tuple(range(len(parts_of(function)))), None)
         residuals = self.residuals
-        items: set[Scalar | Counter] = {*residuals.kept, *function.counters}
+        counters = {*flow.counted.values()} - residuals.whole_loops
+        items: set[Scalar | Counter] = {*residuals.kept, *counters} - self._sizes.keys()
         self._records = sorted(items.union(*residuals.at_start.values()), key=lambda item: item.name)
         self._arrays = [
             root
@@ -86,6 +86,21 @@ class SplitMode(ReverseMode):
         parameters = [part for part in parts_of(self.function) if isinstance(part, Root) and part.is_real]
         positions = frozenset(self.positions)
         return Activity(self.function, self.flow.blocks, positions, is_forward=False, results=parameters)
+
+    def known_on_way_back(self) -> set[Scalar]:
+        """Returns the sizes of the arrays that the way back takes."""
+        self._sizes: dict[Any, str] = {}
+        for block in self.flow.blocks:
+            for statement in block.statements:
+                if isinstance(statement, Size) and statement.root.kind == "parameter":
+                    name = statement.root.name
+                    is_shaped = statement.root.is_real and (
+                        not self.has_flat_cotangent(statement.root) or statement.root.type.ndim == 1
+                    )
+                    if is_shaped or name in self._frozen_names:
+                        array = f"d_{name}" if is_shaped else name
+                        self._sizes[statement.target] = f"{array}.shape[{statement.axis}]"
+        return {*self._sizes}
 
     def has_flat_cotangent(self, root: Root) -> bool:
         """True unless the array is a parameter that may have strides: its cotangent is a view of the caller's."""
@@ -145,9 +160,6 @@ class SplitMode(ReverseMode):
         lines = self.lines
         self.lines = []
         arrays = [part for part in parts if isinstance(part, Root)]
-        for root in arrays:
-            is_flat = self.has_flat_cotangent(root)
-            self.write(f"d_{root.name} = e_{root.name}{f'.reshape(e_{root.name}.size)' if is_flat else ''}", 1)
         names = [*[item.name for item in self._records], *[f"n_{root.name}" for root in self._arrays]]
         if names:
             self.write(f"values_top -= {len(names)}", 1)
@@ -155,6 +167,12 @@ class SplitMode(ReverseMode):
         record_types += [types.int64] * len(self._arrays)
         for offset, (name, type) in enumerate(zip(names, record_types, strict=True)):
             self.write(f"{name} = pop_{type}(values, values_top + {offset})", 1)
+        for counter in self.function.counters:
+            if counter not in self._records:
+                self.write(f"{counter.name} = 0", 1)
+        for size, text in self._sizes.items():
+            if size in self.residuals.kept:
+                self.write(f"{size.name} = {text}", 1)
         for line in self.initial_cotangents():
             self.write(line, 1)
         for root in self.function.roots:
@@ -163,7 +181,7 @@ class SplitMode(ReverseMode):
                 self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 1)
         body, self.lines = [line[4:] for line in self.lines], lines
         results = [f"c_{number}" for number, type in enumerate(leaf_types_of(self.function.result)) if is_real(type)]
-        parameters = [*results, *self._frozen_names, *[f"e_{root.name}" for root in arrays], STACKS_OF_REVERSE]
+        parameters = [*results, *self._frozen_names, *[f"d_{root.name}" for root in arrays], STACKS_OF_REVERSE]
         header = f"def reverse_{self.function.name}({', '.join(parameters)}):"
         (start,) = [block for block in self.flow.blocks if isinstance(block.end, Return)]
         return self.result(header, [*body, f"{BLOCK_VARIABLE} = {len(self.flow.blocks) + start.number}", "while True:"])
@@ -184,7 +202,8 @@ def _split(callee: Callee, frozen: tuple[int, ...]) -> dict[str, Derivative]:
     return {"augmented": mode.augmented(), "reverse": mode.reverse()}
 
 
-def _text_of(call: DerivedCall) -> Derivative:
+def text_of(call: DerivedCall) -> Derivative:
+    """Returns the text of what a derivative calls."""
     if call.form == "tangent":
         return ForwardMode(*_lowered(call.callee), call.arguments, is_callee=True).derivative()
     return _split(call.callee, call.arguments)[call.form]
@@ -196,7 +215,7 @@ def _dispatcher_of(call: DerivedCall) -> Any:
         if call not in _dispatchers:
             known = {*_dispatchers}
             try:
-                _function_of(_text_of(call), call.form, call)
+                _function_of(text_of(call), call.form, call)
             except BaseException:
                 for other in {*_dispatchers} - known:
                     del _dispatchers[other]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
-from fastgrad.differentiation.builder import leaf_types_of
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, Emitter, is_real, zero
 from fastgrad.differentiation.ir import (
@@ -29,6 +28,7 @@ from fastgrad.differentiation.ir import (
     Statement,
     Store,
     View,
+    leaf_types_of,
     refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE

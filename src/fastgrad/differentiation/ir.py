@@ -22,6 +22,13 @@ def refuse(reason: str, location: Location) -> DifferentiationError:
     return DifferentiationError(f"{location.filename}:{location.line}: {reason}")
 
 
+def leaf_types_of(type: types.Type) -> list[types.Type]:
+    """Returns the types of the numbers and arrays of a value of ``type``, from left to right."""
+    if isinstance(type, types.BaseTuple):
+        return [leaf for item in type for leaf in leaf_types_of(item)]
+    return [] if isinstance(type, types.NoneType) else [type]
+
+
 class Constant:
     """A number that is known."""
 
@@ -362,6 +369,11 @@ class Callee(NamedTuple):
     active: tuple[int, ...]
     written: frozenset[int] = frozenset()
     returned: frozenset[int] = frozenset()
+
+    @property
+    def argument_types(self) -> list[types.Type]:
+        """The types of the arguments."""
+        return [leaf for type in self.types for leaf in leaf_types_of(type) if not isinstance(leaf, types.Dispatcher)]
 
 
 class CallRule:

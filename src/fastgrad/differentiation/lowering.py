@@ -9,7 +9,7 @@ import functools
 import inspect
 import random
 from collections.abc import Callable
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -22,7 +22,7 @@ from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.control_flow import possible_memory
 from fastgrad.differentiation.expressions import Expressions, quoted
-from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
+from fastgrad.differentiation.front_end import TypedFunction, called_functions, implementation, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
     Axis,
@@ -156,33 +156,6 @@ def _analyzed(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
     finally:
         del _assumed[key]
     return callee
-
-
-@functools.lru_cache(maxsize=512)
-def is_recursive(function: Any) -> bool:
-    """True if a function that Numba compiled may call itself, by the functions that its code names."""
-    pending, visited = [function], set()
-    while pending:
-        callees = _named_functions(pending.pop().py_func) - visited
-        visited |= callees
-        pending += callees
-    return function in visited
-
-
-def _named_functions(function: FunctionType) -> set[Any]:
-    """Returns the functions compiled by Numba that the code of a function names."""
-    codes, names = [function.__code__], set()
-    while codes:
-        code = codes.pop()
-        names |= {*code.co_names}
-        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    values = [function.__globals__.get(name) for name in names]
-    for cell in function.__closure__ or ():
-        try:
-            values.append(cell.cell_contents)
-        except ValueError:  # it has no value yet
-            continue
-    return {value for value in values if isinstance(value, dispatcher.Dispatcher)}
 
 
 def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
@@ -325,7 +298,7 @@ class Lowering(Expressions):
             if parameter.kind is parameter.VAR_POSITIONAL:
                 value = tuple_of(list(value or ()))
             given.append(value if name in bound.arguments or value is not None else self._static(parameter.default))
-        if isinstance(function, dispatcher.Dispatcher) and is_recursive(function):
+        if isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func):
             parts = [leaf for value in given for leaf in leaves(value)]
             parts = [
                 part

@@ -92,11 +92,15 @@ class ReverseMode(Emitter):
             for scalar in scalars_of(flow.blocks)
             if scalar in self.activity and self._users.get(scalar, set()) <= {scalar.block}
         }
-        self.residuals = Residuals(function, flow)
+        self.residuals = Residuals(function, flow, self.known_on_way_back())
         self.residuals.plan(self._needs)
 
     def _activity(self) -> Activity:
         return Activity(self.function, self.flow.blocks, frozenset(self.positions), is_forward=False, leaf=self.seed)
+
+    def known_on_way_back(self) -> set[Scalar] | None:
+        """Returns the numbers that a way back of its own knows without records; None if it is part of the same function."""
+        return None
 
     # ---- analyses -------------------------------------------------------------------------------------------------
 
@@ -463,7 +467,7 @@ class ReverseMode(Emitter):
         for position in callee.active:
             value = statement.arguments[position]
             if isinstance(value, View):
-                arguments.append(self.view(value, self._shaped_cotangent(value.root), self.use))
+                arguments.append(self._cotangent_argument(value, callee.argument_types[position].layout))
             else:
                 targets.append((value, f"e_{len(targets)}"))
         name = self.derived_call("reverse", callee, frozen)
@@ -473,6 +477,18 @@ class ReverseMode(Emitter):
         self._clear_results(statement)
         for value, e in targets:
             self._add(value, e)
+
+    def _cotangent_argument(self, view: View, layout: str) -> str:
+        """Returns the text of the cotangent of an argument: a view of the array's, which is flat if the argument is in C order."""
+        root = view.root
+        if layout != "C":
+            return self.view(view, self._shaped_cotangent(root), self.use)
+        name = f"d_{root.memory.name}"
+        if view.is_whole() and root.kind in ("parameter", "global"):
+            return name
+        start = self.flat_index(["", *map(self.use, root.dims[1:])], [self.use(start) for start in view.starts])
+        count = " * ".join(self.use(axis.size) for axis in view.axes) or "1"
+        return f"{name}[{start}:{start} + {count}]"
 
     def _partial(self, partial: str, cotangent: str, statement: Compute) -> str:
         operands = [
@@ -567,21 +583,7 @@ class ReverseMode(Emitter):
                 self._augmented_call(statement)
                 continue
             self.forward_statement(statement)
-            if isinstance(statement, Allocate) and statement.root in self.activity:
-                self._make_cotangent(statement.root)
-            elif (
-                isinstance(statement, Size)
-                and statement.root.kind == "local"
-                and statement.target is statement.root.dims[-1]
-            ):
-                if statement.root in self.activity:
-                    self._make_cotangent(statement.root)
-            elif isinstance(statement, Call) and self.activity.is_active_call(statement):
-                self._save_arrays(statement)
-            elif isinstance(statement, Grow) and statement.root in self.activity:
-                self._grow_buffer(statement.root, f"{statement.root.name}.size")
-            elif isinstance(statement, BeginLoop):
-                self._reserve(statement.counter, block)
+            self._after_statement(statement, block)
         if is_calling:
             count = len(at_end)
             self._ensure(str(count) if count else "", "", 3)
@@ -596,6 +598,22 @@ class ReverseMode(Emitter):
             self.raise_(end)
         elif isinstance(end, Return):
             self.turn(block, end)
+
+    def _after_statement(self, statement: Statement, block: Block) -> None:
+        """Writes what the way back needs of a statement: memory for cotangents and records."""
+        if isinstance(statement, (Allocate, Size, Grow)) and statement.root not in self.activity:
+            return
+        if isinstance(statement, Allocate):
+            self._make_cotangent(statement.root)
+        elif isinstance(statement, Size):
+            if statement.root.kind == "local" and statement.target is statement.root.dims[-1]:
+                self._make_cotangent(statement.root)
+        elif isinstance(statement, Call) and self.activity.is_active_call(statement):
+            self._save_arrays(statement)
+        elif isinstance(statement, Grow):
+            self._grow_buffer(statement.root, f"{statement.root.name}.size")
+        elif isinstance(statement, BeginLoop):
+            self._reserve(statement.counter, block)
 
     def _push(self, item: Scalar | Counter, offset: int) -> None:
         position = f"values_top + {offset}" if offset else "values_top"

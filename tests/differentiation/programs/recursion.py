@@ -415,21 +415,6 @@ def arrays_of_branches(x, y, n):
 
 
 @njit
-def filled(n, x):
-    if n == 0:
-        return x
-    y = filled(n - 1, x)
-    y[n] = y[n - 1] * y[n]
-    return y
-
-
-@program(X, refused=None)
-def returned_argument_is_written(x):
-    y = filled(3, x)
-    return y[3] * x[2]
-
-
-@njit
 def crossed(a, b, n):
     if n > 0:
         a[0] = a[0] * b[1] + b[0]
