@@ -205,7 +205,7 @@ def central_minimizer(function: Callable[..., Any], step: float = 1e-6) -> Calla
 
 @pytest.mark.parametrize(
     ("name", "positions"),
-    [("hello", [0]), ("llsq", [0]), ("lse", [0]), ("gmm", [0, 1, 2, 3]), ("lstm", [0, 1])],
+    [("hello", [0]), ("llsq", [0]), ("lse", [0]), ("det", [0]), ("gmm", [0, 1, 2, 3]), ("lstm", [0, 1])],
 )
 def test_a_gradient_equals_central_differences(name: str, positions: list[int]) -> None:
     problem, arguments = PROBLEMS[name], small_arguments(name)
@@ -213,12 +213,6 @@ def test_a_gradient_equals_central_differences(name: str, positions: list[int]) 
     expected = np.hstack([central_jacobian(problem.objective, arguments, position) for position in positions])[0]
     gradient = derivative(problem, problem.derivatives[0])(*arguments)
     np.testing.assert_allclose(flat(gradient), expected, rtol=1e-6, atol=1e-7)
-
-
-def test_recursion_is_refused() -> None:
-    problem = PROBLEMS["det"]
-    with pytest.raises(fg.errors.DifferentiationError, match=r"det\.py:\d+: .*recursion"):
-        derivative(problem, problem.derivatives[0])(*small_arguments("det"))
 
 
 def test_the_gradient_of_the_last_element_equals_central_differences() -> None:

@@ -6,8 +6,9 @@ import numba
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from fastgrad.differentiation import compilation, derivation
+from fastgrad.differentiation import callees, compilation, derivation
 from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.emission import Derivative, DerivedCall
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ReverseMode
 from fastgrad.differentiation.simplification import simplify
@@ -32,15 +33,24 @@ def value_and_gradients(
     simplify(lowered)
     mode = ReverseMode(lowered, ControlFlow(lowered), positions, None)
     derivative = mode.derivative(lambda value, cotangents: f"{value}, ({''.join(f'{text}, ' for text in cotangents)})")
-    scope = {**derivative.scope, **INTERPRETED, "check_apart": derivation.check_apart}
+    run = _python_function(derivative, {})
+    copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
+    result = run(*copies, *(cotangent if isinstance(cotangent, tuple) else (cotangent,)))
+    return result[0], result[1]
+
+
+def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], call: DerivedCall | None = None) -> Any:
+    """Returns the Python function of a text, and puts those that it calls into ``functions``."""
+    scope = {**derivative.scope, **INTERPRETED, "check_apart": callees.check_apart}
     scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
     exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
-    copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
-    result = scope[derivative.name](*copies, *(cotangent if isinstance(cotangent, tuple) else (cotangent,)))
-    return result[0], result[1]
+    functions[call] = scope[derivative.name]
+    for name, other in derivative.calls.items():
+        scope[name] = functions.get(other) or _python_function(callees.text_of(other), functions, other)
+    return functions[call]
 
 
 def forward(function: Any, arguments: tuple[Any, ...]) -> Any:
     """Returns the Python function of arguments, and tangents of all of them, that returns the result and its tangent."""
     positions = tuple(range(len(arguments)))
-    return transforms._forward_function(function, positions, "test")(tuple(map(numba.typeof, arguments)))
+    return derivation.forward_mode(function, positions, "test", tuple(map(numba.typeof, arguments)))

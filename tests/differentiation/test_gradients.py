@@ -20,10 +20,6 @@ REFUSED_TODAY = frozenset(
     [
         "accumulation.into_a_strided_slice",
         "branches.branch_chooses_a_view_or_a_new_array",
-        "calls.recursion",
-        "calls.recursion_of_two_calls",
-        "calls.recursion_over_halves",
-        "calls.recursion_that_writes",
         "containers.dictionary_of_integers",
         "containers.set_of_integers",
         "containers.typed_list_of_arrays",
@@ -36,7 +32,6 @@ REFUSED_TODAY = frozenset(
         "linear_algebra.qr",
         "linear_algebra.singular_values",
         "overwriting.whole_array_replaced_in_a_loop",
-        "reported_elsewhere.recursion_with_an_array_and_a_float",
         "views.view_passed_around",
     ]
 )

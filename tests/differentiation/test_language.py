@@ -238,11 +238,6 @@ def test_defaults_and_keywords():
     assert gradient(shift=1.0, x=3.0) == 2.0
 
 
-@njit
-def recursive(x, n):
-    return x if n <= 0 else x * recursive(x, n - 1)
-
-
 def computed_message(x):
     if x < 0.0:
         raise ValueError("negative", x)
@@ -270,10 +265,6 @@ def grows_in_its_loop(x):
     return values[-1]
 
 
-def recursion(x):
-    return recursive(x, int(x))
-
-
 def dictionary(x):
     values = {1: x}
     return values[1]
@@ -291,7 +282,6 @@ def printed_array(x):
         (caught, "try and except"),
         (with_block, "with block"),
         (grows_in_its_loop, "list whose length changes in a loop"),
-        (recursion, "recursive calls itself"),
         (dictionary, "dictionary"),
         (printed_array, "print of an array"),
     ],

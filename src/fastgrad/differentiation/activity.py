@@ -5,9 +5,12 @@ Only they have cotangents. Arrays are active as a whole, with all arrays that sh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastgrad.differentiation.ir import (
     Block,
     Call,
+    Callee,
     Compute,
     Function,
     Load,
@@ -28,6 +31,7 @@ class Activity:
         positions: the numbers of the parameters to differentiate with respect to.
         is_forward: whether tangents flow: then all that depends on the inputs is active.
         leaf: the number of the part of the result that is differentiated. None for all.
+        results: arguments that are results, too, because the caller sees what the function writes to them.
     """
 
     def __init__(
@@ -37,11 +41,12 @@ class Activity:
         positions: frozenset[int],
         is_forward: bool,
         leaf: int | None = None,
+        results: Sequence[Root] = (),
     ) -> None:
         self._leaf = leaf
         self._is_forward = is_forward
         self._varied: set[Scalar | Root] = set()
-        self._useful: set[Scalar | Root] = set()
+        self._useful: set[Scalar | Root] = {*results}
         parts: list[Scalar | Root] = [*function.scalars, *function.roots]
         for part in parts:
             is_parameter = part.block is None and part.position in positions
@@ -55,9 +60,25 @@ class Activity:
             for block in reversed(blocks):
                 self._follow(block)
         self.active = self._varied if is_forward else self._varied & self._useful
+        if not is_forward:
+            self._add_arrays_of_callees(blocks)
 
     def __contains__(self, part: object) -> bool:
         return (part.memory if isinstance(part, Root) else part) in self.active
+
+    def _add_arrays_of_callees(self, blocks: list[Block]) -> None:
+        """Makes all arrays of the calls of functions active: the way back of such a function adds to the cotangents of each."""
+        calls = [statement for block in blocks for statement in block.statements if isinstance(statement, Call)]
+        calls = [call for call in calls if isinstance(call.rule, Callee)]
+        size = -1
+        while size != len(self.active):
+            size = len(self.active)
+            for call in filter(self.is_active_call, calls):
+                self.active |= {part.memory for part in call.inputs if isinstance(part, Root)}
+
+    def is_active_call(self, call: Call) -> bool:
+        """True if an argument and a result of a call are active."""
+        return any(part in self for part in call.inputs) and any(part in self for part in call.outputs)
 
     def _flow(self, source: object, target: Scalar | Root) -> None:
         """Notes that ``target`` depends smoothly on ``source``."""
@@ -93,9 +114,9 @@ class Activity:
             elif isinstance(statement, Load):
                 self._flow(statement.root, statement.target)
             elif isinstance(statement, Call):
-                for position in statement.rule.active:
-                    for result in statement.results:
-                        self._flow(statement.arguments[position], result)
+                for source in statement.inputs:
+                    for target in statement.outputs:
+                        self._flow(source, target)
             elif isinstance(statement, Store):
                 self._flow(statement.operands[0], statement.root)
         if isinstance(block.end, Return):

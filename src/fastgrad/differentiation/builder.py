@@ -9,7 +9,18 @@ import numpy as np
 from numba.core import types
 
 from fastgrad.differentiation import ir
-from fastgrad.differentiation.ir import Block, Constant, Location, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.ir import (
+    Block,
+    Constant,
+    Location,
+    Operand,
+    Root,
+    Scalar,
+    View,
+    index_constant,
+    leaf_types_of,
+    refuse,
+)
 from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTIONS_OF_TEXT
 
 _FOLDED = {"({0} + {1})": int.__add__, "({0} - {1})": int.__sub__, "({0} * {1})": int.__mul__}
@@ -125,12 +136,15 @@ class Builder:
 
     def store(self, root: Root, value: Operand, indices: list[Operand]) -> None:
         """Appends a ``Store``."""
-        if root.memory.kind == "global":
-            raise refuse("a global array is written", self.location)
+        self._note_write(root)
         if not root.is_real and isinstance(value.type, types.Float) and isinstance(value, Scalar):
             raise refuse("a float is stored in an array of integers, where its derivative would be lost", self.location)
-        root.memory.is_written = True
         self.block.statements.append(ir.Store(self.location, root, value, indices))
+
+    def _note_write(self, root: Root) -> None:
+        if root.memory.kind == "global":
+            raise refuse("a global array is written", self.location)
+        root.memory.is_written = True
 
     def root(self, type: types.Array, kind: str, hint: str, dims: list[Operand] | None = None) -> Root:
         """Returns a new root of the current block. Without ``dims`` its sizes are read from the array.
@@ -170,11 +184,15 @@ class Builder:
         self.block.statements.append(ir.Allocate(self.location, root, function))
         return View.whole(root, dtype)
 
-    def call(self, rule: ir.CallRule, arguments: list[Operand | View], type: types.Type) -> list[Scalar | View]:
+    def call(
+        self, rule: ir.CallRule | ir.Callee, arguments: list[Operand | View], type: types.Type
+    ) -> list[Scalar | View]:
         """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
         leaf_types = [leaf for leaf in leaf_types_of(type) if not isinstance(leaf, types.NoneType)]
         results: list[Scalar | Root] = []
         statement = ir.Call(self.location, rule, arguments, results)
+        for root in statement.written:
+            self._note_write(root)
         self.block.statements.append(statement)
         values: list[Scalar | View] = []
         for leaf_type in leaf_types:
@@ -198,11 +216,6 @@ class Builder:
             if isinstance(value, np.float32):
                 type = types.float32
         return Constant(value, types.unliteral(type))
-
-
-def leaf_types_of(type: types.Type) -> list[types.Type]:
-    """Returns the types of the numbers and arrays of a value of ``type``, from left to right."""
-    return [leaf for item in type for leaf in leaf_types_of(item)] if isinstance(type, types.BaseTuple) else [type]
 
 
 def is_natural_number(operand: Operand) -> bool:

@@ -10,11 +10,9 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numba.core import compiler, types
-from numba.core.compiler_machinery import PassManager
+from numba.core import types
 from numba.core.dispatcher import Dispatcher, _FunctionCompiler
 from numba.core.registry import CPUDispatcher
-from numba.core.untyped_passes import FixupArgs
 
 from fastgrad.differentiation.disk_cache import (
     DERIVED,
@@ -27,7 +25,7 @@ from fastgrad.differentiation.disk_cache import (
     content_of,
     type_text,
 )
-from fastgrad.differentiation.jumps import DirectJumps
+from fastgrad.differentiation.jumps import DirectJumpCompiler
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
@@ -37,16 +35,14 @@ _numbers = itertools.count()
 Types = tuple[types.Type, ...]
 
 
-class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
+OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy"}
+"""How Numba compiles derivatives."""
+
+
+class DerivativeCompiler(DirectJumpCompiler):
     """Numba's nopython pipeline with direct jumps, and a code library of its own."""
 
-    def define_pipelines(self) -> list[PassManager]:
-        """Returns the passes."""
-        passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.add_pass_after(DirectJumps, FixupArgs)
-        passes.add_pass_after(UseDerivativeLibrary, DirectJumps)
-        passes.finalize()
-        return [passes]
+    more_passes = (UseDerivativeLibrary,)
 
 
 class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]
@@ -81,8 +77,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
             raise RuntimeError(
                 f"{stub.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
             )
-        options = {"nopython": True, "nogil": True, "error_model": "numpy"}
-        super().__init__(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
+        super().__init__(stub, targetoptions=OPTIONS, pipeline_class=DerivativeCompiler)
         self.recipe = recipe
         self._derive = derive
         self._call_rule = derive if call_rule is None else call_rule

@@ -301,9 +301,7 @@ def _by_parts(function: Any) -> Rule:
     def apply_to_parts(lowering: Any, operands: list[Any], type: types.Type) -> Any:
         float_type = type.underlying_float
         pairs = [converted_parts(lowering, operand, float_type) for operand in operands]
-        return Complex(
-            *[lowering.apply(function, list(numbers), float_type) for numbers in zip(*pairs, strict=True)]
-        )
+        return Complex(*[lowering.apply(function, list(numbers), float_type) for numbers in zip(*pairs, strict=True)])
 
     return apply_to_parts
 
@@ -321,7 +319,9 @@ def _product(lowering: Any, operands: list[Any], type: types.Type) -> Any:
     (a, b), (c, d) = [converted_parts(lowering, operand, float_type) for operand in operands]
 
     def times(x: Operand, y: Operand) -> Operand:
-        if is_constant(x, 0.0) or is_constant(y, 0.0):  # Numba multiplies, which gives the sign of 0; the derivative is 0
+        if is_constant(x, 0.0) or is_constant(
+            y, 0.0
+        ):  # Numba multiplies, which gives the sign of 0; the derivative is 0
             return lowering.builder.compute(float_type, "({0} * {1})", [x, y])  # type: ignore[no-any-return]
         return lowering.apply(operator.mul, [x, y], float_type)  # type: ignore[no-any-return]
 
@@ -481,7 +481,9 @@ def call(
         return view_rules.part(lowering.builder, arguments[0], (np.real, np.imag).index(function))
     if function is np.vdot and not keywords:
         first, second = arguments
-        conjugate = lowering.apply(np.conjugate, [first], lowering._types_of([first])[0]) if is_complex(first) else first
+        conjugate = (
+            lowering.apply(np.conjugate, [first], lowering._types_of([first])[0]) if is_complex(first) else first
+        )
         return lowering.call(np.dot, [conjugate, second], {}, type, hint)
     if function in FUNCTIONS and not keywords:
         return lowering.apply(function, arguments, type, hint)
@@ -502,7 +504,5 @@ def call_method(lowering: Any, method: Method, arguments: list[Any], type: types
     if method.name == "item" and isinstance(method.owner, Complex):
         return method.owner
     if method.name not in _GENERAL_METHODS:
-        raise refuse(
-            f"the method {method.name} of complex numbers can't be differentiated", lowering.builder.location
-        )
+        raise refuse(f"the method {method.name} of complex numbers can't be differentiated", lowering.builder.location)
     return NotImplemented

@@ -15,6 +15,7 @@ from fastgrad.differentiation.ir import (
     Return,
     Root,
     Size,
+    Statement,
     Store,
     View,
 )
@@ -114,28 +115,35 @@ class ControlFlow:
         while changed:
             changed = False
             for block in reversed(self.blocks):
-                alive: set[Root] = set()
-                for successor in block.successors:
-                    alive |= live[successor] - {phi.target for phi in successor.phis}
-                    alive |= {
-                        phi.incoming[block].root.memory  # type: ignore[union-attr]
-                        for phi in successor.phis
-                        if isinstance(phi.incoming.get(block), View)
-                    }
-                if isinstance(block.end, Return):
-                    alive |= {value.root.memory for value in block.end.values if isinstance(value, View)}
-                for statement in reversed(block.statements):
-                    if isinstance(statement, Allocate):
-                        alive.discard(statement.root)
-                    elif isinstance(statement, Call):
-                        alive -= {result for result in statement.results if isinstance(result, Root)}
-                        alive |= {value.root.memory for value in statement.arguments if isinstance(value, View)}
-                    elif isinstance(statement, (Grow, Load, Store, Size, Reshape)):
-                        alive.add(statement.root.memory)
+                alive = self.live_after(block, None, live)
                 if alive != live[block]:
                     live[block] = alive
                     changed = True
         return live
+
+    def live_after(self, block: Block, last: Statement | None, live: dict[Block, set[Root]]) -> set[Root]:
+        """Returns the memory that is read or written after a statement of a block, before it is allocated again; without one, in the whole block and after it."""
+        alive: set[Root] = set()
+        for successor in block.successors:
+            alive |= live[successor] - {phi.target for phi in successor.phis}
+            alive |= {
+                phi.incoming[block].root.memory  # type: ignore[union-attr]
+                for phi in successor.phis
+                if isinstance(phi.incoming.get(block), View)
+            }
+        if isinstance(block.end, Return):
+            alive |= {value.root.memory for value in block.end.values if isinstance(value, View)}
+        for statement in reversed(block.statements):
+            if statement is last:
+                break
+            if isinstance(statement, Allocate):
+                alive.discard(statement.root)
+            elif isinstance(statement, Call):
+                alive -= {result for result in statement.results if isinstance(result, Root)}
+                alive |= {value.root.memory for value in statement.arguments if isinstance(value, View)}
+            elif isinstance(statement, (Grow, Load, Store, Size, Reshape)):
+                alive.add(statement.root.memory)
+        return alive
 
 
 def _in_reverse_postorder(entry: Block) -> list[Block]:
@@ -160,13 +168,59 @@ def _loop_exit_first(block: Block) -> list[Block]:
     return [block.end.otherwise, block.end.then] if isinstance(block.end, Branch) else block.successors
 
 
+def written_by(statement: Statement) -> set[Root]:
+    """Returns the memory that a statement writes."""
+    return (
+        {statement.root.memory}
+        if isinstance(statement, Store)
+        else statement.written
+        if isinstance(statement, Call)
+        else set()
+    )
+
+
+def possible_memory(function: Function) -> dict[Root, set[Root]]:
+    """Returns for each array the memory that it may be: phis name one of several arrays, and calls may return their arguments."""
+    memory = {root.memory: {root.memory} for root in function.roots}
+    edges: list[tuple[Root, Root]] = []
+    for block in function.blocks:
+        for phi in block.phis:
+            if isinstance(phi.target, Root):
+                edges += [(phi.target, value.root.memory) for value in phi.incoming.values() if isinstance(value, View)]
+        for statement in block.statements:
+            if isinstance(statement, Call):
+                sources = [statement.arguments[position] for position in statement.rule.returned]
+                edges += [
+                    (result, source.root.memory)
+                    for result in statement.results
+                    for source in sources
+                    if isinstance(source, View) and result in memory and isinstance(result, Root)
+                ]
+    size = -1
+    while size != (size := sum(map(len, memory.values()))):
+        for name, source in edges:
+            memory[name] |= memory[source]
+    return memory
+
+
 def memory_families(function: Function) -> dict[Root, set[Root]]:
-    """Returns for each array those that may share its memory because phis name them."""
+    """Returns for each array those that may share its memory because phis name them, or calls return them."""
     families = {root.memory: {root.memory} for root in function.roots}
+
+    def join(first: Root, second: Root) -> None:
+        family = families[first.memory] | families[second.memory]
+        families.update(dict.fromkeys(family, family))
+
     for block in function.blocks:
         for phi in block.phis:
             for value in phi.incoming.values():
                 if isinstance(value, View) and isinstance(phi.target, Root):
-                    family = families[phi.target] | families[value.root.memory]
-                    families.update(dict.fromkeys(family, family))
+                    join(phi.target, value.root)
+        for statement in block.statements:
+            if isinstance(statement, Call):
+                for position in statement.rule.returned:
+                    value = statement.arguments[position]
+                    for result in statement.results:
+                        if isinstance(value, View) and result in families:
+                            join(result, value.root)
     return families

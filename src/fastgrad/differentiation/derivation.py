@@ -6,51 +6,27 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-import numba
 from numba.core import types
 
+from fastgrad.differentiation.callees import compiled_text
 from fastgrad.differentiation.compilation import (
     Types,
     check_directions,
     check_types,
-    generated_function,
     parameter_names,
     place,
     wrapped_function,
 )
 from fastgrad.differentiation.control_flow import ControlFlow
-from fastgrad.differentiation.emission import Derivative
 from fastgrad.differentiation.forward_mode import ForwardMode
 from fastgrad.differentiation.ir import Function
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ReverseMode
 from fastgrad.differentiation.simplification import simplify
-from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.errors import DifferentiationError
 
 Form = Callable[[str, list[str]], str]
 """Maps the text of a function's result and the texts of the cotangents to the text of what the derivative returns."""
-
-
-@numba.njit
-def check_apart(first, second, first_name, second_name):  # type: ignore[no-untyped-def]
-    """Raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too."""
-    if first.size and second.size:
-        first_start, second_start = first.ctypes.data, second.ctypes.data
-        first_end, second_end = first_start, second_start
-        for axis in range(first.ndim):
-            extent = (first.shape[axis] - 1) * first.strides[axis]
-            first_end += max(extent, 0)
-            first_start += min(extent, 0)
-        for axis in range(second.ndim):
-            extent = (second.shape[axis] - 1) * second.strides[axis]
-            second_end += max(extent, 0)
-            second_start += min(extent, 0)
-        if first_start < second_end + second.itemsize and second_start < first_end + first.itemsize:
-            raise ValueError(
-                "the arguments " + first_name + " and " + second_name + " share memory, which the function writes: "
-                "its derivative would be wrong. Pass a copy of one of them."
-            )
 
 
 def reverse_mode(
@@ -82,7 +58,7 @@ def reverse_mode(
     lowered, flow = lowered_function(function, function_types)
     if seed == 0:
         check_result(lowered.result, python_function, owner, has_aux)
-    return _function_of(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
+    return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
 
 
 def forward_mode(
@@ -107,7 +83,7 @@ def forward_mode(
     lowered, flow = lowered_function(function, function_types)
     if is_scalar:
         check_result(lowered.result, python_function, owner)
-    return _function_of(ForwardMode(lowered, flow, positions).derivative(), "tangent")
+    return compiled_text(ForwardMode(lowered, flow, positions).derivative(), "tangent")
 
 
 def reverse_over_forward(
@@ -124,7 +100,7 @@ def reverse_over_forward(
     function_types = _function_types(argument_types, count + len(tangents))
     tangent = forward_mode(function, tangents, owner, function_types, is_scalar=seed is not None)
     lowered, flow = lowered_function(tangent, function_types)
-    return _function_of(ReverseMode(lowered, flow, positions, seed).derivative(form), "second derivative")
+    return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "second derivative")
 
 
 def lowered_function(function: Any, argument_types: Types) -> tuple[Function, ControlFlow]:
@@ -138,11 +114,6 @@ def lowered_function(function: Any, argument_types: Types) -> tuple[Function, Co
 def written_positions(lowered: Function) -> set[int | None]:
     """Returns the numbers of the parameters, arrays, that a function writes."""
     return {root.position for root in lowered.roots if root.kind == "parameter" and root.is_written}
-
-
-def _function_of(derivative: Derivative, what: str) -> FunctionType:
-    scope = {**COMPILED, "check_apart": check_apart, **derivative.scope}
-    return generated_function(derivative.name, derivative.source, what, scope)
 
 
 def _function_types(argument_types: Types, count: int) -> Types:

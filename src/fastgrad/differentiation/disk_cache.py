@@ -68,7 +68,13 @@ def content_of(function: Any, visited: tuple[Any, ...] = ()) -> str:
         maker, inner, *options = function.recipe
         return f"{maker.__name__}{tuple(options)!r} of {content_of(inner, visited)}"
     reads = Snapshot([function]).reads
-    return "\n".join([_text(function, visited), _adjoint_text(function, visited), *[f"{read.label} = {_text(read.recorded, visited)}" for read in reads]])
+    return "\n".join(
+        [
+            _text(function, visited),
+            _adjoint_text(function, visited),
+            *[f"{read.label} = {_text(read.recorded, visited)}" for read in reads],
+        ]
+    )
 
 
 def _text(value: Any, visited: tuple[Any, ...]) -> str:

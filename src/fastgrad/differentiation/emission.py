@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
@@ -18,6 +18,7 @@ from fastgrad.differentiation.ir import (
     Block,
     Branch,
     Call,
+    Callee,
     Compute,
     Constant,
     Counter,
@@ -44,18 +45,38 @@ from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import targets_of
 
 
-class Derivative:
-    """The text of a derivative and what its names stand for."""
+class DerivedCall(NamedTuple):
+    """What the text of a derivative calls for a function that is not inlined.
 
-    def __init__(self, name: str, source: str, scope: dict[str, Any]) -> None:
+    Attributes:
+        form: "augmented" or "reverse", of reverse mode, or "tangent".
+        callee: the function.
+        arguments: for reverse mode the numbers of the arrays that nothing writes; for forward mode those of the arguments that have tangents.
+    """
+
+    form: str
+    callee: Callee
+    arguments: tuple[int, ...]
+
+
+class Derivative:
+    """The text of a derivative, what its names stand for, and what it calls by names that have no value yet."""
+
+    def __init__(self, name: str, source: str, scope: dict[str, Any], calls: dict[str, DerivedCall]) -> None:
         self.name = name
         self.source = source
         self.scope = scope
+        self.calls = calls
 
 
 def zero(type: types.Type) -> str:
     """Returns the text of 0 of a type."""
     return "0.0" if type == types.float64 else f"_{type}(0)" if not isinstance(type, types.Boolean) else "False"
+
+
+def is_real(type: types.Type) -> bool:
+    """True if numbers or arrays of ``type`` may have derivatives."""
+    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
 
 
 class Emitter:
@@ -65,7 +86,7 @@ class Emitter:
         self.function = function
         self.flow = flow
         self.lines: list[str] = []
-        self._numpy_types: set[str] = set()
+        self._calls: dict[DerivedCall, str] = {}
 
     def write(self, line: str, indent: int = 3) -> None:
         """Appends a line."""
@@ -105,27 +126,38 @@ class Emitter:
         """Returns the text of a tuple of sizes."""
         return f"({''.join(self.operand(size) + ', ' for size in dims)})"
 
-    def view(self, view: View, use: Callable[[Operand], str] | None = None) -> str:
-        """Returns the text of a view of an array; ``use`` returns that of a number."""
-        use = use or self.operand
+    def view(self, view: View, text_of: Callable[[Operand], str] | None = None, name: str = "") -> str:
+        """Returns the text of a view of an array.
+
+        Args:
+            view: the view.
+            text_of: returns the text of a number. Without it numbers are in forward order.
+            name: the text of the whole array, if it is not the root's own.
+        """
+        name, text_of = name or view.root.name, text_of or self.operand
         if view.is_whole():
-            return view.root.name
+            return name
         if not view.has_slices():
             raise refuse("an array that repeats elements can't be passed on here; copy it", view.root.location)
         axes = [axis for axis in view.axes if axis.root_axis is not None]
         numbers = {axis.root_axis: number for number, axis in enumerate(axes)}
         indices, sizes, order = [], [], []
         for root_axis, start in enumerate(view.starts):
-            first = use(start)
+            first = text_of(start)
             if root_axis not in numbers:
                 indices.append(first)
                 continue
             order.append(numbers[root_axis])
             axis = axes[order[-1]]
-            size, is_dense = use(axis.size), is_constant(axis.step, 1)
-            indices.append(f"{first}:{first} + {size}" if is_dense else f"{first}::{use(axis.step)}")
+            size, is_dense = text_of(axis.size), is_constant(axis.step, 1)
+            is_all = is_constant(start, 0) and is_dense and axis.size is view.root.dims[root_axis]
+            indices.append(
+                ":" if is_all else f"{first}:{first} + {size}" if is_dense else f"{first}::{text_of(axis.step)}"
+            )
             sizes.append(f":{size}")
-        text = f"{view.root.name}[{', '.join(indices)}]"
+        while len(indices) > 1 and indices[-1] == ":":  # rows of an array in C order are contiguous if nothing follows
+            indices.pop()
+        text = f"{name}[{', '.join(indices)}]"
         if not all(is_constant(axis.step, 1) for axis in axes):
             text = f"{text}[{', '.join(sizes)}]"
         if order != sorted(order):
@@ -185,9 +217,20 @@ class Emitter:
 
     def _call(self, statement: Call) -> None:
         """Writes a call of a function with derivatives of its own."""
-        arguments = ", ".join(self.argument(value) for value in statement.arguments)
+        rule = statement.rule
+        arguments = [self.argument(value) for value in statement.arguments]
         targets = ", ".join(result.name for result in statement.results)
-        self.write(f"{targets} = {self.bound(statement.rule.function, 'function')}({arguments})")
+        if isinstance(rule, Callee):
+            remaining = iter(arguments)
+            arguments = [self._structured(type, remaining) for type in rule.types]
+            targets = self._structured(rule.result, iter([result.name for result in statement.results]))
+        call = f"{self.bound(rule.function, 'function')}({', '.join(arguments)})"
+        self.write(f"{targets} = {call}" if statement.results else call)
+
+    def derived_call(self, form: str, callee: Callee, arguments: tuple[int, ...]) -> str:
+        """Returns the name by which the text calls a derivative of a function that is not inlined."""
+        call = DerivedCall(form, callee, arguments)
+        return self._calls.setdefault(call, f"{form}_{callee.function.__name__}_{len(self._calls)}")
 
     def dtype(self, type: types.Type) -> str:
         """Returns the text of a dtype."""
@@ -218,20 +261,27 @@ class Emitter:
         self.write(f"raise {end.exception.__name__}({', '.join(map(repr, end.arguments))})")
         self.function.globals[end.exception.__name__] = end.exception
 
+    def result_of(self, value: Operand | View, type: types.Type) -> str:
+        """Returns the text of a result of a function that derivatives call."""
+        if not isinstance(value, View):
+            return self.converted(value, type)
+        return self.view(value) if type.layout == "C" else f"contiguous({self.view(value)})"
+
     def structured(self, texts: list[str]) -> str:
         """Returns the text of the function's result from those of its leaves."""
-        remaining = iter(texts)
+        return self._structured(self.function.result, iter(texts))
 
-        def text_of(type: types.Type) -> str:
-            if isinstance(type, types.BaseTuple):
-                return f"({''.join(text_of(item) + ', ' for item in type)})"
-            if isinstance(type, types.Complex):
-                return self.complex_number(type, next(remaining), next(remaining))
-            if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
-                return f"complex_of_parts({next(remaining)})"
-            return "None" if isinstance(type, types.NoneType) else next(remaining)
-
-        return text_of(self.function.result)
+    def _structured(self, type: types.Type, leaves: Iterator[str]) -> str:
+        """Returns the text of a value of ``type`` from those of its leaves."""
+        if isinstance(type, types.BaseTuple):
+            return f"({''.join(self._structured(item, leaves) + ', ' for item in type)})"
+        if isinstance(type, types.Complex):
+            return self.complex_number(type, next(leaves), next(leaves))
+        if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+            return f"complex_of_parts({next(leaves)})"
+        if isinstance(type, types.Dispatcher):
+            return self.bound(type.dispatcher, "function")
+        return "None" if isinstance(type, types.NoneType) else next(leaves)
 
     def complex_number(self, type: types.Type, real: str, imag: str) -> str:
         """Returns the text of a complex number."""
@@ -270,7 +320,8 @@ class Emitter:
         casts = {f"_{name}": getattr(np, name) for name in set(re.findall(r"\b_((?:u?int|float)\d+)\(", source))}
         scope = {"np": np, "math": math, "_nan": math.nan, "_inf": math.inf, **casts, **self.function.globals}
         scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts}
-        return Derivative(f"derivative_of_{self.function.name}", source, scope)
+        calls = {name: call for call, name in self._calls.items()}
+        return Derivative(header[4:].partition("(")[0], source, scope, calls)
 
 
 def scalars_of(blocks: list[Block]) -> list[Scalar]:

@@ -6,11 +6,13 @@ from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.control_flow import ControlFlow
-from fastgrad.differentiation.emission import Derivative, Emitter, zero
+from fastgrad.differentiation.emission import Derivative, Emitter, is_real, zero
 from fastgrad.differentiation.ir import (
     Allocate,
     Block,
     Call,
+    Callee,
+    CallRule,
     Compute,
     Constant,
     Function,
@@ -26,9 +28,11 @@ from fastgrad.differentiation.ir import (
     Statement,
     Store,
     View,
+    leaf_types_of,
     refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
+from fastgrad.differentiation.values import parts_of
 
 
 class ForwardMode(Emitter):
@@ -38,11 +42,16 @@ class ForwardMode(Emitter):
         function: the function.
         flow: its control flow.
         positions: the numbers of the parameters that have tangents.
+        is_callee: whether other derivatives call the text. Then ``positions`` are numbers of ``parts``, the text takes and returns numbers
+            and arrays one by one, and it writes the tangents of arrays that the function writes.
     """
 
-    def __init__(self, function: Function, flow: ControlFlow, positions: tuple[int, ...]) -> None:
+    def __init__(
+        self, function: Function, flow: ControlFlow, positions: tuple[int, ...], is_callee: bool = False
+    ) -> None:
         super().__init__(function, flow)
         self.positions = positions
+        self.is_callee = is_callee
         self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
 
     def derivative(self) -> Derivative:
@@ -51,13 +60,19 @@ class ForwardMode(Emitter):
         for block in self.flow.blocks:
             self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
             self._block(block)
-        parameters = [f"a_{name}" for name in function.parameters]
-        parameters += [f"d_a_{function.parameters[position]}" for position in self.positions]
+        if self.is_callee:
+            names = [part.name for part in parts_of(function)]
+            parameters = [*names, *[f"d_{names[position]}" for position in self.positions]]
+        else:
+            parameters = [f"a_{name}" for name in function.parameters]
+            parameters += [f"d_a_{function.parameters[position]}" for position in self.positions]
         header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
-        body = self.unpacked_parameters()
-        for position in self.positions:
+        body = [] if self.is_callee else self.unpacked_parameters()
+        for position in () if self.is_callee else self.positions:
             body += self.unpacked_parts(f"a_{function.parameters[position]}", function.types[position], "d_")
         for root in function.roots:
+            if self.is_callee and root.kind == "parameter" and root.position in self.positions:
+                continue
             if root.kind == "parameter" and root.position in self.positions and root.is_real:
                 body += [
                     f"if d_{root.name}.shape != {root.name}.shape:",
@@ -81,6 +96,9 @@ class ForwardMode(Emitter):
             if phi.target in self.activity:
                 self.write(f"d_{phi.target.name} = pd_{phi.target.name}")
         for statement in block.statements:
+            if isinstance(statement, Call) and isinstance(statement.rule, Callee):
+                self._call_of_callee(statement, statement.rule)
+                continue
             self.forward_statement(statement)
             self._tangent_statement(statement)
         end = block.end
@@ -120,25 +138,38 @@ class ForwardMode(Emitter):
 
     def _tangent_call(self, statement: Call) -> None:
         rule = statement.rule
+        assert isinstance(rule, CallRule)
         if rule.tangent is None:
             raise refuse(f"{rule.name} has no forward mode: give it a tangent with fg.adjoint", statement.location)
-        tangents = []
-        for position in rule.active:
-            value = statement.arguments[position]
-            if isinstance(value, View):
-                tangents.append(self._tangent_of_view(value))
-            else:
-                tangents.append(self._tangent(value))
+        tangents = [self._tangent_of(statement.arguments[position]) for position in rule.active]
         results = [result.name for result in statement.results]
         arguments = [*tangents, *results, *[self.argument(value) for value in statement.arguments]]
         targets = "".join(f"d_{name}, " for name in results)
         self.write(f"{targets}= {self.bound(rule.tangent, 'tangent')}({', '.join(arguments)})")
 
+    def _call_of_callee(self, statement: Call, callee: Callee) -> None:
+        """Writes the call of a function that is not inlined, or of what computes its tangents, too."""
+        active = tuple(position for position in callee.active if self._is_active(statement.arguments[position]))
+        if not active:
+            self.forward_statement(statement)
+            return
+        arguments = [self.argument(value) for value in statement.arguments]
+        arguments += [self._tangent_of(statement.arguments[position]) for position in active]
+        targets = [result.name for result in statement.results]
+        targets += [f"d_{result.name}" for result in statement.results if result.is_real]
+        call = f"{self.derived_call('tangent', callee, active)}({', '.join(arguments)})"
+        self.write(f"{', '.join(targets)}, = {call}" if targets else call)
+
+    def _is_active(self, value: Operand | View) -> bool:
+        return (value.root if isinstance(value, View) else value) in self.activity
+
+    def _tangent_of(self, value: Operand | View) -> str:
+        return self._tangent_of_view(value) if isinstance(value, View) else self._tangent(value)
+
     def _tangent_of_view(self, view: View) -> str:
-        text = self.view(view)
         if view.root in self.activity:
-            return text.replace(view.root.name, f"d_{view.root.name}", 1)
-        return f"np.zeros_like({text})"
+            return self.view(view, name=f"d_{view.root.name}")
+        return f"np.zeros_like({self.view(view)})"
 
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis, and the jump."""
@@ -161,7 +192,16 @@ class ForwardMode(Emitter):
             self.write(f"pd_{target.name} = {self._tangent(operand)}", indent)
 
     def _return(self, end: Return) -> None:
-        results, tangents = [], []
+        results: list[str] = []
+        tangents: list[str] = []
+        leaf_types = leaf_types_of(self.function.result)
+        if self.is_callee:
+            results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
+            tangents = [
+                self._tangent_of(value) for value, type in zip(end.values, leaf_types, strict=True) if is_real(type)
+            ]
+            self.write(f"return ({''.join(text + ', ' for text in [*results, *tangents])})")
+            return
         for value in end.values:
             if isinstance(value, View):
                 results.append(self.view(value))

@@ -6,7 +6,7 @@ and one index for each of its axes. Calls of other functions do not exist either
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numba.core import ir as numba_ir
@@ -20,6 +20,13 @@ Location: TypeAlias = numba_ir.Loc
 def refuse(reason: str, location: Location) -> DifferentiationError:
     """Returns the error for code that can't be differentiated, with its file and line."""
     return DifferentiationError(f"{location.filename}:{location.line}: {reason}")
+
+
+def leaf_types_of(type: types.Type) -> list[types.Type]:
+    """Returns the types of the numbers and arrays of a value of ``type``, from left to right."""
+    if isinstance(type, types.BaseTuple):
+        return [leaf for item in type for leaf in leaf_types_of(item)]
+    return [] if isinstance(type, types.NoneType) else [type]
 
 
 class Constant:
@@ -339,7 +346,7 @@ class Reshape(Statement):
 
 
 class Call(Statement):
-    """A call of a function that has derivatives of its own, and reads its arguments only.
+    """A call of a function that has derivatives of its own.
 
     Attributes:
         rule: the function and its derivatives.
@@ -350,16 +357,60 @@ class Call(Statement):
     __slots__ = ("arguments", "results", "rule")
 
     def __init__(
-        self, location: Location, rule: CallRule, arguments: list[Operand | View], results: list[Scalar | Root]
+        self, location: Location, rule: CallRule | Callee, arguments: list[Operand | View], results: list[Scalar | Root]
     ) -> None:
         super().__init__(location, [argument for argument in arguments if not isinstance(argument, View)])
         self.rule = rule
         self.arguments = arguments
         self.results = results
 
+    @property
+    def inputs(self) -> list[Operand | Root]:
+        """The arguments that have derivatives, arrays as their roots."""
+        arguments = [self.arguments[position] for position in self.rule.active]
+        return [value.root if isinstance(value, View) else value for value in arguments]
+
+    @property
+    def written(self) -> set[Root]:
+        """The memory that the call writes."""
+        arguments = [self.arguments[position] for position in self.rule.written]
+        return {value.root.memory for value in arguments if isinstance(value, View)}
+
+    @property
+    def outputs(self) -> list[Scalar | Root]:
+        """The results, and the memory that the call writes."""
+        return [*self.results, *self.written]
+
+
+class Callee(NamedTuple):
+    """A function that Numba compiled, for arguments of some types, which is called and not inlined.
+
+    Its arguments are numbers and arrays: the items of tuples are arguments of their own.
+
+    Attributes:
+        function: the dispatcher.
+        types: the types of the parameters.
+        result: the type of the result.
+        active: the numbers of the arguments that have derivatives.
+        written: the numbers of the arrays that it writes.
+        returned: the numbers of the arrays whose memory it may return.
+    """
+
+    function: Any
+    types: tuple[types.Type, ...]
+    result: types.Type
+    active: tuple[int, ...]
+    written: frozenset[int] = frozenset()
+    returned: frozenset[int] = frozenset()
+
+    @property
+    def argument_types(self) -> list[types.Type]:
+        """The types of the arguments."""
+        return [leaf for type in self.types for leaf in leaf_types_of(type) if not isinstance(leaf, types.Dispatcher)]
+
 
 class CallRule:
-    """A function with derivatives of its own.
+    """A function with derivatives of its own, which reads its arguments only.
 
     Attributes:
         function: a dispatcher of Numba, or a function that Numba knows.
@@ -371,6 +422,9 @@ class CallRule:
         unread: the numbers of the results and arguments, counted together, of which the adjoint reads nothing but the shape.
         name: of the function, for messages.
     """
+
+    written: frozenset[int] = frozenset()
+    returned: frozenset[int] = frozenset()
 
     def __init__(
         self,

@@ -10,8 +10,9 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from numba.core import ir, ir_utils
-from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core import compiler, ir, ir_utils
+from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
+from numba.core.untyped_passes import FixupArgs
 
 BLOCK_VARIABLE = "_block"
 
@@ -41,6 +42,22 @@ class DirectJumps(FunctionPass):  # type: ignore[misc]  # Numba has no types
         for label in ir_utils.compute_cfg_from_blocks(blocks).dead_nodes():
             del blocks[label]
         return True
+
+
+class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]
+    """Numba's nopython pipeline with direct jumps, and with ``more_passes`` after them."""
+
+    more_passes: tuple[type, ...] = ()
+
+    def define_pipelines(self) -> list[PassManager]:
+        """Returns the passes."""
+        passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        before: type = FixupArgs
+        for after in (DirectJumps, *self.more_passes):
+            passes.add_pass_after(after, before)
+            before = after
+        passes.finalize()
+        return [passes]
 
 
 def _test_of_number(block: ir.Block) -> tuple[int, int, int] | None:

@@ -176,7 +176,9 @@ def eigvalsh(a: 2):
 def svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
     size = s.size
     if np.any(gu[:, size:] != 0.0) or np.any(gvt[size:] != 0.0):
-        raise np.linalg.LinAlgError("Singular vectors beyond the smaller size have no derivative: full_matrices=False leaves them out.")
+        raise np.linalg.LinAlgError(
+            "Singular vectors beyond the smaller size have no derivative: full_matrices=False leaves them out."
+        )
     u, gu = np.ascontiguousarray(u[:, :size]), np.ascontiguousarray(gu[:, :size])
     vt, gvt = vt[:size], gvt[:size]
     of_u, of_v = u.T @ gu, vt @ gvt.T

@@ -17,18 +17,21 @@ import numba
 import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
 from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
 
 from fastgrad.differentiation import complex_numbers, containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.call_rules import FunctionRule, signature_of_foreign
+from fastgrad.differentiation.control_flow import possible_memory
 from fastgrad.differentiation.expressions import Expressions, quoted
-from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
+from fastgrad.differentiation.front_end import TypedFunction, called_functions, implementation, typed_function
 from fastgrad.differentiation.ir import (
     INDEX,
     BeginLoop,
     Block,
     Branch,
+    Callee,
     CallRule,
     Constant,
     Counter,
@@ -46,8 +49,10 @@ from fastgrad.differentiation.ir import (
     index_constant,
     is_constant,
     item_name,
+    leaf_types_of,
     refuse,
 )
+from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.values import (
     Complex,
     Deferred,
@@ -67,6 +72,7 @@ from fastgrad.differentiation.values import (
     is_hashable,
     is_value,
     leaves,
+    parts_of,
     tuple_of,
     type_of,
 )
@@ -95,6 +101,49 @@ def lower(function: FunctionType, argument_types: tuple[types.Type, ...], error_
         numba.errors.TypingError: Numba can't compile it.
     """
     return Lowering(function, argument_types, error_model).result
+
+
+_assumed: dict[Any, Callee] = {}
+"""What is assumed of functions that are being analyzed, which may call each other."""
+
+
+def callee_of(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
+    """Returns what calls of a function need to know, by lowering it until what is assumed of its calls of itself is what it does."""
+    with global_compiler_lock:
+        key = function, argument_types
+        if key in _assumed:
+            return _assumed[key]
+        return _analyzed(*key) if _assumed else _outermost(*key)
+
+
+@functools.lru_cache(maxsize=256)
+def _outermost(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
+    return _analyzed(function, argument_types)
+
+
+def _analyzed(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
+    result = typed_function(function.py_func, argument_types).result
+    key, callee = (function, argument_types), Callee(function, argument_types, result, ())
+    try:
+        while _assumed.get(key) != callee:
+            _assumed[key] = callee
+            lowered = lower(function.py_func, argument_types, function.targetoptions.get("error_model", "python"))
+            simplify(lowered)
+            parts, memory = parts_of(lowered), possible_memory(lowered)
+            returned: set[Root] = set()
+            for block in lowered.blocks:
+                for value in block.end.values if isinstance(block.end, Return) else []:
+                    returned |= memory[value.root.memory] if isinstance(value, View) else set()
+            callee = callee._replace(
+                active=tuple(number for number, part in enumerate(parts) if part.is_real),
+                written=frozenset(
+                    number for number, part in enumerate(parts) if isinstance(part, Root) and part.is_written
+                ),
+                returned=frozenset(number for number, part in enumerate(parts) if part in returned),
+            )
+    finally:
+        del _assumed[key]
+    return callee
 
 
 def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
@@ -243,7 +292,35 @@ class Lowering(Expressions):
             if parameter.kind is parameter.VAR_POSITIONAL:
                 value = tuple_of(list(value or ()))
             given.append(value if name in bound.arguments or value is not None else self._static(parameter.default))
+        if isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func):
+            parts = [leaf for value in given for leaf in leaves(value)]
+            parts = [
+                part
+                for part in parts
+                if not (isinstance(part, Static) and isinstance(part.value, dispatcher.Dispatcher))
+            ]
+            if all(isinstance(part, (Constant, Scalar, Complex, View)) for part in parts):
+                return self._call_of_callee(function, given, parts)
         return self.inline(function, given)
+
+    def _call_of_callee(self, function: Any, arguments: list[Any], parts: list[Any]) -> Any:
+        """Lowers a call of a function that is not inlined, whose arguments are made of ``parts``."""
+        callee = callee_of(function, tuple(self._types_of(arguments)))
+        numbers = [getattr(type, "dtype", type) for type in leaf_types_of(callee.result)]
+        if any(map(is_complex, parts)) or any(isinstance(number, types.Complex) for number in numbers):
+            raise refuse(
+                f"{function.py_func.__name__} calls itself, with complex numbers: their real and imaginary parts can be passed",
+                self.builder.location,
+            )
+        for position, part in enumerate(parts):
+            if isinstance(part, View) and not part.has_slices():
+                if position in callee.written | callee.returned:
+                    raise refuse(
+                        f"{function.py_func.__name__} is recursive and writes or returns an array that repeats elements; pass a copy",
+                        self.builder.location,
+                    )
+                parts[position] = self._plain(part)
+        return self._results_of(callee, parts, callee.result)
 
     def _body(self, typed: TypedFunction, arguments: list[Any], error_model: str, is_internal: bool = False) -> Any:
         frame = _Frame(typed, arguments, error_model, is_internal)
@@ -751,16 +828,18 @@ class Lowering(Expressions):
             raise refuse("a gradient of a function of complex numbers can't be differentiated", self.builder.location)
         parts = [leaf for value in values for leaf in leaves(value) if not isinstance(leaf, Static)]
         parts = [self._plain(part) if isinstance(part, View) else self.scalar(part) for part in parts]
-        results = iter(self.builder.call(rule, parts, result_type))
+        return self._results_of(rule, parts, result_type)
+
+    def _results_of(self, rule: CallRule | Callee, parts: list[Operand | View], type: types.Type) -> Any:
+        """Appends a ``Call`` and returns its result, a value of ``type``."""
+        results = iter(self.builder.call(rule, parts, type))
 
         def structured(type: types.Type) -> Any:
-            if isinstance(type, types.NoneType):
-                return Static(None)
-            return (
-                Items([structured(item) for item in type], type) if isinstance(type, types.BaseTuple) else next(results)
-            )
+            if isinstance(type, types.BaseTuple):
+                return Items([structured(item) for item in type], type)
+            return Static(None) if isinstance(type, types.NoneType) else next(results)
 
-        return structured(result_type)
+        return structured(type)
 
     def _plain(self, view: View) -> View:
         """Returns a view, or its copy if no slices of its root give it."""

@@ -14,6 +14,7 @@ from fastgrad.differentiation.ir import (
     Block,
     Branch,
     Call,
+    Callee,
     Compute,
     Counter,
     Function,
@@ -64,6 +65,12 @@ class Way(NamedTuple):
 class Residuals:
     """What is kept, computed again or recorded.
 
+    Args:
+        function: the function.
+        flow: its control flow.
+        known: if the way back is a function of its own, the numbers that it knows without records. Then ``kept`` are those whose last values it
+            gets from the way forward.
+
     Attributes:
         recorded: the scalars that are recorded.
         kept: the scalars whose variables are read on the way back.
@@ -74,8 +81,9 @@ class Residuals:
         reservations: for the counter of such a loop the numbers and codes of an iteration.
     """
 
-    def __init__(self, function: Function, flow: ControlFlow) -> None:
+    def __init__(self, function: Function, flow: ControlFlow, known: set[Scalar] | None = None) -> None:
         self._flow = flow
+        self._known = known
         self.recorded: set[Scalar] = set()
         self.kept: set[Scalar] = set()
         self.at_end: dict[Block, list[Scalar]] = {}
@@ -98,7 +106,9 @@ class Residuals:
         self._function = function
 
     def is_free(self, operand: Operand) -> bool:
-        """True if the variable of ``operand`` has one value in a call."""
+        """True if the variable of ``operand`` has one value, which the way back finds in it."""
+        if self._known is not None and isinstance(operand, Scalar):
+            return operand.block is None or operand in self._known
         return not isinstance(operand, Scalar) or not self._flow.is_in_loop(operand.block)
 
     def plan(self, needs_of_block: Callable[[Block], Needs]) -> None:
@@ -124,11 +134,12 @@ class Residuals:
         readers = self._readers(needs)
         for scalar in sorted(readers, key=self._order.__getitem__):
             if scalar in self.recorded:
-                assert scalar.block is not None
-                if readers[scalar] == {scalar.block}:
+                if scalar.block is not None and readers[scalar] == {scalar.block}:
                     self.at_end.setdefault(scalar.block, []).append(scalar)
-                else:
+                elif scalar.block is not None and self._flow.is_in_loop(scalar.block):
                     self.at_start.setdefault(scalar.block, []).append(scalar)
+                else:
+                    self.kept.add(scalar)
         for counter in self._flow.counted.values():
             if self._flow.is_in_loop(counter.block) and counter not in self.whole_loops:
                 self.at_start.setdefault(counter.block, []).append(counter)
@@ -242,7 +253,12 @@ class Residuals:
             body = flow.loops[head]
             has_inner_loop = any(other is not head and other in body for other in flow.loops)
             leaves_early = any(after not in body for block in body if block is not head for after in block.successors)
-            if has_inner_loop or leaves_early or counter.block.successors != [head]:
+            calls = any(
+                isinstance(statement, Call) and isinstance(statement.rule, Callee)
+                for block in body
+                for statement in block.statements
+            )
+            if calls or has_inner_loop or leaves_early or counter.block.successors != [head]:
                 continue
             self.reserved |= body
             self.reservations[counter] = (

@@ -11,14 +11,16 @@ from collections.abc import Callable
 from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
-from fastgrad.differentiation.builder import is_natural_number, leaf_types_of
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families
+from fastgrad.differentiation.builder import is_natural_number
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families, possible_memory, written_by
 from fastgrad.differentiation.emission import Derivative, Emitter, scalars_of, zero
 from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
     Block,
     Call,
+    Callee,
+    CallRule,
     Compute,
     Constant,
     Counter,
@@ -37,6 +39,7 @@ from fastgrad.differentiation.ir import (
     Store,
     View,
     equal_operands,
+    leaf_types_of,
     literal,
     refuse,
 )
@@ -44,6 +47,13 @@ from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.tape_memory import ARRAYS, CODES, MAX_CODES, VALUES
 from fastgrad.differentiation.values import Complex, Items, type_of
+
+ALL_STACKS = {"values": (VALUES, 8), "codes": (CODES, 1), "arrays": (ARRAYS, 8)}
+"""The number and the width of each stack, by its variable."""
+STACKS = "values, values_top, values_room, codes, codes_top, codes_room, arrays, arrays_top"
+STACKS_OF_REVERSE = "values, values_top, codes, codes_top, arrays, arrays_top"
+TOPS = "values_top, codes_top, arrays_top"
+"""The variables that calls of functions that are not inlined take and return: forward, and on the way back."""
 
 
 class ReverseMode(Emitter):
@@ -60,7 +70,7 @@ class ReverseMode(Emitter):
         super().__init__(function, flow)
         self.positions = positions
         self.seed = seed
-        self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=False, leaf=seed)
+        self.activity = self._activity()
         self._collected: Needs | None = None
         self._edge_from: Block | None = None
         self._indent = 3
@@ -71,6 +81,11 @@ class ReverseMode(Emitter):
         self._through: dict[Statement, Scalar] = {}
         self._find_increments()
         self._families = memory_families(function)
+        self.calling = {
+            block
+            for block in flow.blocks
+            if any(isinstance(statement, Call) and self._callee_of(statement) for statement in block.statements)
+        }
         self._block_of_call = {
             statement: block for block in flow.blocks for statement in block.statements if isinstance(statement, Call)
         }
@@ -79,8 +94,15 @@ class ReverseMode(Emitter):
             for scalar in scalars_of(flow.blocks)
             if scalar in self.activity and self._users.get(scalar, set()) <= {scalar.block}
         }
-        self.residuals = Residuals(function, flow)
+        self.residuals = Residuals(function, flow, self.known_on_way_back())
         self.residuals.plan(self._needs)
+
+    def _activity(self) -> Activity:
+        return Activity(self.function, self.flow.blocks, frozenset(self.positions), is_forward=False, leaf=self.seed)
+
+    def known_on_way_back(self) -> set[Scalar] | None:
+        """Returns the numbers that a way back of its own knows without records; None if it is part of the same function."""
+        return None
 
     # ---- analyses -------------------------------------------------------------------------------------------------
 
@@ -123,8 +145,9 @@ class ReverseMode(Emitter):
                     loads[statement.target] = statement
                 elif isinstance(statement, Store):
                     self._note_increment(statement, loads, uses, block)
-                    memory = statement.root.memory
-                    loads = {target: load for target, load in loads.items() if load.root.memory is not memory}
+                written = written_by(statement)
+                if written:
+                    loads = {target: load for target, load in loads.items() if load.root.memory not in written}
 
     def _note_increment(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:
         value = store.operands[0]
@@ -202,9 +225,18 @@ class ReverseMode(Emitter):
         return f"t_{scalar.name}"
 
     def _cotangent_element(self, root: Root, indices: list[Operand]) -> str:
-        """Returns the text of the cotangent of an element of an array, which is in a flat array in C order."""
-        sizes = [self.use(size) for size in root.dims[1:]]
-        return f"d_{root.memory.name}[{self.flat_index(['', *sizes], [self.use(index) for index in indices])}]"
+        """Returns the text of the cotangent of an element of an array."""
+        sizes = [self.use(size) for size in root.dims[1:]] if self.has_flat_cotangent(root) else []
+        return self._element_of_cotangent(root, sizes, [self.use(index) for index in indices])
+
+    def _element_of_cotangent(self, root: Root, sizes: list[str], indices: list[str]) -> str:
+        if self.has_flat_cotangent(root):
+            return f"d_{root.memory.name}[{self.flat_index(['', *sizes], indices)}]"
+        return f"d_{root.name}[{', '.join(indices) or '()'}]"
+
+    def has_flat_cotangent(self, root: Root) -> bool:
+        """True if the cotangent of an array is a flat array in C order, not of the array's shape."""
+        return True
 
     # ---- the way back ---------------------------------------------------------------------------------------------------
 
@@ -266,15 +298,18 @@ class ReverseMode(Emitter):
         return count if is_natural_number(counter.count) else f"max({count}, 0)"
 
     def _pop_at_end(self, block: Block) -> None:
-        pushes = self.residuals.pushes(block)
-        if pushes:
-            self.write(f"values_top -= {len(pushes)}")
-        for offset, item in enumerate(pushes):
-            if offset >= len(self.residuals.at_start.get(block, [])):
-                self._pop(item, offset)
+        at_start = [] if block in self.calling else self.residuals.at_start.get(block, [])
+        at_end = self.residuals.at_end.get(block, [])
+        if at_start or at_end:
+            self.write(f"values_top -= {len(at_start) + len(at_end)}")
+        for offset, item in enumerate(at_end, len(at_start)):
+            self._pop(item, offset)
 
     def _pop_at_start(self, block: Block) -> None:
-        for offset, item in enumerate(self.residuals.at_start.get(block, [])):
+        at_start = self.residuals.at_start.get(block, [])
+        if at_start and block in self.calling:
+            self.write(f"values_top -= {len(at_start)}")
+        for offset, item in enumerate(at_start):
             self._pop(item, offset)
 
     def _pop(self, item: Scalar | Counter, offset: int) -> None:
@@ -302,17 +337,12 @@ class ReverseMode(Emitter):
                 self.write(f"{element} = {zero(statement.root.type.dtype)}")
         elif isinstance(statement, Allocate) and statement.root in self.activity and self._is_buffer(statement.root):
             self._clear(statement.root)
-        elif isinstance(statement, Call) and self._is_active_call(statement):
+        elif isinstance(statement, Call) and self._callee_of(statement):
+            self._reverse_call(statement)
+        elif isinstance(statement, Call) and self.activity.is_active_call(statement):
             self._undo_call(statement)
 
     # ---- calls of functions with adjoints of their own -----------------------------------------------------------------
-
-    def _is_active_call(self, statement: Call) -> bool:
-        active = [statement.arguments[position] for position in statement.rule.active]
-        parts = [value.root if isinstance(value, View) else value for value in active]
-        return any(part in self.activity for part in parts) and any(
-            result in self.activity for result in statement.results
-        )
 
     def _outlives(self, array: View | Root) -> bool:
         """True if the way back finds the contents of an array where they were: nothing writes them, and the array is made once."""
@@ -324,21 +354,27 @@ class ReverseMode(Emitter):
 
     def _saved_arrays(self, statement: Call) -> dict[int, tuple[str, View | Root]]:
         """Returns the arrays whose contents are kept for the way back, with their variables, by their number among results and arguments."""
+        assert isinstance(statement.rule, CallRule)
+        unread = statement.rule.unread
         parts = [*statement.results, *statement.arguments]
         return {
             place: (f"s_{statement.results[0].name}_{place}", part)
             for place, part in enumerate(parts)
-            if isinstance(part, (View, Root)) and place not in statement.rule.unread and not self._outlives(part)
+            if isinstance(part, (View, Root)) and place not in unread and not self._outlives(part)
         }
 
     def _save_arrays(self, statement: Call) -> None:
         """Writes what keeps the contents of the arrays of a call."""
         for name, array in self._saved_arrays(statement).values():
             text = self.view(array) if isinstance(array, View) else array.name
-            if self.flow.is_in_loop(self._block_of_call[statement]):
+            if self.is_recorded(statement):
                 self.write(f"arrays, arrays_top = push_array(arrays, arrays_top, {text})")
             else:
                 self.write(f"{name} = contiguous({text})")
+
+    def is_recorded(self, statement: Call) -> bool:
+        """True if the arrays of a call are recorded on a stack, not kept in variables."""
+        return self.flow.is_in_loop(self._block_of_call[statement])
 
     def _empty(self, array: View | Root) -> str:
         """Returns the text of a new array of an array's shape."""
@@ -348,6 +384,7 @@ class ReverseMode(Emitter):
 
     def _part_of_call(self, statement: Call, place: int, part: Operand | View | Root) -> str:
         """Returns the text of a result or an argument of a call on the way back."""
+        assert isinstance(statement.rule, CallRule)
         is_read = place not in statement.rule.unread
         if isinstance(part, (Constant, Scalar)):
             return self.use(part) if is_read else zero(part.type)
@@ -360,33 +397,20 @@ class ReverseMode(Emitter):
 
     def _undo_call(self, statement: Call) -> None:
         rule = statement.rule
+        assert isinstance(rule, CallRule)
         if rule.adjoint is None:
             raise refuse(f"{rule.name} has no adjoint: give it one with fg.adjoint", statement.location)
-        if self.flow.is_in_loop(self._block_of_call[statement]):
+        if self.is_recorded(statement):
             for name, array in reversed(self._saved_arrays(statement).values()):
                 self.write(f"{name} = {self._empty(array)}")
                 self.write(f"arrays_top = pop_array(arrays, arrays_top, {name})")
-        cotangents = []
-        for result in statement.results:
-            if isinstance(result, Root):
-                dims = [self.use(size) for size in result.dims]
-                count, shape = " * ".join(dims) or "1", "".join(size + ", " for size in dims)
-                if result not in self.activity:
-                    cotangents.append(f"np.zeros(({shape}), {self.dtype(result.type.dtype)})")
-                elif self._is_buffer(result):
-                    cotangents.append(f"d_{result.name}[:{count}].reshape(({shape})).copy()")
-                else:
-                    cotangents.append(f"d_{result.name}.reshape(({shape}))")
-            else:
-                cotangents.append((self._take(result) if result in self.activity else None) or zero(result.type))
+        cotangents = [self._cotangent_of_result(result) for result in statement.results]
         parts = [*statement.results, *statement.arguments]
         known = [self._part_of_call(statement, place, part) for place, part in enumerate(parts)]
         targets = [f"e_{statement.results[0].name}_{position}" for position in rule.active]
         call = f"{self.bound(rule.adjoint, 'adjoint')}({', '.join([*cotangents, *known])})"
         self.write(f"{''.join(target + ', ' for target in targets)}= {call}")
-        for result in statement.results:
-            if isinstance(result, Root) and result in self.activity and self._is_buffer(result):
-                self._clear(result)
+        self._clear_results(statement)
         for position, target in zip(rule.active, targets, strict=True):
             value = statement.arguments[position]
             if isinstance(value, View):
@@ -394,6 +418,99 @@ class ReverseMode(Emitter):
                     self._for_each_element(value, target, 3)
             else:
                 self._add(value, target)
+
+    def _cotangent_of_result(self, result: Scalar | Root) -> str:
+        """Returns the text of the cotangent of a call's result."""
+        if isinstance(result, Scalar):
+            return (self._take(result) if result in self.activity else None) or zero(result.type)
+        if result in self.activity:
+            return self._shaped_cotangent(result) + ".copy()"
+        shape = "".join(self.use(size) + ", " for size in result.dims)
+        return f"np.zeros(({shape}), {self.dtype(result.type.dtype)})"
+
+    def _shaped_cotangent(self, root: Root) -> str:
+        """Returns the text of the cotangent of an array in the array's shape."""
+        if not self.has_flat_cotangent(root):
+            return f"d_{root.name}"
+        dims = [self.use(size) for size in root.dims]
+        return f"d_{root.memory.name}[:{' * '.join(dims) or '1'}].reshape(({''.join(size + ', ' for size in dims)}))"
+
+    def _clear_results(self, statement: Call) -> None:
+        for result in statement.results:
+            if isinstance(result, Root) and result in self.activity and self._is_buffer(result):
+                self._clear(result)
+
+    # ---- calls of functions that are not inlined ----------------------------------------------------------------------
+
+    def _callee_of(self, statement: Statement) -> Callee | None:
+        """Returns the function of a call that is not inlined and has a way back."""
+        if (
+            isinstance(statement, Call)
+            and isinstance(statement.rule, Callee)
+            and self.activity.is_active_call(statement)
+        ):
+            return statement.rule
+        return None
+
+    def _frozen(self, statement: Call) -> tuple[int, ...]:
+        """Returns the numbers of the arguments that are arrays which nothing writes, so that the way back may read them."""
+        return tuple(
+            position
+            for position, value in enumerate(statement.arguments)
+            if isinstance(value, View) and value.root.kind in ("parameter", "global") and not value.root.is_written
+        )
+
+    def _augmented_call(self, statement: Call) -> None:
+        """Writes a call that leaves its records on the stacks."""
+        callee = statement.rule
+        assert isinstance(callee, Callee)
+        families = memory_families(self.function)
+        views = [(number, value) for number, value in enumerate(statement.arguments) if isinstance(value, View)]
+        for number, view in views:
+            for other, other_view in views:
+                is_checked = number in callee.written and (other > number or other not in callee.written)
+                if is_checked and other != number and other_view.root.memory in families[view.root.memory]:
+                    names = f"'{view.root.name[2:]}', '{other_view.root.name[2:]}'"
+                    self.write(f"check_apart({self.view(view)}, {self.view(other_view)}, {names})")
+        arguments = [*[self.argument(value) for value in statement.arguments], STACKS]
+        targets = "".join(f"{result.name}, " for result in statement.results) + STACKS
+        name = self.derived_call("augmented", callee, self._frozen(statement))
+        self.write(f"{targets} = {name}({', '.join(arguments)})")
+
+    def _reverse_call(self, statement: Call) -> None:
+        """Writes the way back through a call: the callee adds to the cotangents of arrays, and returns those of numbers."""
+        callee = statement.rule
+        assert isinstance(callee, Callee)
+        frozen = self._frozen(statement)
+        arguments = [self._cotangent_of_result(result) for result in statement.results if result.is_real]
+        targets = []
+        views = [statement.arguments[position] for position in frozen]
+        arguments += [self.view(view, text_of=self.use) for view in views if isinstance(view, View)]
+        for position in callee.active:
+            value = statement.arguments[position]
+            if isinstance(value, View):
+                arguments.append(self._cotangent_argument(value, callee.argument_types[position].layout))
+            else:
+                targets.append((value, f"e_{len(targets)}"))
+        name = self.derived_call("reverse", callee, frozen)
+        self.write(
+            f"{''.join(f'{e}, ' for _, e in targets)}{TOPS} = {name}({', '.join([*arguments, STACKS_OF_REVERSE])})"
+        )
+        self._clear_results(statement)
+        for value, e in targets:
+            self._add(value, e)
+
+    def _cotangent_argument(self, view: View, layout: str) -> str:
+        """Returns the text of the cotangent of an argument: a view of the array's, which is flat if the argument is in C order."""
+        root = view.root
+        if layout != "C":
+            return self.view(view, self.use, self._shaped_cotangent(root))
+        name = f"d_{root.memory.name}"
+        if view.is_whole() and root.kind in ("parameter", "global"):
+            return name
+        start = self.flat_index(["", *map(self.use, root.dims[1:])], [self.use(start) for start in view.starts])
+        count = " * ".join(self.use(axis.size) for axis in view.axes) or "1"
+        return f"{name}[{start}:{start} + {count}]"
 
     def _partial(self, partial: str, cotangent: str, statement: Compute) -> str:
         operands = [
@@ -427,7 +544,7 @@ class ReverseMode(Emitter):
             if axis.root_axis is not None:
                 positions[axis.root_axis] += f" + q{number}*{self.use(axis.step)}"
         sizes_of_root = [self.use(size) for size in view.root.dims[1:]]
-        target = f"d_{view.root.memory.name}[{self.flat_index(['', *sizes_of_root], positions)}]"
+        target = self._element_of_cotangent(view.root, sizes_of_root, positions)
         indices = [f"q{number}" for number in range(len(view.axes))]
         element = f"{source}[{self.flat_index(sizes, indices) if is_flat else ', '.join(indices) or '()'}]"
         self.write(f"{target} += {element}", indent + len(view.axes))
@@ -463,52 +580,62 @@ class ReverseMode(Emitter):
 
     def _is_buffer(self, root: Root) -> bool:
         """True if an array's cotangent lives in a buffer that its site keeps: the site may run several times, or not at all."""
-        if root.kind == "parameter":
+        if root.kind in ("parameter", "global"):
             return False
         returns = [block for block in self.flow.blocks if isinstance(block.end, Return)]
         is_certain = all(root.block in self.flow.dominators[block] for block in returns)
         return root.kind == "phi" or root.is_growing or self.flow.is_in_loop(root.block) or not is_certain
 
     def _forward(self, block: Block) -> None:
-        pushes = self.residuals.pushes(block)
+        at_start, at_end = self.residuals.at_start.get(block, []), self.residuals.at_end.get(block, [])
+        is_calling = block in self.calling  # records of the callee come between those of the start and of the end
+        count = len(at_start) if is_calling else len(at_start) + len(at_end)
         if block not in self.residuals.reserved:
-            self._ensure(str(len(pushes)) if pushes else "", "", 3)
-        at_start = self.residuals.at_start.get(block, [])
+            self._ensure(str(count) if count else "", "", 3)
         for offset, item in enumerate(at_start):
             self._push(item, offset)
+        if is_calling and at_start:
+            self.write(f"values_top += {len(at_start)}")
         for phi in block.phis:
             self.write(f"{phi.target.name} = p_{phi.target.name}")
             if isinstance(phi.target, Root) and phi.target in self.activity:
                 self._grow_buffer(phi.target, f"{phi.target.name}.size")
         for statement in block.statements:
+            if self._callee_of(statement) is not None:
+                self._augmented_call(statement)
+                continue
             self.forward_statement(statement)
-            if isinstance(statement, Allocate) and statement.root in self.activity:
-                self._make_cotangent(statement.root)
-            elif (
-                isinstance(statement, Size)
-                and statement.root.kind == "local"
-                and statement.target is statement.root.dims[-1]
-            ):
-                if statement.root in self.activity:
-                    self._make_cotangent(statement.root)
-            elif isinstance(statement, Call) and self._is_active_call(statement):
-                self._save_arrays(statement)
-            elif isinstance(statement, Grow) and statement.root in self.activity:
-                self._grow_buffer(statement.root, f"{statement.root.name}.size")
-            elif isinstance(statement, BeginLoop):
-                self._reserve(statement.counter, block)
-        for offset, item in enumerate(self.residuals.at_end.get(block, []), len(at_start)):
+            self._after_statement(statement, block)
+        if is_calling:
+            count = len(at_end)
+            self._ensure(str(count) if count else "", "", 3)
+        for offset, item in enumerate(at_end, count - len(at_end)):
             self._push(item, offset)
-        if pushes:
-            self.write(f"values_top += {len(pushes)}")
+        if count:
+            self.write(f"values_top += {count}")
         end = block.end
         self.go_on(block)
         if isinstance(end, Raise):
             self._release(3)
             self.raise_(end)
         elif isinstance(end, Return):
-            self._save_result(end)
-            self.jump(len(self.flow.blocks) + block.number)
+            self.turn(block, end)
+
+    def _after_statement(self, statement: Statement, block: Block) -> None:
+        """Writes what the way back needs of a statement: memory for cotangents and records."""
+        if isinstance(statement, (Allocate, Size, Grow)) and statement.root not in self.activity:
+            return
+        if isinstance(statement, Allocate):
+            self._make_cotangent(statement.root)
+        elif isinstance(statement, Size):
+            if statement.root.kind == "local" and statement.target is statement.root.dims[-1]:
+                self._make_cotangent(statement.root)
+        elif isinstance(statement, Call) and self.activity.is_active_call(statement):
+            self._save_arrays(statement)
+        elif isinstance(statement, Grow):
+            self._grow_buffer(statement.root, f"{statement.root.name}.size")
+        elif isinstance(statement, BeginLoop):
+            self._reserve(statement.counter, block)
 
     def _push(self, item: Scalar | Counter, offset: int) -> None:
         position = f"values_top + {offset}" if offset else "values_top"
@@ -560,6 +687,11 @@ class ReverseMode(Emitter):
                 self.write("codes_top += 1", indent)
         self.jump(target.number, indent)
 
+    def turn(self, block: Block, end: Return) -> None:
+        """Writes how the way forward ends."""
+        self._save_result(end)
+        self.jump(len(self.flow.blocks) + block.number)
+
     def _save_result(self, end: Return) -> None:
         for number, value in enumerate(end.values):
             text = self.view(value) if isinstance(value, View) else self.operand(value)
@@ -574,12 +706,8 @@ class ReverseMode(Emitter):
 
     def _written_from(self, block: Block) -> set[Root]:
         """Returns the memory that is written in a block or after it."""
-        return {
-            statement.root.memory
-            for current in self.flow.reached_from(block) | {block}
-            for statement in current.statements
-            if isinstance(statement, Store)
-        }
+        blocks = self.flow.reached_from(block) | {block}
+        return {root for current in blocks for statement in current.statements for root in written_by(statement)}
 
     def check_arrays(self) -> None:
         """Refuses phis of arrays that are written while another name of the same memory is in use.
@@ -588,6 +716,9 @@ class ReverseMode(Emitter):
         """
         live = self.flow.live_arrays()
         for block in self.flow.blocks:
+            for statement in block.statements:
+                if isinstance(statement, Call) and statement.rule.returned:
+                    self._check_returned_arguments(block, statement, live)
             phis = [phi for phi in block.phis if isinstance(phi.target, Root)]
             written = self._written_from(block) if phis else set()
             for phi in phis:
@@ -604,6 +735,24 @@ class ReverseMode(Emitter):
                             "copy the array",
                             phi.location,
                         )
+
+    def _check_returned_arguments(self, block: Block, call: Call, live: dict[Block, set[Root]]) -> None:
+        """Refuses a call that may return its argument, if the argument is used after it and one of the two is written."""
+        memory = possible_memory(self.function)
+        arguments = [call.arguments[position] for position in call.rule.returned]
+        names = [memory[value.root.memory] for value in arguments if isinstance(value, View)]
+        names = [name for name in names if name & self.flow.live_after(block, call, live)]
+        if not names:
+            return
+        shared = set().union(*names, [result for result in call.results if isinstance(result, Root)])
+        written = set().union(*[self._written_from(after) for after in block.successors])
+        for statement in block.statements[block.statements.index(call) + 1 :]:
+            written |= written_by(statement)
+        if call.written & shared or any(memory[name] & shared for name in written):
+            raise refuse(
+                "a recursive function may return its argument here, which is written while both are in use; return a copy",
+                call.location,
+            )
 
     def _check_codes(self) -> None:
         """Refuses joins of more ways than the code of a way, a byte, can tell."""
@@ -637,27 +786,26 @@ class ReverseMode(Emitter):
         cotangents_of_result, parts_of_cotangents = self._parameters_of_result()
         parameters += cotangents_of_result if self.seed is None else []
         text = "\n".join(self.lines)
-        stacks = [
-            (name, number, width)
-            for name, number, width in (("values", VALUES, 8), ("codes", CODES, 1), ("arrays", ARRAYS, 8))
-            if f"({name}, " in text
-        ]
+        stacks = [(name, *stack) for name, stack in ALL_STACKS.items() if self.calling or f"({name}, " in text]
         body = self._head()
         body += parts_of_cotangents if self.seed is None else []
         for name, number, width in stacks:
             body += [f"{name}_top = 0", f"{name} = acquire({number}, {width})", f"{name}_room = capacity({name})"]
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
-        released = [f"release({number}, {name}, {width})" for name, number, width in stacks]
+        self._write_releases([name for name, _, _ in stacks])
+        header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
+        return self.result(header, body)
+
+    def _write_releases(self, stacks: list[str]) -> None:
+        """Writes what leaves the stacks for later calls, where the text has a place for it."""
         lines: list[str] = []
         for line in self.lines:
             if line.strip() == "release_stacks()":
                 indent = line[: len(line) - len(line.lstrip())]
-                lines += [indent + release for release in released]
+                lines += [f"{indent}release({ALL_STACKS[name][0]}, {name}, {ALL_STACKS[name][1]})" for name in stacks]
             else:
                 lines.append(line)
-        header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
         self.lines = lines
-        return self.result(header, body)
 
     def _head(self) -> list[str]:
         """Returns the lines before the first block: checks, and what the way back may read without having been set."""
@@ -669,20 +817,15 @@ class ReverseMode(Emitter):
                 for other in parameters:
                     is_same_record = root.name.startswith("field_") and other.position == root.position
                     if other is not root and not is_same_record:
-                        lines.append(f"check_apart({root.name}, {other.name}, '{self._user_name(root)}', '{self._user_name(other)}')")
-        residuals = self.residuals
-        kept = sorted(residuals.kept | residuals.recorded, key=lambda scalar: scalar.name)
-        lines += [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
-        active = [
-            scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity
-        ]
-        lines += [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in active if scalar not in self._local]
-        lines += [f"{counter.name} = 0" for counter in function.counters]
+                        lines.append(
+                            f"check_apart({root.name}, {other.name}, '{self._user_name(root)}', '{self._user_name(other)}')"
+                        )
+        lines += [*self.initial_records(), *self.initial_cotangents()]
         for root in function.roots:
             if root not in self.activity or root.kind == "reshaped":
                 continue
             dtype = self.dtype(root.type.dtype)
-            if root.kind == "parameter":
+            if root.kind in ("parameter", "global"):
                 lines.append(f"d_{root.name} = np.zeros({root.name}.size, {dtype})")
             elif self._is_buffer(root):
                 lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
@@ -690,6 +833,19 @@ class ReverseMode(Emitter):
 
     def _user_name(self, root: Root) -> str:
         return root.name.removeprefix("parts_of_")[2:]
+
+    def initial_records(self) -> list[str]:
+        """Returns the lines that give what is kept or recorded a value: some ways do not set it."""
+        kept = sorted(self.residuals.kept | self.residuals.recorded, key=lambda scalar: scalar.name)
+        lines = [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
+        return lines + [f"{counter.name} = 0" for counter in self.function.counters]
+
+    def initial_cotangents(self) -> list[str]:
+        """Returns the lines that set the cotangents of numbers to 0."""
+        scalars = [
+            scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity
+        ]
+        return [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in scalars if scalar not in self._local]
 
     def _parameter_scalars(self) -> list[Scalar]:
         return [scalar for scalar in self.function.scalars if scalar.block is None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families, possible_memory
 from fastgrad.differentiation.ir import (
     Allocate,
     Axis,
@@ -13,6 +13,7 @@ from fastgrad.differentiation.ir import (
     Block,
     Branch,
     Call,
+    Callee,
     Compute,
     Constant,
     Function,
@@ -84,9 +85,9 @@ def _spread_writes(function: Function) -> None:
     Raises:
         DifferentiationError: such an array is global.
     """
-    for family in memory_families(function).values():
-        if any(root.is_written for root in family):
-            for root in family:
+    for name, memory in possible_memory(function).items():
+        if name.is_written:
+            for root in memory:
                 if root.kind == "global":
                     raise refuse("a variable that may be a global array is written", function.location)
                 root.is_written = True
@@ -269,7 +270,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
                 is_needed = False
             elif isinstance(statement, Call):
                 definitions |= dict.fromkeys(statement.results, statement)
-                is_needed = False
+                is_needed = isinstance(statement.rule, Callee)
             else:
                 is_needed = True
             if is_needed:
@@ -277,6 +278,9 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
                     use(operand)
                 if isinstance(statement, (Grow, Store)):
                     use(statement.root)
+                elif isinstance(statement, Call):
+                    for argument in statement.arguments:
+                        use(argument)
         if isinstance(block.end, Branch):
             use(block.end.condition)
         elif isinstance(block.end, Return):
@@ -322,5 +326,5 @@ def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
     if isinstance(statement, (Allocate, Reshape)):
         return statement.root in used
     if isinstance(statement, Call):
-        return any(result in used for result in statement.results)
+        return isinstance(statement.rule, Callee) or any(result in used for result in statement.results)
     return isinstance(statement, (BeginLoop, Grow, NextIteration, Store))

@@ -9,7 +9,7 @@ from typing import Any
 from numba.core import types
 from numba.core.registry import cpu_target
 
-from fastgrad.differentiation.ir import Constant, Counter, Operand, Scalar, View, is_constant
+from fastgrad.differentiation.ir import Constant, Counter, Function, Operand, Root, Scalar, View, is_constant
 
 
 class Static:
@@ -217,6 +217,12 @@ def leaves(value: Any) -> list[Any]:
     if isinstance(value, Static) and value.value is None:
         return []
     return [value]
+
+
+def parts_of(function: Function) -> list[Any]:
+    """Returns the scalars and roots that the parameters of a function are made of, from left to right."""
+    parts = [leaf.root if isinstance(leaf, View) else leaf for value in function.arguments for leaf in leaves(value)]
+    return [part for part in parts if isinstance(part, (Scalar, Root))]
 
 
 def static_value(value: Any) -> Any:

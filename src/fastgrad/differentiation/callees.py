@@ -1,0 +1,236 @@
+"""Derivatives of functions that are called, not inlined: recursive functions.
+
+Reverse mode of such a function is two functions. The augmented one computes the results and leaves its records on the stacks of its caller; the
+reverse one takes them back. It adds to the cotangents of arrays in place, and returns those of numbers. So a call costs what it costs inlined,
+however deep calls are.
+"""
+
+from __future__ import annotations
+
+import functools
+from types import FunctionType
+from typing import Any
+
+import numba
+from numba.core import types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import CPUDispatcher
+
+from fastgrad.differentiation.activity import Activity
+from fastgrad.differentiation.compilation import OPTIONS, generated_function
+from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.emission import Derivative, DerivedCall, is_real, zero
+from fastgrad.differentiation.forward_mode import ForwardMode
+from fastgrad.differentiation.ir import Block, Callee, Counter, Function, Return, Root, Scalar, Size, leaf_types_of
+from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
+from fastgrad.differentiation.lowering import lower
+from fastgrad.differentiation.reverse_mode import ALL_STACKS, STACKS, STACKS_OF_REVERSE, TOPS, ReverseMode
+from fastgrad.differentiation.simplification import simplify
+from fastgrad.differentiation.tape_memory import COMPILED
+from fastgrad.differentiation.values import parts_of
+
+_dispatchers: dict[DerivedCall, Any] = {}
+
+
+@numba.njit
+def check_apart(first, second, first_name, second_name):  # type: ignore[no-untyped-def]
+    """Raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too."""
+    if first.size and second.size:
+        first_start, second_start = first.ctypes.data, second.ctypes.data
+        first_end, second_end = first_start, second_start
+        for axis in range(first.ndim):
+            extent = (first.shape[axis] - 1) * first.strides[axis]
+            first_end += max(extent, 0)
+            first_start += min(extent, 0)
+        for axis in range(second.ndim):
+            extent = (second.shape[axis] - 1) * second.strides[axis]
+            second_end += max(extent, 0)
+            second_start += min(extent, 0)
+        if first_start < second_end + second.itemsize and second_start < first_end + first.itemsize:
+            raise ValueError(
+                "the arguments " + first_name + " and " + second_name + " share memory, which the function writes: "
+                "its derivative would be wrong. Pass a copy of one of them."
+            )
+
+
+class SplitMode(ReverseMode):
+    """Writes the way forward and the way back as two functions.
+
+    Args:
+        function: the function; its parts have been numbered.
+        flow: its control flow.
+        frozen: the numbers of the arrays that nothing writes, neither the function nor its callers.
+    """
+
+    def __init__(self, function: Function, flow: ControlFlow, frozen: tuple[int, ...]) -> None:
+        self._frozen_names = [part.name for part in parts_of(function) if part.position in frozen]
+        for root in function.roots:
+            if root.kind == "parameter" and root.position not in frozen:
+                root.is_written = True
+        super().__init__(function, flow, tuple(range(len(parts_of(function)))), None)
+        residuals = self.residuals
+        counters = {*flow.counted.values()} - residuals.whole_loops
+        items: set[Scalar | Counter] = {*residuals.kept, *counters} - self._sizes.keys()
+        self._records = sorted(items.union(*residuals.at_start.values()), key=lambda item: item.name)
+        self._arrays = [
+            root
+            for root in function.roots
+            if root in self.activity and root.kind not in ("parameter", "global", "reshaped")
+        ]
+
+    def _activity(self) -> Activity:
+        parameters = [part for part in parts_of(self.function) if isinstance(part, Root) and part.is_real]
+        positions = frozenset(self.positions)
+        return Activity(self.function, self.flow.blocks, positions, is_forward=False, results=parameters)
+
+    def known_on_way_back(self) -> set[Scalar]:
+        """Returns the sizes of the arrays that the way back takes."""
+        self._sizes: dict[Any, str] = {}
+        for block in self.flow.blocks:
+            for statement in block.statements:
+                if isinstance(statement, Size) and statement.root.kind == "parameter":
+                    name = statement.root.name
+                    is_shaped = statement.root.is_real and (
+                        not self.has_flat_cotangent(statement.root) or statement.root.type.ndim == 1
+                    )
+                    if is_shaped or name in self._frozen_names:
+                        array = f"d_{name}" if is_shaped else name
+                        self._sizes[statement.target] = f"{array}.shape[{statement.axis}]"
+        return {*self._sizes}
+
+    def has_flat_cotangent(self, root: Root) -> bool:
+        """True unless the array is a parameter that may have strides: its cotangent is a view of the caller's."""
+        return root.memory.kind != "parameter" or root.memory.type.layout == "C"
+
+    def is_recorded(self, statement: object) -> bool:
+        """True: no variable stays for the way back."""
+        return True
+
+    def _outlives(self, array: object) -> bool:
+        return False
+
+    def _make_cotangent(self, root: Root) -> None:
+        self._grow_buffer(root, " * ".join(self.operand(size) for size in root.dims) or "1")
+
+    def _grow_buffer(self, root: Root, count: str) -> None:
+        self.write(f"n_{root.name} = max(n_{root.name}, {count})")
+
+    def turn(self, block: Block, end: Return) -> None:
+        """Writes the records of what the way back needs, and the results."""
+        sizes = [f"n_{root.name}" for root in self._arrays]
+        names = [*[item.name for item in self._records], *sizes]
+        self._ensure(str(len(names)) if names else "", "", 3)
+        for offset, name in enumerate(names):
+            self.write(f"push_value(values, values_top + {offset}, {name})")
+        if names:
+            self.write(f"values_top += {len(names)}")
+        leaf_types = leaf_types_of(self.function.result)
+        results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
+        self.write(f"return {''.join(text + ', ' for text in results)}{STACKS}")
+
+    def augmented(self) -> Derivative:
+        """Returns the text of ``(*arguments, *stacks) -> (*results, *stacks)``."""
+        self.check_arrays()
+        self._check_codes()
+        self.lines = []
+        for block in self.flow.blocks:
+            self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
+            self._forward(block)
+        self._write_releases([*ALL_STACKS])
+        names = [part.name for part in parts_of(self.function)]
+        head = [*self.initial_records(), *[f"n_{root.name} = 0" for root in self._arrays]]
+        header = f"def augmented_{self.function.name}({', '.join([*names, STACKS])}):"
+        return self.result(header, [*head, f"{BLOCK_VARIABLE} = 0", "while True:"])
+
+    def reverse(self) -> Derivative:
+        """Returns the text of ``(*cotangents of results, *frozen arrays, *cotangents of arrays, *stacks) -> (*cotangents of numbers, *tops)``."""
+        self.lines = []
+        end = 2 * len(self.flow.blocks)
+        for block in self.flow.blocks:
+            if block.successors or isinstance(block.end, Return):
+                self.write(f"if {BLOCK_VARIABLE} == {len(self.flow.blocks) + block.number}:", 2)
+                self._way_back(block)
+        parts = [part for part in parts_of(self.function) if part.is_real]
+        cotangents = [
+            f"d_{part.name}" if part in self.activity else zero(part.type) for part in parts if isinstance(part, Scalar)
+        ]
+        self.write(f"if {BLOCK_VARIABLE} == {end}:", 2)
+        self.write(f"return {''.join(text + ', ' for text in cotangents)}{TOPS}")
+        lines = self.lines
+        self.lines = []
+        arrays = [part for part in parts if isinstance(part, Root)]
+        names = [*[item.name for item in self._records], *[f"n_{root.name}" for root in self._arrays]]
+        if names:
+            self.write(f"values_top -= {len(names)}", 1)
+        record_types = [item.type if isinstance(item, Scalar) else types.int64 for item in self._records]
+        record_types += [types.int64] * len(self._arrays)
+        for offset, (name, type) in enumerate(zip(names, record_types, strict=True)):
+            self.write(f"{name} = pop_{type}(values, values_top + {offset})", 1)
+        for counter in self.function.counters:
+            if counter not in self._records:
+                self.write(f"{counter.name} = 0", 1)
+        for size, text in self._sizes.items():
+            if size in self.residuals.kept:
+                self.write(f"{size.name} = {text}", 1)
+        for line in self.initial_cotangents():
+            self.write(line, 1)
+        for root in self.function.roots:
+            if root in self._arrays or (root in self.activity and root.kind == "global"):
+                count = f"n_{root.name}" if root in self._arrays else f"{root.name}.size"
+                self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 1)
+        body, self.lines = [line[4:] for line in self.lines], lines
+        results = [f"c_{number}" for number, type in enumerate(leaf_types_of(self.function.result)) if is_real(type)]
+        parameters = [*results, *self._frozen_names, *[f"d_{root.name}" for root in arrays], STACKS_OF_REVERSE]
+        header = f"def reverse_{self.function.name}({', '.join(parameters)}):"
+        (start,) = [block for block in self.flow.blocks if isinstance(block.end, Return)]
+        return self.result(header, [*body, f"{BLOCK_VARIABLE} = {len(self.flow.blocks) + start.number}", "while True:"])
+
+
+def _lowered(callee: Callee) -> tuple[Function, ControlFlow]:
+    """Returns a callee in the intermediate representation, its parts numbered one by one."""
+    lowered = lower(callee.function.py_func, callee.types, callee.function.targetoptions.get("error_model", "python"))
+    simplify(lowered)
+    for number, part in enumerate(parts_of(lowered)):
+        part.position = number
+    return lowered, ControlFlow(lowered)
+
+
+@functools.lru_cache(maxsize=64)
+def _split(callee: Callee, frozen: tuple[int, ...]) -> dict[str, Derivative]:
+    mode = SplitMode(*_lowered(callee), frozen)
+    return {"augmented": mode.augmented(), "reverse": mode.reverse()}
+
+
+def text_of(call: DerivedCall) -> Derivative:
+    """Returns the text of what a derivative calls."""
+    if call.form == "tangent":
+        return ForwardMode(*_lowered(call.callee), call.arguments, is_callee=True).derivative()
+    return _split(call.callee, call.arguments)[call.form]
+
+
+def _dispatcher_of(call: DerivedCall) -> Any:
+    """Returns the dispatcher of what a text calls. Its own text may call it again."""
+    with global_compiler_lock:
+        if call not in _dispatchers:
+            known = {*_dispatchers}
+            try:
+                _function_of(text_of(call), call.form, call)
+            except BaseException:
+                for other in {*_dispatchers} - known:
+                    del _dispatchers[other]
+                raise
+        return _dispatchers[call]
+
+
+def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) -> FunctionType:
+    scope = {**COMPILED, "check_apart": check_apart, **derivative.scope}
+    function = generated_function(derivative.name, derivative.source, what, scope)
+    if call is not None:
+        _dispatchers[call] = CPUDispatcher(function, targetoptions=OPTIONS, pipeline_class=DirectJumpCompiler)
+    function.__globals__.update({name: _dispatcher_of(other) for name, other in derivative.calls.items()})
+    return function
+
+
+def compiled_text(derivative: Derivative, what: str) -> FunctionType:
+    """Returns the function of a derivative's text, for Numba to compile."""
+    return _function_of(derivative, what, None)

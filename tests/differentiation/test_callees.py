@@ -1,0 +1,110 @@
+"""Functions that derivatives call, not inline: recursive functions."""
+
+import math
+
+import numpy as np
+import pytest
+from numba import njit
+
+import fastgrad as fg
+from fastgrad.errors import DifferentiationError
+
+
+@njit
+def product_of_halves(x, weight):
+    if len(x) == 1:
+        return math.sin(x[0]) * weight
+    middle = len(x) // 2
+    return product_of_halves(x[:middle], weight) * product_of_halves(x[middle:], weight * x[0]) + x[0]
+
+
+def test_second_derivatives_of_a_recursive_function():
+    x, vector, step = np.array([0.3, 1.2, 0.7, 0.9]), np.array([1.0, -0.5, 0.25, 2.0]), 1e-5
+    gradient = fg.grad(product_of_halves)
+    expected = (gradient(x + step * vector, 0.8) - gradient(x - step * vector, 0.8)) / (2 * step)
+    np.testing.assert_allclose(fg.hvp(product_of_halves)(x, 0.8, vector), expected, rtol=1e-8)
+
+
+@njit
+def running_products(x, first):
+    if first + 1 < len(x):
+        x[first + 1] *= x[first]
+        running_products(x, first + 1)
+
+
+@njit
+def sum_of_running_products(x):
+    running_products(x, 0)
+    return x.sum()
+
+
+def test_second_derivatives_of_a_recursive_function_that_writes_its_argument():
+    x, vector = np.array([1.5, 2.0, 0.5]), np.array([1.0, -0.5, 0.25])
+    hessian = np.array([[0.0, 1.0 + x[2], x[1]], [1.0 + x[2], 0.0, x[0]], [x[1], x[0], 0.0]])
+    np.testing.assert_allclose(fg.hvp(sum_of_running_products)(x.copy(), vector), hessian @ vector)
+
+
+def test_a_function_that_was_not_called_before():
+    @njit
+    def power(x, n):
+        return 1.0 if n == 0 else x * power(x, n - 1)
+
+    assert fg.grad(power)(2.0, 3) == 12.0
+
+
+@njit
+def checked(x, n):
+    if x > 100.0:
+        raise ValueError("too large")
+    return x if n == 0 else checked(x * x, n - 1)
+
+
+def test_an_exception_in_depth_leaves_the_stacks_to_later_calls():
+    gradient = fg.grad(checked)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="too large"):
+            gradient(3.0, 40)
+        assert gradient(1.5, 2) == pytest.approx(4 * 1.5**3)
+
+
+def test_many_calls_deep():
+    @njit
+    def total(x, n):
+        return 0.0 if n == 0 else x + total(x, n - 1)
+
+    assert fg.value_and_grad(total)(0.5, 20_000) == (10_000.0, 20_000.0)
+
+
+@njit
+def swapped(a, b, n):
+    if n > 0:
+        a[0], b[0] = b[0] * a[0], a[0]
+        swapped(b, a, n - 1)
+
+
+def test_arguments_that_share_memory_raise_where_one_is_written():
+    @njit
+    def overlapping(x):
+        y = x.copy()
+        swapped(y[:2], y[1:], 3)
+        return y[0]
+
+    with pytest.raises(ValueError, match="share memory"):
+        fg.grad(overlapping)(np.array([1.0, 2.0, 3.0]))
+
+
+@njit
+def first_or_copy(x, n):
+    return x if n == 0 else first_or_copy(x, n - 1)
+
+
+def test_a_returned_argument_that_is_written_while_both_are_in_use_is_refused():
+    @njit
+    def both(x):
+        y = x * 2.0
+        z = first_or_copy(y, 2)
+        z[0] *= 3.0
+        return z[0] * y[0]
+
+    with pytest.raises(DifferentiationError, match=r"test_callees.py:\d+: .*return a copy"):
+        fg.grad(both)(np.array([1.0, 2.0]))
