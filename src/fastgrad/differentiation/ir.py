@@ -394,14 +394,16 @@ class Callee(NamedTuple):
         active: the numbers of the arguments that have derivatives.
         written: the numbers of the arrays that it writes.
         returned: the numbers of the arrays whose memory it may return.
+        content: tells the values that the function reads from outside from others, which it may read later.
     """
 
     function: Any
     types: tuple[types.Type, ...]
     result: types.Type
-    active: tuple[int, ...]
+    active: tuple[int, ...] = ()
     written: frozenset[int] = frozenset()
     returned: frozenset[int] = frozenset()
+    content: str = ""
 
     @property
     def argument_types(self) -> list[types.Type]:

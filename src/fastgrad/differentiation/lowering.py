@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import inspect
+import itertools
 import random
 from collections.abc import Callable
 from types import FunctionType
@@ -24,6 +25,7 @@ from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.call_rules import FunctionRule, signature_of_foreign
 from fastgrad.differentiation.control_flow import possible_memory
+from fastgrad.differentiation.disk_cache import NoKeyError, content_of
 from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, called_functions, implementation, typed_function
 from fastgrad.differentiation.ir import (
@@ -103,6 +105,7 @@ def lower(function: FunctionType, argument_types: tuple[types.Type, ...], error_
     return Lowering(function, argument_types, error_model).result
 
 
+_numbers = itertools.count()
 _assumed: dict[Any, Callee] = {}
 """What is assumed of functions that are being analyzed, which may call each other."""
 
@@ -113,17 +116,25 @@ def callee_of(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
         key = function, argument_types
         if key in _assumed:
             return _assumed[key]
-        return _analyzed(*key) if _assumed else _outermost(*key)
+        return _analyzed(*key, "") if _assumed else _outermost(*key, _content_of(function))
+
+
+def _content_of(function: Any) -> str:
+    """Returns the text of all that a function reads; if it has none, a text that no other call returns."""
+    try:
+        return content_of(function)
+    except NoKeyError:
+        return str(next(_numbers))
 
 
 @functools.lru_cache(maxsize=256)
-def _outermost(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
-    return _analyzed(function, argument_types)
+def _outermost(function: Any, argument_types: tuple[types.Type, ...], content: str) -> Callee:
+    return _analyzed(function, argument_types, content)
 
 
-def _analyzed(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
+def _analyzed(function: Any, argument_types: tuple[types.Type, ...], content: str) -> Callee:
     result = typed_function(function.py_func, argument_types).result
-    key, callee = (function, argument_types), Callee(function, argument_types, result, ())
+    key, callee = (function, argument_types), Callee(function, argument_types, result, content=content)
     try:
         while _assumed.get(key) != callee:
             _assumed[key] = callee
