@@ -6,6 +6,7 @@ the functions return.
 
 from __future__ import annotations
 
+import ctypes
 import dis
 import functools
 import inspect
@@ -54,6 +55,14 @@ def signature_of_foreign(function: Any) -> inspect.Signature:
         return inspect.signature(function.__wrapped__)
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return inspect.Signature([inspect.Parameter(f"x_{number}", kind) for number in range(len(function.argtypes or ()))])
+
+
+def own_rule_of(function: Any) -> FunctionRule | None:
+    """Returns the rule that a function got by ``fg.adjoint``; for other functions of C one without an adjoint."""
+    rule: FunctionRule | None = getattr(function, "own_adjoint", None)
+    if rule is None and isinstance(function, (CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]  # all functions of ctypes
+        rule = FunctionRule(function, signature=signature_of_foreign(function))
+    return rule
 
 
 def is_real(type: types.Type) -> bool:

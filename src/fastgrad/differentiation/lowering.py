@@ -5,7 +5,6 @@ Each construct has its own method. Constructs without one are refused: there is 
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import inspect
 import itertools
@@ -17,13 +16,12 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
-from numba.core.ccallback import CFunc
 from numba.core.compiler_lock import global_compiler_lock
 
 from fastgrad.differentiation import complex_numbers, containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
-from fastgrad.differentiation.call_rules import FunctionRule, signature_of_foreign
+from fastgrad.differentiation.call_rules import own_rule_of
 from fastgrad.differentiation.control_flow import possible_memory
 from fastgrad.differentiation.disk_cache import NoKeyError, content_of
 from fastgrad.differentiation.expressions import Expressions, quoted
@@ -733,26 +731,13 @@ class Lowering(Expressions):
         """Lowers the call of a function."""
         builder, location = self.builder, self.builder.location
         type = types.unliteral(type)
-        own_rule = getattr(function, "own_adjoint", None)
-        if own_rule is None and isinstance(function, (CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]  # all functions of ctypes
-            own_rule = FunctionRule(function, signature=signature_of_foreign(function))
+        own_rule = own_rule_of(function)
         if own_rule is not None:
             return own_rule(self, arguments, keywords, type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):
-            if function in KEPT_CALLS:
-                return builder.index(
-                    builder.bind(function, function.py_func.__name__)
-                    + f"({', '.join(f'{{{number}}}' for number in range(len(arguments)))})",
-                    *[self.scalar(argument) for argument in arguments],
-                    cost=scalar_rules.DIVISION_COST,
-                    is_natural=True,
-                )
-            rule = getattr(function, "call_rule", None)
-            if rule is not None:
-                return self._call_with_rule(function, rule, arguments, keywords)
-            return self.call_compiled(function, arguments, keywords)
+            return self._call_dispatcher(function, arguments, keywords)
         if function not in (len, zip, enumerate, isinstance, bool):
             arguments = containers.as_arrays(self, arguments)
         if isinstance(type, types.Complex) or any(map(is_complex, [*arguments, *keywords.values()])):
@@ -782,13 +767,7 @@ class Lowering(Expressions):
                 raise refuse(f"a random draw by {describe(Static(function))} can't be differentiated", location)
             compiled = self._implementation(function, arguments, keywords)
             if compiled is not None:
-                try:
-                    return self.call_compiled(compiled, arguments, keywords)
-                except DifferentiationError as error:
-                    reason = str(error).rpartition(": ")[2]
-                    raise refuse(
-                        f"a call of {describe(Static(function))} can't be differentiated ({reason})", location
-                    ) from None
+                return self._call_implementation(compiled, function, arguments, keywords)
         if keywords:
             raise refuse(
                 f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location
@@ -796,6 +775,19 @@ class Lowering(Expressions):
         if is_known:
             return self._apply_function(function, arguments, type, hint)
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+
+    def _call_dispatcher(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Lowers the call of a function that Numba compiled."""
+        builder = self.builder
+        if function in KEPT_CALLS:
+            name = builder.bind(function, function.py_func.__name__)
+            text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(arguments)))})"
+            operands = [self.scalar(argument) for argument in arguments]
+            return builder.index(text, *operands, cost=scalar_rules.DIVISION_COST, is_natural=True)
+        rule = getattr(function, "call_rule", None)
+        if rule is not None:
+            return self._call_with_rule(function, rule, arguments, keywords)
+        return self.call_compiled(function, arguments, keywords)
 
     def _implementation(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Returns the dispatcher of the Python function by which Numba implements a call, or None. Texts have the types of literals."""
@@ -806,6 +798,18 @@ class Lowering(Expressions):
         ]
         count = len(arguments)
         return implementation(function, given[:count], dict(zip(keywords, given[count:], strict=True)))
+
+    def _call_implementation(
+        self, compiled: Any, function: Any, arguments: list[Any], keywords: dict[str, Any]
+    ) -> Any:
+        """Lowers the call of a function that Numba implements in Python."""
+        location = self.builder.location
+        try:
+            return self.call_compiled(compiled, arguments, keywords)
+        except DifferentiationError as error:
+            reason = str(error).rpartition(": ")[2]
+            name = describe(Static(function))
+            raise refuse(f"a call of {name} can't be differentiated ({reason})", location) from None
 
     def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that has derivatives of its own.
