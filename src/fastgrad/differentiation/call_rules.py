@@ -10,6 +10,7 @@ import dis
 import functools
 import inspect
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -42,7 +43,8 @@ def name_of(function: Any) -> str:
 def compiled_text(name: str, parameters: Sequence[str], lines: list[str], scope: dict[str, Any]) -> Any:
     """Returns the function of a text, which Numba compiles when it is called."""
     source = "\n    ".join([f"def {name}({', '.join(parameters)}):", *lines]) + "\n"
-    scope = {"np": np, "_float32": np.float32, "_float64": np.float64, **scope}
+    casts = {f"_{dtype}": getattr(np, dtype) for dtype in re.findall(r"\b_((?:u?int|float)\d+)\(", source)}
+    scope = {"np": np, **casts, **scope}
     return numba.njit(function_from_source(name, source, f"<{name} {next(_numbers)}>", scope))
 
 

@@ -97,11 +97,15 @@ def inv_tangent(t, y, a):
 def cofactors(a):
     """Returns the gradient of the determinant; of a singular matrix by its singular values."""
     determinant = np.linalg.det(a)
+    scaled = np.empty_like(a)
     if determinant != 0.0:
-        return np.ascontiguousarray(determinant * np.linalg.inv(a).T)
+        inverse = np.linalg.inv(a)
+        for i in range(a.shape[0]):
+            for j in range(a.shape[0]):
+                scaled[i, j] = determinant * inverse[j, i]
+        return scaled
     u, s, vt = np.linalg.svd(a)
     sign = np.linalg.det(u) * np.linalg.det(vt)
-    scaled = np.empty_like(u)
     for k in range(s.size):
         product = sign
         for j in range(s.size):
@@ -289,7 +293,9 @@ _rule(np.linalg.pinv, pinv_adjoint, pinv_tangent)
 
 def matrix_power(a: 2, n: 0):
     """Returns the product of ``n`` equal matrices."""
-    base, result = a.copy(), np.eye(a.shape[0])
+    base, result = a.copy(), np.zeros_like(a)
+    for i in range(a.shape[0]):
+        result[i, i] = 1.0
     if n < 0:
         base[:] = np.linalg.inv(a)
     left = abs(n)
