@@ -1,8 +1,8 @@
 """`fg.adjoint`: adjoints that users give, against central differences; and what is wrong with one is said."""
 
-import collections
 import ctypes
 import ctypes.util
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -22,7 +22,7 @@ for _bessel in (J0, J1):
 @numba.njit
 def root(a):
     """The square root by Newton's method."""
-    x = a if a > 1.0 else 1.0
+    x = max(1.0, a)
     while abs(x * x - a) > 1e-14 * a:
         x = 0.5 * (x + a / x)
     return x
@@ -163,7 +163,9 @@ def test_the_derivative_is_zero():
     assert forward(lambda x: x * detached(x), (3.0,))(3.0, 1.0) == (18.0, 6.0)
 
 
-Pair = collections.namedtuple("Pair", ["scale", "shift"])
+class Pair(NamedTuple):
+    scale: float
+    shift: float
 
 
 def test_results_and_arguments_are_tuples_integers_and_functions():
@@ -225,9 +227,9 @@ def test_float32_stays_float32():
 
     fg.adjoint(square)(lambda g, y, x: 2 * g.astype(np.float64) * x)
     single = V.astype(np.float32)
-    _, (gradient,) = value_and_gradients(lambda x: square(x), (single,), np.ones(3, np.float32))
+    _, (gradient,) = value_and_gradients(lambda x: square(x)[:2], (single,), np.ones(2, np.float32))
     assert gradient.dtype == np.float32
-    np.testing.assert_allclose(gradient, 2.0 * V, rtol=1e-6)
+    np.testing.assert_allclose(gradient, [*2.0 * V[:2], 0.0], rtol=1e-6)
 
 
 def test_operations_of_users_take_the_adjoint():
@@ -296,9 +298,12 @@ def test_a_wrong_adjoint_is_an_error(name):
     def loss(x):
         return np.sum(function(x)) if function is not product else np.sum(product(x, 2.0, 3))
 
-    with pytest.raises(error, match=message):
+    def declare_and_use():
         fg.adjoint(function)(adjoint)
         value_and_gradients(loss, (V,), 1.0)
+
+    with pytest.raises(error, match=message):
+        declare_and_use()
 
 
 def test_zero_takes_no_tangent():

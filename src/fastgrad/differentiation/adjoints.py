@@ -12,6 +12,7 @@ import numba
 from numba.core import types
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
 
 from fastgrad.differentiation.call_rules import (
     FunctionRule,
@@ -62,7 +63,11 @@ def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = F
     def declare(rule: Callable[..., Any] | None) -> Any:
         compiled = f if not isinstance(f, FunctionType) else numba.njit(f)
         own = _OwnAdjoint(
-            compiled, _compiled(f, signature, rule, False), _compiled(f, signature, tangent, True), is_constant=zero, signature=signature
+            compiled,
+            _compiled(f, signature, rule, False),
+            _compiled(f, signature, tangent, True),
+            is_constant=zero,
+            signature=signature,
         )
         compiled.own_adjoint = f.own_adjoint = own
         return f if rule is None else rule
@@ -77,9 +82,7 @@ def _signature_of(f: Any) -> inspect.Signature:
     if isinstance(f, (CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]
         return signature_of_foreign(f)
     if not isinstance(f, (FunctionType, Dispatcher)):
-        raise TypeError(
-            f"adjoint: expected a function of numba.njit, numba.cfunc, ctypes or Python, got {f!r}."
-        )
+        raise TypeError(f"adjoint: expected a function of numba.njit, numba.cfunc, ctypes or Python, got {f!r}.")
     return inspect.signature(wrapped_function(f, "adjoint"))
 
 
@@ -114,10 +117,12 @@ class _OwnAdjoint(FunctionRule):
         try:
             numba.njit(function).compile(read_only)
             try:
-                is_written = any(root.position is not None and root.is_written for root in lower(function, argument_types).roots)
+                is_written = any(
+                    root.position is not None and root.is_written for root in lower(function, argument_types).roots
+                )
             except DifferentiationError:  # nothing that can be derived: what Numba says must do
                 is_written = False
-        except Exception as error:  # Numba raises no error of its own for operators in place
+        except (NumbaError, AttributeError) as error:  # Numba's error for operators in place is an AttributeError
             numba.njit(function).compile(argument_types)  # raises if read-only arrays are not the reason
             is_written, location = True, getattr(error, "loc", None)
             if location is not None and location.filename == function.__code__.co_filename:
@@ -141,10 +146,15 @@ class _OwnAdjoint(FunctionRule):
         (result, *others) = rule.results.types
         if not others and isinstance(result, types.Float):
             terms = [
-                f"np.sum(e[{place}] * {name})" if isinstance(rule.arguments.types[number], types.Array) else f"e[{place}] * {name}"
+                f"np.sum(e[{place}] * {name})"
+                if isinstance(rule.arguments.types[number], types.Array)
+                else f"e[{place}] * {name}"
                 for place, (number, name) in enumerate(zip(rule.active, tangents, strict=True))
             ]
-            lines = [f"e = adjoint({', '.join([literal(Constant(1.0, result)), *known])})", f"return ({' + '.join(terms)},)"]
+            lines = [
+                f"e = adjoint({', '.join([literal(Constant(1.0, result)), *known])})",
+                f"return ({' + '.join(terms)},)",
+            ]
             return compiled_text("tangent", [*tangents, *known], lines, {"adjoint": rule.adjoint})
         return _transposed(rule, tangents, known)
 
@@ -172,7 +182,9 @@ def _transposed(rule: TypedRule, tangents: list[str], known: list[str]) -> Any:
     lines = [f"e = pull({', '.join([*zeros, *known, *tangents])})", f"return {grouped(parts)}"]
     scope = {"pull": pull}
     tangent = compiled_text("tangent", [*tangents, *known], lines, scope)
-    value = compiled_text("tangent", [*tangents, *known], [*lines[:1], f"return {parts[0] if count == 1 else grouped(parts)}"], scope)
+    value = compiled_text(
+        "tangent", [*tangents, *known], [*lines[:1], f"return {parts[0] if count == 1 else grouped(parts)}"], scope
+    )
     more = [number for number in range(count, 2 * count) if number - count in results.active]
     more += [2 * count + number for number in rule.active]
     second = pullback(rule.adjoint, more, len(tangents), has_result=True)

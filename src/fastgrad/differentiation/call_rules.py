@@ -194,7 +194,8 @@ class TypedRule(CallRule):
                 number = type.dtype if isinstance(type, types.Array) else type
                 if not isinstance(number, (types.Float, types.Integer, types.Boolean)):
                     raise self.error(
-                        owner.function, f"has {what} of type {type}; with an adjoint of its own it may have numbers, arrays of numbers and tuples"
+                        owner.function,
+                        f"has {what} of type {type}; with an adjoint of its own it may have numbers, arrays of numbers and tuples",
                     )
         if not self.results.types:
             raise self.error(owner.function, "returns nothing, so that it can have no adjoint")
@@ -220,7 +221,10 @@ class TypedRule(CallRule):
         lines = [f"{pattern.replace('None', '_')} = call({', '.join(texts)})"]
         lines.append(f"return {leaves[0] if len(leaves) == 1 else grouped(leaves)}")
         function = compiled_text("function", self.arguments.names("x"), lines, scope)
-        function.call_rule = lambda _: (self, types.Tuple(self.results.types) if len(leaves) > 1 else self.results.types[0])
+        function.call_rule = lambda _: (
+            self,
+            types.Tuple(self.results.types) if len(leaves) > 1 else self.results.types[0],
+        )
         return function
 
     def _adjoint(self, adjoint: Any) -> Any:
@@ -230,7 +234,11 @@ class TypedRule(CallRule):
         x, x_types = self.arguments.structured("x", scope, real_only=False)
         returned = result_type_of(adjoint, [*g_types, *y_types, *x_types])
         checked, checks = self._checked(adjoint, returned, self.arguments, "x", "cotangent", "argument")
-        lines = [f"e = call({', '.join([*g, *y, *x])})", *checks, f"return {grouped([checked[number] for number in self.active])}"]
+        lines = [
+            f"e = call({', '.join([*g, *y, *x])})",
+            *checks,
+            f"return {grouped([checked[number] for number in self.active])}",
+        ]
         names = [*self.results.names("g"), *self.results.names("y"), *self.arguments.names("x")]
         return compiled_text("adjoint", names, lines, scope)
 
@@ -245,7 +253,11 @@ class TypedRule(CallRule):
         x, x_types = self.arguments.structured("x", scope, real_only=False)
         returned = result_type_of(self.owner.tangent, [*t_types, *y_types, *x_types])
         checked, checks = self._checked(self.owner.tangent, returned, self.results, "y", "tangent", "result")
-        lines = [f"e = call({', '.join([*t, *y, *x])})", *checks, f"return {grouped(checked)}"]  # in C order, as the results are
+        lines = [
+            f"e = call({', '.join([*t, *y, *x])})",
+            *checks,
+            f"return {grouped(checked)}",
+        ]  # in C order, as the results are
         names = [f"t_{number}" for number in self.active]
         return compiled_text("tangent", [*names, *self.results.names("y"), *self.arguments.names("x")], lines, scope)
 
@@ -281,7 +293,9 @@ class TypedRule(CallRule):
             elif not is_array and isinstance(given, (types.Float, types.Integer, types.Boolean)):
                 texts.append(text if given == wanted else f"_{wanted}({text})")
             else:
-                raise self.error(function, f"returned {given} for the {what} of {of_what} {number}, whose type is {wanted}")
+                raise self.error(
+                    function, f"returned {given} for the {what} of {of_what} {number}, whose type is {wanted}"
+                )
 
         if count == 1:
             walk(returned, "e", values.value_types[0], 0)
@@ -289,7 +303,8 @@ class TypedRule(CallRule):
         is_all = isinstance(returned, types.BaseTuple) and len(returned) == count
         if not is_all and not isinstance(returned, types.NoneType):
             raise self.error(
-                function, f"returned {returned}; {self.name} has {count} {of_what}s: return a tuple of {count} {what}s, None for those without"
+                function,
+                f"returned {returned}; {self.name} has {count} {of_what}s: return a tuple of {count} {what}s, None for those without",
             )
         for number, wanted in enumerate(values.value_types):
             walk(returned[number] if is_all else types.none, f"e[{number}]", wanted, number)

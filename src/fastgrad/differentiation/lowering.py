@@ -19,8 +19,8 @@ from numba.core.ccallback import CFunc
 
 from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
-from fastgrad.differentiation.call_rules import FunctionRule, signature_of_foreign
 from fastgrad.differentiation.builder import Builder, is_natural_number
+from fastgrad.differentiation.call_rules import FunctionRule, signature_of_foreign
 from fastgrad.differentiation.expressions import Expressions, quoted
 from fastgrad.differentiation.front_end import TypedFunction, implementation, typed_function
 from fastgrad.differentiation.ir import (
@@ -652,17 +652,15 @@ class Lowering(Expressions):
             return self.array_functions.call_method(self, function, arguments, keywords, result_type)
         if not isinstance(function, Static):
             raise refuse(f"a call of {describe(function)} can't be differentiated", builder.location)
+        own_rule = _own_rule(function.value)
+        if own_rule is not None:
+            return own_rule(self, arguments, keywords, result_type)
         return self.call(function.value, arguments, keywords, result_type, name)
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
         builder, location = self.builder, self.builder.location
         type = types.unliteral(type)
-        own_rule = getattr(function, "own_adjoint", None)
-        if own_rule is None and isinstance(function, (CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]  # all functions of ctypes
-            own_rule = FunctionRule(function, signature=signature_of_foreign(function))
-        if own_rule is not None:
-            return own_rule(self, arguments, keywords, type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):
@@ -799,6 +797,14 @@ class Lowering(Expressions):
             )
         partials = [text if is_real else None for text, is_real in zip(texts, reals, strict=False)]
         return builder.compute(type, text, operands, _NEVER_AGAIN, partials or None)
+
+
+def _own_rule(function: Any) -> FunctionRule | None:
+    """Returns the rule of a function that has an adjoint of its own, or of a function of C, which has no text."""
+    rule = getattr(function, "own_adjoint", None)
+    if rule is None and isinstance(function, (CFunc, ctypes._CFuncPtr)):  # type: ignore[attr-defined]  # all functions of ctypes
+        return FunctionRule(function, signature=signature_of_foreign(function))
+    return rule
 
 
 builtin_type = type
