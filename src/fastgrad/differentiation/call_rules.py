@@ -243,7 +243,7 @@ class TypedRule(CallRule):
         return compiled_text("adjoint", names, lines, scope)
 
     @functools.cached_property
-    def tangent(self) -> Any:  # type: ignore[override]  # made when forward mode needs it
+    def tangent(self) -> Any:
         """The dispatcher of the tangents of active arguments, the results and the arguments that returns the tangents of the results."""
         if self.owner.tangent is None:
             return self.owner.derived_tangent(self)
