@@ -27,10 +27,6 @@ REFUSED_TODAY = frozenset(
         "effects.random_permutation",
         "effects.try_with_an_error",
         "effects.try_without_an_error",
-        "linear_algebra.eigenvalues_of_a_symmetric_matrix",
-        "linear_algebra.eigenvectors_of_a_symmetric_matrix",
-        "linear_algebra.qr",
-        "linear_algebra.singular_values",
         "overwriting.whole_array_replaced_in_a_loop",
         "views.view_passed_around",
     ]

@@ -12,6 +12,7 @@ import numba
 from numba.core import types
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
 
 from fastgrad.differentiation.call_rules import (
     FunctionRule,
@@ -25,8 +26,8 @@ from fastgrad.differentiation.call_rules import (
 )
 from fastgrad.differentiation.compilation import wrapped_function
 from fastgrad.differentiation.emission import zero as zero_of
-from fastgrad.differentiation.front_end import typed_function
 from fastgrad.differentiation.ir import CallRule, Constant, literal
+from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.transforms import pullback
 from fastgrad.errors import DifferentiationError
 
@@ -108,21 +109,30 @@ class _OwnAdjoint(FunctionRule):
     """The rule of a function that got its adjoint by ``fg.adjoint``."""
 
     def check(self, argument_types: Types) -> None:
-        """Raises if the function writes its arguments: Numba can't type it for arrays that are read-only, as it can for others."""
+        """Raises if the function writes its arguments: Numba can't compile it for arrays that are read-only, as it can for others."""
         function = getattr(self.function, "py_func", getattr(self.function, "__wrapped__", None))
         read_only = tuple(map(_read_only, argument_types))
         if function is None or read_only == argument_types:
             return
+        place = place_of(function)
         try:
-            typed_function(function, read_only)
-        except Exception as error:  # Numba raises no error of its own for operators in place
-            typed_function(function, argument_types)  # raises if read-only arrays are not the reason
-            location = getattr(error, "loc", None)
-            place = place_of(function) if location is None else f"{location.filename}:{location.line}"
+            numba.njit(function).compile(read_only)
+            try:
+                is_written = any(
+                    root.position is not None and root.is_written for root in lower(function, argument_types).roots
+                )
+            except DifferentiationError:  # nothing that can be derived: what Numba says must do
+                is_written = False
+        except (NumbaError, AttributeError) as error:  # Numba's error for operators in place is an AttributeError
+            numba.njit(function).compile(argument_types)  # raises if read-only arrays are not the reason
+            is_written, location = True, getattr(error, "loc", None)
+            if location is not None and location.filename == function.__code__.co_filename:
+                place = f"{location.filename}:{location.line}"
+        if is_written:
             raise DifferentiationError(
                 f"{place}: {name_of(function)} writes its arguments, or needs arrays that may be written, but has an adjoint of its own: copy what "
                 "it writes."
-            ) from None
+            )
 
     def derived_tangent(self, rule: TypedRule) -> Any:
         """Returns the tangent that comes of the adjoint, which is linear in the cotangents g.

@@ -10,6 +10,7 @@ import ctypes
 import dis
 import functools
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -39,8 +40,8 @@ def name_of(function: Any) -> str:
 def compiled_text(name: str, parameters: Sequence[str], lines: list[str], scope: dict[str, Any]) -> Any:
     """Returns the function of a text, which Numba compiles when it is called."""
     source = "\n    ".join([f"def {name}({', '.join(parameters)}):", *lines]) + "\n"
-    scope = {"np": np, "_float32": np.float32, "_float64": np.float64, **scope}
-    return numba.njit(generated_function(name, source, name, scope))
+    casts = {f"_{dtype}": getattr(np, dtype) for dtype in re.findall(r"\b_((?:u?int|float)\d+)\(", source)}
+    return numba.njit(generated_function(name, source, name, {"np": np, **casts, **scope}))
 
 
 def result_type_of(function: Any, argument_types: Sequence[types.Type]) -> types.Type:
@@ -246,7 +247,7 @@ class TypedRule(CallRule):
         return compiled_text("adjoint", names, lines, scope)
 
     @functools.cached_property
-    def tangent(self) -> Any:  # type: ignore[override]  # made when forward mode needs it
+    def tangent(self) -> Any:
         """The dispatcher of the tangents of active arguments, the results and the arguments that returns the tangents of the results."""
         if self.owner.tangent is None:
             return self.owner.derived_tangent(self)

@@ -56,11 +56,20 @@ def lower_half(s):
 
 
 @numba.njit
-def divided(x, difference):
-    """Returns ``x / difference`` of two eigenvalues or singular values; NaN for equal ones, whose vectors have no derivative, unless ``x`` is 0."""
+def divided(x, difference, is_used=True):
+    """Returns ``x / difference`` of two eigenvalues or singular values; of equal ones, whose vectors have no derivative, NaN if those are used."""
     if difference == 0.0:
-        return 0.0 if x == 0.0 else math.nan
+        return math.nan if is_used else 0.0
     return x / difference
+
+
+@numba.njit
+def has_nonzero(matrix):
+    """Returns for each column whether it has an element other than 0."""
+    out = np.zeros(matrix.shape[1], np.bool_)
+    for j in range(matrix.shape[1]):
+        out[j] = np.any(matrix[:, j] != 0.0)
+    return out
 
 
 @numba.njit
@@ -71,7 +80,7 @@ def check_distinct(matrix):
 
 
 @numba.njit
-def solve_adjoint(g, x, a, b):
+def _solve_adjoint(g, x, a, b):
     u = np.linalg.solve(a.T, g)
     if x.ndim == 1:
         return -np.outer(u, x), u
@@ -79,17 +88,17 @@ def solve_adjoint(g, x, a, b):
 
 
 @numba.njit
-def solve_tangent(t, tb, x, a, b):
+def _solve_tangent(t, tb, x, a, b):
     return np.linalg.solve(a, tb - t @ x)
 
 
 @numba.njit
-def inv_adjoint(g, y, a):
+def _inv_adjoint(g, y, a):
     return -(y.T @ g) @ y.T
 
 
 @numba.njit
-def inv_tangent(t, y, a):
+def _inv_tangent(t, y, a):
     return -(y @ t) @ y
 
 
@@ -97,11 +106,15 @@ def inv_tangent(t, y, a):
 def cofactors(a):
     """Returns the gradient of the determinant; of a singular matrix by its singular values."""
     determinant = np.linalg.det(a)
+    scaled = np.empty_like(a)
     if determinant != 0.0:
-        return np.ascontiguousarray(determinant * np.linalg.inv(a).T)
+        inverse = np.linalg.inv(a)
+        for i in range(a.shape[0]):
+            for j in range(a.shape[0]):
+                scaled[i, j] = determinant * inverse[j, i]
+        return scaled
     u, s, vt = np.linalg.svd(a)
     sign = np.linalg.det(u) * np.linalg.det(vt)
-    scaled = np.empty_like(u)
     for k in range(s.size):
         product = sign
         for j in range(s.size):
@@ -113,49 +126,49 @@ def cofactors(a):
 
 
 @numba.njit
-def det_adjoint(g, y, a):
+def _det_adjoint(g, y, a):
     return g * cofactors(a)
 
 
 @numba.njit
-def det_tangent(t, y, a):
+def _det_tangent(t, y, a):
     return np.sum(cofactors(a) * t)
 
 
 @numba.njit
-def slogdet_adjoint(g_sign, g, sign, y, a):
+def _slogdet_adjoint(g_sign, g, sign, y, a):
     return g * np.linalg.inv(a).T
 
 
 @numba.njit
-def slogdet_tangent(t, sign, y, a):
+def _slogdet_tangent(t, sign, y, a):
     return None, np.sum(np.linalg.inv(a).T * t)
 
 
 @numba.njit
-def cholesky_adjoint(g, c, a):
+def _cholesky_adjoint(g, c, a):
     x = np.linalg.solve(c.T, lower_half(c.T @ np.tril(g)))
     return folded(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
 
 
 @numba.njit
-def cholesky_tangent(t, c, a):
+def _cholesky_tangent(t, c, a):
     x = np.linalg.solve(c, mirrored(t))
     return c @ lower_half(np.linalg.solve(c, np.ascontiguousarray(x.T)))
 
 
 @numba.njit
-def eigh_adjoint(gw, gv, w, v, a):
-    k = v.T @ gv
+def _eigh_adjoint(gw, gv, w, v, a):
+    k, is_used = v.T @ gv, has_nonzero(gv)
     for i in range(w.size):
         for j in range(w.size):
-            k[i, j] = gw[i] if i == j else divided(k[i, j], w[j] - w[i])
+            k[i, j] = gw[i] if i == j else divided(k[i, j], w[j] - w[i], is_used[i] or is_used[j])
     check_distinct(k)
     return folded(v @ k @ v.T)
 
 
 @numba.njit
-def eigh_tangent(t, w, v, a):
+def _eigh_tangent(t, w, v, a):
     p = v.T @ mirrored(t) @ v
     k = np.zeros_like(p)
     tw = np.empty_like(w)
@@ -173,7 +186,7 @@ def eigvalsh(a: 2):
 
 
 @numba.njit
-def svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
+def _svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
     size = s.size
     if np.any(gu[:, size:] != 0.0) or np.any(gvt[size:] != 0.0):
         raise np.linalg.LinAlgError(
@@ -182,6 +195,7 @@ def svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
     u, gu = np.ascontiguousarray(u[:, :size]), np.ascontiguousarray(gu[:, :size])
     vt, gvt = vt[:size], gvt[:size]
     of_u, of_v = u.T @ gu, vt @ gvt.T
+    is_used = has_nonzero(gu) | has_nonzero(gvt.T)
     k = np.empty_like(of_u)
     for i in range(size):
         for j in range(size):
@@ -189,20 +203,22 @@ def svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
                 k[i, i] = gs[i]
             else:
                 gap = (s[j] - s[i]) * (s[j] + s[i])
-                k[i, j] = divided((of_u[i, j] - of_u[j, i]) * s[j] + s[i] * (of_v[i, j] - of_v[j, i]), gap)
+                k[i, j] = divided(
+                    (of_u[i, j] - of_u[j, i]) * s[j] + s[i] * (of_v[i, j] - of_v[j, i]), gap, is_used[i] or is_used[j]
+                )
     u_rest, v_rest = gu - u @ of_u, gvt - of_v.T @ vt
     for k_th in range(size):
         for i in range(u.shape[0]):
-            u_rest[i, k_th] = divided(u_rest[i, k_th], s[k_th]) if u.shape[0] > size else 0.0
+            u_rest[i, k_th] = divided(u_rest[i, k_th], s[k_th], is_used[k_th]) if u.shape[0] > size else 0.0
         for j in range(vt.shape[1]):
-            v_rest[k_th, j] = divided(v_rest[k_th, j], s[k_th]) if vt.shape[1] > size else 0.0
+            v_rest[k_th, j] = divided(v_rest[k_th, j], s[k_th], is_used[k_th]) if vt.shape[1] > size else 0.0
     result = u @ k @ vt + u_rest @ vt + u @ v_rest
     check_distinct(result)
     return result, None
 
 
 @numba.njit
-def svd_tangent(t, t_full, u, s, vt, a, full_matrices=1):
+def _svd_tangent(t, t_full, u, s, vt, a, full_matrices=1):
     size = s.size
     tu, ts, tvt = np.full_like(u, math.nan), np.empty_like(s), np.full_like(vt, math.nan)
     u, vt = np.ascontiguousarray(u[:, :size]), vt[:size]
@@ -227,7 +243,7 @@ def svd_tangent(t, t_full, u, s, vt, a, full_matrices=1):
 
 
 @numba.njit
-def qr_adjoint(gq, gr, q, r, a):
+def _qr_adjoint(gq, gr, q, r, a):
     m, n = a.shape
     out = np.empty_like(a)
     if m < n:  # the columns beyond the m-th are q times those of r
@@ -241,7 +257,7 @@ def qr_adjoint(gq, gr, q, r, a):
 
 
 @numba.njit
-def qr_tangent(t, q, r, a):
+def _qr_tangent(t, q, r, a):
     m, n = a.shape
     tr = np.empty_like(r)
     first = np.ascontiguousarray(r[:, :m])
@@ -264,7 +280,7 @@ def check_rank(p, a):
 
 
 @numba.njit
-def pinv_adjoint(g, p, a, rcond=1e-15):
+def _pinv_adjoint(g, p, a, rcond=1e-15):
     check_rank(p, a)
     left, right = g.T @ p, p @ g.T
     rows, columns = left @ p.T, p.T @ right
@@ -272,28 +288,30 @@ def pinv_adjoint(g, p, a, rcond=1e-15):
 
 
 @numba.njit
-def pinv_tangent(t, t_rcond, p, a, rcond=1e-15):
+def _pinv_tangent(t, t_rcond, p, a, rcond=1e-15):
     check_rank(p, a)
     rows, columns = p @ (p.T @ t.T), (t.T @ p.T) @ p
     return rows - (rows @ a) @ p + columns - p @ (a @ columns) - p @ t @ p
 
 
-_rule(np.linalg.solve, solve_adjoint, solve_tangent)
-_rule(np.linalg.inv, inv_adjoint, inv_tangent)
-_rule(np.linalg.det, det_adjoint, det_tangent)
-_rule(np.linalg.slogdet, slogdet_adjoint, slogdet_tangent)
-_rule(np.linalg.cholesky, cholesky_adjoint, cholesky_tangent)
-_rule(np.linalg.eigh, eigh_adjoint, eigh_tangent)
-_rule(np.linalg.svd, svd_adjoint, svd_tangent)
-_rule(np.linalg.qr, qr_adjoint, qr_tangent)
-_rule(np.linalg.pinv, pinv_adjoint, pinv_tangent)
+_rule(np.linalg.solve, _solve_adjoint, _solve_tangent)
+_rule(np.linalg.inv, _inv_adjoint, _inv_tangent)
+_rule(np.linalg.det, _det_adjoint, _det_tangent)
+_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent)
+_rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent)
+_rule(np.linalg.eigh, _eigh_adjoint, _eigh_tangent)
+_rule(np.linalg.svd, _svd_adjoint, _svd_tangent)
+_rule(np.linalg.qr, _qr_adjoint, _qr_tangent)
+_rule(np.linalg.pinv, _pinv_adjoint, _pinv_tangent)
 
 
 def matrix_power(a: 2, n: 0):
     """Returns the product of ``n`` equal matrices."""
     if a.shape[0] != a.shape[1]:
         raise ValueError("input must be a square array")
-    base, result = a.copy(), np.eye(a.shape[0])
+    base, result = a.copy(), np.zeros_like(a)
+    for i in range(a.shape[0]):
+        result[i, i] = 1.0
     if n < 0:
         base[:] = np.linalg.inv(a)
     left = abs(n)

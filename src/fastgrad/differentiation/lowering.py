@@ -725,15 +725,15 @@ class Lowering(Expressions):
             return self.array_functions.call_method(self, function, arguments, keywords, result_type)
         if not isinstance(function, Static):
             raise refuse(f"a call of {describe(function)} can't be differentiated", builder.location)
+        own_rule = own_rule_of(function.value)
+        if own_rule is not None:
+            return own_rule(self, arguments, keywords, result_type)
         return self.call(function.value, arguments, keywords, result_type, name)
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
         builder, location = self.builder, self.builder.location
         type = types.unliteral(type)
-        own_rule = own_rule_of(function)
-        if own_rule is not None:
-            return own_rule(self, arguments, keywords, type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):

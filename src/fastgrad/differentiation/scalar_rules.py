@@ -107,14 +107,19 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
 )
 """The functions of numbers that are constant but for jumps."""
 
+_SLOPE_OF_HYPOT = "({{g}} * ({x} / {{r}} if {{r}} != 0.0 else {x}))"
+"""At the origin it is 0, as that of the norm."""
+
 PARTIALS: dict[Any, list[str | None]] = {
     np.cbrt: ["({g} / (3.0 * {r} * {r}))"],
     np.logaddexp: ["({g} * exp({0} - {r}))", "({g} * exp({1} - {r}))"],
     np.logaddexp2: ["({g} * 2.0 ** ({0} - {r}))", "({g} * 2.0 ** ({1} - {r}))"],
+    math.hypot: [_SLOPE_OF_HYPOT.format(x="{0}"), _SLOPE_OF_HYPOT.format(x="{1}")],
+    np.hypot: [_SLOPE_OF_HYPOT.format(x="{0}"), _SLOPE_OF_HYPOT.format(x="{1}")],
     np.deg2rad: [f"({{g}} * {math.pi / 180})"],
     np.rad2deg: [f"({{g}} * {180 / math.pi})"],
 }
-"""The cotangents of the operands of functions that the operation table does not have."""
+"""The cotangents of the operands of functions that the operation table does not have, or whose slope at a kink is NaN there."""
 
 CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
 _COSTS = {

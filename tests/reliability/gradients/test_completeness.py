@@ -43,7 +43,7 @@ reduce_all reduce_any confusion_matrix invert_permutation truncatediv unravel_in
 broadcast_dynamic_shape broadcast_static_shape unique_with_counts histogram_fixed_width histogram_fixed_width_bins
 eye ones dropout masked Module RaggedTensorSpec
 constant_initializer ones_initializer zeros_initializer random_normal_initializer random_uniform_initializer
-elementwise kernel check_gradients grad hessian hvp jacobian jvp value_and_grad vjp
+elementwise kernel adjoint check_gradients grad hessian hvp jacobian jvp value_and_grad vjp
 """
 
 
