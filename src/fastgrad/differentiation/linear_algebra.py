@@ -75,13 +75,13 @@ def solve_vector(a: 2, b: 1):
 
 def inv(a: 2):
     """Returns the inverse."""
-    return np.linalg.solve(a, np.eye(a.shape[0]))
+    return np.linalg.solve(a, np.eye(a.shape[0], dtype=a.dtype))
 
 
 def det(a: 2):
     """Returns the determinant."""
     upper = a.copy()
-    result = eliminate(upper, np.zeros((a.shape[0], 0)))
+    result = eliminate(upper, np.zeros((a.shape[0], 0), a.dtype))
     for i in range(a.shape[0]):
         result *= upper[i, i]
     return result
@@ -90,7 +90,7 @@ def det(a: 2):
 def slogdet(a: 2):
     """Returns the sign of the determinant and the logarithm of its absolute value."""
     upper = a.copy()
-    sign = eliminate(upper, np.zeros((a.shape[0], 0)))
+    sign = eliminate(upper, np.zeros((a.shape[0], 0), a.dtype))
     if sign == 0.0:
         return 0.0, -math.inf
     logarithm = 0.0

@@ -456,12 +456,12 @@ def take(a, indices):
     return out.reshape(indices.shape)
 
 
-def eye(N, M=None, k=0):
+def eye(N, M=None, k=0, dtype=np.float64):
     """Returns a matrix with ones on the diagonal ``k``."""
     columns = N if M is None else M
-    out = np.zeros((N, columns))
+    out = np.zeros((N, columns), dtype)
     for i in range(max(0, -k), min(N, columns - k)):
-        out[i, i + k] = 1.0
+        out[i, i + k] = 1
     return out
 
 
