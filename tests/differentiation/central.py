@@ -232,7 +232,9 @@ def _extended_float(value: Any) -> Any:
 
 
 def _extended_complex(real: Any, imaginary: Any = 0) -> Any:
-    return np.clongdouble(real) + np.clongdouble(1j) * np.longdouble(imaginary)
+    if np.iscomplexobj(real):
+        return np.clongdouble(real) + np.clongdouble(1j) * imaginary
+    return np.array([real, imaginary], np.longdouble).view(np.clongdouble)[0]  # keeps the sign of 0
 
 
 _SHARED = {name: getattr(np, name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "sqrt", "log10")}

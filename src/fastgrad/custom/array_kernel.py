@@ -19,6 +19,7 @@ from fastgrad.core.operation import (
     CUSTOM,
     FLOAT_DTYPES,
     HALF_DTYPES,
+    INEXACT_DTYPES,
     NUMERIC_DTYPES,
     TABLE,
     Form,
@@ -164,7 +165,7 @@ class ArrayOperation(Operation):
         slopes = Operation.__call__(gradient, *cotangents, *(results if gradient.takes_results else ()), *inputs)
         slopes = slopes if type(slopes) is tuple else (slopes,)
         return [
-            self._cotangent_like(slope, x) if needed and x._array.dtype in FLOAT_DTYPES else None
+            self._cotangent_like(slope, x) if needed and x._array.dtype in INEXACT_DTYPES else None
             for slope, x, needed in zip(slopes, inputs, needs, strict=True)
         ]
 
@@ -268,7 +269,7 @@ class Kernel(UserFunction):
         return operation
 
     def _cotangent_dtypes(self, inputs: Dtypes) -> Dtypes:
-        return tuple([d if d in FLOAT_DTYPES else FLOAT32 for d in inputs[2 * len(self._core.results) :]])
+        return tuple([d if d in INEXACT_DTYPES else FLOAT32 for d in inputs[2 * len(self._core.results) :]])
 
     def _gradient_signature(self) -> str:
         core = self._core

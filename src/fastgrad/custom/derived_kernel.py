@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOAT_DTYPES
+from fastgrad.core.operation import INEXACT_DTYPES
 from fastgrad.custom.core_signature import Dims, GufuncSignature
 from fastgrad.custom.native_step import dispatcher_of
 from fastgrad.kernels.codegen.body import digest
@@ -49,9 +49,9 @@ class DerivedKernel:
         return DerivedKernel(self._function, self._core, self._primal_dtypes, 2)
 
     def result_dtypes(self, inputs: Dtypes) -> Dtypes:
-        """Returns the dtypes of the cotangents: those of their numbers, and float32 for numbers that are no floats."""
+        """Returns the dtypes of the cotangents: those of the inputs, and float32 for integers."""
         count = len(self._core.inputs) if self.order == 2 else len(self._core.results)
-        return tuple([dtype if dtype in FLOAT_DTYPES else np.dtype(np.float32) for dtype in inputs[count:]])
+        return tuple([dtype if dtype in INEXACT_DTYPES else np.dtype(np.float32) for dtype in inputs[count:]])
 
     def function(self, inputs: Dtypes) -> Any:
         """Returns the function for inputs of the dtypes ``inputs``.
@@ -64,8 +64,8 @@ class DerivedKernel:
         count = len(self._core.inputs)
         input_dtypes = inputs[-count:]
         result_dtypes = self._primal_dtypes(input_dtypes)
-        floats = tuple([i for i, dtype in enumerate(input_dtypes) if dtype in FLOAT_DTYPES])
-        results = [i for i, dtype in enumerate(result_dtypes) if dtype in FLOAT_DTYPES]
+        floats = tuple([i for i, dtype in enumerate(input_dtypes) if dtype in INEXACT_DTYPES])
+        results = [i for i, dtype in enumerate(result_dtypes) if dtype in INEXACT_DTYPES]
         primal = self._primal(results, result_dtypes)
         x, g = [f"x{i}" for i in range(count)], [f"g{i}" for i in range(len(self._core.results))]
         v = [f"v{i}" for i in range(count)] if self.order == 2 else []

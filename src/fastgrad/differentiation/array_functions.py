@@ -234,7 +234,8 @@ def _filled(lowering: Any, shape: Any, value: Any, result_type: types.Type) -> V
 
 @register(np.ones, np.ones_like)
 def _ones(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    one = lowering.builder.constant(True if isinstance(result_type.dtype, types.Boolean) else 1, result_type.dtype)
+    is_boolean = isinstance(result_type.dtype, types.Boolean)
+    one = lowering.cast(lowering.builder.constant(True if is_boolean else 1), result_type.dtype)
     return _filled(lowering, arguments[0] if arguments else keywords["shape"], one, result_type)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,10 +23,10 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     """Compares the derivatives of ``f`` by reverse mode, by forward mode and by central differences.
 
     The differences are extrapolated to a step of 0 (Richardson), with an estimate of their error. Results that are arrays or tuples are
-    weighted and summed first.
+    weighted and summed first. Complex numbers are compared along the real and the imaginary axis.
 
     Args:
-        f: a function that Numba compiles; it returns a float, an array of floats or a tuple of these.
+        f: a function that Numba compiles; it returns a real or complex float, an array of floats or a tuple of these.
         *arguments: where to compare; away from kinks and jumps, where differences are no derivatives.
         argnums: the number of the argument to check, or several. Default: all floats and arrays of floats.
 
@@ -48,38 +49,47 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     results = result_leaves(compiled(*map(_copy, values)))
     random = np.random.default_rng(0)
     weights = [
-        1.0 if len(results) == 1 and np.ndim(y) == 0 else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
+        1.0 if len(results) == 1 and isinstance(y, (float, np.floating)) else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
         for y in results
     ]
 
     def weighted(y: Any) -> np.ndarray:
         pairs = zip(result_leaves(y), weights, strict=True)
-        parts = [np.ravel(np.asarray(part, np.float64) * weight) for part, weight in pairs if _is_float(part)]
+        parts = [
+            np.ravel(np.real(np.asarray(part, np.result_type(part, np.float64)) * np.conj(weight)))
+            for part, weight in pairs
+            if _is_float(part)
+        ]
         return np.concatenate(parts)
 
     reverse = pullback(f, positions, len(results))(*map(_copy, values), *weights)
     forward = forward_dispatcher(f, positions)
     for place, position in enumerate(positions):
         value = values[position]
-        for index in np.ndindex(np.shape(value)):
+        axes = (1.0, 1j) if np.iscomplexobj(value) else (1.0,)
+        for *index, axis in itertools.product(*map(range, np.shape(value)), axes):
+            index = tuple(index)
 
-            def shifted(step: float, position: int = position, index: tuple[int, ...] = index) -> np.ndarray:
+            def shifted(
+                step: float, position: int = position, index: tuple[int, ...] = index, axis: complex = axis
+            ) -> np.ndarray:
                 moved = [_copy(other) for other in values]
-                moved[position] = _moved(moved[position], index, step)
+                moved[position] = _moved(moved[position], index, step * axis)
                 return weighted(compiled(*moved))
 
             tangents = [_zeros(values[number]) for number in positions]
-            tangents[place] = _moved(tangents[place], index, 1.0)
+            tangents[place] = _moved(tangents[place], index, axis)
             slope = float(weighted(forward(*map(_copy, values), *tangents)[1]).sum())
-            cotangent = float(np.asarray(reverse[place])[index])
+            cotangent = float(np.real(np.conj(axis) * np.asarray(reverse[place])[index]))
             eps = float(np.finfo(np.asarray(value).dtype).eps)
-            difference, error = _central_difference(shifted, float(np.asarray(value)[index]), eps)
+            difference, error = _central_difference(shifted, float(np.abs(np.asarray(value)[index])), eps)
             scale = max(abs(cotangent), abs(slope), abs(difference))
             is_equal = abs(cotangent - slope) <= 1e3 * eps * scale + 1e3 * eps
             is_known = error <= _MOST_CERTAIN * max(scale, 1.0)
             is_close = abs(cotangent - difference) <= 10 * error + 100 * np.sqrt(eps) * scale
             if not (is_equal and is_known and is_close):
                 text = f"{names[position]}[{', '.join(map(str, index))}]" if index else names[position]
+                text = text if len(axes) == 1 else f"the {'real' if axis == 1 else 'imaginary'} part of {text}"
                 raise AssertionError(
                     f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: reverse mode {cotangent!r}, "
                     f"forward mode {slope!r}, central differences {difference!r} with an error of about {error:.1e}. "
@@ -107,7 +117,9 @@ def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: 
 
 
 def _is_float(value: Any) -> bool:
-    return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+    return isinstance(value, (float, complex, np.inexact)) or (
+        isinstance(value, np.ndarray) and value.dtype.kind in "fc"
+    )
 
 
 def _copy(value: Any) -> Any:
@@ -116,15 +128,17 @@ def _copy(value: Any) -> Any:
 
 def _typed(weights: Any, like: Any) -> Any:
     if not isinstance(like, np.ndarray):
-        return float(weights)
-    return weights.astype(like.dtype) if like.dtype.kind == "f" else weights
+        return weights * (1.0 + 0.7j) if np.iscomplexobj(like) else float(weights)
+    if like.dtype.kind == "c":
+        weights = weights * (1.0 + 0.7j)
+    return weights.astype(like.dtype) if like.dtype.kind in "fc" else weights
 
 
 def _zeros(value: Any) -> Any:
     return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0.0)
 
 
-def _moved(value: Any, index: tuple[int, ...], step: float) -> Any:
+def _moved(value: Any, index: tuple[int, ...], step: complex) -> Any:
     """Returns a number, or an array that may be written to, with ``step`` added to the element at ``index``."""
     if not isinstance(value, np.ndarray):
         return type(value)(value + step)

@@ -372,8 +372,14 @@ def _conjugate(lowering: Any, operands: list[Any], type: types.Type) -> Any:
 
 @rule(abs, np.absolute)
 def _modulus(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers the absolute value, whose derivative at 0 is 0."""
     (value,) = operands
-    return lowering.apply(math.hypot, [value.real, value.imag], type)
+    cast = "" if type == types.float64 else f"_{type}"
+    partials = [f"{cast}({{g}} * ({{{place}}} / {{r}}) if {{r}} != 0.0 else 0.0)" for place in range(2)]
+    numbers = [value.real, value.imag]
+    partials = [text if isinstance(number, Scalar) else None for text, number in zip(partials, numbers, strict=True)]
+    name = lowering.builder.bind(math.hypot, "hypot")
+    return lowering.builder.compute(type, f"{name}({{0}}, {{1}})", numbers, FUNCTION_COST, partials)
 
 
 @rule(cmath.phase)
@@ -452,7 +458,7 @@ _GENERAL: frozenset[Any] = frozenset(
         *(np.hstack, np.vstack, np.dstack, np.column_stack, np.append, np.flip, np.flipud, np.fliplr, np.rot90),
         *(np.atleast_1d, np.atleast_2d, np.atleast_3d, np.expand_dims, np.swapaxes, np.moveaxis, np.broadcast_to),
         *(np.roll, np.repeat, np.tril, np.triu, np.diag, np.diagflat, np.take, np.fill_diagonal, np.count_nonzero),
-        *(np.linalg.norm, np.linalg.solve, np.linalg.inv, np.linalg.det, np.concat),
+        *(np.linalg.norm, np.linalg.solve, np.linalg.inv, np.linalg.det, np.concat, np.eye),
     ]
 )
 """The functions of arrays whose rules hold for complex numbers, too."""

@@ -740,7 +740,8 @@ class Lowering(Expressions):
             return self._call_dispatcher(function, arguments, keywords)
         if function not in (len, zip, enumerate, isinstance, bool):
             arguments = containers.as_arrays(self, arguments)
-        if isinstance(type, types.Complex) or any(map(is_complex, [*arguments, *keywords.values()])):
+        has_complex_result = isinstance(getattr(type, "dtype", type), types.Complex)
+        if has_complex_result or any(map(is_complex, [*arguments, *keywords.values()])):
             result = complex_numbers.call(self, function, arguments, keywords, type, hint)
             if result is not NotImplemented:
                 return result
