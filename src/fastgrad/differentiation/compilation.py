@@ -52,8 +52,14 @@ class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]  # Numba 
 class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]
     """Compiles a derivative, whose Python function depends on the argument types."""
 
-    def __init__(self, other: Any, derived_function: Callable[[Types], FunctionType]) -> None:
-        super().__init__(other.py_func, other.targetdescr, other.targetoptions, other.locals, other.pipeline_class)
+    def __init__(
+        self,
+        stub: FunctionType,
+        target: Any,
+        options: dict[str, Any],
+        derived_function: Callable[[Types], FunctionType],
+    ) -> None:
+        super().__init__(stub, target, options, {}, DirectJumpCompiler)
         self._derived_function = derived_function
 
     def _get_implementation(self, args: Any, kws: Any) -> FunctionType:
@@ -82,11 +88,11 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
                 f"{stub.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
             )
         options = {"nopython": True, "nogil": True, "error_model": "numpy"}
-        super().__init__(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
+        super().__init__(stub, targetoptions=options)
         self.recipe = recipe
         self._derive = derive
         self._call_rule = derive if call_rule is None else call_rule
-        self._compiler = _DerivedFunctionCompiler(self._compiler, self._named_function)
+        self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, options, self._named_function)
         self._cache = DerivativeCache(self.key)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -126,8 +132,9 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         uses, key = Extensions.uses, self.key(argument_types)
         function = self.derive(argument_types)
         number = f"{UNKEYED}{next(_numbers):0{NAME_LENGTH - len(UNKEYED)}d}"
-        is_keyed = key is not None and Extensions.uses == uses
-        function.__qualname__ = f"{function.__name__}_{key[:NAME_LENGTH] if is_keyed else number}"
+        if key is not None and Extensions.uses == uses:
+            number = key[:NAME_LENGTH]
+        function.__qualname__ = f"{function.__name__}_{number}"
         return function
 
 

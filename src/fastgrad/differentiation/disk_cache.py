@@ -288,7 +288,7 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         key_of: maps argument types to the key, or to None.
     """
 
-    def __init__(self, key_of: Callable[[Sequence[Any]], str | None]) -> None:
+    def __init__(self, key_of: Callable[[tuple[Any, ...]], str | None]) -> None:
         self._key_of = key_of
 
     def load_overload(self, signature: Any, target: Any) -> Any:
@@ -303,7 +303,7 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         entry = store.load(_content(key))
         if entry is None:
             return None
-        reduced, environments = pickle.loads(zlib.decompress(entry.code))  # noqa: S301 - nobody else can write it, see kernels/codegen/cache.py
+        reduced, environments = pickle.loads(zlib.decompress(entry.code))  # noqa: S301 - other users can't write it, see kernels/codegen/cache.py
         rtsys.initialize(target)
         if not _has_symbols(entry.symbols):
             target.refresh()  # loads all that Numba has: it takes longer than all else here
