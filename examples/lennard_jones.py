@@ -59,7 +59,11 @@ def draw(found, start, file):
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
     for name, (result, energies, seconds) in found.items():
-        left.plot(energies, label=f"{name}: {result.nfev} calls, {1e3 * seconds:.0f} ms")
+        left.plot(
+            energies,
+            linewidth=5 if name == "differences" else 2,
+            label=f"{name}: {result.nfev} calls, {1e3 * seconds:.0f} ms",
+        )
     left.set(xlabel="step", ylabel="energy")
     left.legend()
     right.scatter(*start.reshape(-1, 3).T, label="start", alpha=0.4)

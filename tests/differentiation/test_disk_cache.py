@@ -25,6 +25,7 @@ import settings
 SCALE = 2.0
 TABLE = np.array([1.0, 2.0, 3.0])
 PAIR = (5.0, 7)
+FACTOR = 1.0
 
 @numba.njit
 def cube(x):
@@ -34,25 +35,31 @@ def cube(x):
 def inner(x, slope=4.0):
     return slope * x + cube(x)
 
+@numba.njit
+def scaled(x):
+    return FACTOR * x
+
+STEPS = (scaled, cube)
+
 def make(offset):
     @numba.njit
-    def loss(w, x=1.0):
+    def loss(w, x=1.0, step=scaled):
         total = SCALE * w[0] + inner(w[0]) + offset * w[1] + settings.RATE * w[1]
         for i in range(len(w)):
             total += TABLE[i] * w[i]
-        return total + PAIR[0] * x * w[2] + w[2]
+        return total + PAIR[0] * x * w[2] + w[2] + STEPS[0](w[0]) + step(w[0])
     return loss
 
 loss = make(6.0)
 """
-GRADIENT = [2.0 + 4.0 + 3.0 + 1.0, 6.0 + 0.5 + 2.0, 3.0 + 5.0 + 1.0]
+GRADIENT = [2.0 + 4.0 + 3.0 + 1.0 + 1.0 + 1.0, 6.0 + 0.5 + 2.0, 3.0 + 5.0 + 1.0]
 """The gradient of ``loss`` at ones."""
 
 CHANGES = {
     "nothing": ("", "", [0.0, 0.0, 0.0]),
     "a comment": ("import math", "import math  # a comment", [0.0, 0.0, 0.0]),
     "a line": ("import math", "import math\n\n\n", [0.0, 0.0, 0.0]),
-    "a constant": ("+ w[2]\n", "+ 2.0 * w[2]\n", [0.0, 0.0, 1.0]),
+    "a constant": ("+ w[2] + ", "+ 2.0 * w[2] + ", [0.0, 0.0, 1.0]),
     "an operation": ("x * w[2] + w[2]", "x * w[2] - w[2]", [0.0, 0.0, -2.0]),
     "a global": ("SCALE = 2.0", "SCALE = 3.0", [1.0, 0.0, 0.0]),
     "a global of another type": ("SCALE = 2.0", "SCALE = 2", [0.0, 0.0, 0.0]),
@@ -63,6 +70,7 @@ CHANGES = {
     "a default value": ("x=1.0", "x=1.5", [0.0, 0.0, 2.5]),
     "a callee's default value": ("slope=4.0", "slope=4.5", [0.5, 0.0, 0.0]),
     "a callee of a callee": ("x * x * x", "2.0 * x * x * x", [3.0, 0.0, 0.0]),
+    "what a function in a tuple reads": ("FACTOR = 1.0", "FACTOR = 1.5", [1.0, 0.0, 0.0]),
     "a module's value": ("", "settings.RATE = 1.5", [0.0, 1.0, 0.0]),
     "a decorator's option": ('error_model="python"', 'error_model="numpy"', [0.0, 0.0, 0.0]),
 }

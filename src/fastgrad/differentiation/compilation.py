@@ -48,8 +48,13 @@ class DerivativeCompiler(DirectJumpCompiler):
 class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]
     """Compiles a derivative, whose Python function depends on the argument types."""
 
-    def __init__(self, other: Any, derived_function: Callable[[Types], FunctionType]) -> None:
-        super().__init__(other.py_func, other.targetdescr, other.targetoptions, other.locals, other.pipeline_class)
+    def __init__(
+        self,
+        stub: FunctionType,
+        target: Any,
+        derived_function: Callable[[Types], FunctionType],
+    ) -> None:
+        super().__init__(stub, target, OPTIONS, {}, DerivativeCompiler)
         self._derived_function = derived_function
 
     def _get_implementation(self, args: Any, kws: Any) -> FunctionType:
@@ -77,11 +82,11 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
             raise RuntimeError(
                 f"{stub.__name__}: Numba compiles derivatives, and {DISABLE_JIT_VARIABLE} forbids it; unset it."
             )
-        super().__init__(stub, targetoptions=OPTIONS, pipeline_class=DerivativeCompiler)
+        super().__init__(stub, targetoptions=OPTIONS)
         self.recipe = recipe
         self._derive = derive
         self._call_rule = derive if call_rule is None else call_rule
-        self._compiler = _DerivedFunctionCompiler(self._compiler, self._named_function)
+        self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._named_function)
         self._cache = DerivativeCache(self.key)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -121,8 +126,9 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         uses, key = Extensions.uses, self.key(argument_types)
         function = self.derive(argument_types)
         number = f"{UNKEYED}{next(_numbers):0{NAME_LENGTH - len(UNKEYED)}d}"
-        is_keyed = key is not None and Extensions.uses == uses
-        function.__qualname__ = f"{function.__name__}_{key[:NAME_LENGTH] if is_keyed else number}"
+        if key is not None and Extensions.uses == uses:
+            number = key[:NAME_LENGTH]
+        function.__qualname__ = f"{function.__name__}_{number}"
         return function
 
 

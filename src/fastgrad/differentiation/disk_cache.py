@@ -20,12 +20,12 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba.core import codegen, compiler, dispatcher, environment, serialize, sigutils, types
+from numba.core import codegen, compiler, config, dispatcher, environment, serialize, sigutils, types
 from numba.core.caching import NullCache
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.runtime import rtsys
 
-from fastgrad.custom.functions import Snapshot, is_of_library
+from fastgrad.custom.functions import Snapshot, is_of_library, is_user_function
 from fastgrad.differentiation.tape_memory import register_symbols
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest
@@ -67,17 +67,13 @@ def content_of(function: Any, visited: tuple[Any, ...] = ()) -> str:
     if hasattr(function, "recipe"):
         maker, inner, *options = function.recipe
         return f"{maker.__name__}{tuple(options)!r} of {content_of(inner, visited)}"
-    reads = Snapshot([function]).reads
-    return "\n".join(
-        [
-            _text(function, visited),
-            _adjoint_text(function, visited),
-            *[f"{read.label} = {_text(read.recorded, visited)}" for read in reads],
-        ]
-    )
+    reads = Snapshot([function]).reads  # with those of the functions that it calls
+    texts = [f"{read.label} = {_text(read.recorded, visited, True)}" for read in reads]
+    return "\n".join([_text(function, visited, True), _adjoint_text(function, visited), *texts])
 
 
-def _text(value: Any, visited: tuple[Any, ...]) -> str:
+def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> str:
+    """Returns the text of a value; ``has_snapshot`` says that what it reads is told elsewhere."""
     kind = type(value)
     if kind in _PLAIN:
         return f"{kind.__name__} {value!r}"
@@ -101,9 +97,11 @@ def _text(value: Any, visited: tuple[Any, ...]) -> str:
         return f"module {value.__name__} {_version(value.__name__)}"
     if hasattr(value, "recipe"):
         return content_of(value, visited)
+    if not has_snapshot and (is_user_function(value) or isinstance(value, dispatcher.Dispatcher)):
+        return content_of(value, visited)
     if isinstance(value, dispatcher.Dispatcher):
         options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
-        return f"compiled {options} {value.locals} {_text(value.py_func, visited)} {_adjoint_text(value, visited)}"
+        return f"compiled {options} {value.locals} {_text(value.py_func, visited, True)} {_adjoint_text(value, visited)}"
     if isinstance(value, (FunctionType, BuiltinFunctionType, np.ufunc, type)) or callable(value):
         return _callable_text(value, visited)
     raise NoKeyError(repr(value))
@@ -154,9 +152,10 @@ def type_text(type: types.Type) -> str:
     """
     if isinstance(type, types.Omitted):
         return f"omitted {_text(type.value, ())}"
-    if isinstance(type, types.Array) and isinstance(type.dtype, (types.Number, types.Boolean)):
+    is_array = type.__class__ is types.Array
+    if is_array and isinstance(type.dtype, (types.Number, types.Boolean)):
         return str(type)
-    if isinstance(type, types.Record) or (isinstance(type, types.Array) and isinstance(type.dtype, types.Record)):
+    if isinstance(type, types.Record) or (is_array and isinstance(type.dtype, types.Record)):
         record = type if isinstance(type, types.Record) else type.dtype
         return f"{type} of {[type_text(field.type) for field in record.fields.values()]}"
     if isinstance(type, types.BaseTuple) and not isinstance(type, types.BaseNamedTuple):
@@ -184,7 +183,7 @@ def _version(module: str) -> str:
 
 @functools.cache
 def _surroundings() -> str:
-    """Returns the text of what derives and compiles: versions, files of this package, settings of Numba."""
+    """Returns the text of what derives and compiles: versions, and the files of this package."""
     root = os.path.dirname(os.path.dirname(__file__))
     contents = []
     for folder, folders, names in os.walk(root):
@@ -193,12 +192,8 @@ def _surroundings() -> str:
             if name.endswith(".py"):
                 with open(os.path.join(folder, name), "rb") as file:
                     contents.append(file.read())
-    unimportant = ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DEBUG_CACHE")
-    settings = [
-        item for item in sorted(os.environ.items()) if item[0].startswith("NUMBA_") and item[0] not in unimportant
-    ]
     files = digest(b"\0".join(contents))
-    return f"fastgrad {VERSION} {files} numpy {np.__version__} python {sys.version} {settings}"
+    return f"fastgrad {VERSION} {files} numpy {np.__version__} python {sys.version}"
 
 
 # ---- machine code ---------------------------------------------------------------------------------------------------
@@ -303,7 +298,7 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         key_of: maps argument types to the key, or to None.
     """
 
-    def __init__(self, key_of: Callable[[Sequence[Any]], str | None]) -> None:
+    def __init__(self, key_of: Callable[[tuple[Any, ...]], str | None]) -> None:
         self._key_of = key_of
 
     def load_overload(self, signature: Any, target: Any) -> Any:
@@ -318,7 +313,7 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         entry = store.load(_content(key))
         if entry is None:
             return None
-        reduced, environments = pickle.loads(zlib.decompress(entry.code))  # noqa: S301 - nobody else can write it, see kernels/codegen/cache.py
+        reduced, environments = pickle.loads(zlib.decompress(entry.code))  # noqa: S301 - other users can't write it, see kernels/codegen/cache.py
         rtsys.initialize(target)
         if not _has_symbols(entry.symbols):
             target.refresh()  # loads all that Numba has: it takes longer than all else here
@@ -359,7 +354,12 @@ def _has_symbols(names: Sequence[str]) -> bool:
 
 
 def _content(key: str) -> str:
-    return f"derivative {key}\n{_surroundings()}"
+    settings = [
+        f"{name}={value!r}"
+        for name, value in sorted(vars(config).items())
+        if name.isupper() and not re.search("CACHE|THREAD|COLOR|WARN|DUMP|HELP", name)
+    ]
+    return f"derivative {key}\n{_surroundings()}\n{settings}"
 
 
 def _environment(module: str, constants: list[Any]) -> Any:
