@@ -657,18 +657,7 @@ class Lowering(Expressions):
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):
-            if function in KEPT_CALLS:
-                return builder.index(
-                    builder.bind(function, function.py_func.__name__)
-                    + f"({', '.join(f'{{{number}}}' for number in range(len(arguments)))})",
-                    *[self.scalar(argument) for argument in arguments],
-                    cost=scalar_rules.DIVISION_COST,
-                    is_natural=True,
-                )
-            rule = getattr(function, "call_rule", None)
-            if rule is not None:
-                return self._call_with_rule(function, rule, arguments, keywords)
-            return self.call_compiled(function, arguments, keywords)
+            return self._call_of_dispatcher(function, arguments, keywords, type, hint)
         if function not in (len, zip, enumerate, isinstance, bool):
             arguments = containers.as_arrays(self, arguments)
         result = python_functions.call(self, function, arguments, keywords, type)
@@ -709,6 +698,35 @@ class Lowering(Expressions):
         if is_known:
             return self._apply_function(function, arguments, type, hint)
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+
+    def _call_of_dispatcher(
+        self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str
+    ) -> Any:
+        """Lowers the call of a function that Numba compiled."""
+        builder = self.builder
+        if function in KEPT_CALLS:
+            return builder.index(
+                builder.bind(function, function.py_func.__name__)
+                + f"({', '.join(f'{{{number}}}' for number in range(len(arguments)))})",
+                *[self.scalar(argument) for argument in arguments],
+                cost=scalar_rules.DIVISION_COST,
+                is_natural=True,
+            )
+        if function is scalar_rules.where and all(isinstance(value, (Constant, Scalar)) for value in arguments):
+            return self._selection(arguments, type, hint)
+        rule = getattr(function, "call_rule", None)
+        if rule is not None:
+            return self._call_with_rule(function, rule, arguments, keywords)
+        return self.call_compiled(function, arguments, keywords)
+
+    def _selection(self, operands: list[Operand], type: types.Type, hint: str) -> Scalar:
+        """Returns the first of two numbers if a condition holds, else the second, without a branch."""
+        partials: list[str | None] = [None, "where({0}, {g}, 0)", "where({0}, 0, {g})"]
+        name = self.builder.bind(scalar_rules.where, "where")
+        is_real = isinstance(type, types.Float)
+        return self.builder.compute(
+            type, name + "({0}, {1}, {2})", operands, partials=partials if is_real else None, hint=hint
+        )
 
     def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that has derivatives of its own.

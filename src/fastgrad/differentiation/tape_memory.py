@@ -101,6 +101,16 @@ def pop_code(typing: Any, stack: Any, position: Any) -> Any:
 
 
 @intrinsic
+def unsigned(typing: Any, index: Any) -> Any:
+    """Returns an index that is not negative as one for which Numba omits the test whether it counts from the end."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.cast(builder, arguments[0], signature.args[0], types.uintp)
+
+    return types.uintp(types.unliteral(index)), generate
+
+
+@intrinsic
 def _exchange(typing: Any, stack: Any, address: Any) -> Any:
     """Puts an address into the slot of a stack and returns what was there."""
 
@@ -217,6 +227,7 @@ COMPILED: dict[str, Any] = {
     "push_array": push_array,
     "pop_array": pop_array,
     "contiguous": contiguous,
+    "unsigned": unsigned,
     "acquire": acquire,
     "capacity": capacity,
     "grow": grow,
@@ -251,6 +262,7 @@ INTERPRETED: dict[str, Any] = {
     "push_array": _python_push_array,
     "pop_array": _python_pop_array,
     "contiguous": np.array,
+    "unsigned": int,
     "acquire": lambda stack, width: {},
     "capacity": lambda stack: 1 << 62,
     "grow": lambda stack, width, items: stack,

@@ -176,10 +176,10 @@ def _error_model(function: Any) -> str:
     return str(options.get("error_model", "python"))
 
 
-def _lowered(function: Any, argument_types: Types) -> tuple[Any, ControlFlow]:
+def _lowered(function: Any, argument_types: Types, is_reverse: bool = False) -> tuple[Any, ControlFlow]:
     python_function = wrapped_function(function, "")
     lowered = lower(python_function, argument_types, _error_model(function))
-    simplify(lowered)
+    simplify(lowered, is_reverse)
     return lowered, ControlFlow(lowered)
 
 
@@ -212,7 +212,7 @@ def _reverse_function(
     def derive(argument_types: Types) -> FunctionType:
         function_types = _function_types(argument_types, count)
         _check_types(python_function, function_types, positions, owner)
-        lowered, flow = _lowered(function, function_types)
+        lowered, flow = _lowered(function, function_types, is_reverse=True)
         if seed == 0:
             _check_result(lowered.result, python_function, owner, has_aux)
         derivative = ReverseMode(lowered, flow, positions, seed).derivative(form)
@@ -396,7 +396,7 @@ def _second_order_dispatcher(f: Any, tangents: tuple[int, ...], positions: tuple
     def derive(argument_types: Types) -> FunctionType:
         function_types = _function_types(argument_types, count + len(tangents))
         tangent = forward(function_types[:count])
-        lowered, flow = _lowered(tangent, function_types)
+        lowered, flow = _lowered(tangent, function_types, is_reverse=True)
         derivative = ReverseMode(lowered, flow, positions, seed=None).derivative(
             lambda result, cotangents: _grouped(cotangents, False)
         )
@@ -480,7 +480,7 @@ def second_pullback(f: Any, positions: Sequence[int], count: int) -> Any:
 
     def derive(argument_types: Types) -> FunctionType:
         types_of_tangent = _function_types(argument_types, parameters + len(positions))
-        lowered, flow = _lowered(forward(types_of_tangent[:parameters]), types_of_tangent)
+        lowered, flow = _lowered(forward(types_of_tangent[:parameters]), types_of_tangent, is_reverse=True)
         derivative = ReverseMode(lowered, flow, tuple(positions), None).derivative(form)
         return _compiled_text(derivative, "second derivative")
 
@@ -552,7 +552,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     def derive(argument_types: Types) -> FunctionType:
         function_types = _function_types(argument_types, count + 1)
         tangent = forward(function_types[:count])
-        lowered, flow = _lowered(tangent, function_types)
+        lowered, flow = _lowered(tangent, function_types, is_reverse=True)
         derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(
             lambda result, cotangents: cotangents[0]
         )
