@@ -1,6 +1,7 @@
 """What the way back need not record, compute or run: gradients stay right, and the derivative's text shows it."""
 
 import inspect
+import sys
 
 import numba
 import numpy as np
@@ -215,3 +216,22 @@ def largest_root(a):
 def test_a_loop_without_cotangents_adds_nothing():
     """The slope of the square root is infinite at 0, and 0 times infinity is no number: the loop does not run."""
     np.testing.assert_array_equal(fg.grad(largest_root)(np.array([0.0, 0.25, 0.04])), [0.0, 1.0, 0.0])
+
+
+@numba.njit
+def long_chain(x, n):
+    for _ in range(n):
+        x = 0.5 * x * x + 0.3
+    return x
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the page faults of Linux")
+def test_the_next_call_takes_the_same_pages():
+    import resource  # Windows lacks it
+
+    gradient = fg.grad(long_chain)
+    length = 10_000_000  # 80 MB of records
+    first = gradient(0.5, length)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    assert gradient(0.5, length) == first
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 1000
