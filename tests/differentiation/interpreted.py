@@ -30,7 +30,7 @@ def value_and_gradients(
     python_function = compilation.wrapped_function(function, "test")
     options = getattr(function, "targetoptions", {})
     lowered = lower(python_function, tuple(map(numba.typeof, arguments)), options.get("error_model", "python"))
-    simplify(lowered)
+    simplify(lowered, is_reverse=True)
     mode = ReverseMode(lowered, ControlFlow(lowered), positions, None)
     derivative = mode.derivative(lambda value, cotangents: f"{value}, ({''.join(f'{text}, ' for text in cotangents)})")
     run = _python_function(derivative, {})

@@ -49,7 +49,9 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     results = result_leaves(compiled(*map(_copy, values)))
     random = np.random.default_rng(0)
     weights = [
-        1.0 if len(results) == 1 and isinstance(y, (float, np.floating)) else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
+        1.0
+        if len(results) == 1 and isinstance(y, (float, np.floating))
+        else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
         for y in results
     ]
 

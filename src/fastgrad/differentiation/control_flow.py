@@ -45,7 +45,13 @@ class ControlFlow:
         self.counted: dict[Block, Counter] = {
             counter.head: counter
             for counter in function.counters
-            if counter.head in self.loops and counter.block not in self.loops[counter.head]
+            if counter.head in self.loops
+            and counter.block not in self.loops[counter.head]
+            and all(  # it is set each time the loop begins
+                counter.block in body
+                for head, body in self.loops.items()
+                if head is not counter.head and counter.head in body
+            )
         }
 
     def position(self, block: Block) -> int:
@@ -107,6 +113,20 @@ class ControlFlow:
             for successor in block.successors
         )
         return set(self.blocks) if irreducible else in_cycle
+
+    def writes_after(self) -> dict[Block, set[Root]]:
+        """Returns for each block the memory that may be written after its end."""
+        written = {block: set().union(*map(written_memory, block.statements)) for block in self.blocks}
+        after: dict[Block, set[Root]] = {block: set() for block in self.blocks}
+        changed = True
+        while changed:
+            changed = False
+            for block in reversed(self.blocks):
+                later = set().union(*[written[successor] | after[successor] for successor in block.successors])
+                if later != after[block]:
+                    after[block] = later
+                    changed = True
+        return after
 
     def live_arrays(self) -> dict[Block, set[Root]]:
         """Returns for each block the memory that is read or written after its phis, before it is allocated again."""
@@ -170,13 +190,17 @@ def _loop_exit_first(block: Block) -> list[Block]:
 
 def written_by(statement: Statement) -> set[Root]:
     """Returns the memory that a statement writes."""
-    return (
-        {statement.root.memory}
-        if isinstance(statement, Store)
-        else statement.written
-        if isinstance(statement, Call)
-        else set()
-    )
+    if isinstance(statement, Call):
+        return statement.written
+    return {statement.root.memory} if isinstance(statement, Store) else set()
+
+
+def written_memory(statement: Statement) -> set[Root]:
+    """Returns the memory that a statement writes or makes."""
+    if isinstance(statement, (Allocate, Grow)):
+        return {statement.root.memory}
+    made = statement.results if isinstance(statement, Call) else []
+    return written_by(statement) | {result for result in made if isinstance(result, Root)}
 
 
 def possible_memory(function: Function) -> dict[Root, set[Root]]:

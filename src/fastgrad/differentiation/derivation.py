@@ -55,7 +55,7 @@ def reverse_mode(
     python_function = wrapped_function(function, owner)
     function_types = _function_types(argument_types, len(parameter_names(python_function)))
     check_types(python_function, function_types, positions, owner)
-    lowered, flow = lowered_function(function, function_types)
+    lowered, flow = lowered_function(function, function_types, is_reverse=True)
     if seed == 0:
         check_result(lowered.result, python_function, owner, has_aux)
     return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
@@ -99,15 +99,15 @@ def reverse_over_forward(
     count = len(parameter_names(wrapped_function(function, owner)))
     function_types = _function_types(argument_types, count + len(tangents))
     tangent = forward_mode(function, tangents, owner, function_types, is_scalar=seed is not None)
-    lowered, flow = lowered_function(tangent, function_types)
+    lowered, flow = lowered_function(tangent, function_types, is_reverse=True)
     return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "second derivative")
 
 
-def lowered_function(function: Any, argument_types: Types) -> tuple[Function, ControlFlow]:
-    """Returns a function in the intermediate representation, and its control flow."""
+def lowered_function(function: Any, argument_types: Types, is_reverse: bool = False) -> tuple[Function, ControlFlow]:
+    """Returns a function in the intermediate representation, and its control flow; ``is_reverse`` says that a way back follows."""
     error_model = getattr(function, "targetoptions", {}).get("error_model", "python")
     lowered = lower(wrapped_function(function, ""), argument_types, str(error_model))
-    simplify(lowered)
+    simplify(lowered, is_reverse)
     return lowered, ControlFlow(lowered)
 
 

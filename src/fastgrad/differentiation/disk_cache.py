@@ -101,7 +101,9 @@ def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> s
         return content_of(value, visited)
     if isinstance(value, dispatcher.Dispatcher):
         options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
-        return f"compiled {options} {value.locals} {_text(value.py_func, visited, True)} {_adjoint_text(value, visited)}"
+        return (
+            f"compiled {options} {value.locals} {_text(value.py_func, visited, True)} {_adjoint_text(value, visited)}"
+        )
     if isinstance(value, (FunctionType, BuiltinFunctionType, np.ufunc, type)) or callable(value):
         return _callable_text(value, visited)
     raise NoKeyError(repr(value))

@@ -113,6 +113,12 @@ class Emitter:
         """Returns the text of an element of an array."""
         return f"{root.name}[{', '.join(indices) or '()'}]"
 
+    def load(self, statement: Load, indices: list[str], guards: list[str]) -> str:
+        """Returns the text of what a ``Load`` reads."""
+        element = self.element(statement.root, indices)
+        condition = " and ".join(f"{count} > 0" for count in guards)
+        return f"({element} if {condition} else {zero(statement.target.type)})" if condition else element
+
     def flat_index(self, dims: list[str], indices: list[str]) -> str:
         """Returns the text of an element's position in C order."""
         if not indices:
@@ -176,7 +182,9 @@ class Emitter:
         elif isinstance(statement, Size):
             self.write(f"{statement.target.name} = {statement.root.name}.shape[{statement.axis}]")
         elif isinstance(statement, Load):
-            self.write(f"{statement.target.name} = {self.element(statement.root, operands)}")
+            self.write(
+                f"{statement.target.name} = {self.load(statement, operands, list(map(self.operand, statement.guards)))}"
+            )
         elif isinstance(statement, Store):
             self.write(f"{self.element(statement.root, operands[1:])} = {operands[0]}")
         elif isinstance(statement, Allocate):

@@ -251,6 +251,11 @@ class Statement:
         self.location = location
         self.operands = operands
 
+    @property
+    def reads(self) -> list[Operand]:
+        """All scalars and constants that it reads."""
+        return self.operands
+
 
 class Compute(Statement):
     """A number from numbers, by an expression.
@@ -294,14 +299,24 @@ class Size(Statement):
 
 
 class Load(Statement):
-    """Reads an element of a root; the operands are the indices."""
+    """Reads an element of a root; the operands are the indices.
 
-    __slots__ = ("root", "target")
+    Attributes:
+        guards: it reads nothing, and the result is 0, unless all of these are above 0.
+    """
+
+    __slots__ = ("guards", "root", "target")
 
     def __init__(self, location: Location, target: Scalar, root: Root, indices: list[Operand]) -> None:
         super().__init__(location, indices)
         self.target = target
         self.root = root
+        self.guards: list[Operand] = []
+
+    @property
+    def reads(self) -> list[Operand]:
+        """All scalars and constants that it reads."""
+        return [*self.operands, *self.guards]
 
 
 class Store(Statement):

@@ -737,7 +737,7 @@ class Lowering(Expressions):
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):
-            return self._call_dispatcher(function, arguments, keywords)
+            return self._call_dispatcher(function, arguments, keywords, type, hint)
         if function not in (len, zip, enumerate, isinstance, bool):
             arguments = containers.as_arrays(self, arguments)
         has_complex_result = isinstance(getattr(type, "dtype", type), types.Complex)
@@ -777,7 +777,9 @@ class Lowering(Expressions):
             return self._apply_function(function, arguments, type, hint)
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
 
-    def _call_dispatcher(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+    def _call_dispatcher(
+        self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str
+    ) -> Any:
         """Lowers the call of a function that Numba compiled."""
         builder = self.builder
         if function in KEPT_CALLS:
@@ -785,6 +787,8 @@ class Lowering(Expressions):
             text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(arguments)))})"
             operands = [self.scalar(argument) for argument in arguments]
             return builder.index(text, *operands, cost=scalar_rules.DIVISION_COST, is_natural=True)
+        if function is scalar_rules.where and all(isinstance(value, (Constant, Scalar)) for value in arguments):
+            return self._selection(arguments, type, hint)
         rule = getattr(function, "call_rule", None)
         if rule is not None:
             return self._call_with_rule(function, rule, arguments, keywords)
@@ -800,9 +804,7 @@ class Lowering(Expressions):
         count = len(arguments)
         return implementation(function, given[:count], dict(zip(keywords, given[count:], strict=True)))
 
-    def _call_implementation(
-        self, compiled: Any, function: Any, arguments: list[Any], keywords: dict[str, Any]
-    ) -> Any:
+    def _call_implementation(self, compiled: Any, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that Numba implements in Python."""
         location = self.builder.location
         try:
@@ -811,6 +813,15 @@ class Lowering(Expressions):
             reason = str(error).rpartition(": ")[2]
             name = describe(Static(function))
             raise refuse(f"a call of {name} can't be differentiated ({reason})", location) from None
+
+    def _selection(self, operands: list[Operand], type: types.Type, hint: str) -> Scalar:
+        """Returns the first of two numbers if a condition holds, else the second, without a branch."""
+        partials: list[str | None] = [None, "where({0}, {g}, 0)", "where({0}, 0, {g})"]
+        name = self.builder.bind(scalar_rules.where, "where")
+        is_real = isinstance(type, types.Float)
+        return self.builder.compute(
+            type, name + "({0}, {1}, {2})", operands, partials=partials if is_real else None, hint=hint
+        )
 
     def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that has derivatives of its own.

@@ -1,7 +1,7 @@
 """The plan of what a derivative keeps for its way back.
 
 A number that the way back needs is kept in its variable, if its block runs once; computed again, if that is cheap and reads no array that
-the function writes; or recorded. Contents of arrays that the function writes are never read on the way back, so overwriting them is safe.
+the function writes later; or recorded. So overwriting arrays is safe.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_memory
 from fastgrad.differentiation.ir import (
     Block,
     Branch,
@@ -21,6 +21,7 @@ from fastgrad.differentiation.ir import (
     Load,
     NextIteration,
     Operand,
+    Return,
     Scalar,
 )
 
@@ -103,7 +104,35 @@ class Residuals:
             for statement in block.statements:
                 for target in targets_of(statement):
                     self._order[target] = len(self._order)
-        self._function = function
+        self._final_loads = self._find_final_loads(function)
+
+    def _find_final_loads(self, function: Function) -> set[Scalar]:
+        """Returns the scalars that are loaded from memory which keeps its contents from then on: the way back may read it again."""
+        flow = self._flow
+        families = memory_families(function)
+        returns = [block for block in flow.blocks if isinstance(block.end, Return)]
+        lasting = {
+            root
+            for root in function.roots
+            if root.kind in ("parameter", "global")
+            or (
+                root.kind in ("local", "reshaped")
+                and not root.is_growing
+                and not flow.is_in_loop(root.block)
+                and all(root.block in flow.dominators[block] for block in returns)
+            )
+        }
+        changed_after = flow.writes_after()
+        loads = set()
+        for block in flow.blocks:
+            changed = set(changed_after[block])
+            for statement in reversed(block.statements):
+                changed |= written_memory(statement)
+                if isinstance(statement, Load) and statement.root in lasting:
+                    memory = statement.root.memory
+                    if memory in lasting and not families[memory] & changed:
+                        loads.add(statement.target)
+        return loads
 
     def is_free(self, operand: Operand) -> bool:
         """True if the variable of ``operand`` has one value, which the way back finds in it."""
@@ -130,7 +159,7 @@ class Residuals:
             self.recorded |= {scalar for scalar in direct if not self._can_be_computed_again(scalar)}
             for scalar in direct:
                 if scalar not in self.recorded and self.recomputation_cost(scalar) > RECOMPUTATION_LIMIT:
-                    self.recorded.add(scalar)
+                    self.recorded |= self._outer_sources(scalar) or {scalar}
         readers = self._readers(needs)
         for scalar in sorted(readers, key=self._order.__getitem__):
             if scalar in self.recorded:
@@ -148,7 +177,7 @@ class Residuals:
     def _can_be_computed_again(self, scalar: Scalar) -> bool:
         definition = scalar.definition
         if isinstance(definition, Load):
-            return definition.root.kind in ("parameter", "global") and not definition.root.is_written
+            return scalar in self._final_loads
         if isinstance(definition, NextIteration):
             return scalar is definition.target and definition.counter.head in self._flow.counted
         return isinstance(definition, Compute)
@@ -169,11 +198,34 @@ class Residuals:
                 if isinstance(definition, Compute)
                 else _LOAD_COST
                 if isinstance(definition, Load)
-                else 1
+                else 0
             )
-            operands = definition.operands if definition is not None else []
+            operands = definition.reads if definition is not None else []
             visited[operand] = own + sum(self.recomputation_cost(part, visited) for part in operands)
         return visited[operand]
+
+    def _outer_sources(self, scalar: Scalar) -> set[Scalar]:
+        """Returns numbers of outer loops whose records, fewer than those of ``scalar``, make it cheap to compute again; none if there are none."""
+        sources: set[Scalar] = set()
+        pending: list[Operand] = [scalar]
+        while pending:
+            operand = pending.pop()
+            if not isinstance(operand, Scalar) or operand in sources:
+                continue
+            if self._depth(operand) < self._depth(scalar):
+                if self.recomputation_cost(operand) > RECOMPUTATION_LIMIT // 2:
+                    sources.add(operand)
+            elif self._can_be_computed_again(operand) and operand.definition is not None:
+                pending += operand.definition.reads
+            elif not self.is_free(operand) and operand not in self.recorded:
+                return set()
+        self.recorded |= sources
+        is_cheap = self.recomputation_cost(scalar) <= RECOMPUTATION_LIMIT
+        self.recorded -= sources
+        return sources if is_cheap else set()
+
+    def _depth(self, scalar: Scalar) -> int:
+        return sum(scalar.block in body for body in self._flow.loops.values())
 
     def _readers(self, needs: dict[Scalar, set[Reader]]) -> dict[Scalar, set[Reader]]:
         """Returns the ways back that read a number, directly or to compute another one."""
@@ -188,7 +240,7 @@ class Residuals:
                 continue
             readers[scalar].add(reader)
             if scalar not in self.recorded and scalar.definition is not None:
-                pending += [(part, reader) for part in scalar.definition.operands if isinstance(part, Scalar)]
+                pending += [(part, reader) for part in scalar.definition.reads if isinstance(part, Scalar)]
         return readers
 
     def way_back(self, block: Block) -> Way | None:
@@ -245,6 +297,28 @@ class Residuals:
     def pushes(self, block: Block) -> list[Scalar | Counter]:
         """Returns what a block records, in the order of the records."""
         return [*self.at_start.get(block, []), *self.at_end.get(block, [])]
+
+    def records_of_iteration(self, head: Block) -> tuple[int, int, int] | None:
+        """Returns the numbers and codes that each iteration of a counted loop records; None if their number is not known.
+
+        The third item is the first iteration whose records can be dropped unread: 1 if those of iteration 0 have values from before the loop.
+        """
+        flow = self._flow
+        body = flow.loops[head]
+        latches = [block for block in flow.predecessors[head] if block in body]
+        if flow.counted.get(head) not in self.whole_loops:
+            return None
+        way = self.way_back(head)
+        assert way is not None
+        values, codes = len(self.pushes(head)), int(len(way.second) > 1)
+        for block in body - {head}:
+            own_values, own_codes = len(self.pushes(block)), self.writes_code(block)
+            is_in_inner_loop = any(block in inner and len(inner) < len(body) for inner in flow.loops.values())
+            is_once = not is_in_inner_loop and all(block in flow.dominators[latch] for latch in latches)
+            if (own_values or own_codes) and not is_once:
+                return None
+            values, codes = values + own_values, codes + own_codes
+        return values, codes, int(any(self.at_start.get(block) for block in body - {head}))
 
     def _reserve(self) -> None:
         """Finds the innermost counted loops that are left only when their count is reached."""

@@ -75,7 +75,8 @@ class ReverseMode(Emitter):
         self._edge_from: Block | None = None
         self._indent = 3
         self._recomputed: dict[Scalar, str] = {}
-        self._started: set[Scalar] = set()
+        self._nonzero: set[Scalar] = set()
+        self._nonzero_at: dict[Block, set[Scalar]] = {block: set() for block in flow.blocks}
         self._users = self._blocks_of_users()
         self._increments: set[Statement] = set()
         self._through: dict[Statement, Scalar] = {}
@@ -95,6 +96,7 @@ class ReverseMode(Emitter):
             if scalar in self.activity and self._users.get(scalar, set()) <= {scalar.block}
         }
         self.residuals = Residuals(function, flow, self.known_on_way_back())
+        self._find_zeros()
         self.residuals.plan(self._needs)
 
     def _activity(self) -> Activity:
@@ -119,7 +121,7 @@ class ReverseMode(Emitter):
                 for value in phi.incoming.values():
                     use(value, None)
             for statement in block.statements:
-                for operand in statement.operands:
+                for operand in statement.reads:
                     use(operand, block)
             if isinstance(block.end, Return):
                 for value in block.end.values:
@@ -171,6 +173,16 @@ class ReverseMode(Emitter):
                 self._through[definition] = load.target
                 return
 
+    def _find_zeros(self) -> None:
+        """Finds the numbers whose cotangents may differ from 0 where the way back through each block begins.
+
+        The first addition to a cotangent that is 0 is an assignment: LLVM may not drop an addition to 0.0, which would change -0.0.
+        """
+        sizes: list[int] = []
+        while sizes != (sizes := [len(self._nonzero_at[block]) for block in self.flow.blocks]):
+            for block in reversed(self.flow.blocks):
+                self._needs(block)
+
     def _needs(self, block: Block) -> Needs:
         """Returns the scalars that the way back through a block reads directly, and those that its edges read."""
         self._collected = Needs(set(), set())
@@ -198,7 +210,9 @@ class ReverseMode(Emitter):
         if isinstance(definition, Compute):
             text = definition.text.format(*operands)
         elif isinstance(definition, Load):
-            text = self.element(definition.root, operands)
+            text = self.load(
+                definition, [f"unsigned({index})" for index in operands], list(map(self.use, definition.guards))
+            )
         else:
             assert isinstance(definition, NextIteration)
             text = definition.counter.name
@@ -210,16 +224,16 @@ class ReverseMode(Emitter):
         """Adds to the cotangent of a number."""
         if not isinstance(operand, Scalar) or operand not in self.activity:
             return
-        if operand in self._local and operand not in self._started:
-            self._started.add(operand)
-            self.write(f"d_{operand.name} = {text}", indent)
-        else:
-            self.write(f"d_{operand.name} += {text}", indent)
+        self.write(f"d_{operand.name} {'+=' if operand in self._nonzero else '='} {text}", indent)
+        self._nonzero.add(operand)
 
     def _take(self, scalar: Scalar) -> str | None:
-        """Returns the text of the cotangent of a number, which is 0 after that; None if nothing was added to it."""
+        """Returns the text of the cotangent of a number, which is 0 after that; None if it is certain to be 0."""
+        if scalar not in self._nonzero:
+            return None
+        self._nonzero.discard(scalar)
         if scalar in self._local:
-            return f"d_{scalar.name}" if scalar in self._started else None
+            return f"d_{scalar.name}"
         self.write(f"t_{scalar.name} = d_{scalar.name}")
         self.write(f"d_{scalar.name} = {zero(scalar.type)}")
         return f"t_{scalar.name}"
@@ -231,7 +245,8 @@ class ReverseMode(Emitter):
 
     def _element_of_cotangent(self, root: Root, sizes: list[str], indices: list[str]) -> str:
         if self.has_flat_cotangent(root):
-            return f"d_{root.memory.name}[{self.flat_index(['', *sizes], indices)}]"
+            index = self.flat_index(["", *sizes], indices)
+            return f"d_{root.memory.name}[{index if index.isdigit() else f'unsigned({index})'}]"
         return f"d_{root.name}[{', '.join(indices) or '()'}]"
 
     def has_flat_cotangent(self, root: Root) -> bool:
@@ -241,7 +256,9 @@ class ReverseMode(Emitter):
     # ---- the way back ---------------------------------------------------------------------------------------------------
 
     def _way_back(self, block: Block) -> None:
-        self._recomputed, self._started = {}, set()
+        self._recomputed, self._nonzero = {}, set(self._nonzero_at[block])
+        if block in self.flow.counted and not self._is_innermost(block):
+            self._skip_zeros(block, 3)
         self._pop_at_end(block)
         if isinstance(block.end, Return):
             self._seed(block.end)
@@ -251,11 +268,15 @@ class ReverseMode(Emitter):
         if way is not None and way.kind == "condition":
             assert way.condition is not None
             self.write(f"w = {self.use(way.condition)}")
-        phis = [phi for phi in block.phis if phi.target in self.activity]
+        phis = [
+            phi
+            for phi in block.phis
+            if phi.target in self.activity and (isinstance(phi.target, Root) or phi.target in self._nonzero)
+        ]
         for phi in phis:
-            self._take_phi(phi, phis)
+            self._take_phi(phi)
         if way is not None and way.kind == "counter":
-            self.write(f"w = {self.flow.counted[block].name} == 0")
+            self.write(f"w = {self.flow.counted[block].name} <= 0")  # LLVM sees that indices are not negative
         self._pop_at_start(block)
         if way is None:
             self.jump(2 * len(self.flow.blocks))
@@ -264,12 +285,16 @@ class ReverseMode(Emitter):
         def leave(before: Block, indent: int) -> None:
             # The numbers of this block are those of its last run now: nothing that was computed again above counts.
             self._recomputed, self._edge_from, self._indent = {}, before, indent
+            nonzero = set(self._nonzero)
             for phi in phis:
                 self._give_phi(phi, before, indent)
+            self._nonzero_at[before] |= self._nonzero
             counter = self.flow.counted.get(before)
             if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
                 self.write(f"{counter.name} = {self._final_number(counter)}", indent)
-            self._edge_from, self._indent = None, 3
+                if self._is_innermost(before):
+                    self._skip_zeros(before, indent)
+            self._edge_from, self._indent, self._nonzero = None, 3, nonzero
             self.jump(len(self.flow.blocks) + before.number, indent)
 
         def leave_to_one_of(choices: list[Block], indent: int) -> None:
@@ -291,6 +316,40 @@ class ReverseMode(Emitter):
             if way.kind == "counter":
                 self.write(f"{self.flow.counted[block].name} -= 1")
             leave_to_one_of(way.second, 3)
+
+    def _is_innermost(self, head: Block) -> bool:
+        body = self.flow.loops[head]
+        return not any(other in body and other is not head for other in self.flow.loops)
+
+    def _skip_zeros(self, head: Block, indent: int) -> None:
+        """Writes the jump to the start of a loop whose way back would only add zeros: all cotangents that it reads are 0.
+
+        An innermost loop is skipped as a whole, so that LLVM can vectorize it; others are left at any iteration.
+        """
+        body = self.flow.loops[head]
+        records = self.residuals.records_of_iteration(head)
+        if records is None or any(self._reads_arrays(block) for block in body):
+            return
+        values, codes, first = records
+        name = self.flow.counted[head].name
+        nonzero = sorted(scalar.name for scalar in self._nonzero if scalar.block in body)
+        tests = [f"({name} > {first})", *[f"(d_{scalar} == 0.0)" for scalar in nonzero]]
+        self.write(f"if {' & '.join(tests)}:", indent)
+        distance = f"({name} - 1)" if first else name
+        for stack, count in (("values", values), ("codes", codes)):
+            if count:
+                self.write(f"{stack}_top -= {distance}*{count}", indent + 1)
+        self.write(f"{name} = {first}", indent + 1)
+
+    def _reads_arrays(self, block: Block) -> bool:
+        """True if the way back through a block reads or clears cotangents of arrays."""
+        statements = any(
+            statement.root in self.activity
+            if isinstance(statement, (Allocate, Store))
+            else isinstance(statement, Call) and self.activity.is_active_call(statement)
+            for statement in block.statements
+        )
+        return statements or any(isinstance(phi.target, Root) and phi.target in self.activity for phi in block.phis)
 
     def _final_number(self, counter: Counter) -> str:
         """Returns the text of a counter's value after its loop."""
@@ -329,7 +388,11 @@ class ReverseMode(Emitter):
         elif isinstance(statement, Load) and statement.target in self.activity and statement not in self._increments:
             cotangent = self._take(statement.target)
             if cotangent is not None and statement.root in self.activity:
-                self.write(f"{self._cotangent_element(statement.root, statement.operands)} += {cotangent}")
+                line = f"{self._cotangent_element(statement.root, statement.operands)} += {cotangent}"
+                guards = " and ".join(f"{self.use(count)} > 0" for count in statement.guards)
+                if guards:
+                    self.write(f"if {guards}:")
+                self.write(line, 4 if guards else 3)
         elif isinstance(statement, Store) and statement.root in self.activity:
             element = self._cotangent_element(statement.root, statement.operands[1:])
             self._add(statement.operands[0], element)
@@ -551,9 +614,10 @@ class ReverseMode(Emitter):
 
     # ---- phis -----------------------------------------------------------------------------------------------------------
 
-    def _take_phi(self, phi: Phi, phis: list[Phi]) -> None:
+    def _take_phi(self, phi: Phi) -> None:
         target = phi.target
         if isinstance(target, Scalar):
+            self._nonzero.discard(target)
             self.write(f"t_{target.name} = d_{target.name}")
             self.write(f"d_{target.name} = {zero(target.type)}")
             return

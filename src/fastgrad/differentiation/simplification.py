@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
@@ -33,20 +34,37 @@ from fastgrad.differentiation.ir import (
     View,
     refuse,
 )
+from fastgrad.differentiation.redundancy import (
+    COST_OF_EFFECTS,
+    hoist_loads,
+    merge_equal_numbers,
+    recognize_counted_loops,
+    replace_induction_variables,
+)
 
-_COST_OF_EFFECTS = 10**6
 _RAISES = re.compile(r"checked_|common_size|list_position|size_of_some|number_of_optional|range_count")
 """The functions whose calls may raise: they are needed though nothing uses their results."""
 _COST_OF_COPIES = 10**5
 """A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""
 
 
-def simplify(function: Function) -> None:
-    """Simplifies a function in place."""
+def simplify(function: Function, is_reverse: bool = False) -> None:
+    """Simplifies a function in place.
+
+    Args:
+        function: the function.
+        is_reverse: whether a way back follows, which pays for moving loads out of loops.
+    """
     _drop_unreached(function)
     _replace_trivial_phis(function)
     _drop_unused(function)
     _merge_chains(function)
+    recognize_counted_loops(function)
+    replace_induction_variables(function, lambda replaced: _replace_scalars(function, replaced))
+    merge_equal_numbers(function, lambda replaced: _replace_scalars(function, replaced))
+    _drop_unused(function)
+    if is_reverse:
+        hoist_loads(function)
     _copy_at_exits(function)
     _spread_writes(function)
     _check_copies(function)
@@ -112,12 +130,7 @@ def _drop_unreached(function: Function) -> None:
 def _replace_trivial_phis(function: Function) -> None:
     """Replaces the phis of scalars that have one value on all ways."""
     replaced: dict[Scalar, Operand] = {}
-
-    def final(operand: Operand) -> Operand:
-        while isinstance(operand, Scalar) and operand in replaced:
-            operand = replaced[operand]
-        return operand
-
+    final = functools.partial(_final_operand, replaced)
     changed = True
     while changed:
         changed = False
@@ -133,8 +146,20 @@ def _replace_trivial_phis(function: Function) -> None:
                         only.is_natural = only.is_natural or phi.target.is_natural
                         block.phis.remove(phi)
                         changed = True
+    _replace_scalars(function, replaced)
+
+
+def _final_operand(replaced: dict[Scalar, Operand], operand: Operand) -> Operand:
+    while isinstance(operand, Scalar) and operand in replaced:
+        operand = replaced[operand]
+    return operand
+
+
+def _replace_scalars(function: Function, replaced: dict[Scalar, Operand]) -> None:
+    """Replaces the keys of ``replaced`` by their values, wherever they are used."""
     if not replaced:
         return
+    final = functools.partial(_final_operand, replaced)
     for block in function.blocks:
         for phi in block.phis:
             phi.incoming = {before: _final_value(value, final) for before, value in phi.incoming.items()}
@@ -230,6 +255,8 @@ def _replace_uses(block: Block, final: Callable[[Operand], Operand]) -> None:
     """Replaces the operands of a block's statements and of its end."""
     for statement in block.statements:
         statement.operands = [final(operand) for operand in statement.operands]
+        if isinstance(statement, Load):
+            statement.guards = [final(count) for count in statement.guards]
         if isinstance(statement, Call):
             statement.arguments = [_final_value(argument, final) for argument in statement.arguments]
         if isinstance(statement, BeginLoop):
@@ -274,7 +301,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
             else:
                 is_needed = True
             if is_needed:
-                for operand in statement.operands:
+                for operand in statement.reads:
                     use(operand)
                 if isinstance(statement, (Grow, Store)):
                     use(statement.root)
@@ -298,7 +325,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
             for value in definition.incoming.values():
                 use(value)
         elif definition is not None:
-            for operand in definition.operands:
+            for operand in definition.reads:
                 use(operand)
             if isinstance(definition, (Load, Size)):
                 use(definition.root)
@@ -316,7 +343,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
 def _has_effect(statement: Statement) -> bool:
     """True if a statement is needed even where its result is not: a random draw, a print, a test that may raise."""
     return isinstance(statement, Compute) and (
-        statement.cost >= _COST_OF_EFFECTS or _RAISES.search(statement.text) is not None
+        statement.cost >= COST_OF_EFFECTS or _RAISES.search(statement.text) is not None
     )
 
 

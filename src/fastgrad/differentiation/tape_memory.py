@@ -1,11 +1,14 @@
 """The memory in which a derivative records numbers on its way forward: two stacks of raw bytes.
 
-A finished call leaves its stacks for the next call of any derivative: fresh pages cost more than arithmetic. Stacks above
-``KEPT_BYTES`` are freed. The exchange is atomic, so two threads never get the same stack.
+A finished call leaves its stacks for the next call of any derivative: fresh pages cost more than arithmetic. The operating system may take
+back the pages of large stacks when it needs memory (``madvise``). Stacks above ``KEPT_BYTES`` are freed. The exchange is atomic, so two
+threads never get the same stack.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -15,8 +18,10 @@ from llvmlite import ir as llvm_ir
 from numba.core import types
 from numba.extending import intrinsic
 
-KEPT_BYTES = 1 << 26
+KEPT_BYTES = int(os.environ.get("FASTGRAD_TAPE_BYTES") or 1 << 30)
 """The size above which a stack is freed when a call ends."""
+OWN_BYTES = 1 << 26
+"""The size above which the operating system may take back the pages of a stack that no call uses."""
 MAX_CODES = 256
 """The number of ways that one code can tell."""
 _HEADER = 16
@@ -38,6 +43,10 @@ VALUES, CODES, ARRAYS = 0, 1, 2
 _malloc = types.ExternalFunction("malloc", types.intp(types.intp))
 _realloc = types.ExternalFunction("realloc", types.intp(types.intp, types.intp))
 _free = types.ExternalFunction("free", types.void(types.intp))
+_HAS_ADVICE = sys.platform in ("linux", "darwin")
+_FREE_WHEN_NEEDED = 8 if sys.platform == "linux" else 5  # MADV_FREE
+_PAGE = 1 << 16  # a multiple of all systems' pages
+_madvise = types.ExternalFunction("madvise", types.int32(types.intp, types.intp, types.int32))
 
 
 def _pointer(builder: Any, address: Any, offset: Any, width: int, type: Any) -> Any:
@@ -108,6 +117,16 @@ def pop_code(typing: Any, stack: Any, position: Any) -> Any:
 
 
 @intrinsic
+def unsigned(typing: Any, index: Any) -> Any:
+    """Returns an index that is not negative as one for which Numba omits the test whether it counts from the end."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.cast(builder, arguments[0], signature.args[0], types.uintp)
+
+    return types.uintp(types.unliteral(index)), generate
+
+
+@intrinsic
 def _exchange(typing: Any, stack: Any, address: Any) -> Any:
     """Puts an address into the slot of a stack and returns what was there."""
 
@@ -173,9 +192,13 @@ def grow(address, width, items):  # type: ignore[no-untyped-def]
 def release(stack, address, width):  # type: ignore[no-untyped-def]
     """Leaves a stack for the next call, or frees it if it is large."""
     address -= _HEADER
-    if width * _capacity_at(address) > KEPT_BYTES:
+    size = width * _capacity_at(address)
+    if size > KEPT_BYTES:
         _free(address)
         return
+    if _HAS_ADVICE and size > OWN_BYTES:
+        first = (address + _HEADER + _PAGE - 1) // _PAGE * _PAGE
+        _madvise(first, (address + size - first) // _PAGE * _PAGE, _FREE_WHEN_NEEDED)
     other = _exchange(stack, address)
     if other != 0:
         _free(other)
@@ -224,6 +247,7 @@ COMPILED: dict[str, Any] = {
     "push_array": push_array,
     "pop_array": pop_array,
     "contiguous": contiguous,
+    "unsigned": unsigned,
     "acquire": acquire,
     "capacity": capacity,
     "grow": grow,
@@ -258,6 +282,7 @@ INTERPRETED: dict[str, Any] = {
     "push_array": _python_push_array,
     "pop_array": _python_pop_array,
     "contiguous": np.array,
+    "unsigned": int,
     "acquire": lambda stack, width: {},
     "capacity": lambda stack: 1 << 62,
     "grow": lambda stack, width, items: stack,
