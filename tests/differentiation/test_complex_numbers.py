@@ -39,7 +39,7 @@ def test_values_are_numbas_and_derivatives_satisfy_cauchy_and_riemann(function):
     compiled = njit(function)
     forward = fg.jvp(compiled)
     for z in POINTS:
-        if z == 0 or z.real in (0.0, 2.0) and z.imag == 0.0:
+        if z == 0 or (z.real in (0.0, 2.0) and z.imag == 0.0):
             continue
         value, tangent = forward(z, 1.0 + 0j)
         _, turned = forward(z, 1j)

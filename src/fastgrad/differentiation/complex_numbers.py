@@ -19,7 +19,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import make_array, populate_array
 
-from fastgrad.differentiation import scalar_rules
+from fastgrad.differentiation import linear_algebra, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.ir import Constant, Operand, Scalar, View, is_constant, refuse
 from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTION_COST
@@ -84,7 +84,7 @@ def _real_parts(array):  # type: ignore[no-untyped-def]
     if isinstance(array, types.Array) and isinstance(array.dtype, types.Complex):
         layout = "C" if array.layout == "C" else "A"
         other_array = _as_other_array(types.Array(array.dtype.underlying_float, array.ndim + 1, layout))
-        return lambda array: other_array(array)
+        return lambda array: other_array(array)  # noqa: PLW0108  # Numba compiles no intrinsic by itself
     return None
 
 
@@ -93,7 +93,7 @@ def _complex_of_parts(array):  # type: ignore[no-untyped-def]
     if isinstance(array, types.Array) and isinstance(array.dtype, types.Float):
         dtype = types.complex64 if array.dtype == types.float32 else types.complex128
         other_array = _as_other_array(types.Array(dtype, array.ndim - 1, "C" if array.layout == "C" else "A"))
-        return lambda array: other_array(array)
+        return lambda array: other_array(array)  # noqa: PLW0108  # Numba compiles no intrinsic by itself
     return None
 
 
@@ -458,7 +458,7 @@ _GENERAL: frozenset[Any] = frozenset(
         *(np.hstack, np.vstack, np.dstack, np.column_stack, np.append, np.flip, np.flipud, np.fliplr, np.rot90),
         *(np.atleast_1d, np.atleast_2d, np.atleast_3d, np.expand_dims, np.swapaxes, np.moveaxis, np.broadcast_to),
         *(np.roll, np.repeat, np.tril, np.triu, np.diag, np.diagflat, np.take, np.fill_diagonal, np.count_nonzero),
-        *(np.linalg.norm, np.linalg.solve, np.linalg.inv, np.linalg.det, np.concat, np.eye),
+        *(np.linalg.norm, np.concat, np.eye),
     ]
 )
 """The functions of arrays whose rules hold for complex numbers, too."""
@@ -493,6 +493,8 @@ def call(
         return lowering.call(np.dot, [conjugate, second], {}, type, hint)
     if function in FUNCTIONS and not keywords:
         return lowering.apply(function, arguments, type, hint)
+    if function in linear_algebra.OF_COMPLEX_NUMBERS and not keywords:
+        return lowering.call_compiled(linear_algebra.OF_COMPLEX_NUMBERS[function], arguments, {})
     has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)
     if has_rule and function not in _GENERAL:
         raise _refused(lowering, function)

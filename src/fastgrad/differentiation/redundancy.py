@@ -236,7 +236,7 @@ def merge_equal_numbers(function: Function, replace: Replace) -> None:
         def key_of(operand: Operand) -> object:
             while isinstance(operand, Scalar) and operand in replaced:
                 operand = replaced[operand]
-            return (operand.value, operand.type) if isinstance(operand, Constant) else operand
+            return (repr(operand.value), operand.type) if isinstance(operand, Constant) else operand  # 0.0 is not -0.0
 
         for statement in block.statements:
             operands = tuple(map(key_of, statement.operands))
