@@ -268,6 +268,11 @@ def product(x, y, n):
     return x * y * n
 
 
+def _writes_as_well(g, z, x, y, n):
+    x *= g
+    return x, None, None
+
+
 WRONG = {
     "no function": (3.0, lambda g: g, TypeError, "expected a function of numba.njit"),
     "parameters": (product, lambda g: g, ValueError, "has 1 parameters"),
@@ -287,6 +292,13 @@ WRONG = {
         fg.errors.DifferentiationError,
         "int64, 1d, C.* for the cotangent of argument 0",
     ),
+    "the number of results": (
+        product,
+        lambda g, h, z, w, x, y, n: (x, None, None),
+        fg.errors.DifferentiationError,
+        "7 parameters; product has 1 results: 5 are needed",
+    ),
+    "writes as well": (product, _writes_as_well, fg.errors.DifferentiationError, "writes results or arguments"),
     "a shape": (product, lambda g, z, x, y, n: (x[1:], None, None), ValueError, "argument 0 has another shape"),
 }
 

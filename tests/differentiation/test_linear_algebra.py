@@ -121,15 +121,15 @@ def test_the_gradient_of_the_determinant_of_a_singular_matrix_is_that_of_its_cof
     np.testing.assert_array_equal(gradient, np.zeros((3, 3)))
 
 
-def test_errors_of_shapes_and_of_singular_matrices_are_numbas():
+def test_errors_of_shapes_and_of_singular_matrices_are_those_of_the_function():
     wrong = [
-        (lambda a, v: np.linalg.solve(a, v), (np.zeros((3, 3)), V), "singular"),
-        (lambda a, v: np.linalg.solve(a, v), (A, np.ones(4)), "[Ii]ncompatible"),
+        (lambda a, v: np.linalg.solve(a, v), (np.zeros((3, 3)), V), "[Ss]ingular"),
+        (lambda a, v: np.linalg.solve(a, v), (A, np.ones(4)), "mismatch"),
         (lambda a: np.linalg.inv(a), (WIDE,), "square"),
         (lambda a: np.linalg.cholesky(a), (-A,), "positive definite"),
     ]
     for function, arguments, message in wrong:
-        with pytest.raises(np.linalg.LinAlgError, match=message):
+        with pytest.raises(ValueError, match=message):  # which LinAlgError is
             value_and_gradients(function, arguments, np.ones(1))
 
 

@@ -47,7 +47,7 @@ def python_function(function: Any) -> types.FunctionType:
     """
     if is_user_operation(function):
         return function.python_function
-    if hasattr(function, "own_adjoint"):
+    if has_own_adjoint(function):
         raise TypeError(f"got {function!r}, which has an adjoint of its own: give a function that calls it.")
     for name in ("", "_dispatcher", "gufunc_builder"):  # of njit, vectorize, guvectorize
         candidate = getattr(function, name, None) if name else function
@@ -60,6 +60,11 @@ def python_function(function: Any) -> types.FunctionType:
 def is_user_operation(value: Any) -> bool:
     """True for what ``elementwise`` and ``kernel`` make."""
     return getattr(type(value), "compiles_function", False)
+
+
+def has_own_adjoint(value: Any) -> bool:
+    """True for a function that got its adjoint by ``fg.adjoint``."""
+    return "own_adjoint" in getattr(value, "__dict__", ())
 
 
 def is_user_function(value: Any) -> TypeGuard[types.FunctionType]:
@@ -210,7 +215,7 @@ class Snapshot:
             self.changing.append(label)
         elif is_user_operation(value):
             return self._frozen_operation(value, label)
-        elif hasattr(value, "own_adjoint"):
+        elif has_own_adjoint(value):
             return value.own_adjoint.function
         elif is_user_function(value):
             return self._copy(value)

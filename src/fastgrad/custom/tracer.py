@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.custom.formula import BOOL, FLOAT64, Branch, Formula, Term, TermPool, TermTree, leaves_of, promoted_dtype
-from fastgrad.custom.functions import is_user_function, outside_values
+from fastgrad.custom.functions import has_own_adjoint, is_user_function, outside_values
 from fastgrad.custom.symbols import (
     NotFollowedError,
     Symbol,
@@ -151,7 +151,7 @@ def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
     if isinstance(value, type) and issubclass(value, np.generic):
         dtype = np.dtype(value)
         return _extended_to_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.DTYPE_OF_NUMPY else value
-    if hasattr(value, "own_adjoint"):  # the derivative of a formula would be another
+    if has_own_adjoint(value):  # the derivative of a formula would be another
         return _refuse_own_adjoint
     if is_user_function(value):
         return _with_stand_ins(value, known_copies)

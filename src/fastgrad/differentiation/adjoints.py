@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -26,6 +26,7 @@ from fastgrad.differentiation.call_rules import (
 )
 from fastgrad.differentiation.compilation import wrapped_function
 from fastgrad.differentiation.emission import zero as zero_of
+from fastgrad.differentiation.front_end import typed_function
 from fastgrad.differentiation.ir import CallRule, Constant, literal
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.transforms import pullback
@@ -133,6 +134,22 @@ class _OwnAdjoint(FunctionRule):
                 f"{place}: {name_of(function)} writes its arguments, or needs arrays that may be written, but has an adjoint of its own: copy what "
                 "it writes."
             )
+
+    def check_adjoint(self, adjoint: Any, cotangents: Sequence[types.Type], known: Sequence[types.Type]) -> None:
+        """Raises if the adjoint does not take a parameter for each cotangent, result and argument, or writes results or arguments."""
+        count, parameters = len(cotangents) + len(known), len(inspect.signature(adjoint.py_func).parameters)
+        if parameters != count:
+            raise DifferentiationError(
+                f"{place_of(adjoint)}: {name_of(adjoint)} has {parameters} parameters; {name_of(self.function)} has {len(cotangents)} results: "
+                f"{count} are needed, the cotangent of each result, each result and each argument."
+            )
+        try:
+            typed_function(adjoint.py_func, (*cotangents, *map(_read_only, known)))
+        except (NumbaError, AttributeError):
+            typed_function(adjoint.py_func, (*cotangents, *known))  # raises if read-only arrays are not the reason
+            raise DifferentiationError(
+                f"{place_of(adjoint)}: {name_of(adjoint)} writes results or arguments of {name_of(self.function)}, which others read: copy them."
+            ) from None
 
     def derived_tangent(self, rule: TypedRule) -> Any:
         """Returns the tangent that comes of the adjoint, which is linear in the cotangents g.

@@ -21,7 +21,8 @@ from numba.core.ccallback import CFunc
 from numba.core.registry import cpu_target
 
 from fastgrad.differentiation.compilation import Types, generated_function
-from fastgrad.differentiation.ir import CallRule, Constant, literal
+from fastgrad.differentiation.emission import zero
+from fastgrad.differentiation.ir import CallRule
 from fastgrad.differentiation.tape_memory import contiguous
 from fastgrad.errors import DifferentiationError
 
@@ -181,6 +182,9 @@ class FunctionRule:
     def check(self, argument_types: Types) -> None:
         """Raises if the function can't have this rule for arguments of these types."""
 
+    def check_adjoint(self, adjoint: Any, cotangents: Sequence[types.Type], known: Sequence[types.Type]) -> None:
+        """Raises if the adjoint can't take the cotangents and the results and arguments."""
+
     def derived_tangent(self, rule: TypedRule) -> Any:
         """Returns the tangent that comes of the adjoint; None if there is none."""
 
@@ -236,6 +240,7 @@ class TypedRule(CallRule):
         g, g_types = self.results.structured("g", scope, real_only=True)
         y, y_types = self.results.structured("y", scope, real_only=False)
         x, x_types = self.arguments.structured("x", scope, real_only=False)
+        self.owner.check_adjoint(adjoint, g_types, [*y_types, *x_types])
         returned = result_type_of(adjoint, [*g_types, *y_types, *x_types])
         checked, checks = self._checked(adjoint, returned, self.arguments, "x", "cotangent", "argument")
         lines = [
@@ -289,7 +294,7 @@ class TypedRule(CallRule):
             name = next(names)
             is_array = isinstance(wanted, types.Array)
             if isinstance(given, types.NoneType) or not is_real(wanted):
-                texts.append(f"np.zeros_like({name})" if is_array else literal(Constant(0, wanted)))
+                texts.append(f"np.zeros_like({name})" if is_array else zero(wanted))
             elif is_array and isinstance(given, types.Array) and given.ndim == wanted.ndim and is_real(given):
                 message = f"{name_of(function)}: the {what} of {of_what} {number} has another shape than the {of_what}"
                 checks.extend([f"if {text}.shape != {name}.shape:", f"    raise ValueError({message!r})"])
