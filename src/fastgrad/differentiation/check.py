@@ -54,7 +54,9 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     results = result_leaves(compiled(*map(_copy, values)))
     random = np.random.default_rng(0)
     weights = [
-        1.0 if len(results) == 1 and isinstance(y, (float, np.floating)) else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
+        1.0
+        if len(results) == 1 and isinstance(y, (float, np.floating))
+        else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
         for y in results
     ]
 
@@ -71,9 +73,8 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     forward = forward_dispatcher(f, positions)
     for place, position in enumerate(positions):
         value = values[position]
-        axes = (1.0, 1j) if np.iscomplexobj(value) else (1.0,)
-        for *index, axis in itertools.product(*map(range, np.shape(value)), axes):
-            index = tuple(index)
+        axes: tuple[complex, ...] = (1.0, 1j) if np.iscomplexobj(value) else (1.0,)
+        for index, axis in itertools.product(np.ndindex(np.shape(value)), axes):
 
             def shifted(
                 step: float, position: int = position, index: tuple[int, ...] = index, axis: complex = axis

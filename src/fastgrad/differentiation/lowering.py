@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
 
-from fastgrad.differentiation import complex_numbers, containers, loop_sources, python_functions, scalar_rules
+from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.expressions import Expressions, quoted
@@ -684,11 +684,6 @@ class Lowering(Expressions):
             return self.call_compiled(function, arguments, keywords)
         if function not in (len, zip, enumerate, isinstance, bool):
             arguments = containers.as_arrays(self, arguments)
-        has_complex_result = isinstance(getattr(type, "dtype", type), types.Complex)
-        if has_complex_result or any(map(is_complex, [*arguments, *keywords.values()])):
-            result = complex_numbers.call(self, function, arguments, keywords, type, hint)
-            if result is not NotImplemented:
-                return result
         result = python_functions.call(self, function, arguments, keywords, type)
         if result is not NotImplemented:
             return result

@@ -122,8 +122,7 @@ class ReverseMode(Emitter):
                     loads[statement.target] = statement
                 elif isinstance(statement, Store):
                     self._note_increment(statement, loads, uses, block)
-                    memory = statement.root.memory
-                    loads = {target: load for target, load in loads.items() if load.root.memory is not memory}
+                    loads = {target: load for target, load in loads.items() if not _may_write(statement, load)}
 
     def _note_increment(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:
         value = store.operands[0]
@@ -655,7 +654,9 @@ class ReverseMode(Emitter):
                 for other in parameters:
                     is_same_record = root.name.startswith("field_") and other.position == root.position
                     if other is not root and not is_same_record:
-                        lines.append(f"check_apart({root.name}, {other.name}, '{self._user_name(root)}', '{self._user_name(other)}')")
+                        lines.append(
+                            f"check_apart({root.name}, {other.name}, '{self._user_name(root)}', '{self._user_name(other)}')"
+                        )
         residuals = self.residuals
         kept = sorted(residuals.kept | residuals.recorded, key=lambda scalar: scalar.name)
         lines += [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
@@ -722,3 +723,11 @@ class ReverseMode(Emitter):
         if isinstance(value, Scalar) and value.is_real:
             return f"d_{value.name}" if value in self.activity else zero(value.type)
         return "None"
+
+
+def _may_write(store: Store, load: Load) -> bool:
+    """True if a store may write the element that was loaded. The real and the imaginary part of a number are different elements."""
+    if store.root is not load.root:
+        return store.root.memory is load.root.memory
+    pairs = zip(store.operands[1:], load.operands, strict=True)
+    return not any(isinstance(x, Constant) and isinstance(y, Constant) and x.value != y.value for x, y in pairs)

@@ -212,7 +212,9 @@ def inner_products(z, w):
 @program((M, Z[:3], A))
 def matrix_products(m, z, a):
     v = m @ z
-    return (np.conj(v) * v).real.sum() + (m @ m).sum().imag + np.outer(z, v)[0, 1].real + (a.astype(m.dtype) @ v)[1].imag
+    return (
+        (np.conj(v) * v).real.sum() + (m @ m).sum().imag + np.outer(z, v)[0, 1].real + (a.astype(m.dtype) @ v)[1].imag
+    )
 
 
 @program((Z, M))
@@ -384,7 +386,7 @@ def iterations_over_arrays(z):
     total = 0j
     for i, value in enumerate(z):
         total += value * (i + 1j)
-    for a, b in zip(z, z[1:]):  # noqa: B905, RUF007  # Numba's zip has no strict
+    for a, b in zip(z, z[1:]):  # noqa: RUF007  # Numba's zip has no strict
         total += a * b
     return total.real + total.imag
 
