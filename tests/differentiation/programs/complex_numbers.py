@@ -287,6 +287,25 @@ def slices(z):
     return z.real.sum() + (z[1:] * z[:-1]).sum().imag
 
 
+@program((Z, W, np.array([2, 0, 2])))
+def selected_by_indices_and_masks(z, w, places):
+    v = z[places] * w[:3]
+    z[w.real > 0] = 1j * v[:2]
+    w[places[:2]] = v[0]
+    z.imag[z.real > 0.2] *= 2.0
+    return (z[z.imag > -10.0] * w).sum().real + np.take(w, places)[1].imag
+
+
+@program((Z, W))
+def parts_that_swap(z, w):
+    for i in range(4):
+        z[i] = complex(z[i].imag, z[i].real) + w[i]
+        w[i] = z[i] + w[i] * 1j
+        z[i] += w[i]
+        z[i] = z[i] + complex(w[i].imag, z[i - 1].real)
+    return (z * w).sum().imag + z.real.sum()
+
+
 @program(M)
 def views_of_matrices(m):
     row = m[1]
