@@ -39,7 +39,7 @@ def test_values_are_numbas_and_derivatives_satisfy_cauchy_and_riemann(function):
     compiled = njit(function)
     forward = fg.jvp(compiled)
     for z in POINTS:
-        if z == 0 or (z.real in (0.0, 2.0) and z.imag == 0.0):
+        if z.imag == 0.0 and z.real in (0.0, 2.0):
             continue
         value, tangent = forward(z, 1.0 + 0j)
         _, turned = forward(z, 1j)
@@ -224,7 +224,7 @@ def test_jacobian_of_a_complex_result():
     [
         (lambda z: z * z, (1j,), "returns complex128; the gradient of one float is defined"),
         (lambda z: np.sort(z)[0].real, (Z,), "numpy.sort of complex numbers"),
-        (lambda z: np.var(z), (Z,), "numpy.var of complex numbers"),
+        (lambda z: np.var(z) + 1.0, (Z,), "numpy.var of complex numbers"),
         (lambda z: np.maximum(z, 1j).sum().real, (Z,), "maximum.* of complex numbers"),
         (lambda z: np.sign(z[0]).real, (Z,), "sign.* of complex numbers"),
     ],

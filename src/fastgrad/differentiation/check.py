@@ -68,9 +68,8 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     forward = forward_dispatcher(f, positions)
     for place, position in enumerate(positions):
         value = values[position]
-        axes = (1.0, 1j) if np.iscomplexobj(value) else (1.0,)
-        for *index, axis in itertools.product(*map(range, np.shape(value)), axes):
-            index = tuple(index)
+        axes: tuple[complex, ...] = (1.0, 1j) if np.iscomplexobj(value) else (1.0,)
+        for index, axis in itertools.product(np.ndindex(np.shape(value)), axes):
 
             def shifted(
                 step: float, position: int = position, index: tuple[int, ...] = index, axis: complex = axis

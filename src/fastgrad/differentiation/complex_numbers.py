@@ -79,12 +79,19 @@ def _as_other_array(target_type: types.Array) -> Any:
     return other_array
 
 
+def _caller(function: Any) -> Callable[[Any], Any]:
+    def implementation(array):  # type: ignore[no-untyped-def]
+        return function(array)
+
+    return implementation
+
+
 @overload(real_parts)
 def _real_parts(array):  # type: ignore[no-untyped-def]
     if isinstance(array, types.Array) and isinstance(array.dtype, types.Complex):
         layout = "C" if array.layout == "C" else "A"
         other_array = _as_other_array(types.Array(array.dtype.underlying_float, array.ndim + 1, layout))
-        return lambda array: other_array(array)  # noqa: PLW0108  # Numba compiles no intrinsic by itself
+        return _caller(other_array)
     return None
 
 
@@ -93,7 +100,7 @@ def _complex_of_parts(array):  # type: ignore[no-untyped-def]
     if isinstance(array, types.Array) and isinstance(array.dtype, types.Float):
         dtype = types.complex64 if array.dtype == types.float32 else types.complex128
         other_array = _as_other_array(types.Array(dtype, array.ndim - 1, "C" if array.layout == "C" else "A"))
-        return lambda array: other_array(array)  # noqa: PLW0108  # Numba compiles no intrinsic by itself
+        return _caller(other_array)
     return None
 
 
@@ -196,7 +203,7 @@ def _with_functions(lowering: Any, template: str, texts: dict[str, str]) -> str:
         name = match[1]
         if name in texts:
             return texts[name]
-        return lowering.builder.bind(_SCOPE[name], name) if name in _SCOPE else match[0]  # type: ignore[no-any-return]
+        return lowering.builder.bind(_SCOPE[name], name) if name in _SCOPE else match[0]
 
     return re.sub(r"\{(\w+)\}", text, template)
 
@@ -322,8 +329,8 @@ def _product(lowering: Any, operands: list[Any], type: types.Type) -> Any:
         if is_constant(x, 0.0) or is_constant(
             y, 0.0
         ):  # Numba multiplies, which gives the sign of 0; the derivative is 0
-            return lowering.builder.compute(float_type, "({0} * {1})", [x, y])  # type: ignore[no-any-return]
-        return lowering.apply(operator.mul, [x, y], float_type)  # type: ignore[no-any-return]
+            return lowering.builder.compute(float_type, "({0} * {1})", [x, y])
+        return lowering.apply(operator.mul, [x, y], float_type)
 
     real = lowering.apply(operator.sub, [times(a, c), times(b, d)], float_type)
     return Complex(real, lowering.apply(operator.add, [times(a, d), times(b, c)], float_type))
@@ -350,9 +357,9 @@ FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _of_slopes("({z} ** {b})", *_POWER_SL
 FUNCTIONS[np.power] = _of_slopes(np.power, *_POWER_SLOPES)
 for _name, _slope in _SLOPES.items():
     for _module, _prefix in ((cmath, ""), (np, "arc" if _name.startswith("a") else "")):
-        _function = getattr(_module, _prefix + _name.removeprefix("a") if _prefix else _name, None)
-        if _function is not None:
-            FUNCTIONS[_function] = _of_slopes(_function, _slope)
+        _value = getattr(_module, _prefix + _name.removeprefix("a") if _prefix else _name, None)
+        if _value is not None:
+            FUNCTIONS[_value] = _of_slopes(_value, _slope)
 
 
 _LOGARITHM = FUNCTIONS[cmath.log]
@@ -375,9 +382,11 @@ def _modulus(lowering: Any, operands: list[Any], type: types.Type) -> Any:
     """Lowers the absolute value, whose derivative at 0 is 0."""
     (value,) = operands
     cast = "" if type == types.float64 else f"_{type}"
-    partials = [f"{cast}({{g}} * ({{{place}}} / {{r}}) if {{r}} != 0.0 else 0.0)" for place in range(2)]
     numbers = [value.real, value.imag]
-    partials = [text if isinstance(number, Scalar) else None for text, number in zip(partials, numbers, strict=True)]
+    partials = [
+        f"{cast}({{g}} * ({{{place}}} / {{r}}) if {{r}} != 0.0 else 0.0)" if isinstance(number, Scalar) else None
+        for place, number in enumerate(numbers)
+    ]
     name = lowering.builder.bind(math.hypot, "hypot")
     return lowering.builder.compute(type, f"{name}({{0}}, {{1}})", numbers, FUNCTION_COST, partials)
 
@@ -470,29 +479,29 @@ _GENERAL_METHODS = frozenset(
 )
 
 
-def call(
-    lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str
-) -> Any:
+def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
     """Lowers the call of a function with complex arguments or a complex result; ``NotImplemented`` if the rule for real numbers holds.
 
     Raises:
         DifferentiationError: the function's rule holds for real numbers only.
     """
+    has_complex_result = isinstance(getattr(type, "dtype", type), types.Complex)
+    if not has_complex_result and not any(map(is_complex, [*arguments, *keywords.values()])):
+        return NotImplemented
     if isinstance(function, np.ufunc) and len(arguments) > function.nin:
         return NotImplemented
-    is_array = bool(arguments) and isinstance(arguments[0], View)
     if function in (real_parts, complex_of_parts):
         return arguments[0].real() if function is real_parts else arguments[0].complex()
-    if function in (np.real, np.imag) and is_array:
+    if function in (np.real, np.imag) and isinstance(arguments[0], View):
         return view_rules.part(lowering.builder, arguments[0], (np.real, np.imag).index(function))
     if function is np.vdot and not keywords:
         first, second = arguments
         conjugate = (
             lowering.apply(np.conjugate, [first], lowering._types_of([first])[0]) if is_complex(first) else first
         )
-        return lowering.call(np.dot, [conjugate, second], {}, type, hint)
+        return lowering.call(np.dot, [conjugate, second], {}, type, "dot")
     if function in FUNCTIONS and not keywords:
-        return lowering.apply(function, arguments, type, hint)
+        return lowering.apply(function, arguments, type)
     if function in linear_algebra.OF_COMPLEX_NUMBERS and not keywords:
         return lowering.call_compiled(linear_algebra.OF_COMPLEX_NUMBERS[function], arguments, {})
     has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)

@@ -195,8 +195,8 @@ class Expressions:
             name = self.builder.bind(number_of_optional, "number_of_optional")
             operands: list[Operand] = [value.is_set, value.number]
             return self.builder.compute(value.number.type, name + "({0}, {1})", operands, partials=partials)
-        if isinstance(value, View) and not value.axes:
-            return view_rules.load_element(self.builder, value, [])
+        if isinstance(value, View) and not value.axes and value.parts is None:
+            return view_rules.load_real(self.builder, value, [])
         raise refuse(f"a number is needed here, this is {describe(value)}", self.builder.location)
 
     def number(self, value: Any) -> Operand | Complex:

@@ -18,7 +18,7 @@ import numpy as np
 from numba.core import dispatcher, ir, ir_utils, types
 from numba.core.compiler_lock import global_compiler_lock
 
-from fastgrad.differentiation import complex_numbers, containers, loop_sources, python_functions, scalar_rules
+from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.call_rules import own_rule_of
@@ -740,11 +740,6 @@ class Lowering(Expressions):
             return self._call_dispatcher(function, arguments, keywords, type, hint)
         if function not in (len, zip, enumerate, isinstance, bool):
             arguments = containers.as_arrays(self, arguments)
-        has_complex_result = isinstance(getattr(type, "dtype", type), types.Complex)
-        if has_complex_result or any(map(is_complex, [*arguments, *keywords.values()])):
-            result = complex_numbers.call(self, function, arguments, keywords, type, hint)
-            if result is not NotImplemented:
-                return result
         result = python_functions.call(self, function, arguments, keywords, type)
         if result is not NotImplemented:
             return result

@@ -10,7 +10,7 @@ import numba
 from numba.core import types
 from numba.cpython.builtins import ol_isinstance
 
-from fastgrad.differentiation import containers, scalar_rules
+from fastgrad.differentiation import complex_numbers, containers, scalar_rules
 from fastgrad.differentiation.ir import Constant, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.values import Fields, Items, NumberList, Range, Static, describe, type_of
 
@@ -42,6 +42,9 @@ def call(  # noqa: C901  # one line for each function
         return Items([named[field] for field in type.fields], type)
     if getattr(function, "__module__", "") == "numba.core.unsafe.eh":
         raise refuse("try and except can't be differentiated", builder.location)
+    result = complex_numbers.call(lowering, function, arguments, keywords, type)
+    if result is not NotImplemented:
+        return result
     if isinstance(type, types.Array) and isinstance(type.dtype, types.Record) and function in containers.ALLOCATIONS:
         shape = arguments[0] if arguments else keywords["shape"]
         return containers.allocate_records(lowering, type, shape, containers.ALLOCATIONS[function])

@@ -147,8 +147,8 @@ class ReverseMode(Emitter):
                     loads[statement.target] = statement
                 elif isinstance(statement, Store):
                     self._note_increment(statement, loads, uses, block)
-                written = written_by(statement)
-                if written:
+                    loads = {target: load for target, load in loads.items() if not _may_write(statement, load)}
+                elif written := written_by(statement):
                     loads = {target: load for target, load in loads.items() if load.root.memory not in written}
 
     def _note_increment(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:
@@ -956,3 +956,11 @@ class ReverseMode(Emitter):
         if isinstance(value, Scalar) and value.is_real:
             return f"d_{value.name}" if value in self.activity else zero(value.type)
         return "None"
+
+
+def _may_write(store: Store, load: Load) -> bool:
+    """True if a store may write the element that was loaded. The real and the imaginary part of a number are different elements."""
+    if store.root is not load.root:
+        return store.root.memory is load.root.memory
+    pairs = zip(store.operands[1:], load.operands, strict=True)
+    return not any(isinstance(x, Constant) and isinstance(y, Constant) and x.value != y.value for x, y in pairs)

@@ -173,12 +173,17 @@ def part(builder: Builder, view: View, number: int) -> View:
     return View(view.root, starts, view.axes, layout="A")
 
 
-def load_element(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar | Complex:
-    """Appends the read of an element of a view."""
-    if view.parts is not None:
-        return Complex(*[load_element(builder, part(builder, view, number), indices, hint) for number in range(2)])
+def load_real(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar:
+    """Appends the read of an element of a view of real numbers."""
     indices = [normalized(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
     return builder.load(view.root, root_indices(builder, view, indices), hint)
+
+
+def load_element(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar | Complex:
+    """Appends the read of an element of a view."""
+    if view.parts is None:
+        return load_real(builder, view, indices, hint)
+    return Complex(*[load_real(builder, part(builder, view, number), indices, hint) for number in range(2)])
 
 
 def store_element(builder: Builder, view: View, indices: list[Operand], value: Operand | Complex) -> None:
@@ -274,6 +279,7 @@ __all__ = [
     "Root",
     "Slice",
     "load_element",
+    "load_real",
     "normalized",
     "product",
     "reshaped",

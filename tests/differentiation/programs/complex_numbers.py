@@ -212,7 +212,9 @@ def inner_products(z, w):
 @program((M, Z[:3], A))
 def matrix_products(m, z, a):
     v = m @ z
-    return (np.conj(v) * v).real.sum() + (m @ m).sum().imag + np.outer(z, v)[0, 1].real + (a.astype(m.dtype) @ v)[1].imag
+    return (
+        (np.conj(v) * v).real.sum() + (m @ m).sum().imag + np.outer(z, v)[0, 1].real + (a.astype(m.dtype) @ v)[1].imag
+    )
 
 
 @program((Z, M))
@@ -283,6 +285,25 @@ def slices(z):
     v = z[::-1]
     v[0] = v[1] * v[2]
     return z.real.sum() + (z[1:] * z[:-1]).sum().imag
+
+
+@program((Z, W, np.array([2, 0, 2])))
+def selected_by_indices_and_masks(z, w, places):
+    v = z[places] * w[:3]
+    z[w.real > 0] = 1j * v[:2]
+    w[places[:2]] = v[0]
+    z.imag[z.real > 0.2] *= 2.0
+    return (z[z.imag > -10.0] * w).sum().real + np.take(w, places)[1].imag
+
+
+@program((Z, W))
+def parts_that_swap(z, w):
+    for i in range(4):
+        z[i] = complex(z[i].imag, z[i].real) + w[i]
+        w[i] = z[i] + w[i] * 1j
+        z[i] += w[i]
+        z[i] = z[i] + complex(w[i].imag, z[i - 1].real)
+    return (z * w).sum().imag + z.real.sum()
 
 
 @program(M)
