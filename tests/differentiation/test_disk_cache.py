@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad.differentiation.disk_cache import content_of
 from fastgrad.kernels.codegen import cache
 
 MODEL = """
@@ -228,6 +229,7 @@ def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
 # ---- in one process -------------------------------------------------------------------------------------------------
 
 RATE = 2.0
+TABLE = np.zeros(0)
 Point = collections.namedtuple("Point", ["x"])  # noqa: PYI024  # Numba needs one without annotations
 
 
@@ -271,6 +273,29 @@ def test_a_new_derivative_has_the_present_values(monkeypatch):
     assert fg.grad(scaled)(w).tolist() == fg.vjp(scaled, w)[1](1.0)[0].tolist() == [20.0, 12.0]
     assert fg.jvp(scaled, (w,), (np.ones(2),)) == (60.0, 32.0)
     np.testing.assert_array_equal(fg.hessian(scaled)(w), [[0.0, 4.0], [4.0, 0.0]])
+
+
+def test_a_view_that_changes_is_not_shared(monkeypatch):
+    table = np.arange(8.0)
+    monkeypatch.setitem(globals(), "TABLE", table[::2])
+
+    def f(x):
+        return TABLE[1] * x
+
+    assert fg.grad(f)(1.0) == 2.0
+    table[2] = 5.0
+    monkeypatch.setitem(globals(), "TABLE", np.arange(8.0)[::2])
+    assert fg.grad(f)(1.0) == 2.0
+
+
+def test_the_key_has_the_signatures_of_a_decorator():
+    def f(x):
+        return x
+
+    functions = [f, numba.njit(f), numba.njit("f8(f8)")(f), numba.njit("f4(f4)")(f), numba.njit(fastmath=True)(f)]
+    assert len(set(map(content_of, functions))) == len(functions)
+    functions[1](1.0)
+    assert content_of(functions[1]) == content_of(numba.njit(f))
 
 
 def test_derivatives_are_pickled_by_their_functions():

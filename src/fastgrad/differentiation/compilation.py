@@ -15,12 +15,12 @@ from numba.core.dispatcher import Dispatcher, _FunctionCompiler
 from numba.core.registry import CPUDispatcher
 
 from fastgrad.differentiation.disk_cache import (
-    DERIVED,
     NAME_LENGTH,
     UNKEYED,
     DerivativeCache,
     Extensions,
     NoKeyError,
+    RecentlyUsed,
     UseDerivativeLibrary,
     content_of,
     type_text,
@@ -88,6 +88,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         self._call_rule = derive if call_rule is None else call_rule
         self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._named_function)
         self._cache = DerivativeCache(self.key)
+        self._results = RecentlyUsed()
 
     def __reduce__(self) -> tuple[Any, ...]:
         maker, *arguments = self.recipe
@@ -110,15 +111,15 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         return self._once(self._call_rule, argument_types)
 
     def _once(self, function: Callable[[Types], Any], argument_types: Types) -> Any:
-        """Returns ``function`` of argument types; the result for a key is kept."""
-        key = self.key(argument_types)
-        part = key, function is self._derive
-        result = None if key is None else DERIVED.get(part)
+        """Returns ``function`` of argument types. The result for a key is kept, unless it reads arrays, whose elements may change."""
+        part = self.key(argument_types), function is self._derive
+        result = self._results.get(part)
         if result is None:
             uses = Extensions.uses
             result = function(argument_types)
-            if key is not None and Extensions.uses == uses:
-                DERIVED.put(part, result)
+            values = result.__globals__.values() if isinstance(result, FunctionType) else ()
+            if part[0] is not None and Extensions.uses == uses and not any(isinstance(v, np.ndarray) for v in values):
+                self._results.put(part, result)
         return result
 
     def _named_function(self, argument_types: Types) -> FunctionType:

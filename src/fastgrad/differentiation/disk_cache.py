@@ -38,6 +38,7 @@ _CODE_FIELDS = (
     *("co_freevars", "co_cellvars", "co_code", "co_exceptiontable"),
 )
 _MOST_IN_MEMORY = 256
+_MOST_BYTES = 10**6  # above, Numba compiles an address
 NAME_LENGTH = 24
 """The number of digits of a key that a derivative's name has."""
 UNKEYED = "unkeyed"
@@ -101,9 +102,9 @@ def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> s
         return content_of(value, visited)
     if isinstance(value, dispatcher.Dispatcher):
         options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
-        return (
-            f"compiled {options} {value.locals} {_text(value.py_func, visited, True)} {_adjoint_text(value, visited)}"
-        )
+        signatures = [] if value._can_compile else value.signatures  # those that the decorator gave
+        own = _text(value.py_func, visited, True)
+        return f"compiled {options} {value.locals} {signatures} {own} {_adjoint_text(value, visited)}"
     if isinstance(value, (FunctionType, BuiltinFunctionType, np.ufunc, type)) or callable(value):
         return _callable_text(value, visited)
     raise NoKeyError(repr(value))
@@ -136,6 +137,8 @@ def _adjoint_text(function: Any, visited: tuple[Any, ...]) -> str:
 def _array_text(value: Any) -> str:
     if type(value) is not np.ndarray and not isinstance(value, np.generic):
         raise NoKeyError(repr(type(value)))
+    if value.nbytes > _MOST_BYTES:
+        raise NoKeyError(f"an array of {value.nbytes} bytes")
     layout = [value.flags[flag] for flag in ("C_CONTIGUOUS", "F_CONTIGUOUS", "ALIGNED", "WRITEABLE")]
     return f"{type(value).__name__} {_dtype_text(value.dtype)} {value.shape} {layout} {digest(value.tobytes())}"
 
@@ -289,8 +292,6 @@ class Extensions:
 
 COMPILED = RecentlyUsed()
 """What Numba made of derivatives, by key: derivatives of one key are compiled once."""
-DERIVED = RecentlyUsed()
-"""The texts of derivatives, by key."""
 
 
 class DerivativeCache(NullCache):  # type: ignore[misc]
@@ -334,13 +335,13 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         library = result.library
         if key is None or library.has_foreign_code or result.fndesc.qualname.rpartition("_")[2] != key[:NAME_LENGTH]:
             return
-        COMPILED.put(key, result)
         if library.has_dynamic_globals or not all(values.can_cache() for _, values in library.environments):
             return
         try:
             type_text(result.signature.return_type)
         except NoKeyError:
             return
+        COMPILED.put(key, result)
         environments = [(name, values.globals["__name__"], values.consts) for name, values in library.environments]
         reduced = result._reduce()
         _, _, (machine_code, _) = reduced[0]
