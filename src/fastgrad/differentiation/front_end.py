@@ -17,7 +17,7 @@ from numba.core.typing.templates import _OverloadFunctionTemplate
 from numba.core.untyped_passes import ExtractByteCode, FixupArgs
 
 from fastgrad.differentiation.ir import refuse
-from fastgrad.differentiation.jumps import DirectJumps
+from fastgrad.differentiation.jumps import DirectJumps, quick_liveness
 
 
 class TypedFunction(NamedTuple):
@@ -115,7 +115,8 @@ def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...
     ExtractByteCode().run_pass(state)
     state.lifted, state.lifted_from = (), None
     (passes,) = front_end.define_pipelines()
-    passes.run(state)
+    with quick_liveness():
+        passes.run(state)
     return TypedFunction(
         function.__name__,
         function.__code__,
