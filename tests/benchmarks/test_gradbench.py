@@ -17,7 +17,6 @@ from scipy.spatial.transform import Rotation
 from scipy.special import expit, logsumexp
 from scipy.stats import multivariate_normal, wishart
 
-import fastgrad as fg
 from benchmarks.apart import ROOT
 from benchmarks.gradbench import __main__ as command_line
 from benchmarks.gradbench.comparison import mismatches

@@ -71,7 +71,7 @@ class Derivative:
 
 def zero(type: types.Type) -> str:
     """Returns the text of 0 of a type."""
-    return "0.0" if type == types.float64 else f"_{type}(0)" if not isinstance(type, types.Boolean) else "False"
+    return literal(Constant(False if isinstance(type, types.Boolean) else 0, type))
 
 
 def is_real(type: types.Type) -> bool:

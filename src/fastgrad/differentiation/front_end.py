@@ -19,7 +19,7 @@ from numba.core.untyped_passes import ExtractByteCode, FixupArgs
 from fastgrad.custom.functions import is_of_library
 from fastgrad.differentiation.disk_cache import Extensions
 from fastgrad.differentiation.ir import refuse
-from fastgrad.differentiation.jumps import DirectJumps
+from fastgrad.differentiation.jumps import DirectJumps, quick_liveness
 
 
 class TypedFunction(NamedTuple):
@@ -123,7 +123,8 @@ def _typed_function(function: FunctionType, argument_types: tuple[types.Type, ..
     ExtractByteCode().run_pass(state)
     state.lifted, state.lifted_from = (), None
     (passes,) = front_end.define_pipelines()
-    passes.run(state)
+    with quick_liveness():
+        passes.run(state)
     return TypedFunction(
         function.__name__,
         function.__code__,

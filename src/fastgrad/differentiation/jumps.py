@@ -7,12 +7,25 @@ loops; the text alone would make it test block numbers.
 
 from __future__ import annotations
 
+import contextlib
 import operator
+from collections.abc import Iterator
 from typing import Any
 
-from numba.core import compiler, ir, ir_utils
+from numba.core import analysis, compiler, ir, ir_utils
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
-from numba.core.untyped_passes import FixupArgs
+from numba.core.typed_passes import NopythonRewrites
+from numba.core.untyped_passes import (
+    DeadBranchPrune,
+    FindLiterallyCalls,
+    FixupArgs,
+    InlineClosureLikes,
+    InlineInlinables,
+    LiteralPropagationSubPipelinePass,
+    LiteralUnroll,
+    MakeFunctionToJitFunction,
+    WithLifting,
+)
 
 BLOCK_VARIABLE = "_block"
 
@@ -41,23 +54,14 @@ class DirectJumps(FunctionPass):  # type: ignore[misc]  # Numba has no types
                 block.body[-1] = ir.Jump(target, block.terminator.loc)
         for label in ir_utils.compute_cfg_from_blocks(blocks).dead_nodes():
             del blocks[label]
+        if not tests.keys() & blocks.keys():  # nothing reads the numbers
+            for block in blocks.values():
+                block.body = [statement for statement in block.body if not _assigns_number(statement)]
         return True
 
 
-class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]
-    """Numba's nopython pipeline with direct jumps, and with ``more_passes`` after them."""
-
-    more_passes: tuple[type, ...] = ()
-
-    def define_pipelines(self) -> list[PassManager]:
-        """Returns the passes."""
-        passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
-        before: type = FixupArgs
-        for after in (DirectJumps, *self.more_passes):
-            passes.add_pass_after(after, before)
-            before = after
-        passes.finalize()
-        return [passes]
+def _assigns_number(statement: Any) -> bool:
+    return isinstance(statement, ir.Assign) and statement.target.name == BLOCK_VARIABLE
 
 
 def _test_of_number(block: ir.Block) -> tuple[int, int, int] | None:
@@ -107,3 +111,76 @@ def _target_of_number(label: int, number: int, blocks: dict[int, ir.Block], test
         else:
             return None
     return None
+
+
+def live_map(
+    cfg: Any, blocks: dict[int, ir.Block], used: dict[int, set[str]], defined: dict[int, set[str]]
+) -> dict[int, set[str]]:
+    """Returns the variables that are live where each block begins, as ``numba.core.analysis.compute_live_map``.
+
+    That one unites sets of all variables for all blocks, which takes minutes for a thousand blocks. This one has a bit for each variable that a block
+    reads before it defines it; others are not live anywhere.
+    """
+    names = sorted(set().union(*used.values()))
+    bits = {name: 1 << number for number, name in enumerate(names)}
+    uses = {label: sum(bits[name] for name in used[label]) for label in blocks}
+    definitions = {label: sum(bits[name] for name in defined[label] if name in bits) for label in blocks}
+    order = cfg.topo_order()
+    reached, live = dict.fromkeys(blocks, 0), dict(uses)
+    before: tuple[list[int], list[int]] | None = None
+    while before != (before := ([*reached.values()], [*live.values()])):
+        for label in order:
+            reached[label] |= uses[label] | definitions[label]
+            for after, _ in cfg.successors(label):
+                reached[after] |= reached[label]
+        for label in reversed(order):
+            for earlier, _ in cfg.predecessors(label):
+                live[earlier] |= live[label] & reached[earlier] & ~definitions[earlier]
+    return {label: {names[number] for number in _set_bits(mask)} for label, mask in live.items()}
+
+
+def _set_bits(mask: int) -> list[int]:
+    return [number for number, bit in enumerate(reversed(f"{mask:b}")) if bit == "1"]
+
+
+@contextlib.contextmanager
+def quick_liveness() -> Iterator[None]:
+    """Puts ``live_map`` in the place of Numba's function for the compilation of one function, which holds Numba's lock."""
+    original = analysis.compute_live_map
+    analysis.compute_live_map = live_map
+    try:
+        yield
+    finally:
+        analysis.compute_live_map = original
+
+
+_UNUSED_PASSES = (
+    *(WithLifting, InlineClosureLikes, MakeFunctionToJitFunction, InlineInlinables, DeadBranchPrune),
+    *(FindLiterallyCalls, LiteralUnroll, LiteralPropagationSubPipelinePass, NopythonRewrites),
+)
+"""Numba's passes that find nothing in a derivative's text, and whose cost grows with loops times blocks."""
+
+
+class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]
+    """Numba's nopython pipeline with direct jumps, and with ``more_passes`` after them."""
+
+    more_passes: tuple[type, ...] = ()
+
+    def _compile_core(self) -> Any:
+        with quick_liveness():
+            return super()._compile_core()
+
+    def define_pipelines(self) -> list[PassManager]:
+        """Returns the passes.
+
+        Each variable of a derivative's text has one type, so Numba's SSA form, whose cost grows with variables times blocks, is left out. LLVM has its own.
+        """
+        self.state.flags.enable_ssa = False
+        passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.passes = [step for step in passes.passes if step[0] not in _UNUSED_PASSES]
+        before: type = FixupArgs
+        for after in (DirectJumps, *self.more_passes):
+            passes.add_pass_after(after, before)
+            before = after
+        passes.finalize()
+        return [passes]

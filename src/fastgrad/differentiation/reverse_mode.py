@@ -837,7 +837,7 @@ class ReverseMode(Emitter):
         for block in self.flow.blocks:
             self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
             self._forward(block)
-        for block in self.flow.blocks:
+        for block in reversed(self.flow.blocks):  # in the order in which they run, Numba infers types in few rounds
             if isinstance(block.end, Raise):
                 continue
             self.write(f"if {BLOCK_VARIABLE} == {len(self.flow.blocks) + block.number}:", 2)
