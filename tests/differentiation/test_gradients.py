@@ -18,7 +18,6 @@ from tests.sampling import run_seed
 
 REFUSED_TODAY = frozenset(
     [
-        "accumulation.into_a_strided_slice",
         "branches.branch_chooses_a_view_or_a_new_array",
         "calls.recursion",
         "calls.recursion_of_two_calls",
@@ -36,7 +35,6 @@ REFUSED_TODAY = frozenset(
         "linear_algebra.eigenvectors_of_a_symmetric_matrix",
         "linear_algebra.qr",
         "linear_algebra.singular_values",
-        "overwriting.whole_array_replaced_in_a_loop",
         "precision.complex_array",
         "precision.complex_array_written",
         "precision.complex_constant_argument",

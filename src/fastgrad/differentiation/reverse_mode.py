@@ -11,8 +11,9 @@ from collections.abc import Callable
 from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
+from fastgrad.differentiation.aliases import check_stores
 from fastgrad.differentiation.builder import is_natural_number
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families
+from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, Emitter, scalars_of, zero
 from fastgrad.differentiation.ir import (
     Allocate,
@@ -550,40 +551,6 @@ class ReverseMode(Emitter):
 
     # ---- the whole function -------------------------------------------------------------------------------------------
 
-    def _written_from(self, block: Block) -> set[Root]:
-        """Returns the memory that is written in a block or after it."""
-        return {
-            statement.root.memory
-            for current in self.flow.reached_from(block) | {block}
-            for statement in current.statements
-            if isinstance(statement, Store)
-        }
-
-    def check_arrays(self) -> None:
-        """Refuses phis of arrays that are written while another name of the same memory is in use.
-
-        The cotangent of such a phi has memory of its own, which is right only if the names do not share writes.
-        """
-        live = self.flow.live_arrays()
-        families = memory_families(self.function)
-        for block in self.flow.blocks:
-            phis = [phi for phi in block.phis if isinstance(phi.target, Root)]
-            written = self._written_from(block) if phis else set()
-            for phi in phis:
-                for before, value in phi.incoming.items():
-                    assert isinstance(value, View)
-                    memory = value.root.memory
-                    if memory is phi.target:
-                        continue
-                    others = [p for p in phis if p is not phi and p.incoming[before].root.memory is memory]  # type: ignore[union-attr]
-                    is_shared = memory in live[block] - {p.target for p in phis} or bool(others)
-                    if is_shared and families[memory] & written:
-                        raise refuse(
-                            "a variable is one of several arrays here, which are written while another variable holds the same array; "
-                            "copy the array",
-                            phi.location,
-                        )
-
     def _check_codes(self) -> None:
         """Refuses joins of more ways than the code of a way, a byte, can tell."""
         for block in self.flow.blocks:
@@ -597,7 +564,7 @@ class ReverseMode(Emitter):
         Args:
             form: returns the text of what the derivative returns, from the texts of the result and of the cotangents of the parameters.
         """
-        self.check_arrays()
+        check_stores(self.function, self.flow, is_reverse=True)
         self._check_codes()
         function = self.function
         for block in self.flow.blocks:
