@@ -1,7 +1,7 @@
 """Random Numba functions as source text, with arguments that are away from their kinks.
 
-`draw(seed)` gives a program of nested loops, branches on values, early returns, overwritten arrays, views, index arrays and
-helpers. Their values stay bounded: what a loop writes goes through a sine or a hyperbolic tangent.
+`draw(seed)` gives a program of nested loops, branches on values, early returns, overwritten arrays, matrices, views, masks, lists, tuples of
+arrays, index arrays and helpers. Their values stay bounded: what a loop writes goes through a sine or a hyperbolic tangent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from tests.differentiation.table import active, copy_of
 
 LENGTH = 5
 """Of each array that is an argument or that a program makes."""
+ROWS = 3
+"""Of each matrix."""
 SMALLEST_MARGIN = 1e-3
 LARGEST_SLOPE = 1e4
 
@@ -86,15 +88,15 @@ class _Recorder:
         self.least = math.inf
 
     def __call__(self, left: Any, kind: str, right: Any) -> bool:
-        if isinstance(left, (float, np.floating)) or isinstance(right, (float, np.floating)):
-            self.least = min(self.least, float(abs(left - right)))
+        if any(isinstance(each, (float, np.floating, np.ndarray)) for each in (left, right)):
+            self.least = min(self.least, float(np.min(np.abs(left - right))))
         result = {"Lt": left < right, "Gt": left > right, "Eq": left == right, "GtE": left >= right}[kind]
-        self.decisions.append(bool(result))
-        return bool(result)
+        self.decisions += [bool(each) for each in np.ravel(result)]
+        return result if isinstance(result, np.ndarray) else bool(result)
 
 
 class _Recorded(ast.NodeTransformer):
-    """Turns each comparison into a call of the recorder, and `abs`, `max` and `min` of two into comparisons."""
+    """Turns each comparison into a call of the recorder, and `abs`, `max`, `min`, `np.maximum` and `np.minimum` of two into comparisons."""
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
@@ -102,7 +104,12 @@ class _Recorded(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if name in {"maximum", "minimum"}:
+            test = _call("_compared", node.args[0], ast.Constant("Lt" if name == "minimum" else "Gt"), node.args[1])
+            node.func.attr = "where"  # type: ignore[attr-defined]
+            node.args = [test, *node.args]
+            return node
         if name not in {"abs", "max", "min"}:
             return node
         left = node.args[0]
@@ -136,8 +143,8 @@ class Writer:
     """Writes one program.
 
     Attributes:
-        floats, arrays, views, integers: the names that are in scope: floats, arrays of `LENGTH` elements, views with their
-            lengths, integers.
+        floats, arrays, matrices, lists, views, integers: the names that are in scope: floats, arrays of `LENGTH` elements, matrices of `ROWS`
+            rows and `LENGTH` columns, lists of floats, views with their lengths, integers.
         loops: how many loops are around the line.
     """
 
@@ -149,6 +156,8 @@ class Writer:
         self.count = 0
         self.floats: list[str] = []
         self.arrays: list[str] = []
+        self.matrices: list[str] = []
+        self.lists: list[str] = []
         self.views: dict[str, int] = {}
         self.integers: list[str] = []
         self.helpers: list[str] = []
@@ -166,13 +175,15 @@ class Writer:
         with self.block():
             for _ in range(self.rng.randint(4, 8)):
                 self.statement()
-            weights = " + ".join(f"({i + 1}.0 * {name} * {name}).sum()" for i, name in enumerate(self.arrays))
+            arrays = [*self.arrays, *self.matrices]
+            weights = " + ".join(f"({i + 1}.0 * {name} * {name}).sum()" for i, name in enumerate(arrays))
             self.write(f"return {weights} + {' + '.join(self.floats)} + x[{self.place(LENGTH)}] * {self.value(1)}")
         return "\n".join(self.lines) + "\n"
 
     def helper(self, kind: str) -> None:
         """Writes a helper: a float of two floats, two floats of two floats, or a float of an array that it changes."""
         self.floats, self.arrays, self.views, self.integers = ["s", "t"], [], {}, []
+        self.kind = kind
         self.write("@njit")
         if kind == "array":
             self.arrays = ["z"]
@@ -182,10 +193,14 @@ class Writer:
         with self.block():
             for _ in range(self.rng.randint(1, 3)):
                 self.statement()
-            result = self.value(2)
-            self.write(f"return {result}, {self.value(1)}" if kind == "pair" else f"return {result}")
+            self.write(self.helper_return())
         self.write("")
         self.helpers.append(kind)
+
+    def helper_return(self) -> str:
+        """Returns the text of a return from the helper that is written."""
+        result = self.value(2)
+        return f"return {result}, {self.value(1)}" if self.kind == "pair" else f"return {result}"
 
     def write(self, line: str) -> None:
         self.lines.append("    " * self.depth + line if line else "")
@@ -194,10 +209,12 @@ class Writer:
     def block(self) -> Iterator[None]:
         """Indents; names that the block makes are out of scope after it."""
         scope = list(self.floats), list(self.arrays), dict(self.views), list(self.integers)
+        matrices, lists = list(self.matrices), list(self.lists)
         self.depth += 1
         yield
         self.depth -= 1
         self.floats, self.arrays, self.views, self.integers = scope
+        self.matrices, self.lists = matrices, lists
 
     def new(self, kind: str) -> str:
         self.count += 1
@@ -227,6 +244,11 @@ class Writer:
         if depth == 0 or pick < 0.15:
             if pick < 0.1:
                 return f"{self.rng.uniform(-1.5, 1.5):.2f}"
+            if self.matrices and pick < 0.2:
+                return f"{self.rng.choice(self.matrices)}[{self.place(ROWS)}, {self.place(LENGTH)}]"
+            if self.lists and pick < 0.25:
+                name = self.rng.choice(self.lists)
+                return f"{name}[{self.integer()} % len({name})]"
             if self.arrays and pick < 0.6:
                 name, length = self.array()
                 return f"{name}[{self.place(length)}]"
@@ -248,10 +270,35 @@ class Writer:
         if "scalar" in self.helpers:
             forms.append(f"scalar({left}, {right})")
             weights.append(2)
+        if self.arrays:
+            forms.append(self.reduction())
+            weights.append(1)
         if self.integers:
             forms.append(f"({left} * {self.rng.choice(self.integers)})")
             weights.append(1)
         return self.rng.choices(forms, weights)[0]
+
+    def reduction(self) -> str:
+        """Returns a float made of an array."""
+        (name, length), (other, size) = self.array(), self.array()
+        n = min(length, size)
+        forms = [
+            f"np.tanh({name}).sum()",
+            f"np.mean({name})",
+            f"np.dot({name}[:{n}], {other}[{size - n}:])",
+            f"np.sum(np.maximum({name}, {self.rng.choice(self.floats)}))",
+            f"np.sum(np.where({name} > 0.13, {name}, {self.rng.choice(self.floats)}))",
+            f"np.sum({name}[{name} > -0.21])",
+            f"np.cumsum({name})[{self.place(length)}]",
+        ]
+        if self.matrices:
+            matrix = self.rng.choice(self.matrices)
+            forms += [
+                f"np.sum({matrix}, axis=1)[{self.place(ROWS)}]",
+                f"{matrix}.T.ravel()[{self.place(ROWS * LENGTH)}]",
+            ]
+            forms.append(f"np.dot({matrix}, {self.rng.choice(self.arrays)})[{self.place(ROWS)}]")
+        return f"math.sin({self.rng.choice(forms)})"
 
     def bounded(self, depth: int = 2) -> str:
         """Returns an expression whose value is small in loops."""
@@ -293,8 +340,15 @@ class Writer:
                 (self.exchange_of_arrays, 1),
                 (self.changed_index, 1),
                 (self.new_integer, 1),
-                (self.early_return, 1),
+                (self.new_matrix, 1),
+                (self.new_list, 1),
+                (self.tuple_of_arrays, 1),
             ]
+        if self.matrices:
+            statements += [(self.change_of_matrix, 4), (self.view_of_matrix, 2)]
+        if self.lists:
+            statements.append((self.change_of_list, 2))
+        statements.append((self.early_return, 1))
         choices, weights = zip(*statements, strict=True)
         self.rng.choices(choices, weights)[0]()
 
@@ -365,15 +419,23 @@ class Writer:
             f"{name}[::2] = math.sin({factor})",
             f"{name}[::-1][:2] += 0.2 * np.cos({other}[3:] * {factor})",
             f"{name} *= np.cos({other} - {factor})",
+            f"{name}[{name} > 0.17] *= 0.5",
+            f"{name}[1:] = {name}[:-1]",
+            f"{name}[:] = {other}[::-1]",
+            f"{name}[2:], {name}[0] = {name}[:-2] * {factor}, {other}[1]",
+            f"{name}[index[:3]] = np.sin({other}[1:4])" if self.in_program else f"{name}[:2] = {factor}",
+            f"{name}[:] = np.where({other} > 0.11, {name}, np.sin({other}))",
         ]
         self.write(self.rng.choice(forms))
 
     def view(self) -> None:
         name = self.new("v")
-        text, length = self.rng.choice(
-            [("1:4", 3), ("::2", 3), ("::-1", LENGTH), (":-1", LENGTH - 1), ("2:", LENGTH - 2)]
-        )
-        self.write(f"{name} = {self.rng.choice(self.arrays)}[{text}]")
+        array, size = self.array()
+        choices = [("[1:]", size - 1), ("[::2]", (size + 1) // 2), ("[::-1]", size), ("[:-1]", size - 1)]
+        text, length = self.rng.choice([*choices, ("[-2::-1]", size - 1), (".copy()", size)])
+        if length < 2:
+            return
+        self.write(f"{name} = {array}{text}")
         self.views[name] = length
 
     def exchange_of_elements(self) -> None:
@@ -397,6 +459,7 @@ class Writer:
             (f"for {i}, {value} in enumerate({array}):", [i], [value]),
             (f"for {value}, {other} in zip({array}, {second}):", [], [value, other]),
             (f"for {value} in {array}:", [], [value]),
+            (f"for {value} in {self.array()[0]}:", [], [value]),
         ]
         if self.in_program:
             forms.append((f"for {i} in index:", [i], []))
@@ -450,6 +513,67 @@ class Writer:
         left, right = self.rng.sample(self.arrays, 2)
         self.write(f"{left}, {right} = {right}, {left}")
 
+    def new_matrix(self) -> None:
+        x, y = self.rng.choice(self.arrays), self.rng.choice(self.arrays)
+        forms = [f"np.outer({x}[:{ROWS}], {y})", f"np.zeros(({ROWS}, {LENGTH}))", f"np.sin(np.outer({y}[2:], {x}))"]
+        if self.matrices:
+            forms.append(f"{self.rng.choice(self.matrices)} * {y}")
+        value = self.rng.choice(forms)
+        self.matrices.append(self.new("M"))
+        self.write(f"{self.matrices[-1]} = {value}")
+
+    def change_of_matrix(self) -> None:
+        name, array, factor = self.rng.choice(self.matrices), self.rng.choice(self.arrays), self.rng.choice(self.floats)
+        other, row, column = self.rng.choice(self.matrices), self.place(ROWS), self.place(LENGTH)
+        forms = [
+            f"{name}[{row}, {column}] = {self.bounded()}",
+            f"{name}[{row}, {column}] += 0.3 * {self.bounded(1)}",
+            f"{name}[{row}] = np.sin({array})",
+            f"{name}[:, {column}] *= 0.5",
+            f"{name}[1:] = {name}[:-1]",
+            f"{name}[:, ::-1] = np.sin({other} * {factor})",
+            f"{name}.T[:] = {array}[:{ROWS}]",
+            f"{name}[{row}, 1:] += 0.1 * np.tanh({array}[:-1])",
+            f"{name}[::2] = {other}[:2] * 0.7",
+            f"{array}[:] = {name}[{row}]",
+            f"{array}[:] = np.tanh({name}.sum(axis=0))",
+            f"{array}[1:4] = {name}[:, {column}]",
+        ]
+        self.write(self.rng.choice(forms))
+
+    def view_of_matrix(self) -> None:
+        matrix, name = self.rng.choice(self.matrices), self.new("v")
+        forms = [
+            (f"{matrix}[{self.place(ROWS)}]", LENGTH),
+            (f"{matrix}[:, {self.place(LENGTH)}]", ROWS),
+            (f"{matrix}.T[{self.place(LENGTH)}]", ROWS),
+            (f"{matrix}.ravel()", ROWS * LENGTH),
+            (f"{matrix}.reshape({LENGTH}, {ROWS})[{self.place(LENGTH)}]", ROWS),
+            (f"{matrix}[1:].reshape({2 * LENGTH})", 2 * LENGTH),
+            (f"{matrix}[::2, {self.place(LENGTH)}]", 2),
+        ]
+        text, self.views[name] = self.rng.choice(forms)
+        self.write(f"{name} = {text}")
+
+    def new_list(self) -> None:
+        value = f"[{self.bounded(1)}, {self.rng.choice(self.floats)}]"
+        self.lists.append(self.new("l"))
+        self.write(f"{self.lists[-1]} = {value}")
+
+    def change_of_list(self) -> None:
+        name = self.rng.choice(self.lists)
+        place = f"{self.integer()} % len({name})"
+        forms = [f"{name}.append({self.bounded(1)})", f"{name}[{place}] = {self.bounded(1)}", f"{name}[-1] *= 0.9"]
+        self.write(self.rng.choice(forms))
+
+    def tuple_of_arrays(self) -> None:
+        name, new = self.new("t"), self.new("z")
+        left, right = self.rng.choice(self.arrays), self.rng.choice(self.arrays)
+        self.write(f"{name} = ({left}, np.sin({right}), {self.bounded(1)})")
+        self.write(f"{name}[{self.rng.randint(0, 1)}][{self.place(LENGTH)}] += 0.2 * {name}[2]")
+        self.write(f"{new} = {name}[{self.rng.randint(0, 1)}] * {name}[2]")
+        self.arrays.append(new)
+
     def changed_index(self) -> None:
         place = self.place(LENGTH)
         self.write(f"index[{place}] = (index[{place}] + {self.rng.randint(1, 3)}) % {LENGTH}")
@@ -462,4 +586,4 @@ class Writer:
     def early_return(self) -> None:
         self.write(f"if {self.condition()}:")
         with self.block():
-            self.write(f"return {self.value(2)} + x[{self.place(LENGTH)}]")
+            self.write(f"return {self.value(2)} + x[{self.place(LENGTH)}]" if self.in_program else self.helper_return())

@@ -78,6 +78,21 @@ def in_place_with_overlap(a):
 
 
 @numba.njit
+def transpose_added_in_place(a):
+    m = np.outer(a, a)
+    m += m.T
+    m *= m[1]
+    return (m * a).sum() * m[0, 2]
+
+
+@numba.njit
+def sum_in_place_of_what_may_be_itself(a):
+    b = a if a[0] > 1.0 else a * 2.0
+    a[1:] += b[:-1]
+    return (a * a).sum()
+
+
+@numba.njit
 def ravel_of_a_slice_with_a_step(a):
     b = a[::1].ravel()
     b[0] = 5.0

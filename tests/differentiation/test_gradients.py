@@ -18,7 +18,6 @@ from tests.sampling import run_seed
 
 REFUSED_TODAY = frozenset(
     [
-        "accumulation.into_a_strided_slice",
         "branches.branch_chooses_a_view_or_a_new_array",
         "containers.dictionary_of_integers",
         "containers.set_of_integers",
@@ -27,7 +26,6 @@ REFUSED_TODAY = frozenset(
         "effects.random_permutation",
         "effects.try_with_an_error",
         "effects.try_without_an_error",
-        "overwriting.whole_array_replaced_in_a_loop",
         "views.view_passed_around",
     ]
 )

@@ -103,12 +103,14 @@ def element_by_element(lowering: Any, function: Any, operands: list[Any], result
 
 
 def check_overlap(lowering: Any, target: Any, operands: list[Any]) -> None:
-    """Refuses an operator in place whose operands share elements with its result: Numba reads what it has already written."""
+    """Refuses a function whose operands may share elements with the array for its result: Numba reads what it has already written."""
     for operand in operands:
-        are_arrays = isinstance(operand, View) and isinstance(target, View)
-        if are_arrays and operand.root.memory is target.root.memory and not target.same_elements(operand):
+        if not isinstance(operand, View) or not isinstance(target, View) or target.same_elements(operand):
+            continue
+        memories = operand.root.memory, target.root.memory
+        if memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind):
             raise refuse(
-                "an operator in place reads other elements of the array that it writes; write its result to a new array",
+                "a function may read other elements of the array that it writes its result to; write it to a new array",
                 lowering.builder.location,
             )
 
@@ -125,9 +127,10 @@ def in_order(arguments: list[Any], keywords: dict[str, Any], *names: str) -> lis
 
 
 def update(lowering: Any, function: Any, target: View, value: Any) -> View:
-    """Lowers an operator in place, such as ``target += value``; returns ``target``."""
-    check_overlap(lowering, target, [value])
-    value = _apart(lowering, target, value)
+    """Lowers an operator in place, such as ``target += value``; returns ``target``.
+
+    Like Numba it goes through the elements in order, so ``a[1:] += a[:-1]`` adds what it has written.
+    """
     lowering.inline(store_loops((len(target.axes), rank_of(value)), function), [target, *_as_arrays(lowering, [value])])
     return target
 

@@ -17,6 +17,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
 from fastgrad.differentiation.activity import Activity
+from fastgrad.differentiation.aliases import check_stores
 from fastgrad.differentiation.compilation import OPTIONS, generated_function
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, DerivedCall, is_real, zero
@@ -130,7 +131,7 @@ class SplitMode(ReverseMode):
 
     def augmented(self) -> Derivative:
         """Returns the text of ``(*arguments, *stacks) -> (*results, *stacks)``."""
-        self.check_arrays()
+        check_stores(self.function, self.flow, is_reverse=True)
         self._check_codes()
         self.lines = []
         for block in self.flow.blocks:

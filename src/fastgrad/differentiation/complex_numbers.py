@@ -19,7 +19,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import make_array, populate_array
 
-from fastgrad.differentiation import linear_algebra, scalar_rules
+from fastgrad.differentiation import scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.ir import Constant, Operand, Scalar, View, is_constant, refuse
 from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTION_COST
@@ -479,6 +479,31 @@ _GENERAL_METHODS = frozenset(
 )
 
 
+@numba.njit
+def complex_solve(a, b):  # type: ignore[no-untyped-def]
+    """Returns the solution of ``a @ x = b`` for complex numbers, by a real system of twice the size."""
+    n = a.shape[0]
+    real = np.empty((2 * n, 2 * n), a.real.dtype)
+    real[:n, :n] = a.real
+    real[:n, n:] = -a.imag
+    real[n:, :n] = a.imag
+    real[n:, n:] = a.real
+    x = np.linalg.solve(real, np.concatenate((b.real, b.imag)))
+    out = np.empty_like(b)
+    out.real[...] = x[:n]
+    out.imag[...] = x[n:]
+    return out
+
+
+@numba.njit
+def complex_inv(a):  # type: ignore[no-untyped-def]
+    """Returns the inverse of a matrix of complex numbers."""
+    return complex_solve(a, np.eye(a.shape[0]).astype(a.dtype))
+
+
+_LINEAR_ALGEBRA = {np.linalg.solve: complex_solve, np.linalg.inv: complex_inv}
+
+
 def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
     """Lowers the call of a function with complex arguments or a complex result; ``NotImplemented`` if the rule for real numbers holds.
 
@@ -502,8 +527,8 @@ def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str,
         return lowering.call(np.dot, [conjugate, second], {}, type, "dot")
     if function in FUNCTIONS and not keywords:
         return lowering.apply(function, arguments, type)
-    if function in linear_algebra.OF_COMPLEX_NUMBERS and not keywords:
-        return lowering.call_compiled(linear_algebra.OF_COMPLEX_NUMBERS[function], arguments, {})
+    if function in _LINEAR_ALGEBRA and not keywords:
+        return lowering.call_compiled(_LINEAR_ALGEBRA[function], arguments, {})
     has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)
     if has_rule and function not in _GENERAL:
         raise _refused(lowering, function)

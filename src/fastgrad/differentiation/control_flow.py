@@ -11,10 +11,8 @@ from fastgrad.differentiation.ir import (
     Function,
     Grow,
     Load,
-    Reshape,
     Return,
     Root,
-    Size,
     Statement,
     Store,
     View,
@@ -61,17 +59,6 @@ class ControlFlow:
     def is_in_loop(self, block: Block | None) -> bool:
         """True if a block may run more than once; False for None, the start of the function."""
         return block is not None and block in self._in_cycle
-
-    def reached_from(self, block: Block) -> set[Block]:
-        """Returns the blocks that may run after a block; the block itself if it may run again."""
-        reached: set[Block] = set()
-        pending = block.successors
-        while pending:
-            current = pending.pop()
-            if current not in reached:
-                reached.add(current)
-                pending += current.successors
-        return reached
 
     def nearest_dominators(self, block: Block) -> list[Block]:
         """Returns the dominators of a block other than itself, the nearest first."""
@@ -129,41 +116,43 @@ class ControlFlow:
         return after
 
     def live_arrays(self) -> dict[Block, set[Root]]:
-        """Returns for each block the memory that is read or written after its phis, before it is allocated again."""
+        """Returns for each block the memory whose contents are read or written after its phis, before it is allocated again."""
         live: dict[Block, set[Root]] = {block: set() for block in self.blocks}
         changed = True
         while changed:
             changed = False
             for block in reversed(self.blocks):
-                alive = self.live_after(block, None, live)
+                alive = self.live_at_end(block, live)
+                for statement in reversed(block.statements):
+                    self.make_live_before(statement, alive)
                 if alive != live[block]:
                     live[block] = alive
                     changed = True
         return live
 
-    def live_after(self, block: Block, last: Statement | None, live: dict[Block, set[Root]]) -> set[Root]:
-        """Returns the memory that is read or written after a statement of a block, before it is allocated again; without one, in the whole block and after it."""
+    def live_at_end(self, block: Block, live: dict[Block, set[Root]]) -> set[Root]:
+        """Returns the memory that is live after a block's last statement, from what is live after the phis of all blocks."""
         alive: set[Root] = set()
         for successor in block.successors:
-            alive |= live[successor] - {phi.target for phi in successor.phis}
-            alive |= {
-                phi.incoming[block].root.memory  # type: ignore[union-attr]
-                for phi in successor.phis
-                if isinstance(phi.incoming.get(block), View)
-            }
+            targets = {phi.target for phi in successor.phis}
+            alive |= live[successor] - targets
+            for phi in successor.phis:
+                value = phi.incoming.get(block)
+                if isinstance(value, View) and phi.target in live[successor]:
+                    alive.add(value.root.memory)
         if isinstance(block.end, Return):
             alive |= {value.root.memory for value in block.end.values if isinstance(value, View)}
-        for statement in reversed(block.statements):
-            if statement is last:
-                break
-            if isinstance(statement, Allocate):
-                alive.discard(statement.root)
-            elif isinstance(statement, Call):
-                alive -= {result for result in statement.results if isinstance(result, Root)}
-                alive |= {value.root.memory for value in statement.arguments if isinstance(value, View)}
-            elif isinstance(statement, (Grow, Load, Store, Size, Reshape)):
-                alive.add(statement.root.memory)
         return alive
+
+    def make_live_before(self, statement: Statement, alive: set[Root]) -> None:
+        """Turns what is live after a statement into what is live before it."""
+        if isinstance(statement, Allocate):
+            alive.discard(statement.root)
+        elif isinstance(statement, Call):
+            alive -= {result for result in statement.results if isinstance(result, Root)}
+            alive |= {value.root.memory for value in statement.arguments if isinstance(value, View)}
+        elif isinstance(statement, (Grow, Load, Store)):
+            alive.add(statement.root.memory)
 
 
 def _in_reverse_postorder(entry: Block) -> list[Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
+from fastgrad.differentiation.aliases import check_stores
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, Emitter, is_real, zero
 from fastgrad.differentiation.ir import (
@@ -57,6 +58,7 @@ class ForwardMode(Emitter):
     def derivative(self) -> Derivative:
         """Returns the text of ``(*arguments, *tangents) -> (result, tangent of the result)``."""
         function = self.function
+        check_stores(function, self.flow, is_reverse=False)
         for block in self.flow.blocks:
             self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
             self._block(block)

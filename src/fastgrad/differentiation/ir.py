@@ -570,8 +570,8 @@ class Function:
         blocks: in an order in which each block comes after those that dominate it.
         scalars, roots: all of them.
         globals: values that the text names.
-        copies: the copies of arrays for which Numba takes the arrays themselves if they are contiguous. Of each the copy, the array, the stores that fill
-            the copy, and the place.
+        copies: the copies of arrays for which Numba takes the arrays themselves if they are contiguous. Of each the array, the stores that fill the
+            copy, and the place.
         result: the structure of the result: a Numba type.
     """
 
@@ -588,7 +588,7 @@ class Function:
         self.roots: list[Root] = []
         self.counters: list[Counter] = []
         self.globals: dict[str, Any] = {}
-        self.copies: list[tuple[Root, Root, set[Statement], Location]] = []
+        self.copies: dict[Root, tuple[Root, set[Statement], Location]] = {}
         self.result: types.Type = types_none
 
     def note_copy(self, copy: Root, source: Root, location: Location) -> None:
@@ -599,7 +599,7 @@ class Function:
             for statement in block.statements
             if isinstance(statement, Store) and statement.root is copy
         }
-        self.copies.append((copy, source, stores, location))
+        self.copies[copy] = (source, stores, location)
 
 
 types_none = types.none

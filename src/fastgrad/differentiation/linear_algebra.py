@@ -305,31 +305,6 @@ _rule(np.linalg.qr, _qr_adjoint, _qr_tangent)
 _rule(np.linalg.pinv, _pinv_adjoint, _pinv_tangent)
 
 
-@numba.njit
-def complex_solve(a, b):
-    """Returns the solution of ``a @ x = b`` for complex numbers, by a real system of twice the size."""
-    n = a.shape[0]
-    real = np.empty((2 * n, 2 * n), a.real.dtype)
-    real[:n, :n] = a.real
-    real[:n, n:] = -a.imag
-    real[n:, :n] = a.imag
-    real[n:, n:] = a.real
-    x = np.linalg.solve(real, np.concatenate((b.real, b.imag)))
-    out = np.empty_like(b)
-    out.real[...] = x[:n]
-    out.imag[...] = x[n:]
-    return out
-
-
-@numba.njit
-def complex_inv(a):
-    """Returns the inverse of a matrix of complex numbers."""
-    return complex_solve(a, np.eye(a.shape[0]).astype(a.dtype))
-
-
-OF_COMPLEX_NUMBERS = {np.linalg.solve: complex_solve, np.linalg.inv: complex_inv}
-
-
 def matrix_power(a: 2, n: 0):
     """Returns the product of ``n`` equal matrices."""
     if a.shape[0] != a.shape[1]:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
+from fastgrad.differentiation.aliases import check_stores
 from fastgrad.differentiation.builder import is_natural_number
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families, possible_memory, written_by
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_by
 from fastgrad.differentiation.emission import Derivative, Emitter, scalars_of, zero
 from fastgrad.differentiation.ir import (
     Allocate,
@@ -768,56 +769,6 @@ class ReverseMode(Emitter):
 
     # ---- the whole function -------------------------------------------------------------------------------------------
 
-    def _written_from(self, block: Block) -> set[Root]:
-        """Returns the memory that is written in a block or after it."""
-        blocks = self.flow.reached_from(block) | {block}
-        return {root for current in blocks for statement in current.statements for root in written_by(statement)}
-
-    def check_arrays(self) -> None:
-        """Refuses phis of arrays that are written while another name of the same memory is in use.
-
-        The cotangent of such a phi has memory of its own, which is right only if the names do not share writes.
-        """
-        live = self.flow.live_arrays()
-        for block in self.flow.blocks:
-            for statement in block.statements:
-                if isinstance(statement, Call) and statement.rule.returned:
-                    self._check_returned_arguments(block, statement, live)
-            phis = [phi for phi in block.phis if isinstance(phi.target, Root)]
-            written = self._written_from(block) if phis else set()
-            for phi in phis:
-                for before, value in phi.incoming.items():
-                    assert isinstance(value, View)
-                    memory = value.root.memory
-                    if memory is phi.target:
-                        continue
-                    others = [p for p in phis if p is not phi and p.incoming[before].root.memory is memory]  # type: ignore[union-attr]
-                    is_shared = memory in live[block] - {p.target for p in phis} or bool(others)
-                    if is_shared and self._families[memory] & written:
-                        raise refuse(
-                            "a variable is one of several arrays here, which are written while another variable holds the same array; "
-                            "copy the array",
-                            phi.location,
-                        )
-
-    def _check_returned_arguments(self, block: Block, call: Call, live: dict[Block, set[Root]]) -> None:
-        """Refuses a call that may return its argument, if the argument is used after it and one of the two is written."""
-        memory = possible_memory(self.function)
-        arguments = [call.arguments[position] for position in call.rule.returned]
-        names = [memory[value.root.memory] for value in arguments if isinstance(value, View)]
-        names = [name for name in names if name & self.flow.live_after(block, call, live)]
-        if not names:
-            return
-        shared = set().union(*names, [result for result in call.results if isinstance(result, Root)])
-        written = set().union(*[self._written_from(after) for after in block.successors])
-        for statement in block.statements[block.statements.index(call) + 1 :]:
-            written |= written_by(statement)
-        if call.written & shared or any(memory[name] & shared for name in written):
-            raise refuse(
-                "a recursive function may return its argument here, which is written while both are in use; return a copy",
-                call.location,
-            )
-
     def _check_codes(self) -> None:
         """Refuses joins of more ways than the code of a way, a byte, can tell."""
         for block in self.flow.blocks:
@@ -831,7 +782,7 @@ class ReverseMode(Emitter):
         Args:
             form: returns the text of what the derivative returns, from the texts of the result and of the cotangents of the parameters.
         """
-        self.check_arrays()
+        check_stores(self.function, self.flow, is_reverse=True)
         self._check_codes()
         function = self.function
         for block in self.flow.blocks:

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable
 
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families, possible_memory
+from fastgrad.differentiation.control_flow import ControlFlow, possible_memory
 from fastgrad.differentiation.ir import (
     Allocate,
     Axis,
@@ -67,34 +67,6 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
         hoist_loads(function)
     _copy_at_exits(function)
     _spread_writes(function)
-    _check_copies(function)
-
-
-def _check_copies(function: Function) -> None:
-    """Refuses copies, for which Numba takes the arrays themselves if they are contiguous, where that makes a difference."""
-    if not function.copies:
-        return
-    flow, families = ControlFlow(function), memory_families(function)
-    live = flow.live_arrays()
-    for copy, source, stores, location in function.copies:
-        if copy not in families or copy.block not in live:
-            continue
-        of_copy, of_source = families[copy], families[source.memory]
-        allocation = next(i for i, each in enumerate(copy.block.statements) if getattr(each, "root", None) is copy)
-        reached = flow.reached_from(copy.block)
-        for block in reached | {copy.block}:
-            statements = block.statements if block in reached else block.statements[allocation:]
-            for statement in statements:
-                if not isinstance(statement, Store) or statement in stores:
-                    continue
-                memory, alive = statement.root.memory, live[block]
-                if block is copy.block:
-                    alive = alive | {copy, source.memory}
-                if (memory in of_copy and alive & of_source) or (memory in of_source and alive & of_copy):
-                    raise refuse(
-                        "this array is another name of its argument if that is contiguous, and else a copy, one of which is written: use copy()",
-                        location,
-                    )
 
 
 def _spread_writes(function: Function) -> None:

@@ -2,6 +2,7 @@
 
 import math
 
+import numba
 import numpy as np
 
 from tests.differentiation.table import A, B, N, P, X, Y, program
@@ -452,3 +453,67 @@ def wave_of_three_time_levels(x, n):
         for i in range(4):
             u[new, i] = 2 * u[now, i] - u[old, i] + 0.1 * u[now, i - 1] * u[now, i]
     return (u[(n + 1) % 3] ** 2).sum()
+
+
+@program(X)
+def rebound_array_that_is_written(x):
+    y = x
+    for _ in range(3):
+        y = y * x + 1.0
+        y[0] = y[1]
+    return y.sum()
+
+
+@program(X)
+def three_time_levels(x):
+    now, before = x * 1.0, x
+    for _ in range(4):
+        after = np.zeros(4)
+        for i in range(4):
+            after[i] = 0.5 * now[i] * now[i - 1] - 0.3 * before[i]
+        before, now = now, after
+        before[0] = now[1] * x[2]
+    return (before * now).sum()
+
+
+@numba.njit
+def part_or_product(x, i):
+    if i == 0:
+        return x[0], x
+    return x[1] * 2.0, x * 2.0
+
+
+@program(X)
+def helper_that_returns_its_argument_or_a_new_array(x):
+    total = 0.0
+    for i in range(3):
+        number, array = part_or_product(x, i)
+        total += number * array[i]
+    return total
+
+
+@program(X, refused=True)
+def written_by_two_names(x):
+    y, z = x * 1.0, x
+    z = y
+    for k in range(2):
+        y[0] += z[1] * z[0]
+        if k == 0:
+            z = x * 2.0
+    return y.sum() + z.sum()
+
+
+@program(X, refused=True)
+def views_that_overlap_exchanged_in_a_loop(x):
+    y, z = x[1:], x[:3]
+    for _ in range(3):
+        y[0] = z[0] * z[1]
+        y, z = z, y
+    return y.sum() * x.sum()
+
+
+@program(X, refused=True)
+def sum_written_to_what_may_be_its_operand(x):
+    y = x if x[0] > 0.0 else x * 2.0
+    np.add(y[:-1], 1.0, x[1:])
+    return (x * x).sum()
