@@ -25,6 +25,13 @@ def value_and_gradients(
         cotangent: of its result.
         positions: of the arguments that have cotangents. None for all.
     """
+    return run(function, arguments, cotangent, positions)[:2]
+
+
+def run(
+    function: Any, arguments: tuple[Any, ...], cotangent: Any, positions: tuple[int, ...] | None = None
+) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+    """Returns what ``value_and_gradients`` returns, and the arguments as the derivative leaves them."""
     positions = tuple(range(len(arguments))) if positions is None else positions
     python_function = transforms.wrapped_function(function, "test")
     options = getattr(function, "targetoptions", {})
@@ -37,4 +44,4 @@ def value_and_gradients(
     exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     result = scope[derivative.name](*copies, cotangent)
-    return result[0], result[1]
+    return result[0], result[1], tuple(copies)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fastgrad.differentiation.ir import (
     Allocate,
     Block,
@@ -54,6 +56,17 @@ class ControlFlow:
     def is_in_loop(self, block: Block | None) -> bool:
         """True if a block may run more than once; False for None, the start of the function."""
         return block is not None and block in self._in_cycle
+
+    def blocks_from(self, block: Block) -> set[Block]:
+        """Returns a block and those that may run after it."""
+        reached: set[Block] = set()
+        pending = [block]
+        while pending:
+            current = pending.pop()
+            if current not in reached:
+                reached.add(current)
+                pending += current.successors
+        return reached
 
     def nearest_dominators(self, block: Block) -> list[Block]:
         """Returns the dominators of a block other than itself, the nearest first."""
@@ -159,3 +172,8 @@ def memory_families(function: Function) -> dict[Root, set[Root]]:
                     family = families[phi.target] | families[value.root.memory]
                     families.update(dict.fromkeys(family, family))
     return families
+
+
+def written_memory(blocks: Iterable[Block]) -> set[Root]:
+    """Returns the memory that blocks write."""
+    return {statement.root.memory for block in blocks for statement in block.statements if isinstance(statement, Store)}

@@ -12,12 +12,14 @@ from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.builder import is_natural_number
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families
+from fastgrad.differentiation.checkpoints import BLOCKS, CheckpointedLoop
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_memory
 from fastgrad.differentiation.emission import Derivative, Emitter, scalars_of, zero
 from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
     Block,
+    Branch,
     Call,
     Compute,
     Constant,
@@ -79,7 +81,12 @@ class ReverseMode(Emitter):
             if scalar in self.activity and self._users.get(scalar, set()) <= {scalar.block}
         }
         self.residuals = Residuals(function, flow)
+        self._checkpointed: dict[Block, CheckpointedLoop] = {}
         self.residuals.plan(self._needs)
+        for head, counter in flow.counted.items():
+            loop = CheckpointedLoop(self, counter, 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed))
+            if loop.is_possible():
+                self._checkpointed[head] = loop
 
     # ---- analyses -------------------------------------------------------------------------------------------------
 
@@ -207,7 +214,12 @@ class ReverseMode(Emitter):
 
     # ---- the way back ---------------------------------------------------------------------------------------------------
 
-    def _way_back(self, block: Block) -> None:
+    def _way_back(self, block: Block, choices: list[Block] | None = None) -> None:
+        """Writes the way back through a block, to one of ``choices`` if they are known to come before it."""
+        loop = self._checkpointed.get(block)
+        if loop is not None and choices is None:
+            self.write(f"if {loop.name} == {loop.name}_first:")
+            self.jump(loop.boundary, 4)
         self._recomputed, self._started = {}, set()
         self._pop_at_end(block)
         if isinstance(block.end, Return):
@@ -215,29 +227,20 @@ class ReverseMode(Emitter):
         for statement in reversed(block.statements):
             self._undo(statement)
         way = self.residuals.way_back(block)
+        if loop is not None and way is not None and choices is None:
+            choices = way.second
         if way is not None and way.kind == "condition":
             assert way.condition is not None
             self.write(f"w = {self.use(way.condition)}")
         phis = [phi for phi in block.phis if phi.target in self.activity]
         for phi in phis:
             self._take_phi(phi, phis)
-        if way is not None and way.kind == "counter":
+        if way is not None and way.kind == "counter" and choices is None:
             self.write(f"w = {self.flow.counted[block].name} == 0")
         self._pop_at_start(block)
         if way is None:
             self.jump(2 * len(self.flow.blocks))
             return
-
-        def leave(before: Block, indent: int) -> None:
-            # The numbers of this block are those of its last run now: nothing that was computed again above counts.
-            self._recomputed, self._edge_from, self._indent = {}, before, indent
-            for phi in phis:
-                self._give_phi(phi, before, indent)
-            counter = self.flow.counted.get(before)
-            if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
-                self.write(f"{counter.name} = {self._final_number(counter)}", indent)
-            self._edge_from, self._indent = None, 3
-            self.jump(len(self.flow.blocks) + before.number, indent)
 
         def leave_to_one_of(choices: list[Block], indent: int) -> None:
             if len(choices) > 1:
@@ -245,11 +248,15 @@ class ReverseMode(Emitter):
                 self.write("code = pop_code(codes, codes_top)", indent)
                 for number, before in enumerate(choices[:-1]):
                     self.write(f"if code == {number}:", indent)
-                    leave(before, indent + 1)
-            leave(choices[-1], indent)
+                    self._leave(block, phis, before, indent + 1)
+            self._leave(block, phis, choices[-1], indent)
 
-        if way.kind == "only":
-            leave(way.first[0], 3)
+        if choices is not None:
+            if choices == way.second:
+                self.write(f"{self.flow.counted[block].name} -= 1")
+            leave_to_one_of(choices, 3)
+        elif way.kind == "only":
+            self._leave(block, phis, way.first[0], 3)
         elif way.kind == "code":
             leave_to_one_of(way.first, 3)
         else:
@@ -258,6 +265,20 @@ class ReverseMode(Emitter):
             if way.kind == "counter":
                 self.write(f"{self.flow.counted[block].name} -= 1")
             leave_to_one_of(way.second, 3)
+
+    def _leave(self, block: Block, phis: list[Phi], before: Block, indent: int) -> None:
+        """Writes the jump from the way back of a block to that of the block that came before it."""
+        # The numbers of the block are those of its last run now: nothing that was computed again above counts.
+        self._recomputed, self._edge_from, self._indent = {}, before, indent
+        for phi in phis:
+            self._give_phi(phi, before, indent)
+        counter = self.flow.counted.get(before)
+        if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
+            self.write(f"{counter.name} = {self._final_number(counter)}", indent)
+        self._edge_from, self._indent = None, 3
+        loop = self._checkpointed.get(before)
+        is_inside = loop is None or block in loop.body
+        self.jump(len(self.flow.blocks) + before.number if is_inside else loop.way_back, indent)  # type: ignore[union-attr]
 
     def _final_number(self, counter: Counter) -> str:
         """Returns the text of a counter's value after its loop."""
@@ -270,16 +291,67 @@ class ReverseMode(Emitter):
             self.write(f"values_top -= {len(pushes)}")
         for offset, item in enumerate(pushes):
             if offset >= len(self.residuals.at_start.get(block, [])):
-                self._pop(item, offset)
+                self.pop(item, f"values_top + {offset}" if offset else "values_top")
 
     def _pop_at_start(self, block: Block) -> None:
         for offset, item in enumerate(self.residuals.at_start.get(block, [])):
-            self._pop(item, offset)
+            self.pop(item, f"values_top + {offset}" if offset else "values_top")
 
-    def _pop(self, item: Scalar | Counter, offset: int) -> None:
+    def pop(self, item: Scalar | Counter, position: str, indent: int = 3) -> None:
+        """Writes what reads a number from the stack of numbers."""
         type = item.type if isinstance(item, Scalar) else types.int64
-        position = f"values_top + {offset}" if offset else "values_top"
-        self.write(f"{item.name} = pop_{type}(values, {position})")
+        self.write(f"{item.name} = pop_{type}(values, {position})", indent)
+
+    def push_array(self, name: str, indent: int = 3) -> None:
+        """Writes what puts the elements of an array on the stack of arrays."""
+        self.write(f"arrays = with_room(arrays, arrays_top + {name}.size)", indent)
+        self.write(f"save_array(arrays, arrays_top, {name})", indent)
+        self.write(f"arrays_top += {name}.size", indent)
+
+    def pop_array(self, name: str) -> None:
+        """Writes what takes the elements of an array from the stack of arrays."""
+        self.write(f"arrays_top -= {name}.size")
+        self.write(f"load_array(arrays, arrays_top, {name})")
+
+    # ---- what checkpoints need -----------------------------------------------------------------------------------------
+
+    def end_of(self, counter: Counter) -> str:
+        """Returns the text of the iteration before which a loop, or its present segment, ends."""
+        return f"{counter.name}_until" if counter.head in self._checkpointed else super().end_of(counter)
+
+    def begin_block(self, number: int) -> None:
+        """Writes the test of a block's number."""
+        self.write(f"if {BLOCK_VARIABLE} == {number}:", 2)
+
+    def go_on(self, block: Block) -> None:
+        """Writes how a block that has successors goes on; the head of a loop with checkpoints may end a segment."""
+        loop = self._checkpointed.get(block)
+        if loop is None:
+            super().go_on(block)
+            return
+        assert isinstance(block.end, Branch)
+        self.write(f"if {self.operand(block.end.condition)}:")
+        self.edge(block, block.end.then, 4)
+        self.write(f"if {loop.name}_until < {loop.name}_count:")
+        self.jump(loop.stop, 4)
+        self.edge(block, block.end.otherwise, 3)
+
+    def take_back_records(self, head: Block) -> None:
+        """Writes what a loop's head did to the stack of numbers, and to the numbers that it records, backwards."""
+        pushes = self.residuals.pushes(head)
+        if pushes:
+            self.write(f"values_top -= {len(pushes)}")
+        self._pop_at_start(head)
+
+    def leave_loop_backward(self, head: Block) -> None:
+        """Writes the way back from the first iteration of a loop to what comes before the loop."""
+        way = self.residuals.way_back(head)
+        assert way is not None
+        self._way_back(head, way.first)
+
+    def saves_arrays(self, block: Block) -> bool:
+        """True if a block keeps the contents of arrays."""
+        return any(isinstance(statement, Call) and self._is_active_call(statement) for statement in block.statements)
 
     def _undo(self, statement: Statement) -> None:
         if isinstance(statement, Compute) and statement.target in self.activity:
@@ -330,7 +402,8 @@ class ReverseMode(Emitter):
         for name, _, array in self._saved_arrays(statement):
             text = self.view(array) if isinstance(array, View) else array.name
             if self.flow.is_in_loop(self._block_of_call[statement]):
-                self.write(f"arrays, arrays_top = push_array(arrays, arrays_top, {text})")
+                self.write(f"b_{name} = {text}")
+                self.push_array(f"b_{name}")
             else:
                 self.write(f"{name} = contiguous({text})")
 
@@ -344,7 +417,7 @@ class ReverseMode(Emitter):
             if self.flow.is_in_loop(self._block_of_call[statement]):
                 dtype = array.root.type.dtype if isinstance(array, View) else array.type.dtype
                 self.write(f"{name} = np.empty(({''.join(text + ', ' for text in texts)}), {self.dtype(dtype)})")
-                self.write(f"arrays_top = pop_array(arrays, arrays_top, {name})")
+                self.pop_array(name)
         names = {id(array): name for name, _, array in saved}
         cotangents, results = [], []
         for result in statement.results:
@@ -450,7 +523,7 @@ class ReverseMode(Emitter):
     def _forward(self, block: Block) -> None:
         pushes = self.residuals.pushes(block)
         if block not in self.residuals.reserved:
-            self._ensure(str(len(pushes)) if pushes else "", "", 3)
+            self.ensure(str(len(pushes)) if pushes else "", "", 3)
         at_start = self.residuals.at_start.get(block, [])
         for offset, item in enumerate(at_start):
             self._push(item, offset)
@@ -458,7 +531,10 @@ class ReverseMode(Emitter):
             self.write(f"{phi.target.name} = p_{phi.target.name}")
             if isinstance(phi.target, Root) and phi.target in self.activity:
                 self._grow_buffer(phi.target, f"{phi.target.name}.size")
+        loop = self._checkpointed.get(block)
         for statement in block.statements:
+            if loop is not None and isinstance(statement, NextIteration):
+                loop.write_test_of_room()
             self.forward_statement(statement)
             if isinstance(statement, Allocate) and statement.root in self.activity:
                 self._make_cotangent(statement.root)
@@ -473,8 +549,11 @@ class ReverseMode(Emitter):
                 self._save_arrays(statement)
             elif isinstance(statement, Grow) and statement.root in self.activity:
                 self._grow_buffer(statement.root, f"{statement.root.name}.size")
-            elif isinstance(statement, BeginLoop):
-                self._reserve(statement.counter, block)
+            elif isinstance(statement, BeginLoop) and statement.counter.head in self._checkpointed:
+                self.write(f"{statement.counter.name}_end = {statement.counter.name}_count")
+            elif isinstance(statement, BeginLoop) and statement.counter in self.residuals.reservations:
+                count = f"(max(0, {statement.counter.name}_count) + 1)"
+                self.reserve(count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block)))
         for offset, item in enumerate(self.residuals.at_end.get(block, []), len(at_start)):
             self._push(item, offset)
         if pushes:
@@ -492,20 +571,17 @@ class ReverseMode(Emitter):
         position = f"values_top + {offset}" if offset else "values_top"
         self.write(f"push_value(values, {position}, {item.name})")
 
-    def _ensure(self, values: str, codes: str, indent: int) -> None:
-        """Writes the test that the stacks have room."""
+    def ensure(self, values: str, codes: str, indent: int) -> None:
+        """Writes the test that the stacks have room for more numbers and codes."""
         for count, stack, width in ((values, "values", 8), (codes, "codes", 1)):
             if count:
                 self.write(f"if {stack}_top + {count} > {stack}_room:", indent)
                 self.write(f"{stack}_room = 2*{stack}_room + {count}", indent + 1)
                 self.write(f"{stack} = grow({stack}, {width}, {stack}_room)", indent + 1)
 
-    def _reserve(self, counter: Counter, block: Block) -> None:
-        if counter in self.residuals.reservations:
-            values, codes = self.residuals.reservations[counter]
-            count = f"(max(0, {counter.name}_count) + 1)"
-            own = len(self.residuals.pushes(block))
-            self._ensure(f"{count}*{values} + {own}" if values else "", f"{count}*{codes} + 2" if codes else "", 3)
+    def reserve(self, count: str, values: int, codes: int, more: int = 0) -> None:
+        """Writes the test that the stacks have room for the records of iterations, and for more numbers."""
+        self.ensure(f"{count}*{values} + {more}" if values else "", f"{count}*{codes} + 2" if codes else "", 3)
 
     def _make_cotangent(self, root: Root) -> None:
         count = " * ".join(self.operand(size) for size in root.dims) or "1"
@@ -533,10 +609,11 @@ class ReverseMode(Emitter):
             choices = way.first if block in way.first else way.second
             if len(choices) > 1:
                 if not (target in self.residuals.reserved and block in self.residuals.reserved):
-                    self._ensure("", "1", indent)
+                    self.ensure("", "1", indent)
                 self.write(f"push_code(codes, codes_top, {choices.index(block)})", indent)
                 self.write("codes_top += 1", indent)
-        self.jump(target.number, indent)
+        loop = self._checkpointed.get(target)
+        self.jump(target.number if loop is None or block in loop.body else loop.start, indent)
 
     def _save_result(self, end: Return) -> None:
         for number, value in enumerate(end.values):
@@ -550,22 +627,6 @@ class ReverseMode(Emitter):
 
     # ---- the whole function -------------------------------------------------------------------------------------------
 
-    def _written_from(self, block: Block) -> set[Root]:
-        """Returns the memory that is written in a block or after it."""
-        reached: set[Block] = set()
-        pending = [block]
-        while pending:
-            current = pending.pop()
-            if current not in reached:
-                reached.add(current)
-                pending += current.successors
-        return {
-            statement.root.memory
-            for current in reached
-            for statement in current.statements
-            if isinstance(statement, Store)
-        }
-
     def check_arrays(self) -> None:
         """Refuses phis of arrays that are written while another name of the same memory is in use.
 
@@ -575,7 +636,7 @@ class ReverseMode(Emitter):
         families = memory_families(self.function)
         for block in self.flow.blocks:
             phis = [phi for phi in block.phis if isinstance(phi.target, Root)]
-            written = self._written_from(block) if phis else set()
+            written = written_memory(self.flow.blocks_from(block)) if phis else set()
             for phi in phis:
                 for before, value in phi.incoming.items():
                     assert isinstance(value, View)
@@ -608,14 +669,16 @@ class ReverseMode(Emitter):
         self._check_codes()
         function = self.function
         for block in self.flow.blocks:
-            self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
+            self.begin_block(block.number)
             self._forward(block)
         for block in self.flow.blocks:
             if isinstance(block.end, Raise):
                 continue
-            self.write(f"if {BLOCK_VARIABLE} == {len(self.flow.blocks) + block.number}:", 2)
+            self.begin_block(len(self.flow.blocks) + block.number)
             self._way_back(block)
-        self.write(f"if {BLOCK_VARIABLE} == {2 * len(self.flow.blocks)}:", 2)
+        for loop in self._checkpointed.values():
+            loop.write_blocks()
+        self.begin_block(2 * len(self.flow.blocks))
         self._release(3)
         cotangents = [self._cotangent_of(function.arguments[position]) for position in self.positions]
         self.write(f"return {form(self._result_text(), cotangents)}")
@@ -625,7 +688,7 @@ class ReverseMode(Emitter):
         stacks = [
             (name, number, width)
             for name, number, width in (("values", VALUES, 8), ("codes", CODES, 1), ("arrays", ARRAYS, 8))
-            if f"({name}, " in text
+            if f"({name}, " in text or self._checkpointed
         ]
         body = self._head()
         for name, number, width in stacks:
@@ -662,6 +725,8 @@ class ReverseMode(Emitter):
         ]
         lines += [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in active if scalar not in self._local]
         lines += [f"{counter.name} = 0" for counter in function.counters]
+        for loop in self._checkpointed.values():
+            lines += loop.initial_lines()
         for root in function.roots:
             if root not in self.activity or root.kind == "reshaped":
                 continue

@@ -32,7 +32,8 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 
-_COST_OF_EFFECTS = 10**6
+COST_OF_EFFECTS = 10**6
+"""A number that costs as much is computed once: a random draw, or a print."""
 _COST_OF_COPIES = 10**5
 """A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""
 
@@ -232,7 +233,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
         for statement in block.statements:
             if isinstance(statement, (Compute, Load, Size)):
                 definitions[statement.target] = statement
-                is_needed = isinstance(statement, Compute) and statement.cost >= _COST_OF_EFFECTS
+                is_needed = isinstance(statement, Compute) and statement.cost >= COST_OF_EFFECTS
             elif isinstance(statement, (Allocate, Reshape)):
                 definitions[statement.root] = statement
                 is_needed = False
@@ -280,7 +281,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
 
 def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
     if isinstance(statement, (Compute, Load, Size)):
-        is_effect = isinstance(statement, Compute) and statement.cost >= _COST_OF_EFFECTS
+        is_effect = isinstance(statement, Compute) and statement.cost >= COST_OF_EFFECTS
         return statement.target in used or is_effect
     if isinstance(statement, (Allocate, Reshape)):
         return statement.root in used
