@@ -26,6 +26,13 @@ def value_and_gradients(
         cotangent: of its result; of a tuple's items a tuple.
         positions: of the arguments that have cotangents. None for all.
     """
+    return run_derivative(function, arguments, cotangent, positions)[:2]
+
+
+def run_derivative(
+    function: Any, arguments: tuple[Any, ...], cotangent: Any, positions: tuple[int, ...] | None = None
+) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+    """Returns what ``value_and_gradients`` returns, and the arguments as the derivative leaves them."""
     positions = tuple(range(len(arguments))) if positions is None else positions
     python_function = compilation.wrapped_function(function, "test")
     options = getattr(function, "targetoptions", {})
@@ -36,7 +43,7 @@ def value_and_gradients(
     run = _python_function(derivative, {})
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     result = run(*copies, *(cotangent if isinstance(cotangent, tuple) else (cotangent,)))
-    return result[0], result[1]
+    return result[0], result[1], tuple(copies)
 
 
 def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], call: DerivedCall | None = None) -> Any:

@@ -63,6 +63,8 @@ class SplitMode(ReverseMode):
         frozen: the numbers of the arrays that nothing writes, neither the function nor its callers.
     """
 
+    has_checkpoints = False
+
     def __init__(self, function: Function, flow: ControlFlow, frozen: tuple[int, ...]) -> None:
         self._frozen_names = [part.name for part in parts_of(function) if part.position in frozen]
         for root in function.roots:
@@ -120,7 +122,7 @@ class SplitMode(ReverseMode):
         """Writes the records of what the way back needs, and the results."""
         sizes = [f"n_{root.name}" for root in self._arrays]
         names = [*[item.name for item in self._records], *sizes]
-        self._ensure(str(len(names)) if names else "", "", 3)
+        self.ensure(str(len(names)) if names else "", "", 3)
         for offset, name in enumerate(names):
             self.write(f"push_value(values, values_top + {offset}, {name})")
         if names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
@@ -33,6 +34,8 @@ from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_dis
 
 _numbers = itertools.count()
 Types = tuple[types.Type, ...]
+SETTINGS = ("FASTGRAD_CHECKPOINT_BYTES", "FASTGRAD_TAPE_BYTES")
+"""The environment variables whose values derivatives contain."""
 
 
 OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy"}
@@ -97,7 +100,8 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
     def key(self, argument_types: Types) -> str | None:
         """Returns the hash of all that the derivative for argument types depends on, or None if that can't be told."""
         try:
-            return digest("\n".join([content_of(self), *map(type_text, argument_types)]).encode())
+            settings = [os.environ.get(variable, "") for variable in SETTINGS]
+            return digest("\n".join([content_of(self), *map(type_text, argument_types), *settings]).encode())
         except NoKeyError:
             return None
 

@@ -60,6 +60,17 @@ class ControlFlow:
         """True if a block may run more than once; False for None, the start of the function."""
         return block is not None and block in self._in_cycle
 
+    def blocks_from(self, block: Block) -> set[Block]:
+        """Returns a block and those that may run after it."""
+        reached: set[Block] = set()
+        pending = [block]
+        while pending:
+            current = pending.pop()
+            if current not in reached:
+                reached.add(current)
+                pending += current.successors
+        return reached
+
     def nearest_dominators(self, block: Block) -> list[Block]:
         """Returns the dominators of a block other than itself, the nearest first."""
         return sorted(self.dominators[block] - {block}, key=self.position, reverse=True)
@@ -182,6 +193,11 @@ def written_by(statement: Statement) -> set[Root]:
     if isinstance(statement, Call):
         return statement.written
     return {statement.root.memory} if isinstance(statement, Store) else set()
+
+
+def written_in(block: Block) -> set[Root]:
+    """Returns the memory that a block writes."""
+    return set().union(*map(written_by, block.statements))
 
 
 def written_memory(statement: Statement) -> set[Root]:

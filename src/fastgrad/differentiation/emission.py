@@ -207,8 +207,12 @@ class Emitter:
         elif isinstance(statement, NextIteration):
             counter = statement.counter
             self.write(f"{counter.name} += 1")
-            self.write(f"{statement.is_valid.name} = {counter.name} < {counter.name}_count")
+            self.write(f"{statement.is_valid.name} = {counter.name} < {self.end_of(counter)}")
             self.write(f"{statement.target.name} = {counter.name}")
+
+    def end_of(self, counter: Counter) -> str:
+        """Returns the text of the iteration before which a loop ends."""
+        return f"{counter.name}_count"
 
     def bound(self, value: Any, hint: str) -> str:
         """Returns the name by which the text calls a function."""

@@ -231,15 +231,24 @@ class View:
 
 
 class Counter:
-    """The state of a ``for`` loop: the number of the iteration, from 0."""
+    """The state of a ``for`` loop: the number of the iteration, from 0.
 
-    __slots__ = ("block", "count", "head", "name")
+    Attributes:
+        name: its variable in the derivative's text.
+        count: the number of iterations.
+        block: the block that begins the loop.
+        head: the block that steps it. None before that is known.
+        is_internal: whether it implements a function of NumPy, not a loop of the user.
+    """
 
-    def __init__(self, name: str, count: Operand, block: Block) -> None:
+    __slots__ = ("block", "count", "head", "is_internal", "name")
+
+    def __init__(self, name: str, count: Operand, block: Block, is_internal: bool = False) -> None:
         self.name = name
         self.count = count
         self.block = block
         self.head: Block | None = None
+        self.is_internal = is_internal
 
 
 class Statement:

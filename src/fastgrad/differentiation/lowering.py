@@ -633,7 +633,7 @@ class Lowering(Expressions):
 
     def _expression_getiter(self, name: str, value: ir.Expr) -> Any:
         iterable = self.iterable(self.value(value.value))
-        counter = Counter(self.builder.name("k"), iterable.count, self.builder.block)
+        counter = Counter(self.builder.name("k"), iterable.count, self.builder.block, self.frame.is_internal)
         self.result.counters.append(counter)
         self.builder.block.statements.append(BeginLoop(self.builder.location, counter))
         return LoopState(counter, iterable)

@@ -111,12 +111,16 @@ class Residuals:
         flow = self._flow
         families = memory_families(function)
         returns = [block for block in flow.blocks if isinstance(block.end, Return)]
+        is_apart = (
+            self._known is not None
+        )  # the way back is a function of its own: it has the arrays that nothing writes
         lasting = {
             root
             for root in function.roots
-            if root.kind in ("parameter", "global")
+            if (root.kind in ("parameter", "global") and not (is_apart and root.is_written))
             or (
                 root.kind in ("local", "reshaped")
+                and not is_apart
                 and not root.is_growing
                 and not flow.is_in_loop(root.block)
                 and all(root.block in flow.dominators[block] for block in returns)

@@ -13,12 +13,14 @@ from numba.core import types
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.aliases import check_stores
 from fastgrad.differentiation.builder import is_natural_number
+from fastgrad.differentiation.checkpoints import BLOCKS, CheckpointedLoop
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_by
 from fastgrad.differentiation.emission import Derivative, Emitter, scalars_of, zero
 from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
     Block,
+    Branch,
     Call,
     Callee,
     CallRule,
@@ -97,8 +99,16 @@ class ReverseMode(Emitter):
             if scalar in self.activity and self._users.get(scalar, set()) <= {scalar.block}
         }
         self.residuals = Residuals(function, flow, self.known_on_way_back())
+        self._checkpointed: dict[Block, CheckpointedLoop] = {}
         self._find_zeros()
         self.residuals.plan(self._needs)
+        for head, counter in flow.counted.items():
+            loop = CheckpointedLoop(self, counter, 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed))
+            if loop.is_possible():
+                self._checkpointed[head] = loop
+
+    has_checkpoints = True
+    """Whether both ways are one function, which may run a loop again."""
 
     def _activity(self) -> Activity:
         return Activity(self.function, self.flow.blocks, frozenset(self.positions), is_forward=False, leaf=self.seed)
@@ -256,9 +266,14 @@ class ReverseMode(Emitter):
 
     # ---- the way back ---------------------------------------------------------------------------------------------------
 
-    def _way_back(self, block: Block) -> None:
+    def _way_back(self, block: Block, choices: list[Block] | None = None) -> None:
+        """Writes the way back through a block, to one of ``choices`` if they are known to come before it."""
+        loop = self._checkpointed.get(block)
+        if loop is not None and choices is None:
+            self.write(f"if {loop.name} == {loop.name}_first:")
+            self.jump(loop.boundary, 4)
         self._recomputed, self._nonzero = {}, set(self._nonzero_at[block])
-        if block in self.flow.counted and not self._is_innermost(block):
+        if loop is None and block in self.flow.counted and not self._is_innermost(block):
             self._skip_zeros(block, 3)
         self._pop_at_end(block)
         if isinstance(block.end, Return):
@@ -266,6 +281,8 @@ class ReverseMode(Emitter):
         for statement in reversed(block.statements):
             self._undo(statement)
         way = self.residuals.way_back(block)
+        if loop is not None and way is not None and choices is None:
+            choices = way.second
         if way is not None and way.kind == "condition":
             assert way.condition is not None
             self.write(f"w = {self.use(way.condition)}")
@@ -276,27 +293,12 @@ class ReverseMode(Emitter):
         ]
         for phi in phis:
             self._take_phi(phi)
-        if way is not None and way.kind == "counter":
+        if way is not None and way.kind == "counter" and choices is None:
             self.write(f"w = {self.flow.counted[block].name} <= 0")  # LLVM sees that indices are not negative
         self._pop_at_start(block)
         if way is None:
             self.jump(2 * len(self.flow.blocks))
             return
-
-        def leave(before: Block, indent: int) -> None:
-            # The numbers of this block are those of its last run now: nothing that was computed again above counts.
-            self._recomputed, self._edge_from, self._indent = {}, before, indent
-            nonzero = set(self._nonzero)
-            for phi in phis:
-                self._give_phi(phi, before, indent)
-            self._nonzero_at[before] |= self._nonzero
-            counter = self.flow.counted.get(before)
-            if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
-                self.write(f"{counter.name} = {self._final_number(counter)}", indent)
-                if self._is_innermost(before):
-                    self._skip_zeros(before, indent)
-            self._edge_from, self._indent, self._nonzero = None, 3, nonzero
-            self.jump(len(self.flow.blocks) + before.number, indent)
 
         def leave_to_one_of(choices: list[Block], indent: int) -> None:
             if len(choices) > 1:
@@ -304,11 +306,15 @@ class ReverseMode(Emitter):
                 self.write("code = pop_code(codes, codes_top)", indent)
                 for number, before in enumerate(choices[:-1]):
                     self.write(f"if code == {number}:", indent)
-                    leave(before, indent + 1)
-            leave(choices[-1], indent)
+                    self._leave(block, phis, before, indent + 1)
+            self._leave(block, phis, choices[-1], indent)
 
-        if way.kind == "only":
-            leave(way.first[0], 3)
+        if choices is not None:
+            if choices == way.second:
+                self.write(f"{self.flow.counted[block].name} -= 1")
+            leave_to_one_of(choices, 3)
+        elif way.kind == "only":
+            self._leave(block, phis, way.first[0], 3)
         elif way.kind == "code":
             leave_to_one_of(way.first, 3)
         else:
@@ -352,6 +358,23 @@ class ReverseMode(Emitter):
         )
         return statements or any(isinstance(phi.target, Root) and phi.target in self.activity for phi in block.phis)
 
+    def _leave(self, block: Block, phis: list[Phi], before: Block, indent: int) -> None:
+        """Writes the jump from the way back of a block to that of the block that came before it."""
+        # The numbers of the block are those of its last run now: nothing that was computed again above counts.
+        self._recomputed, self._edge_from, self._indent = {}, before, indent
+        nonzero = set(self._nonzero)
+        for phi in phis:
+            self._give_phi(phi, before, indent)
+        self._nonzero_at[before] |= self._nonzero
+        counter, loop = self.flow.counted.get(before), self._checkpointed.get(before)
+        if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
+            self.write(f"{counter.name} = {self._final_number(counter)}", indent)
+            if loop is None and self._is_innermost(before):
+                self._skip_zeros(before, indent)
+        self._edge_from, self._indent, self._nonzero = None, 3, nonzero
+        is_inside = loop is None or block in loop.body
+        self.jump(len(self.flow.blocks) + before.number if is_inside else loop.way_back, indent)  # type: ignore[union-attr]
+
     def _final_number(self, counter: Counter) -> str:
         """Returns the text of a counter's value after its loop."""
         count = self.use(counter.count)
@@ -363,19 +386,72 @@ class ReverseMode(Emitter):
         if at_start or at_end:
             self.write(f"values_top -= {len(at_start) + len(at_end)}")
         for offset, item in enumerate(at_end, len(at_start)):
-            self._pop(item, offset)
+            self.pop(item, f"values_top + {offset}" if offset else "values_top")
 
     def _pop_at_start(self, block: Block) -> None:
         at_start = self.residuals.at_start.get(block, [])
         if at_start and block in self.calling:
             self.write(f"values_top -= {len(at_start)}")
         for offset, item in enumerate(at_start):
-            self._pop(item, offset)
+            self.pop(item, f"values_top + {offset}" if offset else "values_top")
 
-    def _pop(self, item: Scalar | Counter, offset: int) -> None:
+    def pop(self, item: Scalar | Counter, position: str, indent: int = 3) -> None:
+        """Writes what reads a number from the stack of numbers."""
         type = item.type if isinstance(item, Scalar) else types.int64
-        position = f"values_top + {offset}" if offset else "values_top"
-        self.write(f"{item.name} = pop_{type}(values, {position})")
+        self.write(f"{item.name} = pop_{type}(values, {position})", indent)
+
+    def push_array(self, name: str, indent: int = 3) -> None:
+        """Writes what puts the elements of an array on the stack of arrays."""
+        self.write(f"arrays = with_room(arrays, arrays_top + {name}.size)", indent)
+        self.write(f"save_array(arrays, arrays_top, {name})", indent)
+        self.write(f"arrays_top += {name}.size", indent)
+
+    def pop_array(self, name: str) -> None:
+        """Writes what takes the elements of an array from the stack of arrays."""
+        self.write(f"arrays_top -= {name}.size")
+        self.write(f"load_array(arrays, arrays_top, {name})")
+
+    # ---- what checkpoints need -----------------------------------------------------------------------------------------
+
+    def end_of(self, counter: Counter) -> str:
+        """Returns the text of the iteration before which a loop, or its present segment, ends."""
+        return f"{counter.name}_until" if counter.head in self._checkpointed else super().end_of(counter)
+
+    def begin_block(self, number: int) -> None:
+        """Writes the test of a block's number."""
+        self.write(f"if {BLOCK_VARIABLE} == {number}:", 2)
+
+    def go_on(self, block: Block) -> None:
+        """Writes how a block that has successors goes on; the head of a loop with checkpoints may end a segment."""
+        loop = self._checkpointed.get(block)
+        if loop is None:
+            super().go_on(block)
+            return
+        assert isinstance(block.end, Branch)
+        self.write(f"if {self.operand(block.end.condition)}:")
+        self.edge(block, block.end.then, 4)
+        self.write(f"if {loop.name}_until < {loop.name}_count:")
+        self.jump(loop.stop, 4)
+        self.edge(block, block.end.otherwise, 3)
+
+    def take_back_records(self, head: Block) -> None:
+        """Writes what a loop's head did to the stack of numbers, and to the numbers that it records, backwards."""
+        pushes = self.residuals.pushes(head)
+        if pushes:
+            self.write(f"values_top -= {len(pushes)}")
+        self._pop_at_start(head)
+
+    def leave_loop_backward(self, head: Block) -> None:
+        """Writes the way back from the first iteration of a loop to what comes before the loop."""
+        way = self.residuals.way_back(head)
+        assert way is not None
+        self._way_back(head, way.first)
+
+    def saves_arrays(self, block: Block) -> bool:
+        """True if a block keeps the contents of arrays."""
+        return any(
+            isinstance(statement, Call) and self.activity.is_active_call(statement) for statement in block.statements
+        )
 
     def _undo(self, statement: Statement) -> None:
         if isinstance(statement, Compute) and statement.target in self.activity:
@@ -432,7 +508,8 @@ class ReverseMode(Emitter):
         for name, array in self._saved_arrays(statement).values():
             text = self.view(array) if isinstance(array, View) else array.name
             if self.is_recorded(statement):
-                self.write(f"arrays, arrays_top = push_array(arrays, arrays_top, {text})")
+                self.write(f"b_{name} = {text}")
+                self.push_array(f"b_{name}")
             else:
                 self.write(f"{name} = contiguous({text})")
 
@@ -467,7 +544,7 @@ class ReverseMode(Emitter):
         if self.is_recorded(statement):
             for name, array in reversed(self._saved_arrays(statement).values()):
                 self.write(f"{name} = {self._empty(array)}")
-                self.write(f"arrays_top = pop_array(arrays, arrays_top, {name})")
+                self.pop_array(name)
         cotangents = [self._cotangent_of_result(result) for result in statement.results]
         parts = [*statement.results, *statement.arguments]
         known = [self._part_of_call(statement, place, part) for place, part in enumerate(parts)]
@@ -656,7 +733,7 @@ class ReverseMode(Emitter):
         is_calling = block in self.calling  # records of the callee come between those of the start and of the end
         count = len(at_start) if is_calling else len(at_start) + len(at_end)
         if block not in self.residuals.reserved:
-            self._ensure(str(count) if count else "", "", 3)
+            self.ensure(str(count) if count else "", "", 3)
         for offset, item in enumerate(at_start):
             self._push(item, offset)
         if is_calling and at_start:
@@ -665,7 +742,10 @@ class ReverseMode(Emitter):
             self.write(f"{phi.target.name} = p_{phi.target.name}")
             if isinstance(phi.target, Root) and phi.target in self.activity:
                 self._grow_buffer(phi.target, f"{phi.target.name}.size")
+        loop = self._checkpointed.get(block)
         for statement in block.statements:
+            if loop is not None and isinstance(statement, NextIteration):
+                loop.write_test_of_room()
             if self._callee_of(statement) is not None:
                 self._augmented_call(statement)
                 continue
@@ -673,7 +753,7 @@ class ReverseMode(Emitter):
             self._after_statement(statement, block)
         if is_calling:
             count = len(at_end)
-            self._ensure(str(count) if count else "", "", 3)
+            self.ensure(str(count) if count else "", "", 3)
         for offset, item in enumerate(at_end, count - len(at_end)):
             self._push(item, offset)
         if count:
@@ -699,27 +779,27 @@ class ReverseMode(Emitter):
             self._save_arrays(statement)
         elif isinstance(statement, Grow):
             self._grow_buffer(statement.root, f"{statement.root.name}.size")
-        elif isinstance(statement, BeginLoop):
-            self._reserve(statement.counter, block)
+        elif isinstance(statement, BeginLoop) and statement.counter.head in self._checkpointed:
+            self.write(f"{statement.counter.name}_end = {statement.counter.name}_count")
+        elif isinstance(statement, BeginLoop) and statement.counter in self.residuals.reservations:
+            count = f"(max(0, {statement.counter.name}_count) + 1)"
+            self.reserve(count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block)))
 
     def _push(self, item: Scalar | Counter, offset: int) -> None:
         position = f"values_top + {offset}" if offset else "values_top"
         self.write(f"push_value(values, {position}, {item.name})")
 
-    def _ensure(self, values: str, codes: str, indent: int) -> None:
-        """Writes the test that the stacks have room."""
+    def ensure(self, values: str, codes: str, indent: int) -> None:
+        """Writes the test that the stacks have room for more numbers and codes."""
         for count, stack, width in ((values, "values", 8), (codes, "codes", 1)):
             if count:
                 self.write(f"if {stack}_top + {count} > {stack}_room:", indent)
                 self.write(f"{stack}_room = 2*{stack}_room + {count}", indent + 1)
                 self.write(f"{stack} = grow({stack}, {width}, {stack}_room)", indent + 1)
 
-    def _reserve(self, counter: Counter, block: Block) -> None:
-        if counter in self.residuals.reservations:
-            values, codes = self.residuals.reservations[counter]
-            count = f"(max(0, {counter.name}_count) + 1)"
-            own = len(self.residuals.pushes(block))
-            self._ensure(f"{count}*{values} + {own}" if values else "", f"{count}*{codes} + 2" if codes else "", 3)
+    def reserve(self, count: str, values: int, codes: int, more: int = 0) -> None:
+        """Writes the test that the stacks have room for the records of iterations, and for more numbers."""
+        self.ensure(f"{count}*{values} + {more}" if values else "", f"{count}*{codes} + 2" if codes else "", 3)
 
     def _make_cotangent(self, root: Root) -> None:
         count = " * ".join(self.operand(size) for size in root.dims) or "1"
@@ -747,10 +827,11 @@ class ReverseMode(Emitter):
             choices = way.first if block in way.first else way.second
             if len(choices) > 1:
                 if not (target in self.residuals.reserved and block in self.residuals.reserved):
-                    self._ensure("", "1", indent)
+                    self.ensure("", "1", indent)
                 self.write(f"push_code(codes, codes_top, {choices.index(block)})", indent)
                 self.write("codes_top += 1", indent)
-        self.jump(target.number, indent)
+        loop = self._checkpointed.get(target)
+        self.jump(target.number if loop is None or block in loop.body else loop.start, indent)
 
     def turn(self, block: Block, end: Return) -> None:
         """Writes how the way forward ends."""
@@ -786,14 +867,16 @@ class ReverseMode(Emitter):
         self._check_codes()
         function = self.function
         for block in self.flow.blocks:
-            self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
+            self.begin_block(block.number)
             self._forward(block)
         for block in reversed(self.flow.blocks):  # in the order in which they run, Numba infers types in few rounds
             if isinstance(block.end, Raise):
                 continue
-            self.write(f"if {BLOCK_VARIABLE} == {len(self.flow.blocks) + block.number}:", 2)
+            self.begin_block(len(self.flow.blocks) + block.number)
             self._way_back(block)
-        self.write(f"if {BLOCK_VARIABLE} == {2 * len(self.flow.blocks)}:", 2)
+        for loop in self._checkpointed.values():
+            loop.write_blocks()
+        self.begin_block(2 * len(self.flow.blocks))
         self._release(3)
         cotangents = [self._cotangent_of(function.arguments[position]) for position in self.positions]
         self.write(f"return {form(self._result_text(), cotangents)}")
@@ -801,7 +884,11 @@ class ReverseMode(Emitter):
         cotangents_of_result, parts_of_cotangents = self._parameters_of_result()
         parameters += cotangents_of_result if self.seed is None else []
         text = "\n".join(self.lines)
-        stacks = [(name, *stack) for name, stack in ALL_STACKS.items() if self.calling or f"({name}, " in text]
+        stacks = [
+            (name, *stack)
+            for name, stack in ALL_STACKS.items()
+            if self.calling or self._checkpointed or f"({name}, " in text
+        ]
         body = self._head()
         body += parts_of_cotangents if self.seed is None else []
         for name, number, width in stacks:
@@ -836,6 +923,8 @@ class ReverseMode(Emitter):
                             f"check_apart({root.name}, {other.name}, '{self._user_name(root)}', '{self._user_name(other)}')"
                         )
         lines += [*self.initial_records(), *self.initial_cotangents()]
+        for loop in self._checkpointed.values():
+            lines += loop.initial_lines()
         for root in function.roots:
             if root not in self.activity or root.kind == "reshaped":
                 continue

@@ -15,7 +15,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 from llvmlite import ir as llvm_ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 KEPT_BYTES = int(os.environ.get("FASTGRAD_TAPE_BYTES") or 1 << 30)
@@ -205,17 +205,6 @@ def release(stack, address, width):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def push_array(stack, top, array):  # type: ignore[no-untyped-def]
-    """Stores the elements of an array on the stack of arrays; returns the stack and its top."""
-    if top + array.size > _capacity_at(stack - _HEADER):
-        stack = grow(stack, 8, 2 * _capacity_at(stack - _HEADER) + array.size)
-    for element in array.flat:
-        push_value(stack, top, element)
-        top += 1
-    return stack, top
-
-
-@numba.njit
 def contiguous(array):  # type: ignore[no-untyped-def]
     """Returns a copy of an array in C order."""
     copy = np.empty(array.shape, array.dtype)
@@ -223,20 +212,96 @@ def contiguous(array):  # type: ignore[no-untyped-def]
     return copy
 
 
-@numba.extending.overload(_pop := lambda stack, position, array: None)
-def _overload_pop(stack, position, array):  # type: ignore[no-untyped-def]
-    pop = POPS[array.dtype]
-    return lambda stack, position, array: pop(stack, position)
+def _make_copy(is_read: bool) -> Any:
+    @intrinsic
+    def copy(typing: Any, stack: Any, position: Any, array: Any) -> Any:
+        """Copies the elements of an array to a position of the stack of arrays, or from there."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            struct = context.make_array(array)(context, builder, arguments[2])
+            item = struct.data.type
+            memory = _pointer(builder, arguments[0], arguments[1], 8, item.pointee)
+            if array.layout in "CF":
+                target, source = (struct.data, memory) if is_read else (memory, struct.data)
+                size = builder.mul(struct.nitems, struct.itemsize)
+                cgutils.raw_memcpy(builder, target, source, size, 1)
+                return context.get_dummy_value()
+            number = cgutils.alloca_once_value(builder, context.get_constant(types.intp, 0))
+            shape = cgutils.unpack_tuple(builder, struct.shape)
+            with cgutils.loop_nest(builder, shape, context.get_value_type(types.intp)) as indices:
+                element = cgutils.get_item_pointer(context, builder, array, struct, list(indices))
+                position = builder.gep(memory, [builder.load(number)])
+                target, source = (element, position) if is_read else (position, element)
+                builder.store(builder.load(source), target)
+                builder.store(cgutils.increment_index(builder, builder.load(number)), number)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, array), generate
+
+    return copy
+
+
+save_array, load_array = _make_copy(is_read=False), _make_copy(is_read=True)
 
 
 @numba.njit
-def pop_array(stack, top, array):  # type: ignore[no-untyped-def]
-    """Reads the elements of a contiguous array from the top of the stack of arrays; returns the top."""
-    flat = array.reshape(array.size)
-    top -= array.size
-    for number in range(array.size):
-        flat[number] = _pop(stack, top + number, array)
-    return top
+def with_room(stack, items):  # type: ignore[no-untyped-def]
+    """Returns the address of the stack of arrays after it got room for ``items`` items."""
+    return grow(stack, 8, items + items // 2) if items > capacity(stack) else stack
+
+
+@numba.njit
+def new_memory(items):  # type: ignore[no-untyped-def]
+    """Returns the address of memory for an array of ``items`` elements."""
+    address = _malloc(8 * max(items, 1))
+    if address == 0:
+        raise MemoryError("no memory for a copy of an array")
+    return address
+
+
+@numba.njit
+def free_memory(address):  # type: ignore[no-untyped-def]
+    """Frees what ``new_memory`` returned."""
+    _free(address)
+
+
+MIN_SNAPSHOTS = 8
+"""The snapshots of a loop, even if they have more bytes than the limit."""
+
+
+@numba.njit
+def snapshot_slots(done, count, record_bytes, snapshot_bytes, limit):  # type: ignore[no-untyped-def]
+    """Returns how many snapshots a loop may store; 0 if records need less memory.
+
+    Args:
+        done, count: the numbers of iterations that have run, and of all.
+        record_bytes: the bytes of the records so far.
+        snapshot_bytes: the bytes of a snapshot.
+        limit: the bytes of all snapshots.
+    """
+    segments = (count - 1) // done
+    slots = max(MIN_SNAPSHOTS, limit // snapshot_bytes)
+    return slots if min(segments, slots) * snapshot_bytes < segments * record_bytes else 0
+
+
+@numba.njit
+def next_snapshot(first, position, end, slots):  # type: ignore[no-untyped-def]
+    """Returns the iteration before which the next snapshot is stored, so that the iterations from ``first`` to ``end`` run again seldom.
+
+    Args:
+        first: the iteration of the last snapshot.
+        position: the iteration after the segment that begins there.
+        end: the iteration that is undone.
+        slots: the number of snapshots that there is room for.
+    """
+    length = position - first
+    segments = (end - first + length - 1) // length
+    before, within_reach, repetitions = 1, slots + 1, 1
+    while within_reach < segments and slots > 0:  # binomials of slots + repetitions over slots
+        repetitions += 1
+        before = within_reach
+        within_reach = within_reach * (slots + repetitions) // repetitions
+    return first + length * (min(before, segments - 1) if slots > 0 else segments)
 
 
 COMPILED: dict[str, Any] = {
@@ -244,14 +309,19 @@ COMPILED: dict[str, Any] = {
     **{f"pop_{type}": pop for type, pop in POPS.items()},
     "push_code": push_code,
     "pop_code": pop_code,
-    "push_array": push_array,
-    "pop_array": pop_array,
+    "save_array": save_array,
+    "load_array": load_array,
     "contiguous": contiguous,
     "unsigned": unsigned,
     "acquire": acquire,
     "capacity": capacity,
     "grow": grow,
     "release": release,
+    "with_room": with_room,
+    "new_memory": new_memory,
+    "free_memory": free_memory,
+    "snapshot_slots": snapshot_slots,
+    "next_snapshot": next_snapshot,
 }
 """What the names of a derivative's text stand for in compiled code."""
 
@@ -261,17 +331,15 @@ def _python_push(stack: dict[int, Any], position: int, value: Any) -> None:
 
 
 def _python_pop(stack: dict[int, Any], position: int) -> Any:
-    return stack.pop(position)
+    return stack[position]
 
 
-def _python_push_array(stack: dict[int, Any], top: int, array: np.ndarray) -> tuple[dict[int, Any], int]:
-    stack[top] = array.copy()
-    return stack, top + 1
+def _python_save_array(stack: dict[int, Any], position: int, array: np.ndarray) -> None:
+    stack[position] = array.copy()
 
 
-def _python_pop_array(stack: dict[int, Any], top: int, array: np.ndarray) -> int:
-    array[...] = stack.pop(top - 1)
-    return top - 1
+def _python_load_array(stack: dict[int, Any], position: int, array: np.ndarray) -> None:
+    array[...] = stack[position]
 
 
 INTERPRETED: dict[str, Any] = {
@@ -279,13 +347,18 @@ INTERPRETED: dict[str, Any] = {
     **{f"pop_{type}": _python_pop for type in POPS},
     "push_code": _python_push,
     "pop_code": _python_pop,
-    "push_array": _python_push_array,
-    "pop_array": _python_pop_array,
+    "save_array": _python_save_array,
+    "load_array": _python_load_array,
+    "with_room": lambda stack, items: stack,
+    "new_memory": lambda items: {},
+    "free_memory": lambda address: None,
     "contiguous": np.array,
     "unsigned": int,
     "acquire": lambda stack, width: {},
     "capacity": lambda stack: 1 << 62,
     "grow": lambda stack, width, items: stack,
     "release": lambda stack, address, width: None,
+    "snapshot_slots": snapshot_slots.py_func,
+    "next_snapshot": next_snapshot.py_func,
 }
 """What they stand for where the text runs as plain Python."""
