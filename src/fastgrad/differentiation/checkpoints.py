@@ -141,7 +141,7 @@ class CheckpointedLoop:
 
     def initial_lines(self) -> list[str]:
         """Returns the lines before the first block."""
-        room = bytes_of_a_loop() // 2
+        room = bytes_of_a_loop() // 4  # the loop's start has one, and the segments after it share another
         if self._reserved is not None:
             values, codes = self._reserved
             room //= 8 * values + codes
