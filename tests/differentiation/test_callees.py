@@ -108,3 +108,20 @@ def test_a_returned_argument_that_is_written_while_both_are_in_use_is_refused():
 
     with pytest.raises(DifferentiationError, match=r"test_callees.py:\d+: .*return a copy"):
         fg.grad(both)(np.array([1.0, 2.0]))
+
+
+@njit
+def grows(values, x, n):
+    values.append(x)
+    return x if n == 0 else grows(values, x * x, n - 1) + values[0]
+
+
+def test_a_recursive_function_of_a_list_is_refused():
+    @njit
+    def of_a_list(x, n):
+        return grows([x], x, n)
+
+    with pytest.raises(
+        DifferentiationError, match=r"test_callees.py:\d+: grows calls itself with arguments that are not"
+    ):
+        fg.grad(of_a_list)(1.5, 3)

@@ -74,7 +74,7 @@ class SplitMode(ReverseMode):
         super().__init__(function, flow, tuple(range(len(parts_of(function)))), None)
         residuals = self.residuals
         counters = {*flow.counted.values()} - residuals.whole_loops
-        items: set[Scalar | Counter] = {*residuals.kept, *counters} - self._sizes.keys()
+        items: set[Any] = {*residuals.kept, *counters} - self._sizes.keys()
         self._records = sorted(items.union(*residuals.at_start.values()), key=lambda item: item.name)
         self._arrays = [
             root
