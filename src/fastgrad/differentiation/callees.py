@@ -21,7 +21,7 @@ from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, DerivedCall, is_real, zero
 from fastgrad.differentiation.forward_mode import ForwardMode
-from fastgrad.differentiation.ir import Block, Callee, Counter, Function, Return, Root, Scalar, Size, leaf_types_of
+from fastgrad.differentiation.ir import Block, Callee, Function, Return, Root, Scalar, Size, leaf_types_of
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ALL_STACKS, STACKS, STACKS_OF_REVERSE, TOPS, ReverseMode
