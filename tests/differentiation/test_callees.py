@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 from numba import njit
+from numba.core import analysis
 
 import fastgrad as fg
+from fastgrad.differentiation.jumps import live_map
 from fastgrad.errors import DifferentiationError
 
 
@@ -108,3 +110,46 @@ def test_a_returned_argument_that_is_written_while_both_are_in_use_is_refused():
 
     with pytest.raises(DifferentiationError, match=r"test_callees.py:\d+: .*return a copy"):
         fg.grad(both)(np.array([1.0, 2.0]))
+
+
+@njit
+def grows(values, x, n):
+    values.append(x)
+    return x if n == 0 else grows(values, x * x, n - 1) + values[0]
+
+
+def test_a_recursive_function_of_a_list_is_refused():
+    @njit
+    def of_a_list(x, n):
+        return grows([x], x, n)
+
+    with pytest.raises(
+        DifferentiationError, match=r"test_callees.py:\d+: grows calls itself with arguments that are not"
+    ):
+        fg.grad(of_a_list)(1.5, 3)
+
+
+def test_the_live_variables_of_blocks_are_those_that_numba_finds(monkeypatch):
+    original = analysis.compute_live_map
+    compared = []
+
+    def both(*arguments):
+        compared.append(live_map(*arguments) == original(*arguments))
+        return original(*arguments)
+
+    monkeypatch.setattr(analysis, "compute_live_map", both)
+
+    @njit
+    def loops(x, n):
+        total = 0.0
+        for i in range(n):
+            if x > i:
+                total += x
+            else:
+                while total > 3:
+                    total *= 0.5
+        return total
+
+    assert loops(1.5, 3) == 3.0
+    assert compared
+    assert all(compared)

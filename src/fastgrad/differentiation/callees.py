@@ -22,7 +22,7 @@ from fastgrad.differentiation.compilation import OPTIONS, generated_function
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, DerivedCall, is_real, zero
 from fastgrad.differentiation.forward_mode import ForwardMode
-from fastgrad.differentiation.ir import Block, Callee, Counter, Function, Return, Root, Scalar, Size, leaf_types_of
+from fastgrad.differentiation.ir import Block, Callee, Function, Return, Root, Scalar, Size, leaf_types_of
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_mode import ALL_STACKS, STACKS, STACKS_OF_REVERSE, TOPS, ReverseMode
@@ -73,7 +73,7 @@ class SplitMode(ReverseMode):
         super().__init__(function, flow, tuple(range(len(parts_of(function)))), None)
         residuals = self.residuals
         counters = {*flow.counted.values()} - residuals.whole_loops
-        items: set[Scalar | Counter] = {*residuals.kept, *counters} - self._sizes.keys()
+        items: set[Any] = {*residuals.kept, *counters} - self._sizes.keys()
         self._records = sorted(items.union(*residuals.at_start.values()), key=lambda item: item.name)
         self._arrays = [
             root

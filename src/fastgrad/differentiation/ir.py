@@ -1,7 +1,7 @@
 """The intermediate representation that derivatives are made of: blocks of statements on scalars and array elements.
 
 Scalars are in SSA form. Views of arrays do not exist in it: each access names a root, an array with memory of its own,
-and one index for each of its axes. Calls of other functions do not exist either, apart from those with adjoints of their own.
+and one index for each of its axes. Calls exist of functions with adjoints of their own, and of recursive functions.
 """
 
 from __future__ import annotations
@@ -430,7 +430,7 @@ class Callee(NamedTuple):
     content: str = ""
 
     @property
-    def argument_types(self) -> list[types.Type]:
+    def argument_types(self) -> list[Any]:
         """The types of the arguments."""
         return [leaf for type in self.types for leaf in leaf_types_of(type) if not isinstance(leaf, types.Dispatcher)]
 

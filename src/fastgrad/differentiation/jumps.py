@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from numba.core import analysis, compiler, ir, ir_utils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 from numba.core.typed_passes import NopythonRewrites
 from numba.core.untyped_passes import (
@@ -145,13 +146,14 @@ def _set_bits(mask: int) -> list[int]:
 
 @contextlib.contextmanager
 def quick_liveness() -> Iterator[None]:
-    """Puts ``live_map`` in the place of Numba's function for the compilation of one function, which holds Numba's lock."""
-    original = analysis.compute_live_map
-    analysis.compute_live_map = live_map
-    try:
-        yield
-    finally:
-        analysis.compute_live_map = original
+    """Puts ``live_map`` in the place of Numba's function for the compilation of one function, under Numba's lock."""
+    with global_compiler_lock:
+        original = analysis.compute_live_map
+        analysis.compute_live_map = live_map
+        try:
+            yield
+        finally:
+            analysis.compute_live_map = original
 
 
 _UNUSED_PASSES = (

@@ -1,4 +1,4 @@
-"""Lowering: Numba's typed SSA form to the intermediate representation, with all calls of compiled functions inlined.
+"""Lowering: Numba's typed SSA form to the intermediate representation, with calls of compiled functions inlined, unless they are recursive.
 
 Each construct has its own method. Constructs without one are refused: there is no default rule.
 """
@@ -272,7 +272,8 @@ class Lowering(Expressions):
         if len(self._frames) >= MAX_DEPTH or self._calls > MAX_CALLS:
             name = python_function.__name__
             raise refuse(
-                f"{name} calls itself: recursion can't be differentiated, unless constants end it within {MAX_DEPTH} calls; use a loop",
+                f"{name} calls itself with arguments that are not numbers, arrays or tuples of them, which can't be differentiated, "
+                f"unless constants end it within {MAX_DEPTH} calls; use a loop",
                 builder.location,
             )
         argument_types = tuple(self._types_of(arguments))

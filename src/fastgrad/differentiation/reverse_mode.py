@@ -624,7 +624,7 @@ class ReverseMode(Emitter):
         assert isinstance(callee, Callee)
         frozen = self._frozen(statement)
         arguments = [self._cotangent_of_result(result) for result in statement.results if result.is_real]
-        targets = []
+        targets: list[tuple[Operand, str]] = []
         views = [statement.arguments[position] for position in frozen]
         arguments += [self.view(view, text_of=self.use) for view in views if isinstance(view, View)]
         for position in callee.active:
@@ -746,7 +746,7 @@ class ReverseMode(Emitter):
         for statement in block.statements:
             if loop is not None and isinstance(statement, NextIteration):
                 loop.write_test_of_room()
-            if self._callee_of(statement) is not None:
+            if isinstance(statement, Call) and self._callee_of(statement) is not None:
                 self._augmented_call(statement)
                 continue
             self.forward_statement(statement)

@@ -352,7 +352,9 @@ def _columns(
                 f"for number in range({argument}.size):",
                 f"    direction_{position}[:] = 0.0",
                 f"    direction_{position}[number] = 1.0",
-                f"    columns_{position}[:, number] = {call}.ravel()",
+                f"    column = {call}.ravel()",
+                "    for row in range(column.size):",  # an assignment to a slice compiles texts of errors
+                f"        columns_{position}[row, number] = column[row]",
                 f"result_{position} = columns_{position}.reshape(first_{position}.shape + {argument}.shape)",
             ]
         lines.append(f"return {_grouped([f'result_{position}' for position in positions], is_single)}")
