@@ -67,8 +67,8 @@ def _after_phis(before: Block, block: Block, pairs: set[Pair]) -> set[Pair]:
         first, second = names
         result |= {(frozenset((a, b)), kind) for a in names_of(first) for b in names_of(second)}
     for source in sources.values():
-        names = names_of(source)
-        result |= {(frozenset((a, b)), PHI) for a in names for b in names if a is not b}
+        same = names_of(source)
+        result |= {(frozenset((a, b)), PHI) for a in same for b in same if a is not b}
     return result
 
 
@@ -93,7 +93,7 @@ def _conflicts(function: Function, flow: ControlFlow) -> Iterator[tuple[Store, R
 def check_stores(function: Function, flow: ControlFlow, is_reverse: bool) -> None:
     """Refuses stores that another name of the array shows.
 
-    In reverse mode each phi has a cotangent with memory of its own, as if it were a copy. That is right if nobody can tell it from a copy. In
+    In reverse mode each phi has a cotangent with memory of its own, as if it were a copy. That is right if no read can tell it from a copy. In
     both modes that holds for copies for which Numba takes the arrays themselves if they are contiguous.
     """
     if not function.copies and not any(isinstance(phi.target, Root) for block in flow.blocks for phi in block.phis):
