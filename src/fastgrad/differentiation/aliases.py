@@ -75,8 +75,8 @@ def _after_phis(before: Block, block: Block, pairs: set[Pair]) -> set[Pair]:
         first, second = names
         result |= {(frozenset((a, b)), kind) for a in names_of(first) for b in names_of(second)}
     for source in sources.values():
-        names = names_of(source)
-        result |= {(frozenset((a, b)), PHI) for a in names for b in names if a is not b}
+        same = names_of(source)
+        result |= {(frozenset((a, b)), PHI) for a in same for b in same if a is not b}
     return result
 
 

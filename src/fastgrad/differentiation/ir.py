@@ -602,7 +602,7 @@ class Function:
 
     def note_copy(self, copy: Root, source: Root, location: Location) -> None:
         """Notes a copy for which Numba may take the array itself."""
-        stores = {
+        stores: set[Statement] = {
             statement
             for block in self.blocks
             for statement in block.statements
