@@ -17,6 +17,8 @@ from benchmarks.gradbench.problems import ba, det, gmm, hello, ht, kmeans, llsq,
 
 Compiled = Callable[..., Any]
 REVERSE = "r"
+PORTION = 256
+"""The observations whose copies of cameras and points are in memory at a time."""
 
 
 def derivative(problem: Problem, function: str) -> Compiled:
@@ -40,9 +42,29 @@ def newton_step(_: str) -> Compiled:
 
 
 def bundle_jacobian(_: str) -> Compiled:
-    """Returns the Jacobian of bundle adjustment in compressed sparse rows: row pointers, columns and values."""
-    block = fg.jacobian(ba.reprojection_error, argnums=(0, 1, 2))
+    """Returns the Jacobian of bundle adjustment in compressed sparse rows: row pointers, columns and values.
+
+    An error depends on one camera, one point and one weight. Where each observation has copies of its own, the gradient of the sum of all
+    first errors has the rows of all first errors. Observations go by in portions, which the caches hold.
+    """
+    gradients_of_first, gradients_of_second = (fg.grad(_sum_of_errors(axis), argnums=(0, 1, 2)) for axis in range(2))
     weight_slope = fg.grad(ba.weight_error)
+
+    @numba.njit
+    def fill(columns, values, error, start, observations, by_camera, by_point, by_weight, first_point, first_weight):
+        for i in range(len(by_weight)):
+            row = start + i
+            entry = ba.BLOCK * (2 * row + error)
+            camera = ba.CAMERA * observations[row, 0]
+            point = first_point + ba.POINT * observations[row, 1]
+            for j in range(ba.CAMERA):
+                columns[entry + j] = camera + j
+                values[entry + j] = by_camera[i, j]
+            for j in range(ba.POINT):
+                columns[entry + ba.CAMERA + j] = point + j
+                values[entry + ba.CAMERA + j] = by_point[i, j]
+            columns[entry + ba.BLOCK - 1] = first_weight + row
+            values[entry + ba.BLOCK - 1] = by_weight[i]
 
     @numba.njit
     def jacobian(cameras, points, weights, observations, features):
@@ -52,32 +74,43 @@ def bundle_jacobian(_: str) -> Compiled:
         values = np.empty(len(columns))
         first_point = cameras.size
         first_weight = first_point + points.size
-        rows[0] = 0
-        entry = 0
-        for i in range(p):
-            camera, point = observations[i, 0], observations[i, 1]
-            by_camera, by_point, by_weight = block(cameras[camera], points[point], weights[i], features[i])
-            for error in range(2):
+        for start in range(0, p, PORTION):
+            n = min(PORTION, p - start)
+            its_cameras, its_points = np.empty((n, ba.CAMERA)), np.empty((n, ba.POINT))
+            for i in range(n):
                 for j in range(ba.CAMERA):
-                    columns[entry] = ba.CAMERA * camera + j
-                    values[entry] = by_camera[error, j]
-                    entry += 1
+                    its_cameras[i, j] = cameras[observations[start + i, 0], j]
                 for j in range(ba.POINT):
-                    columns[entry] = first_point + ba.POINT * point + j
-                    values[entry] = by_point[error, j]
-                    entry += 1
-                columns[entry] = first_weight + i
-                values[entry] = by_weight[error]
-                entry += 1
-                rows[2 * i + error + 1] = entry
+                    its_points[i, j] = points[observations[start + i, 1], j]
+            portion = (its_cameras, its_points, weights[start : start + n], features[start : start + n])
+            first = gradients_of_first(*portion)
+            fill(columns, values, 0, start, observations, *first, first_point, first_weight)
+            second = gradients_of_second(*portion)
+            fill(columns, values, 1, start, observations, *second, first_point, first_weight)
+        for i in range(2 * p):
+            rows[i] = ba.BLOCK * i
+        entry = 2 * ba.BLOCK * p
         for i in range(p):
-            columns[entry] = first_weight + i
-            values[entry] = weight_slope(weights[i])
-            entry += 1
-            rows[2 * p + i + 1] = entry
+            rows[2 * p + i] = entry + i
+            columns[entry + i] = first_weight + i
+            values[entry + i] = weight_slope(weights[i])
+        rows[3 * p] = entry + p
         return rows, columns, values
 
     return jacobian
+
+
+def _sum_of_errors(axis: int) -> Compiled:
+    """Returns the compiled sum of one of the two errors over observations that have cameras and points of their own."""
+
+    @numba.njit
+    def total(cameras, points, weights, features):
+        result = 0.0
+        for i in range(len(weights)):
+            result += weights[i] * (ba.project(cameras[i], points[i])[axis] - features[i, axis])
+        return result
+
+    return total
 
 
 def hand_jacobian(_: str) -> Compiled:
