@@ -25,7 +25,8 @@ from fastgrad.differentiation.forward_mode import ForwardMode
 from fastgrad.differentiation.ir import Block, Callee, Function, Return, Root, Scalar, Size, leaf_types_of
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
-from fastgrad.differentiation.reverse_mode import ALL_STACKS, STACKS, STACKS_OF_REVERSE, TOPS, ReverseMode
+from fastgrad.differentiation.reverse_calls import STACKS, STACKS_OF_REVERSE, TOPS
+from fastgrad.differentiation.reverse_mode import ALL_STACKS, ReverseMode
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.differentiation.values import parts_of

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_in
 from fastgrad.differentiation.ir import (
+    COST_OF_EFFECTS,
     Block,
     Branch,
     Call,
@@ -32,7 +33,6 @@ from fastgrad.differentiation.ir import (
     Store,
     View,
 )
-from fastgrad.differentiation.redundancy import COST_OF_EFFECTS
 from fastgrad.differentiation.tape_memory import POPS
 
 if TYPE_CHECKING:

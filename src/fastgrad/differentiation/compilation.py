@@ -71,7 +71,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         stub: a function of the same parameters.
         recipe: the function that returns such a dispatcher, and its arguments: the user's function and plain values.
         derive: returns the Python function for argument types.
-        call_rule: how a call of the dispatcher is differentiated (``Lowering._call_with_rule``). Default: by ``derive``.
+        call_rule: how a call of the dispatcher is differentiated (``Calls._call_with_rule``). Default: by ``derive``.
     """
 
     def __init__(

@@ -69,6 +69,8 @@ class Scalar:
 
 Operand = Constant | Scalar
 INDEX = types.intp
+COST_OF_EFFECTS = 10**6
+"""The cost of a number that must be computed once: a random draw, or a print."""
 
 
 def index_constant(value: int) -> Constant:

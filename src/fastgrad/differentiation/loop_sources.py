@@ -71,6 +71,16 @@ def checked_index(index, size):  # type: ignore[no-untyped-def]
     return index + size if index < 0 else index
 
 
+@numba.njit
+def range_count(start, stop, step):  # type: ignore[no-untyped-def]
+    """Returns the number of items of a range."""
+    if step > 0:
+        return (stop - start + step - 1) // step
+    if step < 0:
+        return (start - stop - step - 1) // -step
+    raise ValueError("range() arg 3 must not be zero")
+
+
 @functools.cache
 def loops_from_source(source: str, dtype: str, **names: Any) -> FunctionType:
     """Returns the function of a source text in which ``dtype`` and ``zero`` are of the dtype of that name."""

@@ -10,6 +10,7 @@ from numba.core import types
 from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_memory
 from fastgrad.differentiation.ir import (
+    COST_OF_EFFECTS,
     INDEX,
     BeginLoop,
     Block,
@@ -29,8 +30,6 @@ from fastgrad.differentiation.ir import (
     equal_operands,
 )
 
-COST_OF_EFFECTS = 10**6
-"""The cost of what may not be dropped or merged."""
 _ARITHMETIC = re.compile(r"[({0-9}) +*-]+")
 Replace = Callable[[dict[Scalar, Operand]], None]
 _WRAPAROUND = "({0} + {1} if {0} < 0 else {0})"

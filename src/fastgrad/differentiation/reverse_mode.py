@@ -12,18 +12,16 @@ from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.aliases import check_stores
-from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.checkpoints import BLOCKS, CheckpointedLoop
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_by
-from fastgrad.differentiation.emission import Derivative, Emitter, scalars_of, zero
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families
+from fastgrad.differentiation.emission import Derivative, scalars_of, zero
+from fastgrad.differentiation.increments import Increments
 from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
     Block,
     Branch,
     Call,
-    Callee,
-    CallRule,
     Compute,
     Constant,
     Counter,
@@ -31,7 +29,6 @@ from fastgrad.differentiation.ir import (
     Grow,
     Load,
     NextIteration,
-    Operand,
     Phi,
     Raise,
     Return,
@@ -41,25 +38,21 @@ from fastgrad.differentiation.ir import (
     Statement,
     Store,
     View,
-    equal_operands,
     leaf_types_of,
     literal,
     refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
+from fastgrad.differentiation.reverse_calls import ReverseCalls
 from fastgrad.differentiation.tape_memory import ARRAYS, CODES, MAX_CODES, VALUES
-from fastgrad.differentiation.values import Complex, Items, type_of
+from fastgrad.differentiation.values import Complex, Items
 
 ALL_STACKS = {"values": (VALUES, 8), "codes": (CODES, 1), "arrays": (ARRAYS, 8)}
 """The number and the width of each stack, by its variable."""
-STACKS = "values, values_top, values_room, codes, codes_top, codes_room, arrays, arrays_top"
-STACKS_OF_REVERSE = "values, values_top, codes, codes_top, arrays, arrays_top"
-TOPS = "values_top, codes_top, arrays_top"
-"""The variables that calls of functions that are not inlined take and return: forward, and on the way back."""
 
 
-class ReverseMode(Emitter):
+class ReverseMode(ReverseCalls):
     """Writes the way forward with its records, and the way back.
 
     Args:
@@ -80,10 +73,7 @@ class ReverseMode(Emitter):
         self._recomputed: dict[Scalar, str] = {}
         self._nonzero: set[Scalar] = set()
         self._nonzero_at: dict[Block, set[Scalar]] = {block: set() for block in flow.blocks}
-        self._users = self._blocks_of_users()
-        self._increments: set[Statement] = set()
-        self._through: dict[Statement, Scalar] = {}
-        self._find_increments()
+        self._increments = Increments(flow)
         self._families = memory_families(function)
         self.calling = {
             block
@@ -96,7 +86,7 @@ class ReverseMode(Emitter):
         self._local = {
             scalar
             for scalar in scalars_of(flow.blocks)
-            if scalar in self.activity and self._users.get(scalar, set()) <= {scalar.block}
+            if scalar in self.activity and self._increments.users.get(scalar, set()) <= {scalar.block}
         }
         self.residuals = Residuals(function, flow, self.known_on_way_back())
         self._checkpointed: dict[Block, CheckpointedLoop] = {}
@@ -119,71 +109,6 @@ class ReverseMode(Emitter):
 
     # ---- analyses -------------------------------------------------------------------------------------------------
 
-    def _blocks_of_users(self) -> dict[Scalar, set[Block | None]]:
-        """Returns the blocks that use each scalar's value; None stands for edges between blocks."""
-        users: dict[Scalar, set[Block | None]] = {}
-
-        def use(value: Operand | View, block: Block | None) -> None:
-            if isinstance(value, Scalar):
-                users.setdefault(value, set()).add(block)
-
-        for block in self.flow.blocks:
-            for phi in block.phis:
-                for value in phi.incoming.values():
-                    use(value, None)
-            for statement in block.statements:
-                for operand in statement.reads:
-                    use(operand, block)
-            if isinstance(block.end, Return):
-                for value in block.end.values:
-                    use(value, block)
-        return users
-
-    def _find_increments(self) -> None:
-        """Finds ``a[i] = a[i] + e`` with nothing between: the cotangent of ``a[i]`` stays as it is."""
-        uses: dict[Scalar, int] = {}
-        for block in self.flow.blocks:
-            for statement in block.statements:
-                for operand in statement.operands:
-                    if isinstance(operand, Scalar):
-                        uses[operand] = uses.get(operand, 0) + 1
-            if isinstance(block.end, Return):
-                for value in block.end.values:
-                    if isinstance(value, Scalar):
-                        uses[value] = uses.get(value, 0) + 1
-        for block in self.flow.blocks:
-            loads: dict[Scalar, Load] = {}
-            for statement in block.statements:
-                if isinstance(statement, Load):
-                    loads[statement.target] = statement
-                elif isinstance(statement, Store):
-                    self._note_increment(statement, loads, uses, block)
-                    loads = {target: load for target, load in loads.items() if not _may_write(statement, load)}
-                elif written := written_by(statement):
-                    loads = {target: load for target, load in loads.items() if load.root.memory not in written}
-
-    def _note_increment(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:
-        value = store.operands[0]
-        definition = value.definition if isinstance(value, Scalar) else None
-        if not isinstance(definition, Compute) or definition not in block.statements:
-            return
-        if uses.get(definition.target) != 1 or self._users[definition.target] != {block}:
-            return
-        for place, partial in enumerate(definition.partials):
-            operand = definition.operands[place]
-            load = loads.get(operand) if isinstance(operand, Scalar) and partial == "{g}" else None
-            if (
-                load is None
-                or load.root is not store.root
-                or uses[load.target] != 1
-                or self._users[load.target] != {block}
-            ):
-                continue
-            if all(map(equal_operands, load.operands, store.operands[1:])):
-                self._increments |= {store, load}
-                self._through[definition] = load.target
-                return
-
     def _find_zeros(self) -> None:
         """Finds the numbers whose cotangents may differ from 0 where the way back through each block begins.
 
@@ -202,67 +127,6 @@ class ReverseMode(Emitter):
         self.lines = lines
         collected, self._collected = self._collected, None
         return collected
-
-    # ---- values on the way back --------------------------------------------------------------------------------------
-
-    def use(self, operand: Operand) -> str:
-        """Returns the text of a number on the way back; writes what computes it again."""
-        if isinstance(operand, Constant):
-            return literal(operand)
-        if self._collected is not None:
-            (self._collected.of_block if self._edge_from is None else self._collected.of_edges).add(operand)
-            return operand.name
-        if self.residuals.is_free(operand) or operand in self.residuals.recorded:
-            return operand.name
-        if operand in self._recomputed:
-            return self._recomputed[operand]
-        definition, name = operand.definition, f"r_{operand.name}"
-        operands = [self.use(part) for part in definition.operands] if definition is not None else []
-        if isinstance(definition, Compute):
-            text = definition.text.format(*operands)
-        elif isinstance(definition, Load):
-            text = self.load(
-                definition, [f"unsigned({index})" for index in operands], list(map(self.use, definition.guards))
-            )
-        else:
-            assert isinstance(definition, NextIteration)
-            text = definition.counter.name
-        self.write(f"{name} = {text}", self._indent)
-        self._recomputed[operand] = name
-        return name
-
-    def _add(self, operand: Operand, text: str, indent: int = 3) -> None:
-        """Adds to the cotangent of a number."""
-        if not isinstance(operand, Scalar) or operand not in self.activity:
-            return
-        self.write(f"d_{operand.name} {'+=' if operand in self._nonzero else '='} {text}", indent)
-        self._nonzero.add(operand)
-
-    def _take(self, scalar: Scalar) -> str | None:
-        """Returns the text of the cotangent of a number, which is 0 after that; None if it is certain to be 0."""
-        if scalar not in self._nonzero:
-            return None
-        self._nonzero.discard(scalar)
-        if scalar in self._local:
-            return f"d_{scalar.name}"
-        self.write(f"t_{scalar.name} = d_{scalar.name}")
-        self.write(f"d_{scalar.name} = {zero(scalar.type)}")
-        return f"t_{scalar.name}"
-
-    def _cotangent_element(self, root: Root, indices: list[Operand]) -> str:
-        """Returns the text of the cotangent of an element of an array."""
-        sizes = [self.use(size) for size in root.dims[1:]] if self.has_flat_cotangent(root) else []
-        return self._element_of_cotangent(root, sizes, [self.use(index) for index in indices])
-
-    def _element_of_cotangent(self, root: Root, sizes: list[str], indices: list[str]) -> str:
-        if self.has_flat_cotangent(root):
-            index = self.flat_index(["", *sizes], indices)
-            return f"d_{root.memory.name}[{index if index.isdigit() else f'unsigned({index})'}]"
-        return f"d_{root.name}[{', '.join(indices) or '()'}]"
-
-    def has_flat_cotangent(self, root: Root) -> bool:
-        """True if the cotangent of an array is a flat array in C order, not of the array's shape."""
-        return True
 
     # ---- the way back ---------------------------------------------------------------------------------------------------
 
@@ -375,11 +239,6 @@ class ReverseMode(Emitter):
         is_inside = loop is None or block in loop.body
         self.jump(len(self.flow.blocks) + before.number if is_inside else loop.way_back, indent)  # type: ignore[union-attr]
 
-    def _final_number(self, counter: Counter) -> str:
-        """Returns the text of a counter's value after its loop."""
-        count = self.use(counter.count)
-        return count if is_natural_number(counter.count) else f"max({count}, 0)"
-
     def _pop_at_end(self, block: Block) -> None:
         at_start = [] if block in self.calling else self.residuals.at_start.get(block, [])
         at_end = self.residuals.at_end.get(block, [])
@@ -394,22 +253,6 @@ class ReverseMode(Emitter):
             self.write(f"values_top -= {len(at_start)}")
         for offset, item in enumerate(at_start):
             self.pop(item, f"values_top + {offset}" if offset else "values_top")
-
-    def pop(self, item: Scalar | Counter, position: str, indent: int = 3) -> None:
-        """Writes what reads a number from the stack of numbers."""
-        type = item.type if isinstance(item, Scalar) else types.int64
-        self.write(f"{item.name} = pop_{type}(values, {position})", indent)
-
-    def push_array(self, name: str, indent: int = 3) -> None:
-        """Writes what puts the elements of an array on the stack of arrays."""
-        self.write(f"arrays = with_room(arrays, arrays_top + {name}.size)", indent)
-        self.write(f"save_array(arrays, arrays_top, {name})", indent)
-        self.write(f"arrays_top += {name}.size", indent)
-
-    def pop_array(self, name: str) -> None:
-        """Writes what takes the elements of an array from the stack of arrays."""
-        self.write(f"arrays_top -= {name}.size")
-        self.write(f"load_array(arrays, arrays_top, {name})")
 
     # ---- what checkpoints need -----------------------------------------------------------------------------------------
 
@@ -460,9 +303,13 @@ class ReverseMode(Emitter):
                 return
             for operand, partial in zip(statement.operands, statement.partials, strict=True):
                 is_active = isinstance(operand, Scalar) and operand in self.activity
-                if partial is not None and is_active and self._through.get(statement) is not operand:
+                if partial is not None and is_active and self._increments.through.get(statement) is not operand:
                     self._add(operand, self._partial(partial, cotangent, statement))
-        elif isinstance(statement, Load) and statement.target in self.activity and statement not in self._increments:
+        elif (
+            isinstance(statement, Load)
+            and statement.target in self.activity
+            and statement not in self._increments.statements
+        ):
             cotangent = self._take(statement.target)
             if cotangent is not None and statement.root in self.activity:
                 line = f"{self._cotangent_element(statement.root, statement.operands)} += {cotangent}"
@@ -473,7 +320,7 @@ class ReverseMode(Emitter):
         elif isinstance(statement, Store) and statement.root in self.activity:
             element = self._cotangent_element(statement.root, statement.operands[1:])
             self._add(statement.operands[0], element)
-            if statement not in self._increments:
+            if statement not in self._increments.statements:
                 self.write(f"{element} = {zero(statement.root.type.dtype)}")
         elif isinstance(statement, Allocate) and statement.root in self.activity and self._is_buffer(statement.root):
             self._clear(statement.root)
@@ -482,183 +329,7 @@ class ReverseMode(Emitter):
         elif isinstance(statement, Call) and self.activity.is_active_call(statement):
             self._undo_call(statement)
 
-    # ---- calls of functions with adjoints of their own -----------------------------------------------------------------
-
-    def _outlives(self, array: View | Root) -> bool:
-        """True if the way back finds the contents of an array where they were: nothing writes them, and the array is made once."""
-        root = array.root if isinstance(array, View) else array
-        is_written = any(other.is_written or other.is_growing for other in self._families[root.memory])
-        is_made_once = root.block is None or not self.flow.is_in_loop(root.block)
-        is_contiguous = not isinstance(array, View) or type_of(array).layout == "C"
-        return is_made_once and is_contiguous and not is_written
-
-    def _saved_arrays(self, statement: Call) -> dict[int, tuple[str, View | Root]]:
-        """Returns the arrays whose contents are kept for the way back, with their variables, by their number among results and arguments."""
-        assert isinstance(statement.rule, CallRule)
-        unread = statement.rule.unread
-        parts = [*statement.results, *statement.arguments]
-        return {
-            place: (f"s_{statement.results[0].name}_{place}", part)
-            for place, part in enumerate(parts)
-            if isinstance(part, (View, Root)) and place not in unread and not self._outlives(part)
-        }
-
-    def _save_arrays(self, statement: Call) -> None:
-        """Writes what keeps the contents of the arrays of a call."""
-        for name, array in self._saved_arrays(statement).values():
-            text = self.view(array) if isinstance(array, View) else array.name
-            if self.is_recorded(statement):
-                self.write(f"b_{name} = {text}")
-                self.push_array(f"b_{name}")
-            else:
-                self.write(f"{name} = contiguous({text})")
-
-    def is_recorded(self, statement: Call) -> bool:
-        """True if the arrays of a call are recorded on a stack, not kept in variables."""
-        return self.flow.is_in_loop(self._block_of_call[statement])
-
-    def _empty(self, array: View | Root) -> str:
-        """Returns the text of a new array of an array's shape."""
-        sizes = [axis.size for axis in array.axes] if isinstance(array, View) else array.dims
-        dtype = array.root.type.dtype if isinstance(array, View) else array.type.dtype
-        return f"np.empty(({''.join(self.use(size) + ', ' for size in sizes)}), {self.dtype(dtype)})"
-
-    def _part_of_call(self, statement: Call, place: int, part: Operand | View | Root) -> str:
-        """Returns the text of a result or an argument of a call on the way back."""
-        assert isinstance(statement.rule, CallRule)
-        is_read = place not in statement.rule.unread
-        if isinstance(part, (Constant, Scalar)):
-            return self.use(part) if is_read else zero(part.type)
-        saved = self._saved_arrays(statement)
-        if place in saved:
-            return saved[place][0]
-        if not is_read:
-            return self._empty(part)
-        return self.view(part, self.use) if isinstance(part, View) else part.name
-
-    def _undo_call(self, statement: Call) -> None:
-        rule = statement.rule
-        assert isinstance(rule, CallRule)
-        if rule.adjoint is None:
-            raise refuse(f"{rule.name} has no adjoint: give it one with fg.adjoint", statement.location)
-        if self.is_recorded(statement):
-            for name, array in reversed(self._saved_arrays(statement).values()):
-                self.write(f"{name} = {self._empty(array)}")
-                self.pop_array(name)
-        cotangents = [self._cotangent_of_result(result) for result in statement.results]
-        parts = [*statement.results, *statement.arguments]
-        known = [self._part_of_call(statement, place, part) for place, part in enumerate(parts)]
-        targets = [f"e_{statement.results[0].name}_{position}" for position in rule.active]
-        call = f"{self.bound(rule.adjoint, 'adjoint')}({', '.join([*cotangents, *known])})"
-        self.write(f"{''.join(target + ', ' for target in targets)}= {call}")
-        self._clear_results(statement)
-        for position, target in zip(rule.active, targets, strict=True):
-            value = statement.arguments[position]
-            if isinstance(value, View):
-                if value.root in self.activity:
-                    self._for_each_element(value, target, 3)
-            else:
-                self._add(value, target)
-
-    def _cotangent_of_result(self, result: Scalar | Root) -> str:
-        """Returns the text of the cotangent of a call's result."""
-        if isinstance(result, Scalar):
-            return (self._take(result) if result in self.activity else None) or zero(result.type)
-        if result in self.activity:
-            return self._shaped_cotangent(result) + ".copy()"
-        shape = "".join(self.use(size) + ", " for size in result.dims)
-        return f"np.zeros(({shape}), {self.dtype(result.type.dtype)})"
-
-    def _shaped_cotangent(self, root: Root) -> str:
-        """Returns the text of the cotangent of an array in the array's shape."""
-        if not self.has_flat_cotangent(root):
-            return f"d_{root.name}"
-        dims = [self.use(size) for size in root.dims]
-        return f"d_{root.memory.name}[:{' * '.join(dims) or '1'}].reshape(({''.join(size + ', ' for size in dims)}))"
-
-    def _clear_results(self, statement: Call) -> None:
-        for result in statement.results:
-            if isinstance(result, Root) and result in self.activity and self._is_buffer(result):
-                self._clear(result)
-
     # ---- calls of functions that are not inlined ----------------------------------------------------------------------
-
-    def _callee_of(self, statement: Statement) -> Callee | None:
-        """Returns the function of a call that is not inlined and has a way back."""
-        if (
-            isinstance(statement, Call)
-            and isinstance(statement.rule, Callee)
-            and self.activity.is_active_call(statement)
-        ):
-            return statement.rule
-        return None
-
-    def _frozen(self, statement: Call) -> tuple[int, ...]:
-        """Returns the numbers of the arguments that are arrays which nothing writes, so that the way back may read them."""
-        return tuple(
-            position
-            for position, value in enumerate(statement.arguments)
-            if isinstance(value, View) and value.root.kind in ("parameter", "global") and not value.root.is_written
-        )
-
-    def _augmented_call(self, statement: Call) -> None:
-        """Writes a call that leaves its records on the stacks."""
-        callee = statement.rule
-        assert isinstance(callee, Callee)
-        families = memory_families(self.function)
-        views = [(number, value) for number, value in enumerate(statement.arguments) if isinstance(value, View)]
-        for number, view in views:
-            for other, other_view in views:
-                is_checked = number in callee.written and (other > number or other not in callee.written)
-                if is_checked and other != number and other_view.root.memory in families[view.root.memory]:
-                    names = f"'{view.root.name[2:]}', '{other_view.root.name[2:]}'"
-                    self.write(f"check_apart({self.view(view)}, {self.view(other_view)}, {names})")
-        arguments = [*[self.argument(value) for value in statement.arguments], STACKS]
-        targets = "".join(f"{result.name}, " for result in statement.results) + STACKS
-        name = self.derived_call("augmented", callee, self._frozen(statement))
-        self.write(f"{targets} = {name}({', '.join(arguments)})")
-
-    def _reverse_call(self, statement: Call) -> None:
-        """Writes the way back through a call: the callee adds to the cotangents of arrays, and returns those of numbers."""
-        callee = statement.rule
-        assert isinstance(callee, Callee)
-        frozen = self._frozen(statement)
-        arguments = [self._cotangent_of_result(result) for result in statement.results if result.is_real]
-        targets: list[tuple[Operand, str]] = []
-        views = [statement.arguments[position] for position in frozen]
-        arguments += [self.view(view, text_of=self.use) for view in views if isinstance(view, View)]
-        for position in callee.active:
-            value = statement.arguments[position]
-            if isinstance(value, View):
-                arguments.append(self._cotangent_argument(value, callee.argument_types[position].layout))
-            else:
-                targets.append((value, f"e_{len(targets)}"))
-        name = self.derived_call("reverse", callee, frozen)
-        self.write(
-            f"{''.join(f'{e}, ' for _, e in targets)}{TOPS} = {name}({', '.join([*arguments, STACKS_OF_REVERSE])})"
-        )
-        self._clear_results(statement)
-        for value, e in targets:
-            self._add(value, e)
-
-    def _cotangent_argument(self, view: View, layout: str) -> str:
-        """Returns the text of the cotangent of an argument: a view of the array's, which is flat if the argument is in C order."""
-        root = view.root
-        if layout != "C":
-            return self.view(view, self.use, self._shaped_cotangent(root))
-        name = f"d_{root.memory.name}"
-        if view.is_whole() and root.kind in ("parameter", "global"):
-            return name
-        start = self.flat_index(["", *map(self.use, root.dims[1:])], [self.use(start) for start in view.starts])
-        count = " * ".join(self.use(axis.size) for axis in view.axes) or "1"
-        return f"{name}[{start}:{start} + {count}]"
-
-    def _partial(self, partial: str, cotangent: str, statement: Compute) -> str:
-        operands = [
-            self.use(operand) if f"{{{number}}}" in partial else "" for number, operand in enumerate(statement.operands)
-        ]
-        result = self.use(statement.target) if "{r}" in partial else ""
-        return partial.format(*operands, g=cotangent, r=result)
 
     def _seed(self, end: Return) -> None:
         for number, value in enumerate(end.values):
@@ -671,24 +342,6 @@ class ReverseMode(Emitter):
                     self._for_each_element(value, f"c_{number}", 3)
             else:
                 self._add(value, f"c_{number}")
-
-    def _for_each_element(self, view: View, source: str, indent: int, is_flat: bool = False) -> None:
-        """Writes the loops that add an array to the cotangent of a view."""
-        sizes = [self.use(axis.size) for axis in view.axes]
-        positions = [self.use(start) for start in view.starts]
-        for axis in view.axes:
-            self.use(axis.step)
-        for size in view.root.dims[1:]:
-            self.use(size)
-        for number, axis in enumerate(view.axes):
-            self.write(f"for q{number} in range({sizes[number]}):", indent + number)
-            if axis.root_axis is not None:
-                positions[axis.root_axis] += f" + q{number}*{self.use(axis.step)}"
-        sizes_of_root = [self.use(size) for size in view.root.dims[1:]]
-        target = self._element_of_cotangent(view.root, sizes_of_root, positions)
-        indices = [f"q{number}" for number in range(len(view.axes))]
-        element = f"{source}[{self.flat_index(sizes, indices) if is_flat else ', '.join(indices) or '()'}]"
-        self.write(f"{target} += {element}", indent + len(view.axes))
 
     # ---- phis -----------------------------------------------------------------------------------------------------------
 
@@ -703,11 +356,6 @@ class ReverseMode(Emitter):
         self.write(f"t_{target.name} = d_{target.name}[:{count}].copy()")
         self._clear(target)
 
-    def _clear(self, root: Root) -> None:
-        count = " * ".join(self.use(size) for size in root.dims if not root.is_growing) or "1"
-        count = "" if root.is_growing else count
-        self.write(f"d_{root.name}[:{count}] = {zero(root.type.dtype)}")
-
     def _give_phi(self, phi: Phi, before: Block, indent: int) -> None:
         value = phi.incoming.get(before)
         if isinstance(phi.target, Scalar):
@@ -719,14 +367,6 @@ class ReverseMode(Emitter):
             self._for_each_element(value, f"t_{phi.target.name}", indent, is_flat=True)
 
     # ---- the way forward ------------------------------------------------------------------------------------------------
-
-    def _is_buffer(self, root: Root) -> bool:
-        """True if an array's cotangent lives in a buffer that its site keeps: the site may run several times, or not at all."""
-        if root.kind in ("parameter", "global"):
-            return False
-        returns = [block for block in self.flow.blocks if isinstance(block.end, Return)]
-        is_certain = all(root.block in self.flow.dominators[block] for block in returns)
-        return root.kind == "phi" or root.is_growing or self.flow.is_in_loop(root.block) or not is_certain
 
     def _forward(self, block: Block) -> None:
         at_start, at_end = self.residuals.at_start.get(block, []), self.residuals.at_end.get(block, [])
@@ -784,33 +424,6 @@ class ReverseMode(Emitter):
         elif isinstance(statement, BeginLoop) and statement.counter in self.residuals.reservations:
             count = f"(max(0, {statement.counter.name}_count) + 1)"
             self.reserve(count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block)))
-
-    def _push(self, item: Scalar | Counter, offset: int) -> None:
-        position = f"values_top + {offset}" if offset else "values_top"
-        self.write(f"push_value(values, {position}, {item.name})")
-
-    def ensure(self, values: str, codes: str, indent: int) -> None:
-        """Writes the test that the stacks have room for more numbers and codes."""
-        for count, stack, width in ((values, "values", 8), (codes, "codes", 1)):
-            if count:
-                self.write(f"if {stack}_top + {count} > {stack}_room:", indent)
-                self.write(f"{stack}_room = 2*{stack}_room + {count}", indent + 1)
-                self.write(f"{stack} = grow({stack}, {width}, {stack}_room)", indent + 1)
-
-    def reserve(self, count: str, values: int, codes: int, more: int = 0) -> None:
-        """Writes the test that the stacks have room for the records of iterations, and for more numbers."""
-        self.ensure(f"{count}*{values} + {more}" if values else "", f"{count}*{codes} + 2" if codes else "", 3)
-
-    def _make_cotangent(self, root: Root) -> None:
-        count = " * ".join(self.operand(size) for size in root.dims) or "1"
-        if self._is_buffer(root):
-            self._grow_buffer(root, count)
-        else:
-            self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})")
-
-    def _grow_buffer(self, root: Root, count: str) -> None:
-        self.write(f"if d_{root.name}.size < {count}:")
-        self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 4)
 
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis, and the jump."""
@@ -996,11 +609,3 @@ class ReverseMode(Emitter):
         if isinstance(value, Scalar) and value.is_real:
             return f"d_{value.name}" if value in self.activity else zero(value.type)
         return "None"
-
-
-def _may_write(store: Store, load: Load) -> bool:
-    """True if a store may write the element that was loaded. The real and the imaginary part of a number are different elements."""
-    if store.root is not load.root:
-        return store.root.memory is load.root.memory
-    pairs = zip(store.operands[1:], load.operands, strict=True)
-    return not any(isinstance(x, Constant) and isinstance(y, Constant) and x.value != y.value for x, y in pairs)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from fastgrad.differentiation.control_flow import ControlFlow, possible_memory
 from fastgrad.differentiation.ir import (
+    COST_OF_EFFECTS,
     Allocate,
     Axis,
     BeginLoop,
@@ -35,7 +36,6 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.redundancy import (
-    COST_OF_EFFECTS,
     hoist_loads,
     merge_equal_numbers,
     recognize_counted_loops,
