@@ -209,6 +209,27 @@ def answer(x, y):
     assert second["same"][1:] == [0, False]
 
 
+def test_code_that_is_compiled_later_does_not_find_the_private_functions_of_a_derivative(tmp_path):
+    source = """
+import numba
+import numpy as np
+import fastgrad as fg
+
+def product(x):
+    return x[0] * x[1]
+
+def draws(x):
+    np.random.seed(3)
+    return np.random.normal(x[0], x[2]) * np.random.uniform(x[1], x[0]) + np.random.exponential(x[0] + 1.0)
+
+def answer():
+    x = np.array([0.3, -1.2, 0.7])
+    return [bool(fg.value_and_grad(f)(x)[0] == f(x)) for f in map(numba.njit, (product, draws, product, draws))]
+
+# call: answer()"""
+    assert run(tmp_path, {"draws": source})["draws"][0] == [True] * 4
+
+
 def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
     (tmp_path / "caller.py").write_text(
         "import numba\nimport numpy as np\nimport fastgrad as fg\n"

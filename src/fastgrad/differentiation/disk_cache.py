@@ -222,8 +222,9 @@ class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba 
         own = self.name.rpartition("_")[2]
         for function in self._final_module.functions:
             if function.name.startswith("_ZN") and own not in function.name and not function.is_declaration:
-                function.linkage = "internal"
                 self.has_foreign_code |= UNKEYED in function.name or not is_of_library(_package_of(function.name))
+                function.linkage = "internal"  # LLVM may change how it is called: code that is loaded later must not find it
+                function.name = f"{function.name}_{own}"
         for variable in self._final_module.global_variables:
             if variable.name.startswith("_ZN08NumbaEnv") and own not in variable.name:
                 values = environment.lookup_environment(variable.name)
@@ -335,14 +336,14 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         library = result.library
         if key is None or library.has_foreign_code or result.fndesc.qualname.rpartition("_")[2] != key[:NAME_LENGTH]:
             return
-        if library.has_dynamic_globals or not all(values.can_cache() for _, values in library.environments):
+        if library.has_dynamic_globals or not all(map(_can_be_kept, library.environments)):
             return
         try:
             type_text(result.signature.return_type)
         except NoKeyError:
             return
         COMPILED.put(key, result)
-        environments = [(name, values.globals["__name__"], values.consts) for name, values in library.environments]
+        environments = [(name, values.globals.get("__name__", __name__), values.consts) for name, values in library.environments]
         reduced = result._reduce()
         _, _, (machine_code, _) = reduced[0]
         symbols = undefined_symbols(machine_code)
@@ -350,6 +351,12 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
             store.save(
                 _content(key), cache.Entry(zlib.compress(serialize.dumps((reduced, environments)), 1), tuple(symbols))
             )
+
+
+def _can_be_kept(named: tuple[str, Any]) -> bool:
+    """True if an environment can be made again; those of Numba's array expressions have no module, and need none."""
+    name, values = named
+    return "__numba_array_expr" in name or values.can_cache()
 
 
 def _has_symbols(names: Sequence[str]) -> bool:
