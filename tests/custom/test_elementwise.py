@@ -580,7 +580,7 @@ def test_another_number_of_cotangents_is_refused(has_loop):
 def test_a_gradient_that_cannot_be_derived_says_where_and_what_to_do():
     @fg.elementwise
     def function(x):
-        return abs(complex(x, 4.0)) + np.var(np.array([1j * x]))
+        return abs(complex(x, 4.0)) + np.sign(1j * x).real
 
     np.testing.assert_allclose(function(fg.constant([3.0, 0.0])).numpy(), [5, 4], rtol=1e-6)
     x = fg.Variable([3.0])

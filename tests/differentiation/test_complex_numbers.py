@@ -223,7 +223,7 @@ def test_jacobian_of_a_complex_result():
     ("function", "arguments", "reason"),
     [
         (lambda z: z * z, (1j,), "returns complex128; the gradient of one float is defined"),
-        (lambda z: np.sort(z)[0].real, (Z,), "numpy.sort of complex numbers"),
+        (lambda z: np.sort(z)[0].real, (Z,), "numpy.sort .*of complex numbers"),
         (lambda z: np.var(z) + 1.0, (Z,), "numpy.var of complex numbers"),
         (lambda z: np.maximum(z, 1j).sum().real, (Z,), "maximum.* of complex numbers"),
         (lambda z: np.sign(z[0]).real, (Z,), "sign.* of complex numbers"),

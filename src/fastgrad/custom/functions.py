@@ -45,10 +45,15 @@ def python_function(function: Any) -> types.FunctionType:
     Raises:
         TypeError: there is no Python function.
     """
-    if is_user_operation(function):
-        return function.python_function
     if has_own_adjoint(function):
         raise TypeError(f"got {function!r}, which has an adjoint of its own: give a function that calls it.")
+    return _python_function_of(function)
+
+
+def _python_function_of(function: Any) -> types.FunctionType:
+    if is_user_operation(function):
+        python: types.FunctionType = function.python_function
+        return python
     for name in ("", "_dispatcher", "gufunc_builder"):  # of njit, vectorize, guvectorize
         candidate = getattr(function, name, None) if name else function
         candidate = getattr(candidate, "py_func", candidate)
@@ -154,7 +159,7 @@ class Snapshot:
             self._frozen(
                 function
                 if is_user_operation(function) or hasattr(function, "targetoptions")
-                else python_function(function),
+                else _python_function_of(function),
                 "",
             )
             if function is not None

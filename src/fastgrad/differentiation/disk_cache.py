@@ -223,7 +223,9 @@ class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba 
         for function in self._final_module.functions:
             if function.name.startswith("_ZN") and own not in function.name and not function.is_declaration:
                 self.has_foreign_code |= UNKEYED in function.name or not is_of_library(_package_of(function.name))
-                function.linkage = "internal"  # LLVM may change how it is called: code that is loaded later must not find it
+                function.linkage = (
+                    "internal"  # LLVM may change how it is called: code that is loaded later must not find it
+                )
                 function.name = f"{function.name}_{own}"
         for variable in self._final_module.global_variables:
             if variable.name.startswith("_ZN08NumbaEnv") and own not in variable.name:
@@ -343,7 +345,9 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         except NoKeyError:
             return
         COMPILED.put(key, result)
-        environments = [(name, values.globals.get("__name__", __name__), values.consts) for name, values in library.environments]
+        environments = [
+            (name, values.globals.get("__name__", __name__), values.consts) for name, values in library.environments
+        ]
         reduced = result._reduce()
         _, _, (machine_code, _) = reduced[0]
         symbols = undefined_symbols(machine_code)
