@@ -43,7 +43,7 @@ demo-distributed: ## train the digits on two ranks of MPI and in one process, an
 # Benchmarks, and sweeps that take long: `make test` leaves them, and GPUs, to `make test-all`.
 REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recorded_answers.py $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
 OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs $(DERIVATIVES)
-DERIVATIVES = $(patsubst %,tests/differentiation/test_%.py,gradients numpy_functions programs)
+DERIVATIVES = $(patsubst %,tests/differentiation/test_%.py,checkpoints gradients linear_algebra numpy_functions programs redundancy)
 # Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
 # Runs that are short draw a part of their tests: a quarter of the sweeps here, and one of so many of all tests there (tests/sampling.py).
