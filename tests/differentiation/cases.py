@@ -8,11 +8,31 @@ from typing import Any
 import numpy as np
 
 from tests.differentiation import central
-from tests.differentiation.table import active, all_programs
+from tests.differentiation.table import active, all_programs, copy_of
 
 PROGRAMS = all_programs()
 CASES = [(name, place) for name, program in PROGRAMS.items() for place in range(len(program.cases))]
 """Names of programs, each with the place of one of its calls."""
+REFUSED_TODAY = frozenset(
+    [
+        "branches.branch_chooses_a_view_or_a_new_array",
+        "containers.dictionary_of_integers",
+        "containers.set_of_integers",
+        "containers.typed_list_of_arrays",
+        "effects.length_of_a_text",
+        "effects.random_permutation",
+        "effects.try_with_an_error",
+        "effects.try_without_an_error",
+        "views.view_passed_around",
+    ]
+)
+"""The programs that have gradients, and that are refused: each with its line, none wrong."""
+RIGHT = [(name, place) for name, place in CASES if PROGRAMS[name].refused is False]
+
+
+def arguments_of(name: str, place: int) -> tuple[Any, ...]:
+    """Returns copies of the arguments of a call."""
+    return tuple(map(copy_of, PROGRAMS[name].cases[place]))
 
 
 def is_single(name: str, arguments: tuple[Any, ...]) -> bool:

@@ -15,10 +15,9 @@ import pytest
 import fastgrad as fg
 from fastgrad.differentiation.tape_memory import COMPILED, INTERPRETED, next_snapshot
 from tests.differentiation import random_programs
-from tests.differentiation.cases import PROGRAMS
+from tests.differentiation.cases import PROGRAMS, REFUSED_TODAY, RIGHT, arguments_of
 from tests.differentiation.interpreted import run_derivative
 from tests.differentiation.table import active, copy_of
-from tests.differentiation.test_gradients import REFUSED_TODAY, RIGHT, arguments_of
 from tests.sampling import run_seed
 
 LIMIT = "FASTGRAD_CHECKPOINT_BYTES"

@@ -11,26 +11,21 @@ from numba.core.errors import TypingError
 
 import fastgrad as fg
 from tests.differentiation import central, random_programs
-from tests.differentiation.cases import CASES, PROGRAMS, directions, is_single, one_sided, slope_along
+from tests.differentiation.cases import (
+    CASES,
+    PROGRAMS,
+    REFUSED_TODAY,
+    RIGHT,
+    arguments_of,
+    directions,
+    is_single,
+    one_sided,
+    slope_along,
+)
 from tests.differentiation.interpreted import value_and_gradients
 from tests.differentiation.table import active, copy_of
 from tests.sampling import run_seed
 
-REFUSED_TODAY = frozenset(
-    [
-        "branches.branch_chooses_a_view_or_a_new_array",
-        "containers.dictionary_of_integers",
-        "containers.set_of_integers",
-        "containers.typed_list_of_arrays",
-        "effects.length_of_a_text",
-        "effects.random_permutation",
-        "effects.try_with_an_error",
-        "effects.try_without_an_error",
-        "views.view_passed_around",
-    ]
-)
-"""The programs that have gradients, and that are refused: each with its line, none wrong."""
-RIGHT = [(name, place) for name, place in CASES if PROGRAMS[name].refused is False]
 REFUSED = [(name, place) for name, place in CASES if PROGRAMS[name].refused]
 EITHER = [(name, place) for name, place in CASES if PROGRAMS[name].refused is None]
 ALL_ACTIVE = [
@@ -38,10 +33,6 @@ ALL_ACTIVE = [
     for name, place in RIGHT
     if len(active(PROGRAMS[name].cases[place])) == len(PROGRAMS[name].cases[place])
 ]
-
-
-def arguments_of(name, place):
-    return tuple(map(copy_of, PROGRAMS[name].cases[place]))
 
 
 def assert_right(name, place, gradients):
