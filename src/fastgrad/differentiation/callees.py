@@ -138,7 +138,7 @@ class SplitMode(ReverseMode):
         self._check_codes()
         self.lines = []
         for block in self.flow.blocks:
-            self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
+            self.begin_block(block.number)
             self._forward(block)
         self._write_releases([*ALL_STACKS])
         names = [part.name for part in parts_of(self.function)]
@@ -152,13 +152,13 @@ class SplitMode(ReverseMode):
         end = 2 * len(self.flow.blocks)
         for block in self.flow.blocks:
             if block.successors or isinstance(block.end, Return):
-                self.write(f"if {BLOCK_VARIABLE} == {len(self.flow.blocks) + block.number}:", 2)
+                self.begin_block(len(self.flow.blocks) + block.number)
                 self._way_back(block)
         parts = [part for part in parts_of(self.function) if part.is_real]
         cotangents = [
             f"d_{part.name}" if part in self.activity else zero(part.type) for part in parts if isinstance(part, Scalar)
         ]
-        self.write(f"if {BLOCK_VARIABLE} == {end}:", 2)
+        self.begin_block(end)
         self.write(f"return {''.join(text + ', ' for text in cotangents)}{TOPS}")
         lines = self.lines
         self.lines = []

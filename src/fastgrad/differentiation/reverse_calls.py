@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastgrad.differentiation.control_flow import memory_families
 from fastgrad.differentiation.emission import zero
 from fastgrad.differentiation.ir import (
     Block,
@@ -155,12 +154,11 @@ class ReverseCalls(ReverseValues):
         """Writes a call that leaves its records on the stacks."""
         callee = statement.rule
         assert isinstance(callee, Callee)
-        families = memory_families(self.function)
         views = [(number, value) for number, value in enumerate(statement.arguments) if isinstance(value, View)]
         for number, view in views:
             for other, other_view in views:
                 is_checked = number in callee.written and (other > number or other not in callee.written)
-                if is_checked and other != number and other_view.root.memory in families[view.root.memory]:
+                if is_checked and other != number and other_view.root.memory in self._families[view.root.memory]:
                     names = f"'{view.root.name[2:]}', '{other_view.root.name[2:]}'"
                     self.write(f"check_apart({self.view(view)}, {self.view(other_view)}, {names})")
         arguments = [*[self.argument(value) for value in statement.arguments], STACKS]
