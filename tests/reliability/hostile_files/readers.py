@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import io
 import json
@@ -21,8 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL.Image import Image
 
+import fastgrad as fg
 import fastgrad as tf
 from fastgrad import keras
+from fastgrad.differentiation import disk_cache
 from fastgrad.keras.datasets import cifar, fashion_mnist, reading, word_numbers
 from fastgrad.kernels.codegen import cache
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
@@ -259,6 +262,38 @@ def read_kernel_pack(path: Path) -> Any:
     if entry is None:
         raise Refused
     return [entry.code, list(entry.symbols)]
+
+
+def square(x):
+    return x * x
+
+
+DERIVATIVE = fg.grad(square)
+
+
+def derivative_entry(folder: Path) -> Path:
+    os.environ["FASTGRAD_CACHE_DIR"] = str(folder / "kernels")
+    disk_cache.COMPILED = disk_cache.RecentlyUsed()
+    DERIVATIVE._cache.save_overload(*compiled_derivative())
+    (path,) = (folder / "kernels").iterdir()
+    return path
+
+
+@functools.cache
+def compiled_derivative() -> tuple[Any, Any]:
+    """The signature of a derivative, and what Numba made of it."""
+    DERIVATIVE(3.0)
+    ((signature, result),) = DERIVATIVE.overloads.items()
+    return signature, result
+
+
+def read_derivative_entry(path: Path) -> Any:
+    os.environ["FASTGRAD_CACHE_DIR"] = str(path.parent)
+    disk_cache.COMPILED = disk_cache.RecentlyUsed()
+    result = DERIVATIVE._cache.load_overload(compiled_derivative()[0], DERIVATIVE.targetctx)
+    if result is None:
+        raise Refused
+    return result.entry_point(3.0)
 
 
 # ---- data -----------------------------------------------------------------------------------------------------
@@ -522,6 +557,7 @@ READERS: dict[str, Reader] = {
     "model in JSON": Reader(configuration, read_configuration, KERAS_FILE, names_file=False),
     "object in JSON": Reader(configuration, read_object, KERAS_FILE, names_file=False),
     "kernel entry": Reader(kernel_entry, read_kernel_entry, (), True),
+    "derivative": Reader(derivative_entry, read_derivative_entry, (), True, 200),
     "kernel pack": Reader(kernel_pack, read_kernel_pack, (), True, 200),
     "dataset index": Reader(dataset_index, read_dataset, (*LOST, tf.errors.NotFoundError), True, given=folder_of),
     "dataset elements": Reader(dataset_elements, read_dataset, LOST, True, given=folder_of),
