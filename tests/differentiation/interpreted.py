@@ -6,13 +6,15 @@ import numba
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from fastgrad.differentiation import callees, compilation, derivation
+from fastgrad.differentiation import callees, chunks, compilation, derivation
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, DerivedCall
 from fastgrad.differentiation.lowering import lower
+from fastgrad.differentiation.parallel_loops import outline_parallel_loops
 from fastgrad.differentiation.reverse_mode import ReverseMode
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import INTERPRETED
+from fastgrad.differentiation.values import Options
 
 
 def value_and_gradients(
@@ -35,10 +37,10 @@ def run_derivative(
     """Returns what ``value_and_gradients`` returns, and the arguments as the derivative leaves them."""
     positions = tuple(range(len(arguments))) if positions is None else positions
     python_function = compilation.wrapped_function(function, "test")
-    options = getattr(function, "targetoptions", {})
-    lowered = lower(python_function, tuple(map(numba.typeof, arguments)), options.get("error_model", "python"))
+    lowered = lower(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
     simplify(lowered, is_reverse=True)
-    mode = ReverseMode(lowered, ControlFlow(lowered), positions, None)
+    flow = outline_parallel_loops(lowered, ControlFlow(lowered), positions)
+    mode = ReverseMode(lowered, flow, positions, None)
     derivative = mode.derivative(lambda value, cotangents: f"{value}, ({''.join(f'{text}, ' for text in cotangents)})")
     run = _python_function(derivative, {})
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
@@ -48,7 +50,7 @@ def run_derivative(
 
 def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], call: DerivedCall | None = None) -> Any:
     """Returns the Python function of a text, and puts those that it calls into ``functions``."""
-    scope = {**derivative.scope, **INTERPRETED, "check_apart": callees.check_apart}
+    scope = {**derivative.scope, **INTERPRETED, **chunks.INTERPRETED, "check_apart": callees.check_apart}
     scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
     exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
     functions[call] = scope[derivative.name]

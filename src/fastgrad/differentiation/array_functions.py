@@ -468,7 +468,13 @@ def _outer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
 # ---- iteration ------------------------------------------------------------------------------------------------------
 
 
-@register(range, numba.prange)
+@register(numba.prange)
+def _prange(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    result = _range(lowering, arguments, keywords, result_type)
+    return Range(result.start, result.stop, result.step, lowering.frame.is_parallel)
+
+
+@register(range)
 def _range(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     bounds = [lowering.scalar(argument) for argument in arguments]
     start, stop = (index_constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]

@@ -25,11 +25,12 @@ from fastgrad.differentiation.forward_mode import ForwardMode
 from fastgrad.differentiation.ir import Block, Callee, Function, Return, Root, Scalar, Size, leaf_types_of
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
+from fastgrad.differentiation.parallel_loops import Outlined, ParallelLoop, text_of_call
 from fastgrad.differentiation.reverse_calls import STACKS, STACKS_OF_REVERSE, TOPS
 from fastgrad.differentiation.reverse_mode import ALL_STACKS, ReverseMode
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import COMPILED
-from fastgrad.differentiation.values import parts_of
+from fastgrad.differentiation.values import Options, parts_of
 
 _dispatchers: dict[DerivedCall, Any] = {}
 
@@ -62,16 +63,19 @@ class SplitMode(ReverseMode):
         function: the function; its parts have been numbered.
         flow: its control flow.
         frozen: the numbers of the arrays that nothing writes, neither the function nor its callers.
+        active: the numbers of the arguments that have cotangents.
     """
 
     has_checkpoints = False
 
-    def __init__(self, function: Function, flow: ControlFlow, frozen: tuple[int, ...]) -> None:
+    def __init__(
+        self, function: Function, flow: ControlFlow, frozen: tuple[int, ...], active: tuple[int, ...]
+    ) -> None:
         self._frozen_names = [part.name for part in parts_of(function) if part.position in frozen]
         for root in function.roots:
             if root.kind == "parameter" and root.position not in frozen:
                 root.is_written = True
-        super().__init__(function, flow, tuple(range(len(parts_of(function)))), None)
+        super().__init__(function, flow, active, None)
         residuals = self.residuals
         counters = {*flow.counted.values()} - residuals.whole_loops
         items: set[Any] = {*residuals.kept, *counters} - self._sizes.keys()
@@ -83,8 +87,8 @@ class SplitMode(ReverseMode):
         ]
 
     def _activity(self) -> Activity:
-        parameters = [part for part in parts_of(self.function) if isinstance(part, Root) and part.is_real]
         positions = frozenset(self.positions)
+        parameters = [part for part in self.function.roots if part.kind == "parameter" and part.position in positions]
         return Activity(self.function, self.flow.blocks, positions, is_forward=False, results=parameters)
 
     def known_on_way_back(self) -> set[Scalar]:
@@ -154,7 +158,7 @@ class SplitMode(ReverseMode):
             if block.successors or isinstance(block.end, Return):
                 self.begin_block(len(self.flow.blocks) + block.number)
                 self._way_back(block)
-        parts = [part for part in parts_of(self.function) if part.is_real]
+        parts = [part for part in parts_of(self.function) if part.position in self.positions]
         cotangents = [
             f"d_{part.name}" if part in self.activity else zero(part.type) for part in parts if isinstance(part, Scalar)
         ]
@@ -192,7 +196,9 @@ class SplitMode(ReverseMode):
 
 def _lowered(callee: Callee) -> tuple[Function, ControlFlow]:
     """Returns a callee in the intermediate representation, its parts numbered one by one."""
-    lowered = lower(callee.function.py_func, callee.types, callee.function.targetoptions.get("error_model", "python"))
+    if isinstance(callee.function, Outlined):
+        return callee.function.lowered, ControlFlow(callee.function.lowered)
+    lowered = lower(callee.function.py_func, callee.types, Options.of(callee.function))
     simplify(lowered)
     for number, part in enumerate(parts_of(lowered)):
         part.position = number
@@ -201,12 +207,14 @@ def _lowered(callee: Callee) -> tuple[Function, ControlFlow]:
 
 @functools.lru_cache(maxsize=64)
 def _split(callee: Callee, frozen: tuple[int, ...]) -> dict[str, Derivative]:
-    mode = SplitMode(*_lowered(callee), frozen)
+    mode = SplitMode(*_lowered(callee), frozen, callee.active)
     return {"augmented": mode.augmented(), "reverse": mode.reverse()}
 
 
 def text_of(call: DerivedCall) -> Derivative:
     """Returns the text of what a derivative calls."""
+    if isinstance(call.callee.function, ParallelLoop):
+        return text_of_call(call)
     if call.form == "tangent":
         return ForwardMode(*_lowered(call.callee), call.arguments, is_callee=True).derivative()
     return _split(call.callee, call.arguments)[call.form]

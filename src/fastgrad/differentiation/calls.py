@@ -31,6 +31,7 @@ from fastgrad.differentiation.values import (
     Items,
     Method,
     NumberList,
+    Options,
     Static,
     describe,
     is_complex,
@@ -65,7 +66,7 @@ class Calls(Expressions):
     _calls: int
     _typed: Any
 
-    def _body(self, typed: TypedFunction, arguments: list[Any], error_model: str, is_internal: bool = False) -> Any:
+    def _body(self, typed: TypedFunction, arguments: list[Any], options: Options, is_internal: bool = False) -> Any:
         """Lowers the statements of a function; returns its result."""
         raise NotImplementedError
 
@@ -78,8 +79,7 @@ class Calls(Expressions):
         builder = self.builder
         is_compiled = isinstance(function, dispatcher.Dispatcher)
         python_function = function.py_func if is_compiled else function
-        if is_compiled:
-            error_model = function.targetoptions.get("error_model", "python")
+        options = Options.of(function) if is_compiled else Options(error_model)
         self._calls += 1
         if len(self._frames) >= MAX_DEPTH or self._calls > MAX_CALLS:
             name = python_function.__name__
@@ -91,7 +91,7 @@ class Calls(Expressions):
         argument_types = tuple(self._types_of(arguments))
         location = builder.location
         is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
-        result = self._body(self._typed(python_function, argument_types), arguments, error_model, is_internal)
+        result = self._body(self._typed(python_function, argument_types), arguments, options, is_internal)
         builder.location = location
         return result
 

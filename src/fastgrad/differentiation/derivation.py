@@ -21,8 +21,10 @@ from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.forward_mode import ForwardMode
 from fastgrad.differentiation.ir import Function
 from fastgrad.differentiation.lowering import lower
+from fastgrad.differentiation.parallel_loops import outline_parallel_loops
 from fastgrad.differentiation.reverse_mode import ReverseMode
 from fastgrad.differentiation.simplification import simplify
+from fastgrad.differentiation.values import Options
 from fastgrad.errors import DifferentiationError
 
 Form = Callable[[str, list[str]], str]
@@ -58,15 +60,22 @@ def reverse_mode(
     lowered, flow = lowered_function(function, function_types, is_reverse=True)
     if seed == 0:
         check_result(lowered.result, python_function, owner, has_aux)
+    flow = outline_parallel_loops(lowered, flow, positions, seed)
     return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
 
 
 def forward_mode(
-    function: Any, positions: tuple[int, ...], owner: str, argument_types: Types, is_scalar: bool = False
+    function: Any,
+    positions: tuple[int, ...],
+    owner: str,
+    argument_types: Types,
+    is_scalar: bool = False,
+    is_final: bool = False,
 ) -> FunctionType:
     """Returns a derivative by forward mode, a function of the arguments and the tangents of some.
 
-    Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float.
+    Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float. ``is_final``
+    says that the derivative is not differentiated again: then it runs parallel loops in parallel.
     """
     python_function = wrapped_function(function, owner)
     function_types = _function_types(argument_types, len(parameter_names(python_function)))
@@ -83,6 +92,8 @@ def forward_mode(
     lowered, flow = lowered_function(function, function_types)
     if is_scalar:
         check_result(lowered.result, python_function, owner)
+    if is_final:
+        flow = outline_parallel_loops(lowered, flow, positions, is_forward=True)
     return compiled_text(ForwardMode(lowered, flow, positions).derivative(), "tangent")
 
 
@@ -105,8 +116,7 @@ def reverse_over_forward(
 
 def lowered_function(function: Any, argument_types: Types, is_reverse: bool = False) -> tuple[Function, ControlFlow]:
     """Returns a function in the intermediate representation, and its control flow; ``is_reverse`` says that a way back follows."""
-    error_model = getattr(function, "targetoptions", {}).get("error_model", "python")
-    lowered = lower(wrapped_function(function, ""), argument_types, str(error_model))
+    lowered = lower(wrapped_function(function, ""), argument_types, Options.of(function))
     simplify(lowered, is_reverse)
     return lowered, ControlFlow(lowered)
 

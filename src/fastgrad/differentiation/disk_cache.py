@@ -24,6 +24,7 @@ from numba.core import codegen, compiler, config, dispatcher, environment, seria
 from numba.core.caching import NullCache
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.runtime import rtsys
+from numba.np.ufunc import parallel
 
 from fastgrad.custom.functions import Snapshot, is_of_library, is_user_function
 from fastgrad.differentiation.tape_memory import register_symbols
@@ -321,6 +322,8 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
             return None
         reduced, environments = pickle.loads(zlib.decompress(entry.code))  # noqa: S301 - other users can't write it, see kernels/codegen/cache.py
         rtsys.initialize(target)
+        if "numba_parallel_for" in entry.symbols:
+            parallel._launch_threads()  # Numba knows it from then on
         if not _has_symbols(entry.symbols):
             target.refresh()  # loads all that Numba has: it takes longer than all else here
             if not _has_symbols(entry.symbols):

@@ -231,6 +231,9 @@ class Emitter:
         """Writes a call of a function with derivatives of its own."""
         rule = statement.rule
         arguments = [self.argument(value) for value in statement.arguments]
+        if isinstance(rule, Callee) and rule.is_exact:
+            self.write(f"{self.derived_call('tangent', rule, ())}({', '.join(arguments)})")
+            return
         targets = ", ".join(result.name for result in statement.results)
         if isinstance(rule, Callee):
             remaining = iter(arguments)

@@ -241,16 +241,20 @@ class Counter:
         block: the block that begins the loop.
         head: the block that steps it. None before that is known.
         is_internal: whether it implements a function of NumPy, not a loop of the user.
+        is_parallel: whether Numba runs the loop on several threads.
     """
 
-    __slots__ = ("block", "count", "head", "is_internal", "name")
+    __slots__ = ("block", "count", "head", "is_internal", "is_parallel", "name")
 
-    def __init__(self, name: str, count: Operand, block: Block, is_internal: bool = False) -> None:
+    def __init__(
+        self, name: str, count: Operand, block: Block, is_internal: bool = False, is_parallel: bool = False
+    ) -> None:
         self.name = name
         self.count = count
         self.block = block
         self.head: Block | None = None
         self.is_internal = is_internal
+        self.is_parallel = is_parallel
 
 
 class Statement:
@@ -421,6 +425,7 @@ class Callee(NamedTuple):
         written: the numbers of the arrays that it writes.
         returned: the numbers of the arrays whose memory it may return.
         content: tells the values that the function reads from outside from others, which it may read later.
+        is_exact: whether its derivatives take the cotangents of those arguments alone that have some where it is called.
     """
 
     function: Any
@@ -430,6 +435,7 @@ class Callee(NamedTuple):
     written: frozenset[int] = frozenset()
     returned: frozenset[int] = frozenset()
     content: str = ""
+    is_exact: bool = False
 
     @property
     def argument_types(self) -> list[Any]:

@@ -58,6 +58,7 @@ from fastgrad.differentiation.values import (
     LoopState,
     Maybe,
     NumberList,
+    Options,
     Range,
     Static,
     Step,
@@ -69,14 +70,14 @@ from fastgrad.differentiation.values import (
 from fastgrad.differentiation.views import Slice
 
 
-def lower(function: FunctionType, argument_types: tuple[types.Type, ...], error_model: str = "python") -> Function:
+def lower(function: FunctionType, argument_types: tuple[types.Type, ...], options: Options = Options()) -> Function:
     """Returns ``function`` for arguments of ``argument_types`` in the intermediate representation.
 
     Raises:
         DifferentiationError: it has a construct that can't be differentiated; the message has file and line.
         numba.errors.TypingError: Numba can't compile it.
     """
-    return Lowering(function, argument_types, error_model).result
+    return Lowering(function, argument_types, options).result
 
 
 _numbers = itertools.count()
@@ -112,7 +113,7 @@ def _analyzed(function: Any, argument_types: tuple[types.Type, ...], content: st
     try:
         while _assumed.get(key) != callee:
             _assumed[key] = callee
-            lowered = lower(function.py_func, argument_types, function.targetoptions.get("error_model", "python"))
+            lowered = lower(function.py_func, argument_types, Options.of(function))
             simplify(lowered)
             parts, memory = parts_of(lowered), possible_memory(lowered)
             returned: set[Root] = set()
@@ -150,11 +151,11 @@ def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
 class _Frame:
     """The lowering of one call: what its variables stand for."""
 
-    def __init__(self, function: TypedFunction, arguments: list[Any], error_model: str, is_internal: bool) -> None:
+    def __init__(self, function: TypedFunction, arguments: list[Any], options: Options, is_internal: bool) -> None:
         self.is_internal = is_internal
         self.function = function
         self.arguments = arguments
-        self.error_model = error_model
+        self.error_model, self.is_parallel = options
         self.values: dict[str, Any] = {}
         self.definitions: dict[str, Any] = {}
         self.first_blocks: dict[int, Block] = {}
@@ -173,7 +174,7 @@ class _Frame:
 class Lowering(Calls):
     """Lowers one function and all that it calls."""
 
-    def __init__(self, function: FunctionType, argument_types: tuple[types.Type, ...], error_model: str) -> None:
+    def __init__(self, function: FunctionType, argument_types: tuple[types.Type, ...], options: Options) -> None:
         typed = typed_function(function, argument_types)
         parameters = list(inspect.signature(function).parameters)
         self.result = Function(typed.name, typed.location, parameters, argument_types)
@@ -186,7 +187,7 @@ class Lowering(Calls):
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
         ]
         self.result.arguments = arguments
-        value = self._body(typed, arguments, error_model)
+        value = self._body(typed, arguments, options)
         self.result.result = typed.result
         results: list[Operand | View] = []
         for leaf in leaves(value):
@@ -241,8 +242,8 @@ class Lowering(Calls):
 
     # ---- calls of compiled functions ------------------------------------------------------------------------
 
-    def _body(self, typed: TypedFunction, arguments: list[Any], error_model: str, is_internal: bool = False) -> Any:
-        frame = _Frame(typed, arguments, error_model, is_internal)
+    def _body(self, typed: TypedFunction, arguments: list[Any], options: Options, is_internal: bool = False) -> Any:
+        frame = _Frame(typed, arguments, options, is_internal)
         self._frames.append(frame)
         builder = self.builder
         blocks = typed.ir.blocks
@@ -542,8 +543,12 @@ class Lowering(Calls):
     # ---- loops -----------------------------------------------------------------------------------------------------
 
     def _expression_getiter(self, name: str, value: ir.Expr) -> Any:
-        iterable = self.iterable(self.value(value.value))
-        counter = Counter(self.builder.name("k"), iterable.count, self.builder.block, self.frame.is_internal)
+        items = self.value(value.value)
+        iterable = self.iterable(items)
+        is_parallel = isinstance(items, Range) and items.is_parallel
+        counter = Counter(
+            self.builder.name("k"), iterable.count, self.builder.block, self.frame.is_internal, is_parallel
+        )
         self.result.counters.append(counter)
         self.builder.block.statements.append(BeginLoop(self.builder.location, counter))
         return LoopState(counter, iterable)

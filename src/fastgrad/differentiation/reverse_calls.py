@@ -139,7 +139,12 @@ class ReverseCalls(ReverseValues):
             and isinstance(statement.rule, Callee)
             and self.activity.is_active_call(statement)
         ):
-            return statement.rule
+            callee = statement.rule
+            if callee.is_exact:
+                is_active = [part in self.activity for part in statement.inputs]
+                active = [place for place, is_given in zip(callee.active, is_active, strict=True) if is_given]
+                return callee._replace(active=tuple(active))
+            return callee
         return None
 
     def _frozen(self, statement: Call) -> tuple[int, ...]:
@@ -152,8 +157,8 @@ class ReverseCalls(ReverseValues):
 
     def _augmented_call(self, statement: Call) -> None:
         """Writes a call that leaves its records on the stacks."""
-        callee = statement.rule
-        assert isinstance(callee, Callee)
+        callee = self._callee_of(statement)
+        assert callee is not None
         views = [(number, value) for number, value in enumerate(statement.arguments) if isinstance(value, View)]
         for number, view in views:
             for other, other_view in views:
@@ -168,8 +173,8 @@ class ReverseCalls(ReverseValues):
 
     def _reverse_call(self, statement: Call) -> None:
         """Writes the way back through a call: the callee adds to the cotangents of arrays, and returns those of numbers."""
-        callee = statement.rule
-        assert isinstance(callee, Callee)
+        callee = self._callee_of(statement)
+        assert callee is not None
         frozen = self._frozen(statement)
         arguments = [self._cotangent_of_result(result) for result in statement.results if result.is_real]
         targets: list[tuple[Operand, str]] = []

@@ -43,6 +43,7 @@ VALUES, CODES, ARRAYS = 0, 1, 2
 _malloc = types.ExternalFunction("malloc", types.intp(types.intp))
 _realloc = types.ExternalFunction("realloc", types.intp(types.intp, types.intp))
 _free = types.ExternalFunction("free", types.void(types.intp))
+_memcpy = types.ExternalFunction("memcpy", types.intp(types.intp, types.intp, types.intp))
 _HAS_ADVICE = sys.platform in ("linux", "darwin")
 _FREE_WHEN_NEEDED = 8 if sys.platform == "linux" else 5  # MADV_FREE
 _PAGE = 1 << 16  # a multiple of all systems' pages
@@ -248,6 +249,12 @@ save_array, load_array = _make_copy(is_read=False), _make_copy(is_read=True)
 def with_room(stack, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack of arrays after it got room for ``items`` items."""
     return grow(stack, 8, items + items // 2) if items > capacity(stack) else stack
+
+
+@numba.njit
+def copy_memory(target, source, size):  # type: ignore[no-untyped-def]
+    """Copies bytes from one address to another."""
+    _memcpy(target, source, size)
 
 
 @numba.njit

@@ -6,6 +6,7 @@ first; functions that Numba compiles may call it. ``derivation.py`` is imported 
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from types import FunctionType
@@ -131,13 +132,14 @@ def forward_dispatcher(f: Any, positions: tuple[int, ...]) -> DerivedDispatcher:
     python_function = wrapped_function(f, "jvp")
     names = parameter_names(python_function)
 
-    def derive(argument_types: Types) -> FunctionType:
+    def derive(argument_types: Types, is_final: bool = True) -> FunctionType:
         from fastgrad.differentiation.derivation import forward_mode
 
-        return forward_mode(f, positions, "jvp", argument_types)
+        return forward_mode(f, positions, "jvp", argument_types, is_final=is_final)
 
     stub = stub_of(python_function, "jvp", [f"tangent_of_{names[position]}" for position in positions])
-    return DerivedDispatcher(stub, (forward_dispatcher, f, positions), derive)
+    rule = functools.partial(derive, is_final=False)
+    return DerivedDispatcher(stub, (forward_dispatcher, f, positions), derive, rule)
 
 
 def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = False) -> DerivedDispatcher:

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from numba.core import types
+from numba.core.cpu import ParallelOptions
 from numba.core.registry import cpu_target
 
 from fastgrad.differentiation.ir import Constant, Counter, Function, Operand, Root, Scalar, View, is_constant
+
+
+class Options(NamedTuple):
+    """The options of ``numba.njit`` that say what a function computes.
+
+    Attributes:
+        error_model: "python" or "numpy".
+        is_parallel: whether its ``prange`` loops run on several threads.
+    """
+
+    error_model: str = "python"
+    is_parallel: bool = False
+
+    @classmethod
+    def of(cls, function: Any) -> Options:
+        """Returns the options of a function, which Numba may have compiled."""
+        options = getattr(function, "targetoptions", {})
+        is_parallel = bool(ParallelOptions(options.get("parallel", False)).prange)
+        return cls(str(options.get("error_model", "python")), is_parallel)
 
 
 class Static:
@@ -102,14 +122,15 @@ class Deferred:
 
 
 class Range:
-    """The range of a ``for`` loop."""
+    """The range of a ``for`` loop; ``is_parallel`` of a ``prange``."""
 
-    __slots__ = ("start", "step", "stop")
+    __slots__ = ("is_parallel", "start", "step", "stop")
 
-    def __init__(self, start: Operand, stop: Operand, step: Operand) -> None:
+    def __init__(self, start: Operand, stop: Operand, step: Operand, is_parallel: bool = False) -> None:
         self.start = start
         self.stop = stop
         self.step = step
+        self.is_parallel = is_parallel
 
 
 class Iterable:

@@ -1,0 +1,220 @@
+"""Runs the chunks of a parallel loop on Numba's threads, and joins what they record and add.
+
+The number of chunks does not depend on the number of threads, and what chunks add to is joined in their order. So results have the same bits for
+every number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir as llvm_ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.ufunc import parallel
+
+from fastgrad.differentiation.tape_memory import ARRAYS, CODES, VALUES, capacity, copy_memory, grow, push_value, release
+
+MAX_CHUNKS = 64
+_PADDING = 16
+"""The numbers between the cotangents of two chunks: threads must not write to one cache line."""
+_PRIVATE_NUMBERS = 1 << 16
+_PRIVATE_NUMBERS_OF_ITERATION = 16
+_BYTES = llvm_ir.IntType(8).as_pointer()
+_KERNEL = llvm_ir.FunctionType(
+    llvm_ir.VoidType(), [_BYTES.as_pointer(), cgutils.intp_t.as_pointer(), cgutils.intp_t.as_pointer(), _BYTES]
+)
+"""The type of functions that Numba's threads call: of pointers, sizes, strides and data."""
+
+
+@numba.njit(error_model="numpy")
+def chunk_count(count, shared):  # type: ignore[no-untyped-def]
+    """Returns the number of chunks of a loop, so that the copies of arrays which all iterations add to cost little of its work.
+
+    Args:
+        count: the number of iterations.
+        shared: the number of elements of these arrays.
+    """
+    room = max(_PRIVATE_NUMBERS, _PRIVATE_NUMBERS_OF_ITERATION * count)
+    return max(0, min(count, MAX_CHUNKS, max(1, room // max(shared, 1))))
+
+
+def register_threads() -> None:
+    """Starts Numba's threads, if they do not run, and makes their functions known to LLVM."""
+    parallel._launch_threads()
+
+
+@intrinsic
+def run_chunks(typing: Any, function: Any, count: Any, arguments: Any) -> Any:
+    """Calls ``function(number, *arguments)`` for each number below ``count``, at most ``MAX_CHUNKS``, on Numba's threads.
+
+    Of the exceptions that calls raise, it raises the one of the lowest number.
+    """
+    call = function.get_call_type(typing, (types.intp, *arguments.types), {})
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        compiled = function.dispatcher.overloads[call.args]
+        library = context.active_code_library
+        library.add_linking_library(compiled.library)
+        library._reload_init.add(register_threads)
+        register_threads()
+        word, convention = cgutils.intp_t, context.call_conv
+        callee = context.declare_function(builder.module, compiled.fndesc)
+        info_type = callee.function_type.args[1].pointee
+        codes = llvm_ir.ArrayType(llvm_ir.IntType(32), MAX_CHUNKS)
+        infos = llvm_ir.ArrayType(info_type, MAX_CHUNKS)
+        task_type = llvm_ir.LiteralStructType([values[2].type, codes, infos])
+        name = builder.module.get_unique_name("fastgrad_chunks")
+        kernel = llvm_ir.Function(builder.module, _KERNEL, name)
+        kernel.linkage = "internal"
+        own = llvm_ir.IRBuilder(kernel.append_basic_block())
+        task = own.bitcast(kernel.args[3], task_type.as_pointer())
+        first = own.ptrtoint(own.load(kernel.args[0]), word)
+        items = cgutils.unpack_tuple(own, own.load(cgutils.gep_inbounds(own, task, 0, 0)))
+        with cgutils.for_range(own, own.load(kernel.args[1])) as loop:
+            number = own.add(first, own.mul(loop.index, own.load(kernel.args[2])))
+            status, _ = convention.call_function(
+                own, callee, call.return_type, call.args, [number, *items]
+            )
+            own.store(status.code, cgutils.gep_inbounds(own, task, 0, 1, number))
+            own.store(status.excinfoptr, cgutils.gep_inbounds(own, task, 0, 2, number))
+        own.ret_void()
+        task = cgutils.alloca_once(builder, task_type)
+        builder.store(values[2], cgutils.gep_inbounds(builder, task, 0, 0))
+        base = cgutils.alloca_once_value(builder, llvm_ir.Constant(_BYTES, None))
+        dims, steps = cgutils.alloca_once_value(builder, values[1]), cgutils.alloca_once_value(builder, word(1))
+        given = [base, dims, steps, builder.bitcast(task, _BYTES)]
+        get_count = cgutils.get_or_insert_function(builder.module, llvm_ir.FunctionType(word, []), "get_num_threads")
+        threads = builder.call(get_count, [])
+        is_single = builder.or_(
+            builder.icmp_signed("<=", threads, word(1)), builder.icmp_signed("<=", values[1], word(1))
+        )
+        with builder.if_else(is_single) as (alone, together):
+            with alone:
+                builder.call(kernel, given)
+            with together:
+                type = llvm_ir.FunctionType(llvm_ir.VoidType(), [_BYTES] * 5 + [word] * 3)
+                run = cgutils.get_or_insert_function(builder.module, type, "numba_parallel_for")
+                pointers = [builder.bitcast(value, _BYTES) for value in (kernel, *given)]
+                builder.call(run, [*pointers, word(1), word(1), threads])
+        with cgutils.for_range(builder, values[1]) as loop:
+            code = builder.load(cgutils.gep_inbounds(builder, task, 0, 1, loop.index))
+            info = builder.load(cgutils.gep_inbounds(builder, task, 0, 2, loop.index))
+            status = convention._get_return_status(builder, code, info)
+            with cgutils.if_unlikely(builder, status.is_error):
+                convention.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    return types.void(function, types.intp, arguments), generate
+
+
+@numba.njit
+def new_stacks(chunks):  # type: ignore[no-untyped-def]
+    """Returns the table of the stacks of chunks: of each chunk the addresses and tops of its three stacks."""
+    return np.empty((chunks, 6), np.int64)
+
+
+@numba.njit
+def _moved(stack, width, address, top, own, more):  # type: ignore[no-untyped-def]
+    """Moves the records of all chunks to a stack, and notes where those of each end; returns its address and its top."""
+    items = top + more + np.sum(own[:, 2 * stack + 1])
+    if items > capacity(address):
+        address = grow(address, width, max(items, 2 * capacity(address)))
+    for number in range(len(own)):
+        chunk, count = own[number, 2 * stack], own[number, 2 * stack + 1]
+        copy_memory(address + width * top, chunk, width * count)
+        release(stack, chunk, width)
+        top += count
+        own[number, 2 * stack + 1] = top
+    return address, top
+
+
+@numba.njit
+def join_stacks(  # type: ignore[no-untyped-def]
+    own, chunks, values, values_top, values_room, codes, codes_top, codes_room, arrays, arrays_top
+):
+    """Moves the records of chunks to the stacks of the caller; returns these. Above them are where each chunk's end, where all begin, and the number of chunks."""
+    first, first_code, first_array = values_top, codes_top, arrays_top
+    values, values_top = _moved(VALUES, 8, values, values_top, own, 3 * chunks + 4)
+    codes, codes_top = _moved(CODES, 1, codes, codes_top, own, 0)
+    arrays, arrays_top = _moved(ARRAYS, 8, arrays, arrays_top, own, 0)
+    for number in range(chunks):
+        for stack in range(3):
+            push_value(values, values_top + 3 * number + stack, own[number, 2 * stack + 1])
+    values_top += 3 * chunks + 4
+    push_value(values, values_top - 4, first)
+    push_value(values, values_top - 3, first_code)
+    push_value(values, values_top - 2, first_array)
+    push_value(values, values_top - 1, chunks)
+    return values, values_top, capacity(values), codes, codes_top, capacity(codes), arrays, arrays_top
+
+
+@numba.njit
+def copies_for_chunks(cotangent, chunks):  # type: ignore[no-untyped-def]
+    """Returns memory for a copy of an array's cotangent for each chunk."""
+    return np.zeros(chunks * (cotangent.size + _PADDING), cotangent.dtype)
+
+
+@numba.njit
+def copy_for_chunk(copies, number, cotangent):  # type: ignore[no-untyped-def]
+    """Returns the copy of a chunk."""
+    first = number * (cotangent.size + _PADDING)
+    return copies[first : first + cotangent.size].reshape(cotangent.shape)
+
+
+@numba.njit
+def add_copies(cotangent, copies, chunks):  # type: ignore[no-untyped-def]
+    """Adds the copies of all chunks to a cotangent, in their order."""
+    for number in range(chunks):
+        cotangent += copy_for_chunk(copies, number, cotangent)
+
+
+@numba.njit
+def sum_in_order(numbers):  # type: ignore[no-untyped-def]
+    """Returns the sum of numbers, added from left to right."""
+    total = numbers.dtype.type(0)
+    for number in numbers:
+        total += number
+    return total
+
+
+def _python_join_stacks(
+    own: Any, chunks: int, values: Any, values_top: int, _: int, codes: Any, codes_top: int, __: int, arrays: Any, arrays_top: int
+) -> tuple[Any, ...]:
+    tops = first = values_top, codes_top, arrays_top
+    for number in range(chunks):
+        for place, stack in enumerate((values, codes, arrays)):
+            stack.update({tops[place] + position: item for position, item in own[number, 2 * place].items()})
+        tops = tuple(top + own[number, 2 * place + 1] for place, top in enumerate(tops))
+        own[number, 6] = tops
+    ends = [end for number in range(chunks) for end in own[number, 6]]
+    values.update(enumerate([*ends, *first, chunks], tops[0]))
+    return values, tops[0] + 3 * chunks + 4, 1 << 62, codes, tops[1], 1 << 62, arrays, tops[2]
+
+
+def _python_run_chunks(function: Any, count: int, arguments: tuple[Any, ...]) -> None:
+    for number in range(count):
+        function(number, *arguments)
+
+
+COMPILED = {
+    "run_chunks": run_chunks,
+    "new_stacks": new_stacks,
+    "join_stacks": join_stacks,
+    "copies_for_chunks": copies_for_chunks,
+    "copy_for_chunk": copy_for_chunk,
+    "add_copies": add_copies,
+    "sum_in_order": sum_in_order,
+    "compiled": numba.njit(nogil=True, error_model="numpy"),
+}
+"""What the names of a parallel loop's text stand for in compiled code, and where the text runs as plain Python."""
+INTERPRETED = {
+    **{name: getattr(value, "py_func", value) for name, value in COMPILED.items()},
+    "run_chunks": _python_run_chunks,
+    "new_stacks": lambda chunks: {},
+    "join_stacks": _python_join_stacks,
+    "copy_for_chunk": copy_for_chunk.py_func,
+    "compiled": lambda function: function,
+}
