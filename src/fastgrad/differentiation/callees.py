@@ -68,9 +68,7 @@ class SplitMode(ReverseMode):
 
     has_checkpoints = False
 
-    def __init__(
-        self, function: Function, flow: ControlFlow, frozen: tuple[int, ...], active: tuple[int, ...]
-    ) -> None:
+    def __init__(self, function: Function, flow: ControlFlow, frozen: tuple[int, ...], active: tuple[int, ...]) -> None:
         self._frozen_names = [part.name for part in parts_of(function) if part.position in frozen]
         for root in function.roots:
             if root.kind == "parameter" and root.position not in frozen:

@@ -15,7 +15,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.ufunc import parallel
 
-from fastgrad.differentiation.tape_memory import ARRAYS, CODES, VALUES, capacity, copy_memory, grow, push_value, release
+from fastgrad.differentiation.tape_memory import CODES, capacity, copy_memory, grow, push_value, release
 
 MAX_CHUNKS = 64
 _PADDING = 16
@@ -75,9 +75,7 @@ def run_chunks(typing: Any, function: Any, count: Any, arguments: Any) -> Any:
         items = cgutils.unpack_tuple(own, own.load(cgutils.gep_inbounds(own, task, 0, 0)))
         with cgutils.for_range(own, own.load(kernel.args[1])) as loop:
             number = own.add(first, own.mul(loop.index, own.load(kernel.args[2])))
-            status, _ = convention.call_function(
-                own, callee, call.return_type, call.args, [number, *items]
-            )
+            status, _ = convention.call_function(own, callee, call.return_type, call.args, [number, *items])
             own.store(status.code, cgutils.gep_inbounds(own, task, 0, 1, number))
             own.store(status.excinfoptr, cgutils.gep_inbounds(own, task, 0, 2, number))
         own.ret_void()
@@ -112,43 +110,38 @@ def run_chunks(typing: Any, function: Any, count: Any, arguments: Any) -> Any:
 
 @numba.njit
 def new_stacks(chunks):  # type: ignore[no-untyped-def]
-    """Returns the table of the stacks of chunks: of each chunk the addresses and tops of its three stacks."""
-    return np.empty((chunks, 6), np.int64)
+    """Returns the table of the stacks of chunks, and in the last row of those of the caller: the address and the top of each of the three."""
+    return np.empty((chunks + 1, 6), np.int64)
 
 
 @numba.njit
-def _moved(stack, width, address, top, own, more):  # type: ignore[no-untyped-def]
-    """Moves the records of all chunks to a stack, and notes where those of each end; returns its address and its top."""
-    items = top + more + np.sum(own[:, 2 * stack + 1])
-    if items > capacity(address):
-        address = grow(address, width, max(items, 2 * capacity(address)))
-    for number in range(len(own)):
-        chunk, count = own[number, 2 * stack], own[number, 2 * stack + 1]
-        copy_memory(address + width * top, chunk, width * count)
-        release(stack, chunk, width)
-        top += count
-        own[number, 2 * stack + 1] = top
-    return address, top
-
-
-@numba.njit
-def join_stacks(  # type: ignore[no-untyped-def]
-    own, chunks, values, values_top, values_room, codes, codes_top, codes_room, arrays, arrays_top
-):
-    """Moves the records of chunks to the stacks of the caller; returns these. Above them are where each chunk's end, where all begin, and the number of chunks."""
-    first, first_code, first_array = values_top, codes_top, arrays_top
-    values, values_top = _moved(VALUES, 8, values, values_top, own, 3 * chunks + 4)
-    codes, codes_top = _moved(CODES, 1, codes, codes_top, own, 0)
-    arrays, arrays_top = _moved(ARRAYS, 8, arrays, arrays_top, own, 0)
+def join_stacks(stacks, chunks):  # type: ignore[no-untyped-def]
+    """Moves the records of chunks to the stacks of the caller. Above them are where each chunk's end, where all begin, and the number of chunks."""
+    more = 3 * chunks + 4
+    starts = stacks[chunks, 1], stacks[chunks, 3], stacks[chunks, 5]
+    for stack in range(3):
+        width = 1 if stack == CODES else 8
+        address, top = stacks[chunks, 2 * stack], stacks[chunks, 2 * stack + 1]
+        items = top + more
+        for number in range(chunks):
+            items += stacks[number, 2 * stack + 1]
+        if items > capacity(address):
+            address = grow(address, width, max(items, 2 * capacity(address)))
+        for number in range(chunks):
+            records, count = stacks[number, 2 * stack], stacks[number, 2 * stack + 1]
+            copy_memory(address + width * top, records, width * count)
+            release(stack, records, width)
+            top += count
+            stacks[number, 2 * stack + 1] = top
+        stacks[chunks, 2 * stack], stacks[chunks, 2 * stack + 1] = address, top
+    values, top = stacks[chunks, 0], stacks[chunks, 1]
     for number in range(chunks):
         for stack in range(3):
-            push_value(values, values_top + 3 * number + stack, own[number, 2 * stack + 1])
-    values_top += 3 * chunks + 4
-    push_value(values, values_top - 4, first)
-    push_value(values, values_top - 3, first_code)
-    push_value(values, values_top - 2, first_array)
-    push_value(values, values_top - 1, chunks)
-    return values, values_top, capacity(values), codes, codes_top, capacity(codes), arrays, arrays_top
+            push_value(values, top + 3 * number + stack, stacks[number, 2 * stack + 1])
+    top += more
+    for place, number in enumerate((*starts, chunks)):
+        push_value(values, top - 4 + place, number)
+    stacks[chunks, 1] = top
 
 
 @numba.njit
@@ -180,18 +173,18 @@ def sum_in_order(numbers):  # type: ignore[no-untyped-def]
     return total
 
 
-def _python_join_stacks(
-    own: Any, chunks: int, values: Any, values_top: int, _: int, codes: Any, codes_top: int, __: int, arrays: Any, arrays_top: int
-) -> tuple[Any, ...]:
-    tops = first = values_top, codes_top, arrays_top
+def _python_join_stacks(stacks: dict[tuple[int, int], Any], chunks: int) -> None:
+    columns = (0, 2, 4)
+    starts = [stacks[chunks, column + 1] for column in columns]
+    ends = []
     for number in range(chunks):
-        for place, stack in enumerate((values, codes, arrays)):
-            stack.update({tops[place] + position: item for position, item in own[number, 2 * place].items()})
-        tops = tuple(top + own[number, 2 * place + 1] for place, top in enumerate(tops))
-        own[number, 6] = tops
-    ends = [end for number in range(chunks) for end in own[number, 6]]
-    values.update(enumerate([*ends, *first, chunks], tops[0]))
-    return values, tops[0] + 3 * chunks + 4, 1 << 62, codes, tops[1], 1 << 62, arrays, tops[2]
+        for column in columns:
+            top = stacks[chunks, column + 1]
+            stacks[chunks, column].update({top + place: item for place, item in stacks[number, column].items()})
+            stacks[chunks, column + 1] += stacks[number, column + 1]
+            ends.append(stacks[chunks, column + 1])
+    stacks[chunks, 0].update(enumerate([*ends, *starts, chunks], stacks[chunks, 1]))
+    stacks[chunks, 1] += 3 * chunks + 4
 
 
 def _python_run_chunks(function: Any, count: int, arguments: tuple[Any, ...]) -> None:
@@ -215,6 +208,5 @@ INTERPRETED = {
     "run_chunks": _python_run_chunks,
     "new_stacks": lambda chunks: {},
     "join_stacks": _python_join_stacks,
-    "copy_for_chunk": copy_for_chunk.py_func,
     "compiled": lambda function: function,
 }

@@ -281,9 +281,7 @@ class _Loop:
                         sliced = {axis.root_axis for axis in value.axes}
                         starts = [None if axis in sliced else start for axis, start in enumerate(value.starts)]
                         self._note(value.root, starts)
-            self._written |= {
-                memory for memory in written_by(statement) if memory.block not in self._inside
-            }
+            self._written |= {memory for memory in written_by(statement) if memory.block not in self._inside}
         families = memory_families(self._function)
         copied = {*self._function.copies, *[source.memory for source, _, _ in self._function.copies.values()]}
         for memory in self._written:
@@ -328,7 +326,9 @@ class _Loop:
             return None
         place, text = varying[0], definition.text
         is_sum = text in (_SUM, "({0} - {1})", _COPY)
-        is_multiple = text == _PRODUCT and isinstance(definition.operands[1 - place], Constant) and numbers[1 - place] != 0
+        is_multiple = (
+            text == _PRODUCT and isinstance(definition.operands[1 - place], Constant) and numbers[1 - place] != 0
+        )
         is_step = text == "({0} + {1} * {2})" and place == 1 and isinstance(definition.operands[2], Constant)
         if not (is_sum or is_multiple or (is_step and numbers[2] != 0)):
             return None
@@ -392,7 +392,13 @@ class _Loop:
         roots: dict[Root, None] = {}
         parts = [part for statement in self._statements for part in _uses(statement)]
         for block in self._region:
-            parts += [part for phi in block.phis if block is not self._head for v in phi.incoming.values() for part in _parts(v)]
+            parts += [
+                part
+                for phi in block.phis
+                if block is not self._head
+                for v in phi.incoming.values()
+                for part in _parts(v)
+            ]
             parts += [part for value in _values_of_end(block) for part in _parts(value)]
         for part in parts:
             if isinstance(part, Root) and self._outer(part).block not in self._inside:
@@ -448,12 +454,19 @@ class _Loop:
         counter.head = head
         entry.statements.append(BeginLoop(location, counter))
         entry.end = Jump(head)
-        iteration, goes_on = Scalar("v_iteration_of_chunk", INDEX, head), Scalar("v_goes_on_of_chunk", types.boolean, head)
+        iteration, goes_on = (
+            Scalar("v_iteration_of_chunk", INDEX, head),
+            Scalar("v_goes_on_of_chunk", types.boolean, head),
+        )
         iteration.is_natural = True
         own_step = NextIteration(location, counter, iteration, goes_on)
         iteration.definition = goes_on.definition = own_step
         step.target.definition = Compute(location, step.target, _SUM, [first, iteration], 1, [None, None])
-        head.statements = [own_step, step.target.definition, *[item for item in old_head.statements if item is not step]]
+        head.statements = [
+            own_step,
+            step.target.definition,
+            *[item for item in old_head.statements if item is not step],
+        ]
         head.end = Branch(goes_on, old_head.end.then, exit)
         for reduction, root in zip(self._reductions, partials, strict=True):
             target = reduction.phi.target
@@ -611,17 +624,21 @@ def _names(letter: str, numbers: Iterable[int]) -> list[str]:
 def _augmented(call: DerivedCall) -> list[str]:
     arguments = ", ".join(_names("a", range(len(call.callee.types))))
     stacks = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
-    tops = "values, values_top, codes, codes_top, arrays, arrays_top".split(", ")
+    tops = STACKS_OF_REVERSE.split(", ")
     return [
         "@compiled",
-        f"def chunk(number, own, {arguments}):",
+        f"def chunk(number, stacks, {arguments}):",
         "    values, codes, arrays = acquire(0, 8), acquire(1, 1), acquire(2, 8)",
         f"    {STACKS} = run_chunk({arguments}, number, {stacks})",
-        *[f"    own[number, {place}] = {top}" for place, top in enumerate(tops)],
+        *[f"    stacks[number, {place}] = {top}" for place, top in enumerate(tops)],
         f"def NAME({arguments}, {STACKS}):",
-        "    own = new_stacks(a1)",
-        f"    run_chunks(chunk, a1, (own, {arguments}))",
-        f"    return join_stacks(own, a1, {STACKS})",
+        "    stacks = new_stacks(a1)",
+        f"    run_chunks(chunk, a1, (stacks, {arguments}))",
+        *[f"    stacks[a1, {place}] = {top}" for place, top in enumerate(tops)],
+        "    join_stacks(stacks, a1)",
+        *[f"    {top} = stacks[a1, {place}]" for place, top in enumerate(tops)],
+        "    values_room, codes_room = capacity(values), capacity(codes)",
+        f"    return {STACKS}",
     ]
 
 

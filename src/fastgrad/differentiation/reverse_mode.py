@@ -505,7 +505,11 @@ class ReverseMode(ReverseCalls):
         body = self._head()
         body += parts_of_cotangents if self.seed is None else []
         for name, number, width in stacks:
-            body += [f"{name}_top = 0", f"{name} = acquire({number}, {width})", f"{name}_room = capacity({name})"]
+            body += [
+                f"{name}_top = np.int64(0)",
+                f"{name} = acquire({number}, {width})",
+                f"{name}_room = capacity({name})",
+            ]
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
         self._write_releases([name for name, _, _ in stacks])
         header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
