@@ -347,6 +347,33 @@ def test_gradient_of_a_parallel_loop_is_that_of_the_loop_in_order(function):
     assert_same(after, expected_after)
 
 
+def waves_in_time(x, s):
+    now, then = x.copy(), np.zeros(x.shape[0])
+    total = 0.0
+    for _ in range(40):
+        for i in prange(1, x.shape[0] - 1):
+            then[i] = np.tanh(now[i] + s * (now[i - 1] * now[i + 1] - now[i] ** 2))
+        for i in prange(x.shape[0]):
+            now[i] = then[i]
+            x[i] += np.sin(then[i])
+            total += then[i] ** 2
+    return total
+
+
+@pytest.mark.parametrize("count", ["300", "20000"])
+def test_loops_around_parallel_loops_have_checkpoints(monkeypatch, count):
+    arguments = X[:30] * 0.3, 0.05
+    value, gradient, after = run_derivative(compiled(waves_in_time), arguments, 1.0)
+    monkeypatch.setenv("FASTGRAD_CHECKPOINT_BYTES", count)
+    with_checkpoints, same_gradient, same_after = run_derivative(compiled(waves_in_time), arguments, 1.0)
+    assert_same((value, *gradient, *after), (with_checkpoints, *same_gradient, *same_after), rtol=0, atol=0)
+
+
+def test_arrays_that_may_be_one_are_refused():
+    with pytest.raises(fg.errors.DifferentiationError, match="one of several arrays"):
+        run_derivative(compiled(one_of_two), (X, Y), 1.0)
+
+
 SCRIPT = """
 import hashlib
 import numba

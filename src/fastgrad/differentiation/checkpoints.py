@@ -19,6 +19,7 @@ from fastgrad.differentiation.ir import (
     Block,
     Branch,
     Call,
+    Callee,
     Compute,
     Constant,
     Counter,
@@ -111,7 +112,11 @@ class CheckpointedLoop:
         return (
             mode.has_checkpoints
             and not self._counter.is_internal
-            and self.body.isdisjoint(mode.calling)
+            and all(
+                statement.rule.is_exact  # a recursive function may print
+                for statement in statements
+                if isinstance(statement, Call) and isinstance(statement.rule, Callee)
+            )
             and not any(self.head in body for head, body in mode.flow.loops.items() if head is not self.head)
             and not mode.flow.is_in_loop(self._counter.block)
             and [type(statement) for statement in head] == [NextIteration]
@@ -127,7 +132,10 @@ class CheckpointedLoop:
             and all(root.type.layout in "CA" for root in self._arrays)
             and not (isinstance(self._counter.count, Constant) and self._counter.count.value < _SHORT)
             and any(
-                mode.residuals.pushes(block) or mode.residuals.writes_code(block) or mode.saves_arrays(block)
+                block in mode.calling
+                or mode.residuals.pushes(block)
+                or mode.residuals.writes_code(block)
+                or mode.saves_arrays(block)
                 for block in self.body
             )
         )

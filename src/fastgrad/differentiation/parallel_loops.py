@@ -339,7 +339,7 @@ class _Loop:
 
     def outline(self, activity: Activity) -> None:
         """Makes the loop a call."""
-        function, before, head = self._function, self._before, self._head
+        function, before = self._function, self._before
         location = next(
             item for item in before.statements if isinstance(item, BeginLoop) and item.counter is self._counter
         ).location
