@@ -6,6 +6,7 @@ reduces goes to an array of one number a chunk, which a loop of the caller joins
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ from fastgrad.differentiation.simplification import operands_of_view
 from fastgrad.differentiation.values import parts_of
 
 _SUM, _PRODUCT, _COPY = "({0} + {1})", "({0} * {1})", "{0}"
+_WORDS = re.compile(r"\w+")
 _COST_OF_BOUNDS = 100
 """The bounds of a chunk are kept, not computed again."""
 _STACKS = ("values", "codes", "arrays")
@@ -182,8 +184,12 @@ class _Loop:
 
     def _has_effect(self, statement: Statement) -> bool:
         """True if a statement must run in order, or can't be moved."""
-        if isinstance(statement, Compute):
-            return statement.cost >= COST_OF_EFFECTS
+        if isinstance(statement, Compute):  # texts are parameters of the function, not of a chunk
+            names = tuple(f"a_{name}" for name in self._function.parameters)
+            words = _WORDS.findall(statement.text)
+            return statement.cost >= COST_OF_EFFECTS or any(word.endswith(names) for word in words)
+        if isinstance(statement, (BeginLoop, NextIteration)) and statement is not self._step:
+            return not self._inside.issuperset((statement.counter.block, statement.counter.head))
         if isinstance(statement, Call):
             return isinstance(statement.rule, Callee)
         if isinstance(statement, Grow):
