@@ -1,4 +1,4 @@
-"""Derivatives of functions that are called, not inlined: recursive functions.
+"""Derivatives of functions that are called, not inlined: recursive functions, and chunks of parallel loops.
 
 Reverse mode of such a function is two functions. The augmented one computes the results and leaves its records on the stacks of its caller; the
 reverse one takes them back. It adds to the cotangents of arrays in place, and returns those of numbers. So a call costs what it costs inlined,
@@ -8,16 +8,19 @@ however deep calls are.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.aliases import check_stores
+from fastgrad.differentiation.chunks import COMPILED as CHUNKS
 from fastgrad.differentiation.compilation import OPTIONS, generated_function
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, DerivedCall, is_real, zero
@@ -25,7 +28,7 @@ from fastgrad.differentiation.forward_mode import ForwardMode
 from fastgrad.differentiation.ir import Block, Callee, Function, Return, Root, Scalar, Size, leaf_types_of
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
-from fastgrad.differentiation.parallel_loops import Outlined, ParallelLoop, text_of_call
+from fastgrad.differentiation.parallel_loops import Outlined, ParallelLoop
 from fastgrad.differentiation.reverse_calls import STACKS, STACKS_OF_REVERSE, TOPS
 from fastgrad.differentiation.reverse_mode import ALL_STACKS, ReverseMode
 from fastgrad.differentiation.simplification import simplify
@@ -209,10 +212,85 @@ def _split(callee: Callee, frozen: tuple[int, ...]) -> dict[str, Derivative]:
     return {"augmented": mode.augmented(), "reverse": mode.reverse()}
 
 
+def _text_of_parallel_loop(call: DerivedCall) -> Derivative:
+    """Returns the text of a derivative of a parallel loop: it runs that of ``ParallelLoop.chunk`` for all chunks."""
+    callee = call.callee
+    chunk = call._replace(callee=callee._replace(function=callee.function.chunk))
+    name = f"{call.form}_{callee.function.__name__}"
+    write = {"augmented": _parallel_augmented, "reverse": _parallel_reverse, "tangent": _parallel_tangent}[call.form]
+    source = "\n".join(line.replace("NAME", name) for line in write(call)) + "\n"
+    return Derivative(name, source, {"np": np, **CHUNKS}, {"run_chunk": chunk})
+
+
+def _names(letter: str, numbers: Iterable[int]) -> list[str]:
+    return [f"{letter}{number}" for number in numbers]
+
+
+def _parallel_augmented(call: DerivedCall) -> list[str]:
+    arguments = ", ".join(_names("a", range(len(call.callee.types))))
+    stacks = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
+    tops = STACKS_OF_REVERSE.split(", ")
+    return [
+        "@compiled",
+        f"def chunk(number, stacks, {arguments}):",
+        "    values, codes, arrays = acquire(0, 8), acquire(1, 1), acquire(2, 8)",
+        f"    {STACKS} = run_chunk({arguments}, number, {stacks})",
+        *[f"    stacks[number, {place}] = {top}" for place, top in enumerate(tops)],
+        f"def NAME({arguments}, {STACKS}):",
+        "    stacks = new_stacks(a1)",
+        f"    run_chunks(chunk, a1, (stacks, {arguments}))",
+        *[f"    stacks[a1, {place}] = {top}" for place, top in enumerate(tops)],
+        "    join_stacks(stacks, a1)",
+        *[f"    {top} = stacks[a1, {place}]" for place, top in enumerate(tops)],
+        "    values_room, codes_room = capacity(values), capacity(codes)",
+        f"    return {STACKS}",
+    ]
+
+
+def _parallel_reverse(call: DerivedCall) -> list[str]:
+    callee = call.callee
+    arrays = [place for place in callee.active if isinstance(callee.types[place], types.Array)]
+    numbers = [place for place in callee.active if place not in arrays]
+    shared = [place for place in arrays if place in callee.function.shared]
+    frozen, cotangents, sums = _names("a", call.arguments), _names("d", arrays), _names("e", numbers)
+    given = ", ".join([*frozen, *cotangents, *_names("s", shared), *sums])
+    own = [f"copy_for_chunk(s{place}, number, d{place})" if place in shared else f"d{place}" for place in arrays]
+    tops = [f"{stack}, pop_int64(values, first + 3 * number + {place})" for place, stack in enumerate(ALL_STACKS)]
+    targets = ", ".join([*_names("t", numbers), "_", "_", "_"])
+    starts = [f"pop_int64(values, values_top - {place})" for place in (4, 3, 2)]
+    return [
+        "@compiled",
+        f"def chunk({', '.join(filter(None, ['number, first', *ALL_STACKS, given]))}):",
+        f"    {targets} = run_chunk({', '.join([*frozen, *own, *tops])})",
+        *[f"    e{place}[number] = t{place}" for place in numbers],
+        f"def NAME({', '.join([*frozen, *cotangents, STACKS_OF_REVERSE])}):",
+        "    chunks = pop_int64(values, values_top - 1)",
+        "    first = values_top - 4 - 3 * chunks",
+        *[f"    s{place} = copies_for_chunks(d{place}, chunks)" for place in shared],
+        *[f"    e{place} = np.zeros(chunks, np.{callee.types[place]})" for place in numbers],
+        f"    run_chunks(chunk, chunks, ({', '.join(filter(None, ['first', *ALL_STACKS, given]))}))",
+        *[f"    add_copies(d{place}, s{place}, chunks)" for place in shared],
+        f"    return {', '.join([*[f'sum_in_order({name})' for name in sums], *starts])}",
+    ]
+
+
+def _parallel_tangent(call: DerivedCall) -> list[str]:
+    arguments = _names("a", range(len(call.callee.types)))
+    tangents = _names("d", call.arguments)
+    given = ", ".join([*arguments, *tangents])
+    return [
+        "@compiled",
+        f"def chunk(number, {given}):",
+        f"    run_chunk({', '.join([*arguments, 'number', *tangents])})",
+        f"def NAME({given}):",
+        f"    run_chunks(chunk, a1, ({given}))",
+    ]
+
+
 def text_of(call: DerivedCall) -> Derivative:
     """Returns the text of what a derivative calls."""
     if isinstance(call.callee.function, ParallelLoop):
-        return text_of_call(call)
+        return _text_of_parallel_loop(call)
     if call.form == "tangent":
         return ForwardMode(*_lowered(call.callee), call.arguments, is_callee=True).derivative()
     return _split(call.callee, call.arguments)[call.form]

@@ -50,6 +50,7 @@ from fastgrad.differentiation.ir import (
 )
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.values import (
+    DEFAULT_OPTIONS,
     Complex,
     Deferred,
     Fields,
@@ -70,7 +71,9 @@ from fastgrad.differentiation.values import (
 from fastgrad.differentiation.views import Slice
 
 
-def lower(function: FunctionType, argument_types: tuple[types.Type, ...], options: Options = Options()) -> Function:
+def lower(
+    function: FunctionType, argument_types: tuple[types.Type, ...], options: Options = DEFAULT_OPTIONS
+) -> Function:
     """Returns ``function`` for arguments of ``argument_types`` in the intermediate representation.
 
     Raises:

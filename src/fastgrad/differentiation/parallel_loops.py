@@ -7,7 +7,6 @@ reduces goes to an array of one number a chunk, which a loop of the caller joins
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +14,9 @@ from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.aliases import check_stores
-from fastgrad.differentiation.chunks import COMPILED, chunk_count
+from fastgrad.differentiation.chunks import chunk_count
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_by
-from fastgrad.differentiation.emission import Derivative, DerivedCall, scalars_of
+from fastgrad.differentiation.emission import scalars_of
 from fastgrad.differentiation.ir import (
     COST_OF_EFFECTS,
     INDEX,
@@ -49,7 +48,6 @@ from fastgrad.differentiation.ir import (
     Store,
     View,
 )
-from fastgrad.differentiation.reverse_calls import STACKS, STACKS_OF_REVERSE
 from fastgrad.differentiation.simplification import operands_of_view
 from fastgrad.differentiation.values import parts_of
 
@@ -57,7 +55,6 @@ _SUM, _PRODUCT, _COPY = "({0} + {1})", "({0} * {1})", "{0}"
 _WORDS = re.compile(r"\w+")
 _COST_OF_BOUNDS = 100
 """The bounds of a chunk are kept, not computed again."""
-_STACKS = ("values", "codes", "arrays")
 _EXTREMES = {max: -np.inf, np.maximum: -np.inf, min: np.inf, np.minimum: np.inf}
 
 
@@ -253,7 +250,8 @@ class _Loop:
         incoming += [value for other in joined for value in other.incoming.values()]
         if not members.issuperset(incoming) or len(operations) > 1:
             return None
-        text, (partials, place) = next(iter(operations.items()), (_SUM, ([None, None], 0)))
+        no_partials: list[str | None] = [None, None]
+        text, (partials, place) = next(iter(operations.items()), (_SUM, (no_partials, 0)))
         neutral = self._neutral(text, target.type)
         if neutral is None:
             return None
@@ -299,7 +297,9 @@ class _Loop:
     def _note(self, root: Root, indices: list[Operand] | list[Operand | None]) -> None:
         outer = self._outer(root)
         if outer.block not in self._inside:
-            keys = {(axis, key) for axis, index in enumerate(indices) if (key := self._key(index)) is not None}
+            keys: set[object] = {
+                (axis, key) for axis, index in enumerate(indices) if (key := self._key(index)) is not None
+            }
             self._accesses.setdefault(outer, []).append(keys if outer is root else set())
 
     def _outer(self, root: Root) -> Root:
@@ -338,7 +338,7 @@ class _Loop:
         is_step = text == "({0} + {1} * {2})" and place == 1 and isinstance(definition.operands[2], Constant)
         if not (is_sum or is_multiple or (is_step and numbers[2] != 0)):
             return None
-        numbers[place] = None  # type: ignore[call-overload]
+        numbers[place] = None
         return text, keys[place], *numbers
 
     # ---- the function of a chunk ------------------------------------------------------------------------------------
@@ -418,11 +418,8 @@ class _Loop:
 
     def _chunk(self, scalars: list[Scalar], roots: list[Root], partials: list[Root]) -> Outlined:
         """Moves the loop's blocks to a function of a chunk of iterations."""
-        function, old_head, step = self._function, self._head, self._step
-        assert step is not None
-        assert isinstance(old_head.end, Branch)
-        location = step.location
-        count = self._counter.count
+        function, old_head = self._function, self._head
+        location, count = self._head.statements[0].location, self._counter.count
         numbers = [Scalar(name, INDEX, None) for name in ("v_all", "v_chunks")]
         mapped: dict[object, object] = {scalar: Scalar(scalar.name, scalar.type, None) for scalar in scalars}
         for scalar, copy in mapped.items():
@@ -444,6 +441,39 @@ class _Loop:
             mapped[root] = copy
             parameters.append(copy)
         parameters.append(own_number)
+        counter, exit = self._make_loop(numbers, own_number, partials, mapped)
+        head = counter.head
+        assert head is not None
+        moved = [block for block in self._region if block is not old_head]
+        chunk = Function(f"loop_of_{function.name}", location, [part.name for part in parameters], ())
+        chunk.blocks = [counter.block, head, *moved, exit]
+        self._move(chunk, mapped, old_head, head)
+        for place, part in enumerate(parameters):
+            part.position = place
+        chunk.arguments = [part if isinstance(part, Scalar) else View.whole(part) for part in parameters]
+        chunk.types = tuple(part.type for part in parameters)
+        chunk.scalars = [part for part in parameters if isinstance(part, Scalar)] + scalars_of(chunk.blocks)
+        chunk.roots = [part for part in parameters if isinstance(part, Root)]
+        chunk.roots += [root for root in function.roots if root.block in chunk.blocks]
+        chunk.counters = [counter, *[other for other in function.counters if other.block in moved]]
+        chunk.globals = dict(function.globals)
+        function.counters = [
+            other for other in function.counters if other.block not in moved and other is not self._counter
+        ]
+        gone = {*chunk.scalars, *chunk.roots}
+        function.scalars = [scalar for scalar in function.scalars if scalar not in gone]
+        function.roots = [root for root in function.roots if root not in gone]
+        function.blocks = [block for block in function.blocks if block not in moved]
+        return Outlined(chunk)
+
+    def _make_loop(
+        self, numbers: list[Scalar], own_number: Scalar, partials: list[Root], mapped: dict[object, object]
+    ) -> tuple[Counter, Block]:
+        """Makes the blocks of a chunk that replace the loop's head; returns its counter and the block after the loop."""
+        old_head, step = self._head, self._step
+        assert step is not None
+        assert isinstance(old_head.end, Branch)
+        location = step.location
         entry, head, exit = Block(0), Block(1), Block(2)
 
         def computed(text: str, operands: list[Operand], block: Block, hint: str) -> Scalar:
@@ -484,27 +514,7 @@ class _Loop:
             head.phis.append(phi)
             exit.statements.append(Store(location, mapped[root], phi.target, [own_number]))  # type: ignore[arg-type]
         exit.end = Return([], location)
-        moved = [block for block in self._region if block is not old_head]
-        chunk = Function(f"loop_of_{function.name}", location, [part.name for part in parameters], ())
-        chunk.blocks = [entry, head, *moved, exit]
-        self._move(chunk, mapped, old_head, head)
-        for place, part in enumerate(parameters):
-            part.position = place
-        chunk.arguments = [part if isinstance(part, Scalar) else View.whole(part) for part in parameters]
-        chunk.types = tuple(part.type for part in parameters)
-        chunk.scalars = [part for part in parameters if isinstance(part, Scalar)] + scalars_of(chunk.blocks)
-        chunk.roots = [part for part in parameters if isinstance(part, Root)]
-        chunk.roots += [root for root in function.roots if root.block in chunk.blocks]
-        chunk.counters = [counter, *[other for other in function.counters if other.block in moved]]
-        chunk.globals = dict(function.globals)
-        function.counters = [
-            other for other in function.counters if other.block not in moved and other is not self._counter
-        ]
-        gone = {*chunk.scalars, *chunk.roots}
-        function.scalars = [scalar for scalar in function.scalars if scalar not in gone]
-        function.roots = [root for root in function.roots if root not in gone]
-        function.blocks = [block for block in function.blocks if block not in moved]
-        return Outlined(chunk)
+        return counter, exit
 
     @staticmethod
     def _move(chunk: Function, mapped: dict[object, object], old_head: Block, head: Block) -> None:
@@ -608,81 +618,3 @@ def _values_of_end(block: Block) -> list[object]:
     """Returns what a block's end reads."""
     end = block.end
     return [*end.values] if isinstance(end, Return) else [end.condition] if isinstance(end, Branch) else []
-
-
-# ---- the text of calls ----------------------------------------------------------------------------------------------
-
-
-def text_of_call(call: DerivedCall) -> Derivative:
-    """Returns the text of a derivative of a parallel loop: it runs that of ``ParallelLoop.chunk`` for all chunks."""
-    callee = call.callee
-    chunk = call._replace(callee=callee._replace(function=callee.function.chunk))
-    name = f"{call.form}_{callee.function.__name__}"
-    lines = {"augmented": _augmented, "reverse": _reverse, "tangent": _tangent}[call.form](call)
-    source = "\n".join(line.replace("NAME", name) for line in lines) + "\n"
-    return Derivative(name, source, {"np": np, **COMPILED}, {"run_chunk": chunk})
-
-
-def _names(letter: str, numbers: Iterable[int]) -> list[str]:
-    return [f"{letter}{number}" for number in numbers]
-
-
-def _augmented(call: DerivedCall) -> list[str]:
-    arguments = ", ".join(_names("a", range(len(call.callee.types))))
-    stacks = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
-    tops = STACKS_OF_REVERSE.split(", ")
-    return [
-        "@compiled",
-        f"def chunk(number, stacks, {arguments}):",
-        "    values, codes, arrays = acquire(0, 8), acquire(1, 1), acquire(2, 8)",
-        f"    {STACKS} = run_chunk({arguments}, number, {stacks})",
-        *[f"    stacks[number, {place}] = {top}" for place, top in enumerate(tops)],
-        f"def NAME({arguments}, {STACKS}):",
-        "    stacks = new_stacks(a1)",
-        f"    run_chunks(chunk, a1, (stacks, {arguments}))",
-        *[f"    stacks[a1, {place}] = {top}" for place, top in enumerate(tops)],
-        "    join_stacks(stacks, a1)",
-        *[f"    {top} = stacks[a1, {place}]" for place, top in enumerate(tops)],
-        "    values_room, codes_room = capacity(values), capacity(codes)",
-        f"    return {STACKS}",
-    ]
-
-
-def _reverse(call: DerivedCall) -> list[str]:
-    callee = call.callee
-    arrays = [place for place in callee.active if isinstance(callee.types[place], types.Array)]
-    numbers = [place for place in callee.active if place not in arrays]
-    shared = [place for place in arrays if place in callee.function.shared]
-    frozen, cotangents, sums = _names("a", call.arguments), _names("d", arrays), _names("e", numbers)
-    given = ", ".join([*frozen, *cotangents, *_names("s", shared), *sums])
-    own = [f"copy_for_chunk(s{place}, number, d{place})" if place in shared else f"d{place}" for place in arrays]
-    tops = [f"{stack}, pop_int64(values, first + 3 * number + {place})" for place, stack in enumerate(_STACKS)]
-    targets = ", ".join([*_names("t", numbers), "_", "_", "_"])
-    starts = [f"pop_int64(values, values_top - {place})" for place in (4, 3, 2)]
-    return [
-        "@compiled",
-        f"def chunk({', '.join(filter(None, ['number, first', *_STACKS, given]))}):",
-        f"    {targets} = run_chunk({', '.join([*frozen, *own, *tops])})",
-        *[f"    e{place}[number] = t{place}" for place in numbers],
-        f"def NAME({', '.join([*frozen, *cotangents, STACKS_OF_REVERSE])}):",
-        "    chunks = pop_int64(values, values_top - 1)",
-        "    first = values_top - 4 - 3 * chunks",
-        *[f"    s{place} = copies_for_chunks(d{place}, chunks)" for place in shared],
-        *[f"    e{place} = np.zeros(chunks, np.{callee.types[place]})" for place in numbers],
-        f"    run_chunks(chunk, chunks, ({', '.join(filter(None, ['first', *_STACKS, given]))}))",
-        *[f"    add_copies(d{place}, s{place}, chunks)" for place in shared],
-        f"    return {', '.join([*[f'sum_in_order({name})' for name in sums], *starts])}",
-    ]
-
-
-def _tangent(call: DerivedCall) -> list[str]:
-    arguments = _names("a", range(len(call.callee.types)))
-    tangents = _names("d", call.arguments)
-    given = ", ".join([*arguments, *tangents])
-    return [
-        "@compiled",
-        f"def chunk(number, {given}):",
-        f"    run_chunk({', '.join([*arguments, 'number', *tangents])})",
-        f"def NAME({given}):",
-        f"    run_chunks(chunk, a1, ({given}))",
-    ]

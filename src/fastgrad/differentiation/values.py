@@ -32,6 +32,9 @@ class Options(NamedTuple):
         return cls(str(options.get("error_model", "python")), is_parallel)
 
 
+DEFAULT_OPTIONS = Options()
+
+
 class Static:
     """A Python value that is known: a function, a module, None."""
 
