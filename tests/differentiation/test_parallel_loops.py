@@ -426,6 +426,15 @@ def test_loops_around_parallel_loops_have_checkpoints(monkeypatch, count):
     assert_same((value, *gradient, *after), (with_checkpoints, *same_gradient, *same_after), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("function", PARALLEL, ids=lambda function: function.__name__)
+def test_chunks_with_many_records_run_again(monkeypatch, function):
+    arguments, positions = ALL[function], active(ALL[function])
+    value, gradient, after = run_derivative(compiled(function), arguments, 1.0, positions)
+    monkeypatch.setenv("FASTGRAD_CHECKPOINT_BYTES", "300")
+    again, same_gradient, same_after = run_derivative(compiled(function), arguments, 1.0, positions)
+    assert_same((value, *gradient, *after), (again, *same_gradient, *same_after), rtol=0, atol=0)
+
+
 def test_arrays_that_may_be_one_are_refused():
     with pytest.raises(fg.errors.DifferentiationError, match="one of several arrays"):
         run_derivative(compiled(one_of_two), (X, Y), 1.0)

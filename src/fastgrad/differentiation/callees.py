@@ -20,7 +20,9 @@ from numba.core.registry import CPUDispatcher
 
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.aliases import check_stores
+from fastgrad.differentiation.checkpoints import bytes_of_a_loop
 from fastgrad.differentiation.chunks import COMPILED as CHUNKS
+from fastgrad.differentiation.chunks import MAX_CHUNKS
 from fastgrad.differentiation.compilation import OPTIONS, generated_function
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, DerivedCall, is_real, zero
@@ -35,6 +37,9 @@ from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.differentiation.values import Options, parts_of
 
+_ACQUIRE = "values, codes, arrays = acquire(0, 8), acquire(1, 1), acquire(2, 8)"
+_EMPTY_STACKS = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
+_RELEASE = ("release(0, values, 8)", "release(1, codes, 1)", "release(2, arrays, 8)")
 _dispatchers: dict[DerivedCall, Any] = {}
 
 
@@ -219,7 +224,10 @@ def _text_of_parallel_loop(call: DerivedCall) -> Derivative:
     name = f"{call.form}_{callee.function.__name__}"
     write = {"augmented": _parallel_augmented, "reverse": _parallel_reverse, "tangent": _parallel_tangent}[call.form]
     source = "\n".join(line.replace("NAME", name) for line in write(call)) + "\n"
-    return Derivative(name, source, {"np": np, **CHUNKS}, {"run_chunk": chunk})
+    calls = {"run_chunk": chunk}
+    if call.form == "reverse":
+        calls["run_chunk_again"] = chunk._replace(form="augmented")
+    return Derivative(name, source, {"np": np, **CHUNKS}, calls)
 
 
 def _names(letter: str, numbers: Iterable[int]) -> list[str]:
@@ -228,13 +236,17 @@ def _names(letter: str, numbers: Iterable[int]) -> list[str]:
 
 def _parallel_augmented(call: DerivedCall) -> list[str]:
     arguments = ", ".join(_names("a", range(len(call.callee.types))))
-    stacks = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
+    limit = bytes_of_a_loop() // 2 // MAX_CHUNKS
+    drop = [f"    if 8 * (values_top + arrays_top) + codes_top > {limit}:", *[f"        {line}" for line in _RELEASE]]
+    drop.append("        values = values_top = codes = codes_top = arrays = arrays_top = 0")
+    is_kept = not call.callee.function.numbers_to_run_again(call.arguments)
     tops = STACKS_OF_REVERSE.split(", ")
     return [
         "@compiled",
         f"def chunk(number, stacks, {arguments}):",
-        "    values, codes, arrays = acquire(0, 8), acquire(1, 1), acquire(2, 8)",
-        f"    {STACKS} = run_chunk({arguments}, number, {stacks})",
+        f"    {_ACQUIRE}",
+        f"    {STACKS} = run_chunk({arguments}, number, {_EMPTY_STACKS})",
+        *([] if is_kept else drop),
         *[f"    stacks[number, {place}] = {top}" for place, top in enumerate(tops)],
         f"def NAME({arguments}, {STACKS}):",
         "    stacks = new_stacks(a1)",
@@ -249,26 +261,39 @@ def _parallel_augmented(call: DerivedCall) -> list[str]:
 
 def _parallel_reverse(call: DerivedCall) -> list[str]:
     callee = call.callee
+    loop = callee.function
     arrays = [place for place in callee.active if isinstance(callee.types[place], types.Array)]
     numbers = [place for place in callee.active if place not in arrays]
-    shared = [place for place in arrays if place in callee.function.shared]
+    shared = [place for place in arrays if place in loop.shared]
+    known = loop.numbers_to_run_again(call.arguments)
+    scratch = sorted(loop.partials) if known else []
     frozen, cotangents, sums = _names("a", call.arguments), _names("d", arrays), _names("e", numbers)
-    given = ", ".join([*frozen, *cotangents, *_names("s", shared), *sums])
+    given = [*_names("a", known), *frozen, *cotangents]
+    passed = ", ".join(["first", "chunks", *ALL_STACKS, *given, *_names("a", scratch), *_names("s", shared), *sums])
     own = [f"copy_for_chunk(s{place}, number, d{place})" if place in shared else f"d{place}" for place in arrays]
-    tops = [f"{stack}, pop_int64(values, first + 3 * number + {place})" for place, stack in enumerate(ALL_STACKS)]
     targets = ", ".join([*_names("t", numbers), "_", "_", "_"])
     starts = [f"pop_int64(values, values_top - {place})" for place in (4, 3, 2)]
+    again = [
+        "    is_again = values_top == pop_int64(values, first + 3 * (number - 1 if number > 0 else chunks))",
+        "    if is_again:",
+        f"        {_ACQUIRE}",
+        f"        {STACKS} = run_chunk_again({', '.join([*_names('a', range(len(callee.types))), 'number'])}, {_EMPTY_STACKS})",
+    ]
     return [
         "@compiled",
-        f"def chunk({', '.join(filter(None, ['number, first', *ALL_STACKS, given]))}):",
-        f"    {targets} = run_chunk({', '.join([*frozen, *own, *tops])})",
+        f"def chunk(number, {passed}):",
+        *[f"    {top} = pop_int64(values, first + 3 * number + {place})" for place, top in enumerate(TOPS.split(", "))],
+        *(again if known else []),
+        f"    {targets} = run_chunk({', '.join([*frozen, *own, STACKS_OF_REVERSE])})",
+        *(["    if is_again:", *[f"        {line}" for line in _RELEASE]] if known else []),
         *[f"    e{place}[number] = t{place}" for place in numbers],
-        f"def NAME({', '.join([*frozen, *cotangents, STACKS_OF_REVERSE])}):",
+        f"def NAME({', '.join([*given, STACKS_OF_REVERSE])}):",
         "    chunks = pop_int64(values, values_top - 1)",
         "    first = values_top - 4 - 3 * chunks",
+        *[f"    a{place} = np.zeros(chunks, np.{callee.types[place].dtype})" for place in scratch],
         *[f"    s{place} = copies_for_chunks(d{place}, chunks)" for place in shared],
         *[f"    e{place} = np.zeros(chunks, np.{callee.types[place]})" for place in numbers],
-        f"    run_chunks(chunk, chunks, ({', '.join(filter(None, ['first', *ALL_STACKS, given]))}))",
+        f"    run_chunks(chunk, chunks, ({passed}))",
         *[f"    add_copies(d{place}, s{place}, chunks)" for place in shared],
         f"    return {', '.join([*[f'sum_in_order({name})' for name in sums], *starts])}",
     ]

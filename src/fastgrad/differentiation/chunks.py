@@ -129,8 +129,9 @@ def join_stacks(stacks, chunks):  # type: ignore[no-untyped-def]
             address = grow(address, width, max(items, 2 * capacity(address)))
         for number in range(chunks):
             records, count = stacks[number, 2 * stack], stacks[number, 2 * stack + 1]
-            copy_memory(address + width * top, records, width * count)
-            release(stack, records, width)
+            if records != 0:  # a chunk that runs again has none
+                copy_memory(address + width * top, records, width * count)
+                release(stack, records, width)
             top += count
             stacks[number, 2 * stack + 1] = top
         stacks[chunks, 2 * stack], stacks[chunks, 2 * stack + 1] = address, top
@@ -180,7 +181,8 @@ def _python_join_stacks(stacks: dict[tuple[int, int], Any], chunks: int) -> None
     for number in range(chunks):
         for column in columns:
             top = stacks[chunks, column + 1]
-            stacks[chunks, column].update({top + place: item for place, item in stacks[number, column].items()})
+            if stacks[number, column] != 0:
+                stacks[chunks, column].update({top + place: item for place, item in stacks[number, column].items()})
             stacks[chunks, column + 1] += stacks[number, column + 1]
             ends.append(stacks[chunks, column + 1])
     stacks[chunks, 0].update(enumerate([*ends, *starts, chunks], stacks[chunks, 1]))

@@ -78,12 +78,20 @@ class ParallelLoop:
     Attributes:
         chunk: a chunk of iterations.
         shared: the numbers of the arrays to whose cotangents several iterations may add.
+        partials: the numbers of the arrays that chunks write their reductions to.
     """
 
-    def __init__(self, chunk: Outlined, shared: frozenset[int]) -> None:
+    def __init__(self, chunk: Outlined, shared: frozenset[int], partials: frozenset[int]) -> None:
         self.chunk = chunk
         self.shared = shared
+        self.partials = partials
         self.__name__ = f"parallel_{chunk.__name__}"
+
+    def numbers_to_run_again(self, frozen: tuple[int, ...]) -> list[int]:
+        """Returns the numbers of the arguments that are no arrays, if the way back may run chunks again: nothing writes the arrays, the ``frozen`` ones."""
+        places = range(len(self.chunk.lowered.types) - 1)
+        numbers = [place for place in places if not isinstance(self.chunk.lowered.types[place], types.Array)]
+        return numbers if {*numbers, *frozen, *self.partials} == {*places} else []
 
 
 class _Reduction(NamedTuple):
@@ -375,14 +383,19 @@ class _Loop:
         written = {*self._written, *partials}
         first = len(arguments) - len(arrays)
         chunk = self._chunk(scalars, roots, partials)
-        loop = ParallelLoop(chunk, frozenset(first + place for place, root in enumerate(arrays) if root in shared))
+        places_of = {root: first + place for place, root in enumerate(arrays)}
+        loop = ParallelLoop(
+            chunk,
+            frozenset(places_of[root] for root in shared),
+            frozenset(places_of[root] for root in partials),
+        )
         parts = parts_of(chunk.lowered)[:-1]
         callee = Callee(
             loop,
             tuple(part.type for part in parts),
             types.none,
             active=tuple(place for place, part in enumerate(parts) if part.is_real),
-            written=frozenset(first + place for place, root in enumerate(arrays) if root in written),
+            written=frozenset(places_of[root] for root in written),
             is_exact=True,
         )
         before.statements = [

@@ -178,6 +178,9 @@ class ReverseCalls(ReverseValues):
         frozen = self._frozen(statement)
         arguments = [self._cotangent_of_result(result) for result in statement.results if result.is_real]
         targets: list[tuple[Operand, str]] = []
+        if callee.is_exact:
+            numbers = callee.function.numbers_to_run_again(frozen)
+            arguments += [self.use(statement.arguments[number]) for number in numbers]  # type: ignore[arg-type]
         views = [statement.arguments[position] for position in frozen]
         arguments += [self.view(view, text_of=self.use) for view in views if isinstance(view, View)]
         for position in callee.active:
