@@ -1,9 +1,11 @@
 # ruff: noqa: PLW0108  # a function without code of its own can't be lowered
 """NumPy's functions of arrays: values and gradients of their derivatives, against NumPy and central differences."""
 
+import numba
 import numpy as np
 import pytest
 
+import fastgrad as fg
 from tests.differentiation.interpreted import value_and_gradients
 
 X = np.array([0.3, -1.2, 0.7, 1.9, -0.4, 1.1])
@@ -214,6 +216,85 @@ LINEAR = [
 ]
 
 
+def _stored_over_itself(x):
+    x[1:] = x[:-1] * 2.0 + 1.0
+    x[1:-1] = x[2:] * x[:-2] - x[1:-1] ** 2
+    x += x[::-1] * 0.5
+    x[::2] *= x[1::2] + x[::2]
+    return x * x
+
+
+def _matrix_stored_over_itself(a):
+    a[:] = a.T * 2.0 + a
+    a += a[0] * a[:, 0]
+    a[:, -1] = a[:, -2] * 2.0
+    a[:, -1] = a[:, -2]
+    a[0] = a[1]
+    a[0] = a[-1]
+    return a * a
+
+
+def _written_before_it_is_read(x, y):
+    z = x * y
+    x[1] = y[2] * 3.0
+    w = np.exp(z) * x
+    y[0] = 2.0
+    return np.sum(w) * y
+
+
+def _changed_by_a_call(x):
+    z = x * x
+    x.fill(0.5)
+    return z + x
+
+
+def _updated_in_a_loop(x, y):
+    z, w = np.zeros(x.shape), y * 0.5
+    for _ in range(3):
+        z += 0.1 * np.tanh(x * z + y)
+        z, w = w, z * y + x
+        z[1:-1] = 0.5 * (w[2:] - w[:-2]) + z[1:-1]
+    return z * w
+
+
+def _slices_without_elements(x):
+    x[4:-4] = 3.0
+    x[8:] = x[9:] * 2.0
+    return np.sum(x[4:-3] * 2.0) + np.sum(x[7:] ** 2) + x[3:-2] * np.prod(x[:-9] + 1.0)
+
+
+def _rows_and_columns(row, column, a):
+    b = row * a + column * row
+    b[1:] = row * column[0] - 1.0
+    b += column
+    return b * np.sum(row * column, axis=1) + np.mean(a - row)
+
+
+def _of_small_floats(x, y):
+    z = x.astype(np.float32) * np.float32(0.1) + y.astype(np.float32)
+    return np.sum(np.where(z > np.float32(0.2), z * z, z) * 3.0)
+
+
+ELEMENT_WISE = [
+    (_stored_over_itself, X),
+    (_matrix_stored_over_itself, A),
+    (_written_before_it_is_read, X, Y),
+    (_changed_by_a_call, X),
+    (_updated_in_a_loop, X, Y),
+    (_slices_without_elements, X),
+    (_rows_and_columns, V[None, :].copy(), V[:, None].copy(), A),
+    (lambda x, y: np.sum(np.where(np.abs(x - y) < 0.5, x * y, np.maximum(x, y) + 1.0)), X, Y),
+    (lambda x, y: np.max(x * y) + np.min(x - y) * (x * x).mean(), X, Y),
+    (lambda a, b: (a * b).sum(axis=0) + np.prod(a + b) * np.max(a - b), A, B),
+    (lambda x: x * np.any(x * 2.0 > 3.0) + np.all(x < x + 1.0), X),
+    (lambda x: (x > 0.0) * x + (np.arange(6) // 2) * x - 2**x, X),
+    (lambda a, v: np.sum((a - v) ** 2 * a[:, :1]) + np.where(a > v, a, v), A, V),
+    (lambda a: np.var(a * 2.0) + np.std(a[1:] - a[:-1]) + (a * a)[1, 2] + (a * a)[1].sum(), A),
+    (lambda x: np.array([(x * 2.0).size, (x + 1.0).shape[0], 1.0]) * x[0], X),
+    (lambda x: np.cumsum(x * x) + np.sort(x * 2.0) + (x + x)[::-1] + (x * 3.0).copy(), X),
+]
+
+
 def _value(function, arguments):
     return np.asarray(function(*map(np.copy, arguments)))
 
@@ -243,6 +324,7 @@ GROUPS = {
     "numeric": NUMERIC,
     "elements": ELEMENTS,
     "linear": LINEAR,
+    "element_wise": ELEMENT_WISE,
 }
 CASES = [
     pytest.param(case, marks=pytest.mark.sweep, id=f"{group}{number}")
@@ -260,3 +342,24 @@ def test_values_and_gradients(case):
     np.testing.assert_allclose(value, result, rtol=1e-12, atol=1e-13)
     for place, gradient in enumerate(gradients):
         np.testing.assert_allclose(gradient, _differences(function, arguments, place), rtol=2e-6, atol=2e-7)
+
+
+def test_elements_of_32_bits_are_rounded_where_numba_stores_them():
+    function = numba.njit(_of_small_floats)
+    value, (gradient, _) = fg.value_and_grad(function, argnums=(0, 1))(X, Y)
+    assert value == function(X, Y)
+    difference = (function(X + 0.05, Y) - function(X - 0.05, Y)) / 0.1
+    np.testing.assert_allclose(gradient.sum(), difference, rtol=1e-4)
+
+
+def test_shapes_that_do_not_broadcast_are_an_error():
+    def joined(x, y):
+        return np.sum(x * y + 1.0)
+
+    def stored(x, y):
+        x[:] = y + 1.0
+        return np.sum(x)
+
+    for function in (joined, stored):
+        with pytest.raises(ValueError, match=r"could not be broadcast|cannot assign slice"):
+            value_and_gradients(function, (X, Y[:4].copy()), 1.0)

@@ -16,18 +16,27 @@ from numba.core import types
 
 from fastgrad.differentiation import complex_numbers
 from fastgrad.differentiation import views as view_rules
+from fastgrad.differentiation.array_expressions import (
+    broadcast,
+    elements,
+    elements_of_call,
+    has_sizes,
+    materialized,
+    reads_apart,
+)
 from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.ir import INDEX, Constant, Operand, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.loop_sources import (
+    assigned_step,
+    broadcast_step,
     checked_first_index,
-    element_loops,
+    copy_loops,
     loops_from_source,
     reduction_loops,
     store_loops,
 )
 from fastgrad.differentiation.numpy_loops import choose, fmax, fmin, maximum, minimum
-from fastgrad.differentiation.scalar_rules import PARTIALS, WITHOUT_DERIVATIVE, rule_name
-from fastgrad.differentiation.values import Items, Iterable, Method, Range, Static, is_complex, type_of
+from fastgrad.differentiation.values import Elements, Items, Iterable, Method, Range, Static, is_complex, type_of
 
 Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]
 RULES: dict[Any, Rule] = {}
@@ -77,29 +86,16 @@ def call_method(
 # ---- element by element ---------------------------------------------------------------------------------------
 
 
-def _as_arrays(lowering: Any, operands: list[Any]) -> list[Any]:
-    return [operand if isinstance(operand, View) else lowering.number(operand) for operand in operands]
-
-
 def rank_of(value: Any) -> int:
     """Returns the number of axes of an array; 0 for anything else."""
-    return len(value.axes) if isinstance(value, View) else 0
+    return len(value.axes) if isinstance(value, (Elements, View)) else 0
 
 
 def element_by_element(lowering: Any, function: Any, operands: list[Any], result_type: types.Type) -> Any:
     """Lowers a function of numbers that is applied to arrays, which broadcast."""
     if function is operator.matmul:
         return product(lowering, operands, {}, result_type)
-    operands = _as_arrays(lowering, operands)
-    if not isinstance(result_type, types.Array):
-        raise refuse(f"{function} of arrays can't be differentiated", lowering.builder.location)
-    is_known = rule_name(function) is not None or function in WITHOUT_DERIVATIVE or function in PARTIALS
-    if any(map(is_complex, operands)) or isinstance(result_type.dtype, types.Complex):
-        is_known = function in complex_numbers.FUNCTIONS
-    if not is_known:
-        raise refuse(f"{function.__name__} of arrays can't be differentiated", lowering.builder.location)
-    ranks = tuple(rank_of(operand) for operand in operands)
-    return lowering.inline(element_loops(ranks, function, str(result_type.dtype)), operands)
+    return materialized(lowering, elements_of_call(lowering, function, operands, result_type))
 
 
 def check_overlap(lowering: Any, target: Any, operands: list[Any]) -> None:
@@ -131,50 +127,53 @@ def update(lowering: Any, function: Any, target: View, value: Any) -> View:
 
     Like Numba it goes through the elements in order, so ``a[1:] += a[:-1]`` adds what it has written.
     """
-    lowering.inline(store_loops((len(target.axes), rank_of(value)), function), [target, *_as_arrays(lowering, [value])])
+    if isinstance(value, Elements) and not reads_apart(target, value):
+        value = materialized(lowering, value)
+    _store(lowering, function, target, value, broadcast_step)
     return target
 
 
 def assign(lowering: Any, target: View, value: Any) -> None:
     """Lowers the assignment of a number or an array, which broadcasts, to all elements of a view."""
-    if isinstance(value, View):
-        if target.same_elements(value):
-            return
-        value = _apart(lowering, target, value)
-    elif isinstance(value, Items):
+    if isinstance(value, View) and target.same_elements(value):
+        return
+    if isinstance(value, Items):
         value = as_array(lowering, [value], {}, types.none)
-    lowering.inline(store_loops((len(target.axes), rank_of(value)), None), [target, *_as_arrays(lowering, [value])])
+    elif not reads_apart(target, value):
+        value = copy(lowering, [value], {}, types.none)
+    _store(lowering, None, target, value, assigned_step)
 
 
-def _apart(lowering: Any, target: View, value: Any) -> Any:
-    """Returns ``value``, or a copy of it if it may share elements with ``target``."""
-    if not isinstance(value, View) or target.same_elements(value):
-        return value
-    first, second = target.root.memory, value.root.memory
-    may_overlap = first is second or "phi" in (first.kind, second.kind)
-    return copy(lowering, [value], {}, types.none) if may_overlap else value
+def _store(lowering: Any, function: Any, target: View, value: Any, step_function: Any) -> None:
+    """Writes the elements of a value, which broadcasts, to a view, or those of a function of both."""
+    sizes = [axis.size for axis in target.axes]
+    if isinstance(value, Elements) and not has_sizes(value, sizes):
+        value = materialized(lowering, value)
+    if rank_of(value) > rank_of(target):
+        raise ValueError("an array of more axes is assigned to one of fewer axes")
+    if isinstance(value, View) and value.axes:
+        value = broadcast(lowering.builder, value, sizes, step_function)
+    is_number = not isinstance(value, Elements) and rank_of(value) == 0
+    loops = store_loops(rank_of(target), is_number, function)
+    lowering.inline(loops, [target, lowering.number(value) if is_number else value])
 
 
 @register(np.copy, method="copy")
 def copy(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers a copy of an array."""
     (array,) = arguments
-    if not isinstance(array, View):
+    if not isinstance(array, (Elements, View)):
         return NotImplemented
-    return lowering.inline(element_loops((len(array.axes),), None, str(array.dtype)), [array])
+    return lowering.inline(copy_loops(len(array.axes), str(array.dtype)), [array])
 
 
 @register(np.where)
 def _where(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if len(arguments) == 1:
-        return RULES[np.nonzero](lowering, arguments, keywords, result_type)
+        return RULES[np.nonzero](lowering, [materialized(lowering, arguments[0])], keywords, result_type)
     if len(arguments) != 3 or keywords:
         return NotImplemented
-    if not any(isinstance(argument, View) for argument in arguments):
-        return lowering.inline(choose, [lowering.number(argument) for argument in arguments])
-    ranks = tuple(rank_of(argument) for argument in arguments)
-    loops = element_loops(ranks, choose, str(result_type.dtype))
-    return lowering.inline(loops, _as_arrays(lowering, arguments))
+    return elements(lowering, choose, arguments, result_type)
 
 
 @register(np.clip, method="clip")
@@ -193,11 +192,7 @@ def _extreme_rule(function: Any) -> Rule:
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if len(arguments) != 2 or keywords:
             return NotImplemented
-        if not any(rank_of(argument) for argument in arguments):
-            return lowering.inline(function, [lowering.scalar(argument) for argument in arguments])
-        ranks = tuple(rank_of(argument) for argument in arguments)
-        loops = element_loops(ranks, function, str(result_type.dtype))
-        return lowering.inline(loops, _as_arrays(lowering, arguments))
+        return materialized(lowering, elements(lowering, function, arguments, result_type))
 
     return rule
 
@@ -339,8 +334,8 @@ def _astype(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
     array = arguments[0]
     dtype = result_type.dtype
     if isinstance(dtype, types.Integer) and array.root.is_real:
-        return lowering.inline(element_loops((len(array.axes),), int, str(dtype)), [array])
-    return lowering.inline(element_loops((len(array.axes),), None, str(dtype)), [array])
+        return element_by_element(lowering, int, [array], result_type)
+    return lowering.inline(copy_loops(len(array.axes), str(dtype)), [array])
 
 
 @register(method="item")
@@ -366,7 +361,7 @@ def _reduction_rule(name: str) -> Rule:
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         array = arguments[0]
         axis = arguments[1] if len(arguments) > 1 else keywords.get("axis")
-        if keywords.keys() - {"axis"} or len(arguments) > 2 or not isinstance(array, View):
+        if keywords.keys() - {"axis"} or len(arguments) > 2 or not isinstance(array, (Elements, View)):
             return NotImplemented
         if axis is not None and not isinstance(axis, (Constant, Static)):
             return NotImplemented

@@ -160,13 +160,14 @@ class Calls(Expressions):
         if isinstance(function, Method) and isinstance(function.owner, NumberList):
             return containers.call_method(self, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method):
-            return self.array_functions.call_method(self, function, arguments, keywords, result_type)
+            result = self.array_functions.call_method(self, function, arguments, keywords, result_type)
+            return self._array_of_elements(name, result)
         if not isinstance(function, Static):
             raise refuse(f"a call of {describe(function)} can't be differentiated", builder.location)
         own_rule = own_rule_of(function.value)
         if own_rule is not None:
             return own_rule(self, arguments, keywords, result_type)
-        return self.call(function.value, arguments, keywords, result_type, name)
+        return self._array_of_elements(name, self.call(function.value, arguments, keywords, result_type, name))
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
@@ -191,6 +192,7 @@ class Calls(Expressions):
             result = rule(self, arguments, keywords, type)
             if result is not NotImplemented:
                 return result
+        arguments = [self.array_expressions.materialized(self, argument) for argument in arguments]
         if isinstance(function, builtin_type) and issubclass(function, BaseException):
             return Static(function)
         is_known = scalar_rules.is_known(function)

@@ -34,6 +34,7 @@ from fastgrad.differentiation.loop_sources import checked_index, common_size
 from fastgrad.differentiation.values import (
     Complex,
     Deferred,
+    Elements,
     Fields,
     Items,
     Maybe,
@@ -45,6 +46,7 @@ from fastgrad.differentiation.values import (
     describe,
     is_complex,
     static_value,
+    tuple_of,
     type_of,
 )
 from fastgrad.differentiation.views import Slice
@@ -87,7 +89,7 @@ _CHECKED_DIVISIONS = {
     operator.floordiv: checked_floor_quotient,
     operator.mod: checked_remainder,
 }
-_OPERATOR_TEXT = {
+OPERATOR_TEXT = {
     operator.add: "({0} + {1})",
     operator.sub: "({0} - {1})",
     operator.mul: "({0} * {1})",
@@ -169,6 +171,13 @@ class Expressions:
         from fastgrad.differentiation import array_functions, numpy_functions  # noqa: F401  # the import adds rules
 
         return array_functions
+
+    @property
+    def array_expressions(self) -> Any:
+        """The lowering of element-wise expressions of arrays."""
+        from fastgrad.differentiation import array_expressions
+
+        return array_expressions
 
     # ---- values ------------------------------------------------------------------------------------------------
 
@@ -309,6 +318,15 @@ class Expressions:
             raise refuse("an index that is a tuple within a tuple can't be differentiated", self.builder.location)
         return value
 
+    def _expression_arrayexpr(self, name: str, value: ir.Expr) -> Any:
+        return self._array_of_elements(name, self.array_expressions.expression(self, value, self._type(name)))
+
+    def _array_of_elements(self, name: str, value: Any) -> Any:
+        """Returns the value of a variable: `Elements` as the array of its elements, unless they are computed where they are read."""
+        if name in self.frame.function.read_once and not is_complex(value):
+            return value
+        return self.array_expressions.materialized(self, value)
+
     def _expression_binop(self, name: str, value: ir.Expr) -> Any:
         return self.apply(value.fn, [self.value(value.lhs), self.value(value.rhs)], self._type(name), name)
 
@@ -340,7 +358,7 @@ class Expressions:
             texts = [
                 operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
             ]
-            return builder.compute(type, _OPERATOR_TEXT[function].format(*texts), [])
+            return builder.compute(type, OPERATOR_TEXT[function].format(*texts), [])
         if isinstance(operands[0], Maybe) and function in (operator.is_, operator.is_not, operator.eq, operator.ne):  # noqa: SIM102  # one line would be too long
             if isinstance(operands[1], Static) and operands[1].value is None:
                 text = "(not {0})" if function in (operator.is_, operator.eq) else "({0} != False)"
@@ -359,12 +377,12 @@ class Expressions:
         if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
             return folded(function, numbers, type)
         if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
-            return builder.index(_OPERATOR_TEXT[function], *numbers)
+            return builder.index(OPERATOR_TEXT[function], *numbers)
         return builder.compute(
             type,
             self._text(function, numbers),
             numbers,
-            scalar_rules.cost_of(function),
+            scalar_rules.cost_of(function, numbers),
             self._partials(function, numbers, type),
             hint,
         )
@@ -401,8 +419,8 @@ class Expressions:
         checked = _CHECKED_DIVISIONS.get(function) if self.frame.error_model == "python" else None
         if checked is not None and not (isinstance(numbers[1], Constant) and numbers[1].value != 0):
             return self.builder.bind(checked, checked.py_func.__name__) + "({0}, {1})"
-        if function in _OPERATOR_TEXT:
-            return _OPERATOR_TEXT[function]
+        if function in OPERATOR_TEXT:
+            return OPERATOR_TEXT[function]
         name = self.builder.bind(function, getattr(function, "__name__", "function"))
         return f"{name}({', '.join(f'{{{number}}}' for number in range(len(numbers)))})"
 
@@ -522,9 +540,11 @@ class Expressions:
         if isinstance(container, Fields):
             is_field = value.op == "static_getitem" and isinstance(value.index, str)
             return containers.field_item(self, container, value.index if is_field else self._indices(value))
-        if not isinstance(container, View):
+        if not isinstance(container, (View, Elements)):
             raise refuse(f"an item of {describe(container)} can't be differentiated", self.builder.location)
         indices = self._indices(value)
+        if isinstance(container, Elements):
+            return self.array_expressions.element(self, container, indices)
         if any(isinstance(index, View) for index in indices):
             return self.array_functions.selected(self, container, indices, self._type(name))
         return self.element_or_view(view_rules.subview(self.builder, container, indices))
@@ -583,6 +603,10 @@ class Expressions:
                 raise refuse(f"{describe(owner)} has no attribute {attribute}", builder.location) from None
         if isinstance(owner, View):
             return self._array_attribute(owner, attribute)
+        if isinstance(owner, Elements) and attribute == "shape":
+            return tuple_of([axis.size for axis in owner.axes])
+        if isinstance(owner, Elements):
+            return Method(owner, attribute)
         if isinstance(owner, Fields):
             return containers.field_attribute(self, owner, attribute)
         if isinstance(owner, NumberList):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import collections
 import dis
 import functools
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
+import numpy as np
 from numba.core import bytecode, compiler, ir, types
-from numba.core.compiler_machinery import PassManager
+from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
+from numba.core.postproc import PostProcessor
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import NopythonTypeInference
 from numba.core.typing.templates import _OverloadFunctionTemplate
 from numba.core.untyped_passes import ExtractByteCode, FixupArgs
+from numba.np.ufunc.array_exprs import RewriteArrayExprs
 
 from fastgrad.custom.functions import is_of_library
 from fastgrad.differentiation.disk_cache import Extensions
@@ -32,6 +36,112 @@ class TypedFunction(NamedTuple):
     signatures: dict[Any, Any]
     result: types.Type
     location: ir.Loc
+    read_once: frozenset[str]  # the arrays whose elements may be computed where they are read
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class JoinArrayExpressions(FunctionPass):  # type: ignore[misc]  # Numba has no types
+    """Numba's rewrite of element-wise expressions of arrays, without its other rewrites."""
+
+    _name = "fastgrad_join_array_expressions"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Rewrites the blocks of ``state.func_ir``."""
+        processor, rewrite = PostProcessor(state.func_ir), RewriteArrayExprs(state)
+        processor.run(True)
+        blocks = state.func_ir.blocks
+        for label, block in blocks.items():
+            if rewrite.match(state.func_ir, block, state.typemap, state.calltypes):
+                blocks[label] = rewrite.apply()
+        processor.remove_dels()
+        return True
+
+
+READERS: frozenset[Any] = frozenset([np.sum, np.prod, np.mean, np.max, np.min, np.any, np.all, np.where])
+"""The functions of arrays that read each element once, in order, and write nothing. Arrays have methods of most of their names."""
+_WITHOUT_EFFECTS = frozenset(
+    [
+        "arrayexpr",
+        "binop",
+        "build_slice",
+        "build_tuple",
+        "cast",
+        "getattr",
+        "getitem",
+        "static_getitem",
+        "typed_getitem",
+        "unary",
+    ]
+)
+
+
+def is_reader(function: types.Type) -> bool:
+    """True for the type of a function in ``READERS`` or of such a method."""
+    key = getattr(function, "typing_key", None)
+    if isinstance(function, types.BoundFunction):
+        return isinstance(function.this, types.Array) and getattr(np, str(key).rpartition(".")[2], None) in READERS
+    return isinstance(function, types.Function) and key in READERS
+
+
+def _arrays_read_once(blocks: dict[int, ir.Block], type_of: dict[str, types.Type]) -> frozenset[str]:
+    """Returns the arrays whose elements may be computed where they are read.
+
+    One statement of their block reads them, one that can, and no statement before it has effects.
+    """
+    counts = collections.Counter[str]()
+    readers: dict[str, ir.Stmt] = {}
+    for block in blocks.values():
+        new: set[str] = set()
+        for statement in block.body:
+            names = {variable.name for variable in statement.list_vars()}
+            value = None
+            if isinstance(statement, ir.Assign):
+                names.discard(statement.target.name)
+                value = statement.value
+            counts.update(names)
+            readers |= {name: statement for name in names & new if _reads_elements(statement, name, type_of)}
+            if not (isinstance(statement, ir.Assign) and _is_without_effects(value, type_of)):
+                new.clear()
+            if isinstance(value, ir.Expr) and value.op in ("arrayexpr", "call", "getattr"):
+                new.add(statement.target.name)
+    found = {name for name in readers if counts[name] == 1}
+    methods = {
+        name
+        for name in found
+        if getattr(readers[name].value, "op", "") == "getattr" and readers[name].target.name not in found
+    }
+    return frozenset(found - methods)
+
+
+def _reads_elements(statement: ir.Stmt, name: str, type_of: dict[str, types.Type]) -> bool:
+    """True if a statement that reads an array or a method can take it as `Elements`."""
+    value = getattr(statement, "value", None)
+    if isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
+        return bool(value.name == name)
+    if not isinstance(value, ir.Expr):
+        return False
+    if value.op == "inplace_binop":
+        return value.rhs.name == name != value.lhs.name
+    if value.op == "getattr":
+        return is_reader(type_of[statement.target.name])
+    if value.op == "call":
+        return is_reader(type_of[value.func.name]) and name in {
+            value.func.name,
+            *[argument.name for argument in value.args],
+        }
+    return bool(value.op == "arrayexpr")
+
+
+def _is_without_effects(value: Any, type_of: dict[str, types.Type]) -> bool:
+    if not isinstance(value, ir.Expr) or value.op != "call":
+        return not isinstance(value, ir.Expr) or value.op in _WITHOUT_EFFECTS
+    function = type_of[value.func.name]
+    arguments = [type_of[variable.name] for variable in value.list_vars() if variable.name != value.func.name]
+    is_of_numbers = all(isinstance(types.unliteral(type), (types.Number, types.Boolean)) for type in arguments)
+    return is_reader(function) or (is_of_numbers and not isinstance(function, types.BoundFunction))
 
 
 class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
@@ -42,6 +152,7 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
         passes.passes.extend(compiler.DefaultPassBuilder.define_untyped_pipeline(self.state).passes)
         passes.add_pass_after(DirectJumps, FixupArgs)
         passes.add_pass(NopythonTypeInference, "type inference")
+        passes.add_pass(JoinArrayExpressions, "join array expressions")
         passes.finalize()
         return [passes]
 
@@ -133,6 +244,7 @@ def _typed_function(function: FunctionType, argument_types: tuple[types.Type, ..
         state.calltypes,
         state.return_type,
         state.func_ir.loc,
+        _arrays_read_once(state.func_ir.blocks, state.typemap),
     )
 
 

@@ -87,7 +87,7 @@ def loops_from_source(source: str, dtype: str, **names: Any) -> FunctionType:
     name = source[len("def ") : source.index("(")]
     kind = np.bool_ if dtype == "bool" else getattr(np, dtype)
     scope = {"np": np, "dtype": kind, "zero": 0.0 if dtype == "float64" else 0 if dtype == "int64" else kind(0)}
-    scope |= {"broadcast_size": broadcast_size, "broadcast_step": broadcast_step, "assigned_step": assigned_step}
+    scope |= {"assigned_step": assigned_step}
     scope |= {"common_size": common_size, "size_of_some": size_of_some, "checked_index": checked_index, **names}
     return function_from_source(name, source, f"<loops of numpy {next(_numbers)}>", scope)
 
@@ -96,75 +96,27 @@ def _indices(rank: int) -> str:
     return ", ".join(f"i{axis}" for axis in range(rank)) or "()"
 
 
-def _operand(name: str, rank: int, result_rank: int, is_broadcast: list[bool]) -> str:
-    """Returns the text of an operand's element."""
-    if rank == 0:
-        return name
-    first = result_rank - rank
-    indices = [
-        f"i{first + axis} * {name}_s{axis}" if is_broadcast[first + axis] else f"i{first + axis}"
-        for axis in range(rank)
-    ]
-    return f"{name}[{', '.join(indices)}]"
-
-
-def _loops(ranks: tuple[int, ...], target: str | None, result_rank: int, expression: str) -> list[str]:
-    """Returns lines that go through all elements of a result.
-
-    Args:
-        ranks: of the operands ``x0``, ``x1`` …
-        target: the array whose sizes the result has. None for a new array ``out``.
-        result_rank: the result's rank.
-        expression: with ``{0}`` for the first operand's element.
-    """
-    lines, is_broadcast = [], []
-    step = "assigned_step" if target is not None and expression == "{0}" else "broadcast_step"
-    for axis in range(result_rank):
-        with_axis = [
-            (number, axis - (result_rank - rank)) for number, rank in enumerate(ranks) if axis >= result_rank - rank
-        ]
-        sizes = [f"x{number}.shape[{own_axis}]" for number, own_axis in with_axis]
-        if target is not None:
-            size = f"{target}.shape[{axis}]"
-        else:
-            size = functools.reduce(lambda a, b: f"broadcast_size({a}, {b})", sizes)
-        lines.append(f"    n{axis} = {size}")
-        broadcasts = len(sizes) > 1 or target is not None
-        is_broadcast.append(broadcasts)
-        if broadcasts:
-            lines += [
-                f"    x{number}_s{own_axis} = {step}({text}, n{axis})"
-                for (number, own_axis), text in zip(with_axis, sizes, strict=True)
-            ]
-    if target is None:
-        lines.append(f"    out = np.empty(({''.join(f'n{axis}, ' for axis in range(result_rank))}), dtype)")
-    for axis in range(result_rank):
-        lines.append("    " * (axis + 1) + f"for i{axis} in range(n{axis}):")
-    operands = [_operand(f"x{number}", rank, result_rank, is_broadcast) for number, rank in enumerate(ranks)]
-    place = f"{target or 'out'}[{_indices(result_rank)}]"
-    return [*lines, "    " * (result_rank + 1) + f"{place} = {expression.format(*operands, place=place)}"]
+def _loops(rank: int, array: str, statement: str) -> list[str]:
+    """Returns lines that go through all elements of an array; ``statement`` has ``{i}`` for their indices."""
+    lines = ["    " * (axis + 1) + f"for i{axis} in range({array}.shape[{axis}]):" for axis in range(rank)]
+    return [*lines, "    " * (rank + 1) + statement.format(i=_indices(rank))]
 
 
 @functools.cache
-def element_loops(ranks: tuple[int, ...], function: Any, dtype: str) -> FunctionType:
-    """Returns the loops of ``function`` of the elements of arrays of ``ranks``; without a function the loops of a copy."""
-    operands = ", ".join(f"{{{number}}}" for number in range(len(ranks)))
-    lines = _loops(ranks, None, max(ranks), operands if function is None else f"function({operands})")
-    header = f"def elements({', '.join(f'x{number}' for number in range(len(ranks)))}):"
-    return loops_from_source("\n".join([header, *lines, "    return out", ""]), dtype=dtype, function=function)
+def copy_loops(rank: int, dtype: str) -> FunctionType:
+    """Returns the loops that copy an array, or store the elements of an expression."""
+    dims = "".join(f"x.shape[{axis}], " for axis in range(rank))
+    lines = ["def copied(x):", f"    out = np.empty(({dims}), dtype)", *_loops(rank, "x", "out[{i}] = x[{i}]")]
+    return loops_from_source("\n".join([*lines, "    return out", ""]), dtype=dtype)
 
 
 @functools.cache
-def store_loops(ranks: tuple[int, int], function: Any) -> FunctionType:
-    """Returns the loops that write a number or array to all elements of an array, or combine both by ``function``."""
-    rank, value_rank = ranks
-    if value_rank > rank:
-        raise ValueError("an array of more axes is assigned to one of fewer axes")
-    expression = "{0}" if function is None else "function({place}, {0})"
-    lines = _loops((value_rank,), "target", rank, expression)
-    return loops_from_source(
-        "\n".join(["def store(target, x0):", *lines, "    return 0", ""]), dtype="float64", function=function
-    )
+def store_loops(rank: int, is_number: bool, function: Any) -> FunctionType:
+    """Returns the loops that write a number or an array to all elements of an array, or combine both by ``function``."""
+    value = "x" if is_number else "x[{i}]"
+    statement = "target[{i}] = " + (value if function is None else f"function(target[{{i}}], {value})")
+    lines = ["def store(target, x):", *_loops(rank, "target", statement), "    return 0", ""]
+    return loops_from_source("\n".join(lines), dtype="float64", function=function)
 
 
 @functools.cache
@@ -172,8 +124,7 @@ def draw_loops(rank: int, parameters: int, draw: Any) -> FunctionType:
     """Returns the loops that draw each element of an array by ``draw`` of parameters."""
     names = [f"p{number}" for number in range(parameters)]
     lines = [f"def fill({', '.join(['target', *names])}):"]
-    lines += ["    " * (axis + 1) + f"for i{axis} in range(target.shape[{axis}]):" for axis in range(rank)]
-    lines += ["    " * (rank + 1) + f"target[{_indices(rank)}] = draw({', '.join(names)})", "    return 0", ""]
+    lines += [*_loops(rank, "target", f"target[{{i}}] = draw({', '.join(names)})"), "    return 0", ""]
     return loops_from_source("\n".join(lines), dtype="float64", draw=draw)
 
 
@@ -192,8 +143,8 @@ _STEPS = {
     "prod": ["total *= {x}"],
     "any": ["if {x}:", "    total = True"],
     "all": ["if not {x}:", "    total = False"],
-    "max": ["if {x} > total or ({x} != {x} and total == total):", "    total = {x}"],
-    "min": ["if {x} < total or ({x} != {x} and total == total):", "    total = {x}"],
+    "max": ["e = {x}", "if e > total or (e != e and total == total):", "    total = e"],
+    "min": ["e = {x}", "if e < total or (e != e and total == total):", "    total = e"],
     "argmax": ["if {x} > best or ({x} != {x} and best == best):", "    best = {x}", "    total = {i}"],
     "argmin": ["if {x} < best or ({x} != {x} and best == best):", "    best = {x}", "    total = {i}"],
 }

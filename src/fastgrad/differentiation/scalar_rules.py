@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
@@ -134,8 +134,10 @@ _COSTS = {
 }
 
 
-def cost_of(function: Any) -> int:
-    """Returns the cost of a function of numbers, where an addition costs 1."""
+def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
+    """Returns the cost of a function of numbers, where an addition costs 1. Of a power with a small constant exponent LLVM makes products."""
+    if function in (operator.pow, pow) and getattr(numbers[1], "value", None) in (2, 3, 4):
+        return CHEAP_COST
     is_operator = getattr(function, "__module__", None) in ("_operator", "builtins") or isinstance(function, type)
     return _COSTS.get(function, CHEAP_COST if is_operator else FUNCTION_COST)
 

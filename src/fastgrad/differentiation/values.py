@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from numba.core import types
 from numba.core.cpu import ParallelOptions
 from numba.core.registry import cpu_target
 
-from fastgrad.differentiation.ir import Constant, Counter, Function, Operand, Root, Scalar, View, is_constant
+from fastgrad.differentiation.ir import Axis, Constant, Counter, Function, Operand, Root, Scalar, View, is_constant
 
 
 class Options(NamedTuple):
@@ -63,6 +63,25 @@ class NumberList:
         self.data = data
         self.length = length
         self.type = type
+
+
+class Elements:
+    """An array that is not in memory: each read computes the element.
+
+    Attributes:
+        function: a Python function of numbers.
+        operands: its arguments: numbers, and arrays of which it takes the elements.
+        axes: of the array; only their sizes count.
+        dtype: the type of the elements.
+    """
+
+    __slots__ = ("axes", "dtype", "function", "operands")
+
+    def __init__(self, function: FunctionType, operands: list[Any], axes: list[Axis], dtype: types.Type) -> None:
+        self.function = function
+        self.operands = operands
+        self.axes = axes
+        self.dtype = dtype
 
 
 class Fields:
@@ -177,7 +196,9 @@ class Step:
 
 def is_complex(value: Any) -> bool:
     """True if ``value`` is a complex number or an array of complex numbers."""
-    return isinstance(value, Complex) or (isinstance(value, View) and value.parts is not None)
+    if isinstance(value, (Elements, View)):
+        return isinstance(value.dtype, types.Complex)
+    return isinstance(value, Complex)
 
 
 def type_of(value: Any) -> types.Type:
@@ -188,6 +209,8 @@ def type_of(value: Any) -> types.Type:
         real = value.real()
         layout = value.layout or (value.root.type.layout if real.is_whole() else "C" if _is_row(real) else "A")
         return types.Array(value.dtype, len(value.axes), layout)
+    if isinstance(value, Elements):
+        return types.Array(value.dtype, len(value.axes), "C")
     if isinstance(value, Items):
         items = [type_of(item) for item in value.values]
         if isinstance(value.type, types.List):

@@ -119,6 +119,11 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
     if step == 1:
         if index.start is None and index.stop is None:
             return index_constant(0), Axis(axis.root_axis, axis.step, axis.size)
+        left_out = _left_out(index)
+        if left_out is not None:
+            start, rest = index.start or index_constant(0), builder.index("({0} - {1})", axis.size, left_out)
+            size = rest if rest is axis.size else builder.index("max({0}, 0)", rest, is_natural=True)
+            return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
         size = stop if is_constant(start, 0) else builder.index("max({1} - {0}, 0)", start, stop, is_natural=True)
@@ -136,6 +141,17 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
     size = builder.index("(({0} + {1} - 1) // {1})", extent, distance, cost=4, is_natural=True)
     new_step = builder.index("({0} * {1})", axis.step, index_constant(step))
     return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
+
+
+def _left_out(index: Slice) -> Constant | None:
+    """Returns how many elements a slice leaves out of an axis that has as many, if its bounds are constants that count from both ends.
+
+    All such slices of one axis that leave out equally many have the same size, as one can see: ``x[2:]``, ``x[1:-1]``, ``x[:-2]``.
+    """
+    start, stop = index.start or index_constant(0), index.stop or index_constant(0)
+    if not isinstance(start, Constant) or not isinstance(stop, Constant) or start.value < 0 or stop.value > 0:
+        return None
+    return index_constant(start.value - stop.value) if index.stop is None or stop.value < 0 else None
 
 
 def _bound(builder: Builder, bound: Operand | None, size: Operand, default: Operand) -> Operand:
