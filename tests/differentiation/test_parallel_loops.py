@@ -442,6 +442,7 @@ def test_arrays_that_may_be_one_are_refused():
 
 SCRIPT = """
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 import fastgrad as fg
@@ -467,6 +468,11 @@ for function in (logistic_loss, several_reductions, separate_rows, steps_of_time
     for one, other in zip(gradient, serial[1]):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
     print(function.__name__, *bits)
+reverse = fg.value_and_grad(compiled(logistic_loss))
+expected = reverse(*PARALLEL[logistic_loss])[1].tobytes()
+with ThreadPoolExecutor(4) as pool:
+    results = list(pool.map(lambda _: reverse(*PARALLEL[logistic_loss])[1].tobytes(), range(200)))
+assert set(results) == {expected}
 derivative = fg.grad(compiled(raised))
 for place, number, kind in ((100, 60.0, OverflowError), (20, 99.0, ValueError), (3, 20.0, ZeroDivisionError), (2, 70.0, OverflowError)):
     x = X.copy()

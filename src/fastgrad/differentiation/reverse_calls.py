@@ -180,7 +180,7 @@ class ReverseCalls(ReverseValues):
         targets: list[tuple[Operand, str]] = []
         if callee.is_exact:
             numbers = callee.function.numbers_to_run_again(frozen)
-            arguments += [self.use(statement.arguments[number]) for number in numbers]  # type: ignore[arg-type]
+            arguments += [self.use(statement.arguments[number]) for number in numbers]
         views = [statement.arguments[position] for position in frozen]
         arguments += [self.view(view, text_of=self.use) for view in views if isinstance(view, View)]
         for position in callee.active:
