@@ -275,6 +275,14 @@ def _of_small_floats(x, y):
     return np.sum(np.where(z > np.float32(0.2), z * z, z) * 3.0)
 
 
+def _stored_where_selected(x, y):
+    x[x > 0.5] = y[:3] * 2.0 + x[1:4]
+    x[np.array([0, 2])] = y[2:4] ** 2
+    z = x * y
+    z[:] = z
+    return z
+
+
 ELEMENT_WISE = [
     (_stored_over_itself, X),
     (_matrix_stored_over_itself, A),
@@ -290,6 +298,7 @@ ELEMENT_WISE = [
     (lambda x: (x > 0.0) * x + (np.arange(6) // 2) * x - 2**x, X),
     (lambda a, v: np.sum((a - v) ** 2 * a[:, :1]) + np.where(a > v, a, v), A, V),
     (lambda a: np.var(a * 2.0) + np.std(a[1:] - a[:-1]) + (a * a)[1, 2] + (a * a)[1].sum(), A),
+    (_stored_where_selected, X, Y),
     (lambda x: np.array([(x * 2.0).size, (x + 1.0).shape[0], 1.0]) * x[0], X),
     (lambda x: np.cumsum(x * x) + np.sort(x * 2.0) + (x + x)[::-1] + (x * 3.0).copy(), X),
 ]

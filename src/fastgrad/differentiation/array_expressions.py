@@ -133,13 +133,10 @@ def element(lowering: Any, array: Elements, indices: list[Operand]) -> Any:
     """Computes the element of an array expression at ``indices``."""
     numbers = []
     for operand in array.operands:
-        if isinstance(operand, (Elements, View)):
-            is_view = isinstance(operand, View)
-            operand = (
-                view_rules.load_element(lowering.builder, operand, indices)
-                if is_view
-                else element(lowering, operand, indices)
-            )
+        if isinstance(operand, View):
+            operand = view_rules.load_element(lowering.builder, operand, indices)
+        elif isinstance(operand, Elements):
+            operand = element(lowering, operand, indices)
         numbers.append(operand)
     return lowering.cast(lowering.inline(array.function, numbers), array.dtype)
 

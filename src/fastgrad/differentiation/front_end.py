@@ -118,9 +118,10 @@ def _arrays_read_once(blocks: dict[int, ir.Block], type_of: dict[str, types.Type
 
 def _reads_elements(statement: ir.Stmt, name: str, type_of: dict[str, types.Type]) -> bool:
     """True if a statement that reads an array or a method can take it as `Elements`."""
-    value = getattr(statement, "value", None)
     if isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
-        return bool(value.name == name)
+        others = {variable.name for variable in statement.list_vars() if variable is not statement.value}
+        return statement.value.name == name and name not in others
+    value = getattr(statement, "value", None)
     if not isinstance(value, ir.Expr):
         return False
     if value.op == "inplace_binop":

@@ -411,6 +411,8 @@ class Lowering(Calls):
         builder = self.builder
         target = self.value(statement.target)
         value = self.value(statement.value)
+        if not isinstance(target, View):
+            value = self.array_expressions.materialized(self, value)
         if isinstance(target, Fields) and isinstance(statement, ir.StaticSetItem) and isinstance(statement.index, str):
             containers.set_field(self, target, statement.index, value)
             return
@@ -427,6 +429,7 @@ class Lowering(Calls):
             view_rules.store_element(builder, target, indices, self.number(value))
             return
         if any(isinstance(index, View) for index in indices):
+            value = self.array_expressions.materialized(self, value)
             self.array_functions.assign_selected(self, target, indices, value)
             return
         self.array_functions.assign(self, view_rules.subview(builder, target, indices), value)
