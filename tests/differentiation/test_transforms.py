@@ -342,6 +342,35 @@ def test_forward_mode_of_a_function_that_writes_to_its_arguments():
     assert tangent.tolist() == [1.0, 2.0]
 
 
+def energy(x, w):
+    closest = np.inf
+    for i in range(len(x)):
+        closest = min(closest, w[i] * (x[i] * x[i] * x[0] - 0.5) ** 2)
+    return closest + w[1] * math.sin(x[0]) * x[1]
+
+
+def test_forward_mode_of_a_gradient_is_its_directional_derivative():
+    compiled = numba.njit(energy)
+    x, w, t = np.array([0.4, -0.7, 1.1]), np.array([3.0, 1.5, 2.0]), np.array([0.3, 1.0, -0.5])
+    gradient = fg.grad(compiled)(x, w)
+    step = 1e-6
+    by_w = (fg.grad(compiled)(x, w + step * t) - fg.grad(compiled)(x, w - step * t)) / (2 * step)
+    for argnums, directions, expected in [
+        (0, (t,), fg.hvp(compiled)(x, w, t)),
+        (1, (t,), by_w),  # x has no tangent, and the gradient is by x
+        ((0, 1), (t, t), fg.hvp(compiled)(x, w, t) + by_w),
+    ]:
+        value, tangent = fg.jvp(fg.grad(compiled), argnums=argnums)(x, w, *directions)
+        np.testing.assert_allclose(value, gradient, rtol=1e-13)
+        np.testing.assert_allclose(tangent, expected, rtol=1e-8)
+        values, tangents = fg.jvp(fg.value_and_grad(compiled), argnums=argnums)(x, w, *directions)
+        _, slope = fg.jvp(compiled, argnums=argnums)(x, w, *directions)
+        assert values[0] == compiled(x, w)
+        assert tangents[0] == pytest.approx(slope)
+        np.testing.assert_array_equal(values[1], value)
+        np.testing.assert_array_equal(tangents[1], tangent)
+
+
 # ---- compiled callers, threads, kinds of arrays -------------------------------------------------------------------
 
 

@@ -101,6 +101,8 @@ class ForwardMode(Emitter):
             if isinstance(statement, Call) and isinstance(statement.rule, Callee):
                 self._call_of_callee(statement, statement.rule)
                 continue
+            if isinstance(statement, Call) and self._writes_call_with_tangent(statement):
+                continue
             self.forward_statement(statement)
             self._tangent_statement(statement)
         end = block.end
@@ -148,6 +150,20 @@ class ForwardMode(Emitter):
         arguments = [*tangents, *results, *[self.argument(value) for value in statement.arguments]]
         targets = "".join(f"d_{name}, " for name in results)
         self.write(f"{targets}= {self.bound(rule.tangent, 'tangent')}({', '.join(arguments)})")
+
+    def _writes_call_with_tangent(self, statement: Call) -> bool:
+        """Writes the call of the function that computes results and tangents together; False if there is none, or no tangent."""
+        rule = statement.rule
+        assert isinstance(rule, CallRule)
+        if rule.with_tangent is None or not any(result in self.activity for result in statement.results):
+            return False
+        active = tuple(position for position in rule.active if self._is_active(statement.arguments[position]))
+        tangents = [self._tangent_of(statement.arguments[position]) for position in active]
+        arguments = [self.argument(value) for value in statement.arguments]
+        results = [result.name for result in statement.results]
+        call = f"{self.bound(rule.with_tangent(active), 'push')}({', '.join([*tangents, *arguments])})"
+        self.write(f"{', '.join([*results, *(f'd_{name}' for name in results)])} = {call}")
+        return True
 
     def _call_of_callee(self, statement: Call, callee: Callee) -> None:
         """Writes the call of a function that is not inlined, or of what computes its tangents, too."""

@@ -179,6 +179,31 @@ def second_pullback(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...
     return DerivedDispatcher(stub, (second_pullback, f, tangents, positions, count), derive, _no_rule)
 
 
+def gradient_and_tangent(
+    f: Any, tangents: tuple[int, ...], positions: tuple[int, ...], has_value: bool
+) -> DerivedDispatcher:
+    """Returns the compiled function that computes a gradient and its directional derivative in one run.
+
+    It takes the arguments of ``f`` and the tangents of those numbered ``tangents``, among them those numbered ``positions``. It returns a tuple: with
+    ``has_value`` the value, then the gradients by ``positions``, with ``has_value`` the value's tangent, then the gradients' tangents.
+    """
+    count = len(parameter_names(wrapped_function(f, "grad")))
+
+    def form(result: str, cotangents: list[str]) -> str:
+        values = [f"{result}[0]", f"{result}[1]"] if has_value else ["", ""]
+        parts = [values[0], *cotangents[len(positions) :], values[1], *cotangents[: len(positions)]]
+        return _grouped([part for part in parts if part], False)
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad.differentiation.derivation import reverse_over_forward
+
+        by = (*positions, *(count + tangents.index(position) for position in positions))
+        return reverse_over_forward(f, tangents, by, "jvp", form, argument_types, seed=1)
+
+    stub = stub_of(wrapped_function(f, "jvp"), "gradient_and_tangent", [f"tangent_{number}" for number in tangents])
+    return DerivedDispatcher(stub, (gradient_and_tangent, f, tangents, positions, has_value), derive, _no_rule)
+
+
 _KEPT = RecentlyUsed()
 
 
