@@ -62,9 +62,14 @@ def reverse_mode(
 
 
 def forward_mode(
-    function: Any, positions: tuple[int, ...], owner: str, argument_types: Types, is_scalar: bool = False
+    function: Any,
+    positions: tuple[int, ...],
+    owner: str,
+    argument_types: Types,
+    is_scalar: bool = False,
+    width: int = 1,
 ) -> FunctionType:
-    """Returns a derivative by forward mode, a function of the arguments and the tangents of some.
+    """Returns a derivative by forward mode, a function of the arguments and the tangents of some, ``width`` times.
 
     Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float.
     """
@@ -78,12 +83,13 @@ def forward_mode(
             )
     names = [f"the tangent of {parameter_names(python_function)[position]}" for position in positions]
     directions = argument_types[len(function_types) :]
-    primals = tuple(function_types[position] for position in positions)
+    primals = tuple(function_types[position] for position in positions) * width
+    names *= width
     check_directions(python_function, names[: len(directions)], primals[: len(directions)], directions, owner)
     lowered, flow = lowered_function(function, function_types)
     if is_scalar:
         check_result(lowered.result, python_function, owner)
-    return compiled_text(ForwardMode(lowered, flow, positions).derivative(), "tangent")
+    return compiled_text(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent")
 
 
 def reverse_over_forward(

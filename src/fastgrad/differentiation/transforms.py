@@ -126,18 +126,21 @@ def jvp(
     return forward_dispatcher(f, parameter_positions(argnums, python_function, "jvp"))
 
 
-def forward_dispatcher(f: Any, positions: tuple[int, ...]) -> DerivedDispatcher:
-    """Returns the compiled function of the arguments and the tangents of some that returns (result, tangent)."""
+def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> DerivedDispatcher:
+    """Returns the compiled function of the arguments and the tangents of some, ``width`` times, that returns (result, tangent, …)."""
     python_function = wrapped_function(f, "jvp")
     names = parameter_names(python_function)
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.derivation import forward_mode
 
-        return forward_mode(f, positions, "jvp", argument_types)
+        return forward_mode(f, positions, "jvp", argument_types, width=width)
 
-    stub = stub_of(python_function, "jvp", [f"tangent_of_{names[position]}" for position in positions])
-    return DerivedDispatcher(stub, (forward_dispatcher, f, positions), derive)
+    tangents = [f"tangent_of_{names[position]}" for position in positions]
+    more = [f"{name}_{number}" for number in range(1, width) for name in tangents]
+    return DerivedDispatcher(
+        stub_of(python_function, "jvp", tangents + more), (forward_dispatcher, f, positions, width), derive
+    )
 
 
 def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = False) -> DerivedDispatcher:
@@ -323,7 +326,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
 
 
 def _columns(
-    maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], column_of: Callable[[int], Any], result: str
+    maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], column_of: Callable[[int, int], Any]
 ) -> DerivedDispatcher:
     """Returns the dispatcher of matrices whose columns come from unit vectors in the place of an argument's direction.
 
@@ -331,8 +334,8 @@ def _columns(
         maker: ``jacobian`` or ``hessian``.
         f: the user's function.
         argnums: the number of the argument, or several.
-        column_of: maps the number of an argument to the function that takes the arguments of ``f`` and a direction.
-        result: the text of the column, from the text of the call.
+        column_of: maps the number of an argument, and of directions, to the function that takes the arguments of ``f`` and so many directions. It
+            returns one column, for ``jacobian`` a tuple: the result, then the columns.
     """
     owner = maker.__name__
     python_function = wrapped_function(f, owner)
@@ -342,6 +345,7 @@ def _columns(
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.derivation import check_result, lowered_function, written_positions
+        from fastgrad.differentiation.forward_mode import tangents_of_a_run
         from fastgrad.differentiation.ir import Constant, literal
 
         argument_types = tuple(map(types.unliteral, argument_types))
@@ -355,7 +359,7 @@ def _columns(
             raise DifferentiationError(
                 f"{place(python_function)}: {owner}: {python_function.__name__} returns {lowered.result}; return a float or an array of floats."
             )
-        written = written_positions(lowered)  # each column runs the function once more
+        written = written_positions(lowered)  # each run changes them
         given = [f"{argument}.copy()" if number in written else argument for number, argument in enumerate(names)]
         for position in positions:
             type, argument = argument_types[position], names[position]
@@ -364,24 +368,45 @@ def _columns(
                     f"{place(python_function)}: {owner}: the argument {argument} is complex, and matrices of derivatives are real: "
                     "use jvp or vjp, or pass the real and the imaginary part."
                 )
-            scope[f"column_{position}"] = column_of(position)
-            call = result.format(f"column_{position}({', '.join(given)}, {{}})")
-            if not isinstance(type, types.Array):
-                lines.append(f"result_{position} = {call.format(literal(Constant(1.0, type)))}")
+            is_array = isinstance(type, types.Array)
+            width = tangents_of_a_run(lowered) if maker is jacobian and is_array else 1
+            scope[f"columns_of_{position}"] = column_of(position, width)
+            directions = [f"direction_{position}_{number}" for number in range(width)]
+            columns = [f"column_{position}_{number}" for number in range(width)]
+            targets = ", ".join(["_", *columns] if maker is jacobian else columns)
+            call = f"{targets} = columns_of_{position}({', '.join(given)}, {{}})"
+            matrix, shape = f"matrix_{position}", f"shape_{position}"
+            if not is_array:
+                lines += [call.format(literal(Constant(1.0, type))), f"result_{position} = {columns[0]}"]
                 continue
-            call = f"as_array({call.format(f'direction_{position}.reshape({argument}.shape)')})"
+            like = type if maker is hessian else lowered.result
+            rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)
             lines += [
-                f"direction_{position} = np.zeros({argument}.size, {argument}.dtype)",
-                f"first_{position} = {call}",
-                f"columns_{position} = np.zeros((first_{position}.size, {argument}.size), first_{position}.dtype)",
-                f"for number in range({argument}.size):",
-                f"    direction_{position}[:] = 0.0",
-                f"    direction_{position}[number] = 1.0",
-                f"    column = {call}.ravel()",
-                "    for row in range(column.size):",  # an assignment to a slice compiles texts of errors
-                f"        columns_{position}[row, number] = column[row]",
-                f"result_{position} = columns_{position}.reshape(first_{position}.shape + {argument}.shape)",
+                *(f"{direction} = np.zeros({argument}.size, {argument}.dtype)" for direction in directions),
+                f"{shape} = {(0,) * rank}",
+                f"{matrix} = np.zeros((0, 0), np.{dtype})",
+                f"for first in range(0, max({argument}.size, 1), {width}):",
             ]
+            for number, direction in enumerate(directions):
+                lines += [
+                    f"    {direction}[:] = 0.0",
+                    f"    if first + {number} < {argument}.size:",
+                    f"        {direction}[first + {number}] = 1.0",
+                ]
+            lines += [
+                "    " + call.format(", ".join(f"{direction}.reshape({argument}.shape)" for direction in directions)),
+                "    if first == 0:",
+                f"        {shape} = as_array({columns[0]}).shape",
+                f"        {matrix} = np.zeros((as_array({columns[0]}).size, {argument}.size), np.{dtype})",
+            ]
+            for number, column in enumerate(columns):
+                lines += [
+                    f"    if first + {number} < {argument}.size:",
+                    f"        elements = as_array({column}).ravel()",
+                    "        for row in range(elements.size):",  # an assignment to a slice compiles texts of errors
+                    f"            {matrix}[row, first + {number}] = elements[row]",
+                ]
+            lines.append(f"result_{position} = {matrix}.reshape({shape} + {argument}.shape)")
         lines.append(f"return {_grouped([f'result_{position}' for position in positions], is_single)}")
         source = "\n    ".join([f"def {stub.__name__}({', '.join(names)}):", *lines]) + "\n"
         return generated_function(stub.__name__, source, owner, scope)
@@ -395,7 +420,7 @@ def _as_array(value):  # type: ignore[no-untyped-def]
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
-    """Returns a compiled function that computes the Jacobian matrix of ``f``, column by column in forward mode.
+    """Returns a compiled function that computes the Jacobian matrix of ``f`` in forward mode, several columns at a time.
 
     Args:
         f: as for ``jvp``; it returns a float or an array of floats.
@@ -405,7 +430,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
         a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape. For an argument
         that is a float it returns what ``f`` returns: the tangent of the result. Of several argnums it returns a tuple.
     """
-    return _columns(jacobian, f, argnums, lambda position: forward_dispatcher(f, (position,)), "{}[1]")
+    return _columns(jacobian, f, argnums, lambda position, width: forward_dispatcher(f, (position,), width))
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
@@ -418,4 +443,4 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function of the arguments of ``f`` that returns an array of twice the argument's shape; a float for a float.
     """
-    return _columns(hessian, f, argnums, lambda position: hvp(f, position), "{}")
+    return _columns(hessian, f, argnums, lambda position, _: hvp(f, position))
