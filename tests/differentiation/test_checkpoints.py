@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import random
+import re
 import subprocess
 import sys
 from typing import Any
@@ -231,6 +233,23 @@ def test_second_derivatives_have_the_same_bits_with_checkpoints(monkeypatch):
     expected = call()
     checkpoint_everything(monkeypatch, 2)
     assert_same(call(), expected)
+
+
+@numba.njit
+def sum_of_waves(c, steps):
+    total, lead = 0.0, 1.0
+    for _ in range(steps):
+        c = np.sin(c) * lead
+        lead = np.cos(c)
+        total += c * lead
+    return total
+
+
+def test_snapshots_have_no_numbers_that_only_the_result_needs():
+    text = inspect.getsource(fg.grad(sum_of_waves).derive((numba.float64, numba.int64)))
+    assert re.search(r"push_value\(.*p_v_c_", text)
+    assert re.search(r"push_value\(.*p_v_lead_", text)
+    assert not re.search(r"push_value\(.*p_v_total_", text)
 
 
 @numba.njit

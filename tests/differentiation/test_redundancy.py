@@ -166,7 +166,7 @@ PROGRAMS = [
 
 
 RECORDS = {
-    distance_to_the_nearest: 2,
+    distance_to_the_nearest: 1,
     counters_by_hand: 3,
     triangle: 1,
     while_loop: 1,

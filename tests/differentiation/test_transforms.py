@@ -342,6 +342,84 @@ def test_forward_mode_of_a_function_that_writes_to_its_arguments():
     assert tangent.tolist() == [1.0, 2.0]
 
 
+@numba.njit
+def mixed(x, scale):
+    result = np.empty((2, 2), x.dtype)
+    work = x * scale
+    for i in range(x.shape[0]):
+        x[i, 0] = work[i, -1] * x[i, 0]  # the argument is written
+    for i in range(2):
+        for j in range(2):
+            total = result.dtype.type(0.0)
+            for k in range(x.shape[0]):
+                total += np.sin(x[k, 0] + i) * work[k, j] if work[k, j] > 0.4 else x[k, 1]
+            result[i, j] = total
+    return result
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("rows", [0, 1, 2, 3])
+def test_the_columns_of_a_jacobian_are_directional_derivatives(rows, dtype):
+    x = np.linspace(0.2, 0.9, 2 * rows).reshape(rows, 2).astype(dtype)
+    before, scale = x.copy(), dtype(1.5)
+    matrix, by_scale = fg.jacobian(mixed, argnums=(0, 1))(x, scale)
+    np.testing.assert_array_equal(x, before)
+    assert matrix.shape == (2, 2, rows, 2)
+    assert matrix.dtype == dtype
+    for index in np.ndindex(rows, 2):
+        direction = np.zeros_like(x)
+        direction[index] = 1.0
+        column = fg.jvp(mixed, argnums=0)(x.copy(), scale, direction)[1]
+        np.testing.assert_array_equal(matrix[(..., *index)], column)
+    np.testing.assert_array_equal(by_scale, fg.jvp(mixed, argnums=1)(x.copy(), scale, dtype(1.0))[1])
+
+
+@numba.njit
+def power(x, n):
+    return x * power(x, n - 1) if n > 1 else x
+
+
+def test_a_jacobian_of_a_function_that_is_not_inlined():
+    gradient = fg.grad(numba.njit(energy), argnums=0)
+
+    @numba.njit
+    def function(x, w):
+        return gradient(x, w) * power(x[1], 3)
+
+    x, w = np.array([0.4, -0.7, 1.1]), np.array([3.0, 1.5, 2.0])
+    columns = [fg.jvp(function, argnums=0)(x, w, direction)[1] for direction in np.eye(3)]
+    np.testing.assert_array_equal(fg.jacobian(function)(x, w), np.stack(columns, axis=1))
+
+
+def energy(x, w):
+    closest = np.inf
+    for i in range(len(x)):
+        closest = min(closest, w[i] * (x[i] * x[i] * x[0] - 0.5) ** 2)
+    return closest + w[1] * math.sin(x[0]) * x[1]
+
+
+def test_forward_mode_of_a_gradient_is_its_directional_derivative():
+    compiled = numba.njit(energy)
+    x, w, t = np.array([0.4, -0.7, 1.1]), np.array([3.0, 1.5, 2.0]), np.array([0.3, 1.0, -0.5])
+    gradient = fg.grad(compiled)(x, w)
+    step = 1e-6
+    by_w = (fg.grad(compiled)(x, w + step * t) - fg.grad(compiled)(x, w - step * t)) / (2 * step)
+    for argnums, directions, expected in [
+        (0, (t,), fg.hvp(compiled)(x, w, t)),
+        (1, (t,), by_w),  # x has no tangent, and the gradient is by x
+        ((0, 1), (t, t), fg.hvp(compiled)(x, w, t) + by_w),
+    ]:
+        value, tangent = fg.jvp(fg.grad(compiled), argnums=argnums)(x, w, *directions)
+        np.testing.assert_allclose(value, gradient, rtol=1e-13)
+        np.testing.assert_allclose(tangent, expected, rtol=1e-8)
+        values, tangents = fg.jvp(fg.value_and_grad(compiled), argnums=argnums)(x, w, *directions)
+        _, slope = fg.jvp(compiled, argnums=argnums)(x, w, *directions)
+        assert values[0] == compiled(x, w)
+        assert tangents[0] == pytest.approx(slope)
+        np.testing.assert_array_equal(values[1], value)
+        np.testing.assert_array_equal(tangents[1], tangent)
+
+
 # ---- compiled callers, threads, kinds of arrays -------------------------------------------------------------------
 
 

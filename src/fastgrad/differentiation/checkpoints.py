@@ -97,7 +97,8 @@ class CheckpointedLoop:
         )
         self.phis = [phi.target for phi in self.head.phis]
         self._arrays = [target for target in self.phis if isinstance(target, Root)]
-        self._numbers = [target for target in self.phis if isinstance(target, Scalar)]
+        read = mode.residuals.sources_of_effects()
+        self._numbers = [target for target in self.phis if isinstance(target, Scalar) and target in read]
         at_start = mode.residuals.at_start
         self._variables = [item for block in mode.flow.blocks if block in self.body for item in at_start.get(block, [])]
         self.restored, self.final = _written_arrays(mode.function, mode.flow, self.head)

@@ -71,8 +71,9 @@ def forward_mode(
     argument_types: Types,
     is_scalar: bool = False,
     is_final: bool = False,
+    width: int = 1,
 ) -> FunctionType:
-    """Returns a derivative by forward mode, a function of the arguments and the tangents of some.
+    """Returns a derivative by forward mode, a function of the arguments and the tangents of some, ``width`` times.
 
     Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float. ``is_final``
     says that the derivative is not differentiated again: then it runs parallel loops in parallel.
@@ -87,14 +88,15 @@ def forward_mode(
             )
     names = [f"the tangent of {parameter_names(python_function)[position]}" for position in positions]
     directions = argument_types[len(function_types) :]
-    primals = tuple(function_types[position] for position in positions)
+    primals = tuple(function_types[position] for position in positions) * width
+    names *= width
     check_directions(python_function, names[: len(directions)], primals[: len(directions)], directions, owner)
     lowered, flow = lowered_function(function, function_types)
     if is_scalar:
         check_result(lowered.result, python_function, owner)
     if is_final:
         flow = outline_parallel_loops(lowered, flow, positions, is_forward=True)
-    return compiled_text(ForwardMode(lowered, flow, positions).derivative(), "tangent")
+    return compiled_text(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent")
 
 
 def reverse_over_forward(

@@ -378,14 +378,16 @@ class Expressions:
             return folded(function, numbers, type)
         if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
             return builder.index(OPERATOR_TEXT[function], *numbers)
-        return builder.compute(
-            type,
-            self._text(function, numbers),
-            numbers,
-            scalar_rules.cost_of(function, numbers),
-            self._partials(function, numbers, type),
-            hint,
-        )
+        text, cost = self._text(function, numbers), scalar_rules.cost_of(function, numbers)
+        partials = self._partials(function, numbers, type)
+        comparison = scalar_rules.comparison_of(partials)
+        if comparison is not None:  # a number of its own: the way back needs it alone, not what it compares
+            partials = [
+                *[partial and partial.replace(comparison, f"{{{len(numbers)}}}") for partial in partials],
+                None,
+            ]
+            numbers = [*numbers, builder.compute(types.boolean, comparison, numbers)]
+        return builder.compute(type, text, numbers, cost, partials, hint)
 
     def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
         if function is operator.add and all(isinstance(operand, Items) for operand in operands):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
@@ -35,6 +37,17 @@ from fastgrad.differentiation.ir import (
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.values import parts_of
 
+WIDTH = 4
+"""The tangents that one run computes for a matrix: they share the function's own numbers."""
+_TANGENT = re.compile(r"\b(p?d)_")
+
+
+def tangents_of_a_run(function: Function) -> int:
+    """Returns how many tangents one run may compute: one if calls compute results and tangents together."""
+    statements = [statement for block in function.blocks for statement in block.statements]
+    rules = [statement.rule for statement in statements if isinstance(statement, Call)]
+    return 1 if any(isinstance(rule, Callee) or rule.with_tangent is not None for rule in rules) else WIDTH
+
 
 class ForwardMode(Emitter):
     """Writes the tangent of each active number after the number.
@@ -45,18 +58,36 @@ class ForwardMode(Emitter):
         positions: the numbers of the parameters that have tangents.
         is_callee: whether other derivatives call the text. Then ``positions`` are numbers of ``parts``, the text takes and returns numbers
             and arrays one by one, and it writes the tangents of arrays that the function writes.
+        width: the number of tangents that one run computes. The names of the tangents of run ``k`` start with ``d{k}_`` if there are several.
     """
 
     def __init__(
-        self, function: Function, flow: ControlFlow, positions: tuple[int, ...], is_callee: bool = False
+        self,
+        function: Function,
+        flow: ControlFlow,
+        positions: tuple[int, ...],
+        is_callee: bool = False,
+        width: int = 1,
     ) -> None:
         super().__init__(function, flow)
         self.positions = positions
         self.is_callee = is_callee
+        self.width = width
         self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
 
+    def _of_each_tangent(self, line: str) -> list[str]:
+        """Returns the line for each tangent; the line alone if no tangent is in it."""
+        if self.width == 1 or not _TANGENT.search(line):
+            return [line]
+        return [_TANGENT.sub(rf"\g<1>{number}_", line) for number in range(self.width)]
+
+    def write(self, line: str, indent: int = 3) -> None:
+        """Appends a line, for each tangent if tangents are in it."""
+        for each in self._of_each_tangent(line):
+            super().write(each, indent)
+
     def derivative(self) -> Derivative:
-        """Returns the text of ``(*arguments, *tangents) -> (result, tangent of the result)``."""
+        """Returns the text of ``(*arguments, *tangents) -> (result, tangent of the result)``, with ``width`` tangents of all results."""
         function = self.function
         check_stores(function, self.flow, is_reverse=False)
         for block in self.flow.blocks:
@@ -67,7 +98,9 @@ class ForwardMode(Emitter):
             parameters = [*names, *[f"d_{names[position]}" for position in self.positions]]
         else:
             parameters = [f"a_{name}" for name in function.parameters]
-            parameters += [f"d_a_{function.parameters[position]}" for position in self.positions]
+            names = [f"d_a_{function.parameters[position]}" for position in self.positions]
+            each = [self._of_each_tangent(name) for name in names]
+            parameters += [name for group in zip(*each, strict=True) for name in group]
         header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
         body = [] if self.is_callee else self.unpacked_parameters()
         for position in () if self.is_callee else self.positions:
@@ -76,14 +109,16 @@ class ForwardMode(Emitter):
             if self.is_callee and root.kind == "parameter" and root.position in self.positions:
                 continue
             if root.kind == "parameter" and root.position in self.positions and root.is_real:
-                body += [
-                    f"if d_{root.name}.shape != {root.name}.shape:",
-                    f"    raise ValueError('jvp of {function.name}: the tangent of {function.parameters[root.position]} has another shape than the argument')",
-                ]
+                name = function.parameters[root.position]
+                body.append(
+                    f"if d_{root.name}.shape != {root.name}.shape: "
+                    f"raise ValueError('jvp of {function.name}: the tangent of {name} has another shape than the argument')"
+                )
                 if root.is_written:  # the caller's array stays as it is
                     body.append(f"d_{root.name} = d_{root.name}.copy()")
             elif root.kind == "parameter" and root in self.activity:
                 body.append(f"d_{root.name} = np.zeros({root.name}.shape, {self.dtype(root.type.dtype)})")
+        body = [each for line in body for each in self._of_each_tangent(line)]
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
         return self.result(header, body)
 
@@ -100,6 +135,8 @@ class ForwardMode(Emitter):
         for statement in block.statements:
             if isinstance(statement, Call) and isinstance(statement.rule, Callee):
                 self._call_of_callee(statement, statement.rule)
+                continue
+            if isinstance(statement, Call) and self._writes_call_with_tangent(statement):
                 continue
             self.forward_statement(statement)
             self._tangent_statement(statement)
@@ -148,6 +185,20 @@ class ForwardMode(Emitter):
         arguments = [*tangents, *results, *[self.argument(value) for value in statement.arguments]]
         targets = "".join(f"d_{name}, " for name in results)
         self.write(f"{targets}= {self.bound(rule.tangent, 'tangent')}({', '.join(arguments)})")
+
+    def _writes_call_with_tangent(self, statement: Call) -> bool:
+        """Writes the call of the function that computes results and tangents together; False if there is none, or no tangent."""
+        rule = statement.rule
+        assert isinstance(rule, CallRule)
+        if rule.with_tangent is None or not any(result in self.activity for result in statement.results):
+            return False
+        active = tuple(position for position in rule.active if self._is_active(statement.arguments[position]))
+        tangents = [self._tangent_of(statement.arguments[position]) for position in active]
+        arguments = [self.argument(value) for value in statement.arguments]
+        results = [result.name for result in statement.results]
+        call = f"{self.bound(rule.with_tangent(active), 'push')}({', '.join([*tangents, *arguments])})"
+        self.write(f"{', '.join([*results, *(f'd_{name}' for name in results)])} = {call}")
+        return True
 
     def _call_of_callee(self, statement: Call, callee: Callee) -> None:
         """Writes the call of a function that is not inlined, or of what computes its tangents, too."""
@@ -211,4 +262,5 @@ class ForwardMode(Emitter):
             else:
                 results.append(self.operand(value))
                 tangents.append(self._tangent(value) if isinstance(value.type, types.Float) else "None")
-        self.write(f"return {self.structured(results)}, {self.structured(tangents)}")
+        each = ", ".join(self._of_each_tangent(self.structured(tangents)))
+        super().write(f"return {self.structured(results)}, {each}")

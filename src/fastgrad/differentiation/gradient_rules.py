@@ -18,8 +18,15 @@ from fastgrad.differentiation.compilation import (
     wrapped_function,
 )
 from fastgrad.differentiation.derivation import Form, lowered_function, written_positions
+from fastgrad.differentiation.emission import zero
 from fastgrad.differentiation.ir import CallRule, Constant, literal
-from fastgrad.differentiation.transforms import forward_dispatcher, grad, second_pullback, value_and_grad
+from fastgrad.differentiation.transforms import (
+    forward_dispatcher,
+    grad,
+    gradient_and_tangent,
+    second_pullback,
+    value_and_grad,
+)
 from fastgrad.errors import DifferentiationError
 
 
@@ -35,7 +42,7 @@ def rule_of_gradient(
     """Returns the derivatives of a gradient, and the type of its result; for numbers a Python function that computes it by forward mode.
 
     With the cotangent v of the value and u of the gradient, the cotangent of the arguments x is the gradient by x of v f(x) + f'(x) u, whose second
-    term is a tangent in the direction u. The tangent of the gradient in the direction t is the gradient of f'(x) t.
+    term is a tangent in the direction u. The gradient of f'(x) t by x is the tangent of the gradient in the direction t; that by t is the gradient.
     """
     python_function = wrapped_function(f, "grad")
     names = parameter_names(python_function)
@@ -53,7 +60,12 @@ def rule_of_gradient(
     value_types = [lowered.result] if has_value else []
     u = [f"u_{position}" for position in positions]
     v = ["v"] if has_value else []
-    t = [f"t_{position}" for position in active]
+    t_of = {position: f"t_{position}" for position in active}
+    zeros = {
+        position: f"np.zeros_like({names[position]})" if isinstance(type, types.Array) else zero(type)
+        for position, type in enumerate(argument_types)
+        if position in active
+    }
     known = [f"known_{number}" for number in range(len([*value_types, *gradient_types]))]
     cotangents = ", ".join([*names, *u, "v" if has_value else "0.0", "1.0"])
     adjoint = numba.njit(
@@ -64,21 +76,20 @@ def rule_of_gradient(
             {"pull": second_pullback(f, positions, active, 1)},
         )
     )
-    value_tangent = f"(push({', '.join([*names, *t])})[1],) + " if has_value else ""
-    tangent = numba.njit(
-        generated_function(
-            "tangent",
-            f"def tangent({', '.join([*t, *known, *names])}):\n"
-            f"    return {value_tangent}pull({', '.join([*names, *t, '0.0', '1.0'])})[1]\n",
-            "tangent",
-            {"pull": second_pullback(f, active, positions, 1), "push": forward_dispatcher(f, active)},
-        )
-    )
+
+    def with_tangent(known: tuple[int, ...]) -> Any:
+        directed = tuple(sorted({*known, *positions}))
+        directions = [t_of[number] if number in known else zeros[number] for number in directed]
+        parameters = [*[t_of[number] for number in known], *names]
+        text = f"def push({', '.join(parameters)}):\n    return pull({', '.join([*names, *directions])})\n"
+        scope = {"np": np, "_float32": np.float32, "pull": gradient_and_tangent(f, directed, positions, has_value)}
+        return numba.njit(generated_function("push", text, "tangent", scope))
+
     flat = value_and_grad(f, positions) if has_value else grad(f, positions)
     function = _flat_gradient(flat, names, has_value, len(positions))
     gradients = gradient_types[0] if is_single else types.Tuple(gradient_types)
     type = types.Tuple([*value_types, gradients]) if has_value else gradients
-    return CallRule(function, adjoint, tangent, active), type
+    return CallRule(function, adjoint, None, active, with_tangent=with_tangent), type
 
 
 def _slopes(

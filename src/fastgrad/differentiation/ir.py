@@ -6,6 +6,7 @@ and one index for each of its axes. Calls exist of functions with adjoints of th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -455,10 +456,13 @@ class CallRule:
         active: the numbers of the arguments that have derivatives; the tuples that adjoints return and tangents take have these alone.
         unread: the numbers of the results and arguments, counted together, of which the adjoint reads nothing but the shape.
         name: of the function, for messages.
+        with_tangent: if one function computes results and tangents for less, the function that returns it, for the numbers of the arguments
+            that have tangents. It takes these tangents and the arguments, and returns a tuple: the results, then their tangents.
     """
 
     written: frozenset[int] = frozenset()
     returned: frozenset[int] = frozenset()
+    with_tangent: Callable[[tuple[int, ...]], Any] | None = None
 
     def __init__(
         self,
@@ -468,6 +472,7 @@ class CallRule:
         active: tuple[int, ...],
         unread: frozenset[int] = frozenset(),
         name: str = "a gradient",
+        with_tangent: Callable[[tuple[int, ...]], Any] | None = None,
     ) -> None:
         self.function = function
         self.adjoint = adjoint
@@ -475,6 +480,7 @@ class CallRule:
         self.active = active
         self.unread = unread
         self.name = name
+        self.with_tangent = with_tangent
 
 
 class BeginLoop(Statement):

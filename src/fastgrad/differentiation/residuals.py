@@ -23,7 +23,10 @@ from fastgrad.differentiation.ir import (
     Operand,
     Return,
     Scalar,
+    Size,
+    View,
 )
+from fastgrad.differentiation.simplification import has_effect, operands_of_view
 
 RECOMPUTATION_LIMIT = 8
 """A number is computed again if that costs at most this much, where an addition costs 1 and a load 2."""
@@ -323,6 +326,34 @@ class Residuals:
                 return None
             values, codes = values + own_values, codes + own_codes
         return values, codes, int(any(self.at_start.get(block) for block in body - {head}))
+
+    def sources_of_effects(self) -> set[Scalar]:
+        """Returns the numbers from which records, arrays, branches and errors follow. The others lead to the function's result alone."""
+        phis: dict[Scalar, list[Operand | View]] = {}
+        pending: list[Operand] = [*self.kept, *self.recorded]
+        views: list[View] = []
+        for block in self._flow.blocks:
+            for phi in block.phis:
+                if isinstance(phi.target, Scalar):
+                    phis[phi.target] = list(phi.incoming.values())
+                else:
+                    views += [value for value in phi.incoming.values() if isinstance(value, View)]
+            for statement in block.statements:
+                is_pure = isinstance(statement, (Compute, Load, Size, NextIteration)) and not has_effect(statement)
+                pending += [] if is_pure else statement.reads
+                views += [value for value in getattr(statement, "arguments", []) if isinstance(value, View)]
+            if isinstance(block.end, Branch):
+                pending.append(block.end.condition)
+        for view in views:
+            pending += operands_of_view(view)
+        found: set[Scalar] = set()
+        while pending:
+            scalar = pending.pop()
+            if isinstance(scalar, Scalar) and scalar not in found:
+                found.add(scalar)
+                pending += phis.get(scalar, [])  # type: ignore[arg-type]
+                pending += scalar.definition.reads if scalar.definition is not None else []
+        return found
 
     def _reserve(self) -> None:
         """Finds the innermost counted loops that are left only when their count is reached."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -188,6 +189,16 @@ def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[str | None]:
         is_zero = isinstance(tree, Term) and isinstance(tree.value, np.ndarray) and tree.value == 0
         texts.append(None if is_zero else _text_of_tree(tree, result))
     return texts
+
+
+_SELECTION = re.compile(r"\(where\((?:\(not )?(\(\{0\} [<>=]+ \{1\}\))\)?, \{g\}, 0\)\)")
+
+
+def comparison_of(partials: list[str | None]) -> str | None:
+    """Returns the text of the comparison of two operands that decides which of them gets the cotangent; None if slopes need more."""
+    matches = [_SELECTION.fullmatch(partial) for partial in partials if partial is not None]
+    texts = {match and match[1] for match in matches}
+    return texts.pop() if len(texts) == 1 else None
 
 
 def _text_of_tree(tree: TermTree, result: Term) -> str:

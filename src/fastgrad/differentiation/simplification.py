@@ -263,7 +263,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
         for statement in block.statements:
             if isinstance(statement, (Compute, Load, Size)):
                 definitions[statement.target] = statement
-                is_needed = _has_effect(statement)
+                is_needed = has_effect(statement)
             elif isinstance(statement, (Allocate, Reshape)):
                 definitions[statement.root] = statement
                 is_needed = False
@@ -312,7 +312,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
     function.roots = [root for root in function.roots if root in used or root.kind == "parameter"]
 
 
-def _has_effect(statement: Statement) -> bool:
+def has_effect(statement: Statement) -> bool:
     """True if a statement is needed even where its result is not: a random draw, a print, a test that may raise."""
     return isinstance(statement, Compute) and (
         statement.cost >= COST_OF_EFFECTS or _RAISES.search(statement.text) is not None
@@ -321,7 +321,7 @@ def _has_effect(statement: Statement) -> bool:
 
 def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
     if isinstance(statement, (Compute, Load, Size)):
-        return statement.target in used or _has_effect(statement)
+        return statement.target in used or has_effect(statement)
     if isinstance(statement, (Allocate, Reshape)):
         return statement.root in used
     if isinstance(statement, Call):

@@ -127,19 +127,21 @@ def jvp(
     return forward_dispatcher(f, parameter_positions(argnums, python_function, "jvp"))
 
 
-def forward_dispatcher(f: Any, positions: tuple[int, ...]) -> DerivedDispatcher:
-    """Returns the compiled function of the arguments and the tangents of some that returns (result, tangent)."""
+def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> DerivedDispatcher:
+    """Returns the compiled function of the arguments and the tangents of some, ``width`` times, that returns (result, tangent, …)."""
     python_function = wrapped_function(f, "jvp")
     names = parameter_names(python_function)
 
     def derive(argument_types: Types, is_final: bool = True) -> FunctionType:
         from fastgrad.differentiation.derivation import forward_mode
 
-        return forward_mode(f, positions, "jvp", argument_types, is_final=is_final)
+        return forward_mode(f, positions, "jvp", argument_types, is_final=is_final, width=width)
 
-    stub = stub_of(python_function, "jvp", [f"tangent_of_{names[position]}" for position in positions])
+    tangents = [f"tangent_of_{names[position]}" for position in positions]
+    more = [f"{name}_{number}" for number in range(1, width) for name in tangents]
+    stub = stub_of(python_function, "jvp", tangents + more)
     rule = functools.partial(derive, is_final=False)
-    return DerivedDispatcher(stub, (forward_dispatcher, f, positions), derive, rule)
+    return DerivedDispatcher(stub, (forward_dispatcher, f, positions, width), derive, rule)
 
 
 def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = False) -> DerivedDispatcher:
@@ -179,6 +181,31 @@ def second_pullback(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...
     names = [f"tangent_{number}" for number in tangents] + [f"cotangent_{number}" for number in range(2 * count)]
     stub = stub_of(wrapped_function(f, "vjp"), "second_pullback", names)
     return DerivedDispatcher(stub, (second_pullback, f, tangents, positions, count), derive, _no_rule)
+
+
+def gradient_and_tangent(
+    f: Any, tangents: tuple[int, ...], positions: tuple[int, ...], has_value: bool
+) -> DerivedDispatcher:
+    """Returns the compiled function that computes a gradient and its directional derivative in one run.
+
+    It takes the arguments of ``f`` and the tangents of those numbered ``tangents``, among them those numbered ``positions``. It returns a tuple: with
+    ``has_value`` the value, then the gradients by ``positions``, with ``has_value`` the value's tangent, then the gradients' tangents.
+    """
+    count = len(parameter_names(wrapped_function(f, "grad")))
+
+    def form(result: str, cotangents: list[str]) -> str:
+        values = [f"{result}[0]", f"{result}[1]"] if has_value else ["", ""]
+        parts = [values[0], *cotangents[len(positions) :], values[1], *cotangents[: len(positions)]]
+        return _grouped([part for part in parts if part], False)
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad.differentiation.derivation import reverse_over_forward
+
+        by = (*positions, *(count + tangents.index(position) for position in positions))
+        return reverse_over_forward(f, tangents, by, "jvp", form, argument_types, seed=1)
+
+    stub = stub_of(wrapped_function(f, "jvp"), "gradient_and_tangent", [f"tangent_{number}" for number in tangents])
+    return DerivedDispatcher(stub, (gradient_and_tangent, f, tangents, positions, has_value), derive, _no_rule)
 
 
 _KEPT = RecentlyUsed()
@@ -300,7 +327,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
 
 
 def _columns(
-    maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], column_of: Callable[[int], Any], result: str
+    maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], column_of: Callable[[int, int], Any]
 ) -> DerivedDispatcher:
     """Returns the dispatcher of matrices whose columns come from unit vectors in the place of an argument's direction.
 
@@ -308,8 +335,8 @@ def _columns(
         maker: ``jacobian`` or ``hessian``.
         f: the user's function.
         argnums: the number of the argument, or several.
-        column_of: maps the number of an argument to the function that takes the arguments of ``f`` and a direction.
-        result: the text of the column, from the text of the call.
+        column_of: maps the number of an argument, and of directions, to the function that takes the arguments of ``f`` and so many directions. It
+            returns one column, for ``jacobian`` a tuple: the result, then the columns.
     """
     owner = maker.__name__
     python_function = wrapped_function(f, owner)
@@ -319,6 +346,7 @@ def _columns(
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.derivation import check_result, lowered_function, written_positions
+        from fastgrad.differentiation.forward_mode import tangents_of_a_run
         from fastgrad.differentiation.ir import Constant, literal
 
         argument_types = tuple(map(types.unliteral, argument_types))
@@ -332,7 +360,7 @@ def _columns(
             raise DifferentiationError(
                 f"{place(python_function)}: {owner}: {python_function.__name__} returns {lowered.result}; return a float or an array of floats."
             )
-        written = written_positions(lowered)  # each column runs the function once more
+        written = written_positions(lowered)  # each run changes them
         given = [f"{argument}.copy()" if number in written else argument for number, argument in enumerate(names)]
         for position in positions:
             type, argument = argument_types[position], names[position]
@@ -341,24 +369,45 @@ def _columns(
                     f"{place(python_function)}: {owner}: the argument {argument} is complex, and matrices of derivatives are real: "
                     "use jvp or vjp, or pass the real and the imaginary part."
                 )
-            scope[f"column_{position}"] = column_of(position)
-            call = result.format(f"column_{position}({', '.join(given)}, {{}})")
-            if not isinstance(type, types.Array):
-                lines.append(f"result_{position} = {call.format(literal(Constant(1.0, type)))}")
+            is_array = isinstance(type, types.Array)
+            width = tangents_of_a_run(lowered) if maker is jacobian and is_array else 1
+            scope[f"columns_of_{position}"] = column_of(position, width)
+            directions = [f"direction_{position}_{number}" for number in range(width)]
+            columns = [f"column_{position}_{number}" for number in range(width)]
+            targets = ", ".join(["_", *columns] if maker is jacobian else columns)
+            call = f"{targets} = columns_of_{position}({', '.join(given)}, {{}})"
+            matrix, shape = f"matrix_{position}", f"shape_{position}"
+            if not is_array:
+                lines += [call.format(literal(Constant(1.0, type))), f"result_{position} = {columns[0]}"]
                 continue
-            call = f"as_array({call.format(f'direction_{position}.reshape({argument}.shape)')})"
+            like = type if maker is hessian else lowered.result
+            rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)
             lines += [
-                f"direction_{position} = np.zeros({argument}.size, {argument}.dtype)",
-                f"first_{position} = {call}",
-                f"columns_{position} = np.zeros((first_{position}.size, {argument}.size), first_{position}.dtype)",
-                f"for number in range({argument}.size):",
-                f"    direction_{position}[:] = 0.0",
-                f"    direction_{position}[number] = 1.0",
-                f"    column = {call}.ravel()",
-                "    for row in range(column.size):",  # an assignment to a slice compiles texts of errors
-                f"        columns_{position}[row, number] = column[row]",
-                f"result_{position} = columns_{position}.reshape(first_{position}.shape + {argument}.shape)",
+                *(f"{direction} = np.zeros({argument}.size, {argument}.dtype)" for direction in directions),
+                f"{shape} = {(0,) * rank}",
+                f"{matrix} = np.zeros((0, 0), np.{dtype})",
+                f"for first in range(0, max({argument}.size, 1), {width}):",
             ]
+            for number, direction in enumerate(directions):
+                lines += [
+                    f"    {direction}[:] = 0.0",
+                    f"    if first + {number} < {argument}.size:",
+                    f"        {direction}[first + {number}] = 1.0",
+                ]
+            lines += [
+                "    " + call.format(", ".join(f"{direction}.reshape({argument}.shape)" for direction in directions)),
+                "    if first == 0:",
+                f"        {shape} = as_array({columns[0]}).shape",
+                f"        {matrix} = np.zeros((as_array({columns[0]}).size, {argument}.size), np.{dtype})",
+            ]
+            for number, column in enumerate(columns):
+                lines += [
+                    f"    if first + {number} < {argument}.size:",
+                    f"        elements = as_array({column}).ravel()",
+                    "        for row in range(elements.size):",  # an assignment to a slice compiles texts of errors
+                    f"            {matrix}[row, first + {number}] = elements[row]",
+                ]
+            lines.append(f"result_{position} = {matrix}.reshape({shape} + {argument}.shape)")
         lines.append(f"return {_grouped([f'result_{position}' for position in positions], is_single)}")
         source = "\n    ".join([f"def {stub.__name__}({', '.join(names)}):", *lines]) + "\n"
         return generated_function(stub.__name__, source, owner, scope)
@@ -372,7 +421,7 @@ def _as_array(value):  # type: ignore[no-untyped-def]
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
-    """Returns a compiled function that computes the Jacobian matrix of ``f``, column by column in forward mode.
+    """Returns a compiled function that computes the Jacobian matrix of ``f`` in forward mode, several columns at a time.
 
     Args:
         f: as for ``jvp``; it returns a float or an array of floats.
@@ -382,7 +431,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
         a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape. For an argument
         that is a float it returns what ``f`` returns: the tangent of the result. Of several argnums it returns a tuple.
     """
-    return _columns(jacobian, f, argnums, lambda position: forward_dispatcher(f, (position,)), "{}[1]")
+    return _columns(jacobian, f, argnums, lambda position, width: forward_dispatcher(f, (position,), width))
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
@@ -395,4 +444,4 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function of the arguments of ``f`` that returns an array of twice the argument's shape; a float for a float.
     """
-    return _columns(hessian, f, argnums, lambda position: hvp(f, position), "{}")
+    return _columns(hessian, f, argnums, lambda position, _: hvp(f, position))
