@@ -49,3 +49,17 @@ def cross_products_of_lists_and_tuples(x, y):
     n = np.cross([0, 0, 1], x)
     m = np.cross(y, (x[0], 0.5, y[1]))
     return (n * m).sum() + (np.cross([x[0], y[1], 1.0], n) * y).sum()
+
+
+@program((V, 3), (V, 1))
+def flag_that_one_way_does_not_set(x, n):
+    """A boolean that has no value before the loop's first iteration."""
+    total = x[0] * x[0]
+    for i in range(n):
+        if i > 0:
+            if is_large:  # noqa: F821  # the iteration before has set it
+                total *= x[1]
+            else:
+                total += x[2]
+        is_large = total > 0.5
+    return total * x[0]
