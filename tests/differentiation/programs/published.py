@@ -51,15 +51,12 @@ def cross_products_of_lists_and_tuples(x, y):
     return (n * m).sum() + (np.cross([x[0], y[1], 1.0], n) * y).sum()
 
 
-@program((V, 3), (V, 1))
+@program((V, 3), (V, 1), (V, 0))
 def flag_that_one_way_does_not_set(x, n):
-    """A boolean that has no value before the loop's first iteration."""
+    """A boolean that has no value on one way."""
     total = x[0] * x[0]
-    for i in range(n):
-        if i > 0:
-            if is_large:  # noqa: F821  # the iteration before has set it
-                total *= x[1]
-            else:
-                total += x[2]
-        is_large = total > 0.5
+    if n > 0:
+        is_large = total > 0.1
+    if n > 1 and is_large:
+        total *= x[1]
     return total * x[0]
