@@ -10,7 +10,7 @@ import ast
 import linecache
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -35,11 +35,11 @@ class Drawn(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-def draw(seed: int) -> Drawn:
-    """Returns the program of a seed. It is drawn again until no condition is near a tie and the gradient is not zero."""
+def draw(seed: int, writer: type[Writer] | None = None) -> Drawn:
+    """Returns the program of a seed by a kind of writer. It is drawn again until no condition is near a tie and the gradient is not zero."""
     for attempt in range(100):
         rng = random.Random(f"{seed} {attempt}")
-        source = Writer(rng).text()
+        source = (writer or Writer)(rng).text()
         arguments = _arguments(rng)
         if margin(source, arguments) < SMALLEST_MARGIN:
             continue
@@ -90,7 +90,13 @@ class _Recorder:
     def __call__(self, left: Any, kind: str, right: Any) -> bool:
         if any(isinstance(each, (float, np.floating, np.ndarray)) for each in (left, right)):
             self.least = min(self.least, float(np.min(np.abs(left - right))))
-        result = {"Lt": left < right, "Gt": left > right, "Eq": left == right, "GtE": left >= right}[kind]
+        result = {
+            "Lt": left < right,
+            "Gt": left > right,
+            "Eq": left == right,
+            "GtE": left >= right,
+            "LtE": left <= right,
+        }[kind]
         self.decisions += [bool(each) for each in np.ravel(result)]
         return result if isinstance(result, np.ndarray) else bool(result)
 
@@ -110,7 +116,7 @@ class _Recorded(ast.NodeTransformer):
             node.func.attr = "where"  # type: ignore[attr-defined]
             node.args = [test, *node.args]
             return node
-        if name not in {"abs", "max", "min"}:
+        if name not in {"abs", "max", "min"} or not isinstance(node.func, ast.Name):
             return node
         left = node.args[0]
         right = node.args[1] if len(node.args) > 1 else ast.UnaryOp(ast.USub(), left)
@@ -166,8 +172,7 @@ class Writer:
     def text(self) -> str:
         """Returns the text of a program: imports, up to two helpers of each kind, and the function `program`."""
         self.lines = ["import math", "import numpy as np", "from numba import njit", ""]
-        for kind in self.rng.sample(["scalar", "pair", "array"], self.rng.randint(0, 3)):
-            self.helper(kind)
+        self.write_helpers()
         self.in_program = True
         self.floats, self.arrays, self.views, self.integers = ["a", "b"], ["x", "y"], {}, ["n"]
         self.write("@njit")
@@ -179,6 +184,10 @@ class Writer:
             weights = " + ".join(f"({i + 1}.0 * {name} * {name}).sum()" for i, name in enumerate(arrays))
             self.write(f"return {weights} + {' + '.join(self.floats)} + x[{self.place(LENGTH)}] * {self.value(1)}")
         return "\n".join(self.lines) + "\n"
+
+    def write_helpers(self) -> None:
+        for kind in self.rng.sample(["scalar", "pair", "array"], self.rng.randint(0, 3)):
+            self.helper(kind)
 
     def helper(self, kind: str) -> None:
         """Writes a helper: a float of two floats, two floats of two floats, or a float of an array that it changes."""
@@ -208,13 +217,15 @@ class Writer:
     @contextmanager
     def block(self) -> Iterator[None]:
         """Indents; names that the block makes are out of scope after it."""
-        scope = list(self.floats), list(self.arrays), dict(self.views), list(self.integers)
-        matrices, lists = list(self.matrices), list(self.lists)
+        scope = {name: getattr(self, name).copy() for name in self.scoped()}
         self.depth += 1
         yield
         self.depth -= 1
-        self.floats, self.arrays, self.views, self.integers = scope
-        self.matrices, self.lists = matrices, lists
+        vars(self).update(scope)
+
+    def scoped(self) -> list[str]:
+        """Returns the names of the attributes that hold what is in scope."""
+        return ["floats", "arrays", "views", "integers", "matrices", "lists"]
 
     def new(self, kind: str) -> str:
         self.count += 1
@@ -316,7 +327,12 @@ class Writer:
         return f"{left} {self.rng.choice('<>')} {self.rng.uniform(-0.8, 0.8):.2f}"
 
     def statement(self) -> None:
-        statements = [
+        choices, weights = zip(*self.statements(), strict=True)
+        self.rng.choices(choices, weights)[0]()
+
+    def statements(self) -> list[tuple[Callable[[], None], int]]:
+        """Returns the statements that can be written here, and how likely each is."""
+        statements: list[tuple[Callable[[], None], int]] = [
             (self.scalar, 4),
             (self.new_scalar, 2),
             (self.exchange_of_scalars, 1),
@@ -348,9 +364,7 @@ class Writer:
             statements += [(self.change_of_matrix, 4), (self.view_of_matrix, 2)]
         if self.lists:
             statements.append((self.change_of_list, 2))
-        statements.append((self.early_return, 1))
-        choices, weights = zip(*statements, strict=True)
-        self.rng.choices(choices, weights)[0]()
+        return [*statements, (self.early_return, 1)]
 
     def body(self) -> None:
         with self.block():

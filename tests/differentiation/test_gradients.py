@@ -24,6 +24,7 @@ from tests.differentiation.cases import (
 )
 from tests.differentiation.interpreted import value_and_gradients
 from tests.differentiation.table import active, copy_of
+from tests.differentiation.wide_programs import WideWriter
 from tests.sampling import run_seed
 
 REFUSED = [(name, place) for name, place in CASES if PROGRAMS[name].refused]
@@ -162,9 +163,10 @@ def test_the_program_is_refused_or_its_gradient_is_right(name, place):
         assert_right(name, place, gradients)
 
 
+@pytest.mark.parametrize("writer", [random_programs.Writer, WideWriter])
 @pytest.mark.parametrize("seed", [run_seed() + number for number in range(3)])
-def test_the_gradient_of_a_random_program_is_right_or_refused(seed):
-    source, function, arguments = random_programs.draw(seed)
+def test_the_gradient_of_a_random_program_is_right_or_refused(seed, writer):
+    source, function, arguments = random_programs.draw(seed, writer)
     places = active(arguments)
     try:
         _, gradients = value_and_gradients(function, tuple(map(copy_of, arguments)), 1.0, tuple(places))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.differentiation import central, random_programs
 from tests.differentiation.table import active, copy_of
+from tests.differentiation.wide_programs import WideWriter
 
 
 @pytest.mark.sweep
@@ -47,6 +48,24 @@ def test_random_programs_have_all_parts_of_the_language():
     assert [part for part in parts if part not in text] == []
     for helper in "def scalar(", "def pair(", "def changed(":
         assert helper in text
+
+
+def test_wide_random_programs_have_all_parts_of_the_language():
+    text = "".join(WideWriter(random.Random(seed)).text() for seed in range(80))
+    parts = (
+        "complex(",
+        "prange(",
+        "while True",
+        "np.argsort(",
+        "np.concatenate(",
+        ".pop(",
+        "else:",
+        "enumerate(M",
+        "[1:] += ",
+    )
+    assert [part for part in parts if part not in text] == []
+    for helper in "recursive", "refill", "tail", "smoothed", "moved":
+        assert f"def {helper}(" in text
 
 
 TIED = """

@@ -636,7 +636,7 @@ def item_name(name: str, number: int) -> str:
 def literal(constant: Constant) -> str:
     """Returns the text of a constant, which Numba gives the constant's type."""
     value = constant.value
-    if isinstance(value, (bool, np.bool_)):
+    if isinstance(value, (bool, np.bool_)) or isinstance(constant.type, types.Boolean):
         return repr(bool(value))
     if isinstance(constant.type, types.Float):
         number = float(value)

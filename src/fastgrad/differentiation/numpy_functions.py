@@ -15,6 +15,7 @@ from fastgrad.differentiation.array_functions import (
     METHODS,
     RULES,
     Rule,
+    as_array,
     assign,
     copy,
     in_order,
@@ -30,10 +31,23 @@ from fastgrad.differentiation.views import FULL_SLICE, NEW_AXIS, Slice
 # ---- functions that are loops -----------------------------------------------------------------------------------
 
 
+def _takes_vector(functions: tuple[Callable[..., Any], ...], position: int) -> bool:
+    """True if the first function's parameter of that number is a vector."""
+    names = functions[0].__code__.co_varnames
+    return functions[0].__annotations__.get(names[position]) in (1, "1")
+
+
 def inlined(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None = None) -> Rule:
     """Returns the rule that lowers the first of ``functions`` that takes arrays of the ranks of the arguments."""
 
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if any(isinstance(argument, View) for argument in arguments):  # lists and tuples beside arrays are arrays, too
+            arguments = [
+                as_array(lowering, [argument], {}, types.none)
+                if isinstance(argument, Items) and _takes_vector(functions, position)
+                else argument
+                for position, argument in enumerate(arguments)
+            ]
         for function in functions:
             names = function.__code__.co_varnames[: function.__code__.co_argcount]
             required = names[: len(names) - len(function.__defaults__ or ())]

@@ -63,7 +63,7 @@ def call(  # noqa: C901  # one line for each function
     if function is isinstance:
         classes = [item.value for item in (arguments[1].values if isinstance(arguments[1], Items) else [arguments[1]])]
         return builder.constant(any(_is_instance(arguments[0], cls) for cls in classes))
-    if function is math.gamma and isinstance(arguments[0], Scalar):
+    if function is math.gamma and isinstance(arguments[0], (Constant, Scalar)):
         return _computed(lowering, type, function, arguments, "{g} * {r} * digamma({0})")
     if function is math.ldexp and isinstance(arguments[0], Scalar):
         return _computed(lowering, type, function, arguments, "ldexp({g}, {1})")

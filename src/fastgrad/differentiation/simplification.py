@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from typing import Any
 
 from fastgrad.differentiation.control_flow import ControlFlow, possible_memory
 from fastgrad.differentiation.ir import (
@@ -57,6 +58,7 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
     """
     _drop_unreached(function)
     _replace_trivial_phis(function)
+    _replace_trivial_array_phis(function)
     _drop_unused(function)
     _merge_chains(function)
     recognize_counted_loops(function)
@@ -119,6 +121,49 @@ def _replace_trivial_phis(function: Function) -> None:
                         block.phis.remove(phi)
                         changed = True
     _replace_scalars(function, replaced)
+
+
+def _replace_trivial_array_phis(function: Function) -> None:
+    """Replaces the phis of arrays that are one whole array on all ways, as after ``x += y`` in a loop."""
+    replaced: dict[Root, Root] = {}
+
+    def final(root: Root) -> Root:
+        while root in replaced:
+            root = replaced[root]
+        return root
+
+    changed = True
+    while changed:
+        changed = False
+        for block in function.blocks:
+            for phi in list(block.phis):
+                target = phi.target
+                views = [view for view in phi.incoming.values() if isinstance(view, View) and view.is_whole()]
+                sources = {final(view.root) for view in views} - {target}
+                if not isinstance(target, Root) or len(views) < len(phi.incoming) or len(sources) != 1:
+                    continue
+                (source,) = sources
+                if (
+                    source.type == target.type
+                    and source.kind in ("parameter", "local", "phi")
+                    and not source.is_growing
+                ):
+                    replaced[target] = source
+                    source.is_written = source.is_written or target.is_written
+                    block.phis.remove(phi)
+                    changed = True
+    for block in function.blocks:
+        values: list[Any] = [value for phi in block.phis for value in phi.incoming.values()]
+        values += block.end.values if isinstance(block.end, Return) else []
+        for statement in block.statements:
+            values += statement.arguments if isinstance(statement, Call) else [statement]
+        for value in values:
+            if getattr(value, "root", None) in replaced:
+                value.root = final(value.root)
+    for root in function.roots:
+        root.source = root.source and final(root.source)
+    function.copies = {final(copy): (final(source), *rest) for copy, (source, *rest) in function.copies.items()}
+    function.roots = [root for root in function.roots if root not in replaced]
 
 
 def _final_operand(replaced: dict[Scalar, Operand], operand: Operand) -> Operand:
