@@ -26,7 +26,7 @@ from fastgrad.differentiation.ir import Block, Callee, Function, Return, Root, S
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.reverse_calls import STACKS, STACKS_OF_REVERSE, TOPS
-from fastgrad.differentiation.reverse_mode import ALL_STACKS, ReverseMode
+from fastgrad.differentiation.reverse_mode import ReverseMode
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.differentiation.values import parts_of
@@ -133,17 +133,16 @@ class SplitMode(ReverseMode):
         self.write(f"return {''.join(text + ', ' for text in results)}{STACKS}")
 
     def augmented(self) -> Derivative:
-        """Returns the text of ``(*arguments, *stacks) -> (*results, *stacks)``."""
+        """Returns the text of ``(*arguments, owner, *stacks) -> (*results, *stacks)``."""
         check_stores(self.function, self.flow, is_reverse=True)
         self._check_codes()
         self.lines = []
         for block in self.flow.blocks:
             self.begin_block(block.number)
             self._forward(block)
-        self._write_releases([*ALL_STACKS])
         names = [part.name for part in parts_of(self.function)]
         head = [*self.initial_records(), *[f"n_{root.name} = 0" for root in self._arrays]]
-        header = f"def augmented_{self.function.name}({', '.join([*names, STACKS])}):"
+        header = f"def augmented_{self.function.name}({', '.join([*names, 'owner', STACKS])}):"
         return self.result(header, [*head, f"{BLOCK_VARIABLE} = 0", "while True:"])
 
     def reverse(self) -> Derivative:
