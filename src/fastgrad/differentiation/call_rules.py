@@ -22,6 +22,7 @@ from numba.core.registry import cpu_target
 
 from fastgrad.differentiation.compilation import Types, generated_function
 from fastgrad.differentiation.emission import zero
+from fastgrad.differentiation.exceptional_exits import ReleasingCompiler
 from fastgrad.differentiation.ir import CallRule
 from fastgrad.differentiation.tape_memory import contiguous
 from fastgrad.errors import DifferentiationError
@@ -42,7 +43,8 @@ def compiled_text(name: str, parameters: Sequence[str], lines: list[str], scope:
     """Returns the function of a text, which Numba compiles when it is called."""
     source = "\n    ".join([f"def {name}({', '.join(parameters)}):", *lines]) + "\n"
     casts = {f"_{dtype}": getattr(np, dtype) for dtype in re.findall(r"\b_((?:u?int|float)\d+)\(", source)}
-    return numba.njit(generated_function(name, source, name, {"np": np, **casts, **scope}))
+    function = generated_function(name, source, name, {"np": np, **casts, **scope})
+    return numba.njit(function, pipeline_class=ReleasingCompiler)
 
 
 def result_type_of(function: Any, argument_types: Sequence[types.Type]) -> types.Type:

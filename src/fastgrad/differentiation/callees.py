@@ -32,12 +32,12 @@ from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.parallel_loops import Outlined, ParallelLoop
 from fastgrad.differentiation.reverse_calls import STACKS, STACKS_OF_REVERSE, TOPS
-from fastgrad.differentiation.reverse_mode import ALL_STACKS, ReverseMode
+from fastgrad.differentiation.reverse_mode import ReverseMode
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.differentiation.values import Options, parts_of
 
-_ACQUIRE = "values, codes, arrays = acquire(0, 8), acquire(1, 1), acquire(2, 8)"
+_ACQUIRE = "values, codes, arrays = acquire(owner, 0, 8), acquire(owner, 1, 1), acquire(owner, 2, 8)"
 _EMPTY_STACKS = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
 _RELEASE = ("release(0, values, 8)", "release(1, codes, 1)", "release(2, arrays, 8)")
 _dispatchers: dict[DerivedCall, Any] = {}
@@ -143,17 +143,16 @@ class SplitMode(ReverseMode):
         self.write(f"return {''.join(text + ', ' for text in results)}{STACKS}")
 
     def augmented(self) -> Derivative:
-        """Returns the text of ``(*arguments, *stacks) -> (*results, *stacks)``."""
+        """Returns the text of ``(*arguments, owner, *stacks) -> (*results, *stacks)``."""
         check_stores(self.function, self.flow, is_reverse=True)
         self._check_codes()
         self.lines = []
         for block in self.flow.blocks:
             self.begin_block(block.number)
             self._forward(block)
-        self._write_releases([*ALL_STACKS])
         names = [part.name for part in parts_of(self.function)]
         head = [*self.initial_records(), *[f"n_{root.name} = 0" for root in self._arrays]]
-        header = f"def augmented_{self.function.name}({', '.join([*names, STACKS])}):"
+        header = f"def augmented_{self.function.name}({', '.join([*names, 'owner', STACKS])}):"
         return self.result(header, [*head, f"{BLOCK_VARIABLE} = 0", "while True:"])
 
     def reverse(self) -> Derivative:
@@ -244,15 +243,16 @@ def _parallel_augmented(call: DerivedCall) -> list[str]:
     return [
         "@compiled",
         f"def chunk(number, stacks, {arguments}):",
+        "    owner = new_owner()",
         f"    {_ACQUIRE}",
-        f"    {STACKS} = run_chunk({arguments}, number, {_EMPTY_STACKS})",
+        f"    {STACKS} = run_chunk({arguments}, number, owner, {_EMPTY_STACKS})",
         *([] if is_kept else drop),
         *[f"    stacks[number, {place}] = {top}" for place, top in enumerate(tops)],
-        f"def NAME({arguments}, {STACKS}):",
+        f"def NAME({arguments}, owner, {STACKS}):",
         "    stacks = new_stacks(a1)",
-        f"    run_chunks(chunk, a1, (stacks, {arguments}))",
+        f"    run_chunks(chunk, a1, (stacks, {arguments}), stacks)",
         *[f"    stacks[a1, {place}] = {top}" for place, top in enumerate(tops)],
-        "    join_stacks(stacks, a1)",
+        "    join_stacks(owner, stacks, a1)",
         *[f"    {top} = stacks[a1, {place}]" for place, top in enumerate(tops)],
         "    values_room, codes_room = capacity(values), capacity(codes)",
         f"    return {STACKS}",
@@ -275,9 +275,10 @@ def _parallel_reverse(call: DerivedCall) -> list[str]:
     starts = [f"pop_int64(values, values_top - {place})" for place in (4, 3, 2)]
     again = [
         "    is_again = values_top == pop_int64(values, first + 3 * (number - 1 if number > 0 else chunks))",
+        "    owner = new_owner()",
         "    if is_again:",
         f"        {_ACQUIRE}",
-        f"        {STACKS} = run_chunk_again({', '.join([*_names('a', range(len(callee.types))), 'number'])}, {_EMPTY_STACKS})",
+        f"        {STACKS} = run_chunk_again({', '.join([*_names('a', range(len(callee.types))), 'number'])}, owner, {_EMPTY_STACKS})",
     ]
     return [
         "@compiled",
@@ -293,7 +294,7 @@ def _parallel_reverse(call: DerivedCall) -> list[str]:
         *[f"    a{place} = np.zeros(chunks, np.{callee.types[place].dtype})" for place in scratch],
         *[f"    s{place} = copies_for_chunks(d{place}, chunks)" for place in shared],
         *[f"    e{place} = np.zeros(chunks, np.{callee.types[place]})" for place in numbers],
-        f"    run_chunks(chunk, chunks, ({passed}))",
+        f"    run_chunks(chunk, chunks, ({passed}), None)",
         *[f"    add_copies(d{place}, s{place}, chunks)" for place in shared],
         f"    return {', '.join([*[f'sum_in_order({name})' for name in sums], *starts])}",
     ]
@@ -308,7 +309,7 @@ def _parallel_tangent(call: DerivedCall) -> list[str]:
         f"def chunk(number, {given}):",
         f"    run_chunk({', '.join([*arguments, 'number', *tangents])})",
         f"def NAME({given}):",
-        f"    run_chunks(chunk, a1, ({given}))",
+        f"    run_chunks(chunk, a1, ({given}), None)",
     ]
 
 

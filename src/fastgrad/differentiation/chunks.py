@@ -15,6 +15,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.ufunc import parallel
 
+from fastgrad.differentiation.exceptional_exits import ReleasingCompiler
 from fastgrad.differentiation.tape_memory import CODES, capacity, copy_memory, grow, push_value, release
 
 MAX_CHUNKS = 64
@@ -47,10 +48,10 @@ def register_threads() -> None:
 
 
 @intrinsic
-def run_chunks(typing: Any, function: Any, count: Any, arguments: Any) -> Any:
+def run_chunks(typing: Any, function: Any, count: Any, arguments: Any, stacks: Any) -> Any:
     """Calls ``function(number, *arguments)`` for each number below ``count``, at most ``MAX_CHUNKS``, on Numba's threads.
 
-    Of the exceptions that calls raise, it raises the one of the lowest number.
+    Of the exceptions that calls raise, it raises the one of the lowest number, and frees the ``stacks`` of the others, if they are not None.
     """
     call = function.get_call_type(typing, (types.intp, *arguments.types), {})
 
@@ -102,20 +103,30 @@ def run_chunks(typing: Any, function: Any, count: Any, arguments: Any) -> Any:
             info = builder.load(cgutils.gep_inbounds(builder, task, 0, 2, loop.index))
             status = convention._get_return_status(builder, code, info)
             with cgutils.if_unlikely(builder, status.is_error):
+                if stacks is not types.none:
+                    free = types.void(stacks, types.intp)
+                    context.compile_internal(builder, _free_stacks_of_chunks, free, [values[3], values[1]])
                 convention.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
-    return types.void(function, types.intp, arguments), generate
+    return types.void(function, types.intp, arguments, stacks), generate
 
 
 @numba.njit
 def new_stacks(chunks):  # type: ignore[no-untyped-def]
     """Returns the table of the stacks of chunks, and in the last row of those of the caller: the address and the top of each of the three."""
-    return np.empty((chunks + 1, 6), np.int64)
+    return np.zeros((chunks + 1, 6), np.int64)
+
+
+def _free_stacks_of_chunks(stacks, chunks):  # type: ignore[no-untyped-def]
+    for number in range(chunks):
+        for stack in range(3):
+            if stacks[number, 2 * stack] != 0:
+                release(stack, stacks[number, 2 * stack], 1 if stack == CODES else 8)
 
 
 @numba.njit
-def join_stacks(stacks, chunks):  # type: ignore[no-untyped-def]
+def join_stacks(owner, stacks, chunks):  # type: ignore[no-untyped-def]
     """Moves the records of chunks to the stacks of the caller. Above them are where each chunk's end, where all begin, and the number of chunks."""
     more = 3 * chunks + 4
     starts = stacks[chunks, 1], stacks[chunks, 3], stacks[chunks, 5]
@@ -126,7 +137,7 @@ def join_stacks(stacks, chunks):  # type: ignore[no-untyped-def]
         for number in range(chunks):
             items += stacks[number, 2 * stack + 1]
         if items > capacity(address):
-            address = grow(address, width, max(items, 2 * capacity(address)))
+            address = grow(owner, stack, address, width, max(items, 2 * capacity(address)))
         for number in range(chunks):
             records, count = stacks[number, 2 * stack], stacks[number, 2 * stack + 1]
             if records != 0:  # a chunk that runs again has none
@@ -174,7 +185,7 @@ def sum_in_order(numbers):  # type: ignore[no-untyped-def]
     return total
 
 
-def _python_join_stacks(stacks: dict[tuple[int, int], Any], chunks: int) -> None:
+def _python_join_stacks(owner: None, stacks: dict[tuple[int, int], Any], chunks: int) -> None:
     columns = (0, 2, 4)
     starts = [stacks[chunks, column + 1] for column in columns]
     ends = []
@@ -189,7 +200,7 @@ def _python_join_stacks(stacks: dict[tuple[int, int], Any], chunks: int) -> None
     stacks[chunks, 1] += 3 * chunks + 4
 
 
-def _python_run_chunks(function: Any, count: int, arguments: tuple[Any, ...]) -> None:
+def _python_run_chunks(function: Any, count: int, arguments: tuple[Any, ...], stacks: Any) -> None:
     for number in range(count):
         function(number, *arguments)
 
@@ -202,7 +213,7 @@ COMPILED = {
     "copy_for_chunk": copy_for_chunk,
     "add_copies": add_copies,
     "sum_in_order": sum_in_order,
-    "compiled": numba.njit(nogil=True, error_model="numpy"),
+    "compiled": numba.njit(nogil=True, error_model="numpy", pipeline_class=ReleasingCompiler),
 }
 """What the names of a parallel loop's text stand for in compiled code, and where the text runs as plain Python."""
 INTERPRETED = {

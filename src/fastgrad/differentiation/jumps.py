@@ -12,7 +12,7 @@ import operator
 from collections.abc import Iterator
 from typing import Any
 
-from numba.core import analysis, compiler, ir, ir_utils
+from numba.core import analysis, ir, ir_utils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 from numba.core.typed_passes import NopythonRewrites
@@ -27,6 +27,8 @@ from numba.core.untyped_passes import (
     MakeFunctionToJitFunction,
     WithLifting,
 )
+
+from fastgrad.differentiation.exceptional_exits import ReleasingCompiler
 
 BLOCK_VARIABLE = "_block"
 
@@ -163,8 +165,8 @@ _UNUSED_PASSES = (
 """Numba's passes that find nothing in a derivative's text, and whose cost grows with loops times blocks."""
 
 
-class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]
-    """Numba's nopython pipeline with direct jumps, and with ``more_passes`` after them."""
+class DirectJumpCompiler(ReleasingCompiler):
+    """The nopython pipeline with direct jumps, and with ``more_passes`` after them."""
 
     more_passes: tuple[type, ...] = ()
 
@@ -178,7 +180,7 @@ class DirectJumpCompiler(compiler.CompilerBase):  # type: ignore[misc]
         Each variable of a derivative's text has one type, so Numba's SSA form, whose cost grows with variables times blocks, is left out. LLVM has its own.
         """
         self.state.flags.enable_ssa = False
-        passes = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        (passes,) = super().define_pipelines()
         passes.passes = [step for step in passes.passes if step[0] not in _UNUSED_PASSES]
         before: type = FixupArgs
         for after in (DirectJumps, *self.more_passes):

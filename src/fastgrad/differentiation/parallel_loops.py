@@ -102,6 +102,7 @@ class _Reduction(NamedTuple):
         neutral: the number that the operation leaves others as they are with.
         text, partials: of the operation.
         place: the number of the operand that is the number before.
+        comparison: the text of the comparison that says which of two numbers is the extreme one; empty for other operations.
     """
 
     phi: Phi
@@ -109,6 +110,7 @@ class _Reduction(NamedTuple):
     text: str
     partials: list[str | None]
     place: int
+    comparison: str = ""
 
 
 def outline_parallel_loops(
@@ -232,21 +234,23 @@ class _Loop:
         target = phi.target
         assert isinstance(target, Scalar)
         members: set[object] = {target}
-        operations: dict[str, tuple[list[str | None], int]] = {}
+        operations: dict[str, tuple[list[str | None], int, str]] = {}
         phis = [other for block in self._region if block is not self._head for other in block.phis]
         size = 0
         while size != (size := len(members)):
             for statement in self._statements:
-                if members.isdisjoint(_uses(statement)):
+                if members.isdisjoint(_uses(statement)) or self._is_comparison(statement):
                     continue
                 places = [number for number, operand in enumerate(statement.operands) if operand in members]
                 if not isinstance(statement, Compute) or len(places) != 1 or statement.target.type != target.type:
                     return None
                 text = statement.text
                 if text == "({0} - {1})" and places == [0]:
-                    operations[_SUM] = ["{g}" if target.is_real else None] * 2, 0
+                    operations[_SUM] = ["{g}" if target.is_real else None] * 2, 0, ""
                 elif text != _COPY:
-                    operations[text] = statement.partials, places[0]
+                    compared = [item.definition for item in statement.operands[2:] if isinstance(item, Scalar)]
+                    comparison = next((item.text for item in compared if isinstance(item, Compute)), "")
+                    operations[text] = statement.partials, places[0], comparison
                 members.add(statement.target)
             for other in phis:
                 if any(value in members for value in other.incoming.values()):
@@ -259,7 +263,7 @@ class _Loop:
         if not members.issuperset(incoming) or len(operations) > 1:
             return None
         no_partials: list[str | None] = [None, None]
-        text, (partials, place) = next(iter(operations.items()), (_SUM, (no_partials, 0)))
+        text, (partials, place, comparison) = next(iter(operations.items()), (_SUM, (no_partials, 0, "")))
         neutral = self._neutral(text, target.type)
         if neutral is None:
             return None
@@ -267,7 +271,18 @@ class _Loop:
             if text not in (_SUM, _PRODUCT):
                 return None
             partials = ["{g}", "{g}"] if text == _SUM else ["({g} * {1})", "({g} * {0})"]
-        return _Reduction(phi, Constant(neutral, target.type), text, partials, place)
+        return _Reduction(phi, Constant(neutral, target.type), text, partials, place, comparison)
+
+    def _is_comparison(self, statement: Statement) -> bool:
+        """True for a comparison of two numbers that only the maximum or minimum of these two uses."""
+        if not isinstance(statement, Compute) or statement.target.type != types.boolean:
+            return False
+        users = [other for other in self._statements if statement.target in _uses(other)]
+        parts = [part for block in self._region for value in _values_of_end(block) for part in _parts(value)]
+        parts += [value for block in self._region for phi in block.phis for value in phi.incoming.values()]
+        return statement.target not in parts and all(
+            isinstance(user, Compute) and user.operands == [*statement.operands, statement.target] for user in users
+        )
 
     def _neutral(self, text: str, type: types.Type) -> float | None:
         is_float = isinstance(type, types.Float)
@@ -602,8 +617,16 @@ class _Loop:
                 joined = Scalar(f"{phi.target.name}_joined", phi.target.type, body)
                 operands: list[Operand] = [partial, partial]
                 operands[reduction.place] = phi.target
+                body.statements.append(partial.definition)
+                if reduction.comparison:
+                    comparison = Scalar(f"{phi.target.name}_compared", types.boolean, body)
+                    texts: list[str | None] = [None, None]
+                    comparison.definition = Compute(location, comparison, reduction.comparison, operands, 1, texts)
+                    body.statements.append(comparison.definition)
+                    function.scalars.append(comparison)
+                    operands = [*operands, comparison]
                 joined.definition = Compute(location, joined, reduction.text, operands, 1, reduction.partials)
-                body.statements += [partial.definition, joined.definition]
+                body.statements.append(joined.definition)
                 phi.incoming = {before: phi.incoming[before], body: joined}
                 function.scalars += [partial, joined]
             function.blocks.insert(function.blocks.index(head) + 1, body)

@@ -166,7 +166,7 @@ class ReverseCalls(ReverseValues):
                 if is_checked and other != number and other_view.root.memory in self._families[view.root.memory]:
                     names = f"'{view.root.name[2:]}', '{other_view.root.name[2:]}'"
                     self.write(f"check_apart({self.view(view)}, {self.view(other_view)}, {names})")
-        arguments = [*[self.argument(value) for value in statement.arguments], STACKS]
+        arguments = [*[self.argument(value) for value in statement.arguments], "owner", STACKS]
         targets = "".join(f"{result.name}, " for result in statement.results) + STACKS
         name = self.derived_call("augmented", callee, self._frozen(statement))
         self.write(f"{targets} = {name}({', '.join(arguments)})")

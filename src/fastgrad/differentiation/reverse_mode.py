@@ -45,11 +45,9 @@ from fastgrad.differentiation.ir import (
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.reverse_calls import ReverseCalls
-from fastgrad.differentiation.tape_memory import ARRAYS, CODES, MAX_CODES, VALUES
+from fastgrad.differentiation.reverse_values import ALL_STACKS
+from fastgrad.differentiation.tape_memory import MAX_CODES
 from fastgrad.differentiation.values import Complex, Items
-
-ALL_STACKS = {"values": (VALUES, 8), "codes": (CODES, 1), "arrays": (ARRAYS, 8)}
-"""The number and the width of each stack, by its variable."""
 
 
 class ReverseMode(ReverseCalls):
@@ -401,7 +399,6 @@ class ReverseMode(ReverseCalls):
         end = block.end
         self.go_on(block)
         if isinstance(end, Raise):
-            self._release(3)
             self.raise_(end)
         elif isinstance(end, Return):
             self.turn(block, end)
@@ -458,9 +455,6 @@ class ReverseMode(ReverseCalls):
                 text = f"{text}.copy()"
             self.write(f"result_{number} = {text}")
 
-    def _release(self, indent: int) -> None:
-        self.write("release_stacks()", indent)
-
     # ---- the whole function -------------------------------------------------------------------------------------------
 
     def _check_codes(self) -> None:
@@ -489,42 +483,33 @@ class ReverseMode(ReverseCalls):
             self._way_back(block)
         for loop in self._checkpointed.values():
             loop.write_blocks()
+        text = "\n".join(self.lines)
+        stacks = {
+            name: stack
+            for name, stack in ALL_STACKS.items()
+            if self.calling or self._checkpointed or f"({name}, " in text
+        }
         self.begin_block(2 * len(self.flow.blocks))
-        self._release(3)
         cotangents = [self._cotangent_of(function.arguments[position]) for position in self.positions]
-        self.write(f"return {form(self._result_text(), cotangents)}")
+        self.write(f"returned = {form(self._result_text(), cotangents)}")
+        for name, (number, width) in stacks.items():  # nothing raises after this
+            self.write(f"release({number}, {name}, {width})")
+        self.write("return returned")
         parameters = [f"a_{name}" for name in function.parameters]
         cotangents_of_result, parts_of_cotangents = self._parameters_of_result()
         parameters += cotangents_of_result if self.seed is None else []
-        text = "\n".join(self.lines)
-        stacks = [
-            (name, *stack)
-            for name, stack in ALL_STACKS.items()
-            if self.calling or self._checkpointed or f"({name}, " in text
-        ]
         body = self._head()
         body += parts_of_cotangents if self.seed is None else []
-        for name, number, width in stacks:
+        body += ["owner = new_owner()"] if stacks else []
+        for name, (number, width) in stacks.items():
             body += [
                 f"{name}_top = np.int64(0)",
-                f"{name} = acquire({number}, {width})",
+                f"{name} = acquire(owner, {number}, {width})",
                 f"{name}_room = capacity({name})",
             ]
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
-        self._write_releases([name for name, _, _ in stacks])
         header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
         return self.result(header, body)
-
-    def _write_releases(self, stacks: list[str]) -> None:
-        """Writes what leaves the stacks for later calls, where the text has a place for it."""
-        lines: list[str] = []
-        for line in self.lines:
-            if line.strip() == "release_stacks()":
-                indent = line[: len(line) - len(line.lstrip())]
-                lines += [f"{indent}release({ALL_STACKS[name][0]}, {name}, {ALL_STACKS[name][1]})" for name in stacks]
-            else:
-                lines.append(line)
-        self.lines = lines
 
     def _head(self) -> list[str]:
         """Returns the lines before the first block: checks, and what the way back may read without having been set."""

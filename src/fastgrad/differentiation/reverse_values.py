@@ -22,6 +22,10 @@ from fastgrad.differentiation.ir import (
     literal,
 )
 from fastgrad.differentiation.residuals import Needs, Residuals
+from fastgrad.differentiation.tape_memory import ARRAYS, CODES, VALUES
+
+ALL_STACKS = {"values": (VALUES, 8), "codes": (CODES, 1), "arrays": (ARRAYS, 8)}
+"""The number and the width of each stack, by its variable."""
 
 
 class ReverseValues(Emitter):
@@ -161,7 +165,7 @@ class ReverseValues(Emitter):
 
     def push_array(self, name: str, indent: int = 3) -> None:
         """Writes what puts the elements of an array on the stack of arrays."""
-        self.write(f"arrays = with_room(arrays, arrays_top + {name}.size)", indent)
+        self.write(f"arrays = with_room(owner, arrays, arrays_top + {name}.size)", indent)
         self.write(f"save_array(arrays, arrays_top, {name})", indent)
         self.write(f"arrays_top += {name}.size", indent)
 
@@ -176,11 +180,12 @@ class ReverseValues(Emitter):
 
     def ensure(self, values: str, codes: str, indent: int) -> None:
         """Writes the test that the stacks have room for more numbers and codes."""
-        for count, stack, width in ((values, "values", 8), (codes, "codes", 1)):
+        for count, stack in ((values, "values"), (codes, "codes")):
             if count:
+                number, width = ALL_STACKS[stack]
                 self.write(f"if {stack}_top + {count} > {stack}_room:", indent)
                 self.write(f"{stack}_room = 2*{stack}_room + {count}", indent + 1)
-                self.write(f"{stack} = grow({stack}, {width}, {stack}_room)", indent + 1)
+                self.write(f"{stack} = grow(owner, {number}, {stack}, {width}, {stack}_room)", indent + 1)
 
     def reserve(self, count: str, values: int, codes: int, more: int = 0) -> None:
         """Writes the test that the stacks have room for the records of iterations, and for more numbers."""

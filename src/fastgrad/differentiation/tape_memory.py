@@ -1,8 +1,8 @@
-"""The memory in which a derivative records numbers on its way forward: two stacks of raw bytes.
+"""The memory in which a derivative records numbers on its way forward: three stacks of raw bytes.
 
 A finished call leaves its stacks for the next call of any derivative: fresh pages cost more than arithmetic. The operating system may take
 back the pages of large stacks when it needs memory (``madvise``). Stacks above ``KEPT_BYTES`` are freed. The exchange is atomic, so two
-threads never get the same stack.
+threads never get the same stack. A call that raises frees its stacks (``exceptional_exits.py``): their addresses are in its owner.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ MAX_CODES = 256
 """The number of ways that one code can tell."""
 _HEADER = 16
 _FIRST_CAPACITY = 256
-_SLOTS = np.zeros(3, np.int64)
+STACKS = 3
+OWNER = "owner_of_stacks"
+"""The attribute of an LLVM function that has the addresses of the stacks which it must free."""
+_SLOTS = np.zeros(STACKS, np.int64)
 _SLOTS_SYMBOL = "fastgrad_differentiation_tape_slots"
 
 
@@ -136,7 +139,7 @@ def _exchange(typing: Any, stack: Any, address: Any) -> Any:
         module = builder.module
         slots = module.globals.get(_SLOTS_SYMBOL)
         if slots is None:
-            slots = llvm_ir.GlobalVariable(module, llvm_ir.ArrayType(integer, 3), _SLOTS_SYMBOL)
+            slots = llvm_ir.GlobalVariable(module, llvm_ir.ArrayType(integer, STACKS), _SLOTS_SYMBOL)
             slots.linkage = "external"
         pointer = builder.gep(builder.bitcast(slots, integer.as_pointer()), [arguments[0]])
         return builder.atomic_rmw("xchg", pointer, arguments[1], "seq_cst")
@@ -145,7 +148,27 @@ def _exchange(typing: Any, stack: Any, address: Any) -> Any:
 
 
 @intrinsic
-def _capacity_at(typing: Any, address: Any) -> Any:
+def new_owner(typing: Any) -> Any:
+    """Returns the address of the addresses of the stacks that a call owns, which are freed if an exception leaves it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        owner = cgutils.alloca_once(builder, llvm_ir.ArrayType(llvm_ir.IntType(64), STACKS), name=OWNER)
+        setattr(builder.function, OWNER, owner)
+        return builder.ptrtoint(owner, llvm_ir.IntType(64))
+
+    return types.intp(), generate
+
+
+def free_stacks(builder: Any, owner: Any) -> None:
+    """Generates the code that frees the stacks of an owner."""
+    integer = llvm_ir.IntType(64)
+    free = cgutils.get_or_insert_function(builder.module, llvm_ir.FunctionType(llvm_ir.VoidType(), [integer]), "free")
+    for address in cgutils.unpack_tuple(builder, builder.load(owner), STACKS):
+        builder.call(free, [address])
+
+
+@intrinsic
+def _number_at(typing: Any, address: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(builder.inttoptr(arguments[0], llvm_ir.IntType(64).as_pointer()))
 
@@ -153,7 +176,7 @@ def _capacity_at(typing: Any, address: Any) -> Any:
 
 
 @intrinsic
-def _set_capacity_at(typing: Any, address: Any, capacity: Any) -> Any:
+def _set_number_at(typing: Any, address: Any, number: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.store(arguments[1], builder.inttoptr(arguments[0], llvm_ir.IntType(64).as_pointer()))
         return context.get_dummy_value()
@@ -162,30 +185,32 @@ def _set_capacity_at(typing: Any, address: Any, capacity: Any) -> Any:
 
 
 @numba.njit
-def acquire(stack, width):  # type: ignore[no-untyped-def]
-    """Returns the address of an empty stack of items of ``width`` bytes."""
+def acquire(owner, stack, width):  # type: ignore[no-untyped-def]
+    """Returns the address of an empty stack of items of ``width`` bytes, which an owner has from now on."""
     address = _exchange(stack, 0)
     if address == 0:
         address = _malloc(_HEADER + width * _FIRST_CAPACITY)
         if address == 0:
             raise MemoryError("no memory for a derivative's records")
-        _set_capacity_at(address, _FIRST_CAPACITY)
+        _set_number_at(address, _FIRST_CAPACITY)
+    _set_number_at(owner + 8 * stack, address)
     return address + _HEADER
 
 
 @numba.njit
 def capacity(address):  # type: ignore[no-untyped-def]
     """Returns the number of items that a stack has room for."""
-    return _capacity_at(address - _HEADER)
+    return _number_at(address - _HEADER)
 
 
 @numba.njit
-def grow(address, width, items):  # type: ignore[no-untyped-def]
+def grow(owner, stack, address, width, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack after it got room for ``items`` items."""
     address = _realloc(address - _HEADER, _HEADER + width * items)
     if address == 0:
         raise MemoryError("no memory for a derivative's records")
-    _set_capacity_at(address, items)
+    _set_number_at(address, items)
+    _set_number_at(owner + 8 * stack, address)
     return address + _HEADER
 
 
@@ -193,7 +218,7 @@ def grow(address, width, items):  # type: ignore[no-untyped-def]
 def release(stack, address, width):  # type: ignore[no-untyped-def]
     """Leaves a stack for the next call, or frees it if it is large."""
     address -= _HEADER
-    size = width * _capacity_at(address)
+    size = width * _number_at(address)
     if size > KEPT_BYTES:
         _free(address)
         return
@@ -246,9 +271,9 @@ save_array, load_array = _make_copy(is_read=False), _make_copy(is_read=True)
 
 
 @numba.njit
-def with_room(stack, items):  # type: ignore[no-untyped-def]
+def with_room(owner, address, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack of arrays after it got room for ``items`` items."""
-    return grow(stack, 8, items + items // 2) if items > capacity(stack) else stack
+    return grow(owner, ARRAYS, address, 8, items + items // 2) if items > capacity(address) else address
 
 
 @numba.njit
@@ -320,6 +345,7 @@ COMPILED: dict[str, Any] = {
     "load_array": load_array,
     "contiguous": contiguous,
     "unsigned": unsigned,
+    "new_owner": new_owner,
     "acquire": acquire,
     "capacity": capacity,
     "grow": grow,
@@ -356,14 +382,15 @@ INTERPRETED: dict[str, Any] = {
     "pop_code": _python_pop,
     "save_array": _python_save_array,
     "load_array": _python_load_array,
-    "with_room": lambda stack, items: stack,
+    "with_room": lambda owner, address, items: address,
     "new_memory": lambda items: {},
     "free_memory": lambda address: None,
     "contiguous": np.array,
     "unsigned": int,
-    "acquire": lambda stack, width: {},
+    "new_owner": lambda: None,
+    "acquire": lambda owner, stack, width: {},
     "capacity": lambda stack: 1 << 62,
-    "grow": lambda stack, width, items: stack,
+    "grow": lambda owner, stack, address, width, items: address,
     "release": lambda stack, address, width: None,
     "snapshot_slots": snapshot_slots.py_func,
     "next_snapshot": next_snapshot.py_func,
