@@ -33,6 +33,7 @@ from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.parallel_loops import Outlined, ParallelLoop
 from fastgrad.differentiation.reverse_calls import STACKS, STACKS_OF_REVERSE, TOPS
 from fastgrad.differentiation.reverse_mode import ReverseMode
+from fastgrad.differentiation.reverse_values import ALL_STACKS
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import COMPILED
 from fastgrad.differentiation.values import Options, parts_of

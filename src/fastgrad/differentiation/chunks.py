@@ -6,6 +6,7 @@ every number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -98,18 +99,28 @@ def run_chunks(typing: Any, function: Any, count: Any, arguments: Any, stacks: A
                 run = cgutils.get_or_insert_function(builder.module, type, "numba_parallel_for")
                 pointers = [builder.bitcast(value, _BYTES) for value in (kernel, *given)]
                 builder.call(run, [*pointers, word(1), word(1), threads])
-        with cgutils.for_range(builder, values[1]) as loop:
-            code = builder.load(cgutils.gep_inbounds(builder, task, 0, 1, loop.index))
-            info = builder.load(cgutils.gep_inbounds(builder, task, 0, 2, loop.index))
-            status = convention._get_return_status(builder, code, info)
-            with cgutils.if_unlikely(builder, status.is_error):
-                if stacks is not types.none:
-                    free = types.void(stacks, types.intp)
-                    context.compile_internal(builder, _free_stacks_of_chunks, free, [values[3], values[1]])
-                convention.return_status_propagate(builder, status)
+
+        def release_others() -> None:
+            if stacks is not types.none:
+                free = types.void(stacks, types.intp)
+                context.compile_internal(builder, _free_stacks_of_chunks, free, [values[3], values[1]])
+
+        _raise_first(context, builder, task, values[1], release_others)
         return context.get_dummy_value()
 
     return types.void(function, types.intp, arguments, stacks), generate
+
+
+def _raise_first(context: Any, builder: Any, task: Any, count: Any, before: Callable[[], None]) -> None:
+    """Generates the code that raises the exception of the first call that raised one."""
+    convention = context.call_conv
+    with cgutils.for_range(builder, count) as loop:
+        code = builder.load(cgutils.gep_inbounds(builder, task, 0, 1, loop.index))
+        info = builder.load(cgutils.gep_inbounds(builder, task, 0, 2, loop.index))
+        status = convention._get_return_status(builder, code, info)
+        with cgutils.if_unlikely(builder, status.is_error):
+            before()
+            convention.return_status_propagate(builder, status)
 
 
 @numba.njit
