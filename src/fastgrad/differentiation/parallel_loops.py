@@ -267,7 +267,7 @@ class _Loop:
         neutral = self._neutral(text, target.type)
         if neutral is None:
             return None
-        if None in partials and target.is_real:
+        if None in partials[:2] and target.is_real:
             if text not in (_SUM, _PRODUCT):
                 return None
             partials = ["{g}", "{g}"] if text == _SUM else ["({g} * {1})", "({g} * {0})"]
