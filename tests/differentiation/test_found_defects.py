@@ -312,3 +312,34 @@ def test_a_division_by_zero_raises_though_nothing_uses_it():
 
     with pytest.raises(ZeroDivisionError):
         value_and_gradients(f, (A.copy(),), 1.0)
+
+
+@numba.njit(boundscheck=True)
+def checked_reads(x, n):
+    total = 0.0
+    for i in range(n):
+        total += x[i] * x[-1]
+    return total
+
+
+@numba.njit(boundscheck=True)
+def checked_writes(x, n):
+    y = np.zeros((2, 3))
+    y[0, n] = x[0]
+    return y.sum()
+
+
+@numba.njit
+def calls_a_checked_function(x, n):
+    return checked_reads(x, n) + x[0]
+
+
+@pytest.mark.parametrize("function", [checked_reads, checked_writes, calls_a_checked_function])
+def test_bounds_are_checked_where_the_function_checks_them(function):
+    gradient = fg.value_and_grad(function)
+    value, _ = gradient(A, 2)
+    assert value == function(A, 2)
+    fg.check_gradients(function, A, 2)
+    for call in (function, gradient, fg.jacobian(function)):
+        with pytest.raises(IndexError, match="out of bounds"):
+            call(A, 4)

@@ -43,7 +43,10 @@ class Builder:
         function: the function that is built.
         block: the current block.
         location: the place in the user's source that statements come from.
+        checks_bounds: whether an index beyond an array's end is an error.
     """
+
+    checks_bounds = False
 
     def __init__(self, function: ir.Function) -> None:
         self.function = function

@@ -37,6 +37,8 @@ class _Context(CPUContext):  # type: ignore[misc]
 class _Lower(lowering.Lower):  # type: ignore[misc]
     """Lets all exceptions leave a function by one block, which frees what the function owns."""
 
+    _singly_assigned_vars: set[str]
+
     def _find_singly_assigned_variable(self) -> None:
         """Gives all variables that own memory a place of their own."""
         super()._find_singly_assigned_variable()

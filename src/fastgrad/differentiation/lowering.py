@@ -158,7 +158,7 @@ class _Frame:
         self.is_internal = is_internal
         self.function = function
         self.arguments = arguments
-        self.error_model, self.is_parallel = options
+        self.error_model, self.is_parallel, _ = options
         self.values: dict[str, Any] = {}
         self.definitions: dict[str, Any] = {}
         self.first_blocks: dict[int, Block] = {}
@@ -249,6 +249,7 @@ class Lowering(Calls):
         frame = _Frame(typed, arguments, options, is_internal)
         self._frames.append(frame)
         builder = self.builder
+        caller_checks_bounds, builder.checks_bounds = builder.checks_bounds, options.checks_bounds and not is_internal
         blocks = typed.ir.blocks
         frame.dominators = ir_utils.compute_cfg_from_blocks(blocks).dominators()
         for label, block in blocks.items():
@@ -278,6 +279,7 @@ class Lowering(Calls):
         self._complete_phis(frame)
         self._check_iterated_lists(frame, blocks)
         self._frames.pop()
+        builder.checks_bounds = caller_checks_bounds
         return self._merged_returns(frame)
 
     def note_resize(self, values: NumberList) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from numba.core import types
+from numba.core import config, types
 from numba.core.cpu import ParallelOptions
 from numba.core.registry import cpu_target
 
@@ -19,17 +19,20 @@ class Options(NamedTuple):
     Attributes:
         error_model: "python" or "numpy".
         is_parallel: whether its ``prange`` loops run on several threads.
+        checks_bounds: whether an index beyond an array's end is an error.
     """
 
     error_model: str = "python"
     is_parallel: bool = False
+    checks_bounds: bool = False
 
     @classmethod
     def of(cls, function: Any) -> Options:
         """Returns the options of a function, which Numba may have compiled."""
         options = getattr(function, "targetoptions", {})
         is_parallel = bool(ParallelOptions(options.get("parallel", False)).prange)
-        return cls(str(options.get("error_model", "python")), is_parallel)
+        checks_bounds = bool(options.get("boundscheck") or config.BOUNDSCHECK)
+        return cls(str(options.get("error_model", "python")), is_parallel, checks_bounds)
 
 
 DEFAULT_OPTIONS = Options()

@@ -9,6 +9,7 @@ from numba.core import types
 
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.ir import (
+    COST_OF_EFFECTS,
     Axis,
     Constant,
     Operand,
@@ -57,14 +58,26 @@ def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untype
     return size
 
 
+@numba.njit
+def checked_index(index, size):  # type: ignore[no-untyped-def]
+    """Returns an index that counts from the start of an axis; raises as ``numba.njit(boundscheck=True)`` does."""
+    position = index + size if index < 0 else index
+    if position < 0 or position >= size:
+        raise IndexError("index is out of bounds")
+    return position
+
+
 def normalized(builder: Builder, index: Operand, size: Operand) -> Operand:
     """Returns an index that counts from the start of an axis, as negative ones count from the end."""
+    if not isinstance(index.type, types.Integer):
+        raise refuse("an index is no integer", builder.location)
+    if builder.checks_bounds:
+        name = builder.bind(checked_index, "checked_index")
+        return builder.index(name + "({0}, {1})", index, size, cost=COST_OF_EFFECTS, is_natural=True)
     if is_natural_number(index):
         return index
     if isinstance(index, Constant):
         return builder.index("({0} + {1})", size, index, is_natural=True)
-    if not isinstance(index.type, types.Integer):
-        raise refuse("an index is no integer", builder.location)
     return builder.index("({0} + {1} if {0} < 0 else {0})", index, size, is_natural=True)
 
 
