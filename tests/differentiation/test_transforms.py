@@ -530,3 +530,38 @@ def test_a_rule_that_needs_a_kernel_is_found_while_numba_compiles(tmp_path):
         timeout=100,
     )
     assert finished.stdout == "[ 2. 27.]\n", finished.stderr
+
+
+def test_parameters_may_have_any_names():
+    def plain(x, b, c, d, e, f, g, h):
+        return (x * x * b * c).sum() * d + e * f * x[0] + g * h * x[1] * x[1] * x[1]
+
+    def named(np, first, row, vector, callee, elements, _, width):
+        return (np * np * first * row).sum() * vector + callee * elements * np[0] + _ * width * np[1] * np[1] * np[1]
+
+    def others(value, function, pull, values, tangent_of_value, tangent_3, matrix_0, u_0):
+        return (value * value * function * pull).sum() * values + (
+            tangent_of_value * tangent_3 * value[0] + matrix_0 * u_0 * value[1] * value[1] * value[1]
+        )
+
+    x, numbers = np.array([1.3, 0.7, 2.1]), (0.3, 1.2, -0.7, 0.9, 1.1, -0.4, 0.6)
+    ones = (x, *[1.0 for _ in numbers])
+
+    def derivatives(function):
+        inner = fg.grad(function)
+
+        slope = fg.grad(function, 3)
+        two = fg.value_and_grad(function, (0, 1))
+
+        def outer(np, callee):
+            value, gradients = two(np, *numbers)
+            return inner(np, *numbers)[0] * callee + slope(np, *numbers) + value * gradients[1]
+
+        matrices = [transform(function)(x, *numbers) for transform in (fg.grad, fg.jacobian, fg.hessian)]
+        pullback = fg.vjp(function, x, *numbers)[1]
+        tangents = fg.jvp(function, (x, *numbers), ones)
+        return [*matrices, fg.hvp(function)(x, *numbers, x), *tangents, *pullback(1.0), fg.grad(outer)(x, 2.0)]
+
+    for one, other, third in zip(derivatives(plain), derivatives(named), derivatives(others), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-13)
+        np.testing.assert_allclose(third, one, rtol=1e-13)

@@ -146,7 +146,9 @@ def generated_function(name: str, source: str, what: str, scope: dict[str, Any])
 def stub_of(function: FunctionType, prefix: str, more: Sequence[str] = ()) -> FunctionType:
     """Returns a function with the parameters of ``function``, with ``more`` after them, and a name that starts with ``prefix``."""
     name = f"{prefix}_{name_in_source(function.__name__)}"
-    parameters = [*parameter_names(function), *more]
+    parameters = parameter_names(function)
+    for parameter in more:
+        parameters.append(unused_name(parameter, parameters))
     source = f"def {name}({', '.join(parameters)}):\n    raise NotImplementedError\n"
     stub = generated_function(name, source, "signature", {})
     if not more:
@@ -194,9 +196,16 @@ _REFUSED_PARAMETERS = {
 @functools.lru_cache(maxsize=256)
 def _caller_of(function: Any, name: str, parameters: tuple[str, ...]) -> FunctionType:
     """Returns a Python function that calls a derivative, or a function with an adjoint, so that it can be differentiated as any other function."""
-    name, given = name_in_source(name), ", ".join(parameters)
-    source = f"def {name}({given}):\n    return callee({given})\n"
-    return generated_function(name, source, "call", {"callee": function})
+    name, given, callee = name_in_source(name), ", ".join(parameters), unused_name("callee", parameters)
+    source = f"def {name}({given}):\n    return {callee}({given})\n"
+    return generated_function(name, source, "call", {callee: function})
+
+
+def unused_name(name: str, used: Sequence[str]) -> str:
+    """Returns a name, with underscores if it is used."""
+    while name in used:
+        name += "_"
+    return name
 
 
 def parameter_names(function: FunctionType) -> list[str]:

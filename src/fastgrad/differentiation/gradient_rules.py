@@ -45,7 +45,7 @@ def rule_of_gradient(
     term is a tangent in the direction u. The gradient of f'(x) t by x is the tangent of the gradient in the direction t; that by t is the gradient.
     """
     python_function = wrapped_function(f, "grad")
-    names = parameter_names(python_function)
+    names = [f"a_{name}" for name in parameter_names(python_function)]
     if all(isinstance(argument_types[position], (types.Float, types.Complex)) for position in positions):
         return _slopes(f, names, positions, argument_types, form, has_aux)
     lowered, _ = lowered_function(f, argument_types)

@@ -342,7 +342,8 @@ def _columns(
     python_function = wrapped_function(f, owner)
     positions = parameter_positions(argnums, python_function, owner, is_single=maker is hessian)
     is_single = is_number(argnums)
-    stub, names = stub_of(python_function, owner), parameter_names(python_function)
+    stub = stub_of(python_function, owner)
+    names = [f"a_{name}" for name in parameter_names(python_function)]  # no other name of the text starts so
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.derivation import check_result, lowered_function, written_positions
@@ -351,7 +352,7 @@ def _columns(
 
         argument_types = tuple(map(types.unliteral, argument_types))
         check_types(python_function, argument_types, positions, owner)
-        lines, scope = [], {"np": np, "as_array": _as_array, "_float32": np.float32}
+        lines, scope = [], {"np": np, "to_array": _as_array, "_float32": np.float32}
         lowered, _ = lowered_function(f, argument_types)
         item = lowered.result.dtype if isinstance(lowered.result, types.Array) else lowered.result
         if maker is hessian:
@@ -366,7 +367,7 @@ def _columns(
             type, argument = argument_types[position], names[position]
             if isinstance(getattr(type, "dtype", type), types.Complex):
                 raise DifferentiationError(
-                    f"{place(python_function)}: {owner}: the argument {argument} is complex, and matrices of derivatives are real: "
+                    f"{place(python_function)}: {owner}: the argument {argument[2:]} is complex, and matrices of derivatives are real: "
                     "use jvp or vjp, or pass the real and the imaginary part."
                 )
             is_array = isinstance(type, types.Array)
@@ -397,13 +398,13 @@ def _columns(
             lines += [
                 "    " + call.format(", ".join(f"{direction}.reshape({argument}.shape)" for direction in directions)),
                 "    if first == 0:",
-                f"        {shape} = as_array({columns[0]}).shape",
-                f"        {matrix} = np.zeros((as_array({columns[0]}).size, {argument}.size), np.{dtype})",
+                f"        {shape} = to_array({columns[0]}).shape",
+                f"        {matrix} = np.zeros((to_array({columns[0]}).size, {argument}.size), np.{dtype})",
             ]
             for number, column in enumerate(columns):
                 lines += [
                     f"    if first + {number} < {argument}.size:",
-                    f"        elements = as_array({column}).ravel()",
+                    f"        elements = to_array({column}).ravel()",
                     "        for row in range(elements.size):",  # an assignment to a slice compiles texts of errors
                     f"            {matrix}[row, first + {number}] = elements[row]",
                 ]
