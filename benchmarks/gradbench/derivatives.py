@@ -45,7 +45,8 @@ def bundle_jacobian(_: str) -> Compiled:
     """Returns the Jacobian of bundle adjustment in compressed sparse rows: row pointers, columns and values.
 
     An error depends on one camera, one point and one weight. Where each observation has copies of its own, the gradient of the sum of all
-    first errors has the rows of all first errors. Observations go by in portions, which the caches hold.
+    first errors has the rows of all first errors. Observations go by in portions, which the caches hold. NumPy allocates the
+    result in huge pages, Numba in small ones, each of which is a page fault.
     """
     gradients_of_first, gradients_of_second = (fg.grad(_sum_of_errors(axis), argnums=(0, 1, 2)) for axis in range(2))
     weight_slope = fg.grad(ba.weight_error)
@@ -67,11 +68,8 @@ def bundle_jacobian(_: str) -> Compiled:
             values[entry + ba.BLOCK - 1] = by_weight[i]
 
     @numba.njit
-    def jacobian(cameras, points, weights, observations, features):
+    def fill_all(rows, columns, values, cameras, points, weights, observations, features):
         p = len(observations)
-        rows = np.empty(3 * p + 1, np.int64)
-        columns = np.empty((2 * ba.BLOCK + 1) * p, np.int64)
-        values = np.empty(len(columns))
         first_point = cameras.size
         first_weight = first_point + points.size
         for start in range(0, p, PORTION):
@@ -95,6 +93,12 @@ def bundle_jacobian(_: str) -> Compiled:
             columns[entry + i] = first_weight + i
             values[entry + i] = weight_slope(weights[i])
         rows[3 * p] = entry + p
+
+    def jacobian(*arguments):
+        p = len(arguments[3])
+        rows, columns = np.empty(3 * p + 1, np.int64), np.empty((2 * ba.BLOCK + 1) * p, np.int64)
+        values = np.empty(len(columns))
+        fill_all(rows, columns, values, *arguments)
         return rows, columns, values
 
     return jacobian

@@ -722,3 +722,16 @@ def test_a_gpu_gives_what_the_host_gives(simulated_gpu, compiled):
     assert all("GPU:0" in y.device for y in found)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_arrays_of_complex_numbers_within_the_function(dtype):
+    @fg.elementwise
+    def modulus(x):
+        return np.array([1j * x])[0].imag * np.abs(np.array([x, 2j])).sum()
+
+    x = fg.Variable([1.0, 2.0], dtype=dtype)
+    with fg.GradientTape() as tape:
+        y = modulus(x)
+    np.testing.assert_allclose(y.numpy(), [3.0, 8.0], rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(y, x).numpy(), [4.0, 6.0], rtol=1e-6)

@@ -21,8 +21,6 @@ REFUSED_TODAY = frozenset(
         "containers.typed_list_of_arrays",
         "effects.length_of_a_text",
         "effects.random_permutation",
-        "effects.try_with_an_error",
-        "effects.try_without_an_error",
         "views.view_passed_around",
     ]
 )

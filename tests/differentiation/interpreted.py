@@ -9,12 +9,14 @@ from numba.core.dispatcher import Dispatcher
 from fastgrad.differentiation import callees, chunks, compilation, derivation
 from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.emission import Derivative, DerivedCall
+from fastgrad.differentiation.forward_mode import ForwardMode, tangents_of_a_run
 from fastgrad.differentiation.lowering import lower
 from fastgrad.differentiation.parallel_loops import outline_parallel_loops
 from fastgrad.differentiation.reverse_mode import ReverseMode
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.tape_memory import INTERPRETED
 from fastgrad.differentiation.values import Options
+from tests.differentiation.table import copy_of
 
 
 def value_and_gradients(
@@ -48,6 +50,20 @@ def run_derivative(
     return result[0], result[1], tuple(copies)
 
 
+def value_and_tangent(
+    function: Any, arguments: tuple[Any, ...], tangents: tuple[Any, ...], positions: tuple[int, ...]
+) -> tuple[Any, Any]:
+    """Returns the result of a Python function, and its tangent, by forward mode.
+
+    Args:
+        function, arguments: see ``value_and_gradients``.
+        tangents, positions: of the arguments that have tangents.
+    """
+    lowered, flow = derivation.lowered_function(function, tuple(map(numba.typeof, arguments)))
+    run = _python_function(ForwardMode(lowered, flow, positions).derivative(), {})
+    return run(*map(copy_of, (*arguments, *tangents)))
+
+
 def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], call: DerivedCall | None = None) -> Any:
     """Returns the Python function of a text, and puts those that it calls into ``functions``."""
     scope = {**derivative.scope, **INTERPRETED, **chunks.INTERPRETED, "check_apart": callees.check_apart}
@@ -57,6 +73,40 @@ def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], 
     for name, other in derivative.calls.items():
         scope[name] = functions.get(other) or _python_function(callees.text_of(other), functions, other)
     return functions[call]
+
+
+def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list[tuple[Any, ...]]) -> list[Any] | None:
+    """Returns the tangents of a function's result along several directions by one run; None if a run has one tangent.
+
+    Args:
+        function: returns a float or an array; it may be compiled by Numba.
+        arguments: of the function.
+        directions: for each tangent the directions of those arguments that are arrays of floats.
+    """
+    positions = array_positions(arguments)
+    python_function = compilation.wrapped_function(function, "test")
+    lowered = lower(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
+    simplify(lowered)
+    if tangents_of_a_run(lowered) == 1:
+        return None
+    run = _python_function(
+        ForwardMode(lowered, ControlFlow(lowered), positions, width=len(directions)).derivative(), {}
+    )
+    copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
+    with np.errstate(all="ignore"):  # compiled code warns of nothing
+        if len(directions) == 1:
+            return [run(*copies, *directions[0])[1]]
+        tangents = run(*copies, *[np.stack(each, axis=-1) for each in zip(*directions, strict=True)])[1]
+    return list(np.moveaxis(tangents, -1, 0))
+
+
+def array_positions(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+    """Returns the positions of arrays of floats."""
+    return tuple(
+        position
+        for position, value in enumerate(arguments)
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    )
 
 
 def forward(function: Any, arguments: tuple[Any, ...]) -> Any:

@@ -28,11 +28,12 @@ LARGEST_SLOPE = 1e4
 
 
 class Drawn(NamedTuple):
-    """A program: its text, the compiled function `program` of the text, and its arguments."""
+    """A program: its text, the compiled function `program` of the text, its arguments, and its gradients by differences."""
 
     source: str
     function: Any
     arguments: tuple[Any, ...]
+    reference: central.Reference
 
 
 def draw(seed: int, writer: type[Writer] | None = None) -> Drawn:
@@ -44,11 +45,11 @@ def draw(seed: int, writer: type[Writer] | None = None) -> Drawn:
         if margin(source, arguments) < SMALLEST_MARGIN:
             continue
         function = compiled(source, f"<random program {seed}.{attempt}>")
-        gradients, errors = central.reference(function, arguments, active(arguments))
-        slopes = np.abs(np.concatenate([np.ravel(gradient) for gradient in gradients]))
-        certain = all(np.all(error <= 1e-10 * (1 + slopes.max())) for error in errors)
+        reference = central.reference(function, arguments, active(arguments))
+        slopes = np.abs(np.concatenate([np.ravel(gradient) for gradient in reference.gradients]))
+        certain = all(np.all(error <= 1e-10 * (1 + slopes.max())) for error in reference.errors)
         if certain and 1e-6 < slopes.max() < LARGEST_SLOPE:
-            return Drawn(source, function, arguments)
+            return Drawn(source, function, arguments, reference)
     raise AssertionError(f"no program for seed {seed}")
 
 
@@ -84,7 +85,7 @@ class _Recorder:
         self.clear()
 
     def clear(self) -> None:
-        self.decisions: list[bool] = []
+        self.decisions: list[int] = []
         self.least = math.inf
 
     def __call__(self, left: Any, kind: str, right: Any) -> bool:
@@ -100,9 +101,16 @@ class _Recorder:
         self.decisions += [bool(each) for each in np.ravel(result)]
         return result if isinstance(result, np.ndarray) else bool(result)
 
+    def ordered(self, array: np.ndarray) -> np.ndarray:
+        """Returns an array that is sorted next: Numba orders equal elements otherwise than NumPy."""
+        order = np.argsort(array)
+        self.least = min(self.least, float(np.min(np.diff(array[order]))))
+        self.decisions += order.tolist()
+        return array
+
 
 class _Recorded(ast.NodeTransformer):
-    """Turns each comparison into a call of the recorder, and `abs`, `max`, `min`, `np.maximum` and `np.minimum` of two into comparisons."""
+    """Turns each comparison into a call of the recorder, which sees what `np.argsort` takes, too; and `abs`, `max`, `min`, `np.maximum` and `np.minimum` of two into comparisons."""
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
@@ -115,6 +123,11 @@ class _Recorded(ast.NodeTransformer):
             test = _call("_compared", node.args[0], ast.Constant("Lt" if name == "minimum" else "Gt"), node.args[1])
             node.func.attr = "where"  # type: ignore[attr-defined]
             node.args = [test, *node.args]
+            return node
+        if name == "argsort":
+            node.args = [
+                ast.Call(ast.Attribute(ast.Name("_compared", ast.Load()), "ordered", ast.Load()), node.args, [])
+            ]
             return node
         if name not in {"abs", "max", "min"} or not isinstance(node.func, ast.Name):
             return node

@@ -321,3 +321,19 @@ def test_a_wrong_adjoint_is_an_error(name):
 def test_zero_takes_no_tangent():
     with pytest.raises(ValueError, match="zero=True"):
         fg.adjoint(product, tangent=lambda t: t, zero=True)
+
+
+def test_complex_numbers():
+    @numba.njit
+    def scaled_root(z, a):
+        return np.sqrt(z) * a
+
+    @fg.adjoint(scaled_root)
+    def scaled_root_adjoint(g, y, z, a):
+        root = np.sqrt(z)
+        return np.sum(g * np.conj(a)) * np.conj(0.5 / root), g * np.conj(root)
+
+    def loss(z, a):
+        return abs(scaled_root(z * 2, a).sum()) + scaled_root(z, a)[0].imag
+
+    fg.check_gradients(numba.njit(loss), 0.5 + 0.2j, np.array([0.3 + 1j, -1.2 - 0.2j, 0.7]))

@@ -67,7 +67,7 @@ def test_a_program_has_the_same_gradient_with_checkpoints(monkeypatch, name, pla
 
 @pytest.mark.parametrize("seed", [run_seed() + number for number in range(4)])
 def test_a_random_program_has_the_same_gradient_with_checkpoints(monkeypatch, seed):
-    _, function, arguments = random_programs.draw(seed)
+    _, function, arguments, _ = random_programs.draw(seed)
     with contextlib.suppress(fg.errors.DifferentiationError):
         assert_checkpoints_change_nothing(monkeypatch, function, tuple(map(copy_of, arguments)))
 

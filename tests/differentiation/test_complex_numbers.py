@@ -234,6 +234,11 @@ def test_what_has_no_rule_is_refused_with_its_line(function, arguments, reason):
         fg.grad(function)(*arguments)
 
 
+def test_second_derivatives_of_complex_determinants_are_refused():
+    with pytest.raises(DifferentiationError, match=r"\.py:\d+: .*svd of complex numbers"):
+        fg.hessian(lambda x: abs(np.linalg.det(np.eye(2) * x * 1j)))(2.0)
+
+
 def test_matrices_of_derivatives_with_respect_to_complex_numbers_are_refused():
     with pytest.raises(DifferentiationError, match=r"test_complex_numbers.py:\d+: jacobian: the argument z is complex"):
         fg.jacobian(lambda z: z * z)(Z)

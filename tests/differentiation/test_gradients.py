@@ -10,7 +10,7 @@ import pytest
 from numba.core.errors import TypingError
 
 import fastgrad as fg
-from tests.differentiation import central, random_programs
+from tests.differentiation import central, random_derivatives
 from tests.differentiation.cases import (
     CASES,
     PROGRAMS,
@@ -24,7 +24,6 @@ from tests.differentiation.cases import (
 )
 from tests.differentiation.interpreted import value_and_gradients
 from tests.differentiation.table import active, copy_of
-from tests.differentiation.wide_programs import WideWriter
 from tests.sampling import run_seed
 
 REFUSED = [(name, place) for name, place in CASES if PROGRAMS[name].refused]
@@ -163,16 +162,8 @@ def test_the_program_is_refused_or_its_gradient_is_right(name, place):
         assert_right(name, place, gradients)
 
 
-@pytest.mark.parametrize("writer", [random_programs.Writer, WideWriter])
-@pytest.mark.parametrize("seed", [run_seed() + number for number in range(3)])
-def test_the_gradient_of_a_random_program_is_right_or_refused(seed, writer):
-    source, function, arguments = random_programs.draw(seed, writer)
-    places = active(arguments)
-    try:
-        _, gradients = value_and_gradients(function, tuple(map(copy_of, arguments)), 1.0, tuple(places))
-    except fg.errors.DifferentiationError:
-        return
-    expected, errors = central.reference(function, arguments, places)
-    largest = max(np.max(np.abs(part)) for part in expected)
-    for found, right, error in zip(gradients, expected, errors, strict=True):
-        assert np.all(np.abs(found - right) <= error + 1e-9 * (1.0 + largest)), source
+@pytest.mark.sweep
+@pytest.mark.parametrize("seed", [run_seed() * 1000 + number for number in range(24)])
+def test_derivatives_of_a_random_program_are_right_or_refused(seed):
+    source, results = random_derivatives.outcomes(seed)
+    assert [text for text in results.values() if not text.startswith(("right", "refused: "))] == [], source

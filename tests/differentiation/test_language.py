@@ -144,7 +144,50 @@ def draws(x):
     return np.random.normal(x[0], x[2]) * np.random.uniform(x[1], x[0]) + np.random.exponential(x[0] + 1.0)
 
 
+def caught_division(x):
+    total = 0.0
+    for i in range(3):
+        try:
+            total += x[0] / (x[i] - x[1]) + math.exp(x[i]) / 3.0
+        except Exception:  # noqa: BLE001  # the one that Numba compiles
+            total += x[1] * x[2]
+    return total
+
+
 ARGUMENTS = {record_fields: (X, BODIES), classes_and_texts: (X, "square")}
+
+
+# Numba drops these stores, because the function has a comprehension or a closure: the derivative is that of what Numba compiles.
+def dropped_store_to_rows(x):
+    powers = [value * value for value in x]
+    matrix = np.outer(x, x)
+    for row in matrix:
+        row[1] *= x[2]
+    return matrix.sum() + sum(powers)
+
+
+def dropped_store_to_an_item(x):
+    def cube(value):
+        return value**3
+
+    y = np.sin(x)
+    pair = (y, 0.3)
+    pair[0][1] = cube(x[0])
+    return y.sum() + cube(x[2])
+
+
+@njit
+def tail_of(x):
+    return x[1:]
+
+
+def dropped_store_to_a_result(x):
+    powers = [value * value for value in x]
+    y = x * x
+    tail_of(y)[0] = powers[2] * x[0]
+    return y.sum()
+
+
 FUNCTIONS = [
     *(
         swapped_pair,
@@ -155,7 +198,8 @@ FUNCTIONS = [
         list_that_a_helper_changes,
     ),
     *(list_in_each_iteration, table_of_a_list, record_fields, largest, classes_and_texts),
-    *(parts_of_a_float, searched, draws),
+    *(parts_of_a_float, searched, draws, caught_division),
+    *(dropped_store_to_rows, dropped_store_to_an_item, dropped_store_to_a_result),
 ]
 
 
@@ -187,6 +231,35 @@ def test_index_beyond_a_list_is_an_error():
 
     with pytest.raises(IndexError, match="list index"):
         fg.grad(beyond)(7.0)
+
+
+def test_array_of_a_loop_that_does_not_run_has_no_elements():
+    @njit
+    def last(x, n):
+        for k in range(n):
+            scaled = x * (k + 1.0)
+        return scaled.sum() + x[0]
+
+    assert last(X, 0) == X[0]
+    value, gradient = fg.value_and_grad(last)(X, 0)
+    assert value == X[0]
+    np.testing.assert_array_equal(gradient, [1.0, 0.0, 0.0])
+    np.testing.assert_array_equal(fg.grad(last)(X, 2), [3.0, 2.0, 2.0])
+
+
+def test_use_of_none_is_an_error():
+    @njit
+    def first_above(x, limit):
+        found = None
+        for i in range(len(x)):
+            if x[i] > limit and found is None:
+                found = x[i:]
+        return found[0] * x[1]
+
+    np.testing.assert_allclose(fg.grad(first_above)(X, 0.5), [X[1], X[0], 0.0])
+    for function in (first_above, fg.grad(first_above)):
+        with pytest.raises(TypeError, match="None"):
+            function(X, 5.0)
 
 
 def test_print_happens_once(capfd):
@@ -246,7 +319,7 @@ def computed_message(x):
 
 def caught(x):
     try:
-        return 1.0 / x
+        return np.linalg.inv(np.ones((2, 2)) * x)[0, 0]
     except Exception:  # noqa: BLE001  # the one that Numba compiles
         return x
 
@@ -279,7 +352,7 @@ def printed_array(x):
     ("function", "reason"),
     [
         (computed_message, "arguments|message"),
-        (caught, "try and except"),
+        (caught, "within try"),
         (with_block, "with block"),
         (grows_in_its_loop, "list whose length changes in a loop"),
         (dictionary, "dictionary"),

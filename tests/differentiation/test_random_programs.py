@@ -7,23 +7,23 @@ import random
 import numpy as np
 import pytest
 
-from tests.differentiation import central, random_programs
-from tests.differentiation.table import active, copy_of
+from tests.differentiation import central, random_derivatives, random_programs
+from tests.differentiation.table import copy_of
 from tests.differentiation.wide_programs import WideWriter
 
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("seed", range(24))
 def test_a_random_program_computes_what_python_does(seed):
-    source, function, arguments = random_programs.draw(seed)
+    source, function, arguments, _ = random_derivatives.drawn(seed)
     result = function(*map(copy_of, arguments))
     assert result == pytest.approx(float(central.value(function, arguments)), rel=1e-11, abs=1e-11)
     assert random_programs.margin(source, arguments) >= random_programs.SMALLEST_MARGIN
 
 
 def test_a_seed_draws_the_same_program_again():
-    source, _, arguments = random_programs.draw(3)
-    again, _, same = random_programs.draw(3)
+    source, _, arguments, _ = random_programs.draw(3)
+    again, _, same, _ = random_programs.draw(3)
     assert source == again
     for left, right in zip(arguments, same, strict=True):
         np.testing.assert_array_equal(left, right)
@@ -84,7 +84,6 @@ def test_a_margin_is_the_least_difference_of_compared_floats():
 
 
 def test_the_reference_of_a_random_program_is_certain():
-    _, function, arguments = random_programs.draw(5)
-    gradients, errors = central.reference(function, arguments, active(arguments))
+    gradients, errors = random_programs.draw(5).reference
     for gradient, error in zip(gradients, errors, strict=True):
         assert np.all(error <= 1e-9 * (1 + np.abs(gradient)))

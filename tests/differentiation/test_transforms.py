@@ -13,6 +13,8 @@ import pytest
 
 import fastgrad as fg
 from fastgrad.errors import DifferentiationError
+from tests.differentiation.cases import PROGRAMS
+from tests.differentiation.interpreted import array_positions, several_tangents
 
 
 @numba.njit
@@ -391,6 +393,47 @@ def test_a_jacobian_of_a_function_that_is_not_inlined():
     np.testing.assert_array_equal(fg.jacobian(function)(x, w), np.stack(columns, axis=1))
 
 
+def transposed(x):
+    scaled = x * np.sum(x)
+    return scaled[::-1].T[1:]
+
+
+def appended(x):
+    values = [x[0, 0]]
+    for i in range(9):
+        values.append(values[i] * x[1, i % 2])
+    return sum(values)
+
+
+def exchanged(x):
+    a, b = x * 2.0, x * x
+    for i in range(3):
+        a, b = b, np.sin(a) + i
+    return a.reshape(4)
+
+
+def solved(x):
+    return np.linalg.solve(x, x[0] * 3.0) + np.linalg.det(x)
+
+
+@pytest.mark.parametrize("function", [transposed, appended, exchanged, solved])
+def test_several_tangents_of_a_run_are_those_of_one(function):
+    x = np.array([[1.3, 0.4], [-0.2, 0.9]])
+    columns = [fg.jvp(function, argnums=0)(x, direction.reshape(2, 2))[1] for direction in np.eye(4)]
+    np.testing.assert_allclose(fg.jacobian(function)(x).reshape(-1, 4).T, np.reshape(columns, (4, -1)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if PROGRAMS[name].refused is False][::12])
+def test_several_tangents_of_a_program_are_those_of_one(name):
+    program = PROGRAMS[name]
+    arguments, positions = program.cases[0], array_positions(program.cases[0])
+    generator = np.random.default_rng(0)
+    directions = [tuple(generator.normal(size=arguments[k].shape) for k in positions) for _ in range(3)]
+    tangents = several_tangents(program.function, arguments, directions)
+    for direction, tangent in zip(directions, tangents or (), strict=False):
+        np.testing.assert_array_equal(several_tangents(program.function, arguments, [direction]), [tangent])
+
+
 def energy(x, w):
     closest = np.inf
     for i in range(len(x)):
@@ -565,3 +608,13 @@ def test_parameters_may_have_any_names():
     for one, other, third in zip(derivatives(plain), derivatives(named), derivatives(others), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-13)
         np.testing.assert_allclose(third, one, rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_gradient_in_huge_pages_is_right(dtype):
+    x = np.ones(2**20 + 3, dtype)
+
+    def squares(x):
+        return np.sum(x * x)
+
+    np.testing.assert_array_equal(fg.grad(squares)(x), 2 * x)

@@ -3,6 +3,9 @@
 Complex numbers, arrays of three axes, recursive helpers, helpers that return views and arrays, closures, comprehensions, lists with `pop`, loops
 with `else`, rows of matrices as loop variables, sorted and joined arrays, stores to parts of an array that overlap what they read, index arrays
 that the program makes, and arithmetic of integers.
+
+Where Numba inlines a closure or a comprehension, it drops stores to arrays that it takes for unused: rows that are loop variables, items of tuples,
+and arrays that helpers return (https://github.com/numba/numba/issues/7595). So a program has the ones or the others.
 """
 
 from __future__ import annotations
@@ -67,6 +70,7 @@ class WideWriter(Writer):
     Attributes:
         complexes, cubes, orders, closures: the names in scope of complex numbers, arrays of three axes, arrays of `LENGTH` indices, and
             functions of one float inside the program.
+        inlines: whether the program may have closures and comprehensions.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -76,6 +80,7 @@ class WideWriter(Writer):
         self.orders: list[str] = []
         self.closures: list[str] = []
         self.wide_helpers: list[str] = []
+        self.inlines = rng.random() < 0.5
 
     def scoped(self) -> list[str]:
         return [*super().scoped(), "complexes", "cubes", "orders", "closures"]
@@ -83,7 +88,8 @@ class WideWriter(Writer):
     def write_helpers(self) -> None:
         self.lines[2] = "from numba import njit, prange"
         super().write_helpers()
-        self.wide_helpers = self.rng.sample(sorted(HELPERS), self.rng.randint(0, 3))
+        names = sorted(HELPERS.keys() - ({"tail", "moved"} if self.inlines else {}))
+        self.wide_helpers = self.rng.sample(names, self.rng.randint(0, 3))
         self.floats, self.arrays, self.integers, self.views = ["s", "t"], [], ["k"], {}
         for name in self.wide_helpers:
             factor = f"{self.rng.uniform(-0.9, 0.9):.2f}"
@@ -156,7 +162,7 @@ class WideWriter(Writer):
             f"{name}[np.argmax({name})]",
             f"np.sort({name})[{k}]",
             f"{name}[np.argsort({name})][{k}]",
-            f"np.diff({name})[{self.place(length - 1)}]",
+            f"np.diff({name} * {factor})[{self.place(length - 1)}]",
             f"np.cumprod(np.cos({name}))[{k}]",
             f"np.linalg.norm({name})",
             f"np.concatenate(({other}, {name}))[-1 - {k} % {length}]",
@@ -165,8 +171,9 @@ class WideWriter(Writer):
             f"np.abs({name} - {factor}).sum()",
             f"(1.0 / (1.0 + {name} * {name})).sum()",
             f"(-{name} + {factor} * {name} ** 3).sum()",
-            f"sum([math.sin(e) for e in {name}])",
         ]
+        if self.inlines:
+            forms.append(f"sum([math.sin(e) for e in {name}])")
         if self.matrices:
             left, right = self.rng.choice(self.matrices), self.rng.choice(self.matrices)
             forms += [
@@ -181,7 +188,7 @@ class WideWriter(Writer):
         return f"math.sin({self.rng.choice(forms)})"
 
     def statements(self) -> list[tuple[Callable[[], None], int]]:
-        result = super().statements()
+        result = [each for each in super().statements() if not (self.inlines and each[0] == self.tuple_of_arrays)]
         result += [(self.complex_number, 2), (self.shifted_slice, 2 if self.arrays else 0)]
         result += [(self.flag, 1), (self.fading_loop, 1 if self.loops < 2 else 0)]
         if self.views:
@@ -189,12 +196,14 @@ class WideWriter(Writer):
         if self.lists:
             result += [(self.rarer_change_of_list, 2)]
         if self.in_program:
-            result += [(self.new_cube, 1), (self.new_order, 1), (self.closure, 1), (self.comprehension, 1)]
+            result += [(self.new_cube, 1), (self.new_order, 1)]
+            result += [(self.closure, 2), (self.comprehension, 2)] if self.inlines else []
             result += [(self.call_of_a_wide_helper, 3 if self.wide_helpers else 0), (self.changed_integer, 1)]
             result += [(self.three_scalars, 1), (self.joined_array, 1)]
             if self.loops < 2:
                 result += [(self.loop_with_else, 1), (self.endless_loop, 1), (self.parallel_loop, 1)]
-                result += [(self.loop_of_rows, 3 if self.matrices else 0), (self.loop_of_list, 2 if self.lists else 0)]
+                result += [(self.loop_of_rows, 5 if self.matrices and not self.inlines else 0)]
+                result += [(self.loop_of_list, 2 if self.lists else 0)]
         if self.cubes:
             result += [(self.change_of_cube, 3)]
         if self.matrices:

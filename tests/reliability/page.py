@@ -47,7 +47,7 @@ a heading runs the long form and writes the figures. `make reliability` makes th
 SUBJECTS = {
     "boundaries": "each row of the operation table just below, at and above each size where a kernel changes what it does, in any layout of memory",
     "gradients": "each gradient, beside TensorFlow's and central differences, to second order",
-    "random_programs": "random programs: eager, compiled, vectorised and on TensorFlow",
+    "random_programs": "random programs: eager, compiled, vectorised and on TensorFlow; derivatives of random Numba functions",
     "bad_input": "wrong calls of each public family: the class of the error is TensorFlow's, and nothing has changed",
     "hostile_files": "damaged and malicious files, given to each reader",
     "faults": "processes killed, disks full, allocations refused, steps interrupted",

@@ -22,17 +22,19 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTIONS_OF_TEXT
+from fastgrad.differentiation.values import Complex
 
 _FOLDED = {"({0} + {1})": int.__add__, "({0} - {1})": int.__sub__, "({0} * {1})": int.__mul__}
 
 
 @numba.njit
 def grown(array, size):  # type: ignore[no-untyped-def]
-    """Returns an array of one axis, or a larger copy of it if it has less than ``size`` elements."""
-    if size <= array.size:
+    """Returns an array, or a copy of it with more rows if it has less than ``size``."""
+    rows = array.shape[0]
+    if size <= rows:
         return array
-    result = np.zeros(max(size, 2 * array.size, 8), array.dtype)
-    result[: array.size] = array
+    result = np.zeros((max(size, 2 * rows, 8), *array.shape[1:]), array.dtype)
+    result[:rows] = array
     return result
 
 
@@ -44,9 +46,11 @@ class Builder:
         block: the current block.
         location: the place in the user's source that statements come from.
         checks_bounds: whether an index beyond an array's end is an error.
+        is_in_try: whether an exception would be caught here.
     """
 
     checks_bounds = False
+    is_in_try = False
 
     def __init__(self, function: ir.Function) -> None:
         self.function = function
@@ -105,6 +109,10 @@ class Builder:
         hint: str = "t",
     ) -> Scalar:
         """Appends a ``Compute`` and returns its target."""
+        if self.is_in_try and ir.RAISES.search(text):
+            raise refuse(
+                "what may raise here can't be differentiated within try, save for raise and divisions", self.location
+            )
         target = self.scalar(type, hint)
         statement = ir.Compute(self.location, target, text, operands, cost, partials or [None] * len(operands))
         target.definition = statement
@@ -189,21 +197,29 @@ class Builder:
 
     def call(
         self, rule: ir.CallRule | ir.Callee, arguments: list[Operand | View], type: types.Type
-    ) -> list[Scalar | View]:
+    ) -> list[Scalar | Complex | View]:
         """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
+        if self.is_in_try:
+            raise refuse("a call that may raise can't be differentiated within try", self.location)
         leaf_types = [leaf for leaf in leaf_types_of(type) if not isinstance(leaf, types.NoneType)]
         results: list[Scalar | Root] = []
         statement = ir.Call(self.location, rule, arguments, results)
         for root in statement.written:
             self._note_write(root)
         self.block.statements.append(statement)
-        values: list[Scalar | View] = []
+        values: list[Scalar | Complex | View] = []
         for leaf_type in leaf_types:
             if isinstance(leaf_type, types.Array):
                 root = self.root(types.Array(leaf_type.dtype, leaf_type.ndim, "C"), "local", "array")
                 results.append(root)
-                self.read_dims(root, root.type)
-                values.append(View.whole(root))
+                self.read_dims(root, leaf_type)
+                values.append(View.whole(root, leaf_type.dtype))
+            elif isinstance(leaf_type, types.Complex):
+                parts = [self.scalar(leaf_type.underlying_float) for _ in range(2)]
+                for part in parts:
+                    part.definition = statement
+                results += parts
+                values.append(Complex(*parts))
             else:
                 scalar = self.scalar(leaf_type)
                 scalar.definition = statement

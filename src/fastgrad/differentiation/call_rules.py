@@ -1,6 +1,6 @@
 """Functions that derivatives call, whose adjoints and tangents are functions, too: those of LAPACK, and those of ``fg.adjoint``.
 
-The statement ``ir.Call`` has numbers and arrays, no tuples. Texts made here turn them into the arguments of the functions, and check what
+The statement ``ir.Call`` has real numbers and arrays of them, no tuples. Texts made here turn them into the arguments of the functions, and check what
 the functions return.
 """
 
@@ -21,6 +21,7 @@ from numba.core.ccallback import CFunc
 from numba.core.registry import cpu_target
 
 from fastgrad.differentiation.compilation import Types, generated_function
+from fastgrad.differentiation.complex_numbers import complex_of_parts, real_parts
 from fastgrad.differentiation.emission import zero
 from fastgrad.differentiation.exceptional_exits import ReleasingCompiler
 from fastgrad.differentiation.ir import CallRule
@@ -43,7 +44,9 @@ def compiled_text(name: str, parameters: Sequence[str], lines: list[str], scope:
     """Returns the function of a text, which Numba compiles when it is called."""
     source = "\n    ".join([f"def {name}({', '.join(parameters)}):", *lines]) + "\n"
     casts = {f"_{dtype}": getattr(np, dtype) for dtype in re.findall(r"\b_((?:u?int|float)\d+)\(", source)}
-    function = generated_function(name, source, name, {"np": np, **casts, **scope})
+    function = generated_function(
+        name, source, name, {"np": np, "real_parts": real_parts, "complex_of_parts": complex_of_parts, **casts, **scope}
+    )
     return numba.njit(function, pipeline_class=ReleasingCompiler)
 
 
@@ -71,7 +74,12 @@ def own_rule_of(function: Any) -> FunctionRule | None:
 
 def is_real(type: types.Type) -> bool:
     """True if values of ``type``, a number or an array, may have derivatives."""
-    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
+    return isinstance(number_type(type), (types.Float, types.Complex))
+
+
+def number_type(type: types.Type) -> types.Type:
+    """Returns the type of a number, or of an array's elements."""
+    return type.dtype if isinstance(type, types.Array) else type
 
 
 def parts_of(type: types.Type) -> Types:
@@ -84,12 +92,43 @@ def grouped(texts: Sequence[str]) -> str:
     return f"({''.join(text + ', ' for text in texts)})"
 
 
+def is_complex_type(type: types.Type) -> bool:
+    """True for the types of complex numbers and of arrays of them."""
+    return isinstance(number_type(type), types.Complex)
+
+
+def real_types_of(type: types.Type) -> list[types.Type]:
+    """Returns the types of the real numbers or arrays that a number or an array is made of."""
+    if isinstance(type, types.Complex):
+        return [type.underlying_float] * 2
+    if is_complex_type(type):
+        return [types.Array(type.dtype.underlying_float, type.ndim + 1, "C")]
+    return [type]
+
+
+def text_of_parts(type: types.Type, parts: list[str]) -> str:
+    """Returns the text of a number or an array from those of the real ones that it is made of."""
+    if not is_complex_type(type):
+        return parts[0]
+    if isinstance(type, types.Array):
+        return f"complex_of_parts({parts[0]})"
+    text = f"complex({', '.join(parts)})"
+    return text if type == types.complex128 else f"np.{type}({text})"
+
+
+def texts_of_parts(type: types.Type, text: str) -> list[str]:
+    """Returns the texts of the real numbers or arrays that a number or an array is made of, from its text."""
+    if not is_complex_type(type):
+        return [text]
+    return [f"real_parts({text})"] if isinstance(type, types.Array) else [f"{text}.real", f"{text}.imag"]
+
+
 class Values:
-    """The numbers and arrays in values of some types, from left to right."""
+    """The real numbers and arrays in values of some types, from left to right."""
 
     def __init__(self, value_types: Sequence[types.Type]) -> None:
         self.value_types = [types.unliteral(type) for type in value_types]
-        self.types = [leaf for type in self.value_types for leaf in self._leaves(type)]
+        self.types = [part for type in self.value_types for leaf in self._leaves(type) for part in real_types_of(leaf)]
         self.active = [number for number, type in enumerate(self.types) if is_real(type)]
 
     def _leaves(self, type: types.Type) -> Iterator[types.Type]:
@@ -98,6 +137,23 @@ class Values:
                 yield from self._leaves(types.unliteral(item))
         elif not isinstance(type, (types.NoneType, types.Dispatcher)):
             yield type
+
+    def unpacked(self, prefix: str, text: str) -> tuple[list[str], list[str]]:
+        """Returns the lines that give the items of the only value variables, and the texts of the real numbers and arrays, in C order."""
+        leaves: list[str] = []
+
+        def pattern(type: types.Type) -> str:
+            type = types.unliteral(type)
+            if isinstance(type, types.BaseTuple):
+                return grouped([pattern(item) for item in type])
+            if isinstance(type, (types.NoneType, types.Dispatcher)):
+                return "_"
+            name = f"{prefix}_{len(leaves)}_{type.ndim if isinstance(type, types.Array) else 0}"
+            leaves.extend(texts_of_parts(type, f"contiguous({name})" if isinstance(type, types.Array) else name))
+            return name
+
+        (type,) = self.value_types
+        return [f"{pattern(type)} = {text}"], leaves
 
     def names(self, prefix: str) -> list[str]:
         """Returns a variable for each."""
@@ -125,10 +181,11 @@ class Values:
                 return bound(type.dispatcher), type
             if isinstance(type, (types.NoneType, types.Dispatcher)):
                 return "None", types.none
-            name = next(names)
+            parts = [next(names) for _ in real_types_of(type)]
             if real_only and not is_real(type):
                 return "None", types.none
-            return name, types.Array(type.dtype, type.ndim, "C") if isinstance(type, types.Array) else type
+            text = text_of_parts(type, parts)
+            return text, types.Array(type.dtype, type.ndim, "C") if isinstance(type, types.Array) else type
 
         texts = [walk(type) for type in self.value_types]
         return [text for text, _ in texts], [type for _, type in texts]
@@ -222,13 +279,7 @@ class TypedRule(CallRule):
         """Returns the function of numbers and arrays. Its results are new arrays in C order."""
         scope: dict[str, Any] = {"call": self.owner.function, "contiguous": contiguous}
         texts, _ = self.arguments.structured("x", scope, real_only=False)
-        result = Values([result_type])
-        (pattern,), _ = result.structured("y", {}, real_only=False)
-        leaves = [
-            f"contiguous({name})" if isinstance(type, types.Array) else name
-            for name, type in zip(result.names("y"), result.types, strict=True)
-        ]
-        lines = [f"{pattern.replace('None', '_')} = call({', '.join(texts)})"]
+        lines, leaves = Values([result_type]).unpacked("y", f"call({', '.join(texts)})")
         lines.append(f"return {leaves[0] if len(leaves) == 1 else grouped(leaves)}")
         function = compiled_text("function", self.arguments.names("x"), lines, scope)
         function.call_rule = lambda _: (
@@ -293,15 +344,22 @@ class TypedRule(CallRule):
                 return
             if isinstance(wanted, (types.NoneType, types.Dispatcher)):
                 return
-            name = next(names)
+            parts = {next(names): part for part in real_types_of(wanted)}
+            name = text_of_parts(wanted, [*parts])
             is_array = isinstance(wanted, types.Array)
+            fits = not isinstance(given, types.NoneType) and is_complex_type(wanted) >= is_complex_type(given)
             if isinstance(given, types.NoneType) or not is_real(wanted):
-                texts.append(f"np.zeros_like({name})" if is_array else zero(wanted))
-            elif is_array and isinstance(given, types.Array) and given.ndim == wanted.ndim and is_real(given):
+                texts.extend(f"np.zeros_like({part})" if is_array else zero(type) for part, type in parts.items())
+            elif fits and is_array and isinstance(given, types.Array) and given.ndim == wanted.ndim and is_real(given):
                 message = f"{name_of(function)}: the {what} of {of_what} {number} has another shape than the {of_what}"
                 checks.extend([f"if {text}.shape != {name}.shape:", f"    raise ValueError({message!r})"])
-                texts.append(text if prefix == "x" or given.layout == "C" else f"np.ascontiguousarray({text})")
-            elif not is_array and isinstance(given, (types.Float, types.Integer, types.Boolean)):
+                if is_complex_type(wanted) and not is_complex_type(given):
+                    text = f"{text}.astype(np.{wanted.dtype})"
+                text = text if prefix == "x" or given.layout == "C" else f"np.ascontiguousarray({text})"
+                texts.extend(texts_of_parts(wanted, text))
+            elif fits and is_complex_type(wanted) and isinstance(given, types.Number):
+                texts.extend(f"_{wanted.underlying_float}({text}.{part})" for part in ("real", "imag"))
+            elif fits and not is_array and isinstance(given, (types.Float, types.Integer, types.Boolean)):
                 texts.append(text if given == wanted else f"_{wanted}({text})")
             else:
                 raise self.error(

@@ -12,7 +12,7 @@ from numba.core import dispatcher, ir, types
 
 from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
-from fastgrad.differentiation.call_rules import own_rule_of
+from fastgrad.differentiation.call_rules import TypedRule, own_rule_of
 from fastgrad.differentiation.expressions import Expressions
 from fastgrad.differentiation.front_end import TypedFunction, called_functions, implementation
 from fastgrad.differentiation.ir import (
@@ -147,7 +147,7 @@ class Calls(Expressions):
     def _expression_call(self, name: str, value: ir.Expr) -> Any:
         builder = self.builder
         function = self.value(value.func)
-        arguments = [self.value(argument) for argument in value.args]
+        arguments = [self.optional_value(argument) for argument in value.args]
         if value.vararg is not None:
             vararg = self.value(value.vararg)
             if not isinstance(vararg, Items):
@@ -157,6 +157,8 @@ class Calls(Expressions):
             raise refuse("a call with **kwargs can't be differentiated", builder.location)
         keywords = {key: self.value(argument) for key, argument in dict(value.kws).items()}
         result_type = self.frame.function.types[name]
+        if not (isinstance(function, Static) and isinstance(function.value, dispatcher.Dispatcher)):
+            arguments = [self.definite(argument) for argument in arguments]
         if isinstance(function, Method) and isinstance(function.owner, NumberList):
             return containers.call_method(self, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method):
@@ -286,10 +288,14 @@ class Calls(Expressions):
 
     def call_by_rule(self, rule: CallRule, values: list[Any], result_type: types.Type) -> Any:
         """Lowers a call of a function that has a rule; returns its result."""
-        if any(map(is_complex, values)):
+        if any(map(is_complex, values)) and not isinstance(rule, TypedRule):
             raise refuse("a gradient of a function of complex numbers can't be differentiated", self.builder.location)
-        parts = [leaf for value in values for leaf in leaves(value) if not isinstance(leaf, Static)]
-        parts = [self._plain(part) if isinstance(part, View) else self.scalar(part) for part in parts]
+        parts: list[Operand | View] = []
+        for leaf in [leaf for value in values for leaf in leaves(value) if not isinstance(leaf, Static)]:
+            if isinstance(leaf, Complex):
+                parts += [leaf.real, leaf.imag]
+            else:
+                parts.append(self._plain(leaf).real() if isinstance(leaf, View) else self.scalar(leaf))
         return self._results_of(rule, parts, result_type)
 
     def _results_of(self, rule: CallRule | Callee, parts: list[Operand | View], type: types.Type) -> Any:

@@ -23,6 +23,7 @@ from fastgrad.differentiation.disk_cache import (
     NoKeyError,
     RecentlyUsed,
     UseDerivativeLibrary,
+    UseLaneLibrary,
     content_of,
     type_text,
 )
@@ -48,6 +49,12 @@ class DerivativeCompiler(DirectJumpCompiler):
     more_passes = (UseDerivativeLibrary,)
 
 
+class LaneCompiler(DerivativeCompiler):
+    """The compiler of derivatives that compute several tangents."""
+
+    more_passes = (UseLaneLibrary,)
+
+
 class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]
     """Compiles a derivative, whose Python function depends on the argument types."""
 
@@ -56,8 +63,9 @@ class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]
         stub: FunctionType,
         target: Any,
         derived_function: Callable[[Types], FunctionType],
+        pipeline: type[DerivativeCompiler],
     ) -> None:
-        super().__init__(stub, target, OPTIONS, {}, DerivativeCompiler)
+        super().__init__(stub, target, OPTIONS, {}, pipeline)
         self._derived_function = derived_function
 
     def _get_implementation(self, args: Any, kws: Any) -> FunctionType:
@@ -72,6 +80,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         recipe: the function that returns such a dispatcher, and its arguments: the user's function and plain values.
         derive: returns the Python function for argument types.
         call_rule: how a call of the dispatcher is differentiated (``Calls._call_with_rule``). Default: by ``derive``.
+        pipeline: Numba's passes.
     """
 
     def __init__(
@@ -80,6 +89,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         recipe: tuple[Any, ...],
         derive: Callable[[Types], FunctionType],
         call_rule: Callable[[Types], Any] | None = None,
+        pipeline: type[DerivativeCompiler] = DerivativeCompiler,
     ) -> None:
         if jit_is_disabled():
             raise RuntimeError(
@@ -89,7 +99,7 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         self.recipe = recipe
         self._derive = derive
         self._call_rule = derive if call_rule is None else call_rule
-        self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._named_function)
+        self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._named_function, pipeline)
         self._cache = DerivativeCache(self.key)
         self._results = RecentlyUsed()
 

@@ -467,7 +467,7 @@ _GENERAL: frozenset[Any] = frozenset(
         *(np.hstack, np.vstack, np.dstack, np.column_stack, np.append, np.flip, np.flipud, np.fliplr, np.rot90),
         *(np.atleast_1d, np.atleast_2d, np.atleast_3d, np.expand_dims, np.swapaxes, np.moveaxis, np.broadcast_to),
         *(np.roll, np.repeat, np.tril, np.triu, np.diag, np.diagflat, np.take, np.fill_diagonal, np.count_nonzero),
-        *(np.linalg.norm, np.concat, np.eye),
+        *(np.linalg.norm, np.linalg.solve, np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.concat, np.eye),
     ]
 )
 """The functions of arrays whose rules hold for complex numbers, too."""
@@ -477,31 +477,6 @@ _GENERAL_METHODS = frozenset(
         *("flatten", "astype", "item", "fill", "take", "repeat"),
     ]
 )
-
-
-@numba.njit
-def complex_solve(a, b):  # type: ignore[no-untyped-def]
-    """Returns the solution of ``a @ x = b`` for complex numbers, by a real system of twice the size."""
-    n = a.shape[0]
-    real = np.empty((2 * n, 2 * n), a.real.dtype)
-    real[:n, :n] = a.real
-    real[:n, n:] = -a.imag
-    real[n:, :n] = a.imag
-    real[n:, n:] = a.real
-    x = np.linalg.solve(real, np.concatenate((b.real, b.imag)))
-    out = np.empty_like(b)
-    out.real[...] = x[:n]
-    out.imag[...] = x[n:]
-    return out
-
-
-@numba.njit
-def complex_inv(a):  # type: ignore[no-untyped-def]
-    """Returns the inverse of a matrix of complex numbers."""
-    return complex_solve(a, np.eye(a.shape[0]).astype(a.dtype))
-
-
-_LINEAR_ALGEBRA = {np.linalg.solve: complex_solve, np.linalg.inv: complex_inv}
 
 
 def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
@@ -527,8 +502,6 @@ def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str,
         return lowering.call(np.dot, [conjugate, second], {}, type, "dot")
     if function in FUNCTIONS and not keywords:
         return lowering.apply(function, arguments, type)
-    if function in _LINEAR_ALGEBRA and not keywords:
-        return lowering.call_compiled(_LINEAR_ALGEBRA[function], arguments, {})
     has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)
     if has_rule and function not in _GENERAL:
         raise _refused(lowering, function)

@@ -1,7 +1,7 @@
 """Lists of numbers, and arrays of records.
 
-A list is an array that grows, and its length: an element of another array, so that names of one list share it. A record is one array for each
-field.
+A list is an array that grows, and its length: an element of another array, so that names of one list share it. The array of a list of complex
+numbers has two floats for each. A record is one array for each field.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import numpy as np
 from numba.core import types
 
 from fastgrad.differentiation import views as view_rules
-from fastgrad.differentiation.ir import Axis, Operand, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.builder import Builder
+from fastgrad.differentiation.ir import Axis, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.values import Fields, Items, NumberList, Static, describe, tuple_of
 
-NUMBERS = (types.Float, types.Integer, types.Boolean)
+NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)
 
 
 @numba.njit
@@ -90,19 +91,33 @@ def range_items(start, step, out):  # type: ignore[no-untyped-def]
 def list_of_size(lowering: Any, type: types.Type, size: Operand) -> NumberList:
     """Returns a new list of ``size`` items, whose contents are not set."""
     builder = lowering.builder
-    data = builder.allocate(type.dtype, [size], "empty", "list")
-    data.root.is_growing = True
+    dtype = type.dtype.underlying_float if isinstance(type.dtype, types.Complex) else type.dtype
+    root = builder.allocate(dtype, [_floats(builder, type, size)], "empty", "list").root
+    root.is_growing = True
     length = builder.allocate(types.int64, [index_constant(1)], "empty", "length")
     builder.store(length.root, size, [index_constant(0)])
-    return NumberList(data, length, type)
+    return NumberList(_items_from(root, type, index_constant(0), size), length, type)
+
+
+def _floats(builder: Builder, type: types.Type, count: Operand) -> Operand:
+    """Returns how many elements of its array ``count`` items of a list take."""
+    return builder.index("({0} * {1})", count, index_constant(2)) if isinstance(type.dtype, types.Complex) else count
+
+
+def _items_from(root: Root, type: types.Type, start: Operand, count: Operand) -> View:
+    """Returns the view of ``count`` items of a list, whose array is ``root``, from the element ``start`` of the array on."""
+    if isinstance(type.dtype, types.Complex):
+        parts = Axis(0, index_constant(1), index_constant(2))
+        return View(root, [start], [Axis(0, index_constant(2), count)], parts)
+    return View(root, [start], [Axis(0, index_constant(1), count)])
 
 
 def new_list(lowering: Any, type: types.Type, items: list[Any]) -> NumberList:
     """Returns a new list of numbers."""
     result = list_of_size(lowering, type, index_constant(len(items)))
     for number, item in enumerate(items):
-        value = lowering.cast(lowering.scalar(item), type.dtype)
-        lowering.builder.store(result.data.root, value, [index_constant(number)])
+        value = lowering.cast(lowering.number(item), type.dtype)
+        view_rules.store_element(lowering.builder, result.data, [index_constant(number)], value)
     return result
 
 
@@ -122,8 +137,7 @@ def length_of(lowering: Any, values: NumberList) -> Scalar:
 
 def items_of(lowering: Any, values: NumberList) -> View:
     """Returns the view of the items of a list. It must not outlive the next change of the list's length."""
-    axis = Axis(0, index_constant(1), length_of(lowering, values))
-    return View(values.data.root, [index_constant(0)], [axis])
+    return _items_from(values.data.root, values.type, index_constant(0), length_of(lowering, values))
 
 
 def as_arrays(lowering: Any, arguments: list[Any]) -> list[Any]:
@@ -147,15 +161,15 @@ def item(lowering: Any, values: NumberList, index: Any, type: types.Type) -> Any
     if isinstance(index, view_rules.Slice):
         part = view_rules.subview(lowering.builder, items_of(lowering, values), [index])
         return list_of_array(lowering, type, part)
-    return lowering.builder.load(values.data.root, [_position(lowering, values, index)])
+    return view_rules.load_element(lowering.builder, values.data, [_position(lowering, values, index)])
 
 
 def set_item(lowering: Any, values: NumberList, index: Any, value: Any) -> None:
     """Lowers the assignment of an item of a list."""
     if isinstance(index, view_rules.Slice):
         raise refuse("the assignment of a slice of a list can't be differentiated", lowering.builder.location)
-    number = lowering.cast(lowering.scalar(value), values.type.dtype)
-    lowering.builder.store(values.data.root, number, [_position(lowering, values, index)])
+    number = lowering.cast(lowering.number(value), values.type.dtype)
+    view_rules.store_element(lowering.builder, values.data, [_position(lowering, values, index)], number)
 
 
 def _resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
@@ -164,7 +178,7 @@ def _resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
     lowering.note_resize(values)
     before = length_of(lowering, values)
     after = builder.index("({0} + {1})", before, count)
-    builder.grow(values.data.root, after)
+    builder.grow(values.data.root, _floats(builder, values.type, after))
     builder.store(values.length.root, after, [index_constant(0)])
     return before
 
@@ -179,7 +193,8 @@ def extend(lowering: Any, values: NumberList, more: Any) -> None:
     if not isinstance(array, View) or len(array.axes) != 1:
         raise refuse(f"a list that is extended by {describe(more)} can't be differentiated", lowering.builder.location)
     start = _resize(lowering, values, array.axes[0].size)
-    target = View(values.data.root, [start], [Axis(0, index_constant(1), array.axes[0].size)])
+    start = _floats(lowering.builder, values.type, start)
+    target = _items_from(values.data.root, values.type, start, array.axes[0].size)
     lowering.array_functions.assign(lowering, target, array)
 
 
@@ -188,10 +203,10 @@ def call_method(lowering: Any, values: NumberList, name: str, arguments: list[An
     builder = lowering.builder
     parts = [values.data, values.length]
     if name in ("append", "insert"):
-        number = lowering.cast(lowering.scalar(arguments[-1]), values.type.dtype)
+        number = lowering.cast(lowering.number(arguments[-1]), values.type.dtype)
         before = _resize(lowering, values, index_constant(1))
         if name == "append":
-            builder.store(values.data.root, number, [before])
+            view_rules.store_element(builder, values.data, [before], number)
         else:
             lowering.inline(insert, [*parts, lowering.scalar(arguments[0]), number])
     elif name == "pop":
@@ -217,7 +232,7 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
     first, second = operands
     builder = lowering.builder
     if function is operator.contains and isinstance(first, NumberList):
-        return lowering.inline(contains, [items_of(lowering, first), lowering.scalar(second)])
+        return lowering.inline(contains, [items_of(lowering, first), lowering.number(second)])
     if function is operator.add and isinstance(type, types.List):
         result = new_list(lowering, type, [])
         for part in operands:
@@ -262,10 +277,11 @@ def parameter_fields(lowering: Any, name: str, type: types.Array, position: int)
     builder, parts = lowering.builder, {}
     for field, field_type in type.dtype.members:
         dtype, inner = _field_type(lowering, field, field_type)
-        root = builder.root(types.Array(dtype, type.ndim + len(inner), "A"), "parameter", name)
+        array_type = types.Array(dtype, type.ndim + len(inner), "A")
+        root = builder.root(array_type, "parameter", name)
         root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
-        builder.read_dims(root, root.type)
-        parts[field] = View.whole(root)
+        builder.read_dims(root, array_type)
+        parts[field] = View.whole(root, dtype)
     return Fields(parts, type)
 
 
@@ -290,7 +306,7 @@ def set_field(lowering: Any, fields: Fields, index: Any, value: Any) -> None:
         if target.axes:
             lowering.array_functions.assign(lowering, target, value)
         else:
-            lowering.builder.store(target.root, lowering.scalar(value), target.starts)
+            view_rules.store_element(lowering.builder, target, [], lowering.number(value))
         return
     if not isinstance(value, Fields):
         raise refuse(

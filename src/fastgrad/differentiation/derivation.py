@@ -73,9 +73,9 @@ def forward_mode(
     is_final: bool = False,
     width: int = 1,
 ) -> FunctionType:
-    """Returns a derivative by forward mode, a function of the arguments and the tangents of some, ``width`` times.
+    """Returns a derivative by forward mode, a function of the arguments and the tangents of some.
 
-    Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float. ``is_final``
+    Tangents of arrays have one more axis, of size ``width``, if this is not 1. Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float. ``is_final``
     says that the derivative is not differentiated again: then it runs parallel loops in parallel.
     """
     python_function = wrapped_function(function, owner)
@@ -88,8 +88,9 @@ def forward_mode(
             )
     names = [f"the tangent of {parameter_names(python_function)[position]}" for position in positions]
     directions = argument_types[len(function_types) :]
-    primals = tuple(function_types[position] for position in positions) * width
-    names *= width
+    primals = tuple(function_types[position] for position in positions)
+    if width > 1:
+        primals = tuple(type.copy(ndim=type.ndim + 1) for type in primals)
     check_directions(python_function, names[: len(directions)], primals[: len(directions)], directions, owner)
     lowered, flow = lowered_function(function, function_types)
     if is_scalar:

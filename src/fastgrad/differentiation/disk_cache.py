@@ -242,6 +242,16 @@ class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba 
             self.codegen.set_env(name, values)
 
 
+class LaneLibrary(DerivativeLibrary):
+    """The code of a derivative that computes several tangents in the lanes of vectors."""
+
+    def _optimize_final_module(self) -> None:
+        super()._optimize_final_module()
+        # Numba leaves out the SLP vectorizer because LLVM miscompiled with it (numba/numba#8852). Tests compare its tangents with those of single runs.
+        passes, builder = self._codegen._module_pass_manager(slp_vectorize=True)
+        passes.run(self._final_module, builder)
+
+
 def _package_of(symbol: str) -> str:
     """Returns the package of the function that has a mangled name."""
     position, name = len("_ZN"), "cpython"
@@ -259,14 +269,23 @@ class UseDerivativeLibrary(FunctionPass):  # type: ignore[misc]
     """Makes the code library of a derivative."""
 
     _name = "fastgrad_derivative_library"
+    library = DerivativeLibrary
 
     def __init__(self) -> None:
         FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Sets ``state.library``."""
-        state.library = DerivativeLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
         return False
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class UseLaneLibrary(UseDerivativeLibrary):
+    """Makes the code library of a derivative that computes several tangents."""
+
+    _name = "fastgrad_lane_library"
+    library = LaneLibrary
 
 
 class RecentlyUsed:

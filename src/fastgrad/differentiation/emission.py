@@ -132,13 +132,16 @@ class Emitter:
         """Returns the text of a tuple of sizes."""
         return f"({''.join(self.operand(size) + ', ' for size in dims)})"
 
-    def view(self, view: View, text_of: Callable[[Operand], str] | None = None, name: str = "") -> str:
+    def view(
+        self, view: View, text_of: Callable[[Operand], str] | None = None, name: str = "", more_axes: int = 0
+    ) -> str:
         """Returns the text of a view of an array.
 
         Args:
             view: the view.
             text_of: returns the text of a number. Without it numbers are in forward order.
             name: the text of the whole array, if it is not the root's own.
+            more_axes: how many axes the whole array has more than the root, after its own.
         """
         name, text_of = name or view.root.name, text_of or self.operand
         if view.is_whole():
@@ -167,6 +170,7 @@ class Emitter:
         if not all(is_constant(axis.step, 1) for axis in axes):
             text = f"{text}[{', '.join(sizes)}]"
         if order != sorted(order):
+            order += range(len(order), len(order) + more_axes)
             text = f"np.transpose({text}, {tuple(map(order.index, range(len(order))))})"
         if len(axes) < len(view.axes):
             text += f"[{', '.join('None' if axis.root_axis is None else ':' for axis in view.axes)}]"
@@ -324,7 +328,11 @@ class Emitter:
         for root in self.function.roots:
             if root.kind == "parameter" and root.name.startswith("field_"):
                 field, _, name = root.name[len("field_") :].partition("_of_a_")
-                lines.append(f"{root.name} = a_{name}[{field!r}]")
+                type = (
+                    dict(zip(self.function.parameters, self.function.types, strict=True))[name].dtype.fields[field].type
+                )
+                is_complex = isinstance(getattr(type, "dtype", type), types.Complex)
+                lines.append(f"{root.name} = {'real_parts' if is_complex else ''}(a_{name}[{field!r}])")
         for name, type in zip(self.function.parameters, self.function.types, strict=True):
             unpack(f"a_{name}", type)
         return lines

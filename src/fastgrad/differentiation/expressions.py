@@ -77,11 +77,11 @@ def checked_remainder(x, y):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def number_of_optional(is_set, number):  # type: ignore[no-untyped-def]
-    """Returns a number; raises as Numba does if it is None."""
+def checked_optional(is_set):  # type: ignore[no-untyped-def]
+    """Raises as Numba does if a value is None."""
     if not is_set:
-        raise TypeError("expected a number, got None")
-    return number
+        raise TypeError("expected a value, got None")
+    return is_set
 
 
 _CHECKED_DIVISIONS = {
@@ -161,6 +161,10 @@ class Expressions:
         """Returns the value of a new phi of the current block."""
         raise NotImplementedError
 
+    def inline(self, function: Any, arguments: list[Any]) -> Any:
+        """Lowers a call of a Python function in place; returns its result."""
+        raise NotImplementedError
+
     def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
         """Gives a phi its value on the way from a block."""
         raise NotImplementedError
@@ -182,7 +186,19 @@ class Expressions:
     # ---- values ------------------------------------------------------------------------------------------------
 
     def value(self, variable: ir.Var) -> Any:
-        """Returns what a variable stands for."""
+        """Returns what a variable stands for, which is not None where Numba's type is optional."""
+        return self.definite(self.optional_value(variable))
+
+    def definite(self, value: Any) -> Any:
+        """Returns the value of a `Maybe`, with a check that it is not None; other values as they are."""
+        if not isinstance(value, Maybe):
+            return value
+        name = self.builder.bind(checked_optional, "checked_optional")
+        self.builder.compute(types.boolean, name + "({0})", [value.is_set])
+        return value.value
+
+    def optional_value(self, variable: ir.Var) -> Any:
+        """Returns what a variable stands for, a `Maybe` if it may be None."""
         value = self.frame.values[variable.name]
         while isinstance(value, Step) and value.is_resolved:
             value = value.item
@@ -200,10 +216,7 @@ class Expressions:
         if isinstance(value, Static) and isinstance(value.value, (bool, int, float, np.number, np.bool_)):
             return self.builder.constant(value.value)
         if isinstance(value, Maybe):
-            partials = [None, "{g}" if value.number.is_real else None]
-            name = self.builder.bind(number_of_optional, "number_of_optional")
-            operands: list[Operand] = [value.is_set, value.number]
-            return self.builder.compute(value.number.type, name + "({0}, {1})", operands, partials=partials)
+            return self.scalar(self.definite(value))
         if isinstance(value, View) and not value.axes and value.parts is None:
             return view_rules.load_real(self.builder, value, [])
         raise refuse(f"a number is needed here, this is {describe(value)}", self.builder.location)
@@ -268,12 +281,12 @@ class Expressions:
     # ---- expressions ---------------------------------------------------------------------------------------------
 
     def _expression_cast(self, name: str, value: ir.Expr) -> Any:
-        return self.cast(self.value(value.value), self._type(name))
+        return self.cast(self.optional_value(value.value), self._type(name))
 
     def cast(self, value: Any, type: types.Type) -> Any:
         """Returns ``value`` as Numba casts it to ``type``."""
-        if isinstance(value, Maybe) and not isinstance(type, types.Optional):
-            value = self.scalar(value)
+        if not isinstance(type, types.Optional):
+            value = self.definite(value)
         if (
             isinstance(value, (Constant, Scalar))
             and isinstance(type, (types.Float, types.Integer))
@@ -328,7 +341,8 @@ class Expressions:
         return self.array_expressions.materialized(self, value)
 
     def _expression_binop(self, name: str, value: ir.Expr) -> Any:
-        return self.apply(value.fn, [self.value(value.lhs), self.value(value.rhs)], self._type(name), name)
+        operands = [self.optional_value(value.lhs), self.optional_value(value.rhs)]
+        return self.apply(value.fn, operands, self._type(name), name)
 
     def _expression_inplace_binop(self, name: str, value: ir.Expr) -> Any:
         left, right = self.value(value.lhs), self.value(value.rhs)
@@ -348,29 +362,27 @@ class Expressions:
     def apply(self, function: Any, operands: list[Any], type: types.Type, hint: str = "t") -> Any:
         """Lowers an operator or function of numbers, of arrays element by element, or of tuples."""
         builder = self.builder
+        compares = function in (operator.is_, operator.is_not, operator.eq, operator.ne)
+        if compares and any(isinstance(operand, Static) and operand.value is None for operand in operands):
+            for operand in operands:
+                if isinstance(operand, Maybe):
+                    text = "(not {0})" if function in (operator.is_, operator.eq) else "({0} != False)"
+                    return builder.compute(types.boolean, text, [operand.is_set])
+        operands = [self.definite(operand) for operand in operands]
+        if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
+            texts = [
+                operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
+            ]
+            return builder.compute(type, OPERATOR_TEXT[function].format(*texts), [])
+        if compares and any(isinstance(operand, Static) for operand in operands):
+            known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
+            return builder.constant(bool(function(*known)))
         if any(isinstance(operand, NumberList) for operand in operands):
             return containers.apply(self, function, operands, type)
         if any(isinstance(operand, View) and operand.axes for operand in operands):
             return self.array_functions.element_by_element(self, function, operands, type)
         if any(isinstance(operand, Items) for operand in operands):
             return self._apply_to_tuples(function, operands)
-        if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
-            texts = [
-                operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
-            ]
-            return builder.compute(type, OPERATOR_TEXT[function].format(*texts), [])
-        if isinstance(operands[0], Maybe) and function in (operator.is_, operator.is_not, operator.eq, operator.ne):  # noqa: SIM102  # one line would be too long
-            if isinstance(operands[1], Static) and operands[1].value is None:
-                text = "(not {0})" if function in (operator.is_, operator.eq) else "({0} != False)"
-                return builder.compute(types.boolean, text, [operands[0].is_set])
-        if any(isinstance(operand, Static) for operand in operands) and function in (
-            operator.is_,
-            operator.is_not,
-            operator.eq,
-            operator.ne,
-        ):
-            known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
-            return builder.constant(bool(function(*known)))
         if isinstance(type, types.Complex) or any(map(is_complex, operands)):
             return complex_numbers.apply(self, function, [self.number(operand) for operand in operands], type)
         numbers = [self.scalar(operand) for operand in operands]
@@ -378,6 +390,8 @@ class Expressions:
             return folded(function, numbers, type)
         if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
             return builder.index(OPERATOR_TEXT[function], *numbers)
+        if builder.is_in_try and self._is_checked(function, numbers):
+            return self.inline(_CHECKED_DIVISIONS[function].py_func, numbers)
         text, cost = self._text(function, numbers), scalar_rules.cost_of(function, numbers)
         partials = self._partials(function, numbers, type)
         comparison = scalar_rules.comparison_of(partials)
@@ -417,9 +431,15 @@ class Expressions:
             result = equal if is_constant(result, True) else self.apply(operator.and_, [result, equal], types.boolean)
         return self.apply(operator.not_, [result], types.boolean) if function is operator.ne else result
 
+    def _is_checked(self, function: Any, numbers: list[Operand]) -> bool:
+        """True if an operator raises where its second operand is 0."""
+        if function not in _CHECKED_DIVISIONS or self.frame.error_model != "python":
+            return False
+        return not (isinstance(numbers[1], Constant) and numbers[1].value != 0)
+
     def _text(self, function: Any, numbers: list[Operand]) -> str:
-        checked = _CHECKED_DIVISIONS.get(function) if self.frame.error_model == "python" else None
-        if checked is not None and not (isinstance(numbers[1], Constant) and numbers[1].value != 0):
+        if self._is_checked(function, numbers):
+            checked = _CHECKED_DIVISIONS[function]
             return self.builder.bind(checked, checked.py_func.__name__) + "({0}, {1})"
         if function in OPERATOR_TEXT:
             return OPERATOR_TEXT[function]
@@ -460,8 +480,7 @@ class Expressions:
         ]
 
     def _expression_build_tuple(self, name: str, value: ir.Expr) -> Any:
-        items = [self.value(item) for item in value.items]
-        return Items(items, self._type(name))
+        return Items([self.optional_value(item) for item in value.items], self._type(name))
 
     def _expression_build_list(self, name: str, value: ir.Expr) -> Any:
         items, list_type = [self.value(item) for item in value.items], self._type(name)

@@ -37,16 +37,18 @@ from fastgrad.differentiation.ir import (
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.values import parts_of
 
-WIDTH = 4
+WIDTH = 8
 """The tangents that one run computes for a matrix: they share the function's own numbers."""
-_TANGENT = re.compile(r"\b(p?d)_")
+_LANE = "_lane"
+_TANGENT = re.compile(rf"\b(p?d)_(\w+)|\b{_LANE}\b")
 
 
 def tangents_of_a_run(function: Function) -> int:
-    """Returns how many tangents one run may compute: one if calls compute results and tangents together."""
+    """Returns how many tangents one run may compute: one if calls compute results and tangents together, or if results are complex."""
     statements = [statement for block in function.blocks for statement in block.statements]
     rules = [statement.rule for statement in statements if isinstance(statement, Call)]
-    return 1 if any(isinstance(rule, Callee) or rule.with_tangent is not None for rule in rules) else WIDTH
+    is_alone = any(isinstance(rule, Callee) or rule.with_tangent is not None for rule in rules)
+    return WIDTH if not is_alone and is_real(function.result) else 1
 
 
 class ForwardMode(Emitter):
@@ -58,7 +60,8 @@ class ForwardMode(Emitter):
         positions: the numbers of the parameters that have tangents.
         is_callee: whether other derivatives call the text. Then ``positions`` are numbers of ``parts``, the text takes and returns numbers
             and arrays one by one, and it writes the tangents of arrays that the function writes.
-        width: the number of tangents that one run computes. The names of the tangents of run ``k`` start with ``d{k}_`` if there are several.
+        width: the number of tangents that one run computes. If there are several, they are the last axis of the tangents of arrays, and those of
+            a number have names that start with ``d{k}_``. So they are neighbors in memory, and LLVM computes them in the lanes of a vector.
     """
 
     def __init__(
@@ -73,13 +76,23 @@ class ForwardMode(Emitter):
         self.positions = positions
         self.is_callee = is_callee
         self.width = width
+        self._arrays = {root.name for root in function.roots}
         self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
 
     def _of_each_tangent(self, line: str) -> list[str]:
-        """Returns the line for each tangent; the line alone if no tangent is in it."""
-        if self.width == 1 or not _TANGENT.search(line):
+        """Returns the line for each tangent; the line alone if no number's tangent, or element of an array's tangent, is in it."""
+
+        def of_tangent(number: int) -> str:
+            def name(match: re.Match[str]) -> str:
+                if match[0] == _LANE:
+                    return str(number)
+                return match[0] if match[2] in self._arrays else f"{match[1]}{number}_{match[2]}"
+
+            return _TANGENT.sub(name, line)
+
+        if self.width == 1 or of_tangent(0) == line:
             return [line]
-        return [_TANGENT.sub(rf"\g<1>{number}_", line) for number in range(self.width)]
+        return [of_tangent(number) for number in range(self.width)]
 
     def write(self, line: str, indent: int = 3) -> None:
         """Appends a line, for each tangent if tangents are in it."""
@@ -87,7 +100,7 @@ class ForwardMode(Emitter):
             super().write(each, indent)
 
     def derivative(self) -> Derivative:
-        """Returns the text of ``(*arguments, *tangents) -> (result, tangent of the result)``, with ``width`` tangents of all results."""
+        """Returns the text of ``(*arguments, *tangents) -> (result, tangent of the result)``."""
         function = self.function
         check_stores(function, self.flow, is_reverse=False)
         for block in self.flow.blocks:
@@ -98,9 +111,7 @@ class ForwardMode(Emitter):
             parameters = [*names, *[f"d_{names[position]}" for position in self.positions]]
         else:
             parameters = [f"a_{name}" for name in function.parameters]
-            names = [f"d_a_{function.parameters[position]}" for position in self.positions]
-            each = [self._of_each_tangent(name) for name in names]
-            parameters += [name for group in zip(*each, strict=True) for name in group]
+            parameters += [f"d_a_{function.parameters[position]}" for position in self.positions]
         header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
         body = [] if self.is_callee else self.unpacked_parameters()
         for position in () if self.is_callee else self.positions:
@@ -111,16 +122,24 @@ class ForwardMode(Emitter):
             if root.kind == "parameter" and root.position in self.positions and root.is_real:
                 name = function.parameters[root.position]
                 body.append(
-                    f"if d_{root.name}.shape != {root.name}.shape: "
+                    f"if d_{root.name}.shape != {self._wide(f'{root.name}.shape')}: "
                     f"raise ValueError('jvp of {function.name}: the tangent of {name} has another shape than the argument')"
                 )
                 if root.is_written:  # the caller's array stays as it is
                     body.append(f"d_{root.name} = d_{root.name}.copy()")
             elif root.kind == "parameter" and root in self.activity:
-                body.append(f"d_{root.name} = np.zeros({root.name}.shape, {self.dtype(root.type.dtype)})")
-        body = [each for line in body for each in self._of_each_tangent(line)]
+                body.append(
+                    f"d_{root.name} = np.zeros({self._wide(f'{root.name}.shape')}, {self.dtype(root.type.dtype)})"
+                )
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
         return self.result(header, body)
+
+    def _wide(self, shape: str) -> str:
+        """Returns the text of the shape of an array's tangents from that of its own."""
+        return shape if self.width == 1 else f"({shape} + ({self.width},))"
+
+    def _tangent_element(self, root: Root, indices: list[str]) -> str:
+        return f"d_{self.element(root, indices if self.width == 1 else [*indices, _LANE])}"
 
     def _tangent(self, operand: Operand) -> str:
         if isinstance(operand, Scalar) and operand in self.activity:
@@ -158,20 +177,22 @@ class ForwardMode(Emitter):
             self.write(f"d_{statement.target.name} = {' + '.join(terms) or zero(statement.target.type)}")
         elif isinstance(statement, Load) and statement.target in self.activity:
             indices = [self.operand(index) for index in statement.operands]
-            self.write(f"d_{statement.target.name} = d_{self.element(statement.root, indices)}")
+            self.write(f"d_{statement.target.name} = {self._tangent_element(statement.root, indices)}")
         elif isinstance(statement, Store) and statement.root in self.activity:
             indices = [self.operand(index) for index in statement.operands[1:]]
-            self.write(f"d_{self.element(statement.root, indices)} = {self._tangent(statement.operands[0])}")
+            self.write(f"{self._tangent_element(statement.root, indices)} = {self._tangent(statement.operands[0])}")
         elif isinstance(statement, Allocate) and statement.root in self.activity:
             root = statement.root
-            self.write(f"d_{root.name} = np.zeros({self.shape(root.dims)}, {self.dtype(root.type.dtype)})")
+            self.write(f"d_{root.name} = np.zeros({self._wide(self.shape(root.dims))}, {self.dtype(root.type.dtype)})")
         elif isinstance(statement, Grow) and statement.root in self.activity:
             name = f"d_{statement.root.name}"
             self.write(f"{name} = grown({name}, {self.operand(statement.operands[0])})")
         elif isinstance(statement, Reshape) and statement.root in self.activity:
             source = statement.root.source
             assert source is not None
-            self.write(f"d_{statement.root.name} = d_{source.name}.reshape({self.shape(statement.root.dims)})")
+            self.write(
+                f"d_{statement.root.name} = d_{source.name}.reshape({self._wide(self.shape(statement.root.dims))})"
+            )
         elif isinstance(statement, Call) and any(result in self.activity for result in statement.results):
             self._tangent_call(statement)
 
@@ -183,8 +204,20 @@ class ForwardMode(Emitter):
         tangents = [self._tangent_of(statement.arguments[position]) for position in rule.active]
         results = [result.name for result in statement.results]
         arguments = [*tangents, *results, *[self.argument(value) for value in statement.arguments]]
-        targets = "".join(f"d_{name}, " for name in results)
-        self.write(f"{targets}= {self.bound(rule.tangent, 'tangent')}({', '.join(arguments)})")
+        call = f"{self.bound(rule.tangent, 'tangent')}({', '.join(arguments)})"
+        if self.width == 1:
+            self.write(f"{''.join(f'd_{name}, ' for name in results)}= {call}")
+            return
+        arrays = [name for name in results if name in self._arrays]
+        targets = "".join(f"of{_LANE}_{name}, " if name in arrays else f"d_{name}, " for name in results)
+        for number, line in enumerate(self._of_each_tangent(f"{targets}= {call}")):
+            super().write(line)
+            for name in arrays:
+                if number == 0:
+                    super().write(
+                        f"d_{name} = np.empty({self._wide(f'of{_LANE}_{name}.shape')}, of{_LANE}_{name}.dtype)"
+                    )
+                super().write(f"d_{name}[..., {number}] = of{_LANE}_{name}")
 
     def _writes_call_with_tangent(self, statement: Call) -> bool:
         """Writes the call of the function that computes results and tangents together; False if there is none, or no tangent."""
@@ -217,12 +250,20 @@ class ForwardMode(Emitter):
         return (value.root if isinstance(value, View) else value) in self.activity
 
     def _tangent_of(self, value: Operand | View) -> str:
-        return self._tangent_of_view(value) if isinstance(value, View) else self._tangent(value)
+        """Returns the text of one tangent."""
+        if not isinstance(value, View):
+            return self._tangent(value)
+        if self.width == 1 or value.root not in self.activity:
+            return self._tangent_of_view(value, 1)
+        return f"np.ascontiguousarray({self._tangent_of_view(value)}[..., {_LANE}])"
 
-    def _tangent_of_view(self, view: View) -> str:
+    def _tangent_of_view(self, view: View, width: int = 0) -> str:
+        """Returns the text of a view's tangents."""
         if view.root in self.activity:
-            return self.view(view, name=f"d_{view.root.name}")
-        return f"np.zeros_like({self.view(view)})"
+            return self.view(view, name=f"d_{view.root.name}", more_axes=self.width > 1)
+        if (width or self.width) == 1:
+            return f"np.zeros_like({self.view(view)})"
+        return f"np.zeros({self._wide(f'{self.view(view)}.shape')}, {self.dtype(view.root.type.dtype)})"
 
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis, and the jump."""
@@ -262,5 +303,8 @@ class ForwardMode(Emitter):
             else:
                 results.append(self.operand(value))
                 tangents.append(self._tangent(value) if isinstance(value.type, types.Float) else "None")
-        each = ", ".join(self._of_each_tangent(self.structured(tangents)))
-        super().write(f"return {self.structured(results)}, {each}")
+        tangent = self.structured(tangents)
+        if self.width > 1 and isinstance(self.function.result, types.Float):
+            each = self._of_each_tangent(tangent)
+            tangent = f"np.array(({', '.join(each * (self.width // len(each)))}))"
+        super().write(f"return {self.structured(results)}, {tangent}")

@@ -6,6 +6,7 @@ and one index for each of its axes. Calls exist of functions with adjoints of th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -72,6 +73,8 @@ Operand = Constant | Scalar
 INDEX = types.intp
 COST_OF_EFFECTS = 10**6
 """The cost of a number that must be computed once: a random draw, or a print."""
+RAISES = re.compile(r"checked_|common_size|list_position|size_of_some|range_count")
+"""The functions whose calls may raise: they are needed though nothing uses their results."""
 
 
 def index_constant(value: int) -> Constant:

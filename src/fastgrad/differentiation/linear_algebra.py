@@ -12,10 +12,22 @@ import math
 
 import numba
 import numpy as np
+from numba.core import types
+from numba.extending import overload
 
 from fastgrad.differentiation.call_rules import FunctionRule
 
 LAPACK_RULES: dict = {}
+
+
+def conjugated(a):
+    """Returns the conjugates of an array's elements; an array of real numbers as it is."""
+    return np.conj(a)
+
+
+@overload(conjugated)
+def _conjugated(a):
+    return conjugated if isinstance(a.dtype, types.Complex) else lambda a: a
 
 
 def _rule(function, adjoint, tangent):
@@ -81,10 +93,10 @@ def check_distinct(matrix):
 
 @numba.njit
 def _solve_adjoint(g, x, a, b):
-    u = np.linalg.solve(a.T, g)
+    u = np.linalg.solve(conjugated(a).T, g)
     if x.ndim == 1:
-        return -np.outer(u, x), u
-    return -u @ x.T, u
+        return -np.outer(u, conjugated(x)), u
+    return -u @ conjugated(x).T, u
 
 
 @numba.njit
@@ -94,6 +106,7 @@ def _solve_tangent(t, tb, x, a, b):
 
 @numba.njit
 def _inv_adjoint(g, y, a):
+    y = conjugated(y)
     return -(y.T @ g) @ y.T
 
 
@@ -115,6 +128,7 @@ def cofactors(a):
         return scaled
     u, s, vt = np.linalg.svd(a)
     sign = np.linalg.det(u) * np.linalg.det(vt)
+    u, vt = conjugated(u), conjugated(vt)
     for k in range(s.size):
         product = sign
         for j in range(s.size):
@@ -127,7 +141,7 @@ def cofactors(a):
 
 @numba.njit
 def _det_adjoint(g, y, a):
-    return g * cofactors(a)
+    return g * conjugated(cofactors(a))
 
 
 @numba.njit
@@ -135,14 +149,38 @@ def _det_tangent(t, y, a):
     return np.sum(cofactors(a) * t)
 
 
+def cotangent_of_logarithm(g_sign, g, sign):
+    """Returns the cotangent of the logarithm of a determinant from those of the sign and of the modulus' logarithm."""
+    return complex(g, (np.conj(g_sign) * 1j * sign).real)
+
+
+@overload(cotangent_of_logarithm)
+def _cotangent_of_logarithm(g_sign, g, sign):
+    if isinstance(sign, types.Complex):
+        return cotangent_of_logarithm
+    return lambda g_sign, g, sign: g
+
+
+def tangents_of_sign_and_modulus(t, sign):
+    """Returns the tangents of the sign of a determinant and of its modulus' logarithm from that of its logarithm."""
+    return 1j * sign * t.imag, t.real
+
+
+@overload(tangents_of_sign_and_modulus)
+def _tangents_of_sign_and_modulus(t, sign):
+    if isinstance(sign, types.Complex):
+        return tangents_of_sign_and_modulus
+    return lambda t, sign: (None, t)
+
+
 @numba.njit
 def _slogdet_adjoint(g_sign, g, sign, y, a):
-    return g * np.linalg.inv(a).T
+    return cotangent_of_logarithm(g_sign, g, sign) * conjugated(np.linalg.inv(a)).T
 
 
 @numba.njit
 def _slogdet_tangent(t, sign, y, a):
-    return None, np.sum(np.linalg.inv(a).T * t)
+    return tangents_of_sign_and_modulus(np.sum(np.linalg.inv(a).T * t), sign)
 
 
 @numba.njit

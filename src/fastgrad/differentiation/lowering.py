@@ -165,13 +165,22 @@ class _Frame:
         self.last_blocks: dict[int, Block] = {}
         self.reached: set[int] = set()
         self.at_entry: dict[int, list[Callable[[], None]]] = {}
-        self.pending_phis: list[tuple[Any, ir.Expr]] = []
+        self.pending_phis: list[tuple[int, Any, ir.Expr]] = []
+        self.raising: dict[tuple[int, int], list[Block]] = {}
         self.returns: list[tuple[Block, Any]] = []
         self.label = 0
         self.labels: dict[str, int] = {}
         self.dominators: dict[int, set[int]] = {}
         self.iterated: list[tuple[NumberList, int]] = []
         self.resized: list[tuple[NumberList, int, Location]] = []
+
+    def handler(self) -> int | None:
+        """Returns the label of the block that an exception goes to which is raised now; None outside of ``try``."""
+        end = self.function.ir.blocks[self.label].body[-1]
+        test = self.definitions.get(end.cond.name) if isinstance(end, ir.Branch) else None
+        function = self.definitions.get(test.func.name) if isinstance(test, ir.Expr) and test.op == "call" else None
+        is_test = getattr(getattr(function, "value", None), "__name__", "") == "exception_check"
+        return int(end.truebr) if is_test else None
 
 
 class Lowering(Calls):
@@ -269,6 +278,7 @@ class Lowering(Calls):
                 continue
             builder.enter(self._first_block(label))
             frame.label = label
+            builder.is_in_try = any(other.handler() is not None for other in self._frames)
             for action in frame.at_entry.get(label, []):
                 action()
             for statement in blocks[label].body:
@@ -280,6 +290,7 @@ class Lowering(Calls):
         self._check_iterated_lists(frame, blocks)
         self._frames.pop()
         builder.checks_bounds = caller_checks_bounds
+        builder.is_in_try = any(other.handler() is not None for other in self._frames)
         return self._merged_returns(frame)
 
     def note_resize(self, values: NumberList) -> None:
@@ -298,8 +309,8 @@ class Lowering(Calls):
                 if other.length.root is values.length.root and label in body:
                     raise refuse("a list whose length changes in a loop over it can't be differentiated", location)
 
-    def _first_block(self, label: int) -> Block:
-        blocks = self.frame.first_blocks
+    def _first_block(self, label: int, frame: _Frame | None = None) -> Block:
+        blocks = (frame or self.frame).first_blocks
         if label not in blocks:
             blocks[label] = self.builder.new_block()
         return blocks[label]
@@ -344,9 +355,11 @@ class Lowering(Calls):
         elif isinstance(statement, ir.Branch):
             self._branch(label, statement)
         elif isinstance(statement, ir.Return):
-            frame.returns.append((builder.block, self.value(statement.value)))
+            frame.returns.append((builder.block, self.optional_value(statement.value)))
         elif isinstance(statement, ir.StaticRaise):
             self._raise(statement)
+        elif isinstance(statement, (ir.StaticTryRaise, ir.DynamicTryRaise)):
+            pass  # the block goes to the handler
         elif isinstance(statement, ir.Print):
             self._print(statement)
         elif isinstance(statement, ir.DynamicRaise):
@@ -380,6 +393,13 @@ class Lowering(Calls):
         )
 
     def _raise(self, statement: ir.StaticRaise) -> None:
+        for frame in reversed(self._frames):
+            handler = frame.handler()
+            if handler is not None:
+                frame.reached.add(handler)
+                frame.raising.setdefault((frame.label, handler), []).append(self.builder.block)
+                self.builder.jump(self._first_block(handler, frame))
+                return
         arguments = statement.exc_args or ()
         if statement.exc_class is None:
             raise refuse("a raise without an exception can't be differentiated", self.builder.location)
@@ -447,7 +467,7 @@ class Lowering(Calls):
             if only is not None and self._is_settled(only, next(iter(definitions))):
                 return only
         phi = self.phi_of_type(phi_type, name)
-        frame.pending_phis.append((phi, value))
+        frame.pending_phis.append((frame.label, phi, value))
         return phi
 
     def _is_settled(self, value: Any, name: str) -> bool:
@@ -489,7 +509,7 @@ class Lowering(Calls):
             return Static(None)
         if isinstance(type, types.Dispatcher):
             return Static(type.dispatcher)
-        if isinstance(type, types.Optional) and isinstance(type.type, containers.NUMBERS):
+        if isinstance(type, types.Optional) and isinstance(type.type, (*containers.NUMBERS, types.Array)):
             return Maybe(self.phi_of_type(types.boolean, hint), self.phi_of_type(type.type, hint))
         if isinstance(type, types.Array):
             root = builder.root(type, "phi", hint)
@@ -506,13 +526,14 @@ class Lowering(Calls):
 
     def _complete_phis(self, frame: _Frame) -> None:
         """Adds the incoming values of the phis of a call, which are all known now."""
-        for phi, expression in frame.pending_phis:
+        for target, phi, expression in frame.pending_phis:
             for variable, label in zip(expression.incoming_values, expression.incoming_blocks, strict=True):
                 if label in frame.last_blocks and label in frame.reached:
                     value = None if variable is ir.UNDEFINED else frame.values.get(variable.name)
                     while isinstance(value, Step) and value.is_resolved:
                         value = value.item
-                    self.add_incoming(phi, frame.last_blocks[label], value)
+                    for block in [frame.last_blocks[label], *frame.raising.get((label, target), [])]:
+                        self.add_incoming(phi, block, value)
 
     def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
         """Adds the value that a phi has if the way to it comes from ``block``; None is a variable that has no value there."""
@@ -524,9 +545,7 @@ class Lowering(Calls):
             is_none = value is None or (isinstance(value, Static) and value.value is None)
             is_set = value.is_set if isinstance(value, Maybe) else self.builder.constant(not is_none)
             self.add_incoming(phi.is_set, block, is_set)
-            self.add_incoming(
-                phi.number, block, None if is_none else value.number if isinstance(value, Maybe) else value
-            )
+            self.add_incoming(phi.value, block, None if is_none else value.value if isinstance(value, Maybe) else value)
         elif isinstance(phi, Complex):
             is_real = isinstance(value, (Constant, Scalar))
             self.add_incoming(phi.real, block, value.real if isinstance(value, Complex) else value)
@@ -540,9 +559,20 @@ class Lowering(Calls):
             statement.incoming[block] = value
         elif isinstance(phi, View):
             statement = self._phi_statement(phi.root)
+            if value is None:
+                value = self._empty_array(phi.root, block)
             if not isinstance(value, View):
                 raise refuse(f"a variable is an array on one way and {describe(value)} on another", statement.location)
             statement.incoming[block] = value.real()
+
+    def _empty_array(self, phi: Root, block: Block) -> View:
+        """Returns what an array without a value is in Numba: one without elements, made at the end of ``block``."""
+        builder, here = self.builder, self.builder.block
+        builder.block = block
+        dims: list[Operand] = [dim if isinstance(dim, Constant) else index_constant(0) for dim in phi.dims]
+        array = builder.allocate(phi.type.dtype, dims, "empty")
+        builder.block = here
+        return array
 
     def _phi_statement(self, target: Scalar | Root) -> Phi:
         assert target.block is not None
@@ -571,7 +601,9 @@ class Lowering(Calls):
         if isinstance(value, View) and value.axes:
             return Iterable(value.axes[0].size, lambda k: self.element_or_view(view_rules.subview(builder, value, [k])))
         if isinstance(value, NumberList):
-            return Iterable(containers.length_of(self, value), lambda k: builder.load(value.data.root, [k]), (value,))
+            return Iterable(
+                containers.length_of(self, value), lambda k: view_rules.load_element(builder, value.data, [k]), (value,)
+            )
         if isinstance(value, Fields) and isinstance(value.type, types.Array):
             first = next(iter(value.parts.values()))
             return Iterable(first.axes[0].size, lambda k: containers.field_item(self, value, k))

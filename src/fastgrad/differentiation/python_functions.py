@@ -12,7 +12,7 @@ from numba.cpython.builtins import ol_isinstance
 
 from fastgrad.differentiation import complex_numbers, containers, scalar_rules
 from fastgrad.differentiation.ir import Constant, Scalar, View, index_constant, refuse
-from fastgrad.differentiation.values import Fields, Items, NumberList, Range, Static, describe, type_of
+from fastgrad.differentiation.values import Fields, Items, LoopState, NumberList, Range, Static, describe, type_of
 
 
 @numba.njit
@@ -32,6 +32,13 @@ def quotient_and_remainder(x, y):  # type: ignore[no-untyped-def]
     return x // y, x % y
 
 
+_CAUGHT = {
+    **dict.fromkeys(["mark_try_block", "end_try_block"], Static(None)),
+    "exception_check": Constant(False, types.boolean),  # what raises jumps to the handler itself
+    "exception_match": Constant(True, types.boolean),  # Numba compiles handlers of all exceptions only
+}
+
+
 def call(  # noqa: C901  # one line for each function
     lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
 ) -> Any:
@@ -41,7 +48,7 @@ def call(  # noqa: C901  # one line for each function
         named = dict(zip(type.fields, arguments, strict=False)) | keywords
         return Items([named[field] for field in type.fields], type)
     if getattr(function, "__module__", "") == "numba.core.unsafe.eh":
-        raise refuse("try and except can't be differentiated", builder.location)
+        return _CAUGHT[function.__name__]
     result = complex_numbers.call(lowering, function, arguments, keywords, type)
     if result is not NotImplemented:
         return result
@@ -56,6 +63,8 @@ def call(  # noqa: C901  # one line for each function
         return arguments[0]
     if function is divmod:
         return lowering.inline(quotient_and_remainder, arguments, lowering.frame.error_model)
+    if getattr(function, "__name__", "") == "length_of_iterator" and isinstance(arguments[0], LoopState):
+        return arguments[0].iterable.count
     if getattr(function, "__name__", "") == "empty_inferred":
         return lowering.builder.allocate(type.dtype, [lowering.scalar(size) for size in arguments[0].values], "empty")
     if function is tuple and isinstance(arguments[0], Items):

@@ -410,7 +410,8 @@ class ReverseMode(ReverseCalls):
         if isinstance(statement, Allocate):
             self._make_cotangent(statement.root)
         elif isinstance(statement, Size):
-            if statement.root.kind == "local" and statement.target is statement.root.dims[-1]:
+            sizes = [size for size in statement.root.dims if isinstance(size, Scalar)]
+            if statement.root.kind == "local" and sizes[-1:] == [statement.target]:
                 self._make_cotangent(statement.root)
         elif isinstance(statement, Call) and self.activity.is_active_call(statement):
             self._save_arrays(statement)
@@ -532,7 +533,7 @@ class ReverseMode(ReverseCalls):
                 continue
             dtype = self.dtype(root.type.dtype)
             if root.kind in ("parameter", "global"):
-                lines.append(f"d_{root.name} = np.zeros({root.name}.size, {dtype})")
+                lines.append(f"d_{root.name} = zero_cotangents({root.name}.size, {dtype})")
             elif self._is_buffer(root):
                 lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
         return lines

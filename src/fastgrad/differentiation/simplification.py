@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from typing import Any
 
 from fastgrad.differentiation.control_flow import ControlFlow, possible_memory
 from fastgrad.differentiation.ir import (
     COST_OF_EFFECTS,
+    RAISES,
     Allocate,
     Axis,
     BeginLoop,
@@ -43,8 +43,6 @@ from fastgrad.differentiation.redundancy import (
     replace_induction_variables,
 )
 
-_RAISES = re.compile(r"checked_|common_size|list_position|size_of_some|number_of_optional|range_count")
-"""The functions whose calls may raise: they are needed though nothing uses their results."""
 _COST_OF_COPIES = 10**5
 """A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""
 
@@ -97,7 +95,11 @@ def _drop_unreached(function: Function) -> None:
     for number, block in enumerate(function.blocks):
         block.number = number
         for phi in block.phis:
-            phi.incoming = {before: value for before, value in phi.incoming.items() if before in reached}
+            phi.incoming = {
+                before: value
+                for before, value in phi.incoming.items()
+                if before in reached and block in before.successors
+            }
     function.counters = [counter for counter in function.counters if counter.block in reached]
 
 
@@ -360,7 +362,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
 def has_effect(statement: Statement) -> bool:
     """True if a statement is needed even where its result is not: a random draw, a print, a test that may raise."""
     return isinstance(statement, Compute) and (
-        statement.cost >= COST_OF_EFFECTS or _RAISES.search(statement.text) is not None
+        statement.cost >= COST_OF_EFFECTS or RAISES.search(statement.text) is not None
     )
 
 

@@ -49,6 +49,9 @@ _free = types.ExternalFunction("free", types.void(types.intp))
 _memcpy = types.ExternalFunction("memcpy", types.intp(types.intp, types.intp, types.intp))
 _HAS_ADVICE = sys.platform in ("linux", "darwin")
 _FREE_WHEN_NEEDED = 8 if sys.platform == "linux" else 5  # MADV_FREE
+_HAS_HUGE_PAGES = sys.platform == "linux"
+_HUGE_PAGES = 14  # MADV_HUGEPAGE
+_LARGE_BYTES = 1 << 22  # NumPy asks for huge pages from this size on, too
 _PAGE = 1 << 16  # a multiple of all systems' pages
 _madvise = types.ExternalFunction("madvise", types.int32(types.intp, types.intp, types.int32))
 
@@ -292,6 +295,18 @@ def new_memory(items):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
+def zero_cotangents(size, dtype):  # type: ignore[no-untyped-def]
+    """Returns an array of zeros. A large one has huge pages if Linux grants them: small ones take longer to get than to fill."""
+    result = np.empty(size, dtype)
+    if _HAS_HUGE_PAGES and result.nbytes >= _LARGE_BYTES:
+        first = (result.ctypes.data + _PAGE - 1) // _PAGE * _PAGE
+        _madvise(first, (result.ctypes.data + result.nbytes - first) // _PAGE * _PAGE, _HUGE_PAGES)
+    for i in range(size):
+        result[i] = 0
+    return result
+
+
+@numba.njit
 def free_memory(address):  # type: ignore[no-untyped-def]
     """Frees what ``new_memory`` returned."""
     _free(address)
@@ -352,6 +367,7 @@ COMPILED: dict[str, Any] = {
     "release": release,
     "with_room": with_room,
     "new_memory": new_memory,
+    "zero_cotangents": zero_cotangents,
     "free_memory": free_memory,
     "snapshot_slots": snapshot_slots,
     "next_snapshot": next_snapshot,
@@ -384,6 +400,7 @@ INTERPRETED: dict[str, Any] = {
     "load_array": _python_load_array,
     "with_room": lambda owner, address, items: address,
     "new_memory": lambda items: {},
+    "zero_cotangents": np.zeros,
     "free_memory": lambda address: None,
     "contiguous": np.array,
     "unsigned": int,

@@ -18,7 +18,9 @@ from numba.core import dispatcher, types
 
 from fastgrad.custom.functions import Snapshot
 from fastgrad.differentiation.compilation import (
+    DerivativeCompiler,
     DerivedDispatcher,
+    LaneCompiler,
     Types,
     check_types,
     generated_function,
@@ -128,7 +130,10 @@ def jvp(
 
 
 def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> DerivedDispatcher:
-    """Returns the compiled function of the arguments and the tangents of some, ``width`` times, that returns (result, tangent, …)."""
+    """Returns the compiled function of the arguments and the tangents of some that returns (result, tangent).
+
+    Tangents of arrays have one more axis, of size ``width``, if this is not 1.
+    """
     python_function = wrapped_function(f, "jvp")
     names = parameter_names(python_function)
 
@@ -138,10 +143,10 @@ def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> De
         return forward_mode(f, positions, "jvp", argument_types, is_final=is_final, width=width)
 
     tangents = [f"tangent_of_{names[position]}" for position in positions]
-    more = [f"{name}_{number}" for number in range(1, width) for name in tangents]
-    stub = stub_of(python_function, "jvp", tangents + more)
+    stub = stub_of(python_function, "jvp", tangents)
     rule = functools.partial(derive, is_final=False)
-    return DerivedDispatcher(stub, (forward_dispatcher, f, positions, width), derive, rule)
+    pipeline = LaneCompiler if width > 1 else DerivativeCompiler
+    return DerivedDispatcher(stub, (forward_dispatcher, f, positions, width), derive, rule, pipeline)
 
 
 def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = False) -> DerivedDispatcher:
@@ -335,8 +340,8 @@ def _columns(
         maker: ``jacobian`` or ``hessian``.
         f: the user's function.
         argnums: the number of the argument, or several.
-        column_of: maps the number of an argument, and of directions, to the function that takes the arguments of ``f`` and so many directions. It
-            returns one column, for ``jacobian`` a tuple: the result, then the columns.
+        column_of: maps the number of an argument, and a number of directions, to the function that takes the arguments of ``f`` and an array of so many
+            directions. It returns an array of columns, for ``jacobian`` a tuple: the result, then the columns. Several are the last axis.
     """
     owner = maker.__name__
     python_function = wrapped_function(f, owner)
@@ -373,41 +378,35 @@ def _columns(
             is_array = isinstance(type, types.Array)
             width = tangents_of_a_run(lowered) if maker is jacobian and is_array else 1
             scope[f"columns_of_{position}"] = column_of(position, width)
-            directions = [f"direction_{position}_{number}" for number in range(width)]
-            columns = [f"column_{position}_{number}" for number in range(width)]
-            targets = ", ".join(["_", *columns] if maker is jacobian else columns)
-            call = f"{targets} = columns_of_{position}({', '.join(given)}, {{}})"
+            directions, columns = f"directions_{position}", f"columns_{position}"
+            target = f"_, {columns}" if maker is jacobian else columns
+            call = f"{target} = columns_of_{position}({', '.join(given)}, {{}})"
             matrix, shape = f"matrix_{position}", f"shape_{position}"
             if not is_array:
-                lines += [call.format(literal(Constant(1.0, type))), f"result_{position} = {columns[0]}"]
+                lines += [call.format(literal(Constant(1.0, type))), f"result_{position} = {columns}"]
                 continue
             like = type if maker is hessian else lowered.result
             rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)
+            shape_of_directions = f"{argument}.shape + ({width},)" if width > 1 else f"{argument}.shape"
             lines += [
-                *(f"{direction} = np.zeros({argument}.size, {argument}.dtype)" for direction in directions),
+                f"{directions} = np.zeros(({argument}.size, {width}), {argument}.dtype)",
                 f"{shape} = {(0,) * rank}",
                 f"{matrix} = np.zeros((0, 0), np.{dtype})",
                 f"for first in range(0, max({argument}.size, 1), {width}):",
-            ]
-            for number, direction in enumerate(directions):
-                lines += [
-                    f"    {direction}[:] = 0.0",
-                    f"    if first + {number} < {argument}.size:",
-                    f"        {direction}[first + {number}] = 1.0",
-                ]
-            lines += [
-                "    " + call.format(", ".join(f"{direction}.reshape({argument}.shape)" for direction in directions)),
+                f"    count = min({width}, {argument}.size - first)",
+                f"    {directions}[:] = 0.0",
+                "    for number in range(count):",
+                f"        {directions}[first + number, number] = 1.0",
+                "    " + call.format(f"{directions}.reshape({shape_of_directions})"),
+                f"    elements = to_array({columns}).ravel()",
+                f"    rows = elements.size // {width}",
                 "    if first == 0:",
-                f"        {shape} = to_array({columns[0]}).shape",
-                f"        {matrix} = np.zeros((to_array({columns[0]}).size, {argument}.size), np.{dtype})",
+                f"        {shape} = to_array({columns}).shape[:{rank}]",
+                f"        {matrix} = np.zeros((rows, {argument}.size), np.{dtype})",
+                "    for row in range(rows):",  # an assignment to a slice compiles texts of errors
+                "        for number in range(count):",
+                f"            {matrix}[row, first + number] = elements[{width} * row + number]",
             ]
-            for number, column in enumerate(columns):
-                lines += [
-                    f"    if first + {number} < {argument}.size:",
-                    f"        elements = to_array({column}).ravel()",
-                    "        for row in range(elements.size):",  # an assignment to a slice compiles texts of errors
-                    f"            {matrix}[row, first + {number}] = elements[row]",
-                ]
             lines.append(f"result_{position} = {matrix}.reshape({shape} + {argument}.shape)")
         lines.append(f"return {_grouped([f'result_{position}' for position in positions], is_single)}")
         source = "\n    ".join([f"def {stub.__name__}({', '.join(names)}):", *lines]) + "\n"

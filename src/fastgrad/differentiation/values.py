@@ -109,13 +109,13 @@ class Complex:
 
 
 class Maybe:
-    """A number or None: whether it is a number, and the number."""
+    """A number or array, or None: whether it is one, and the number or array."""
 
-    __slots__ = ("is_set", "number")
+    __slots__ = ("is_set", "value")
 
-    def __init__(self, is_set: Scalar, number: Scalar) -> None:
+    def __init__(self, is_set: Operand, value: Any) -> None:
         self.is_set = is_set
-        self.number = number
+        self.value = value
 
 
 class Text:
@@ -224,7 +224,7 @@ def type_of(value: Any) -> types.Type:
     if isinstance(value, (Complex, NumberList, Fields)):
         return value.type
     if isinstance(value, Maybe):
-        return types.Optional(value.number.type)
+        return types.Optional(type_of(value.value))
     if isinstance(value, Text):
         return types.unicode_type
     if isinstance(value, Static):

@@ -5,6 +5,7 @@ import math
 
 import numba
 import numpy as np
+from numba.typed import List
 
 from tests.differentiation.table import A, X, Y, copy_of, program
 
@@ -485,11 +486,29 @@ def variance(z):
     return np.var(z)
 
 
-@program(Z, refused=True)
-def list_of_complex_numbers(z):
-    values = [z[0]]
-    values.append(z[1] * z[0])
-    return values[1].real
+SINGULAR = np.array([[1.0 + 1j, 2j], [2.0 + 2j, 4j]])
+
+
+@program(M, SINGULAR)
+def determinant(m):
+    d = np.linalg.det(m * (1 + 0.5j))
+    return d.real + 2 * d.imag
+
+
+@program(M)
+def sign_and_logarithm_of_a_determinant(m):
+    sign, logarithm = np.linalg.slogdet(m)
+    return 2 * sign.real + 3 * sign.imag + logarithm
+
+
+@program((0.3, M))
+def determinant_of_real_numbers_made_complex(x, m):
+    return np.linalg.det(m * x + np.eye(3) * 1j).imag * np.linalg.det(m.real)
+
+
+@program((M, Z[:3]))
+def solutions_and_inverses(m, z):
+    return abs(np.linalg.solve(m, z)[1]) + np.linalg.solve(m, m.T)[0, 2].imag + abs(np.linalg.inv(m)[0, 1])
 
 
 @program((X, Z), refused=True)
@@ -500,6 +519,77 @@ def gradient_of_complex_numbers_within(x, z):
 @numba.njit
 def weighted(x, z):
     return (x * np.abs(z)).sum()
+
+
+@program((Z, W))
+def list_of_complex_numbers(z, w):
+    values = [z[0], w[0] * z[1]]
+    for k in range(4):
+        values.append(values[-1] * w[k] + 1j)
+    values[0] = values[1] * values[2]
+    values.pop(1)
+    values.insert(2, z[3])
+    values.reverse()
+    values.extend(values[1:3])
+    total = 0j
+    for number, value in enumerate(values):
+        total += value * (number + 1)
+    return abs(total) + abs(sum(values)) * values[-1].real
+
+
+@program(Z)
+def comprehension_of_complex_numbers(z):
+    squares = [value * value for value in z]
+    array = np.array(squares)
+    doubled = [z[0]] * 2 + [value**3 for value in z]
+    return abs((array * z).sum()) + abs(doubled[1] * doubled[-1]) + (z[3] in doubled)
+
+
+@program(Z)
+def typed_list_of_complex_numbers(z):
+    values = List()
+    for value in z:
+        values.append(value * value)
+    values.append(values[0] * values.pop())
+    return abs(values[0] * values[-1]) * len(values)
+
+
+@program((0.7, Z))
+def complex_number_or_none(x, z):
+    best = None
+    for value in z:
+        if best is None or abs(value) > abs(best):
+            best = value * x
+    return abs(best) + best.imag
+
+
+WAVE = np.dtype([("amplitude", np.complex128), ("frequency", np.float64), ("modes", np.complex128, (2,))])
+WAVES = np.zeros(3, WAVE)
+WAVES["amplitude"], WAVES["frequency"], WAVES["modes"] = Z[:3], X[:3], np.outer(W[:3], Z[:2])
+
+
+@program(Z)
+def records_with_complex_fields(z):
+    waves = np.zeros(3, WAVE)
+    for i in range(3):
+        waves[i]["amplitude"] = z[i] * z[i - 1]
+        waves[i]["frequency"] = abs(z[i])
+        waves[i]["modes"][1] = z[0] * 1j
+    waves[2] = waves[1]
+    total = 0j
+    for wave in waves:
+        total += wave["amplitude"] * wave["frequency"] + wave["modes"][1]
+    waves[1]["amplitude"] *= 2j
+    return abs(total) + abs(waves["amplitude"].sum()) + waves["amplitude"][1].real
+
+
+@program((X, WAVES))
+def array_of_complex_records(x, waves):
+    total = 0j
+    for i in range(3):
+        total += waves[i]["amplitude"] * x[i] + waves[i]["modes"][0] * waves[i]["frequency"]
+    waves[0]["amplitude"] = x[0] * 1j
+    return abs(total) + waves["amplitude"][0].imag * x[1]
 
 
 import fastgrad as fg  # noqa: E402  # the derivative of a function above

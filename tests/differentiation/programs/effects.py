@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numba import njit
 
 from tests.differentiation.table import P, X, Y, program
 
@@ -54,6 +55,97 @@ def try_with_an_error(x):
     except Exception:
         y = y * 3.0
     return y * x
+
+
+@njit
+def checked_root(x):
+    if x < 0:
+        raise ValueError("negative")
+    return math.sqrt(x)
+
+
+@program(X)
+def error_of_a_function_is_caught_in_a_loop(x):
+    total = 0.0
+    for value in x:
+        y = value
+        try:
+            y = value * value
+            y = checked_root(value) * y
+        except Exception:
+            y = y * value
+        total += y
+    return total
+
+
+@program((X, P))
+def division_by_zero_is_caught(x, p):
+    total = 0.0
+    for i in range(4):
+        try:
+            total += p[i] * (6 // (i - 2)) * x[0]
+        except Exception:
+            total -= x[i] ** 3
+        else:
+            total += x[0] * p[i]
+    return total
+
+
+@program(X)
+def array_is_written_before_the_error(x):
+    y = x.copy()
+    for i in range(4):
+        try:
+            y[i] = y[i] * y[i]
+            y[i] = checked_root(x[i]) * y[i - 1]
+        except Exception:
+            y[i] += 3.0
+    return y.prod()
+
+
+@program(X, -X)
+def result_of_a_try(x):
+    try:
+        return checked_root(x[0]) * x[1]
+    except Exception:
+        return x[2] * x[0]
+
+
+@program(X)
+def tries_within_tries(x):
+    total = 0.0
+    for value in x:
+        try:
+            total += value
+            try:
+                total += checked_root(value)
+            except Exception:
+                total += value**2
+                total += checked_root(value)
+        except Exception:
+            total = total * 2.0
+    return total
+
+
+@program(P)
+def finally_without_an_error(x):
+    total = 1.0
+    for value in x:
+        try:
+            total *= checked_root(value)
+        finally:
+            total += value
+    return total
+
+
+@program((X, 1), (X, 0))
+def array_of_a_try(x, i):
+    try:
+        y = x * x
+        z = checked_root(x[i]) * y
+    except Exception:
+        z = x[1:] * 3.0
+    return (z * z).sum()
 
 
 @program(X)

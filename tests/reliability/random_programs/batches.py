@@ -25,7 +25,7 @@ from tests.reliability.random_programs.shrink import smaller
 BATCH = 500
 """Programs of a process: LLVM keeps about 85 kB of each kernel that it has compiled."""
 
-SOURCES = (ROOT / "src" / "fastgrad", Path(__file__).parent)
+SOURCES = (ROOT / "src" / "fastgrad", ROOT / "tests" / "differentiation", Path(__file__).parent)
 """Folders whose content decides what a batch of programs gives."""
 
 EXCUSED = 0.02
@@ -118,7 +118,9 @@ def _kind(result: Result) -> tuple[str, str]:
     return result.against, lines[-1].partition(":")[0] if lines else "numbers" if result.failure else ""
 
 
-def many(first: int, count: int, python: str | None, processes: int, journal: Path | None = None) -> dict[str, Any]:
+def many(
+    first: int, count: int, python: str | None, processes: int, journal: Path | None = None, *options: str
+) -> dict[str, Any]:
     """Runs many programs in processes of their own.
 
     Args:
@@ -126,6 +128,7 @@ def many(first: int, count: int, python: str | None, processes: int, journal: Pa
         processes: how many work side by side.
         journal: a file of the batches that are done, a line each; a run that was stopped goes on after them. A line counts only for the
             sources and the referee that it was written with.
+        *options: of the command that runs a batch: "--derivatives".
     """
     run = {"sources": sources_digest(), "referee": python is not None}
     done = {}
@@ -138,7 +141,7 @@ def many(first: int, count: int, python: str | None, processes: int, journal: Pa
     results = [done[seeds] for seeds in batches if seeds in done]
     while True:
         while len(running) < processes and (seeds := next(waiting, None)) is not None:
-            running[_started(*seeds, python)] = seeds
+            running[_started(*seeds, python, *options)] = seeds
         if not running:
             return _added(results)
         for process in list(_finished(running)):
@@ -167,8 +170,8 @@ def sources_digest() -> str:
     return digest.hexdigest()
 
 
-def _started(first: int, count: int, python: str | None) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-m", "tests.reliability.random_programs", str(first), str(count), "--batch"]
+def _started(first: int, count: int, python: str | None, *options: str) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-m", "tests.reliability.random_programs", str(first), str(count), "--batch", *options]
     environment = os.environ | {"FASTGRAD_NUM_THREADS": "2" if first // BATCH % 5 == 4 else "1"}
     environment |= {"FASTGRAD_REFEREE_PYTHON": python} if python else {}
     return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)

@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from tests.reliability.random_programs import batches
+from tests.reliability.random_programs import batches, derivatives
 from tests.reliability.random_programs.batches import batch, many, not_compared_in_full
 from tests.reliability.random_programs.check import thresholds
 from tests.reliability.random_programs.comparison import difference, explained, spread
@@ -27,6 +27,9 @@ FIRST, COUNT = 0, 20_000
 
 FRESH, PARTS = 300, 6
 """Programs of the short run, and tests that they are dealt out to."""
+
+FRESH_DERIVATIVES = 30
+"""Numba functions that the short run differentiates; the long run differentiates `COUNT`."""
 
 REPRODUCTIONS = sorted((Path(__file__).parent / "reproductions").glob("*.py"))
 
@@ -64,6 +67,17 @@ def test_many_programs_reach_each_decision_of_the_compiler(full, figure):
     assert not result["failures"], "\n\n".join([f["text"] for f in result["failures"]])
     assert [name for name in names() if not result["reached"][name]] == []
     assert not_compared_in_full(result["figures"]) == []
+
+
+def test_derivatives_of_numba_functions_are_right_or_refused(full, figure):
+    if full:
+        journal = ROOT / ".cache" / "random_derivatives.jsonl"
+        result = many(FIRST, COUNT, None, os.cpu_count() or 1, journal, "--derivatives")
+    else:
+        result = derivatives.batch(run_seed() * 1000, FRESH_DERIVATIVES)
+    for name, value in result["figures"].items():
+        figure(name, value)
+    assert not result["failures"], "\n\n".join([f"seed {f['seed']}: {f['text']}" for f in result["failures"]])
 
 
 def test_a_journal_counts_only_for_the_sources_that_it_was_written_with(tmp_path):

@@ -7,6 +7,7 @@ its argument types: its IR goes to the disk cache. `numba_target` has the Numba 
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, SimpleNamespace
@@ -18,6 +19,7 @@ from numba.core import types as numba_types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.typing import make_concrete_template
 from numba.core.typing import signature as typing_signature
+from numba.core.typing.templates import fold_arguments
 
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, digest, fingerprint, is_scalar_function
@@ -248,8 +250,20 @@ class ScalarFunction:
 
     def get_call_template(self, args: Any, kws: Any) -> tuple:
         """Returns Numba's typing rule for a call with arguments of these types."""
+        pysig = None
+        if None in self._choices:  # an overload of Numba may have default values
+            pysig = inspect.signature(self._choices[None])
+            args = fold_arguments(
+                pysig,
+                args,
+                kws,
+                lambda _, __, kind: kind,
+                lambda _, __, value: types.Omitted(value),
+                types.StarArgTuple,
+            )
+            kws = {}
         signature = self.compiled_function(tuple(args)).signature
-        return make_concrete_template(self.__name__, self.__name__, [signature]), None, args, kws
+        return make_concrete_template(self.__name__, self.__name__, [signature]), pysig, args, kws
 
     def get_overload(self, arguments: Any) -> object:
         """Returns Numba's key of the function compiled for these types."""

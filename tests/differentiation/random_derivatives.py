@@ -1,0 +1,74 @@
+"""Derivatives of random programs in both modes, run as Python text: right, refused with a line, or wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import DifferentiationError
+from tests.differentiation import central, random_programs
+from tests.differentiation.interpreted import value_and_gradients, value_and_tangent
+from tests.differentiation.table import active, copy_of
+from tests.differentiation.wide_programs import WideWriter
+
+RIGHT = "right"
+REFUSED = "refused"
+
+
+def drawn(seed: int) -> random_programs.Drawn:
+    """Returns the program of a seed. One of four programs is by `Writer`, the others are by `WideWriter`."""
+    return random_programs.draw(seed, WideWriter if seed % 4 else random_programs.Writer)
+
+
+def outcomes(seed: int) -> tuple[str, dict[str, str]]:
+    """Returns the text of a seed's program, and for each mode "right", "refused: " with the reason, or what is wrong."""
+    program = drawn(seed)
+    results = {}
+    for mode, differences in ("reverse mode", _by_reverse_mode), ("forward mode", _by_forward_mode):
+        try:
+            with np.errstate(all="ignore"):
+                wrong = [each for each in differences(program) if each]
+            results[mode] = wrong[0] if wrong else RIGHT
+        except DifferentiationError as refusal:
+            place, _, reason = str(refusal).partition(": ")
+            has_line = re.fullmatch(rf"<random program {seed}\.\d+>:\d+", place)
+            results[mode] = f"{REFUSED}: {reason}" if has_line else f"refused without a line: {refusal}"
+        except Exception as error:  # noqa: BLE001 - a failure of the program, which is reported
+            results[mode] = f"raised {error!r}"
+    return program.source, results
+
+
+def _by_reverse_mode(program: random_programs.Drawn) -> Iterator[str]:
+    places = active(program.arguments)
+    value, gradients = value_and_gradients(program.function, tuple(map(copy_of, program.arguments)), 1.0, places)
+    yield _of_the_value(program, value)
+    for place, found, right, error in zip(places, gradients, *program.reference, strict=True):
+        if not np.all(np.abs(found - right) <= error + _tolerance(program)):
+            yield f"the gradient of argument {place} is {found}, by differences {right}"
+
+
+def _by_forward_mode(program: random_programs.Drawn) -> Iterator[str]:
+    places = active(program.arguments)
+    tangents = tuple(np.cos(1.0 + place + np.arange(np.size(program.arguments[place]))) for place in places)
+    tangents = tuple(
+        tangent if np.ndim(program.arguments[place]) else float(tangent[0])
+        for place, tangent in zip(places, tangents, strict=True)
+    )
+    value, tangent = value_and_tangent(program.function, program.arguments, tangents, places)
+    yield _of_the_value(program, value)
+    gradients, errors = program.reference
+    right = sum(np.sum(gradient * along) for gradient, along in zip(gradients, tangents, strict=True))
+    if not abs(tangent - right) <= sum(map(np.sum, errors)) + _tolerance(program):
+        yield f"the tangent is {tangent}, by differences {right}"
+
+
+def _tolerance(program: random_programs.Drawn) -> Any:
+    return 1e-9 * (1.0 + max(np.max(np.abs(gradient)) for gradient in program.reference.gradients))
+
+
+def _of_the_value(program: random_programs.Drawn, value: float) -> str:
+    right = float(central.value(program.function, program.arguments))
+    return "" if abs(value - right) <= 1e-9 * (1.0 + abs(right)) else f"the value is {value}, in Python {right}"
