@@ -18,7 +18,7 @@ TapeEntry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
 
 
 def backward_pass(
-    entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]], weights: list[Any]
+    entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]], weights: list[Any] | None = None
 ) -> list[Any]:
     """Returns the gradient of the weighted sum of ``targets`` with respect to each source.
 
@@ -26,7 +26,7 @@ def backward_pass(
         entries: the recorded operations, in order.
         targets: tensors; several are summed.
         keys: for each source the ids of its tensors.
-        weights: for each target a cotangent of its shape, or None for ones.
+        weights: for each target a cotangent of its shape, or None for ones; by default all are ones.
 
     Returns:
         For each source a tensor, an ``IndexedSlices``, or None if no target depends on it.
@@ -43,7 +43,7 @@ def backward_pass(
                 needed_entries.append(entry)
                 break
     cotangents: dict[int, Any] = {}
-    for target, weight in zip(targets, weights, strict=True):
+    for target, weight in zip(targets, weights or [None] * len(targets), strict=True):
         if id(target) in reached and not target._array.dtype.hasobject:  # strings have no gradient
             previous = cotangents.get(id(target))
             seed = _first_cotangent(target, weight)

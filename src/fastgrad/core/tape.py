@@ -12,7 +12,9 @@ from fastgrad.core import nest, recording
 from fastgrad.core.backward import TapeEntry, backward_pass, dense_gradient, zeros_of
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.malloc_tuning import after_step
 from fastgrad.core.operation import TABLE, Form, JointGradient, Operation
+from fastgrad.core.repeated_backward import gradients_of_tape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.kernels.codegen.user_lines import warn
@@ -218,17 +220,20 @@ class GradientTape(recording.Recorder):
             targets = [self._checked_target(item) for item in nest.flatten(target)]
         except CompositeOperand:
             return self._gradient_of_composites(target, sources, output_gradients, unconnected_gradients)
-        if output_gradients is None:
-            weights = [None] * len(targets)
-        else:
+        weights: list[Any] | None = None
+        if output_gradients is not None:
             weights = nest.flatten(output_gradients)
             if len(weights) != len(targets):
                 raise ValueError(
                     f"GradientTape.gradient: {len(weights)} output_gradients for {len(targets)} targets; give one for each."
                 )
         self._pause_unless_persistent()
-        gradients = self._backward(self._entries, targets, flat_sources, weights)
+        if weights is None:
+            gradients = gradients_of_tape(self._entries, targets, self._ids_of_sources(flat_sources, targets))
+        else:
+            gradients = self._backward(self._entries, targets, flat_sources, weights)
         self._free_record()
+        after_step()
         if gives_zeros:
             gradients = [zeros_of(s) if g is None else g for g, s in zip(gradients, flat_sources, strict=True)]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]

@@ -160,6 +160,7 @@ _elu = elementwise(
     run=lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))),
     code="where({0} > 0, {0}, expm1(minimum({0}, 0)))",
     # Computed from x, not from y, so that it has a derivative; at 0 the second derivative is 0, as above.
+    rounds_as_run=False,
     gradient=lambda g, y, x: g * TABLE["exp"](TABLE["minimum"](0.0, x)),
     dtypes=FLOAT_DTYPES,
 )
@@ -173,6 +174,7 @@ _selu = elementwise(
         np.expm1(np.minimum(x, x.dtype.type(0))) * x.dtype.type(_SELU_SCALE * _SELU_ALPHA),
     ),
     code=f"where({{0}} > 0, {_SELU_SCALE} * {{0}}, {_SELU_SCALE * _SELU_ALPHA} * expm1(minimum({{0}}, 0)))",
+    rounds_as_run=False,
     gradient=lambda g, y, x: g * _selu_slope(x),
     dtypes=FLOAT_DTYPES,
 )
@@ -185,6 +187,7 @@ _selu_slope: Operation = elementwise(
         np.exp(np.minimum(x, x.dtype.type(0))) * x.dtype.type(_SELU_SCALE * _SELU_ALPHA),
     ),
     code=f"where({{0}} >= 0, {_SELU_SCALE}, {_SELU_SCALE * _SELU_ALPHA} * exp(minimum({{0}}, 0)))",
+    rounds_as_run=False,
     gradient=lambda g, y, x: g * y * TABLE["cast"](TABLE["less"](x, 0.0), dtype=x.dtype.name),
     dtypes=FLOAT_DTYPES,
 )

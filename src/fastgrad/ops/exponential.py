@@ -183,6 +183,7 @@ hypot = elementwise(
     "The root of ``x**2 + y**2``, element by element, broadcast, also if the squares are out of range.",
     run=np.hypot,
     code="hypot({0}, {1})",
+    rounds_as_run=False,
     gradient=(lambda g, z, x, y: multiply(g, realdiv(x, z)), lambda g, z, x, y: multiply(g, realdiv(y, z))),
     dtypes=FLOAT_DTYPES,
 )
@@ -191,6 +192,7 @@ _atan2 = elementwise(
     "The angle of the point with ordinate ``x`` and abscissa ``y``.",
     run=np.arctan2,
     code="atan2({0}, {1})",
+    rounds_as_run=False,
     gradient=(
         lambda g, z, x, y: multiply(g, realdiv(y, add(square(x), square(y)))),
         lambda g, z, x, y: negative(multiply(g, realdiv(x, add(square(x), square(y))))),

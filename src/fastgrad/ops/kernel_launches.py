@@ -172,6 +172,7 @@ def make_kernel_run(
             raise AssertionError("a kernel stopped at inputs without an error")
         return outputs if type(specs) is tuple else outputs[0]
 
+    run_kernels.launches = launches  # type: ignore[attr-defined]  # read by the pass that keeps eager bits
     return run_kernels
 
 

@@ -303,6 +303,7 @@ _sigmoid_cross_entropy_operation = elementwise(
     "max(x, 0) - x * z + log(1 + exp(-|x|)) of logits ``x`` and labels ``z``.",
     run=_run_sigmoid_cross_entropy,
     code="maximum({0}, 0) - {0} * {1} + log1p(exp(-abs({0})))",
+    rounds_as_run=False,
     gradient=(
         lambda g, y, x, z: g * (TABLE["sigmoid"](x) - z),
         lambda g, y, x, z: TABLE["negative"](g * x),

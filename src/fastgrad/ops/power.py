@@ -62,6 +62,7 @@ pow: Binary = elementwise(
     """,
     run=_run_pow,
     code="pow({0}, {1})",
+    rounds_as_run=False,
     gradient=(
         # Multiplies g by y first, as TensorFlow does: y times the power could overflow where g is 0.
         lambda g, z, x, y: multiply(multiply(g, conjugate(y)), conjugate(pow(x, subtract(y, 1)))),

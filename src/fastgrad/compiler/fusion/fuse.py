@@ -44,6 +44,16 @@ def fuse(graph: Graph) -> Graph:
     return Graph(fusion.nodes, graph.results)
 
 
+def fuse_alone(graph: Graph) -> Graph:
+    """Returns the graph with a FUSED node for each operation that a group could take; it is not changed."""
+    fusion = _Fusion(graph)
+    for node in graph.nodes:
+        fusion.add_node(node)
+        fusion.close_all_groups()
+    fusion.finish_graph()
+    return Graph(fusion.nodes, graph.results)
+
+
 class _Fusion:
     """One fusion pass over a graph.
 
@@ -110,7 +120,7 @@ class _Fusion:
 
     def finish_graph(self) -> None:
         """Adds the nodes of all open groups and of the graph's results, after the last node of the graph."""
-        self._close_all_groups()
+        self.close_all_groups()
         for value in self._results:
             self._compute_value(value)
 
@@ -207,7 +217,8 @@ class _Fusion:
         if group is not None and group is not except_group:
             self._close_group(group)
 
-    def _close_all_groups(self) -> None:
+    def close_all_groups(self) -> None:
+        """Adds the nodes of all open groups: no later node joins them."""
         for group in self._list_open_groups():
             self._close_group(group)
 

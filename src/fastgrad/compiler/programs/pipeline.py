@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fastgrad.compiler.fusion.epilogues import add_epilogues
+from fastgrad.compiler.fusion.fuse import fuse_alone
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.fusion.product_updates import add_product_updates
 from fastgrad.compiler.fusion.statistics import add_statistics
@@ -23,6 +24,7 @@ from fastgrad.compiler.passes.expand_formulas import expand_formulas
 from fastgrad.compiler.passes.fold_constants import fold_constants
 from fastgrad.compiler.passes.hoist_guards import hoist_guards
 from fastgrad.compiler.passes.join_losses import join_losses
+from fastgrad.compiler.passes.keep_eager_bits import keep_eager_bits
 from fastgrad.compiler.passes.merge_common import merge_common
 from fastgrad.compiler.passes.simplify_algebra import simplify_algebra
 from fastgrad.compiler.passes.sink_transposes import sink_transposes
@@ -66,6 +68,9 @@ HOST_PASSES: tuple[Pass, ...] = (
 )
 """All passes that turn a recording into a graph to be planned for a CPU."""
 
+TAPE_PASSES: tuple[Pass, ...] = (*SIMPLIFY, keep_eager_bits, fuse_alone)
+"""The passes for the backward pass of a tape, whose results have the bits of eager execution."""
+
 
 def transformed(
     graph: Graph, passes: Sequence[Pass], check: bool = False, show: Callable[[str, Graph], None] | None = None
@@ -98,3 +103,8 @@ def simplified(graph: Graph, check: bool = False) -> Graph:
 def for_host(graph: Graph) -> Graph:
     """Returns the graph transformed by the passes for CPUs, `HOST_PASSES`."""
     return transformed(graph, HOST_PASSES)
+
+
+def for_tapes(graph: Graph) -> Graph:
+    """Returns the graph transformed by `TAPE_PASSES`."""
+    return transformed(graph, TAPE_PASSES)

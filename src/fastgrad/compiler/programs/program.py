@@ -35,6 +35,7 @@ class Program:
 
     Args:
         graphs: the recorded graphs, one for each trace.
+        optimize: the passes; by default all that serve a CPU.
 
     Attributes:
         plan: the plan.
@@ -47,9 +48,9 @@ class Program:
         UnmergeableTracesError: the graphs are not traces of one program.
     """
 
-    def __init__(self, *graphs: Graph) -> None:
+    def __init__(self, *graphs: Graph, optimize: Callable[[Graph], Graph] = for_host) -> None:
         with COMPILATION_PROGRESS.of_program() as progress:
-            self.tree = optimized_tree(tree_of(graphs), for_host)
+            self.tree = optimized_tree(tree_of(graphs), optimize)
             self.plan = make_plan(self.tree)
             progress.expect(self._uncompiled_kernels)
             first_frame = Frame(self.plan)
