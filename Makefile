@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-distributed wheel test test-all list-test-all test-rest test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed reliability test-boundaries test-gradients \
+.PHONY: help demo demo-distributed wheel test test-all list-test-all test-here test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
 	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers gradbench tables dashboard performance clean
 
@@ -41,14 +41,17 @@ demo-distributed: ## train the digits on two ranks of MPI and in one process, an
 	@$(PYTHON_HERE) examples/distributed_demo.py $(ARGS)
 
 # Benchmarks, and sweeps that take long: `make test` leaves them, and GPUs, to `make test-all`.
-REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recorded_answers.py $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
-OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs $(DERIVATIVES)
+REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recorded_answers.py $(DERIVATIVES) \
+	$(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
+OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
 DERIVATIVES = $(patsubst %,tests/differentiation/test_%.py,checkpoints gradients linear_algebra numpy_functions programs redundancy)
 # Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
-# Runs that are short draw a part of their tests: a quarter of the sweeps here, and one of so many of all tests there (tests/sampling.py).
+# Short runs draw samples (tests/sampling.py): of the tests, or of the modules, and fewer of these if the code below them is as it was when they passed.
 SAMPLED = --sampled
-ONE_OF = $(if $(SHORT),--one-of $(1))
+SHORT_SAMPLES = $(if $(SHORT),--short)
+MODULES_OF = $(if $(SHORT),--modules-of $(1) $(patsubst %,--if-changed src/fastgrad/%,$(2)))
+COMPILER = core ops compiler kernels
 # A line for each twentieth of the tests, one for each failure, and one for each of the ten slowest that took more than 5 s.
 BRIEFLY = -q --no-header -rfE -p tests.progress --durations=10 --durations-min=5
 
@@ -57,27 +60,31 @@ test: ## run the tests that each change needs, in some minutes (SAMPLED= draws n
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(SAMPLED) $(patsubst %,--ignore=%,$(REST) $(OTHER_TARGETS))) $(ARGS)
 	@$(if $(findstring tests/,$(ARGS)),:,$(PYTHON_HERE) -m pytest $(BRIEFLY) $(IN_ONE_PROCESS))
 
-ALL_TESTS = test test-rest test-derivatives test-random-programs test-numba test-checked test-cuda test-lanes test-distributed
+ALL_TESTS = test-here test-threads test-random-programs test-numba test-checked test-cuda test-lanes test-distributed
 
 test-all: export SHORT := 1
-test-all: $(ALL_TESTS) ## run all tests: those of `make test` and the rest
+test-all: $(ALL_TESTS) ## run all tests, short forms of those that take long
 
 list-test-all:
 	@echo $(ALL_TESTS)
 
-test-rest: ## run the short forms of the sweeps over all operations, and the tests of benchmarks
+test-here: ## run all tests that take one process each and no other environment (SHORT=1: samples)
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(REST) $(ARGS)
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,3) tests/compiler/programs
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(SHORT_SAMPLES) $(patsubst %,--ignore=%,$(OTHER_TARGETS)) $(ARGS)
 
-test-derivatives: ## differentiate a suite of Numba functions (SHORT=1: a sixth)
+test-threads: ## run the tests of threads and of whole programs again, with all threads (SHORT=1: a third of the programs)
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call ONE_OF,6) $(DERIVATIVES) $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(IN_ONE_PROCESS)
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,3,$(COMPILER)) tests/compiler/programs $(ARGS)
+
+test-derivatives: ## differentiate a suite of Numba functions (SHORT=1: a sample)
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(SHORT_SAMPLES) $(DERIVATIVES) $(ARGS)
 
 test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: a sixth)
 	@$(ENVIRONMENT) test
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call ONE_OF,6) tests/kernels tests/ops tests/compiler $(ARGS)
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,6) tests/kernels/runtime tests/compiler/programs $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,6,$(COMPILER)) tests/kernels tests/ops tests/compiler $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,6,$(COMPILER)) tests/kernels/runtime tests/compiler/programs $(ARGS)
 
 # The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones, as does SHORT=1 here.
 RELIABILITY = $(PYTHON_HERE) -m pytest $(if $(SHORT),,--full)
@@ -124,13 +131,13 @@ test-machines: ## run kernels on emulated ARM and AVX2 processors, and with othe
 
 test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes (SHORT=1: a third)
 	@$(ENVIRONMENT) test
-	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(call ONE_OF,3) \
+	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3,kernels) \
 		tests/kernels/test_properties.py tests/kernels/gemm tests/kernels/codegen/test_bounds.py $(ARGS) || exit 1; done
 
 # Ranks take all processors, so that tests run one by one.
 test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher (SHORT=1: a half)
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,2) tests/distribute $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,2,distribute kernels core data keras) tests/distribute $(ARGS)
 
 test-versions: ## run the suite with the lowest Python and dependencies, with the newest, and with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test
@@ -141,11 +148,11 @@ NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/
 
 test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own (SHORT=1: a third)
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
-	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(call ONE_OF,3) $(NUMBA_TESTS) $(ARGS)
+	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3,$(COMPILER) custom) $(NUMBA_TESTS) $(ARGS)
 
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a half)
 	@$(ENVIRONMENT) test,cuda
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call ONE_OF,2) tests/cuda $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,2,$(COMPILER) cuda) tests/cuda $(ARGS)
 
 test-gpu: ## run the tests that need an NVIDIA GPU, and say why they are skipped where there is none
 	@$(ENVIRONMENT) test,cuda
@@ -193,8 +200,8 @@ wheel: ## build a wheel with the library's kernels compiled for three levels of 
 	@$(PYTHON_HERE) -m fastgrad.warm --wheel
 	@$(PYTHON_HERE) -m pip wheel --quiet --no-deps --wheel-dir dist . && rm -rf src/fastgrad/kernels/installed && ls -l dist
 
-# Kernels that the tests have compiled are not compiled again.
-bench-quick gate: export FASTGRAD_CACHE_DIR = $(CURDIR)/.cache/kernels
+# Kernels that the tests have compiled are not compiled again: `tests/conftest.py` names the same folder.
+bench-quick gate: export FASTGRAD_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fastgrad-tests/kernels
 
 bench: asv-machine ## run the asv suite on the checked-out commit; results go to benchmarks/results/asv
 	@$(ASV) run --python=same --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" \

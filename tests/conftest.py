@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,11 @@ from tests.reliability.figures import (  # noqa: F401 - hooks and fixtures of th
     pytest_runtest_logreport,
     pytest_sessionfinish,
 )
-from tests.sampling import pytest_collection_modifyitems, pytest_terminal_summary  # noqa: F401 - its hooks
+from tests.sampling import (  # noqa: F401 - its hooks
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_terminal_summary,
+)
 
 # The processes of pytest-xdist have the processors between them.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -26,7 +29,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Messages about compilation come with a cold cache only: tests of what a program prints must not see them.
 os.environ.setdefault("FASTGRAD_QUIET", "1")
 
-os.environ.setdefault("FASTGRAD_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".cache" / "kernels"))
+# Kernels are addressed by their content, so runs and clones share them.
+os.environ.setdefault("FASTGRAD_CACHE_DIR", sampling.cache_folder("kernels"))
 
 sampling.run_seed()  # before pytest-xdist starts processes, which inherit it
 

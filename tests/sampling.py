@@ -1,23 +1,46 @@
-"""The seed of a run, and the samples that it draws: runs that are short meet every case in time.
+"""The tests that a short run draws, the seed that draws them, and what is kept between runs.
 
-`FASTGRAD_RANDOM_SEED=123` repeats a run; without it the seed follows from the time. `pytest --one-of 4` runs a quarter of the tests,
-`--sampled` a quarter of the tests with the mark `sweep`, and all others. `python -m tests.sampling 3 folder` prints a pattern of a third of the modules
-in a folder, for `asv --bench`.
+`FASTGRAD_RANDOM_SEED=123` repeats a run; without it the seed follows from the time.
+
+`pytest --sampled` draws a quarter of the tests with the mark `sweep`. `--short` draws the samples of `SHORT_SAMPLES`, too. `--modules-of 6` draws a
+sixth of the modules before they are imported. `--if-changed src/fastgrad/kernels` draws a quarter of these modules if the folder, and the tests, are as
+they were when the same run passed last. `python -m tests.sampling 3 folder` prints a pattern of a third of the modules in a folder, for `asv --bench`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
 import pytest
+from platformdirs import user_cache_path
 
 SWEEP_PARTS = 4
+SHORT_SAMPLES = {
+    "tests/differentiation/test_checkpoints.py": 6,
+    "tests/differentiation/test_gradients.py": 6,
+    "tests/differentiation/test_linear_algebra.py": 6,
+    "tests/differentiation/test_numpy_functions.py": 6,
+    "tests/differentiation/test_redundancy.py": 6,
+}
+"""The places of which `--short` draws one test of so many."""
+UNCHANGED_PARTS = 4
+"""How many times smaller a sample is if the code has not changed."""
+SETTINGS = ("FASTGRAD_CHECK_BOUNDS", "FASTGRAD_LANES")
+"""The variables that make a run another one."""
 VARIABLE = "FASTGRAD_RANDOM_SEED"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def cache_folder(name: str) -> str:
+    """Returns the path of a folder that all runs and clones of a user share."""
+    return str(user_cache_path("fastgrad-tests") / name)
 
 
 def run_seed() -> int:
@@ -31,18 +54,83 @@ def once_in(parts: int, name: str) -> bool:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--one-of", type=int, default=1, help="run one of so many tests, drawn by FASTGRAD_RANDOM_SEED")
     parser.addoption("--sampled", action="store_true", help=f"run one of {SWEEP_PARTS} tests of each sweep")
+    parser.addoption("--short", action="store_true", help="run samples of the places that tests/sampling.py names")
+    parser.addoption("--modules-of", type=int, default=1, help="run one of so many modules")
+    parser.addoption(
+        "--if-changed",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help=f"run one of {UNCHANGED_PARTS} of these modules if FOLDER and tests are those of the last such run that passed",
+    )
+
+
+class Modules:
+    """Draws modules before they are imported.
+
+    Args:
+        parts: one of so many is drawn.
+        record: the file to make if the run passes; None for none.
+    """
+
+    def __init__(self, parts: int, record: Path | None) -> None:
+        self.parts, self.record = parts, record
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Leaves out the modules that the seed does not draw."""
+        is_module = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+        is_drawn = once_in(self.parts, collection_path.relative_to(ROOT).as_posix())
+        return True if is_module and not is_drawn else None
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Records that these modules passed. A sample without a module passes, too."""
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK
+        if exitstatus == pytest.ExitCode.OK and self.record is not None:
+            self.record.parent.mkdir(parents=True, exist_ok=True)
+            self.record.touch()
+
+
+def record_of_run(config: pytest.Config) -> Path | None:
+    """Returns the file that exists if this run has passed with the code of now; None without `--if-changed`, or if git can't tell."""
+    folders = [*config.getoption("--if-changed"), "tests"]
+    if len(folders) == 1:
+        return None
+    try:
+        if _git("status", "--porcelain", "--", *folders):
+            return None
+        trees = _git("rev-parse", *[f"HEAD:{folder}" for folder in folders])
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    settings = [f"{name}={os.environ.get(name)}" for name in SETTINGS]
+    run = "\n".join([trees, sys.version, Path(sys.prefix).name, *settings, *map(str, config.invocation_params.args)])
+    return Path(cache_folder("passed")) / sha256(run.encode()).hexdigest()
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Decides how many modules are drawn; processes of pytest-xdist are told by their options."""
+    record = None if hasattr(config, "workerinput") else record_of_run(config)
+    if record is not None and record.exists():
+        config.option.modules_of *= UNCHANGED_PARTS
+    if config.getoption("--modules-of") > 1:
+        config.pluginmanager.register(Modules(config.getoption("--modules-of"), record))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out the tests that the seed does not draw."""
-    parts, sampled = config.getoption("--one-of"), config.getoption("--sampled")
+    short, sampled = config.getoption("--short"), config.getoption("--sampled")
     drawn: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
-        of_sweep = SWEEP_PARTS if sampled and item.get_closest_marker("sweep") else 1
-        (drawn if once_in(parts * of_sweep, item.nodeid) else left_out).append(item)
+        parts = SWEEP_PARTS if (sampled or short) and item.get_closest_marker("sweep") else 1
+        if short:
+            parts *= max((n for place, n in SHORT_SAMPLES.items() if item.nodeid.startswith(place)), default=1)
+        (drawn if once_in(parts, item.nodeid) else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = drawn
@@ -50,10 +138,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Says how a failure, or a sample, comes again."""
-    parts, sampled = config.getoption("--one-of"), config.getoption("--sampled")
-    if parts > 1 or sampled:
-        terminalreporter.write_line(f"one of {parts} tests was drawn" if parts > 1 else "sweeps were sampled")
-    if parts > 1 or sampled or "failed" in terminalreporter.stats:
+    parts = config.getoption("--modules-of")
+    is_sample = parts > 1 or config.getoption("--short") or config.getoption("--sampled")
+    if is_sample:
+        terminalreporter.write_line(f"one of {parts} modules was drawn" if parts > 1 else "samples were drawn")
+    if is_sample or "failed" in terminalreporter.stats:
         terminalreporter.write_line(f"{VARIABLE}={run_seed()} draws the same again")
 
 

@@ -88,18 +88,22 @@ create() {
         "This line installs what is missing:" "  $line"
 }
 
-# The stamp tells what the environment was made from, so that a moved checkout or a new pyproject.toml installs again.
+# Stamps, one for each extra, tell what the environment was made from, so that a moved checkout or a new pyproject.toml installs again.
 case $extras in
 *.txt)
-    stamp=$folder/requirements.stamp
+    stamps=$folder/requirements.stamp
     source=$extras
     ;;
 *)
-    stamp=$folder/fastgrad-$extras.stamp
+    stamps=$(say "$extras" | tr ',' '\n' | while read -r extra; do say "$folder/fastgrad-$extra.stamp"; done)
     source=pyproject.toml
     ;;
 esac
 made_from() { cksum "$source" ${early:+"$early"} && pwd && version "$folder/bin/python"; }
+is_made() {
+    made=$(made_from)
+    say "$stamps" | while read -r stamp; do [ "$(cat "$stamp" 2>/dev/null)" = "$made" ] || return 1; done
+}
 
 if [ -e "$folder" ]; then
     [ -e "$folder/pyvenv.cfg" ] || fail "$folder is in the way: it exists and is no virtual environment"
@@ -112,7 +116,7 @@ if [ ! -e "$folder" ]; then
     create || exit 1
     say "made $folder with Python $(version "$folder/bin/python")"
 fi
-if [ "$(cat "$stamp" 2>/dev/null)" != "$(made_from)" ]; then
+if ! is_made; then
     if [ "$source" = "$extras" ]; then what="what $source asks for"; else what="fastgrad[$extras]"; fi
     say "installing $what into $folder (once; it takes a minute or two)"
     # PIP_USER and its kin, from the surroundings or a pip.conf, would install beside the environment.
@@ -130,5 +134,6 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$(made_from)" ]; then
         # Nothing else compiles an editable install where PYTHONDONTWRITEBYTECODE is set, and each start would do it again.
         "$folder/bin/python" -m compileall -q src
     fi
-    made_from >"$stamp"
+    made=$(made_from)
+    say "$stamps" | while read -r stamp; do say "$made" >"$stamp"; done
 fi

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "environment.sh"
-NEEDED = ("cat", "cksum", "dirname", "head", "id", "mktemp", "rm", "sh")
+NEEDED = ("cat", "cksum", "dirname", "head", "id", "mktemp", "rm", "sh", "tr")
 SHIM = "#!/bin/sh\necho 'python3.14: command not found; it exists in other versions' >&2\nexit 127\n"
 WITHOUT_VENV = f"""#!/bin/sh
 case "$*" in "-m venv"*|"-m virtualenv"*) echo 'ensurepip is not available' >&2; exit 1;; esac
@@ -116,6 +116,14 @@ def test_an_environment_made_from_the_same_files_is_left_alone(checkout: Checkou
     assert checkout.make().stdout == ""
     (checkout.folder / "pyproject.toml").write_text("[project]\nversion = '2'\n")
     assert "installing fastgrad[examples]" in checkout.make().stdout
+
+
+def test_an_environment_with_more_extras_serves_for_fewer(checkout: Checkout) -> None:
+    log = checkout.environment()
+    assert checkout.make("test,lint").returncode == 0
+    assert ".[test,lint]" in log.read_text()
+    assert [checkout.make(extras).stdout for extras in ("lint", "test", "lint,test")] == ["", "", ""]
+    assert "installing fastgrad[lint,cuda]" in checkout.make("lint,cuda").stdout
 
 
 @pytest.mark.parametrize("reached", [True, False])
