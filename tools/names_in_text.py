@@ -1,4 +1,4 @@
-"""Finds names in backticks, and exceptions under `Raises:`, that do not exist: `python tools/names_in_text.py`.
+"""Finds names in backticks, exceptions under `Raises:` and parameters under `Args:` that do not exist: `python tools/names_in_text.py`.
 
 It reads docstrings and comments in `src` and the pages in `docs`. A name exists if the project's Python has it as an
 identifier, a file or a string, or if it is a word of Python or of another project (`OTHER_PROJECTS`). A private name must
@@ -36,6 +36,7 @@ OTHER_PROJECTS = re.compile(
 
 _NAME = re.compile(r"(?<!`)(`{1,2})([A-Za-z_][\w.]*?)(?:\([^`]*\))?\1(?!`)")
 _EXCEPTION = re.compile(r"^\s+([A-Z]\w+): ")
+_PARAMETERS = re.compile(r"    (\*{0,2}\w+(?:, \*{0,2}\w+)*):(?: |$)")
 
 
 class Names:
@@ -106,11 +107,58 @@ def names_in(text: str) -> Iterator[str]:
             yield match_of_exception[1]
 
 
+def stale_parameters(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yields the line and the name of each parameter under ``Args:`` that a function, or the constructor of a class, has not."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        parameters = _parameters(node)
+        docstring = ast.get_docstring(node)
+        if docstring is None or parameters is None:
+            continue
+        _, _, args = docstring.partition("Args:\n")
+        for line in args.splitlines():
+            if line and not line.startswith("    "):
+                break
+            match = _PARAMETERS.match(line)
+            for name in match[1].split(", ") if match is not None else ():
+                if name.lstrip("*") not in parameters:
+                    yield node.lineno, name
+
+
+def _parameters(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> set[str] | None:
+    """Returns the names of the parameters of a function or a constructor; None if they stand elsewhere, as in a base class."""
+    if isinstance(node, ast.ClassDef):
+        if node.decorator_list or node.bases:  # a dataclass, a named tuple, or a constructor that may be inherited
+            fields = {
+                item.target.id
+                for item in node.body
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+            }
+        else:
+            fields = set()
+        makers = [
+            item for item in node.body if isinstance(item, ast.FunctionDef) and item.name in {"__init__", "__new__"}
+        ]
+        names = set().union(fields, *[_parameters(maker) or () for maker in makers])
+        is_elsewhere = not names or any(maker.args.kwarg is not None for maker in makers)
+        return None if is_elsewhere else names
+    arguments = node.args
+    if arguments.kwarg is not None:
+        return None
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg]
+    return {argument.arg for argument in every if argument is not None}
+
+
 def main() -> int:
     """Prints the places of names that do not exist; 1 if there is one."""
     names, count = Names(), 0
     pages = [page for page in [*Path("docs").glob("*.md"), Path("README.md")] if page.name not in GENERATED_PAGES]
     for path in sorted([*Path("src").rglob("*.py"), *Path("src").rglob("*.md"), *pages]):
+        if path.suffix == ".py":
+            for line, name in stale_parameters(ast.parse(path.read_text(encoding="utf-8"))):
+                print(f"{path}:{line}: {name}: there is no such parameter; write the one that the code has")
+                count += 1
         for line, text in texts(path):
             for name in names_in(text):
                 if not names.has(name, path) and not OTHER_PROJECTS.fullmatch(name):

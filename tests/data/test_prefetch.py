@@ -15,6 +15,8 @@ from fastgrad.data.prefetch import prefetch_if_slow
 Dataset = tf.data.Dataset
 SCALAR = tf.TensorSpec((), tf.int32)
 SLOW = 1e-3
+NAMES = ("fastgrad-map", "fastgrad-prefetch")
+"""The starts of the names of the threads of datasets."""
 
 
 def slowly(count, seconds=SLOW, error=None):
@@ -40,7 +42,7 @@ def no_thread_is_left():
     before = set(threading.enumerate())
     yield
     gc.collect()
-    left = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("fastgrad-")]
+    left = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith(NAMES)]
     assert left == []
 
 
@@ -114,7 +116,7 @@ def test_a_loop_that_is_left_early_ends_its_threads():
             assert [one for one in threading.enumerate() if one.name.startswith("fastgrad-map")]
             break
     gc.collect()
-    assert not [one for one in threading.enumerate() if one.name.startswith("fastgrad-")]
+    assert not [one for one in threading.enumerate() if one.name.startswith(NAMES)]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, tf.data.AUTOTUNE])

@@ -18,6 +18,10 @@ class Sum:
 def add(x, y):
     """Adds `x` to ``y``; `z` is no argument.
 
+    Args:
+        x, w: numbers.
+        y: a number.
+
     Raises:
         TypeError: no number.
         Missing: no such class.
@@ -38,7 +42,8 @@ def test_names_that_do_not_exist_are_told_with_their_line(tmp_path):
     told = [line.split(": ")[:2] for line in result.stdout.splitlines()]
     assert told == [
         ["docs/page.md:1", "sums.divide"],
-        ["src/sums.py:17", "rest"],
+        ["src/sums.py:10", "w"],
+        ["src/sums.py:20", "rest"],
         ["src/sums.py:1", "subtract"],
         ["src/sums.py:1", "Sum.rest"],
         ["src/sums.py:1", "_private"],

@@ -290,7 +290,7 @@ def call_without_deferral(function: Callable[..., Any], tensors: Iterable[Any], 
     """Returns ``function(*arguments)``, for code that reads arrays itself; operations run at once inside.
 
     Args:
-        called: the function.
+        function: what is called.
         tensors: what the function looks at first; deferred arrays of tensors are computed.
         *arguments: its arguments.
     """

@@ -250,7 +250,7 @@ class _FunctionOperation(ScalarOperation):
 
     Args:
         function: takes numbers.
-        name: the operation's name.
+        reached: what the function reaches.
         part: the index of the result that the operation gives, if the function returns several.
 
     Attributes:

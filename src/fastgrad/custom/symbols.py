@@ -33,13 +33,13 @@ class Trace:
     """One run of a user's scalar function on symbols, with the outcomes of its conditions.
 
     Args:
-        terms: makes the terms.
-        turns: the outcomes of the first forks. At later forks the condition holds.
-        most_forks: the limit on conditions in a run. A loop that depends on values exceeds it.
+        pool: makes the terms.
+        outcomes: the outcomes of the first conditions. Later conditions hold.
+        max_decisions: the limit on conditions in a run. A loop that depends on values exceeds it.
 
     Attributes:
-        terms: as given.
-        forks: the conditions so far, each with its outcome.
+        pool: as given.
+        decisions: the conditions so far, each with its outcome.
     """
 
     def __init__(self, pool: TermPool, outcomes: tuple[bool, ...], max_decisions: int) -> None:

@@ -264,7 +264,6 @@ class ElementListNode(Node):
     Args:
         elements: the elements, a list.
         spec: the spec of the elements.
-        name: the name of the elements' dataset.
     """
 
     name = "_VariantDataset"
