@@ -43,7 +43,7 @@ def test_names_that_do_not_exist_are_told_with_their_line(tmp_path):
     assert told == [
         ["docs/page.md:1", "sums.divide"],
         ["src/sums.py:10", "w"],
-        ["src/sums.py:20", "rest"],
+        ["src/sums.py:21", "rest"],
         ["src/sums.py:1", "subtract"],
         ["src/sums.py:1", "Sum.rest"],
         ["src/sums.py:1", "_private"],
