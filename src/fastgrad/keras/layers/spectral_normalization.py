@@ -44,12 +44,9 @@ class SpectralNormalization(Wrapper):
         if name is None:
             raise ValueError(f"{type(self.layer).__name__} object has no attribute 'kernel' nor 'embeddings'")
         self.kernel = getattr(self.layer, name)
+        dtype = self.kernel._array.dtype  # as stored: ``kernel.dtype`` is the one in which a running layer reads it
         self.vector_u = self.add_weight(
-            (1, self.kernel.shape[-1]),
-            TruncatedNormal(stddev=0.02),
-            self.kernel.dtype,
-            trainable=False,
-            name="vector_u",
+            (1, self.kernel.shape[-1]), TruncatedNormal(stddev=0.02), dtype, trainable=False, name="vector_u"
         )
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:

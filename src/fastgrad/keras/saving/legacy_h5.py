@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad.core.placement import moved
 from fastgrad.core.variable import Variable
+from fastgrad.keras import __version__ as KERAS_VERSION
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.storage.atomic_write import write_atomically
@@ -20,7 +21,6 @@ from fastgrad.storage.json_text import parse_json
 OPTIMIZER_PREFIX = "optimizer_weights/"
 _WEIGHTS_GROUP = "model_weights"
 _TOP_LEVEL_GROUP = "top_level_model_weights"
-_WRITTEN_KERAS_VERSION = "3.15.1"  # the Keras version of this format
 _CLASS_NAMESPACES = (
     *("layers", "optimizers", "optimizers.schedules", "losses", "metrics"),
     *("initializers", "regularizers", "constraints"),
@@ -53,7 +53,7 @@ def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
     """
     h5py_module()
     model_config = serialize_keras_object(model)
-    root_attributes = {"backend": "tensorflow", "keras_version": _WRITTEN_KERAS_VERSION}
+    root_attributes = {"backend": "tensorflow", "keras_version": KERAS_VERSION}
     root_attributes["model_config"] = json.dumps(
         {name: model_config[name] for name in ("module", "class_name", "config", "registered_name")}
     )
@@ -66,7 +66,7 @@ def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
     attributes[_WEIGHTS_GROUP] = {
         "layer_names": layers,
         "backend": root_attributes["backend"],
-        "keras_version": _WRITTEN_KERAS_VERSION,
+        "keras_version": KERAS_VERSION,
     }
     arrays: dict[str, np.ndarray] = {}
     for group, variables in _variables_by_group(model):
