@@ -13,16 +13,15 @@ from fastgrad.core.variable import Variable
 
 
 @functools.cache
-def _substituted_class(variable_class: type[Variable]) -> type:
+def _substituted_class(variable_class: Any) -> type:
     """Returns the class of a variable while a tensor stands for its value: reads give it, assignments replace it."""
 
-    class Substituted(variable_class):  # type: ignore[misc, valid-type]
+    class Substituted(variable_class):  # type: ignore[misc]
         _substitute: Tensor
 
         def _read(self) -> Tensor:
-            cast_for_layer = getattr(
-                self, "_cast_for_running_layer", None
-            )  # of a weight that layers read in their dtype
+            # Layers read some weights in their own dtype.
+            cast_for_layer = getattr(self, "_cast_for_running_layer", None)
             return self._substitute if cast_for_layer is None else cast_for_layer(self._substitute)
 
         def _read_as_stored(self) -> Tensor:
@@ -61,9 +60,9 @@ def values_in_place_of(variables: Sequence[Variable], values: Sequence[Any]) -> 
         ValueError: a value has another shape.
     """
     tensors = [variable._converted("assign", value) for variable, value in zip(variables, values, strict=True)]
-    classes = [type(variable) for variable in variables]
-    for variable, tensor in zip(variables, tensors, strict=True):
-        variable.__class__ = _substituted_class(type(variable))
+    classes: list[Any] = [type(variable) for variable in variables]
+    for variable, tensor, variable_class in zip(variables, tensors, classes, strict=True):
+        variable.__class__ = _substituted_class(variable_class)
         variable.__dict__["_substitute"] = TABLE["identity"](tensor)
     try:
         yield

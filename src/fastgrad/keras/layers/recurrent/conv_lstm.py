@@ -45,7 +45,15 @@ class ConvLSTMCell(LSTMCell):
         ValueError: an argument has another value.
     """
 
-    _config_names = ("rank", "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate")
+    _config_names: tuple[str, ...] = (
+        "rank",
+        "filters",
+        "kernel_size",
+        "strides",
+        "padding",
+        "data_format",
+        "dilation_rate",
+    )
 
     @with_weight_arguments(
         kernel="glorot_uniform", recurrent="orthogonal", bias="zeros", other_initializers=("unit_forget_bias",)
