@@ -231,6 +231,7 @@ _LAZY = (
     "distribute",
     "dtypes",
     "errors",
+    "experimental",
     "initializers",
     "keras",
     "linalg",

@@ -89,3 +89,55 @@ def test_a_state_of_another_pipeline_is_refused():
     with pytest.raises(ValueError, match="1 stages draw"):
         iterator.restore(iter(source().shuffle(3)).state())
     assert int(next(iterator)[1][0]) == 2
+
+
+def test_the_next_element_as_an_optional():
+    iterator = iter(Dataset.range(1))
+    first, second = iterator.get_next_as_optional(), tf.data.experimental.get_next_as_optional(iterator)
+    assert isinstance(first, tf.experimental.Optional)
+    assert first.has_value()
+    assert first.get_value() == 0
+    assert first.element_spec == second.element_spec == tf.TensorSpec((), tf.int64)
+    assert not second.has_value()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="does not have a value"):
+        second.get_value()
+
+
+def test_optionals_of_values():
+    optional = tf.experimental.Optional.from_value((1, {"a": 2.0}))
+    number, record = optional.get_value()
+    assert (number.dtype, float(record["a"])) == (tf.int32, 2.0)
+    assert optional.element_spec == (tf.TensorSpec((), tf.int32), {"a": tf.TensorSpec((), tf.float32)})
+    empty = tf.experimental.Optional.empty(optional.element_spec)
+    assert not empty.has_value()
+    assert empty.element_spec == optional.element_spec
+
+
+class TestAssertedCardinality:
+    def numbers(self, count, size=5):
+        return Dataset.range(size).filter(lambda x: x < 5).apply(tf.data.experimental.assert_cardinality(count))
+
+    def test_it_is_the_cardinality(self):
+        dataset = self.numbers(5)
+        assert len(dataset) == dataset.cardinality() == 5
+        assert list(dataset.as_numpy_iterator()) == [0, 1, 2, 3, 4]
+        assert len(dataset.batch(2)) == 3
+
+    @pytest.mark.parametrize(
+        ("count", "elements", "message"),
+        [
+            (3, 3, "expected to contain 3 elements but contained at least 4 elements"),
+            (0, 0, "expected to contain 0 elements but contained at least 1 element\\."),
+            (6, 5, "expected to contain 6 elements but contained only 5 elements"),
+            (
+                tf.data.INFINITE_CARDINALITY,
+                5,
+                "expected to contain an infinite number of elements but contained only 5",
+            ),
+        ],
+    )
+    def test_another_number_is_an_error(self, count, elements, message):
+        iterator = iter(self.numbers(count))
+        assert [int(next(iterator)) for _ in range(elements)] == list(range(elements))
+        with pytest.raises(tf.errors.FailedPreconditionError, match=message):
+            next(iterator)

@@ -108,7 +108,7 @@ def test_all_processes_make_the_same_steps(rank, size):
         while (element := iterator.get_next_as_optional()).has_value():
             counts.append(element.get_value()["y"].shape[0])
         assert counts == ([2, 2, 2, 1] if rank else [2, 0, 0, 0])
-        with pytest.raises(ValueError, match="no value"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="does not have a value"):
             element.get_value()
         with pytest.raises(tf.errors.OutOfRangeError):
             iterator.get_next()

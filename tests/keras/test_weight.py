@@ -153,8 +153,28 @@ def test_operators_on_a_weight_and_a_tensor_of_another_dtype_give_the_common_one
     assert (weight / tensor).dtype == ("float32" if "int" in common else common)
     for result in (weight > tensor, weight >= tensor, weight != tensor, ~(weight == tensor), ~(weight <= tensor)):
         np.testing.assert_array_equal(result, [True, True])
+    for result, values in [
+        (tensor - weight, [-2, -3]),
+        (tensor * weight, [3, 4]),
+        (tensor // weight, [0, 0]),
+        (tensor % weight, [1, 1]),
+        (tensor**weight, [1, 1]),
+    ]:
+        assert result.dtype == common
+        np.testing.assert_array_equal(tf.cast(result, tf.float64), values)
+    assert (tensor / weight).dtype == ("float32" if "int" in common else common)
     with pytest.raises(tf.errors.InvalidArgumentError, match="tf.cast"):
         tensor + weight
+
+
+def test_a_part_of_a_weight_is_assigned():
+    weight = Variable([1.0, 2.0, 3.0])
+    assert weight[0].assign(7.0) is weight
+    weight[1:].assign(tf.constant([5, 6]))
+    np.testing.assert_array_equal(weight, [7.0, 5.0, 6.0])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broadcast"):
+        weight[:2].assign([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(weight, [7.0, 5.0, 6.0])
 
 
 def test_gradients_flow_through_a_common_dtype():

@@ -94,6 +94,11 @@ def test_global_norm_refuses_what_is_no_list_of_floats():
     for function in (tf.linalg.global_norm, lambda t: tf.clip_by_global_norm(t, 1.0)):
         with pytest.raises(TypeError, match="sequence"):
             function(tf.ones(2))
+        for text in ("text", b"text"):
+            with pytest.raises(
+                TypeError, match=r"`t_list` must be a sequence of tensors, such as \[x, y\], got b?'text'"
+            ):
+                function(text)
         with pytest.raises(tf.errors.InvalidArgumentError, match="int32"):
             function([[1]])
         with pytest.raises(tf.errors.InvalidArgumentError, match="float64"):

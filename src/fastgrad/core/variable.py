@@ -344,6 +344,10 @@ class Variable(Operand):
             )
         return convert_to_tensor(value, dtypes.DTYPE_OF_NUMPY[self._array.dtype])
 
+    def _converted_part(self, operation_name: str, value: Any) -> Tensor:
+        """Returns ``value`` for an assignment to a part of the variable, of any shape."""
+        return self._converted(operation_name, value)
+
     def _memory_for_write(self) -> np.ndarray:
         """Returns the variable's memory for a write, after tensors that share it got their own copies."""
         for recorder in recorders.active:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.core.argument_checks import checked_integer
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor
+from fastgrad.data.asserted_cardinality import AssertedCardinality
 from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
 from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
 from fastgrad.data.dataset import Dataset, checked_dataset
+from fastgrad.data.iterator import Iterator
+from fastgrad.data.optional import Optional as Optional
 from fastgrad.data.options import AutoShardPolicy as AutoShardPolicy
 from fastgrad.data.options import AutotuneAlgorithm as AutotuneAlgorithm
 from fastgrad.data.options import AutotuneOptions as AutotuneOptions
@@ -28,6 +32,26 @@ from fastgrad.data.to_device import prefetch_to_device as prefetch_to_device
 def cardinality(dataset: Dataset) -> Tensor:
     """Returns the number of elements as an int64 tensor: ``dataset.cardinality()``."""
     return checked_dataset("cardinality", dataset).cardinality()
+
+
+def assert_cardinality(expected_cardinality: int) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: the same elements, of which there are ``expected_cardinality``.
+
+    Args:
+        expected_cardinality: the number of elements, or ``INFINITE_CARDINALITY``; the result's ``cardinality()``. Where the
+            iteration finds another number, it raises FailedPreconditionError.
+    """
+    count = checked_integer("assert_cardinality", "expected_cardinality", expected_cardinality)
+
+    def asserted(dataset: Dataset) -> Dataset:
+        return Dataset(AssertedCardinality(checked_dataset("assert_cardinality", dataset)._node, count))
+
+    return asserted
+
+
+def get_next_as_optional(iterator: Iterator) -> Optional:
+    """Returns an ``Optional`` of the next element: ``iterator.get_next_as_optional()``."""
+    return iterator.get_next_as_optional()
 
 
 def get_single_element(dataset: Dataset) -> object:

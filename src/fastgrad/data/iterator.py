@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.recording import EndOfElements, recorders
 from fastgrad.data.node import value_or_raise
+from fastgrad.data.optional import Optional, next_of
 from fastgrad.errors import OutOfRangeError
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class Iterator:
             raise OutOfRangeError("End of sequence") from None
         self._position += 1
         return value_or_raise(element)
+
+    def get_next_as_optional(self, name: str | None = None) -> Optional:
+        """Returns a ``tf.experimental.Optional`` of the next element, empty at the end."""
+        return next_of(self, self.element_spec)
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns the position of the iteration, for a checkpoint.

@@ -7,15 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.core.recording import EndOfElements, hidden_from_recorders
+from fastgrad.core.recording import hidden_from_recorders
 from fastgrad.core.replicas import replica_group
-from fastgrad.core.tensor import Tensor
 from fastgrad.data.dataset import Dataset, checked_dataset
 from fastgrad.data.iterator import Iterator as DatasetIterator
 from fastgrad.data.node import INFINITE
 from fastgrad.distribute.objects import allgather_object
 from fastgrad.distribute.sharding import empty_batch, sharded
-from fastgrad.errors import OutOfRangeError
 from fastgrad.ops.collectives import all_reduce
 
 
@@ -55,28 +53,6 @@ class InputOptions(NamedTuple):
     experimental_replication_mode: Any = None
     experimental_place_dataset_on_device: bool = False
     experimental_per_replica_buffer_size: int = 1
-
-
-class Optional:
-    """An element that may be missing. TensorFlow: tf.experimental.Optional.
-
-    Args:
-        elements: the element, or nothing.
-        spec: the TensorSpecs of the element.
-    """
-
-    def __init__(self, elements: tuple[Any, ...], spec: Any) -> None:
-        self._elements, self.element_spec = elements, spec
-
-    def has_value(self, name: str | None = None) -> Tensor:
-        """Returns whether there is an element, as a boolean tensor."""
-        return Tensor(np.array(bool(self._elements)))
-
-    def get_value(self, name: str | None = None) -> Any:
-        """Returns the element; ValueError without one."""
-        if not self._elements:
-            raise ValueError("Optional.get_value: there is no value: the iterator has ended. Ask has_value first.")
-        return self._elements[0]
 
 
 class DistributedDataset:
@@ -198,13 +174,6 @@ class DistributedIterator(DatasetIterator):
                 "args=(next(iterator),))"
             )
         return super().get_next()
-
-    def get_next_as_optional(self, name: str | None = None) -> Optional:
-        """Returns an ``Optional`` of the next batch, empty at the end."""
-        try:
-            return Optional((next(self),), self.element_spec)
-        except (EndOfElements, OutOfRangeError):
-            return Optional((), self.element_spec)
 
 
 def _is_true_anywhere(value: bool) -> bool:

@@ -8,6 +8,8 @@ from typing import Any as _Any
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.kernels.codegen.gc_pause import importing as _importing
 
+__version__ = "3.15.1"  # of the Keras whose interface and files these are
+
 _NAMESPACES = frozenset(
     [
         "activations",

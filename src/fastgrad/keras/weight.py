@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -187,9 +188,12 @@ class Weight(Variable):
         self.__dict__.update(state)
         any_overwrite_flag.is_set |= self._overwrites
 
-    def _converted(self, operation_name: str, value: Any) -> Tensor:
+    def _converted_part(self, operation_name: str, value: Any) -> Tensor:
         # As in Keras, an assigned value is converted, also a tensor of another float dtype.
-        tensor = _as_dtype(value, DTYPE_OF_NUMPY[self._array.dtype])
+        return _as_dtype(value, DTYPE_OF_NUMPY[self._array.dtype])
+
+    def _converted(self, operation_name: str, value: Any) -> Tensor:
+        tensor = self._converted_part(operation_name, value)
         shape = self._array.shape
         if tensor._array.shape == shape:
             return tensor
@@ -204,14 +208,14 @@ class Weight(Variable):
         )
 
     def _promoted_operands(self, other: Any, is_division: bool) -> tuple[Any, Any] | None:
-        # As in Keras, an operator whose left operand is a weight has a result of the common dtype.
+        # As in Keras, an operator on a weight and a tensor has a result of the common dtype.
         tensor = as_tensor_or_none(other)
         if tensor is None or tensor._dtype is self._dtype or "string" in (self._dtype.name, tensor._dtype.name):
             return None
-        dtype = _common_dtype(self._dtype, tensor._dtype)
-        if is_division and dtype.is_integer:
-            dtype = settings.standardize_dtype(None)
-        return cast(self._read(), dtype), cast(tensor, dtype)
+        operands = with_common_dtype([self._read(), tensor])
+        if is_division and operands[0]._dtype.is_integer:
+            operands = [cast(x, settings.standardize_dtype(None)) for x in operands]
+        return operands[0], operands[1]
 
     def __repr__(self) -> str:
         return f"<Variable path={self._path}, shape={self.shape}, dtype={self._dtype.name}, value={moved(self._array, None)[()]}>"
@@ -274,8 +278,17 @@ def assign_all(variables: Iterable[Any], values: Iterable[Any]) -> None:
         variable.assign(value)
 
 
+def with_common_dtype(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Returns ``tensors``, cast to their common dtype if they differ."""
+    tensors = list(tensors)
+    dtype = reduce(_common_dtype, [x._dtype for x in tensors])
+    return [x if x._dtype is dtype else cast(x, dtype) for x in tensors]
+
+
 def _common_dtype(a: DType, b: DType) -> DType:
     """The common dtype of ``a`` and ``b``: float before integer, integer before boolean, the wider of two floats."""
+    if a is b:
+        return a
     for kind in ("is_floating", "is_integer"):
         if getattr(a, kind) != getattr(b, kind) and not (a.is_complex or b.is_complex):
             return a if getattr(a, kind) else b

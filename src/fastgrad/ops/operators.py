@@ -43,14 +43,14 @@ def _install_binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None
         try:
             return function(x, y)
         except InvalidArgumentError as refusal:
-            return _call_promoted(function, x, y, refusal)
+            return _call_promoted(function, x, y, refusal, symbol in _PROMOTED_BY_RIGHT_WEIGHT)
         except (TypeError, ValueError) as refusal:
             # An object of another library may implement the reflected operator for tensors; numbers and arrays do not.
             if hasattr(type(y), reflected) and not isinstance(
                 y, (int, float, complex, np.ndarray, np.generic, *_TENSOR_CLASSES)
             ):
                 return NotImplemented
-            return _call_promoted(function, x, y, refusal)
+            return _call_promoted(function, x, y, refusal, symbol in _PROMOTED_BY_RIGHT_WEIGHT)
 
     def backward(x: Any, y: Any) -> Any:
         return function(y, x)
@@ -71,12 +71,22 @@ def _install_comparison(symbol: str, function: Callable[[Any, Any], Tensor]) -> 
         setattr(tensor_class, f"__{symbol}__", compare)
 
 
-def _call_promoted(function: Callable[[Any, Any], Any], x: Any, y: Any, refusal: Exception) -> Any:
-    """Calls ``function`` on a Keras weight and a tensor, cast to a common dtype; otherwise raises ``refusal``."""
-    pair = x._promoted_operands(y, function is divide) if isinstance(x, Variable) else None
-    if pair is None:
-        raise refusal
-    return function(*pair)
+def _call_promoted(
+    function: Callable[[Any, Any], Any], x: Any, y: Any, refusal: Exception, is_weight_on_either_side: bool = False
+) -> Any:
+    """Calls ``function`` on a Keras weight and a tensor, cast to a common dtype; otherwise raises ``refusal``.
+
+    The weight is ``x`` or, with ``is_weight_on_either_side``, may be ``y``.
+    """
+    if isinstance(x, Variable) and (pair := x._promoted_operands(y, function is divide)) is not None:
+        return function(*pair)
+    if (
+        is_weight_on_either_side
+        and isinstance(y, Variable)
+        and (pair := y._promoted_operands(x, function is divide)) is not None
+    ):
+        return function(*reversed(pair))
+    raise refusal
 
 
 def _install_unary(symbol: str, function: Callable[[Any], Tensor]) -> None:
@@ -128,6 +138,9 @@ def _logical_or_bitwise(
 
 
 _TENSOR_CLASSES = (Tensor, Variable)
+
+# The operators of a tensor that leave a weight of another dtype to its reflected operator. In Keras + and @ do not.
+_PROMOTED_BY_RIGHT_WEIGHT = frozenset(["sub", "mul", "truediv", "floordiv", "mod", "pow"])
 
 _install_binary("add", add)
 _install_binary("sub", subtract)

@@ -391,7 +391,7 @@ class VariableSlice(Tensor):
 
     def _update(self, ufunc: Any, what: str, value: Any) -> Variable:
         variable = self._variable
-        tensor = variable._converted(what, value)
+        tensor = variable._converted_part(what, value)
         array, shape = tensor._array, self._array.shape
         if not broadcasts_to(array.shape, shape):
             raise InvalidArgumentError(

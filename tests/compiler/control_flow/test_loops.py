@@ -255,3 +255,68 @@ def test_what_a_planner_finds():
     (loop,) = [n.payload for n in graph.nodes if n.kind is Kind.OPERATION and type(n.payload) is Loop]
     assert (loop.carried, loop.rows, loop.trips, loop.condition) == (1, 1, 3, None)
     validate(loop.body.graph)
+
+
+class TestGradientsOfNestedLoops:
+    """A gradient is None where no path within the loops leads to the result: as eagerly."""
+
+    @staticmethod
+    def unused_sum(n, m, x, w):
+        x, total = x * 1.0, tf.constant(0.0)
+        for _ in tf.range(n):
+            for _ in tf.range(m):
+                total = total + w
+                x = x * 1.5
+        return x
+
+    @staticmethod
+    def unused_product(n, m, x, w):
+        x, product = x * 1.0, w * 2.0
+        i = tf.constant(0)
+        while i < n:
+            j = tf.constant(0)
+            while j < m:
+                product = product * w
+                x = x * 1.5
+                j += 1
+            i += 1
+        return x
+
+    @staticmethod
+    def unused_in_a_branch(n, m, x, w):
+        x, product = x * 1.0, w * 2.0
+        for i in tf.range(n):
+            if i % 2 == 0:
+                for _ in tf.range(m):
+                    product = product * w
+                    x = x * 1.5
+            else:
+                product = product + 1.0
+        return x
+
+    @staticmethod
+    def used(n, m, x, w):
+        x = x * 1.0
+        for _ in tf.range(n):
+            for _ in tf.range(m):
+                x = x * w
+        return x
+
+    @pytest.mark.parametrize("name", ["unused_sum", "unused_product", "unused_in_a_branch", "used"])
+    def test_gradients_are_those_of_the_eager_loops(self, name):
+        loops = getattr(self, name)
+        compiled = tf.function(loops)
+        x, w = tf.Variable(2.0), tf.Variable(1.25)
+        for n, m in ((3, 4), (2, 5), (4, 2), (3, 3)):
+            gradients = []
+            for function in (loops, compiled):
+                with tf.GradientTape() as tape:
+                    y = function(tf.constant(n), tf.constant(m), x, w)
+                gradients.append(tape.gradient(y, [x, w]))
+            (x_eager, w_eager), (x_compiled, w_compiled) = gradients
+            np.testing.assert_allclose(x_compiled, x_eager, rtol=1e-6)
+            if name == "used":
+                np.testing.assert_allclose(w_compiled, w_eager, rtol=1e-6)
+            else:
+                assert w_eager is w_compiled is None
+        assert compiled.experimental_get_tracing_count() == 1

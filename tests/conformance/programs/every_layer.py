@@ -8,6 +8,7 @@ X2 = np.sin(np.arange(2 * 4) * 0.7).reshape(2, 4).astype(np.float32)
 X3 = np.sin(np.arange(2 * 4 * 3) * 0.7).reshape(2, 4, 3).astype(np.float32)
 X4 = np.sin(np.arange(1 * 4 * 4 * 2) * 0.7).reshape(1, 4, 4, 2).astype(np.float32)
 X5 = np.sin(np.arange(1 * 3 * 3 * 3 * 1) * 0.7).reshape(1, 3, 3, 3, 1).astype(np.float32)
+X6 = np.sin(np.arange(1 * 2 * 3 * 3 * 3 * 2) * 0.7).reshape(1, 2, 3, 3, 3, 2).astype(np.float32)
 NUMBERS = np.array([[0, 2, 1], [1, 1, 0]], np.int32)
 LEFT_OUT = ("dtype", "name")
 IF_NOT_NONE = (
@@ -77,6 +78,12 @@ LAYERS = {
     "SeparableConv2D": (lambda k: k.SeparableConv2D(3, 2), X4),
     "MaxPooling1D": (lambda k: k.MaxPooling1D(), X3),
     "MaxPooling2D": (lambda k: k.MaxPooling2D(), X4),
+    "AdaptiveAveragePooling1D": (lambda k: k.AdaptiveAveragePooling1D(3), X3),
+    "AdaptiveAveragePooling2D": (lambda k: k.AdaptiveAveragePooling2D((3, 2)), X4),
+    "AdaptiveAveragePooling3D": (lambda k: k.AdaptiveAveragePooling3D(2), X5),
+    "AdaptiveMaxPooling1D": (lambda k: k.AdaptiveMaxPooling1D(3), X3),
+    "AdaptiveMaxPooling2D": (lambda k: k.AdaptiveMaxPooling2D((3, 2)), X4),
+    "AdaptiveMaxPooling3D": (lambda k: k.AdaptiveMaxPooling3D(2), X5),
     "MaxPooling3D": (lambda k: k.MaxPooling3D((2, 1, 1)), X5),
     "AveragePooling3D": (lambda k: k.AveragePooling3D(2), X5),
     "AveragePooling1D": (lambda k: k.AveragePooling1D(3, 1, "same"), X3),
@@ -91,8 +98,12 @@ LAYERS = {
     "LayerNormalization": (lambda k: k.LayerNormalization(), X3),
     "RMSNormalization": (lambda k: k.RMSNormalization(), X3),
     "GroupNormalization": (lambda k: k.GroupNormalization(2), X4),
+    "SpectralNormalization": (lambda k: k.SpectralNormalization(k.Dense(3), power_iterations=2), X3),
     "UnitNormalization": (lambda k: k.UnitNormalization(), X3),
     "SimpleRNN": (lambda k: k.SimpleRNN(2), X3),
+    "ConvLSTM1D": (lambda k: k.ConvLSTM1D(2, 3, padding="same", return_sequences=True), X4),
+    "ConvLSTM2D": (lambda k: k.ConvLSTM2D(2, 2, recurrent_activation="hard_sigmoid"), X5),
+    "ConvLSTM3D": (lambda k: k.ConvLSTM3D(1, 2, go_backwards=True), X6),
     "LSTM": (lambda k: k.LSTM(2, return_sequences=True), X3),
     "GRU": (lambda k: k.GRU(2), X3),
     "StackedRNNCells": (lambda k: k.RNN(k.StackedRNNCells([k.SimpleRNNCell(2), k.GRUCell(3)])), X3),

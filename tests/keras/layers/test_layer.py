@@ -611,3 +611,65 @@ def test_a_found_configuration_has_the_policy_of_the_layer():
     assert Scale.from_config(config).get_config() == config
     layer.trainable = True
     assert layer.get_config()["trainable"] is True
+
+
+class TestTrainingArgument:
+    """``training=None`` in a call is None, and layers within then take their defaults; recorded from Keras 3.15."""
+
+    @pytest.mark.parametrize("default", [True, False, None])
+    def test_none_is_not_inherited(self, default):
+        seen = []
+
+        class Inner(layers.Layer):
+            def call(self, x, training=default):
+                seen.append(training)
+                return x
+
+        class Outer(layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.inner = Inner()
+
+            def call(self, x, training=None, passed=()):
+                return self.inner(x, **dict(passed))
+
+        x, outer = tf.ones((1, 2)), Outer()
+        Inner()(x, training=None)
+        for passed in ({}, {"training": None}, {"training": True}, {"training": False}):
+            for training in (False, True):
+                outer(x, training=training, passed=list(passed.items()))
+        Inner()(x)
+        assert seen == [None, False, True, None, None, True, True, False, False, default]
+
+    def test_none_in_a_functional_model_is_that_of_the_model(self):
+        inputs = keras.Input((1000,))
+        model = keras.Model(inputs, layers.Dropout(0.5)(inputs, training=None))
+        x = np.ones((1, 1000), np.float32)
+        assert np.any(model(x, training=True) == 0.0)
+        np.testing.assert_array_equal(model(x), x)
+
+
+class TestMergesOfOtherDtypes:
+    @pytest.mark.parametrize(
+        "name", ["Add", "Multiply", "Average", "Maximum", "Minimum", "Subtract", "Concatenate", "Dot"]
+    )
+    def test_inputs_take_their_common_dtype(self, name):
+        layer = getattr(layers, name)(**({"axes": 1} if name == "Dot" else {}))
+        integers, floats = tf.reshape(tf.range(6), (2, 3)), tf.ones((2, 3))
+        expected = layer([tf.cast(integers, "float32"), floats])
+        for inputs in ([integers, floats], [tf.cast(integers, "int64"), tf.cast(floats, "float64")]):
+            result = layer(inputs)
+            assert result.dtype == "float32"
+            np.testing.assert_array_equal(result, expected)
+        assert layer([tf.cast(integers, "int64"), integers]).dtype == ("float64" if name == "Average" else "int64")
+        symbolic = layer([keras.Input((3,), dtype="int32"), keras.Input((3,))])
+        assert symbolic.dtype == "float32"
+
+
+@pytest.mark.parametrize("policy", ["float64", "float16", "mixed_float16"])
+def test_inputs_are_floatx_under_a_global_policy(policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        assert keras.Input((3,)).dtype == layers.InputLayer(shape=(3,)).dtype == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")

@@ -46,7 +46,7 @@ def test_the_mean_of_the_steps_that_a_mask_has():
         (lambda: layers.ZeroPadding2D((1, 2, 3)), "padding"),
         (lambda: layers.ZeroPadding1D("x"), "padding"),
         (lambda: layers.UpSampling2D(0), "size"),
-        (lambda: layers.UpSampling2D(2, interpolation="area"), "interpolation"),
+        (lambda: layers.UpSampling2D(2, interpolation="gaussian"), "interpolation"),
     ],
 )
 def test_what_is_refused(make, message):

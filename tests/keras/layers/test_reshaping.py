@@ -63,3 +63,10 @@ def test_permute_wants_an_order():
         layers.Permute((0, 1))
     with pytest.raises(ValueError, match="ndim=3"):
         layers.Permute((2, 1))(tf.ones((2, 2)))
+
+
+def test_upsampling_by_area_repeats_elements():
+    for x in (X, X.astype(np.int32)):
+        area, nearest = [layers.UpSampling2D((2, 3), interpolation=name) for name in ("area", "nearest")]
+        np.testing.assert_array_equal(area(x), nearest(x))
+    assert layers.UpSampling2D.from_config(area.get_config()).interpolation == "area"

@@ -497,3 +497,17 @@ def test_calls_in_the_form_of_keras_2_are_read():
     }
     model = keras.Model.from_config(config)
     np.testing.assert_array_equal(model([X[:, :3], X[:, 1:]], training=True), X[:, :3] - X[:, 1:])
+
+
+def test_operators_are_layers_with_the_name_of_their_operation():
+    x = keras.Input((2,))
+    results = [x + 1, 1 + x, x * 2, x / 2, -x, abs(x), x**2, x[:, :1], x // 1, x % 2, x < 1, x != 1]
+    names = keras.Model(x, results).output_names
+    assert [name.rstrip("_0123456789") for name in names] == [
+        *("add", "add", "multiply", "true_divide", "negative", "absolute", "power", "get_item"),
+        *("floor_divide", "mod", "less", "not_equal"),
+    ]
+    model = keras.Model(x, [x * 2, x + 1])
+    model.compile("sgd", "mse")
+    logs = model.evaluate(X[:, :2], [X[:, :2], X[:, :2]], verbose=0, return_dict=True)
+    assert list(logs) == [f"{model.output_names[1]}_loss", "loss", f"{model.output_names[0]}_loss"]

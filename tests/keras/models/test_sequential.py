@@ -241,3 +241,17 @@ def test_layers_set_as_attributes_are_not_in_the_stack(tmp_path):
     twin.extra(np.ones((1, 2), np.float32))
     twin.load_weights(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(twin.extra.kernel, model.extra.kernel)
+
+
+def test_an_input_stands_first():
+    with pytest.raises(ValueError, match="the Input must be the first layer, but it follows 'last'"):
+        keras.Sequential([layers.Dense(2, name="last"), keras.Input((2,))])
+
+
+def test_a_layer_stands_twice():
+    layer = layers.Dense(2)
+    model = keras.Sequential([layer, layer])
+    x = np.ones((1, 2), np.float32)
+    np.testing.assert_allclose(model(x), layer(layer(x)), rtol=1e-6)
+    assert len(model.layers) == 2
+    assert model.count_params() == 6

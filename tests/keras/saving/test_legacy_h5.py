@@ -158,3 +158,42 @@ def test_missing_folders_are_made(tmp_path):
     assert path.exists()
     with pytest.raises(FileNotFoundError, match=r"other/model\.keras'$"):
         trained().save(tmp_path / "other" / "model.keras")
+
+
+class TestWeightsByName:
+    def save_source(self, folder):
+        source = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="a"), layers.Dense(2, name="b")])
+        source.save(folder / "model.h5")
+        return source
+
+    def test_layers_of_the_same_name_take_them(self, tmp_path):
+        source = self.save_source(tmp_path)
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(5, name="c"), layers.Dense(2, name="d")])
+        model.add(layers.Dense(2, name="e"))
+        model.layers[1].name = "b"
+        before = [weight.numpy() for weight in model.weights]
+        with pytest.raises(ValueError, match="Nothing has been changed"):
+            model.load_weights(tmp_path / "model.h5", by_name=True)
+        with pytest.warns(UserWarning, match="does not fit"):
+            model.load_weights(tmp_path / "model.h5", skip_mismatch=True, by_name=True)
+        for index, (weight, value) in enumerate(zip(model.weights, before, strict=True)):
+            np.testing.assert_array_equal(weight, source.layers[1].bias if index == 3 else value)
+        other = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="b"), layers.Dense(7, name="z")])
+        last = other.layers[1].get_weights()
+        other.load_weights(tmp_path / "model.h5", by_name=True)
+        np.testing.assert_array_equal(other.layers[0].kernel, source.layers[1].kernel)
+        np.testing.assert_array_equal(other.layers[1].kernel, last[0])
+
+    def test_a_layer_with_another_number_of_weights(self, tmp_path):
+        self.save_source(tmp_path)
+        model = keras.Sequential([keras.Input((3,)), layers.Dense(2, use_bias=False, name="b")])
+        with pytest.raises(ValueError, match="'b' has 1 weights, but 2 in"):
+            model.load_weights(tmp_path / "model.h5", by_name=True)
+        with pytest.warns(UserWarning, match="left out"):
+            model.load_weights(tmp_path / "model.h5", skip_mismatch=True, by_name=True)
+
+    def test_other_files_have_no_names(self, tmp_path):
+        source = self.save_source(tmp_path)
+        source.save_weights(tmp_path / "model.weights.h5")
+        with pytest.raises(ValueError, match="by_name"):
+            source.load_weights(tmp_path / "model.weights.h5", by_name=True)

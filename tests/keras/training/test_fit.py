@@ -514,3 +514,46 @@ def test_compute_loss_may_lack_the_argument_training():
     x, y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
     assert model.fit(x, y, verbose=0).history["loss"] == [101.0]
     assert model.evaluate(x, y * 50, verbose=0) > 100.0
+
+
+class TestCallbacksThatReachIntoTheModel:
+    X, Y = np.arange(32, dtype=np.float32).reshape(16, 2) / 32, np.ones((16, 1), np.float32)
+
+    def model(self, **options):
+        model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1, kernel_initializer="zeros")])
+        model.compile(tf.keras.optimizers.SGD(0.1), "mse", **options)
+        return model
+
+    def test_an_evaluation_at_a_batchs_end_replaces_the_metrics(self):
+        results = []
+
+        class Evaluation(tf.keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                results.append(self.model.evaluate(x, y, verbose=0, return_dict=True))
+
+        x, y, model = self.X, self.Y, self.model(metrics=["mae"])
+        history = model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[Evaluation()]).history
+        assert history == {name: [results[1][name], results[3][name]] for name in ("loss", "mae")}
+
+    def test_a_stop_at_the_begin_comes_after_the_first_batch(self):
+        events = []
+
+        class Stop(tf.keras.callbacks.Callback):
+            def on_train_begin(self, logs=None):
+                self.model.stop_training = True
+
+            def on_train_batch_end(self, batch, logs=None):
+                events.append(batch)
+
+            def on_epoch_end(self, epoch, logs=None):
+                events.append(f"epoch {epoch}")
+
+        history = self.model().fit(self.X, self.Y, batch_size=4, epochs=3, verbose=0, callbacks=[Stop()])
+        assert events == [0, "epoch 0"]
+        assert len(history.history["loss"]) == 1
+
+    def test_a_metric_with_and_without_weights_has_a_value_for_each(self):
+        model, weights = self.model(metrics=["mae"], weighted_metrics=["mae"]), np.arange(16.0)
+        logs = model.evaluate(self.X, self.Y, sample_weight=weights, verbose=0, return_dict=True)
+        values = model.evaluate(self.X, self.Y, sample_weight=weights, verbose=0)
+        assert values == [logs["loss"], logs["mae"], logs["mae"], logs["weighted_mae"]]

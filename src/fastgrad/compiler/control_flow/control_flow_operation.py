@@ -8,7 +8,7 @@ runs it under a tape at each of its own runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress, count
+from itertools import compress, count, repeat
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,8 @@ class ControlFlowOperation(GraphBasedOperation):
         return tuple(flags)
 
     def _results_with_gradient_to(self, input_flags: Flags) -> Iterable[bool]:
-        """Returns for each result whether a gradient flows from the result to an input marked in ``input_flags``."""
-        raise NotImplementedError
+        """Returns for each result whether a gradient may flow from the result to an input marked in ``input_flags``."""
+        return repeat(True)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         needs, have, result_cotangents = differentiable_args(needs, g, inputs)
@@ -147,11 +147,18 @@ def gradient_reaches(graph: Graph, sources: Flags) -> Flags:
         if node.kind is Kind.ARGUMENT:
             if sources[node.payload]:
                 reached.add(id(node.outputs[0]))
-        elif node.kind is Kind.OPERATION and any(
-            _gradient_flows(node, i) and id(x) in reached for i, x in enumerate(node.inputs)
-        ):
-            reached.update([id(value) for value in node.outputs if is_differentiable(value.dtype)])
+        elif node.kind is Kind.OPERATION:
+            flags = tuple([_gradient_flows(node, i) and id(x) in reached for i, x in enumerate(node.inputs)])
+            if True in flags:
+                values = compress(node.outputs, _outputs_with_gradient_to(node, flags))
+                reached.update([id(value) for value in values if is_differentiable(value.dtype)])
     return tuple([id(value) in reached for value in graph.results])
+
+
+def _outputs_with_gradient_to(node: Node, flags: Flags) -> Iterable[bool]:
+    """Returns for each result of a node whether a gradient may flow from it to an input marked in ``flags``."""
+    operation = node.payload
+    return operation._results_with_gradient_to(flags) if isinstance(operation, ControlFlowOperation) else repeat(True)
 
 
 def _gradient_flows(node: Node, position: int) -> bool:

@@ -10,6 +10,12 @@ from fastgrad.keras.layers.activation import LeakyReLU as LeakyReLU
 from fastgrad.keras.layers.activation import PReLU as PReLU
 from fastgrad.keras.layers.activation import ReLU as ReLU
 from fastgrad.keras.layers.activation import Softmax as Softmax
+from fastgrad.keras.layers.adaptive_pooling import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
+from fastgrad.keras.layers.adaptive_pooling import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from fastgrad.keras.layers.adaptive_pooling import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
+from fastgrad.keras.layers.adaptive_pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
+from fastgrad.keras.layers.adaptive_pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
+from fastgrad.keras.layers.adaptive_pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
 from fastgrad.keras.layers.attention import AdditiveAttention as AdditiveAttention
 from fastgrad.keras.layers.attention import Attention as Attention
 from fastgrad.keras.layers.batch_normalization import BatchNormalization as BatchNormalization
@@ -82,6 +88,9 @@ from fastgrad.keras.layers.preprocessing import CategoryEncoding as CategoryEnco
 from fastgrad.keras.layers.preprocessing import Normalization as Normalization
 from fastgrad.keras.layers.preprocessing import Rescaling as Rescaling
 from fastgrad.keras.layers.recurrent.bidirectional import Bidirectional as Bidirectional
+from fastgrad.keras.layers.recurrent.conv_lstm import ConvLSTM1D as ConvLSTM1D
+from fastgrad.keras.layers.recurrent.conv_lstm import ConvLSTM2D as ConvLSTM2D
+from fastgrad.keras.layers.recurrent.conv_lstm import ConvLSTM3D as ConvLSTM3D
 from fastgrad.keras.layers.recurrent.gru import GRU as GRU
 from fastgrad.keras.layers.recurrent.gru import GRUCell as GRUCell
 from fastgrad.keras.layers.recurrent.lstm import LSTM as LSTM
@@ -96,6 +105,7 @@ from fastgrad.keras.layers.reshaping import Permute as Permute
 from fastgrad.keras.layers.reshaping import RepeatVector as RepeatVector
 from fastgrad.keras.layers.reshaping import Reshape as Reshape
 from fastgrad.keras.layers.rms_normalization import RMSNormalization as RMSNormalization
+from fastgrad.keras.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from fastgrad.keras.layers.symbolic import KerasTensor as KerasTensor
 from fastgrad.keras.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastgrad.keras.layers.unit_normalization import UnitNormalization as UnitNormalization

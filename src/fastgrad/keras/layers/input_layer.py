@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.core.shape import TensorShape
+from fastgrad.keras import settings
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, Node
 from fastgrad.kernels.codegen.user_lines import warn
@@ -47,7 +48,7 @@ class InputLayer(Layer):
             warn("Argument `input_shape` is deprecated. Use `shape` instead.")
             shape = kwargs.pop("input_shape")
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
-        super().__init__(name=name, dtype=dtype, **kwargs)
+        super().__init__(name=name, dtype=settings.floatx() if dtype is None else dtype, **kwargs)
         if sparse or ragged or input_tensor is not None:
             raise ValueError("InputLayer: `sparse`, `ragged` and `input_tensor` are not supported.")
         if shape is None and batch_shape is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
+from fastgrad.keras import naming
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
 from fastgrad.keras.saving.objects import deserialize_keras_object, is_lambda, lambda_parts, serialize_keras_object
@@ -126,13 +127,14 @@ class Operator(Layer):
 
     Args:
         operation: the operator's name, as in ``keras.ops``.
+        name: the name; default ``operation``, numbered.
         **kwargs: as in ``Layer``.
     """
 
     _config_names = ("operation",)
 
-    def __init__(self, operation: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, operation: str, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name=naming.auto_name(operation) if name is None else name, **kwargs)
         self.operation = operation
         self.autocast = False
         self._build_at_init()
@@ -179,6 +181,7 @@ for _method, _name in {
     "le": "less_equal",
     "gt": "greater",
     "ge": "greater_equal",
+    "ne": "not_equal",
     "getitem": "get_item",
 }.items():
     setattr(KerasTensor, f"__{_method}__", _operator_method(_name))

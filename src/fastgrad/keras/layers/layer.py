@@ -16,6 +16,7 @@ from fastgrad.keras import constraints, dtype_policy, initializers, naming, regu
 from fastgrad.keras.layers.configuration import LayerConfiguration
 from fastgrad.keras.layers.layer_call import LayerCaller, added_loss_counter
 from fastgrad.keras.layers.shapes import has_unknown, shapes_of, shapes_with_common_sizes, zeros_of
+from fastgrad.keras.layers.stateless import stateless_call
 from fastgrad.keras.layers.symbolic import FirstCallDescriptor, output_spec, variables_restored_at_exit
 from fastgrad.keras.layers.variable_tracking import WeightOwner
 from fastgrad.keras.weight import CastWeight, Weight
@@ -34,7 +35,6 @@ from fastgrad.storage.restoration import restore_deferred_values
     "quantized_build",
     "quantized_call",
     "rematerialized_call",
-    "stateless_call",
     "symbolic_call",
     "variable_serialization_spec",
 )
@@ -413,6 +413,30 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the outputs; subclasses write it. It gets tensors, and ``training`` if it has that parameter."""
         raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call` method implemented.")
+
+    def stateless_call(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, ...]:
+        """Calls the layer with given values in place of its variables, which stay as they are.
+
+        Args:
+            trainable_variables, non_trainable_variables: a value for each variable of these attributes of the layer. Gradients flow
+                to tensors among them.
+            *args, **kwargs: the arguments of the call.
+            return_losses: whether to return ``losses``, too.
+
+        Returns:
+            The outputs of the call, the new values of the ``non_trainable_variables``, and the losses if wanted.
+
+        Raises:
+            ValueError: the layer is not built, or values are missing, extra or of another shape.
+        """
+        return stateless_call(self, trainable_variables, non_trainable_variables, args, kwargs, return_losses)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the output; by default, the mask of the input."""

@@ -105,7 +105,7 @@ class LayerCaller:
         Args:
             *args: tensors, arrays, or lists, tuples and dicts of them; float64 arrays become the layer's dtype.
             **kwargs: further arguments of ``call``. ``training`` selects the behaviour of layers that differ in training,
-                such as dropout. None inherits it from the calling layer; the outermost layer takes ``call``'s default.
+                such as dropout. Without it, a layer inherits that of the calling layer; the outermost takes ``call``'s default.
 
         Returns:
             The result of ``call``.
@@ -137,11 +137,12 @@ class LayerCaller:
         if self._losses_seen != added_loss_counter.count and not stack:
             self._clear_losses()
         signature = self._signature
-        training = kwargs.pop("training", None)
-        if training is None:
+        if "training" in kwargs:  # also None, which then is not inherited
+            training = kwargs["training"] if signature.takes_training else kwargs.pop("training")
+        else:
             training = signature.training_default if outer_training is None else outer_training
-        if training is not None and signature.takes_training:
-            kwargs["training"] = training
+            if training is not None and signature.takes_training:
+                kwargs["training"] = training
         stack.append(self)
         now.training = training
         try:

@@ -11,6 +11,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras import masks
 from fastgrad.keras.axes import axis_from_front
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.weight import with_common_dtype
 
 
 class Merge(Layer):
@@ -50,7 +51,7 @@ class Merge(Layer):
     def call(self, inputs: Any) -> Tensor:
         """Combines ``inputs`` element by element."""
         rank = max(x.ndim for x in inputs)
-        return self._merge([_with_rank(x, rank) for x in inputs])
+        return self._merge([_with_rank(x, rank) for x in with_common_dtype(inputs)])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape to which all inputs broadcast."""
@@ -232,7 +233,7 @@ class Concatenate(Layer):
 
     def call(self, inputs: Any) -> Tensor:
         """Concatenates ``inputs``."""
-        return tf.concat(inputs, self.axis)
+        return tf.concat(with_common_dtype(inputs), self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the concatenation."""
@@ -346,7 +347,7 @@ class Dot(Layer):
 
     def call(self, inputs: Any) -> Tensor:
         """Computes the dot products."""
-        x, y = inputs
+        x, y = with_common_dtype(inputs)
         a, b = self._contracted_axes([x._array.shape, y._array.shape])
         if self.normalize:
             x, y = tf.math.l2_normalize(x, a), tf.math.l2_normalize(y, b)

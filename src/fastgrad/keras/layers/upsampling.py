@@ -14,7 +14,9 @@ from fastgrad.ops.casting import cast, cast_narrow_to_float32, saturate_cast
 from fastgrad.ops.repeating import repeat
 from fastgrad.ops.rounding import round
 
-_INTERPOLATIONS = ("bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
+_INTERPOLATIONS = ("area", "bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
+
+_REPETITIONS = ("area", "nearest")  # the mean over the area of an element of a whole multiple in size is one element
 
 
 class _UpSampling(SpatialLayer):
@@ -36,7 +38,7 @@ class _UpSampling(SpatialLayer):
     def call(self, inputs: Tensor) -> Tensor:
         """Enlarges ``inputs``; interpolated integers are rounded once."""
         first_axis = 2 if self.data_format == "channels_first" else 1
-        x = inputs if self.interpolation == "nearest" else cast_narrow_to_float32(inputs)
+        x = inputs if self.interpolation in _REPETITIONS else cast_narrow_to_float32(inputs)
         for axis, times in enumerate(self._times, first_axis):
             x = self._enlarge_axis(x, times, axis)
         if x.dtype is inputs.dtype:
@@ -44,7 +46,7 @@ class _UpSampling(SpatialLayer):
         return cast(x, inputs.dtype) if inputs.dtype.is_floating else saturate_cast(round(x), inputs.dtype)
 
     def _enlarge_axis(self, x: Tensor, times: int, axis: int) -> Tensor:
-        if self.interpolation == "nearest":
+        if self.interpolation in _REPETITIONS:
             return repeat(x, times, axis)
         return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
@@ -79,7 +81,7 @@ class UpSampling2D(_UpSampling, rank=2):
     Args:
         size: the factors for height and width, or one factor for both.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        interpolation: ``"nearest"``, or ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or ``"lanczos5"`` between the centres of
+        interpolation: ``"nearest"`` or ``"area"``, which repeat elements, or ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or ``"lanczos5"`` between the centres of
             neighbouring elements.
         **kwargs: as in ``Layer``.
 

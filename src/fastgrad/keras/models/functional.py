@@ -120,6 +120,8 @@ class CallGraph:
                 values_by_id[output] = layer(values_by_id[argument])
                 continue
             args, kwargs = map_keras_tensors(node.arguments, lambda tensor: values_by_id[id(tensor)])
+            if kwargs.get("training", True) is None:
+                del kwargs["training"]  # the layer inherits that of the model
             results = layer(*args, **kwargs)
             for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
                 values_by_id[id(tensor)] = result

@@ -231,9 +231,9 @@ class Model(Trainer, Layer):
         """Writes the weights to a ``.safetensors`` or ``.npz`` file; see ``keras.saving.save_weights``."""
         model_files.save_weights(self, filepath, overwrite)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
         """Loads the weights of a file, all or none; see ``keras.saving.load_weights``."""
-        model_files.load_weights(self, filepath, skip_mismatch)
+        model_files.load_weights(self, filepath, skip_mismatch, by_name)
 
     def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
         """Writes configuration and weights to a ``.safetensors`` or ``.npz`` file; see ``keras.models.save_model``."""

@@ -93,11 +93,15 @@ class Sequential(Model):
                 f"Only instances of `keras.Layer` can be added to a Sequential model. Received: {layer} (of type {type(layer)})"
             )
         if isinstance(layer, InputLayer):
-            if self._bottom is not None or self._layers:
+            if self._bottom is not None:
                 raise ValueError(
                     f"Sequential model '{self.name}' has already been configured to use input shape "
-                    f"{None if self._bottom is None else self._bottom.batch_shape}. "
-                    "You cannot add a different Input layer to it."
+                    f"{self._bottom.batch_shape}. You cannot add a different Input layer to it."
+                )
+            if self._layers:
+                raise ValueError(
+                    f"Sequential model '{self.name}': the Input must be the first layer, but it follows "
+                    f"'{self._layers[-1].name}'. Add it before the other layers."
                 )
             self._set_bottom(layer)
             return

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from fastgrad.keras import __version__ as KERAS_VERSION
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.damaged_file import open_regular
 from fastgrad.storage.hdf5_file import h5py_module, read_hdf5, write_hdf5
@@ -21,7 +22,6 @@ from fastgrad.version import VERSION
 ENDINGS = (".weights.h5", ".keras")
 _CONFIG_MEMBER, _METADATA_MEMBER, _WEIGHTS_MEMBER = "config.json", "metadata.json", "model.weights.h5"
 _NPZ_WEIGHTS_MEMBER = "model.weights.npz"  # an option of Keras writes weights in this form
-_WRITTEN_KERAS_VERSION = "3.15.1"  # the Keras version of this format
 
 
 def write_keras_file(
@@ -46,7 +46,7 @@ def write_keras_file(
         weights = io.BytesIO()
         write_hdf5(weights, arrays, _name_attributes_of_groups(groups))
         metadata = {
-            "keras_version": _WRITTEN_KERAS_VERSION,
+            "keras_version": KERAS_VERSION,
             "fastgrad_version": VERSION,
             "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S"),
         }

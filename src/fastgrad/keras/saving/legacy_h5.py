@@ -10,7 +10,9 @@ import numpy as np
 
 from fastgrad.core.placement import moved
 from fastgrad.core.variable import Variable
+from fastgrad.keras import __version__ as KERAS_VERSION
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.hdf5_file import h5py_module, read_attributes, read_hdf5, write_hdf5
@@ -19,7 +21,6 @@ from fastgrad.storage.json_text import parse_json
 OPTIMIZER_PREFIX = "optimizer_weights/"
 _WEIGHTS_GROUP = "model_weights"
 _TOP_LEVEL_GROUP = "top_level_model_weights"
-_WRITTEN_KERAS_VERSION = "3.15.1"  # the Keras version of this format
 _CLASS_NAMESPACES = (
     *("layers", "optimizers", "optimizers.schedules", "losses", "metrics"),
     *("initializers", "regularizers", "constraints"),
@@ -28,13 +29,18 @@ _IGNORED_LAYER_SETTINGS = frozenset({"batch_input_shape", "implementation", "tim
 
 
 class LegacyModelContents(NamedTuple):
-    """The contents of an ``.h5`` file: two configurations or None, the names of weights in order, and all values."""
+    """The contents of an ``.h5`` file: two configurations or None, the names of weights by layer, and all values."""
 
     config: dict[str, Any] | None
     training: dict[str, Any] | None
-    names: list[list[str]]
+    names_by_layer: dict[str, list[str]]
     optimizer_names: list[str]
     values: dict[str, np.ndarray]
+
+    @property
+    def names(self) -> list[list[str]]:
+        """The names of the weights of each layer that has some, in the order of the layers."""
+        return [names for names in self.names_by_layer.values() if names]
 
 
 def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
@@ -47,7 +53,7 @@ def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
     """
     h5py_module()
     model_config = serialize_keras_object(model)
-    root_attributes = {"backend": "tensorflow", "keras_version": _WRITTEN_KERAS_VERSION}
+    root_attributes = {"backend": "tensorflow", "keras_version": KERAS_VERSION}
     root_attributes["model_config"] = json.dumps(
         {name: model_config[name] for name in ("module", "class_name", "config", "registered_name")}
     )
@@ -60,7 +66,7 @@ def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
     attributes[_WEIGHTS_GROUP] = {
         "layer_names": layers,
         "backend": root_attributes["backend"],
-        "keras_version": _WRITTEN_KERAS_VERSION,
+        "keras_version": KERAS_VERSION,
     }
     arrays: dict[str, np.ndarray] = {}
     for group, variables in _variables_by_group(model):
@@ -109,18 +115,20 @@ def _model_contents(attributes: dict[str, dict[str, Any]], values: dict[str, np.
     root = _WEIGHTS_GROUP if _WEIGHTS_GROUP in attributes else ""
     prefix = f"{root}/" if root else ""
     layers = [*_text_list_attribute(attributes.get(root, {}), "layer_names"), _TOP_LEVEL_GROUP]
-    groups = [f"{prefix}{layer}" for layer in layers]
-    names = [
-        [f"{group}/{name}" for name in _text_list_attribute(attributes.get(group, {}), "weight_names")]
-        for group in groups
-    ]
+    names_by_layer = {
+        layer: [
+            f"{prefix}{layer}/{name}"
+            for name in _text_list_attribute(attributes.get(f"{prefix}{layer}", {}), "weight_names")
+        ]
+        for layer in layers
+    }
     optimizer_names = _text_list_attribute(attributes.get(OPTIMIZER_PREFIX[:-1], {}), "weight_names")
     texts = [attributes[""].get(name) for name in ("model_config", "training_config")]
     config, training = (None if text is None else parse_json(text) for text in texts)
     return LegacyModelContents(
         config,
         training,
-        [layer_names for layer_names in names if layer_names],
+        names_by_layer,
         [OPTIMIZER_PREFIX + name for name in optimizer_names],
         values,
     )
@@ -145,6 +153,30 @@ def variables_by_file_name(model: Any, contents: LegacyModelContents) -> dict[st
     for position, (group, variables) in enumerate(groups):
         names = contents.names[position] if counts_match else [f"{group}/{variable.path}" for variable in variables]
         variables_by_name.update(zip(names, variables, strict=True))
+    return variables_by_name
+
+
+def variables_of_named_layers(
+    model: Any, contents: LegacyModelContents, skip_mismatch: bool, source: str
+) -> dict[str, Variable]:
+    """Returns the variables of the layers whose names are in the file, by the names of the weights there.
+
+    Raises:
+        ValueError: a layer has another number of weights, unless ``skip_mismatch``, which leaves it out with a warning.
+    """
+    variables_by_name: dict[str, Variable] = {}
+    for group, variables in _variables_by_group(model):
+        layer = group.removeprefix(f"{_WEIGHTS_GROUP}/")
+        names = contents.names_by_layer.get(layer)
+        if group == OPTIMIZER_PREFIX[:-1] or names is None:
+            continue
+        if len(names) == len(variables):
+            variables_by_name.update(zip(names, variables, strict=True))
+            continue
+        message = f"load_weights: layer '{layer}' has {len(variables)} weights, but {len(names)} in {source}"
+        if not skip_mismatch:
+            raise ValueError(f"{message}. Pass skip_mismatch=True to leave it out. Nothing has been changed.")
+        warn(f"{message}; it is left out.")
     return variables_by_name
 
 

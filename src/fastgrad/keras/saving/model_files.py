@@ -160,7 +160,7 @@ def _read_model_file(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], 
         return values, parse_json(texts[_CONFIG_KEY]) if _CONFIG_KEY in texts else None
 
 
-def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
+def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
     """Loads all weights of a file into a model or layer; loads none if something does not fit.
 
     If the model is compiled and its optimizer has the same variables, the optimizer's state is loaded too.
@@ -169,9 +169,11 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
         model: a built model with the structure of the saved one.
         filepath: as in ``save_weights`` and ``save_model``.
         skip_mismatch: whether weights that are missing, extra or of another shape are skipped, with a warning.
+        by_name: whether layers take the weights of the layer of the same name in an ``.h5`` file of a model; layers and weights
+            without a partner, and the optimizer, are left as they are.
 
     Raises:
-        ValueError: another ending; a damaged file; names, shapes or dtypes differ from the model's (the error lists all).
+        ValueError: another ending, or one without ``by_name``; a damaged file; names, shapes or dtypes differ from the model's (the error lists all).
         TypeError: ``model`` is not a layer, or ``filepath`` is not a path.
         ImportError: a Keras file, and h5py is not installed.
         OSError: the file could not be read.
@@ -179,18 +181,29 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     _check_model_argument("load_weights", model)
     if _is_legacy_h5(filepath):
         with _whole_slots(model, is_loaded=True):
-            _assign_legacy(model, legacy_h5.read_legacy_h5(filepath), skip_mismatch, f"{filepath}")
+            _assign_legacy(model, legacy_h5.read_legacy_h5(filepath), skip_mismatch, f"{filepath}", by_name)
         return
+    if by_name:
+        raise ValueError(f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}")
     is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
     values, _ = _read_model_file(filepath, is_keras)
     with _whole_slots(model, is_loaded=True):
         _assign_values(model, values, is_keras, skip_mismatch, f"{filepath}")
 
 
-def _assign_legacy(model: Any, saved: legacy_h5.LegacyModelContents, skip_mismatch: bool, source: str) -> None:
+def _assign_legacy(
+    model: Any, saved: legacy_h5.LegacyModelContents, skip_mismatch: bool, source: str, by_name: bool = False
+) -> None:
     _check_built(model, saved.values, (legacy_h5.OPTIMIZER_PREFIX,))
-    variables = legacy_h5.variables_by_file_name(model, saved)
-    values = {name: _cast_to_variable(value, variables.get(name)) for name, value in saved.values.items()}
+    if by_name:
+        variables = legacy_h5.variables_of_named_layers(model, saved, skip_mismatch, source)
+    else:
+        variables = legacy_h5.variables_by_file_name(model, saved)
+    values = {
+        name: _cast_to_variable(value, variables.get(name))
+        for name, value in saved.values.items()
+        if name in variables or not by_name
+    }
     _assign_named(model, variables, values, (legacy_h5.OPTIMIZER_PREFIX,), skip_mismatch, source)
 
 

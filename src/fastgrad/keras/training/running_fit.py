@@ -26,6 +26,7 @@ class RunningFit:
 
     Attributes:
         epoch, batch: the numbers of the next epoch and the next batch.
+        is_stopped: whether a callback had stopped the training that ``restore`` continues.
     """
 
     saves_state = True  # in checkpoints
@@ -33,7 +34,7 @@ class RunningFit:
     def __init__(
         self, model: Any, epoch: int, batches: Batches, validation: Batches | None, callbacks: Sequence[Any]
     ) -> None:
-        self.model, self.epoch, self.batch = model, epoch, 0
+        self.model, self.epoch, self.batch, self.is_stopped = model, epoch, 0, False
         self._parts = {"train": batches} if validation is None else {"train": batches, "validation": validation}
         self._callbacks = callbacks
 
@@ -115,7 +116,7 @@ class RunningFit:
             if epoch < 0 or batch < 0:
                 raise ValueError(f"it goes on from epoch {epoch}, batch {batch}")
             self.epoch, self.batch = epoch, batch
-            self.model.stop_training = bool(stop)
+            self.model.stop_training = self.is_stopped = bool(stop)
 
 
 def _is_list_of_arrays(value: Any) -> bool:

@@ -299,7 +299,7 @@ class Trainer(Compiled):
                 fitting.prepare([step, self.make_test_function()])
                 callback.fitting = fitting
         hooks.call("on_train_begin", {})
-        for epoch in range(epochs if self.stop_training else fitting.epoch, epochs):
+        for epoch in range(epochs if fitting.is_stopped else fitting.epoch, epochs):
             fitting.epoch = epoch
             if not fitting.batch:
                 self.reset_metrics()
@@ -428,6 +428,8 @@ class Trainer(Compiled):
             raise ValueError(f"{'fit' if kind == 'train' else 'evaluate'}: the data has no batch.")
         if replicas_of_model.size > 1:
             logs = self._logs_of_replicas(logs, kind, stop)
+        elif is_watched and not self._has_own_step(kind):
+            logs = self.get_metrics_result()  # a callback may have evaluated the model, which resets the metrics
         return _logs_as_floats(logs)
 
     def _logs_of_replicas(self, logs: Any, kind: str, flag_name: str) -> Logs:
@@ -557,7 +559,7 @@ class Trainer(Compiled):
     def _ordered_log_values(self, logs: Logs) -> Any:
         """Returns the values in the order of ``metrics``, then others by name; a single value without a list."""
         names = [name for name in self.metrics_names if name in logs]
-        values = [logs[name] for name in dict.fromkeys([*names, *sorted(logs)])]
+        values = [logs[name] for name in [*names, *sorted(logs.keys() - set(names))]]
         return values[0] if len(values) == 1 else values
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import Parameter, signature
+from types import MappingProxyType
 from typing import Any
 
 import fastgrad as tf
@@ -35,20 +37,25 @@ def _checked_use_cudnn(use_cudnn: Any) -> Any:
 class CellLayer(RNN):
     """The base of the layers LSTM, GRU and SimpleRNN, which make their cell from their own arguments.
 
-    Class keywords describe a subclass: ``cell`` is the class of its cell. Its constructor takes the arguments of the cell and of
-    ``RNN``; those in ``last_arguments`` stand at the end. The arguments of the cell, except the seed, are properties.
+    Class keywords describe a subclass: ``cell`` is the class of its cell, ``cell_arguments`` the arguments that all cells get. Its
+    constructor takes the other arguments of the cell and those of ``RNN``; ``last_arguments`` stand at the end. The arguments of the cell, except the seed, are properties.
     """
 
     cell: Any
+    _cell_argument_names: tuple[str, ...]
 
     def __init_subclass__(
-        cls, cell: type[RecurrentCell] | None = None, last_arguments: tuple[str, ...] = (), **options: Any
+        cls,
+        cell: type[RecurrentCell] | None = None,
+        last_arguments: tuple[str, ...] = (),
+        cell_arguments: Mapping[str, Any] = MappingProxyType({}),
+        **options: Any,
     ) -> None:
         super().__init_subclass__(**options)
         if cell is None:
             return
         known = {**signature(cell.__init__).parameters, **signature(RNN.__init__).parameters, **_OTHER_PARAMETERS}
-        _, *cell_names, _ = signature(cell.__init__).parameters
+        _, *cell_names, _ = [name for name in signature(cell.__init__).parameters if name not in cell_arguments]
         names = [name for name in (*cell_names, *RNN_LAYER_ARGUMENTS[:-1]) if name not in last_arguments]
         names.insert(names.index("bias_regularizer") + 1, "activity_regularizer")
         parameters = [known[name] for name in (*names, *last_arguments, "kwargs")]
@@ -56,15 +63,14 @@ class CellLayer(RNN):
         def body(self: Any, **arguments: Any) -> None:
             if "use_cudnn" in last_arguments:
                 self.use_cudnn = _checked_use_cudnn(arguments.pop("use_cudnn"))
-            cell_arguments = {
-                name: arguments.pop(name) for name in (*cell_names, "implementation") if name in arguments
-            }
+            own_arguments = {name: arguments.pop(name) for name in (*cell_names, "implementation") if name in arguments}
             shared = {name: arguments[name] for name in ("dtype", "trainable") if name in arguments}
-            own_cell = cell(name=to_snake_case(cell.__name__), **cell_arguments, **shared)
+            own_cell = cell(name=to_snake_case(cell.__name__), **cell_arguments, **own_arguments, **shared)
             super(cls, self).__init__(own_cell, **arguments)
 
         cls.__init__ = constructor(cls.__module__, cls.__qualname__, parameters, body)  # type: ignore[method-assign]
-        for name in _cell_argument_names(cell):
+        cls._cell_argument_names = tuple(cell_names)
+        for name in cls._cell_argument_names:
             if name != "seed":
                 setattr(cls, name, _cell_attribute(name))
 
@@ -110,14 +116,9 @@ class CellLayer(RNN):
         return {
             **Layer.get_config(self),
             **self._config_of(RNN_LAYER_ARGUMENTS),
-            **self.cell._config_of(_cell_argument_names(type(self.cell))),
+            **self.cell._config_of(self._cell_argument_names),
             **self._config_of(("activity_regularizer",)),
         }
-
-
-def _cell_argument_names(cell: type[RecurrentCell]) -> tuple[str, ...]:
-    """The names of the cell's own constructor arguments, without the arguments of ``Layer``; may have duplicates."""
-    return *RecurrentCell._config_names, *cell._config_names
 
 
 def _cell_attribute(name: str) -> property:

@@ -222,7 +222,7 @@ class RNN(Layer):
         carried: list[Any] = [None, *nest.flatten(initial_state)]
         results: list[list[Tensor]] = []
         if isinstance(cell, RecurrentCell):
-            carried[0] = tf.zeros((sequences._array.shape[0], cell.units), self._layer_dtype)
+            carried[0] = tf.cast(cell.get_initial_state(sequences._array.shape[0])[0], self._layer_dtype)
         elif not self.unroll:
             # What the loop carries has the shapes and dtypes that the first step of a cell of any kind gives.
             carried, step_outputs = run_step(carried, [x[0] for x in rows])
