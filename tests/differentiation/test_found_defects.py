@@ -1,5 +1,7 @@
 """Functions whose derivatives were wrong once: each gives the right number, or is refused."""
 
+import math
+
 import numba
 import numpy as np
 import pytest
@@ -766,3 +768,54 @@ def test_texts_of_the_user_stay_as_they_are(capfd):
     assert capfd.readouterr().out == "d_norm pd_x _lane 2.6\n" * 2  # a run for each argument
     with pytest.raises(ValueError, match="^d_max is negative$"):
         fg.jacobian(prints_and_raises, (0, 1))(A, -2.0)
+
+
+# ---- infinite quotients, arrays without axes, third derivatives ---------------------------------------------------
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_an_infinite_quotient_whose_exponential_is_zero_adds_zero(gamma):
+    largest = np.finfo(np.float64).max
+
+    @numba.njit
+    def soft_minimum(gamma, x):
+        return -gamma * math.log(math.exp(largest / -gamma) + math.exp(x / -gamma)) + np.exp(largest / -gamma)
+
+    value, gradients = fg.value_and_grad(soft_minimum, (0, 1))(gamma, 0.7)
+    assert (value, *gradients) == pytest.approx((0.7, 0.0, 1.0))
+    assert fg.jvp(soft_minimum, (gamma, 0.7), (1.0, 1.0)) == pytest.approx((0.7, 1.0))
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "max", "min"])
+@pytest.mark.parametrize("is_method", [False, True])
+def test_arrays_without_axes_are_reduced(name, is_method):
+    scope = {"np": np}
+    exec(f"def f(a): return 3.0 * {f'a.{name}()' if is_method else f'np.{name}(a)'}", scope)
+    f = numba.njit(scope["f"])
+    value, gradient = fg.value_and_grad(f)(np.array(2.0))
+    assert value == f(np.array(2.0)) == 6.0
+    np.testing.assert_array_equal(gradient, np.array(3.0))
+
+
+def test_third_derivatives_of_functions_of_arrays_name_the_function():
+    @numba.njit
+    def cubes(a):
+        return (a * a * a).sum()
+
+    first = fg.grad(cubes)
+
+    @numba.njit
+    def of_first(a):
+        return first(a).sum()
+
+    second = fg.grad(of_first)
+
+    @numba.njit
+    def of_second(a):
+        return second(a).sum()
+
+    message = r"test_found_defects.py:\d+: third derivatives of functions of arrays are refused, here of cubes"
+    with pytest.raises(DifferentiationError, match=message):
+        fg.grad(of_second)(A)
+    with pytest.raises(DifferentiationError, match=message):
+        fg.jvp(second, (A,), (A,))

@@ -13,7 +13,7 @@ from numba.core import dispatcher, ir, types
 from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.call_rules import TypedRule, own_rule_of
-from fastgrad.differentiation.compilation import signature_of
+from fastgrad.differentiation.compilation import place, signature_of
 from fastgrad.differentiation.expressions import Expressions
 from fastgrad.differentiation.front_end import TypedFunction, called_functions, implementation
 from fastgrad.differentiation.ir import (
@@ -271,9 +271,18 @@ class Calls(Expressions):
         values, value_types = self.bound_values(inspect.signature(function.py_func), arguments, keywords)
         found = rule(value_types)
         if found is None:
+            user = function
+            while hasattr(user, "recipe"):
+                user = user.recipe[1]
+            python_function = getattr(user, "py_func", user)
+            if self.builder.location.filename.startswith("<"):  # a text of ours, not the user's
+                raise DifferentiationError(
+                    f"{place(python_function)}: third derivatives of functions of arrays are refused, here of {python_function.__name__}: "
+                    "its gradient's derivative can't be differentiated again"
+                )
             raise refuse(
-                f"{function.py_func.__name__} is a derivative by reverse mode, which can't be differentiated again: "
-                "use fg.hvp or fg.hessian of the function itself",
+                f"{function.py_func.__name__} is a derivative of {python_function.__name__} by reverse mode, which can't be differentiated again: "
+                "third derivatives of functions of arrays are refused. For second ones use fg.hvp or fg.hessian of the function itself",
                 self.builder.location,
             )
         if isinstance(found, FunctionType):
