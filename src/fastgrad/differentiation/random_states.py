@@ -13,7 +13,7 @@ from numba.core import types
 
 
 class _State(ctypes.Structure):
-    """Numba's ``rnd_state_t``: a Mersenne twister, and the second number of the last pair of normal draws."""
+    """The C structure of a state in Numba: a Mersenne twister, and the second number of the last pair of normal draws."""
 
     _fields_ = [
         ("index", ctypes.c_int),
