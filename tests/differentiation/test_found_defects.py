@@ -1,5 +1,7 @@
 """Functions whose derivatives were wrong once: each gives the right number, or is refused."""
 
+import math
+
 import numba
 import numpy as np
 import pytest
@@ -343,3 +345,477 @@ def test_bounds_are_checked_where_the_function_checks_them(function):
     for call in (function, gradient, fg.jacobian(function)):
         with pytest.raises(IndexError, match="out of bounds"):
             call(A, 4)
+
+
+# ---- types of variables and signatures that numba.njit was given -------------------------------------------------
+
+
+@numba.njit(locals={"k": numba.int64})
+def truncated(x):
+    k = x * 3.7
+    return k * x
+
+
+@numba.njit
+def caller_of_truncated(x):
+    return truncated(x * x) + truncated(x)
+
+
+@numba.njit(locals={"x": numba.int64})
+def truncated_argument(x):
+    return x * 2.5
+
+
+@numba.njit(locals={"k": numba.uint8})
+def counter_that_wraps(x):
+    k = 0
+    total = 0.0
+    for _ in range(300):
+        k += 1  # noqa: SIM113  # its type is the point
+        total += k * x
+    return total
+
+
+@numba.njit(locals={"k": numba.uint8})
+def counted_while_loop(x):
+    k = n = 0
+    total = 0.0
+    while k < 250 and n < 400:
+        k += 7
+        n += 1
+        total += k * x * x
+    return total
+
+
+@numba.njit(locals={"k": numba.int64})
+def versions_of_a_variable(x):
+    k = x
+    k = k * x
+    if x > 1:
+        k = k + x
+    return k * 1.0 * x
+
+
+@numba.njit(locals={"k": numba.boolean})
+def truth_value(x):
+    k = x
+    return k * x
+
+
+@numba.njit(locals={"i": numba.float64})
+def float_loop_variable(x):
+    total = 0.0
+    for i in range(3):
+        total += i / 2 * x
+    return total
+
+
+@numba.njit(locals={"k": numba.int64})
+def closure_with_the_same_name(x):
+    def inner(y):
+        k = y * 1.5
+        return k  # noqa: RET504  # the name is the point
+
+    k = inner(x)
+    return k * x + inner(x)
+
+
+@numba.njit(locals={"k": numba.int64})
+def recursive_with_locals(x, n):
+    k = x * 2.5
+    if n == 0:
+        return k * x
+    return recursive_with_locals(x * 1.5, n - 1) * x
+
+
+@numba.njit
+def caller_of_recursive_with_locals(x):
+    return recursive_with_locals(x, 3)
+
+
+@numba.njit
+def applied(function, x):
+    return function(x) * x
+
+
+@numba.njit
+def truncated_as_argument(x):
+    return applied(truncated, x)
+
+
+@numba.njit("float64(int64)")
+def integer_parameter(n):
+    return n * 2.0
+
+
+@numba.njit
+def caller_of_integer_parameter(x):
+    return integer_parameter(x * x) * x
+
+
+@numba.njit
+def caller_of_caller(x):
+    return caller_of_integer_parameter(x) + applied(integer_parameter, x)
+
+
+@numba.njit("float32(float32)")
+def single_precision(x):
+    return x * x * 1.1
+
+
+@numba.njit("int64(float64)")
+def integer_result(x):
+    return x * 1.5
+
+
+@numba.njit
+def caller_of_integer_result(x):
+    return integer_result(x) * x
+
+
+@numba.njit(["float64(int64)", "float32(float32)"])
+def two_signatures(x):
+    return x * x
+
+
+@numba.njit
+def caller_of_two_signatures(x):
+    return two_signatures(x) + two_signatures(3) * x
+
+
+@numba.njit("float64(float64,int64)")
+def recursive_with_signature(x, n):
+    if n <= 0:
+        return x
+    return recursive_with_signature(x * 1.5, n - 1) * x
+
+
+@numba.njit
+def caller_of_recursive_with_signature(x):
+    return recursive_with_signature(x, 3.9)
+
+
+@numba.njit("UniTuple(float32,2)(float64)")
+def pair_of_results(x):
+    return x * 1.1, x * x
+
+
+@numba.njit
+def caller_of_pair(x):
+    a, b = pair_of_results(x)
+    return a * b
+
+
+GIVEN_TYPES = [
+    (truncated, 2.5, 9.0),
+    (caller_of_truncated, 1.5, 29.0),
+    (truncated_argument, 1.9, 0.0),
+    (counter_that_wraps, 1.3, 33630.0),
+    (counted_while_loop, 1.3, 12121.2),
+    (versions_of_a_variable, 2.7, 7.0),
+    (truth_value, 2.7, 1.0),
+    (float_loop_variable, 1.5, 1.5),
+    (closure_with_the_same_name, 2.5, 4.5),
+    (caller_of_recursive_with_locals, 1.3, 4 * 113.90625 * 1.3**3),
+    (truncated_as_argument, 2.5, 45.0),
+    (integer_parameter, 2.7, 0.0),
+    (caller_of_integer_parameter, 2.7, 14.0),
+    (caller_of_caller, 2.7, 18.0),
+    (single_precision, 0.3, 0.66),
+    (caller_of_integer_result, 1.9, 2.0),
+    (caller_of_two_signatures, 1.9, 9.0),
+    (caller_of_recursive_with_signature, 1.3, 100.1008125),
+    (caller_of_pair, 1.5, 3.0 * 1.1 * 1.5**2),
+]
+
+
+@pytest.mark.parametrize(("function", "x", "slope"), GIVEN_TYPES, ids=lambda value: getattr(value, "__name__", ""))
+def test_given_types_of_variables_and_signatures_hold_in_derivatives(function, x, slope):
+    value, gradient = fg.value_and_grad(function)(x)
+    assert value == pytest.approx(function(x), rel=1e-15)
+    assert gradient == pytest.approx(slope, rel=1e-6)
+    assert fg.jvp(function, (x,), (1.0,)) == pytest.approx((value, gradient), rel=1e-6)
+    assert fg.vjp(function, x)[1](1.0)[0] == pytest.approx(gradient, rel=1e-6)
+    step = 1e-4  # no function has a jump so near
+    curvature = (fg.grad(function)(x + step) - fg.grad(function)(x - step)) / (2 * step)
+    assert fg.hessian(function)(x) == pytest.approx(curvature, rel=2e-3, abs=1e-6)
+
+
+def test_given_types_hold_for_arrays():
+    @numba.njit(locals={"total": numba.float32})
+    def squares(a):
+        total = 0.0
+        for x in a:
+            total += x * x
+        return total
+
+    @numba.njit("float32[:](float64[:])")
+    def halved(a):
+        return (a * 0.5).astype(np.float32)
+
+    @numba.njit
+    def f(a):
+        return squares(a) * halved(a).sum()
+
+    a = np.array([0.1, 0.2, 0.3])
+    value, gradient = fg.value_and_grad(f)(a)
+    assert value == f(a) != (a * a).sum() * a.sum() / 2
+    np.testing.assert_allclose(gradient, a * a.sum() + (a * a).sum() / 2, rtol=1e-6)
+    np.testing.assert_allclose(fg.jacobian(f)(a), gradient, rtol=1e-6)
+
+
+def test_arguments_that_no_signature_takes_are_errors():
+    @numba.njit("float64(float32[::1])")
+    def single(a):
+        return a[0] * a[0]
+
+    @numba.njit(["float64(int64, float64)", "float64(float64, int64)"])
+    def ambiguous(x, y):
+        return x * y
+
+    for derivative in (fg.value_and_grad(single), fg.jacobian(single)):
+        with pytest.raises(TypeError, match=r"test_found_defects.py:\d+: single was compiled for .*float32.* only"):
+            derivative(A)
+    with pytest.raises(TypeError, match=r"single was compiled for .*float32.* only"):
+        fg.vjp(single, A)
+    with pytest.raises(TypeError, match="Ambiguous overloading for ambiguous"):
+        fg.grad(ambiguous)(1.5, 2.5)
+
+
+def test_functions_with_given_types_keep_their_defaults():
+    @numba.njit("float64(float64, float64)", locals={"k": numba.int64})
+    def f(x, scale=3.0):
+        k = scale
+        return x * k
+
+    assert fg.value_and_grad(f)(1.5, scale=2.9) == (3.0, 2.0)
+    with pytest.raises(TypeError, match="f was compiled for .* only, and is called with .*omitted"):
+        fg.grad(f)(1.5)  # as Numba's own call
+    with pytest.raises(
+        DifferentiationError, match=r"test_found_defects.py:\d+: grad: the argument x of f is of type int64"
+    ):
+        fg.grad(f)(1, 2.0)
+
+
+def test_given_types_hold_within_tapes():
+    def both(x):
+        return truncated(x) + integer_parameter(x) * x
+
+    x = fg.Variable(np.array([2.5, 1.3]))
+    for function, values, slopes in [
+        (truncated, [22.5, 5.2], [9.0, 4.0]),
+        (integer_parameter, [4.0, 2.0], [0.0, 0.0]),
+        (both, [32.5, 7.8], [13.0, 6.0]),
+    ]:
+        with fg.GradientTape() as tape:
+            y = fg.elementwise(function)(x)
+        np.testing.assert_allclose(y, values)
+        np.testing.assert_allclose(tape.gradient(y, x), slopes)
+
+    @fg.kernel("(n)->()")
+    @numba.njit(locals={"k": numba.int64})
+    def total(a):
+        result = 0.0
+        for i in range(len(a)):
+            k = a[i] * 3.7
+            result += k * a[i] * integer_parameter(a[i])
+        return result
+
+    with fg.GradientTape() as tape:
+        y = total(x)
+    np.testing.assert_allclose(y, 9 * 2.5 * 4 + 4 * 1.3 * 2)
+    np.testing.assert_allclose(tape.gradient(y, x), [36.0, 8.0])
+
+
+def test_a_kernel_with_signatures_tells_the_remedy():
+    @fg.kernel("(n)->()")
+    @numba.njit("float64(float64[:])")
+    def squares(a):
+        return (a * a).sum()
+
+    with pytest.raises(TypeError, match="compiled for given signatures only: give numba.njit none"):
+        squares(A)
+
+
+def test_an_adjoint_takes_what_a_signature_casts_to():
+    @numba.njit("float64(int64)")
+    def f(n):
+        return n * 2.0
+
+    @fg.adjoint(f)
+    def adjoint(g, y, n):
+        return g * 10.0
+
+    @numba.njit
+    def g(x):
+        return f(x) * x
+
+    assert fg.value_and_grad(g)(1.5) == (3.0, 17.0)
+
+
+# ---- functions that run a second time ----------------------------------------------------------------------------
+
+
+@numba.njit
+def scaled_by_draws(a):
+    return a * np.random.random() + a * a * np.random.standard_normal() * np.random.normal()
+
+
+@numba.njit
+def total_of_draws(a):
+    return (a * a).sum() * np.random.normal()
+
+
+@numba.njit
+def seed(number):
+    np.random.seed(number)
+
+
+@numba.njit
+def draw():
+    return np.random.random(), np.random.normal()
+
+
+def test_a_pullback_draws_what_the_function_drew():
+    @numba.njit
+    def f(x):
+        return x * np.random.normal()
+
+    seed(3)
+    for _ in range(3):  # the second of a pair of normal draws is kept in the generator
+        value, pull = fg.vjp(f, 2.0)
+        state = draw()
+        assert pull(1.0) == (value / 2.0,)
+        assert pull(3.0) == (1.5 * value,)
+        assert state != draw()
+    fg.check_gradients(f, 2.0)
+
+
+def test_a_pullback_leaves_the_generator_alone():
+    seed(5)
+    fg.vjp(total_of_draws, A)
+    expected = draw()
+    seed(5)
+    fg.vjp(total_of_draws, A)[1](1.0)
+    assert draw() == expected
+
+
+def test_columns_of_matrices_have_the_same_draws():
+    a = np.linspace(0.5, 1.5, 10)
+    seed(7)
+    value, following = scaled_by_draws(a), draw()
+    seed(7)
+    jacobian = fg.jacobian(scaled_by_draws)(a)
+    assert draw() == following  # as after one call
+    seed(7)
+    _, tangent = fg.jvp(scaled_by_draws, (a,), (np.ones(10),))
+    np.testing.assert_allclose(jacobian, np.diag(tangent))
+    assert value.shape == (10,)
+    hessian = fg.hessian(total_of_draws)(A)
+    np.testing.assert_allclose(hessian, np.eye(3) * hessian[0, 0])
+
+    @numba.njit
+    def two(a, x):
+        return a * x * np.random.random()
+
+    of_a, of_x = fg.jacobian(two, (0, 1))(A, 2.0)
+    np.testing.assert_allclose(of_x, of_a.diagonal() * A / 2.0)
+
+
+def test_gradients_of_functions_that_draw_are_not_differentiated():
+    gradient = fg.grad(total_of_draws)
+
+    @numba.njit
+    def f(a):
+        return gradient(a).sum()
+
+    f(A)
+    with pytest.raises(DifferentiationError, match="total_of_draws draws random numbers.*pass them"):
+        fg.grad(f)(A)
+
+
+@numba.njit
+def product_of_pair(pair, x):
+    return (pair[0] * pair[1][0]).sum() * x
+
+
+def test_a_pullback_has_the_primals_of_the_call():
+    a, b = A.copy(), A * 2.0
+    _, pull = fg.vjp(product_of_pair, (a, (b,)), 3.0)
+    a[:] = b[:] = 0.0
+    (of_a, (of_b,)), of_x = pull(1.0)
+    np.testing.assert_allclose(of_a, A * 6.0)
+    np.testing.assert_allclose(of_b, A * 3.0)
+    assert of_x == pytest.approx((A * A).sum() * 2.0)
+
+
+# ---- the user's own texts ----------------------------------------------------------------------------------------
+
+
+@numba.njit
+def prints_and_raises(a, b):
+    d_norm = a[0] * b
+    print("d_norm pd_x _lane", d_norm)
+    if d_norm < 0:
+        raise ValueError("d_max is negative")
+    return a * d_norm
+
+
+def test_texts_of_the_user_stay_as_they_are(capfd):
+    fg.jacobian(prints_and_raises)(A, 2.0)
+    assert capfd.readouterr().out == "d_norm pd_x _lane 2.6\n"
+    fg.jacobian(prints_and_raises, (0, 1))(A, 2.0)
+    assert capfd.readouterr().out == "d_norm pd_x _lane 2.6\n" * 2  # a run for each argument
+    with pytest.raises(ValueError, match="^d_max is negative$"):
+        fg.jacobian(prints_and_raises, (0, 1))(A, -2.0)
+
+
+# ---- infinite quotients, arrays without axes, third derivatives ---------------------------------------------------
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_an_infinite_quotient_whose_exponential_is_zero_adds_zero(gamma):
+    largest = np.finfo(np.float64).max
+
+    @numba.njit
+    def soft_minimum(gamma, x):
+        return -gamma * math.log(math.exp(largest / -gamma) + math.exp(x / -gamma)) + np.exp(largest / -gamma)
+
+    value, gradients = fg.value_and_grad(soft_minimum, (0, 1))(gamma, 0.7)
+    assert (value, *gradients) == pytest.approx((0.7, 0.0, 1.0))
+    assert fg.jvp(soft_minimum, (gamma, 0.7), (1.0, 1.0)) == pytest.approx((0.7, 1.0))
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "max", "min"])
+@pytest.mark.parametrize("is_method", [False, True])
+def test_arrays_without_axes_are_reduced(name, is_method):
+    scope = {"np": np}
+    exec(f"def f(a): return 3.0 * {f'a.{name}()' if is_method else f'np.{name}(a)'}", scope)
+    f = numba.njit(scope["f"])
+    value, gradient = fg.value_and_grad(f)(np.array(2.0))
+    assert value == f(np.array(2.0)) == 6.0
+    np.testing.assert_array_equal(gradient, np.array(3.0))
+
+
+def test_third_derivatives_of_functions_of_arrays_name_the_function():
+    @numba.njit
+    def cubes(a):
+        return (a * a * a).sum()
+
+    first = fg.grad(cubes)
+
+    @numba.njit
+    def of_first(a):
+        return first(a).sum()
+
+    second = fg.grad(of_first)
+
+    @numba.njit
+    def of_second(a):
+        return second(a).sum()
+
+    message = r"test_found_defects.py:\d+: third derivatives of functions of arrays are refused, here of cubes"
+    with pytest.raises(DifferentiationError, match=message):
+        fg.grad(of_second)(A)
+    with pytest.raises(DifferentiationError, match=message):
+        fg.jvp(second, (A,), (A,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import inspect
 import itertools
 import os
 import random
@@ -20,6 +21,7 @@ from fastgrad.compiler.dispatch.captures import PLAIN_TYPES, ReachedValue, has_c
 from fastgrad.core.settings_version import count_change
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
+from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 from fastgrad.kernels.codegen.locks import new_rlock
 
 _name_counts: Counter[str] = Counter()
@@ -56,10 +58,46 @@ def _python_function_of(function: Any) -> types.FunctionType:
         return python
     for name in ("", "_dispatcher", "gufunc_builder"):  # of njit, vectorize, guvectorize
         candidate = getattr(function, name, None) if name else function
+        if not name and has_given_types(candidate):
+            return caller_of(candidate)
         candidate = getattr(candidate, "py_func", candidate)
         if isinstance(candidate, types.FunctionType):
             return candidate
     raise TypeError(f"got {function!r}; give a Python function, or one that Numba has compiled.")
+
+
+CALLED = "called_function"
+"""The attribute of a function of ``caller_of`` that has the function which it calls."""
+
+
+def has_given_types(value: Any) -> bool:
+    """True for a function that Numba compiled for given signatures only, or with given types of variables (``njit(locals=...)``)."""
+    is_compiled = hasattr(value, "targetoptions") and isinstance(getattr(value, "py_func", None), types.FunctionType)
+    return is_compiled and (bool(value.locals) or not value._can_compile)
+
+
+@functools.lru_cache(maxsize=256)
+def caller_of(dispatcher: Any) -> types.FunctionType:
+    """Returns a Python function that calls one with given types.
+
+    What is traced or derived of it sees a call, which casts arguments, variables and the result as Numba does.
+    """
+    function = dispatcher.py_func
+    code, name = function.__code__, name_in_source(function.__name__)
+    parameters = [*inspect.signature(function).parameters]
+    callee = "callee"
+    while callee in parameters:
+        callee += "_"
+    given = ", ".join(parameters)
+    source = f"def {name}({given}):\n    return {callee}({given})\n"
+    scope = {callee: dispatcher, "__name__": function.__module__}
+    caller = function_from_source(name, source, f"<call {next(_numbers)}: {name}>", scope)
+    del scope[name]
+    # Errors name the user's line.
+    caller.__code__ = caller.__code__.replace(co_filename=code.co_filename, co_firstlineno=code.co_firstlineno)
+    caller.__defaults__, caller.__doc__ = function.__defaults__, function.__doc__
+    setattr(caller, CALLED, dispatcher)
+    return caller
 
 
 def is_user_operation(value: Any) -> bool:
@@ -149,6 +187,7 @@ class Snapshot:
         self.changing: list[str] = []
         self.tensors: list[str] = []
         self.with_gradients: list[str] = []
+        self.with_given_types: list[str] = []
         self.opcodes: set[str] = set()
         self._copies: dict[Any, Any] = {}  # by the id of the function, and of a method's instance
         self.owner: Any = self
@@ -186,6 +225,8 @@ class Snapshot:
         """Why no formula says what the functions do, if that can be told without a trace."""
         if self.changing:
             return f"it calls {self.changing[0]}, which gives another value at each call"
+        if self.with_given_types:
+            return f"it calls {self.with_given_types[0]}, to which numba.njit gave signatures or types of variables"
         return None if self.opcodes.isdisjoint(HANDLER_OPCODES) else "it has a try or with statement"
 
     @property
@@ -229,6 +270,8 @@ class Snapshot:
         elif isinstance(value, functools.partial):
             return functools.partial(self._frozen(value.func, label), *value.args, **value.keywords)
         elif isinstance(getattr(value, "py_func", None), types.FunctionType):
+            if has_given_types(value):
+                self.with_given_types.append(value.py_func.__name__)
             return self._frozen_dispatcher(value)
         elif isinstance(getattr(getattr(value, "_dispatcher", None), "py_func", None), types.FunctionType):
             return self._frozen_ufunc(value)
@@ -249,6 +292,7 @@ class Snapshot:
         self.changing += snapshot.changing
         self.tensors += snapshot.tensors
         self.with_gradients += [*snapshot.with_gradients, *([label] if value.given_gradients else [])]
+        self.with_given_types += snapshot.with_given_types
         self.opcodes |= snapshot.opcodes
         self._read(value, "given_gradients", f"{label}.gradient")
         return value.frozen()
@@ -256,14 +300,16 @@ class Snapshot:
     def _frozen_dispatcher(self, dispatcher: Any) -> Any:
         """Returns a function compiled by Numba, or a copy for a new compilation if it reaches what may change."""
         function = dispatcher.py_func
-        if all(_is_library(value) for value in outside_values(function).values()):
+        if not dispatcher._can_compile or all(_is_library(value) for value in outside_values(function).values()):
             self._copy(function)
             return dispatcher
         copy = self._copies.get(id(dispatcher))
         if copy is None:
             from fastgrad.custom.native_step import renewed_dispatcher
 
-            copy = self._copies[id(dispatcher)] = renewed_dispatcher(dispatcher, _empty_copy(function))
+            local_types = {name: type for name, type in dispatcher.locals.items() if name.isidentifier()}  # no versions
+            options = {"locals": local_types} if local_types else {}
+            copy = self._copies[id(dispatcher)] = renewed_dispatcher(dispatcher, _empty_copy(function), **options)
             self._fill(copy.py_func, function)
         return copy
 

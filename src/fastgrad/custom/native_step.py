@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.custom.functions import is_user_function, is_user_operation, outside_values, python_function
+from fastgrad.custom.functions import CALLED, is_user_function, is_user_operation, outside_values, python_function
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.generated_source import function_from_source
@@ -261,7 +261,10 @@ _NUMBA_WRAPPER_PREFIXES = ("cfunc.", "cpython.")
 def compile_error(name: str, types: Sequence[Any], error: Exception, function: FunctionType) -> TypeError:
     """Returns the error for a function that Numba can't compile."""
     line = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
-    return TypeError(f"{name}: Numba can't compile the function at {line} for ({', '.join(map(str, types))}).\n{error}")
+    remedy = " It was compiled for given signatures only: give numba.njit none." if hasattr(function, CALLED) else ""
+    return TypeError(
+        f"{name}: Numba can't compile the function at {line} for ({', '.join(map(str, types))}).{remedy}\n{error}"
+    )
 
 
 def numba_type(dtype: np.dtype, rank: int | None = None, readonly: bool = False) -> Any:

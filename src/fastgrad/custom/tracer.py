@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.custom.formula import BOOL, FLOAT64, Branch, Formula, Term, TermPool, TermTree, leaves_of, promoted_dtype
-from fastgrad.custom.functions import has_own_adjoint, is_user_function, outside_values
+from fastgrad.custom.functions import has_given_types, has_own_adjoint, is_user_function, outside_values
 from fastgrad.custom.symbols import (
     NotFollowedError,
     Symbol,
@@ -153,6 +153,8 @@ def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
         return _extended_to_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.DTYPE_OF_NUMPY else value
     if has_own_adjoint(value):  # the derivative of a formula would be another
         return _refuse_own_adjoint
+    if has_given_types(value):
+        return _refuse_given_types
     if is_user_function(value):
         return _with_stand_ins(value, known_copies)
     if hasattr(value, "derive"):  # a derivative of Numba's, whose text depends on the types
@@ -164,6 +166,10 @@ def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
 
 def _refuse_derivative(*values: Any, **options: Any) -> None:
     raise NotFollowedError("it calls a derivative")
+
+
+def _refuse_given_types(*values: Any, **options: Any) -> None:
+    raise NotFollowedError("it calls a function to which numba.njit gave signatures or types of variables")
 
 
 def _refuse_own_adjoint(*values: Any, **options: Any) -> None:

@@ -366,6 +366,8 @@ def _reduction_rule(name: str) -> Rule:
         if axis is not None and not isinstance(axis, (Constant, Static)):
             return NotImplemented
         axis_number = None if axis is None else axis.value
+        if not array.axes:  # NumPy reduces the one element
+            array = view_rules.reshaped(lowering.builder, materialized(lowering, array), [index_constant(1)], True)
         if axis_number is not None:
             if not isinstance(axis_number, int):
                 return NotImplemented

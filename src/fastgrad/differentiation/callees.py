@@ -204,7 +204,7 @@ def _lowered(callee: Callee) -> tuple[Function, ControlFlow]:
     """Returns a callee in the intermediate representation, its parts numbered one by one."""
     if isinstance(callee.function, Outlined):
         return callee.function.lowered, ControlFlow(callee.function.lowered)
-    lowered = lower(callee.function.py_func, callee.types, Options.of(callee.function))
+    lowered = lower(callee.function, callee.types, Options.of(callee.function))
     simplify(lowered)
     for number, part in enumerate(parts_of(lowered)):
         part.position = number

@@ -13,6 +13,7 @@ from numba.core import dispatcher, ir, types
 from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.call_rules import TypedRule, own_rule_of
+from fastgrad.differentiation.compilation import place, signature_of
 from fastgrad.differentiation.expressions import Expressions
 from fastgrad.differentiation.front_end import TypedFunction, called_functions, implementation
 from fastgrad.differentiation.ir import (
@@ -78,11 +79,10 @@ class Calls(Expressions):
         """Lowers a call of a Python function, or of one that Numba compiled, in place; returns its result."""
         builder = self.builder
         is_compiled = isinstance(function, dispatcher.Dispatcher)
-        python_function = function.py_func if is_compiled else function
         options = Options.of(function) if is_compiled else Options(error_model)
         self._calls += 1
         if len(self._frames) >= MAX_DEPTH or self._calls > MAX_CALLS:
-            name = python_function.__name__
+            name = getattr(function, "py_func", function).__name__
             raise refuse(
                 f"{name} calls itself with arguments that are not numbers, arrays or tuples of them, which can't be differentiated, "
                 f"unless constants end it within {MAX_DEPTH} calls; use a loop",
@@ -91,7 +91,7 @@ class Calls(Expressions):
         argument_types = tuple(self._types_of(arguments))
         location = builder.location
         is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
-        result = self._body(self._typed(python_function, argument_types), arguments, options, is_internal)
+        result = self._body(self._typed(function, argument_types), arguments, options, is_internal)
         builder.location = location
         return result
 
@@ -114,6 +114,9 @@ class Calls(Expressions):
             if parameter.kind is parameter.VAR_POSITIONAL:
                 value = tuple_of(list(value or ()))
             given.append(value if name in bound.arguments or value is not None else self._static(parameter.default))
+        chosen = signature_of(function, tuple(self._types_of(given)))
+        if chosen is not None:
+            given = [self.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
         if isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func):
             parts = [leaf for value in given for leaf in leaves(value)]
             parts = [
@@ -268,9 +271,18 @@ class Calls(Expressions):
         values, value_types = self.bound_values(inspect.signature(function.py_func), arguments, keywords)
         found = rule(value_types)
         if found is None:
+            user = function
+            while hasattr(user, "recipe"):
+                user = user.recipe[1]
+            python_function = getattr(user, "py_func", user)
+            if self.builder.location.filename.startswith("<"):  # a text of ours, not the user's
+                raise DifferentiationError(
+                    f"{place(python_function)}: third derivatives of functions of arrays are refused, here of {python_function.__name__}: "
+                    "its gradient's derivative can't be differentiated again"
+                )
             raise refuse(
-                f"{function.py_func.__name__} is a derivative by reverse mode, which can't be differentiated again: "
-                "use fg.hvp or fg.hessian of the function itself",
+                f"{function.py_func.__name__} is a derivative of {python_function.__name__} by reverse mode, which can't be differentiated again: "
+                "third derivatives of functions of arrays are refused. For second ones use fg.hvp or fg.hessian of the function itself",
                 self.builder.location,
             )
         if isinstance(found, FunctionType):

@@ -12,6 +12,7 @@ import numpy as np
 from numba.core import dispatcher
 
 from fastgrad.differentiation.compilation import parameter_positions, wrapped_function
+from fastgrad.differentiation.random_states import copy_of_states, drawing_from
 from fastgrad.differentiation.transforms import forward_dispatcher, pullback, result_leaves
 
 _LEVELS = 4
@@ -46,7 +47,14 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     else:
         positions = parameter_positions(argnums, python_function, "check_gradients")
     compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function)
-    results = result_leaves(compiled(*map(_copy, values)))
+    states = copy_of_states()
+
+    def run(function: Any, *directions: Any, at: Sequence[Any] = values) -> Any:
+        """Returns the result for copies of the arguments, with the same random draws in all runs."""
+        with drawing_from(states):
+            return function(*map(_copy, at), *directions)
+
+    results = result_leaves(run(compiled))
     random = np.random.default_rng(0)
     weights = [
         1.0
@@ -64,7 +72,7 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
         ]
         return np.concatenate(parts)
 
-    reverse = pullback(f, positions, len(results))(*map(_copy, values), *weights)
+    reverse = run(pullback(f, positions, len(results)), *weights)
     forward = forward_dispatcher(f, positions)
     for place, position in enumerate(positions):
         value = values[position]
@@ -76,11 +84,11 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
             ) -> np.ndarray:
                 moved = [_copy(other) for other in values]
                 moved[position] = _moved(moved[position], index, step * axis)
-                return weighted(compiled(*moved))
+                return weighted(run(compiled, at=moved))
 
             tangents = [_zeros(values[number]) for number in positions]
             tangents[place] = _moved(tangents[place], index, axis)
-            slope = float(weighted(forward(*map(_copy, values), *tangents)[1]).sum())
+            slope = float(weighted(run(forward, *tangents)[1]).sum())
             cotangent = float(np.real(np.conj(axis) * np.asarray(reverse[place])[index]))
             eps = float(np.finfo(np.asarray(value).dtype).eps)
             difference, error = _central_difference(shifted, float(np.abs(np.asarray(value)[index])), eps)

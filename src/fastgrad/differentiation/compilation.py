@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numba.core import types
 from numba.core.dispatcher import Dispatcher, _FunctionCompiler
-from numba.core.registry import CPUDispatcher
+from numba.core.registry import CPUDispatcher, cpu_target
 
+from fastgrad.custom.functions import CALLED, caller_of, has_given_types
 from fastgrad.differentiation.disk_cache import (
     NAME_LENGTH,
     UNKEYED,
@@ -193,7 +194,7 @@ def wrapped_function(function: Any, owner: str) -> FunctionType:
         raise TypeError(
             f"{owner}: {name} takes *args, **kwargs or keyword-only arguments. Give each parameter a name before any *."
         )
-    return python_function
+    return caller_of(function) if has_given_types(function) else python_function
 
 
 _REFUSED_PARAMETERS = {
@@ -221,6 +222,30 @@ def unused_name(name: str, used: Sequence[str]) -> str:
 def parameter_names(function: FunctionType) -> list[str]:
     """Returns the names of a function's parameters."""
     return list(inspect.signature(function).parameters)
+
+
+def signature_of(function: Any, argument_types: Types, allow_ambiguous: bool = True) -> Any:
+    """Returns the signature by which Numba runs a call of ``function``, if it compiles it for given signatures only, else None.
+
+    Args:
+        function: any function.
+        argument_types: of the call.
+        allow_ambiguous: whether the first of several signatures will do that fit equally well. It does in calls from compiled functions, not from Python.
+
+    Raises:
+        TypeError: no signature takes arguments of ``argument_types``.
+    """
+    if not isinstance(function, Dispatcher) or function._can_compile:
+        return None
+    cases, name = function.nopython_signatures, function.py_func.__name__
+    resolve = cpu_target.typing_context.resolve_overload
+    signature = resolve(name, cases, argument_types, {}, allow_ambiguous=allow_ambiguous)
+    if signature is None:
+        raise TypeError(
+            f"{place(function.py_func)}: {name} was compiled for {' and '.join(map(str, cases))} only, and is called with "
+            f"({', '.join(map(str, argument_types))}). Convert the arguments, or give njit one more signature."
+        )
+    return signature
 
 
 def is_number(argnums: Any) -> bool:
@@ -273,7 +298,11 @@ def is_differentiable(type: types.Type) -> bool:
 
 
 def check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
-    """Raises DifferentiationError if an argument to differentiate with respect to has no derivative, or Numba does not know an argument's type."""
+    """Raises DifferentiationError if an argument to differentiate with respect to has no derivative, or Numba does not know an argument's type.
+
+    Raises TypeError if no signature of ``numba.njit`` takes the arguments.
+    """
+    signature_of(getattr(function, CALLED, None), argument_types, allow_ambiguous=False)
     for position, (name, type) in enumerate(zip(parameter_names(function), argument_types, strict=True)):
         argument = f"{place(function)}: {owner}: the argument {name} of {function.__name__} is of type {type}, which"
         if position in positions and not is_differentiable(type):

@@ -105,7 +105,10 @@ def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> s
         options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
         signatures = [] if value._can_compile else value.signatures  # those that the decorator gave
         own = _text(value.py_func, visited, True)
-        return f"compiled {options} {value.locals} {signatures} {own} {_adjoint_text(value, visited)}"
+        local_types = sorted(
+            f"{name}={type}" for name, type in value.locals.items() if name.isidentifier()
+        )  # no versions
+        return f"compiled {options} {local_types} {signatures} {own} {_adjoint_text(value, visited)}"
     if isinstance(value, (FunctionType, BuiltinFunctionType, np.ufunc, type)) or callable(value):
         return _callable_text(value, visited)
     raise NoKeyError(repr(value))

@@ -300,6 +300,8 @@ class Expressions:
             result = self.builder.compute(type, f"{name}({{0}})", [value], 0, partials)
             result.is_natural = is_natural_number(value) and getattr(value.type, "bitwidth", 8) <= type.bitwidth
             return result
+        if isinstance(type, types.Boolean) and isinstance(value, (Constant, Scalar)) and value.type != type:
+            return self.apply(operator.ne, [value, Constant(0, value.type)], type)
         if isinstance(type, types.Complex) and isinstance(value, (Constant, Scalar, Complex)):
             return complex_numbers.converted(self, value, type)
         if isinstance(value, Items) and isinstance(type, types.BaseTuple) and len(type) == len(value.values):

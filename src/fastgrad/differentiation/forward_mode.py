@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 
 from numba.core import types
 
@@ -39,8 +39,6 @@ from fastgrad.differentiation.values import parts_of
 
 WIDTH = 8
 """The tangents that one run computes for a matrix: they share the function's own numbers."""
-_LANE = "_lane"
-_TANGENT = re.compile(rf"\b(p?d)_(\w+)|\b{_LANE}\b")
 
 
 def tangents_of_a_run(function: Function) -> int:
@@ -61,7 +59,7 @@ class ForwardMode(Emitter):
         is_callee: whether other derivatives call the text. Then ``positions`` are numbers of ``parts``, the text takes and returns numbers
             and arrays one by one, and it writes the tangents of arrays that the function writes.
         width: the number of tangents that one run computes. If there are several, they are the last axis of the tangents of arrays, and those of
-            a number have names that start with ``d{k}_``. So they are neighbors in memory, and LLVM computes them in the lanes of a vector.
+            a number have names of their own (``_name_of``). So they are neighbors in memory, and LLVM computes them in the lanes of a vector.
     """
 
     def __init__(
@@ -76,28 +74,16 @@ class ForwardMode(Emitter):
         self.positions = positions
         self.is_callee = is_callee
         self.width = width
-        self._arrays = {root.name for root in function.roots}
         self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
 
-    def _of_each_tangent(self, line: str) -> list[str]:
-        """Returns the line for each tangent; the line alone if no number's tangent, or element of an array's tangent, is in it."""
+    def _write_each(self, line_of: Callable[[int], str], indent: int = 3) -> None:
+        """Appends the line of each tangent, by its number."""
+        for lane in range(self.width):
+            self.write(line_of(lane), indent)
 
-        def of_tangent(number: int) -> str:
-            def name(match: re.Match[str]) -> str:
-                if match[0] == _LANE:
-                    return str(number)
-                return match[0] if match[2] in self._arrays else f"{match[1]}{number}_{match[2]}"
-
-            return _TANGENT.sub(name, line)
-
-        if self.width == 1 or of_tangent(0) == line:
-            return [line]
-        return [of_tangent(number) for number in range(self.width)]
-
-    def write(self, line: str, indent: int = 3) -> None:
-        """Appends a line, for each tangent if tangents are in it."""
-        for each in self._of_each_tangent(line):
-            super().write(each, indent)
+    def _name_of(self, scalar: Scalar, lane: int) -> str:
+        """Returns the name of a tangent of a number."""
+        return f"d_{scalar.name}" if self.width == 1 else f"d{lane}_{scalar.name}"
 
     def derivative(self) -> Derivative:
         """Returns the text of ``(*arguments, *tangents) -> (result, tangent of the result)``."""
@@ -138,19 +124,24 @@ class ForwardMode(Emitter):
         """Returns the text of the shape of an array's tangents from that of its own."""
         return shape if self.width == 1 else f"({shape} + ({self.width},))"
 
-    def _tangent_element(self, root: Root, indices: list[str]) -> str:
-        return f"d_{self.element(root, indices if self.width == 1 else [*indices, _LANE])}"
+    def _tangent_element(self, root: Root, indices: list[str], lane: int) -> str:
+        return f"d_{self.element(root, indices if self.width == 1 else [*indices, str(lane)])}"
 
-    def _tangent(self, operand: Operand) -> str:
+    def _tangent(self, operand: Operand, lane: int) -> str:
         if isinstance(operand, Scalar) and operand in self.activity:
-            return f"d_{operand.name}"
+            return self._name_of(operand, lane)
         return zero(operand.type)
 
     def _block(self, block: Block) -> None:
         for phi in block.phis:
             self.write(f"{phi.target.name} = p_{phi.target.name}")
-            if phi.target in self.activity:
-                self.write(f"d_{phi.target.name} = pd_{phi.target.name}")
+            if phi.target not in self.activity:
+                continue
+            names = [f"d_{phi.target.name}"]
+            if isinstance(phi.target, Scalar):
+                names = [self._name_of(phi.target, lane) for lane in range(self.width)]
+            for name in names:
+                self.write(f"{name} = p{name}")
         for statement in block.statements:
             if isinstance(statement, Call) and isinstance(statement.rule, Callee):
                 self._call_of_callee(statement, statement.rule)
@@ -168,19 +159,19 @@ class ForwardMode(Emitter):
 
     def _tangent_statement(self, statement: Statement) -> None:
         if isinstance(statement, Compute) and statement.target in self.activity:
-            operands = [self.operand(operand) for operand in statement.operands]
-            terms = [
-                partial.format(*operands, g=f"d_{operand.name}", r=statement.target.name)
-                for operand, partial in zip(statement.operands, statement.partials, strict=True)
-                if partial is not None and isinstance(operand, Scalar) and operand in self.activity
-            ]
-            self.write(f"d_{statement.target.name} = {' + '.join(terms) or zero(statement.target.type)}")
+            self._write_each(lambda lane: self._tangent_of_compute(statement, lane))
         elif isinstance(statement, Load) and statement.target in self.activity:
             indices = [self.operand(index) for index in statement.operands]
-            self.write(f"d_{statement.target.name} = {self._tangent_element(statement.root, indices)}")
+            root, target = statement.root, statement.target
+            self._write_each(
+                lambda lane: f"{self._name_of(target, lane)} = {self._tangent_element(root, indices, lane)}"
+            )
         elif isinstance(statement, Store) and statement.root in self.activity:
             indices = [self.operand(index) for index in statement.operands[1:]]
-            self.write(f"{self._tangent_element(statement.root, indices)} = {self._tangent(statement.operands[0])}")
+            root, value = statement.root, statement.operands[0]
+            self._write_each(
+                lambda lane: f"{self._tangent_element(root, indices, lane)} = {self._tangent(value, lane)}"
+            )
         elif isinstance(statement, Allocate) and statement.root in self.activity:
             root = statement.root
             self.write(f"d_{root.name} = np.zeros({self._wide(self.shape(root.dims))}, {self.dtype(root.type.dtype)})")
@@ -196,28 +187,39 @@ class ForwardMode(Emitter):
         elif isinstance(statement, Call) and any(result in self.activity for result in statement.results):
             self._tangent_call(statement)
 
+    def _tangent_of_compute(self, statement: Compute, lane: int) -> str:
+        """Returns the line that computes a tangent of a number."""
+        operands = [self.operand(operand) for operand in statement.operands]
+        terms = [
+            partial.format(*operands, g=self._name_of(operand, lane), r=statement.target.name)
+            for operand, partial in zip(statement.operands, statement.partials, strict=True)
+            if partial is not None and isinstance(operand, Scalar) and operand in self.activity
+        ]
+        return f"{self._name_of(statement.target, lane)} = {' + '.join(terms) or zero(statement.target.type)}"
+
     def _tangent_call(self, statement: Call) -> None:
         rule = statement.rule
         assert isinstance(rule, CallRule)
         if rule.tangent is None:
             raise refuse(f"{rule.name} has no forward mode: give it a tangent with fg.adjoint", statement.location)
-        tangents = [self._tangent_of(statement.arguments[position]) for position in rule.active]
-        results = [result.name for result in statement.results]
-        arguments = [*tangents, *results, *[self.argument(value) for value in statement.arguments]]
-        call = f"{self.bound(rule.tangent, 'tangent')}({', '.join(arguments)})"
-        if self.width == 1:
-            self.write(f"{''.join(f'd_{name}, ' for name in results)}= {call}")
-            return
-        arrays = [name for name in results if name in self._arrays]
-        targets = "".join(f"of{_LANE}_{name}, " if name in arrays else f"d_{name}, " for name in results)
-        for number, line in enumerate(self._of_each_tangent(f"{targets}= {call}")):
-            super().write(line)
-            for name in arrays:
-                if number == 0:
-                    super().write(
-                        f"d_{name} = np.empty({self._wide(f'of{_LANE}_{name}.shape')}, of{_LANE}_{name}.dtype)"
-                    )
-                super().write(f"d_{name}[..., {number}] = of{_LANE}_{name}")
+        function = self.bound(rule.tangent, "tangent")
+        known = [*[result.name for result in statement.results], *map(self.argument, statement.arguments)]
+        for lane in range(self.width):
+            tangents = [self._tangent_of(statement.arguments[position], lane) for position in rule.active]
+            targets = [self._result_of_call(result, lane) for result in statement.results]
+            self.write(f"{''.join(f'{target}, ' for target in targets)}= {function}({', '.join([*tangents, *known])})")
+            for result, target in zip(statement.results, targets, strict=True):
+                if self.width > 1 and isinstance(result, Root):
+                    if lane == 0:
+                        shape = self._wide(f"{target}.shape")
+                        self.write(f"d_{result.name} = np.empty({shape}, {target}.dtype)")
+                    self.write(f"d_{result.name}[..., {lane}] = {target}")
+
+    def _result_of_call(self, result: Scalar | Root, lane: int) -> str:
+        """Returns the name that gets a tangent of a result of a call."""
+        if isinstance(result, Scalar):
+            return self._name_of(result, lane)
+        return f"d_{result.name}" if self.width == 1 else f"d{lane}_{result.name}"
 
     def _writes_call_with_tangent(self, statement: Call) -> bool:
         """Writes the call of the function that computes results and tangents together; False if there is none, or no tangent."""
@@ -226,7 +228,7 @@ class ForwardMode(Emitter):
         if rule.with_tangent is None or not any(result in self.activity for result in statement.results):
             return False
         active = tuple(position for position in rule.active if self._is_active(statement.arguments[position]))
-        tangents = [self._tangent_of(statement.arguments[position]) for position in active]
+        tangents = [self._tangent_of(statement.arguments[position], 0) for position in active]
         arguments = [self.argument(value) for value in statement.arguments]
         results = [result.name for result in statement.results]
         call = f"{self.bound(rule.with_tangent(active), 'push')}({', '.join([*tangents, *arguments])})"
@@ -240,7 +242,7 @@ class ForwardMode(Emitter):
             self.forward_statement(statement)
             return
         arguments = [self.argument(value) for value in statement.arguments]
-        arguments += [self._tangent_of(statement.arguments[position]) for position in active]
+        arguments += [self._tangent_of(statement.arguments[position], 0) for position in active]
         targets = [result.name for result in statement.results]
         targets += [f"d_{result.name}" for result in statement.results if result.is_real]
         call = f"{self.derived_call('tangent', callee, active)}({', '.join(arguments)})"
@@ -249,13 +251,13 @@ class ForwardMode(Emitter):
     def _is_active(self, value: Operand | View) -> bool:
         return (value.root if isinstance(value, View) else value) in self.activity
 
-    def _tangent_of(self, value: Operand | View) -> str:
-        """Returns the text of one tangent."""
+    def _tangent_of(self, value: Operand | View, lane: int) -> str:
+        """Returns the text of a tangent of a number or array."""
         if not isinstance(value, View):
-            return self._tangent(value)
+            return self._tangent(value, lane)
         if self.width == 1 or value.root not in self.activity:
             return self._tangent_of_view(value, 1)
-        return f"np.ascontiguousarray({self._tangent_of_view(value)}[..., {_LANE}])"
+        return f"np.ascontiguousarray({self._tangent_of_view(value)}[..., {lane}])"
 
     def _tangent_of_view(self, view: View, width: int = 0) -> str:
         """Returns the text of a view's tangents."""
@@ -283,7 +285,7 @@ class ForwardMode(Emitter):
         operand = value if isinstance(value, (Constant, Scalar)) else Constant(0, target.type)
         self.write(f"p_{target.name} = {self.converted(operand, target.type)}", indent)
         if target in self.activity:
-            self.write(f"pd_{target.name} = {self._tangent(operand)}", indent)
+            self._write_each(lambda lane: f"p{self._name_of(target, lane)} = {self._tangent(operand, lane)}", indent)
 
     def _return(self, end: Return) -> None:
         results: list[str] = []
@@ -292,19 +294,20 @@ class ForwardMode(Emitter):
         if self.is_callee:
             results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
             tangents = [
-                self._tangent_of(value) for value, type in zip(end.values, leaf_types, strict=True) if is_real(type)
+                self._tangent_of(value, 0) for value, type in zip(end.values, leaf_types, strict=True) if is_real(type)
             ]
             self.write(f"return ({''.join(text + ', ' for text in [*results, *tangents])})")
             return
+        result_type = self.function.result
         for value in end.values:
             if isinstance(value, View):
                 results.append(self.view(value))
                 tangents.append(self._tangent_of_view(value))
+                continue
+            results.append(self.operand(value))
+            each = [self._tangent(value, lane) for lane in range(self.width)]
+            if self.width > 1 and value.type == result_type:
+                tangents.append(f"np.array(({', '.join(each)}), {self.dtype(result_type)})")
             else:
-                results.append(self.operand(value))
-                tangents.append(self._tangent(value) if isinstance(value.type, types.Float) else "None")
-        tangent = self.structured(tangents)
-        if self.width > 1 and isinstance(self.function.result, types.Float):
-            each = self._of_each_tangent(tangent)
-            tangent = f"np.array(({', '.join(each * (self.width // len(each)))}))"
-        super().write(f"return {self.structured(results)}, {tangent}")
+                tangents.append(each[0] if isinstance(value.type, types.Float) else "None")
+        self.write(f"return {self.structured(results)}, {self.structured(tangents)}")

@@ -13,6 +13,7 @@ from numba.core import bytecode, compiler, ir, types
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
+from numba.core.ir_utils import build_definitions
 from numba.core.postproc import PostProcessor
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import NopythonTypeInference
@@ -21,6 +22,7 @@ from numba.core.untyped_passes import ExtractByteCode, FixupArgs
 from numba.np.ufunc.array_exprs import RewriteArrayExprs
 
 from fastgrad.custom.functions import is_of_library
+from fastgrad.differentiation.compilation import signature_of
 from fastgrad.differentiation.disk_cache import Extensions
 from fastgrad.differentiation.ir import refuse
 from fastgrad.differentiation.jumps import DirectJumps, quick_liveness
@@ -37,6 +39,7 @@ class TypedFunction(NamedTuple):
     result: types.Type
     location: ir.Loc
     read_once: frozenset[str]  # the arrays whose elements may be computed where they are read
+    locals: frozenset[str]  # the variables whose types `numba.njit(locals=...)` gave
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -58,6 +61,30 @@ class JoinArrayExpressions(FunctionPass):  # type: ignore[misc]  # Numba has no 
                 blocks[label] = rewrite.apply()
         processor.remove_dels()
         return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class SplitTypedAssignments(FunctionPass):  # type: ignore[misc]  # Numba has no types
+    """Assigns an expression to a temporary variable before it is cast to the type that ``numba.njit(locals=...)`` gives its variable."""
+
+    _name = "fastgrad_split_typed_assignments"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Rewrites the blocks of ``state.func_ir``."""
+        for block in state.func_ir.blocks.values() if state.locals else ():
+            statements, block.body = block.body, []
+            for statement in statements:
+                is_typed = isinstance(statement, ir.Assign) and statement.target.name in state.locals
+                if is_typed and isinstance(statement.value, ir.Expr) and statement.value.op != "phi":
+                    temporary = block.scope.make_temp(statement.loc)
+                    block.body.append(ir.Assign(statement.value, temporary, statement.loc))
+                    statement.value = temporary
+                block.body.append(statement)
+        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        return bool(state.locals)
 
 
 READERS: frozenset[Any] = frozenset([np.sum, np.prod, np.mean, np.max, np.min, np.any, np.all, np.where])
@@ -152,6 +179,7 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
         passes = PassManager("front end")
         passes.passes.extend(compiler.DefaultPassBuilder.define_untyped_pipeline(self.state).passes)
         passes.add_pass_after(DirectJumps, FixupArgs)
+        passes.add_pass(SplitTypedAssignments, "split typed assignments")
         passes.add_pass(NopythonTypeInference, "type inference")
         passes.add_pass(JoinArrayExpressions, "join array expressions")
         passes.finalize()
@@ -202,19 +230,23 @@ def called_functions(function: FunctionType) -> frozenset[Any]:
     return frozenset(found)
 
 
-def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...]) -> TypedFunction:
+def typed_function(function: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
     """Returns ``function`` for arguments of ``argument_types`` in typed SSA form.
+
+    A function that Numba compiled for given signatures takes the types of one of them.
 
     Raises:
         numba.errors.TypingError: Numba can't compile the function for these types.
         DifferentiationError: it has a ``with`` block.
     """
     # The values that a user's function reads may change until it is derived again.
-    is_constant = is_of_library(function.__module__)
+    is_constant = is_of_library(getattr(function, "py_func", function).__module__)
     return _library_function(function, argument_types) if is_constant else _typed_function(function, argument_types)
 
 
-def _typed_function(function: FunctionType, argument_types: tuple[types.Type, ...]) -> TypedFunction:
+def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
+    function: FunctionType = getattr(compiled, "py_func", compiled)
+    signature = signature_of(compiled, argument_types)
     for instruction in dis.get_instructions(function):
         if instruction.opname == "WITH_EXCEPT_START":
             place = ir.Loc(function.__code__.co_filename, getattr(instruction, "positions").lineno)  # noqa: B009  # Python 3.11 has it
@@ -229,7 +261,9 @@ def _typed_function(function: FunctionType, argument_types: tuple[types.Type, ..
     typing.refresh()
     target.refresh()
     library = target.codegen().create_library("fastgrad.differentiation")
-    front_end = _FrontEnd(typing, target, library, argument_types, None, flags, {})
+    return_type = None if signature is None else signature.return_type
+    local_types = dict(getattr(compiled, "locals", {}))
+    front_end = _FrontEnd(typing, target, library, argument_types, return_type, flags, local_types)
     state = front_end.state
     state.func_id = bytecode.FunctionIdentity.from_function(function)
     ExtractByteCode().run_pass(state)
@@ -246,6 +280,7 @@ def _typed_function(function: FunctionType, argument_types: tuple[types.Type, ..
         state.return_type,
         state.func_ir.loc,
         _arrays_read_once(state.func_ir.blocks, state.typemap),
+        frozenset(local_types),  # with the versions of variables in SSA form, which Numba adds
     )
 
 

@@ -21,6 +21,7 @@ from fastgrad.differentiation.derivation import Form, lowered_function, written_
 from fastgrad.differentiation.emission import zero
 from fastgrad.differentiation.ir import CallRule, Constant, literal
 from fastgrad.differentiation.transforms import (
+    draws_random_numbers,
     forward_dispatcher,
     grad,
     gradient_and_tangent,
@@ -45,6 +46,11 @@ def rule_of_gradient(
     term is a tangent in the direction u. The gradient of f'(x) t by x is the tangent of the gradient in the direction t; that by t is the gradient.
     """
     python_function = wrapped_function(f, "grad")
+    if draws_random_numbers(f):  # the derivative would run it again, with other draws
+        raise DifferentiationError(
+            f"{place(python_function)}: {python_function.__name__} draws random numbers, so that its gradient can't be differentiated: "
+            "draw them before, and pass them."
+        )
     names = [f"a_{name}" for name in parameter_names(python_function)]
     if all(isinstance(argument_types[position], (types.Float, types.Complex)) for position in positions):
         return _slopes(f, names, positions, argument_types, form, has_aux)

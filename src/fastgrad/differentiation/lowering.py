@@ -9,7 +9,6 @@ import functools
 import inspect
 import itertools
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 from numba.core import ir, ir_utils, types
@@ -71,10 +70,8 @@ from fastgrad.differentiation.values import (
 from fastgrad.differentiation.views import Slice
 
 
-def lower(
-    function: FunctionType, argument_types: tuple[types.Type, ...], options: Options = DEFAULT_OPTIONS
-) -> Function:
-    """Returns ``function`` for arguments of ``argument_types`` in the intermediate representation.
+def lower(function: Any, argument_types: tuple[types.Type, ...], options: Options = DEFAULT_OPTIONS) -> Function:
+    """Returns ``function``, a Python function or one that Numba compiled, for arguments of ``argument_types`` in the intermediate representation.
 
     Raises:
         DifferentiationError: it has a construct that can't be differentiated; the message has file and line.
@@ -111,12 +108,12 @@ def _outermost(function: Any, argument_types: tuple[types.Type, ...], content: s
 
 
 def _analyzed(function: Any, argument_types: tuple[types.Type, ...], content: str) -> Callee:
-    result = typed_function(function.py_func, argument_types).result
+    result = typed_function(function, argument_types).result
     key, callee = (function, argument_types), Callee(function, argument_types, result, content=content)
     try:
         while _assumed.get(key) != callee:
             _assumed[key] = callee
-            lowered = lower(function.py_func, argument_types, Options.of(function))
+            lowered = lower(function, argument_types, Options.of(function))
             simplify(lowered)
             parts, memory = parts_of(lowered), possible_memory(lowered)
             returned: set[Root] = set()
@@ -186,9 +183,9 @@ class _Frame:
 class Lowering(Calls):
     """Lowers one function and all that it calls."""
 
-    def __init__(self, function: FunctionType, argument_types: tuple[types.Type, ...], options: Options) -> None:
+    def __init__(self, function: Any, argument_types: tuple[types.Type, ...], options: Options) -> None:
         typed = typed_function(function, argument_types)
-        parameters = list(inspect.signature(function).parameters)
+        parameters = list(inspect.signature(getattr(function, "py_func", function)).parameters)
         self.result = Function(typed.name, typed.location, parameters, argument_types)
         self.builder = Builder(self.result)
         self._frames: list[_Frame] = []
@@ -343,7 +340,13 @@ class Lowering(Calls):
     def _statement(self, label: int, statement: Any) -> None:
         builder, frame = self.builder, self.frame
         if isinstance(statement, ir.Assign):
-            frame.values[statement.target.name] = self._assigned(statement.target.name, statement.value)
+            name = statement.target.name
+            value = self._assigned(name, statement.value)
+            if name in frame.function.locals:
+                value = self.cast(
+                    value.item if isinstance(value, Step) and value.is_resolved else value, self._type(name)
+                )
+            frame.values[name] = value
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
             self._set_item(statement)
         elif isinstance(statement, ir.SetAttr) and isinstance(self.value(statement.target), Fields):

@@ -111,7 +111,14 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
 _SLOPE_OF_HYPOT = "({{g}} * ({x} / {{r}} if {{r}} != 0.0 else {x}))"
 """At the origin it is 0, as that of the norm."""
 
+_SLOPES_OF_QUOTIENT: list[str | None] = ["({g} / {1})", "(where({g} == 0, {g}, -({g} * ({r} / {1}))))"]
+"""A cotangent of 0 adds 0, also where the quotient is infinite."""
+_SLOPE_OF_EXP: list[str | None] = ["(where({r} == 0, {r}, {g} * {r}))"]
+"""Where the result is 0 the slope is, also if the tangent is infinite."""
+
 PARTIALS: dict[Any, list[str | None]] = {
+    **dict.fromkeys([operator.truediv, np.divide, np.true_divide], _SLOPES_OF_QUOTIENT),
+    **dict.fromkeys([math.exp, np.exp], _SLOPE_OF_EXP),
     np.cbrt: ["({g} / (3.0 * {r} * {r}))"],
     np.logaddexp: ["({g} * exp({0} - {r}))", "({g} * exp({1} - {r}))"],
     np.logaddexp2: ["({g} * 2.0 ** ({0} - {r}))", "({g} * 2.0 ** ({1} - {r}))"],

@@ -32,6 +32,7 @@ from fastgrad.differentiation.compilation import (
     wrapped_function,
 )
 from fastgrad.differentiation.disk_cache import RecentlyUsed
+from fastgrad.differentiation.random_states import copy_of_states, drawing_from, random_states, set_random_states
 from fastgrad.errors import DifferentiationError
 
 
@@ -239,12 +240,14 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
 
     Returns:
         (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result and returns a tuple, one cotangent for
-        each argument. It runs ``f`` once more.
+        each argument. It runs ``f`` once more, with copies of the primals and the same random draws.
     """
     python_function = wrapped_function(f, "vjp")
     positions = tuple(range(len(primals)))
     primals = _with_defaults(python_function, primals, "vjp")
     check_types(python_function, tuple(map(_type_of, primals)), positions, "vjp")
+    states = copy_of_states()
+    primals = tuple(_copies(primals))
     result = _kept(_compiled, f)(*_copies(primals))
     results = result_leaves(result)
     count = len(results)
@@ -260,7 +263,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
                     f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(given)}, its result {np.shape(value)}."
                 )
         converted = [_of_kind(_as_float(given), y, "vjp") for given, y in zip(cotangents, results, strict=True)]
-        gradients: tuple[Any, ...] = pull(*_copies(primals), *converted)
+        with drawing_from(states):
+            gradients: tuple[Any, ...] = pull(*_copies(primals), *converted)
         return gradients
 
     return result, pull_back
@@ -305,7 +309,17 @@ def _type_of(value: Any) -> types.Type:
 
 
 def _copies(values: Sequence[Any]) -> list[Any]:
-    return [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+    """Returns values with copies of the arrays, also of those in tuples and lists."""
+    return [_copy(value) for value in values]
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, tuple):
+        items = _copies(value)
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if isinstance(value, list):
+        return _copies(value)
+    return value.copy() if hasattr(value, "copy") else value
 
 
 def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
@@ -359,6 +373,11 @@ def _columns(
         check_types(python_function, argument_types, positions, owner)
         lines, scope = [], {"np": np, "to_array": _as_array, "_float32": np.float32}
         lowered, _ = lowered_function(f, argument_types)
+        before_a_run = []
+        if draws_random_numbers(f):  # each run draws the same
+            scope |= {"random_states": random_states, "set_random_states": set_random_states}
+            lines.append("states = random_states()")
+            before_a_run = ["set_random_states(states)"]
         item = lowered.result.dtype if isinstance(lowered.result, types.Array) else lowered.result
         if maker is hessian:
             check_result(lowered.result, python_function, owner)
@@ -383,7 +402,7 @@ def _columns(
             call = f"{target} = columns_of_{position}({', '.join(given)}, {{}})"
             matrix, shape = f"matrix_{position}", f"shape_{position}"
             if not is_array:
-                lines += [call.format(literal(Constant(1.0, type))), f"result_{position} = {columns}"]
+                lines += [*before_a_run, call.format(literal(Constant(1.0, type))), f"result_{position} = {columns}"]
                 continue
             like = type if maker is hessian else lowered.result
             rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)
@@ -397,6 +416,7 @@ def _columns(
                 f"    {directions}[:] = 0.0",
                 "    for number in range(count):",
                 f"        {directions}[first + number, number] = 1.0",
+                *[f"    {line}" for line in before_a_run],
                 "    " + call.format(f"{directions}.reshape({shape_of_directions})"),
                 f"    elements = to_array({columns}).ravel()",
                 f"    rows = elements.size // {width}",
@@ -413,6 +433,13 @@ def _columns(
         return generated_function(stub.__name__, source, owner, scope)
 
     return DerivedDispatcher(stub, (maker, f, positions[0] if is_single else positions), derive)
+
+
+def draws_random_numbers(f: Any) -> bool:
+    """True if a function, which may be a derivative of another, may draw random numbers."""
+    while hasattr(f, "recipe"):
+        f = f.recipe[1]
+    return bool(Snapshot([f]).changing)
 
 
 @numba.extending.register_jitable
