@@ -155,7 +155,7 @@ class LayerCaller:
         self._check_super_called()
         if keras_tensors((args, kwargs)):
             return symbolic_call(self, args, kwargs)
-        args = tuple([self._converted_inputs(value) if masks.mask_of(value) is None else value for value in args])
+        args = tuple([self._converted_inputs(value) for value in args])
         names = [name for name in self._signature.whole.parameters if name not in ("mask", "training")]
         named_inputs = {**dict(zip(names, args, strict=False)), **kwargs}
         first_input = next((named_inputs[name] for name in names if name in named_inputs), None)
@@ -258,7 +258,13 @@ class LayerCaller:
         )
 
     def _autocast(self, tensor: Tensor) -> Tensor:
-        return cast(tensor, self._layer_dtype) if self._needs_cast(tensor._array.dtype) else tensor
+        if not self._needs_cast(tensor._array.dtype):
+            return tensor
+        result = cast(tensor, self._layer_dtype)
+        mask = masks.mask_of(tensor)
+        if mask is not None:
+            masks.give_mask(result, mask)
+        return result
 
     def _add_activity_losses(self, outputs: Any) -> None:
         for output in nest.flatten(outputs):

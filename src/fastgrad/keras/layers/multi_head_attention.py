@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.keras import masks
 from fastgrad.keras.layers.head_projection import WEIGHT_ARGUMENTS, HeadProjection
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import with_weight_arguments
@@ -142,7 +143,8 @@ class HeadsAttention(Layer):
             query: (batch, ..., queries, features).
             value: (batch, ..., keys, features).
             key: (batch, ..., keys, features); default ``value``.
-            query_mask, value_mask, key_mask: which steps count; (batch, length), bool.
+            query_mask, value_mask, key_mask: which steps count; (batch, length), bool. As in Keras, ``MultiHeadAttention`` takes
+                the mask of ``query`` itself in place of ``query_mask``.
             attention_mask: which keys a query sees; (batch, queries, keys) or a shape that broadcasts with it, or
                 (batch, heads, queries, keys).
             return_attention_scores: whether to return also the weights, (batch, heads, queries, keys).
@@ -150,6 +152,7 @@ class HeadsAttention(Layer):
             use_causal_mask: whether a query does not see later keys.
         """
         key = value if key is None else key
+        query_mask = self._take_query_mask(query, value, key, query_mask)
         self._checked_shapes(query._array.shape, value._array.shape, key._array.shape)
         rank = query.ndim
         axes = tuple([axis % rank for axis in self._axes or ()])
@@ -178,6 +181,10 @@ class HeadsAttention(Layer):
             results = results * sigmoid(self._gate_dense(query))
         results = self._output_dense(results)
         return (results, weights) if return_attention_scores else results
+
+    def _take_query_mask(self, query: Tensor, value: Tensor, key: Tensor, query_mask: Any) -> Any:
+        """Returns the mask that hides queries; a subclass may take the masks of the inputs away."""
+        return query_mask
 
     def compute_output_shape(  # type: ignore[override]  # of several inputs
         self, query_shape: Any, value_shape: Any, key_shape: Any = None
@@ -250,6 +257,14 @@ class MultiHeadAttention(HeadsAttention):
             )
         self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
         self._heads, self._groups, self._depth, self._width = num_heads, num_heads, key_dim, value_dim
+
+    def _take_query_mask(self, query: Tensor, value: Tensor, key: Tensor, query_mask: Any) -> Any:
+        """Returns the mask attached to ``query``, as in Keras also beside an explicit one, and takes the masks off the inputs."""
+        query_mask = masks.mask_of(query)
+        for x in (query, value, key):
+            if masks.mask_of(x) is not None:
+                masks.give_mask(x, None)
+        return query_mask
 
     @property
     def attention_axes(self) -> tuple[int, ...] | None:
