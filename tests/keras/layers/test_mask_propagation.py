@@ -49,31 +49,55 @@ ARGUMENTS = {
 }  # fmt: skip
 
 # `supports_masking` is True; the output has the input's mask.
-KEEPS = """
-    Activation ActivityRegularization AlphaDropout BatchNormalization Bidirectional Dense Dropout ELU GaussianDropout GaussianNoise
-    GroupNormalization Identity LayerNormalization LeakyReLU Normalization PReLU ReLU Rescaling Softmax SpatialDropout1D
-    SpatialDropout2D SpatialDropout3D TimeDistributed UnitNormalization
-""".split()
+KEEPS = [
+    "Activation",
+    "ActivityRegularization",
+    "AlphaDropout",
+    "BatchNormalization",
+    "Bidirectional",
+    "Dense",
+    "Dropout",
+    "ELU",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GroupNormalization",
+    "Identity",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Normalization",
+    "PReLU",
+    "ReLU",
+    "Rescaling",
+    "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "TimeDistributed",
+    "UnitNormalization",
+]
 # `supports_masking` is True; the output has no mask, and no warning tells so.
-ENDS = "Dot GRU GlobalAveragePooling1D GlobalAvgPool1D LSTM RNN SimpleRNN".split()
+ENDS = ["Dot", "GRU", "GlobalAveragePooling1D", "GlobalAvgPool1D", "LSTM", "RNN", "SimpleRNN"]
 # `supports_masking` is True; the output's mask is the OR of the inputs' masks.
-JOINS = "Add Average Concatenate Maximum Minimum Multiply Subtract".split()
+JOINS = ["Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"]
 # `supports_masking` is True; the output has the query's mask.
-ATTENDS = "AdditiveAttention Attention GroupQueryAttention GroupedQueryAttention MultiHeadAttention".split()
+ATTENDS = ["AdditiveAttention", "Attention", "GroupQueryAttention", "GroupedQueryAttention", "MultiHeadAttention"]
 # `supports_masking` is False; the output has no mask, and a warning tells so.
-DESTROYS = """
-    CategoryEncoding EinsumDense Embedding Flatten Permute RMSNormalization RepeatVector Reshape
-""".split() + [
-    name
-    for name in dir(layers)
-    if name.startswith(("Average", "Avg", "Conv", "Cropping", "Depthwise", "Max", "Separable", "UpSampling", "ZeroPadding"))
-    and not name.endswith("mum")
-    or name.startswith("Global")
-    and not name.startswith(("GlobalAveragePooling1D", "GlobalAvgPool1D"))
-]  # fmt: skip
-DESTROYS = [name for name in DESTROYS if name != "Average"]
+_DESTROYING_PREFIXES = (
+    *("Average", "Avg", "Conv", "Cropping", "Depthwise", "Global", "Max", "Separable", "UpSampling", "ZeroPadding"),
+)
+DESTROYS = [
+    "CategoryEncoding",
+    "EinsumDense",
+    "Embedding",
+    "Flatten",
+    "Permute",
+    "RMSNormalization",
+    "RepeatVector",
+    "Reshape",
+]
+DESTROYS += [name for name in dir(layers) if name.startswith(_DESTROYING_PREFIXES) and name not in (*ENDS, *JOINS)]
 # Bases (`Operator` is fastgrad's), a model's input, and cells, of which a call takes states: no masks come to them.
-UNCALLED = "GRUCell InputLayer LSTMCell Layer Operator SimpleRNNCell StackedRNNCells Wrapper".split()
+UNCALLED = ["GRUCell", "InputLayer", "LSTMCell", "Layer", "Operator", "SimpleRNNCell", "StackedRNNCells", "Wrapper"]
 
 
 def _layer(name):
@@ -88,7 +112,7 @@ def _tensor(name, mask):
     if name in ("Embedding", "CategoryEncoding"):
         x = np.array([[1, 2, 0, 0], [1, 2, 3, 0]])
     tensor = tf.constant(x)
-    keep = layers.Lambda(lambda x: tf.identity(x), mask=lambda x, previous: tf.constant(mask))
+    keep = layers.Lambda(tf.identity, mask=lambda x, previous: tf.constant(mask))
     return keep(tensor)
 
 
