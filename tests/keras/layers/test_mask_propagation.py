@@ -200,6 +200,22 @@ def test_attention_takes_the_masks_off_its_inputs():
     np.testing.assert_allclose(model.evaluate(ids, np.ones((2, 4, 2)), verbose=0), 7.447082, rtol=1e-5)
 
 
+@pytest.mark.parametrize("attention_first", [False, True])
+def test_layers_of_a_functional_model_get_the_masks_that_attention_took_off(attention_first):
+    ids = np.array([[1, 2, 0, 0], [3, 1, 2, 0]])
+    inputs = keras.Input((4,), dtype="int32")
+    x = layers.Embedding(5, 4, mask_zero=True)(inputs)
+    attended = layers.MultiHeadAttention(2, 2)(x, x)
+    steps = layers.LayerNormalization()(layers.Add()([attended, x] if attention_first else [x, attended]))
+    model = keras.Model(inputs, [layers.GRU(3)(steps), steps])
+    for position, weight in enumerate(model.weights):
+        weight.assign(np.sin(np.arange(np.prod(weight.shape)).reshape(weight.shape) + position))
+    last, steps = model(ids)
+    np.testing.assert_allclose(last[0], [-0.544573, -0.252343, 0.231864], rtol=1e-5)
+    np.testing.assert_allclose(model.predict(ids, verbose=0)[0], last, rtol=1e-5)
+    assert _mask(last) is _mask(steps) is None
+
+
 def test_an_explicit_query_mask_has_no_effect_on_multi_head_attention():
     x = tf.constant(np.random.default_rng(1).normal(size=(2, 4, 3)), tf.float32)
     layer, grouped = layers.MultiHeadAttention(2, 3), layers.GroupQueryAttention(3, 2, 1)
