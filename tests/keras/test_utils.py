@@ -67,6 +67,23 @@ class TestBackend:
         keras.utils.clear_session()
         assert layers.Dense(1).name == "dense"
 
+    def test_clear_session_resets_the_dtype_policy_and_switches_but_not_floatx(self):
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        keras.backend.set_floatx("float64")
+        keras.config.disable_traceback_filtering()
+        keras.config.enable_unsafe_deserialization()
+        keras.backend.set_epsilon(1e-3)
+        try:
+            keras.backend.clear_session()
+            assert keras.config.dtype_policy().name == layers.Dense(1).dtype_policy.name == "float64"
+            assert keras.backend.epsilon() == 1e-3
+            assert keras.config.is_traceback_filtering_enabled()
+            with pytest.raises(ValueError, match="safe_mode"):
+                layers.Lambda.from_config(layers.Lambda(lambda x: x).get_config())
+        finally:
+            keras.backend.set_floatx("float32")
+            keras.backend.set_epsilon(1e-7)
+
 
 class TestRegistration:
     def test_names(self):

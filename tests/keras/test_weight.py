@@ -53,9 +53,9 @@ def test_dtypes_are_names():
         assert variable.dtype == dtype
         assert dtype == variable.dtype
         assert variable.dtype != tf.complex64
-        assert (
-            tf.zeros(2, variable.dtype).dtype is variable.value.dtype is tf.convert_to_tensor(variable).dtype is dtype
-        )
+        assert variable.value is variable
+        tensor = variable.read_value()
+        assert tf.zeros(2, variable.dtype).dtype is tensor.dtype is tf.convert_to_tensor(variable).dtype is dtype
     assert tf.cast(1, variables[0].dtype).dtype is tf.Variable(1.0).dtype is tf.float32
     assert Variable(1.0, dtype=variables[0].dtype).dtype == np.zeros(1, variables[0].dtype).dtype == "float32"
 
@@ -93,12 +93,41 @@ def test_it_is_a_variable():
     np.testing.assert_array_equal(tape.gradient(y, weight), [2.0, 4.0])
 
 
-def test_value_is_a_snapshot():
+def test_value_is_the_variable_and_read_value_a_snapshot():
     weight = Variable([1.0, 2.0])
-    before = weight.value
+    value, before = weight.value, weight.read_value()
     weight.assign([3.0, 4.0])
     np.testing.assert_array_equal(before, [1.0, 2.0])
+    np.testing.assert_array_equal(value, [3.0, 4.0])
     np.testing.assert_array_equal(weight.value, [3.0, 4.0])
+
+
+def test_derivatives_by_value_are_those_by_the_weight():
+    weight = Variable([1.0, 2.0])
+    sources = [weight, weight.value]
+    weight.assign([3.0, 4.0])
+    with tf.GradientTape() as tape:
+        y = weight * weight.value
+    for gradient in tape.gradient(y, sources):
+        np.testing.assert_array_equal(gradient, [6.0, 8.0])
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(weight.value)
+        y = weight * 3.0
+    np.testing.assert_array_equal(tape.gradient(y, weight), [3.0, 3.0])
+    with tf.autodiff.ForwardAccumulator(weight.value, tf.ones(2)) as accumulator:
+        tangents = [accumulator.jvp(weight * 3.0), accumulator.jvp(weight.value * 3.0)]
+    np.testing.assert_array_equal(tangents, [[3.0, 3.0]] * 2)
+
+
+def test_tapes_watch_frozen_weights_but_not_those_made_untrainable():
+    frozen, state = Variable([1.0, 2.0]), Variable([1.0, 2.0], trainable=False)
+    frozen.trainable, state.trainable = False, True
+    with tf.GradientTape() as tape:
+        y = frozen * frozen + state * state
+    by_frozen, by_state = tape.gradient(y, [frozen, state])
+    np.testing.assert_array_equal(by_frozen, [2.0, 4.0])
+    assert by_state is None
+    assert tape.watched_variables() == (frozen,)
 
 
 def test_assigning_converts_and_adding_broadcasts():
@@ -114,14 +143,6 @@ def test_assigning_converts_and_adding_broadcasts():
     with pytest.raises(ValueError, match="must match"):
         weight.assign(1.0)
     np.testing.assert_array_equal(weight, [3.5, 4.5])
-
-
-def test_trainable_can_change():
-    weight = Variable(1.0)
-    weight.trainable = False
-    with tf.GradientTape() as tape:
-        _ = weight * 2.0
-    assert tape.watched_variables() == ()
 
 
 _COMMON = [

@@ -88,7 +88,7 @@ class GradientTape(recording.Recorder):
         """Watches ``tensor``, the value of ``variable``, if the tape watches this variable."""
         if id(tensor) in self._tracked:
             return
-        if (self._watch_accessed and variable.trainable) or id(variable) in self._watched_variables:
+        if (self._watch_accessed and variable._is_auto_watched) or id(variable) in self._watched_variables:
             self._tracked.add(id(tensor))
             self._reads[id(tensor)] = (tensor, variable)
             self._watched_variables[id(variable)] = variable

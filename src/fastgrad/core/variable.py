@@ -189,7 +189,7 @@ class Variable(Operand):
         self._serial = next(_creation_numbers)  # the order of creation
         self._name = current_name_scope() + (name or "Variable")
         on_read = getattr(synchronization, "name", None) == "ON_READ"
-        self._trainable = not on_read if trainable is None else bool(trainable)
+        self._trainable = self._is_auto_watched = not on_read if trainable is None else bool(trainable)
         self.constraint = constraint
         self._snapshot: weakref.ref[Tensor] | None = None
         self._views: list[weakref.ref[Tensor]] = []

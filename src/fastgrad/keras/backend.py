@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
+from fastgrad.keras import dtype_policy as _dtype_policy
 from fastgrad.keras.naming import get_uid as get_uid
 from fastgrad.keras.naming import name_scope as name_scope
 from fastgrad.keras.naming import reset_uids as reset_uids
+from fastgrad.keras.saving import registration as _registration
 from fastgrad.keras.settings import epsilon as epsilon
 from fastgrad.keras.settings import floatx as floatx
 from fastgrad.keras.settings import image_data_format as image_data_format
 from fastgrad.keras.settings import set_epsilon as set_epsilon
 from fastgrad.keras.settings import set_floatx as set_floatx
 from fastgrad.keras.settings import set_image_data_format as set_image_data_format
+from fastgrad.kernels.codegen.tracebacks import enable_traceback_filtering as _enable_traceback_filtering
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Resets the numbering of names: the next ``Dense`` is named ``dense`` again.
+    """Resets the numbering of names, so that the next ``Dense`` is named ``dense``, and settings.
+
+    The global dtype policy becomes that of ``floatx()``, files with code are refused, and tracebacks are shortened. ``floatx()``,
+    ``epsilon()`` and ``image_data_format()`` stay.
 
     Args:
         free_memory: whether to run the garbage collector, which frees reference cycles.
     """
     reset_uids()
+    _dtype_policy.clear_global_policy()
+    _registration.reset_safe_mode()
+    _enable_traceback_filtering()
     if free_memory:
         import gc
 

@@ -102,3 +102,11 @@ def set_global_policy(policy: Any) -> None:
     _GlobalPolicy.policy = new_policy
     settings_version.settings["dtype_policy"] = new_policy.name
     settings_version.count_change()
+
+
+def clear_global_policy() -> None:
+    """Makes ``floatx()`` the policy of later layers that have no ``dtype`` argument."""
+    if _GlobalPolicy.policy is not None:
+        _GlobalPolicy.policy = None
+        del settings_version.settings["dtype_policy"]
+        settings_version.count_change()

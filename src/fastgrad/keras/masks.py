@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from fastgrad.core import nest
@@ -34,10 +35,55 @@ def give_mask(x: Tensor, mask: Any, to_layers: bool = True) -> None:
     x._keras_mask = mask  # type: ignore[attr-defined]  # a slot that most tensors leave empty
 
 
-def masks_of(structure: Any) -> Any:
-    """The masks of nested tensors, in their structure."""
+class GraphMasks:
+    """Masks that layers have taken off the tensors of a functional model, as ``MultiHeadAttention`` does.
+
+    As in Keras, the layers that the model calls still get them as ``mask`` arguments, and pass them on; the loss and layers within
+    layers do not see them.
+
+    Args:
+        model: the model, which calls its layers within ``with``.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._masks: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __enter__(self) -> GraphMasks:
+        self._outer, _running_graph.masks = _running_graph.masks, self
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _running_graph.masks = self._outer
+
+    def hide(self, x: Tensor, mask: Tensor) -> None:
+        """Keeps ``mask``, which ``x`` has no more."""
+        self._masks[id(x)] = x, mask
+
+    def mask_of(self, x: Any) -> Tensor | None:
+        """The mask of ``x``, also a hidden one."""
+        mask = mask_of(x)
+        return self._masks[id(x)][1] if mask is None and id(x) in self._masks else mask
+
+
+class _RunningGraph(threading.local):
+    masks: GraphMasks | None = None
+
+
+_running_graph = _RunningGraph()
+
+
+def graph_masks_for_calls_of(caller: Any) -> GraphMasks | None:
+    """The masks of the running functional model if ``caller`` is that model; None for another layer."""
+    graph_masks = _running_graph.masks
+    return graph_masks if graph_masks is not None and graph_masks.model is caller else None
+
+
+def masks_of(structure: Any, graph_masks: GraphMasks | None = None) -> Any:
+    """The masks of nested tensors, in their structure; also those that ``graph_masks`` has."""
+    mask_function = mask_of if graph_masks is None else graph_masks.mask_of
     if isinstance(structure, Tensor):
-        return mask_of(structure)
+        return mask_function(structure)
     if not nest.is_nested(structure):
         return None
-    return nest.pack_sequence_as(structure, [mask_of(x) for x in nest.flatten(structure)])
+    return nest.pack_sequence_as(structure, [mask_function(x) for x in nest.flatten(structure)])

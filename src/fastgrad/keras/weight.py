@@ -74,7 +74,8 @@ class Weight(Variable):
         initializer: a function ``(shape, dtype) -> tensor``, its name, or a value.
         shape: the shape; required with an initializer.
         dtype: the dtype; default: the value's dtype, ``floatx()`` with an initializer.
-        trainable: whether tapes watch the weight automatically; assignable.
+        trainable: whether optimizers train the weight; assignable. Tapes watch a weight that was made trainable, also once
+            it is frozen, so that its gradient can be asked for.
         autocast: whether a layer may read the weight in the layer's compute dtype.
         aggregation: how replicas of a strategy are joined; see ``Layer.add_weight`` and ``Metric.add_variable``.
         synchronization: ``"on_read"`` lets each replica of a strategy have its own value; reads outside of a step combine them.
@@ -157,13 +158,17 @@ class Weight(Variable):
         return self._dtype.name
 
     @property
-    def value(self) -> Tensor:  # type: ignore[override]  # a property in Keras, a method in TensorFlow
-        """The current value, as a tensor that later assignments do not change."""
+    def value(self) -> Weight:  # type: ignore[override]  # a property in Keras, a method in TensorFlow
+        """The variable that holds the value, the weight itself: gradients and tangents of one are those of the other."""
+        return self
+
+    def read_value(self) -> Tensor:
+        """Returns the current value as a tensor that later assignments do not change."""
         return super().value()
 
     @property
     def trainable(self) -> bool:
-        """Whether gradient tapes watch the weight automatically."""
+        """Whether optimizers train the weight."""
         return self._trainable
 
     @trainable.setter
@@ -235,13 +240,8 @@ class CastWeight(Weight):
     def _read_as_stored(self) -> Tensor:
         return super()._read()
 
-    @property
-    def value(self) -> Tensor:  # type: ignore[override]
-        """The current value, in the compute dtype of the running layer, if there is one."""
-        return self.read_value()
-
     def read_value(self) -> Tensor:
-        """The current value, as ``value``."""
+        """Returns the current value, in the compute dtype of the running layer, if there is one."""
         return self._cast_for_running_layer(super().read_value())
 
     @property

@@ -54,8 +54,8 @@ class _VariableReadRecorder(recording.Recorder):
         self.found: dict[int, tuple[Variable, Tensor]] = {}
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """Keeps ``variable`` and ``tensor`` if the variable is trainable."""
-        if variable.trainable:
+        """Keeps ``variable`` and ``tensor`` if tapes watch the variable automatically."""
+        if variable._is_auto_watched:
             self.found.setdefault(id(variable), (variable, tensor))
 
     def __enter__(self) -> _VariableReadRecorder:

@@ -43,7 +43,7 @@ def test_unknown_last_dimension():
 
 def test_a_value_read_before_an_update_stays():
     layer = built()
-    before = layer.kernel.value
+    before = layer.kernel.read_value()
     old = before.numpy()
     layer.kernel.assign(layer.kernel * 0.0)
     np.testing.assert_array_equal(before, old)

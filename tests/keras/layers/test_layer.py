@@ -537,6 +537,37 @@ def test_shapes_of_outputs_are_enough_for_their_spec():
         assert {part.shape for part in tf.nest.flatten(found)} == {(2, 3)}
 
 
+def test_tapes_give_gradients_of_frozen_layers():
+    x = tf.ones((2, 3))
+    frozen, made_frozen = keras.layers.Dense(2), keras.layers.Dense(2, trainable=False)
+    frozen(x)
+    frozen.trainable = False
+    for layer in (frozen, made_frozen):
+        with tf.GradientTape() as tape:
+            hidden = layer(x)
+            loss = tf.reduce_sum(hidden * hidden)
+        by_kernel, by_hidden = tape.gradient(loss, [layer.kernel, hidden])
+        np.testing.assert_allclose(by_hidden, 2.0 * hidden)
+        np.testing.assert_allclose(by_kernel, tf.matmul(x, 2.0 * hidden, transpose_a=True), rtol=1e-6)
+        assert layer.trainable_variables == []
+    normalization = keras.layers.BatchNormalization(trainable=False)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(normalization(x, training=True) ** 2)
+    assert [g is not None for g in tape.gradient(loss, normalization.weights)] == [True, True, False, False]
+
+
+def test_fit_leaves_frozen_layers_alone():
+    model = keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(1)])
+    model.build((None, 3))
+    model.layers[0].trainable = False
+    model.compile("adam", "mse")
+    frozen, trained = model.layers[0].kernel.numpy(), model.layers[1].kernel.numpy()
+    model.fit(np.ones((8, 3)), np.ones((8, 1)), epochs=2, batch_size=2, verbose=0)
+    np.testing.assert_array_equal(model.layers[0].kernel, frozen)
+    assert not np.allclose(model.layers[1].kernel, trained)
+    assert len(model.optimizer.variables) == 2 + 2 * 2
+
+
 def test_masks_that_layers_compute_from_arrays_and_symbolic_inputs():
     masking = keras.layers.Masking()
     for dtype in (np.float64, np.int64):

@@ -154,6 +154,30 @@ def test_masks_of_inputs_are_those_of_the_steps():
     np.testing.assert_allclose(found, attended(weights, values, values, values, seen)[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("layer", "losses"),
+    [
+        (layers.MultiHeadAttention(2, 2, activity_regularizer="l2"), [0.10265, 0.08741, 0.11517, 0.00666]),
+        (layers.GroupQueryAttention(2, 2, 1, activity_regularizer="l2"), [0.09011, 0.10265, 0.04096, 0.0552, 0.09011]),
+        (
+            layers.MultiHeadAttention(2, 2, activity_regularizer="l2", use_gate=True),
+            [0.10265, 0.08741, 0.03763, 0.09412, 0.02888],
+        ),
+    ],
+)
+def test_the_penalty_on_activity_is_that_of_each_projection(layer, losses):
+    x = tf.constant(np.sin(np.arange(12.0)).reshape(2, 3, 2), tf.float32)
+    layer(x, x)
+    for position, weight in enumerate(layer.weights):
+        weight.assign(np.sin(np.arange(np.prod(weight.shape)).reshape(weight.shape) + position))
+    layer(x, x)
+    np.testing.assert_allclose(sorted(map(float, layer.losses)), sorted(losses), rtol=1e-3)
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    again(x, x)
+    assert len(again.losses) == len(losses)
+
+
 def test_configuration():
     layer = layers.MultiHeadAttention(
         2, 3, 4, 0.1, False, output_shape=7, attention_axes=1, kernel_initializer="zeros", bias_regularizer="l2", seed=4

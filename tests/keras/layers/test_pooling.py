@@ -33,6 +33,20 @@ def test_the_mean_of_the_steps_that_a_mask_has():
     np.testing.assert_allclose(y, [X[0, 0, :2].mean(0), X[1, 0, [0, 2, 3]].mean(0)], rtol=1e-5)
 
 
+def test_the_mean_of_the_steps_does_not_meet_what_a_mask_hides():
+    x = tf.Variable([[[1.0], [2.0], [np.nan]], [[1.0], [2.0], [3.0]]])
+    for mask in (np.array([[1, 1, 0], [0, 0, 0]], bool), np.array([[2, 1, 0], [0, 0, 0]])):
+        with tf.GradientTape() as tape:
+            y = layers.GlobalAveragePooling1D()(x, mask=tf.constant(mask))
+        np.testing.assert_array_equal(y, [[1.5], [np.nan]])
+        np.testing.assert_array_equal(tape.gradient(y, x)[..., 0], [[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])
+    embedding = layers.Embedding(3, 2, mask_zero=True, embeddings_initializer="ones")
+    with tf.GradientTape() as tape:
+        y = layers.GlobalAveragePooling1D()(embedding(tf.constant([[1, 2, 0], [0, 0, 0]])))
+    gradient = tf.convert_to_tensor(tape.gradient(y, embedding.embeddings))
+    np.testing.assert_array_equal(gradient, [[0.0, 0.0], [0.5, 0.5], [0.5, 0.5]])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

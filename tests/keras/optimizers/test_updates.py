@@ -141,7 +141,13 @@ def test_values_read_before_an_update_stay():
     for _ in range(3):
         momentum = optimizer.variables[2]
         read.append(
-            [variable.value(), variable[0], momentum.value, momentum[0], tf.convert_to_tensor(optimizer.iterations)]
+            [
+                variable.value(),
+                variable[0],
+                momentum.read_value(),
+                momentum[0],
+                tf.convert_to_tensor(optimizer.iterations),
+            ]
         )
         numbers.append([np.array(tensor) for tensor in read[-1]])
         optimizer.apply_gradients([(gradient, variable)])

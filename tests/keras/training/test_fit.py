@@ -48,6 +48,27 @@ def test_a_step_of_the_users_own():
     assert history.history == {"error": [0.0, 3.0], "factor": [4.0, 7.0]}
 
 
+@pytest.mark.parametrize("options", [{}, {"metrics": ["mae"]}, {"run_eagerly": True}, {"steps_per_execution": 2}])
+def test_a_step_that_returns_its_loss_needs_no_compiled_loss(options):
+    class Encoder(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = tf.keras.layers.Dense(2, kernel_initializer="ones")
+
+        def train_step(self, data):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self.dense(data) - data) ** 2)
+            self.optimizer.apply_gradients(
+                zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables, strict=True)
+            )
+            return {"loss": loss}
+
+    model = Encoder()
+    model.compile("sgd", **options)
+    history = model.fit(np.ones((6, 2), np.float32), batch_size=3, epochs=2, verbose=0).history
+    np.testing.assert_allclose(history["loss"], [0.9409, 0.832972], rtol=1e-4)
+
+
 class TwoHeads(tf.keras.Model):
     def __init__(self, as_dict):
         super().__init__()
@@ -107,6 +128,75 @@ def test_batches_by_number():
     found = fit(make_model(), batches, None, batch_size=None)
     assert batches.ended == 2
     np.testing.assert_allclose(found.history["loss"], fit(make_model()).history["loss"], rtol=1e-6)
+
+
+_ONE_TO_FIVE = np.arange(1.0, 6.0, dtype=np.float32)[:, np.newaxis]
+
+
+class _OneToFive(tf.keras.utils.PyDataset):
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return _ONE_TO_FIVE[index : index + 1], np.zeros((1, 1), np.float32)
+
+
+def _dataset():
+    return tf.data.Dataset.from_tensor_slices((_ONE_TO_FIVE, np.zeros((5, 1), np.float32))).batch(1)
+
+
+@pytest.mark.parametrize(
+    "make_data",
+    [
+        lambda: (_ONE_TO_FIVE, np.zeros((5, 1))),
+        _dataset,
+        lambda: _dataset().filter(lambda x, y: True),
+        lambda: _dataset().repeat(),
+        lambda: _dataset().repeat(2),
+        _OneToFive,
+        lambda: iter(_dataset().repeat()),
+        lambda: (batch for batch in _dataset().repeat()),
+    ],
+    ids=["arrays", "dataset", "unknown length", "endless", "repeated", "PyDataset", "iterator", "generator"],
+)
+def test_validation_begins_with_the_first_batch_in_each_epoch(make_data):
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile(tf.keras.optimizers.SGD(0.0), "mae")
+    history = model.fit(
+        _ONE_TO_FIVE,
+        np.zeros((5, 1)),
+        epochs=4,
+        verbose=0,
+        validation_data=make_data(),
+        validation_steps=2,
+        validation_batch_size=1,
+    )
+    assert history.history["val_loss"] == [1.5] * 4
+
+
+def test_a_generator_for_validation_repeats_its_first_two_batches_and_goes_on():
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile(tf.keras.optimizers.SGD(0.0), "mae")
+    data = (batch for batch in _dataset().repeat())
+    history = model.fit(
+        _ONE_TO_FIVE, np.zeros((5, 1)), epochs=3, verbose=0, validation_data=data, validation_steps=3
+    ).history
+    np.testing.assert_allclose(history["val_loss"], [6 / 3, 7 / 3, 8 / 3], rtol=1e-6)
+
+
+def test_callbacks_get_the_parameters_of_keras_in_all_methods():
+    class Noting(tf.keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            noted.append(self.params)
+
+        on_test_begin = on_predict_begin = on_train_begin
+
+    noted = []
+    model = make_model()
+    fit(model, X[:16], Y[:16], epochs=3, callbacks=[Noting()])
+    model.evaluate(X[:16], Y[:16], batch_size=8, verbose=0, callbacks=[Noting()])
+    model.predict(X[:16], batch_size=8, verbose=0, callbacks=[Noting()])
+    assert noted == [{"verbose": 0, "epochs": epochs, "steps": 2} for epochs in (3, 1, 1)]
 
 
 def test_hooks_are_called_in_order():

@@ -48,7 +48,7 @@ class ProgbarLogger(Callback):
     def _advance_bar(self, batch: int, logs: Logs | None) -> None:
         self._seen = batch + 1
         if self._bar is not None:
-            self._bar.update(self.params.get("steps_per_execution", 1))
+            self._bar.update(self.model.steps_per_execution)
             now = time.perf_counter()
             if logs and now - self._shown > 0.1:
                 self._shown = now

@@ -12,6 +12,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras import naming
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
+from fastgrad.keras.masks import any_mask_flag
 from fastgrad.keras.saving.objects import deserialize_keras_object, is_lambda, lambda_parts, serialize_keras_object
 from fastgrad.keras.saving.registration import SafeModeScope, in_safe_mode
 
@@ -41,6 +42,7 @@ class Lambda(Layer):
         self.function = function
         self.mask = mask
         self.supports_masking = mask is not None
+        any_mask_flag.is_set |= self.supports_masking
         self._output_shape = output_shape
         self._wanted = frozenset(inspect.signature(function).parameters)
         self._build_at_init()

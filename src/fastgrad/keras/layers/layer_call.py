@@ -156,21 +156,26 @@ class LayerCaller:
         self._check_super_called()
         if keras_tensors((args, kwargs)):
             return symbolic_call(self, args, kwargs)
-        args = tuple([self._converted_inputs(value) if masks.mask_of(value) is None else value for value in args])
+        unconverted_args, args = args, tuple([self._converted_inputs(value) for value in args])
         names = [name for name in self._signature.whole.parameters if name not in ("mask", "training")]
         named_inputs = {**dict(zip(names, args, strict=False)), **kwargs}
-        first_input = next((named_inputs[name] for name in names if name in named_inputs), None)
+        masked_inputs = {**named_inputs, **dict(zip(names, unconverted_args, strict=False))}
+        first_name = next((name for name in names if name in named_inputs), "")
+        first_input = named_inputs.get(first_name)
+        graph_masks = masks.graph_masks_for_calls_of(running_layers.now.stack[-1]) if running_layers.now.stack else None
         previous_mask = named_inputs.get("mask")
         if previous_mask is None:
-            previous_mask = masks.masks_of(first_input)
+            previous_mask = masks.masks_of(masked_inputs.get(first_name))
             tensor_names = [
                 name for name in names if any(isinstance(x, Tensor) for x in nest.flatten(named_inputs.get(name)))
             ]
             if self._signature.takes_mask and len(tensor_names) == 1 and len(args) <= len(names):
+                previous_mask = masks.masks_of(masked_inputs[tensor_names[0]], graph_masks)
                 kwargs = {**kwargs, "mask": previous_mask}
             for name in tensor_names if len(tensor_names) > 1 else ():
                 if f"{name}_mask" in self._signature.parameters and kwargs.get(f"{name}_mask") is None:
-                    kwargs = {**kwargs, f"{name}_mask": masks.masks_of(named_inputs[name])}
+                    kwargs = {**kwargs, f"{name}_mask": masks.masks_of(masked_inputs[name], graph_masks)}
+        masks_before = [] if graph_masks is None else [(x, masks.mask_of(x)) for x in nest.flatten(masked_inputs)]
         outputs = self._call_with_checks(args, kwargs)
         if self.supports_masking:
             self._attach_masks(first_input, outputs, previous_mask)
@@ -180,9 +185,18 @@ class LayerCaller:
                 "this layer does not support masking and will therefore destroy the mask information. Downstream layers "
                 "will not see the mask.",
             )
+        if graph_masks is not None:
+            for x, mask in masks_before:
+                if mask is not None and masks.mask_of(x) is None:
+                    graph_masks.hide(x, mask)
+            previous_mask = masks.masks_of(masked_inputs.get(first_name), graph_masks)
+            if self.supports_masking and any(mask is not None for mask in nest.flatten(previous_mask)):
+                self._attach_masks(first_input, outputs, previous_mask, graph_masks.hide)
         return outputs
 
-    def _attach_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
+    def _attach_masks(
+        self, inputs: Any, outputs: Any, previous: Any, attach: Callable[[Tensor, Any], None] = masks.give_mask
+    ) -> None:
         tensors = [x for x in nest.flatten(outputs) if isinstance(x, Tensor)]
         if all(masks.mask_of(x) is not None for x in tensors):
             return
@@ -190,7 +204,7 @@ class LayerCaller:
         if output_masks is not None:
             for x, mask in zip(tensors, nest.flatten(output_masks), strict=False):
                 if mask is not None and masks.mask_of(x) is None:
-                    masks.give_mask(x, mask)
+                    attach(x, mask)
 
     def _call_with_checks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._check_super_called()
@@ -259,7 +273,13 @@ class LayerCaller:
         )
 
     def _autocast(self, tensor: Tensor) -> Tensor:
-        return cast(tensor, self._layer_dtype) if self._needs_cast(tensor._array.dtype) else tensor
+        if not self._needs_cast(tensor._array.dtype):
+            return tensor
+        result = cast(tensor, self._layer_dtype)
+        mask = masks.mask_of(tensor)
+        if mask is not None:
+            masks.give_mask(result, mask)
+        return result
 
     def _add_activity_losses(self, outputs: Any) -> None:
         for output in nest.flatten(outputs):

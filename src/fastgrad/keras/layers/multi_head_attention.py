@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.keras import masks, regularizers
 from fastgrad.keras.layers.head_projection import WEIGHT_ARGUMENTS, HeadProjection
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import with_weight_arguments
@@ -51,6 +53,7 @@ class HeadsAttention(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._activity_regularizer = self.activity_regularizer  # of the projections
         if flash_attention:
             raise ValueError(f"{type(self).__name__}: `flash_attention` is for GPUs; leave it None.")
         if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window < 1):
@@ -78,14 +81,20 @@ class HeadsAttention(Layer):
         self._key_dense = self._built_projection(1, (groups, depth), "key", key_shape)
         self._gate_dense = None
         if self.use_gate:
-            self._gate_dense = self._built_projection(1, (heads, width), "gate", query_shape)
+            penalty = self._activity_regularizer and partial(_penalty_of_sigmoid, self._activity_regularizer)
+            self._gate_dense = self._built_projection(
+                1, (heads, width), "gate", query_shape, activity_regularizer=penalty
+            )
         self._value_dense = self._built_projection(1, (groups, width), "value", value_shape)
         output = self._output_sizes or (query_shape[-1],)
         self._output_dense = self._built_projection(2, output, "attention_output", (heads, width))
 
-    def _built_projection(self, contracted: int, output: tuple[int, ...], name: str, shape: Any) -> HeadProjection:
+    def _built_projection(
+        self, contracted: int, output: tuple[int, ...], name: str, shape: Any, **options: Any
+    ) -> HeadProjection:
         weight_arguments = {argument: getattr(self, argument) for argument in WEIGHT_ARGUMENTS}
-        layer = HeadProjection(contracted, output, self.use_bias, dtype=self._policy, name=name, **weight_arguments)
+        options = {"activity_regularizer": self._activity_regularizer, **weight_arguments, **options}
+        layer = HeadProjection(contracted, output, self.use_bias, dtype=self._policy, name=name, **options)
         layer.build(tuple(shape))
         return layer
 
@@ -142,7 +151,8 @@ class HeadsAttention(Layer):
             query: (batch, ..., queries, features).
             value: (batch, ..., keys, features).
             key: (batch, ..., keys, features); default ``value``.
-            query_mask, value_mask, key_mask: which steps count; (batch, length), bool.
+            query_mask, value_mask, key_mask: which steps count; (batch, length), bool. As in Keras, ``MultiHeadAttention`` takes
+                the mask of ``query`` itself in place of ``query_mask``.
             attention_mask: which keys a query sees; (batch, queries, keys) or a shape that broadcasts with it, or
                 (batch, heads, queries, keys).
             return_attention_scores: whether to return also the weights, (batch, heads, queries, keys).
@@ -150,6 +160,7 @@ class HeadsAttention(Layer):
             use_causal_mask: whether a query does not see later keys.
         """
         key = value if key is None else key
+        query_mask = self._take_query_mask(query, value, key, query_mask)
         self._checked_shapes(query._array.shape, value._array.shape, key._array.shape)
         rank = query.ndim
         axes = tuple([axis % rank for axis in self._axes or ()])
@@ -178,6 +189,10 @@ class HeadsAttention(Layer):
             results = results * sigmoid(self._gate_dense(query))
         results = self._output_dense(results)
         return (results, weights) if return_attention_scores else results
+
+    def _take_query_mask(self, query: Tensor, value: Tensor, key: Tensor, query_mask: Any) -> Any:
+        """Returns the mask that hides queries; a subclass may take the masks of the inputs away."""
+        return query_mask
 
     def compute_output_shape(  # type: ignore[override]  # of several inputs
         self, query_shape: Any, value_shape: Any, key_shape: Any = None
@@ -239,6 +254,7 @@ class MultiHeadAttention(HeadsAttention):
                 f"`attention_axes` must be an int, list, or tuple. Received: attention_axes={attention_axes}"
             )
         super().__init__(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, **kwargs)
+        self.activity_regularizer = None  # the projection of the output adds the penalty on the output
         self.num_heads, self.key_dim = num_heads, key_dim
         self.value_dim = value_dim = key_dim if value_dim is None else value_dim
         if isinstance(attention_axes, int):
@@ -250,6 +266,14 @@ class MultiHeadAttention(HeadsAttention):
             )
         self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
         self._heads, self._groups, self._depth, self._width = num_heads, num_heads, key_dim, value_dim
+
+    def _take_query_mask(self, query: Tensor, value: Tensor, key: Tensor, query_mask: Any) -> Any:
+        """Returns the mask attached to ``query``, as in Keras also beside an explicit one, and takes the masks off the inputs."""
+        query_mask = masks.mask_of(query)
+        for x in (query, value, key):
+            if masks.mask_of(x) is not None:
+                masks.give_mask(x, None)
+        return query_mask
 
     @property
     def attention_axes(self) -> tuple[int, ...] | None:
@@ -264,7 +288,12 @@ class MultiHeadAttention(HeadsAttention):
             "output_shape": self._output_sizes,
             "attention_axes": self._axes,
             **self._config_of(ATTENTION_ARGUMENT_NAMES),
+            "activity_regularizer": regularizers.serialize(self._activity_regularizer),
         }
+
+
+def _penalty_of_sigmoid(regularizer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return regularizer(sigmoid(x))
 
 
 def check_positive(name: str, number: Any) -> None:

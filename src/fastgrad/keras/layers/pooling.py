@@ -18,8 +18,10 @@ from fastgrad.keras.layers.window_arguments import (
 )
 from fastgrad.keras.settings import floatx, standardize_data_format
 from fastgrad.ops.casting import cast
+from fastgrad.ops.creation import zeros_like
 from fastgrad.ops.pooling import avg_pool, max_pool
 from fastgrad.ops.reduction import reduce_max, reduce_mean, reduce_sum
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import reshape
 
 
@@ -191,8 +193,9 @@ class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
         inputs = _as_floats(inputs)
         (axis,) = self._spatial_axes()
         shape = (-1, 1, inputs._array.shape[2]) if axis == 2 else (-1, inputs._array.shape[1], 1)
-        visible = reshape(cast(mask, inputs.dtype), shape)
-        return reduce_sum(inputs * visible, axis, self.keepdims) / reduce_sum(visible, axis, self.keepdims)
+        visible = reshape(cast(mask, "bool"), shape)
+        total = reduce_sum(where(visible, inputs, zeros_like(inputs)), axis, self.keepdims)
+        return total / reduce_sum(cast(visible, inputs.dtype), axis, self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns None: the output has no steps."""

@@ -110,8 +110,8 @@ class ConfusionMetric(Metric):
 
     def _ratio(self, numerator_name: str, other_name: str) -> Tensor:
         """Returns one count divided by the sum of this and another count, at each threshold; 0 if both are 0."""
-        count = getattr(self, numerator_name).value
-        return tf.math.divide_no_nan(count, count + getattr(self, other_name).value)
+        count = getattr(self, numerator_name).read_value()
+        return tf.math.divide_no_nan(count, count + getattr(self, other_name).read_value())
 
     def _batch_counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
         predictions, labels = align_ranks(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
@@ -185,7 +185,7 @@ class _SingleCount(ConfusionMetric):
 
     def result(self) -> Tensor:
         """Returns the count at each threshold, a scalar for one threshold."""
-        counts = self.accumulator.value
+        counts = self.accumulator.read_value()
         return counts[0] if len(self.thresholds) == 1 else counts
 
     def get_config(self) -> dict[str, Any]:

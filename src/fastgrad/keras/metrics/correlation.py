@@ -114,9 +114,9 @@ class R2Score(Metric):
         """Returns the R2 score so far, 0 before the first batch."""
         if "count" not in self.__dict__:
             return tf.zeros((), self._dtype)
-        mean = self.sum.value / self.count.value
-        variance = self.squared_sum.value - self.sum.value * mean
-        scores = 1 - self.total_mse.value / variance
+        mean = self.sum.read_value() / self.count.read_value()
+        variance = self.squared_sum.read_value() - self.sum.read_value() * mean
+        scores = 1 - self.total_mse.read_value() / variance
         scores = tf.where(tf.math.is_inf(scores), 0.0, scores)
         if self.class_aggregation == "uniform_average":
             scores = tf.reduce_mean(scores)
@@ -124,6 +124,6 @@ class R2Score(Metric):
             scores = tf.reduce_sum(variance * scores) / tf.reduce_sum(variance)
         if not self.num_regressors:
             return scores
-        degrees_of_freedom = self.num_samples.value - 1.0 - self.num_regressors
-        adjusted_scores = 1.0 - (1.0 - scores) * (self.num_samples.value - 1.0) / degrees_of_freedom
+        degrees_of_freedom = self.num_samples.read_value() - 1.0 - self.num_regressors
+        adjusted_scores = 1.0 - (1.0 - scores) * (self.num_samples.read_value() - 1.0) / degrees_of_freedom
         return tf.where(degrees_of_freedom > 0.0, adjusted_scores, scores)

@@ -134,8 +134,8 @@ class AUC(_AllFourCounts):
     def _areas_between_thresholds(self) -> Tensor:
         """Returns the curve's area between each two neighbouring thresholds: width times height."""
         if self.curve == "ROC":
-            negatives = self.false_positives.value + self.true_negatives.value
-            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._ratio(*RECALL_COUNT_NAMES)
+            negatives = self.false_positives.read_value() + self.true_negatives.read_value()
+            x, y = tf.math.divide_no_nan(self.false_positives.read_value(), negatives), self._ratio(*RECALL_COUNT_NAMES)
         elif self.curve == "PR":
             x, y = self._ratio(*RECALL_COUNT_NAMES), self._ratio(*PRECISION_COUNT_NAMES)
         else:
@@ -148,18 +148,18 @@ class AUC(_AllFourCounts):
 
     def _recall_and_precision_gains(self) -> tuple[Tensor, Tensor]:
         """Returns recall and precision on a scale where a constant positive prediction has the value 0."""
-        hits = self.true_positives.value
-        positives = hits + self.false_negatives.value
-        odds = tf.math.divide_no_nan(positives, self.true_negatives.value + self.false_positives.value)
-        recall = 1.0 - odds * tf.math.divide_no_nan(self.false_negatives.value, hits)
-        precision = 1.0 - odds * tf.math.divide_no_nan(self.false_positives.value, hits)
+        hits = self.true_positives.read_value()
+        positives = hits + self.false_negatives.read_value()
+        odds = tf.math.divide_no_nan(positives, self.true_negatives.read_value() + self.false_positives.read_value())
+        recall = 1.0 - odds * tf.math.divide_no_nan(self.false_negatives.read_value(), hits)
+        precision = 1.0 - odds * tf.math.divide_no_nan(self.false_positives.read_value(), hits)
         no_true_positives = tf.equal(hits, 0.0)
         return tf.nn.relu(tf.where(no_true_positives, 0.0, recall)), tf.where(no_true_positives, 1.0, precision)
 
     def _interpolated_areas(self) -> Tensor:
         """Returns areas of a precision-recall curve with interpolated true positives (Davis, Goadrich)."""
-        hits = self.true_positives.value
-        predictions_above = hits + self.false_positives.value
+        hits = self.true_positives.read_value()
+        predictions_above = hits + self.false_positives.read_value()
         step, predicted_step = (hits[:-1] - hits[1:], predictions_above[:-1] - predictions_above[1:])
         slope = tf.math.divide_no_nan(step, tf.maximum(predicted_step, 0.0))
         intercept = hits[1:] - slope * predictions_above[1:]
@@ -167,7 +167,7 @@ class AUC(_AllFourCounts):
         ratio = tf.where(
             both_positive, tf.math.divide_no_nan(predictions_above[:-1], tf.maximum(predictions_above[1:], 0.0)), 1.0
         )
-        positives = tf.maximum(hits[1:] + self.false_negatives.value[1:], 0.0)
+        positives = tf.maximum(hits[1:] + self.false_negatives.read_value()[1:], 0.0)
         return tf.math.divide_no_nan(slope * (step + intercept * tf.math.log(ratio)), positives)
 
     def get_config(self) -> dict[str, Any]:

@@ -91,12 +91,12 @@ class FBetaScore(Metric):
         """Returns the score, or one score per class; 0 before the first batch."""
         if not self._own_variables:
             return tf.zeros((), self._dtype)
-        hits, small = self.true_positives.value, epsilon()
-        precision = hits / (hits + self.false_positives.value + small)
-        recall = hits / (hits + self.false_negatives.value + small)
+        hits, small = self.true_positives.read_value(), epsilon()
+        precision = hits / (hits + self.false_positives.read_value() + small)
+        recall = hits / (hits + self.false_negatives.read_value() + small)
         score = precision * recall / (self.beta**2 * precision + recall + small) * (1 + self.beta**2)
         if self.average == "weighted":
-            weights = self.intermediate_weights.value
+            weights = self.intermediate_weights.read_value()
             return tf.reduce_sum(score * (weights / (tf.reduce_sum(weights) + small)))
         return score if self.average is None else tf.reduce_mean(score)
 

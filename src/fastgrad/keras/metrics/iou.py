@@ -107,7 +107,7 @@ class IoU(Metric):
 
     def result(self) -> Tensor:
         """Returns the mean intersection over union of the target classes, 0 if no class has occurred."""
-        counts = self.total_cm.value
+        counts = self.total_cm.read_value()
         intersection = tf.linalg.diag_part(counts)
         union = tf.reduce_sum(counts, 0) + tf.reduce_sum(counts, 1) - intersection
         intersection, union = [

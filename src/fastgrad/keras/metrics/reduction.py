@@ -71,7 +71,7 @@ class Sum(Metric):
 
     def result(self) -> Tensor:
         """Returns the weighted sum of all values so far, initially 0."""
-        return self.total.value
+        return self.total.read_value()
 
 
 class Mean(Metric):

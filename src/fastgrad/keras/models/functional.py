@@ -9,10 +9,11 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras import settings, structure
+from fastgrad.keras import masks, settings, structure
 from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.symbolic import KerasTensor, Node, map_keras_tensors
 from fastgrad.keras.models.model import Model
+from fastgrad.keras.naming import running_layers
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.kernels.codegen.user_lines import warn
 
@@ -114,6 +115,12 @@ class CallGraph:
 
     def run(self, values: Sequence[Any]) -> Any:
         """Returns the outputs for input values, in the structure of ``outputs``, but no list of one output."""
+        if masks.any_mask_flag.is_set and running_layers.now.stack:
+            with masks.GraphMasks(running_layers.now.stack[-1]):
+                return self._run_calls(values)
+        return self._run_calls(values)
+
+    def _run_calls(self, values: Sequence[Any]) -> Any:
         values_by_id = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
         for layer, argument, output, node in self._calls:
             if argument:

@@ -253,6 +253,7 @@ class Batches:
         steps: the number of batches per epoch; default all. The next epoch continues with the next batch.
         shuffle: whether arrays are shuffled again for each epoch.
         class_weight: weights by class.
+        restarts: whether each epoch of ``steps`` batches begins with the first batch.
         gives_row_numbers: whether batches of arrays are row numbers of ``arrays``.
 
     Attributes:
@@ -274,6 +275,7 @@ class Batches:
         steps: int | None = None,
         shuffle: bool = False,
         class_weight: dict[int, float] | None = None,
+        restarts: bool = False,
         gives_row_numbers: bool = False,
     ) -> None:
         self.steps = steps
@@ -281,6 +283,7 @@ class Batches:
         self.size: int | None = steps
         self.labels: np.ndarray | None = None
         self._class_weight = class_weight
+        self._restarts = restarts
         self._current_batches: Iterator[Any] | None = None
         self._nested: list[Any] | None = None
         self._position: Any = None  # the current iterator, which knows the position in the data
@@ -367,7 +370,7 @@ class Batches:
                 yield batch
             self.size = count or self.size
         else:
-            if self._current_batches is None:
+            if self._current_batches is None or self._restarts:
                 self._current_batches = self._all_batches()
             for number in range(first, self.steps):
                 batch = next(self._current_batches, None)
@@ -401,7 +404,8 @@ class Batches:
         Args:
             in_epoch: whether an epoch has begun and has not ended.
         """
-        if self._position is not None and (in_epoch if self.steps is None else self._current_batches is not None):
+        in_data = in_epoch if self.steps is None or self._restarts else self._current_batches is not None
+        if self._position is not None and in_data:
             position: dict[str, np.ndarray] = self._position.state()
             return position
         random_states = [] if self._pipeline is None else self._pipeline._node.random_state()
@@ -456,7 +460,8 @@ class _GeneratorBatches:
         if self._ended:
             _warn_out_of_data()
         yield from self._first
-        yield from self._source_iterator
+        # Without `chain`, `yield from` would close a generator when an epoch ends before its data.
+        yield from itertools.chain(self._source_iterator)
         self._ended = True
 
 

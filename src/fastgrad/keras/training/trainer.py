@@ -258,7 +258,7 @@ class Trainer(Compiled):
             sample_weight: factors of the losses by sample.
             initial_epoch: the number of the first epoch.
             steps_per_epoch: the number of batches per epoch; the next epoch continues with the next batch.
-            validation_steps, validation_batch_size: the same numbers for validation.
+            validation_steps, validation_batch_size: the same numbers for validation, which begins with the first batch each time.
             validation_freq: the number of epochs between evaluations, or a list of epochs, counted from 1.
 
         Returns:
@@ -345,7 +345,7 @@ class Trainer(Compiled):
         check_counts("evaluate", batch_size=batch_size, steps=steps)
         return_dict = checked_flag("evaluate", "return_dict", return_dict)
         batches = self._batches("evaluate", x, y, sample_weight, batch_size, steps)
-        logs = self._evaluate(batches, self._callback_list(callbacks, verbose, steps=batches.size))
+        logs = self._evaluate(batches, self._callback_list(callbacks, verbose, epochs=1, steps=batches.size))
         return logs if return_dict else self._ordered_log_values(logs)
 
     @_in_replicas
@@ -360,7 +360,7 @@ class Trainer(Compiled):
         """Returns the model's outputs for data as NumPy arrays; arguments as in ``fit``."""
         check_counts("predict", batch_size=batch_size, steps=steps)
         batches = self._batches("predict", x, None, None, batch_size, steps)
-        hooks = self._callback_list(callbacks, verbose, steps=batches.size)
+        hooks = self._callback_list(callbacks, verbose, epochs=1, steps=batches.size)
         step = self.make_predict_function()
         all_outputs: list[Any] = []
         self.stop_predicting = False
@@ -449,7 +449,7 @@ class Trainer(Compiled):
         join_metrics(group, self)
         if isinstance(x, Dataset):
             x = group.strategy.experimental_distribute_dataset(x)
-        batches = Batches(x, *arguments, gives_row_numbers=True)  # type: ignore[misc]  # at most six
+        batches = Batches(x, *arguments, gives_row_numbers=True)  # type: ignore[misc]  # at most seven
         return ReplicaBatches(group, batches, method)
 
     def _validation_batches(self, validation_data: Any, batch_size: int | None, steps: int | None) -> Any:
@@ -457,7 +457,7 @@ class Trainer(Compiled):
         arguments = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
         with named_argument("fit", "validation_data", "(x, y), (x, y, sample_weight) or batches"):
             arguments = unpack_x_y_sample_weight(tuple(arguments))
-            batches = self._batches("fit", *arguments, batch_size, steps)
+            batches = self._batches("fit", *arguments, batch_size, steps, False, None, True)
             own_steps = {type(self).test_step, type(self).compute_loss} != {Trainer.test_step, Trainer.compute_loss}
             if batches.is_arrays and not own_steps:
                 self._check_labels(arguments[1])
@@ -492,7 +492,6 @@ class Trainer(Compiled):
             for callback in callback_list:
                 if hasattr(callback, "verbose"):
                     callback.verbose = 0
-        params["steps_per_execution"] = self.steps_per_execution
         return CallbackList([*callback_list, *more], self, verbose=verbose, **params)
 
     # ---- single batches ------------------------------------------------------------------------------------------
