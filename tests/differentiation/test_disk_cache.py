@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.differentiation.disk_cache import content_of
+from fastgrad.differentiation.disk_cache import FOLDERS_ABOVE, content_of
 from fastgrad.kernels.codegen import cache
 
 MODEL = """
@@ -318,6 +318,13 @@ def test_the_key_has_the_signatures_of_a_decorator():
     assert len(set(map(content_of, functions))) == len(functions)
     functions[1](1.0)
     assert content_of(functions[1]) == content_of(numba.njit(f))
+
+
+def test_the_key_has_the_files_that_derivatives_may_import():
+    layers = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    above, _, _ = layers[layers.index("(__main__)") :].partition("(custom) : (differentiation)")
+    for folder in FOLDERS_ABOVE:
+        assert f"({folder})" in above
 
 
 def test_derivatives_are_pickled_by_their_functions():

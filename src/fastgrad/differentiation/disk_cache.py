@@ -190,13 +190,17 @@ def _version(module: str) -> str:
     return str(getattr(package, "__version__", "")) if is_of_library(module) else ""
 
 
+FOLDERS_ABOVE = frozenset(["contrib", "data", "distribute", "keras", "train"])
+"""The folders of this package that nothing imports which derives: a layer of imports above it (``pyproject.toml``)."""
+
+
 @functools.cache
 def _surroundings() -> str:
-    """Returns the text of what derives and compiles: versions, and the files of this package."""
+    """Returns the text of what derives and compiles: versions, and the files of this package, without those above."""
     root = os.path.dirname(os.path.dirname(__file__))
     contents = []
     for folder, folders, names in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(set(folders) - FOLDERS_ABOVE if folder == root else folders)
         for name in sorted(names):
             if name.endswith(".py"):
                 with open(os.path.join(folder, name), "rb") as file:
