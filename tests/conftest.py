@@ -1,5 +1,6 @@
 """What the whole suite shares: kernels stay compiled between runs, hypothesis draws the same examples each time."""
 
+import gc
 import os
 import signal
 import sys
@@ -60,11 +61,12 @@ _GENERATOR_STATES = {}
 
 
 def pytest_collection_finish(session):
-    """Remember the state of each module's random generators after its import."""
+    """Remember the state of each module's random generators after its import, and take what was collected for permanent."""
     for module in {item.module for item in session.items if hasattr(item, "module")}:
         generators = [value for value in vars(module).values() if isinstance(value, np.random.Generator)]
         if generators:
             _GENERATOR_STATES[module] = [(each, each.bit_generator.state) for each in generators]
+    gc.freeze()  # else each of the suite's garbage collections looks at ten thousands of tests, which takes a second
 
 
 @pytest.fixture(autouse=True)
