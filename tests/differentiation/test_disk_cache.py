@@ -176,6 +176,32 @@ def test_other_transformations_arguments_and_types_have_entries_of_their_own(fol
             assert number == 0 or not is_derived, call
 
 
+LOOP = """
+import numba
+
+@numba.njit
+def decay(x, n):
+    while n > 0:
+        x, n = x * x - 0.5 * x, n - 1
+    return x
+# call: fg.grad(decay)(1.25, 3)"""
+
+
+def test_later_processes_load_the_functions_that_derivatives_call(tmp_path):
+    """So the gradient of another function compiles itself alone: what it calls was compiled with the first one."""
+    ((_, first, _),) = run(tmp_path, {"first": LOOP}).values()
+    other = LOOP.replace("0.5 * x", "0.75 * x")
+    ((gradient, later, _),) = run(tmp_path, {"other": other}).values()
+    assert gradient == pytest.approx(fg.grad(decay_by_three_quarters)(1.25, 3), rel=1e-15)
+    assert later <= 2 < 6 < first
+
+
+def decay_by_three_quarters(x, n):
+    while n > 0:
+        x, n = x * x - 0.75 * x, n - 1
+    return x
+
+
 def test_what_raises_when_it_is_first_compiled_raises_when_it_is_loaded(tmp_path):
     source = (
         MODEL

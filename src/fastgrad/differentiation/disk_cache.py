@@ -27,7 +27,7 @@ from numba.core.runtime import rtsys
 from numba.np.ufunc import parallel
 
 from fastgrad.custom.functions import Snapshot, is_of_library, is_user_function
-from fastgrad.differentiation.tape_memory import register_symbols
+from fastgrad.differentiation.stack_slots import register_symbols
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.native import undefined_symbols
@@ -169,7 +169,9 @@ def type_text(type: types.Type) -> str:
         return f"{type} of {[type_text(field.type) for field in record.fields.values()]}"
     if isinstance(type, types.BaseTuple) and not isinstance(type, types.BaseNamedTuple):
         return f"({', '.join(map(type_text, type))})"
-    is_plain = isinstance(type, (types.Number, types.Boolean, types.NoneType, types.UnicodeType))
+    if isinstance(type, types.DType):
+        return f"dtype {type_text(type.dtype)}"
+    is_plain = isinstance(type, (types.Number, types.NumberClass, types.Boolean, types.NoneType, types.UnicodeType))
     if is_plain or isinstance(type, (types.IntegerLiteral, types.BooleanLiteral, types.StringLiteral)):
         return str(type)
     raise NoKeyError(str(type))

@@ -11,12 +11,13 @@ import os
 import sys
 from typing import Any
 
-import llvmlite.binding as llvm
-import numba
 import numpy as np
 from llvmlite import ir as llvm_ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from fastgrad.differentiation.library_functions import library_function
+from fastgrad.differentiation.stack_slots import SLOTS_SYMBOL, STACKS
 
 KEPT_BYTES = int(os.environ.get("FASTGRAD_TAPE_BYTES") or 1 << 30)
 """The size above which a stack is freed when a call ends."""
@@ -26,19 +27,8 @@ MAX_CODES = 256
 """The number of ways that one code can tell."""
 _HEADER = 16
 _FIRST_CAPACITY = 256
-STACKS = 3
 OWNER = "owner_of_stacks"
 """The attribute of an LLVM function that has the addresses of the stacks which it must free."""
-_SLOTS = np.zeros(STACKS, np.int64)
-_SLOTS_SYMBOL = "fastgrad_differentiation_tape_slots"
-
-
-def register_symbols() -> None:
-    """Makes the slots known to LLVM, before code that uses them is loaded."""
-    llvm.add_symbol(_SLOTS_SYMBOL, _SLOTS.ctypes.data)
-
-
-register_symbols()
 
 VALUES, CODES, ARRAYS = 0, 1, 2
 """The stacks: of numbers, 8 bytes each; of the codes of ways through branches, 1 byte each; of the contents of arrays, 8 bytes an element."""
@@ -140,9 +130,9 @@ def _exchange(typing: Any, stack: Any, address: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         integer = llvm_ir.IntType(64)
         module = builder.module
-        slots = module.globals.get(_SLOTS_SYMBOL)
+        slots = module.globals.get(SLOTS_SYMBOL)
         if slots is None:
-            slots = llvm_ir.GlobalVariable(module, llvm_ir.ArrayType(integer, STACKS), _SLOTS_SYMBOL)
+            slots = llvm_ir.GlobalVariable(module, llvm_ir.ArrayType(integer, STACKS), SLOTS_SYMBOL)
             slots.linkage = "external"
         pointer = builder.gep(builder.bitcast(slots, integer.as_pointer()), [arguments[0]])
         return builder.atomic_rmw("xchg", pointer, arguments[1], "seq_cst")
@@ -187,7 +177,7 @@ def _set_number_at(typing: Any, address: Any, number: Any) -> Any:
     return types.void(types.intp, types.int64), generate
 
 
-@numba.njit
+@library_function()
 def acquire(owner, stack, width):  # type: ignore[no-untyped-def]
     """Returns the address of an empty stack of items of ``width`` bytes, which an owner has from now on."""
     address = _exchange(stack, 0)
@@ -200,13 +190,13 @@ def acquire(owner, stack, width):  # type: ignore[no-untyped-def]
     return address + _HEADER
 
 
-@numba.njit
+@library_function()
 def capacity(address):  # type: ignore[no-untyped-def]
     """Returns the number of items that a stack has room for."""
     return _number_at(address - _HEADER)
 
 
-@numba.njit
+@library_function()
 def grow(owner, stack, address, width, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack after it got room for ``items`` items."""
     address = _realloc(address - _HEADER, _HEADER + width * items)
@@ -217,7 +207,7 @@ def grow(owner, stack, address, width, items):  # type: ignore[no-untyped-def]
     return address + _HEADER
 
 
-@numba.njit
+@library_function()
 def release(stack, address, width):  # type: ignore[no-untyped-def]
     """Leaves a stack for the next call, or frees it if it is large."""
     address -= _HEADER
@@ -233,7 +223,7 @@ def release(stack, address, width):  # type: ignore[no-untyped-def]
         _free(other)
 
 
-@numba.njit
+@library_function()
 def contiguous(array):  # type: ignore[no-untyped-def]
     """Returns a copy of an array in C order."""
     copy = np.empty(array.shape, array.dtype)
@@ -273,19 +263,19 @@ def _make_copy(is_read: bool) -> Any:
 save_array, load_array = _make_copy(is_read=False), _make_copy(is_read=True)
 
 
-@numba.njit
+@library_function()
 def with_room(owner, address, items):  # type: ignore[no-untyped-def]
     """Returns the address of the stack of arrays after it got room for ``items`` items."""
     return grow(owner, ARRAYS, address, 8, items + items // 2) if items > capacity(address) else address
 
 
-@numba.njit
+@library_function()
 def copy_memory(target, source, size):  # type: ignore[no-untyped-def]
     """Copies bytes from one address to another."""
     _memcpy(target, source, size)
 
 
-@numba.njit
+@library_function()
 def new_memory(items):  # type: ignore[no-untyped-def]
     """Returns the address of memory for an array of ``items`` elements."""
     address = _malloc(8 * max(items, 1))
@@ -294,7 +284,7 @@ def new_memory(items):  # type: ignore[no-untyped-def]
     return address
 
 
-@numba.njit
+@library_function()
 def zero_cotangents(size, dtype):  # type: ignore[no-untyped-def]
     """Returns an array of zeros. A large one has huge pages if Linux grants them: small ones take longer to get than to fill."""
     result = np.empty(size, dtype)
@@ -306,7 +296,7 @@ def zero_cotangents(size, dtype):  # type: ignore[no-untyped-def]
     return result
 
 
-@numba.njit
+@library_function()
 def free_memory(address):  # type: ignore[no-untyped-def]
     """Frees what ``new_memory`` returned."""
     _free(address)
@@ -316,7 +306,7 @@ MIN_SNAPSHOTS = 8
 """The snapshots of a loop, even if they have more bytes than the limit."""
 
 
-@numba.njit
+@library_function()
 def snapshot_slots(done, count, record_bytes, snapshot_bytes, limit):  # type: ignore[no-untyped-def]
     """Returns how many snapshots a loop may store; 0 if records need less memory.
 
@@ -331,7 +321,7 @@ def snapshot_slots(done, count, record_bytes, snapshot_bytes, limit):  # type: i
     return slots if min(segments, slots) * snapshot_bytes < segments * record_bytes else 0
 
 
-@numba.njit
+@library_function()
 def next_snapshot(first, position, end, slots):  # type: ignore[no-untyped-def]
     """Returns the iteration before which the next snapshot is stored, so that the iterations from ``first`` to ``end`` run again seldom.
 
