@@ -33,13 +33,6 @@ def arguments_of(name: str, place: int) -> tuple[Any, ...]:
     return tuple(map(copy_of, PROGRAMS[name].cases[place]))
 
 
-def is_single(name: str, arguments: tuple[Any, ...]) -> bool:
-    """True if a program computes in float32."""
-    return "float32" in PROGRAMS[name].tags or any(
-        isinstance(value, (np.ndarray, np.generic)) and value.dtype in (np.float32, np.complex64) for value in arguments
-    )
-
-
 def directions(arguments: tuple[Any, ...], places: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
     """Yields each unit vector, and three random vectors, of the arguments at ``places``."""
     arrays = [np.asarray(arguments[place]) for place in places]

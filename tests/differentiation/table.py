@@ -49,6 +49,13 @@ class Program:
         """The gradients that are written down for a case."""
         return self.gradient[place] if self.gradient else None
 
+    def is_single(self, place: int) -> bool:
+        """True if a case is computed in float32."""
+        return "float32" in self.tags or any(
+            isinstance(value, (np.ndarray, np.generic)) and value.dtype in (np.float32, np.complex64)
+            for value in self.cases[place]
+        )
+
     @property
     def name(self) -> str:
         return f"{self.tags[0]}.{self.function.py_func.__name__}"

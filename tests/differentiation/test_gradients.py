@@ -10,7 +10,7 @@ import pytest
 from numba.core.errors import TypingError
 
 import fastgrad as fg
-from tests.differentiation import central, random_derivatives
+from tests.differentiation import random_derivatives
 from tests.differentiation.cases import (
     CASES,
     PROGRAMS,
@@ -18,11 +18,11 @@ from tests.differentiation.cases import (
     RIGHT,
     arguments_of,
     directions,
-    is_single,
     one_sided,
     slope_along,
 )
 from tests.differentiation.interpreted import value_and_gradients
+from tests.differentiation.record import reference
 from tests.differentiation.table import active, copy_of
 from tests.sampling import run_seed
 
@@ -43,7 +43,7 @@ def assert_right(name, place, gradients):
     assert [np.shape(part) for part in gradients] == [np.shape(arguments[at]) for at in places]
     if program.nan and any(np.any(np.isnan(part)) for part in gradients):
         return
-    tolerance = 2e-4 if is_single(name, arguments) else 1e-9
+    tolerance = 2e-4 if program.is_single(place) else 1e-9
     if program.kink:
         for direction in directions(arguments, places):
             slope = slope_along(gradients, direction)
@@ -53,7 +53,7 @@ def assert_right(name, place, gradients):
     if program.written(place) is not None:
         expected, errors = program.written(place), tuple(np.zeros(np.shape(part)) for part in gradients)
     else:
-        expected, errors = central.reference(program.function, arguments, places)
+        expected, errors = reference(program, place)
     for found, right, error in zip(gradients, expected, errors, strict=True):
         finite = np.where(np.isfinite(right), right, 0.0)
         largest = np.max(np.abs(finite), initial=0.0)
@@ -87,7 +87,7 @@ def test_the_gradient_is_right_or_refused(name, place):
         return
     value, gradients = reverse(name, place)
     expected = PROGRAMS[name].function(*arguments_of(name, place))
-    single = is_single(name, PROGRAMS[name].cases[place])
+    single = PROGRAMS[name].is_single(place)
     assert value == pytest.approx(expected, rel=1e-5 if single else 1e-12, abs=1e-12)
     assert_right(name, place, gradients)
 
@@ -102,7 +102,7 @@ def test_the_compiled_gradient_is_right(name, place):
     differentiated = fg.value_and_grad(program.function, argnums=places)
     value, gradients = differentiated(*arguments_of(name, place))
     expected = program.function(*arguments_of(name, place))
-    assert value == pytest.approx(expected, rel=1e-5 if is_single(name, program.cases[place]) else 1e-12, abs=1e-12)
+    assert value == pytest.approx(expected, rel=1e-5 if program.is_single(place) else 1e-12, abs=1e-12)
     assert_right(name, place, gradients)
 
     # A second call finds nothing that the first one left.
@@ -134,7 +134,7 @@ def test_forward_and_reverse_mode_agree(name, place):
     along = slope_along(gradients, tangents)
     if np.isfinite(along) and not program.kink:
         scale = 1.0 + sum(np.sum(np.abs(g * t)) for g, t in zip(gradients, tangents, strict=True))
-        assert abs(tangent - along) <= (2e-4 if is_single(name, program.cases[place]) else 1e-9) * scale
+        assert abs(tangent - along) <= (2e-4 if program.is_single(place) else 1e-9) * scale
 
 
 def assert_names_the_line(name, refusal):
