@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-distributed wheel test test-all list-test-all test-here test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed reliability test-boundaries test-gradients \
+.PHONY: help demo demo-distributed wheel test test-all list-test-all test-here test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed mutations reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
 	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers gradbench tables dashboard performance clean
 
@@ -120,6 +120,10 @@ test-memory: ## replay a million times, change shapes, define steps again: memor
 test-accuracy: ## measure the error of every function, sum and statistic, and compare threads
 	@$(ENVIRONMENT) test
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/accuracy $(ARGS)
+
+mutations: ## make seeded defects in src, and count those that the tests find (ARGS='--count 100 --seed 7')
+	@$(ENVIRONMENT) test,mutations
+	@$(PYTHON_HERE) tools/mutations.py $(ARGS)
 
 reliability: ## make docs/reliability.md of the figures of the parts above
 	@$(ENVIRONMENT) test
