@@ -66,7 +66,14 @@ def pytest_collection_finish(session):
         generators = [value for value in vars(module).values() if isinstance(value, np.random.Generator)]
         if generators:
             _GENERATOR_STATES[module] = [(each, each.bit_generator.state) for each in generators]
-    gc.freeze()  # else each of the suite's garbage collections looks at ten thousands of tests, which takes a second
+    gc.freeze()
+
+
+def pytest_runtest_teardown(item, nextitem):
+    """Take what a module leaves for permanent: else each garbage collection of later tests looks at all of it, which takes a second."""
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)
