@@ -1,6 +1,7 @@
 """Functions whose derivatives were wrong once: each gives the right number, or is refused."""
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -819,3 +820,100 @@ def test_third_derivatives_of_functions_of_arrays_name_the_function():
         fg.grad(of_second)(A)
     with pytest.raises(DifferentiationError, match=message):
         fg.jvp(second, (A,), (A,))
+
+
+# ---- arguments that share memory, are tuples, or have columns ------------------------------------------------------
+
+
+@numba.njit
+def writes_first(a, b):
+    a[0] = b[1] * 3.0
+    return (a * b).sum()
+
+
+@numba.njit
+def writes_item(pair, x):
+    pair[1][0] = x[0] * pair[0]
+    return pair[1] * x
+
+
+class Scaled(NamedTuple):
+    scale: float
+    values: np.ndarray
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        lambda a: fg.grad(writes_first)(a, a),
+        lambda a: fg.vjp(writes_first, a, a),
+        lambda a: fg.jvp(writes_first, (a, a[1:]), (A, A[1:])),
+        lambda a: fg.jacobian(writes_first)(a, a),
+        lambda a: fg.jacobian(writes_first, 1)(a, a),
+        lambda a: fg.hessian(writes_first, 1)(a, a),
+        lambda a: fg.jacobian(writes_item, 1)((2.0, a), a),
+        lambda a: fg.vjp(writes_item, (2.0, a), a),
+    ],
+)
+def test_arguments_that_share_memory_and_are_written_are_refused_in_all_modes(derivative):
+    a = A.copy()
+    with pytest.raises(ValueError, match="the arguments (a and b|pair and x) share memory, which the function writes"):
+        derivative(a)
+    np.testing.assert_array_equal(a, A)
+
+
+def test_products_of_hessians_name_the_arguments_that_share_memory():
+    a = A.copy()
+    with pytest.raises(ValueError, match="the arguments a and b share memory"):
+        fg.hvp(writes_first)(a, a, A)
+    with pytest.raises(ValueError, match="the arguments a and the tangent of a share memory"):
+        fg.hvp(writes_first)(a, A, a)
+
+
+def test_arguments_that_share_memory_are_read():
+    @numba.njit
+    def product(a, b):
+        return (a * b).sum()
+
+    a = A.copy()
+    np.testing.assert_array_equal(fg.vjp(product, a, a)[1](1.0), (A, A))
+
+
+def test_a_tangent_that_is_an_argument_keeps_its_numbers():
+    a, b = A.copy(), 2.0 * A
+
+    @numba.njit
+    def writes_constant(a, b):
+        a[0] = 7.0
+        return (a * b).sum()
+
+    _, tangent = fg.jvp(writes_constant, (a, b), (np.zeros(3), a))
+    assert tangent == pytest.approx(7.0 * A[0] + A[1] ** 2 + A[2] ** 2)
+
+
+@pytest.mark.parametrize("pair", [(2.0, A), Scaled(2.0, A)])
+def test_columns_with_a_tuple_whose_array_is_written(pair):
+    before = A.copy()
+    matrix = fg.jacobian(writes_item, 1)(pair, A * 1.0)
+    np.testing.assert_allclose(matrix, np.diag([4.0 * A[0], A[1], A[2]]))
+    np.testing.assert_array_equal(A, before)
+
+
+@pytest.mark.parametrize("maker", [fg.jacobian, fg.hessian])
+def test_matrices_of_tuples_are_refused(maker):
+    @numba.njit
+    def product_of_items(pair):
+        return (pair[0] * pair[1]).sum()
+
+    with pytest.raises(DifferentiationError, match=r"the argument pair is a tuple.*pass its items one by one"):
+        maker(product_of_items)((2.0, A))
+
+
+def test_copies_of_arguments_keep_the_layout_that_a_signature_wants():
+    @numba.njit("f8(f8[::1,:])")
+    def columns(a):
+        return (a[0] * a[1]).sum()
+
+    a = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(fg.vjp(columns, a)[1](1.0)[0], a[::-1])
+    fg.check_gradients(columns, a)

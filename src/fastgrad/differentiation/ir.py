@@ -592,6 +592,7 @@ class Function:
         name: of the user's function.
         location: where it is defined.
         parameters: the names of its parameters.
+        names: what error messages call them.
         types: their Numba types.
         blocks: in an order in which each block comes after those that dominate it.
         scalars, roots: all of them.
@@ -606,7 +607,7 @@ class Function:
     ) -> None:
         self.name = name if name.isidentifier() else "function"
         self.location = location
-        self.parameters = parameters
+        self.parameters = self.names = parameters
         self.types = parameter_types
         self.blocks: list[Block] = []
         self.arguments: list[Any] = []

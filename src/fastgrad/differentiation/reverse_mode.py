@@ -516,16 +516,7 @@ class ReverseMode(ReverseCalls):
         """Returns the lines before the first block: checks, and what the way back may read without having been set."""
         function = self.function
         lines = self.unpacked_parameters()
-        parameters = [root for root in function.roots if root.kind == "parameter"]
-        for root in parameters:
-            if root.is_written:
-                for other in parameters:
-                    is_same_record = root.name.startswith("field_") and other.position == root.position
-                    if other is not root and not is_same_record:
-                        lines.append(
-                            f"check_apart({root.name}, {other.name}, '{self._user_name(root)}', '{self._user_name(other)}')"
-                        )
-        lines += [*self.initial_records(), *self.initial_cotangents()]
+        lines += [*self.checks_of_memory(), *self.initial_records(), *self.initial_cotangents()]
         for loop in self._checkpointed.values():
             lines += loop.initial_lines()
         for root in function.roots:
@@ -537,9 +528,6 @@ class ReverseMode(ReverseCalls):
             elif self._is_buffer(root):
                 lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
         return lines
-
-    def _user_name(self, root: Root) -> str:
-        return root.name.removeprefix("parts_of_")[2:]
 
     def initial_records(self) -> list[str]:
         """Returns the lines that give what is kept or recorded a value: some ways do not set it."""
