@@ -917,3 +917,138 @@ def test_copies_of_arguments_keep_the_layout_that_a_signature_wants():
     a = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     np.testing.assert_array_equal(fg.vjp(columns, a)[1](1.0)[0], a[::-1])
     fg.check_gradients(columns, a)
+
+
+# ---- 0 times an infinite slope ----------------------------------------------------------------------------------
+
+
+def root_of_zero_times(x):
+    return math.sqrt(abs(x) * 0.0)
+
+
+def root_of_square(x):
+    return math.sqrt((x - 0.7) ** 2)
+
+
+def distance(x):
+    dx, dy = x - 0.7, 0.0 * x
+    return math.sqrt(dx * dx + dy * dy)
+
+
+def cube_root(x):
+    return np.cbrt((x - 0.7) * (x - 0.7))
+
+
+def root_of_cosine(x):
+    return math.sqrt(1.0 - math.cos(x - 0.7))
+
+
+def constant_power(x):
+    return ((x - 0.7) ** 2) ** 0.25
+
+
+def variable_power(x):
+    exponent = 0.5
+    for _ in range(2):
+        exponent *= 0.9
+    return ((x - 0.7) * (x - 0.7)) ** exponent
+
+
+def arcsine(x):
+    return math.asin(1.0 - (x - 0.7) ** 2) - math.asin(1.0)
+
+
+def arccosine(x):
+    return math.acos(1.0 - (x - 0.7) * (x - 0.7))
+
+
+def area_cosine(x):
+    return math.acosh(1.0 + (x - 0.7) * (x - 0.7))
+
+
+def root_of_loop(x):
+    total = 0.0
+    for k in range(3):
+        total += (x - 0.7) * (x - 0.7) * k
+    return math.sqrt(total)
+
+
+def root_of_quotient(x):
+    return math.sqrt(abs(x - 0.7) / x) + math.sqrt((x - 0.7) ** 2 / x)
+
+
+def root_of_root(x):
+    return math.sqrt(math.sqrt((x - 0.7) ** 2)) + math.sqrt(math.hypot(x - 0.7, 0.0))
+
+
+def root_of_modulus(x):
+    return abs(complex(x - 0.7, 0.0 * x)) ** 0.5
+
+
+def root_of_single_precision(x):
+    return math.sqrt(np.float32(x - 0.7) * np.float32(x - 0.7))
+
+
+def roots_of_array(x):
+    squares = np.array([(x - 0.7) ** 2, 0.0 * x])
+    return np.sqrt(squares).sum() + squares.sum()
+
+
+def pairwise_distances(x):
+    points = np.array([[x, x], [x, 0.7]])
+    differences = np.expand_dims(points, 1) - np.expand_dims(points, 0)
+    return np.sqrt((differences * differences).sum(axis=2)).sum()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(root_of_zero_times, root_of_square, distance, cube_root, root_of_cosine, constant_power, variable_power),
+        *(arcsine, arccosine, area_cosine, root_of_loop, root_of_quotient, root_of_root, root_of_modulus),
+        *(root_of_single_precision, roots_of_array, pairwise_distances),
+    ],
+)
+def test_a_slope_of_zero_times_an_infinite_one_is_zero_in_both_modes(function):
+    term = numba.njit(function)
+
+    @numba.njit
+    def with_square(x):
+        return term(x) + x * x
+
+    value, slope = fg.value_and_grad(with_square)(0.7)
+    assert (value, slope) == pytest.approx((0.49, 1.4))
+    assert fg.jvp(with_square, (0.7,), (1.0,)) == pytest.approx((0.49, 1.4))
+
+
+@pytest.mark.parametrize("function", [math.asin, math.acos, math.acosh, np.cbrt, math.sqrt])
+def test_a_cotangent_of_zero_adds_zero_where_the_slope_is_infinite(function):
+    edge = 0.0 if function in (np.cbrt, math.sqrt) else 1.0
+
+    @numba.njit
+    def without_influence(x, y):
+        return 0.0 * function(x) + y * y
+
+    assert fg.grad(without_influence, (0, 1))(edge, 0.7) == (0.0, 1.4)
+    assert fg.jvp(without_influence, (edge, 0.7), (0.0, 1.0))[1] == 1.4
+
+
+def test_infinite_slopes_stay_infinite():
+    @numba.njit
+    def root(x):
+        return math.sqrt(3.0 * x)
+
+    assert fg.grad(root)(0.0) == fg.jvp(root, (0.0,), (1.0,))[1] == math.inf
+
+
+def test_impossible_states_add_zero():
+    @numba.njit
+    def log_likelihood(x):
+        state = np.array([0.0, -np.inf])
+        for _ in range(3):
+            stays = state[1] + x
+            state[1] = np.logaddexp(stays, stays - 1.0) + 2.0 * x
+            state[0] += x * x
+        return np.logaddexp(state[0], state[1])
+
+    assert fg.value_and_grad(log_likelihood)(0.5) == pytest.approx((0.75, 3.0))
+    assert fg.jvp(log_likelihood, (0.5,), (1.0,)) == pytest.approx((0.75, 3.0))

@@ -16,6 +16,7 @@ from fastgrad.differentiation.checkpoints import BLOCKS, CheckpointedLoop
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families
 from fastgrad.differentiation.emission import Derivative, scalars_of, zero
 from fastgrad.differentiation.increments import Increments
+from fastgrad.differentiation.infinite_slopes import guarded, statements_before_infinite_slopes
 from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
@@ -46,6 +47,7 @@ from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.reverse_calls import ReverseCalls
 from fastgrad.differentiation.reverse_values import ALL_STACKS
+from fastgrad.differentiation.scalar_rules import where
 from fastgrad.differentiation.tape_memory import MAX_CODES
 from fastgrad.differentiation.values import Complex, Items
 
@@ -72,6 +74,9 @@ class ReverseMode(ReverseCalls):
         self._nonzero: set[Scalar] = set()
         self._nonzero_at: dict[Block, set[Scalar]] = {block: set() for block in flow.blocks}
         self._increments = Increments(flow)
+        self._guarded = statements_before_infinite_slopes(flow)
+        if self._guarded:
+            function.globals["where"] = where
         self._families = memory_families(function)
         self.calling = {
             block
@@ -302,7 +307,8 @@ class ReverseMode(ReverseCalls):
             for operand, partial in zip(statement.operands, statement.partials, strict=True):
                 is_active = isinstance(operand, Scalar) and operand in self.activity
                 if partial is not None and is_active and self._increments.through.get(statement) is not operand:
-                    self._add(operand, self._partial(partial, cotangent, statement))
+                    text = guarded(partial, statement) if statement in self._guarded else partial
+                    self._add(operand, self._partial(text, cotangent, statement))
         elif (
             isinstance(statement, Load)
             and statement.target in self.activity
