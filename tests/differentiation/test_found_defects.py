@@ -1052,3 +1052,18 @@ def test_impossible_states_add_zero():
 
     assert fg.value_and_grad(log_likelihood)(0.5) == pytest.approx((0.75, 3.0))
     assert fg.jvp(log_likelihood, (0.5,), (1.0,)) == pytest.approx((0.75, 3.0))
+
+
+def test_a_result_that_may_be_none_is_refused_with_the_remedy():
+    @numba.njit
+    def largest(a):
+        best = None
+        for x in a:
+            if best is None or x > best:
+                best = x
+        if best is None:
+            return 0.0
+        return best
+
+    with pytest.raises(DifferentiationError, match=r"largest returns OptionalType\(float64\).*return x \+ 0.0"):
+        fg.grad(largest)(A)

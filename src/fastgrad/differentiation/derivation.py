@@ -144,6 +144,9 @@ def check_result(result: types.Type, function: FunctionType, owner: str, has_aux
             )
         value = result[0]
     if not isinstance(value, types.Float):
+        remedy = "For arrays use vjp, jvp or jacobian."
+        if isinstance(value, types.Optional):
+            remedy = "Of a variable that may be None return x + 0.0, which Numba knows to be a number."
         raise DifferentiationError(
-            f"{place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. For arrays use vjp, jvp or jacobian."
+            f"{place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. {remedy}"
         )
