@@ -1,6 +1,7 @@
 """Functions whose derivatives were wrong once: each gives the right number, or is refused."""
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -819,3 +820,250 @@ def test_third_derivatives_of_functions_of_arrays_name_the_function():
         fg.grad(of_second)(A)
     with pytest.raises(DifferentiationError, match=message):
         fg.jvp(second, (A,), (A,))
+
+
+# ---- arguments that share memory, are tuples, or have columns ------------------------------------------------------
+
+
+@numba.njit
+def writes_first(a, b):
+    a[0] = b[1] * 3.0
+    return (a * b).sum()
+
+
+@numba.njit
+def writes_item(pair, x):
+    pair[1][0] = x[0] * pair[0]
+    return pair[1] * x
+
+
+class Scaled(NamedTuple):
+    scale: float
+    values: np.ndarray
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        lambda a: fg.grad(writes_first)(a, a),
+        lambda a: fg.vjp(writes_first, a, a),
+        lambda a: fg.jvp(writes_first, (a, a[1:]), (A, A[1:])),
+        lambda a: fg.jacobian(writes_first)(a, a),
+        lambda a: fg.jacobian(writes_first, 1)(a, a),
+        lambda a: fg.hessian(writes_first, 1)(a, a),
+        lambda a: fg.jacobian(writes_item, 1)((2.0, a), a),
+        lambda a: fg.vjp(writes_item, (2.0, a), a),
+    ],
+)
+def test_arguments_that_share_memory_and_are_written_are_refused_in_all_modes(derivative):
+    a = A.copy()
+    with pytest.raises(ValueError, match="the arguments (a and b|pair and x) share memory, which the function writes"):
+        derivative(a)
+    np.testing.assert_array_equal(a, A)
+
+
+def test_products_of_hessians_name_the_arguments_that_share_memory():
+    a = A.copy()
+    with pytest.raises(ValueError, match="the arguments a and b share memory"):
+        fg.hvp(writes_first)(a, a, A)
+    with pytest.raises(ValueError, match="the arguments a and the tangent of a share memory"):
+        fg.hvp(writes_first)(a, A, a)
+
+
+def test_arguments_that_share_memory_are_read():
+    @numba.njit
+    def product(a, b):
+        return (a * b).sum()
+
+    a = A.copy()
+    np.testing.assert_array_equal(fg.vjp(product, a, a)[1](1.0), (A, A))
+
+
+def test_a_tangent_that_is_an_argument_keeps_its_numbers():
+    a, b = A.copy(), 2.0 * A
+
+    @numba.njit
+    def writes_constant(a, b):
+        a[0] = 7.0
+        return (a * b).sum()
+
+    _, tangent = fg.jvp(writes_constant, (a, b), (np.zeros(3), a))
+    assert tangent == pytest.approx(7.0 * A[0] + A[1] ** 2 + A[2] ** 2)
+
+
+@pytest.mark.parametrize("pair", [(2.0, A), Scaled(2.0, A)])
+def test_columns_with_a_tuple_whose_array_is_written(pair):
+    before = A.copy()
+    matrix = fg.jacobian(writes_item, 1)(pair, A * 1.0)
+    np.testing.assert_allclose(matrix, np.diag([4.0 * A[0], A[1], A[2]]))
+    np.testing.assert_array_equal(A, before)
+
+
+@pytest.mark.parametrize("maker", [fg.jacobian, fg.hessian])
+def test_matrices_of_tuples_are_refused(maker):
+    @numba.njit
+    def product_of_items(pair):
+        return (pair[0] * pair[1]).sum()
+
+    with pytest.raises(DifferentiationError, match=r"the argument pair is a tuple.*pass its items one by one"):
+        maker(product_of_items)((2.0, A))
+
+
+def test_copies_of_arguments_keep_the_layout_that_a_signature_wants():
+    @numba.njit("f8(f8[::1,:])")
+    def columns(a):
+        return (a[0] * a[1]).sum()
+
+    a = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(fg.vjp(columns, a)[1](1.0)[0], a[::-1])
+    fg.check_gradients(columns, a)
+
+
+# ---- 0 times an infinite slope ----------------------------------------------------------------------------------
+
+
+def root_of_zero_times(x):
+    return math.sqrt(abs(x) * 0.0)
+
+
+def root_of_square(x):
+    return math.sqrt((x - 0.7) ** 2)
+
+
+def distance(x):
+    dx, dy = x - 0.7, 0.0 * x
+    return math.sqrt(dx * dx + dy * dy)
+
+
+def cube_root(x):
+    return np.cbrt((x - 0.7) * (x - 0.7))
+
+
+def root_of_cosine(x):
+    return math.sqrt(1.0 - math.cos(x - 0.7))
+
+
+def constant_power(x):
+    return ((x - 0.7) ** 2) ** 0.25
+
+
+def variable_power(x):
+    exponent = 0.5
+    for _ in range(2):
+        exponent *= 0.9
+    return ((x - 0.7) * (x - 0.7)) ** exponent
+
+
+def arcsine(x):
+    return math.asin(1.0 - (x - 0.7) ** 2) - math.asin(1.0)
+
+
+def arccosine(x):
+    return math.acos(1.0 - (x - 0.7) * (x - 0.7))
+
+
+def area_cosine(x):
+    return math.acosh(1.0 + (x - 0.7) * (x - 0.7))
+
+
+def root_of_loop(x):
+    total = 0.0
+    for k in range(3):
+        total += (x - 0.7) * (x - 0.7) * k
+    return math.sqrt(total)
+
+
+def root_of_quotient(x):
+    return math.sqrt(abs(x - 0.7) / x) + math.sqrt((x - 0.7) ** 2 / x)
+
+
+def root_of_root(x):
+    return math.sqrt(math.sqrt((x - 0.7) ** 2)) + math.sqrt(math.hypot(x - 0.7, 0.0))
+
+
+def root_of_modulus(x):
+    return abs(complex(x - 0.7, 0.0 * x)) ** 0.5
+
+
+def root_of_single_precision(x):
+    return math.sqrt(np.float32(x - 0.7) * np.float32(x - 0.7))
+
+
+def roots_of_array(x):
+    squares = np.array([(x - 0.7) ** 2, 0.0 * x])
+    return np.sqrt(squares).sum() + squares.sum()
+
+
+def pairwise_distances(x):
+    points = np.array([[x, x], [x, 0.7]])
+    differences = np.expand_dims(points, 1) - np.expand_dims(points, 0)
+    return np.sqrt((differences * differences).sum(axis=2)).sum()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(root_of_zero_times, root_of_square, distance, cube_root, root_of_cosine, constant_power, variable_power),
+        *(arcsine, arccosine, area_cosine, root_of_loop, root_of_quotient, root_of_root, root_of_modulus),
+        *(root_of_single_precision, roots_of_array, pairwise_distances),
+    ],
+)
+def test_a_slope_of_zero_times_an_infinite_one_is_zero_in_both_modes(function):
+    term = numba.njit(function)
+
+    @numba.njit
+    def with_square(x):
+        return term(x) + x * x
+
+    value, slope = fg.value_and_grad(with_square)(0.7)
+    assert (value, slope) == pytest.approx((0.49, 1.4))
+    assert fg.jvp(with_square, (0.7,), (1.0,)) == pytest.approx((0.49, 1.4))
+
+
+@pytest.mark.parametrize("function", [math.asin, math.acos, math.acosh, np.cbrt, math.sqrt])
+def test_a_cotangent_of_zero_adds_zero_where_the_slope_is_infinite(function):
+    edge = 0.0 if function in (np.cbrt, math.sqrt) else 1.0
+
+    @numba.njit
+    def without_influence(x, y):
+        return 0.0 * function(x) + y * y
+
+    assert fg.grad(without_influence, (0, 1))(edge, 0.7) == (0.0, 1.4)
+    assert fg.jvp(without_influence, (edge, 0.7), (0.0, 1.0))[1] == 1.4
+
+
+def test_infinite_slopes_stay_infinite():
+    @numba.njit
+    def root(x):
+        return math.sqrt(3.0 * x)
+
+    assert fg.grad(root)(0.0) == fg.jvp(root, (0.0,), (1.0,))[1] == math.inf
+
+
+def test_impossible_states_add_zero():
+    @numba.njit
+    def log_likelihood(x):
+        state = np.array([0.0, -np.inf])
+        for _ in range(3):
+            stays = state[1] + x
+            state[1] = np.logaddexp(stays, stays - 1.0) + 2.0 * x
+            state[0] += x * x
+        return np.logaddexp(state[0], state[1])
+
+    assert fg.value_and_grad(log_likelihood)(0.5) == pytest.approx((0.75, 3.0))
+    assert fg.jvp(log_likelihood, (0.5,), (1.0,)) == pytest.approx((0.75, 3.0))
+
+
+def test_a_result_that_may_be_none_is_refused_with_the_remedy():
+    @numba.njit
+    def largest(a):
+        best = None
+        for x in a:
+            if best is None or x > best:
+                best = x
+        if best is None:
+            return 0.0
+        return best
+
+    with pytest.raises(DifferentiationError, match=r"largest returns OptionalType\(float64\).*return x \+ 0.0"):
+        fg.grad(largest)(A)

@@ -38,7 +38,9 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     python_function = wrapped_function(f, "check_gradients")
     bound = inspect.signature(python_function).bind(*arguments)
     bound.apply_defaults()
-    values = [np.array(value) if isinstance(value, np.ndarray) else value for value in bound.arguments.values()]
+    values = [
+        np.array(value, order="K") if isinstance(value, np.ndarray) else value for value in bound.arguments.values()
+    ]
     names = list(bound.arguments)
     if argnums is None:
         positions = tuple(number for number, value in enumerate(values) if _is_float(value))
@@ -132,7 +134,7 @@ def _is_float(value: Any) -> bool:
 
 
 def _copy(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
+    return value.copy(order="K") if isinstance(value, np.ndarray) else value
 
 
 def _typed(weights: Any, like: Any) -> Any:

@@ -76,7 +76,7 @@ def forward_mode(
     """Returns a derivative by forward mode, a function of the arguments and the tangents of some.
 
     Tangents of arrays have one more axis, of size ``width``, if this is not 1. Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float. ``is_final``
-    says that the derivative is not differentiated again: then it runs parallel loops in parallel.
+    says that the derivative is not differentiated again: then it runs parallel loops in parallel, and checks which arguments share memory.
     """
     python_function = wrapped_function(function, owner)
     function_types = _function_types(argument_types, len(parameter_names(python_function)))
@@ -97,7 +97,7 @@ def forward_mode(
         check_result(lowered.result, python_function, owner)
     if is_final:
         flow = outline_parallel_loops(lowered, flow, positions, is_forward=True)
-    return compiled_text(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent")
+    return compiled_text(ForwardMode(lowered, flow, positions, is_final=is_final, width=width).derivative(), "tangent")
 
 
 def reverse_over_forward(
@@ -110,10 +110,11 @@ def reverse_over_forward(
     seed: int | None = None,
 ) -> FunctionType:
     """Returns the reverse mode of the forward mode with the ``tangents``. Arguments and errors are those of ``reverse_mode``."""
-    count = len(parameter_names(wrapped_function(function, owner)))
-    function_types = _function_types(argument_types, count + len(tangents))
+    names = parameter_names(wrapped_function(function, owner))
+    function_types = _function_types(argument_types, len(names) + len(tangents))
     tangent = forward_mode(function, tangents, owner, function_types, is_scalar=seed is not None)
     lowered, flow = lowered_function(tangent, function_types, is_reverse=True)
+    lowered.names = [*names, *[f"the tangent of {names[position]}" for position in tangents]]
     return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "second derivative")
 
 
@@ -143,6 +144,9 @@ def check_result(result: types.Type, function: FunctionType, owner: str, has_aux
             )
         value = result[0]
     if not isinstance(value, types.Float):
+        remedy = "For arrays use vjp, jvp or jacobian."
+        if isinstance(value, types.Optional):
+            remedy = "Of a variable that may be None return x + 0.0, which Numba knows to be a number."
         raise DifferentiationError(
-            f"{place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. For arrays use vjp, jvp or jacobian."
+            f"{place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. {remedy}"
         )

@@ -128,6 +128,19 @@ class Emitter:
             text = f"({text})*{size} + {index}" if text != "0" else index
         return text
 
+    def checks_of_memory(self) -> list[str]:
+        """Returns the lines that raise if an argument that is written shares memory with another one."""
+        function = self.function
+        parameters = [root for root in function.roots if root.kind == "parameter"]
+        lines = []
+        for root in parameters:
+            for other in parameters if root.is_written else []:
+                is_same_record = root.name.startswith("field_") and other.position == root.position
+                if other is not root and not is_same_record:
+                    names = [repr(function.names[part.position]) for part in (root, other)]  # type: ignore[index]
+                    lines.append(f"check_apart({root.name}, {other.name}, {', '.join(names)})")
+        return lines
+
     def shape(self, dims: list[Operand]) -> str:
         """Returns the text of a tuple of sizes."""
         return f"({''.join(self.operand(size) + ', ' for size in dims)})"

@@ -21,6 +21,7 @@ from fastgrad.differentiation.ir import (
     INDEX,
     Block,
     Branch,
+    Compute,
     Constant,
     Function,
     Operand,
@@ -403,7 +404,10 @@ class Expressions:
                 None,
             ]
             numbers = [*numbers, builder.compute(types.boolean, comparison, numbers)]
-        return builder.compute(type, text, numbers, cost, partials, hint)
+        result = builder.compute(type, text, numbers, cost, partials, hint)
+        assert isinstance(result.definition, Compute)
+        result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
+        return result
 
     def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
         if function is operator.add and all(isinstance(operand, Items) for operand in operands):
@@ -472,6 +476,12 @@ class Expressions:
                 if isinstance(numbers[1], Scalar)
                 else texts[0]
             )
+        if (
+            texts[0] is not None
+            and "where({g} == 0" not in texts[0]
+            and scalar_rules.has_infinite_slope(function, numbers)
+        ):
+            texts[0] = scalar_rules.without_zeros(texts[0])
         for text in texts:
             for word in words_of(text or ""):
                 if word in scalar_rules.FUNCTIONS_OF_TEXT:

@@ -58,6 +58,7 @@ class ForwardMode(Emitter):
         positions: the numbers of the parameters that have tangents.
         is_callee: whether other derivatives call the text. Then ``positions`` are numbers of ``parts``, the text takes and returns numbers
             and arrays one by one, and it writes the tangents of arrays that the function writes.
+        is_final: whether the text is not differentiated again. Then it checks that arguments that are written share no memory with others.
         width: the number of tangents that one run computes. If there are several, they are the last axis of the tangents of arrays, and those of
             a number have names of their own (``_name_of``). So they are neighbors in memory, and LLVM computes them in the lanes of a vector.
     """
@@ -68,11 +69,13 @@ class ForwardMode(Emitter):
         flow: ControlFlow,
         positions: tuple[int, ...],
         is_callee: bool = False,
+        is_final: bool = False,
         width: int = 1,
     ) -> None:
         super().__init__(function, flow)
         self.positions = positions
         self.is_callee = is_callee
+        self.is_final = is_final
         self.width = width
         self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
 
@@ -100,6 +103,8 @@ class ForwardMode(Emitter):
             parameters += [f"d_a_{function.parameters[position]}" for position in self.positions]
         header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
         body = [] if self.is_callee else self.unpacked_parameters()
+        body += self.checks_of_memory() if self.is_final else []
+        writes_arguments = any(root.kind == "parameter" and root.is_written for root in function.roots)
         for position in () if self.is_callee else self.positions:
             body += self.unpacked_parts(f"a_{function.parameters[position]}", function.types[position], "d_")
         for root in function.roots:
@@ -111,7 +116,8 @@ class ForwardMode(Emitter):
                     f"if d_{root.name}.shape != {self._wide(f'{root.name}.shape')}: "
                     f"raise ValueError('jvp of {function.name}: the tangent of {name} has another shape than the argument')"
                 )
-                if root.is_written:  # the caller's array stays as it is
+                if root.is_written or (self.is_final and writes_arguments):
+                    # the caller's array stays as it is, and the tangent too if it is an argument
                     body.append(f"d_{root.name} = d_{root.name}.copy()")
             elif root.kind == "parameter" and root in self.activity:
                 body.append(

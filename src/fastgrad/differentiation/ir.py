@@ -285,9 +285,10 @@ class Compute(Statement):
         cost: of computing it once more, where an addition has cost 1.
         partials: for each operand the expression of its cotangent, with ``{g}`` for the result's cotangent and ``{r}`` for the result; None
             if it has no derivative.
+        has_infinite_slope: whether a slope may be infinite where the result is finite.
     """
 
-    __slots__ = ("cost", "partials", "target", "text")
+    __slots__ = ("cost", "has_infinite_slope", "partials", "target", "text")
 
     def __init__(
         self,
@@ -303,6 +304,7 @@ class Compute(Statement):
         self.text = text
         self.cost = cost
         self.partials = partials
+        self.has_infinite_slope = False
 
 
 class Size(Statement):
@@ -592,6 +594,7 @@ class Function:
         name: of the user's function.
         location: where it is defined.
         parameters: the names of its parameters.
+        names: what error messages call them.
         types: their Numba types.
         blocks: in an order in which each block comes after those that dominate it.
         scalars, roots: all of them.
@@ -606,7 +609,7 @@ class Function:
     ) -> None:
         self.name = name if name.isidentifier() else "function"
         self.location = location
-        self.parameters = parameters
+        self.parameters = self.names = parameters
         self.types = parameter_types
         self.blocks: list[Block] = []
         self.arguments: list[Any] = []

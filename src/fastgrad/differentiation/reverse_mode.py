@@ -16,6 +16,7 @@ from fastgrad.differentiation.checkpoints import BLOCKS, CheckpointedLoop
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families
 from fastgrad.differentiation.emission import Derivative, scalars_of, zero
 from fastgrad.differentiation.increments import Increments
+from fastgrad.differentiation.infinite_slopes import guarded, statements_before_infinite_slopes
 from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
@@ -46,6 +47,7 @@ from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.reverse_calls import ReverseCalls
 from fastgrad.differentiation.reverse_values import ALL_STACKS
+from fastgrad.differentiation.scalar_rules import where
 from fastgrad.differentiation.tape_memory import MAX_CODES
 from fastgrad.differentiation.values import Complex, Items
 
@@ -72,6 +74,9 @@ class ReverseMode(ReverseCalls):
         self._nonzero: set[Scalar] = set()
         self._nonzero_at: dict[Block, set[Scalar]] = {block: set() for block in flow.blocks}
         self._increments = Increments(flow)
+        self._guarded = statements_before_infinite_slopes(flow)
+        if self._guarded:
+            function.globals["where"] = where
         self._families = memory_families(function)
         self.calling = {
             block
@@ -302,7 +307,8 @@ class ReverseMode(ReverseCalls):
             for operand, partial in zip(statement.operands, statement.partials, strict=True):
                 is_active = isinstance(operand, Scalar) and operand in self.activity
                 if partial is not None and is_active and self._increments.through.get(statement) is not operand:
-                    self._add(operand, self._partial(partial, cotangent, statement))
+                    text = guarded(partial, statement) if statement in self._guarded else partial
+                    self._add(operand, self._partial(text, cotangent, statement))
         elif (
             isinstance(statement, Load)
             and statement.target in self.activity
@@ -516,16 +522,7 @@ class ReverseMode(ReverseCalls):
         """Returns the lines before the first block: checks, and what the way back may read without having been set."""
         function = self.function
         lines = self.unpacked_parameters()
-        parameters = [root for root in function.roots if root.kind == "parameter"]
-        for root in parameters:
-            if root.is_written:
-                for other in parameters:
-                    is_same_record = root.name.startswith("field_") and other.position == root.position
-                    if other is not root and not is_same_record:
-                        lines.append(
-                            f"check_apart({root.name}, {other.name}, '{self._user_name(root)}', '{self._user_name(other)}')"
-                        )
-        lines += [*self.initial_records(), *self.initial_cotangents()]
+        lines += [*self.checks_of_memory(), *self.initial_records(), *self.initial_cotangents()]
         for loop in self._checkpointed.values():
             lines += loop.initial_lines()
         for root in function.roots:
@@ -537,9 +534,6 @@ class ReverseMode(ReverseCalls):
             elif self._is_buffer(root):
                 lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
         return lines
-
-    def _user_name(self, root: Root) -> str:
-        return root.name.removeprefix("parts_of_")[2:]
 
     def initial_records(self) -> list[str]:
         """Returns the lines that give what is kept or recorded a value: some ways do not set it."""

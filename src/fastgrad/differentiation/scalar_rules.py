@@ -14,6 +14,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import types
 
 from fastgrad.custom.formula import FLOAT64, Formula, Term, TermPool, TermTree
 from fastgrad.custom.symbols import FUNCTIONS, Symbol, Trace, apply_function
@@ -120,8 +121,10 @@ PARTIALS: dict[Any, list[str | None]] = {
     **dict.fromkeys([operator.truediv, np.divide, np.true_divide], _SLOPES_OF_QUOTIENT),
     **dict.fromkeys([math.exp, np.exp], _SLOPE_OF_EXP),
     np.cbrt: ["({g} / (3.0 * {r} * {r}))"],
-    np.logaddexp: ["({g} * exp({0} - {r}))", "({g} * exp({1} - {r}))"],
-    np.logaddexp2: ["({g} * 2.0 ** ({0} - {r}))", "({g} * 2.0 ** ({1} - {r}))"],
+    np.logaddexp: [
+        f"({{g}} * exp({x} - {{r}}) if {x} != {{r}} else {{g}})" for x in ("{0}", "{1}")
+    ],  # both may be -inf
+    np.logaddexp2: [f"({{g}} * 2.0 ** ({x} - {{r}}) if {x} != {{r}} else {{g}})" for x in ("{0}", "{1}")],
     math.hypot: [_SLOPE_OF_HYPOT.format(x="{0}"), _SLOPE_OF_HYPOT.format(x="{1}")],
     np.hypot: [_SLOPE_OF_HYPOT.format(x="{0}"), _SLOPE_OF_HYPOT.format(x="{1}")],
     np.deg2rad: [f"({{g}} * {math.pi / 180})"],
@@ -148,6 +151,23 @@ def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
         return CHEAP_COST
     is_operator = getattr(function, "__module__", None) in ("_operator", "builtins") or isinstance(function, type)
     return _COSTS.get(function, CHEAP_COST if is_operator else FUNCTION_COST)
+
+
+_INFINITE_SLOPES = frozenset(["sqrt", "cbrt", "asin", "arcsin", "acos", "arccos", "acosh", "arccosh"])
+
+
+def has_infinite_slope(function: Any, numbers: Sequence[Any]) -> bool:
+    """True if the slope of a function with respect to its first number may be infinite where the result is finite."""
+    name = rule_name(function) or getattr(function, "__name__", "")
+    if name != "power":
+        return name in _INFINITE_SLOPES
+    exponent = getattr(numbers[1], "value", None)
+    return not isinstance(numbers[1].type, types.Integer) and (exponent is None or 0 < exponent < 1)
+
+
+def without_zeros(partial: str) -> str:
+    """Returns the text of a cotangent that is 0 if that of the result is, also where the slope is infinite."""
+    return f"(where({{g}} == 0, {{g}}, {partial}))"
 
 
 def rule_name(function: Any) -> str | None:

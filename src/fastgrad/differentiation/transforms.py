@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
@@ -246,6 +247,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
     positions = tuple(range(len(primals)))
     primals = _with_defaults(python_function, primals, "vjp")
     check_types(python_function, tuple(map(_type_of, primals)), positions, "vjp")
+    _check_apart(f, parameter_names(python_function), primals, "vjp")
     states = copy_of_states()
     primals = tuple(_copies(primals))
     result = _kept(_compiled, f)(*_copies(primals))
@@ -319,6 +321,8 @@ def _copy(value: Any) -> Any:
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     if isinstance(value, list):
         return _copies(value)
+    if isinstance(value, np.ndarray):
+        return value.copy(order="K")  # a signature may take no other layout
     return value.copy() if hasattr(value, "copy") else value
 
 
@@ -365,6 +369,7 @@ def _columns(
     names = [f"a_{name}" for name in parameter_names(python_function)]  # no other name of the text starts so
 
     def derive(argument_types: Types) -> FunctionType:
+        from fastgrad.differentiation.callees import check_apart
         from fastgrad.differentiation.derivation import check_result, lowered_function, written_positions
         from fastgrad.differentiation.forward_mode import tangents_of_a_run
         from fastgrad.differentiation.ir import Constant, literal
@@ -386,14 +391,15 @@ def _columns(
                 f"{place(python_function)}: {owner}: {python_function.__name__} returns {lowered.result}; return a float or an array of floats."
             )
         written = written_positions(lowered)  # each run changes them
-        given = [f"{argument}.copy()" if number in written else argument for number, argument in enumerate(names)]
+        lines += _checks_of_memory(names, argument_types, written)
+        scope["check_apart"] = check_apart
+        given = [
+            _text_of_copy(name, argument_types[number], scope) if number in written else name
+            for number, name in enumerate(names)
+        ]
         for position in positions:
             type, argument = argument_types[position], names[position]
-            if isinstance(getattr(type, "dtype", type), types.Complex):
-                raise DifferentiationError(
-                    f"{place(python_function)}: {owner}: the argument {argument[2:]} is complex, and matrices of derivatives are real: "
-                    "use jvp or vjp, or pass the real and the imaginary part."
-                )
+            _check_kind_of_columns(type, f"{place(python_function)}: {owner}: the argument {argument[2:]}")
             is_array = isinstance(type, types.Array)
             width = tangents_of_a_run(lowered) if maker is jacobian and is_array else 1
             scope[f"columns_of_{position}"] = column_of(position, width)
@@ -433,6 +439,75 @@ def _columns(
         return generated_function(stub.__name__, source, owner, scope)
 
     return DerivedDispatcher(stub, (maker, f, positions[0] if is_single else positions), derive)
+
+
+def _texts_of_arrays(text: str, type: types.Type) -> list[str]:
+    """Returns the texts of the arrays of an argument: of a tuple those of its items."""
+    if isinstance(type, types.BaseTuple):
+        return [array for number, item in enumerate(type) for array in _texts_of_arrays(f"{text}[{number}]", item)]
+    return [text] if isinstance(type, types.Array) else []
+
+
+def _checks_of_memory(names: Sequence[str], argument_types: Types, written: set[int | None]) -> list[str]:
+    """Returns the lines that raise if an argument numbered in ``written`` shares memory with another one."""
+    arrays = [
+        (number, text)
+        for number, (name, type) in enumerate(zip(names, argument_types, strict=True))
+        for text in _texts_of_arrays(name, type)
+    ]
+    return [
+        f"check_apart({first}, {second}, {names[number][2:]!r}, {names[other][2:]!r})"
+        for (number, first), (other, second) in itertools.combinations(arrays, 2)
+        if written & {number, other}
+    ]
+
+
+def _check_kind_of_columns(type: types.Type, argument: str) -> None:
+    """Raises DifferentiationError if no matrix has the derivatives with respect to an argument of a type."""
+    if isinstance(type, types.BaseTuple):
+        remedy = (
+            "a tuple, and matrices of derivatives are those of arrays and floats: use vjp, or pass its items one by one"
+        )
+    elif isinstance(getattr(type, "dtype", type), types.Complex):
+        remedy = (
+            "complex, and matrices of derivatives are real: use jvp or vjp, or pass the real and the imaginary part"
+        )
+    else:
+        return
+    raise DifferentiationError(f"{argument} is {remedy}.")
+
+
+def _text_of_copy(text: str, type: types.Type, scope: dict[str, Any]) -> str:
+    """Returns the text of a copy of an argument, of a tuple with copies of its items; puts classes of named tuples into ``scope``."""
+    if not isinstance(type, types.BaseTuple):
+        return f"{text}.copy()" if isinstance(type, types.Array) else text
+    items = "".join(f"{_text_of_copy(f'{text}[{number}]', item, scope)}, " for number, item in enumerate(type))
+    if not isinstance(type, types.BaseNamedTuple):
+        return f"({items})"
+    name = f"class_{len(scope)}"
+    scope[name] = type.instance_class
+    return f"{name}({items})"
+
+
+def _check_apart(f: Any, names: Sequence[str], primals: Sequence[Any], owner: str) -> None:
+    """Raises ValueError if ``f`` writes an argument that shares memory with another one."""
+    arrays = [
+        (n, leaf) for n, primal in enumerate(primals) for leaf in result_leaves(primal) if isinstance(leaf, np.ndarray)
+    ]
+    pairs = [
+        (first, second) for (first, x), (second, y) in itertools.combinations(arrays, 2) if np.may_share_memory(x, y)
+    ]
+    if not pairs:
+        return
+    from fastgrad.differentiation.derivation import lowered_function, written_positions
+
+    written = written_positions(lowered_function(f, tuple(map(numba.typeof, primals)))[0])
+    for pair in pairs:
+        if written & {*pair}:
+            raise ValueError(
+                f"{owner}: the arguments {' and '.join(names[number] for number in pair)} share memory, which the function writes: "
+                "its derivative would be wrong. Pass a copy of one of them."
+            )
 
 
 def draws_random_numbers(f: Any) -> bool:
