@@ -23,13 +23,18 @@ from platformdirs import user_cache_path
 
 SWEEP_PARTS = 4
 SHORT_SAMPLES = {
-    "tests/differentiation/test_checkpoints.py": 6,
+    "tests/benchmarks/test_gradbench.py": 4,
+    "tests/custom/test_array_kernel.py": 2,
+    "tests/differentiation/test_checkpoints.py": 2,
     "tests/differentiation/test_gradients.py": 6,
     "tests/differentiation/test_linear_algebra.py": 6,
     "tests/differentiation/test_numpy_functions.py": 6,
     "tests/differentiation/test_redundancy.py": 6,
+    "tests/reliability/accuracy/test_functions.py": 3,
+    "tests/reliability/bad_input/test_wrong_calls.py": 4,
+    "tests/reliability/memory/": 2,
 }
-"""The places of which `--short` draws one test of so many."""
+"""The places of which `--short` draws one test of so many, sweeps or not."""
 UNCHANGED_PARTS = 4
 """How many times smaller a sample is if the code has not changed."""
 SETTINGS = ("FASTGRAD_CHECK_BOUNDS", "FASTGRAD_LANES")
@@ -129,7 +134,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         parts = SWEEP_PARTS if (sampled or short) and item.get_closest_marker("sweep") else 1
         if short:
-            parts *= max((n for place, n in SHORT_SAMPLES.items() if item.nodeid.startswith(place)), default=1)
+            parts = max([n for place, n in SHORT_SAMPLES.items() if item.nodeid.startswith(place)], default=parts)
         (drawn if once_in(parts, item.nodeid) else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
