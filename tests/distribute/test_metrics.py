@@ -155,10 +155,10 @@ def test_reads_of_metrics(rank, size):
     outside.update_state([1.0, 2.0])  # as in Keras, outside of `run` all ranks make one update together
     assert (float(outside.result()), outside.count.numpy()) == (1.5, 2.0)
     assert s.reduce("SUM", mean.total, axis=None) == 21.0
-    assert s.reduce("SUM", tf.expand_dims(s.run(lambda: mean.total.value), 0), axis=0) == 21.0
+    assert s.reduce("SUM", tf.expand_dims(s.run(lambda: mean.total + 0.0), 0), axis=0) == 21.0
     assert s.experimental_local_results(mean.total)[0] == [10.0, 11.0][rank]
     mean.total.assign(5.0)
-    assert (mean.total.numpy(), float(s.run(lambda: mean.total.value))) == (5.0, 2.5)
+    assert (mean.total.numpy(), float(s.run(lambda: mean.total + 0.0))) == (5.0, 2.5)
     with s.scope():
         count = tf.Variable(0, aggregation=tf.VariableAggregation.SUM, **ON_READ)
         weight = keras.Variable(1.0, aggregation="sum", synchronization="on_read")

@@ -39,12 +39,15 @@ ARGUMENTS = {
     "Rescaling": lambda: (0.5,),
     "Reshape": lambda: ((12,),),
     "SimpleRNN": lambda: (3,),
+    "SpectralNormalization": lambda: (layers.Dense(2),),
     "TimeDistributed": lambda: (layers.Dense(2),),
     **{name: lambda: (0.5,) for name in ("AlphaDropout", "GaussianDropout", "GaussianNoise")},
     **{f"SpatialDropout{n}D": lambda: (0.5,) for n in (1, 2, 3)},
     **{f"DepthwiseConv{n}D": lambda: (2,) for n in (1, 2)},
     **{f"{kind}Pool{end}{n}D": lambda: (2,) for kind in ("Avg", "Max", "Average") for end in ("", "ing") for n in (1, 2, 3)},
     **{f"{kind}{n}D{end}": lambda: (2, 2) for kind in ("Conv", "Convolution") for end in ("", "Transpose") for n in (1, 2, 3)},
+    **{f"Adaptive{kind}Pooling{n}D": lambda: (2,) for kind in ("Average", "Max") for n in (1, 2, 3)},
+    **{f"ConvLSTM{n}D": lambda: (2, 2) for n in (1, 2, 3)},
     **{f"Separable{kind}{n}D": lambda: (2, 2) for kind in ("Conv", "Convolution") for n in (1, 2)},
 }  # fmt: skip
 
@@ -76,14 +79,37 @@ KEEPS = [
     "UnitNormalization",
 ]
 # `supports_masking` is True; the output has no mask, and no warning tells so.
-ENDS = ["Dot", "GRU", "GlobalAveragePooling1D", "GlobalAvgPool1D", "LSTM", "RNN", "SimpleRNN"]
+ENDS = [
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "Dot",
+    "GRU",
+    "GlobalAveragePooling1D",
+    "GlobalAvgPool1D",
+    "LSTM",
+    "RNN",
+    "SimpleRNN",
+]
 # `supports_masking` is True; the output's mask is the OR of the inputs' masks.
 JOINS = ["Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"]
 # `supports_masking` is True; the output has the query's mask.
 ATTENDS = ["AdditiveAttention", "Attention", "GroupQueryAttention", "GroupedQueryAttention", "MultiHeadAttention"]
 # `supports_masking` is False; the output has no mask, and a warning tells so.
 _DESTROYING_PREFIXES = (
-    *("Average", "Avg", "Conv", "Cropping", "Depthwise", "Global", "Max", "Separable", "UpSampling", "ZeroPadding"),
+    *(
+        "Adaptive",
+        "Average",
+        "Avg",
+        "Conv",
+        "Cropping",
+        "Depthwise",
+        "Global",
+        "Max",
+        "Separable",
+        "UpSampling",
+        "ZeroPadding",
+    ),
 )
 DESTROYS = [
     "CategoryEncoding",
@@ -96,6 +122,8 @@ DESTROYS = [
     "Reshape",
 ]
 DESTROYS += [name for name in dir(layers) if name.startswith(_DESTROYING_PREFIXES) and name not in (*ENDS, *JOINS)]
+# `supports_masking` is False, and a warning tells so; but the output has the mask that the inner layer gave it.
+WARNS = ["SpectralNormalization"]
 # Bases (`Operator` is fastgrad's), a model's input, and cells, of which a call takes states: no masks come to them.
 UNCALLED = ["GRUCell", "InputLayer", "LSTMCell", "Layer", "Operator", "SimpleRNNCell", "StackedRNNCells", "Wrapper"]
 
@@ -106,6 +134,8 @@ def _layer(name):
 
 def _tensor(name, mask):
     shape = (2, 4, 4, 4, 3) if "3D" in name else (2, 4, 4, 3) if "2D" in name else (2, 4, 3)
+    if name.startswith("ConvLSTM"):
+        shape = (2, 4, *[3] * int(name[-2]), 1)
     if name in ("Softmax", "RepeatVector"):
         shape = (2, 4)
     x = np.random.default_rng(0).uniform(size=shape).astype("float32")
@@ -139,20 +169,20 @@ def _masks_and_warning(name):
 def test_the_tables_have_every_layer_class():
     names = [name for name in dir(layers) if inspect.isclass(getattr(layers, name))]
     names = [name for name in names if issubclass(getattr(layers, name), layers.Layer)]
-    listed = [*KEEPS, *ENDS, *JOINS, *ATTENDS, *DESTROYS, *UNCALLED, "Lambda", "Masking"]
+    listed = [*KEEPS, *ENDS, *JOINS, *ATTENDS, *DESTROYS, *WARNS, *UNCALLED, "Lambda", "Masking"]
     assert sorted(listed) == sorted(names)
 
 
-@pytest.mark.parametrize("name", [*KEEPS, *ENDS, *JOINS, *ATTENDS, *DESTROYS, "Masking"])
+@pytest.mark.parametrize("name", [*KEEPS, *ENDS, *JOINS, *ATTENDS, *DESTROYS, *WARNS, "Masking"])
 def test_masks(name):
-    assert _layer(name).supports_masking == (name not in DESTROYS)
+    assert _layer(name).supports_masking == (name not in (*DESTROYS, *WARNS))
     output, inputs, has_warning = _masks_and_warning(name)
     if name in (*ENDS, *DESTROYS):
         assert output is None
     else:
         expected = np.ones((2, 4)) if name == "Masking" else MASK | OTHER_MASK if name in JOINS else MASK
         np.testing.assert_array_equal(output, expected)
-    assert has_warning == (name in DESTROYS)
+    assert has_warning == (name in (*DESTROYS, *WARNS))
     assert [mask is None for mask in inputs] == [name == "MultiHeadAttention"] * len(inputs)
 
 
@@ -160,6 +190,7 @@ def test_masks(name):
     ("make", "expected"),
     [
         (lambda: layers.LSTM(2, return_sequences=True), MASK),
+        (lambda: layers.ConvLSTM1D(2, 2, return_sequences=True), MASK),
         (lambda: layers.Bidirectional(layers.LSTM(2)), None),
         (lambda: layers.Lambda(lambda x: x * 2.0, mask=lambda x, mask: mask), MASK),
         (lambda: layers.Embedding(3, 2, mask_zero=True), np.ones((2, 4, 3))),
@@ -169,7 +200,7 @@ def test_masks(name):
 )
 def test_masks_by_arguments(make, expected):
     layer = make()
-    x = _tensor("", MASK)
+    x = _tensor(type(layer).__name__, MASK)
     if isinstance(layer, layers.Embedding):
         x = tf.ones((2, 4, 3), tf.int32)
     output = layer(x, x) if isinstance(layer, layers.MultiHeadAttention) else layer(x)

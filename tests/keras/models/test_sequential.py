@@ -255,3 +255,34 @@ def test_a_layer_stands_twice():
     np.testing.assert_allclose(model(x), layer(layer(x)), rtol=1e-6)
     assert len(model.layers) == 2
     assert model.count_params() == 6
+
+
+class TestDtypes:
+    """Inputs have the dtype of the ``Input``, without one that of the first layer. Expected values are Keras's."""
+
+    @pytest.mark.parametrize(
+        ("bottom", "dtype"),
+        [([], "float32"), ([layers.Input((2,))], "float32"), ([layers.Input((2,), dtype="int64")], "int64")],
+    )
+    def test_numbers_are_cast(self, bottom, dtype):
+        model = keras.Sequential([*bottom, layers.Lambda(lambda x: x * 2)])
+        for _ in range(2):  # the first call builds the model
+            result = model(np.array([[200, 3]], "uint8"))
+            assert (result.dtype, result.numpy().tolist()) == (dtype, [[400, 6]])
+        assert model.predict(np.array([[200, 3]], "uint8"), verbose=0).tolist() == [[400, 6]]
+
+    def test_ids_stay_exact(self):
+        keras.mixed_precision.set_global_policy("mixed_float16")
+        try:
+            model = keras.Sequential([layers.Embedding(2052, 1)])
+            model.build((None, 1))
+            model.set_weights([np.arange(2052.0).reshape(-1, 1) % 7])
+            assert model(np.array([[2051]])).numpy().tolist() == [[[2051 % 7]]]
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+
+    def test_a_cast_keeps_the_mask(self):
+        inputs = tf.constant([[1, 0]])
+        inputs._keras_mask = tf.constant([[True, False]])
+        masked = keras.Sequential([layers.Activation("linear")])(inputs)
+        assert masked._keras_mask.numpy().tolist() == [[True, False]]

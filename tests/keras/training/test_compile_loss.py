@@ -96,3 +96,12 @@ def test_metrics_of_an_output_are_one_or_a_list():
 def test_errors_name_what_does_not_go_with_the_outputs(error, text, options):
     with pytest.raises(error, match=text):
         results(lambda a, b: {"a": a, "b": b}, {"a": ZEROS, "b": ONES}, **options)
+
+
+def test_functions_are_named_in_snake_case():
+    def MeanOfLabels(y_true, y_pred):
+        return tf.reduce_mean(y_true)
+
+    model = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[lambda y_true, y_pred: y_pred, MeanOfLabels])
+    assert set(model.evaluate(X, ONES, verbose=0, return_dict=True)) == {"loss", "lambda", "mean_of_labels"}

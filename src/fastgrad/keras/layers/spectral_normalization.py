@@ -54,8 +54,8 @@ class SpectralNormalization(Wrapper):
         if training:
             vector_u, kernel = self.normalized_weights()
             is_zero = tf.reduce_all(self.kernel == 0.0)
-            self.vector_u.assign(tf.where(is_zero, self.vector_u.value, vector_u))
-            self.kernel.assign(tf.where(is_zero, self.kernel.value, kernel))
+            self.vector_u.assign(tf.where(is_zero, self.vector_u, vector_u))
+            self.kernel.assign(tf.where(is_zero, self.kernel, kernel))
         return tf.cast(self.layer(inputs), inputs.dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -64,9 +64,9 @@ class SpectralNormalization(Wrapper):
 
     def normalized_weights(self) -> tuple[Tensor, Tensor]:
         """Returns the next ``vector_u``, and the kernel divided by its spectral norm."""
-        kernel = self.kernel.value
+        kernel = self.kernel
         matrix = tf.reshape(kernel, (-1, kernel.shape[-1]))
-        vector_u = self.vector_u.value
+        vector_u: Any = self.vector_u
         for _ in range(self.power_iterations):
             vector_v = _unit_vector(tf.matmul(vector_u, matrix, transpose_b=True))
             vector_u = _unit_vector(tf.matmul(vector_v, matrix))

@@ -12,11 +12,12 @@ from fastgrad.core import nest
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import naming, structure
+from fastgrad.keras.layers.embedding import Embedding
 from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.shapes import is_shape
 from fastgrad.keras.layers.symbolic import KerasTensor, Node
-from fastgrad.keras.masks import give_mask
+from fastgrad.keras.masks import give_mask, mask_of
 from fastgrad.keras.models.model import Model, shapes_of
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -185,6 +186,8 @@ class Sequential(Model):
             (inputs,) = input_list
         if bottom is not None and isinstance(inputs, Tensor) and inputs._array.ndim != len(bottom._batch_shape):
             inputs = self._with_rank(inputs)
+        if isinstance(inputs, Tensor) and self._layers:
+            inputs = self._with_input_dtype(inputs)
         if mask is not None:
             give_mask(inputs, mask)
         for layer in self._layers:
@@ -205,6 +208,20 @@ class Sequential(Model):
         raise ValueError(
             f"Invalid input shape for '{self.name}'. Expected shape {expected_shape}, but input has incompatible shape {actual_shape}"
         )
+
+    def _with_input_dtype(self, inputs: Tensor) -> Tensor:
+        """Casts numbers to the dtype of the ``Input``, without one to the first layer's compute dtype, as Keras does."""
+        first = self._layers[0]
+        dtype = first._layer_dtype if self._bottom is None else self._bottom._layer_dtype
+        if inputs._array.dtype == dtype.numpy or inputs._array.dtype.kind in "OSU" or dtype.numpy.kind in "OSU":
+            return inputs
+        if isinstance(first, (Embedding, Model)):  # ids stay exact; a model casts by its own inputs
+            return inputs
+        input_mask = mask_of(inputs)
+        inputs = tf.cast(inputs, dtype)
+        if input_mask is not None:
+            give_mask(inputs, input_mask)
+        return inputs
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Saves the shape of the input; the first call builds each layer in turn."""

@@ -31,9 +31,9 @@ def is_binary_or_sparse(y_true: Any, y_pred: Any) -> tuple[bool, bool]:
 
 
 def name_of_function(function: Any) -> str:
-    """Returns the name of a loss or metric: its own name, or that of the function or class."""
-    name = getattr(function, "name", None) or getattr(function, "__name__", None)
-    return str(name or to_snake_case(type(function).__name__))
+    """Returns the name of a loss or metric: its own name, or that of the function or class in snake case."""
+    name = getattr(function, "name", None) or to_snake_case(getattr(function, "__name__", type(function).__name__))
+    return str(name)
 
 
 def loss_of_identifier(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
