@@ -1067,3 +1067,62 @@ def test_a_result_that_may_be_none_is_refused_with_the_remedy():
 
     with pytest.raises(DifferentiationError, match=r"largest returns OptionalType\(float64\).*return x \+ 0.0"):
         fg.grad(largest)(A)
+
+
+SMOOTH_AT_ZEROS = {
+    "the root of a sum of squares": (lambda x, y: math.sqrt(x * x + y * y + 1.0), (0.0, 0.0)),
+    "the root of a squared sine": (lambda x, y: math.sqrt(math.sin(x) * math.sin(x) + y), (0.0, 1.0)),
+    "a root, by the cotangent": (lambda x, y: (x - 1.0) * math.sqrt(y), (1.0, 4.0)),
+    "a quotient, by the cotangent": (lambda x, y: (x - 1.0) * (3.0 / y), (1.0, 4.0)),
+    "an exponential, by the cotangent": (lambda x, y: (x - 1.0) * math.exp(y), (1.0, 1.5)),
+    "a power, by its exponent": (lambda x, y: x**y, (2.0, 0.0)),
+    "a cube root": (lambda x, y: (x - 1.0) * np.cbrt(y), (1.0, 4.0)),
+    "an arc sine": (lambda x, y: (x - 1.0) * math.asin(y), (1.0, 0.5)),
+    "a distance": (lambda x, y: math.sqrt((x - y) * (x - y) + 0.25), (1.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH_AT_ZEROS)
+def test_second_derivatives_are_right_where_a_first_one_is_0(name):
+    """A rule that takes 0 for 0 times infinity must not lose the derivative of the 0."""
+    function, point = SMOOTH_AT_ZEROS[name]
+    compiled = numba.njit(function)
+    step = 1e-4
+
+    def at(x, y):
+        return compiled(point[0] + x * step, point[1] + y * step)
+
+    mixed = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (4 * step**2)
+    pure = [
+        (at(1, 0) - 2 * at(0, 0) + at(-1, 0)) / step**2,
+        (at(0, 1) - 2 * at(0, 0) + at(0, -1)) / step**2,
+    ]
+    expected = np.array([[pure[0], mixed], [mixed, pure[1]]])
+    of_array = numba.njit(lambda v: compiled(v[0], v[1]))
+    np.testing.assert_allclose(fg.hessian(of_array)(np.array(point)), expected, rtol=1e-5, atol=1e-5)
+    first = [fg.grad(compiled, argnums=number) for number in (0, 1)]
+    nested = [
+        [fg.grad(numba.njit(lambda x, y, d=d: d(x, y)), argnums=number)(*point) for number in (0, 1)] for d in first
+    ]
+    np.testing.assert_allclose(nested, expected, rtol=1e-5, atol=1e-5)
+
+
+SLOPES = {
+    "sqrt": lambda y: math.sqrt(2.0 * y),
+    "exp": lambda y: math.exp(2.0 * y),
+    "cbrt": lambda y: np.cbrt(2.0 * y),
+    "asin": lambda y: math.asin(0.5 * y),
+    "reciprocal": lambda y: np.reciprocal(2.0 * y),
+    "quotient": lambda y: y / (y + 1.0),
+    "root": lambda y: y**0.5,
+    "power": lambda y: y**y,
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_a_tangent_of_0_has_the_slope_for_its_derivative(name):
+    function = numba.njit(SLOPES[name])
+    tangent, slope = fg.jvp(function), fg.grad(function)(0.75)
+    by_direction = numba.njit(lambda t, y: tangent(y, t)[1])
+    assert fg.grad(by_direction)(0.0, 0.75) == pytest.approx(slope, rel=1e-12)
+    assert fg.jvp(by_direction, (0.0, 0.75), (1.0, 0.0))[1] == pytest.approx(slope, rel=1e-12)

@@ -227,8 +227,11 @@ class Calls(Expressions):
             text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(arguments)))})"
             operands = [self.scalar(argument) for argument in arguments]
             return builder.index(text, *operands, cost=scalar_rules.DIVISION_COST, is_natural=True)
-        if function is scalar_rules.where and all(isinstance(value, (Constant, Scalar)) for value in arguments):
-            return self._selection(arguments, type, hint)
+        if all(isinstance(value, (Constant, Scalar)) for value in arguments):
+            if function is scalar_rules.where:
+                return self._selection(arguments, type, hint)
+            if function in scalar_rules.PARTIALS:
+                return self._apply_function(function, arguments, type, hint)
         rule = getattr(function, "call_rule", None)
         if rule is not None:
             return self._call_with_rule(function, rule, arguments, keywords)

@@ -29,6 +29,7 @@ from fastgrad.differentiation.ir import (
     View,
     index_constant,
     is_constant,
+    literal,
     refuse,
 )
 from fastgrad.differentiation.loop_sources import checked_index, common_size
@@ -467,21 +468,13 @@ class Expressions:
             for number in numbers
         ]
         texts = list(scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes)))
-        if name == "power" and texts[0] is not None:
-            is_zero = isinstance(numbers[1], Constant) and numbers[1].value == 0
-            texts[0] = (
-                None
-                if is_zero
-                else f"(0.0 if {{1}} == 0 else {texts[0]})"
-                if isinstance(numbers[1], Scalar)
-                else texts[0]
-            )
-        if (
-            texts[0] is not None
-            and "where({g} == 0" not in texts[0]
-            and scalar_rules.has_infinite_slope(function, numbers)
-        ):
-            texts[0] = scalar_rules.without_zeros(texts[0])
+        one = literal(Constant(1.0, type))
+        if name == "power" and isinstance(numbers[1], Scalar):
+            texts[0] = f"zero_product({{1}}, {{g}} * pow({{0}}, {{1}} - {one}))"  # 0 if the exponent is, also of 0 ** 0
+        elif name == "power" and is_constant(numbers[1], 0):
+            texts[0] = None
+        if texts[0] is not None and scalar_rules.has_infinite_slope(function, numbers):
+            texts[0] = scalar_rules.without_zeros(texts[0], one)
         for text in texts:
             for word in words_of(text or ""):
                 if word in scalar_rules.FUNCTIONS_OF_TEXT:

@@ -24,6 +24,7 @@ from fastgrad.differentiation.ir import (
     View,
     literal,
 )
+from fastgrad.differentiation.scalar_rules import slope_of
 
 
 def statements_before_infinite_slopes(flow: ControlFlow) -> frozenset[Compute]:
@@ -73,5 +74,5 @@ def guarded(partial: str, statement: Compute) -> str:
     is_product = "*" in partial or "/" in partial
     if statement.has_infinite_slope or not is_product or partial == "({g} / {1})":
         return partial
-    slope = partial.replace("{g}", literal(Constant(1.0, statement.target.type)))
-    return f"where({slope} == 0, {slope}, {partial})"
+    slope = slope_of(partial, literal(Constant(1.0, statement.target.type)))
+    return f"zero_product({slope}, {{g}})"

@@ -47,7 +47,7 @@ from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.reverse_calls import ReverseCalls
 from fastgrad.differentiation.reverse_values import ALL_STACKS
-from fastgrad.differentiation.scalar_rules import where
+from fastgrad.differentiation.scalar_rules import zero_product
 from fastgrad.differentiation.tape_memory import MAX_CODES
 from fastgrad.differentiation.values import Complex, Items
 
@@ -76,7 +76,7 @@ class ReverseMode(ReverseCalls):
         self._increments = Increments(flow)
         self._guarded = statements_before_infinite_slopes(flow)
         if self._guarded:
-            function.globals["where"] = where
+            function.globals["zero_product"] = zero_product
         self._families = memory_families(function)
         self.calling = {
             block

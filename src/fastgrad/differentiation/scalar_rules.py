@@ -112,12 +112,26 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
 _SLOPE_OF_HYPOT = "({{g}} * ({x} / {{r}} if {{r}} != 0.0 else {x}))"
 """At the origin it is 0, as that of the norm."""
 
-_SLOPES_OF_QUOTIENT: list[str | None] = ["({g} / {1})", "(where({g} == 0, {g}, -({g} * ({r} / {1}))))"]
+_SLOPES_OF_QUOTIENT: list[str | None] = ["({g} / {1})", "zero_product({g}, -({r} / {1}))"]
 """A cotangent of 0 adds 0, also where the quotient is infinite."""
-_SLOPE_OF_EXP: list[str | None] = ["(where({r} == 0, {r}, {g} * {r}))"]
+_SLOPE_OF_EXP: list[str | None] = ["zero_product({r}, {g})"]
 """Where the result is 0 the slope is, also if the tangent is infinite."""
 
+
+@numba.njit
+def zero_product(factor, other):  # type: ignore[no-untyped-def]
+    """Returns the product of two numbers; 0 if the first is 0, also where the other is infinite.
+
+    A branch on the first factor would lose the derivative with respect to it at 0, so this is a function with rules.
+    """
+    return factor if factor == 0 else factor * other
+
+
 PARTIALS: dict[Any, list[str | None]] = {
+    zero_product: ["zero_product({g}, {1})", "zero_product({0}, {g})"],
+    math.sqrt: ["({g} / ({r} + {r}))"],
+    np.sqrt: ["({g} / ({r} + {r}))"],
+    np.reciprocal: ["zero_product({g}, -({r} * {r}))"],
     **dict.fromkeys([operator.truediv, np.divide, np.true_divide], _SLOPES_OF_QUOTIENT),
     **dict.fromkeys([math.exp, np.exp], _SLOPE_OF_EXP),
     np.cbrt: ["({g} / (3.0 * {r} * {r}))"],
@@ -134,6 +148,7 @@ PARTIALS: dict[Any, list[str | None]] = {
 
 CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
 _COSTS = {
+    zero_product: CHEAP_COST,
     operator.truediv: DIVISION_COST,
     operator.mod: DIVISION_COST,
     operator.floordiv: DIVISION_COST,
@@ -165,9 +180,19 @@ def has_infinite_slope(function: Any, numbers: Sequence[Any]) -> bool:
     return not isinstance(numbers[1].type, types.Integer) and (exponent is None or 0 < exponent < 1)
 
 
-def without_zeros(partial: str) -> str:
-    """Returns the text of a cotangent that is 0 if that of the result is, also where the slope is infinite."""
-    return f"(where({{g}} == 0, {{g}}, {partial}))"
+def without_zeros(partial: str, one: str) -> str:
+    """Returns the text of a cotangent that is 0 if that of the result is, also where the slope is infinite.
+
+    Args:
+        partial: the text of the cotangent.
+        one: the text of 1.0.
+    """
+    return f"zero_product({{g}}, {slope_of(partial, one)})"
+
+
+def slope_of(partial: str, one: str) -> str:
+    """Returns the text of the slope in a cotangent, whose text is linear in ``{g}``."""
+    return partial.replace("{g}", one)
 
 
 def rule_name(function: Any) -> str | None:
@@ -325,6 +350,7 @@ FUNCTIONS_OF_TEXT: dict[str, Callable[..., Any] | type | float] = {
     "ceil": np.ceil,
     "rint": np.rint,
     "where": where,
+    "zero_product": zero_product,
     "sign": sign,
     "digamma": digamma,
     "maximum": max,
