@@ -50,7 +50,15 @@ def assert_cardinality(expected_cardinality: int) -> Callable[[Dataset], Dataset
 
 
 def get_next_as_optional(iterator: Iterator) -> Optional:
-    """Returns an ``Optional`` of the next element: ``iterator.get_next_as_optional()``."""
+    """Returns an ``Optional`` of the next element: ``iterator.get_next_as_optional()``.
+
+    Raises:
+        AttributeError: ``iterator`` is no iterator of a dataset.
+    """
+    if not hasattr(iterator, "get_next_as_optional"):
+        raise AttributeError(
+            f"get_next_as_optional: expected an iterator of a dataset, got {type(iterator).__name__}. Make one with iter(dataset)."
+        )
     return iterator.get_next_as_optional()
 
 

@@ -81,5 +81,5 @@ def test_configurations_and_refusals():
     assert (twin.power_iterations, twin.layer.units) == (3, 2)
     with pytest.raises(ValueError, match="power_iterations"):
         make_layer(power_iterations=0)
-    with pytest.raises(ValueError, match="no attribute 'kernel' nor 'embeddings'"):
+    with pytest.raises(ValueError, match="without a kernel or embeddings"):
         layers.SpectralNormalization(layers.ReLU())(wave(2, 3))

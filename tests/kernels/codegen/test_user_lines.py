@@ -113,6 +113,12 @@ def weights_that_do_not_fit(monkeypatch, tmp_path):
     make_model().load_weights(tmp_path / "w.npz", skip_mismatch=True)
 
 
+def another_number_of_weights(monkeypatch, tmp_path):
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="a")]).save(tmp_path / "model.h5")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, use_bias=False, name="a")])
+    model.load_weights(tmp_path / "model.h5", by_name=True, skip_mismatch=True)
+
+
 def other_optimizer(monkeypatch, tmp_path):
     model = make_model()
     model.compile(keras.optimizers.SGD(momentum=0.5), "mse")

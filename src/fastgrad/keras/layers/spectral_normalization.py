@@ -42,7 +42,10 @@ class SpectralNormalization(Wrapper):
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
         name = next((name for name in ("kernel", "embeddings") if hasattr(self.layer, name)), None)
         if name is None:
-            raise ValueError(f"{type(self.layer).__name__} object has no attribute 'kernel' nor 'embeddings'")
+            raise ValueError(
+                f"SpectralNormalization: got the layer {self.layer.name}, a {type(self.layer).__name__} without a kernel or embeddings. "
+                "Give it a layer with one of them, such as Dense, Conv2D or Embedding."
+            )
         self.kernel = getattr(self.layer, name)
         dtype = self.kernel._array.dtype  # as stored: ``kernel.dtype`` is the one in which a running layer reads it
         self.vector_u = self.add_weight(
