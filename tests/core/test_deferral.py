@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.core import deferral
 from fastgrad.core.deferral import DeferredArray
 from fastgrad.core.dispatch import dispatchers
@@ -15,6 +16,7 @@ from fastgrad.core.placement import placement
 from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import Input, Model, layers
+from tests.compiler.recorded import record
 
 
 @pytest.fixture(autouse=True)
@@ -334,3 +336,17 @@ def test_a_model_computes_what_it_did():
     model = Model(x, layers.Dense(2)(layers.Flatten()(y)))
     assert model.output_shape == (None, 2)
     assert model(np.ones((5, 6, 6, 3), np.float32)).shape == (5, 2)
+
+
+def test_a_deferral_does_not_run_graphs(monkeypatch):
+    operation = GraphOperation(record(lambda x: (tf.reduce_sum(x, 0), tf.sin(x)), tf.ones((2, 3), tf.float64))[0])
+    runs = []
+    run = GraphOperation.run
+    monkeypatch.setattr(GraphOperation, "run", lambda self, *arrays: runs.append(self) or run(self, *arrays))
+    with deferral.deferred():
+        results = operation(Tensor(deferral.zeros((2, 3), np.dtype(np.float64))))
+        assert [(y.shape.as_list(), y.dtype) for y in results] == [([3], tf.float64), ([2, 3], tf.float64)]
+        assert all(type(y._array) is DeferredArray for y in results)
+        assert runs == []
+    np.testing.assert_array_equal(results[1], np.zeros((2, 3)))
+    assert runs == [operation]

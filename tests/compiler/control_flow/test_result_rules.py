@@ -12,10 +12,8 @@ from fastgrad.compiler.control_flow.loops import Loop
 from fastgrad.compiler.graph.graph import validate
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation
-from fastgrad.core.deferral import DeferredArray, deferred, zeros
 from fastgrad.core.operation import Operation
 from fastgrad.core.result_rules import ArraySpec, fits, specs_of
-from fastgrad.core.tensor import Tensor
 from tests.compiler.recorded import record
 
 F64 = np.dtype(np.float64)
@@ -91,17 +89,3 @@ def test_a_gradient_by_a_tape_has_the_shapes_of_inputs():
     gradient = TapeGradient(Branches([GraphOperation(graph)], "cond"), (False, False, True), (True,))
     inputs = [ArraySpec((), np.dtype(bool)), ArraySpec((2, 3), F64), ArraySpec((3, 2), F64), ArraySpec((2, 2), F64)]
     assert gradient.result(*inputs) == (ArraySpec((3, 2), F64),)
-
-
-def test_a_deferral_does_not_run_graphs(monkeypatch):
-    operation = GraphOperation(record(lambda x: (tf.reduce_sum(x, 0), tf.sin(x)), X)[0])
-    runs = []
-    run = GraphOperation.run
-    monkeypatch.setattr(GraphOperation, "run", lambda self, *arrays: runs.append(self) or run(self, *arrays))
-    with deferred():
-        results = operation(Tensor(zeros((2, 3), F64)))
-        assert [(y.shape.as_list(), y.dtype) for y in results] == [([3], tf.float64), ([2, 3], tf.float64)]
-        assert all(type(y._array) is DeferredArray for y in results)
-        assert runs == []
-    np.testing.assert_array_equal(results[1], np.zeros((2, 3)))
-    assert runs == [operation]
