@@ -20,22 +20,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-OPERATORS = (
-    *("Add_Sub", "Sub_Add", "Mul_Add", "Mul_FloorDiv", "Div_Mul", "FloorDiv_Mul", "Mod_FloorDiv"),
-    *("Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is"),
-)
+ARITHMETIC = ("Add_Sub", "Sub_Add", "Mul_Add", "Mul_FloorDiv", "Div_Mul", "FloorDiv_Mul", "Mod_FloorDiv")
+COMPARISONS = ("Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is")
 NAMES = (
-    *(f"core/ReplaceBinaryOperator_{name}" for name in OPERATORS[:7]),
-    *(f"core/ReplaceComparisonOperator_{name}" for name in OPERATORS[7:]),
-    *(
-        "core/NumberReplacer",
-        "core/AddNot",
-        "core/ReplaceAndWithOr",
-        "core/ReplaceOrWithAnd",
-        "core/ReplaceTrueWithFalse",
-    ),
-    *("core/ReplaceFalseWithTrue", "core/ReplaceUnaryOperator_Delete_Not", "core/ReplaceUnaryOperator_USub_UAdd"),
+    *(f"core/ReplaceBinaryOperator_{name}" for name in ARITHMETIC),
+    *(f"core/ReplaceComparisonOperator_{name}" for name in COMPARISONS),
+    *("core/NumberReplacer", "core/AddNot", "core/ReplaceAndWithOr", "core/ReplaceOrWithAnd"),
+    *("core/ReplaceTrueWithFalse", "core/ReplaceFalseWithTrue"),
+    *("core/ReplaceUnaryOperator_Delete_Not", "core/ReplaceUnaryOperator_USub_UAdd"),
 )
+"""The names of cosmic-ray's operators."""
 COPIED = (
     "src",
     "tests",
@@ -136,7 +130,7 @@ class Copy:
             source = (tests if name in {"tests", "pyproject.toml", "Makefile"} else ROOT) / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, self.root / name)
 
-    def failing_group(self, groups: list[list[str]]) -> str | None:
+    def first_failure(self, groups: list[list[str]]) -> str | None:
         """Returns the first test that fails; None if none does."""
         environment = {
             **os.environ,
@@ -173,14 +167,14 @@ def main() -> int:
     parser.add_argument("options", nargs="*", help="options of pytest")
     arguments = parser.parse_args()
     copy = Copy(arguments.options or ["--short"], arguments.tests.resolve())
-    found = 0
+    killed = 0
     for number, (mutation, changed) in enumerate(drawn_mutations(arguments.count, arguments.seed), 1):
         path = copy.root / mutation.path
         original, began = path.read_text(encoding="utf-8"), time.monotonic()
         path.write_text(changed, encoding="utf-8")
-        failure = copy.failing_group(tests_of(mutation.path, copy.root))
+        failure = copy.first_failure(tests_of(mutation.path, copy.root))
         path.write_text(original, encoding="utf-8")
-        found += failure is not None
+        killed += failure is not None
         line = next(
             (
                 place
@@ -190,7 +184,7 @@ def main() -> int:
             0,
         )
         print(
-            f"{number}: {mutation.path}:{line} {mutation.operator}: {failure or 'NOT FOUND'} ({time.monotonic() - began:.0f} s); {found} found",
+            f"{number}: {mutation.path}:{line} {mutation.operator}: {failure or 'NOT FOUND'} ({time.monotonic() - began:.0f} s); {killed} found",
             flush=True,
         )
     shutil.rmtree(copy.root)
