@@ -81,10 +81,10 @@ test-derivatives: ## differentiate a suite of Numba functions (SHORT=1: a sample
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(SHORT_SAMPLES) $(DERIVATIVES) $(ARGS)
 
-test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: a sixth)
+test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: an eighth)
 	@$(ENVIRONMENT) test
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,6,$(COMPILER)) tests/kernels tests/ops tests/compiler $(ARGS)
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,6,$(COMPILER)) tests/kernels/runtime tests/compiler/programs $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,8,$(COMPILER)) tests/kernels tests/ops tests/compiler $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,8,$(COMPILER)) tests/kernels/runtime tests/compiler/programs $(ARGS)
 
 # The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones, as does SHORT=1 here.
 RELIABILITY = $(PYTHON_HERE) -m pytest $(if $(SHORT),,--full)
@@ -154,9 +154,9 @@ test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
 	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3,$(COMPILER) custom) $(NUMBA_TESTS) $(ARGS)
 
-test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a half)
+test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a quarter)
 	@$(ENVIRONMENT) test,cuda
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,2,$(COMPILER) cuda) tests/cuda $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,4,$(COMPILER) cuda) tests/cuda $(ARGS)
 
 test-gpu: ## run the tests that need an NVIDIA GPU, and say why they are skipped where there is none
 	@$(ENVIRONMENT) test,cuda
@@ -212,9 +212,9 @@ bench: asv-machine ## run the asv suite on the checked-out commit; results go to
 		--set-commit-hash "$$(git rev-parse HEAD)" --show-stderr --attribute rounds=1 $(ARGS)
 	@$(PYTHON_HERE) -m benchmarks.history
 
-bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results (SHORT=1: a third of the modules)
+bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results (SHORT=1: a sixth of the modules)
 	@$(ENVIRONMENT) test
-	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(if $(SHORT),--bench "$(shell .venv/bin/python -m tests.sampling 3 benchmarks)") $(ARGS)'
+	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(if $(SHORT),--bench "$(shell .venv/bin/python -m tests.sampling 6 benchmarks)") $(ARGS)'
 
 bench-compare: asv-machine ## compare the checked-out commit with BASE=…, in environments of their own, rounds interleaved
 	@test -n '$(BASE)' || { echo 'name what to compare with: make bench-compare BASE=main [ARGS="--bench training"]' >&2; exit 1; }

@@ -32,7 +32,10 @@ SHORT_SAMPLES = {
     "tests/differentiation/test_redundancy.py": 6,
     "tests/reliability/accuracy/test_functions.py": 3,
     "tests/reliability/bad_input/test_wrong_calls.py": 4,
+    "tests/reliability/hostile_files/test_hostile_files.py": 3,
     "tests/reliability/memory/": 2,
+    "tests/test_examples.py": 2,
+    "tests/test_readme.py": 2,
 }
 """The places of which `--short` draws one test of so many, sweeps or not."""
 UNCHANGED_PARTS = 4
