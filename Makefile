@@ -97,7 +97,7 @@ test-gradients: ## compare every gradient with TensorFlow's and with central dif
 	@$(REFEREE)
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/gradients $(ARGS)
 
-test-random-programs: ## run 20,000 random programs (SHORT=1: 300) eager, compiled, vectorised and on TensorFlow; differentiate 20,000 (30) Numba functions
+test-random-programs: ## run 20,000 random programs (SHORT=1: 240) eager, compiled, vectorised and on TensorFlow; differentiate 20,000 (30) Numba functions
 	@$(REFEREE) || { $(if $(SHORT),echo "TensorFlow could not be installed: random programs are not compared with it",exit 1); $(ENVIRONMENT) test; }
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/random_programs $(ARGS)
 

@@ -52,7 +52,8 @@ class Lowering(NamedTuple):
             functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
             the expression, or None for dtypes without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
-        rounds_as_run: whether a kernel of ``code`` alone gives the bits of ``run`` for float32 and float64.
+        rounds_as_run: whether kernels give the bits of ``run`` for float32 and float64: a bool, or a function like
+            ``launches`` that returns one. By default those of ``code`` do, and those that ``run`` itself calls.
         launches: a function of ``Spec``s that returns the kernels for a compiled program (see ``kernels/runtime/launch.py``), or None
             for shapes or dtypes that the kernels do not take.
         complex_launches: the ``launches`` of an element-wise operation for complex numbers. By default those of its name, if
@@ -105,7 +106,7 @@ class Lowering(NamedTuple):
     code: str | None = None
     kernel_code: str | Callable[..., str | None] | None = None
     rounds_once: bool = False
-    rounds_as_run: bool = True
+    rounds_as_run: bool | Callable[..., bool] | None = None
     launches: LaunchFunction | None = None
     complex_launches: LaunchFunction | None = None
     launches_with_epilogue: LaunchFunction | None = None

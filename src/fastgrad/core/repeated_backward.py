@@ -1,22 +1,21 @@
 """Backward passes that repeat: a tape with a known structure runs a native program instead of its gradient rules.
 
 The structure of a tape is all that its backward pass depends on but the numbers in its tensors. A structure that comes
-often gets a program (``compiler.dispatch.backward_program.py``). Its results have the bits of ``backward_pass``: it runs
-the same operations, one by one.
+often gets a program (``compiler.dispatch.backward_program.py``). Its results have the bits of ``backward_pass``.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad.core import settings_version
 from fastgrad.core.backward import TapeEntry, backward_pass
 from fastgrad.core.dispatch import dispatchers
-from fastgrad.core.operation import Form
+from fastgrad.core.operation import Operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 
@@ -29,36 +28,168 @@ MOST_ENTRIES = 2000
 MOST_STRUCTURES = 256
 """The most structures that are counted or have programs."""
 
+MOST_SIMILAR_STRUCTURES = 8
+"""The most structures that are compared with a tape, entry by entry."""
+
 MOST_ARENA_BYTES = 512 << 20
 """The most working memory of all programs."""
 
 Program = Callable[[list[Tensor]], list[Any]]
 
-_FLOATS = frozenset([float, complex, tuple, list])
-"""Types of attributes that are floats, or may have floats in them."""
+
+class _Array(NamedTuple):
+    """What is known of an array: all but its elements."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    is_contiguous: bool
+
+
+class _Step(NamedTuple):
+    """An entry of a tape.
+
+    Attributes:
+        operation: its operation.
+        inputs: the number of each input in the order in which the tape's tensors come, and what is known of its array
+            where it is the first use of a tensor that no operation made; else None.
+        outputs: what is known of the arrays of the results, if it does not follow from the inputs; else None.
+        attributes: the attributes.
+        types: the types of the attributes: 1 equals 1.0.
+        texts: the texts of the attributes where equality does not tell them apart, such as 0.0 and -0.0; else None.
+    """
+
+    operation: Operation
+    inputs: tuple[tuple[int, _Array | None], ...]
+    outputs: tuple[_Array, ...] | None
+    attributes: dict[str, Any]
+    types: list[type]
+    texts: list[str] | None
+
+
+class Structure:
+    """The structure of a tape, and how often it came or its program.
+
+    Args:
+        steps: what is known of its entries.
+        targets: the numbers of the targets.
+        sources: for each source of gradients the numbers of its tensors; None for one that is not on the tape.
+
+    Attributes:
+        runs: the number of backward passes by the gradient rules.
+        program: the program, once there is one.
+        arena_bytes: the working memory of the program.
+    """
+
+    __slots__ = ("arena_bytes", "program", "runs", "sources", "steps", "targets")
+
+    def __init__(self, steps: list[_Step], targets: list[int], sources: list[list[int | None]]) -> None:
+        self.steps, self.targets, self.sources = steps, targets, sources
+        self.runs = self.arena_bytes = 0
+        self.program: Program | None = None
+
+    def tensors_of(self, entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]) -> list[Tensor] | None:
+        """Returns the tensors of a tape with this structure, in their order; None for another structure.
+
+        Args:
+            entries: as many as ``steps``.
+            targets, keys: as for ``backward_pass``; as many as ``self.targets`` and ``self.sources``.
+        """
+        tensors: list[Tensor] = []
+        for entry, step in zip(entries, self.steps, strict=True):
+            operation, inputs, outputs, attributes = entry
+            known_operation, numbers, made, known_attributes, types, texts = step
+            if operation is not known_operation or len(inputs) != len(numbers):
+                return None
+            if attributes or known_attributes:
+                if attributes != known_attributes or [*map(type, attributes.values())] != types:
+                    return None
+                if texts is not None and [*map(repr, attributes.values())] != texts:
+                    return None
+            for x, (number, known) in zip(inputs, numbers, strict=True):
+                if known is None:
+                    if tensors[number] is not x:
+                        return None
+                else:
+                    array = x._array
+                    if (
+                        type(array) is not np.ndarray
+                        or array.shape != known.shape
+                        or array.dtype != known.dtype
+                        or array.flags.c_contiguous is not known.is_contiguous
+                    ):
+                        return None
+                    tensors.append(x)
+            if made is not None and tuple(map(_array_of, outputs)) != made:
+                return None
+            tensors += outputs
+        ids = set(map(id, tensors))
+        if len(ids) != len(tensors):  # one tensor where the structure has two
+            return None
+        for target, number in zip(targets, self.targets, strict=True):
+            if tensors[number] is not target:
+                return None
+        for source, known_numbers in zip(keys, self.sources, strict=True):
+            if len(source) != len(known_numbers):
+                return None
+            for key, position in zip(source, known_numbers, strict=True):
+                if key in ids if position is None else id(tensors[position]) != key:
+                    return None
+        return tensors
 
 
 class _Programs:
-    """What is known of structures: the number of their runs, or their programs; in the order of their first runs."""
+    """What is known of structures, in the order of their first runs.
+
+    Attributes:
+        known: structures by what is quickly compared; the last that came is the last of its list.
+    """
 
     def __init__(self) -> None:
-        self.known: dict[tuple[Any, ...] | None, int | Program] = {}
-        self.arena_bytes = 0
+        self.known: dict[tuple[Any, ...], list[Structure]] = {}
+        self.count = self.arena_bytes = 0
 
-    def count_run(self, structure: tuple[Any, ...], runs: int) -> None:
-        self.known[structure] = runs + 1
-        if len(self.known) > MOST_STRUCTURES:
-            self.clear()
+    def __iter__(self) -> Any:
+        return (structure for similar in self.known.values() for structure in similar)
 
-    def add(self, structure: tuple[Any, ...], program: Program, arena_bytes: int) -> None:
+    def find(
+        self, entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]
+    ) -> tuple[Structure, list[Tensor]] | None:
+        """Returns the structure of a tape, which is new or known, and its tensors; None for a tape that no program takes."""
+        if not entries:
+            return None
+        operation, inputs, _, _ = entries[0]
+        first = inputs[0]._array.shape if inputs else None
+        similar = self.known.setdefault(
+            (len(entries), len(targets), len(keys), operation, first, settings_version.change_count[0]), []
+        )
+        for structure in reversed(similar):
+            tensors = structure.tensors_of(entries, targets, keys)
+            if tensors is not None:
+                if structure is not similar[-1]:
+                    similar.remove(structure)
+                    similar.append(structure)
+                return structure, tensors
+        found = _structure_of(entries, targets, keys)
+        if found is not None:
+            similar.append(found[0])
+            self.count += 1
+            if len(similar) > MOST_SIMILAR_STRUCTURES:
+                self.arena_bytes -= similar.pop(0).arena_bytes
+                self.count -= 1
+            if self.count > MOST_STRUCTURES:
+                self.clear()
+        return found
+
+    def add_program(self, structure: Structure, program: Program, arena_bytes: int) -> None:
+        """Gives a structure its program."""
         if self.arena_bytes + arena_bytes > MOST_ARENA_BYTES:
             self.clear()
-        self.known[structure] = program
         self.arena_bytes += arena_bytes
+        structure.program, structure.arena_bytes = program, arena_bytes
 
     def clear(self) -> None:
         """Forgets all structures."""
-        self.known, self.arena_bytes = {}, 0
+        self.known, self.count, self.arena_bytes = {}, 0, 0
 
 
 programs = _Programs()
@@ -68,66 +199,67 @@ def gradients_of_tape(entries: list[TapeEntry], targets: list[Tensor], keys: lis
     """Returns what ``backward_pass`` returns for weights of ones, by a program if the structure has one; arguments as there."""
     if recorders.active or dispatchers or len(entries) > MOST_ENTRIES:
         return backward_pass(entries, targets, keys)
-    tensors: list[Tensor] = []
-    structure = _structure_of(entries, targets, keys, tensors)
-    try:
-        known = programs.known.get(structure, 0)
-    except TypeError:  # an attribute without a hash
-        structure = None
-    if structure is None:
+    found = programs.find(entries, targets, keys)
+    if found is None:
         return backward_pass(entries, targets, keys)
-    if type(known) is int:
-        if known < RUNS_BEFORE_PROGRAM:
-            programs.count_run(structure, known)
+    structure, tensors = found
+    if structure.program is None:
+        if structure.runs < RUNS_BEFORE_PROGRAM:
+            structure.runs += 1
             return backward_pass(entries, targets, keys)
         maker = importlib.import_module("fastgrad.compiler.dispatch.backward_program")
-        known, arena_bytes = maker.make_backward_program(entries, targets, keys, tensors)
-        programs.add(structure, known, arena_bytes)
+        programs.add_program(structure, *maker.make_backward_program(entries, targets, keys, tensors))
     try:
-        return known(tensors)  # type: ignore[operator]
+        return structure.program(tensors)  # type: ignore[misc]
     except Exception:  # noqa: BLE001  # the gradient rules raise the error that users know
         return backward_pass(entries, targets, keys)
 
 
+def _array_of(x: Tensor) -> _Array:
+    array = x._array
+    return _Array(array.dtype, array.shape, array.flags.c_contiguous)
+
+
 def _structure_of(
-    entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]], tensors: list[Tensor]
-) -> tuple[Any, ...] | None:
-    """Returns the structure of a tape, and appends its tensors to ``tensors``; None for a tape that no program takes."""
+    entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]
+) -> tuple[Structure, list[Tensor]] | None:
+    """Returns the structure of a tape, and its tensors; None for a tape that no program takes."""
     numbers: dict[int, int] = {}
-    parts: list[Any] = [settings_version.change_count[0]]
+    tensors: list[Tensor] = []
+    steps: list[_Step] = []
     for operation, inputs, outputs, attributes in entries:
-        parts.append(operation)
+        read: list[tuple[int, _Array | None]] = []
         for x in inputs:
-            key = id(x)
-            if key not in numbers:
-                numbers[key] = len(tensors)
-                tensors.append(x)
-                array = x._array
-                if type(array) is not np.ndarray:
+            known = None
+            if id(x) not in numbers:
+                if type(x._array) is not np.ndarray:
                     return None
-                parts.append(array.dtype)
-                parts.append(array.shape)
-            parts.append(numbers[key])
-        if operation.form is Form.ELEMENTWISE and id(outputs[0]) not in numbers:  # its result follows from its inputs
-            numbers[id(outputs[0])] = len(tensors)
-            tensors.append(outputs[0])
-        else:
-            for y in outputs:
-                key = id(y)
-                if key not in numbers:
-                    numbers[key] = len(tensors)
-                    tensors.append(y)
-                    parts.append(y._array.dtype)
-                    parts.append(y._array.shape)
-                parts.append(numbers[key])
-        if attributes:
-            values = attributes.values()
-            # 0.0 equals -0.0, and NaN does not equal itself.
-            parts += values if _FLOATS.isdisjoint(map(type, values)) else map(repr, values)
-    for target in targets:
-        if id(target) not in numbers:
+                numbers[id(x)] = len(tensors)
+                tensors.append(x)
+                known = _array_of(x)
+            read.append((numbers[id(x)], known))
+        for y in outputs:
+            if id(y) in numbers or type(y._array) is not np.ndarray:
+                return None
+            numbers[id(y)] = len(tensors)
+            tensors.append(y)
+        follows = operation.result is not None and operation.lowering.result_size is None
+        made = None if follows else tuple(map(_array_of, outputs))
+        values = attributes.values()
+        try:
+            hash(tuple(values))
+        except TypeError:  # it may change
             return None
-        parts.append(numbers[id(target)])
-    for source in keys:  # a source that is not in the record has no gradient
-        parts.append(tuple([numbers.get(key) for key in source]))
-    return tuple(parts)
+        texts = None if all(map(_equals_only_itself, values)) else [*map(repr, values)]
+        steps.append(_Step(operation, tuple(read), made, attributes, [*map(type, values)], texts))
+    if any(id(target) not in numbers for target in targets):
+        return None
+    sources = [[numbers.get(key) for key in source] for source in keys]
+    return Structure(steps, [numbers[id(target)] for target in targets], sources), tensors
+
+
+def _equals_only_itself(value: Any) -> bool:
+    """True if an equal value of this type has the same bits."""
+    if isinstance(value, (float, complex)):
+        return value == value and value != 0  # noqa: PLR0124  # NaN does not equal itself
+    return all(map(_equals_only_itself, value)) if isinstance(value, tuple) else True

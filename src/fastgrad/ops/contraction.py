@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,9 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.elementwise.half import BFLOAT16, cast_bfloat16
 from fastgrad.kernels.gemm.eager import batch_product as product_of_batches
 from fastgrad.kernels.gemm.eager import product as product_of_matrices
-from fastgrad.kernels.gemm.eager import product_of_pairs
+from fastgrad.kernels.gemm.eager import product_of_pairs, runs_kernel
 from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
+from fastgrad.kernels.runtime.launch import Spec
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.batching import BatchArg, call_operation, pad_rank
 from fastgrad.ops.casting import cast
@@ -83,6 +85,17 @@ def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, tran
         if result is not None:
             return result
     return (a.T if transpose_a else a).dot(b.T if transpose_b else b)
+
+
+def _runs_product_kernel(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
+) -> bool:
+    """True if products of arrays of these shapes run the kernels that programs run."""
+    a, b = inputs
+    is_small = max(math.prod(a.shape), math.prod(b.shape)) < _BLAS_MIN_ELEMENTS
+    if len(a.shape) == len(b.shape) == 2 and is_small and not transpose_b:
+        return False
+    return runs_kernel(a, b, transpose_a, transpose_b)
 
 
 class _Matmul(Operation):
@@ -189,6 +202,7 @@ matmul_operation = _Matmul(
     launches=launches_from("gemm.steps", "matmul_launches"),
     launches_with_epilogue=launches_from("gemm.steps", "matmul_launches_with_epilogue"),
     batched=_batched_matmul,
+    rounds_as_run=_runs_product_kernel,
     decomposition=_decomposed_matmul,
     result=product_spec,
     simplifications=lambda rules: (rules.absorb_transposes,),

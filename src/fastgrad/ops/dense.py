@@ -65,6 +65,7 @@ _dense_gradient = operation(
     gradient=joint(_dense_second_gradient_rule),
     dtypes=KERNEL_FLOATS,
     launches=kernels.dense_gradient_launches,
+    rounds_as_run=True,
     decomposition=_decomposed_dense_gradient,
     result=lambda g, y, activation: (same(y), ArraySpec(y.shape[1:], y.dtype)),
 )

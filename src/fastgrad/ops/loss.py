@@ -38,6 +38,7 @@ def _loss_operation(
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches_from("reduction.softmax", f"{kernel}_launches"),
+        rounds_as_run=True,
         batched=None if gradient is None else rows_into_batch_rule,
         result=result,
         **lowering,

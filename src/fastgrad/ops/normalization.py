@@ -121,6 +121,7 @@ _layer_norm_gradient = operation(
     gradient=joint(_layer_norm_second_gradient_rule),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_gradient_launches"),
+    rounds_as_run=True,
     batched=_batched_layer_normalization_gradient,
     result=like_inputs(1, 2, 2),
 )

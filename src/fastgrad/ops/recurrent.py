@@ -56,6 +56,7 @@ def _recurrent_operation(
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches,
+        rounds_as_run=True,
         batched=_sequence_batching_rule(*shared),
         result=result,
     )

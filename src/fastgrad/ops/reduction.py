@@ -44,7 +44,7 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.shaping import broadcast_view_or_small_copy
-from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, reduce_by_kernels, sum_over
+from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, reduce_by_kernels, sum_over, sum_runs_kernels
 
 # NumPy's type stubs accept only a literal keepdims.
 _add_reduce: Any = np.add.reduce
@@ -104,6 +104,7 @@ class Reduction(Operation):
         dtypes: frozenset[np.dtype],
         launches: str | None = None,
         reducer: Reducer | None = None,
+        rounds_as_run: Callable[..., bool] | None = None,
         decomposition: Callable[..., Any] | None = None,
     ) -> None:
         kernels = None if launches is None else launches_from("reduction.general", f"{launches}_launches")
@@ -116,6 +117,7 @@ class Reduction(Operation):
             launches=kernels,
             batched=_BATCHING_RULE,
             reducer=reducer,
+            rounds_as_run=rounds_as_run,
             decomposition=decomposition,
             result=reduction_result,
         )
@@ -202,6 +204,7 @@ _sum: Reduction = Reduction(
     dtypes=NUMERIC_DTYPES,
     launches="sum",
     reducer=Reducer("sum", REAL_DTYPES),
+    rounds_as_run=sum_runs_kernels,
 )
 
 

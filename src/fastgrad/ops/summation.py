@@ -8,7 +8,7 @@ large arrays of floats.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from fastgrad.core.operation import HALF_DTYPES
 from fastgrad.kernels.movement.in_order import memory_order
 from fastgrad.kernels.runtime.eager_launch import call_eagerly, run_eagerly
-from fastgrad.kernels.runtime.launch import Launches
+from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
 _FLOAT32 = np.dtype(np.float32)
@@ -53,9 +53,13 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
 
 
 def _sum_by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
+    return reduce_by_kernels(_large_sum_launches(), x, axes, keepdims, divisor)
+
+
+def _large_sum_launches() -> Callable[..., Launches | None]:
     from fastgrad.kernels.reduction.large_sums import large_sum
 
-    return reduce_by_kernels(large_sum, x, axes, keepdims, divisor)
+    return large_sum
 
 
 def reduce_by_kernels(
@@ -72,6 +76,23 @@ def reduce_by_kernels(
     Returns:
         The result; None if the reduced axes are not adjacent, all have size 1, or there are no launches.
     """
+    plan = _reduction_launches(launches, x, axes, *numbers)
+    if plan is None:
+        return None
+    shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keepdims or axis not in axes]
+    y, contiguous = np.empty(shape, x.dtype), np.ascontiguousarray(x)
+    if len(plan.launches) > 1:
+        run_eagerly(plan, (contiguous,), (y,))
+    else:
+        (launch,) = plan.launches
+        sizes: Any = launch.operands[2:]
+        call_eagerly(launch.kernel, (contiguous,), y, *sizes, units=launch.units, unit_cost=launch.unit_cost)
+    return y
+
+
+def _reduction_launches(
+    launches: Callable[..., Launches | None], x: Spec, axes: tuple[int, ...], *numbers: int
+) -> Launches | None:
     outer = terms = inner = 1
     for axis, size in enumerate(x.shape):
         if size == 1:
@@ -84,18 +105,15 @@ def reduce_by_kernels(
             outer *= size
         else:
             inner *= size
-    plan = None if terms == 1 else launches(x.dtype, outer, terms, inner, *numbers)
-    if plan is None:
-        return None
-    shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keepdims or axis not in axes]
-    y, contiguous = np.empty(shape, x.dtype), np.ascontiguousarray(x)
-    if len(plan.launches) > 1:
-        run_eagerly(plan, (contiguous,), (y,))
-    else:
-        (launch,) = plan.launches
-        sizes: Any = launch.operands[2:]
-        call_eagerly(launch.kernel, (contiguous,), y, *sizes, units=launch.units, unit_cost=launch.unit_cost)
-    return y
+    return None if terms == 1 else launches(x.dtype, outer, terms, inner, *numbers)
+
+
+def sum_runs_kernels(inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...], keepdims: bool) -> bool:
+    """True if kernels sum an array in row-major order; they give the bits of programs."""
+    (x,) = inputs
+    if prod(x.shape) < KERNEL_MIN_ELEMENTS or x.dtype not in KERNEL_FLOATS:
+        return False
+    return _reduction_launches(_large_sum_launches(), x, axes, 1) is not None
 
 
 def _sum_by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:

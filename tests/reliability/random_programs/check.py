@@ -14,6 +14,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.compiler.programs import pipeline
+from fastgrad.core import repeated_backward, tape
 from tests.reliability.random_programs import runs
 from tests.reliability.random_programs.builder import HALVES
 from tests.reliability.random_programs.comparison import EPSILON, difference, explained, spread
@@ -117,7 +118,8 @@ def _compare_own(program: Program, source: str, result: Result) -> list[Outcome]
         compiled = runs.rows(source, tf, _compiled_map)
         _compare(program, "mapped and compiled", compiled, wanted, result, wanted)
     else:
-        wanted = runs.run(source, tf)
+        with gradients_of_programs_checked():
+            wanted = runs.run(source, tf)
         of_compiled = [o._replace(state=list(o.before)) if o.error else o for o in wanted]  # an error changes no state
         _compare(program, "compiled", runs.run(source, tf, tf.function), of_compiled, result, of_compiled)
     if wanted and wanted[-1].error:
@@ -129,6 +131,28 @@ def _compiled_map(tf: Any, step: Any, arguments: Any) -> Any:
     mapped = tf.function(lambda *rows: tf.vectorized_map(lambda row: step(*row), rows))
     mapped(*arguments)
     return mapped(*arguments)
+
+
+@contextlib.contextmanager
+def gradients_of_programs_checked() -> Iterator[None]:
+    """Each backward pass of a tape inside also runs as a program, which must give the same bits."""
+
+    def both(entries: Any, targets: Any, keys: Any) -> Any:
+        by_program = gradients_of_tape(entries, targets, keys)
+        by_rules = repeated_backward.backward_pass(entries, targets, keys)
+        for ours, wanted in zip(by_program, by_rules, strict=True):
+            assert type(ours) is type(wanted)
+            parts = [(ours.values, wanted.values)] if isinstance(ours, tf.IndexedSlices) else [(ours, wanted)]
+            for x, y in parts if ours is not None else ():
+                np.testing.assert_array_equal(x._array, y._array, "by a program, and by the gradient rules")
+        return by_rules
+
+    gradients_of_tape = repeated_backward.gradients_of_tape
+    with (
+        mock.patch.object(repeated_backward, "RUNS_BEFORE_PROGRAM", 0),
+        mock.patch.object(tape, "gradients_of_tape", both),
+    ):
+        yield
 
 
 def _compare(

@@ -25,7 +25,7 @@ from tests.sampling import run_seed
 FIRST, COUNT = 0, 20_000
 """The seeds of the long run."""
 
-FRESH, PARTS = 300, 6
+FRESH, PARTS = 240, 6
 """Programs of the short run, and tests that they are dealt out to."""
 
 FRESH_DERIVATIVES = 30

@@ -44,12 +44,19 @@ def fuse(graph: Graph) -> Graph:
     return Graph(fusion.nodes, graph.results)
 
 
-def fuse_alone(graph: Graph) -> Graph:
-    """Returns the graph with a FUSED node for each operation that a group could take; it is not changed."""
+def fuse_between_reductions(graph: Graph) -> Graph:
+    """Returns the graph with groups of operations as FUSED nodes, and each reduction alone, which keeps its order of additions.
+
+    Args:
+        graph: the graph; it is not changed.
+    """
     fusion = _Fusion(graph)
     for node in graph.nodes:
+        if is_reduction(node):
+            fusion.close_all_groups()
         fusion.add_node(node)
-        fusion.close_all_groups()
+        if is_reduction(node):
+            fusion.close_all_groups()
     fusion.finish_graph()
     return Graph(fusion.nodes, graph.results)
 

@@ -26,24 +26,43 @@ def keep_eager_bits(graph: Graph) -> Graph:
     """Returns the graph with calls of ``run`` in place of operations whose kernels may give other bits.
 
     Args:
-        graph: of rows of the operation table; it is not changed.
+        graph: of rows of the operation table, whose arguments are arrays in row-major order; it is not changed.
     """
-    return Graph([_with_bits_of_eager(node) for node in graph.nodes], graph.results)
+    in_order = {id(value) for node in graph.nodes if node.kind is not Kind.OPERATION for value in node.outputs}
+    nodes = []
+    for node in graph.nodes:
+        if node.kind is Kind.OPERATION:
+            if _makes_array_in_order(node, in_order):
+                in_order.update(map(id, node.outputs))
+            if not _has_bits_of_eager(node, in_order):
+                node = replace(node, payload=EagerRun(node.payload))
+        nodes.append(node)
+    return Graph(nodes, graph.results)
 
 
-def _with_bits_of_eager(node: Node) -> Node:
-    if node.kind is not Kind.OPERATION or _has_bits_of_eager(node):
-        return node
-    return replace(node, payload=EagerRun(node.payload))
+def _makes_array_in_order(node: Node, in_order: set[int]) -> bool:
+    """True if eager execution gives arrays in row-major order, given the values that are arrays in this order."""
+    if node.lowering.views is not None:
+        return node.lowering.keeps_order and id(node.inputs[0]) in in_order
+    if node.payload.form is not Form.ELEMENTWISE:
+        return True
+    # NumPy's results have the order of the operands; if they differ, row-major order.
+    (y,) = node.outputs
+    return any(x.shape == y.shape and id(x) in in_order for x in node.inputs)
 
 
-def _has_bits_of_eager(node: Node) -> bool:
+def _has_bits_of_eager(node: Node, in_order: set[int]) -> bool:
     row: Any = node.payload
-    values = (*node.inputs, *node.outputs)
-    if row.lowering.views is not None:
+    if row.form is Form.INDEX_MAP:
         return True  # the elements move
-    if any(value.dtype not in _DTYPES_WITH_BITS_OF_EAGER for value in values):
+    if any(value.dtype not in _DTYPES_WITH_BITS_OF_EAGER for value in (*node.inputs, *node.outputs)):
         return False
+    known = row.lowering.rounds_as_run
+    if callable(known):  # these sums depend on the order in memory
+        is_in_order = all(id(x) in in_order for x in node.inputs)
+        return is_in_order and known(node.inputs, node.outputs, **node.attributes)
+    if known is not None:
+        return bool(known)
     if row.form is Form.ELEMENTWISE and row.lowering.code is not None:
-        return row.lowering.rounds_as_run
+        return True
     return getattr(row.run, "launches", None) is not None  # eager execution runs the same kernels

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fastgrad.compiler.fusion.epilogues import add_epilogues
-from fastgrad.compiler.fusion.fuse import fuse_alone
+from fastgrad.compiler.fusion.fuse import fuse_between_reductions
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.fusion.product_updates import add_product_updates
 from fastgrad.compiler.fusion.statistics import add_statistics
@@ -68,7 +68,7 @@ HOST_PASSES: tuple[Pass, ...] = (
 )
 """All passes that turn a recording into a graph to be planned for a CPU."""
 
-TAPE_PASSES: tuple[Pass, ...] = (*SIMPLIFY, keep_eager_bits, fuse_alone)
+TAPE_PASSES: tuple[Pass, ...] = (*SIMPLIFY, keep_eager_bits, fuse_between_reductions)
 """The passes for the backward pass of a tape, whose results have the bits of eager execution."""
 
 

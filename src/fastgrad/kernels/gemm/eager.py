@@ -36,7 +36,7 @@ from fastgrad.kernels.gemm.gemm import gemm
 from fastgrad.kernels.gemm.pairs import gemm_pairs
 from fastgrad.kernels.gemm.steps import NO_ROW_EPILOGUE, product_launches
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
-from fastgrad.kernels.runtime.launch import Launches
+from fastgrad.kernels.runtime.launch import Launches, Spec
 
 MOST_DIRECT_MULTIPLY_ADDS = 1 << 21
 MOST_MATRIX_ELEMENTS_WITH_VECTOR = 1 << 13  # elements of the matrix, where the other operand is a vector
@@ -163,6 +163,14 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
         _native_product.words[KERNEL_WORDS + (a.itemsize == 8)] = step_address(gemm[a.dtype])
         return product(a, b, transpose_a, transpose_b)
     return _product_of_launches(a, b, transpose_a, transpose_b)
+
+
+def runs_kernel(a: Spec, b: Spec, transpose_a: bool, transpose_b: bool) -> bool:
+    """True if `product`, or `batch_product`, runs `gemm` for matching matrices, with the bits of `product_launches`."""
+    if a.dtype not in gemm.variables["T"] or not host_isa().fused:
+        return False
+    form = form_of(a.dtype.itemsize, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b)
+    return form is not None and form.m > 1  # programs have another kernel for a row
 
 
 class _SmallProductCall(NamedTuple):
