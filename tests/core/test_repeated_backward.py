@@ -13,6 +13,7 @@ from fastgrad.core.repeated_backward import RUNS_BEFORE_PROGRAM, programs
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(6, 4)).astype(np.float32)
 IDS = np.array([3, 0, 3, 2])
+NORMALIZE = tf.keras.layers.LayerNormalization()
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +67,26 @@ FUNCTIONS = {
     "rows of a table": (rows, lambda: (normal(5, 2), normal(4, 2))),
     "powers, whose kernels round otherwise": (lambda x: tf.pow(tf.exp(x), 1.7), lambda: (normal(50),)),
     "sums of large arrays": (lambda x, b: (x + b) ** 2, lambda: (normal(300, 400), normal(400))),
+    "sums of transposed arrays": (
+        lambda x, b: tf.reduce_sum(tf.transpose(x) * b, axis=0) ** 2,
+        lambda: (normal(300, 400), normal(400, 300)),
+    ),
+    "chains of large arrays": (
+        lambda x, b: tf.maximum(tf.where(x > 0.0, x * 3.0, b) - 0.5, x) / (1.0 + x * x),
+        lambda: (normal(300, 400), normal(400)),
+    ),
+    "products": (
+        lambda a, b: tf.matmul(tf.nn.relu(tf.matmul(a, b)), b, transpose_b=True),
+        lambda: (normal(90, 70), normal(70, 110)),
+    ),
+    "products of rows, and of batches": (
+        lambda a, b: tf.matmul(tf.matmul(a, b[0]), b, transpose_b=True),
+        lambda: (normal(1, 70), normal(3, 70, 110)),
+    ),
+    "layer normalization and softmax": (
+        lambda x, g: tf.nn.log_softmax(NORMALIZE(x) * g),
+        lambda: (normal(40, 30), normal(30)),
+    ),
     "complex numbers": (lambda x: tf.abs(tf.complex(x, 2.0 * x) ** 2), lambda: (normal(7),)),
     "half-width floats": (lambda x: tf.exp(tf.tanh(x)), lambda: (normal(7, dtype=np.float16),)),
     "float64": (lambda x: tf.math.lgamma(tf.exp(x)), lambda: (normal(7, dtype=np.float64),)),
@@ -225,3 +246,15 @@ def test_weights_leave_the_pass_to_the_gradient_rules():
             tape.gradient(y, x, output_gradients=tf.fill([2], float(weight))).numpy(), [2.0 * weight, 4.0 * weight]
         )
     assert programs.count == 0
+
+
+def test_it_can_be_switched_off():
+    tf.config.run_functions_eagerly(True)
+    try:
+        for _ in range(RUNS_BEFORE_PROGRAM + 3):
+            gradients(dense, (normal(4, 5), normal(5)))
+        assert programs.count == 0
+    finally:
+        tf.config.run_functions_eagerly(False)
+    gradients(dense, (normal(4, 5), normal(5)))
+    assert programs.count == 1

@@ -23,6 +23,8 @@ over broadcast dimensions.
 from __future__ import annotations
 
 import enum
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
@@ -43,6 +45,12 @@ from fastgrad.core.variable import Variable
 from fastgrad.kernels.movement.strided import make_view_launches
 
 _ndarray = np.ndarray
+
+LARGE, NEVER = 1 << 18, sys.maxsize
+"""The elements of an operand from which an element-wise operation runs on all threads (``large_arrays.py``)."""
+LARGE_FOR_SLOW_FUNCTIONS = 1 << 14
+"""The same for functions that pass over memory several times, and for some that NumPy does not vectorise well."""
+_SLOW_UFUNCS = (np.sqrt, np.sign, np.nextafter)
 
 FLOAT_DTYPES = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
 HALF_DTYPES = frozenset([dtypes.float16.numpy, dtypes.bfloat16.numpy])
@@ -157,6 +165,13 @@ class Operation:
         self.keeps_rows = keeps_rows
         self.lowering = Lowering(**lowering)
         self.__doc__ = doc or type(self).__doc__
+        has_kernel_with_bits = self.lowering.code is not None and self.lowering.rounds_as_run is None
+        if form is Form.ELEMENTWISE and has_kernel_with_bits and not hasattr(run, "runs_on_threads"):
+            is_fast = isinstance(run, np.ufunc) and run not in _SLOW_UFUNCS
+            self.large = LARGE if is_fast else LARGE_FOR_SLOW_FUNCTIONS
+
+    large = NEVER
+    """The elements of an operand from which a kernel with the bits of ``run`` runs instead."""
 
     # What the functions of a user's operation reach (``Snapshot``, custom/functions.py).
     reached: Any = None
@@ -181,6 +196,8 @@ class Operation:
         try:
             if dispatchers:
                 result = dispatched(self, inputs, attributes)
+            elif self.large is not NEVER and any(x._array.size >= self.large for x in inputs):
+                result = self._run_on_threads([x._array for x in inputs], attributes)
             else:
                 result = self.run(*[x._array for x in inputs], **attributes)
         except (MemoryError, ValueError) as error:
@@ -206,6 +223,9 @@ class Operation:
         for recorder in recorders.active:
             recorder.on_operation(self, inputs, outputs, attributes)
         return y
+
+    def _run_on_threads(self, arrays: list[Any], attributes: dict[str, Any]) -> Any:
+        return importlib.import_module("fastgrad.core.large_arrays").run_large(self, arrays, attributes)
 
     def _raise_explained(self, error: MemoryError | ValueError, inputs: tuple[Tensor, ...]) -> NoReturn:
         """Raises the error of a call whose ``run`` raised ``error``: the same error if it says what is wrong."""
@@ -290,7 +310,7 @@ class Unary(Operation):
         # The rest is ``Operation.__call__`` without its loops, for speed.
         token = errors_set(QUIET)
         try:
-            result = self.run(array)
+            result = self.run(array) if array.size < self.large else self._run_on_threads([array], {})
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, (x,))
         finally:
@@ -329,7 +349,7 @@ class Binary(Operation):
             return Operation.__call__(self, x, y)
         token = errors_set(QUIET)
         try:
-            result = self.run(a, b)
+            result = self.run(a, b) if a.size < self.large > b.size else self._run_on_threads([a, b], {})
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, (x, y))
         finally:

@@ -142,9 +142,11 @@ class _Programs:
 
     Attributes:
         known: structures by what is quickly compared; the last that came is the last of its list.
+        is_on: whether tapes use programs.
     """
 
     def __init__(self) -> None:
+        self.is_on = True
         self.known: dict[tuple[Any, ...], list[Structure]] = {}
         self.count = self.arena_bytes = 0
 
@@ -197,7 +199,7 @@ programs = _Programs()
 
 def gradients_of_tape(entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]]) -> list[Any]:
     """Returns what ``backward_pass`` returns for weights of ones, by a program if the structure has one; arguments as there."""
-    if recorders.active or dispatchers or len(entries) > MOST_ENTRIES:
+    if recorders.active or dispatchers or not programs.is_on or len(entries) > MOST_ENTRIES:
         return backward_pass(entries, targets, keys)
     found = programs.find(entries, targets, keys)
     if found is None:

@@ -28,7 +28,7 @@ from fastgrad.kernels.elementwise import activation as kernels
 from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, run_in_memory_order
 from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.arguments import axis_of
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, KERNEL_MIN_ELEMENTS, make_float_kernel_run
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, make_float_kernel_run
 
 
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
@@ -41,21 +41,11 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 # ---- relu and its variants -------------------------------------------------------------------------
 
 
-def _run_relu_gradient(g: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if g.size >= KERNEL_MIN_ELEMENTS and g.shape == y.shape and g.dtype in KERNEL_FLOATS:
-        if (result := run_in_memory_order(_run_relu_gradient, g, y)) is not None:
-            return result
-        out = np.empty(g.shape, g.dtype)
-        call_eagerly(kernels.relu_gradient[g.dtype], (g, y), out, units=g.size, unit_cost=kernels.ELEMENT_NANOSECONDS)
-        return out
-    return np.where(y > 0, g, g.dtype.type(0))
-
-
 # The derivative of a step is zeros, as in TensorFlow; None would mean unconnected.
 relu_gradient: Operation = elementwise(
     "relu_gradient",
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
-    run=_run_relu_gradient,
+    run=lambda g, y: np.where(y > 0, g, g.dtype.type(0)),
     code="where({1} > 0, {0}, 0)",
     gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL_DTYPES,
@@ -247,6 +237,7 @@ def _make_gelu_gradient_run(name: str) -> Any:
         call_eagerly(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.ELEMENT_NANOSECONDS)
         return out
 
+    run_gelu_gradient.runs_on_threads = True  # type: ignore[attr-defined]
     return run_gelu_gradient
 
 

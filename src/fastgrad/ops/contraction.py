@@ -87,9 +87,7 @@ def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, tran
     return (a.T if transpose_a else a).dot(b.T if transpose_b else b)
 
 
-def _runs_product_kernel(
-    inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
-) -> bool:
+def _runs_product_kernel(inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
     """True if products of arrays of these shapes run the kernels that programs run."""
     a, b = inputs
     is_small = max(math.prod(a.shape), math.prod(b.shape)) < _BLAS_MIN_ELEMENTS

@@ -141,6 +141,7 @@ _identity = Operation(
     lambda g, y, x: g,
     form=Form.ELEMENTWISE,
     code="{0}",
+    rounds_as_run=True,
     dtypes=ALL_DTYPES,
     keeps_rows=True,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),

@@ -91,7 +91,7 @@ def reduce_by_kernels(
 
 
 def _reduction_launches(
-    launches: Callable[..., Launches | None], x: Spec, axes: tuple[int, ...], *numbers: int
+    launches: Callable[..., Launches | None], x: Any, axes: tuple[int, ...], *numbers: int
 ) -> Launches | None:
     outer = terms = inner = 1
     for axis, size in enumerate(x.shape):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from fastgrad.compiler.dispatch.locking import eager_mode, fast_path_block_count
+from fastgrad.core.repeated_backward import programs
 
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
     """Switches eager execution of functions under ``tf.function`` on or off, for debugging.
 
     Args:
-        run_eagerly: True to run all of them as plain Python from now on; False to replay again.
+        run_eagerly: True to run all of them as plain Python from now on, and the gradient rules of each tape; False to
+            replay again.
             TensorFlow: tf.config.run_functions_eagerly.
     """
     is_eager = bool(run_eagerly)
     if is_eager is not eager_mode[0]:
         eager_mode[0] = is_eager
         fast_path_block_count[0] += 1 if is_eager else -1
+        programs.is_on = not is_eager
 
 
 def functions_run_eagerly() -> bool:

@@ -34,7 +34,7 @@ def keep_eager_bits(graph: Graph) -> Graph:
         if node.kind is Kind.OPERATION:
             if _makes_array_in_order(node, in_order):
                 in_order.update(map(id, node.outputs))
-            if not _has_bits_of_eager(node, in_order):
+            if not has_bits_of_eager(node, in_order):
                 node = replace(node, payload=EagerRun(node.payload))
         nodes.append(node)
     return Graph(nodes, graph.results)
@@ -51,7 +51,13 @@ def _makes_array_in_order(node: Node, in_order: set[int]) -> bool:
     return any(x.shape == y.shape and id(x) in in_order for x in node.inputs)
 
 
-def _has_bits_of_eager(node: Node, in_order: set[int]) -> bool:
+def has_bits_of_eager(node: Node, in_order: set[int]) -> bool:
+    """True if the kernels of an operation give the bits of its ``run``.
+
+    Args:
+        node: the operation.
+        in_order: the ids of the values that are arrays in row-major order.
+    """
     row: Any = node.payload
     if row.form is Form.INDEX_MAP:
         return True  # the elements move

@@ -114,13 +114,6 @@ def gelu_tanh_slope(x):
     return fused_multiply_add(math.copysign(a, x), steep, below if x < 0 else T(1) - below)
 
 
-@kernel("g: in[T], y: in[T], out: out[T], first: int, last: int", T=FLOATS)
-def relu_gradient(g, y, out, first, last):
-    """Computes the cotangent of relu's argument, from its result y and the result's cotangent g."""
-    for i in range(first, last):
-        out[i] = relu_slope_of_result(g[i], y[i])
-
-
 sigmoid = map_kernel("sigmoid", vector_math.sigmoid, "TensorFlow: tf.sigmoid.", T=FLOATS)
 softplus = map_kernel("softplus", vector_math.softplus, "TensorFlow: tf.math.softplus.", T=FLOATS)
 gelu = map_kernel("gelu", gelu_of, "TensorFlow: tf.nn.gelu(x, approximate=False).", T=FLOATS)

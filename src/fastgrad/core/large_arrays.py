@@ -1,0 +1,98 @@
+"""Element-wise operations of large arrays run on all threads, with the bits of NumPy's functions, which have one.
+
+A kernel is made for an operation when it has run on large arrays some times, so that a single use waits for no compiler.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.kernels.movement.in_order import in_row_major_order, memory_order
+from fastgrad.kernels.runtime.eager_launch import run_eagerly
+
+RUNS_BEFORE_KERNEL = 8
+"""The number of runs of an operation by NumPy before it gets a kernel."""
+
+MOST_KEPT = 1024
+"""The most operations, for shapes and dtypes, whose kernels are known."""
+
+_runs: dict[Any, int] = {}
+_known: dict[tuple[Any, ...], tuple[Any, ArraySpec, tuple[int, ...]] | None] = {}
+
+
+def run_large(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any]) -> Any:
+    """Returns ``row.run(*arrays, **attributes)``, by a kernel if there is one.
+
+    Args:
+        row: an element-wise operation.
+        arrays: its operands, some with ``LARGE`` elements or more.
+        attributes: its attributes, hashable.
+    """
+    result = _run_kernel(row, arrays, attributes)
+    return row.run(*arrays, **attributes) if result is None else result
+
+
+def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any]) -> np.ndarray | None:
+    plain = arrays
+    for x in arrays:
+        if not x.flags.c_contiguous:
+            order = memory_order(x)
+            if order is not None and all(y.shape == x.shape for y in arrays):
+                return _run_in_order(row, arrays, attributes, order)
+            plain = [_without_repetition(y) for y in arrays]
+            if not all(y.flags.c_contiguous for y in plain):
+                return None
+            break
+    key = (row, *[(x.dtype, x.shape) for x in plain], *attributes.values())
+    known = _known.get(key)
+    if known is None:
+        if key in _known:
+            return None
+        runs = _runs.get(row, 0)
+        if runs < RUNS_BEFORE_KERNEL:
+            _runs[row] = runs + 1
+            return None
+        known = _kernel_of(row, plain, arrays, attributes)
+        if len(_known) >= MOST_KEPT:
+            _known.clear()
+        _known[key] = known
+        if known is None:
+            return None
+    launches, spec, numbers = known
+    out = np.empty(*spec)
+    run_eagerly(launches, [plain[number] for number in numbers], (out,))
+    return out
+
+
+def _run_in_order(
+    row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any], order: tuple[int, ...]
+) -> np.ndarray | None:
+    """Runs on arrays whose axes are transposed to their order in memory; the result has the same order, as NumPy's."""
+    turned = [x.transpose(order) for x in arrays]
+    if not all(x.flags.c_contiguous for x in turned):
+        return None  # NumPy's order then
+    result = _run_kernel(row, [in_row_major_order(x) for x in turned], attributes)
+    return None if result is None else result.transpose(np.argsort(order))
+
+
+def _without_repetition(x: np.ndarray) -> np.ndarray:
+    """Returns one element in place of an array that repeats it."""
+    return x[(slice(0, 1),) * x.ndim] if not any(x.strides) else x
+
+
+def _kernel_of(
+    row: Any, plain: Sequence[np.ndarray], arrays: Sequence[np.ndarray], attributes: dict[str, Any]
+) -> tuple[Any, ArraySpec, tuple[int, ...]] | None:
+    spec = row.result(*plain, **attributes)
+    shape = np.broadcast_shapes(*[x.shape for x in arrays])
+    if tuple(spec.shape) != shape:
+        return None  # each operand repeats one element
+    made = importlib.import_module("fastgrad.compiler.fusion.alone").launches_with_bits_of_run(
+        row, plain, spec, attributes
+    )
+    return None if made is None else (made[0], spec, made[1])

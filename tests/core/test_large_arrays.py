@@ -1,0 +1,158 @@
+"""Element-wise operations of large arrays run kernels, with the bits of the functions that small arrays take."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad.core import large_arrays
+from fastgrad.core.operation import LARGE, LARGE_FOR_SLOW_FUNCTIONS, NEVER, TABLE, Form
+
+RNG = np.random.default_rng(0)
+SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-40, -1e-40, 3e38, 0.5, 2.0])
+ROWS = [row for row in TABLE.values() if row.large is not NEVER]
+DTYPES = ("float32", "float64", "int32", "int64", "bool", "uint8")
+SHAPES = [
+    ((30, 100), (30, 100)),
+    ((30, 100), ()),
+    ((), (30, 100)),
+    ((30, 100), (100,)),
+    ((30, 100), (30, 1)),
+    ((1, 100), (30, 1)),
+    ((3, 10, 100), (10, 1)),
+]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch):
+    monkeypatch.setattr(large_arrays, "RUNS_BEFORE_KERNEL", 0)
+
+
+def elements(shape, dtype):
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return np.asarray(RNG.integers(0, 2, shape)).astype(bool)
+    if dtype.kind in "iu":
+        return np.asarray(RNG.integers(1, 50, shape)).astype(dtype)
+    x = np.asarray(RNG.normal(size=shape) * 3).astype(dtype)
+    flat = x.reshape(-1)
+    places = RNG.choice(flat.size, min(flat.size, 20 * SPECIAL.size), replace=False)
+    with np.errstate(over="ignore", under="ignore"):
+        flat[places] = np.resize(SPECIAL, places.size).astype(dtype)
+    return x
+
+
+def operands(row, dtype, shapes):
+    first, second = shapes
+    if row.name == "where":
+        return [elements(first, "bool"), elements(first, dtype), elements(second, dtype)]
+    both = [elements(first, dtype), elements(second, dtype)]
+    return both[: 1 + ("{1}" in row.lowering.code)]
+
+
+def assert_same_bits(got, wanted):
+    assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
+    np.testing.assert_array_equal(got, wanted)
+    if got.dtype.kind == "f":
+        is_number = ~np.isnan(wanted)
+        np.testing.assert_array_equal(np.signbit(got)[is_number], np.signbit(wanted)[is_number])
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_kernels_have_the_bits_of_the_functions(row):
+    compared = 0
+    for dtype in DTYPES:
+        if row.name != "where" and np.dtype(dtype) not in row.dtypes:
+            continue
+        attributes = {"dtype": "int16"} if row.name == "cast" else {}
+        for shapes in SHAPES if dtype == "float32" else SHAPES[:2]:
+            xs = operands(row, dtype, shapes)
+            with np.errstate(all="ignore"):
+                wanted = np.asarray(row.run(*xs, **attributes))
+                got = large_arrays._run_kernel(row, xs, attributes)
+            if got is not None:
+                assert_same_bits(got, wanted)
+                compared += 1
+    assert compared or row.name == "cast"
+
+
+def test_casts():
+    for source in ("float32", "float64", "int32", "int64", "bool", "uint8"):
+        for target in ("float32", "float64", "int32", "int64", "bool", "uint8"):
+            x = elements((40, 50), source)
+            x = np.where(np.isfinite(x), np.clip(x, -100, 100), 1).astype(source)
+            got = large_arrays.run_large(TABLE["cast"], [x], {"dtype": target})
+            assert_same_bits(got, TABLE["cast"].run(x, dtype=target))
+
+
+def test_rows_with_kernels_of_their_own_are_not_among_them():
+    names = {row.name for row in ROWS}
+    assert {"add", "relu", "where", "sqrt", "cast", "square"} <= names
+    assert not {"exp", "sin", "gelu", "pow", "identity", "reduce_sum", "sigmoid"} & names
+    assert all(row.form is Form.ELEMENTWISE for row in ROWS)
+
+
+@pytest.fixture
+def kernel_runs(monkeypatch):
+    """The names of the operations that ran kernels."""
+    names = []
+    run = large_arrays._run_kernel
+
+    def counted(row, arrays, attributes):
+        result = run(row, arrays, attributes)
+        if result is not None:
+            names.append(row.name)
+        return result
+
+    monkeypatch.setattr(large_arrays, "_run_kernel", counted)
+    return names
+
+
+def test_sizes_decide(kernel_runs):
+    small, large = np.ones(LARGE - 1, np.float32), np.ones(LARGE, np.float32)
+    tf.constant(small) + tf.constant(small)
+    tf.constant(small) + 1.0
+    assert kernel_runs == []
+    tf.constant(large) + tf.constant(large)
+    1.0 - tf.constant(large)
+    assert kernel_runs == ["add", "subtract"]
+    slow = tf.ones(LARGE_FOR_SLOW_FUNCTIONS)
+    tf.nn.relu(slow), tf.where(slow > 0.0, slow, 0.0)
+    assert kernel_runs[2:] == ["relu", "where"]
+
+
+def test_the_first_runs_compile_nothing(monkeypatch, kernel_runs):
+    monkeypatch.setattr(large_arrays, "RUNS_BEFORE_KERNEL", 3)
+    monkeypatch.setattr(large_arrays, "_runs", {})
+    monkeypatch.setattr(large_arrays, "_known", {})
+    x = tf.ones(LARGE)
+    for _ in range(5):
+        np.testing.assert_array_equal((x * x).numpy(), np.ones(LARGE))
+    assert kernel_runs == ["multiply", "multiply"]
+
+
+def test_results_have_the_order_in_memory_of_numpys():
+    x, y = elements((64, 48, 5), "float32"), elements((5, 64, 48), "float32")
+    for xs in (
+        [x.transpose(2, 0, 1), y],
+        [x.transpose(2, 0, 1), x.transpose(2, 0, 1)],
+        [x.transpose(2, 0, 1), np.float32(2.0).reshape(())],
+        [x[::2], x[::2]],
+        [np.broadcast_to(np.float32(3.0), x.shape), x],
+        [np.broadcast_to(np.float32(3.0), x.shape)] * 2,
+        [np.broadcast_to(x[:, :1], x.shape), x],
+    ):
+        with np.errstate(all="ignore"):
+            wanted = np.multiply(*xs)
+            got = large_arrays.run_large(TABLE["multiply"], xs, {})
+        assert_same_bits(got, wanted)
+        assert got.strides == wanted.strides
+
+
+def test_gradients_and_errors_are_those_of_small_arrays():
+    x = tf.Variable(elements((600, 500), "float64"))
+    with tf.GradientTape() as tape:
+        y = tf.reduce_sum(tf.where(x > 0.0, x * 2.0, tf.nn.relu(x)))
+    np.testing.assert_array_equal(tape.gradient(y, x).numpy(), np.where(x.numpy() > 0, 2.0, 0.0))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[600, 500\] vs. \[3\]"):
+        x + tf.ones(3, tf.float64)
