@@ -50,6 +50,8 @@ PRODUCT_NANOSECONDS = 0.02  # nanoseconds for a multiplication and an addition, 
 MOST_BLOCK_POSITIONS = 256  # positions of a block: enough for each block to read the filters from a far cache
 MOST_PARTIAL_SUMS = 8  # partial sums of a gradient of filters, which threads can compute in parallel
 MOST_PARTIAL_SUM_ELEMENTS = 1 << 18  # most elements of the partial sums
+LEAST_UNITS = 12  # units of a gradient of filters, so that no thread is idle for long
+LEAST_ROWS = 32  # rows of the gradient in a unit, each of which copies its patches
 
 
 def _table_header(
@@ -363,7 +365,7 @@ def convolution_filter_launches(
     result = strides_of(windows.outputs, outs)
     phase = StridePhase(windows.outputs, (0, 0, 0), window_cells(windows))
     rows = _term_offsets(phase, patch[1:], (windows.group * outs, outs), windows.group)
-    shares = 1 if chunks > 1 or depthwise or not blocks else min(len(rows), max(1, len(rows) // 32))
+    shares = 1 if depthwise or not blocks else max(1, min(-(-LEAST_UNITS // chunks), len(rows) // LEAST_ROWS))
     lanes = (1, 0, 0, outs, outs) if depthwise else (windows.groups, windows.group, *[windows.filters_per_group] * 3)
     head += [*result, *lanes, chunks, size, shares, len(rows), outs]
     inner = (block.images, *block.positions)
