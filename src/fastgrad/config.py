@@ -11,6 +11,7 @@ from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as 
 from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as run_functions_eagerly
 from fastgrad.core import settings_version as _mutation
 from fastgrad.core.argument_checks import checked_integer as _checked_integer
+from fastgrad.core.malloc_tuning import memory_of_process as _memory_of_process
 from fastgrad.core.names import Namespace as _Namespace
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.placement import device_named as _device_named
@@ -98,20 +99,24 @@ def _set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
 
 
 def _get_memory_info(device: str) -> dict[str, int]:
-    """Returns the GPU memory that this process uses. TensorFlow: tf.config.experimental.get_memory_info.
+    """Returns the memory that this process uses. TensorFlow: tf.config.experimental.get_memory_info.
 
     Args:
-        device: for example ``"GPU:0"``.
+        device: for example ``"GPU:0"``; ``"CPU:0"``, which TensorFlow refuses, is the memory of the whole process.
 
     Returns:
-        The bytes of tensors and programs: ``"current"`` and ``"peak"``. The peak includes memory kept for reuse.
+        The bytes ``"current"`` and ``"peak"``. Those of a GPU are of tensors and programs; the peak includes memory kept
+        for reuse. For the CPU also ``"kept"``: the most free bytes that the process keeps for the next arrays
+        (``core/malloc_tuning.py``); 0 if that is left to the system.
 
     Raises:
-        ValueError: ``device`` is not a GPU of this machine.
+        ValueError: ``device`` is not a device of this machine.
         TypeError: ``device`` is not a string.
     """
     if not isinstance(device, str):
         raise TypeError(f"tf.config.experimental.get_memory_info: Argument `device` must be a text, got {device!r}.")
+    if device.upper().rpartition("DEVICE:")[2] == "CPU:0":
+        return _memory_of_process()
     gpu = _device_named(device, "tf.config.experimental.get_memory_info")
     if gpu is None:
         raise ValueError(f"tf.config.experimental.get_memory_info: {device!r} is no GPU of this machine.")

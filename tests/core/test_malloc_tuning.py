@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+import fastgrad as tf
 from fastgrad.core import malloc_tuning
 
 PROGRAM = """
@@ -96,3 +98,12 @@ def test_a_container_limits_the_memory(content, limit, monkeypatch, tmp_path):
     monkeypatch.setattr(malloc_tuning, "MEMORY_LIMIT", tmp_path / "memory.max")
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert malloc_tuning._bytes_of_memory() == min(machine, limit or machine)
+
+
+def test_the_memory_of_the_process_is_told():
+    before = tf.config.experimental.get_memory_info("CPU:0")
+    x = np.ones(50_000_000, np.uint8)
+    now = tf.config.experimental.get_memory_info("/device:CPU:0")
+    assert now["current"] >= before["current"] + 0.9 * x.nbytes
+    assert now["peak"] >= now["current"] > 0
+    assert now["kept"] >= 0

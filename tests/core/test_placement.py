@@ -176,7 +176,7 @@ def test_memory_is_told(gpus):
     del x
     assert tf.config.experimental.get_memory_info("GPU:0")["current"] == before["current"]
     with pytest.raises(ValueError, match="no GPU of this machine"):
-        tf.config.experimental.get_memory_info("CPU:0")
+        tf.config.experimental.get_memory_info("CPU:1")
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 
