@@ -9,6 +9,11 @@ import importlib as _importlib
 import sys as _sys
 from typing import Any as _Any
 
+from fastgrad.kernels.codegen.phases import report as _report
+
+if _report is not None:
+    _report.enter("import")
+
 from fastgrad.core.eager import AggregationMethod as AggregationMethod
 from fastgrad.core.eager import VariableAggregation as VariableAggregation
 from fastgrad.core.eager import VariableSynchronization as VariableSynchronization
@@ -294,3 +299,5 @@ def __dir__() -> list[str]:
 
 _missing, _present = _namespace_hooks("tf", globals())
 _sys.meta_path.append(_MissingModuleFinder)
+if _report is not None:
+    _report.leave()

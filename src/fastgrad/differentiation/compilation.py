@@ -33,7 +33,9 @@ from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
+from fastgrad.kernels.codegen.phases import watch_numba
 
+watch_numba()
 _numbers = itertools.count()
 Types = tuple[types.Type, ...]
 SETTINGS = ("FASTGRAD_CHECKPOINT_BYTES", "FASTGRAD_TAPE_BYTES")

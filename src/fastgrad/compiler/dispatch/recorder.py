@@ -18,6 +18,7 @@ from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import TraceError
+from fastgrad.kernels.codegen.phases import phase
 
 
 class _Unrecorded(Exception):
@@ -125,7 +126,7 @@ class Recorder:
         recording = Recording(tensors, may_give_up=True, refuses=not self.runs_unrecorded)
         has_ended = False
         try:
-            with recording:
+            with phase("recording"), recording:
                 value = self._python.call(call, leaves)
                 has_ended = True
                 value = as_results(value, self._python.name)

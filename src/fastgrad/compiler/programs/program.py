@@ -24,6 +24,7 @@ from fastgrad.compiler.programs.replay_writer import ReplayWriter, driver_functi
 from fastgrad.core.variable import memory_sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.codegen.build import is_compiled
+from fastgrad.kernels.codegen.phases import phase
 from fastgrad.kernels.codegen.progress import COMPILATION_PROGRESS
 from fastgrad.kernels.collectives.world import finish_transfers
 from fastgrad.kernels.runtime import driver
@@ -49,7 +50,7 @@ class Program:
     """
 
     def __init__(self, *graphs: Graph, optimize: Callable[[Graph], Graph] = for_host) -> None:
-        with COMPILATION_PROGRESS.of_program() as progress:
+        with COMPILATION_PROGRESS.of_program() as progress, phase("planning"):
             self.tree = optimized_tree(tree_of(graphs), optimize)
             self.plan = make_plan(self.tree)
             progress.expect(self._uncompiled_kernels)

@@ -34,6 +34,7 @@ from fastgrad.kernels.codegen.gc_pause import without_collections
 from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled, jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
 from fastgrad.kernels.codegen.native import load_function
+from fastgrad.kernels.codegen.phases import phase
 from fastgrad.kernels.codegen.progress import COMPILATION_PROGRESS
 from fastgrad.kernels.codegen.signature import (
     ARRAY_KINDS,
@@ -459,7 +460,7 @@ def _compile_and_store(source: KernelSource, content: str, symbol: str) -> cache
 
 def _compile(source: KernelSource, symbol: str) -> cache.Entry:
     start = time.perf_counter()
-    with without_collections():
+    with without_collections(), phase("front end"):
         from fastgrad.kernels.codegen.compile import compile_kernel
 
         code, symbols = compile_kernel(source, symbol)

@@ -18,8 +18,11 @@ from fastgrad.kernels.codegen.intrinsics import cpu_machine
 from fastgrad.kernels.codegen.isa import features_for_loops
 from fastgrad.kernels.codegen.library_calls import LIBRARY_CALL_PREFIX, definitions_ir
 from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target_machine, undefined_symbols
+from fastgrad.kernels.codegen.phases import watch_numba
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, KernelSource, Parameter
 from fastgrad.kernels.codegen.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISE_SYMBOL, step_symbol, wrapper_ir
+
+watch_numba()
 
 # The functions of the C library that a body may call: they neither allocate nor fail.
 _LIBM = [

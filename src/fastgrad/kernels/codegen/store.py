@@ -18,6 +18,7 @@ from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import host_levels, isa_of, level_machine
 from fastgrad.kernels.codegen.native import Machine, compile_for, initialize_llvm, target_machine
+from fastgrad.kernels.codegen.phases import phase
 
 _wheel_builds: list[tuple[str, str]] = []
 
@@ -38,11 +39,12 @@ def load(content: str) -> cache.Entry | None:
     if _wheel_builds:
         key, folder = _wheel_builds[-1]
         return cache.read(folder, f"{content}\n{key}")
-    entry = cache.load(f"{content}\n{platform_key()}")
-    for level in host_levels() if entry is None else ():
-        entry = cache.load_installed(level, f"{content}\n{level_key(level)}")
-        if entry is not None:
-            break
+    with phase("kernel cache"):
+        entry = cache.load(f"{content}\n{platform_key()}")
+        for level in host_levels() if entry is None else ():
+            entry = cache.load_installed(level, f"{content}\n{level_key(level)}")
+            if entry is not None:
+                break
     return entry
 
 
@@ -52,7 +54,8 @@ def save(content: str, entry: cache.Entry) -> None:
         key, folder = _wheel_builds[-1]
         cache.write(folder, f"{content}\n{key}", entry)
         return
-    cache.store(f"{content}\n{platform_key()}", entry)
+    with phase("kernel cache"):
+        cache.store(f"{content}\n{platform_key()}", entry)
 
 
 @functools.cache
