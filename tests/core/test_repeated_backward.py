@@ -258,3 +258,14 @@ def test_it_can_be_switched_off():
         tf.config.run_functions_eagerly(False)
     gradients(dense, (normal(4, 5), normal(5)))
     assert programs.count == 1
+
+
+def test_sizes_that_depend_on_values_are_parts_of_the_structure():
+    def selected(x):
+        return tf.reduce_sum(tf.boolean_mask(x * x, x > 0.0) * 3.0)
+
+    for count in [2] * (RUNS_BEFORE_PROGRAM + 2) + [3, 4, 2, 3]:
+        x = np.where(np.arange(6) < count, 1.0, -1.0).astype(np.float32)
+        (g,) = gradients(selected, (x,))
+        np.testing.assert_array_equal(g, np.where(x > 0, 6.0, 0.0))
+    assert made_programs()

@@ -245,7 +245,7 @@ def _structure_of(
                 return None
             numbers[id(y)] = len(tensors)
             tensors.append(y)
-        follows = operation.result is not None and operation.lowering.result_size is None
+        follows = operation.result is not None and not operation.looks_at_values
         made = None if follows else tuple(map(_array_of, outputs))
         values = attributes.values()
         try:
