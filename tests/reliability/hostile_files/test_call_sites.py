@@ -38,7 +38,7 @@ JOB = "reads what other processes of the same job send or write"
 NO_FILE = "calls a function of the same name that reads no file"
 ASKED = "runs code of a file only where the caller asks for it, by `safe_mode=False`"
 READERS = {
-    "core/malloc_tuning.py": (1, SYSTEM),
+    "core/malloc_tuning.py": (2, SYSTEM),
     "cuda/codegen/compile.py": (1, OWN),
     "data/files.py": (3, "CSV"),
     "data/cache.py": (2, "dataset index"),
