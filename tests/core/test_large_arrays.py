@@ -50,10 +50,10 @@ def operands(row, dtype, shapes):
     return both[: 1 + ("{1}" in row.lowering.code)]
 
 
-def assert_same_bits(got, wanted):
+def assert_same_bits(got, wanted, of_zeros=True):
     assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
     np.testing.assert_array_equal(got, wanted)
-    if got.dtype.kind == "f":
+    if got.dtype.kind == "f" and of_zeros:
         is_number = ~np.isnan(wanted)
         np.testing.assert_array_equal(np.signbit(got)[is_number], np.signbit(wanted)[is_number])
 
@@ -72,7 +72,8 @@ def test_kernels_have_the_bits_of_the_functions(row):
                 wanted = np.asarray(row.run(*xs, **attributes))
                 got = large_arrays._run_kernel(row, xs, attributes)
             if got is not None:
-                assert_same_bits(got, wanted)
+                # Which of two zeros NumPy's maximum is depends on the processor.
+                assert_same_bits(got, wanted, row.name not in {"maximum", "minimum", "relu", "relu6"})
                 compared += 1
     assert compared or row.name == "cast"
 
