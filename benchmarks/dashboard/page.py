@@ -108,6 +108,13 @@ def _head(found: Stored, body: str, *, has_asv: bool) -> str:
     links = [(f"#{place}", what) for place, what in SECTIONS if f'id="{place}"' in body]
     links += [(ASV, "History (asv)")] if has_asv else []
     figures = []
+    if eager:
+        figures.append(
+            (
+                charts.factor_text(geometric_mean([one.median for one in eager])),
+                "as fast as the faster of the eager peers, eagerly",
+            )
+        )
     if compiled:
         figures.append(
             (
@@ -119,13 +126,6 @@ def _head(found: Stored, body: str, *, has_asv: bool) -> str:
             (
                 charts.factor_text(geometric_mean([one.median for one in compiled])),
                 "as fast as the fastest peer, geometric mean, compiled",
-            )
-        )
-    if eager:
-        figures.append(
-            (
-                charts.factor_text(geometric_mean([one.median for one in eager])),
-                "as fast as the faster of the eager peers, eagerly",
             )
         )
     shown = "".join(f"<div><b>{escape(value)}</b><span>{escape(what)}</span></div>" for value, what in figures)
