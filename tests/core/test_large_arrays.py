@@ -133,6 +133,16 @@ def test_the_first_runs_compile_nothing(monkeypatch, kernel_runs):
     assert kernel_runs == ["multiply", "multiply"]
 
 
+def test_functions_that_are_recorded_make_no_kernels(monkeypatch, kernel_runs):
+    monkeypatch.setattr(large_arrays, "_known", {})
+    x = tf.ones(LARGE)
+    tf.function(lambda x: x * x + x)(x)
+    assert kernel_runs == []
+    assert large_arrays._known == {}
+    x * x + x
+    assert kernel_runs == ["multiply", "add"]
+
+
 def test_results_have_the_order_in_memory_of_numpys():
     x, y = elements((64, 48, 5), "float32"), elements((5, 64, 48), "float32")
     for xs in (

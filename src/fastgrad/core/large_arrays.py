@@ -1,6 +1,7 @@
 """Element-wise operations of large arrays run on all threads, with the bits of NumPy's functions, which have one.
 
 A kernel is made for an operation when it has run on large arrays some times, so that a single use waits for no compiler.
+The eager run that records a function makes none: the function's program has kernels of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec
+from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.movement.in_order import in_row_major_order, memory_order
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 
@@ -48,10 +51,12 @@ def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, An
             if not all(y.flags.c_contiguous for y in plain):
                 return None
             break
-    key = (row, *[(x.dtype, x.shape) for x in plain], *attributes.values())
+    key = (row, *[(x.dtype, x.shape) for x in plain], *map(repr, attributes.values()))  # 0.0 equals -0.0
     known = _known.get(key)
     if known is None:
         if key in _known:
+            return None
+        if jit_is_disabled() or any(recorder.records_state for recorder in recorders.active):
             return None
         runs = _runs.get(row, 0)
         if runs < RUNS_BEFORE_KERNEL:
