@@ -161,18 +161,17 @@ class _Programs:
             return None
         operation, inputs, _, _ = entries[0]
         first = inputs[0]._array.shape if inputs else None
-        similar = self.known.setdefault(
-            (len(entries), len(targets), len(keys), operation, first, settings_version.change_count[0]), []
-        )
+        quick = len(entries), len(targets), len(keys), operation, first, settings_version.change_count[0]
+        similar = self.known.get(quick, [])
         for structure in reversed(similar):
             tensors = structure.tensors_of(entries, targets, keys)
             if tensors is not None:
-                if structure is not similar[-1]:
-                    similar.remove(structure)
-                    similar.append(structure)
+                if structure is not similar[-1]:  # a new list: other threads may be going through this one
+                    self.known[quick] = [*[other for other in similar if other is not structure], structure]
                 return structure, tensors
         found = _structure_of(entries, targets, keys)
         if found is not None:
+            self.known[quick] = similar
             similar.append(found[0])
             self.count += 1
             if len(similar) > MOST_SIMILAR_STRUCTURES:
