@@ -122,7 +122,7 @@ def _compiled(
     known_scalars = {id(scalar) for scalar in list(scalars.values())}
     if any(id(tensor) not in known_scalars for tensor in recording.captured):
         raise NotAProgram  # a rule reads a tensor that is not on the tape
-    graph, used = _with_used_arguments(graph)
+    graph, used = _with_used_arguments(graph, tensors)
     if not all(_is_replayable(node) for node in graph.nodes):
         raise NotAProgram
     program = Program(graph, optimize=for_tapes)
@@ -137,8 +137,8 @@ def _is_replayable(node: Node) -> bool:
     return TABLE.get(node.payload.name) is node.payload and not (node.is_collective or node.has_effect)
 
 
-def _with_used_arguments(graph: Graph) -> tuple[Graph, list[int]]:
-    """Returns the graph without arguments that nothing reads, and the old numbers of the others."""
+def _with_used_arguments(graph: Graph, tensors: Sequence[Tensor]) -> tuple[Graph, list[int]]:
+    """Returns the graph without arguments that nothing reads, and the old numbers of the others, the positions of their tensors."""
     read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
     used: list[int] = []
     nodes = []
@@ -147,6 +147,7 @@ def _with_used_arguments(graph: Graph) -> tuple[Graph, list[int]]:
             if id(node.outputs[0]) not in read:
                 continue
             used.append(node.payload)
-            node = replace(node, payload=len(used) - 1)
+            is_strided = not tensors[used[-1]]._array.flags.c_contiguous
+            node = replace(node, payload=len(used) - 1, attributes={"is_strided": True} if is_strided else {})
         nodes.append(node)
     return Graph(nodes, graph.results), used
