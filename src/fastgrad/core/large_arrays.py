@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
-from fastgrad.kernels.movement.in_order import in_row_major_order, memory_order
+from fastgrad.kernels.movement.in_order import run_in_memory_order
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 
 RUNS_BEFORE_KERNEL = 8
@@ -36,21 +36,20 @@ def run_large(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any]
         arrays: its operands, some with ``LARGE`` elements or more.
         attributes: its attributes, hashable.
     """
+    if all(x.strides == arrays[0].strides for x in arrays):  # in one order in memory, as NumPy's result then is
+        turned = run_in_memory_order(lambda *xs: run_large(row, xs, attributes), *arrays)
+        if turned is not None:
+            return turned
     result = _run_kernel(row, arrays, attributes)
     return row.run(*arrays, **attributes) if result is None else result
 
 
 def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any]) -> np.ndarray | None:
     plain = arrays
-    for x in arrays:
-        if not x.flags.c_contiguous:
-            order = memory_order(x)
-            if order is not None and all(y.shape == x.shape for y in arrays):
-                return _run_in_order(row, arrays, attributes, order)
-            plain = [_without_repetition(y) for y in arrays]
-            if not all(y.flags.c_contiguous for y in plain):
-                return None
-            break
+    if not all(x.flags.c_contiguous for x in arrays):
+        plain = [_without_repetition(x) for x in arrays]
+        if not all(x.flags.c_contiguous for x in plain):
+            return None
     key = (row, *[(x.dtype, x.shape) for x in plain], *map(repr, attributes.values()))  # 0.0 equals -0.0
     known = _known.get(key)
     if known is None:
@@ -72,17 +71,6 @@ def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, An
     out = np.empty(*spec)
     run_eagerly(launches, [plain[number] for number in numbers], (out,))
     return out
-
-
-def _run_in_order(
-    row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any], order: tuple[int, ...]
-) -> np.ndarray | None:
-    """Runs on arrays whose axes are transposed to their order in memory; the result has the same order, as NumPy's."""
-    turned = [x.transpose(order) for x in arrays]
-    if not all(x.flags.c_contiguous for x in turned):
-        return None  # NumPy's order then
-    result = _run_kernel(row, [in_row_major_order(x) for x in turned], attributes)
-    return None if result is None else result.transpose(np.argsort(order))
 
 
 def _without_repetition(x: np.ndarray) -> np.ndarray:
