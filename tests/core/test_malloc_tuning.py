@@ -5,10 +5,8 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-import fastgrad as tf
 from fastgrad.core import malloc_tuning
 
 PROGRAM = """
