@@ -118,8 +118,8 @@ def _gemm_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
     """Returns the GPU launches that replace a launch of `gemm`."""
     operands: Any = launch.operands
     m, n, *_ = operands[3:12]
-    unit, together, _, apart, *_ = operands[12:]
-    panels = -(-n // (host_isa().panel_bytes // np.dtype(dtypes["T"]).itemsize))
+    unit, together, _, apart, _, panel, *_ = operands[12:]
+    panels = -(-n // panel)
     matrices = launch.units // (-(-panels // together) * -(-m // unit))  # of a batch, or chains
     return [
         _product_launch(dtypes, operands[:3], matrices, operands[3:12], apart),
@@ -138,12 +138,13 @@ def _pairs_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratc
     """Returns the replacement of `gemm_pairs`: the product of float32 copies."""
     operands: Any = launch.operands
     a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, *step = operands
-    panels = -(-n // (host_isa().panel_bytes // 4))
+    panel = host_isa().panel_bytes // 4
+    panels = -(-n // panel)
     batches = launch.units // (-(-panels // together) * -(-m // unit))
     sizes = (batches if a_batch else 1) * m * k, (batches if b_batch else 1) * k * n
     launches = widening_launches(memory, (a, sizes[0]), (b, sizes[1]))
     wide = [launch.operands[1] for launch in launches]
-    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *step
+    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, panel, *step
     return [*launches, Launch(gemm.gemm["float32"], (*wide, c, *numbers), launch.units)]
 
 

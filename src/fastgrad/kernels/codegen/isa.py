@@ -32,6 +32,19 @@ class Isa(NamedTuple):
         """The bytes of a row of the widest tile of a matrix product."""
         return self.vector_bytes * len(self.heights)
 
+    @property
+    def wide_panel_bytes(self) -> int:
+        """The bytes of a row of a tile in products with rows longer than `panel_bytes`.
+
+        Three vectors by 8 rows need two thirds of the loads of four vectors by 4 rows, which the second cache of Intel's
+        processors can't supply.
+        """
+        return self.vector_bytes * min(len(self.heights), 3)
+
+    def product_panel_bytes(self, row_bytes: int) -> int:
+        """Returns the bytes of a row of a panel of B, for rows of so many bytes."""
+        return self.panel_bytes if row_bytes <= self.panel_bytes else self.wide_panel_bytes
+
 
 # Enough sums to hide the latency of their additions, with registers left for a row of B; 8 rows are whole tiles; few
 # variants, for a short compilation.

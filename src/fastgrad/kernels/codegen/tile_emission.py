@@ -80,6 +80,14 @@ class Tiles:
         function = self._declared_function(f"llvm.masked.store.v{self.lanes}{self.suffix}.p0", kind)
         builder.call(function, [value, pointer, I32(self.bytes), mask])
 
+    def _opaque(self, builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+        """Returns an integer that LLVM takes for an unknown one, so that a loop keeps it in a register.
+
+        LLVM would compute offsets that it knows to be multiples of one stride by additions in the loop, which on Intel's
+        processors take the place of multiply-adds.
+        """
+        return builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
+
     def _multiply_add(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         if self.integers:
             return builder.add(builder.mul(a, b), c)
@@ -123,37 +131,40 @@ class Tiles:
 
     # ---- tiles of C --------------------------------------------------------------------------------
 
-    def _multiply_rows_function(self, width: int) -> ir.Function:
+    def _multiply_rows_function(self, width: int, is_whole: bool) -> ir.Function:
         """Returns the function for C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
+
+        If `is_whole`, rows are whole vectors, and nothing is masked.
 
         Its parameters: a, its strides of rows and of k; b, its stride of k; c, its stride of rows; whether to add to C;
         the depth (the length of k, at least 1), the rows, the columns. Strides are in bytes.
         """
         memory = I8.as_pointer()
         parameters = [memory, I64, I64, memory, I64, memory, I64, ir.IntType(1), I64, I64, I64]
-        function, new = self._function_and_is_new(f"fastgrad_rows_{self.suffix}_{width}", parameters)
+        function, new = self._function_and_is_new(
+            f"fastgrad_rows_{self.suffix}_{width}{'_whole' * is_whole}", parameters
+        )
         if not new:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
         mask = self._mask_of_first_lanes(builder, builder.sub(columns, I64((width - 1) * self.lanes)))
 
-        masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been padded
+        masks = [None] * (width - 1) + [mask if self.machine.masks and not is_whole else None]  # else B has been padded
+        most_rows = self.machine.heights[width - 1][0]
+        offsets = [self._opaque(builder, builder.mul(a_row, I64(r))) for r in range(most_rows)]
 
         def tile(height: int, a_here: ir.Value, c_here: ir.Value) -> list[ir.Value]:
-            a_rows, c_rows = (
-                [builder.gep(here, [builder.mul(stride, I64(r))]) for r in range(height + 1)]
-                for here, stride in ((a_here, a_row), (c_here, c_row))
-            )
+            c_rows = [builder.gep(c_here, [builder.mul(c_row, I64(r))]) for r in range(height + 1)]
 
             def load_element(a_at: ir.Value, b_at: ir.Value) -> tuple[list[ir.Value], Any, list[ir.Value]]:
                 panel = self._load_vectors(builder, b_at, masks)
-                following = [builder.add(a_at, a_k), builder.gep(b_at, [b_k])]
-                return following, lambda r: [self._load_splat(builder, a_rows[r], a_at)] * width, panel
+                following = [builder.gep(a_at, [a_k]), builder.gep(b_at, [b_k])]
+                return following, lambda r: [self._load_splat(builder, a_at, offsets[r])] * width, panel
 
-            sums = self._emit_sums_of_tile(builder, (height, width), depth, [I64(0), b], load_element)
-            self._store_tile(builder, sums, c_rows[:height], accumulate, mask)
-            return [a_rows[height], c_rows[height]]
+            sums = self._emit_sums_of_tile(builder, (height, width), depth, [a_here, b], load_element)
+            self._store_tile(builder, sums, c_rows[:height], accumulate, None if is_whole else mask)
+            return [builder.gep(a_here, [builder.mul(a_row, I64(height))]), c_rows[height]]
 
         self._emit_row_loops_by_tile_height(builder, width, rows, [a, c], tile)
         return function
@@ -248,7 +259,7 @@ class Tiles:
         for phi, first, second in zip(phis, [depth, *values], [left, *following], strict=True):
             phi.add_incoming(first, before)
             phi.add_incoming(second, loop)
-        builder.cbranch(builder.icmp_signed(">", left, I64(0)), loop, done)
+        builder.cbranch(builder.icmp_signed("!=", left, I64(0)), loop, done)
         builder.position_at_end(done)
         return following
 
@@ -258,7 +269,7 @@ class Tiles:
         sums: list[list[ir.Value]],
         rows: list[ir.Value],
         accumulate: ir.Value,
-        mask: ir.Value,
+        mask: ir.Value | None,
     ) -> None:
         """Emits the stores of a tile of sums to rows of C, or their additions to the rows if `accumulate` is true."""
         plus = builder.add if self.integers else builder.fadd
@@ -286,7 +297,20 @@ class Tiles:
         values += [self._byte_pointer(builder, b, b_at), builder.mul(b_k, size)]
         values += [self._byte_pointer(builder, c, c_at), builder.mul(c_row, size)]
         values += [builder.icmp_signed("!=", accumulate, accumulate.type(0)), depth, rows, columns]
-        self._emit_call_by_width(builder, columns, self._multiply_rows_function, values)
+
+        def emit_call(width: int) -> None:
+            masked = self._multiply_rows_function(width, False)
+            if width * self.machine.vector_bytes != self.machine.wide_panel_bytes:
+                builder.call(masked, values)
+                return
+            is_whole = builder.icmp_signed("==", columns, I64(width * self.lanes))
+            with builder.if_else(is_whole) as (whole, part):
+                with whole:
+                    builder.call(self._multiply_rows_function(width, True), values)
+                with part:
+                    builder.call(masked, values)
+
+        self._emit_call_by_width(builder, columns, emit_call)
 
     def _element_bytes_of_a(self, a: ir.Value) -> int:
         """Returns how many bytes an element of the matrix A has."""
@@ -296,10 +320,9 @@ class Tiles:
         self,
         builder: ir.IRBuilder,
         columns: ir.Value,
-        function_of_width: Callable[[int], ir.Function],
-        values: list[ir.Value],
+        emit_call: Callable[[int], object],
     ) -> None:
-        """Emits a switch that calls, with `values`, the function for as many vectors a row as `columns` need."""
+        """Emits a switch with a call, by `emit_call`, for each number of vectors that `columns` may need."""
         after = builder.append_basic_block("multiplied")
         vectors = builder.sdiv(builder.add(columns, I64(self.lanes - 1)), I64(self.lanes))
         switch = builder.switch(vectors, after)
@@ -307,7 +330,7 @@ class Tiles:
             case = builder.append_basic_block(f"vectors_{width}")
             switch.add_case(I64(width), case)
             builder.position_at_end(case)
-            builder.call(function_of_width(width), values)
+            emit_call(width)
             builder.branch(after)
         builder.position_at_end(after)
 

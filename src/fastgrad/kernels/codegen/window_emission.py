@@ -70,7 +70,7 @@ class WindowTiles(Tiles):
         values.append(builder.icmp_signed("!=", accumulate, accumulate.type(0)))
         values += [builder.gep(places, [terms_at]), depth, builder.gep(places, [rows_at]), rows, columns]
         self._emit_call_by_width(
-            builder, columns, lambda width: self._multiply_windows_function(width, depthwise), values
+            builder, columns, lambda width: builder.call(self._multiply_windows_function(width, depthwise), values)
         )
 
     def multiply_windows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:

@@ -46,7 +46,8 @@ FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
 # Words of the native function's memory: those of the kernel, and the function's own data.
 A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
-UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 20, 23, 25, 26, 27
+UNIT, TOGETHER, MOST, PANEL_COLUMNS = 12, 13, 14, 17
+SIZES, KERNEL_WORDS, PANEL_BYTES, WIDE_PANEL_BYTES, ARRAY_TYPE, WORDS = 21, 24, 26, 27, 28, 29
 
 DONE, UNSUPPORTED, NO_KERNEL = range(3)
 
@@ -115,7 +116,9 @@ def multiply_matrices(arrays, gemm_words, transpose_a, transpose_b):
     )
     gemm_words[M], gemm_words[N], gemm_words[K] = m, n, k
     gemm_words[A_ROW], gemm_words[A_K], gemm_words[B_K], gemm_words[B_COLUMN] = a_row, a_k, b_k, b_column
-    units = (n * itemsize + gemm_words[PANEL_BYTES] - 1) // gemm_words[PANEL_BYTES]
+    panel_bytes = gemm_words[PANEL_BYTES] if n * itemsize <= gemm_words[PANEL_BYTES] else gemm_words[WIDE_PANEL_BYTES]
+    gemm_words[PANEL_COLUMNS] = panel_bytes // itemsize
+    units = (n * itemsize + panel_bytes - 1) // panel_bytes
     gemm_words[UNIT], gemm_words[TOGETHER], gemm_words[MOST] = m, 1, 1
     if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE_BYTES:
         gemm_words[UNIT], gemm_words[TOGETHER] = MOST_ROWS_TOGETHER, units
@@ -134,7 +137,8 @@ class _NativeProduct:
 
     def _load(self, *args: Any) -> int:
         machine, words = host_isa(), self.words
-        words[PANEL_BYTES], words[ARRAY_TYPE], words[WORDS] = machine.panel_bytes, id(np.ndarray), words.ctypes.data
+        words[PANEL_BYTES], words[WIDE_PANEL_BYTES] = machine.panel_bytes, machine.wide_panel_bytes
+        words[ARRAY_TYPE], words[WORDS] = id(np.ndarray), words.ctypes.data
         self.multiply = multiply_matrices[()] if machine.fused else _unsupported
         status: int = self.multiply(*args)
         return status

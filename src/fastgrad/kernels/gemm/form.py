@@ -25,6 +25,7 @@ MOST_SERIAL_NANOSECONDS = 4000.0  # most nanoseconds of a product that threads d
 LARGE_A_BYTES = (
     1 << 21
 )  # bytes of an A that is evicted from the second cache before the next terms of its rows are read
+ROWS_OF_LARGE_A = 256  # rows whose terms of a chain stay in the second cache for several panels
 LEAST_PANELS_FOR_COPY_OF_A = 8  # so many panels of B pay for a copy of rows of A
 COPY_PADDING_ELEMENTS = 16  # elements between the terms of a copy, so that they do not compete for one cache set
 MOST_L2_EPILOGUE_BYTES = 1 << 18  # bytes of C that an epilogue finds in the second cache
@@ -48,6 +49,7 @@ class Form(NamedTuple):
         units: the number of units of work.
         chains: the number of partial sums of each element, if they are units of their own; else 1.
         copied: the number of elements for each term in the copy of A, 0 without a copy.
+        panel: the columns of a panel.
     """
 
     swapped: bool
@@ -62,6 +64,7 @@ class Form(NamedTuple):
     units: int
     chains: int
     copied: int
+    panel: int
 
     @property
     def uses_gemv(self) -> bool:
@@ -91,7 +94,7 @@ class Form(NamedTuple):
     @property
     def gemm_args(self) -> tuple[int, ...]:
         """The arguments of `gemm` between the arrays and the epilogue."""
-        return (*self.gemm_pairs_args, int(self.chains > 1), self.copied)
+        return (*self.gemm_pairs_args, int(self.chains > 1), self.copied, self.panel)
 
     @property
     def gemm_pairs_args(self) -> tuple[int, ...]:
@@ -147,7 +150,8 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
         a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
         a_batch, b_batch = b_batch, a_batch
     strides = (a_row, a_k, b_k, b_column, *((a_batch, b_batch) if batches > 1 else (0, 0)))
-    panels = -(-n * itemsize // host_isa().panel_bytes)
+    panel = host_isa().product_panel_bytes(n * itemsize) // itemsize
+    panels = -(-n // panel)
     chains = chains_of(k)
     if not (multithreaded and batches == 1 < m and b_column == 1 and _is_split_k_cheaper(itemsize, m, n, k, chains)):
         chains = 1
@@ -171,7 +175,8 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
     elif copies:
         rows = _rows_in_copy_of_a(itemsize)
         blocks = -(-m // (min(rows, ROWS_PER_PANEL_COPY) if whole_rows else rows))
-        together, most, copied = panels if whole_rows else LEAST_PANELS_FOR_COPY_OF_A, 1, rows + COPY_PADDING_ELEMENTS
+        together, most = panels if whole_rows else _panels_of_unit(panels, n * itemsize), 1
+        copied = rows + COPY_PADDING_ELEMENTS
     elif whole_rows and is_near:
         together, most = panels, max(min(MOST_ROWS_TOGETHER, MOST_L1_EPILOGUE_BYTES // (n * itemsize)) // TILE_ROWS, 1)
     else:
@@ -181,9 +186,17 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
             blocks = min(blocks, max(-(-m // ROWS_PER_PANEL_COPY), least_blocks))
         if whole_rows:
             together, most = panels, max(MOST_ROWS_TOGETHER // TILE_ROWS, 1)
+        elif batches == 1 and b_column == 1 and m >= ROWS_OF_LARGE_A and chains_of(k) > 1:
+            together, most, blocks = _panels_of_unit(panels, n * itemsize), 1, -(-m // ROWS_OF_LARGE_A)
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
     units = batches * -(-panels // together) * -(-m // unit) * chains
-    return Form(swapped, turned, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied)
+    return Form(swapped, turned, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied, panel)
+
+
+def _panels_of_unit(panels: int, row_bytes: int) -> int:
+    """Returns the panels of a unit that reads its rows of A from the second cache for each of its panels."""
+    groups = -(-row_bytes // (LEAST_PANELS_FOR_COPY_OF_A * host_isa().panel_bytes))
+    return -(-panels // groups)
 
 
 def uses_bfloat16_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:

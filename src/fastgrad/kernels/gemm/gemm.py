@@ -13,7 +13,6 @@ from fastgrad.kernels.codegen.body import (
     multiply_rows,
     pack_panel,
     panel_array,
-    panel_columns,
     scalar_function,
     vector_lanes,
 )
@@ -21,7 +20,7 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 
 MOST_CHAIN_TERMS = 416  # the longest chain: a longer sum is cut into 2^n chains of equal lengths, up to one term
-LEAST_ROWS_FOR_PACKING_B = 256  # with so many rows of A, a copy of a panel of B pays
+LEAST_ROWS_FOR_PACKING_B = 96  # with so many rows of A, a copy of a panel of B pays
 COPY_OF_A_PANEL_ROWS = 1768  # the length of a copy of A, in rows of a panel
 CHAIN_SUM_BLOCK_ELEMENTS = 1024  # elements whose chains are added up at a time, within the first cache
 
@@ -38,13 +37,13 @@ def chains_of(k):
 @kernel(
     "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, "
     "a_batch: int, b_batch: int, unit_rows: int, unit_panels: int, most_merged_units: int, split_chains: int, "
-    "copy_row_elements: int, "
+    "copy_row_elements: int, panel_columns: int, "
     "epilogue_step: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
     T=("float32", "float64"),
 )
 def gemm(
     a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit_rows, unit_panels, most_merged_units,
-    split_chains, copy_row_elements, epilogue_step, epilogue_words, epilogue_units, first, last,
+    split_chains, copy_row_elements, panel_columns, epilogue_step, epilogue_words, epilogue_units, first, last,
 ):  # fmt: skip
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
@@ -64,6 +63,7 @@ def gemm(
         copy_row_elements: 0, or the number of elements for each term in a copy of the unit's part of A: more than a
             unit has rows, and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``.
             A copy pays if A is read for many panels and each of its terms is in another page.
+        panel_columns: the columns of a panel, whole vectors.
         epilogue_step: the address of the step of a kernel that gets rows of C as soon as they are done, if a unit has
             all panels; else 0.
         epilogue_words: the address of that step's words.
@@ -71,9 +71,8 @@ def gemm(
         first, last: the units to do.
     """
     packed, copy = panel_array(T, 416), panel_array(T, 1768)
-    width = panel_columns(T)
     lanes = vector_lanes(T)
-    panels = (n + width - 1) // width
+    panels = (n + panel_columns - 1) // panel_columns
     across = (panels + unit_panels - 1) // unit_panels
     blocks = (m + unit_rows - 1) // unit_rows
     chains = chains_of(k)
@@ -98,8 +97,8 @@ def gemm(
                 pack_panel(a, there_at, a_k, a_row, copy, copy_row_elements, depth, end - row)
                 there, there_at, there_row, there_k = copy, 0, 1, copy_row_elements
             for panel in range(first_panel, least(first_panel + unit_panels, panels)):
-                column = panel * width
-                columns = least(width, n - column)
+                column = panel * panel_columns
+                columns = least(panel_columns, n - column)
                 stride = (columns + lanes - 1) // lanes * lanes
                 here, here_at, here_k = b, batch * b_batch + column * b_column + term * b_k, b_k
                 if (
