@@ -269,6 +269,38 @@ def test_large_products_with_a_transposed_matrix_read_a_copy_of_its_rows(shape, 
 
 
 @pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("shape", [(256, 1024, 1024), (513, 840, 420), (300, 500, 1000)], ids=str)
+def test_rows_of_a_large_matrix_stay_in_the_cache_for_several_panels(shape, dtype):
+    m, _, n = shape
+    a, b = matrices(*shape, dtype)
+    bias = np.linspace(-1, 1, n, dtype=dtype)
+    wanted = multiplied(a, b)
+    assert_product(wanted, a, b)
+    np.testing.assert_array_equal(multiplied(a[:9].copy(), b[:, -30:].copy()), wanted[:9, -30:])
+    following = Launch(dense.BIAS_KERNELS["linear"][wanted.dtype], (Output(0), Input(2), n), wanted.size)
+    launches = product_launches([a, b], epilogue=following)
+    product, epilogue = launches.launches  # rows of C are complete after all panels only
+    assert product.units >= 4
+    assert epilogue is following
+    for shares in (1, 2, 3, 8):
+        assert multiplied(a, b, shares=shares).tobytes() == wanted.tobytes()
+        c = np.empty_like(wanted)
+        run_launches(launches, [a, b, bias], [c], shares)
+        np.testing.assert_array_equal(c, wanted + bias)
+
+
+def test_panels_of_long_rows_are_as_wide_as_three_vectors():
+    machine = host_isa()
+    lanes, most = machine.vector_bytes // 4, machine.panel_bytes // 4
+    a, b = matrices(11, 30, 3 * most, np.float32)
+    wanted = multiplied(a, b)
+    assert form_of(4, (11, 30), (30, most), False, False).panel == most
+    assert form_of(4, (11, 30), (30, most + 1), False, False).panel == min(3, len(machine.heights)) * lanes
+    for columns in range(1, 3 * most):
+        np.testing.assert_array_equal(multiplied(a, b[:, :columns].copy()), wanted[:, :columns])
+
+
+@pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("shape", [(16, 520, 264), (32, 801, 333), (31, 1030, 1027), (64, 300, 1000)], ids=str)
 def test_products_of_few_rows_with_a_transposed_matrix_are_turned(shape, dtype):
     m, k, n = shape

@@ -160,7 +160,9 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
     is_read_often = panels >= LEAST_PANELS_FOR_COPY_OF_A and not is_near and k * m * itemsize >= SECOND_CACHE_BYTES
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE_A_BYTES
     copies = is_far and (is_read_often or is_large) and _rows_in_copy_of_a(itemsize) > 0
-    whole_rows = (has_epilogue and chains == 1) or (is_near and panels > 1)
+    # An epilogue in whole rows would make each thread read all of B for a few rows.
+    has_large_terms = batches == 1 and b_column == 1 and m >= ROWS_OF_LARGE_A and chains_of(k) > 1 and not is_near
+    whole_rows = (has_epilogue and chains == 1 and not (has_large_terms and not copies)) or (is_near and panels > 1)
     # Each unit then copies all of B. But a thread has its own rows, which an epilogue may need.
     whole_rows |= (
         multithreaded
@@ -186,8 +188,9 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
             blocks = min(blocks, max(-(-m // ROWS_PER_PANEL_COPY), least_blocks))
         if whole_rows:
             together, most = panels, max(MOST_ROWS_TOGETHER // TILE_ROWS, 1)
-        elif batches == 1 and b_column == 1 and m >= ROWS_OF_LARGE_A and chains_of(k) > 1:
-            together, most, blocks = _panels_of_unit(panels, n * itemsize), 1, -(-m // ROWS_OF_LARGE_A)
+        elif has_large_terms:
+            most, blocks = 1, -(-m // ROWS_OF_LARGE_A)
+            together = min(_panels_of_unit(panels, n * itemsize), -(-panels * blocks // LEAST_UNITS_TO_SHARE))
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
     units = batches * -(-panels // together) * -(-m // unit) * chains
     return Form(swapped, turned, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied, panel)
