@@ -271,7 +271,7 @@ def test_large_products_with_a_transposed_matrix_read_a_copy_of_its_rows(shape, 
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("shape", [(256, 1024, 1024), (513, 840, 420), (300, 500, 1000)], ids=str)
 def test_rows_of_a_large_matrix_stay_in_the_cache_for_several_panels(shape, dtype):
-    m, _, n = shape
+    n = shape[2]
     a, b = matrices(*shape, dtype)
     bias = np.linspace(-1, 1, n, dtype=dtype)
     wanted = multiplied(a, b)

@@ -161,8 +161,9 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE_A_BYTES
     copies = is_far and (is_read_often or is_large) and _rows_in_copy_of_a(itemsize) > 0
     # An epilogue in whole rows would make each thread read all of B for a few rows.
-    has_large_terms = batches == 1 and b_column == 1 and m >= ROWS_OF_LARGE_A and chains_of(k) > 1 and not is_near
-    whole_rows = (has_epilogue and chains == 1 and not (has_large_terms and not copies)) or (is_near and panels > 1)
+    is_large_a = batches == 1 and m >= ROWS_OF_LARGE_A and chains_of(k) > 1 and not copies
+    has_large_terms = is_large_a and b_column == 1 and not is_near
+    whole_rows = (has_epilogue and chains == 1 and not has_large_terms) or (is_near and panels > 1)
     # Each unit then copies all of B. But a thread has its own rows, which an epilogue may need.
     whole_rows |= (
         multithreaded
