@@ -152,6 +152,7 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
     strides = (a_row, a_k, b_k, b_column, *((a_batch, b_batch) if batches > 1 else (0, 0)))
     panel = host_isa().product_panel_bytes(n * itemsize) // itemsize
     panels = -(-n // panel)
+    least_row_blocks = LEAST_UNITS_TO_SHARE // (batches * -(-n * itemsize // host_isa().panel_bytes))
     chains = chains_of(k)
     if not (multithreaded and batches == 1 < m and b_column == 1 and _is_split_k_cheaper(itemsize, m, n, k, chains)):
         chains = 1
@@ -160,17 +161,15 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
     is_read_often = panels >= LEAST_PANELS_FOR_COPY_OF_A and not is_near and k * m * itemsize >= SECOND_CACHE_BYTES
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE_A_BYTES
     copies = is_far and (is_read_often or is_large) and _rows_in_copy_of_a(itemsize) > 0
-    # An epilogue in whole rows would make each thread read all of B for a few rows.
-    is_large_a = batches == 1 and m >= ROWS_OF_LARGE_A and chains_of(k) > 1 and not copies
-    has_large_terms = is_large_a and b_column == 1 and not is_near
-    whole_rows = (has_epilogue and chains == 1 and not has_large_terms) or (is_near and panels > 1)
+    whole_rows = (has_epilogue and chains == 1) or (is_near and panels > 1)
     # Each unit then copies all of B. But a thread has its own rows, which an epilogue may need.
     whole_rows |= (
         multithreaded
         and batches == 1 < panels
         and b_column != 1
-        and max(-(-m // ROWS_PER_PANEL_COPY), LEAST_UNITS_TO_SHARE // panels) > 1
+        and max(-(-m // ROWS_PER_PANEL_COPY), least_row_blocks) > 1
     )
+    has_large_terms = batches == 1 and b_column == 1 and m >= ROWS_OF_LARGE_A and chains_of(k) > 1
     together, most, copied = 1, m, 0
     blocks = -(-m // TILE_ROWS)
     if chains > 1:
@@ -185,10 +184,12 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
     else:
         if b_column != 1:  # each unit copies its panels of B
             is_short = has_epilogue and MULTIPLY_ADD_NANOSECONDS * batches * m * n * k < MOST_SERIAL_NANOSECONDS
-            least_blocks = 1 if is_short else LEAST_UNITS_TO_SHARE // (batches * panels)
+            least_blocks = 1 if is_short else least_row_blocks
             blocks = min(blocks, max(-(-m // ROWS_PER_PANEL_COPY), least_blocks))
         if whole_rows:
             together, most = panels, max(MOST_ROWS_TOGETHER // TILE_ROWS, 1)
+            if has_large_terms:  # each unit reads all of B
+                most, blocks = 1, -(-m // ROWS_PER_PANEL_COPY)
         elif has_large_terms:
             most, blocks = 1, -(-m // ROWS_OF_LARGE_A)
             together = min(_panels_of_unit(panels, n * itemsize), -(-panels * blocks // LEAST_UNITS_TO_SHARE))

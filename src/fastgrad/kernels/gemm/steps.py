@@ -125,10 +125,9 @@ def _product_launches(
 
 
 def _can_call_epilogue(form: Form, epilogue: Launch) -> bool:
-    """True if the kernel can call the epilogue: on whole rows, or a map on the elements that another kernel finishes."""
+    """True if the kernel can call the epilogue: a map always, a kernel over rows if units have whole rows."""
     rows = form.batches * form.m
-    is_map = epilogue.units == rows * form.n and (form.computes_whole_rows or form.chains > 1 or form.uses_gemv)
-    return is_map or (epilogue.units % rows == 0 and form.can_call_row_epilogue)
+    return epilogue.units == rows * form.n or (epilogue.units % rows == 0 and form.can_call_row_epilogue)
 
 
 def _epilogue_arguments(form: Form, epilogue: Launch | None) -> tuple[int | KernelEntry | Launch, ...]:
