@@ -109,7 +109,7 @@ def test_a_container_limits_the_memory(content, limit, monkeypatch, tmp_path):
     assert malloc_tuning._bytes_of_memory() == min(machine, limit or machine)
 
 
-def test_the_memory_of_the_process_is_told():
+def test_memory_info_follows_the_memory_of_the_process():
     before, now = json.loads(printed(MEMORY_INFO))
     assert now["current"] >= before["current"] + 45_000_000
     assert now["peak"] >= now["current"] > 0
