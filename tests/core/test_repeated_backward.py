@@ -209,8 +209,8 @@ def test_structures_and_memory_are_bounded(monkeypatch):
         assert programs.count <= 5
     for size in range(1, 20):  # users' gradients change: they have no structure
         gradients(tf.custom_gradient(lambda x: (x, lambda g: g)), (normal(size),))
-        assert sum(map(len, programs.known.values())) == programs.count <= 5
-    assert len(programs.known) <= 5
+        assert sum(map(len, programs.structures.values())) == programs.count <= 5
+    assert len(programs.structures) <= 5
     monkeypatch.setattr(repeated_backward, "MOST_ARENA_BYTES", 2 << 20)
     for size in (100_000, 110_000, 120_000):
         for _ in range(RUNS_BEFORE_PROGRAM + 1):

@@ -1,7 +1,7 @@
-"""Element-wise operations of large arrays run on all threads, with the bits of NumPy's functions, which have one.
+"""Element-wise operations of large arrays run kernels on all threads. The kernels have the bits of NumPy's functions.
 
-A kernel is made for an operation when it has run on large arrays some times, so that a single use waits for no compiler.
-The eager run that records a function makes none: the function's program has kernels of its own.
+An operation gets a kernel after some runs on large arrays, so that a single use does not wait for the compiler. A run that
+records a function makes no kernel: the function's program has kernels of its own.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ class Lowering(NamedTuple):
             functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
             the expression, or None for dtypes without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
-        rounds_as_run: whether kernels give the bits of ``run`` for float32 and float64: a bool, or a function like
-            ``launches`` that returns one. By default those of ``code`` do, and those that ``run`` itself calls.
+        rounds_as_run: whether kernels give the bits of ``run`` for float32 and float64: a bool, or a function with the
+            arguments of ``launches`` that returns a bool. By default true if the kernels are those of ``code``, or if
+            ``run`` calls them.
         launches: a function of ``Spec``s that returns the kernels for a compiled program (see ``kernels/runtime/launch.py``), or None
             for shapes or dtypes that the kernels do not take.
         complex_launches: the ``launches`` of an element-wise operation for complex numbers. By default those of its name, if

@@ -114,6 +114,8 @@ class Operation:
             ``run`` itself is the rule of views. None if the shape of the result is unknown before the run.
         batched: the batching rule; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
         keeps_rows: whether a cotangent of ``IndexedSlices`` gives ``IndexedSlices`` for the inputs, as in TensorFlow.
+        large: the elements of an operand from which a kernel with the bits of ``run`` runs instead; ``NEVER`` for a ``run``
+            that uses all threads itself.
         lowering: all else that programs know of it; see ``lowering.py``. A row declares these parts among its own.
     """
 
@@ -125,6 +127,7 @@ class Operation:
     result: Rule | None = None
     batched: Callable[..., Any] | None = None
     keeps_rows = False
+    large = NEVER
     lowering = NO_LOWERING
 
     def __init__(  # noqa: PLR0913  # each argument is a part of a row
@@ -140,6 +143,7 @@ class Operation:
         result: Rule | None = None,
         batched: Callable[..., Any] | None = None,
         keeps_rows: bool = False,
+        large: int | None = None,
         **lowering: Any,
     ) -> None:
         if name in TABLE:
@@ -166,12 +170,11 @@ class Operation:
         self.lowering = Lowering(**lowering)
         self.__doc__ = doc or type(self).__doc__
         has_kernel_with_bits = self.lowering.code is not None and self.lowering.rounds_as_run is None
-        if form is Form.ELEMENTWISE and has_kernel_with_bits and not hasattr(run, "runs_on_threads"):
+        if large is not None:
+            self.large = large
+        elif form is Form.ELEMENTWISE and has_kernel_with_bits:
             is_fast = isinstance(run, np.ufunc) and run not in _SLOW_UFUNCS
             self.large = LARGE if is_fast else LARGE_FOR_SLOW_FUNCTIONS
-
-    large = NEVER
-    """The elements of an operand from which a kernel with the bits of ``run`` runs instead."""
 
     # What the functions of a user's operation reach (``Snapshot``, custom/functions.py).
     reached: Any = None

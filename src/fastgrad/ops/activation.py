@@ -13,6 +13,7 @@ from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.operation import (
     FLOAT_DTYPES,
+    NEVER,
     REAL_DTYPES,
     TABLE,
     Binary,
@@ -237,7 +238,6 @@ def _make_gelu_gradient_run(name: str) -> Any:
         call_eagerly(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.ELEMENT_NANOSECONDS)
         return out
 
-    run_gelu_gradient.runs_on_threads = True  # type: ignore[attr-defined]
     return run_gelu_gradient
 
 
@@ -307,6 +307,7 @@ def _gelu_operations(
         rounds_once=True,
         slope=slope_row,
         library_epilogue=library_epilogue and f"D{library_epilogue}",
+        large=NEVER,
     )
     row: Unary = elementwise(
         name,
@@ -321,6 +322,7 @@ def _gelu_operations(
         rounds_once=True,
         slope=slope_row,
         library_epilogue=library_epilogue,
+        large=NEVER,
     )
     return row
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, Binary, Form, Operation, Unary, elementwise
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, NEVER, Binary, Form, Operation, Unary, elementwise
 from fastgrad.core.result_rules import broadcast
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
@@ -38,6 +38,7 @@ erf = elementwise(
     code="erf({0})",
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
     dtypes=FLOAT_DTYPES,
+    large=NEVER,
 )
 erfc = elementwise(
     "erfc",
@@ -46,6 +47,7 @@ erfc = elementwise(
     code="erfc({0})",
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), -2 / math.sqrt(math.pi))),
     dtypes=FLOAT_DTYPES,
+    large=NEVER,
 )
 
 
@@ -87,6 +89,7 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
         domain=domain,
         doc=doc,
         launches=row_launches,
+        large=NEVER if run is None else None,
     )
 
 

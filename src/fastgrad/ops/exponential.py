@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, Binary, Unary, elementwise
+from fastgrad.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, NEVER, Binary, Unary, elementwise
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.elementwise.activation import ELEMENT_NANOSECONDS
@@ -41,6 +41,7 @@ def _transcendental_operation(
         gradient=gradient,
         dtypes=INEXACT_DTYPES,
         domain=domain,
+        large=NEVER,
     )
     return row
 
@@ -99,6 +100,7 @@ def _logarithm_to_base(base: int, by_numpy: Callable[[np.ndarray], Any]) -> Unar
         gradient=lambda g, y, x: multiply(g, multiply(reciprocal(x), factor)),
         dtypes=FLOAT_DTYPES,
         domain=(0.0, np.inf),
+        large=NEVER,
     )
     return row
 
@@ -278,6 +280,7 @@ sigmoid: Unary = elementwise(
     dtypes=INEXACT_DTYPES,
     kernel_code="sigmoid({0})",
     rounds_once=True,
+    large=NEVER,
 )
 log_sigmoid = elementwise(
     "log_sigmoid",
@@ -290,6 +293,7 @@ log_sigmoid = elementwise(
     gradient=lambda g, y, x: multiply(g, sigmoid(negative(x))),
     dtypes=FLOAT_DTYPES,
     kernel_code="log_sigmoid({0})",
+    large=NEVER,
 )
 _softplus_operation = elementwise(
     "softplus",
@@ -304,6 +308,7 @@ _softplus_operation = elementwise(
     gradient=lambda g, y, x: multiply(g, sigmoid(x)),
     dtypes=FLOAT_DTYPES,
     kernel_code="softplus({0})",
+    large=NEVER,
 )
 _softsign_operation = elementwise(
     "softsign",

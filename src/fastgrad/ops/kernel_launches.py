@@ -119,7 +119,6 @@ def make_float_kernel_run(
             call_eagerly(kernel, (x,), out, units=size, unit_cost=nanoseconds)
         return out
 
-    run_float_kernel.runs_on_threads = True  # type: ignore[attr-defined]  # read by Operation
     return run_float_kernel
 
 
@@ -174,7 +173,6 @@ def make_kernel_run(
         return outputs if type(specs) is tuple else outputs[0]
 
     run_kernels.launches = launches  # type: ignore[attr-defined]  # read by the pass that keeps eager bits
-    run_kernels.runs_on_threads = True  # type: ignore[attr-defined]
     return run_kernels
 
 

@@ -23,6 +23,7 @@ class PairTiles(Tiles):
     def __init__(self, module: ir.Module, machine: Isa) -> None:
         super().__init__(module, ir.FloatType(), machine)
         self.alignment = HALF_BYTES
+        self.unmasked_width = 0  # panels of pairs are `panel_bytes` wide
         self.pairs = ir.VectorType(I32, self.lanes)
 
     def _function_and_is_new(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:

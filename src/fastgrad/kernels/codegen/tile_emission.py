@@ -34,6 +34,7 @@ class Tiles:
         self.bytes = self.alignment = 8 if element in (ir.DoubleType(), ir.IntType(64)) else 4
         self.lanes = machine.vector_bytes // self.bytes
         self.vector = ir.VectorType(element, self.lanes)
+        self.unmasked_width = machine.wide_panel_bytes // machine.vector_bytes  # whole panels of wide matrices
         self.integers = isinstance(element, ir.IntType)
         self.suffix = f"{'i' if self.integers else 'f'}{8 * self.bytes}"
 
@@ -81,10 +82,10 @@ class Tiles:
         builder.call(function, [value, pointer, I32(self.bytes), mask])
 
     def _opaque(self, builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-        """Returns an integer that LLVM takes for an unknown one, so that a loop keeps it in a register.
+        """Returns an integer whose origin is hidden from LLVM by empty inline assembly.
 
-        LLVM would compute offsets that it knows to be multiples of one stride by additions in the loop, which on Intel's
-        processors take the place of multiply-adds.
+        LLVM's loop strength reduction replaces multiples of one stride by additions in the loop. On Intel's processors such
+        additions use the ports of multiply-adds. A hidden integer stays in a register.
         """
         return builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
 
@@ -300,7 +301,7 @@ class Tiles:
 
         def emit_call(width: int) -> None:
             masked = self._multiply_rows_function(width, False)
-            if width * self.machine.vector_bytes != self.machine.wide_panel_bytes:
+            if width != self.unmasked_width:
                 builder.call(masked, values)
                 return
             is_whole = builder.icmp_signed("==", columns, I64(width * self.lanes))

@@ -169,7 +169,7 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
         and b_column != 1
         and max(-(-m // ROWS_PER_PANEL_COPY), least_row_blocks) > 1
     )
-    has_large_terms = batches == 1 and b_column == 1 and m >= ROWS_OF_LARGE_A and chains_of(k) > 1
+    has_large_terms = batches == 1 < panels and b_column == 1 and m >= ROWS_OF_LARGE_A and chains_of(k) > 1
     together, most, copied = 1, m, 0
     blocks = -(-m // TILE_ROWS)
     if chains > 1:

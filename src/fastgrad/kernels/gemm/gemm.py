@@ -61,7 +61,8 @@ def gemm(
             their own. They are counted in the place of the batch, each with its own C; `add_chains` adds the Cs up.
             Threads then read different rows of B.
         copy_row_elements: 0, or the number of elements for each term in a copy of the unit's part of A: more than a
-            unit has rows, and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``.
+            unit has rows, and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of the widest panel over
+            ``MOST_CHAIN_TERMS``.
             A copy pays if A is read for many panels and each of its terms is in another page.
         panel_columns: the columns of a panel, whole vectors.
         epilogue_step: the address of the step of a kernel that gets rows of C as soon as they are done, if a unit has
