@@ -15,7 +15,8 @@ from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.call_rules import TypedRule, own_rule_of
 from fastgrad.differentiation.compilation import place, signature_of
 from fastgrad.differentiation.expressions import Expressions
-from fastgrad.differentiation.front_end import TypedFunction, called_functions, implementation
+from fastgrad.differentiation.front_end import TypedFunction, implementation
+from fastgrad.differentiation.inferred_callees import called_functions
 from fastgrad.differentiation.ir import (
     COST_OF_EFFECTS,
     Callee,

@@ -28,6 +28,7 @@ from fastgrad.differentiation.disk_cache import (
     content_of,
     type_text,
 )
+from fastgrad.differentiation.inferred_callees import inferred_callees
 from fastgrad.differentiation.jumps import DirectJumpCompiler
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.body import digest
@@ -109,6 +110,11 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
     def __reduce__(self) -> tuple[Any, ...]:
         maker, *arguments = self.recipe
         return maker, tuple(arguments)
+
+    def compile(self, signature: Any) -> Any:
+        """Derives and compiles the function for a signature."""
+        with inferred_callees():
+            return super().compile(signature)
 
     def key(self, argument_types: Types) -> str | None:
         """Returns the hash of all that the derivative for argument types depends on, or None if that can't be told."""

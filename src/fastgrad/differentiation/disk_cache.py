@@ -42,6 +42,7 @@ _MOST_IN_MEMORY = 256
 _MOST_BYTES = 10**6  # above, Numba compiles an address
 NAME_LENGTH = 24
 """The number of digits of a key that a derivative's name has."""
+_ARRAY_EXPRESSION = "__numba_array_expr"
 UNKEYED = "unkeyed"
 """The start of these digits of a derivative without a key."""
 
@@ -228,11 +229,18 @@ class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba 
         self._reload_init.add(register_symbols)
         self.enable_object_caching()
 
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                manager, builder = self._codegen._function_pass_manager(opt=1)  # the module is optimized after it
+                manager.run(function, builder)
+
     def _optimize_final_module(self) -> None:
         own = self.name.rpartition("_")[2]
         for function in self._final_module.functions:
             if function.name.startswith("_ZN") and own not in function.name and not function.is_declaration:
-                self.has_foreign_code |= UNKEYED in function.name or not is_of_library(_package_of(function.name))
+                self.has_foreign_code |= _is_foreign(function.name)
                 function.linkage = (
                     "internal"  # LLVM may change how it is called: code that is loaded later must not find it
                 )
@@ -259,6 +267,11 @@ class LaneLibrary(DerivativeLibrary):
         # Numba leaves out the SLP vectorizer because LLVM miscompiled with it (numba/numba#8852). Tests compare its tangents with those of single runs.
         passes, builder = self._codegen._module_pass_manager(slp_vectorize=True)
         passes.run(self._final_module, builder)
+
+
+def _is_foreign(symbol: str) -> bool:
+    """True for a mangled name of a function that no key knows. Array expressions are parts of functions with names of their own."""
+    return UNKEYED in symbol or (_ARRAY_EXPRESSION not in symbol and not is_of_library(_package_of(symbol)))
 
 
 def _package_of(symbol: str) -> str:
@@ -391,7 +404,7 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
 def _can_be_kept(named: tuple[str, Any]) -> bool:
     """True if an environment can be made again; those of Numba's array expressions have no module, and need none."""
     name, values = named
-    return "__numba_array_expr" in name or values.can_cache()
+    return _ARRAY_EXPRESSION in name or values.can_cache()
 
 
 def _has_symbols(names: Sequence[str]) -> bool:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.core import bytecode, compiler, ir, types
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
-from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 from numba.core.ir_utils import build_definitions
 from numba.core.postproc import PostProcessor
@@ -24,6 +23,7 @@ from numba.np.ufunc.array_exprs import RewriteArrayExprs
 from fastgrad.custom.functions import is_of_library
 from fastgrad.differentiation.compilation import signature_of
 from fastgrad.differentiation.disk_cache import Extensions
+from fastgrad.differentiation.inferred_callees import called_functions, inferred_callees
 from fastgrad.differentiation.ir import refuse
 from fastgrad.differentiation.jumps import DirectJumps, quick_liveness
 
@@ -206,30 +206,6 @@ def implementation(function: Any, arguments: list[types.Type], keywords: dict[st
     return None
 
 
-@functools.lru_cache(maxsize=512)
-def called_functions(function: FunctionType) -> frozenset[Any]:
-    """Returns the functions compiled by Numba that a function may call, directly or not, by the names in their code."""
-    found: set[Any] = set()
-    pending = [function]
-    while pending:
-        current = pending.pop()
-        codes, names = [current.__code__], set()
-        while codes:
-            code = codes.pop()
-            names |= {*code.co_names}
-            codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-        values = [current.__globals__.get(name) for name in names]
-        for cell in current.__closure__ or ():
-            try:
-                values.append(cell.cell_contents)
-            except ValueError:  # the function that it will hold is being defined
-                continue
-        callees = {value for value in values if isinstance(value, Dispatcher)} - found
-        found |= callees
-        pending += [callee.py_func for callee in callees]
-    return frozenset(found)
-
-
 def typed_function(function: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
     """Returns ``function`` for arguments of ``argument_types`` in typed SSA form.
 
@@ -251,9 +227,6 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
         if instruction.opname == "WITH_EXCEPT_START":
             place = ir.Loc(function.__code__.co_filename, getattr(instruction, "positions").lineno)  # noqa: B009  # Python 3.11 has it
             raise refuse("a with block can't be differentiated", place)
-    for callee in called_functions(function):
-        if callee.py_func is function:  # Numba can't compile it while it infers the types of the same function
-            callee.get_call_template(argument_types, {})
     flags = compiler.Flags()
     flags.nrt = True
     flags.enable_ssa = True
@@ -269,7 +242,10 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
     ExtractByteCode().run_pass(state)
     state.lifted, state.lifted_from = (), None
     (passes,) = front_end.define_pipelines()
-    with quick_liveness():
+    with inferred_callees(), quick_liveness():
+        for callee in called_functions(function):
+            if callee.py_func is function:  # Numba can't compile it while it infers the types of the same function
+                callee.get_call_template(argument_types, {})
         passes.run(state)
     return TypedFunction(
         function.__name__,

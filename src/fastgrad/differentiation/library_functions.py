@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from numba.core import types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager
 from numba.core.dispatcher import _FunctionCompiler
@@ -59,6 +60,12 @@ class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
         super().__init__(function, targetoptions={"nopython": True, **options})
         self._compiler: Any = _NamingCompiler(function, self.targetdescr, self.targetoptions, self.key)
         self._cache = DerivativeCache(self.key)
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Returns the template of a call; numbers in the code of the caller are arguments as all others, so that they need no code of their own."""
+        return super().get_call_template(
+            tuple(map(types.unliteral, args)), {name: types.unliteral(type) for name, type in kws.items()}
+        )
 
     def key(self, argument_types: tuple[Any, ...]) -> str | None:
         """Returns the hash of the function's name and its argument types; the cache adds the files of this package."""

@@ -226,9 +226,7 @@ def release(stack, address, width):  # type: ignore[no-untyped-def]
 @library_function()
 def contiguous(array):  # type: ignore[no-untyped-def]
     """Returns a copy of an array in C order."""
-    copy = np.empty(array.shape, array.dtype)
-    copy[...] = array
-    return copy
+    return array.copy()
 
 
 def _make_copy(is_read: bool) -> Any:
