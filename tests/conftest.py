@@ -32,6 +32,7 @@ os.environ.setdefault("FASTGRAD_QUIET", "1")
 
 # Kernels are addressed by their content, so runs and clones share them.
 os.environ.setdefault("FASTGRAD_CACHE_DIR", sampling.cache_folder("kernels"))
+os.environ.setdefault("FASTGRAD_COMPILER_PROCESS", "0")  # workers of pytest use all processors
 
 sampling.run_seed()  # before pytest-xdist starts processes, which inherit it
 

@@ -22,7 +22,8 @@ import numpy as np
 from fastgrad.cuda.codegen.entry import entry_of
 from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, DeviceKernel
 from fastgrad.kernels.codegen import bounds
-from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target_machine
+from fastgrad.kernels.codegen.native import initialize_llvm, target_machine
+from fastgrad.kernels.codegen.object_code import run_passes
 from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
 from fastgrad.kernels.codegen.wrapper import RAISE_SYMBOL, checked_names_ir
 from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch

@@ -60,6 +60,7 @@ READERS = {
     "keras/utils/text_dataset.py": (1, "texts of a folder"),
     "kernels/codegen/cache.py": (7, "kernel entry"),
     "kernels/codegen/frontend.py": (1, OWN),
+    "kernels/codegen/object_code.py": (1, JOB),
     "kernels/codegen/store.py": (2, OWN),
     "kernels/collectives/agreement.py": (1, JOB),
     "kernels/collectives/start.py": (2, JOB),

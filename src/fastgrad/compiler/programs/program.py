@@ -23,12 +23,13 @@ from fastgrad.compiler.programs.plan import make_plan
 from fastgrad.compiler.programs.replay_writer import ReplayWriter, driver_functions_of, unrecorded_outcome
 from fastgrad.core.variable import memory_sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
-from fastgrad.kernels.codegen.build import is_compiled
+from fastgrad.kernels.codegen.build import compile_kernels, is_compiled
 from fastgrad.kernels.codegen.phases import phase
 from fastgrad.kernels.codegen.progress import COMPILATION_PROGRESS
 from fastgrad.kernels.collectives.world import finish_transfers
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.loops import TOO_MANY_TRIPS
+from fastgrad.kernels.runtime.processors import default_threads
 
 
 class Program:
@@ -54,6 +55,7 @@ class Program:
             self.tree = optimized_tree(tree_of(graphs), optimize)
             self.plan = make_plan(self.tree)
             progress.expect(self._uncompiled_kernels)
+            compile_kernels(self._uncompiled_kernels, default_threads())
             first_frame = Frame(self.plan)
         self.arena_bytes = self.plan.arena_bytes
         writer = ReplayWriter(self, first_frame)

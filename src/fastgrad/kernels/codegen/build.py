@@ -19,11 +19,12 @@ A quarter of the file is documentation; the rest is one class, its arguments and
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 import types
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ InPlaceOperands = Mapping[str, tuple[str, ...]]
 
 NOT_IN_PLACE: InPlaceOperands = {}
 NO_ALIASES: Mapping[str, str] = {}
+LEAST_KERNELS_FOR_TWO_PROCESSES = 3
 
 
 def kernel(
@@ -244,11 +246,15 @@ def _native_function(function_self: _NativeFunctionSelf) -> Callable:
 
 def _object_code(source: KernelSource) -> tuple[str, cache.Entry]:
     content = _content_of(source)
-    symbol = f"fastgrad_{source.function.__name__}_{digest(content.encode())[:24]}"
+    symbol = _symbol(source, content)
     entry = store.load(content)
     if entry is None:
         entry = run_uninterrupted(_compile_and_store, source, content, symbol)
     return symbol, entry
+
+
+def _symbol(source: KernelSource, content: str) -> str:
+    return f"fastgrad_{source.function.__name__}_{digest(content.encode())[:24]}"
 
 
 def _content_of(source: KernelSource) -> str:
@@ -456,6 +462,58 @@ def _compile_and_store(source: KernelSource, content: str, symbol: str) -> cache
         entry = _compile(source, symbol)
         store.save(content, entry)
     return entry
+
+
+def compile_kernels(uncompiled: Callable[[], Collection[Any]], processors: int) -> None:
+    """Compiles kernels that no cache has, on two processors if there are.
+
+    What this can't compile, or has nowhere to store, is compiled at its first use.
+
+    Args:
+        uncompiled: returns native functions of kernels. It is not called if one processor compiles, or none.
+        processors: the number of processors that this process may use.
+    """
+    if processors < 2 or jit_is_disabled():
+        return
+    kernels = uncompiled()
+    if len(kernels) < LEAST_KERNELS_FOR_TWO_PROCESSES:
+        return
+    from fastgrad.kernels.codegen import second_process
+
+    if not second_process.is_allowed():
+        return
+    sources = [kernel.__self__.source for kernel in kernels]
+    contents = [_content_of(source) for source in sources]
+    symbols = [_symbol(source, content) for source, content in zip(sources, contents, strict=True)]
+    run_uninterrupted(_compile_and_store_all, [*zip(sources, contents, symbols, strict=True)])
+
+
+def _compile_and_store_all(kernels: list[tuple[KernelSource, str, str]]) -> None:
+    with _compiler_lock, without_collections(), phase("front end"):
+        compiled: list[tuple[KernelSource, str]] = []
+
+        def modules() -> Iterator[Any]:
+            from fastgrad.kernels.codegen.compile import (
+                unoptimised_module,  # imports Numba, while the other process starts
+            )
+
+            for source, content, symbol in kernels:
+                start = time.perf_counter()
+                with contextlib.suppress(Exception):  # its first use raises the error
+                    module = unoptimised_module(source, symbol)
+                    compiled.append((source, content))
+                    yield module
+                COMPILATION_PROGRESS.record(time.perf_counter() - start)
+
+        from fastgrad.kernels.codegen import second_process
+
+        codes = second_process.compile_modules(modules())
+        from fastgrad.kernels.codegen.compile import checked_code
+
+        for (source, content), result in zip(compiled, codes, strict=True):
+            with contextlib.suppress(RuntimeError):
+                code, symbols = checked_code(source, *result)
+                store.save(content, cache.Entry(code, tuple(symbols)))
 
 
 def _compile(source: KernelSource, symbol: str) -> cache.Entry:

@@ -5,7 +5,6 @@ Numba makes LLVM IR of a body (`frontend`). LLVM optimises each kernel once, tog
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,9 @@ from fastgrad.kernels.codegen.frontend import TypeName, lower_body
 from fastgrad.kernels.codegen.intrinsics import cpu_machine
 from fastgrad.kernels.codegen.isa import features_for_loops
 from fastgrad.kernels.codegen.library_calls import LIBRARY_CALL_PREFIX, definitions_ir
-from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target_machine, undefined_symbols
+from fastgrad.kernels.codegen.native import initialize_llvm, target_machine, undefined_symbols
+from fastgrad.kernels.codegen.object_code import Settings, object_code, optimise
+from fastgrad.kernels.codegen.object_code import target_machine as llvm_machine
 from fastgrad.kernels.codegen.phases import watch_numba
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, KernelSource, Parameter
 from fastgrad.kernels.codegen.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISE_SYMBOL, step_symbol, wrapper_ir
@@ -54,12 +55,25 @@ def compile_kernel(source: KernelSource, symbol: str) -> tuple[bytes, list[str]]
         RuntimeError: the body has constructs that a kernel's body must not have, may raise, or calls a forbidden
         function.
     """
-    module = optimised_module(source, symbol)
-    code = _target_machine().emit_object(module)
+    module, settings = unoptimised_module(source, symbol)
+    optimise(module, settings)
+    return checked_code(source, *object_code(module, settings))
+
+
+def checked_code(source: KernelSource, code: bytes, declared: list[str]) -> tuple[bytes, list[str]]:
+    """Returns object code and the symbols that it leaves undefined.
+
+    Args:
+        source: the kernel's source.
+        code: its object code.
+        declared: the names that its module declares.
+
+    Raises:
+        RuntimeError: as of `compile_kernel`.
+    """
     undefined = undefined_symbols(code)
     if undefined is None:
-        undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
-        undefined += [g.name for g in module.global_variables if g.is_declaration]
+        undefined = declared
     refused = sorted(set(undefined) - ALLOWED_SYMBOLS - (CHECKED_BUILD_SYMBOLS if checks_bounds() else frozenset()))
     if RAISE_SYMBOL in refused:
         raise RuntimeError(f"kernel {source.function.__name__} may raise; a kernel's body must not")
@@ -72,6 +86,13 @@ def compile_kernel(source: KernelSource, symbol: str) -> tuple[bytes, list[str]]
 
 def optimised_module(source: KernelSource, symbol: str) -> Any:
     """Returns the optimised LLVM module from which `compile_kernel` makes object code, for the same arguments."""
+    module, settings = unoptimised_module(source, symbol)
+    optimise(module, settings)
+    return module
+
+
+def unoptimised_module(source: KernelSource, symbol: str) -> tuple[Any, Settings]:
+    """Returns a kernel's module as Numba makes it, with its wrapper, and the settings of its optimisation."""
     initialize_llvm()
     arguments = [parameter_type(parameter, source.variables) for parameter in source.signature.parameters]
     result = "int64" if source.signature.returns_status else "none"
@@ -82,19 +103,22 @@ def optimised_module(source: KernelSource, symbol: str) -> Any:
         source.function, arguments, result, types_by_name(source.variables), noalias, in_place, cpu_machine
     )
     module = llvm.parse_assembly(wrapper_ir(source, symbol) + body.text)
-    module.triple, module.data_layout = target_machine().triple, str(_target_machine().target_data)
+    machine = target_machine()
+    settings = Settings(machine.triple, machine.cpu, features_for_loops(), (symbol, step_symbol(symbol)), False)
+    module.triple, module.data_layout = machine.triple, str(_llvm_machine(settings).target_data)
     for part in body.modules:
         module.link_in(part, preserve=True)
     rare = [f.name for f in module.functions if f.name.startswith(LIBRARY_CALL_PREFIX)]
     if rare:
         module.link_in(llvm.parse_assembly(definitions_ir(rare)))
-    _optimise(module, symbol, bool(rare))
-    return module
+    return module, settings._replace(inline=bool(rare))
 
 
 def assembly(module: Any) -> str:
     """Returns the assembly of an optimised module."""
-    return str(_target_machine().emit_assembly(module))
+    machine = target_machine()
+    settings = Settings(machine.triple, machine.cpu, features_for_loops(), (), False)
+    return str(_llvm_machine(settings).emit_assembly(module))
 
 
 def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> TypeName:
@@ -115,43 +139,5 @@ def types_by_name(variables: Mapping[str, str]) -> dict[str, TypeName]:
     return types
 
 
-@functools.cache
-def _target_machine() -> Any:
-    machine = target_machine()
-    compiler = llvm.Target.from_triple(machine.triple)
-    return compiler.create_target_machine(
-        cpu=machine.cpu,
-        features=features_for_loops(),
-        opt=3,
-        reloc="static" if compiler.name.startswith("x86") else "default",
-        codemodel="jitdefault",
-        jit=True,
-    )
-
-
-def _optimise(module: Any, symbol: str, inline: bool) -> None:
-    """Makes everything but the entries private and runs LLVM's -O3 pipeline once.
-
-    Args:
-        module: the kernel's module.
-        symbol: the kernel's name.
-        inline: whether vectorisation may have added calls (see `library_calls`), which are then inlined, too.
-    """
-    machine = _target_machine()
-    kept = symbol, step_symbol(symbol)
-    module.data_layout = str(machine.target_data)
-    for function in module.functions:
-        if not function.is_declaration and function.name not in kept:
-            function.linkage = "internal"
-    for variable in module.global_variables:
-        if not variable.is_declaration and not variable.name.startswith("llvm."):
-            variable.linkage = "internal"
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = True
-    builder = llvm.create_pass_builder(machine, options)
-    run_passes(builder.getModulePassManager(), module, builder)
-    if inline:
-        after = llvm.create_new_module_pass_manager()
-        after.add_always_inliner_pass()
-        run_passes(after, module, builder)
+def _llvm_machine(settings: Settings) -> Any:
+    return llvm_machine(settings.triple, settings.cpu, settings.features)

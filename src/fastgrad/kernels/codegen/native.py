@@ -75,16 +75,6 @@ def _this_machine() -> Machine:
     return Machine(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
 
 
-def run_passes(manager: Any, module: Any, builder: Any) -> None:
-    """Runs a pass manager once and frees it: llvmlite (0.46 to 0.50) would leak some 90 KB a compilation."""
-    import llvmlite.binding as llvm
-
-    manager.run(module, builder)
-    if "_dispose" not in vars(type(manager)):  # a later llvmlite frees it itself
-        llvm.ffi.lib.LLVMPY_DisposeNewModulePassManger(manager)
-        manager.detach()
-
-
 def undefined_symbols(code: bytes) -> list[str] | None:
     """Returns the undefined symbols of a 64-bit ELF object; None for another object format."""
     if code[:5] != b"\x7fELF\x02":

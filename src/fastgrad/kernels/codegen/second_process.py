@@ -1,0 +1,134 @@
+"""Compilation on two processors: Numba makes the LLVM IR of kernels here, while LLVM makes their object code in another process.
+
+The other process runs `object_code.py`, which needs llvmlite alone: not this package, and never the user's `__main__`.
+It ends when it has been idle for some seconds. Whatever goes wrong with it, this process compiles all itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fastgrad.kernels.codegen import object_code
+from fastgrad.kernels.codegen.object_code import Settings
+
+VARIABLE = "FASTGRAD_COMPILER_PROCESS"
+
+_processes: list[subprocess.Popen] = []
+
+
+class Module:
+    """A module to compile.
+
+    Args:
+        number: of the module.
+        module: LLVM's module, not optimised.
+        settings: how it is compiled.
+    """
+
+    def __init__(self, number: int, module: Any, settings: Settings) -> None:
+        self.number, self.module, self.settings = number, module, settings
+        self.bitcode: bytes = module.as_bitcode()
+
+
+def is_allowed() -> bool:
+    """True if this process may start another one: its program is Python, and `FASTGRAD_COMPILER_PROCESS` is not 0."""
+    is_python = os.path.basename(sys.executable or "").startswith("python") and not getattr(sys, "frozen", False)
+    return is_python and os.environ.get(VARIABLE) != "0"
+
+
+def compile_modules(modules: Iterable[tuple[Any, Settings]]) -> list[tuple[bytes, list[str]]]:
+    """Returns what `object_code.object_code` makes of modules, in their order.
+
+    Args:
+        modules: makes a module after the other in this thread.
+    """
+    results: dict[int, tuple[bytes, list[str]]] = {}
+    waiting: deque[Module] = deque()
+    there_is_one = threading.Semaphore(0)
+    has_ended = threading.Event()
+
+    def compile_in_second_process() -> None:
+        with contextlib.suppress(OSError, EOFError, ValueError, pickle.UnpicklingError), _process() as process:
+            while True:
+                there_is_one.acquire()
+                try:
+                    one = waiting.popleft()
+                except IndexError:
+                    if has_ended.is_set():
+                        return
+                    continue
+                try:
+                    results[one.number] = _compiled_by(process, one)
+                finally:
+                    if one.number not in results:
+                        waiting.append(one)
+
+    thread = threading.Thread(target=compile_in_second_process, name="fastgrad-second-process", daemon=True)
+    thread.start()
+    count = 0
+    try:
+        for module, settings in modules:
+            waiting.append(Module(count, module, settings))
+            there_is_one.release()
+            count += 1
+        _compile_all(waiting, results)
+    finally:
+        has_ended.set()
+        there_is_one.release()
+        thread.join()
+    _compile_all(waiting, results)
+    return [results[number] for number in range(count)]
+
+
+def _compile_all(waiting: deque[Module], results: dict[int, tuple[bytes, list[str]]]) -> None:
+    """Compiles in this process what waits, the last first."""
+    while True:
+        try:
+            one = waiting.pop()
+        except IndexError:
+            return
+        object_code.optimise(one.module, one.settings)
+        results[one.number] = object_code.object_code(one.module, one.settings)
+
+
+@contextlib.contextmanager
+def _process() -> Iterator[subprocess.Popen]:
+    """A context with the second process, which may have to be started. An error in the context kills it."""
+    process = _processes[-1] if _processes and _processes[-1].poll() is None else _started_process()
+    try:
+        yield process
+    except BaseException:
+        process.kill()
+        raise
+
+
+def _started_process() -> subprocess.Popen:
+    command = [sys.executable, "-I", "-S", object_code.__file__]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - this Python
+    _processes[:] = [process]
+    assert process.stdin is not None  # the pipe of this call
+    object_code.send(process.stdin, [os.fspath(path) for path in sys.path])
+    return process
+
+
+def _compiled_by(process: subprocess.Popen, one: Module) -> tuple[bytes, list[str]]:
+    """Returns the object code of a module and the names that it declares.
+
+    Raises:
+        OSError, EOFError: the process has ended.
+    """
+    assert process.stdin is not None  # the pipes of `_process`
+    assert process.stdout is not None
+    object_code.send(process.stdin, (one.bitcode, tuple(one.settings)))
+    answer: tuple[bytes, list[str]] | None = object_code.receive(process.stdout)
+    if answer is None:
+        raise EOFError
+    return answer
