@@ -123,7 +123,7 @@ def test_a_callee_that_a_derivative_calls_itself_is_a_part_of_it():
 
 @pytest.mark.parametrize("from_python_first", [False, True])
 def test_a_callee_keeps_its_error_model(from_python_first):
-    """Derivatives divide as NumPy does, a function of its own as Python does."""
+    """A derivative returns inf for a division by 0. The callee raises ZeroDivisionError when it is called by itself."""
     ratio = _fresh(_ratio)
 
     @numba.njit

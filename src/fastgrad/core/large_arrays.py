@@ -1,7 +1,7 @@
 """Element-wise operations of large arrays run kernels on all threads. The kernels have the bits of NumPy's functions.
 
-An operation gets a kernel after some runs on large arrays, so that a single use does not wait for the compiler. A run that
-records a function makes no kernel: the function's program has kernels of its own.
+An operation gets a kernel after some runs on large arrays, so that a single use does not wait for the compiler. A run
+that records a function makes no kernels, because the program of the function has its own.
 """
 
 from __future__ import annotations

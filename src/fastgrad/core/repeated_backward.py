@@ -141,7 +141,7 @@ class _Programs:
     """The structures of the tapes that ran, with their programs.
 
     Attributes:
-        structures: lists of structures that agree in what is compared first; the one that came last is at the end.
+        structures: lists of structures by their signature, which is cheap to compare. The last one used is at the end of its list.
         count: the number of structures.
         arena_bytes: the working memory of their programs.
         is_on: whether tapes use programs.

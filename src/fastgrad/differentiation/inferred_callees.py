@@ -27,6 +27,7 @@ from numba.core.typed_passes import NopythonTypeInference
 from numba.core.typing import signature as signature_of_types
 from numba.core.untyped_passes import FixupArgs
 
+from fastgrad.differentiation.disk_cache import UseDerivativeLibrary
 from fastgrad.differentiation.exceptional_exits import ReleasingCompiler
 from fastgrad.kernels.codegen.gc_pause import without_collections
 
@@ -74,18 +75,11 @@ class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _UseLinkedLibrary(FunctionPass):  # type: ignore[misc]
-    """Makes the code library."""
+class _UseLinkedLibrary(UseDerivativeLibrary):
+    """Makes the code library of a function that is only linked."""
 
     _name = "fastgrad_linked_library"
-
-    def __init__(self) -> None:
-        FunctionPass.__init__(self)
-
-    def run_pass(self, state: Any) -> bool:
-        """Sets ``state.library``."""
-        state.library = _LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        return False
+    library = _LinkedLibrary
 
 
 @functools.cache
@@ -220,7 +214,7 @@ def _run(pipeline: Any, dispatcher: Any, argument_types: tuple[types.Type, ...],
 @functools.lru_cache(maxsize=512)
 def called_functions(function: FunctionType) -> frozenset[Any]:
     """Returns the functions compiled by Numba that a function may call, directly or not, by the names in their code."""
-    found: set[Any] = set()
+    callees: set[Any] = set()
     pending = [function]
     while pending:
         current = pending.pop()
@@ -235,10 +229,10 @@ def called_functions(function: FunctionType) -> frozenset[Any]:
                 values.append(cell.cell_contents)
             except ValueError:  # the function that it will hold is being defined
                 continue
-        callees = {value for value in values if isinstance(value, Dispatcher)} - found
-        found |= callees
-        pending += [callee.py_func for callee in callees]
-    return frozenset(found)
+        new = {value for value in values if isinstance(value, Dispatcher)} - callees
+        callees |= new
+        pending += [callee.py_func for callee in new]
+    return frozenset(callees)
 
 
 def _can_be_inferred(dispatcher: Any) -> bool:

@@ -63,11 +63,7 @@ def _new_process(monkeypatch):
     monkeypatch.setenv(second_process.VARIABLE, "1")
     monkeypatch.setattr(second_process, "_processes", [])
     yield
-    for process in second_process._processes:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
+    second_process._end_processes()
 
 
 def _slow_modules():

@@ -465,7 +465,7 @@ def _compile_and_store(source: KernelSource, content: str, symbol: str) -> cache
 
 
 def compile_kernels(uncompiled: Callable[[], Collection[Any]], processors: int) -> None:
-    """Compiles kernels that no cache has, on two processors if there are.
+    """Compiles kernels that no cache has, by two processes; does nothing where only one processor can be used.
 
     What this can't compile, or has nowhere to store, is compiled at its first use.
 
@@ -493,9 +493,8 @@ def _compile_and_store_all(kernels: list[tuple[KernelSource, str, str]]) -> None
         compiled: list[tuple[KernelSource, str]] = []
 
         def modules() -> Iterator[Any]:
-            from fastgrad.kernels.codegen.compile import (
-                unoptimised_module,  # imports Numba, while the other process starts
-            )
+            # This imports Numba, while the other process starts.
+            from fastgrad.kernels.codegen.compile import unoptimised_module
 
             for source, content, symbol in kernels:
                 start = time.perf_counter()

@@ -111,18 +111,18 @@ def _serve() -> None:
     idle_since = [time.monotonic()]
 
     def end_when_idle() -> None:
-        while time.monotonic() - idle_since[-1] < IDLE_SECONDS:
+        while time.monotonic() - idle_since[0] < IDLE_SECONDS:
             time.sleep(IDLE_SECONDS / 10)
         os._exit(0)
 
     threading.Thread(target=end_when_idle, daemon=True).start()
     while (request := receive(requests)) is not None:
-        idle_since[:] = [float("inf")]
+        idle_since[0] = float("inf")
         bitcode, settings = request
         module = llvm.parse_bitcode(bitcode)
         optimise(module, Settings(*settings))
         send(answers, object_code(module, Settings(*settings)))
-        idle_since[:] = [time.monotonic()]
+        idle_since[0] = time.monotonic()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ It ends when it has been idle for some seconds. Whatever goes wrong with it, thi
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import pickle
@@ -111,12 +112,26 @@ def _process() -> Iterator[subprocess.Popen]:
 
 
 def _started_process() -> subprocess.Popen:
+    """Returns a new second process, after the end of the last one."""
+    _end_processes()
     command = [sys.executable, "-I", "-S", object_code.__file__]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - this Python
-    _processes[:] = [process]
+    _processes.append(process)
     assert process.stdin is not None  # the pipe of this call
     object_code.send(process.stdin, [os.fspath(path) for path in sys.path])
     return process
+
+
+@atexit.register
+def _end_processes() -> None:
+    """Ends the second process and closes its pipes, if there is one."""
+    while _processes:
+        process = _processes.pop()
+        process.kill()  # nothing in a forked child, whose parent has the process
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):  # the last message may be lost
+                pipe.close()  # type: ignore[union-attr]  # both are pipes
 
 
 def _compiled_by(process: subprocess.Popen, one: Module) -> tuple[bytes, list[str]]:
