@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest import mock
 
@@ -14,7 +14,8 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.compiler.programs import pipeline
-from fastgrad.core import repeated_backward, tape
+from fastgrad.core import backward, repeated_backward, tape
+from fastgrad.core.dispatch import Dispatcher, dispatchers
 from tests.reliability.random_programs import runs
 from tests.reliability.random_programs.builder import HALVES
 from tests.reliability.random_programs.comparison import EPSILON, difference, explained, spread
@@ -188,20 +189,61 @@ def _compare(
 
 
 def _noisy(program: Program, seed: int, units: float) -> list[Outcome]:
-    """The program, each of whose statements changes its value by some units in the last place, of float32 if it is compared no closer."""
+    """The program with other rounding, of float32 if it is compared no closer.
+
+    Each statement changes its value by some units in the last place. Each operation inside of it changes what it rounds by a unit. The sum of two
+    parts of a gradient changes by units of the larger part, since TensorFlow adds the parts in another order.
+    """
     rng = np.random.default_rng(seed)
     least = EPSILON["float32"] if program.tolerance >= UPDATES else 0.0
 
+    def noise(shape: Sequence[int], dtype: str, units: float) -> np.ndarray:
+        return max(EPSILON[dtype], least) * units * rng.choice([-1.0, -0.75, 0.75, 1.0], size=tuple(shape))
+
     def wave(x: Any, dtype: str) -> Any:
-        return tf.cast(
-            1.0 + max(EPSILON[dtype], least) * units * rng.choice([-1.0, -0.75, 0.75, 1.0], size=tuple(x.shape)),
-            x.dtype,
-        )
+        return tf.constant(1.0 + noise(x.shape, dtype, units), x.dtype)
 
     def rounded(x: Any, dtype: str) -> Any:
         return tf.custom_gradient(lambda x: (x * wave(x, dtype), lambda g: g * wave(g, dtype)))(x)
 
+    def rounded_sum(a: Any, b: Any) -> Any:
+        total = add_cotangents(a, b)
+        if isinstance(total, tf.IndexedSlices):
+            return total
+        size = tf.maximum(abs(tf.convert_to_tensor(a)), abs(tf.convert_to_tensor(b)))
+        away = size * tf.constant(noise(size.shape, size.dtype.name, units), size.dtype)
+        return total + tf.stop_gradient(tf.cast(away, total.dtype))
+
+    class OtherRounding(Dispatcher):
+        def result(self, operation: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+            arrays = [x._array for x in inputs]
+            result = operation.run(*arrays, **attributes)
+            many = result if isinstance(result, tuple) else (result,)
+            many = tuple([_changed(np.asarray(x), arrays, lambda x: noise(x.shape, x.dtype.name, 1.0)) for x in many])
+            return many if isinstance(result, tuple) else many[0]
+
     source = program.source(noisy=True)
-    if program.form == "map":
-        return runs.rows(source, tf, rounded=rounded)
-    return runs.run(source, tf, rounded=rounded)
+    add_cotangents = backward._add_cotangents
+    dispatcher = OtherRounding()
+    dispatchers.append(dispatcher)
+    try:
+        with mock.patch.object(backward, "_add_cotangents", rounded_sum):
+            if program.form == "map":
+                return runs.rows(source, tf, rounded=rounded)
+            return runs.run(source, tf, rounded=rounded)
+    finally:
+        dispatchers.remove(dispatcher)
+
+
+def _changed(
+    result: np.ndarray, operands: Sequence[np.ndarray], noise: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """A result of an operation with other rounding: integers and elements of the operands are exact."""
+    if result.dtype.name not in EPSILON:
+        return result
+    with np.errstate(all="ignore"):
+        exact = result == np.rint(result)
+        for operand in operands:
+            if operand.dtype == result.dtype:
+                exact |= np.isin(abs(result), abs(operand))
+        return np.where(exact, result, result * (1.0 + noise(result))).astype(result.dtype)

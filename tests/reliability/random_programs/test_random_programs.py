@@ -10,12 +10,13 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from tests.reliability.random_programs import batches, derivatives
+import fastgrad as tf
+from tests.reliability.random_programs import batches, derivatives, runs
 from tests.reliability.random_programs.batches import batch, many, not_compared_in_full
-from tests.reliability.random_programs.check import thresholds
+from tests.reliability.random_programs.check import _noisy, thresholds
 from tests.reliability.random_programs.comparison import difference, explained, spread
 from tests.reliability.random_programs.generator import program_of
-from tests.reliability.random_programs.program import Program
+from tests.reliability.random_programs.program import Program, Statement, Value
 from tests.reliability.random_programs.reached import names
 from tests.reliability.random_programs.referee import ROOT
 from tests.reliability.random_programs.runs import Array, Outcome
@@ -126,6 +127,28 @@ def test_calls_before_one_that_rounding_makes_raise_are_compared():
     assert len(away) == 1
     assert explained([outcome(), raises], own, away, 1e-9)
     assert not explained([outcome(value=2.0), raises], own, away, 1e-9)
+
+
+def test_the_order_of_the_parts_of_a_gradient_is_rounding():
+    """The gradient of `v` is 1 - 1 + 3e-6: TensorFlow and fastgrad add it up in other orders."""
+    y, rate = Value("y", "float32", ((), ())), Value("rate", "python", ((), ()))
+    statement = Statement("change", ("old = v * 1.0", "v.assign(rate * v)", "y = old - v + 3e-6 * v"), y)
+    program = Program(
+        seed=0,
+        statements=(statement,),
+        arguments=(rate,),
+        setup={"v": ("v = tf.Variable(0.7)",)},
+        returned=("y",),
+        calls=("0.5",),
+        tolerance=2e-4,
+        gradient="first",
+        targets=("y",),
+        state=("v",),
+    )
+    own = runs.run(program.source(), tf)
+    assert own[0].values[2].array == pytest.approx(3e-6, rel=0.05)
+    away = spread([_noisy(program, seed, 4.0) for seed in range(4)], own)
+    assert 1e-7 < away[0][2] < 2e-6  # of the gradient, which is 3e-6
 
 
 def test_programs_follow_from_their_seed():
