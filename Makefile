@@ -139,9 +139,9 @@ test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes (SHORT=1: 
 		tests/kernels/test_properties.py tests/kernels/gemm tests/kernels/codegen/test_bounds.py $(ARGS) || exit 1; done
 
 # Ranks take all processors, so that tests run one by one.
-test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher (SHORT=1: a half)
+test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher (SHORT=1: a quarter)
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,2,distribute kernels core data keras) tests/distribute $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,4,distribute kernels core data keras) tests/distribute $(ARGS)
 
 test-versions: ## run the suite with the lowest Python and dependencies, with the newest, and with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test
@@ -199,10 +199,9 @@ conformance-suites: ## run the tests of copies of the peers: KERAS=folder TENSOR
 	@$(ENVIRONMENT) test,suites
 	@$(PYTHON_HERE) -m tests.conformance.suites $(if $(KERAS),--keras '$(KERAS)') $(if $(TENSORFLOW),--tensorflow '$(TENSORFLOW)') $(ARGS)
 
-wheel: ## build a wheel with the library's kernels compiled for three levels of x86-64 processors, in dist/
+wheel: ## build a wheel with the library's kernels compiled for all levels of processors of this architecture, in dist/
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m fastgrad.warm --wheel
-	@$(PYTHON_HERE) -m pip wheel --quiet --no-deps --wheel-dir dist . && rm -rf src/fastgrad/kernels/installed && ls -l dist
+	@FASTGRAD_KERNELS=all $(PYTHON_HERE) -m pip wheel --no-deps --wheel-dir dist . && ls -l dist
 
 # Kernels that the tests have compiled are not compiled again: `tests/conftest.py` names the same folder.
 bench-quick gate: export FASTGRAD_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fastgrad-tests/kernels

@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from fastgrad import warm
-from fastgrad.kernels.codegen import build, cache
+from fastgrad.kernels.codegen import build, cache, isa
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import LEVELS, host_levels
-from fastgrad.kernels.codegen.native import target_machine
+from fastgrad.kernels.codegen.native import Machine, target_machine
 from fastgrad.kernels.movement.numbering import cross
 from fastgrad.kernels.reduction.softmax import softmax_gradient
 
@@ -86,6 +86,42 @@ def test_a_damaged_or_foreign_file_of_entries_is_passed_over(tmp_path):
     (installed / f"{level}.db").write_bytes(b"SQLite format 3\0 and no more")
     value, _ = _run(USE, str(installed), FASTGRAD_CACHE_DIR=str(tmp_path / "other"))
     assert float(value) == pytest.approx(0.8413447)
+
+
+ARM_LINUX = Machine("aarch64-unknown-linux-gnu", "neoverse-n1", "+fp-armv8,+neon,+sve")
+
+
+@pytest.mark.parametrize(
+    ("machine", "level", "triple"),
+    [
+        (ARM_LINUX, "armv8-a", "aarch64-unknown-linux-gnu"),
+        (ARM_LINUX._replace(triple="arm64-apple-darwin24.6.0"), "armv8-a", "arm64-apple-darwin20"),
+        (Machine("x86_64-apple-darwin23", "skylake", LEVELS["x86-64-v3"][1]), "x86-64-v3", "x86_64-apple-darwin20"),
+        (Machine("powerpc64le-unknown-linux-gnu", "pwr9", "+vsx"), None, None),
+    ],
+)
+def test_levels_are_of_the_architecture_and_of_all_versions_of_the_system(monkeypatch, machine, level, triple):
+    monkeypatch.setattr(isa, "target_machine", lambda: machine)
+    assert isa.host_levels.__wrapped__() == ((level,) if level else ())
+    if level:
+        assert level in isa.levels_of_architecture()
+        assert isa.level_machine(level).triple == triple
+
+
+def test_a_wheel_gets_a_file_for_each_level(tmp_path, monkeypatch, capsys):
+    def compile_side_by_side(processes, arguments):
+        assert processes == 3
+        _, level, _, folder = arguments
+        cache.write(folder, f"kernel of {level}", cache.Entry(b"code", ()))
+        yield 1, 1
+
+    monkeypatch.setattr(warm, "compile_side_by_side", compile_side_by_side)
+    warm.compile_for_wheel(["x86-64-v4", "x86-64-v3"], str(tmp_path), 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x86-64-v3.db", "x86-64-v4.db"]
+    monkeypatch.setattr(cache, "INSTALLED_FOLDER", str(tmp_path))
+    assert cache.load_installed("x86-64-v3", "kernel of x86-64-v3").code == b"code"
+    cache.close_installed()
+    assert "x86-64-v4: 1 of 1 kernels" in capsys.readouterr().out
 
 
 def test_a_level_is_one_that_the_processor_has_all_features_of():

@@ -130,7 +130,8 @@ if ! is_made; then
         fi
         "$folder/bin/python" -m pip install --quiet --requirement "$source"
     else
-        "$folder/bin/python" -m pip install --quiet --editable ".[$extras]"
+        # A build without kernels needs none of the package's requirements.
+        FASTGRAD_KERNELS=none "$folder/bin/python" -m pip install --quiet --editable ".[$extras]"
         # Nothing else compiles an editable install where PYTHONDONTWRITEBYTECODE is set, and each start would do it again.
         "$folder/bin/python" -m compileall -q src
     fi

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 import fastgrad.kernels
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.build import Kernel
-from fastgrad.kernels.codegen.isa import LEVELS
+from fastgrad.kernels.codegen.isa import LEVELS, host_levels, levels_of_architecture
 
 
 def list_library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
@@ -91,22 +91,34 @@ def compile_side_by_side(processes: int, arguments: Sequence[str] = ()) -> Itera
                 worker.communicate()
 
 
-def compile_for_wheel(processes: int) -> None:
-    """Compiles all kernels for each processor level into the files of a wheel, and prints the progress."""
-    for level in LEVELS:
-        with tempfile.TemporaryDirectory() as folder:
-            for done, total in compile_side_by_side(processes, ["--level", level, "--folder", folder]):
+def compile_for_wheel(levels: Sequence[str], folder: str, processes: int) -> None:
+    """Compiles all kernels for levels of processors into the files of a wheel, and prints the progress.
+
+    Args:
+        levels: names of `isa.LEVELS`.
+        folder: where the files go.
+        processes: the number of processes.
+    """
+    for level in levels:
+        with tempfile.TemporaryDirectory() as entries_folder:
+            for done, total in compile_side_by_side(processes, ["--level", level, "--folder", entries_folder]):
                 if done % 100 == 0 or done == total:
                     print(f"{level}: {done} of {total} kernels", flush=True)
-            path = os.path.join(cache.INSTALLED_FOLDER, f"{level}.db")
-            entries = cache.pack_folder(folder, path)
+            path = os.path.join(folder, f"{level}.db")
+            entries = cache.pack_folder(entries_folder, path)
             print(f"{path}: {entries} entries, {os.path.getsize(path) / 2**20:.1f} MiB", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compiles a part of the kernels, or all kernels for a wheel; `fastgrad warm` and `make wheel` run it."""
+    """Compiles a part of the kernels, or all kernels for a wheel; `fastgrad warm` and the build of a wheel run it."""
     parser = argparse.ArgumentParser(prog="python -m fastgrad.warm")
-    parser.add_argument("--wheel", action="store_true", help="compile for all levels of processors, for a wheel")
+    parser.add_argument("--wheel", metavar="FOLDER", help="compile the files of a wheel, for levels of processors")
+    parser.add_argument(
+        "--levels",
+        choices=("this", "all"),
+        default="this",
+        help="the best of this processor, or all of its architecture",
+    )
     parser.add_argument("--level", choices=LEVELS, help="compile for a level of processors, instead of this one")
     parser.add_argument("--folder", help="the folder for the code of a level")
     parser.add_argument("--part", type=int, default=0, help="the number of this process")
@@ -115,7 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if (options.level is None) != (options.folder is None):
         parser.error("--level and --folder belong together")
     if options.wheel:
-        compile_for_wheel(os.cpu_count() or 1)
+        levels = levels_of_architecture() if options.levels == "all" else host_levels()[:1]
+        compile_for_wheel(levels, options.wheel, os.cpu_count() or 1)
         return
     if options.level:
         store.compile_for_wheel(options.level, options.folder)

@@ -10,8 +10,8 @@ import pytest
 from fastgrad.kernels.codegen import progress
 
 BEGIN = (
-    "fastgrad: compiling {}kernels, once for this machine (`fastgrad warm` compiles the library's in advance; the wheel of "
-    "`make wheel` brings them)\n"
+    "fastgrad: compiling {}kernels, once for this machine (`fastgrad warm`, or an installation by `pip install .`, compiles "
+    "the library's in advance)\n"
 )
 
 

@@ -59,23 +59,30 @@ LEVELS: dict[str, tuple[str, str]] = {
     "x86-64-v4-bf16": ("x86-64-v4", _V4_FEATURES + ",+avx512bf16"),
     "x86-64-v4": ("x86-64-v4", _V4_FEATURES),
     "x86-64-v3": ("x86-64-v3", _V3_FEATURES),
+    "armv8-a": ("generic", "+neon"),
 }
 """Levels of processors for which wheels have machine code, the best first: LLVM's name, and the features it uses."""
 
 
+def levels_of_architecture() -> tuple[str, ...]:
+    """Returns the levels that this process can compile for, the best first."""
+    architecture = target_machine().triple.partition("-")[0]
+    prefix = "armv8" if architecture in ("aarch64", "arm64") else architecture.replace("_", "-")
+    return tuple([level for level in LEVELS if level.startswith(prefix)])
+
+
 def level_machine(level: str) -> Machine:
     """Returns the machine to compile for: any processor of a level, with this process's operating system."""
-    return Machine(target_machine().triple, *LEVELS[level])
+    system, _, version = target_machine().triple.partition("-darwin")
+    triple = f"{system}-darwin20" if version else system  # of macOS 11; the code is for later versions, too
+    return Machine(triple, *LEVELS[level])
 
 
 @functools.cache
 def host_levels() -> tuple[str, ...]:
     """Returns the levels whose code this processor runs, the best first."""
-    machine = target_machine()
-    if not machine.triple.startswith("x86_64"):
-        return ()
-    features = set(machine.features.split(","))
-    return tuple([level for level, (_, needed) in LEVELS.items() if features.issuperset(needed.split(","))])
+    features = set(target_machine().features.split(","))
+    return tuple([level for level in levels_of_architecture() if features.issuperset(LEVELS[level][1].split(","))])
 
 
 @functools.cache

@@ -33,7 +33,7 @@ class CompilationProgress:
     def __init__(self) -> None:
         self.enabled = os.environ.get("FASTGRAD_QUIET") != "1"
         self._programs = 0  # that are being compiled: control flow compiles programs inside of a program
-        self._advice = " (`fastgrad warm` compiles the library's in advance; the wheel of `make wheel` brings them)"
+        self._advice = " (`fastgrad warm`, or an installation by `pip install .`, compiles the library's in advance)"
         self._reset()
 
     def _reset(self) -> None:
