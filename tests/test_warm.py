@@ -14,6 +14,7 @@ from fastgrad.kernels.codegen.isa import LEVELS, host_levels
 from fastgrad.kernels.codegen.native import Machine, target_machine
 from fastgrad.kernels.movement.numbering import cross
 from fastgrad.kernels.reduction.softmax import softmax_gradient
+from fastgrad.typical_programs import TypicalProgram
 
 pytestmark = pytest.mark.skipif(checks_bounds(), reason="code that is compiled ahead is not checked")
 
@@ -109,19 +110,21 @@ def test_levels_are_of_the_architecture_and_of_all_versions_of_the_system(monkey
 
 
 def test_a_wheel_gets_a_file_for_each_level(tmp_path, monkeypatch, capsys):
-    def compile_side_by_side(processes, arguments):
+    def compile_side_by_side(processes, arguments, work):
         assert processes == 3
+        assert work == (["kernels", "programs"] if arguments[1] == "x86-64-v3" else ["kernels"])
         _, level, _, folder = arguments
         cache.write(folder, f"kernel of {level}", cache.Entry(b"code", ()))
         yield 1, 1
 
     monkeypatch.setattr(warm, "compile_side_by_side", compile_side_by_side)
+    monkeypatch.setattr(warm, "host_levels", lambda: ("x86-64-v3",))
     warm.compile_for_wheel(["x86-64-v4", "x86-64-v3"], str(tmp_path), 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x86-64-v3.db", "x86-64-v4.db"]
     monkeypatch.setattr(cache, "INSTALLED_FOLDER", str(tmp_path))
     assert cache.load_installed("x86-64-v3", "kernel of x86-64-v3").code == b"code"
     cache.close_installed()
-    assert "x86-64-v4: 1 of 1 kernels" in capsys.readouterr().out
+    assert "x86-64-v4: 1 of 1 kernels and programs" in capsys.readouterr().out
 
 
 def test_a_level_is_one_that_the_processor_has_all_features_of():
@@ -144,6 +147,31 @@ def test_each_part_compiles_its_own_kernels():
     counts = _run(PARTS)  # in a process of its own: other tests make kernels of the library's functions, and drop them
     assert int(counts[0]) > 1000
     assert len(set(counts)) == 1
+
+
+def test_programs_are_compiled_after_the_kernels_by_all_processes(monkeypatch):
+    lines = []
+
+    def lines_of_processes(processes, arguments):
+        lines.append((processes, *arguments))
+        yield from [b"one", b"two"]
+
+    monkeypatch.setattr(warm, "_lines_of_processes", lines_of_processes)
+    total = len(warm.list_library_kernels()) + len(warm.list_typical_programs())
+    assert list(warm.compile_side_by_side(2, ["--level", "x"])) == [(done, total) for done in (1, 2, 3, 4)]
+    assert lines == [(2, "--work", "kernels", "--level", "x"), (2, "--work", "programs", "--level", "x")]
+
+
+def test_each_part_runs_its_own_programs(monkeypatch):
+    run = []
+
+    def note(program):
+        run.append(program)
+
+    monkeypatch.setattr(TypicalProgram, "run", note)
+    names = [list(warm.compile_programs(part, 3)) for part in range(3)]
+    assert sorted(run) == sorted(warm.list_typical_programs())
+    assert sum(map(len, names)) == len(run)
 
 
 def test_kernels_that_write_over_an_operand_are_compiled_for_that_too(monkeypatch):

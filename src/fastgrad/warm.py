@@ -1,6 +1,6 @@
-"""Ahead-of-time compilation of the library's kernels: into the disk cache of this machine, or for a wheel.
+"""Ahead-of-time compilation: of the library's kernels, and of the fused groups of typical programs.
 
-The fused groups of users' steps are not known in advance; they are compiled with their step.
+They go into the disk cache of this machine, or into the files of a wheel.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import pkgutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import fastgrad.kernels
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.isa import LEVELS, host_levels, levels_of_architecture
+from fastgrad.typical_programs import list_typical_programs
 
 
 def list_library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
@@ -59,28 +60,51 @@ def compile_kernels(remainder: int, divisor: int) -> Iterator[str]:
         yield kernel.__name__
 
 
-def compile_side_by_side(processes: int, arguments: Sequence[str] = ()) -> Iterator[tuple[int, int]]:
-    """Compiles all kernels in several processes; after each kernel, yields the number done and the total.
+def compile_programs(remainder: int, divisor: int) -> Iterator[str]:
+    """Runs the typical programs whose index is `remainder` modulo `divisor`, which compiles them; yields their models."""
+    for program in list_typical_programs()[remainder::divisor]:
+        program.run()
+        yield program.model
+
+
+WORK: dict[str, Callable[[int, int], Iterator[str]]] = {"kernels": compile_kernels, "programs": compile_programs}
+"""What is compiled, in this order: programs use the library's kernels."""
+
+
+def compile_side_by_side(
+    processes: int, arguments: Sequence[str] = (), work: Sequence[str] = tuple(WORK)
+) -> Iterator[tuple[int, int]]:
+    """Compiles in several processes; after each kernel or program, yields the number done and the total.
 
     Args:
         processes: the number of processes.
         arguments: further words of this module's command line.
+        work: keys of `WORK`.
 
     Raises:
         RuntimeError: a process failed; the message has its error output.
     """
+    counts = {"kernels": len(list_library_kernels()), "programs": len(list_typical_programs())}
+    total = sum([counts[name] for name in work])
+    done = 0
+    for name in work:
+        for _ in _lines_of_processes(processes, ["--work", name, *arguments]):
+            done += 1
+            yield done, total
+
+
+def _lines_of_processes(processes: int, arguments: Sequence[str]) -> Iterator[bytes]:
+    """Yields the lines that processes print, each of which has a part of the work."""
     command = [sys.executable, "-m", "fastgrad.warm", *arguments, "--parts", str(processes)]
-    total, done_count = len(list_library_kernels()), 0
+    environment = {**os.environ, "FASTGRAD_QUIET": "1", "FASTGRAD_COMPILER_PROCESS": "0"}
     with tempfile.TemporaryFile("w+") as errors:
         workers = [
-            subprocess.Popen([*command, "--part", str(part)], stdout=subprocess.PIPE, stderr=errors)  # noqa: S603 - ours
+            subprocess.Popen([*command, "--part", str(part)], stdout=subprocess.PIPE, stderr=errors, env=environment)  # noqa: S603 - ours
             for part in range(processes)
         ]
         try:
             for worker in workers:
-                for _ in worker.stdout or ():
-                    done_count += 1
-                    yield done_count, total
+                yield from worker.stdout or ()
             exit_codes = [worker.wait() for worker in workers]
             if any(exit_codes):
                 errors.seek(0)
@@ -92,7 +116,9 @@ def compile_side_by_side(processes: int, arguments: Sequence[str] = ()) -> Itera
 
 
 def compile_for_wheel(levels: Sequence[str], folder: str, processes: int) -> None:
-    """Compiles all kernels for levels of processors into the files of a wheel, and prints the progress.
+    """Compiles for levels of processors into the files of a wheel, and prints the progress.
+
+    A level that this processor does not have gets the library's kernels only, since its programs can't run here.
 
     Args:
         levels: names of `isa.LEVELS`.
@@ -100,17 +126,18 @@ def compile_for_wheel(levels: Sequence[str], folder: str, processes: int) -> Non
         processes: the number of processes.
     """
     for level in levels:
+        work = [name for name in WORK if name == "kernels" or level in host_levels()]
         with tempfile.TemporaryDirectory() as entries_folder:
-            for done, total in compile_side_by_side(processes, ["--level", level, "--folder", entries_folder]):
+            for done, total in compile_side_by_side(processes, ["--level", level, "--folder", entries_folder], work):
                 if done % 100 == 0 or done == total:
-                    print(f"{level}: {done} of {total} kernels", flush=True)
+                    print(f"{level}: {done} of {total} kernels and programs", flush=True)
             path = os.path.join(folder, f"{level}.db")
             entries = cache.pack_folder(entries_folder, path)
             print(f"{path}: {entries} entries, {os.path.getsize(path) / 2**20:.1f} MiB", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compiles a part of the kernels, or all kernels for a wheel; `fastgrad warm` and the build of a wheel run it."""
+    """Compiles a part of the kernels or programs, or all for a wheel; `fastgrad warm` and the build of a wheel run it."""
     parser = argparse.ArgumentParser(prog="python -m fastgrad.warm")
     parser.add_argument("--wheel", metavar="FOLDER", help="compile the files of a wheel, for levels of processors")
     parser.add_argument(
@@ -121,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--level", choices=LEVELS, help="compile for a level of processors, instead of this one")
     parser.add_argument("--folder", help="the folder for the code of a level")
+    parser.add_argument("--work", choices=WORK, default="kernels", help="what to compile")
     parser.add_argument("--part", type=int, default=0, help="the number of this process")
     parser.add_argument("--parts", type=int, default=1, help="how many processes there are")
     options = parser.parse_args(arguments)
@@ -132,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if options.level:
         store.compile_for_wheel(options.level, options.folder)
-    for name in compile_kernels(options.part, options.parts):
+    for name in WORK[options.work](options.part, options.parts):
         print(name, flush=True)
 
 
