@@ -10,10 +10,10 @@ import weakref
 import numpy as np
 import pytest
 
-from fastgrad.kernels.codegen import build
+from fastgrad.kernels.codegen import build, store
 from fastgrad.kernels.codegen.body import Special, fingerprint, from_bits, local_array, scalar_function
 from fastgrad.kernels.codegen.bounds import checks_bounds
-from fastgrad.kernels.codegen.build import full_name, in_place_variant, inspect_llvm, kernel, step_address
+from fastgrad.kernels.codegen.build import full_name, in_place_variant, inspect_llvm, is_compiled, kernel, step_address
 from fastgrad.kernels.codegen.signature import parse_signature
 from tests.kernels.process import run_python
 
@@ -326,6 +326,28 @@ def test_a_kernel_for_later_is_compiled_by_its_first_call(monkeypatch, tmp_path)
         later(out)
     assert step_address(later) == step_address(later)
     assert (out[0], len(compiled)) == (8, 1)
+
+
+def test_an_entry_that_was_found_is_not_read_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
+    read = []
+    load = store.load
+    monkeypatch.setattr(store, "load", lambda content: read.append(content) or load(content))
+
+    @kernel("out: out[T]", T=FLOATS)
+    def nine(out):
+        out[0] = T(9)
+
+    first = nine.deferred_function(F8)
+    assert not is_compiled(first)
+    first.native_function()
+    again, count = nine.deferred_function(F8), len(read)
+    assert is_compiled(again)
+    assert is_compiled(again)
+    out = np.zeros(1)
+    again(out)
+    assert is_compiled(again)
+    assert (out[0], len(read) - count) == (9, 1)
 
 
 def test_special_names_work_in_bodies():

@@ -204,12 +204,13 @@ class DeferredFunction:
         source: the source that it is compiled from.
     """
 
-    __slots__ = ("__name__", "__self__", "__weakref__", "_native")
+    __slots__ = ("__name__", "__self__", "__weakref__", "_entry", "_native")
 
     def __init__(self, source: KernelSource) -> None:
         self.__self__ = _NativeFunctionSelf(source)
         self.__name__ = source.function.__name__
         self._native: Any = None
+        self._entry: cache.Entry | None = None  # what `is_compiled` has found, until it is loaded
 
     def __call__(self, *args: Any) -> Any:
         return self.native_function()(*args)
@@ -222,32 +223,45 @@ class DeferredFunction:
         """True if the native function is in memory."""
         return self._native is not None
 
+    @property
+    def is_compiled(self) -> bool:
+        """True if the code is in memory or in a cache."""
+        if self._native is None and self._entry is None:
+            self._entry = store.load(_content_of(self.__self__.source))
+        return self._native is not None or self._entry is not None
+
     def native_function(self) -> Any:
         """The kernel's native function, which is loaded or compiled first if it has not been used."""
         if self._native is None:
             with _kernels_lock:
                 if self._native is None:
-                    self._native = _native_function(self.__self__)
+                    self._native = _native_function(self.__self__, self._entry)
+                    self._entry = None
         return self._native
 
 
-def _native_function(function_self: _NativeFunctionSelf) -> Callable:
-    """Returns the native function that has this `__self__`; compiles only if no cache has its code."""
+def _native_function(function_self: _NativeFunctionSelf, entry: cache.Entry | None = None) -> Callable:
+    """Returns the native function that has this `__self__`; compiles only if no cache has its code.
+
+    Args:
+        function_self: its `__self__`.
+        entry: its code, if that has been read from a cache.
+    """
     source = function_self.source
     if jit_is_disabled():
         from fastgrad.kernels.codegen.interpreted_kernel import PythonKernel
 
         return PythonKernel(function_self, source.function, source.signature, source.variables)
-    symbol, entry = _object_code(source)
+    symbol, entry = _object_code(source, entry)
     native = load_function(entry.code, symbol, entry.symbols, function_self.name, function_self)
     function_self.native = weakref.ref(native)
     return native
 
 
-def _object_code(source: KernelSource) -> tuple[str, cache.Entry]:
+def _object_code(source: KernelSource, entry: cache.Entry | None = None) -> tuple[str, cache.Entry]:
     content = _content_of(source)
     symbol = _symbol(source, content)
-    entry = store.load(content)
+    entry = entry or store.load(content)
     if entry is None:
         entry = run_uninterrupted(_compile_and_store, source, content, symbol)
     return symbol, entry
@@ -272,9 +286,7 @@ def _content_of(source: KernelSource) -> str:
 
 def is_compiled(native: Any) -> bool:
     """True if the code of a native function of a `Kernel` is in memory or in a cache."""
-    if type(native) is not DeferredFunction or native.is_loaded:
-        return True
-    return store.load(_content_of(native.__self__.source)) is not None
+    return type(native) is not DeferredFunction or native.is_compiled
 
 
 class _NativeFunctionSelf:
