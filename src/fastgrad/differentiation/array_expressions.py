@@ -17,7 +17,6 @@ from numba.core import ir, types
 
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder
-from fastgrad.differentiation.expressions import OPERATOR_TEXT
 from fastgrad.differentiation.ir import (
     Axis,
     Compute,
@@ -29,6 +28,7 @@ from fastgrad.differentiation.ir import (
     is_constant,
 )
 from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, copy_loops
+from fastgrad.differentiation.scalar_operations import ADD, MULTIPLY, OPERATORS
 from fastgrad.differentiation.values import Elements
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
 
@@ -53,8 +53,8 @@ def _text(tree: Any, names: dict[str, str], functions: list[Any]) -> str:
         return repr(tree.value)
     function, operands = tree
     texts = [_text(operand, names, functions) for operand in operands]
-    if function in OPERATOR_TEXT:
-        return OPERATOR_TEXT[function].format(*texts)
+    if function in OPERATORS:
+        return OPERATORS[function].text.format(*texts)
     functions.append(function)
     return f"f{len(functions) - 1}({', '.join(texts)})"
 
@@ -102,8 +102,7 @@ def elements(lowering: Any, function: FunctionType, operands: list[Any], result_
 def _joint_size(builder: Builder, first: Operand, second: Operand) -> Operand:
     if is_constant(first, 1):
         return second
-    name = builder.bind(broadcast_size, "broadcast_size")
-    return builder.index(name + "({0}, {1})", first, second, is_natural=True)
+    return builder.index(builder.call_of(broadcast_size, 2), first, second, is_natural=True)
 
 
 def has_sizes(array: Elements, sizes: list[Operand]) -> bool:
@@ -117,15 +116,15 @@ def broadcast(builder: Builder, view: View, sizes: list[Operand], step_function:
     """Returns a view of ``sizes``, with ``step_function(size, new size)`` as the step along an axis where they may differ."""
     first = len(sizes) - len(view.axes)
     axes = [Axis(None, index_constant(0), size) for size in sizes[:first]]
-    name = builder.bind(step_function, step_function.py_func.__name__)
+    step_of = builder.call_of(step_function, 2)
     for axis, size in zip(view.axes, sizes[first:], strict=True):
         if equal_operands(axis.size, size):
             axes.append(axis)
         elif is_constant(axis.size, 1):
             axes.append(Axis(None, index_constant(0), size))
         else:
-            step = builder.index(name + "({0}, {1})", axis.size, size, is_natural=True)
-            axes.append(Axis(axis.root_axis, builder.index("({0} * {1})", axis.step, step), size))
+            step = builder.index(step_of, axis.size, size, is_natural=True)
+            axes.append(Axis(axis.root_axis, builder.index(MULTIPLY, axis.step, step), size))
     return View(view.root, view.starts, axes, view.parts)
 
 
@@ -177,7 +176,7 @@ def _base_and_distance(index: Operand) -> tuple[Operand | None, int]:
     if isinstance(index, Constant):
         return None, int(index.value)
     sum_ = index.definition
-    if isinstance(sum_, Compute) and sum_.text == "({0} + {1})":
+    if isinstance(sum_, Compute) and sum_.operation is ADD:
         base, distance = sum_.operands
         if isinstance(distance, Constant):
             return base, int(distance.value)

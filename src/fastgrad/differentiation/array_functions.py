@@ -36,6 +36,7 @@ from fastgrad.differentiation.loop_sources import (
     store_loops,
 )
 from fastgrad.differentiation.numpy_loops import choose, fmax, fmin, maximum, minimum
+from fastgrad.differentiation.scalar_operations import ADD, AT_LEAST_0, FLOOR_DIVIDE, REMAINDER, SMALLER
 from fastgrad.differentiation.values import Elements, Items, Iterable, Method, Range, Static, is_complex, type_of
 
 Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]
@@ -343,8 +344,8 @@ def _item(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
     array, builder, first = arguments[0], lowering.builder, index_constant(0)
     if not array.axes:
         return view_rules.load_element(builder, array, [])
-    name, size = builder.bind(checked_first_index, "checked_first_index"), view_rules.size_of(builder, array)
-    check = builder.index(name + "({0})", size, is_natural=True)
+    size = view_rules.size_of(builder, array)
+    check = builder.index(builder.call_of(checked_first_index, 1), size, is_natural=True)
     return view_rules.load_element(builder, array, [check, *[first] * (len(array.axes) - 1)])
 
 
@@ -484,7 +485,7 @@ def _len(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_t
     if isinstance(value, Items):
         return index_constant(len(value.values))
     if isinstance(value, Range):
-        return lowering.builder.index("max({0}, 0)", lowering.iterable(value).count, is_natural=True)
+        return lowering.builder.index(AT_LEAST_0, lowering.iterable(value).count, is_natural=True)
     return value.axes[0].size if isinstance(value, View) and value.axes else NotImplemented
 
 
@@ -495,7 +496,7 @@ def _enumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
 
     def pair(k: Scalar) -> Items:
         item = items.item(k)
-        number = lowering.builder.index("({0} + {1})", k, start)
+        number = lowering.builder.index(ADD, k, start)
         return Items([number, item], types.Tuple([INDEX, type_of(item)]))
 
     return Iterable(items.count, pair)
@@ -505,14 +506,12 @@ def _enumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
 def _zip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     parts = [lowering.iterable(argument) for argument in arguments]
     counts = [
-        part.count
-        if is_natural_number(part.count)
-        else lowering.builder.index("max({0}, 0)", part.count, is_natural=True)
+        part.count if is_natural_number(part.count) else lowering.builder.index(AT_LEAST_0, part.count, is_natural=True)
         for part in parts
     ]
     count = counts[0]
     for other in counts[1:]:
-        count = lowering.builder.index("min({0}, {1})", count, other, is_natural=True)
+        count = lowering.builder.index(SMALLER, count, other, is_natural=True)
 
     def row(k: Scalar) -> Items:
         items = [part.item(k) for part in parts]
@@ -531,8 +530,8 @@ def _ndindex(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
         numbers: list[Any] = []
         rest: Operand = k
         for size in reversed(dims[1:]):
-            numbers.insert(0, builder.index("({0} % {1})", rest, size, cost=4, is_natural=True))
-            rest = builder.index("({0} // {1})", rest, size, cost=4, is_natural=True)
+            numbers.insert(0, builder.index(REMAINDER, rest, size, cost=4, is_natural=True))
+            rest = builder.index(FLOOR_DIVIDE, rest, size, cost=4, is_natural=True)
         return Items([rest, *numbers], types.UniTuple(INDEX, len(dims)))
 
     return Iterable(view_rules.product(builder, dims), indices)

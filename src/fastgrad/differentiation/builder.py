@@ -21,10 +21,20 @@ from fastgrad.differentiation.ir import (
     leaf_types_of,
     refuse,
 )
-from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTIONS_OF_TEXT
+from fastgrad.differentiation.loop_sources import CHECKS_OF_SIZES
+from fastgrad.differentiation.scalar_operations import (
+    ADD,
+    CHEAP_COST,
+    MULTIPLY,
+    OPERATORS,
+    SUBTRACT,
+    ScalarOperation,
+    call_text,
+)
+from fastgrad.differentiation.scalar_rules import FUNCTIONS_OF_TEXT
 from fastgrad.differentiation.values import Complex
 
-_FOLDED = {"({0} + {1})": int.__add__, "({0} - {1})": int.__sub__, "({0} * {1})": int.__mul__}
+_FOLDED = {ADD: int.__add__, SUBTRACT: int.__sub__, MULTIPLY: int.__mul__}
 
 
 @numba.njit
@@ -58,6 +68,8 @@ class Builder:
         self._names: dict[str, int] = {}
         self._numbers_of_globals: dict[int, str] = {}
         self._computed: dict[Any, Scalar] = {}
+        self._calls: dict[tuple[str, int], ScalarOperation] = {}
+        self._expressions = {operation.text: operation for operation in OPERATORS.values()}
         self.block = self.new_block()
 
     def new_block(self) -> Block:
@@ -102,39 +114,64 @@ class Builder:
     def compute(
         self,
         type: types.Type,
-        text: str,
+        operation: ScalarOperation,
         operands: list[Operand],
         cost: int = CHEAP_COST,
         partials: list[str | None] | None = None,
         hint: str = "t",
     ) -> Scalar:
         """Appends a ``Compute`` and returns its target."""
-        if self.is_in_try and ir.RAISES.search(text):
+        # Programs catch other errors than those of sizes, which leave the `try`.
+        if self.is_in_try and operation.may_raise and operation.function not in CHECKS_OF_SIZES:
             raise refuse(
                 "what may raise here can't be differentiated within try, save for raise and divisions", self.location
             )
         target = self.scalar(type, hint)
-        statement = ir.Compute(self.location, target, text, operands, cost, partials or [None] * len(operands))
+        statement = ir.Compute(self.location, target, operation, operands, cost, partials)
         target.definition = statement
         self.block.statements.append(statement)
         return target
 
-    def index(self, text: str, *operands: Operand, cost: int = CHEAP_COST, is_natural: bool = False) -> Operand:
-        """Returns an integer that is an expression of integers; equal ones of a block are computed once."""
+    def call_of(self, function: Any, count: int, hint: str = "") -> ScalarOperation:
+        """Returns the operation that calls a function of ``count`` numbers.
+
+        Args:
+            function: a dispatcher of Numba, or a function that Numba knows.
+            count: the number of arguments.
+            hint: its name in the derivative's text, if that is free; by default its own name.
+        """
+        python_function = getattr(function, "py_func", function)
+        name = self.bind(function, hint or getattr(python_function, "__name__", "function"))
+        operation = self._calls.get((name, count))
+        if operation is None:
+            operation = self._calls[name, count] = ScalarOperation(call_text(name, count), function)
+        return operation
+
+    def expression(self, text: str) -> ScalarOperation:
+        """Returns the operation that an expression writes; for an equal text the same one."""
+        operation = self._expressions.get(text)
+        if operation is None:
+            operation = self._expressions[text] = ScalarOperation(text)
+        return operation
+
+    def index(
+        self, operation: ScalarOperation, *operands: Operand, cost: int = CHEAP_COST, is_natural: bool = False
+    ) -> Operand:
+        """Returns an integer that is an operation of integers; equal ones of a block are computed once."""
         constants = [int(operand.value) for operand in operands if isinstance(operand, Constant)]
-        if len(constants) == len(operands) and text in _FOLDED:
-            return index_constant(_FOLDED[text](*constants))
-        if text in _FOLDED and all(operand.type == ir.INDEX for operand in operands):
-            neutral = 1 if text == "({0} * {1})" else 0
+        if len(constants) == len(operands) and operation in _FOLDED:
+            return index_constant(_FOLDED[operation](*constants))
+        if operation in _FOLDED and all(operand.type == ir.INDEX for operand in operands):
+            neutral = 1 if operation is MULTIPLY else 0
             if ir.is_constant(operands[1], neutral):
                 return operands[0]
-            if ir.is_constant(operands[0], neutral) and text != "({0} - {1})":
+            if ir.is_constant(operands[0], neutral) and operation is not SUBTRACT:
                 return operands[1]
-        key = (text, *[operand.value if isinstance(operand, Constant) else operand for operand in operands])
+        key = (operation, *[operand.value if isinstance(operand, Constant) else operand for operand in operands])
         target = self._computed.get(key)
         if target is None:
-            target = self._computed[key] = self.compute(ir.INDEX, text, list(operands), cost, hint="i")
-            is_closed = text in ("({0} + {1})", "({0} * {1})") and all(map(is_natural_number, operands))
+            target = self._computed[key] = self.compute(ir.INDEX, operation, list(operands), cost, hint="i")
+            is_closed = operation in (ADD, MULTIPLY) and all(map(is_natural_number, operands))
             target.is_natural = is_natural or is_closed
         return target
 

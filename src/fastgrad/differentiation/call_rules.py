@@ -10,7 +10,6 @@ import ctypes
 import dis
 import functools
 import inspect
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from fastgrad.differentiation.complex_numbers import complex_of_parts, real_part
 from fastgrad.differentiation.emission import zero
 from fastgrad.differentiation.exceptional_exits import ReleasingCompiler
 from fastgrad.differentiation.ir import CallRule
+from fastgrad.differentiation.scalar_operations import CASTS
 from fastgrad.differentiation.tape_memory import contiguous
 from fastgrad.errors import DifferentiationError
 
@@ -43,9 +43,8 @@ def name_of(function: Any) -> str:
 def compiled_text(name: str, parameters: Sequence[str], lines: list[str], scope: dict[str, Any]) -> Any:
     """Returns the function of a text, which Numba compiles when it is called."""
     source = "\n    ".join([f"def {name}({', '.join(parameters)}):", *lines]) + "\n"
-    casts = {f"_{dtype}": getattr(np, dtype) for dtype in re.findall(r"\b_((?:u?int|float)\d+)\(", source)}
     function = generated_function(
-        name, source, name, {"np": np, "real_parts": real_parts, "complex_of_parts": complex_of_parts, **casts, **scope}
+        name, source, name, {"np": np, "real_parts": real_parts, "complex_of_parts": complex_of_parts, **CASTS, **scope}
     )
     return numba.njit(function, pipeline_class=ReleasingCompiler)
 

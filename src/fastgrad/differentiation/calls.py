@@ -28,6 +28,7 @@ from fastgrad.differentiation.ir import (
     leaf_types_of,
     refuse,
 )
+from fastgrad.differentiation.scalar_operations import DIVISION_COST
 from fastgrad.differentiation.values import (
     Complex,
     Items,
@@ -224,10 +225,9 @@ class Calls(Expressions):
         """Lowers the call of a function that Numba compiled."""
         builder = self.builder
         if function in KEPT_CALLS:
-            name = builder.bind(function, function.py_func.__name__)
-            text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(arguments)))})"
             operands = [self.scalar(argument) for argument in arguments]
-            return builder.index(text, *operands, cost=scalar_rules.DIVISION_COST, is_natural=True)
+            operation = builder.call_of(function, len(operands))
+            return builder.index(operation, *operands, cost=DIVISION_COST, is_natural=True)
         if all(isinstance(value, (Constant, Scalar)) for value in arguments):
             if function is scalar_rules.where:
                 return self._selection(arguments, type, hint)
@@ -261,11 +261,9 @@ class Calls(Expressions):
     def _selection(self, operands: list[Operand], type: types.Type, hint: str) -> Scalar:
         """Returns the first of two numbers if a condition holds, else the second, without a branch."""
         partials: list[str | None] = [None, "where({0}, {g}, 0)", "where({0}, 0, {g})"]
-        name = self.builder.bind(scalar_rules.where, "where")
+        operation = self.builder.call_of(scalar_rules.where, 3)
         is_real = isinstance(type, types.Float)
-        return self.builder.compute(
-            type, name + "({0}, {1}, {2})", operands, partials=partials if is_real else None, hint=hint
-        )
+        return self.builder.compute(type, operation, operands, partials=partials if is_real else None, hint=hint)
 
     def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that has derivatives of its own.
@@ -351,9 +349,8 @@ class Calls(Expressions):
         operands = [self.scalar(value) for value in arguments]
         if any(isinstance(operand, Scalar) and operand.is_real for operand in operands):
             raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
-        name = builder.bind(function, "draw")
-        text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(operands)))})"
+        draw = builder.call_of(function, len(operands), "draw")
         if isinstance(type, types.NoneType):
-            builder.compute(types.boolean, text, operands, COST_OF_EFFECTS)
+            builder.compute(types.boolean, draw, operands, COST_OF_EFFECTS)
             return Static(None)
-        return builder.compute(type, text, operands, COST_OF_EFFECTS)
+        return builder.compute(type, draw, operands, COST_OF_EFFECTS)

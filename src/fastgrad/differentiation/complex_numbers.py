@@ -22,7 +22,7 @@ from numba.np.arrayobj import make_array, populate_array
 from fastgrad.differentiation import scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.ir import Constant, Operand, Scalar, View, is_constant, refuse
-from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTION_COST
+from fastgrad.differentiation.scalar_operations import CHEAP_COST, FUNCTION_COST, MULTIPLY, ScalarOperation
 from fastgrad.differentiation.values import Complex, Items, Method, Static, describe, is_complex
 
 Rule = Callable[[Any, list[Any], types.Type], Any]
@@ -208,6 +208,11 @@ def _with_functions(lowering: Any, template: str, texts: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", text, template)
 
 
+def _parts_of(builder: Any, text: str) -> list[ScalarOperation]:
+    """Returns the operations that give the real and the imaginary part of a complex number."""
+    return [builder.expression(f"{text}.{part}") for part in ("real", "imag")]
+
+
 def _of_slopes(value: Any, *slopes: str) -> Rule:
     """Returns the rule of a holomorphic function.
 
@@ -227,7 +232,9 @@ def _of_slopes(value: Any, *slopes: str) -> Rule:
         arguments = ", ".join(texts.values())
         template = value if isinstance(value, str) else f"{builder.bind(value, value.__name__)}({arguments})"
         text = _with_functions(lowering, template, texts)
-        values = [builder.compute(float_type, f"{text}.{part}", numbers, FUNCTION_COST) for part in ("real", "imag")]
+        values = [
+            builder.compute(float_type, operation, numbers, FUNCTION_COST) for operation in _parts_of(builder, text)
+        ]
         texts["w"] = f"complex({{{count}}}, {{{count + 1}}})"
         found = [_with_functions(lowering, slope, texts) for slope in slopes]
         of_real: list[str | None] = []
@@ -257,8 +264,8 @@ def _with_partials(
             else None
             for text, number in zip(texts, numbers, strict=True)
         ]
-        text = f"{{{len(numbers) + place}}}"
-        parts.append(lowering.builder.compute(float_type, text, operands, CHEAP_COST, [*partials, None, None]))
+        same = lowering.builder.expression(f"{{{len(numbers) + place}}}")
+        parts.append(lowering.builder.compute(float_type, same, operands, CHEAP_COST, [*partials, None, None]))
     return Complex(*parts)
 
 
@@ -329,7 +336,7 @@ def _product(lowering: Any, operands: list[Any], type: types.Type) -> Any:
         if is_constant(x, 0.0) or is_constant(
             y, 0.0
         ):  # Numba multiplies, which gives the sign of 0; the derivative is 0
-            return lowering.builder.compute(float_type, "({0} * {1})", [x, y])
+            return lowering.builder.compute(float_type, MULTIPLY, [x, y])
         return lowering.apply(operator.mul, [x, y], float_type)
 
     real = lowering.apply(operator.sub, [times(a, c), times(b, d)], float_type)
@@ -387,8 +394,7 @@ def _modulus(lowering: Any, operands: list[Any], type: types.Type) -> Any:
         f"{cast}({{g}} * ({{{place}}} / {{r}}) if {{r}} != 0.0 else 0.0)" if isinstance(number, Scalar) else None
         for place, number in enumerate(numbers)
     ]
-    name = lowering.builder.bind(math.hypot, "hypot")
-    return lowering.builder.compute(type, f"{name}({{0}}, {{1}})", numbers, FUNCTION_COST, partials)
+    return lowering.builder.compute(type, lowering.builder.call_of(math.hypot, 2), numbers, FUNCTION_COST, partials)
 
 
 @rule(cmath.phase)
@@ -406,9 +412,8 @@ def _polar(lowering: Any, operands: list[Any], type: types.Type) -> Any:
 def _rect(lowering: Any, operands: list[Any], type: types.Type) -> Any:
     builder, float_type = lowering.builder, type.underlying_float
     numbers = [lowering.cast(lowering.scalar(operand), float_type) for operand in operands]
-    name = builder.bind(cmath.rect, "rect")
-    texts = [f"{name}({{0}}, {{1}}).{part}" for part in ("real", "imag")]
-    values = [builder.compute(float_type, text, numbers, FUNCTION_COST) for text in texts]
+    parts = _parts_of(builder, builder.call_of(cmath.rect, 2).text)
+    values = [builder.compute(float_type, operation, numbers, FUNCTION_COST) for operation in parts]
     cosine, sine = [_with_functions(lowering, f"({{g}} * {{real_{name}}}({{1}}))", {}) for name in ("cos", "sin")]
     return _with_partials(lowering, numbers, values, [cosine, "(-{g} * {3})"], [sine, "({g} * {2})"])
 

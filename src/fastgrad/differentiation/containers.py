@@ -16,11 +16,13 @@ from numba.core import types
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder
 from fastgrad.differentiation.ir import Axis, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.scalar_operations import ADD, AT_LEAST_0, DIVISION_COST, MULTIPLY, may_raise
 from fastgrad.differentiation.values import Fields, Items, NumberList, Static, describe, tuple_of
 
 NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)
 
 
+@may_raise
 @numba.njit
 def list_position(index, length):  # type: ignore[no-untyped-def]
     """Returns the position of a list's item: negative indices count from the end."""
@@ -101,7 +103,7 @@ def list_of_size(lowering: Any, type: types.Type, size: Operand) -> NumberList:
 
 def _floats(builder: Builder, type: types.Type, count: Operand) -> Operand:
     """Returns how many elements of its array ``count`` items of a list take."""
-    return builder.index("({0} * {1})", count, index_constant(2)) if isinstance(type.dtype, types.Complex) else count
+    return builder.index(MULTIPLY, count, index_constant(2)) if isinstance(type.dtype, types.Complex) else count
 
 
 def _items_from(root: Root, type: types.Type, start: Operand, count: Operand) -> View:
@@ -151,9 +153,8 @@ def as_arrays(lowering: Any, arguments: list[Any]) -> list[Any]:
 
 def _position(lowering: Any, values: NumberList, index: Any) -> Operand:
     builder = lowering.builder
-    name = builder.bind(list_position, "list_position")
-    length = length_of(lowering, values)
-    return builder.index(name + "({0}, {1})", lowering.scalar(index), length, cost=4, is_natural=True)
+    length, position = length_of(lowering, values), builder.call_of(list_position, 2)
+    return builder.index(position, lowering.scalar(index), length, cost=DIVISION_COST, is_natural=True)
 
 
 def item(lowering: Any, values: NumberList, index: Any, type: types.Type) -> Any:
@@ -177,7 +178,7 @@ def _resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
     builder = lowering.builder
     lowering.note_resize(values)
     before = length_of(lowering, values)
-    after = builder.index("({0} + {1})", before, count)
+    after = builder.index(ADD, before, count)
     builder.grow(values.data.root, _floats(builder, values.type, after))
     builder.store(values.length.root, after, [index_constant(0)])
     return before
@@ -240,9 +241,9 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
         return result
     if function is operator.mul and isinstance(type, types.List):
         values, count = (first, second) if isinstance(first, NumberList) else (second, first)
-        count = builder.index("max({0}, 0)", lowering.scalar(count), is_natural=True)
+        count = builder.index(AT_LEAST_0, lowering.scalar(count), is_natural=True)
         items = items_of(lowering, values)
-        result = list_of_size(lowering, type, builder.index("({0} * {1})", items.axes[0].size, count))
+        result = list_of_size(lowering, type, builder.index(MULTIPLY, items.axes[0].size, count))
         lowering.inline(repeated, [items, count, items_of(lowering, result)])
         return result
     raise refuse(f"{getattr(function, '__name__', function)} of lists can't be differentiated", builder.location)

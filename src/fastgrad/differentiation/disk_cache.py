@@ -8,9 +8,9 @@ other than numbers, text, arrays, functions and modules.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import pickle
-import re
 import sys
 import zlib
 from collections import OrderedDict
@@ -278,8 +278,7 @@ def _package_of(symbol: str) -> str:
     """Returns the package of the function that has a mangled name."""
     position, name = len("_ZN"), "cpython"
     while name in {"cpython", "cfunc"}:  # the namespaces of wrappers
-        digits = re.match(r"\d*", symbol[position:])
-        length = int(digits[0] or 0) if digits else 0
+        length = int("".join(itertools.takewhile(str.isdigit, symbol[position:])) or 0)
         position += len(str(length))
         name = symbol[position : position + length]
         position += length
@@ -411,11 +410,15 @@ def _has_symbols(names: Sequence[str]) -> bool:
     return all(llvm.address_of_symbol(name) is not None for name in names)
 
 
+_OF_NO_CODE = ("CACHE", "THREAD", "COLOR", "WARN", "DUMP", "HELP")
+"""Words in the names of Numba's settings that no code depends on."""
+
+
 def _content(key: str) -> str:
     settings = [
         f"{name}={value!r}"
         for name, value in sorted(vars(config).items())
-        if name.isupper() and not re.search("CACHE|THREAD|COLOR|WARN|DUMP|HELP", name)
+        if name.isupper() and not any(word in name for word in _OF_NO_CODE)
     ]
     return f"derivative {key}\n{_surroundings()}\n{settings}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -43,6 +42,7 @@ from fastgrad.differentiation.ir import (
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import targets_of
+from fastgrad.differentiation.scalar_operations import CASTS
 
 
 class DerivedCall(NamedTuple):
@@ -195,7 +195,7 @@ class Emitter:
         """Writes what the user's function does."""
         operands = [self.operand(operand) for operand in statement.operands]
         if isinstance(statement, Compute):
-            self.write(f"{statement.target.name} = {statement.text.format(*operands)}")
+            self.write(f"{statement.target.name} = {statement.operation.text.format(*operands)}")
         elif isinstance(statement, Size):
             self.write(f"{statement.target.name} = {statement.root.name}.shape[{statement.axis}]")
         elif isinstance(statement, Load):
@@ -353,8 +353,7 @@ class Emitter:
     def result(self, header: str, body: list[str]) -> Derivative:
         """Returns the derivative of a header, the lines before the first block, and the blocks."""
         source = "\n".join([header, *["    " + line for line in body], *self.lines, ""])
-        casts = {f"_{name}": getattr(np, name) for name in set(re.findall(r"\b_((?:u?int|float)\d+)\(", source))}
-        scope = {"np": np, "math": math, "_nan": math.nan, "_inf": math.inf, **casts, **self.function.globals}
+        scope = {"np": np, "math": math, "_nan": math.nan, "_inf": math.inf, **CASTS, **self.function.globals}
         scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts}
         calls = {name: call for call, name in self._calls.items()}
         return Derivative(header[4:].partition("(")[0], source, scope, calls)

@@ -33,6 +33,16 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.loop_sources import checked_index, common_size
+from fastgrad.differentiation.scalar_operations import (
+    EQUAL,
+    IS_TRUE,
+    NOT,
+    OPERATORS,
+    POWER_OF_FLOAT,
+    SELECT,
+    ScalarOperation,
+    may_raise,
+)
 from fastgrad.differentiation.values import (
     Complex,
     Deferred,
@@ -54,6 +64,7 @@ from fastgrad.differentiation.values import (
 from fastgrad.differentiation.views import Slice
 
 
+@may_raise
 @numba.njit
 def checked_quotient(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x / y``; raises as Python does if ``y`` is 0."""
@@ -62,6 +73,7 @@ def checked_quotient(x, y):  # type: ignore[no-untyped-def]
     return x / y
 
 
+@may_raise
 @numba.njit
 def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x // y``; raises as Python does if ``y`` is 0."""
@@ -70,6 +82,7 @@ def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
     return x // y
 
 
+@may_raise
 @numba.njit
 def checked_remainder(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x % y``; raises as Python does if ``y`` is 0."""
@@ -78,6 +91,7 @@ def checked_remainder(x, y):  # type: ignore[no-untyped-def]
     return x % y
 
 
+@may_raise
 @numba.njit
 def checked_optional(is_set):  # type: ignore[no-untyped-def]
     """Raises as Numba does if a value is None."""
@@ -90,30 +104,6 @@ _CHECKED_DIVISIONS = {
     operator.truediv: checked_quotient,
     operator.floordiv: checked_floor_quotient,
     operator.mod: checked_remainder,
-}
-OPERATOR_TEXT = {
-    operator.add: "({0} + {1})",
-    operator.sub: "({0} - {1})",
-    operator.mul: "({0} * {1})",
-    operator.truediv: "({0} / {1})",
-    operator.floordiv: "({0} // {1})",
-    operator.mod: "({0} % {1})",
-    operator.pow: "({0} ** {1})",
-    operator.lt: "({0} < {1})",
-    operator.le: "({0} <= {1})",
-    operator.gt: "({0} > {1})",
-    operator.ge: "({0} >= {1})",
-    operator.eq: "({0} == {1})",
-    operator.ne: "({0} != {1})",
-    operator.and_: "({0} & {1})",
-    operator.or_: "({0} | {1})",
-    operator.xor: "({0} ^ {1})",
-    operator.lshift: "({0} << {1})",
-    operator.rshift: "({0} >> {1})",
-    operator.neg: "(-{0})",
-    operator.pos: "(+{0})",
-    operator.invert: "(~{0})",
-    operator.not_: "(not {0})",
 }
 _FOLDED_OPERATORS = frozenset(
     [
@@ -195,8 +185,7 @@ class Expressions:
         """Returns the value of a `Maybe`, with a check that it is not None; other values as they are."""
         if not isinstance(value, Maybe):
             return value
-        name = self.builder.bind(checked_optional, "checked_optional")
-        self.builder.compute(types.boolean, name + "({0})", [value.is_set])
+        self.builder.compute(types.boolean, self.builder.call_of(checked_optional, 1), [value.is_set])
         return value.value
 
     def optional_value(self, variable: ir.Var) -> Any:
@@ -298,8 +287,8 @@ class Expressions:
                 return Constant(np.array(value.value).astype(str(type)).item(), type)
             is_real = isinstance(type, types.Float) and isinstance(value, Scalar) and value.is_real
             partials = ["{g}" if is_real else None]
-            name = self.builder.bind(getattr(np, str(type)), f"_{type}")
-            result = self.builder.compute(type, f"{name}({{0}})", [value], 0, partials)
+            cast = self.builder.call_of(getattr(np, str(type)), 1, f"_{type}")
+            result = self.builder.compute(type, cast, [value], 0, partials)
             result.is_natural = is_natural_number(value) and getattr(value.type, "bitwidth", 8) <= type.bitwidth
             return result
         if isinstance(type, types.Boolean) and isinstance(value, (Constant, Scalar)) and value.type != type:
@@ -370,14 +359,15 @@ class Expressions:
         if compares and any(isinstance(operand, Static) and operand.value is None for operand in operands):
             for operand in operands:
                 if isinstance(operand, Maybe):
-                    text = "(not {0})" if function in (operator.is_, operator.eq) else "({0} != False)"
-                    return builder.compute(types.boolean, text, [operand.is_set])
+                    operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
+                    return builder.compute(types.boolean, operation, [operand.is_set])
         operands = [self.definite(operand) for operand in operands]
         if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
             texts = [
                 operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
             ]
-            return builder.compute(type, OPERATOR_TEXT[function].format(*texts), [])
+            comparison_text = OPERATORS[function].text.format(*texts)
+            return builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
         if compares and any(isinstance(operand, Static) for operand in operands):
             known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
             return builder.constant(bool(function(*known)))
@@ -393,10 +383,10 @@ class Expressions:
         if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
             return folded(function, numbers, type)
         if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
-            return builder.index(OPERATOR_TEXT[function], *numbers)
+            return builder.index(OPERATORS[function], *numbers)
         if builder.is_in_try and self._is_checked(function, numbers):
             return self.inline(_CHECKED_DIVISIONS[function].py_func, numbers)
-        text, cost = self._text(function, numbers), scalar_rules.cost_of(function, numbers)
+        operation, cost = self._operation(function, numbers), scalar_rules.cost_of(function, numbers)
         partials = self._partials(function, numbers, type)
         comparison = scalar_rules.comparison_of(partials)
         if comparison is not None:  # a number of its own: the way back needs it alone, not what it compares
@@ -404,8 +394,8 @@ class Expressions:
                 *[partial and partial.replace(comparison, f"{{{len(numbers)}}}") for partial in partials],
                 None,
             ]
-            numbers = [*numbers, builder.compute(types.boolean, comparison, numbers)]
-        result = builder.compute(type, text, numbers, cost, partials, hint)
+            numbers = [*numbers, builder.compute(types.boolean, builder.expression(comparison), numbers)]
+        result = builder.compute(type, operation, numbers, cost, partials, hint)
         assert isinstance(result.definition, Compute)
         result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
         return result
@@ -444,14 +434,12 @@ class Expressions:
             return False
         return not (isinstance(numbers[1], Constant) and numbers[1].value != 0)
 
-    def _text(self, function: Any, numbers: list[Operand]) -> str:
+    def _operation(self, function: Any, numbers: list[Operand]) -> ScalarOperation:
         if self._is_checked(function, numbers):
-            checked = _CHECKED_DIVISIONS[function]
-            return self.builder.bind(checked, checked.py_func.__name__) + "({0}, {1})"
-        if function in OPERATOR_TEXT:
-            return OPERATOR_TEXT[function]
-        name = self.builder.bind(function, getattr(function, "__name__", "function"))
-        return f"{name}({', '.join(f'{{{number}}}' for number in range(len(numbers)))})"
+            return self.builder.call_of(_CHECKED_DIVISIONS[function], 2)
+        if function is operator.pow and isinstance(numbers[0].type, types.Float):
+            return POWER_OF_FLOAT
+        return OPERATORS.get(function) or self.builder.call_of(function, len(numbers))
 
     def _partials(self, function: Any, numbers: list[Operand], type: types.Type) -> list[str | None]:
         if not isinstance(type, types.Float) or function in scalar_rules.WITHOUT_DERIVATIVE:
@@ -529,8 +517,8 @@ class Expressions:
             return result
         (result,) = containers.as_arrays(self, [result])
         if isinstance(result, View):
-            check = self.builder.bind(common_size, "common_size")
-            self.builder.index(check + "({0}, {1})", result.axes[0].size, index_constant(value.count))
+            check = self.builder.call_of(common_size, 2)
+            self.builder.index(check, result.axes[0].size, index_constant(value.count))
             first = [
                 view_rules.subview(self.builder, result, [index_constant(number)]) for number in range(value.count)
             ]
@@ -553,10 +541,10 @@ class Expressions:
                 items = container.values[index]
                 return Items(items, types.Tuple([type_of(item) for item in items]))
             if not isinstance(index, int):
-                check = self.builder.bind(checked_index, "checked_index")
+                check = self.builder.call_of(checked_index, 2)
                 size = index_constant(len(container.values))
                 operand = self.scalar(self.value(value.index))
-                position = self.builder.index(check + "({0}, {1})", operand, size, is_natural=True)
+                position = self.builder.index(check, operand, size, is_natural=True)
                 return self.selected_item(container, position, self._type(name))
             if not -len(container.values) <= index < len(container.values):
                 raise refuse("an index is out of range", self.builder.location)
@@ -592,7 +580,7 @@ class Expressions:
         for number, value in enumerate(values):
             if number < len(values) - 1:
                 here, others = builder.new_block(), builder.new_block()
-                condition = builder.compute(types.boolean, f"({{0}} == {number})", [index])
+                condition = builder.compute(types.boolean, EQUAL, [index, index_constant(number)])
                 builder.block.end = Branch(condition, here, others)
                 builder.enter(here)
             incoming.append((builder.block, value))
@@ -610,13 +598,13 @@ class Expressions:
         result: Operand = self.cast(values[-1], type)
         for number in range(len(values) - 2, -1, -1):
             texts = [None, "({g} if {0} else 0.0)", "(0.0 if {0} else {g})"]
-            condition = builder.compute(types.boolean, f"({{0}} == {number})", [index])
+            condition = builder.compute(types.boolean, EQUAL, [index, index_constant(number)])
             operands = [condition, self.cast(values[number], type), result]
             partials = [
                 text if isinstance(operand, Scalar) and operand.is_real else None
                 for text, operand in zip(texts, operands, strict=True)
             ]
-            result = builder.compute(type, "({1} if {0} else {2})", operands, partials=partials)
+            result = builder.compute(type, SELECT, operands, partials=partials)
         return result
 
     def _expression_getattr(self, name: str, value: ir.Expr) -> Any:

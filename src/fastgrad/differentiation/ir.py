@@ -6,7 +6,6 @@ and one index for each of its axes. Calls exist of functions with adjoints of th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,6 +13,7 @@ import numpy as np
 from numba.core import ir as numba_ir
 from numba.core import types
 
+from fastgrad.differentiation.scalar_operations import CHEAP_COST, ScalarOperation
 from fastgrad.errors import DifferentiationError
 
 Location: TypeAlias = numba_ir.Loc
@@ -73,8 +73,6 @@ Operand = Constant | Scalar
 INDEX = types.intp
 COST_OF_EFFECTS = 10**6
 """The cost of a number that must be computed once: a random draw, or a print."""
-RAISES = re.compile(r"checked_|common_size|list_position|size_of_some|range_count")
-"""The functions whose calls may raise: they are needed though nothing uses their results."""
 
 
 def index_constant(value: int) -> Constant:
@@ -277,33 +275,33 @@ class Statement:
 
 
 class Compute(Statement):
-    """A number from numbers, by an expression.
+    """A number from numbers.
 
     Attributes:
         target: the result.
-        text: the expression, with ``{0}``, ``{1}`` … for the operands.
+        operation: what is done with the operands.
         cost: of computing it once more, where an addition has cost 1.
         partials: for each operand the expression of its cotangent, with ``{g}`` for the result's cotangent and ``{r}`` for the result; None
-            if it has no derivative.
+            if it has no derivative. By default none has one.
         has_infinite_slope: whether a slope may be infinite where the result is finite.
     """
 
-    __slots__ = ("cost", "has_infinite_slope", "partials", "target", "text")
+    __slots__ = ("cost", "has_infinite_slope", "operation", "partials", "target")
 
     def __init__(
         self,
         location: Location,
         target: Scalar,
-        text: str,
+        operation: ScalarOperation,
         operands: list[Operand],
-        cost: int,
-        partials: list[str | None],
+        cost: int = CHEAP_COST,
+        partials: list[str | None] | None = None,
     ) -> None:
         super().__init__(location, operands)
         self.target = target
-        self.text = text
+        self.operation = operation
         self.cost = cost
-        self.partials = partials
+        self.partials = partials or [None] * len(operands)
         self.has_infinite_slope = False
 
 

@@ -10,11 +10,13 @@ from typing import Any
 import numba
 import numpy as np
 
+from fastgrad.differentiation.scalar_operations import may_raise
 from fastgrad.kernels.codegen.generated_source import function_from_source
 
 _numbers = itertools.count()
 
 
+@may_raise
 @numba.njit
 def broadcast_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis along which two arrays broadcast."""
@@ -23,6 +25,7 @@ def broadcast_size(first, second):  # type: ignore[no-untyped-def]
     return second if first == 1 else first
 
 
+@may_raise
 @numba.njit
 def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis that broadcasts: 0 if one element is repeated."""
@@ -31,6 +34,7 @@ def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
     return 1 if size == result_size else 0
 
 
+@may_raise
 @numba.njit
 def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis of an array that is assigned to another one: 0 if one element is repeated."""
@@ -39,6 +43,7 @@ def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
     return 1 if size == result_size else 0
 
 
+@may_raise
 @numba.njit
 def common_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis that two arrays have in common."""
@@ -47,6 +52,7 @@ def common_size(first, second):  # type: ignore[no-untyped-def]
     return first
 
 
+@may_raise
 @numba.njit
 def size_of_some(size):  # type: ignore[no-untyped-def]
     """Returns the size of an axis that has elements."""
@@ -55,6 +61,7 @@ def size_of_some(size):  # type: ignore[no-untyped-def]
     return size
 
 
+@may_raise
 @numba.njit
 def checked_first_index(size):  # type: ignore[no-untyped-def]
     """Returns 0, the index of the only element of an array of ``size`` elements."""
@@ -63,6 +70,7 @@ def checked_first_index(size):  # type: ignore[no-untyped-def]
     return 0
 
 
+@may_raise
 @numba.njit
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index within an axis; negative ones count from the end."""
@@ -71,6 +79,7 @@ def checked_index(index, size):  # type: ignore[no-untyped-def]
     return index + size if index < 0 else index
 
 
+@may_raise
 @numba.njit
 def range_count(start, stop, step):  # type: ignore[no-untyped-def]
     """Returns the number of items of a range."""
@@ -79,6 +88,10 @@ def range_count(start, stop, step):  # type: ignore[no-untyped-def]
     if step < 0:
         return (start - stop - step - 1) // -step
     raise ValueError("range() arg 3 must not be zero")
+
+
+CHECKS_OF_SIZES = (broadcast_size, broadcast_step, assigned_step)
+"""The functions that raise where the sizes of arrays do not fit together."""
 
 
 @functools.cache

@@ -47,6 +47,7 @@ from fastgrad.differentiation.ir import (
     item_name,
     refuse,
 )
+from fastgrad.differentiation.scalar_operations import ADD, DIVISION_COST, MULTIPLY, SUBTRACT, ScalarOperation
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.values import (
     DEFAULT_OPTIONS,
@@ -245,7 +246,10 @@ class Lowering(Calls):
         if isinstance(type, types.UnicodeType):
             return Text(name)
         if isinstance(type, types.SliceType) and type.members == 2:
-            bounds = [self.builder.compute(INDEX, f"{name}.{bound}", []) for bound in ("start", "stop")]
+            bounds = [
+                self.builder.compute(INDEX, ScalarOperation(f"{name}.{bound}", reads_parameter=True), [])
+                for bound in ("start", "stop")
+            ]
             return Static(Slice(bounds[0], bounds[1], None))
         return Deferred(f"the parameter {name[2:]} is of type {type}")
 
@@ -430,7 +434,8 @@ class Lowering(Calls):
                 raise refuse(
                     f"a print of {describe(value)} can't be differentiated: print its numbers", self.builder.location
                 )
-        self.builder.compute(types.boolean, f"print({', '.join(texts)})", operands, COST_OF_EFFECTS)
+        operation = ScalarOperation(f"print({', '.join(texts)})")
+        self.builder.compute(types.boolean, operation, operands, COST_OF_EFFECTS)
 
     def _set_item(self, statement: Any) -> None:
         builder = self.builder
@@ -619,20 +624,20 @@ class Lowering(Calls):
         builder = self.builder
         start, stop, step = value.start, value.stop, value.step
         if is_constant(step, 1):
-            count = builder.index("({0} - {1})", stop, start)
+            count = builder.index(SUBTRACT, stop, start)
         elif is_constant(step, -1):
-            count = builder.index("({0} - {1})", start, stop)
+            count = builder.index(SUBTRACT, start, stop)
         else:
-            name = builder.bind(loop_sources.range_count, "range_count")
-            count = builder.index(name + "({0}, {1}, {2})", start, stop, step, cost=4)
+            range_count = builder.call_of(loop_sources.range_count, 3)
+            count = builder.index(range_count, start, stop, step, cost=DIVISION_COST)
         is_rising = isinstance(step, Constant) and step.value > 0 and is_natural_number(start)
         falls_to_zero = (
             isinstance(step, Constant) and step.value < 0 and isinstance(stop, Constant) and stop.value >= -1
         )
 
         def item(k: Scalar) -> Operand:
-            distance = builder.index("({0} * {1})", k, step)
-            target = builder.index("({0} + {1})", start, distance)
+            distance = builder.index(MULTIPLY, k, step)
+            target = builder.index(ADD, start, distance)
             if isinstance(target, Scalar) and (is_rising or falls_to_zero):
                 target.is_natural = True
             return target

@@ -25,6 +25,7 @@ from fastgrad.differentiation.array_functions import (
 )
 from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, equal_operands, index_constant, refuse
 from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, common_size, draw_loops
+from fastgrad.differentiation.scalar_operations import ADD, MULTIPLY
 from fastgrad.differentiation.values import Deferred, Items, Iterable, static_value, type_of
 from fastgrad.differentiation.views import FULL_SLICE, NEW_AXIS, Slice
 
@@ -141,17 +142,15 @@ def _join(lowering: Any, parts: list[View], axis: int, result_type: types.Type) 
     builder = lowering.builder
     bounds: list[Operand] = [index_constant(0)]
     for part in parts:
-        bounds.append(builder.index("({0} + {1})", bounds[-1], part.axes[axis].size))
+        bounds.append(builder.index(ADD, bounds[-1], part.axes[axis].size))
     dims = [each.size for each in parts[0].axes]
-    common = builder.bind(common_size, "common_size")
+    common = builder.call_of(common_size, 2)
     for part in parts[1:]:
         if rank_of(part) != len(dims):
             raise refuse("arrays of different numbers of axes are joined", builder.location)
         sizes = [each.size for each in part.axes]
         dims = [
-            first
-            if equal_operands(first, second)
-            else builder.index(common + "({0}, {1})", first, second, is_natural=True)
+            first if equal_operands(first, second) else builder.index(common, first, second, is_natural=True)
             for first, second in zip(dims, [*sizes[:axis], dims[axis], *sizes[axis + 1 :]], strict=True)
         ]
     dims[axis] = bounds[-1]
@@ -291,11 +290,11 @@ def _broadcast_to(lowering: Any, arguments: list[Any], keywords: dict[str, Any],
         return NotImplemented
     zero, first = index_constant(0), len(dims) - rank_of(array)
     axes = [Axis(None, zero, size) for size in dims[:first]]
-    to_size, to_step = builder.bind(broadcast_size, "broadcast_size"), builder.bind(broadcast_step, "broadcast_step")
+    to_size, to_step = builder.call_of(broadcast_size, 2), builder.call_of(broadcast_step, 2)
     for axis, size in zip(array.axes, dims[first:], strict=True):
-        step = builder.index(to_step + "({0}, {1})", axis.size, size, is_natural=True)
-        new_size = builder.index(to_size + "({0}, {1})", axis.size, size, is_natural=True)
-        axes.append(Axis(axis.root_axis, builder.index("({0} * {1})", axis.step, step), new_size))
+        step = builder.index(to_step, axis.size, size, is_natural=True)
+        new_size = builder.index(to_size, axis.size, size, is_natural=True)
+        axes.append(Axis(axis.root_axis, builder.index(MULTIPLY, axis.step, step), new_size))
     return View(array.root, array.starts, axes, array.parts)
 
 

@@ -6,7 +6,6 @@ reduces goes to an array of one number a chunk, which a loop of the caller joins
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -48,11 +47,19 @@ from fastgrad.differentiation.ir import (
     Store,
     View,
 )
+from fastgrad.differentiation.scalar_operations import (
+    ADD,
+    ADD_PRODUCT,
+    COPY,
+    MULTIPLY,
+    SHARE_END,
+    SHARE_START,
+    SUBTRACT,
+    ScalarOperation,
+)
 from fastgrad.differentiation.simplification import operands_of_view
 from fastgrad.differentiation.values import parts_of
 
-_SUM, _PRODUCT, _COPY = "({0} + {1})", "({0} * {1})", "{0}"
-_WORDS = re.compile(r"\w+")
 _COST_OF_BOUNDS = 100
 """The bounds of a chunk are kept, not computed again."""
 _EXTREMES = {max: -np.inf, np.maximum: -np.inf, min: np.inf, np.minimum: np.inf}
@@ -100,17 +107,18 @@ class _Reduction(NamedTuple):
     Attributes:
         phi: its phi in the loop's head.
         neutral: the number that the operation leaves others as they are with.
-        text, partials: of the operation.
+        operation: what it is.
+        partials: of the operation.
         place: the number of the operand that is the number before.
-        comparison: the text of the comparison that says which of two numbers is the extreme one; empty for other operations.
+        comparison: says which of two numbers is the extreme one; None for other operations.
     """
 
     phi: Phi
     neutral: Constant
-    text: str
+    operation: ScalarOperation
     partials: list[str | None]
     place: int
-    comparison: str = ""
+    comparison: ScalarOperation | None = None
 
 
 def outline_parallel_loops(
@@ -191,10 +199,8 @@ class _Loop:
 
     def _has_effect(self, statement: Statement) -> bool:
         """True if a statement must run in order, or can't be moved."""
-        if isinstance(statement, Compute):  # texts are parameters of the function, not of a chunk
-            names = tuple(f"a_{name}" for name in self._function.parameters)
-            words = _WORDS.findall(statement.text)
-            return statement.cost >= COST_OF_EFFECTS or any(word.endswith(names) for word in words)
+        if isinstance(statement, Compute):  # a chunk has no such parameters
+            return statement.cost >= COST_OF_EFFECTS or statement.operation.reads_parameter
         if isinstance(statement, (BeginLoop, NextIteration)) and statement is not self._step:
             return not self._inside.issuperset((statement.counter.block, statement.counter.head))
         if isinstance(statement, Call):
@@ -234,7 +240,7 @@ class _Loop:
         target = phi.target
         assert isinstance(target, Scalar)
         members: set[object] = {target}
-        operations: dict[str, tuple[list[str | None], int, str]] = {}
+        operations: dict[ScalarOperation, tuple[list[str | None], int, ScalarOperation | None]] = {}
         phis = [other for block in self._region if block is not self._head for other in block.phis]
         size = 0
         while size != (size := len(members)):
@@ -244,13 +250,13 @@ class _Loop:
                 places = [number for number, operand in enumerate(statement.operands) if operand in members]
                 if not isinstance(statement, Compute) or len(places) != 1 or statement.target.type != target.type:
                     return None
-                text = statement.text
-                if text == "({0} - {1})" and places == [0]:
-                    operations[_SUM] = ["{g}" if target.is_real else None] * 2, 0, ""
-                elif text != _COPY:
+                operation = statement.operation
+                if operation is SUBTRACT and places == [0]:
+                    operations[ADD] = ["{g}" if target.is_real else None] * 2, 0, None
+                elif operation is not COPY:
                     compared = [item.definition for item in statement.operands[2:] if isinstance(item, Scalar)]
-                    comparison = next((item.text for item in compared if isinstance(item, Compute)), "")
-                    operations[text] = statement.partials, places[0], comparison
+                    comparison = next((item.operation for item in compared if isinstance(item, Compute)), None)
+                    operations[operation] = statement.partials, places[0], comparison
                 members.add(statement.target)
             for other in phis:
                 if any(value in members for value in other.incoming.values()):
@@ -263,15 +269,15 @@ class _Loop:
         if not members.issuperset(incoming) or len(operations) > 1:
             return None
         no_partials: list[str | None] = [None, None]
-        text, (partials, place, comparison) = next(iter(operations.items()), (_SUM, (no_partials, 0, "")))
-        neutral = self._neutral(text, target.type)
+        operation, (partials, place, comparison) = next(iter(operations.items()), (ADD, (no_partials, 0, None)))
+        neutral = _neutral_number(operation, target.type)
         if neutral is None:
             return None
         if None in partials[:2] and target.is_real:
-            if text not in (_SUM, _PRODUCT):
+            if operation not in (ADD, MULTIPLY):
                 return None
-            partials = ["{g}", "{g}"] if text == _SUM else ["({g} * {1})", "({g} * {0})"]
-        return _Reduction(phi, Constant(neutral, target.type), text, partials, place, comparison)
+            partials = ["{g}", "{g}"] if operation is ADD else ["({g} * {1})", "({g} * {0})"]
+        return _Reduction(phi, Constant(neutral, target.type), operation, partials, place, comparison)
 
     def _is_comparison(self, statement: Statement) -> bool:
         """True for a comparison of two numbers that only the maximum or minimum of these two uses."""
@@ -283,15 +289,6 @@ class _Loop:
         return statement.target not in parts and all(
             isinstance(user, Compute) and user.operands == [*statement.operands, statement.target] for user in users
         )
-
-    def _neutral(self, text: str, type: types.Type) -> float | None:
-        is_float = isinstance(type, types.Float)
-        if text in (_SUM, _PRODUCT) and (is_float or type == INDEX):
-            number = int(text == _PRODUCT)
-            return float(number) if is_float else number
-        extreme = self._function.globals.get(text.partition("(")[0])
-        is_known = extreme in _EXTREMES if isinstance(extreme, np.ufunc) or extreme in (max, min) else False
-        return _EXTREMES[extreme] if is_known and is_float and text.endswith("({0}, {1})") else None
 
     def _find_accesses(self) -> bool:
         """Finds which elements of arrays from before the loop iterations read and write; False if one may write what another reads or writes."""
@@ -353,16 +350,16 @@ class _Loop:
             for place, operand in enumerate(definition.operands)
         ):
             return None
-        place, text = varying[0], definition.text
-        is_sum = text in (_SUM, "({0} - {1})", _COPY)
+        place, operation = varying[0], definition.operation
+        is_sum = operation in (ADD, SUBTRACT, COPY)
         is_multiple = (
-            text == _PRODUCT and isinstance(definition.operands[1 - place], Constant) and numbers[1 - place] != 0
+            operation is MULTIPLY and isinstance(definition.operands[1 - place], Constant) and numbers[1 - place] != 0
         )
-        is_step = text == "({0} + {1} * {2})" and place == 1 and isinstance(definition.operands[2], Constant)
+        is_step = operation is ADD_PRODUCT and place == 1 and isinstance(definition.operands[2], Constant)
         if not (is_sum or is_multiple or (is_step and numbers[2] != 0)):
             return None
         numbers[place] = None
-        return text, keys[place], *numbers
+        return operation, keys[place], *numbers
 
     # ---- the function of a chunk ------------------------------------------------------------------------------------
 
@@ -382,7 +379,8 @@ class _Loop:
         chunks.is_natural = True
         text = f"chunk_count({{0}}, {' + '.join(products) or '0'})"
         operands = [self._counter.count, *[size for dims in sizes for size in dims]]
-        chunks.definition = Compute(location, chunks, text, operands, _COST_OF_BOUNDS, [None] * len(operands))
+        operation = ScalarOperation(text, chunk_count)
+        chunks.definition = Compute(location, chunks, operation, operands, _COST_OF_BOUNDS)
         function.globals["chunk_count"] = chunk_count
         function.scalars.append(chunks)
         partials = []
@@ -504,16 +502,16 @@ class _Loop:
         location = step.location
         entry, head, exit = Block(0), Block(1), Block(2)
 
-        def computed(text: str, operands: list[Operand], block: Block, hint: str) -> Scalar:
+        def computed(operation: ScalarOperation, operands: list[Operand], block: Block, hint: str) -> Scalar:
             target = Scalar(f"v_{hint}_of_chunk", INDEX, block)
-            target.definition = Compute(location, target, text, operands, _COST_OF_BOUNDS, [None] * len(operands))
+            target.definition = Compute(location, target, operation, operands, _COST_OF_BOUNDS)
             target.is_natural = True
             block.statements.append(target.definition)
             return target
 
-        first = computed("({0} * {1} // {2})", [numbers[0], own_number, numbers[1]], entry, "first")
-        end = computed("({0} * ({1} + 1) // {2})", [numbers[0], own_number, numbers[1]], entry, "end")
-        length = computed("({0} - {1})", [end, first], entry, "length")
+        first = computed(SHARE_START, [numbers[0], own_number, numbers[1]], entry, "first")
+        end = computed(SHARE_END, [numbers[0], own_number, numbers[1]], entry, "end")
+        length = computed(SUBTRACT, [end, first], entry, "length")
         counter = Counter("v_counter_of_chunk", length, entry)
         counter.head = head
         entry.statements.append(BeginLoop(location, counter))
@@ -525,7 +523,7 @@ class _Loop:
         iteration.is_natural = True
         own_step = NextIteration(location, counter, iteration, goes_on)
         iteration.definition = goes_on.definition = own_step
-        step.target.definition = Compute(location, step.target, _SUM, [first, iteration], 1, [None, None])
+        step.target.definition = Compute(location, step.target, ADD, [first, iteration])
         head.statements = [
             own_step,
             step.target.definition,
@@ -618,20 +616,28 @@ class _Loop:
                 operands: list[Operand] = [partial, partial]
                 operands[reduction.place] = phi.target
                 body.statements.append(partial.definition)
-                if reduction.comparison:
+                if reduction.comparison is not None:
                     comparison = Scalar(f"{phi.target.name}_compared", types.boolean, body)
-                    texts: list[str | None] = [None, None]
-                    comparison.definition = Compute(location, comparison, reduction.comparison, operands, 1, texts)
+                    comparison.definition = Compute(location, comparison, reduction.comparison, operands)
                     body.statements.append(comparison.definition)
                     function.scalars.append(comparison)
                     operands = [*operands, comparison]
-                joined.definition = Compute(location, joined, reduction.text, operands, 1, reduction.partials)
+                joined.definition = Compute(location, joined, reduction.operation, operands, 1, reduction.partials)
                 body.statements.append(joined.definition)
                 phi.incoming = {before: phi.incoming[before], body: joined}
                 function.scalars += [partial, joined]
             function.blocks.insert(function.blocks.index(head) + 1, body)
         for position, block in enumerate(function.blocks):
             block.number = position
+
+
+def _neutral_number(operation: ScalarOperation, type: types.Type) -> float | None:
+    """Returns the number that an associative operation leaves others as they are with; None for other operations."""
+    is_float = isinstance(type, types.Float)
+    if operation in (ADD, MULTIPLY) and (is_float or type == INDEX):
+        number = int(operation is MULTIPLY)
+        return float(number) if is_float else number
+    return _EXTREMES.get(operation.function) if is_float else None
 
 
 def _parts(value: object) -> list[object]:

@@ -12,6 +12,7 @@ from numba.cpython.builtins import ol_isinstance
 
 from fastgrad.differentiation import complex_numbers, containers, scalar_rules
 from fastgrad.differentiation.ir import Constant, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.scalar_operations import AT_LEAST_0, FUNCTION_COST
 from fastgrad.differentiation.values import Fields, Items, LoopState, NumberList, Range, Static, describe, type_of
 
 
@@ -100,7 +101,7 @@ def _list(lowering: Any, arguments: list[Any], type: types.Type) -> NumberList:
     if isinstance(values, Items):
         return containers.new_list(lowering, type, values.values)
     if isinstance(values, Range):
-        count = lowering.builder.index("max({0}, 0)", lowering.iterable(values).count, is_natural=True)
+        count = lowering.builder.index(AT_LEAST_0, lowering.iterable(values).count, is_natural=True)
         result = containers.list_of_size(lowering, type, count)
         parts = [values.start, values.step, containers.items_of(lowering, result)]
         lowering.inline(containers.range_items, parts)
@@ -116,8 +117,6 @@ def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[An
     """Lowers a function of numbers whose derivative with respect to the first one is the text ``partial``."""
     builder = lowering.builder
     operands = [lowering.scalar(argument) for argument in arguments]
-    name = builder.bind(function, function.__name__)
-    text = f"{name}({', '.join(f'{{{number}}}' for number in range(len(operands)))})"
     is_real = isinstance(operands[0], Scalar) and operands[0].is_real
     if partial is not None and is_real:
         for word, value in (
@@ -128,7 +127,7 @@ def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[An
             if word in partial:
                 partial = partial.replace(word, builder.bind(value, word))
     partials = [partial if is_real else None, *[None] * (len(operands) - 1)]
-    return builder.compute(type, text, operands, scalar_rules.FUNCTION_COST, partials)
+    return builder.compute(type, builder.call_of(function, len(operands)), operands, FUNCTION_COST, partials)
 
 
 def _is_instance(value: Any, cls: type) -> bool:

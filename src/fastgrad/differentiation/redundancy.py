@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from numba.core import types
@@ -29,10 +28,19 @@ from fastgrad.differentiation.ir import (
     View,
     equal_operands,
 )
+from fastgrad.differentiation.scalar_operations import (
+    ADD,
+    ADD_PRODUCT,
+    FROM_START,
+    GREATER,
+    GREATER_EQUAL,
+    LESS,
+    LESS_EQUAL,
+    SUBTRACT,
+    SUBTRACT_TWO,
+)
 
-_ARITHMETIC = re.compile(r"[({0-9}) +*-]+")
 Replace = Callable[[dict[Scalar, Operand]], None]
-_WRAPAROUND = "({0} + {1} if {0} < 0 else {0})"
 
 
 def recognize_counted_loops(function: Function) -> None:
@@ -50,7 +58,7 @@ def recognize_counted_loops(function: Function) -> None:
             or (end.then in body) == (end.otherwise in body)
         ):
             continue
-        if test.text not in (("({0} < {1})", "({0} <= {1})") if end.then in body else ("({0} >= {1})", "({0} > {1})")):
+        if test.operation not in ((LESS, LESS_EQUAL) if end.then in body else (GREATER_EQUAL, GREATER)):
             continue
         value, bound = test.operands
         if bound.type != INDEX or not (isinstance(bound, Constant) or bound.block not in body):
@@ -64,7 +72,7 @@ def recognize_counted_loops(function: Function) -> None:
             step = _increment(nexts.pop(), phi.target) if len(nexts) == 1 else None
             if offset is None or step is None or step.value != 1:
                 continue
-            _count(function, head, outside[0], start, offset, bound, test.text in ("({0} <= {1})", "({0} > {1})"))
+            _count(function, head, outside[0], start, offset, bound, test.operation in (LESS_EQUAL, GREATER))
             if end.then not in body:
                 end.then, end.otherwise = end.otherwise, end.then
             break
@@ -80,7 +88,7 @@ def _count(
     else:
         target = Scalar(f"v_count_of_{number}", INDEX, before)
         distance = Constant(offset.value - is_closed, INDEX)
-        target.definition = Compute(location, target, "({0} - {1} - {2})", [bound, start, distance], 2, [None] * 3)
+        target.definition = Compute(location, target, SUBTRACT_TWO, [bound, start, distance], 2)
         before.statements.append(target.definition)
         function.scalars.append(target)
         count = target
@@ -126,10 +134,10 @@ def replace_induction_variables(function: Function, replace: Replace) -> None:
                 continue
             head.phis.remove(phi)
             operands: list[Operand] = [start, step.target]
-            text = "({0} + {1})" if increment.value == 1 else "({0} + {1} * {2})"
+            operation = ADD if increment.value == 1 else ADD_PRODUCT
             if increment.value != 1:
                 operands.append(increment)
-            target.definition = Compute(phi.location, target, text, operands, len(operands) - 1, [None] * len(operands))
+            target.definition = Compute(phi.location, target, operation, operands, len(operands) - 1)
             head.statements.insert(place + 1, target.definition)
     _fold_offsets(function, replace)
     _find_naturals(function, replace)
@@ -149,7 +157,7 @@ def _fold_offsets(function: Function, replace: Replace) -> None:
                 continue
             if offset == 0:
                 replaced[statement.target] = base
-            statement.text, statement.operands = "({0} + {1})", [base, Constant(offset, INDEX)]
+            statement.operation, statement.operands = ADD, [base, Constant(offset, INDEX)]
     replace(replaced)
 
 
@@ -161,13 +169,13 @@ def _base_and_offset(scalar: Scalar) -> tuple[Scalar, int]:
         if not isinstance(definition, Compute) or len(definition.operands) != 2:
             return scalar, offset
         first, second = definition.operands
-        if definition.text == "({0} + {1})" and isinstance(first, Constant):
+        if definition.operation is ADD and isinstance(first, Constant):
             first, second = second, first
-        is_sum = definition.text in ("({0} + {1})", "({0} - {1})") and isinstance(second, Constant)
+        is_sum = definition.operation in (ADD, SUBTRACT) and isinstance(second, Constant)
         if not is_sum or not isinstance(first, Scalar) or not first.type == second.type == scalar.type == INDEX:
             return scalar, offset
         scalar = first
-        offset += second.value if "+" in definition.text else -second.value  # type: ignore[union-attr]
+        offset += second.value if definition.operation is ADD else -second.value  # type: ignore[union-attr]
 
 
 def _increment(value: object, phi: Scalar) -> Constant | None:
@@ -176,11 +184,11 @@ def _increment(value: object, phi: Scalar) -> Constant | None:
     if not isinstance(definition, Compute):
         return None
     first, second = definition.operands if len(definition.operands) == 2 else (None, None)
-    if definition.text == "({0} + {1})" and first is phi and isinstance(second, Constant):
+    if definition.operation is ADD and first is phi and isinstance(second, Constant):
         return second
-    if definition.text == "({0} + {1})" and second is phi and isinstance(first, Constant):
+    if definition.operation is ADD and second is phi and isinstance(first, Constant):
         return first
-    if definition.text == "({0} - {1})" and first is phi and isinstance(second, Constant):
+    if definition.operation is SUBTRACT and first is phi and isinstance(second, Constant):
         return Constant(-second.value, INDEX)
     return None
 
@@ -193,10 +201,8 @@ def _find_naturals(function: Function, replace: Replace) -> None:
             if isinstance(phi.target, Scalar) and phi.target.type == INDEX:
                 sources[phi.target] = list(phi.incoming.values())  # type: ignore[arg-type]
         for statement in block.statements:
-            if isinstance(statement, Compute) and statement.target.type == INDEX:
-                is_closed = statement.text in ("{0}", "({0} + {1})", "({0} * {1})", "({0} + {1} * {2})")
-                if is_closed or statement.text == _WRAPAROUND:
-                    sources[statement.target] = statement.operands
+            if isinstance(statement, Compute) and statement.operation.keeps_naturals and statement.target.type == INDEX:
+                sources[statement.target] = statement.operands
     naturals = set(sources)
     size = -1
     while size != len(naturals):
@@ -212,7 +218,7 @@ def _find_naturals(function: Function, replace: Replace) -> None:
         scalar: scalar.definition.operands[0]
         for scalar in sources
         if isinstance(scalar.definition, Compute)
-        and scalar.definition.text == _WRAPAROUND
+        and scalar.definition.operation is FROM_START
         and is_natural_number(scalar.definition.operands[0])
     }
     replace(replaced)
@@ -240,7 +246,7 @@ def merge_equal_numbers(function: Function, replace: Replace) -> None:
         for statement in block.statements:
             operands = tuple(map(key_of, statement.operands))
             if isinstance(statement, Compute) and statement.cost < COST_OF_EFFECTS:
-                key = (statement.text, statement.target.type, operands)
+                key = (statement.operation, statement.target.type, operands)
                 if key in known and known[key][0] is not None:
                     replaced[statement.target] = known[key][0]
                 else:
@@ -304,10 +310,8 @@ def hoist_loads(function: Function) -> None:
 
 
 def _is_arithmetic(statement: Statement) -> bool:
-    """True if a statement computes a number that may be computed in vain: it raises nothing."""
-    if not isinstance(statement, Compute):
-        return False
-    return statement.text == _WRAPAROUND or _ARITHMETIC.fullmatch(statement.text) is not None
+    """True if a statement computes a number that may be computed in vain."""
+    return isinstance(statement, Compute) and statement.operation.may_run_in_vain
 
 
 def _is_invariant(statement: Statement, body: set[Block]) -> bool:

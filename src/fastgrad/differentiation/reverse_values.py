@@ -59,7 +59,7 @@ class ReverseValues(Emitter):
         definition, name = operand.definition, f"r_{operand.name}"
         operands = [self.use(part) for part in definition.operands] if definition is not None else []
         if isinstance(definition, Compute):
-            text = definition.text.format(*operands)
+            text = definition.operation.text.format(*operands)
         elif isinstance(definition, Load):
             text = self.load(
                 definition, [f"unsigned({index})" for index in operands], list(map(self.use, definition.guards))

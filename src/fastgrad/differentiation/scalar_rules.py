@@ -18,6 +18,7 @@ from numba.core import types
 
 from fastgrad.custom.formula import FLOAT64, Formula, Term, TermPool, TermTree
 from fastgrad.custom.symbols import FUNCTIONS, Symbol, Trace, apply_function
+from fastgrad.differentiation.scalar_operations import CHEAP_COST, DIVISION_COST, FUNCTION_COST
 
 OPERATORS: dict[Any, str] = {
     operator.add: "add",
@@ -146,7 +147,6 @@ PARTIALS: dict[Any, list[str | None]] = {
 }
 """The cotangents of the operands of functions that the operation table does not have, or whose slope at a kink is NaN there."""
 
-CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
 _COSTS = {
     zero_product: CHEAP_COST,
     operator.truediv: DIVISION_COST,

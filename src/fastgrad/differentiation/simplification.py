@@ -9,7 +9,6 @@ from typing import Any
 from fastgrad.differentiation.control_flow import ControlFlow, possible_memory
 from fastgrad.differentiation.ir import (
     COST_OF_EFFECTS,
-    RAISES,
     Allocate,
     Axis,
     BeginLoop,
@@ -42,6 +41,7 @@ from fastgrad.differentiation.redundancy import (
     recognize_counted_loops,
     replace_induction_variables,
 )
+from fastgrad.differentiation.scalar_operations import COPY
 
 _COST_OF_COPIES = 10**5
 """A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""
@@ -254,7 +254,7 @@ def _copy_at_exits(function: Function) -> None:
                 copy = Scalar(f"{operand.name}_last", operand.type, after)
                 copy.is_natural = operand.is_natural
                 partial = "{g}" if operand.is_real else None
-                copy.definition = Compute(function.location, copy, "{0}", [operand], _COST_OF_COPIES, [partial])
+                copy.definition = Compute(function.location, copy, COPY, [operand], _COST_OF_COPIES, [partial])
                 function.scalars.append(copy)
                 copies[operand] = copy
             return copies[operand]
@@ -361,9 +361,7 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
 
 def has_effect(statement: Statement) -> bool:
     """True if a statement is needed even where its result is not: a random draw, a print, a test that may raise."""
-    return isinstance(statement, Compute) and (
-        statement.cost >= COST_OF_EFFECTS or RAISES.search(statement.text) is not None
-    )
+    return isinstance(statement, Compute) and (statement.cost >= COST_OF_EFFECTS or statement.operation.may_raise)
 
 
 def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:

@@ -21,6 +21,19 @@ from fastgrad.differentiation.ir import (
     is_constant,
     refuse,
 )
+from fastgrad.differentiation.scalar_operations import (
+    ADD,
+    AT_LEAST_0,
+    DISTANCE,
+    DIVISION_COST,
+    FLOOR_DIVIDE,
+    FROM_START,
+    MULTIPLY,
+    SIZE_OR_REST,
+    STEPS,
+    SUBTRACT,
+    may_raise,
+)
 from fastgrad.differentiation.values import Complex
 
 
@@ -50,6 +63,7 @@ def backward_bound(bound, size):  # type: ignore[no-untyped-def]
     return -1 if bound < 0 else size - 1 if bound >= size else bound
 
 
+@may_raise
 @numba.njit
 def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untyped-def]
     """Returns the first of new sizes; raises if their product is not the number of elements."""
@@ -58,6 +72,7 @@ def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untype
     return size
 
 
+@may_raise
 @numba.njit
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index that counts from the start of an axis; raises as ``numba.njit(boundscheck=True)`` does."""
@@ -72,13 +87,13 @@ def normalized(builder: Builder, index: Operand, size: Operand) -> Operand:
     if not isinstance(index.type, types.Integer):
         raise refuse("an index is no integer", builder.location)
     if builder.checks_bounds:
-        name = builder.bind(checked_index, "checked_index")
-        return builder.index(name + "({0}, {1})", index, size, cost=COST_OF_EFFECTS, is_natural=True)
+        check = builder.call_of(checked_index, 2)
+        return builder.index(check, index, size, cost=COST_OF_EFFECTS, is_natural=True)
     if is_natural_number(index):
         return index
     if isinstance(index, Constant):
-        return builder.index("({0} + {1})", size, index, is_natural=True)
-    return builder.index("({0} + {1} if {0} < 0 else {0})", index, size, is_natural=True)
+        return builder.index(ADD, size, index, is_natural=True)
+    return builder.index(FROM_START, index, size, is_natural=True)
 
 
 def subview(builder: Builder, view: View, indices: list[Any]) -> View:
@@ -114,14 +129,14 @@ def subview(builder: Builder, view: View, indices: list[Any]) -> View:
 
 
 def _sum(builder: Builder, first: Operand, second: Operand) -> Operand:
-    return builder.index("({0} + {1})", first, second, is_natural=True)
+    return builder.index(ADD, first, second, is_natural=True)
 
 
 def _offset(builder: Builder, axis: Axis, index: Operand) -> Operand | None:
     """Returns how far an index of a view's axis goes along the root's axis."""
     if axis.root_axis is None:
         return None
-    return builder.index("({0} * {1})", index, axis.step)
+    return builder.index(MULTIPLY, index, axis.step)
 
 
 def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | None, Axis]:
@@ -134,25 +149,25 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
             return index_constant(0), Axis(axis.root_axis, axis.step, axis.size)
         left_out = _left_out(index)
         if left_out is not None:
-            start, rest = index.start or index_constant(0), builder.index("({0} - {1})", axis.size, left_out)
-            size = rest if rest is axis.size else builder.index("max({0}, 0)", rest, is_natural=True)
+            start, rest = index.start or index_constant(0), builder.index(SUBTRACT, axis.size, left_out)
+            size = rest if rest is axis.size else builder.index(AT_LEAST_0, rest, is_natural=True)
             return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
-        size = stop if is_constant(start, 0) else builder.index("max({1} - {0}, 0)", start, stop, is_natural=True)
+        size = stop if is_constant(start, 0) else builder.index(DISTANCE, start, stop, is_natural=True)
         return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
     if step > 0:
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
-        extent = builder.index("max({1} - {0}, 0)", start, stop, is_natural=True)
+        extent = builder.index(DISTANCE, start, stop, is_natural=True)
     else:
-        last = builder.index("({0} - {1})", axis.size, index_constant(1))
+        last = builder.index(SUBTRACT, axis.size, index_constant(1))
         start = _backward_bound(builder, index.start, axis.size, last)
         stop = _backward_bound(builder, index.stop, axis.size, index_constant(-1))
-        extent = builder.index("max({0} - {1}, 0)", start, stop, is_natural=True)
+        extent = builder.index(DISTANCE, stop, start, is_natural=True)
     distance = index_constant(abs(step))
-    size = builder.index("(({0} + {1} - 1) // {1})", extent, distance, cost=4, is_natural=True)
-    new_step = builder.index("({0} * {1})", axis.step, index_constant(step))
+    size = builder.index(STEPS, extent, distance, cost=DIVISION_COST, is_natural=True)
+    new_step = builder.index(MULTIPLY, axis.step, index_constant(step))
     return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
 
 
@@ -172,14 +187,13 @@ def _bound(builder: Builder, bound: Operand | None, size: Operand, default: Oper
         return default if bound is None else bound
     if bound is size:
         return size
-    name = builder.bind(slice_bound, "slice_bound")
-    return builder.index(name + "({0}, {1})", bound, size, is_natural=True)
+    return builder.index(builder.call_of(slice_bound, 2), bound, size, is_natural=True)
 
 
 def _backward_bound(builder: Builder, bound: Operand | None, size: Operand, default: Operand) -> Operand:
     if bound is None:
         return default
-    return builder.index(builder.bind(backward_bound, "backward_bound") + "({0}, {1})", bound, size)
+    return builder.index(builder.call_of(backward_bound, 2), bound, size)
 
 
 def root_indices(builder: Builder, view: View, indices: list[Operand]) -> list[Operand]:
@@ -254,27 +268,23 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
     for number, size in enumerate(dims):
         if isinstance(size, Scalar) and not is_natural_number(size):
             others = product(builder, [other for place, other in enumerate(dims) if place != number])
-            dims[number] = builder.index(
-                "({0} if {0} >= 0 else {1} // {2})", size, total, others, cost=8, is_natural=True
-            )
+            dims[number] = builder.index(SIZE_OR_REST, size, total, others, cost=8, is_natural=True)
     unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
     if len(unknown) > 1:
         raise refuse("a reshape has several sizes of -1", builder.location)
     if unknown:
         known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
-        dims[unknown[0]] = builder.index("({0} // {1})", total, known, cost=4, is_natural=True)
+        dims[unknown[0]] = builder.index(FLOOR_DIVIDE, total, known, cost=DIVISION_COST, is_natural=True)
     if view.is_whole():
         return View.whole(_reshaped_root(builder, view.root, dims))
-    check = builder.bind(checked_first_size, "checked_first_size")
     if dims:
-        dims[0] = builder.index(
-            check + "({0}, {1}, {2})", dims[0], product(builder, dims), total, cost=4, is_natural=True
-        )
+        check = builder.call_of(checked_first_size, 3)
+        dims[0] = builder.index(check, dims[0], product(builder, dims), total, cost=DIVISION_COST, is_natural=True)
     sizes = view.root.dims
     strides = [product(builder, sizes[axis + 1 :]) for axis in range(len(sizes))]
     start: Operand = index_constant(0)
     for position, stride in zip(view.starts, strides, strict=True):
-        start = _sum(builder, start, builder.index("({0} * {1})", position, stride))
+        start = _sum(builder, start, builder.index(MULTIPLY, position, stride))
     flat = _reshaped_root(builder, view.root, [product(builder, sizes)])
     axes = [Axis(0, product(builder, dims[axis + 1 :]), size) for axis, size in enumerate(dims)]
     return View(flat, [start], axes)
@@ -297,7 +307,7 @@ def product(builder: Builder, factors: list[Operand]) -> Operand:
     """Returns the product of integers."""
     result: Operand = index_constant(1)
     for factor in factors:
-        result = builder.index("({0} * {1})", result, factor)
+        result = builder.index(MULTIPLY, result, factor)
     return result
 
 

@@ -6,7 +6,6 @@ second kernel adds these in order. Blocks follow from shapes alone, so bits do n
 
 from __future__ import annotations
 
-import re
 from math import prod
 from typing import Any, NamedTuple
 
@@ -64,7 +63,8 @@ def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
     """
     if (
         not isinstance(fused, Fused)
-        or not re.fullmatch("r+k+", fused.roles)
+        or set(fused.roles) != {"r", "k"}
+        or "kr" in fused.roles
         or fused.count < LEAST_ELEMENTS_OF_ONE_BLOCK
     ):
         return False
