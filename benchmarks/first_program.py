@@ -122,9 +122,10 @@ def main(command: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=positive_number(int), default=5, help="runs of each program (default 5)")
     parser.add_argument("--python", default=sys.executable, help="the Python that has fastgrad (default: this one)")
     options = parser.parse_args(command)
-    runs: dict[str, list[Run]] = {library: [] for library in programs()}
+    texts = programs()
+    runs: dict[str, list[Run]] = {library: [] for library in texts}
     for _ in range(options.rounds):
-        for library, program in programs().items():
+        for library, program in texts.items():
             runs[library].append(run(library, program, options.python if library == "fastgrad" else peers_python()))
     print("| | first loss, s | whole program, s |\n| --- | ---: | ---: |")
     for library, of_library in runs.items():

@@ -68,7 +68,7 @@ def compile_programs(remainder: int, divisor: int) -> Iterator[str]:
 
 
 WORK: dict[str, Callable[[int, int], Iterator[str]]] = {"kernels": compile_kernels, "programs": compile_programs}
-"""What is compiled, in this order: programs use the library's kernels."""
+"""The two stages of compilation, in order: programs come last, because they use the library's kernels."""
 
 
 def compile_side_by_side(

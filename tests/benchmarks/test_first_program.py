@@ -1,4 +1,4 @@
-"""The first program of the README is timed in processes of its own."""
+"""`benchmarks/first_program.py` times each library's program to its first printed line and to the end of its process."""
 
 import subprocess
 import sys

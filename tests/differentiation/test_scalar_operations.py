@@ -1,4 +1,4 @@
-"""What is said of operations of numbers is true of them, and of the functions that they call."""
+"""The attributes of scalar operations agree with what the operations, and the functions that they call, compute."""
 
 import inspect
 import itertools
@@ -28,10 +28,10 @@ def computed(operation, numbers):
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.text)
 def test_facts_of_operations(operation):
     for numbers in itertools.product((0, 1, 2, 5), repeat=ARITY[operation]):
-        if operation.may_run_in_vain or operation.keeps_naturals:
+        if operation.is_speculatable or operation.keeps_naturals:
             assert computed(operation, numbers) >= 0 or not operation.keeps_naturals
     for numbers in itertools.product((-3, -1, 0, 2), repeat=ARITY[operation]):
-        if operation.may_run_in_vain and operation is not POWER_OF_FLOAT:
+        if operation.is_speculatable and operation is not POWER_OF_FLOAT:
             computed(operation, numbers)
     assert not operation.may_raise
 
@@ -59,10 +59,10 @@ def test_other_operations():
 def test_a_power_of_a_float_raises_nothing():
     power = numba.njit(lambda x, y: x**y)
     assert power(0.0, -1.0) == np.inf
-    assert POWER_OF_FLOAT.may_run_in_vain
+    assert POWER_OF_FLOAT.is_speculatable
     with pytest.raises(ZeroDivisionError):
         power(0, -1)
-    assert not OPERATORS[operator.pow].may_run_in_vain
+    assert not OPERATORS[operator.pow].is_speculatable
 
 
 def test_functions_that_may_raise_are_marked():

@@ -36,7 +36,7 @@ from fastgrad.differentiation.loop_sources import (
     store_loops,
 )
 from fastgrad.differentiation.numpy_loops import choose, fmax, fmin, maximum, minimum
-from fastgrad.differentiation.scalar_operations import ADD, AT_LEAST_0, FLOOR_DIVIDE, REMAINDER, SMALLER
+from fastgrad.differentiation.scalar_operations import ADD, AT_LEAST_0, DIVISION_COST, FLOOR_DIVIDE, MINIMUM, REMAINDER
 from fastgrad.differentiation.values import Elements, Items, Iterable, Method, Range, Static, is_complex, type_of
 
 Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]
@@ -511,7 +511,7 @@ def _zip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_t
     ]
     count = counts[0]
     for other in counts[1:]:
-        count = lowering.builder.index(SMALLER, count, other, is_natural=True)
+        count = lowering.builder.index(MINIMUM, count, other, is_natural=True)
 
     def row(k: Scalar) -> Items:
         items = [part.item(k) for part in parts]
@@ -530,8 +530,8 @@ def _ndindex(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
         numbers: list[Any] = []
         rest: Operand = k
         for size in reversed(dims[1:]):
-            numbers.insert(0, builder.index(REMAINDER, rest, size, cost=4, is_natural=True))
-            rest = builder.index(FLOOR_DIVIDE, rest, size, cost=4, is_natural=True)
+            numbers.insert(0, builder.index(REMAINDER, rest, size, cost=DIVISION_COST, is_natural=True))
+            rest = builder.index(FLOOR_DIVIDE, rest, size, cost=DIVISION_COST, is_natural=True)
         return Items([rest, *numbers], types.UniTuple(INDEX, len(dims)))
 
     return Iterable(view_rules.product(builder, dims), indices)

@@ -29,7 +29,6 @@ from fastgrad.differentiation.scalar_operations import (
     OPERATORS,
     SUBTRACT,
     ScalarOperation,
-    call_text,
 )
 from fastgrad.differentiation.scalar_rules import FUNCTIONS_OF_TEXT
 from fastgrad.differentiation.values import Complex
@@ -144,11 +143,15 @@ class Builder:
         name = self.bind(function, hint or getattr(python_function, "__name__", "function"))
         operation = self._calls.get((name, count))
         if operation is None:
-            operation = self._calls[name, count] = ScalarOperation(call_text(name, count), function)
+            numbers = ", ".join(f"{{{number}}}" for number in range(count))
+            operation = self._calls[name, count] = ScalarOperation(f"{name}({numbers})", function)
         return operation
 
     def expression(self, text: str) -> ScalarOperation:
-        """Returns the operation that an expression writes; for an equal text the same one."""
+        """Returns the operation that an expression stands for; for an equal text the same one.
+
+        It is for the comparisons and parts that rules of derivatives write, as long as these are texts.
+        """
         operation = self._expressions.get(text)
         if operation is None:
             operation = self._expressions[text] = ScalarOperation(text)

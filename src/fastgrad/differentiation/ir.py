@@ -279,7 +279,7 @@ class Compute(Statement):
 
     Attributes:
         target: the result.
-        operation: what is done with the operands.
+        operation: computes the target from the operands.
         cost: of computing it once more, where an addition has cost 1.
         partials: for each operand the expression of its cotangent, with ``{g}`` for the result's cotangent and ``{r}`` for the result; None
             if it has no derivative. By default none has one.

@@ -107,7 +107,7 @@ class _Reduction(NamedTuple):
     Attributes:
         phi: its phi in the loop's head.
         neutral: the number that the operation leaves others as they are with.
-        operation: what it is.
+        operation: the associative operation.
         partials: of the operation.
         place: the number of the operand that is the number before.
         comparison: says which of two numbers is the extreme one; None for other operations.

@@ -310,8 +310,8 @@ def hoist_loads(function: Function) -> None:
 
 
 def _is_arithmetic(statement: Statement) -> bool:
-    """True if a statement computes a number that may be computed in vain."""
-    return isinstance(statement, Compute) and statement.operation.may_run_in_vain
+    """True if a statement computes a number that may be computed before it is known to be needed."""
+    return isinstance(statement, Compute) and statement.operation.is_speculatable
 
 
 def _is_invariant(statement: Statement, body: set[Block]) -> bool:

@@ -1,6 +1,6 @@
 """The operations of numbers: what a statement of the intermediate representation computes, as data.
 
-Passes compare operations, and read what is true of them. Only the emitter reads their text.
+Passes compare operations by identity and read their attributes. Only the emitter reads their text.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ class ScalarOperation:
         text: the expression that the emitter writes, with ``{0}``, ``{1}`` … for the operands.
         function: the function that it calls; None for an expression.
         may_raise: whether it may raise, so that it is needed though nothing uses its result.
-        may_run_in_vain: whether it may be computed where nothing uses it: it costs little and raises nothing.
+        is_speculatable: whether it may be computed where its result may not be needed: it costs little and raises nothing.
         keeps_naturals: whether the result is an integer of at least 0 if all operands are.
         reads_parameter: whether it reads a parameter that is no number and no array.
     """
 
-    __slots__ = ("function", "keeps_naturals", "may_raise", "may_run_in_vain", "reads_parameter", "text")
+    __slots__ = ("function", "is_speculatable", "keeps_naturals", "may_raise", "reads_parameter", "text")
 
     def __init__(
         self,
         text: str,
         function: Any = None,
         *,
-        may_run_in_vain: bool = False,
+        is_speculatable: bool = False,
         keeps_naturals: bool = False,
         reads_parameter: bool = False,
     ) -> None:
         self.text = text
         self.function = function
         self.may_raise = function is not None and function in RAISING
-        self.may_run_in_vain = may_run_in_vain
+        self.is_speculatable = is_speculatable
         self.keeps_naturals = keeps_naturals
         self.reads_parameter = reads_parameter
 
@@ -57,14 +57,14 @@ class ScalarOperation:
         return f"<operation {self.text}>"
 
 
-COPY = ScalarOperation("{0}", may_run_in_vain=True, keeps_naturals=True)
-ADD = ScalarOperation("({0} + {1})", may_run_in_vain=True, keeps_naturals=True)
-SUBTRACT = ScalarOperation("({0} - {1})", may_run_in_vain=True)
-SUBTRACT_TWO = ScalarOperation("({0} - {1} - {2})", may_run_in_vain=True)
-MULTIPLY = ScalarOperation("({0} * {1})", may_run_in_vain=True, keeps_naturals=True)
-ADD_PRODUCT = ScalarOperation("({0} + {1} * {2})", may_run_in_vain=True, keeps_naturals=True)
-NEGATIVE = ScalarOperation("(-{0})", may_run_in_vain=True)
-POSITIVE = ScalarOperation("(+{0})", may_run_in_vain=True)
+COPY = ScalarOperation("{0}", is_speculatable=True, keeps_naturals=True)
+ADD = ScalarOperation("({0} + {1})", is_speculatable=True, keeps_naturals=True)
+SUBTRACT = ScalarOperation("({0} - {1})", is_speculatable=True)
+SUBTRACT_TWO = ScalarOperation("({0} - {1} - {2})", is_speculatable=True)
+MULTIPLY = ScalarOperation("({0} * {1})", is_speculatable=True, keeps_naturals=True)
+ADD_PRODUCT = ScalarOperation("({0} + {1} * {2})", is_speculatable=True, keeps_naturals=True)
+NEGATIVE = ScalarOperation("(-{0})", is_speculatable=True)
+POSITIVE = ScalarOperation("(+{0})", is_speculatable=True)
 FLOOR_DIVIDE = ScalarOperation("({0} // {1})")
 REMAINDER = ScalarOperation("({0} % {1})")
 LESS = ScalarOperation("({0} < {1})")
@@ -76,13 +76,13 @@ NOT_EQUAL = ScalarOperation("({0} != {1})")
 NOT = ScalarOperation("(not {0})")
 IS_TRUE = ScalarOperation("({0} != False)")
 POWER = ScalarOperation("({0} ** {1})")
-POWER_OF_FLOAT = ScalarOperation("({0} ** {1})", may_run_in_vain=True)
+POWER_OF_FLOAT = ScalarOperation("({0} ** {1})", is_speculatable=True)
 """That of an integer raises if it is 0 and the exponent is negative."""
 SELECT = ScalarOperation("({1} if {0} else {2})")
-FROM_START = ScalarOperation("({0} + {1} if {0} < 0 else {0})", may_run_in_vain=True, keeps_naturals=True)
+FROM_START = ScalarOperation("({0} + {1} if {0} < 0 else {0})", is_speculatable=True, keeps_naturals=True)
 """An index that counts from the start, of one that may count from the end, and the size of the axis."""
 AT_LEAST_0 = ScalarOperation("max({0}, 0)")
-SMALLER = ScalarOperation("min({0}, {1})")
+MINIMUM = ScalarOperation("min({0}, {1})")
 DISTANCE = ScalarOperation("max({1} - {0}, 0)")
 """How far the second number lies above the first; 0 if it lies below."""
 STEPS = ScalarOperation("(({0} + {1} - 1) // {1})")
@@ -122,8 +122,3 @@ OPERATORS: dict[Any, ScalarOperation] = {
 
 CASTS = {f"_{name}": getattr(np, name) for name in _DTYPES}
 """What the text of a derivative calls the dtypes."""
-
-
-def call_text(name: str, count: int) -> str:
-    """Returns the text of a call of the function ``name`` with all of ``count`` operands."""
-    return f"{name}({', '.join(f'{{{number}}}' for number in range(count))})"

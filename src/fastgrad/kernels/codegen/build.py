@@ -210,18 +210,13 @@ class DeferredFunction:
         self.__self__ = _NativeFunctionSelf(source)
         self.__name__ = source.function.__name__
         self._native: Any = None
-        self._entry: cache.Entry | None = None  # what `is_compiled` has found, until it is loaded
+        self._entry: cache.Entry | None = None  # what `is_compiled` read from a cache; None again once it is loaded
 
     def __call__(self, *args: Any) -> Any:
         return self.native_function()(*args)
 
     def __repr__(self) -> str:
         return f"<kernel {full_name(self)}>"
-
-    @property
-    def is_loaded(self) -> bool:
-        """True if the native function is in memory."""
-        return self._native is not None
 
     @property
     def is_compiled(self) -> bool:

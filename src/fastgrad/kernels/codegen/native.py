@@ -56,7 +56,10 @@ def target_machine() -> Machine:
 
 
 def compile_for(machine: Machine) -> None:
-    """Makes this process compile for another machine; it can't load such code. For tests, before all compilations."""
+    """Makes this process compile for another machine; call it before all compilations.
+
+    The process may load the code if its own processor runs it, as it does for a level of a wheel.
+    """
     import llvmlite.binding as llvm
 
     llvm.initialize_all_targets()
