@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad.core.terms import OPERATORS, ScalarOperation
 from fastgrad.differentiation import scalar_operations
 from fastgrad.differentiation.builder import Builder
 from fastgrad.differentiation.calls import KEPT_CALLS
 from fastgrad.differentiation.expressions import checked_optional, checked_quotient
 from fastgrad.differentiation.ir import Function, Location
-from fastgrad.differentiation.scalar_operations import OPERATORS, POWER_OF_FLOAT, RAISING, ScalarOperation
+from fastgrad.differentiation.scalar_operations import POWER_OF_FLOAT, RAISING
 
 NAMED = [value for value in vars(scalar_operations).values() if isinstance(value, ScalarOperation)]
 OPERATIONS = list(dict.fromkeys([*NAMED, *OPERATORS.values()]))

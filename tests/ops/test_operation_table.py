@@ -7,6 +7,7 @@ import itertools
 import math
 import pickle
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
+from fastgrad.core import terms
 from fastgrad.core.operation import TABLE, Binary, Form, Unary
 from fastgrad.core.recording import Recorder
 from tests.gradients import check_gradient
@@ -91,10 +93,18 @@ def _scalar_names() -> dict[str, Any]:
 
 @cache
 def _compiled(name: str) -> Any:
-    arity = 1 + ("{1}" in TABLE[name].lowering.code) + ("{2}" in TABLE[name].lowering.code)
-    names = ["x", "y", "z"][:arity]
-    source = "lambda " + ", ".join(names) + ": " + TABLE[name].lowering.code.format(*[f"({n})" for n in names])
-    return arity, eval(source, _scalar_names())
+    code = TABLE[name].lowering.code
+    names = ["x", "y", "z"][: terms.arity_of(code)]
+    return len(names), eval(f"lambda {', '.join(names)}: {_source(name, names)}", _scalar_names())
+
+
+def _source(name: str, names: Sequence[str] = ("x", "y", "z")) -> str:
+    """The Python expression of a row's code."""
+
+    def text_of_leaf(leaf: Any) -> str:
+        return f"({leaf.value!r})" if isinstance(leaf, terms.Number) else names[leaf.position]
+
+    return terms.text_of(terms.expand(terms.traced(TABLE[name].lowering.code)), text_of_leaf)
 
 
 def _operands(name: str, arity: int, values: list[float]) -> list[list[Any]]:
@@ -116,7 +126,7 @@ def _check_scalar(name: str, operands: tuple[Any, ...]) -> None:
     with np.errstate(all="ignore"):
         expected = np.asarray(TABLE[name].run(*[np.array([value]) for value in operands]))[0]
         got = expression(*operands)
-    what = f"{name}{operands} is {expected!r}, its code {TABLE[name].lowering.code!r} gives {got!r}"
+    what = f"{name}{operands} is {expected!r}, its code {_source(name)} gives {got!r}"
     if np.isnan(expected) if isinstance(expected, np.floating) else False:
         assert np.isnan(got), what
         return

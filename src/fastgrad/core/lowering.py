@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.core.terms import CHEAP_COST, ScalarOperation, expand, nodes_of, traced
 from fastgrad.kernels.movement.strided import ViewLayouts
 from fastgrad.kernels.runtime.launch import Launches
-
-SIMPLE_FUNCTIONS = frozenset(
-    ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
-)
-"""The functions of scalar expressions that are one instruction; the others, such as exp, are many."""
 
 LaunchFunction = Callable[..., Launches | None]
 
@@ -47,11 +42,11 @@ class Lowering(NamedTuple):
     """How programs compute an operation. Functions of ``Spec``s take ``(inputs, outputs, **attributes)``.
 
     Attributes:
-        code: the scalar expression of an element-wise operation, with ``{0}``, ``{1}`` for its inputs.
-        kernel_code: the expression of an element-wise operation in a kernel, if ``code`` does not serve. It is an expression with
-            functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
-            the expression, or None for dtypes without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
-        rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
+        code: the formula of an element-wise operation: a function of terms, see ``terms.py``.
+        kernel_code: the expression of an element-wise operation in a kernel, if ``code`` does not serve: a function
+            ``(scalars, *operands, **attributes)`` that takes the names of operands and returns the expression, or None for dtypes
+            without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
+        rounds_once: whether kernels compute half-width floats in float32 and round at the end; else they round each step.
         rounds_as_run: whether kernels give the bits of ``run`` for float32 and float64: a bool, or a function with the
             arguments of ``launches`` that returns a bool. By default true if the kernels are those of ``code``, or if
             ``run`` calls them.
@@ -104,8 +99,8 @@ class Lowering(NamedTuple):
         is_wait: whether a stage waits for the results, so that programs run it late.
     """
 
-    code: str | None = None
-    kernel_code: str | Callable[..., str | None] | None = None
+    code: Callable[..., Any] | None = None
+    kernel_code: Callable[..., str | None] | None = None
     rounds_once: bool = False
     rounds_as_run: bool | Callable[..., bool] | None = None
     launches: LaunchFunction | None = None
@@ -139,23 +134,24 @@ class Lowering(NamedTuple):
     @property
     def function_calls(self) -> int:
         """The number of functions in ``code`` that are many instructions, such as exp."""
-        return _function_calls(self.code or "")
+        return 0 if self.code is None else sum(map(_is_long_function, _operations_of(self.code)))
 
     @property
     def is_cheap(self) -> bool:
         """True if an element is one instruction, which can't fail, so that it costs less than a read of it from memory."""
-        return self.cheap or (self.cheap is None and self.code is not None and _is_one_instruction(self.code))
+        if self.cheap is not None or self.code is None:
+            return bool(self.cheap)
+        operations = _operations_of(self.code)
+        return len(operations) <= 1 and all(operation.cost == CHEAP_COST for operation in operations)
 
 
 @functools.cache
-def _function_calls(code: str) -> int:
-    return sum([name not in SIMPLE_FUNCTIONS for name in re.findall(r"(\w+)\(", code)])
+def _operations_of(code: Callable[..., Any]) -> list[ScalarOperation]:
+    return [node.operation for node in nodes_of(expand(traced(code))) if node.operation is not None]
 
 
-@functools.cache
-def _is_one_instruction(code: str) -> bool:
-    instructions: list[str] = re.findall(r"\w+(?=\()|//|[-+*/%&|^~]|[<>!=]=?|\b(?:and|or|not)\b", code)
-    return not _function_calls(code) and len(instructions) <= 1 and not {"/", "//", "%"}.intersection(instructions)
+def _is_long_function(operation: ScalarOperation) -> bool:
+    return operation.name is not None and operation.cost > CHEAP_COST
 
 
 NO_LOWERING = Lowering()

@@ -41,6 +41,7 @@ from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import Rule, broadcast, rule_of_views
 from fastgrad.core.shape import ArrayLike
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor, scalars
+from fastgrad.core.terms import arity_of
 from fastgrad.core.variable import Variable
 from fastgrad.kernels.movement.strided import make_view_launches
 
@@ -428,7 +429,13 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
 
 
 def elementwise(
-    name: str, doc: str, *, run: Callable[..., Any], code: str, dtypes: frozenset[np.dtype] = NUMERIC_DTYPES, **row: Any
+    name: str,
+    doc: str,
+    *,
+    run: Callable[..., Any],
+    code: Callable[..., Any],
+    dtypes: frozenset[np.dtype] = NUMERIC_DTYPES,
+    **row: Any,
 ) -> Any:
     """Declares an element-wise operation of one or two inputs; the returned operation is the public function.
 
@@ -436,13 +443,12 @@ def elementwise(
         name: TensorFlow's name.
         doc: the public function's docstring.
         run: a NumPy ufunc or a function of arrays that broadcasts.
-        code: a Python expression over the scalars ``{0}`` and ``{1}``, in the terms of ``math`` and of NumPy's
-            scalar functions, with the same value as ``run`` at every number, NaN and infinity.
+        code: a function of terms (see ``terms.py``), with the same value as ``run`` at every number, NaN and infinity.
         dtypes: the dtypes that the inputs may have.
         row: further arguments of ``Operation`` and ``Lowering``: ``gradient`` (see the module's docstring), ``launches`` for an
             operation that a fused loop can't compute, and others.
     """
-    kind = Binary if "{1}" in code else Unary
+    kind = Binary if arity_of(code) > 1 else Unary
     return kind(name, run, form=Form.ELEMENTWISE, code=code, dtypes=dtypes, doc=doc, **row)
 
 

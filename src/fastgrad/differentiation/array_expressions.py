@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numba.core import ir, types
 
+from fastgrad.core.terms import ADD, MULTIPLY, OPERATORS
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder
 from fastgrad.differentiation.ir import (
@@ -28,7 +29,6 @@ from fastgrad.differentiation.ir import (
     is_constant,
 )
 from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, copy_loops
-from fastgrad.differentiation.scalar_operations import ADD, MULTIPLY, OPERATORS
 from fastgrad.differentiation.values import Elements
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
 

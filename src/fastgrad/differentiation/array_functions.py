@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numba.core import types
 
+from fastgrad.core.terms import ADD, DIVISION_COST, FLOOR_DIVIDE, REMAINDER
 from fastgrad.differentiation import complex_numbers
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.array_expressions import (
@@ -36,7 +37,7 @@ from fastgrad.differentiation.loop_sources import (
     store_loops,
 )
 from fastgrad.differentiation.numpy_loops import choose, fmax, fmin, maximum, minimum
-from fastgrad.differentiation.scalar_operations import ADD, AT_LEAST_0, DIVISION_COST, FLOOR_DIVIDE, MINIMUM, REMAINDER
+from fastgrad.differentiation.scalar_operations import AT_LEAST_0, MINIMUM
 from fastgrad.differentiation.values import Elements, Items, Iterable, Method, Range, Static, is_complex, type_of
 
 Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]

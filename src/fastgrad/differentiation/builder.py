@@ -8,6 +8,17 @@ import numba
 import numpy as np
 from numba.core import types
 
+from fastgrad.core.terms import (
+    ADD,
+    CHEAP_COST,
+    MULTIPLY,
+    OPERANDS,
+    OPERATORS,
+    SUBTRACT,
+    ScalarOperation,
+    Term,
+    transform,
+)
 from fastgrad.differentiation import ir
 from fastgrad.differentiation.ir import (
     Block,
@@ -22,15 +33,9 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.loop_sources import CHECKS_OF_SIZES
-from fastgrad.differentiation.scalar_operations import (
-    ADD,
-    CHEAP_COST,
-    MULTIPLY,
-    OPERATORS,
-    SUBTRACT,
-    ScalarOperation,
-)
-from fastgrad.differentiation.scalar_rules import FUNCTIONS_OF_TEXT
+from fastgrad.differentiation.partials import Partial, partial_text
+from fastgrad.differentiation.scalar_operations import RAISING
+from fastgrad.differentiation.scalar_rules import NUMBA_FUNCTIONS
 from fastgrad.differentiation.values import Complex
 
 _FOLDED = {ADD: int.__add__, SUBTRACT: int.__sub__, MULTIPLY: int.__mul__}
@@ -96,7 +101,7 @@ class Builder:
         """Returns the name by which the derivative's text names a global value."""
         name = self._numbers_of_globals.get(id(value))
         if name is None:
-            name = hint if FUNCTIONS_OF_TEXT.get(hint) is value else "g_" + self.name(hint)[2:]
+            name = hint if NUMBA_FUNCTIONS.get(hint) is value else "g_" + self.name(hint)[2:]
             self._numbers_of_globals[id(value)] = name
             self.function.globals[name] = value
         return name
@@ -116,7 +121,7 @@ class Builder:
         operation: ScalarOperation,
         operands: list[Operand],
         cost: int = CHEAP_COST,
-        partials: list[str | None] | None = None,
+        partials: list[Partial] | None = None,
         hint: str = "t",
     ) -> Scalar:
         """Appends a ``Compute`` and returns its target."""
@@ -126,6 +131,7 @@ class Builder:
                 "what may raise here can't be differentiated within try, save for raise and divisions", self.location
             )
         target = self.scalar(type, hint)
+        partials = partials and [None if partial is None else self.with_names(partial) for partial in partials]
         statement = ir.Compute(self.location, target, operation, operands, cost, partials)
         target.definition = statement
         self.block.statements.append(statement)
@@ -144,14 +150,27 @@ class Builder:
         operation = self._calls.get((name, count))
         if operation is None:
             numbers = ", ".join(f"{{{number}}}" for number in range(count))
-            operation = self._calls[name, count] = ScalarOperation(f"{name}({numbers})", function)
+            operation = self._calls[name, count] = ScalarOperation(
+                f"{name}({numbers})", function, may_raise=function in RAISING
+            )
         return operation
 
-    def expression(self, text: str) -> ScalarOperation:
-        """Returns the operation that an expression stands for; for an equal text the same one.
+    def with_names(self, term: Term) -> Term:
+        """Returns a term whose functions have the names by which the derivative's text calls them."""
 
-        It is for the comparisons and parts that rules of derivatives write, as long as these are texts.
-        """
+        def replace(node: Term) -> Term | None:
+            operation = node.operation
+            function = None if operation is None else operation.function or NUMBA_FUNCTIONS.get(operation.name)
+            if operation is None or function is None:
+                return None
+            return Term(self.call_of(function, len(node.operands), operation.name or ""), node.operands)
+
+        return transform(term, replace)
+
+    def expression(self, term: Term) -> ScalarOperation:
+        """Returns the operation of a term of operands; for an equal term the same one."""
+        operands = [f"{{{number}}}" for number in range(len(OPERANDS))]
+        text = partial_text(self.with_names(term), operands, "", "")
         operation = self._expressions.get(text)
         if operation is None:
             operation = self._expressions[text] = ScalarOperation(text)

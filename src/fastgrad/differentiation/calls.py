@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba.core import dispatcher, ir, types
 
+from fastgrad.core.terms import DIVISION_COST, OPERANDS, where
 from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.call_rules import TypedRule, own_rule_of
@@ -28,7 +29,7 @@ from fastgrad.differentiation.ir import (
     leaf_types_of,
     refuse,
 )
-from fastgrad.differentiation.scalar_operations import DIVISION_COST
+from fastgrad.differentiation.partials import COTANGENT, Partial
 from fastgrad.differentiation.values import (
     Complex,
     Items,
@@ -260,7 +261,8 @@ class Calls(Expressions):
 
     def _selection(self, operands: list[Operand], type: types.Type, hint: str) -> Scalar:
         """Returns the first of two numbers if a condition holds, else the second, without a branch."""
-        partials: list[str | None] = [None, "where({0}, {g}, 0)", "where({0}, 0, {g})"]
+        condition = OPERANDS[0]
+        partials: list[Partial] = [None, where(condition, COTANGENT, 0), where(condition, 0, COTANGENT)]
         operation = self.builder.call_of(scalar_rules.where, 3)
         is_real = isinstance(type, types.Float)
         return self.builder.compute(type, operation, operands, partials=partials if is_real else None, hint=hint)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import cmath
 import math
 import operator
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,10 +18,21 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import make_array, populate_array
 
+from fastgrad.core.terms import (
+    CHEAP_COST,
+    DIVIDE,
+    FUNCTION_COST,
+    MULTIPLY,
+    OPERANDS,
+    POWER,
+    SELECT,
+    ScalarOperation,
+    Term,
+)
 from fastgrad.differentiation import scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.ir import Constant, Operand, Scalar, View, is_constant, refuse
-from fastgrad.differentiation.scalar_operations import CHEAP_COST, FUNCTION_COST, MULTIPLY, ScalarOperation
+from fastgrad.differentiation.partials import CASTS, COTANGENT, RESULT, Partial, call_operation
 from fastgrad.differentiation.values import Complex, Items, Method, Static, describe, is_complex
 
 Rule = Callable[[Any, list[Any], types.Type], Any]
@@ -156,117 +166,103 @@ def slope_of_exponent(base, power):  # type: ignore[no-untyped-def]
     return power * cmath.log(base)
 
 
-_SCOPE = {
-    **{name: getattr(cmath, name) for name in ("exp", "sin", "cos", "sinh", "cosh", "rect")},
-    **{
-        function.py_func.__name__: function
-        for function in (
-            *(quotient, slope_of_tangent, slope_of_arcsine, slope_of_area_cosine, slope_of_base, slope_of_exponent),
-            times_i,
-        )
-    },
-    "real_cos": math.cos,
-    "real_sin": math.sin,
+_QUOTIENT, _TIMES_I = call_operation(quotient, 2), call_operation(times_i, 1)
+_SLOPE_OF_TANGENT, _SLOPE_OF_ARCSINE = call_operation(slope_of_tangent, 1), call_operation(slope_of_arcsine, 1)
+_SLOPE_OF_AREA_COSINE = call_operation(slope_of_area_cosine, 1)
+_SLOPE_OF_BASE, _SLOPE_OF_EXPONENT = call_operation(slope_of_base, 2), call_operation(slope_of_exponent, 2)
+_EXP, _SIN, _COS, _SINH, _COSH = [
+    call_operation(f, 1) for f in (cmath.exp, cmath.sin, cmath.cos, cmath.sinh, cmath.cosh)
+]
+_REAL_SIN, _REAL_COS = call_operation(math.sin, 1), call_operation(math.cos, 1)
+_COMPLEX = ScalarOperation("complex({0}, {1})")
+_PARTS = (ScalarOperation("{0}.real"), ScalarOperation("{0}.imag"))
+
+Slope = Callable[..., Term]
+"""A derivative as a term: of the operands, then the value."""
+
+_SLOPES: dict[str, Slope] = {
+    "exp": lambda z, w: w,
+    "exp2": lambda z, w: w * math.log(2.0),
+    "expm1": lambda z, w: _EXP(z),
+    "log": lambda z, w: _QUOTIENT(1.0, z),
+    "log2": lambda z, w: _QUOTIENT(1.0 / math.log(2.0), z),
+    "log10": lambda z, w: _QUOTIENT(1.0 / math.log(10.0), z),
+    "log1p": lambda z, w: _QUOTIENT(1.0, 1.0 + z),
+    "sqrt": lambda z, w: _QUOTIENT(0.5, w),
+    "sin": lambda z, w: _COS(z),
+    "cos": lambda z, w: -_SIN(z),
+    "tan": lambda z, w: _SLOPE_OF_TANGENT(z),
+    "sinh": lambda z, w: _COSH(z),
+    "cosh": lambda z, w: _SINH(z),
+    "tanh": lambda z, w: _SLOPE_OF_TANGENT(_TIMES_I(z)),
+    "asin": lambda z, w: _SLOPE_OF_ARCSINE(z),
+    "acos": lambda z, w: -_SLOPE_OF_ARCSINE(z),
+    "atan": lambda z, w: _QUOTIENT(1.0, 1.0 + z * z),
+    "asinh": lambda z, w: _SLOPE_OF_ARCSINE(_TIMES_I(z)),
+    "acosh": lambda z, w: _SLOPE_OF_AREA_COSINE(z),
+    "atanh": lambda z, w: _QUOTIENT(1.0, 1.0 - z * z),
+    "reciprocal": lambda z, w: -w * w,
 }
-"""The functions that the templates of slopes name."""
-
-_SLOPES = {
-    "exp": "{w}",
-    "exp2": f"({{w}} * {math.log(2.0)!r})",
-    "expm1": "{exp}({z})",
-    "log": "{quotient}(1.0, {z})",
-    "log2": f"{{quotient}}({1.0 / math.log(2.0)!r}, {{z}})",
-    "log10": f"{{quotient}}({1.0 / math.log(10.0)!r}, {{z}})",
-    "log1p": "{quotient}(1.0, 1.0 + {z})",
-    "sqrt": "{quotient}(0.5, {w})",
-    "sin": "{cos}({z})",
-    "cos": "(-{sin}({z}))",
-    "tan": "{slope_of_tangent}({z})",
-    "sinh": "{cosh}({z})",
-    "cosh": "{sinh}({z})",
-    "tanh": "{slope_of_tangent}({times_i}({z}))",
-    "asin": "{slope_of_arcsine}({z})",
-    "acos": "(-{slope_of_arcsine}({z}))",
-    "atan": "{quotient}(1.0, 1.0 + {z} * {z})",
-    "asinh": "{slope_of_arcsine}({times_i}({z}))",
-    "acosh": "{slope_of_area_cosine}({z})",
-    "atanh": "{quotient}(1.0, 1.0 - {z} * {z})",
-    "reciprocal": "(-{w} * {w})",
-}
-"""The derivatives of functions of ``{z}`` whose values are ``{w}``."""
+"""The derivatives of functions of ``z`` whose values are ``w``."""
 
 
-def _with_functions(lowering: Any, template: str, texts: dict[str, str]) -> str:
-    """Returns the text of a template, in which names in braces are those of ``texts`` or functions of ``_SCOPE``."""
-
-    def text(match: re.Match[str]) -> str:
-        name = match[1]
-        if name in texts:
-            return texts[name]
-        return lowering.builder.bind(_SCOPE[name], name) if name in _SCOPE else match[0]
-
-    return re.sub(r"\{(\w+)\}", text, template)
-
-
-def _parts_of(builder: Any, text: str) -> list[ScalarOperation]:
-    """Returns the operations that give the real and the imaginary part of a complex number."""
-    return [builder.expression(f"{text}.{part}") for part in ("real", "imag")]
-
-
-def _of_slopes(value: Any, *slopes: str) -> Rule:
+def _with_slopes(value: Any, *slopes: Slope) -> Rule:
     """Returns the rule of a holomorphic function.
 
     Args:
-        value: the function, or the template of an operator.
-        *slopes: the template of the derivative with respect to each operand.
+        value: the function, or the operation of an operator.
+        *slopes: the derivative with respect to each operand.
     """
-    names = ("z", "b")[: len(slopes)]
 
     def rule(lowering: Any, operands: list[Any], type: types.Type) -> Any:
-        builder, float_type = lowering.builder, type.underlying_float
+        float_type = type.underlying_float
         numbers: list[Operand] = []
         for operand in operands:
             numbers += converted_parts(lowering, operand, float_type)
-        texts = {name: f"complex({{{2 * place}}}, {{{2 * place + 1}}})" for place, name in enumerate(names)}
-        count = len(numbers)
-        arguments = ", ".join(texts.values())
-        template = value if isinstance(value, str) else f"{builder.bind(value, value.__name__)}({arguments})"
-        text = _with_functions(lowering, template, texts)
-        values = [
-            builder.compute(float_type, operation, numbers, FUNCTION_COST) for operation in _parts_of(builder, text)
-        ]
-        texts["w"] = f"complex({{{count}}}, {{{count + 1}}})"
-        found = [_with_functions(lowering, slope, texts) for slope in slopes]
-        of_real: list[str | None] = []
-        of_imag: list[str | None] = []
-        for slope in found:
-            of_real += [f"({{g}} * {slope}.real)", f"(-{{g}} * {slope}.imag)"]
-            of_imag += [f"({{g}} * {slope}.imag)", f"({{g}} * {slope}.real)"]
+        arguments = [_COMPLEX(*OPERANDS[place : place + 2]) for place in range(0, len(numbers), 2)]
+        operation = value if isinstance(value, ScalarOperation) else call_operation(value, len(arguments))
+        values = _parts_of(lowering.builder, operation(*arguments), numbers, float_type)
+        result = _COMPLEX(*OPERANDS[len(numbers) : len(numbers) + 2])
+        of_real: list[Term] = []
+        of_imag: list[Term] = []
+        for slope in slopes:
+            real, imag = [part(slope(*arguments, result)) for part in _PARTS]
+            of_real += [COTANGENT * real, -COTANGENT * imag]
+            of_imag += [COTANGENT * imag, COTANGENT * real]
         return _with_partials(lowering, numbers, values, of_real, of_imag)
 
     return rule
 
 
-def _with_partials(
-    lowering: Any, numbers: list[Operand], values: list[Scalar], of_real: list[str | None], of_imag: list[str | None]
-) -> Complex:
-    """Returns a complex number with the real and the imaginary part ``values``, whose derivatives with respect to ``numbers`` are texts.
+def _parts_of(builder: Any, term: Term, numbers: list[Operand], float_type: types.Type) -> list[Scalar]:
+    """Lowers the real and the imaginary part of a complex number, a term of ``numbers``."""
+    operations = [builder.expression(part(term)) for part in _PARTS]
+    return [builder.compute(float_type, operation, numbers, FUNCTION_COST) for operation in operations]
 
-    The texts name the numbers by ``{0}``, ``{1}`` …, and the values by the numbers after these.
+
+def _with_partials(
+    lowering: Any, numbers: list[Operand], values: list[Scalar], of_real: list[Term], of_imag: list[Term]
+) -> Complex:
+    """Returns a complex number with the real and the imaginary part ``values``, and the partials of these with respect to ``numbers``.
+
+    The operands of the partials are the numbers, then the values.
     """
     operands = [*numbers, *values]
     float_type = values[0].type
     parts = []
-    for place, texts in enumerate((of_real, of_imag)):
-        partials = [
-            (text if float_type == types.float64 or text is None else f"_{float_type}{text}")
-            if isinstance(number, Scalar) and number.is_real
-            else None
-            for text, number in zip(texts, numbers, strict=True)
+    for place, terms in enumerate((of_real, of_imag)):
+        partials: list[Partial] = [
+            _in_type(term, float_type) if isinstance(number, Scalar) and number.is_real else None
+            for term, number in zip(terms, numbers, strict=True)
         ]
-        same = lowering.builder.expression(f"{{{len(numbers) + place}}}")
+        same = lowering.builder.expression(OPERANDS[len(numbers) + place])
         parts.append(lowering.builder.compute(float_type, same, operands, CHEAP_COST, [*partials, None, None]))
     return Complex(*parts)
+
+
+def _in_type(partial: Term, type: types.Type) -> Term:
+    """Returns a partial of float64 numbers as one of ``type``."""
+    return partial if type == types.float64 else CASTS[str(type)](partial)
 
 
 # ---- numbers ------------------------------------------------------------------------------------------------------
@@ -348,8 +344,9 @@ def _square(lowering: Any, operands: list[Any], type: types.Type) -> Any:
     return _product(lowering, operands * 2, type)
 
 
-_NUMPY_DIVISION = _of_slopes(np.divide, "{quotient}(1.0, {b})", "(-{quotient}({w}, {b}))")
-_DIVISION = _of_slopes("({z} / {b})", "{quotient}(1.0, {b})", "(-{quotient}({w}, {b}))")
+_SLOPES_OF_QUOTIENT: tuple[Slope, Slope] = (lambda a, b, w: _QUOTIENT(1.0, b), lambda a, b, w: -_QUOTIENT(w, b))
+_NUMPY_DIVISION = _with_slopes(np.divide, *_SLOPES_OF_QUOTIENT)
+_DIVISION = _with_slopes(DIVIDE, *_SLOPES_OF_QUOTIENT)
 FUNCTIONS[np.divide] = _NUMPY_DIVISION
 
 
@@ -359,14 +356,17 @@ def _quotient(lowering: Any, operands: list[Any], type: types.Type) -> Any:
     return (_NUMPY_DIVISION if lowering.frame.is_internal else _DIVISION)(lowering, operands, type)
 
 
-_POWER_SLOPES = ("{slope_of_base}({z}, {b})", "{slope_of_exponent}({z}, {w})")
-FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _of_slopes("({z} ** {b})", *_POWER_SLOPES)
-FUNCTIONS[np.power] = _of_slopes(np.power, *_POWER_SLOPES)
+_SLOPES_OF_POWER: tuple[Slope, Slope] = (
+    lambda z, b, w: _SLOPE_OF_BASE(z, b),
+    lambda z, b, w: _SLOPE_OF_EXPONENT(z, w),
+)
+FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _with_slopes(POWER, *_SLOPES_OF_POWER)
+FUNCTIONS[np.power] = _with_slopes(np.power, *_SLOPES_OF_POWER)
 for _name, _slope in _SLOPES.items():
     for _module, _prefix in ((cmath, ""), (np, "arc" if _name.startswith("a") else "")):
         _value = getattr(_module, _prefix + _name.removeprefix("a") if _prefix else _name, None)
         if _value is not None:
-            FUNCTIONS[_value] = _of_slopes(_value, _slope)
+            FUNCTIONS[_value] = _with_slopes(_value, _slope)
 
 
 _LOGARITHM = FUNCTIONS[cmath.log]
@@ -388,11 +388,10 @@ def _conjugate(lowering: Any, operands: list[Any], type: types.Type) -> Any:
 def _modulus(lowering: Any, operands: list[Any], type: types.Type) -> Any:
     """Lowers the absolute value, whose derivative at 0 is 0."""
     (value,) = operands
-    cast = "" if type == types.float64 else f"_{type}"
     numbers = [value.real, value.imag]
     partials = [
-        f"{cast}({{g}} * ({{{place}}} / {{r}}) if {{r}} != 0.0 else 0.0)" if isinstance(number, Scalar) else None
-        for place, number in enumerate(numbers)
+        _in_type(SELECT(RESULT != 0.0, COTANGENT * (leaf / RESULT), 0.0), type) if isinstance(number, Scalar) else None
+        for leaf, number in zip(OPERANDS, numbers, strict=False)
     ]
     return lowering.builder.compute(type, lowering.builder.call_of(math.hypot, 2), numbers, FUNCTION_COST, partials)
 
@@ -412,10 +411,13 @@ def _polar(lowering: Any, operands: list[Any], type: types.Type) -> Any:
 def _rect(lowering: Any, operands: list[Any], type: types.Type) -> Any:
     builder, float_type = lowering.builder, type.underlying_float
     numbers = [lowering.cast(lowering.scalar(operand), float_type) for operand in operands]
-    parts = _parts_of(builder, builder.call_of(cmath.rect, 2).text)
-    values = [builder.compute(float_type, operation, numbers, FUNCTION_COST) for operation in parts]
-    cosine, sine = [_with_functions(lowering, f"({{g}} * {{real_{name}}}({{1}}))", {}) for name in ("cos", "sin")]
-    return _with_partials(lowering, numbers, values, [cosine, "(-{g} * {3})"], [sine, "({g} * {2})"])
+    radius, angle, real, imag = OPERANDS[:4]
+    values = _parts_of(builder, call_operation(cmath.rect, 2)(radius, angle), numbers, float_type)
+    of_real, of_imag = (
+        [COTANGENT * _REAL_COS(angle), -COTANGENT * imag],
+        [COTANGENT * _REAL_SIN(angle), COTANGENT * real],
+    )
+    return _with_partials(lowering, numbers, values, of_real, of_imag)
 
 
 @rule(complex, np.complex64, np.complex128)

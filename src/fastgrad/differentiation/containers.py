@@ -13,10 +13,11 @@ import numba
 import numpy as np
 from numba.core import types
 
+from fastgrad.core.terms import ADD, DIVISION_COST, MULTIPLY
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder
 from fastgrad.differentiation.ir import Axis, Operand, Root, Scalar, View, index_constant, refuse
-from fastgrad.differentiation.scalar_operations import ADD, AT_LEAST_0, DIVISION_COST, MULTIPLY, may_raise
+from fastgrad.differentiation.scalar_operations import AT_LEAST_0, may_raise
 from fastgrad.differentiation.values import Fields, Items, NumberList, Static, describe, tuple_of
 
 NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)

@@ -6,7 +6,6 @@ Each construct has its own method. Constructs without one are refused: there is 
 from __future__ import annotations
 
 import operator
-import re
 from typing import Any
 
 import numba
@@ -14,6 +13,8 @@ import numpy as np
 from numba.core import ir, types
 from numba.core.registry import cpu_target
 
+from fastgrad.core import terms
+from fastgrad.core.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation
 from fastgrad.differentiation import complex_numbers, containers, scalar_rules
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
@@ -29,20 +30,19 @@ from fastgrad.differentiation.ir import (
     View,
     index_constant,
     is_constant,
-    literal,
     refuse,
 )
 from fastgrad.differentiation.loop_sources import checked_index, common_size
-from fastgrad.differentiation.scalar_operations import (
-    EQUAL,
-    IS_TRUE,
-    NOT,
-    OPERATORS,
-    POWER_OF_FLOAT,
-    SELECT,
-    ScalarOperation,
-    may_raise,
+from fastgrad.differentiation.partials import (
+    COTANGENT,
+    ZERO_PRODUCT,
+    Partial,
+    deciding_comparison,
+    number_of_type,
+    with_operand,
+    without_zeros,
 )
+from fastgrad.differentiation.scalar_operations import IS_TRUE, POWER_OF_FLOAT, may_raise
 from fastgrad.differentiation.values import (
     Complex,
     Deferred,
@@ -120,11 +120,6 @@ _FOLDED_OPERATORS = frozenset(
         operator.not_,
     ]
 )
-
-
-def words_of(text: str) -> list[str]:
-    """Returns the identifiers in a text."""
-    return re.findall(r"[A-Za-z_]\w*", text)
 
 
 def folded(function: Any, numbers: list[Any], type: types.Type) -> Constant:
@@ -286,7 +281,7 @@ class Expressions:
             if isinstance(value, Constant) and (isinstance(type, types.Float) or abs(value.value) < 2**31):
                 return Constant(np.array(value.value).astype(str(type)).item(), type)
             is_real = isinstance(type, types.Float) and isinstance(value, Scalar) and value.is_real
-            partials = ["{g}" if is_real else None]
+            partials: list[Partial] = [COTANGENT if is_real else None]
             cast = self.builder.call_of(getattr(np, str(type)), 1, f"_{type}")
             result = self.builder.compute(type, cast, [value], 0, partials)
             result.is_natural = is_natural_number(value) and getattr(value.type, "bitwidth", 8) <= type.bitwidth
@@ -388,13 +383,11 @@ class Expressions:
             return self.inline(_CHECKED_DIVISIONS[function].py_func, numbers)
         operation, cost = self._operation(function, numbers), scalar_rules.cost_of(function, numbers)
         partials = self._partials(function, numbers, type)
-        comparison = scalar_rules.comparison_of(partials)
+        comparison = deciding_comparison(partials)
         if comparison is not None:  # a number of its own: the way back needs it alone, not what it compares
-            partials = [
-                *[partial and partial.replace(comparison, f"{{{len(numbers)}}}") for partial in partials],
-                None,
-            ]
-            numbers = [*numbers, builder.compute(types.boolean, builder.expression(comparison), numbers)]
+            assert comparison.operation is not None
+            partials = [*[with_operand(partial, comparison, len(numbers)) for partial in partials], None]
+            numbers = [*numbers, builder.compute(types.boolean, comparison.operation, numbers)]
         result = builder.compute(type, operation, numbers, cost, partials, hint)
         assert isinstance(result.definition, Compute)
         result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
@@ -441,7 +434,7 @@ class Expressions:
             return POWER_OF_FLOAT
         return OPERATORS.get(function) or self.builder.call_of(function, len(numbers))
 
-    def _partials(self, function: Any, numbers: list[Operand], type: types.Type) -> list[str | None]:
+    def _partials(self, function: Any, numbers: list[Operand], type: types.Type) -> list[Partial]:
         if not isinstance(type, types.Float) or function in scalar_rules.WITHOUT_DERIVATIVE:
             return [None] * len(numbers)
         if not any(isinstance(number, Scalar) and number.is_real for number in numbers):
@@ -455,21 +448,17 @@ class Expressions:
             else np.dtype(str(type))
             for number in numbers
         ]
-        texts = list(scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes)))
-        one = literal(Constant(1.0, type))
-        if name == "power" and isinstance(numbers[1], Scalar):
-            texts[0] = f"zero_product({{1}}, {{g}} * pow({{0}}, {{1}} - {one}))"  # 0 if the exponent is, also of 0 ** 0
+        partials = list(scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes)))
+        if name == "power" and isinstance(numbers[1], Scalar):  # 0 if the exponent is, also of 0 ** 0
+            base, exponent = OPERANDS[:2]
+            partials[0] = ZERO_PRODUCT(exponent, COTANGENT * terms.pow(base, exponent - number_of_type(1.0, type)))
         elif name == "power" and is_constant(numbers[1], 0):
-            texts[0] = None
-        if texts[0] is not None and scalar_rules.has_infinite_slope(function, numbers):
-            texts[0] = scalar_rules.without_zeros(texts[0], one)
-        for text in texts:
-            for word in words_of(text or ""):
-                if word in scalar_rules.FUNCTIONS_OF_TEXT:
-                    self.result.globals[word] = scalar_rules.FUNCTIONS_OF_TEXT[word]
+            partials[0] = None
+        if partials[0] is not None and scalar_rules.has_infinite_slope(function, numbers):
+            partials[0] = without_zeros(partials[0], type)
         return [
-            text if isinstance(number, Scalar) and number.is_real else None
-            for text, number in zip(texts, numbers, strict=True)
+            partial if isinstance(number, Scalar) and number.is_real else None
+            for partial, number in zip(partials, numbers, strict=True)
         ]
 
     def _expression_build_tuple(self, name: str, value: ir.Expr) -> Any:
@@ -597,12 +586,12 @@ class Expressions:
         builder = self.builder
         result: Operand = self.cast(values[-1], type)
         for number in range(len(values) - 2, -1, -1):
-            texts = [None, "({g} if {0} else 0.0)", "(0.0 if {0} else {g})"]
+            of_items = [None, SELECT(OPERANDS[0], COTANGENT, 0.0), SELECT(OPERANDS[0], 0.0, COTANGENT)]
             condition = builder.compute(types.boolean, EQUAL, [index, index_constant(number)])
             operands = [condition, self.cast(values[number], type), result]
             partials = [
-                text if isinstance(operand, Scalar) and operand.is_real else None
-                for text, operand in zip(texts, operands, strict=True)
+                partial if isinstance(operand, Scalar) and operand.is_real else None
+                for partial, operand in zip(of_items, operands, strict=True)
             ]
             result = builder.compute(type, SELECT, operands, partials=partials)
         return result

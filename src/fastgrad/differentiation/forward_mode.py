@@ -35,6 +35,7 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
+from fastgrad.differentiation.partials import partial_text
 from fastgrad.differentiation.values import parts_of
 
 WIDTH = 8
@@ -197,7 +198,7 @@ class ForwardMode(Emitter):
         """Returns the line that computes a tangent of a number."""
         operands = [self.operand(operand) for operand in statement.operands]
         terms = [
-            partial.format(*operands, g=self._name_of(operand, lane), r=statement.target.name)
+            partial_text(partial, operands, self._name_of(operand, lane), statement.target.name)
             for operand, partial in zip(statement.operands, statement.partials, strict=True)
             if partial is not None and isinstance(operand, Scalar) and operand in self.activity
         ]

@@ -16,6 +16,7 @@ from fastgrad.differentiation.ir import (
     View,
     equal_operands,
 )
+from fastgrad.differentiation.partials import COTANGENT
 
 
 class Increments:
@@ -85,7 +86,7 @@ class Increments:
             return
         for place, partial in enumerate(definition.partials):
             operand = definition.operands[place]
-            load = loads.get(operand) if isinstance(operand, Scalar) and partial == "{g}" else None
+            load = loads.get(operand) if isinstance(operand, Scalar) and partial is COTANGENT else None
             if (
                 load is None
                 or load.root is not store.root

@@ -14,7 +14,6 @@ from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.ir import (
     Block,
     Compute,
-    Constant,
     Load,
     Operand,
     Phi,
@@ -22,9 +21,7 @@ from fastgrad.differentiation.ir import (
     Scalar,
     Store,
     View,
-    literal,
 )
-from fastgrad.differentiation.scalar_rules import slope_of
 
 
 def statements_before_infinite_slopes(flow: ControlFlow) -> frozenset[Compute]:
@@ -67,12 +64,3 @@ def statements_before_infinite_slopes(flow: ControlFlow) -> frozenset[Compute]:
 def _is_carried(array: Root, accesses: set[Block | None], flow: ControlFlow) -> bool:
     """True if a loop that the array is not allocated in has the blocks of all accesses."""
     return any(accesses <= {*body} and array.block not in body for body in flow.loops.values())
-
-
-def guarded(partial: str, statement: Compute) -> str:
-    """Returns the text of a cotangent that is 0 where the slope is 0, whatever ``{g}`` is."""
-    is_product = "*" in partial or "/" in partial
-    if statement.has_infinite_slope or not is_product or partial == "({g} / {1})":
-        return partial
-    slope = slope_of(partial, literal(Constant(1.0, statement.target.type)))
-    return f"zero_product({slope}, {{g}})"

@@ -13,7 +13,8 @@ import numpy as np
 from numba.core import ir as numba_ir
 from numba.core import types
 
-from fastgrad.differentiation.scalar_operations import CHEAP_COST, ScalarOperation
+from fastgrad.core.terms import CHEAP_COST, ScalarOperation
+from fastgrad.differentiation.partials import Partial
 from fastgrad.errors import DifferentiationError
 
 Location: TypeAlias = numba_ir.Loc
@@ -281,8 +282,7 @@ class Compute(Statement):
         target: the result.
         operation: computes the target from the operands.
         cost: of computing it once more, where an addition has cost 1.
-        partials: for each operand the expression of its cotangent, with ``{g}`` for the result's cotangent and ``{r}`` for the result; None
-            if it has no derivative. By default none has one.
+        partials: for each operand its partial, see `partials.py`; None if it has no derivative. By default none has one.
         has_infinite_slope: whether a slope may be infinite where the result is finite.
     """
 
@@ -295,13 +295,13 @@ class Compute(Statement):
         operation: ScalarOperation,
         operands: list[Operand],
         cost: int = CHEAP_COST,
-        partials: list[str | None] | None = None,
+        partials: list[Partial] | None = None,
     ) -> None:
         super().__init__(location, operands)
         self.target = target
         self.operation = operation
         self.cost = cost
-        self.partials = partials or [None] * len(operands)
+        self.partials: list[Partial] = partials or [None] * len(operands)
         self.has_infinite_slope = False
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from numba.core import ir, ir_utils, types
 from numba.core.compiler_lock import global_compiler_lock
 
+from fastgrad.core.terms import ADD, DIVISION_COST, MULTIPLY, SUBTRACT, ScalarOperation
 from fastgrad.differentiation import containers, loop_sources
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
@@ -47,7 +48,6 @@ from fastgrad.differentiation.ir import (
     item_name,
     refuse,
 )
-from fastgrad.differentiation.scalar_operations import ADD, DIVISION_COST, MULTIPLY, SUBTRACT, ScalarOperation
 from fastgrad.differentiation.simplification import simplify
 from fastgrad.differentiation.values import (
     DEFAULT_OPTIONS,

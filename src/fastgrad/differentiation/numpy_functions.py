@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
+from fastgrad.core.terms import ADD, MULTIPLY
 from fastgrad.differentiation import linear_algebra, numpy_loops
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.array_functions import (
@@ -25,7 +26,6 @@ from fastgrad.differentiation.array_functions import (
 )
 from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, equal_operands, index_constant, refuse
 from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, common_size, draw_loops
-from fastgrad.differentiation.scalar_operations import ADD, MULTIPLY
 from fastgrad.differentiation.values import Deferred, Items, Iterable, static_value, type_of
 from fastgrad.differentiation.views import FULL_SLICE, NEW_AXIS, Slice
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.core import types
 
+from fastgrad.core.terms import ADD, MULTIPLY, OPERANDS, SUBTRACT, ScalarOperation
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.aliases import check_stores
 from fastgrad.differentiation.chunks import chunk_count
@@ -47,16 +48,8 @@ from fastgrad.differentiation.ir import (
     Store,
     View,
 )
-from fastgrad.differentiation.scalar_operations import (
-    ADD,
-    ADD_PRODUCT,
-    COPY,
-    MULTIPLY,
-    SHARE_END,
-    SHARE_START,
-    SUBTRACT,
-    ScalarOperation,
-)
+from fastgrad.differentiation.partials import COTANGENT, Partial
+from fastgrad.differentiation.scalar_operations import ADD_PRODUCT, COPY, SHARE_END, SHARE_START
 from fastgrad.differentiation.simplification import operands_of_view
 from fastgrad.differentiation.values import parts_of
 
@@ -116,7 +109,7 @@ class _Reduction(NamedTuple):
     phi: Phi
     neutral: Constant
     operation: ScalarOperation
-    partials: list[str | None]
+    partials: list[Partial]
     place: int
     comparison: ScalarOperation | None = None
 
@@ -240,7 +233,7 @@ class _Loop:
         target = phi.target
         assert isinstance(target, Scalar)
         members: set[object] = {target}
-        operations: dict[ScalarOperation, tuple[list[str | None], int, ScalarOperation | None]] = {}
+        operations: dict[ScalarOperation, tuple[list[Partial], int, ScalarOperation | None]] = {}
         phis = [other for block in self._region if block is not self._head for other in block.phis]
         size = 0
         while size != (size := len(members)):
@@ -252,7 +245,7 @@ class _Loop:
                     return None
                 operation = statement.operation
                 if operation is SUBTRACT and places == [0]:
-                    operations[ADD] = ["{g}" if target.is_real else None] * 2, 0, None
+                    operations[ADD] = [COTANGENT if target.is_real else None] * 2, 0, None
                 elif operation is not COPY:
                     compared = [item.definition for item in statement.operands[2:] if isinstance(item, Scalar)]
                     comparison = next((item.operation for item in compared if isinstance(item, Compute)), None)
@@ -268,15 +261,16 @@ class _Loop:
         incoming += [value for other in joined for value in other.incoming.values()]
         if not members.issuperset(incoming) or len(operations) > 1:
             return None
-        no_partials: list[str | None] = [None, None]
+        no_partials: list[Partial] = [None, None]
         operation, (partials, place, comparison) = next(iter(operations.items()), (ADD, (no_partials, 0, None)))
         neutral = _neutral_number(operation, target.type)
         if neutral is None:
             return None
-        if None in partials[:2] and target.is_real:
+        if target.is_real and any(partial is None for partial in partials[:2]):
             if operation not in (ADD, MULTIPLY):
                 return None
-            partials = ["{g}", "{g}"] if operation is ADD else ["({g} * {1})", "({g} * {0})"]
+            products: list[Partial] = [COTANGENT * OPERANDS[1], COTANGENT * OPERANDS[0]]
+            partials = [COTANGENT, COTANGENT] if operation is ADD else products
         return _Reduction(phi, Constant(neutral, target.type), operation, partials, place, comparison)
 
     def _is_comparison(self, statement: Statement) -> bool:

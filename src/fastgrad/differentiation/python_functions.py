@@ -10,9 +10,11 @@ import numba
 from numba.core import types
 from numba.cpython.builtins import ol_isinstance
 
-from fastgrad.differentiation import complex_numbers, containers, scalar_rules
+from fastgrad.core.terms import FUNCTION_COST, OPERANDS, digamma
+from fastgrad.differentiation import complex_numbers, containers
 from fastgrad.differentiation.ir import Constant, Scalar, View, index_constant, refuse
-from fastgrad.differentiation.scalar_operations import AT_LEAST_0, FUNCTION_COST
+from fastgrad.differentiation.partials import COTANGENT, RESULT, Partial, call_operation
+from fastgrad.differentiation.scalar_operations import AT_LEAST_0
 from fastgrad.differentiation.values import Fields, Items, LoopState, NumberList, Range, Static, describe, type_of
 
 
@@ -26,6 +28,9 @@ def frexp_mantissa(x):  # type: ignore[no-untyped-def]
 def frexp_exponent(x):  # type: ignore[no-untyped-def]
     """Returns the second result of ``math.frexp``."""
     return math.frexp(x)[1]
+
+
+_LDEXP, _FREXP_EXPONENT = call_operation(math.ldexp, 2), call_operation(frexp_exponent, 1)
 
 
 def quotient_and_remainder(x, y):  # type: ignore[no-untyped-def]
@@ -74,11 +79,13 @@ def call(  # noqa: C901  # one line for each function
         classes = [item.value for item in (arguments[1].values if isinstance(arguments[1], Items) else [arguments[1]])]
         return builder.constant(any(_is_instance(arguments[0], cls) for cls in classes))
     if function is math.gamma and isinstance(arguments[0], (Constant, Scalar)):
-        return _computed(lowering, type, function, arguments, "{g} * {r} * digamma({0})")
+        return _computed(lowering, type, function, arguments, COTANGENT * RESULT * digamma(OPERANDS[0]))
     if function is math.ldexp and isinstance(arguments[0], Scalar):
-        return _computed(lowering, type, function, arguments, "ldexp({g}, {1})")
+        return _computed(lowering, type, function, arguments, _LDEXP(COTANGENT, OPERANDS[1]))
     if function is math.frexp and isinstance(arguments[0], (Constant, Scalar)):
-        mantissa = _computed(lowering, type[0], frexp_mantissa, arguments, "ldexp({g}, -frexp_exponent({0}))")
+        mantissa = _computed(
+            lowering, type[0], frexp_mantissa, arguments, _LDEXP(COTANGENT, -_FREXP_EXPONENT(OPERANDS[0]))
+        )
         exponent = _computed(lowering, type[1], frexp_exponent, arguments, None)
         return Items([mantissa, exponent], type)
     if function is len and isinstance(arguments[0], NumberList):
@@ -113,20 +120,12 @@ def _list(lowering: Any, arguments: list[Any], type: types.Type) -> NumberList:
     raise refuse(f"a list of {describe(values)} can't be differentiated", lowering.builder.location)
 
 
-def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[Any], partial: str | None) -> Scalar:
-    """Lowers a function of numbers whose derivative with respect to the first one is the text ``partial``."""
+def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:
+    """Lowers a function of numbers with the ``partial`` of the first one."""
     builder = lowering.builder
     operands = [lowering.scalar(argument) for argument in arguments]
     is_real = isinstance(operands[0], Scalar) and operands[0].is_real
-    if partial is not None and is_real:
-        for word, value in (
-            ("digamma", scalar_rules.digamma),
-            ("ldexp", math.ldexp),
-            ("frexp_exponent", frexp_exponent),
-        ):
-            if word in partial:
-                partial = partial.replace(word, builder.bind(value, word))
-    partials = [partial if is_real else None, *[None] * (len(operands) - 1)]
+    partials: list[Partial] = [partial if is_real else None, *[None] * (len(operands) - 1)]
     return builder.compute(type, builder.call_of(function, len(operands)), operands, FUNCTION_COST, partials)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from numba.core import types
 
+from fastgrad.core.terms import ADD, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, SUBTRACT
 from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_memory
 from fastgrad.differentiation.ir import (
@@ -28,17 +29,7 @@ from fastgrad.differentiation.ir import (
     View,
     equal_operands,
 )
-from fastgrad.differentiation.scalar_operations import (
-    ADD,
-    ADD_PRODUCT,
-    FROM_START,
-    GREATER,
-    GREATER_EQUAL,
-    LESS,
-    LESS_EQUAL,
-    SUBTRACT,
-    SUBTRACT_TWO,
-)
+from fastgrad.differentiation.scalar_operations import ADD_PRODUCT, FROM_START, SUBTRACT_TWO
 
 Replace = Callable[[dict[Scalar, Operand]], None]
 

@@ -16,7 +16,7 @@ from fastgrad.differentiation.checkpoints import BLOCKS, CheckpointedLoop
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families
 from fastgrad.differentiation.emission import Derivative, scalars_of, zero
 from fastgrad.differentiation.increments import Increments
-from fastgrad.differentiation.infinite_slopes import guarded, statements_before_infinite_slopes
+from fastgrad.differentiation.infinite_slopes import statements_before_infinite_slopes
 from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
@@ -44,10 +44,10 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
+from fastgrad.differentiation.partials import guarded, zero_product
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.reverse_calls import ReverseCalls
 from fastgrad.differentiation.reverse_values import ALL_STACKS
-from fastgrad.differentiation.scalar_rules import zero_product
 from fastgrad.differentiation.tape_memory import MAX_CODES
 from fastgrad.differentiation.values import Complex, Items
 
@@ -307,8 +307,9 @@ class ReverseMode(ReverseCalls):
             for operand, partial in zip(statement.operands, statement.partials, strict=True):
                 is_active = isinstance(operand, Scalar) and operand in self.activity
                 if partial is not None and is_active and self._increments.through.get(statement) is not operand:
-                    text = guarded(partial, statement) if statement in self._guarded else partial
-                    self._add(operand, self._partial(text, cotangent, statement))
+                    is_guarded = statement in self._guarded and not statement.has_infinite_slope
+                    partial = guarded(partial, statement.target.type) if is_guarded else partial
+                    self._add(operand, self._partial(partial, cotangent, statement))
         elif (
             isinstance(statement, Load)
             and statement.target in self.activity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numba.core import types
 
+from fastgrad.core.terms import OPERANDS, Term
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.emission import Emitter, zero
@@ -21,6 +22,7 @@ from fastgrad.differentiation.ir import (
     View,
     literal,
 )
+from fastgrad.differentiation.partials import RESULT, is_used, partial_text
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.tape_memory import ARRAYS, CODES, VALUES
 
@@ -104,12 +106,14 @@ class ReverseValues(Emitter):
         """True if the cotangent of an array is a flat array in C order, not of the array's shape."""
         return True
 
-    def _partial(self, partial: str, cotangent: str, statement: Compute) -> str:
+    def _partial(self, partial: Term, cotangent: str, statement: Compute) -> str:
+        """Returns the text of what a partial adds."""
         operands = [
-            self.use(operand) if f"{{{number}}}" in partial else "" for number, operand in enumerate(statement.operands)
+            self.use(operand) if is_used(leaf, partial) else ""
+            for leaf, operand in zip(OPERANDS, statement.operands, strict=False)
         ]
-        result = self.use(statement.target) if "{r}" in partial else ""
-        return partial.format(*operands, g=cotangent, r=result)
+        result = self.use(statement.target) if is_used(RESULT, partial) else ""
+        return partial_text(partial, operands, cotangent, result)
 
     def _for_each_element(self, view: View, source: str, indent: int, is_flat: bool = False) -> None:
         """Writes the loops that add an array to the cotangent of a view."""

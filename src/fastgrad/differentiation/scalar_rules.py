@@ -1,14 +1,10 @@
-"""Derivatives of scalar functions, taken from the gradient rules of the operation table.
-
-A rule is text: the cotangent of an operand in terms of ``{g}``, the cotangent of the result; ``{r}``, the result; and the operands ``{0}``, ``{1}`` …
-"""
+"""Derivatives of scalar functions, taken from the gradient rules of the operation table."""
 
 from __future__ import annotations
 
 import functools
 import math
 import operator
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,9 +12,24 @@ import numba
 import numpy as np
 from numba.core import types
 
-from fastgrad.custom.formula import FLOAT64, Formula, Term, TermPool, TermTree
+from fastgrad.core.terms import (
+    CHEAP_COST,
+    DIVISION_COST,
+    FUNCTION_COST,
+    OPERANDS,
+    SELECT,
+    Number,
+    Term,
+    exp,
+    expand,
+    substitute,
+    traced,
+)
+from fastgrad.core.terms import FUNCTIONS as FUNCTIONS_OF_TERMS
+from fastgrad.custom.formula import FLOAT64, Formula, TermPool, TermTree
+from fastgrad.custom.formula import Term as FormulaTerm
 from fastgrad.custom.symbols import FUNCTIONS, Symbol, Trace, apply_function
-from fastgrad.differentiation.scalar_operations import CHEAP_COST, DIVISION_COST, FUNCTION_COST
+from fastgrad.differentiation.partials import CASTS, COTANGENT, RESULT, ZERO_PRODUCT, Partial, zero_product
 
 OPERATORS: dict[Any, str] = {
     operator.add: "add",
@@ -110,42 +121,32 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
 )
 """The functions of numbers that are constant but for jumps."""
 
-_SLOPE_OF_HYPOT = "({{g}} * ({x} / {{r}} if {{r}} != 0.0 else {x}))"
+_SLOPES_OF_QUOTIENT: list[Partial] = [COTANGENT / OPERANDS[1], ZERO_PRODUCT(COTANGENT, -(RESULT / OPERANDS[1]))]
+"""A cotangent of 0 adds 0, also where the quotient is infinite."""
+_SLOPE_OF_SQRT: list[Partial] = [COTANGENT / (RESULT + RESULT)]
+_SLOPE_OF_EXP: list[Partial] = [ZERO_PRODUCT(RESULT, COTANGENT)]
+"""Where the result is 0 the slope is, also if the tangent is infinite."""
+_SLOPES_OF_HYPOT: list[Partial] = [COTANGENT * SELECT(RESULT != 0.0, x / RESULT, x) for x in OPERANDS[:2]]
 """At the origin it is 0, as that of the norm."""
 
-_SLOPES_OF_QUOTIENT: list[str | None] = ["({g} / {1})", "zero_product({g}, -({r} / {1}))"]
-"""A cotangent of 0 adds 0, also where the quotient is infinite."""
-_SLOPE_OF_EXP: list[str | None] = ["zero_product({r}, {g})"]
-"""Where the result is 0 the slope is, also if the tangent is infinite."""
-
-
-@numba.njit
-def zero_product(factor, other):  # type: ignore[no-untyped-def]
-    """Returns the product of two numbers; 0 if the first is 0, also where the other is infinite.
-
-    A branch on the first factor would lose the derivative with respect to it at 0, so this is a function with rules.
-    """
-    return factor if factor == 0 else factor * other
-
-
-PARTIALS: dict[Any, list[str | None]] = {
-    zero_product: ["zero_product({g}, {1})", "zero_product({0}, {g})"],
-    math.sqrt: ["({g} / ({r} + {r}))"],
-    np.sqrt: ["({g} / ({r} + {r}))"],
-    np.reciprocal: ["zero_product({g}, -({r} * {r}))"],
+PARTIALS: dict[Any, list[Partial]] = {
+    zero_product: [ZERO_PRODUCT(COTANGENT, OPERANDS[1]), ZERO_PRODUCT(OPERANDS[0], COTANGENT)],
+    math.sqrt: _SLOPE_OF_SQRT,
+    np.sqrt: _SLOPE_OF_SQRT,
+    np.reciprocal: [ZERO_PRODUCT(COTANGENT, -(RESULT * RESULT))],
     **dict.fromkeys([operator.truediv, np.divide, np.true_divide], _SLOPES_OF_QUOTIENT),
     **dict.fromkeys([math.exp, np.exp], _SLOPE_OF_EXP),
-    np.cbrt: ["({g} / (3.0 * {r} * {r}))"],
+    np.cbrt: [COTANGENT / (3.0 * RESULT * RESULT)],
     np.logaddexp: [
-        f"({{g}} * exp({x} - {{r}}) if {x} != {{r}} else {{g}})" for x in ("{0}", "{1}")
+        SELECT(x != RESULT, COTANGENT * exp(x - RESULT), COTANGENT) for x in OPERANDS[:2]
     ],  # both may be -inf
-    np.logaddexp2: [f"({{g}} * 2.0 ** ({x} - {{r}}) if {x} != {{r}} else {{g}})" for x in ("{0}", "{1}")],
-    math.hypot: [_SLOPE_OF_HYPOT.format(x="{0}"), _SLOPE_OF_HYPOT.format(x="{1}")],
-    np.hypot: [_SLOPE_OF_HYPOT.format(x="{0}"), _SLOPE_OF_HYPOT.format(x="{1}")],
-    np.deg2rad: [f"({{g}} * {math.pi / 180})"],
-    np.rad2deg: [f"({{g}} * {180 / math.pi})"],
+    np.logaddexp2: [SELECT(x != RESULT, COTANGENT * 2.0 ** (x - RESULT), COTANGENT) for x in OPERANDS[:2]],
+    math.hypot: _SLOPES_OF_HYPOT,
+    np.hypot: _SLOPES_OF_HYPOT,
+    np.deg2rad: [COTANGENT * (math.pi / 180)],
+    np.rad2deg: [COTANGENT * (180 / math.pi)],
 }
-"""The cotangents of the operands of functions that the operation table does not have, or whose slope at a kink is NaN there."""
+"""The partials of functions that the operation table does not have, or whose slope at a kink is NaN there."""
 
 _COSTS = {
     zero_product: CHEAP_COST,
@@ -180,21 +181,6 @@ def has_infinite_slope(function: Any, numbers: Sequence[Any]) -> bool:
     return not isinstance(numbers[1].type, types.Integer) and (exponent is None or 0 < exponent < 1)
 
 
-def without_zeros(partial: str, one: str) -> str:
-    """Returns the text of a cotangent that is 0 if that of the result is, also where the slope is infinite.
-
-    Args:
-        partial: the text of the cotangent.
-        one: the text of 1.0.
-    """
-    return f"zero_product({{g}}, {slope_of(partial, one)})"
-
-
-def slope_of(partial: str, one: str) -> str:
-    """Returns the text of the slope in a cotangent, whose text is linear in ``{g}``."""
-    return partial.replace("{g}", one)
-
-
 def rule_name(function: Any) -> str | None:
     """Returns the name of a function's rule, or None."""
     try:
@@ -215,8 +201,8 @@ def is_known(function: Any) -> bool:
 
 
 @functools.cache
-def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[str | None]:
-    """Returns the text of the cotangent of each operand of a function of numbers; None if it is 0.
+def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[Partial]:
+    """Returns the partial of each operand of a function of numbers; None if it is 0.
 
     Args:
         name: the function's name in ``custom.symbols.FUNCTIONS``.
@@ -231,54 +217,41 @@ def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[str | None]:
     result = apply_function(name, *operands)._term
     inputs = tuple(FLOAT64 if isinstance(dtype, int) else dtype for dtype in dtypes)
     formula = Formula(inputs, result, pool)
-    texts: list[str | None] = []
+    found: list[Partial] = []
     for position, dtype in enumerate(dtypes):
         if isinstance(dtype, int) or dtype.kind != "f":
-            texts.append(None)
+            found.append(None)
             continue
-        derivative = formula.derivative(position)
-        tree = derivative.tree
-        is_zero = isinstance(tree, Term) and isinstance(tree.value, np.ndarray) and tree.value == 0
-        texts.append(None if is_zero else _text_of_tree(tree, result))
-    return texts
+        tree = formula.derivative(position).tree
+        is_zero = isinstance(tree, FormulaTerm) and isinstance(tree.value, np.ndarray) and tree.value == 0
+        found.append(None if is_zero else _partial_of_tree(tree, result))
+    return found
 
 
-_SELECTION = re.compile(r"\(where\((?:\(not )?(\(\{0\} [<>=]+ \{1\}\))\)?, \{g\}, 0\)\)")
+def _partial_of_tree(tree: TermTree, result: FormulaTerm) -> Term:
+    if isinstance(tree, FormulaTerm):
+        return _partial_of_term(tree, result)
+    branches = [_partial_of_tree(branch, result) for branch in (tree.then, tree.otherwise)]
+    return SELECT(_partial_of_term(tree.condition, result), *branches)
 
 
-def comparison_of(partials: list[str | None]) -> str | None:
-    """Returns the text of the comparison of two operands that decides which of them gets the cotangent; None if slopes need more."""
-    matches = [_SELECTION.fullmatch(partial) for partial in partials if partial is not None]
-    texts = {match and match[1] for match in matches}
-    return texts.pop() if len(texts) == 1 else None
-
-
-def _text_of_tree(tree: TermTree, result: Term) -> str:
-    if isinstance(tree, Term):
-        return _text_of_term(tree, result)
-    condition = _text_of_term(tree.condition, result)
-    return f"({_text_of_tree(tree.then, result)} if {condition} else {_text_of_tree(tree.otherwise, result)})"
-
-
-def _text_of_term(term: Term, result: Term) -> str:
+def _partial_of_term(term: FormulaTerm, result: FormulaTerm) -> Term:
     if isinstance(term.value, int):
-        return "{g}" if term.value == 0 else f"{{{term.value - 1}}}"
+        return COTANGENT if term.value == 0 else OPERANDS[term.value - 1]
     if term.row is None:
-        return _text_of_constant(term.value.item(), term.dtype)  # type: ignore[union-attr]
+        value = term.value.item()  # type: ignore[union-attr]
+        return Number(value, "float32" if isinstance(value, float) and term.dtype == np.float32 else None)
     if _is_copy(term, result):
-        return "{r}"
-    operands = [_text_of_term(operand, result) for operand in term.operands]
+        return RESULT
+    operands = [_partial_of_term(operand, result) for operand in term.operands]
     if term.row.name == "cast":
-        return f"_{term.dtype.name}({operands[0]})"
-    code = term.row.lowering.code or f"{term.row.name}({{0}})"
-    return f"({code.format(*operands)})"
+        return CASTS[term.dtype.name](*operands)
+    code = term.row.lowering.code
+    formula = traced(FUNCTIONS_OF_TERMS[term.row.name] if code is None else code)
+    return substitute(expand(formula), dict(zip(OPERANDS, operands, strict=False)))
 
 
-def _text_of_constant(value: Any, dtype: np.dtype) -> str:
-    return repr(value) if dtype != np.float32 or not isinstance(value, float) else f"_float32({value!r})"
-
-
-def _is_copy(term: Term, result: Term) -> bool:
+def _is_copy(term: FormulaTerm, result: FormulaTerm) -> bool:
     """True if a term of a derivative is the function's result: there the inputs are numbered from 1."""
     if isinstance(term.value, int) or isinstance(result.value, int):
         return isinstance(term.value, int) and isinstance(result.value, int) and term.value == result.value + 1
@@ -291,7 +264,7 @@ def _is_copy(term: Term, result: Term) -> bool:
     )
 
 
-# ---- the functions that the rules' text names --------------------------------------------------------------
+# ---- the functions that partials call ---------------------------------------------------------------------------
 
 
 @numba.njit
@@ -323,7 +296,7 @@ def digamma(x):  # type: ignore[no-untyped-def]
     return shift + math.log(x) - 0.5 / x - series
 
 
-FUNCTIONS_OF_TEXT: dict[str, Callable[..., Any] | type | float] = {
+NUMBA_FUNCTIONS: dict[str | None, Callable[..., Any] | type | float] = {
     **{
         name: getattr(math, name)
         for name in (
@@ -361,4 +334,4 @@ FUNCTIONS_OF_TEXT: dict[str, Callable[..., Any] | type | float] = {
     "_nan": math.nan,
     "_inf": math.inf,
 }
-"""What the names in the rules' text stand for."""
+"""What Numba calls for the scalar functions of terms, by their names."""

@@ -35,6 +35,7 @@ from fastgrad.differentiation.ir import (
     View,
     refuse,
 )
+from fastgrad.differentiation.partials import COTANGENT
 from fastgrad.differentiation.redundancy import (
     hoist_loads,
     merge_equal_numbers,
@@ -253,7 +254,7 @@ def _copy_at_exits(function: Function) -> None:
             if operand not in copies:
                 copy = Scalar(f"{operand.name}_last", operand.type, after)
                 copy.is_natural = operand.is_natural
-                partial = "{g}" if operand.is_real else None
+                partial = COTANGENT if operand.is_real else None
                 copy.definition = Compute(function.location, copy, COPY, [operand], _COST_OF_COPIES, [partial])
                 function.scalars.append(copy)
                 copies[operand] = copy

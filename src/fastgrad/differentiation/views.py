@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numba
 from numba.core import types
 
+from fastgrad.core.terms import ADD, DIVISION_COST, FLOOR_DIVIDE, MULTIPLY, SUBTRACT
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.ir import (
     COST_OF_EFFECTS,
@@ -21,19 +22,7 @@ from fastgrad.differentiation.ir import (
     is_constant,
     refuse,
 )
-from fastgrad.differentiation.scalar_operations import (
-    ADD,
-    AT_LEAST_0,
-    DISTANCE,
-    DIVISION_COST,
-    FLOOR_DIVIDE,
-    FROM_START,
-    MULTIPLY,
-    SIZE_OR_REST,
-    STEPS,
-    SUBTRACT,
-    may_raise,
-)
+from fastgrad.differentiation.scalar_operations import AT_LEAST_0, DISTANCE, FROM_START, SIZE_OR_REST, STEPS, may_raise
 from fastgrad.differentiation.values import Complex
 
 

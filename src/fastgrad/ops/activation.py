@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.argument_checks import as_float
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
@@ -47,7 +48,7 @@ relu_gradient: Operation = elementwise(
     "relu_gradient",
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
     run=lambda g, y: np.where(y > 0, g, g.dtype.type(0)),
-    code="where({1} > 0, {0}, 0)",
+    code=lambda x, y: terms.where(y > 0, x, 0),
     gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL_DTYPES,
     library_epilogue="DRELU",
@@ -56,7 +57,7 @@ _relu = elementwise(
     "relu",
     "max(features, 0)",
     run=lambda x: np.maximum(x, x.dtype.type(0)),
-    code="maximum({0}, 0)",
+    code=lambda x: terms.maximum(x, 0),
     gradient=lambda g, y, x: relu_gradient(g, y),
     dtypes=REAL_DTYPES,
     library_epilogue="RELU",
@@ -65,7 +66,7 @@ _relu6 = elementwise(
     "relu6",
     "min(max(features, 0), 6)",
     run=lambda x: np.minimum(np.maximum(x, x.dtype.type(0)), x.dtype.type(6)),
-    code="minimum(maximum({0}, 0), 6)",
+    code=lambda x: terms.minimum(terms.maximum(x, 0), 6),
     gradient=lambda g, y, x: _relu6_gradient(g, y),
     dtypes=REAL_DTYPES,
 )
@@ -73,7 +74,7 @@ _relu6_gradient: Operation = elementwise(
     "relu6_gradient",
     "``g`` where ``0 < y < 6``, else 0: the gradient of relu6 from its result ``y``.",
     run=lambda g, y: np.where((y > 0) & (y < 6), g, g.dtype.type(0)),
-    code="where({1} > 0, where({1} < 6, {0}, 0), 0)",
+    code=lambda x, y: terms.where(y > 0, terms.where(y < 6, x, 0), 0),
     gradient=(lambda gg, z, g, y: _relu6_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL_DTYPES,
 )
@@ -149,7 +150,7 @@ _elu = elementwise(
     "elu",
     "exp(x) - 1 below 0",
     run=lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))),
-    code="where({0} > 0, {0}, expm1(minimum({0}, 0)))",
+    code=lambda x: terms.where(x > 0, x, terms.expm1(terms.minimum(x, 0))),
     # Computed from x, not from y, so that it has a derivative; at 0 the second derivative is 0, as above.
     rounds_as_run=False,
     gradient=lambda g, y, x: g * TABLE["exp"](TABLE["minimum"](0.0, x)),
@@ -164,7 +165,7 @@ _selu = elementwise(
         x * x.dtype.type(_SELU_SCALE),
         np.expm1(np.minimum(x, x.dtype.type(0))) * x.dtype.type(_SELU_SCALE * _SELU_ALPHA),
     ),
-    code=f"where({{0}} > 0, {_SELU_SCALE} * {{0}}, {_SELU_SCALE * _SELU_ALPHA} * expm1(minimum({{0}}, 0)))",
+    code=lambda x: terms.where(x > 0, _SELU_SCALE * x, _SELU_SCALE * _SELU_ALPHA * terms.expm1(terms.minimum(x, 0))),
     rounds_as_run=False,
     gradient=lambda g, y, x: g * _selu_slope(x),
     dtypes=FLOAT_DTYPES,
@@ -177,7 +178,7 @@ _selu_slope: Operation = elementwise(
         x.dtype.type(_SELU_SCALE),
         np.exp(np.minimum(x, x.dtype.type(0))) * x.dtype.type(_SELU_SCALE * _SELU_ALPHA),
     ),
-    code=f"where({{0}} >= 0, {_SELU_SCALE}, {_SELU_SCALE * _SELU_ALPHA} * exp(minimum({{0}}, 0)))",
+    code=lambda x: terms.where(x >= 0, _SELU_SCALE, _SELU_SCALE * _SELU_ALPHA * terms.exp(terms.minimum(x, 0))),
     rounds_as_run=False,
     gradient=lambda g, y, x: g * y * TABLE["cast"](TABLE["less"](x, 0.0), dtype=x.dtype.name),
     dtypes=FLOAT_DTYPES,
@@ -271,8 +272,8 @@ def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
 def _gelu_operations(
     name: str,
     form: str,
-    code: str,
-    slope: str,
+    code: terms.ScalarOperation,
+    slope: terms.ScalarOperation,
     second_derivative: Callable[[Tensor], Tensor],
     library_epilogue: str | None = None,
 ) -> Unary:
@@ -281,7 +282,7 @@ def _gelu_operations(
     Args:
         name: the name of the row; its kernels have this name, too.
         form: the words for it in docstrings.
-        code, slope: the scalar expressions of gelu and of its derivative.
+        code, slope: the scalar functions of gelu and of its derivative.
         second_derivative: the second derivative, in operations.
         library_epilogue: the name of cuBLASLt's epilogue; "D" before it makes the name of the gradient's.
     """
@@ -293,17 +294,15 @@ def _gelu_operations(
         code=slope,
         gradient=lambda g, y, x: g * second_derivative(x),
         dtypes=FLOAT_DTYPES,
-        kernel_code=f"{name}_slope({{0}})",
         rounds_once=True,
     )
     gradient: Binary = elementwise(
         f"{name}_gradient",
         f"``g`` times the derivative of {form} at ``x``.",
         run=_make_gelu_gradient_run(f"{name}_gradient"),
-        code="{0} * " + slope.replace("{0}", "{1}"),
+        code=lambda x, y: x * slope(y),
         gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
         dtypes=FLOAT_DTYPES,
-        kernel_code=f"({{0}} * {name}_slope({{1}}))",
         rounds_once=True,
         slope=slope_row,
         library_epilogue=library_epilogue and f"D{library_epilogue}",
@@ -318,7 +317,6 @@ def _gelu_operations(
         code=code,
         gradient=lambda g, y, x: gradient(g, x),
         dtypes=FLOAT_DTYPES,
-        kernel_code=f"{name}_of({{0}})",
         rounds_once=True,
         slope=slope_row,
         library_epilogue=library_epilogue,
@@ -330,20 +328,15 @@ def _gelu_operations(
 _gelu_erf = _gelu_operations(
     "gelu",
     "gelu",
-    code="where({0} < -40.0, 0.0, 0.5 * {0} * erfc({0} * -0.7071067811865476))",
-    slope="where({0} < -40.0, 0.0, where({0} > 40.0, 1.0, "
-    "0.5 * erfc({0} * -0.7071067811865476) + {0} * exp(-0.5 * {0} * {0}) * 0.3989422804014327))",
+    code=terms.gelu_of,
+    slope=terms.gelu_slope,
     second_derivative=_gelu_erf_second_derivative,
 )
 _gelu_tanh = _gelu_operations(
     "gelu_tanh",
     "gelu's tanh form",
-    # x / 2 * (1 + tanh(u)) is x / (1 + exp(-2 u)), without cancellation.
-    code="where({0} < -40.0, 0.0, {0} / (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0}))))",
-    slope="where({0} < -40.0, 0.0, where({0} > 40.0, 1.0, "
-    "(1.0 + 1.5957691216057308 * {0} * (1.0 + 0.134145 * {0} * {0}) "
-    "/ (1.0 + exp(1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))) "
-    "/ (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))))",
+    code=terms.gelu_tanh_of,
+    slope=terms.gelu_tanh_slope,
     second_derivative=_gelu_tanh_second_derivative,
     library_epilogue="GELU",
 )

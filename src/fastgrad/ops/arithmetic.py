@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
@@ -45,7 +46,7 @@ add = elementwise(
         x, y: tensors of one numeric dtype, or strings (joined).
     """,
     run=np.add,
-    code="{0} + {1}",
+    code=lambda x, y: x + y,
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: g),
     dtypes=NUMERIC_DTYPES | STRING_DTYPES,
     keeps_rows=True,
@@ -56,7 +57,7 @@ subtract = elementwise(
     "subtract",
     "``x - y``, element by element, broadcast.",
     run=np.subtract,
-    code="{0} - {1}",
+    code=lambda x, y: x - y,
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
     keeps_rows=True,
     simplifications=lambda rules: (rules.drop_neutral_operand(0.0, NUMERIC_DTYPES, 1),),
@@ -65,7 +66,7 @@ multiply: Binary = elementwise(
     "multiply",
     "``x * y``, element by element, broadcast.",
     run=np.multiply,
-    code="{0} * {1}",
+    code=lambda x, y: x * y,
     gradient=(lambda g, z, x, y: multiply(g, conjugate(y)), lambda g, z, x, y: multiply(g, conjugate(x))),
     # x * 1 is not x where x is complex and infinite.
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 0, 1),),
@@ -74,7 +75,7 @@ negative: Unary = elementwise(
     "negative",
     "``-x``, element by element.",
     run=np.negative,
-    code="-{0}",
+    code=lambda x: -x,
     gradient=lambda g, y, x: negative(g),
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     keeps_rows=True,
@@ -117,7 +118,7 @@ abs = elementwise(
         x: a signed number; complex numbers give their modulus, a real number.
     """,
     run=np.abs,
-    code="abs({0})",
+    code=terms.abs,
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     result=broadcast_with_real_dtype,
@@ -127,7 +128,7 @@ sign: Unary = elementwise(
     "sign",
     """-1, 0 or 1 with the sign of ``x``, element by element; ``x / |x|`` of complex numbers. Gradients of real signs are zeros.""",
     run=_sign,
-    code="sign({0})",
+    code=terms.sign,
     gradient=_sign_gradient,
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
 )
@@ -135,7 +136,7 @@ maximum = elementwise(
     "maximum",
     "The larger of two, element by element, broadcast; NaN if one is NaN. At ties the gradient goes to ``x``.",
     run=np.maximum,
-    code="maximum({0}, {1})",
+    code=terms.maximum,
     gradient=(
         lambda g, z, x, y: masked(g, greater_equal(x, y)),
         lambda g, z, x, y: masked(g, logical_not(greater_equal(x, y))),
@@ -147,7 +148,7 @@ minimum = elementwise(
     "minimum",
     "The smaller of two, element by element, broadcast; NaN if one is NaN. At ties the gradient goes to ``x``.",
     run=np.minimum,
-    code="minimum({0}, {1})",
+    code=terms.minimum,
     gradient=(
         lambda g, z, x, y: masked(g, less_equal(x, y)),
         lambda g, z, x, y: masked(g, logical_not(less_equal(x, y))),
@@ -166,7 +167,7 @@ squared_difference = elementwise(
     "squared_difference",
     "``(x - y)**2``, for complex numbers ``|x - y|**2``, element by element, broadcast.",
     run=_squared_difference,
-    code="({0} - {1}) * ({0} - {1})",
+    code=lambda x, y: (x - y) * (x - y),
     gradient=(
         lambda g, z, x, y: multiply(g, multiply(subtract(x, y), 2)),
         lambda g, z, x, y: multiply(g, multiply(subtract(y, x), 2)),
@@ -176,7 +177,7 @@ multiply_no_nan: Binary = elementwise(
     "multiply_no_nan",
     "``x * y``, and 0 where ``y`` is 0 even if ``x`` is infinite or NaN; element by element, broadcast.",
     run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.multiply(x, y)),
-    code="where({1} == 0, 0, {0} * {1})",
+    code=lambda x, y: terms.where(y == 0, 0, x * y),
     gradient=(
         lambda g, z, x, y: multiply_no_nan(g, conjugate(y)),
         lambda g, z, x, y: multiply_no_nan(conjugate(x), g),
@@ -188,7 +189,7 @@ _nextafter = elementwise(
     "nextafter",
     "The next number after ``x`` on the way to ``y``.",
     run=np.nextafter,
-    code="nextafter({0}, {1})",
+    code=terms.nextafter,
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_of(y)),
     dtypes=FLOAT_DTYPES,
 )

@@ -12,7 +12,7 @@ bitwise_and = elementwise(
     "bitwise_and",
     "The bits set in both, element by element, broadcast; integers of one dtype.",
     run=np.bitwise_and,
-    code="{0} & {1}",
+    code=lambda x, y: x & y,
     dtypes=INTEGER_DTYPES,
     simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
@@ -20,7 +20,7 @@ bitwise_or = elementwise(
     "bitwise_or",
     "The bits set in one or both, element by element, broadcast; integers of one dtype.",
     run=np.bitwise_or,
-    code="{0} | {1}",
+    code=lambda x, y: x | y,
     dtypes=INTEGER_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER_DTYPES, 0, 1), rules.merge_equal_inputs),
 )
@@ -28,7 +28,7 @@ bitwise_xor = elementwise(
     "bitwise_xor",
     "The bits set in exactly one, element by element, broadcast; integers of one dtype.",
     run=np.bitwise_xor,
-    code="{0} ^ {1}",
+    code=lambda x, y: x ^ y,
     dtypes=INTEGER_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER_DTYPES, 0, 1),),
 )
@@ -36,7 +36,7 @@ invert = elementwise(
     "invert",
     "All bits flipped, element by element; integers.",
     run=np.invert,
-    code="~{0}",
+    code=lambda x: ~x,
     dtypes=INTEGER_DTYPES,
     simplifications=lambda rules: (rules.cancel_involution,),
 )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core import terms
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import HALF_DTYPES, TABLE, Form, Operation
@@ -33,7 +34,7 @@ _cast_operation: Operation = Operation(
     _cast,
     lambda g, y, x, dtype: _cast_operation(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None,
     form=Form.ELEMENTWISE,
-    code="cast({0}, '{dtype}')",
+    code=terms.cast,
     doc="``x`` in another dtype, whose name is the attribute ``dtype``.",
     kernel_code=lambda scalars, x, dtype: scalars.cast(x),
     keeps_rows=True,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core import terms
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.lowering import complex_launches
@@ -75,7 +76,7 @@ _angle_of_real = elementwise(
     "angle_of_real",
     "pi where ``x`` is negative, else 0.",
     run=lambda x: np.where(x < 0, x.dtype.type(math.pi), x.dtype.type(0)),
-    code="where({0} < 0, pi, 0)",
+    code=lambda x: terms.where(x < 0, math.pi, 0),
     dtypes=FLOAT_DTYPES,
 )
 

@@ -140,7 +140,7 @@ _identity = Operation(
     lambda x: x,
     lambda g, y, x: g,
     form=Form.ELEMENTWISE,
-    code="{0}",
+    code=lambda x: x,
     rounds_as_run=True,
     dtypes=ALL_DTYPES,
     keeps_rows=True,

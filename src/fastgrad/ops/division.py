@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operation import INEXACT_DTYPES, INTEGER_DTYPES, REAL_DTYPES, Binary, convert_pair, elementwise
 from fastgrad.core.tensor import Tensor, constant_tensor
@@ -30,7 +31,7 @@ realdiv: Binary = elementwise(
     "divide",
     "``x / y`` of floats or complex numbers, element by element, broadcast.",
     run=np.divide,
-    code="{0} / {1}",
+    code=lambda x, y: x / y,
     gradient=(
         lambda g, z, x, y: realdiv(g, conjugate(y)),
         lambda g, z, x, y: negative(multiply(g, conjugate(realdiv(z, y)))),
@@ -93,7 +94,7 @@ _divide_no_nan: Binary = elementwise(
     "divide_no_nan",
     "``x / y``, and 0 where ``y`` is 0.",
     run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.divide(x, y)),
-    code="where({1} == 0, 0, {0} / {1})",
+    code=lambda x, y: terms.where(y == 0, 0, x / y),
     gradient=(
         lambda g, z, x, y: _divide_no_nan(g, conjugate(y)),
         lambda g, z, x, y: negative(multiply(g, conjugate(_divide_no_nan(z, y)))),
@@ -137,7 +138,7 @@ xdivy: Binary = elementwise(
     "xdivy",
     "``x / y``, and 0 where ``x`` is 0, even beside 0, NaN and infinity; element by element, broadcast.",
     run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.divide(x, y)),
-    code="where({0} == 0, 0, {0} / {1})",
+    code=lambda x, y: terms.where(x == 0, 0, x / y),
     gradient=(
         lambda g, z, x, y: multiply(g, conjugate(xdivy(cast(not_equal(x, 0), x.dtype), y))),
         lambda g, z, x, y: multiply(g, conjugate(xdivy(negative(x), square(y)))),
@@ -163,7 +164,13 @@ def _checking_zero_divisors(name: str, divide: Callable[..., Any]) -> Callable[.
 
 
 def _integer_division_operation(
-    name: str, summary: str, divide: Callable[..., Any], code: str, gradient: Any = None, like: str = "", **row: Any
+    name: str,
+    summary: str,
+    divide: Callable[..., Any],
+    code: Callable[..., Any],
+    gradient: Any = None,
+    like: str = "",
+    **row: Any,
 ) -> Any:
     """Declares a quotient or remainder; ``like`` names an operation with the same kernels and errors."""
     return elementwise(
@@ -191,21 +198,21 @@ floordiv = _integer_division_operation(
     "floordiv",
     "``floor(x / y)``, element by element, broadcast; of floats the rounded quotient, so that ``1.0 // 0.1`` is 10. No gradient flows.",
     lambda x, y: np.floor_divide(x, y) if x.dtype.kind in "iu" else np.floor(np.divide(x, y)),
-    "floor({0} / {1})",
+    lambda x, y: terms.floor(x / y),
     simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER_DTYPES, 1),),
 )
 floor_divide = _integer_division_operation(
     "floor_divide",
     "``x // y`` as in Python and NumPy, whose functions users write: of floats the exact quotient rounded down, ``1.0 // 0.1`` is 9.",
     np.floor_divide,
-    "{0} // {1}",
+    lambda x, y: x // y,
     like="floordiv",
 )
 floormod = _integer_division_operation(
     "floormod",
     "``x % y`` as in Python: the remainder has the sign of ``y``; element by element, broadcast.",
     np.remainder,
-    "{0} % {1}",
+    lambda x, y: x % y,
     (lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
 )
 mod = floormod
@@ -213,13 +220,13 @@ truncatediv = _integer_division_operation(
     "truncatediv",
     "``x / y`` rounded towards 0, element by element, broadcast. No gradient flows.",
     _truncated_quotient,
-    "{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
+    lambda x, y: x // y + terms.where(terms.logical_and(x % y != 0, (x < 0) != (y < 0)), 1, 0),
     simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER_DTYPES, 1),),
 )
 truncatemod = _integer_division_operation(
     "truncatemod",
     "The remainder of ``truncatediv``: it has the sign of ``x``; element by element, broadcast.",
     np.fmod,
-    "fmod({0}, {1})",
+    terms.fmod,
     (lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, truncatediv(x, y)))),
 )

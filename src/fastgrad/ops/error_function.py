@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, NEVER, Binary, Form, Operation, Unary, elementwise
 from fastgrad.core.result_rules import broadcast
 from fastgrad.ops.arithmetic import multiply, negative
@@ -35,7 +36,7 @@ erf = elementwise(
     "erf",
     "The error function ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``, element by element.",
     run=make_float_kernel_run("erf", from_scipy("erf")),
-    code="erf({0})",
+    code=terms.erf,
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
@@ -44,7 +45,7 @@ erfc = elementwise(
     "erfc",
     "``1 - erf(x)``, element by element, exact for large ``x``.",
     run=make_float_kernel_run("erfc", from_scipy("erfc")),
-    code="erfc({0})",
+    code=terms.erfc,
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), -2 / math.sqrt(math.pi))),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
@@ -62,7 +63,7 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
     defined: str = "everywhere",
     dtypes: frozenset[np.dtype] = FLOAT_DTYPES,
     domain: tuple[float, float] | None = None,
-    code: str | None = None,
+    code: Callable[..., Any] | None = None,
     run: Callable[..., Any] | None = None,
 ) -> Any:
     """Declares an element-wise operation that functions of ``scipy.special`` compute, eagerly and in kernels.

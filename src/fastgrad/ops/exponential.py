@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, NEVER, Binary, Unary, elementwise
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
@@ -32,12 +33,11 @@ def _transcendental_operation(
 ) -> Unary:
     """Declares an element-wise function of floats and complex numbers; ``name`` also names its kernels."""
     run = make_float_kernel_run(name, by_numpy)
-    code = f"{name}({{0}})"
     row: Unary = elementwise(
         name,
         doc,
         run=run,
-        code=code,
+        code=terms.FUNCTIONS[name],
         gradient=gradient,
         dtypes=INEXACT_DTYPES,
         domain=domain,
@@ -96,7 +96,7 @@ def _logarithm_to_base(base: int, by_numpy: Callable[[np.ndarray], Any]) -> Unar
         name,
         f"The logarithm to the base {base}, element by element: -inf at 0, NaN below.",
         run=make_float_kernel_run(name, by_numpy),
-        code=f"{name}({{0}})",
+        code=terms.FUNCTIONS[name],
         gradient=lambda g, y, x: multiply(g, multiply(reciprocal(x), factor)),
         dtypes=FLOAT_DTYPES,
         domain=(0.0, np.inf),
@@ -115,7 +115,7 @@ def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of:
         name,
         doc,
         run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log_operation.run(y))),
-        code=f"where({{0}} == 0, 0, {{0}} * {log_operation.name}({{1}}))",
+        code=lambda x, y: terms.where(x == 0, 0, x * terms.FUNCTIONS[log_operation.name](y)),
         gradient=(
             lambda g, z, x, y: multiply(g, conjugate(row(cast(not_equal(x, 0), x.dtype), y))),
             lambda g, z, x, y: multiply(g, conjugate(xdivy(x, log_argument_of(y)))),
@@ -184,7 +184,7 @@ hypot = elementwise(
     "hypot",
     "The root of ``x**2 + y**2``, element by element, broadcast, also if the squares are out of range.",
     run=np.hypot,
-    code="hypot({0}, {1})",
+    code=terms.hypot,
     rounds_as_run=False,
     gradient=(lambda g, z, x, y: multiply(g, realdiv(x, z)), lambda g, z, x, y: multiply(g, realdiv(y, z))),
     dtypes=FLOAT_DTYPES,
@@ -193,7 +193,7 @@ _atan2 = elementwise(
     "atan2",
     "The angle of the point with ordinate ``x`` and abscissa ``y``.",
     run=np.arctan2,
-    code="atan2({0}, {1})",
+    code=terms.atan2,
     rounds_as_run=False,
     gradient=(
         lambda g, z, x, y: multiply(g, realdiv(y, add(square(x), square(y)))),
@@ -275,10 +275,9 @@ sigmoid: Unary = elementwise(
     "sigmoid",
     "``1 / (1 + exp(-x))``, element by element.",
     run=make_float_kernel_run("sigmoid", _sigmoid_by_numpy, "activation", ELEMENT_NANOSECONDS),
-    code="1 / (1 + exp(-{0}))",
+    code=terms.sigmoid,
     gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1, y)))),
     dtypes=INEXACT_DTYPES,
-    kernel_code="sigmoid({0})",
     rounds_once=True,
     large=NEVER,
 )
@@ -289,10 +288,9 @@ log_sigmoid = elementwise(
         "log_sigmoid",
         lambda x: np.subtract(np.minimum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
     ),
-    code="minimum({0}, 0) - log1p(exp(-abs({0})))",
+    code=terms.log_sigmoid,
     gradient=lambda g, y, x: multiply(g, sigmoid(negative(x))),
     dtypes=FLOAT_DTYPES,
-    kernel_code="log_sigmoid({0})",
     large=NEVER,
 )
 _softplus_operation = elementwise(
@@ -304,17 +302,16 @@ _softplus_operation = elementwise(
         "activation",
         ELEMENT_NANOSECONDS,
     ),
-    code="maximum({0}, 0) + log1p(exp(-abs({0})))",
+    code=terms.softplus,
     gradient=lambda g, y, x: multiply(g, sigmoid(x)),
     dtypes=FLOAT_DTYPES,
-    kernel_code="softplus({0})",
     large=NEVER,
 )
 _softsign_operation = elementwise(
     "softsign",
     "``x / (1 + |x|)``",
     run=lambda x: np.divide(x, np.add(np.abs(x), x.dtype.type(1))),
-    code="{0} / (1 + abs({0}))",
+    code=lambda x: x / (1 + terms.abs(x)),
     gradient=lambda g, y, x: realdiv(g, square(add(absolute(x), 1))),
     dtypes=FLOAT_DTYPES,
 )

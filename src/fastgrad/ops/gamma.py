@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.operand_errors import mixed_dtypes_error, shapes_error
 from fastgrad.core.operation import FLOAT_DTYPES, Binary, Form, Unary
 from fastgrad.core.tensor import Tensor, constant_tensor
@@ -30,7 +31,7 @@ lgamma = scipy_operation(
     _lgamma,
     lambda g, y, x: multiply(g, digamma(x)),
     ("lgamma_launches",),
-    code="lgamma({0})",
+    code=terms.lgamma,
 )
 _digamma = from_scipy("digamma")
 

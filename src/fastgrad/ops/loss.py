@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.operation import FLOAT_DTYPES, TABLE, Form, JointGradient, Operation, elementwise, joint, operation
 from fastgrad.core.replicas import replica_group
 from fastgrad.core.result_rules import ArraySpec, Rule, same
@@ -303,14 +304,13 @@ _sigmoid_cross_entropy_operation = elementwise(
     "sigmoid_cross_entropy",
     "max(x, 0) - x * z + log(1 + exp(-|x|)) of logits ``x`` and labels ``z``.",
     run=_run_sigmoid_cross_entropy,
-    code="maximum({0}, 0) - {0} * {1} + log1p(exp(-abs({0})))",
+    code=lambda x, y: terms.maximum(x, 0) - x * y + terms.log1p_of_fraction(terms.exp(-terms.abs(x))),
     rounds_as_run=False,
     gradient=(
         lambda g, y, x, z: g * (TABLE["sigmoid"](x) - z),
         lambda g, y, x, z: TABLE["negative"](g * x),
     ),
     dtypes=FLOAT_DTYPES,
-    kernel_code="(nan_greatest({0}, T(0)) - {0} * {1} + log1p_of_fraction(exp(-math.fabs({0}))))",
     rounds_once=True,
 )
 

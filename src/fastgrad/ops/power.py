@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.operation import (
     COMPLEX_DTYPES,
     FLOAT_DTYPES,
@@ -61,7 +62,7 @@ pow: Binary = elementwise(
         InvalidArgumentError: an integer to a negative power.
     """,
     run=_run_pow,
-    code="pow({0}, {1})",
+    code=terms.pow,
     rounds_as_run=False,
     gradient=(
         # Multiplies g by y first, as TensorFlow does: y times the power could overflow where g is 0.
@@ -77,7 +78,7 @@ square = elementwise(
     "square",
     "``x * x``, element by element.",
     run=np.square,
-    code="{0} * {0}",
+    code=lambda x: x * x,
     gradient=lambda g, y, x: multiply(g, multiply(conjugate(x), 2)),
     dtypes=NUMERIC_DTYPES,
 )
@@ -85,7 +86,7 @@ sqrt_gradient: Operation = elementwise(
     "sqrt_gradient",
     "``g / (2 * y)``, and 0 where the cotangent ``g`` is 0: what is masked out does not count, as in TensorFlow.",
     run=lambda g, y: np.where(g == 0, g, np.divide(np.multiply(g, g.dtype.type(0.5)), y)),
-    code="where({0} == 0, {0}, {0} * 0.5 / {1})",
+    code=lambda x, y: terms.where(x == 0, x, x * 0.5 / y),
     gradient=(
         lambda gg, z, g, y: sqrt_gradient(gg, conjugate(y)),
         lambda gg, z, g, y: negative(multiply(gg, conjugate(multiply(z, reciprocal(y))))),
@@ -96,7 +97,7 @@ sqrt = elementwise(
     "sqrt",
     "The square root, element by element: NaN below 0. The gradient at 0 is infinite.",
     run=np.sqrt,
-    code="sqrt({0})",
+    code=terms.sqrt,
     gradient=lambda g, y, x: sqrt_gradient(g, conjugate(y)),
     dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
@@ -105,7 +106,7 @@ rsqrt_gradient: Operation = elementwise(
     "rsqrt_gradient",
     "``g * -0.5 * y**3``, and 0 where the cotangent ``g`` is 0, as in TensorFlow.",
     run=lambda g, y: np.where(g == 0, g, np.multiply(np.multiply(g, g.dtype.type(-0.5)), np.multiply(np.square(y), y))),
-    code="where({0} == 0, {0}, {0} * -0.5 * ({1} * {1} * {1}))",
+    code=lambda x, y: terms.where(x == 0, x, x * -0.5 * (y * y * y)),
     gradient=(
         lambda gg, z, g, y: rsqrt_gradient(gg, conjugate(y)),
         lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -1.5), conjugate(square(y))),
@@ -116,7 +117,7 @@ rsqrt = elementwise(
     "rsqrt",
     "``1 / sqrt(x)``, element by element: infinite at 0, NaN below.",
     run=lambda x: np.divide(x.dtype.type(1), np.sqrt(x)),
-    code="1 / sqrt({0})",
+    code=lambda x: 1 / terms.sqrt(x),
     gradient=lambda g, y, x: rsqrt_gradient(g, conjugate(y)),
     dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
@@ -125,7 +126,7 @@ reciprocal_gradient: Operation = elementwise(
     "reciprocal_gradient",
     "``-g * y**2``, and 0 where the cotangent ``g`` is 0, as in TensorFlow.",
     run=lambda g, y: np.where(g == 0, g, np.negative(np.multiply(g, np.square(y)))),
-    code="where({0} == 0, {0}, -({0} * ({1} * {1})))",
+    code=lambda x, y: terms.where(x == 0, x, -(x * (y * y))),
     gradient=(
         lambda gg, z, g, y: reciprocal_gradient(gg, conjugate(y)),
         lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -2), conjugate(y)),
@@ -136,7 +137,7 @@ reciprocal: Unary = elementwise(
     "reciprocal",
     "``1 / x``, element by element.",
     run=lambda x: np.divide(x.dtype.type(1), x),
-    code="1 / {0}",
+    code=lambda x: 1 / x,
     gradient=lambda g, y, x: reciprocal_gradient(g, conjugate(y)),
     dtypes=INEXACT_DTYPES,
 )

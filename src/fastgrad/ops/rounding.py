@@ -6,26 +6,25 @@ from functools import partial
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.operation import FLOAT_DTYPES, SIGNED_DTYPES, elementwise
 
 _rounding = partial(elementwise, dtypes=FLOAT_DTYPES, simplifications=lambda rules: (rules.merge_idempotent,))
 
 floor = _rounding(
-    "floor", "The largest whole number not above ``x``, element by element.", run=np.floor, code="floor({0})"
+    "floor", "The largest whole number not above ``x``, element by element.", run=np.floor, code=terms.floor
 )
-ceil = _rounding(
-    "ceil", "The smallest whole number not below ``x``, element by element.", run=np.ceil, code="ceil({0})"
-)
+ceil = _rounding("ceil", "The smallest whole number not below ``x``, element by element.", run=np.ceil, code=terms.ceil)
 rint = _rounding(
     "rint",
     "The nearest whole number, the even one of two that are equally near, element by element.",
     run=np.rint,
-    code="rint({0})",
+    code=terms.rint,
 )
 round = _rounding(
     "round",
     "The nearest whole number, the even one of two that are equally near, element by element; integers stay as they are.",
     run=lambda x: x if x.dtype.kind == "i" else np.rint(x),
-    code="rint({0})",
+    code=terms.rint,
     dtypes=FLOAT_DTYPES | SIGNED_DTYPES,
 )

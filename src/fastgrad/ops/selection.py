@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core import terms
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.lowering import complex_launches
 from fastgrad.core.operand_errors import InvalidValueError, mixed_dtypes_error
@@ -32,7 +33,7 @@ _where_operation: Operation = Operation(
         lambda g, z, c, x, y: _where_operation(c, _zero_like(g), g),
     ),
     form=Form.ELEMENTWISE,
-    code="where({0}, {1}, {2})",
+    code=terms.where,
     dtypes=frozenset([np.dtype(bool)]),
     result=lambda c, x, y: ArraySpec(broadcast(c, x, y).shape, broadcast(x, y).dtype),
     simplifications=lambda rules: (rules.select_by_constant, rules.merge_equal_inputs),

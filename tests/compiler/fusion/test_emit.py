@@ -13,6 +13,7 @@ from fastgrad.compiler.fusion.scalar_code import scalar_code
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.core.operation import TABLE, Form
+from fastgrad.core.terms import arity_of
 from fastgrad.kernels.runtime.launch import run_launches
 from tests.compiler.fusion.awkward_numbers import AWKWARD
 from tests.compiler.recorded import record
@@ -31,7 +32,7 @@ def rows_of(dtypes, output):
             or dtypes[0] not in row.dtypes
         ):
             continue
-        inputs = 1 + ("{1}" in row.lowering.code) + ("{2}" in row.lowering.code)
+        inputs = arity_of(row.lowering.code)
         if inputs == len(dtypes) and scalar_code(name, ["x"] * inputs, dtypes, output, {}) is not None:
             found.append(row)
     return found

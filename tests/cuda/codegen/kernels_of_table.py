@@ -15,6 +15,7 @@ import fastgrad.cuda.kernels
 import fastgrad.kernels
 from fastgrad import cuda
 from fastgrad.core.operation import TABLE
+from fastgrad.core.terms import arity_of
 from fastgrad.cuda.codegen.kernel import DeviceKernel, device_kernel_of
 from fastgrad.cuda.kernels.choice import REPLACEMENT_TABLES, launches_on_device, row_launches_on_device
 from fastgrad.errors import InvalidArgumentError
@@ -62,7 +63,7 @@ def of_scalars() -> Iterator[Found]:
     for name, row in TABLE.items():
         if row.lowering.code is None or name == "cast":
             continue
-        arity = 1 + ("{1}" in row.lowering.code) + ("{2}" in row.lowering.code)
+        arity = arity_of(row.lowering.code)
         kinds = [[dtype] * arity for dtype in ("float32", "float64", "int32", "bool")]
         kinds += [["bool", "float32", "float32"], ["float32", "bool"]]  # of `where`, of `masked`
         yield from _of_first(row, [[np.ones(16, kind) for kind in one] for one in kinds])

@@ -1,6 +1,6 @@
 """The scalar expressions of element-wise operations in the bodies of kernels.
 
-A row's ``code`` is written with Python's numbers. Here its constants get the dtype of the row's numbers. Its functions become
+The terms of a row's ``code`` have Python's numbers. Here these get the dtype of the row's numbers. The functions become
 those of the kernel builder, which vectorise. Integers wrap as NumPy's do. Half-width floats are float32 numbers in a body;
 they are rounded where the row rounds them. Rows whose expression needs something else are not translated; they have
 kernels of their own (tests/compiler/fusion/test_scalar_code.py lists them).
@@ -8,9 +8,9 @@ kernels of their own (tests/compiler/fusion/test_scalar_code.py lists them).
 
 from __future__ import annotations
 
-import ast
 import functools
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,20 +26,40 @@ from fastgrad.compiler.fusion.scalar_casts import (
     compute_type,
 )
 from fastgrad.core.operation import HALF_DTYPES, INTEGER_DTYPES, TABLE
+from fastgrad.core.terms import (
+    ADD,
+    AND,
+    COMPARISONS,
+    DIVIDE,
+    FLOOR_DIVIDE,
+    MULTIPLY,
+    NEGATIVE,
+    NOT,
+    OPERATORS,
+    OR,
+    REMAINDER,
+    SELECT,
+    SUBTRACT,
+    Leaf,
+    Number,
+    Term,
+    arity_of,
+    traced,
+)
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
-from fastgrad.kernels.elementwise import half
-from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
+from fastgrad.kernels.elementwise import activation, half
 from fastgrad.kernels.math import circular, error_function, hyperbolic, power, scalars, vector_math
 
 FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALF_DTYPES | INTEGER_DTYPES
 """The dtypes of the values that kernels of element-wise operations read and write."""
 
 _VECTOR_MATH_FUNCTIONS = {
-    vector_math: ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "log_sigmoid"),
+    vector_math: ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "log_sigmoid", "log1p_of_fraction"),
     circular: ("sin", "cos", "tan", "asin", "acos", "atan", "atan2"),
     hyperbolic: ("sinh", "cosh", "asinh", "acosh", "atanh"),
     error_function: ("erf", "erfc"),
     power: ("log2", "log10"),
+    activation: ("gelu_of", "gelu_slope", "gelu_tanh_of", "gelu_tanh_slope"),
 }
 _BODY_FUNCTIONS = {name: name for names in _VECTOR_MATH_FUNCTIONS.values() for name in names}
 _BODY_FUNCTIONS |= {"pow": "power", "hypot": "hypotenuse", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
@@ -58,6 +78,11 @@ _UNROUNDED_FUNCTIONS = {
 _FLOAT16_FUNCTIONS = {"maximum": "greater_or_first", "minimum": "less_or_first"}
 # Of 0 and -0, NumPy returns the first operand for float16, and the second elsewhere. sign(-0) is -0 for bfloat16, else 0.
 
+_TESTS = {
+    "isnan": "({0} != {0})",
+    "isinf": "(math.fabs({0}) == math.inf)",
+    "isfinite": "(math.fabs({0}) < math.inf)",
+}
 _INTEGER_FUNCTIONS = {"abs": "magnitude", "maximum": "nan_greatest", "minimum": "nan_least", "sign": "signum"}
 
 KERNEL_GLOBALS: dict[str, Any] = {
@@ -69,11 +94,6 @@ KERNEL_GLOBALS: dict[str, Any] = {
     "round_down": round_down,
     "round_up": round_up,
     "round_to_even": round_to_even,
-    "log1p_of_fraction": vector_math.log1p_of_fraction,
-    "gelu_of": gelu_of,
-    "gelu_slope": gelu_slope,
-    "gelu_tanh_of": gelu_tanh_of,
-    "gelu_tanh_slope": gelu_tanh_slope,
     **{
         name: getattr(half, name)
         for dtype in ("float16", "bfloat16")
@@ -99,10 +119,13 @@ KERNEL_GLOBALS: dict[str, Any] = {
 }
 """The globals of generated bodies; functions of update rules are added at their first use."""
 
-_NAMED_CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
-_ARITHMETIC_OPERATORS = (ast.Add, ast.Sub, ast.Mult)
-_BITWISE_OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor)
-_DIVISION_FUNCTIONS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
+_BITWISE_OPERATIONS = frozenset(
+    OPERATORS[function] for function in (operator.and_, operator.or_, operator.xor, operator.invert)
+)
+_WRAPPING_OPERATIONS = frozenset([ADD, SUBTRACT, MULTIPLY, NEGATIVE]) | _BITWISE_OPERATIONS
+"""The operators whose results are rounded, or wrap."""
+_DIVISION_FUNCTIONS = {FLOOR_DIVIDE: "floor_quotient", REMAINDER: "floor_remainder"}
+_CONDITIONS = COMPARISONS | {AND, OR, NOT}
 
 
 def scalar_code(
@@ -123,7 +146,7 @@ def scalar_code(
     row = TABLE.get(name)
     if row is None:
         return None
-    if callable(row.lowering.kernel_code):
+    if row.lowering.kernel_code is not None:
         scalars = ScalarExpressions(inputs, output)
         try:
             text = row.lowering.kernel_code(scalars, *operands, **attributes)
@@ -203,25 +226,16 @@ class _ExpressionRefused(Exception):
 def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple[str, np.dtype | None] | None:
     """Returns the expression of an operation, with format fields for the operands; the cache has few operations."""
     row = TABLE[name]
+    if row.lowering.code is None or arity_of(row.lowering.code) != arity:
+        return None
     compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.lowering.rounds_once else dtype
-    code, own_code = row.lowering.code, row.lowering.kernel_code
-    if own_code is not None and compute_dtype not in HALF_DTYPES:
-        assert isinstance(own_code, str)
-        return (
-            own_code if compute_dtype == dtype else rounded_expression(own_code, _require_dtype(dtype))
-        ), compute_dtype
-    if code is None:
-        return None
-    placeholders = [f"operand{i}" for i in range(arity)]
+    printer = _Printer(compute_dtype)
     try:
-        tree = _Translator(compute_dtype, set(placeholders))
-        text = ast.unparse(tree.visit(ast.parse(code.format(*placeholders), mode="eval")))
-    except (_ExpressionRefused, IndexError):  # IndexError: the number of inputs is not the code's
+        text = printer.text_of(traced(row.lowering.code))
+    except _ExpressionRefused:
         return None
-    for i, placeholder in enumerate(placeholders):
-        text = text.replace(placeholder, f"{{{i}}}")
     text = text if compute_dtype == dtype else rounded_expression(text, _require_dtype(dtype))
-    return f"({text})", (np.dtype(compute_type(_require_dtype(dtype))) if tree.needs_dtype else None)
+    return text, (np.dtype(compute_type(_require_dtype(dtype))) if printer.needs_dtype else None)
 
 
 def _require_dtype(dtype: np.dtype | None) -> np.dtype:
@@ -229,102 +243,87 @@ def _require_dtype(dtype: np.dtype | None) -> np.dtype:
     return dtype
 
 
-class _Translator(ast.NodeTransformer):
-    """Rewrites the syntax tree of an operation's expression for kernels of a dtype; refuses unknown syntax nodes."""
+class _Printer:
+    """Prints terms as expressions in kernels of a dtype, with ``{0}``, ``{1}`` for the operands; refuses operations that kernels don't have.
 
-    def __init__(self, number: np.dtype | None, operands: set[str]) -> None:
+    Attributes:
+        number: the dtype of the numbers; None if there are none.
+        needs_dtype: whether the expressions so far depend on the kernel's ``T``.
+    """
+
+    def __init__(self, number: np.dtype | None) -> None:
         self.number = number
-        self.operands = operands
         self.needs_dtype = False
 
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        allowed = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.Compare, ast.cmpop, ast.Load, ast.Not)
-        if not isinstance(node, allowed):
-            raise _ExpressionRefused
-        return super().generic_visit(node)
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        number, operator = self._number_dtype(), type(node.op)
-        left, right = self.visit(node.left), self.visit(node.right)
-        if (
-            operator in _DIVISION_FUNCTIONS and number not in INTEGER_DTYPES
-        ):  # the quotient of integers may raise an error
-            return self._function_call(_DIVISION_FUNCTIONS[operator], [left, right])
-        if operator not in _ARITHMETIC_OPERATORS and operator not in (
-            _BITWISE_OPERATORS if number in INTEGER_DTYPES else (ast.Div,)
-        ):
-            raise _ExpressionRefused
-        return self._rounded_node(ast.BinOp(left, node.op, right))
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        operand = self.visit(node.operand)
-        if isinstance(node.op, ast.Not):
-            return ast.UnaryOp(node.op, operand)
+    def text_of(self, term: Term) -> str:
+        """Returns the expression of a term."""
+        operation = term.operation
+        if operation is None:
+            assert isinstance(term, (Leaf, Number))
+            return self._constant(term.value) if isinstance(term, Number) else f"{{{term.position}}}"
+        has_function = operation.name in _BODY_FUNCTIONS and self.number not in HALF_DTYPES
+        if operation.definition is not None and not has_function:
+            return self.text_of(operation.definition(*term.operands))
+        operands = [self.text_of(operand) for operand in term.operands]
+        if operation.name is not None:
+            return self._function(operation.name, operands)
+        text = operation.text.format(*operands)
+        if operation in _CONDITIONS:
+            return text
         number = self._number_dtype()
-        if isinstance(node.op, ast.Invert) and number not in INTEGER_DTYPES:
+        if (
+            operation in _DIVISION_FUNCTIONS and number not in INTEGER_DTYPES
+        ):  # the quotient of integers may raise an error
+            return self._call(_DIVISION_FUNCTIONS[operation], operands)
+        if operation is NEGATIVE and number not in INTEGER_DTYPES:
+            return text
+        is_known = operation in _WRAPPING_OPERATIONS or (operation is DIVIDE and number not in INTEGER_DTYPES)
+        if not is_known or (operation in _BITWISE_OPERATIONS and number not in INTEGER_DTYPES):
             raise _ExpressionRefused
-        result = ast.UnaryOp(node.op, operand)
-        return self._rounded_node(result) if number in INTEGER_DTYPES else result
+        return rounded_expression(text, number)
 
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return self._constant_node(node.value)
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return node if node.id in self.operands else self._constant_node(_NAMED_CONSTANTS.get(node.id))
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        assert isinstance(node.func, ast.Name)
-        name, arguments = node.func.id, [self.visit(argument) for argument in node.args]
+    def _function(self, name: str, operands: list[str]) -> str:
         if name == "where":
-            return ast.IfExp(*arguments)
+            return SELECT.text.format(*operands)
         number = self._number_dtype()
         if number in INTEGER_DTYPES:
             if name == "rint":
-                return arguments[0]
+                return operands[0]
             if name not in _INTEGER_FUNCTIONS:
                 raise _ExpressionRefused
-            return self._rounded_node(_call_node(_INTEGER_FUNCTIONS[name], arguments))
-        if name in {"isnan", "isinf", "isfinite"}:
-            x = ast.unparse(arguments[0])
-            tests = {
-                "isnan": f"{x} != {x}",
-                "isinf": f"math.fabs({x}) == math.inf",
-                "isfinite": f"math.fabs({x}) < math.inf",
-            }
-            return ast.parse(f"({tests[name]})", mode="eval").body
+            return rounded_expression(_call_text(_INTEGER_FUNCTIONS[name], operands), number)
+        x = operands[0]
+        if name in _TESTS:
+            return _TESTS[name].format(x)
         if name in _UNROUNDED_FUNCTIONS:
             float16_name = _FLOAT16_FUNCTIONS.get(name) if number == FLOAT16 else None
-            return _call_node(float16_name or _UNROUNDED_FUNCTIONS[name], arguments)
+            return _call_text(float16_name or _UNROUNDED_FUNCTIONS[name], operands)
         if name == "sqrt":
-            return self._rounded_node(_call_node("math.sqrt", arguments))
+            return rounded_expression(_call_text("math.sqrt", operands), number)
         if name == "sign":
             self.needs_dtype = True
-            sign = _call_node("sign_of", arguments)
-            if number != BFLOAT16:
-                return sign
-            zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant_node(0)])
-            return ast.IfExp(zero, arguments[0], sign)
+            text = _call_text("sign_of", operands)
+            return f"({x} if {x} == {self._constant(0)} else {text})" if number == BFLOAT16 else text
         if name not in _BODY_FUNCTIONS or (name == "nextafter" and number in HALF_DTYPES):
             raise _ExpressionRefused
-        return self._function_call(_BODY_FUNCTIONS[name], arguments)
+        return self._call(_BODY_FUNCTIONS[name], operands)
 
-    def _function_call(self, name: str, arguments: list[Any]) -> ast.AST:
+    def _call(self, name: str, operands: list[str]) -> str:
+        """Returns the call of a function that computes in ``T``."""
         self.needs_dtype = True
-        return self._rounded_node(_call_node(name, arguments))
+        return rounded_expression(_call_text(name, operands), self._number_dtype())
 
     def _number_dtype(self) -> np.dtype:
         if self.number is None:
             raise _ExpressionRefused
         return self.number
 
-    def _rounded_node(self, node: ast.AST) -> ast.AST:
-        return ast.parse(rounded_expression(ast.unparse(node), self._number_dtype()), mode="eval").body
-
-    def _constant_node(self, value: Any) -> Any:
-        if not isinstance(value, (int, float)) or (self.number in INTEGER_DTYPES and not float(value).is_integer()):
+    def _constant(self, value: float) -> str:
+        number = self._number_dtype()
+        if number in INTEGER_DTYPES and not float(value).is_integer():
             raise _ExpressionRefused
-        return ast.parse(constant_expression(value, self._number_dtype()), mode="eval").body
+        return constant_expression(value, number)
 
 
-def _call_node(name: str, arguments: list[Any]) -> Any:
-    return ast.Call(ast.parse(name, mode="eval").body, arguments, [])
+def _call_text(name: str, operands: list[str]) -> str:
+    return f"{name}({', '.join(operands)})"

@@ -1,0 +1,380 @@
+"""Terms: formulas of numbers as data, and the table of the scalar functions that they are made of.
+
+A row of the operation table says its formula as a function of terms: ``code=lambda x: x / (1 + terms.abs(x))``. It is traced once. Printers make
+of the term the body of a kernel (compiler/fusion/scalar_code.py), the text of a derivative (differentiation/emission.py), and what tests evaluate.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
+"""The costs of operations, where an addition costs 1."""
+
+
+class ScalarOperation:
+    """An operation of numbers. Two are equal if they are one object. A call with terms returns their term.
+
+    Attributes:
+        text: its expression in Python, with ``{0}``, ``{1}`` … for the operands.
+        name: of the function that it calls; None for an operator.
+        function: the function that it calls in a derivative; None for an operator, and where a table of functions says it.
+        cost: of computing it, where an addition costs 1.
+        definition: the function of terms that it stands for where a printer has no function of its name; None for others.
+        may_raise: whether it may raise, so that it is needed though nothing uses its result.
+        is_speculatable: whether it may be computed where its result may not be needed: it costs little and raises nothing.
+        keeps_naturals: whether the result is an integer of at least 0 if all operands are.
+        reads_parameter: whether it reads a parameter that is no number and no array.
+    """
+
+    __slots__ = (
+        *(
+            "cost",
+            "definition",
+            "function",
+            "is_speculatable",
+            "keeps_naturals",
+            "may_raise",
+            "name",
+            "reads_parameter",
+        ),
+        "text",
+    )
+
+    def __init__(  # noqa: PLR0913  # each argument is a fact of the operation
+        self,
+        text: str,
+        function: Any = None,
+        *,
+        name: str | None = None,
+        cost: int = CHEAP_COST,
+        definition: Callable[..., Any] | None = None,
+        may_raise: bool = False,
+        is_speculatable: bool = False,
+        keeps_naturals: bool = False,
+        reads_parameter: bool = False,
+    ) -> None:
+        self.text = text
+        self.function = function
+        self.name = name
+        self.cost = cost
+        self.definition = definition
+        self.may_raise = may_raise
+        self.is_speculatable = is_speculatable
+        self.keeps_naturals = keeps_naturals
+        self.reads_parameter = reads_parameter
+
+    def __repr__(self) -> str:
+        return f"<operation {self.text}>"
+
+    def __call__(self, *operands: Any) -> Term:
+        """Returns the term of the operation of terms and Python numbers."""
+        return Term(self, tuple([as_term(operand) for operand in operands]))
+
+
+# ---- operators ----------------------------------------------------------------------------------------------------
+
+ADD = ScalarOperation("({0} + {1})", is_speculatable=True, keeps_naturals=True)
+SUBTRACT = ScalarOperation("({0} - {1})", is_speculatable=True)
+MULTIPLY = ScalarOperation("({0} * {1})", is_speculatable=True, keeps_naturals=True)
+DIVIDE = ScalarOperation("({0} / {1})", cost=DIVISION_COST)
+FLOOR_DIVIDE = ScalarOperation("({0} // {1})", cost=DIVISION_COST)
+REMAINDER = ScalarOperation("({0} % {1})", cost=DIVISION_COST)
+POWER = ScalarOperation("({0} ** {1})", cost=FUNCTION_COST)
+NEGATIVE = ScalarOperation("(-{0})", is_speculatable=True)
+POSITIVE = ScalarOperation("(+{0})", is_speculatable=True)
+LESS = ScalarOperation("({0} < {1})")
+LESS_EQUAL = ScalarOperation("({0} <= {1})")
+GREATER = ScalarOperation("({0} > {1})")
+GREATER_EQUAL = ScalarOperation("({0} >= {1})")
+EQUAL = ScalarOperation("({0} == {1})")
+NOT_EQUAL = ScalarOperation("({0} != {1})")
+NOT = ScalarOperation("(not {0})")
+AND = ScalarOperation("({0} and {1})")
+OR = ScalarOperation("({0} or {1})")
+SELECT = ScalarOperation("({1} if {0} else {2})")
+COMPARISONS = frozenset([LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL, NOT_EQUAL])
+
+OPERATORS: dict[Any, ScalarOperation] = {
+    operator.add: ADD,
+    operator.sub: SUBTRACT,
+    operator.mul: MULTIPLY,
+    operator.truediv: DIVIDE,
+    operator.floordiv: FLOOR_DIVIDE,
+    operator.mod: REMAINDER,
+    operator.pow: POWER,
+    operator.lt: LESS,
+    operator.le: LESS_EQUAL,
+    operator.gt: GREATER,
+    operator.ge: GREATER_EQUAL,
+    operator.eq: EQUAL,
+    operator.ne: NOT_EQUAL,
+    operator.and_: ScalarOperation("({0} & {1})"),
+    operator.or_: ScalarOperation("({0} | {1})"),
+    operator.xor: ScalarOperation("({0} ^ {1})"),
+    operator.lshift: ScalarOperation("({0} << {1})"),
+    operator.rshift: ScalarOperation("({0} >> {1})"),
+    operator.neg: NEGATIVE,
+    operator.pos: POSITIVE,
+    operator.invert: ScalarOperation("(~{0})"),
+    operator.not_: NOT,
+}
+"""The operations of Python's operators of numbers."""
+
+
+def _binary(operation: ScalarOperation) -> Callable[[Any, Any], Any]:
+    return lambda x, y: operation(x, y)  # noqa: PLW0108  # only functions become methods
+
+
+def _reflected(operation: ScalarOperation) -> Callable[[Any, Any], Any]:
+    return lambda x, y: operation(y, x)
+
+
+def _unary(operation: ScalarOperation) -> Callable[[Any], Any]:
+    return lambda x: operation(x)  # noqa: PLW0108
+
+
+# ---- terms --------------------------------------------------------------------------------------------------------
+
+
+class Term:
+    """A node of a formula: an operation on other terms, or a leaf (`Leaf`, `Number`). Python's operators make terms.
+
+    Attributes:
+        operation: computes it from the operands; None for leaves.
+        operands: the terms that the operation is applied to.
+    """
+
+    __slots__ = ("operands", "operation")
+
+    def __init__(self, operation: ScalarOperation | None, operands: tuple[Term, ...] = ()) -> None:
+        self.operation = operation
+        self.operands = operands
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a term has no truth value: use terms.where, terms.logical_and, terms.logical_or or terms.logical_not"
+        )
+
+    __add__, __radd__ = _binary(OPERATORS[operator.add]), _reflected(OPERATORS[operator.add])
+    __sub__, __rsub__ = _binary(OPERATORS[operator.sub]), _reflected(OPERATORS[operator.sub])
+    __mul__, __rmul__ = _binary(OPERATORS[operator.mul]), _reflected(OPERATORS[operator.mul])
+    __truediv__, __rtruediv__ = _binary(OPERATORS[operator.truediv]), _reflected(OPERATORS[operator.truediv])
+    __floordiv__, __rfloordiv__ = _binary(OPERATORS[operator.floordiv]), _reflected(OPERATORS[operator.floordiv])
+    __mod__, __rmod__ = _binary(OPERATORS[operator.mod]), _reflected(OPERATORS[operator.mod])
+    __pow__, __rpow__ = _binary(OPERATORS[operator.pow]), _reflected(OPERATORS[operator.pow])
+    __and__, __rand__ = _binary(OPERATORS[operator.and_]), _reflected(OPERATORS[operator.and_])
+    __or__, __ror__ = _binary(OPERATORS[operator.or_]), _reflected(OPERATORS[operator.or_])
+    __xor__, __rxor__ = _binary(OPERATORS[operator.xor]), _reflected(OPERATORS[operator.xor])
+    __lshift__, __rlshift__ = _binary(OPERATORS[operator.lshift]), _reflected(OPERATORS[operator.lshift])
+    __rshift__, __rrshift__ = _binary(OPERATORS[operator.rshift]), _reflected(OPERATORS[operator.rshift])
+    __lt__ = _binary(OPERATORS[operator.lt])
+    __le__ = _binary(OPERATORS[operator.le])
+    __gt__ = _binary(OPERATORS[operator.gt])
+    __ge__ = _binary(OPERATORS[operator.ge])
+    __eq__ = _binary(OPERATORS[operator.eq])
+    __ne__ = _binary(OPERATORS[operator.ne])
+    __neg__ = _unary(OPERATORS[operator.neg])
+    __pos__ = _unary(OPERATORS[operator.pos])
+    __invert__ = _unary(OPERATORS[operator.invert])
+    __hash__ = object.__hash__
+
+
+class Leaf(Term):
+    """A number that a formula is computed from. Two are equal if they are one object.
+
+    Attributes:
+        name: for messages.
+        position: the number of the operand; None for others.
+    """
+
+    __slots__ = ("name", "position")
+
+    def __init__(self, name: str, position: int | None = None) -> None:
+        super().__init__(None)
+        self.name = name
+        self.position = position
+
+    def __repr__(self) -> str:
+        return f"<leaf {self.name}>"
+
+
+class Number(Term):
+    """A constant.
+
+    Attributes:
+        value: a Python number, which takes the dtype of the numbers beside it.
+        dtype: the name of its own dtype; None for a Python number.
+    """
+
+    __slots__ = ("dtype", "value")
+
+    def __init__(self, value: Any, dtype: str | None = None) -> None:
+        super().__init__(None)
+        self.value = value
+        self.dtype = dtype
+
+    def __repr__(self) -> str:
+        return f"<number {self.value!r}>"
+
+
+def as_term(value: Any) -> Term:
+    """Returns a term as it is, a Python number as a constant."""
+    return value if isinstance(value, Term) else Number(value)
+
+
+# ---- functions ----------------------------------------------------------------------------------------------------
+
+FUNCTIONS: dict[str, ScalarOperation] = {}
+"""The scalar functions by name."""
+
+
+def _function_of(
+    name: str, arity: int = 1, cost: int = FUNCTION_COST, definition: Callable[..., Any] | None = None
+) -> ScalarOperation:
+    """Declares a scalar function."""
+    operands = ", ".join(f"{{{number}}}" for number in range(arity))
+    FUNCTIONS[name] = ScalarOperation(f"{name}({operands})", name=name, cost=cost, definition=definition)
+    return FUNCTIONS[name]
+
+
+where = _function_of("where", 3, CHEAP_COST)
+logical_and, logical_or, logical_not = AND, OR, NOT
+cast = _function_of("cast", 1, CHEAP_COST)
+"""The conversion to the dtype of the row's result."""
+abs = _function_of("abs", 1, CHEAP_COST)
+sign = _function_of("sign", 1, CHEAP_COST)
+floor = _function_of("floor", 1, CHEAP_COST)
+ceil = _function_of("ceil", 1, CHEAP_COST)
+rint = _function_of("rint", 1, CHEAP_COST)
+isnan = _function_of("isnan", 1, CHEAP_COST)
+isinf = _function_of("isinf", 1, CHEAP_COST)
+isfinite = _function_of("isfinite", 1, CHEAP_COST)
+maximum = _function_of("maximum", 2, CHEAP_COST)
+minimum = _function_of("minimum", 2, CHEAP_COST)
+sqrt = _function_of("sqrt", 1, DIVISION_COST)
+exp = _function_of("exp")
+expm1 = _function_of("expm1")
+log = _function_of("log")
+log1p = _function_of("log1p")
+log2 = _function_of("log2")
+log10 = _function_of("log10")
+sin = _function_of("sin")
+cos = _function_of("cos")
+tan = _function_of("tan")
+asin = _function_of("asin")
+acos = _function_of("acos")
+atan = _function_of("atan")
+sinh = _function_of("sinh")
+cosh = _function_of("cosh")
+tanh = _function_of("tanh")
+asinh = _function_of("asinh")
+acosh = _function_of("acosh")
+atanh = _function_of("atanh")
+erf = _function_of("erf")
+erfc = _function_of("erfc")
+lgamma = _function_of("lgamma")
+digamma = _function_of("digamma")
+atan2 = _function_of("atan2", 2)
+hypot = _function_of("hypot", 2)
+pow = _function_of("pow", 2)
+fmod = _function_of("fmod", 2)
+nextafter = _function_of("nextafter", 2)
+log1p_of_fraction = _function_of("log1p_of_fraction", definition=log1p)
+"""``log1p`` of a number between 0 and 1."""
+sigmoid = _function_of("sigmoid", definition=lambda x: 1 / (1 + exp(-x)))
+log_sigmoid = _function_of("log_sigmoid", definition=lambda x: minimum(x, 0) - log1p(exp(-abs(x))))
+softplus = _function_of("softplus", definition=lambda x: maximum(x, 0) + log1p(exp(-abs(x))))
+_SQRT_HALF, _DENSITY_AT_0 = 0.7071067811865476, 0.3989422804014327
+gelu_of = _function_of("gelu_of", definition=lambda x: where(x < -40.0, 0.0, 0.5 * x * erfc(x * -_SQRT_HALF)))
+"""``x`` times the normal distribution function of ``x``."""
+gelu_slope = _function_of(
+    "gelu_slope",
+    definition=lambda x: where(
+        x < -40.0, 0.0, where(x > 40.0, 1.0, 0.5 * erfc(x * -_SQRT_HALF) + x * exp(-0.5 * x * x) * _DENSITY_AT_0)
+    ),
+)
+_TWICE_SQRT_2_OVER_PI = 1.5957691216057308
+gelu_tanh_of = _function_of(
+    "gelu_tanh_of",
+    definition=lambda x: where(x < -40.0, 0.0, x / (1.0 + exp(-_TWICE_SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)))),
+)
+"""``gelu_of`` by a sigmoid of a polynomial, which is Hendrycks and Gimpel's formula by ``tanh``."""
+
+
+def _gelu_tanh_slope(x: Any) -> Term:
+    exponent = x + 0.044715 * x * x * x
+    of_sigmoid = _TWICE_SQRT_2_OVER_PI * x * (1.0 + 0.134145 * x * x) / (1.0 + exp(_TWICE_SQRT_2_OVER_PI * exponent))
+    return where(
+        x < -40.0, 0.0, where(x > 40.0, 1.0, (1.0 + of_sigmoid) / (1.0 + exp(-_TWICE_SQRT_2_OVER_PI * exponent)))
+    )
+
+
+gelu_tanh_slope = _function_of("gelu_tanh_slope", definition=_gelu_tanh_slope)
+
+# ---- formulas -------------------------------------------------------------------------------------------------------
+
+OPERANDS: tuple[Leaf, ...] = tuple([Leaf(f"operand {number}", number) for number in range(8)])
+"""The operands of formulas, by their numbers."""
+
+
+@functools.cache
+def traced(code: Callable[..., Any]) -> Term:
+    """Returns the term of a formula: a function of terms, or a scalar function."""
+    return as_term(code(*OPERANDS[: arity_of(code)]))
+
+
+def arity_of(code: Callable[..., Any]) -> int:
+    """Returns the number of operands of a formula."""
+    return code.text.count("{") if isinstance(code, ScalarOperation) else code.__code__.co_argcount
+
+
+def nodes_of(term: Term) -> Iterator[Term]:
+    """Yields the nodes of a term, a node as often as it is used."""
+    yield term
+    for operand in term.operands:
+        yield from nodes_of(operand)
+
+
+def transform(term: Term, replace: Callable[[Term], Term | None]) -> Term:
+    """Returns a term with other nodes: ``replace`` takes a node whose operands are transformed, and returns a term, or None to keep it."""
+    operands = tuple([transform(operand, replace) for operand in term.operands])
+    if any(new is not old for new, old in zip(operands, term.operands, strict=True)):
+        term = Term(term.operation, operands)
+    replacement = replace(term)
+    return term if replacement is None else replacement
+
+
+def substitute(term: Term, values: Mapping[Term, Term]) -> Term:
+    """Returns a term with other terms for leaves."""
+    return transform(term, values.get)
+
+
+def expand(term: Term) -> Term:
+    """Returns a term without the functions that have definitions."""
+
+    def replace(node: Term) -> Term | None:
+        if node.operation is None or node.operation.definition is None:
+            return None
+        return expand(as_term(node.operation.definition(*node.operands)))
+
+    return transform(term, replace)
+
+
+def is_same(first: Term, second: Term) -> bool:
+    """True if two terms are one operation of the same operands."""
+    if isinstance(first, Number) and isinstance(second, Number):
+        return bool(first.value == second.value) and first.dtype == second.dtype
+    if first.operation is None or second.operation is None:
+        return first is second
+    return first.operation is second.operation and all(map(is_same, first.operands, second.operands))
+
+
+def text_of(term: Term, text_of_leaf: Callable[[Term], str]) -> str:
+    """Returns the Python expression of a term."""
+    if term.operation is None:
+        return text_of_leaf(term)
+    return term.operation.text.format(*[text_of(operand, text_of_leaf) for operand in term.operands])
