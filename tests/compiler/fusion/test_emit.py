@@ -167,7 +167,7 @@ def test_the_source_is_there_to_read():
         "    v1 = x1[0]",
         "    for j in range(first, last):",
         "        v0 = x0[j]",
-        "        v2 = (math.fabs(v0))",
+        "        v2 = math.fabs(v0)",
         "        v3 = (v2 * v1)",
         "        v4 = (v3 - v0)",
         "        y0[j] = v4",
