@@ -10,7 +10,6 @@ A segment begins when the loop's head is entered, and ends in it, where the loop
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_in
@@ -34,7 +33,7 @@ from fastgrad.differentiation.ir import (
     Store,
     View,
 )
-from fastgrad.differentiation.tape_memory import POPS
+from fastgrad.differentiation.tape_memory import ALL_STACKS, POPS
 
 if TYPE_CHECKING:
     from fastgrad.differentiation.reverse_mode import ReverseMode
@@ -44,7 +43,6 @@ DEFAULT_BYTES = 1 << 30
 _ALL = 1 << 60
 """More iterations, and more bytes, than there are."""
 _BYTES = "8*(values_top + arrays_top) + codes_top"
-_TO_BASE = "values_top = K_values\ncodes_top = K_codes\narrays_top = K_arrays"
 _SHORT = 16
 """A loop of a constant number of iterations below this has no checkpoints: they cost compile time."""
 BLOCKS = 6
@@ -144,45 +142,52 @@ class CheckpointedLoop:
     # ---- text -----------------------------------------------------------------------------------------------------
 
     def _write(self, text: str, indent: int = 3) -> None:
-        """Writes lines in which ``K`` is the counter's name."""
+        """Writes lines."""
         for line in text.strip("\n").split("\n"):
-            self._mode.write(re.sub(r"\bK(?=_|\b)", self.name, line), indent)
+            self._mode.write(line, indent)
+
+    def _to_base(self) -> str:
+        """Returns the lines that set the stacks back to where a segment begins."""
+        return "\n".join(f"{stack}_top = {self.name}_{stack}" for stack in ALL_STACKS)
 
     def initial_lines(self) -> list[str]:
         """Returns the lines before the first block."""
+        k = self.name
         room = bytes_of_a_loop() // 4  # the loop's start has one, and the segments after it share another
         if self._reserved is not None:
             values, codes = self._reserved
             room //= 8 * values + codes
         zeros = ["count", "end", "until", "first", "bytes", "snapshots", "slots", "values", "codes", "arrays"]
-        lines = [f"{' = '.join(f'{self.name}_{variable}' for variable in zeros)} = 0"]
-        lines += [f"{self.name}_next = -1", f"{self.name}_room = {max(room, 1)}"]
+        lines = [f"{' = '.join(f'{k}_{variable}' for variable in zeros)} = 0"]
+        lines += [f"{k}_next = -1", f"{k}_room = {max(room, 1)}"]
         lines += [f"f_{root.name} = 0" for root in self.final]
         return lines
 
     def write_test_of_room(self) -> None:
         """Writes what ends the segment before the next iteration if its records fill their room."""
+        k = self.name
         if self._reserved is None:
-            self._write(f"if {_BYTES} > K_bytes + K_room:")
-            self._write("K_until = min(K_until, K + 1)", 4)
+            self._write(f"if {_BYTES} > {k}_bytes + {k}_room:")
+            self._write(f"{k}_until = min({k}_until, {k} + 1)", 4)
 
     def write_blocks(self) -> None:
         """Writes the blocks between segments."""
+        k = self.name
         mode = self._mode
         mode.begin_block(self.start)
-        self._write(f"K_bytes = {_BYTES}\nK_until = K_end")
+        self._write(f"{k}_bytes = {_BYTES}\n{k}_until = {k}_end")
         if self._reserved is not None:
-            self._write("K_until = min(K_end, K + 1 + K_room)")
-            mode.reserve(f"(max(0, {self.name}_until - {self.name}) + 1)", *self._reserved)
+            self._write(f"{k}_until = min({k}_end, {k} + 1 + {k}_room)")
+            mode.reserve(f"(max(0, {k}_until - {k}) + 1)", *self._reserved)
         mode.jump(self.head.number)
         mode.begin_block(self.stop)
         self._write_stop()
         mode.begin_block(self._without_end)
         mode.take_back_records(self.head)
-        self._write(f"K_room = {_ALL}\nK -= 1")
+        self._write(f"{k}_room = {_ALL}\n{k} -= 1")
         mode.jump(self.start)
         mode.begin_block(self.boundary)
-        self._write("if K_first > 0:")
+        self._write(f"if {k}_first > 0:")
         mode.jump(self._again, 4)
         mode.leave_loop_backward(self.head)
         mode.begin_block(self._again)
@@ -191,38 +196,42 @@ class CheckpointedLoop:
         mode.jump(len(mode.flow.blocks) + self.head.number)
 
     def _write_stop(self) -> None:
+        k = self.name
         mode, values = self._mode, self._values()
         arrays = self._array_names()
         size = " + ".join([str(len(values)), *(f"{array}.size" for array in arrays)])
-        self._write("if K == K_end:")
+        self._write(f"if {k} == {k}_end:")
         mode.jump(self.way_back, 4)
-        self._write("if K_snapshots == 0:")
+        self._write(f"if {k}_snapshots == 0:")
         self._write(
-            f"K_slots = snapshot_slots(K, K_count, {_BYTES} - K_bytes, 8*({size}), {bytes_of_a_loop() // 2})", 4
+            f"{k}_slots = snapshot_slots({k}, {k}_count, {_BYTES} - {k}_bytes, 8*({size}), {bytes_of_a_loop() // 2})", 4
         )
-        self._write("if K_slots == 0:", 4)
+        self._write(f"if {k}_slots == 0:", 4)
         mode.jump(self._without_end, 5)
-        self._write("K_next = K\nK_values = values_top\nK_codes = codes_top\nK_arrays = arrays_top", 4)
-        self._write("elif K_next < 0:\n    K_next = next_snapshot(K_first, K, K_end, K_slots - K_snapshots)")
-        self._write(_TO_BASE)
-        self._write("if K >= K_next:")
+        self._write(f"{k}_next = {k}\n{k}_values = values_top\n{k}_codes = codes_top\n{k}_arrays = arrays_top", 4)
+        self._write(
+            f"elif {k}_next < 0:\n    {k}_next = next_snapshot({k}_first, {k}, {k}_end, {k}_slots - {k}_snapshots)"
+        )
+        self._write(self._to_base())
+        self._write(f"if {k} >= {k}_next:")
         mode.ensure(str(len(values)), "", 4)
         for offset, text in enumerate(values):
             self._write(f"push_value(values, values_top + {offset}, {text})", 4)
         self._write(f"values_top += {len(values)}", 4)
         for array in arrays:
             mode.push_array(array, 4)
-        self._write("K_values = values_top\nK_arrays = arrays_top\nK_snapshots += 1\nK_next = -1", 4)
-        self._write("K_first = K\nK -= 1")
+        self._write(f"{k}_values = values_top\n{k}_arrays = arrays_top\n{k}_snapshots += 1\n{k}_next = -1", 4)
+        self._write(f"{k}_first = {k}\n{k} -= 1")
         mode.jump(self.start)
 
     def _values(self) -> list[str]:
         """Returns the texts of a snapshot's numbers: variables, phis, sizes of arrays, the top of the arrays before, the iteration."""
+        k = self.name
         return [
             *(item.name for item in self._variables),
             *(f"p_{number.name}" for number in self._numbers),
             *(f"p_{root.name}.shape[{axis}]" for root in self._arrays for axis in range(root.type.ndim)),
-            f"{self.name}_arrays",
+            f"{k}_arrays",
             self.name,
         ]
 
@@ -232,42 +241,43 @@ class CheckpointedLoop:
 
     def _write_again(self) -> None:
         """Writes what runs the segment before that which is undone; below the first snapshot its records are there."""
+        k = self.name
         mode, count = self._mode, len(self._values())
         if self.final:
-            self._write("if K_end == K_count:")
+            self._write(f"if {k}_end == {k}_count:")
         for root in self.final:
             self._write(f"f_{root.name} = new_memory({root.name}.size)", 4)
             self._write(f"save_array(f_{root.name}, 0, {root.name})", 4)
         self._write(
             f"""
-K_end = K_first
-if pop_int64(values, K_values - 1) == K_end:
-    K_snapshots -= 1
-    K_values -= {count}
-    K_arrays = pop_int64(values, K_values + {count - 2})
-    if K_snapshots == 0:
-        K_first = 0"""
+{k}_end = {k}_first
+if pop_int64(values, {k}_values - 1) == {k}_end:
+    {k}_snapshots -= 1
+    {k}_values -= {count}
+    {k}_arrays = pop_int64(values, {k}_values + {count - 2})
+    if {k}_snapshots == 0:
+        {k}_first = 0"""
         )
-        self._write(_TO_BASE, 5)
+        self._write(self._to_base(), 5)
         for offset, item in enumerate(self._variables):
-            mode.pop(item, f"{self.name}_values + {offset}", 5)
+            mode.pop(item, f"{k}_values + {offset}", 5)
         for root in self.final:
             self._write(f"load_array(f_{root.name}, 0, {root.name})", 5)
             self._write(f"free_memory(f_{root.name})", 5)
         mode.jump(self.way_back, 5)
         position = count - len(self._variables)
         for number in self._numbers:
-            self._write(f"p_{number.name} = pop_{number.type}(values, K_values - {position})")
+            self._write(f"p_{number.name} = pop_{number.type}(values, {k}_values - {position})")
             position -= 1
         for root in self._arrays:
-            sizes = [f"pop_int64(values, K_values - {position - axis}), " for axis in range(root.type.ndim)]
+            sizes = [f"pop_int64(values, {k}_values - {position - axis}), " for axis in range(root.type.ndim)]
             self._write(f"p_{root.name} = np.empty(({''.join(sizes)}), {mode.dtype(root.type.dtype)})")
             position -= root.type.ndim
-        self._write(_TO_BASE)
+        self._write(self._to_base())
         for name in reversed(self._array_names()):
             mode.pop_array(name)
-        self._write("arrays_top = K_arrays")
-        self._write("K_first = pop_int64(values, K_values - 1)\nK_next = -1\nK = K_first - 1")
+        self._write(f"arrays_top = {k}_arrays")
+        self._write(f"{k}_first = pop_int64(values, {k}_values - 1)\n{k}_next = -1\n{k} = {k}_first - 1")
         mode.jump(self.start)
 
 

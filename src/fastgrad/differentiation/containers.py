@@ -281,7 +281,7 @@ def parameter_fields(lowering: Any, name: str, type: types.Array, position: int)
         dtype, inner = _field_type(lowering, field, field_type)
         array_type = types.Array(dtype, type.ndim + len(inner), "A")
         root = builder.root(array_type, "parameter", name)
-        root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
+        root.name, root.block, root.position, root.field = f"field_{field}_of_{name}", None, position, field
         builder.read_dims(root, array_type)
         parts[field] = View.whole(root, dtype)
     return Fields(parts, type)

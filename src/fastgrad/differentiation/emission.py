@@ -135,7 +135,7 @@ class Emitter:
         lines = []
         for root in parameters:
             for other in parameters if root.is_written else []:
-                is_same_record = root.name.startswith("field_") and other.position == root.position
+                is_same_record = root.field is not None and other.position == root.position
                 if other is not root and not is_same_record:
                     names = [repr(function.names[part.position]) for part in (root, other)]  # type: ignore[index]
                     lines.append(f"check_apart({root.name}, {other.name}, {', '.join(names)})")
@@ -339,13 +339,12 @@ class Emitter:
                     unpack(item_name(name, number), item)
 
         for root in self.function.roots:
-            if root.kind == "parameter" and root.name.startswith("field_"):
-                field, _, name = root.name[len("field_") :].partition("_of_a_")
-                type = (
-                    dict(zip(self.function.parameters, self.function.types, strict=True))[name].dtype.fields[field].type
-                )
+            if root.field is not None:
+                assert root.position is not None
+                name = self.function.parameters[root.position]
+                type = self.function.types[root.position].dtype.fields[root.field].type
                 is_complex = isinstance(getattr(type, "dtype", type), types.Complex)
-                lines.append(f"{root.name} = {'real_parts' if is_complex else ''}(a_{name}[{field!r}])")
+                lines.append(f"{root.name} = {'real_parts' if is_complex else ''}(a_{name}[{root.field!r}])")
         for name, type in zip(self.function.parameters, self.function.types, strict=True):
             unpack(f"a_{name}", type)
         return lines

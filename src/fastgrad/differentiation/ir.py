@@ -104,12 +104,25 @@ class Root:
         block: the block that defines it. None for parameters and globals.
         position: the number of the parameter. None for others.
         dims: its sizes, one operand for each axis.
+        field: of a field of an array of records that is a parameter: the field's name.
         source: the root whose memory a reshaped array shares.
         is_written: whether a statement stores elements of it.
         is_growing: whether a ``Grow`` may replace its memory by larger memory. No view of it outlives that.
     """
 
-    __slots__ = ("block", "dims", "is_growing", "is_written", "kind", "location", "name", "position", "source", "type")
+    __slots__ = (
+        "block",
+        "dims",
+        "field",
+        "is_growing",
+        "is_written",
+        "kind",
+        "location",
+        "name",
+        "position",
+        "source",
+        "type",
+    )
 
     def __init__(self, name: str, type: types.Array, kind: str, block: Block | None, location: Location) -> None:
         self.name = name
@@ -119,6 +132,7 @@ class Root:
         self.location = location
         self.position: int | None = None
         self.dims: list[Operand] = []
+        self.field: str | None = None
         self.source: Root | None = None
         self.is_written = False
         self.is_growing = False

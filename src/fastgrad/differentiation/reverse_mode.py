@@ -47,8 +47,7 @@ from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.partials import guarded, zero_product
 from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.reverse_calls import ReverseCalls
-from fastgrad.differentiation.reverse_values import ALL_STACKS
-from fastgrad.differentiation.tape_memory import MAX_CODES
+from fastgrad.differentiation.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad.differentiation.values import Complex, Items
 
 
@@ -71,6 +70,7 @@ class ReverseMode(ReverseCalls):
         self._edge_from: Block | None = None
         self._indent = 3
         self._recomputed: dict[Scalar, str] = {}
+        self._stacks_in_use: set[str] = set()
         self._nonzero: set[Scalar] = set()
         self._nonzero_at: dict[Block, set[Scalar]] = {block: set() for block in flow.blocks}
         self._increments = Increments(flow)
@@ -170,7 +170,7 @@ class ReverseMode(ReverseCalls):
         def leave_to_one_of(choices: list[Block], indent: int) -> None:
             if len(choices) > 1:
                 self.write("codes_top -= 1", indent)
-                self.write("code = pop_code(codes, codes_top)", indent)
+                self.write(f"code = pop_code({self.stack('codes')}, codes_top)", indent)
                 for number, before in enumerate(choices[:-1]):
                     self.write(f"if code == {number}:", indent)
                     self._leave(block, phis, before, indent + 1)
@@ -446,7 +446,7 @@ class ReverseMode(ReverseCalls):
             if len(choices) > 1:
                 if not (target in self.residuals.reserved and block in self.residuals.reserved):
                     self.ensure("", "1", indent)
-                self.write(f"push_code(codes, codes_top, {choices.index(block)})", indent)
+                self.write(f"push_code({self.stack('codes')}, codes_top, {choices.index(block)})", indent)
                 self.write("codes_top += 1", indent)
         loop = self._checkpointed.get(target)
         self.jump(target.number if loop is None or block in loop.body else loop.start, indent)
@@ -481,6 +481,7 @@ class ReverseMode(ReverseCalls):
         check_stores(self.function, self.flow, is_reverse=True)
         self._check_codes()
         function = self.function
+        self._stacks_in_use.clear()
         for block in self.flow.blocks:
             self.begin_block(block.number)
             self._forward(block)
@@ -491,12 +492,8 @@ class ReverseMode(ReverseCalls):
             self._way_back(block)
         for loop in self._checkpointed.values():
             loop.write_blocks()
-        text = "\n".join(self.lines)
-        stacks = {
-            name: stack
-            for name, stack in ALL_STACKS.items()
-            if self.calling or self._checkpointed or f"({name}, " in text
-        }
+        uses_all = self.calling or self._checkpointed
+        stacks = {name: stack for name, stack in ALL_STACKS.items() if uses_all or name in self._stacks_in_use}
         self.begin_block(2 * len(self.flow.blocks))
         cotangents = [self._cotangent_of(function.arguments[position]) for position in self.positions]
         self.write(f"returned = {form(self._result_text(), cotangents)}")

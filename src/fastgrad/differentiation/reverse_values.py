@@ -24,10 +24,7 @@ from fastgrad.differentiation.ir import (
 )
 from fastgrad.differentiation.partials import RESULT, is_used, partial_text
 from fastgrad.differentiation.residuals import Needs, Residuals
-from fastgrad.differentiation.tape_memory import ARRAYS, CODES, VALUES
-
-ALL_STACKS = {"values": (VALUES, 8), "codes": (CODES, 1), "arrays": (ARRAYS, 8)}
-"""The number and the width of each stack, by its variable."""
+from fastgrad.differentiation.tape_memory import ALL_STACKS
 
 
 class ReverseValues(Emitter):
@@ -46,6 +43,12 @@ class ReverseValues(Emitter):
     _recomputed: dict[Scalar, str]
     _nonzero: set[Scalar]
     _local: set[Scalar]
+    _stacks_in_use: set[str]
+
+    def stack(self, name: str) -> str:
+        """Returns the variable of a stack, which the text uses."""
+        self._stacks_in_use.add(name)
+        return name
 
     def use(self, operand: Operand) -> str:
         """Returns the text of a number on the way back; writes what computes it again."""
@@ -165,22 +168,22 @@ class ReverseValues(Emitter):
     def pop(self, item: Scalar | Counter, position: str, indent: int = 3) -> None:
         """Writes what reads a number from the stack of numbers."""
         type = item.type if isinstance(item, Scalar) else types.int64
-        self.write(f"{item.name} = pop_{type}(values, {position})", indent)
+        self.write(f"{item.name} = pop_{type}({self.stack('values')}, {position})", indent)
 
     def push_array(self, name: str, indent: int = 3) -> None:
         """Writes what puts the elements of an array on the stack of arrays."""
         self.write(f"arrays = with_room(owner, arrays, arrays_top + {name}.size)", indent)
-        self.write(f"save_array(arrays, arrays_top, {name})", indent)
+        self.write(f"save_array({self.stack('arrays')}, arrays_top, {name})", indent)
         self.write(f"arrays_top += {name}.size", indent)
 
     def pop_array(self, name: str) -> None:
         """Writes what takes the elements of an array from the stack of arrays."""
         self.write(f"arrays_top -= {name}.size")
-        self.write(f"load_array(arrays, arrays_top, {name})")
+        self.write(f"load_array({self.stack('arrays')}, arrays_top, {name})")
 
     def _push(self, item: Scalar | Counter, offset: int) -> None:
         position = f"values_top + {offset}" if offset else "values_top"
-        self.write(f"push_value(values, {position}, {item.name})")
+        self.write(f"push_value({self.stack('values')}, {position}, {item.name})")
 
     def ensure(self, values: str, codes: str, indent: int) -> None:
         """Writes the test that the stacks have room for more numbers and codes."""

@@ -32,6 +32,8 @@ OWNER = "owner_of_stacks"
 
 VALUES, CODES, ARRAYS = 0, 1, 2
 """The stacks: of numbers, 8 bytes each; of the codes of ways through branches, 1 byte each; of the contents of arrays, 8 bytes an element."""
+ALL_STACKS = {"values": (VALUES, 8), "codes": (CODES, 1), "arrays": (ARRAYS, 8)}
+"""The number of each stack and the bytes of its items, by its variable in a derivative's text."""
 
 _malloc = types.ExternalFunction("malloc", types.intp(types.intp))
 _realloc = types.ExternalFunction("realloc", types.intp(types.intp, types.intp))
