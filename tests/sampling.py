@@ -2,9 +2,10 @@
 
 `FASTGRAD_RANDOM_SEED=123` repeats a run; without it the seed follows from the time.
 
-`pytest --sampled` draws a quarter of the tests with the mark `sweep`. `--short` draws the samples of `SHORT_SAMPLES`, too. `--modules-of 6` draws a
-sixth of the modules before they are imported. `--if-changed src/fastgrad/kernels` draws a quarter of these modules if the folder, and the tests, are as
-they were when the same run passed last. `python -m tests.sampling 3 folder` prints a pattern of a third of the modules in a folder, for `asv --bench`.
+`pytest --sampled` draws a quarter of the tests with the mark `sweep`. `--short` draws the samples of `SHORT_SAMPLES`, too, and a third of the cases of
+each other test that has many. Other seeds draw other tests, so that runs try all of them in time. `--modules-of 6` draws a sixth of the modules before
+they are imported. `--if-changed src/fastgrad/kernels` draws a quarter of these modules if the folder, and the tests, are as they were when the same
+run passed last. `python -m tests.sampling 3 folder` prints a pattern of a third of the modules in a folder, for `asv --bench`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
@@ -22,30 +24,56 @@ import pytest
 from platformdirs import user_cache_path
 
 SWEEP_PARTS = 4
+MANY_CASES = 12
+"""A test with so many cases is a family: its cases mostly run the same lines."""
+MANY_CASES_PARTS = 3
+"""`--short` draws one of so many cases of a family that has no place in `SHORT_SAMPLES`."""
 SHORT_SAMPLES = {
-    "tests/benchmarks/test_gradbench.py": 4,
-    "tests/conformance/test_recorded_answers.py": 4,
-    "tests/custom/test_array_kernel.py": 2,
-    "tests/custom/test_functions.py": 2,
-    "tests/differentiation/test_adjoints.py": 2,
-    "tests/differentiation/test_checkpoints.py": 2,
-    "tests/differentiation/test_complex_numbers.py": 2,
-    "tests/differentiation/test_disk_cache.py": 2,
+    # Each program is asked as a whole, so that an error shows in any case; most cases have several answers.
+    "tests/conformance/test_conformance.py::test_answer_is_tensorflows": 3,
+    # TensorFlow is asked again, for minutes: its versions are pinned, and its answers recorded.
+    "tests/conformance/test_recorded_answers.py": 12,
+    # Numba compiles each program and its derivative in each run. `make test-derivatives` has all cases.
+    "tests/differentiation/": 3,
+    "tests/differentiation/test_complex_numbers.py": 4,
+    "tests/differentiation/test_disk_cache.py": 6,
     "tests/differentiation/test_found_defects.py": 2,
-    "tests/differentiation/test_gradients.py": 6,
-    "tests/differentiation/test_linear_algebra.py": 6,
-    "tests/differentiation/test_numpy_functions.py": 6,
-    "tests/differentiation/test_parallel_loops.py": 2,
-    "tests/differentiation/test_redundancy.py": 6,
-    "tests/differentiation/test_transforms.py": 2,
-    "tests/reliability/accuracy/test_functions.py": 3,
+    "tests/differentiation/test_gradients.py": 12,
+    "tests/differentiation/test_linear_algebra.py": 12,
+    "tests/differentiation/test_numpy_functions.py": 12,
+    "tests/differentiation/test_random_programs.py": 8,
+    "tests/differentiation/test_redundancy.py": 12,
+    # Numba compiles each function in each run.
+    "tests/custom/test_array_kernel.py": 3,
+    "tests/custom/test_functions.py": 3,
+    # Each test is a program or a training.
+    "tests/benchmarks/": 2,
+    "tests/benchmarks/test_gradbench.py": 6,
+    "tests/test_examples.py": 4,
+    "tests/test_readme.py": 4,
+    # Each test starts processes, which compile or run for seconds.
+    "tests/core/test_malloc_tuning.py": 4,
+    "tests/custom/test_scalar_kernel.py::test_a_warm_process": 3,
+    "tests/kernels/codegen/test_phases.py": 3,
+    "tests/kernels/codegen/test_progress.py": 3,
+    "tests/kernels/codegen/test_second_process.py": 2,
+    "tests/kernels/gemm/test_gemm.py::test_bits_are_those_of_every_width_of_vectors": 2,
+    "tests/kernels/gemm/test_pairs.py::test_bits_are_those_of_every_machine": 2,
+    "tests/reliability/memory/": 4,
+    "tests/test_import.py": 2,
+    # The same gradients four times: TensorFlow's recorded ones, compiled ones, central differences, and the table of operations.
+    "tests/reliability/gradients/test_against_tensorflow.py": 2,
+    "tests/reliability/gradients/test_central_differences.py": 3,
+    "tests/reliability/gradients/test_compiled.py": 3,
+    # What finds most defects stays whole: sizes at borders draw their own cases.
+    "tests/reliability/boundaries/": 1,
+    "tests/reliability/faults/": 1,
+    # Sweeps of errors, functions and files, each case by the same lines.
+    "tests/reliability/accuracy/test_functions.py": 6,
     "tests/reliability/bad_input/test_wrong_calls.py": 4,
-    "tests/reliability/hostile_files/test_hostile_files.py": 3,
-    "tests/reliability/memory/": 2,
-    "tests/test_examples.py": 2,
-    "tests/test_readme.py": 2,
+    "tests/reliability/hostile_files/test_hostile_files.py": 4,
 }
-"""The places of which `--short` draws one test of so many, sweeps or not."""
+"""The places of which `--short` draws one test of so many, sweeps or not, and why. The longest place that fits a test counts."""
 UNCHANGED_PARTS = 4
 """How many times smaller a sample is if the code has not changed."""
 SETTINGS = ("FASTGRAD_CHECK_BOUNDS", "FASTGRAD_LANES")
@@ -67,6 +95,36 @@ def run_seed() -> int:
 def once_in(parts: int, name: str) -> bool:
     """True for about one of `parts` names, which other names are with another seed."""
     return crc32(f"{run_seed()} {name}".encode()) % parts == 0
+
+
+def drawn_names(parts: int, names: Sequence[str]) -> set[str]:
+    """Returns one of each `parts` neighbours in a list, so that each stretch of the list is tried. The last neighbours may have none."""
+    drawn = set()
+    for start in range(0, len(names), parts):
+        neighbours = names[start : start + parts]
+        drawn.update(neighbours[crc32(f"{run_seed()} {neighbours[0]}".encode()) % parts :][:1])
+    return drawn
+
+
+def place_of(name: str) -> str | None:
+    """Returns the place of a test in `SHORT_SAMPLES`, None if it has none."""
+    return max((place for place in SHORT_SAMPLES if name.startswith(place)), key=len, default=None)
+
+
+def parts_of(family: str, count: int, is_sweep: bool, short: bool) -> int:
+    """Returns one of how many tests of a family is drawn.
+
+    Args:
+        family: a place, or the file and the name of a test.
+        count: the number of its tests.
+        is_sweep: whether they have the mark `sweep`.
+        short: whether the run is a short one.
+    """
+    if short and family in SHORT_SAMPLES:
+        return SHORT_SAMPLES[family]
+    if is_sweep:
+        return SWEEP_PARTS
+    return MANY_CASES_PARTS if short and count >= MANY_CASES else 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -140,16 +198,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out the tests that the seed does not draw."""
     short, sampled = config.getoption("--short"), config.getoption("--sampled")
-    drawn: list[pytest.Item] = []
-    left_out: list[pytest.Item] = []
+    if not short and not sampled:
+        return
+    families: dict[tuple[str, bool], list[str]] = {}
     for item in items:
-        parts = SWEEP_PARTS if (sampled or short) and item.get_closest_marker("sweep") else 1
-        if short:
-            parts = max([n for place, n in SHORT_SAMPLES.items() if item.nodeid.startswith(place)], default=parts)
-        (drawn if once_in(parts, item.nodeid) else left_out).append(item)
+        name = item.nodeid.partition("[")[0]
+        place = place_of(name) if short else None
+        is_sweep = place is None and item.get_closest_marker("sweep") is not None
+        families.setdefault((place or name, is_sweep), []).append(item.nodeid)
+    drawn: set[str] = set()
+    for (family, is_sweep), names in families.items():
+        drawn |= drawn_names(parts_of(family, len(names), is_sweep, short), names)
+    left_out = [item for item in items if item.nodeid not in drawn]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = drawn
+        items[:] = [item for item in items if item.nodeid in drawn]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
