@@ -62,7 +62,6 @@ class Lowering(NamedTuple):
         launches_with_epilogue: the kernels of a product or convolution with a map of its result as epilogue. A function
             ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It
             returns None if the kernels take no epilogue.
-        library_epilogue: the name of cuBLASLt's epilogue that computes an activation, or its gradient, of a product.
         reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
         views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
             reads through the view where it can.
@@ -111,7 +110,6 @@ class Lowering(NamedTuple):
     launches: LaunchFunction | None = None
     complex_launches: LaunchFunction | None = None
     launches_with_epilogue: LaunchFunction | None = None
-    library_epilogue: str | None = None
     reducer: Reducer | None = None
     views: ViewLayouts | None = None
     keeps_order: bool = False

@@ -50,7 +50,6 @@ relu_gradient: Operation = elementwise(
     code="where({1} > 0, {0}, 0)",
     gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL_DTYPES,
-    library_epilogue="DRELU",
 )
 _relu = elementwise(
     "relu",
@@ -59,7 +58,6 @@ _relu = elementwise(
     code="maximum({0}, 0)",
     gradient=lambda g, y, x: relu_gradient(g, y),
     dtypes=REAL_DTYPES,
-    library_epilogue="RELU",
 )
 _relu6 = elementwise(
     "relu6",
@@ -274,7 +272,6 @@ def _gelu_operations(
     code: str,
     slope: str,
     second_derivative: Callable[[Tensor], Tensor],
-    library_epilogue: str | None = None,
 ) -> Unary:
     """Declares the operations of gelu, exact or by tanh: its value, its derivative, and the gradient's product.
 
@@ -283,7 +280,6 @@ def _gelu_operations(
         form: the words for it in docstrings.
         code, slope: the scalar expressions of gelu and of its derivative.
         second_derivative: the second derivative, in operations.
-        library_epilogue: the name of cuBLASLt's epilogue; "D" before it makes the name of the gradient's.
     """
     slope_row: Unary = elementwise(
         f"{name}_slope",
@@ -306,7 +302,6 @@ def _gelu_operations(
         kernel_code=f"({{0}} * {name}_slope({{1}}))",
         rounds_once=True,
         slope=slope_row,
-        library_epilogue=library_epilogue and f"D{library_epilogue}",
         large=NEVER,
     )
     row: Unary = elementwise(
@@ -321,7 +316,6 @@ def _gelu_operations(
         kernel_code=f"{name}_of({{0}})",
         rounds_once=True,
         slope=slope_row,
-        library_epilogue=library_epilogue,
         large=NEVER,
     )
     return row
@@ -345,7 +339,6 @@ _gelu_tanh = _gelu_operations(
     "/ (1.0 + exp(1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))) "
     "/ (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))))",
     second_derivative=_gelu_tanh_second_derivative,
-    library_epilogue="GELU",
 )
 
 

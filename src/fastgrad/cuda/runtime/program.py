@@ -235,11 +235,10 @@ def _passes(blas: Blas | None) -> tuple[Pass, ...]:
     if blas is None:
         return (*SIMPLIFY, *DECOMPOSE, fuse_to_fit)
 
-    def fuse_with_library(graph: Graph) -> Graph:
-        fused = fuse_to_fit(graph, slopes=False)  # cuBLASLt needs gelu's argument for its gradient
-        return with_blas_products(fused, blas)
+    def take_library_products(graph: Graph) -> Graph:
+        return with_blas_products(graph, blas)
 
-    return (*SIMPLIFY, *DECOMPOSE, fuse_with_library)
+    return (*SIMPLIFY, *DECOMPOSE, fuse_to_fit, take_library_products)
 
 
 class _ProgramRun:
