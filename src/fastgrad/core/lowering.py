@@ -73,6 +73,8 @@ class Lowering(NamedTuple):
             the transpose, whose results are then transposed by ``perm``; or None if there are none.
         decomposition: a function ``(builder, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``builder``: ``OperationBuilder``, compiler/passes/decompose.py; inputs and results are its values).
+        reference: a function of tensors and attributes that returns the results by simpler operations. GPUs run it in place of the
+            row's kernels, and batching runs it in place of a rule (compiler/passes/expand_references.py).
         formula: for an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or
             None if it has none (see custom/formula.py). Programs run the rows of the formula in its place.
         simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
@@ -116,6 +118,7 @@ class Lowering(NamedTuple):
     is_broadcast: bool = False
     transposed: Callable[..., dict[str, Any] | None] | None = None
     decomposition: Callable[..., Any] | None = None
+    reference: Callable[..., Any] | None = None
     formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
     simplifications: Callable[[Any], tuple[Any, ...]] | None = None
     recomputation: Callable[..., Any] | None = None

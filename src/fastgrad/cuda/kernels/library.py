@@ -42,9 +42,7 @@ def with_blas_products(graph: Graph, blas: Blas) -> Graph:
         kernel = None if spec is None else blas.kernel_of(spec)
         if kernel is None:
             return node
-        return Node(
-            Kind.FUSED, LibraryProduct(node.payload.name, _library_launches(kernel)), node.inputs, node.outputs
-        )
+        return Node(Kind.FUSED, LibraryProduct(node.payload.name, _library_launches(kernel)), node.inputs, node.outputs)
 
     return rewritten(graph, replaced)
 
