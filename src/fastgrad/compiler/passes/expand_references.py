@@ -6,7 +6,7 @@ A GPU runs these in place of a CPU's fused kernels. Batching runs them in place 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import Replacement, rewritten
 from fastgrad.compiler.recording.record import Recording, hidden_from_recordings
 from fastgrad.core.operation import TABLE, Operation
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 
 
@@ -29,7 +30,7 @@ def expand_references(graph: Graph, is_expanded: Callable[[Operation], bool] = l
     def expanded(node: Node) -> Node | Replacement:
         if node.lowering.reference is None or not is_expanded(node.payload):
             return node
-        specs = tuple([(value.shape, value.dtype) for value in node.inputs])
+        specs = tuple([ArraySpec(value.shape, value.dtype) for value in node.inputs])
         recorded = _recorded_reference(node.payload.name, specs, _Attributes(node.attributes))
         return _copied(expand_references(recorded, is_expanded), node)
 
@@ -47,12 +48,12 @@ class _Attributes(dict[str, Any]):
 
 
 @functools.lru_cache(maxsize=64)
-def _recorded_reference(name: str, specs: tuple[Hashable, ...], attributes: _Attributes) -> Graph:
+def _recorded_reference(name: str, specs: tuple[ArraySpec, ...], attributes: _Attributes) -> Graph:
     """Returns the graph of a reference, recorded on zeros."""
     reference = TABLE[name].lowering.reference
     assert reference is not None, name
     with hidden_from_recordings():
-        arguments = [Tensor(np.zeros(shape, dtype)) for shape, dtype in specs]  # type: ignore[misc]
+        arguments = [Tensor(np.zeros(shape, dtype)) for shape, dtype in specs]
         with Recording(arguments) as recorder:
             results = reference(*arguments, **attributes)
         return recorder.graph(results if type(results) is tuple else (results,))
