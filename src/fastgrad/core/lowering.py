@@ -57,7 +57,6 @@ class Lowering(NamedTuple):
         launches_with_epilogue: the kernels of a product or convolution with a map of its result as epilogue. A function
             ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It
             returns None if the kernels take no epilogue.
-        library_epilogue: the name of cuBLASLt's epilogue that computes an activation, or its gradient, of a product.
         reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
         views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
             reads through the view where it can.
@@ -69,6 +68,8 @@ class Lowering(NamedTuple):
             the transpose, whose results are then transposed by ``perm``; or None if there are none.
         decomposition: a function ``(builder, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``builder``: ``OperationBuilder``, compiler/passes/decompose.py; inputs and results are its values).
+        reference: a function of tensors and attributes that returns the results by simpler operations. GPUs run it in place of the
+            row's kernels, and batching runs it in place of a rule (compiler/passes/expand_references.py).
         formula: for an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or
             None if it has none (see custom/formula.py). Programs run the rows of the formula in its place.
         simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
@@ -106,13 +107,13 @@ class Lowering(NamedTuple):
     launches: LaunchFunction | None = None
     complex_launches: LaunchFunction | None = None
     launches_with_epilogue: LaunchFunction | None = None
-    library_epilogue: str | None = None
     reducer: Reducer | None = None
     views: ViewLayouts | None = None
     keeps_order: bool = False
     is_broadcast: bool = False
     transposed: Callable[..., dict[str, Any] | None] | None = None
     decomposition: Callable[..., Any] | None = None
+    reference: Callable[..., Any] | None = None
     formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
     simplifications: Callable[[Any], tuple[Any, ...]] | None = None
     recomputation: Callable[..., Any] | None = None

@@ -51,7 +51,6 @@ relu_gradient: Operation = elementwise(
     code=lambda x, y: terms.where(y > 0, x, 0),
     gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL_DTYPES,
-    library_epilogue="DRELU",
 )
 _relu = elementwise(
     "relu",
@@ -60,7 +59,6 @@ _relu = elementwise(
     code=lambda x: terms.maximum(x, 0),
     gradient=lambda g, y, x: relu_gradient(g, y),
     dtypes=REAL_DTYPES,
-    library_epilogue="RELU",
 )
 _relu6 = elementwise(
     "relu6",
@@ -275,7 +273,6 @@ def _gelu_operations(
     code: terms.ScalarOperation,
     slope: terms.ScalarOperation,
     second_derivative: Callable[[Tensor], Tensor],
-    library_epilogue: str | None = None,
 ) -> Unary:
     """Declares the operations of gelu, exact or by tanh: its value, its derivative, and the gradient's product.
 
@@ -284,7 +281,6 @@ def _gelu_operations(
         form: the words for it in docstrings.
         code, slope: the scalar functions of gelu and of its derivative.
         second_derivative: the second derivative, in operations.
-        library_epilogue: the name of cuBLASLt's epilogue; "D" before it makes the name of the gradient's.
     """
     slope_row: Unary = elementwise(
         f"{name}_slope",
@@ -305,7 +301,6 @@ def _gelu_operations(
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
         slope=slope_row,
-        library_epilogue=library_epilogue and f"D{library_epilogue}",
         large=NEVER,
     )
     row: Unary = elementwise(
@@ -319,7 +314,6 @@ def _gelu_operations(
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
         slope=slope_row,
-        library_epilogue=library_epilogue,
         large=NEVER,
     )
     return row
@@ -338,7 +332,6 @@ _gelu_tanh = _gelu_operations(
     code=terms.gelu_tanh_of,
     slope=terms.gelu_tanh_slope,
     second_derivative=_gelu_tanh_second_derivative,
-    library_epilogue="GELU",
 )
 
 

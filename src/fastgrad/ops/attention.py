@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import ml_dtypes
@@ -9,12 +10,11 @@ import numpy as np
 
 from fastgrad.core.operation import TABLE, Form, Operation, joint
 from fastgrad.core.result_rules import ArraySpec, Rule, like_inputs
-from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.batching import BatchArg, NotBatched, call_operation, rows_into_batch_rule
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
+from fastgrad.ops.references import cotangents_by_tape, gradient_of_reference
 from fastgrad.ops.softmax import softmax
 
 MAX_HEAD_WIDTH = 256
@@ -34,50 +34,34 @@ def _attention_gradient_rule(
     return (*gradients, *(None,) * (len(inputs) - 3))
 
 
-def _second_gradient_rule(
-    needs: Any,
-    gg: Any,
-    z: Any,
-    g: Tensor,
-    y: Tensor,
-    peaks: Tensor,
-    shares: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    *more: Tensor,
-    scale: float,
-    causal: bool,
-    masked: bool,
-    rate: float,
-    blank: bool,
-) -> tuple[Tensor | None, ...]:
-    # Differentiates the gradient of unfused_attention; y, peaks and shares are functions of the other inputs.
-    mask = more[0] if masked else None
-    words = more[-1] if rate else None
-    with GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch([g, q, k, v])
-        with GradientTape(watch_accessed_variables=False) as inner:
-            inner.watch([q, k, v])
-            result, _ = unfused_attention(q, k, v, mask, words, scale, causal, rate, blank)
-        gradients = inner.gradient(result, [q, k, v], output_gradients=g)
-    cotangent_of_g, *cotangents_of_qkv = tape.gradient(
-        gradients, [g, q, k, v], output_gradients=list(gg), unconnected_gradients="zero"
+def _attention_result_by_operations(
+    q: Tensor, k: Tensor, v: Tensor, *more: Tensor, scale: float, causal: bool, masked: bool, rate: float, blank: bool
+) -> Tensor:
+    mask, words = more[0] if masked else None, more[-1] if rate else None
+    return unfused_attention(q, k, v, mask, words, scale, causal, rate, blank)[0]
+
+
+def _attention_by_operations(
+    q: Tensor, k: Tensor, v: Tensor, *more: Tensor, scale: float, causal: bool, masked: bool, rate: float, blank: bool
+) -> tuple[Tensor, ...]:
+    result = _attention_result_by_operations(
+        q, k, v, *more, scale=scale, causal=causal, masked=masked, rate=rate, blank=blank
     )
-    return (cotangent_of_g, None, None, None, *cotangents_of_qkv, *(None for _ in more))
+    scores = _masked_scores(q, k, more[0] if masked else None, scale, causal)[0]
+    peaks = TABLE["reduce_max"](scores, axes=(3,), keepdims=True)
+    sums = TABLE["reduce_sum"](TABLE["exp"](scores - peaks), axes=(3,), keepdims=False)
+    return result, TABLE["reshape"](peaks, shape=sums._array.shape), TABLE["reciprocal"](sums)
 
 
-def _batched_attention(name: str, rows: int, /, *inputs: BatchArg, masked: bool, rate: float, **attributes: Any) -> Any:
-    if rate:
-        raise NotBatched  # dropout depends on the position of the example in the batch
-    if masked:
-        *arrays, mask = inputs
-        mask_of_rows = call_operation("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
-        inputs = (*arrays, BatchArg(mask_of_rows, True))
-    return rows_into_batch_rule(name, rows, *inputs, masked=masked, rate=rate, **attributes)
+def _attention_gradient_by_operations(
+    g: Tensor, y: Tensor, peaks: Tensor, shares: Tensor, *inputs: Tensor, **attributes: Any
+) -> tuple[Tensor | None, ...]:
+    needs = [number < 3 for number in range(len(inputs))]
+    # y, peaks and shares are functions of the other inputs.
+    return cotangents_by_tape(partial(_attention_result_by_operations, **attributes), inputs, needs, (g,))[:3]
 
 
-def _attention_operation(name: str, gradient: Any, result: Rule) -> Operation:
+def _attention_operation(name: str, gradient: Any, result: Rule, reference: Any) -> Operation:
     launches = launches_from("attention.steps", f"{name}_launches")
     return kernel_operation(
         name,
@@ -85,13 +69,20 @@ def _attention_operation(name: str, gradient: Any, result: Rule) -> Operation:
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches,
-        batched=_batched_attention,
         result=result,
+        reference=reference,
     )
 
 
-_attention_gradient = _attention_operation("attention_gradient", joint(_second_gradient_rule), like_inputs(4, 5, 6))
-_attention = _attention_operation("attention", joint(_attention_gradient_rule, zeros=False), _attention_result)
+_attention_gradient = _attention_operation(
+    "attention_gradient",
+    gradient_of_reference(_attention_gradient_by_operations),
+    like_inputs(4, 5, 6),
+    _attention_gradient_by_operations,
+)
+_attention = _attention_operation(
+    "attention", joint(_attention_gradient_rule, zeros=False), _attention_result, _attention_by_operations
+)
 
 
 def attention(
@@ -172,10 +163,24 @@ def unfused_attention(
     zero_hidden_rows: bool,
 ) -> tuple[Tensor, Tensor]:
     """Computes attention and its weights by matrix products and a softmax, with all scores and weights in memory."""
-    heads, groups = query._array.shape[2], key._array.shape[2]
-    q, k, v = (TABLE["transpose"](x, perm=(0, 2, 1, 3)) for x in (query, key, value))
-    if groups != heads:
-        k, v = (_repeated_heads(x, heads // groups) for x in (k, v))
+    scores, visible = _masked_scores(query, key, mask, scale, causal)
+    weights = softmax(scores) if scores._array.size else scores
+    if zero_hidden_rows and visible is not None:
+        weights = TABLE["where"](visible, weights, constant_tensor(np.zeros((), weights._array.dtype)))
+    weights_after_dropout = (
+        weights if random_words is None else weights * _dropout_factors(weights, random_words, dropout_rate)
+    )
+    v = _heads_first(value, query._array.shape[2])
+    result = TABLE["matmul"](weights_after_dropout, v, transpose_a=False, transpose_b=False)
+    return TABLE["transpose"](result, perm=(0, 2, 1, 3)), weights
+
+
+def _masked_scores(
+    query: Tensor, key: Tensor, mask: Tensor | None, scale: float, causal: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Returns the scores, very low where a query does not see a key, and where it does; None if it sees all."""
+    heads = query._array.shape[2]
+    q, k = _heads_first(query, heads), _heads_first(key, heads)
     scores = TABLE["matmul"](q * scale, k, transpose_a=False, transpose_b=True)
     visible = _causal_mask(scores._array.shape, causal)
     if mask is not None:
@@ -184,19 +189,16 @@ def unfused_attention(
         dtype = scores._array.dtype
         lowest_score = constant_tensor(np.array(-0.7 * float(ml_dtypes.finfo(dtype).max), dtype))
         scores = TABLE["where"](visible, scores, lowest_score)
-    weights = softmax(scores) if scores._array.size else scores
-    if zero_hidden_rows and visible is not None:
-        weights = TABLE["where"](visible, weights, constant_tensor(np.zeros((), weights._array.dtype)))
-    weights_after_dropout = (
-        weights if random_words is None else weights * _dropout_factors(weights, random_words, dropout_rate)
-    )
-    result = TABLE["matmul"](weights_after_dropout, v, transpose_a=False, transpose_b=False)
-    return TABLE["transpose"](result, perm=(0, 2, 1, 3)), weights
+    return scores, visible
 
 
-def _repeated_heads(x: Tensor, times: int) -> Tensor:
-    """Repeats each head ``times`` times in a row."""
+def _heads_first(x: Tensor, heads: int) -> Tensor:
+    """Returns ``x`` with the axis of heads before that of positions; groups are repeated until there are ``heads``."""
+    x = TABLE["transpose"](x, perm=(0, 2, 1, 3))
     batch, groups, length, width = x._array.shape
+    if groups == heads:
+        return x
+    times = heads // groups
     repeated = TABLE["broadcast_to"](
         TABLE["reshape"](x, shape=(batch, groups, 1, length, width)), shape=(batch, groups, times, length, width)
     )

@@ -184,6 +184,7 @@ _sum_of_squares_operation = kernel_operation(
     gradient=lambda g, y, t: multiply(multiply(g, 2.0), t),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("optimizers.norms", "sum_of_squares_launches"),
+    reference=lambda t: TABLE["reduce_sum"](multiply(t, t), axes=tuple(range(t.ndim)), keepdims=False),
     decomposition=_decomposed_sum_of_squares,  # in programs the squares are part of the loop of the sum
     result=lambda t: ArraySpec((), t.dtype),
 )

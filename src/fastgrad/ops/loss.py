@@ -114,6 +114,11 @@ def _run_sparse_cross_entropy_and_gradient(
     return loss, _run_sparse_cross_entropy_gradient(g, probabilities, labels)
 
 
+def _sparse_cross_entropy_then_gradient(g: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    loss, probabilities = _sparse_cross_entropy(logits, labels)
+    return loss, _sparse_cross_entropy_gradient(g, probabilities, labels)
+
+
 # Programs use it where the cotangent of the losses is known in the forward pass (compiler/passes/join_losses.py).
 _sparse_cross_entropy_and_gradient = _loss_operation(
     "sparse_softmax_cross_entropy_and_gradient",
@@ -121,6 +126,7 @@ _sparse_cross_entropy_and_gradient = _loss_operation(
     None,
     "sparse_cross_entropy_and_gradient",
     lambda g, logits, labels: _loss_result(logits, labels),
+    reference=_sparse_cross_entropy_then_gradient,
 )
 _sparse_cross_entropy = _loss_operation(
     "sparse_softmax_cross_entropy",
@@ -189,6 +195,10 @@ def _run_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarr
     return loss, probabilities
 
 
+def _cross_entropy_by_operations(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    return TABLE["negative"](row_sum(labels * TABLE["log_softmax"](logits))), TABLE["softmax"](logits)
+
+
 def _cross_entropy_gradient_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
     for_logits = for_labels = None
     if g[0] is not None:
@@ -233,6 +243,7 @@ _cross_entropy = _loss_operation(
     joint(_cross_entropy_gradient_rule, zeros=False),
     "cross_entropy",
     _loss_result,
+    reference=_cross_entropy_by_operations,
 )
 
 

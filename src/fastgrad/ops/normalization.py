@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from fastgrad.core.result_rules import ArraySpec, like_inputs, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import normalization as kernels
-from fastgrad.ops.batching import BatchArg, NotBatched, broadcast_rows, call_operation, first_rows_into_batch_rule
+from fastgrad.ops.batching import first_rows_into_batch_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
+from fastgrad.ops.references import cotangents_by_tape, gradient_of_reference
 from fastgrad.ops.rows import as_column, row_sum
 
 
@@ -47,62 +49,31 @@ def _column_sum(x: Tensor) -> Tensor:
     return TABLE["reduce_sum"](x, axes=(0,), keepdims=False)
 
 
-def _layer_norm_gradient_rule(
-    needs: Any, g: Any, y: Any, x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float
-) -> tuple[Tensor | None, ...]:
-    dx = dgamma = dbeta = None
-    _, mean, inverse = y
-    if g[0] is not None:
-        dx, dgamma, dbeta = _layer_norm_gradient(g[0], x, gamma, mean, inverse)
-    if needs[0] and (g[1] is not None or g[2] is not None):
-        # The statistics have cotangents only in second derivatives.
-        centred = x - as_column(mean)
-        from_statistics = None
-        if g[1] is not None:
-            from_statistics = TABLE["broadcast_to"](as_column(g[1]) * (1.0 / x._array.shape[1]), shape=x._array.shape)
-        if g[2] is not None:
-            from_inverse = as_column(g[2] * inverse * inverse * inverse) * (-1.0 / x._array.shape[1]) * centred
-            from_statistics = from_inverse if from_statistics is None else from_statistics + from_inverse
-        dx = from_statistics if dx is None else dx + from_statistics
-    return dx, dgamma, dbeta
+def _layer_norm_by_operations(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> tuple[Tensor, ...]:
+    # The mean is computed from distances to the first element, which lose no digits.
+    start = x[:, :1]
+    mean = start + _row_mean(x - start)
+    centred = x - mean
+    inverse = TABLE["rsqrt"](_row_mean(centred * centred) + epsilon)
+    statistics = [TABLE["reshape"](column, shape=(x._array.shape[0],)) for column in (mean, inverse)]
+    return centred * inverse * gamma + beta, *statistics
 
 
-def _layer_norm_second_gradient_rule(
-    needs: Any, gg: Any, z: Any, g: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse: Tensor
+def _layer_norm_gradient_by_operations(
+    g: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse: Tensor
 ) -> tuple[Tensor, ...]:
-    # The forward formulas in operations, differentiated by hand: with s = inverse, h = (x - mean) * s and
-    # u = g * gamma:  dx = s * (u - mean(u) - h * mean(u * h)),  dgamma = sum(g * h),  dbeta = sum(g).
-    a, b, c = gg
     s = as_column(inverse)
     h = (x - as_column(mean)) * s
     u = g * gamma
-    mean_uh, mean_a, mean_ah = _row_mean(u * h), _row_mean(a), _row_mean(a * h)
-    for_u = s * (a - mean_a - h * mean_ah)
-    for_h = TABLE["negative"](s) * (a * mean_uh + u * mean_ah) + g * b
-    for_g = for_u * gamma + h * b + c
-    for_gamma = _column_sum(for_u * g)
-    for_s = TABLE["reduce_sum"](a * (u - _row_mean(u) - h * mean_uh), axes=(1,), keepdims=False)
-    for_x = for_h * s
-    for_mean = TABLE["negative"](TABLE["reduce_sum"](for_x, axes=(1,), keepdims=False))
-    for_s = for_s + TABLE["reduce_sum"](for_h * (x - as_column(mean)), axes=(1,), keepdims=False)
-    return for_g, for_x, for_gamma, for_mean, for_s
+    return s * (u - _row_mean(u) - h * _row_mean(u * h)), _column_sum(g * h), _column_sum(g)
 
 
-def _batched_layer_normalization_gradient(
-    name: str, rows: int, /, g: BatchArg, x: BatchArg, gamma: BatchArg, mean: BatchArg, inverse: BatchArg
-) -> Any:
-    if gamma.has_rows:
-        raise NotBatched
-    row_tensors = [broadcast_rows(operand, rows) for operand in (g, x, mean, inverse)]
-    merged = [call_operation("reshape", y, shape=(rows * x.shape[0], *y._array.shape[2:])) for y in row_tensors]
-    dx, _, _ = call_operation(name, *merged[:2], gamma.tensor, *merged[2:])
-    columns = [call_operation("reshape", y, shape=(rows, x.shape[0], 1)) for y in row_tensors[2:]]
-    normal = call_operation("multiply", call_operation("subtract", row_tensors[1], columns[0]), columns[1])
-    sums = [
-        call_operation("reduce_sum", y, axes=(1,), keepdims=False)
-        for y in (call_operation("multiply", row_tensors[0], normal), row_tensors[0])
-    ]
-    return (call_operation("reshape", dx, shape=(rows, *x.shape)), *sums)
+def _layer_norm_gradient_rule(
+    needs: Any, g: Any, y: Any, x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float
+) -> tuple[Tensor | None, ...]:
+    if g[1] is not None or g[2] is not None:  # the statistics have cotangents only in second derivatives
+        return cotangents_by_tape(partial(_layer_norm_by_operations, epsilon=epsilon), (x, gamma, beta), needs, g)
+    return _layer_norm_gradient(g[0], x, gamma, *y[1:])
 
 
 def _recomputed_layer_norm(builder: Any, statistics: Any, x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
@@ -118,11 +89,11 @@ _layer_norm_gradient = operation(
     "layer_normalization_gradient",
     Form.FUSED,
     run=_run_layer_norm_gradient,
-    gradient=joint(_layer_norm_second_gradient_rule),
+    gradient=gradient_of_reference(_layer_norm_gradient_by_operations),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_gradient_launches"),
     rounds_as_run=True,
-    batched=_batched_layer_normalization_gradient,
+    reference=_layer_norm_gradient_by_operations,
     result=like_inputs(1, 2, 2),
 )
 _layer_norm_operation = operation(
@@ -134,6 +105,7 @@ _layer_norm_operation = operation(
     launches=launches_from("reduction.normalization", "layer_norm_launches"),
     batched=first_rows_into_batch_rule,
     recomputation=_recomputed_layer_norm,
+    reference=_layer_norm_by_operations,
     result=lambda x, *inputs, **attributes: (same(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
 )
 

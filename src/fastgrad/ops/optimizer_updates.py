@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOAT_DTYPES, Form, Operation, operation
+from fastgrad.core.operation import FLOAT_DTYPES, TABLE, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast_of, like_inputs, same
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
@@ -30,6 +31,7 @@ from fastgrad.kernels.optimizers.optimizers import completed_rounds, is_last_of_
 from fastgrad.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS, unit_count
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
+from fastgrad.ops.joining import stack
 from fastgrad.ops.kernel_launches import kernel_operation
 
 _KERNEL_DTYPES = frozenset(np.dtype(name) for name in FLOATS)
@@ -168,11 +170,19 @@ def _array_square_sums_launches(inputs: Any, outputs: Any) -> Launches | None:
     return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _KERNEL_DTYPES else None
 
 
+def _square_sums_by_operations(*arrays: Tensor) -> Tensor:
+    wide = [TABLE["cast"](x, dtype="float32") if is_half(x._array.dtype) else x for x in arrays]
+    sums = [TABLE["reduce_sum"](x * x, axes=tuple(range(x.ndim)), keepdims=False) for x in wide]
+    total: Tensor = TABLE["cast"](stack(sums), dtype="float64")
+    return total
+
+
 sums_of_squares_of_arrays = operation(
     "sums_of_squares",
     Form.REDUCE,
     run=array_square_sums,
     launches=_array_square_sums_launches,
+    reference=_square_sums_by_operations,
     result=lambda *arrays: ArraySpec((len(arrays),), np.dtype(np.float64)),
 )
 """The sums of squares of several arrays of one dtype, one float64 element per array."""

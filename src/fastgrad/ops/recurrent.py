@@ -15,11 +15,11 @@ import numpy as np
 
 from fastgrad.core.operation import TABLE, Form, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec
-from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
 from fastgrad.ops.batching import BatchArg, BatchingRule, NotBatched, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
+from fastgrad.ops.references import cotangents_by_tape, gradient_of_reference
 
 ResultShapes = Callable[..., Sequence[tuple[int, ...]]]
 """A function of the inputs of a recurrent operation that returns the shapes of the results."""
@@ -60,19 +60,6 @@ def _recurrent_operation(
         batched=_sequence_batching_rule(*shared),
         result=result,
     )
-
-
-def _cotangents_by_tape(
-    function: Callable[..., Any], inputs: Sequence[Tensor], needs: Sequence[bool], cotangents: Sequence[Tensor | None]
-) -> tuple[Tensor | None, ...]:
-    """The cotangents of the inputs of ``function``, which is composed of operations."""
-    needed_inputs = [x for x, need in zip(inputs, needs, strict=True) if need]
-    with GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(needed_inputs)
-        results = function(*inputs)
-    pairs = [(y, g) for y, g in zip(results, cotangents, strict=True) if g is not None]
-    input_cotangents = iter(tape.gradient([y for y, _ in pairs], needed_inputs, output_gradients=[g for _, g in pairs]))
-    return tuple([next(input_cotangents) if need else None for need in needs])
 
 
 def _over_time(residual_count: int) -> Callable[[Callable[..., Any]], Callable[..., tuple[Tensor, ...]]]:
@@ -136,16 +123,13 @@ def _layer_operation(
         projection_shape = (count - 1, state_shape[0], inputs[len(residuals)].shape[1])
         return [projection_shape] * projections + [tuple(state_shape)] * state_count
 
-    def second_gradient_rule(needs: Any, g: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
-        return _cotangents_by_tape(lambda *xs: gradient_steps(*xs, has=has), inputs, needs, g)
-
     gradient = _recurrent_operation(
-        f"{name}_gradient", joint(second_gradient_rule), gradient_shapes, (len(residuals),), module
+        f"{name}_gradient", gradient_of_reference(gradient_steps), gradient_shapes, (len(residuals),), module
     )
 
     def gradient_rule(needs: Any, g: Any, y: Any, *inputs: Tensor) -> Any:
         if steps is not None and any(g[position] is not None for position in range(len(g)) if position not in states):
-            return _cotangents_by_tape(steps, inputs, needs, g)  # only when the gradient itself is differentiated
+            return cotangents_by_tape(steps, inputs, needs, g)  # only when the gradient itself is differentiated
         recurrent, bias, mask = inputs[1], inputs[2], inputs[3 + state_count :]
         cotangents = [g[position] for position in states]
         has = (bool(mask), *[cotangent is not None for cotangent in cotangents])

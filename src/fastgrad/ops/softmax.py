@@ -18,6 +18,7 @@ from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.batching import BatchingRule, leading_axes_rule, shift_axes_rule
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
+from fastgrad.ops.references import gradient_of_reference, in_float32
 
 # ---- kernels -------------------------------------------------------------------------------------------
 
@@ -47,8 +48,30 @@ def _strided_kernels(name: str) -> dict[str, Any]:
 # ---- rows of the table ---------------------------------------------------------------------------------
 
 
-def _sum_along(x: Tensor, axis: int = -1) -> Tensor:
+def _greatest_along(x: Tensor, axis: int) -> Tensor:
+    return TABLE["reduce_max"](x, axes=(axis % x.ndim,), keepdims=True)
+
+
+def _sum_along(x: Tensor, axis: int) -> Tensor:
     return TABLE["reduce_sum"](x, axes=(axis % x.ndim,), keepdims=True)
+
+
+def _softmax_by_operations(x: Tensor, axis: int = -1) -> Tensor:
+    powers = TABLE["exp"](x - _greatest_along(x, axis))
+    return powers / _sum_along(powers, axis)
+
+
+def _log_softmax_by_operations(x: Tensor, axis: int = -1) -> Tensor:
+    centred = x - _greatest_along(x, axis)
+    return centred - TABLE["log"](_sum_along(TABLE["exp"](centred), axis))
+
+
+def _softmax_gradient_by_operations(g: Tensor, y: Tensor, axis: int = -1) -> Tensor:
+    return (g - _sum_along(g * y, axis)) * y
+
+
+def _log_softmax_gradient_by_operations(g: Tensor, y: Tensor, axis: int = -1) -> Tensor:
+    return g - TABLE["exp"](y) * _sum_along(g, axis)
 
 
 def _declare_softmax(
@@ -65,37 +88,19 @@ def _declare_softmax(
         The rows of softmax, its gradient, and log-softmax.
     """
     shared: dict[str, Any] = {"form": Form.FUSED, "dtypes": FLOAT_DTYPES, "batched": batched, "result": same}
-    gradient: Operation = operation(
-        f"softmax{suffix}_gradient",
-        # The result is y times (g minus the sum of g * y).
-        gradient=(
-            lambda gg, z, g, y, **axis: gradient(gg, y, **axis),
-            lambda gg, z, g, y, **axis: gg * (g - _sum_along(g * y, **axis)) - g * _sum_along(gg * y, **axis),
-        ),
-        **shared,
-        **kernels_of(f"softmax{suffix}_gradient"),
-    )
-    row = operation(
-        f"softmax{suffix}",
-        gradient=lambda g, y, x, **axis: gradient(g, y, **axis),
-        **shared,
-        **kernels_of(f"softmax{suffix}"),
-    )
-    log_gradient = operation(
-        f"log_softmax{suffix}_gradient",
-        # The result is g minus exp(y) times the sum of g.
-        gradient=(
-            lambda gg, z, g, y, **axis: gg - _sum_along(gg * TABLE["exp"](y), **axis),
-            lambda gg, z, g, y, **axis: TABLE["negative"](gg * TABLE["exp"](y) * _sum_along(g, **axis)),
-        ),
-        **shared,
-        **kernels_of(f"log_softmax{suffix}_gradient"),
-    )
-    log_row = operation(
-        f"log_softmax{suffix}",
-        gradient=lambda g, y, x, **axis: log_gradient(g, y, **axis),
-        **shared,
-        **kernels_of(f"log_softmax{suffix}"),
+
+    def declare(name: str, gradient: Any, reference: Callable[..., Tensor]) -> Operation:
+        kernels_and_reference = {**kernels_of(name), "reference": in_float32(reference)}
+        return operation(name, gradient=gradient, **shared, **kernels_and_reference)
+
+    def declare_gradient(name: str, reference: Callable[..., Tensor]) -> Operation:
+        return declare(name, gradient_of_reference(reference), reference)
+
+    gradient = declare_gradient(f"softmax{suffix}_gradient", _softmax_gradient_by_operations)
+    log_gradient = declare_gradient(f"log_softmax{suffix}_gradient", _log_softmax_gradient_by_operations)
+    row = declare(f"softmax{suffix}", lambda g, y, x, **axis: gradient(g, y, **axis), _softmax_by_operations)
+    log_row = declare(
+        f"log_softmax{suffix}", lambda g, y, x, **axis: log_gradient(g, y, **axis), _log_softmax_by_operations
     )
     return row, gradient, log_row
 

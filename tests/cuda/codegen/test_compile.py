@@ -7,7 +7,7 @@ import pytest
 
 from fastgrad.cuda.codegen.compile import UnsupportedOnGpuError
 from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
-from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient
+from fastgrad.cuda.kernels.rows import logsumexp, norms
 from fastgrad.kernels.codegen.body import call_c_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import tanh
@@ -26,9 +26,8 @@ def quads(x, bias, y, first, last):
 
 
 KERNELS = {
-    "softmax": softmax,
-    "log_softmax": log_softmax,
-    "softmax_gradient": softmax_gradient,
+    "logsumexp": logsumexp,
+    "norms": norms,
     "normal": device_kernel_of(draws.normal),
     "quads": device_kernel_of(quads),
 }
@@ -50,7 +49,7 @@ def test_products_are_fused_with_sums_only_where_the_body_says_so():
 
 
 def test_threads_of_a_block_share_memory_and_wait_for_each_other():
-    text = ptx_of(softmax, {"T": "float32"}, 90)
+    text = ptx_of(logsumexp, {"T": "float32"}, 90)
     assert "bar.sync" in text or "barrier.sync" in text
     assert "st.shared" in text
 

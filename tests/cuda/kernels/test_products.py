@@ -1,4 +1,4 @@
-"""Matrix products on a simulated GPU, against NumPy's in float64; and their machine code."""
+"""Matrix products on a simulated GPU, against NumPy's in float64."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,8 @@ import fastgrad as tf
 from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.kernels.products import product
 from fastgrad.kernels.gemm import form
 from fastgrad.kernels.runtime.launch import run_launches
-from tests.cuda.codegen.linking import machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.cuda.simulation.lock_step import run_on_simulation
 
@@ -120,15 +118,3 @@ def test_what_follows_a_product(shape):
         return tf.nn.relu(tf.matmul(x, w) + b)
 
     assert_the_same_on_device(program, numbers(shape[0], 9), numbers(9, shape[1]), numbers(shape[1]), threads=64)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("capability", [80, 90, 100])
-def test_machine_code(capability, dtype):
-    text = ptx_of(product, {"T": dtype}, capability)
-    assert ".local" not in text
-    assert dtype == "float64" or ".f64" not in text
-    cubin = machine_code(text, capability)
-    assert cubin.spills == cubin.stack == 0
-    assert cubin.registers * product.threads <= 65536
-    assert 0 < cubin.shared <= 49152

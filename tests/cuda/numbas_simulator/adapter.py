@@ -36,7 +36,7 @@ def simulate(kernel, dtypes, arguments, units=1, blocks=2, threads=64):
     answers = np.full(units, -1)
     if not kernel.has_work_units:
         units, blocks, threads = 1, 1, 1
-    cuda.jit(_entry)[blocks, kernel.threads if kernel.exact else threads](kernel, function, units, answers, *flat)
+    cuda.jit(_entry)[blocks, threads](kernel, function, units, answers, *flat)
     found = answers[answers >= 0]
     return int(found.min()) if found.size else None
 

@@ -11,7 +11,6 @@ from tests.cuda.simulation import lock_step
 
 LEFT_OUT = frozenset(
     [
-        *("attention", "attention_gradient"),  # minutes of barriers: each thread is one of the system
         # NumPy's scalars are not Numba's numbers in all: 64-bit integers with and without a sign give float64, short integers
         # stay short. Not each of these rows has been looked into.
         *("avg_pool", "avg_pool_gradient", "max_pool", "max_pool_gather", "max_pool_scatter"),

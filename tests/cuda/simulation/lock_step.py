@@ -104,7 +104,6 @@ class SimulatedKernel:
             bytes_at: returns the number of bytes at an address.
         """
         sizes, kept_arrays = self._array_sizes(words, bytes_at)
-        threads = self.kernel.threads if self.kernel.exact else threads
         entry_words = np.array([*words, *sizes, units], object)
         is_real = np.zeros(len(entry_words), bool)
         is_real[: len(self._native.kinds)] = np.array(self._native.kinds) == "double"

@@ -1,7 +1,7 @@
 """A stand-in for `nvmath.bindings.cublasLt` and `.cublas`: it knows what it is told, refuses what is wrong, and multiplies by NumPy.
 
-Matrices lie in memory of a simulated GPU. What is said of cuBLASLt is from NVIDIA's documentation: layouts along columns, which
-pointers an epilogue needs, of what leading dimensions are multiples. Whether a GPU has an algorithm for it, only a GPU can tell.
+Matrices lie in memory of a simulated GPU. What is said of cuBLASLt is from NVIDIA's documentation: layouts along columns. Whether a GPU
+has an algorithm for a product, only a GPU can tell.
 """
 
 import ctypes
@@ -32,32 +32,9 @@ class Order(enum.IntEnum):
     ROW = 1
 
 
-class Epilogue(enum.IntEnum):
-    DEFAULT = 1
-    RELU = 2
-    RELU_AUX = 130
-    BIAS = 4
-    RELU_BIAS = 6
-    RELU_AUX_BIAS = 134
-    DRELU = 136
-    DRELU_BGRAD = 152
-    GELU = 32
-    GELU_AUX = 160
-    GELU_BIAS = 36
-    GELU_AUX_BIAS = 164
-    DGELU = 192
-    DGELU_BGRAD = 208
-    BGRADA = 256
-    BGRADB = 512
-
-
 class MatmulDescAttribute(enum.IntEnum):
     TRANSA = 3
     TRANSB = 4
-    EPILOGUE = 7
-    BIAS_POINTER = 8
-    EPILOGUE_AUX_POINTER = 11
-    EPILOGUE_AUX_LD = 12
 
 
 class MatrixLayoutAttribute(enum.IntEnum):
@@ -92,10 +69,6 @@ class MatmulHeuristicResult:
 DTYPES = {
     "TRANSA": np.int32,
     "TRANSB": np.int32,
-    "EPILOGUE": np.uint32,
-    "BIAS_POINTER": np.int64,
-    "EPILOGUE_AUX_POINTER": np.int64,
-    "EPILOGUE_AUX_LD": np.int64,
     "ORDER": np.int32,
     "BATCH_COUNT": np.int32,
     "STRIDED_BATCH_OFFSET": np.int64,
@@ -103,8 +76,8 @@ DTYPES = {
     **{f"MIN_ALIGNMENT_{one}_BYTES": np.uint32 for one in "ABCD"},
 }
 
-calls = []  # names of epilogues, and whether TF32 was allowed
-refused = set()  # names of epilogues that no algorithm is said to be for
+calls = []  # for each product, whether TF32 was allowed
+refused = set()  # dtypes that no algorithm is said to be for
 within = [lambda address, nbytes: None]  # raises where memory is not a GPU's
 do = [lambda stream, step: step()]  # does work of a stream, or writes it down
 _handles = count(0x1000, 16)
@@ -128,7 +101,7 @@ def live():
 
 def matmul_desc_create(compute_type, scale_type):
     assert scale_type == (1 if compute_type == ComputeType.COMPUTE_64F else 0)
-    return _new(compute=compute_type, scale=TYPES[scale_type], TRANSA=0, TRANSB=0, EPILOGUE=1)
+    return _new(compute=compute_type, scale=TYPES[scale_type], TRANSA=0, TRANSB=0)
 
 
 def matrix_layout_create(type, rows, cols, ld):
@@ -204,7 +177,7 @@ def matmul_algo_get_heuristic(
     assert (light_handle, requested_algo_count, cdesc) == (0x77, 1, ddesc)
     assert all(allowed[f"MIN_ALIGNMENT_{one}_BYTES"] == 16 for one in "ABCD"), "256 is what it takes for granted"
     _sizes(told, *[_made[one] for one in (adesc, bdesc, ddesc)])
-    if Epilogue(told["EPILOGUE"]).name in refused:
+    if _made[adesc]["dtype"] in refused:
         raise cuBLASLtError(15)  # CUBLAS_STATUS_NOT_SUPPORTED
     ctypes.c_uint64.from_address(heuristic_results_array).value = operation_desc
     ctypes.c_uint64.from_address(heuristic_results_array + 64).value = min(WORKSPACE, allowed["MAX_WORKSPACE_BYTES"])
@@ -219,21 +192,8 @@ def _sizes(told, a, b, d):
     assert all(one["ORDER"] == Order.COL for one in (a, b, d))
     assert a["BATCH_COUNT"] == b["BATCH_COUNT"] == d["BATCH_COUNT"]
     assert a["dtype"] == b["dtype"]
-    halves = a["dtype"].itemsize == 2
-    assert d["dtype"] == a["dtype"] or (halves and d["dtype"] == np.float32)
+    assert d["dtype"] == a["dtype"] or (a["dtype"].itemsize == 2 and d["dtype"] == np.float32)
     assert (told["scale"] == np.float64) == (a["dtype"] == np.float64)
-    name = Epilogue(told["EPILOGUE"]).name
-    assert ("BIAS" in name or "BGRAD" in name) == ("BIAS_POINTER" in told), name
-    has_aux = "AUX" in name or (name.startswith("D") and name != "DEFAULT")
-    assert has_aux == ("EPILOGUE_AUX_POINTER" in told), name
-    if has_aux:
-        ld, least = told["EPILOGUE_AUX_LD"], 128 if "RELU" in name else 8
-        assert ld % least == 0 <= ld - m, (name, ld)
-    assert not (name[0] == "D" and name != "DEFAULT" and k == 1), "not supported"
-    if name == "BGRADB":
-        assert told["TRANSB"], "a known fault of the library"
-    if name != "DEFAULT":
-        assert d["BATCH_COUNT"] == 1
     return m, n, k
 
 
@@ -252,16 +212,6 @@ def _matrices(address, layout):
     size = layout["dtype"].itemsize
     strides = size * layout["STRIDED_BATCH_OFFSET"], size, size * layout["ld"]
     return _array(address, (layout["BATCH_COUNT"], layout["rows"], layout["cols"]), layout["dtype"], strides)
-
-
-def _gelu(x):
-    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-
-
-def _gelu_slope(x):
-    c = math.sqrt(2 / math.pi)
-    t = np.tanh(c * (x + 0.044715 * x**3))
-    return 0.5 * (1 + t) + 0.5 * x * (1 - t**2) * c * (1 + 3 * 0.044715 * x**2)
 
 
 def matmul(
@@ -290,48 +240,15 @@ def matmul(
     assert workspace_size_in_bytes == WORKSPACE
     assert workspace % 64 == 0
     within[0](workspace, workspace_size_in_bytes)
-    name = Epilogue(told["EPILOGUE"]).name
-    calls.append((name, told["compute"] == ComputeType.COMPUTE_32F_FAST_TF32))
-    do[0](stream, lambda: _multiply(name, told, layouts, (a, b, d)))
+    calls.append(told["compute"] == ComputeType.COMPUTE_32F_FAST_TF32)
+    do[0](stream, lambda: _multiply(told, layouts, (a, b, d)))
 
 
-def _multiply(name, told, layouts, addresses):
-    m, n, _ = _sizes(told, *layouts)
+def _multiply(told, layouts, addresses):
+    _sizes(told, *layouts)
     x, y, out = map(_matrices, addresses, layouts)
     x, y = (one.astype(np.float64) for one in (x, y))
     x = x.swapaxes(1, 2) if told["TRANSA"] else x
     y = y.swapaxes(1, 2) if told["TRANSB"] else y
     with np.errstate(invalid="ignore", over="ignore"):
-        z = x @ y
-    dtype = layouts[2]["dtype"]
-    if "BIAS" in name:
-        z = z + _array(told["BIAS_POINTER"], (m,), dtype).astype(np.float64)[:, None]
-    if "RELU" in name:
-        row = told.get("EPILOGUE_AUX_LD", 0) // 8
-        if name[0] == "D":
-            bits = np.unpackbits(_array(told["EPILOGUE_AUX_POINTER"], (row, n), np.uint8), axis=0, bitorder="little")
-            z = z * bits[:m]
-        else:
-            if "AUX" in name:
-                bits = np.zeros((8 * row, n), np.uint8)
-                bits[:m] = z[0] > 0
-                _array(told["EPILOGUE_AUX_POINTER"], (row, n), np.uint8)[:] = np.packbits(
-                    bits, axis=0, bitorder="little"
-                )
-            z = np.maximum(z, 0)
-    elif "GELU" in name:
-        if "EPILOGUE_AUX_LD" in told:
-            size = dtype.itemsize
-            strides = size, size * told["EPILOGUE_AUX_LD"]
-            aux = _array(told["EPILOGUE_AUX_POINTER"], (m, n), dtype, strides)
-        if name[0] == "D":
-            z = z * _gelu_slope(aux.astype(np.float64))
-        else:
-            if "AUX" in name:
-                aux[:] = z[0]
-            z = _gelu(z)
-    if "BGRAD" in name:
-        length = n if name == "BGRADB" else m
-        sums = y[0].sum(0) if name == "BGRADB" else x[0].sum(1) if name == "BGRADA" else z[0].sum(1)
-        _array(told["BIAS_POINTER"], (length,), dtype)[:] = sums
-    out[:] = z
+        out[:] = x @ y

@@ -15,6 +15,7 @@ from fastgrad.compiler.control_flow.graph_operation import call_primitive
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.drop_dead import drop_dead
+from fastgrad.compiler.passes.expand_references import expand_references
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.recording import control_flow_handler
@@ -39,7 +40,8 @@ def vectorized(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequen
     part = tracer.record_function(function, [Tensor(x._on_host()[0, ...]) for x in tensors])
     if part is None or part.state.written or part.outer_guards.results:
         return None
-    graph = drop_dead(decompose(part.graph))
+    expanded = expand_references(decompose(part.graph), lambda row: batching_rule_of(row) is None)
+    graph = drop_dead(expanded)
     try:
         return _run_batched(graph, tensors, part)
     except Exception:  # noqa: BLE001  # the run row by row succeeds, or raises the error

@@ -14,9 +14,6 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
-MapLaunchRule = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
-"""Returns the kernel of an element-wise group (a map), and the pairs (output, array) that must not share memory."""
-
 
 @dataclass(frozen=True)
 class ProductWithEpilogue(Payload):
@@ -50,33 +47,24 @@ class ProductWithEpilogue(Payload):
         return number + 2 - (number > self.place)
 
 
-JoinRule = Callable[[Node, Node, int], Node | None]
-"""Joins a product and a FUSED node, whose input of this number is the product, to one node; None if they stay two."""
-
-
-def add_epilogues(
-    graph: Graph, takes_epilogue: Callable[[Node], bool] | None = None, join_rule: JoinRule | None = None
-) -> Graph:
+def add_epilogues(graph: Graph) -> Graph:
     """Returns the graph with element-wise groups (maps) joined to the products that they follow.
 
     Args:
         graph: fused; it is not changed.
-        takes_epilogue: whether a product can be followed; by default, on a CPU.
-        join_rule: joins the two nodes; by default, on a CPU, to a `ProductWithEpilogue`.
     """
-    takes_epilogue, join_rule = takes_epilogue or can_take_epilogue, join_rule or joined_with_map_or_sums
     uses = uses_of(graph)
     products: dict[int, Node] = {}  # products with a single reader, until the reader comes
     merged_ids: set[int] = set()
     nodes: list[Node] = []
     for node in graph.nodes:
-        if has_epilogue(node) and uses[id(node.outputs[0])] == 1 and takes_epilogue(node):
+        if has_epilogue(node) and uses[id(node.outputs[0])] == 1 and can_take_epilogue(node):
             products[id(node.outputs[0])] = node
         elif node.kind is Kind.FUSED:
             # The last product of several: the others are computed before it.
             for position in reversed(range(len(node.inputs))):
                 product = products.get(id(node.inputs[position]))
-                merged = None if product is None else join_rule(product, node, position)
+                merged = None if product is None else joined_with_map_or_sums(product, node, position)
                 if merged is not None:
                     node = merged
                     merged_ids.add(id(product))
@@ -135,22 +123,18 @@ def _joined_node(product: Node, node: Node, product_input_number: int) -> Node:
 
 def launches_of_product(
     payload: ProductWithEpilogue,
-    make_map_launch: MapLaunchRule = map_launch,
-    epilogue_afterwards: bool = False,
     make_following_launch: Callable[[Scratch], Launch] | None = None,
 ) -> Launches:
     """Returns the launches of a product with its epilogue.
 
     Args:
         payload: both of them.
-        make_map_launch: gives the kernel of the epilogue, and the pairs that must not share memory.
-        epilogue_afterwards: whether the epilogue runs after the product's kernel, not within it.
         make_following_launch: for an epilogue with a single result that has no other reader: the launch that follows it on each part of the
             result, given the result's place.
     """
     fused, place, node = payload.fused, payload.place, payload.node
     blocks = block_kernels(fused, node) if "r" in fused.roles else None
-    following, separate = make_map_launch(fused) if blocks is None else (blocks.first, blocks.separate)
+    following, separate = map_launch(fused) if blocks is None else (blocks.first, blocks.separate)
     pairs = [
         pair for pair in in_place_pairs(fused) if pair not in separate and (blocks is None or pair[0] in blocks.free)
     ]
@@ -164,9 +148,7 @@ def launches_of_product(
         ]
     )
     home_output = None if in_place else next((output for output, input_number in pairs if input_number == place), None)
-    plain_launches = launches_with_epilogue(
-        node, None if epilogue_afterwards else following if blocks is None else blocks.with_row_units(following)
-    )
+    plain_launches = launches_with_epilogue(node, following if blocks is None else blocks.with_row_units(following))
     assert plain_launches is not None
     last_scratch = Scratch(len(plain_launches.scratch))
     result: Any = Output if make_following_launch is None else lambda _: last_scratch
@@ -199,18 +181,13 @@ def launches_of_product(
 
     product_form = launches_with_epilogue(
         node,
-        None
-        if epilogue_afterwards
-        else maps_in_sequence(*following_launches)
-        if blocks is None
-        else blocks.with_row_units(following),
+        maps_in_sequence(*following_launches) if blocks is None else blocks.with_row_units(following),
     )
     assert product_form is not None
     launches = [
         launch.with_operands(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
         for launch in product_form.launches
     ]
-    launches += [following] if epilogue_afterwards else []
     size = prod(node.outputs[0].shape)
     assert fused.count == size, "the kernel of a product writes all of it"
     scratch = [(payload.graph.results[0].dtype, size)] if make_following_launch is not None else []

@@ -8,17 +8,16 @@ from fastgrad.compiler.passes.rematerialize import is_scarce, rematerialize, rem
 from fastgrad.compiler.passes.share_activation_gradients import share_activation_gradients
 
 
-def fuse_to_fit(graph: Graph, slopes: bool = True) -> Graph:
+def fuse_to_fit(graph: Graph) -> Graph:
     """Returns the fused graph, in which cheap values are recomputed if memory is scarce.
 
     Args:
         graph: of single operations; it is not changed.
-        slopes: whether slopes of gelu may be stored beside it, where memory is not scarce.
     """
     lean = rematerialized_by_known_decision(graph)
     if lean is not None:
         return fuse(lean)
-    fused = fuse(share_activation_gradients(graph) if slopes else graph)
+    fused = fuse(share_activation_gradients(graph))
     if not is_scarce(fused):
         return fused
     fused = fuse(graph)

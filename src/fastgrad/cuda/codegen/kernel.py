@@ -25,10 +25,9 @@ class DeviceKernel:
             otherwise all the work is one unit.
         signature: its parameters.
         variables: the names of the dtypes that each type variable may have.
-        threads: the number of threads in a block.
+        threads: the largest number of threads in a block, a power of two; any smaller one works, too.
         together: whether units go to blocks, whose threads share the work; otherwise units go to single threads.
         noalias: whether no two arrays overlap.
-        exact: whether the body needs exactly this number of threads; otherwise any power of two up to it works.
         numbers_in_memory: names of `float` parameters of the body that the entry reads from memory when the kernel runs.
     """
 
@@ -38,7 +37,6 @@ class DeviceKernel:
     threads: int = DEFAULT_THREADS_PER_BLOCK
     together: bool = False
     noalias: bool = True
-    exact: bool = False
     numbers_in_memory: frozenset[str] = frozenset()
 
     @property
@@ -78,19 +76,15 @@ def with_attributes(kernel: DeviceKernel, **changes: Any) -> DeviceKernel:
     return replace(kernel, **changes) if any(getattr(kernel, name) != new for name, new in changes.items()) else kernel
 
 
-def device_kernel(
-    signature: str, *, threads: int = DEFAULT_THREADS_PER_BLOCK, exact: bool = False, **variables: tuple[str, ...]
-) -> Callable[[Any], DeviceKernel]:
+def device_kernel(signature: str, **variables: tuple[str, ...]) -> Callable[[Any], DeviceKernel]:
     """Returns a decorator that declares a kernel whose units go to blocks.
 
     Args:
         signature: as in `kernels.codegen.build.kernel`. The last two parameters are `first: int, last: int`.
-        threads: the number of threads in a block, a power of two.
-        exact: whether the body needs exactly this number of threads.
         variables: the dtypes of each type variable.
     """
     parsed = parse_signature(signature)
-    return lambda function: DeviceKernel(function, parsed, variables, threads, together=True, exact=exact)
+    return lambda function: DeviceKernel(function, parsed, variables, together=True)
 
 
 def device_kernel_of(kernel: Kernel) -> DeviceKernel:

@@ -1,7 +1,7 @@
 """Matrix products by NVIDIA's cuBLASLt, with the bindings of the package nvmath-python, if both are installed.
 
-cuBLASLt is column-major, also in its epilogues: a bias has an element for each row of D. Our matrices are row-major. So this module
-asks for the transpose, D' = B' A': the first operand of cuBLASLt is our second one, and no data moves.
+cuBLASLt is column-major. Our matrices are row-major. So this module asks for the transpose, D' = B' A': the first operand of
+cuBLASLt is our second one, and no data moves.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.codegen.signature import Parameter, Signature, parse_signature
+from fastgrad.kernels.codegen.signature import Parameter, parse_signature
 from fastgrad.kernels.codegen.user_lines import warn
 
 _CUDA_DATA_TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  # cudaDataType
 MOST_WORKSPACE_BYTES = 1 << 25
 """The limit on workspace in bytes, as NVIDIA recommends for its newer GPUs."""
 _LEAST_ARRAY_ALIGNMENT_IN_BYTES = 16  # the least alignment of the arrays of programs, in bytes
-_PLACEHOLDER_ADDRESS = 256  # a placeholder for an address that is not known yet
-
-MASK_ROW_MULTIPLE_IN_BITS, GELU_ROW_MULTIPLE_IN_ELEMENTS = 128, 8
-"""The divisors of the row length of a relu's mask, in bits, and of a gelu's argument, in elements."""
+_SIGNATURE = parse_signature("a: in[A], b: in[A], d: out[D], workspace: out[uint8]")
 
 
 class ProductSpec(NamedTuple):
@@ -35,7 +32,6 @@ class ProductSpec(NamedTuple):
         m, n, k: the rows and columns of D, and the number of terms.
         transpose_a, transpose_b: whether A is stored as k rows of m, and B as n rows of k.
         a_batch, b_batch: the distance in elements to the next A, and to the next B.
-        epilogue: cuBLASLt's name of the epilogue, which decides the further operands.
         tf32: whether float32 may be rounded to TF32.
     """
 
@@ -49,21 +45,7 @@ class ProductSpec(NamedTuple):
     transpose_b: bool
     a_batch: int
     b_batch: int
-    epilogue: str = "DEFAULT"
     tf32: bool = False
-
-    @property
-    def relu_mask_row_bytes(self) -> int:
-        """The number of bytes of a row of a relu's mask."""
-        return -(-self.n // MASK_ROW_MULTIPLE_IN_BITS) * MASK_ROW_MULTIPLE_IN_BITS // 8
-
-    @property
-    def signature(self) -> Signature:
-        """The parameters of a launch: row-major arrays. BIAS reads `bias`, BGRAD writes it."""
-        text = "a: in[A], b: in[A], d: out[D]"
-        text += ", bias: inout[D]" if "BIAS" in self.epilogue or "BGRAD" in self.epilogue else ""
-        text += ", aux: inout[X]" if "AUX" in self.epilogue or self.epilogue[0:2] in {"DR", "DG"} else ""
-        return parse_signature(f"{text}, workspace: out[uint8]")
 
 
 class LibraryKernel:
@@ -76,8 +58,8 @@ class LibraryKernel:
     """
 
     def __init__(self, blas: Blas, spec: ProductSpec, handles: dict[str, int], algorithm: Any, workspace: int) -> None:
-        self.spec, self.workspace, self.signature = spec, workspace, spec.signature
-        self.name = f"cublasLt {spec.epilogue}"
+        self.spec, self.workspace, self.signature = spec, workspace, _SIGNATURE
+        self.name = "cublasLt"
         self._blas, self._handles, self._algorithm = blas, handles, algorithm
         number = np.float64 if spec.dtype == "float64" else np.float32
         self._one, self._zero = np.ones(1, number), np.zeros(1, number)
@@ -97,11 +79,7 @@ class LibraryKernel:
         """
         addresses = {parameter.name: int(word) for parameter, word in zip(self.entry_parameters, words, strict=False)}
         blas, handles = self._blas, self._handles
-        with blas.lock:  # the descriptions hold the addresses, and programs share descriptions
-            if "bias" in addresses:
-                blas.set_attribute("matmul_desc", handles["product"], "BIAS_POINTER", addresses["bias"])
-            if "aux" in addresses:
-                blas.set_attribute("matmul_desc", handles["product"], "EPILOGUE_AUX_POINTER", addresses["aux"])
+        with blas.lock:
             alpha, beta = int(self._one.ctypes.data), int(self._zero.ctypes.data)
             first_operand, second_operand = (addresses["b"], handles["b"]), (addresses["a"], handles["a"])
             c_operand, d_operand = (addresses["d"], handles["d"]), (addresses["d"], handles["d"])
@@ -131,7 +109,7 @@ class Blas:
     Attributes:
         lt: as given.
         handle: the library's handle.
-        lock: held while a description is changed and used.
+        lock: held while a description is made or used.
     """
 
     def __init__(self, lt: Any, cublas: Any) -> None:
@@ -142,7 +120,7 @@ class Blas:
         self._refused: set[ProductSpec] = set()
 
     def kernel_of(self, spec: ProductSpec) -> LibraryKernel | None:
-        """Returns the kernel of a product; None if cuBLASLt has no algorithm for its epilogue and dtypes."""
+        """Returns the kernel of a product; None if cuBLASLt has no algorithm for it."""
         with self.lock:
             kernel = self._known.get(spec)
             if kernel is None and spec not in self._refused:
@@ -198,16 +176,9 @@ class Blas:
             if spec.batches > 1:
                 self.set_attribute("matrix_layout", layout, "BATCH_COUNT", spec.batches)
                 self.set_attribute("matrix_layout", layout, "STRIDED_BATCH_OFFSET", batch)
-        attributes = {"EPILOGUE": self.lt.Epilogue[spec.epilogue]}
-        attributes |= {"TRANSA": transposed} if spec.transpose_b else {}
-        attributes |= {"TRANSB": transposed} if spec.transpose_a else {}
-        names = [parameter.name for parameter in spec.signature.parameters]
-        attributes |= {"BIAS_POINTER": _PLACEHOLDER_ADDRESS} if "bias" in names else {}
-        if "aux" in names:
-            row_elements = 8 * spec.relu_mask_row_bytes if "RELU" in spec.epilogue else n
-            attributes |= {"EPILOGUE_AUX_POINTER": _PLACEHOLDER_ADDRESS, "EPILOGUE_AUX_LD": row_elements}
-        for name, value in attributes.items():
-            self.set_attribute("matmul_desc", handles["product"], name, value)
+        for name, is_transposed in (("TRANSA", spec.transpose_b), ("TRANSB", spec.transpose_a)):
+            if is_transposed:
+                self.set_attribute("matmul_desc", handles["product"], name, transposed)
 
     def set_attribute(self, kind: str, handle: int, name: str, value: Any) -> None:
         """Sets an attribute of a cuBLASLt object.

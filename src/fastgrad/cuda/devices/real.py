@@ -175,7 +175,7 @@ class RealDriver:
         if not units:
             return
         kernel = loaded.kernel
-        threads = kernel.threads if kernel.has_work_units or kernel.exact else 1
+        threads = kernel.threads if kernel.has_work_units else 1
         blocks = units if kernel.together else -(-units // threads)
         shape = (min(blocks, loaded.blocks) if kernel.has_work_units else 1, threads)
         configuration = self._configurations.get(shape)

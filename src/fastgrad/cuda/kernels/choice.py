@@ -23,7 +23,7 @@ from fastgrad.cuda.codegen.kernel import (
     device_kernel_of_native,
     with_attributes,
 )
-from fastgrad.cuda.kernels import attention, gathering, norms, products, recurrent, rows, windows
+from fastgrad.cuda.kernels import gathering, products, recurrent, rows, windows
 from fastgrad.cuda.kernels.groups import map_launches
 from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import gpu_reduction_launches
@@ -42,9 +42,7 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scr
 REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
     products.REPLACEMENTS,
     windows.REPLACEMENTS,
-    attention.REPLACEMENTS,
     rows.REPLACEMENTS,
-    norms.REPLACEMENTS,
     gathering.REPLACEMENTS,
     recurrent.REPLACEMENTS,
     {
@@ -76,7 +74,9 @@ def _group_launches(payload: Any) -> Launches:
 def row_launches_on_device(
     row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
 ) -> Launches | None:
-    """Returns the GPU launches of an operation outside groups, from the CPU's launches of `launches_of_row`."""
+    """Returns the GPU launches of an operation outside groups, from the CPU's launches of `launches_of_row`; None without kernels."""
+    if row.lowering.reference is not None:
+        return None
     return converted_launches(launches_of_row(row, inputs, outputs, attributes))
 
 

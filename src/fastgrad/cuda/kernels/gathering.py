@@ -1,41 +1,15 @@
-"""Gathers with a thread for each element, so that neighbouring threads have neighbouring elements; and the order of ids."""
+"""The order of ids, without the stack that a CPU's kernel has."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from numpy import int64
-
 from fastgrad.cuda.codegen.kernel import device_kernel_of
-from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
+from fastgrad.cuda.kernels.replacement import Replacement, same_operands_replacement
 from fastgrad.kernels.codegen.body import scalar_function, specialized
-from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.embedding import group_ids
-from fastgrad.kernels.movement.gathering import INDEX_DTYPES, UNIT_DTYPES, gather_blocks
-from fastgrad.kernels.runtime.launch import Launch
-
-
-@kernel(
-    "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, middle: int, zeros: int, first: int, "
-    "last: int -> int",
-    T=UNIT_DTYPES,
-    I=INDEX_DTYPES,
-    noalias=True,
-)
-def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last):
-    """Gathers table rows by ids, as the CPU's `gather_blocks`. A unit is an element of the result."""
-    for unit in range(first, last):
-        row = unit // width
-        block = row // count
-        k = row - block * count
-        number = int64(ids[block // middle * count + k])
-        if number >= size or (number < 0 and zeros == 0):
-            return k
-        out[unit] = x[(block * size + number) * width + unit - row * width] if number >= 0 else T(0)
-    return -1
 
 
 @scalar_function
@@ -65,21 +39,13 @@ def sort_ids(ids, order, scratch, id_count, table_rows):
     return 0
 
 
-_gather_on_gpu = device_kernel_of(gather_elements)
 _group_on_gpu = replace(
     device_kernel_of(group_ids),
     function=specialized(group_ids.function, "group_ids", group_ids.function.__doc__, sort_ids=sort_ids),
 )
 
 
-def _gather_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `gather_blocks`."""
-    width: Any = launch.operands[5]
-    return [device_launch(_gather_on_gpu, dtypes, launch.operands, launch.units * width)]
-
-
 REPLACEMENTS: dict[Any, Replacement] = {
-    gather_blocks.function: _gather_replacement,
     group_ids.function: same_operands_replacement(_group_on_gpu),
 }
 """The GPU replacements of CPU kernels, by the body of the CPU kernel."""

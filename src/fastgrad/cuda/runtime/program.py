@@ -20,6 +20,9 @@ from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.graph.graph import Graph, Kind, Value, size_of
 from fastgrad.compiler.graph.interpret import outcome_of, run_node
+from fastgrad.compiler.passes.expand_references import expand_references
+from fastgrad.compiler.passes.join_losses import join_losses
+from fastgrad.compiler.passes.merge_common import merge_common
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad.compiler.programs.arena import Arena
 from fastgrad.compiler.programs.buffers import Action, AsPythonObject, Place
@@ -230,16 +233,19 @@ class DeviceProgram:
         driver.replay(self._graphs[graph_key])
 
 
+# Losses are joined first, while their gradients are rows.
+_FUSING_PASSES = (*SIMPLIFY, join_losses, expand_references, merge_common, *DECOMPOSE, fuse_to_fit)
+
+
 def _passes(blas: Blas | None) -> tuple[Pass, ...]:
     """Returns the passes from a recording to a plannable graph for a GPU."""
     if blas is None:
-        return (*SIMPLIFY, *DECOMPOSE, fuse_to_fit)
+        return _FUSING_PASSES
 
-    def fuse_with_library(graph: Graph) -> Graph:
-        fused = fuse_to_fit(graph, slopes=False)  # cuBLASLt needs gelu's argument for its gradient
-        return with_blas_products(fused, blas)
+    def take_library_products(graph: Graph) -> Graph:
+        return with_blas_products(graph, blas)
 
-    return (*SIMPLIFY, *DECOMPOSE, fuse_with_library)
+    return (*_FUSING_PASSES, take_library_products)
 
 
 class _ProgramRun:
