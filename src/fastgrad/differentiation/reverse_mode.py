@@ -6,7 +6,8 @@ phis, then a jump to the way back of the block that came before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 
 from numba.core import types
 
@@ -230,8 +231,7 @@ class ReverseMode(ReverseCalls):
         # The numbers of the block are those of its last run now: nothing that was computed again above counts.
         self._recomputed, self._edge_from, self._indent = {}, before, indent
         nonzero = set(self._nonzero)
-        for phi in phis:
-            self._give_phi(phi, before, indent)
+        self._give_phis(block, phis, before, indent)
         self._nonzero_at[before] |= self._nonzero
         counter, loop = self.flow.counted.get(before), self._checkpointed.get(before)
         if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
@@ -356,20 +356,56 @@ class ReverseMode(ReverseCalls):
             self._nonzero.discard(target)
             self.write(f"t_{target.name} = d_{target.name}")
             self.write(f"d_{target.name} = {zero(target.type)}")
-            return
-        count = " * ".join(self.use(size) for size in target.dims) or "1"
-        self.write(f"t_{target.name} = d_{target.name}[:{count}].copy()")
-        self._clear(target)
 
-    def _give_phi(self, phi: Phi, before: Block, indent: int) -> None:
-        value = phi.incoming.get(before)
-        if isinstance(phi.target, Scalar):
-            if isinstance(value, Scalar):
+    def _give_phis(self, block: Block, phis: list[Phi], before: Block, indent: int) -> None:
+        """Adds the cotangents of phis to those of the values that they have on the way from ``before``."""
+        for phi in phis:
+            value = phi.incoming.get(before)
+            if isinstance(phi.target, Scalar) and isinstance(value, Scalar):
                 self._add(value, f"t_{phi.target.name}", indent)
-            return
-        assert isinstance(value, View)
-        if value.root in self.activity:
-            self._for_each_element(value, f"t_{phi.target.name}", indent, is_flat=True)
+        arrays = [
+            (phi.target, value)
+            for phi in phis
+            if isinstance(phi.target, Root) and isinstance(value := phi.incoming.get(before), View)
+        ]
+        moved = self._moved_cotangents(block, arrays)
+        added = [(target, value) for target, value in arrays if target not in moved]
+        for target, value in added:
+            count = " * ".join(self.use(axis.size) for axis in value.axes) or "1"
+            if value.root in self.activity:
+                self.write(f"t_{target.name} = d_{target.name}[:{count}].copy()", indent)
+            self.write(f"d_{target.name}[:{count}] = {zero(target.type.dtype)}", indent)
+        for target, source in _exchanges(moved):
+            names = f"d_{source.name}, d_{target.name}"
+            self.write(f"{names} = exchange({names})", indent)
+        for target, value in added:
+            if value.root in self.activity:
+                self._for_each_element(value, f"t_{target.name}", indent, is_flat=True)
+
+    def _moved_cotangents(self, block: Block, arrays: list[tuple[Root, View]]) -> dict[Root, Root]:
+        """Returns for each phi whose cotangent becomes that of another array, as it is, the other array.
+
+        That array's cotangent is 0 at the start of ``block``: it is a phi of the block, too, or nothing uses the array from there on.
+        """
+        targets = {target for target, _ in arrays}
+        moved: dict[Root, Root] = {}
+        for target, value in arrays:
+            source = value.root.memory
+            if (
+                value.is_whole()
+                and source.kind in ("local", "phi")
+                and source in self.activity
+                and source.type.dtype == target.type.dtype
+                and not (source.is_growing or target.is_growing)
+                and source not in moved.values()
+                and (source in targets or source not in self._live_arrays[block])
+            ):
+                moved[target] = source
+        return moved
+
+    @functools.cached_property
+    def _live_arrays(self) -> dict[Block, set[Root]]:
+        return self.flow.live_arrays()
 
     # ---- the way forward ------------------------------------------------------------------------------------------------
 
@@ -591,3 +627,15 @@ class ReverseMode(ReverseCalls):
         if isinstance(value, Scalar) and value.is_real:
             return f"d_{value.name}" if value in self.activity else zero(value.type)
         return "None"
+
+
+def _exchanges(moved: dict[Root, Root]) -> Iterator[tuple[Root, Root]]:
+    """Yields pairs of arrays. Their exchanges, in this order, give each value of ``moved`` what its key had."""
+    target_of = {source: target for target, source in moved.items()}
+    while target_of:
+        first = source = next((source for source in target_of if source not in moved), next(iter(target_of)))
+        while source in target_of:
+            target = target_of.pop(source)
+            if target is not first:  # the last exchange of a cycle would undo the others
+                yield source, target
+            source = target

@@ -297,6 +297,20 @@ def zero_cotangents(size, dtype):  # type: ignore[no-untyped-def]
 
 
 @library_function()
+def exchange(first, second):  # type: ignore[no-untyped-def]
+    """Returns two flat arrays in the other order. The smaller one gets zeros up to the size of the larger one: no variable loses room."""
+    if first.size < second.size:
+        larger = np.zeros(second.size, first.dtype)
+        larger[: first.size] = first
+        return second, larger
+    if second.size < first.size:
+        larger = np.zeros(first.size, second.dtype)
+        larger[: second.size] = second
+        return larger, first
+    return second, first
+
+
+@library_function()
 def free_memory(address):  # type: ignore[no-untyped-def]
     """Frees what ``new_memory`` returned."""
     _free(address)
@@ -358,6 +372,7 @@ COMPILED: dict[str, Any] = {
     "with_room": with_room,
     "new_memory": new_memory,
     "zero_cotangents": zero_cotangents,
+    "exchange": exchange,
     "free_memory": free_memory,
     "snapshot_slots": snapshot_slots,
     "next_snapshot": next_snapshot,
@@ -391,6 +406,7 @@ INTERPRETED: dict[str, Any] = {
     "with_room": lambda owner, address, items: address,
     "new_memory": lambda items: {},
     "zero_cotangents": np.zeros,
+    "exchange": exchange.py_func,
     "free_memory": lambda address: None,
     "contiguous": np.array,
     "unsigned": int,
