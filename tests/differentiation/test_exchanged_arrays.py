@@ -208,7 +208,12 @@ ON_A_LINE = [
     one_without_cotangents,
     complex_numbers,
 ]
-CASES = [*[(program, LINE) for program in ON_A_LINE], (in_a_plane, PLANE), (in_a_plane_by_slices, PLANE), (in_space, CUBE)]
+CASES = [
+    *[(program, LINE) for program in ON_A_LINE],
+    (in_a_plane, PLANE),
+    (in_a_plane_by_slices, PLANE),
+    (in_space, CUBE),
+]
 IDS = [program.__name__ for program, _ in CASES]
 
 
