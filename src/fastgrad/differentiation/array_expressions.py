@@ -12,8 +12,11 @@ import itertools
 from types import FunctionType
 from typing import Any
 
+import numba
 import numpy as np
 from numba.core import ir, types
+from numba.core.typing.templates import Signature
+from numba.np.ufunc.dufunc import DUFunc
 
 from fastgrad.core.terms import ADD, MULTIPLY, OPERATORS
 from fastgrad.differentiation import views as view_rules
@@ -71,6 +74,32 @@ def elements_of_call(lowering: Any, function: Any, operands: list[Any], result_t
     arguments = ", ".join(f"x{number}" for number in range(len(operands)))
     return elements(
         lowering, _function_of_elements(len(operands), f"f0({arguments})", (function,)), operands, result_type
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _scalar_function(function: DUFunc) -> Any:
+    """Returns the function of numbers that ``numba.vectorize`` was given, as Numba compiles it there."""
+    return numba.njit(error_model="numpy")(function._dispatcher.py_func)
+
+
+def elements_of_vectorized(
+    lowering: Any, function: DUFunc, signature: Signature, operands: list[Any], result_type: types.Type
+) -> Any:
+    """Returns the `Elements` of a function of ``numba.vectorize``, or its value if no operand is an array.
+
+    Args:
+        lowering: of the function that calls it.
+        function: of ``numba.vectorize``.
+        signature: the types of numbers that it was compiled for. Operands and results are converted to them.
+        operands: numbers and arrays.
+        result_type: Numba's type of the result.
+    """
+    casts = [np.dtype(str(types.unliteral(type))).type for type in (*signature.args, signature.return_type)]
+    arguments = ", ".join(f"f{number + 2}(x{number})" for number in range(len(operands)))
+    functions = (_scalar_function(function), casts[-1], *casts[:-1])
+    return elements(
+        lowering, _function_of_elements(len(operands), f"f1(f0({arguments}))", functions), operands, result_type
     )
 
 

@@ -36,7 +36,7 @@ from fastgrad.differentiation.loop_sources import CHECKS_OF_SIZES
 from fastgrad.differentiation.partials import Partial, partial_text
 from fastgrad.differentiation.scalar_operations import RAISING
 from fastgrad.differentiation.scalar_rules import NUMBA_FUNCTIONS
-from fastgrad.differentiation.values import Complex
+from fastgrad.differentiation.values import Complex, is_hashable
 
 _FOLDED = {ADD: int.__add__, SUBTRACT: int.__sub__, MULTIPLY: int.__mul__}
 
@@ -151,7 +151,7 @@ class Builder:
         if operation is None:
             numbers = ", ".join(f"{{{number}}}" for number in range(count))
             operation = self._calls[name, count] = ScalarOperation(
-                f"{name}({numbers})", function, may_raise=function in RAISING
+                f"{name}({numbers})", function, may_raise=is_hashable(function) and function in RAISING
             )
         return operation
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from numba.core import dispatcher, ir, types
+from numba.np.ufunc.dufunc import DUFunc
 
 from fastgrad.core.terms import DIVISION_COST, OPERANDS, where
-from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules
+from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules, special_functions
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.call_rules import TypedRule, own_rule_of
 from fastgrad.differentiation.compilation import place, signature_of
@@ -172,6 +173,9 @@ class Calls(Expressions):
             return self._array_of_elements(name, result)
         if not isinstance(function, Static):
             raise refuse(f"a call of {describe(function)} can't be differentiated", builder.location)
+        special_name = special_functions.special_name(function.value)
+        if special_name is not None:
+            return special_functions.call(self, special_name, function.value, arguments, result_type)
         own_rule = own_rule_of(function.value)
         if own_rule is not None:
             return own_rule(self, arguments, keywords, result_type)
@@ -185,8 +189,12 @@ class Calls(Expressions):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
         if isinstance(function, dispatcher.Dispatcher):
             return self._call_dispatcher(function, arguments, keywords, type, hint)
+        if isinstance(function, types.Number):
+            function = np.dtype(str(function)).type
         if function not in (len, zip, enumerate, isinstance, bool):
             arguments = containers.as_arrays(self, arguments)
+        if isinstance(function, DUFunc):
+            return self._call_vectorized(function, arguments, keywords, type)
         result = python_functions.call(self, function, arguments, keywords, type)
         if result is not NotImplemented:
             return result
@@ -238,6 +246,26 @@ class Calls(Expressions):
         if rule is not None:
             return self._call_with_rule(function, rule, arguments, keywords)
         return self.call_compiled(function, arguments, keywords)
+
+    def _call_vectorized(
+        self, function: DUFunc, arguments: list[Any], keywords: dict[str, Any], type: types.Type
+    ) -> Any:
+        """Lowers the call of a function of ``numba.vectorize``, whose types Numba chooses for the elements."""
+        location, inputs = self.builder.location, arguments[: function.nin]
+        if keywords or function.nout != 1:
+            raise refuse(f"a call of {describe(Static(function))} like this can't be differentiated", location)
+        signature, _ = function.find_ewise_function(
+            tuple(getattr(argument, "dtype", argument) for argument in self._types_of(inputs))
+        )
+        if signature is None:
+            raise refuse(f"{describe(Static(function))} was not compiled for these types", location)
+        inputs = [self.array_expressions.materialized(self, argument) for argument in inputs]
+        result = self.array_expressions.elements_of_vectorized(self, function, signature, inputs, type)
+        if len(arguments) == function.nin:
+            return result
+        self.array_functions.check_overlap(self, arguments[-1], inputs)
+        self.array_functions.assign(self, arguments[-1], self.array_expressions.materialized(self, result))
+        return arguments[-1]
 
     def _implementation(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Returns the dispatcher of the Python function by which Numba implements a call, or None. Texts have the types of literals."""

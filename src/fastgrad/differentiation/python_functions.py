@@ -7,6 +7,7 @@ import operator
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import types
 from numba.cpython.builtins import ol_isinstance
 
@@ -15,7 +16,17 @@ from fastgrad.differentiation import complex_numbers, containers
 from fastgrad.differentiation.ir import Constant, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.partials import COTANGENT, RESULT, Partial, call_operation
 from fastgrad.differentiation.scalar_operations import AT_LEAST_0
-from fastgrad.differentiation.values import Fields, Items, LoopState, NumberList, Range, Static, describe, type_of
+from fastgrad.differentiation.values import (
+    Complex,
+    Fields,
+    Items,
+    LoopState,
+    NumberList,
+    Range,
+    Static,
+    describe,
+    type_of,
+)
 
 
 @numba.njit
@@ -30,6 +41,7 @@ def frexp_exponent(x):  # type: ignore[no-untyped-def]
     return math.frexp(x)[1]
 
 
+builtin_type = type
 _LDEXP, _FREXP_EXPONENT = call_operation(math.ldexp, 2), call_operation(frexp_exponent, 1)
 
 
@@ -53,6 +65,8 @@ def call(  # noqa: C901  # one line for each function
     if isinstance(type, types.BaseNamedTuple) and function is type.instance_class:
         named = dict(zip(type.fields, arguments, strict=False)) | keywords
         return Items([named[field] for field in type.fields], type)
+    if function is builtin_type and len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar, Complex)):
+        return Static(np.dtype(str(type_of(arguments[0]))).type)
     if getattr(function, "__module__", "") == "numba.core.unsafe.eh":
         return _CAUGHT[function.__name__]
     result = complex_numbers.call(lowering, function, arguments, keywords, type)

@@ -1,0 +1,192 @@
+"""SciPy's special functions, called by their addresses: derivatives beside mpmath's, to 50 digits, and the rules of all functions beside differences."""
+
+import ctypes
+
+import mpmath as mp
+import numba
+import numpy as np
+import pytest
+from numba.extending import get_cython_function_address
+from scipy import special
+from scipy.special import cython_special
+
+import fastgrad as fg
+from fastgrad.differentiation.special_functions import BESSEL_RULES, RULES, special_name
+
+MODULE = "scipy.special.cython_special"
+GENERATOR = np.random.default_rng(7)
+
+
+def address_of(name):
+    """The address of the function of float64 numbers: its signature names no float and no complex type."""
+    for symbol in (name, f"__pyx_fuse_0{name}", f"__pyx_fuse_1{name}"):
+        if symbol in cython_special.__pyx_capi__:
+            signature = repr(cython_special.__pyx_capi__[symbol])
+            if "complex" not in signature and "float" not in signature and "long" not in signature:
+                return get_cython_function_address(MODULE, symbol)
+    raise LookupError(name)
+
+
+def by_ctypes(name, arity):
+    """The function as one of ctypes, and a function of Numba that calls it."""
+    function = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_double] * arity)(address_of(name))
+    names = ", ".join("pqr"[:arity])
+    return function, numba.njit(eval(f"lambda {names}: f({names})", {"f": function}))
+
+
+class Address(numba.types.WrapperAddressProtocol):
+    """A function by its address, as numba-stats has it."""
+
+    def __init__(self, name, arity):
+        self.address, self.arity = address_of(name), arity
+
+    def __wrapper_address__(self):
+        return self.address
+
+    def signature(self):
+        return numba.float64(*[numba.float64] * self.arity)
+
+
+def drawn(count, *ranges):
+    return [tuple(GENERATOR.uniform(*ends) for ends in ranges) for _ in range(count)]
+
+
+def faddeeva(z):
+    return mp.exp(-z * z) * mp.erfc(-1j * z)
+
+
+def lower_tail(df, t):
+    return mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + t * t), regularized=True) / 2
+
+
+EXACT = {
+    "gammainc": (
+        lambda a, x: mp.gammainc(a, 0, x, regularized=True),
+        [*drawn(12, (0.1, 20), (0.01, 40)), (1.0, 3.0), (2.0, 3.7), (3.0, 0.5), (5.0, 9.0)],
+    ),
+    "gammaincc": (
+        lambda a, x: mp.gammainc(a, x, mp.inf, regularized=True),
+        [*drawn(12, (0.1, 20), (0.01, 40)), (2.0, 30.0)],
+    ),
+    "betainc": (
+        lambda a, b, x: mp.betainc(a, b, 0, x, regularized=True),
+        [*drawn(10, (0.2, 9), (0.2, 9), (0.02, 0.98)), (2.0, 3.0, 0.4), (3.0, 2.0, 0.8), (1.0, 1.0, 0.5)],
+    ),
+    "stdtr": (
+        lambda df, t: lower_tail(df, t) if t < 0 else 1 - lower_tail(df, t),
+        [*drawn(10, (0.5, 20), (-5, 5)), (2.0, 1.0), (4.0, -3.0)],
+    ),
+    "voigt_profile": (
+        lambda x, sigma, gamma: mp.re(faddeeva((x + 1j * gamma) / (sigma * mp.sqrt(2)))) / (sigma * mp.sqrt(2 * mp.pi)),
+        [*drawn(10, (-5, 5), (0.1, 2), (0.05, 2)), (30.0, 0.5, 0.1), (-200.0, 1.0, 2.0)],
+    ),
+    "owens_t": (
+        lambda h, a: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, a]) / (2 * mp.pi),
+        drawn(4, (-3, 3), (-3, 3)),
+    ),
+    "ndtri": (lambda p: mp.sqrt(2) * mp.erfinv(2 * p - 1), drawn(6, (0.01, 0.99))),
+    "log_ndtr": (lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2), drawn(6, (-20, 5))),
+    "erfcx": (lambda x: mp.exp(x * x) * mp.erfc(x), drawn(6, (-2, 20))),
+    "psi": (lambda x: mp.psi(0, x), drawn(10, (-3, 30))),
+    "xlogy": (lambda x, y: x * mp.log(y), drawn(4, (-3, 3), (0.1, 5))),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_derivatives_are_those_of_mpmath(name):
+    exact, cases = EXACT[name]
+    arity = len(cases[0])
+    derivative = fg.value_and_grad(by_ctypes(name, arity)[1], argnums=tuple(range(arity)))
+    with mp.workdps(50):
+        for case in cases:
+            gradient = derivative(*case)[1]
+            for place in range(arity):
+
+                def along(t, place=place, case=case):
+                    return exact(*[t if number == place else mp.mpf(x) for number, x in enumerate(case)])
+
+                wanted = float(mp.diff(along, mp.mpf(case[place])))
+                assert abs(gradient[place] - wanted) <= 1e-11 * abs(wanted) + 1e-15, (case, place, wanted)
+
+
+CASES = {1: (0.37,), 2: (1.7, 0.43), 3: (2.3, 1.4, 0.35)}
+"""Arguments where all functions of one, two and three numbers have derivatives."""
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_all_rules_are_those_of_differences(name):
+    arity = len(RULES[name])
+    try:
+        _, function = by_ctypes(name, arity)
+    except LookupError:
+        pytest.skip(f"this SciPy's cython_special has no {name}")
+    case = np.array(CASES[arity])
+    value, gradient = fg.value_and_grad(function, argnums=tuple(range(arity)))(*case)
+    assert value == function(*case)
+    for place in range(arity):
+        step = 1e-4 * (np.arange(arity) == place)
+        difference = (8 * (function(*(case + step)) - function(*(case - step)))) - (
+            function(*(case + 2 * step)) - function(*(case - 2 * step))
+        )
+        assert gradient[place] == pytest.approx(difference / 12e-4, rel=2e-8)
+    tangents = [
+        fg.jvp(function, tuple(case), tuple(float(number == place) for number in range(arity)))[1]
+        for place in range(arity)
+    ]
+    np.testing.assert_allclose(tangents, gradient, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", sorted(BESSEL_RULES))
+def test_bessel_functions_have_derivatives_but_of_their_order(name):
+    function, call = by_ctypes(name, 2)
+
+    @numba.njit
+    def of_order_2(x):
+        return function(2.0, x)
+
+    @numba.njit
+    def of_integer(n, x):
+        return function(n, x)
+
+    difference = (call(2.0, 1.3 + 1e-6) - call(2.0, 1.3 - 1e-6)) / 2e-6
+    assert fg.grad(of_order_2)(1.3) == pytest.approx(difference, rel=1e-8)
+    assert fg.grad(of_integer, argnums=1)(2, 1.3) == pytest.approx(difference, rel=1e-8)
+    with pytest.raises(fg.errors.DifferentiationError, match=f"{name} has no derivative with respect to the order"):
+        fg.grad(call, argnums=1)(2.0, 1.3)
+
+
+def test_addresses_of_numba_and_functions_of_scipy_are_known():
+    assert special_name(Address("gammainc", 2)) == "gammainc"
+    assert special_name(special.voigt_profile) == "voigt_profile"
+    assert special_name(np.exp2) is None
+    assert special_name(by_ctypes("jv", 2)[0]) == "jv"
+    assert special_name(ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int)(address_of("ndtri"))) is None
+
+    address = Address("stdtr", 2)
+
+    @numba.njit
+    def total(df, x):
+        return sum([address(df, number) for number in x])
+
+    x = np.array([-1.0, 0.3, 2.0])
+    value, (by_df, by_x) = fg.value_and_grad(total, argnums=(0, 1))(3.5, x)
+    assert value == pytest.approx(special.stdtr(3.5, x).sum())
+    assert by_df == pytest.approx((total(3.5 + 1e-6, x) - total(3.5 - 1e-6, x)) / 2e-6, rel=1e-6)
+    np.testing.assert_allclose(by_x, (special.stdtr(3.5, x + 1e-6) - special.stdtr(3.5, x - 1e-6)) / 2e-6, rtol=1e-6)
+
+
+def test_second_derivatives():
+    _, quantile = by_ctypes("ndtri", 1)
+    step = 1e-5
+    slope = fg.grad(quantile)
+    assert fg.grad(slope)(0.3) == pytest.approx((slope(0.3 + step) - slope(0.3 - step)) / (2 * step), rel=1e-8)
+
+
+def test_an_adjoint_of_the_user_comes_first():
+    function, call = by_ctypes("erfinv", 1)
+
+    @fg.adjoint(function)
+    def adjoint(g, y, x):
+        return 10.0 * g
+
+    assert fg.grad(call)(0.3) == 10.0
