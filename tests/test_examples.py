@@ -349,6 +349,17 @@ def test_distributed_digits_goes_on_from_its_checkpoint(tmp_path, capsys):
     assert re.search(r"^test accuracy: \d+\.\d %$", printed, re.MULTILINE)
 
 
+def test_a_fit_of_numba_stats_densities_takes_a_gradient(tmp_path, capsys):
+    by_differences, by_gradient = load("signal_fit").main(["--output", str(tmp_path)])
+    assert by_gradient.valid
+    assert by_gradient.fval < by_differences.fval + 0.01
+    assert by_gradient.nfcn + by_gradient.ngrad < by_differences.nfcn / 3
+    pulls = (np.array(by_gradient.values) - load("signal_fit").TRUTH) / np.array(by_gradient.errors)
+    assert np.abs(pulls).max() < 5.0
+    assert (tmp_path / "signal_fit.png").read_bytes().startswith(b"\x89PNG")
+    assert len(re.findall(r"calls of the likelihood", capsys.readouterr().out)) == 2
+
+
 def test_scipy_gets_the_same_with_fewer_calls_from_derivatives(tmp_path, capsys):
     found = load("lennard_jones").main(["--output", str(tmp_path)])
     assert found["gradient"].nfev < found["differences"].nfev / 50
