@@ -176,7 +176,7 @@ def test_each_loop_has_one_function():
     (launch,) = launches_of_group(node.payload).launches
     lines = linecache.getlines(f"<fastgrad kernel {launch.kernel.__name__}>")
     loops = "".join(lines).split("for lane")[1:]
-    assert [sum(f"({name}(" in loop for name in ("sin", "tanh", "exp", "cos")) for loop in loops] == [1, 1, 1, 1]
+    assert [sum(f" {name}(" in loop for name in ("sin", "tanh", "exp", "cos")) for loop in loops] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("program", [gelu_and_its_gradient, gelu_and_its_gradient_in_the_tanh_form])
