@@ -62,6 +62,96 @@ def test_default_values_are_taken():
         fg.grad(loss, 2)(W, 0.7)
 
 
+@numba.njit
+def weighted_sum(w, scale=2.0, *parts):
+    total = w[0] * scale
+    for part in parts:
+        total = total * part + w[1] ** 2
+    return total
+
+
+@numba.njit
+def scaled(w, scale=2.0, *parts):
+    return w[0] * scale * (1 + len(parts))
+
+
+def weighted_sum_of_three(w, scale, first, second):
+    return weighted_sum(w, scale, first, second)
+
+
+def python_sum(*numbers):
+    return numbers[0] ** 2 * numbers[-1]
+
+
+def test_a_function_with_any_number_of_arguments_has_the_derivatives_of_one_with_so_many():
+    arguments = W[:2], 3.0, 0.7, -1.3
+    same = weighted_sum_of_three
+    value, gradients = fg.value_and_grad(weighted_sum, (0, 2, -1))(*arguments)
+    expected, right = fg.value_and_grad(same, (0, 2, 3))(*arguments)
+    assert value == pytest.approx(expected)
+    for found, part in zip(gradients, right, strict=True):
+        np.testing.assert_allclose(found, part)
+    np.testing.assert_allclose(fg.grad(scaled)(W[:2]), [2.0, 0.0])
+    np.testing.assert_allclose(fg.grad(scaled)(W[:2], scale=5.0), [5.0, 0.0])
+    np.testing.assert_allclose(fg.grad(scaled)(W[:2], 5.0, 1.0), [10.0, 0.0])
+    np.testing.assert_allclose(fg.hessian(weighted_sum)(*arguments), fg.hessian(same)(*arguments))
+    np.testing.assert_allclose(fg.jacobian(weighted_sum, 3)(*arguments), fg.jacobian(same, 3)(*arguments))
+    np.testing.assert_allclose(fg.hvp(weighted_sum)(*arguments, W[1:]), fg.hvp(same)(*arguments, W[1:]))
+    assert fg.jvp(weighted_sum, argnums=(0, 3))(*arguments, W[1:], 0.4)[1] == pytest.approx(
+        fg.jvp(same, argnums=(0, 3))(*arguments, W[1:], 0.4)[1]
+    )
+    tangents = W[1:], 0.1, 0.2, 0.3
+    assert fg.jvp(weighted_sum, arguments, tangents) == pytest.approx(fg.jvp(same, arguments, tangents))
+    cotangents = fg.vjp(weighted_sum, *arguments)[1](1.5)
+    for found, part in zip(cotangents, fg.vjp(same, *arguments)[1](1.5), strict=True):
+        np.testing.assert_allclose(found, part)
+    fg.check_gradients(weighted_sum, *arguments)
+    assert fg.grad(python_sum, (0, 1))(3.0, 2.0) == pytest.approx((12.0, 9.0))
+    assert fg.grad(python_sum, 2)(3.0, 2.0, 5.0) == pytest.approx(9.0)
+    with pytest.raises(ValueError, match="argnums is 4, but weighted_sum has 2 parameters"):
+        fg.grad(weighted_sum, 4)(W, 2.0)
+
+
+def text_in_a_function_with_any_number(x, *rest):
+    return x * {x: 1}[x]
+
+
+def test_a_refusal_of_a_function_with_any_number_of_arguments_has_its_line():
+    with pytest.raises(DifferentiationError, match=r"test_transforms.py:\d+: "):
+        fg.grad(text_in_a_function_with_any_number)(1.0, 2.0)
+
+
+def selected_power(x, places, n, name):
+    return x[places] ** n if name == "power" else x[places] * 2.0
+
+
+def test_arguments_without_derivatives_have_no_tangents_and_cotangents():
+    places, x = np.array([2, 0]), W + 2.0
+    arguments, direction = (x, places, 3, "power"), np.array([1.0, 2.0, 3.0])
+    right = 3.0 * x[places] ** 2 * direction[places]
+    for tangents in ((direction, None, None, None), (direction, np.zeros(2, np.int64), 0, None)):
+        np.testing.assert_allclose(fg.jvp(selected_power, arguments, tangents)[1], right)
+    with pytest.raises(DifferentiationError, match="which has no derivative"):
+        fg.jvp(selected_power, arguments, (direction, None, 1, None))
+    of_x, *others = fg.vjp(selected_power, *arguments)[1](np.array([1.0, -1.0]))
+    assert others == [None, None, None]
+    expected = np.zeros(3)
+    expected[places] = 3.0 * x[places] ** 2 * [1.0, -1.0]
+    np.testing.assert_allclose(of_x, expected)
+    of_x, none = fg.vjp(selected_power, x, places, name="power", n=2)[1](np.ones(2))
+    np.testing.assert_allclose(of_x, [2.0 * x[0], 0.0, 2.0 * x[2]])
+    assert none is None
+
+
+def test_arrays_without_axes_are_taken_for_numbers():
+    one = np.array(2.0)
+    assert fg.jvp(loss, (W, 0.7), (W, one))[1] == pytest.approx(fg.jvp(loss, (W, 0.7), (W, 2.0))[1])
+    of_w, of_x = fg.vjp(loss, W, 0.7)[1](one)
+    np.testing.assert_allclose(of_w, 2.0 * slopes()[0])
+    assert of_x == pytest.approx(2.0 * slopes()[1])
+    assert fg.jvp(lambda x: x * x, (np.array(3.0),), (1.0,))[1] == pytest.approx(6.0)
+
+
 def test_other_results_come_along():
     def f(x):
         return x * x, (x + 1.0, 7)
@@ -127,7 +217,7 @@ def test_what_is_no_function_is_refused(function):
         (values, "values is a generator or a coroutine, which returns no value. Return one"),
         (numba.njit(values), "values is a generator"),
         (later, "later is a generator or a coroutine"),
-        (lambda *values: values[0], r"takes \*args.*Give each parameter a name"),
+        (lambda *values, **options: values[0], r"takes \*args.*Give each parameter a name"),
         (lambda x, **options: x, r"takes \*args, \*\*kwargs or"),
         (keyword_only, "keyword-only arguments"),
     ],

@@ -118,7 +118,7 @@ def elements(lowering: Any, function: FunctionType, operands: list[Any], result_
         for number, axis in enumerate(array.axes, rank - len(array.axes)):
             if not any(equal_operands(axis.size, size) for size in along[number]):
                 along[number].append(axis.size)
-    sizes = [functools.reduce(functools.partial(_joint_size, builder), each) for each in along]
+    sizes = [functools.reduce(functools.partial(joint_size, builder), each) for each in along]
     for number, operand in enumerate(operands):
         if isinstance(operand, Elements) and not has_sizes(operand, sizes):
             operand = materialized(lowering, operand)
@@ -128,7 +128,8 @@ def elements(lowering: Any, function: FunctionType, operands: list[Any], result_
     return Elements(function, operands, axes, result_type.dtype)
 
 
-def _joint_size(builder: Builder, first: Operand, second: Operand) -> Operand:
+def joint_size(builder: Builder, first: Operand, second: Operand) -> Operand:
+    """Returns the size of an axis along which two arrays broadcast."""
     if is_constant(first, 1):
         return second
     return builder.index(builder.call_of(broadcast_size, 2), first, second, is_natural=True)

@@ -11,7 +11,12 @@ import numba
 import numpy as np
 from numba.core import dispatcher
 
-from fastgrad.differentiation.compilation import parameter_positions, wrapped_function
+from fastgrad.differentiation.compilation import (
+    parameter_positions,
+    takes_any_number,
+    with_parameters,
+    wrapped_function,
+)
 from fastgrad.differentiation.random_states import copy_of_states, drawing_from
 from fastgrad.differentiation.transforms import forward_dispatcher, pullback, result_leaves
 
@@ -35,6 +40,8 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
         AssertionError: they differ; the message names the argument and the index and has the three numbers.
         DifferentiationError: ``f`` can't be differentiated.
     """
+    if takes_any_number(f):
+        f = with_parameters(f, len(arguments))
     python_function = wrapped_function(f, "check_gradients")
     bound = inspect.signature(python_function).bind(*arguments)
     bound.apply_defaults()

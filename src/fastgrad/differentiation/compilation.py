@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
+import numba
 import numpy as np
 from numba.core import types
 from numba.core.dispatcher import Dispatcher, _FunctionCompiler
@@ -210,6 +211,32 @@ _REFUSED_PARAMETERS = {
     inspect.Parameter.VAR_KEYWORD,
     inspect.Parameter.KEYWORD_ONLY,
 }
+
+
+def takes_any_number(function: Any) -> bool:
+    """True for a function with ``*args``, and without arguments that Numba takes by keyword only."""
+    python_function = getattr(function, "py_func", function)
+    if not isinstance(python_function, FunctionType) or hasattr(function, "own_adjoint"):
+        return False
+    code = python_function.__code__
+    is_callable = not code.co_kwonlyargcount and not code.co_flags & (inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR)
+    return is_callable and bool(code.co_flags & inspect.CO_VARARGS)
+
+
+@functools.lru_cache(maxsize=256)
+def with_parameters(function: Any, count: int) -> FunctionType:
+    """Returns the function of ``count`` parameters that calls one with ``*args``."""
+    python_function = getattr(function, "py_func", function)
+    code = python_function.__code__
+    named = code.co_varnames[: code.co_argcount]
+    rest = code.co_varnames[code.co_argcount]
+    more = [unused_name(f"{rest}_{number}", named) for number in range(count - len(named))]
+    names = (*named[:count], *more)
+    compiled = function if isinstance(function, Dispatcher) else numba.njit(function)
+    caller = _caller_of(compiled, python_function.__name__, names)
+    # Errors name the user's line.
+    caller.__code__ = caller.__code__.replace(co_filename=code.co_filename, co_firstlineno=code.co_firstlineno)
+    return caller
 
 
 @functools.lru_cache(maxsize=256)

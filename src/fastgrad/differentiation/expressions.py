@@ -15,7 +15,7 @@ from numba.core.registry import cpu_target
 
 from fastgrad.core import terms
 from fastgrad.core.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation
-from fastgrad.differentiation import complex_numbers, containers, scalar_rules
+from fastgrad.differentiation import complex_numbers, containers, scalar_rules, selections
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.ir import (
@@ -315,6 +315,8 @@ class Expressions:
     def _index(self, value: Any) -> Any:
         if isinstance(value, Static):
             return value.value if isinstance(value.value, Slice) else self._static_index(value.value)
+        if isinstance(value, View) and not value.axes:
+            return self.scalar(value)
         if isinstance(value, Items):
             raise refuse("an index that is a tuple within a tuple can't be differentiated", self.builder.location)
         return value
@@ -549,7 +551,7 @@ class Expressions:
         if isinstance(container, Elements):
             return self.array_expressions.element(self, container, indices)
         if any(isinstance(index, View) for index in indices):
-            return self.array_functions.selected(self, container, indices, self._type(name))
+            return selections.selected(self, container, indices)
         return self.element_or_view(view_rules.subview(self.builder, container, indices))
 
     _expression_static_getitem = _expression_typed_getitem = _expression_getitem

@@ -15,7 +15,7 @@ from numba.core import ir, ir_utils, types
 from numba.core.compiler_lock import global_compiler_lock
 
 from fastgrad.core.terms import ADD, DIVISION_COST, MULTIPLY, SUBTRACT, ScalarOperation
-from fastgrad.differentiation import containers, loop_sources
+from fastgrad.differentiation import containers, loop_sources, selections
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.calls import Calls
@@ -460,7 +460,7 @@ class Lowering(Calls):
             return
         if any(isinstance(index, View) for index in indices):
             value = self.array_expressions.materialized(self, value)
-            self.array_functions.assign_selected(self, target, indices, value)
+            selections.assign_selected(self, target, indices, value)
             return
         self.array_functions.assign(self, view_rules.subview(builder, target, indices), value)
 

@@ -18,14 +18,13 @@ from fastgrad.differentiation.array_functions import (
     Rule,
     as_array,
     assign,
-    copy,
     in_order,
     rank_of,
     register,
-    selected,
 )
 from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, equal_operands, index_constant, refuse
 from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, common_size, draw_loops
+from fastgrad.differentiation.selections import selected
 from fastgrad.differentiation.values import Deferred, Items, Iterable, static_value, type_of
 from fastgrad.differentiation.views import FULL_SLICE, NEW_AXIS, Slice
 
@@ -118,11 +117,8 @@ def _take(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
         return inlined(numpy_loops.take_number, numpy_loops.take)(lowering, [array, indices], {}, result_type)
     if rank_of(indices) != 1:
         return NotImplemented
-    order = list(range(len(array.axes)))
-    number = static_value(axis) % len(order)
-    order[0], order[number] = order[number], order[0]
-    result = selected(lowering, view_rules.transposed(array, order), [indices], result_type)
-    return copy(lowering, [view_rules.transposed(result, order)], {}, result_type)
+    number = static_value(axis) % len(array.axes)
+    return selected(lowering, array, [*[FULL_SLICE] * number, indices])
 
 
 @register(np.divmod)

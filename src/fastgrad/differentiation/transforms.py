@@ -25,11 +25,14 @@ from fastgrad.differentiation.compilation import (
     Types,
     check_types,
     generated_function,
+    is_differentiable,
     is_number,
     parameter_names,
     parameter_positions,
     place,
     stub_of,
+    takes_any_number,
+    with_parameters,
     wrapped_function,
 )
 from fastgrad.differentiation.disk_cache import RecentlyUsed
@@ -39,6 +42,27 @@ from fastgrad.errors import DifferentiationError
 
 def _grouped(texts: list[str], is_single: bool) -> str:
     return texts[0] if is_single else f"({''.join(text + ', ' for text in texts)})"
+
+
+class DerivativeOfAnyNumber:
+    """A derivative of a function with ``*args``: for each number of arguments a compiled function. Python calls it, compiled functions don't.
+
+    Args:
+        function: the user's function.
+        derivative_of: maps a function of a fixed number of parameters to its derivative.
+        more: how many arguments the derivative takes after those of the function.
+    """
+
+    def __init__(self, function: Any, derivative_of: Callable[[FunctionType], Any], more: int = 0) -> None:
+        self.function = function
+        self._more = more
+        self._derivative_of = functools.lru_cache(maxsize=256)(derivative_of)
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Returns the derivative; ``keywords`` are arguments of the function."""
+        count = len(arguments) - self._more
+        own = _bound(self.function, arguments[: max(count, 0)], keywords, "a derivative")
+        return self._derivative_of(with_parameters(self.function, len(own)))(*own, *arguments[max(count, 0) :])
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
@@ -70,8 +94,10 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
     return _gradient(grad, f, argnums, has_aux)
 
 
-def _gradient(maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], has_aux: bool) -> DerivedDispatcher:
+def _gradient(maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], has_aux: bool) -> Any:
     """Returns the dispatcher that ``grad`` or ``value_and_grad`` returns."""
+    if takes_any_number(f):
+        return DerivativeOfAnyNumber(f, lambda function: maker(function, argnums, has_aux))
     owner, has_value = maker.__name__, maker is value_and_grad
     python_function = wrapped_function(f, owner)
     positions = parameter_positions(argnums, python_function, owner)
@@ -111,24 +137,53 @@ def jvp(
     Args:
         f: as for ``value_and_grad``; it may return floats, arrays of floats and tuples of them.
         primals: the arguments.
-        tangents: the directions, one for each argument, of its shape.
+        tangents: the directions, one for each argument, of its shape. That of an argument without derivatives, as an integer, is None or zeros.
         argnums: without ``primals``: the numbers of the arguments that have tangents.
 
     Returns:
         (result, tangent of the result). Without ``primals`` a compiled function of the arguments and tangents that returns them.
     """
-    python_function = wrapped_function(f, "jvp")
     if primals is not None:
-        if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-            raise TypeError(
-                f"jvp: primals and tangents are tuples, one item for each argument of {python_function.__name__}; got {primals!r} and {tangents!r}."
-            )
-        if len(primals) != len(tangents):
-            raise ValueError(f"jvp: {len(primals)} primals need as many tangents; got {len(tangents)}.")
-        dispatcher = _kept(forward_dispatcher, f, tuple(range(len(primals))))
-        directions = [_of_kind(tangent, primal, "jvp") for tangent, primal in zip(tangents, primals, strict=True)]
-        return dispatcher(*_with_defaults(python_function, primals, "jvp"), *directions)
+        return _tangents_of_call(f, primals, tangents)
+    if takes_any_number(f):
+        more = 1 if is_number(argnums) else len(tuple(argnums))  # type: ignore[arg-type]
+        return DerivativeOfAnyNumber(f, lambda function: jvp(function, argnums=argnums), more)
+    python_function = wrapped_function(f, "jvp")
     return forward_dispatcher(f, parameter_positions(argnums, python_function, "jvp"))
+
+
+def _tangents_of_call(f: Any, primals: Any, tangents: Any) -> Any:
+    """Returns the result of a call and its tangent."""
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(
+            f"jvp: primals and tangents are tuples, one item for each argument of {_name_of(f)}; got {primals!r} and {tangents!r}."
+        )
+    if len(primals) != len(tangents):
+        raise ValueError(f"jvp: {len(primals)} primals need as many tangents; got {len(tangents)}.")
+    values = _bound(f, primals, {}, "jvp")
+    if takes_any_number(f):
+        f = with_parameters(f, len(values))
+    positions = tuple(
+        number
+        for number, (tangent, primal) in enumerate(zip(tangents, primals, strict=True))
+        if is_differentiable(_type_of(primal)) or not _is_zero(tangent)
+    )
+    directions = [
+        _of_kind(_direction(tangents[number], primals[number]), primals[number], "jvp") for number in positions
+    ]
+    return _kept(forward_dispatcher, f, positions)(*values, *directions)
+
+
+def _is_zero(tangent: Any) -> bool:
+    """True for None and for zeros: the tangent of an argument that has no derivative."""
+    return tangent is None or (isinstance(tangent, (bool, int, float, np.generic, np.ndarray)) and not np.any(tangent))
+
+
+def _direction(direction: Any, value: Any) -> Any:
+    """Returns a tangent or cotangent of a number as a number, that of an array without axes as such an array."""
+    if isinstance(value, np.ndarray):
+        return np.asarray(direction, value.dtype) if value.ndim == 0 == np.ndim(direction) else direction
+    return direction[()] if isinstance(direction, np.ndarray) and direction.ndim == 0 else direction
 
 
 def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> DerivedDispatcher:
@@ -232,20 +287,25 @@ def _compiled(f: Any) -> Any:
     return f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
 
 
-def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
     """Computes ``f`` and returns the function from cotangents of its result to those of its arguments.
 
     Args:
         f: as for ``jvp``.
-        *primals: the arguments, floats and arrays of floats.
+        *primals: the arguments.
+        **keywords: more arguments, which have no cotangents.
 
     Returns:
         (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result and returns a tuple, one cotangent for
-        each argument. It runs ``f`` once more, with copies of the primals and the same random draws.
+        each of the primals; None for one that has no derivative, as an integer. It runs ``f`` once more, with copies of the primals and the same random draws.
     """
+    given = len(primals)
+    positions = tuple(number for number, primal in enumerate(primals) if is_differentiable(_type_of(primal)))
+    positions = positions or tuple(range(given))
+    primals = _bound(f, primals, keywords, "vjp")
+    if takes_any_number(f):
+        f = with_parameters(f, len(primals))
     python_function = wrapped_function(f, "vjp")
-    positions = tuple(range(len(primals)))
-    primals = _with_defaults(python_function, primals, "vjp")
     check_types(python_function, tuple(map(_type_of, primals)), positions, "vjp")
     _check_apart(f, parameter_names(python_function), primals, "vjp")
     states = copy_of_states()
@@ -254,20 +314,23 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[
     results = result_leaves(result)
     count = len(results)
     pull = _kept(pullback, f, positions, count)
+    place_of = {position: number for number, position in enumerate(positions)}
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         cotangents = result_leaves(cotangent)
         if len(cotangents) != count:
             raise ValueError(f"vjp of {python_function.__name__}: {len(cotangents)} cotangents for {count} results.")
-        for given, value in zip(cotangents, results, strict=True):
-            if np.shape(given) != np.shape(value):
+        for part, value in zip(cotangents, results, strict=True):
+            if np.shape(part) != np.shape(value):
                 raise ValueError(
-                    f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(given)}, its result {np.shape(value)}."
+                    f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(part)}, its result {np.shape(value)}."
                 )
-        converted = [_of_kind(_as_float(given), y, "vjp") for given, y in zip(cotangents, results, strict=True)]
+        converted = [
+            _of_kind(_as_float(_direction(part, y)), y, "vjp") for part, y in zip(cotangents, results, strict=True)
+        ]
         with drawing_from(states):
             gradients: tuple[Any, ...] = pull(*_copies(primals), *converted)
-        return gradients
+        return tuple(gradients[place_of[number]] if number in place_of else None for number in range(given))
 
     return result, pull_back
 
@@ -277,13 +340,19 @@ def result_leaves(result: Any) -> list[Any]:
     return [leaf for part in result for leaf in result_leaves(part)] if isinstance(result, tuple) else [result]
 
 
-def _with_defaults(function: FunctionType, arguments: Sequence[Any], owner: str) -> tuple[Any, ...]:
+def _name_of(f: Any) -> str:
+    return str(getattr(getattr(f, "py_func", f), "__name__", f))
+
+
+def _bound(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], owner: str) -> tuple[Any, ...]:
+    """Returns the arguments of a call, in the order of the parameters, with default values."""
+    function = getattr(f, "py_func", f) if takes_any_number(f) else wrapped_function(f, owner)
     try:
-        bound = inspect.signature(function).bind(*arguments)
+        bound = inspect.signature(function).bind(*arguments, **keywords)
     except TypeError as error:
         raise TypeError(f"{owner}: {function.__name__}: {error}.") from None
     bound.apply_defaults()
-    return tuple(bound.arguments.values())
+    return bound.args
 
 
 def _of_kind(value: Any, like: Any, owner: str) -> Any:
@@ -336,6 +405,8 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
     Returns:
         a function of the arguments of ``f`` and a vector, of the shape of the argument, that returns the product.
     """
+    if takes_any_number(f):
+        return DerivativeOfAnyNumber(f, lambda function: hvp(function, argnums), 1)
     python_function = wrapped_function(f, "hvp")
     (position,) = parameter_positions(argnums, python_function, "hvp", is_single=True)
 
@@ -351,7 +422,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
 
 def _columns(
     maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], column_of: Callable[[int, int], Any]
-) -> DerivedDispatcher:
+) -> Any:
     """Returns the dispatcher of matrices whose columns come from unit vectors in the place of an argument's direction.
 
     Args:
@@ -361,6 +432,8 @@ def _columns(
         column_of: maps the number of an argument, and a number of directions, to the function that takes the arguments of ``f`` and an array of so many
             directions. It returns an array of columns, for ``jacobian`` a tuple: the result, then the columns. Several are the last axis.
     """
+    if takes_any_number(f):
+        return DerivativeOfAnyNumber(f, lambda function: maker(function, argnums))
     owner = maker.__name__
     python_function = wrapped_function(f, owner)
     positions = parameter_positions(argnums, python_function, owner, is_single=maker is hessian)
