@@ -10,9 +10,8 @@ import fastgrad as fg
 
 pytensor = pytest.importorskip("pytensor", reason="pip install fastgrad[pymc]")
 pt = pytest.importorskip("pytensor.tensor")
+NullTypeGradError, hessian = pytensor.gradient.NullTypeGradError, pytensor.gradient.hessian
 door = pytest.importorskip("fastgrad.pytensor")
-
-from pytensor.gradient import NullTypeGradError, hessian
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of PyTensor and PyMC about their own versions
 
@@ -255,7 +254,14 @@ def test_pymc_models_with_potentials_and_distributions():
             if kind == "potential":
                 pm.Potential("y", op(theta, scale, X, 1))
             elif kind == "distribution":
-                pm.CustomDist("y", theta, scale, logp=lambda x, theta, scale: op(theta, scale, x, 1), observed=X)
+                pm.CustomDist(
+                    "y",
+                    theta,
+                    scale,
+                    logp=lambda x, theta, scale: op(theta, scale, x, 1),
+                    signature="(3),()->(4)",
+                    observed=X,
+                )
             else:
                 pm.Potential("y", symbolic_loglik(theta, scale, X, 1))
         point = {"theta": THETA, "scale_log__": np.array(0.3)}
