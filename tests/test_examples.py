@@ -379,3 +379,17 @@ def test_scipy_gets_the_same_with_fewer_calls_from_derivatives(tmp_path, capsys)
         == 3
     )
     assert len(re.findall(r"calls of the", written)) == 6
+
+
+def test_pymc_samples_likelihoods_that_are_loops_with_derived_gradients(tmp_path, capsys):
+    for package in ("pymc", "nutpie", "arviz"):
+        pytest.importorskip(package, reason="pip install fastgrad[pymc]")
+    for module in (load("pymc_hidden_markov"), load("pymc_sir"), load("pymc_garch")):
+        means, speeds = module.main(["--output", str(tmp_path)])
+        for parameter, true in module.TRUE.items():
+            np.testing.assert_allclose(means[parameter], true, atol=0.1)
+        assert speeds["nutpie"] > 2 * speeds["Slice"]
+        assert (tmp_path / f"{module.__name__.removeprefix('example_')}.png").read_bytes().startswith(b"\x89PNG")
+    times = load("pymc_posteriors").time_gradients(module.loglik, [np.ones(1000), 0.1, 0.1, 0.8], argnums=(1, 2, 3))
+    assert times["derived"] < times["differences"]
+    assert len(re.findall(r"^compiled in", capsys.readouterr().out, re.MULTILINE)) == 3

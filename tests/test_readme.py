@@ -1,5 +1,6 @@
 """The programs of README.md and of the pages in docs/ run, and print what the pages say they print."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -23,8 +24,14 @@ PROGRAMS = [
 
 @pytest.mark.parametrize(("program", "output"), PROGRAMS)
 def test_a_program_runs_and_prints_what_follows(program, output, tmp_path):
+    filters = ["-W", "error"]
+    if "import pymc" in program:
+        for package in ("pymc", "nutpie"):
+            if importlib.util.find_spec(package) is None:
+                pytest.skip(f"{package} is not installed: pip install fastgrad[pymc]")
+        filters = []  # ArviZ warns of its own next version when it is imported
     finished = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
+        [sys.executable, *filters, "-c", program],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
