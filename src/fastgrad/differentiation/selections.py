@@ -14,7 +14,13 @@ from numba.core import types
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.array_expressions import broadcast, joint_size
 from fastgrad.differentiation.ir import Constant, Operand, Scalar, View, index_constant, refuse
-from fastgrad.differentiation.loop_sources import assigned_step, broadcast_step, common_size, loops_from_source
+from fastgrad.differentiation.loop_sources import (
+    assigned_step,
+    broadcast_step,
+    common_size,
+    copy_loops,
+    loops_from_source,
+)
 from fastgrad.differentiation.values import Items
 
 
@@ -85,7 +91,8 @@ def _selection(lowering: Any, array: View, indices: list[Any]) -> _Selection:
     together = [number for number, index in enumerate(indices) if isinstance(index, (Constant, Scalar, View))]
     is_one_group = together[-1] - together[0] + 1 == len(together)
     first = sum(position < together[0] for position in kept) if is_one_group else 0
-    return _Selection(view, axes, _of_one_shape(builder, arrays), first, True)
+    integers = [_integers(lowering, array) for array in arrays]
+    return _Selection(view, axes, _of_one_shape(builder, integers), first, True)
 
 
 def _of_one_shape(builder: Any, arrays: list[View]) -> list[View]:
@@ -96,6 +103,14 @@ def _of_one_shape(builder: Any, arrays: list[View]) -> list[View]:
         for number, axis in enumerate(array.axes, rank - len(array.axes)):
             sizes[number] = joint_size(builder, sizes[number], axis.size)
     return [broadcast(builder, array, sizes, broadcast_step) for array in arrays]
+
+
+def _integers(lowering: Any, array: View) -> View:
+    """Returns an index array; one of uint64, whose sum with a size is a float in Numba, as one of int64."""
+    if array.dtype != types.uint64:
+        return array
+    result: View = lowering.inline(copy_loops(len(array.axes), "int64"), [array])
+    return result
 
 
 @functools.cache

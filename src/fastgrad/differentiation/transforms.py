@@ -25,7 +25,6 @@ from fastgrad.differentiation.compilation import (
     Types,
     check_types,
     generated_function,
-    is_differentiable,
     is_number,
     parameter_names,
     parameter_positions,
@@ -166,12 +165,20 @@ def _tangents_of_call(f: Any, primals: Any, tangents: Any) -> Any:
     positions = tuple(
         number
         for number, (tangent, primal) in enumerate(zip(tangents, primals, strict=True))
-        if is_differentiable(_type_of(primal)) or not _is_zero(tangent)
+        if not _is_discrete(_type_of(primal)) or not _is_zero(tangent)
     )
     directions = [
         _of_kind(_direction(tangents[number], primals[number]), primals[number], "jvp") for number in positions
     ]
     return _kept(forward_dispatcher, f, positions)(*values, *directions)
+
+
+def _is_discrete(type: types.Type) -> bool:
+    """True for integers, truth values, texts, arrays and tuples of them: they have no tangents and cotangents."""
+    if isinstance(type, types.BaseTuple):
+        return all(map(_is_discrete, type))
+    type = type.dtype if isinstance(type, types.Array) else type
+    return isinstance(type, (types.Integer, types.Boolean, types.UnicodeType))
 
 
 def _is_zero(tangent: Any) -> bool:
@@ -300,7 +307,7 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
         each of the primals; None for one that has no derivative, as an integer. It runs ``f`` once more, with copies of the primals and the same random draws.
     """
     given = len(primals)
-    positions = tuple(number for number, primal in enumerate(primals) if is_differentiable(_type_of(primal)))
+    positions = tuple(number for number, primal in enumerate(primals) if not _is_discrete(_type_of(primal)))
     positions = positions or tuple(range(given))
     primals = _bound(f, primals, keywords, "vjp")
     if takes_any_number(f):

@@ -174,7 +174,7 @@ def rows_of_itself(a):
     return (a**2 * np.arange(1.0, 10.0).reshape(3, 3)).sum()
 
 
-@program((A, V, np.array(1), np.array([2, 0], np.uint8)))
+@program((A, V, np.array(1), np.array([2, 0], np.uint8)), (A, V, np.array(-1), np.array([2, 0], np.uint64)))
 def index_of_no_axes_and_small_integers(a, v, place, small):
     return (
         (a[place] * v).sum() + a[place, 2] ** 2 + v[place] ** 3 + (a[small, place] ** 2).sum() * (a[small] ** 3).sum()
