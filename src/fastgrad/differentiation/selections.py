@@ -119,7 +119,7 @@ def _loops(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...], is_checke
     names = [f"p{number}" for number in range(len(axes))]
     sizes = [f"{'p0' if is_place else 'a'}.shape[{number}]" for is_place, number in order]
     variables = [f"{'j' if is_place else 'i'}{number}" for is_place, number in order]
-    place = ", ".join(variable for variable in variables if variable.startswith("j"))
+    place = ", ".join(variable for variable, (is_place, _) in zip(variables, order, strict=True) if is_place)
     within = [f"k{axes.index(number)}" if number in axes else f"i{number}" for number in range(_rank(order, axes))]
     element, number = f"a[{', '.join(within)}]", f"[{', '.join(variables)}]"
     lines = [f"def {'put' if value else 'take'}(a, {', '.join(names)}{', value' if value else ''}):"]
