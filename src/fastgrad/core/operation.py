@@ -2,7 +2,7 @@
 
 A row says how an operation runs on NumPy arrays (``run``) and what its gradient is, in terms of operations
 (``gradient``). It also says what the operation is in a graph: its ``form``, and the parts of its ``lowering``
-(``lowering.py``), such as a scalar expression ``code`` for element-wise operations. Eager execution and the tapes
+(``lowering.py``), such as the formula ``code`` of element-wise operations. Eager execution and the tapes
 read ``run`` and ``gradient``; the compiler reads all. ``elementwise`` and ``operation`` below make rows. Each file
 of ``ops/`` declares one family of operations and the public functions on top of it.
 
