@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numba.core import types
 
-from fastgrad.core.terms import ADD, DIVISION_COST, FLOOR_DIVIDE, REMAINDER
+from fastgrad.core.terms import ADD, FLOOR_DIVIDE, REMAINDER
 from fastgrad.differentiation import complex_numbers
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.array_expressions import (
@@ -531,8 +531,8 @@ def _ndindex(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
         numbers: list[Any] = []
         rest: Operand = k
         for size in reversed(dims[1:]):
-            numbers.insert(0, builder.index(REMAINDER, rest, size, cost=DIVISION_COST, is_natural=True))
-            rest = builder.index(FLOOR_DIVIDE, rest, size, cost=DIVISION_COST, is_natural=True)
+            numbers.insert(0, builder.index(REMAINDER, rest, size, is_natural=True))
+            rest = builder.index(FLOOR_DIVIDE, rest, size, is_natural=True)
         return Items([rest, *numbers], types.UniTuple(INDEX, len(dims)))
 
     return Iterable(view_rules.product(builder, dims), indices)

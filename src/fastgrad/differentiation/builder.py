@@ -10,7 +10,6 @@ from numba.core import types
 
 from fastgrad.core.terms import (
     ADD,
-    CHEAP_COST,
     MULTIPLY,
     OPERANDS,
     OPERATORS,
@@ -120,11 +119,11 @@ class Builder:
         type: types.Type,
         operation: ScalarOperation,
         operands: list[Operand],
-        cost: int = CHEAP_COST,
+        cost: int | None = None,
         partials: list[Partial] | None = None,
         hint: str = "t",
     ) -> Scalar:
-        """Appends a ``Compute`` and returns its target."""
+        """Appends a ``Compute`` and returns its target; ``cost`` is by default that of the operation."""
         # Programs catch other errors than those of sizes, which leave the `try`.
         if self.is_in_try and operation.may_raise and operation.function not in CHECKS_OF_SIZES:
             raise refuse(
@@ -177,7 +176,7 @@ class Builder:
         return operation
 
     def index(
-        self, operation: ScalarOperation, *operands: Operand, cost: int = CHEAP_COST, is_natural: bool = False
+        self, operation: ScalarOperation, *operands: Operand, cost: int | None = None, is_natural: bool = False
     ) -> Operand:
         """Returns an integer that is an operation of integers; equal ones of a block are computed once."""
         constants = [int(operand.value) for operand in operands if isinstance(operand, Constant)]

@@ -13,7 +13,7 @@ import numpy as np
 from numba.core import ir as numba_ir
 from numba.core import types
 
-from fastgrad.core.terms import CHEAP_COST, ScalarOperation
+from fastgrad.core.terms import ScalarOperation
 from fastgrad.differentiation.partials import Partial
 from fastgrad.errors import DifferentiationError
 
@@ -308,13 +308,13 @@ class Compute(Statement):
         target: Scalar,
         operation: ScalarOperation,
         operands: list[Operand],
-        cost: int = CHEAP_COST,
+        cost: int | None = None,
         partials: list[Partial] | None = None,
     ) -> None:
         super().__init__(location, operands)
         self.target = target
         self.operation = operation
-        self.cost = cost
+        self.cost = operation.cost if cost is None else cost
         self.partials: list[Partial] = partials or [None] * len(operands)
         self.has_infinite_slope = False
 

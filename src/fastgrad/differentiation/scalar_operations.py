@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.terms import FUNCTION_COST, ScalarOperation
+from fastgrad.core.terms import DIVISION_COST, FUNCTION_COST, ScalarOperation
 
 _DTYPES = (*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
 RAISING: set[Any] = set()
@@ -34,9 +34,9 @@ AT_LEAST_0 = ScalarOperation("max({0}, 0)")
 MINIMUM = ScalarOperation("min({0}, {1})")
 DISTANCE = ScalarOperation("max({1} - {0}, 0)")
 """How far the second number lies above the first; 0 if it lies below."""
-STEPS = ScalarOperation("(({0} + {1} - 1) // {1})")
+STEPS = ScalarOperation("(({0} + {1} - 1) // {1})", cost=DIVISION_COST)
 """How many steps of the second number a distance takes."""
-SIZE_OR_REST = ScalarOperation("({0} if {0} >= 0 else {1} // {2})")
+SIZE_OR_REST = ScalarOperation("({0} if {0} >= 0 else {1} // {2})", cost=2 * DIVISION_COST)
 """A size of a reshaped array; if that is -1, the number of elements over the product of the other sizes."""
 SHARE_START = ScalarOperation("({0} * {1} // {2})")
 SHARE_END = ScalarOperation("({0} * ({1} + 1) // {2})")

@@ -155,7 +155,7 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
         stop = _backward_bound(builder, index.stop, axis.size, index_constant(-1))
         extent = builder.index(DISTANCE, stop, start, is_natural=True)
     distance = index_constant(abs(step))
-    size = builder.index(STEPS, extent, distance, cost=DIVISION_COST, is_natural=True)
+    size = builder.index(STEPS, extent, distance, is_natural=True)
     new_step = builder.index(MULTIPLY, axis.step, index_constant(step))
     return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
 
@@ -257,13 +257,13 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
     for number, size in enumerate(dims):
         if isinstance(size, Scalar) and not is_natural_number(size):
             others = product(builder, [other for place, other in enumerate(dims) if place != number])
-            dims[number] = builder.index(SIZE_OR_REST, size, total, others, cost=8, is_natural=True)
+            dims[number] = builder.index(SIZE_OR_REST, size, total, others, is_natural=True)
     unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
     if len(unknown) > 1:
         raise refuse("a reshape has several sizes of -1", builder.location)
     if unknown:
         known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
-        dims[unknown[0]] = builder.index(FLOOR_DIVIDE, total, known, cost=DIVISION_COST, is_natural=True)
+        dims[unknown[0]] = builder.index(FLOOR_DIVIDE, total, known, is_natural=True)
     if view.is_whole():
         return View.whole(_reshaped_root(builder, view.root, dims))
     if dims:
