@@ -1,6 +1,7 @@
 """SciPy's special functions, called by their addresses: derivatives beside mpmath's, to 50 digits, and the rules of all functions beside differences."""
 
 import ctypes
+import math
 
 import mpmath as mp
 import numba
@@ -11,6 +12,7 @@ from scipy import special
 from scipy.special import cython_special
 
 import fastgrad as fg
+from fastgrad.differentiation import special_functions
 from fastgrad.differentiation.special_functions import BESSEL_RULES, RULES, special_name
 
 MODULE = "scipy.special.cython_special"
@@ -107,6 +109,50 @@ def test_derivatives_are_those_of_mpmath(name):
 
                 wanted = float(mp.diff(along, mp.mpf(case[place])))
                 assert abs(gradient[place] - wanted) <= 1e-11 * abs(wanted) + 1e-15, (case, place, wanted)
+
+
+EDGES = {
+    "log_ndtr": [((-1e8,), (1e8,)), ((-1e5,), (1e5 + 1e-5,)), ((-math.inf,), (math.inf,)), ((math.inf,), (0.0,))],
+    "erfcx": [((1e5,), (-5.641895834631278e-11,)), ((1e9,), (-5.641895835477563e-19,)), ((math.inf,), (0.0,))],
+    "stdtr": [
+        ((5.0, 1e-9), (3.72540206011784e-12, 0.37960668982249446)),
+        ((5.0, 1e-4), (3.725402077974148e-07, 0.3796066852669937)),
+        ((5.0, math.inf), (0.0, 0.0)),
+    ],
+    "gammainc": [
+        ((1e10, 1e10), (-3.9894616998e-06, 3.98946170159e-06)),
+        ((1.0, 0.0), (0.0, 1.0)),
+        ((2.0, math.inf), (0.0, 0.0)),
+    ],
+    "betainc": [
+        ((1.0, 2.0, 0.0), (0.0, 0.0, 2.0)),
+        ((0.5, 2.0, 0.0), (0.0, 0.0, math.inf)),
+        ((3.0, 1.0, 1.0), (0.0, 0.0, 3.0)),
+        ((2.0, 0.5, 1.0), (0.0, 0.0, math.inf)),
+    ],
+}
+"""Arguments where formulas cancel, series are long or densities have a step, and the derivatives there."""
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_derivatives_at_edges(name):
+    cases = EDGES[name]
+    arity = len(cases[0][0])
+    derivative = fg.value_and_grad(by_ctypes(name, arity)[1], argnums=tuple(range(arity)))
+    for case, wanted in cases:
+        np.testing.assert_allclose(derivative(*case)[1], wanted, rtol=1e-8, err_msg=str(case))
+
+
+@pytest.mark.parametrize(("a", "b", "x"), [(1.0, 1.0, 0.5), (1.0, 2.0, 0.3), (2.0, 3.0, 0.8), (1.5, 4.0, 0.1)])
+def test_mixed_second_derivatives_of_betainc_at_integers(a, b, x):
+    """A term of the continued fraction is 0 if b is an integer: the derivative by a has a derivative by b beyond this term."""
+    slope = special_functions.betainc_by_parameter
+    _, mixed = fg.jvp(slope, (a, b, x, 1), (0.0, 1.0, 0.0, None))
+    h = 1e-3
+    difference = 8 * (slope(a, b + h, x, 1) - slope(a, b - h, x, 1)) - (
+        slope(a, b + 2 * h, x, 1) - slope(a, b - 2 * h, x, 1)
+    )
+    assert mixed == pytest.approx(difference / (12 * h), rel=1e-8, abs=1e-11)
 
 
 CASES = {1: (0.37,), 2: (1.7, 0.43), 3: (2.3, 1.4, 0.35)}

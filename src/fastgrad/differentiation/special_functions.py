@@ -26,7 +26,7 @@ from fastgrad.differentiation.scalar_rules import digamma
 
 _STEP = 1e-30
 """A complex step: its square is below the rounding of all numbers, so the imaginary part of a result is the derivative times the step."""
-_TINY, _ACCURACY, _MAX_TERMS = 1e-300, 1e-15, 100_000
+_TINY, _ACCURACY, _MAX_TERMS = 1e-300, 1e-15, 10_000_000
 _SQRT_PI, _SQRT_2PI = math.sqrt(math.pi), math.sqrt(2.0 * math.pi)
 
 
@@ -55,8 +55,36 @@ def trigamma_above_0(x):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def _has_converged(change):  # type: ignore[no-untyped-def]
-    """True if a relative change is below rounding, and its derivative, too: where a term is 0, later terms still change the derivative."""
-    return abs(change.real) < _ACCURACY and abs(change.imag) < _ACCURACY * _STEP
+    """True if a relative change is below rounding, and its derivative, too: where a term is 0, later terms still change the derivative. True for NaN."""
+    return not (abs(change.real) >= _ACCURACY or abs(change.imag) >= _ACCURACY * _STEP)
+
+
+# ---- tails of the normal distribution -----------------------------------------------------------------------------
+
+_TAIL = 20.0
+
+
+@numba.njit
+def log_ndtr_slope(x, value):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``log_ndtr(x)``, whose value is ``value``: far below 0 by a continued fraction, where the logarithms cancel."""
+    if x > -_TAIL:
+        return math.exp(-0.5 * x * x - value) / _SQRT_2PI
+    result = -x
+    for n in range(16, 0, -1):
+        result = n / result - x
+    return result
+
+
+@numba.njit
+def erfcx_slope(x, value):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``erfcx(x)``, whose value is ``value``: far above 0 by its asymptotic series, where the terms cancel."""
+    if x < _TAIL:
+        return 2.0 * x * value - 2.0 / _SQRT_PI
+    s = 0.5 / x / x
+    series = 1.0
+    for n in range(15, 1, -2):
+        series = 1.0 - n * s * series
+    return -2.0 / _SQRT_PI * s * series
 
 
 # ---- incomplete gamma functions -----------------------------------------------------------------------------------
@@ -67,6 +95,8 @@ def gamma_density(a, x):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``gammainc(a, x)`` with respect to ``x``: the density of the gamma distribution."""
     if x <= 0.0:
         return 0.0 if a > 1.0 or x < 0.0 else math.inf if a < 1.0 else 1.0
+    if x == math.inf:
+        return 0.0
     return math.exp((a - 1.0) * math.log(x) - x - math.lgamma(a))
 
 
@@ -104,7 +134,7 @@ def _gamma_fraction(a, x):  # type: ignore[no-untyped-def]
 @numba.njit
 def gammainc_by_shape(a, x):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``gammainc(a, x)`` with respect to ``a``."""
-    if x <= 0.0:
+    if x <= 0.0 or x == math.inf:
         return 0.0
     logarithm = math.log(x)
     if x < a + 1.0:
@@ -122,19 +152,25 @@ def gammainc_by_shape(a, x):  # type: ignore[no-untyped-def]
 @numba.njit
 def beta_density(a, b, x):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``betainc(a, b, x)`` with respect to ``x``: the density of the beta distribution."""
-    if x <= 0.0 or x >= 1.0:
-        return 0.0
+    if x <= 0.0:
+        return 0.0 if a > 1.0 or x < 0.0 else math.inf if a < 1.0 else b
+    if x >= 1.0:
+        return 0.0 if b > 1.0 or x > 1.0 else math.inf if b < 1.0 else a
     logarithm = (a - 1.0) * math.log(x) + (b - 1.0) * math.log1p(-x)
     return math.exp(logarithm + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b))
 
 
 @numba.njit
-def _beta_fraction(a, b, x):  # type: ignore[no-untyped-def]
-    """Returns the continued fraction of the incomplete beta function (W. Press et al., Numerical Recipes, 6.4), by Lentz's method."""
+def _beta_fraction(a, b, x, count):  # type: ignore[no-untyped-def]
+    """Returns the continued fraction of the incomplete beta function (W. Press et al., Numerical Recipes, 6.4), by Lentz's method.
+
+    Returns the number of terms, too: ``count``, or if this is 0, as many as change the fraction.
+    """
+    terms = count if count > 0 else _MAX_TERMS
     c = a * 0.0 + 1.0
     d = 1.0 / (1.0 - (a + b) * x / (a + 1.0))
     result = d
-    for m in range(1, _MAX_TERMS):
+    for m in range(1, terms + 1):
         numerator = m * (b - m) * x / ((a + (2 * m - 1)) * (a + 2 * m))
         d = 1.0 / (1.0 + numerator * d)
         c = 1.0 + numerator / c
@@ -144,17 +180,20 @@ def _beta_fraction(a, b, x):  # type: ignore[no-untyped-def]
         c = 1.0 + numerator / c
         factor = c * d
         result *= factor
-        if _has_converged(factor - 1.0):
+        if count == 0 and _has_converged(factor - 1.0):
+            terms = m
             break
-    return result
+    return result, terms
 
 
 @numba.njit
 def _beta_slopes(a, b, x):  # type: ignore[no-untyped-def]
     """Returns the derivatives of ``betainc(a, b, x)`` with respect to ``a`` and ``b``, where the continued fraction converges quickly."""
     scale = x * (1.0 - x) * beta_density(a, b, x) / a
-    by_a = _beta_fraction(complex(a, _STEP), complex(b, 0.0), x)
-    by_b = _beta_fraction(complex(a, 0.0), complex(b, _STEP), x)
+    # A term is 0 if b is an integer, and later terms change only derivatives with respect to b: those of by_a, too.
+    _, count = _beta_fraction(complex(a, _STEP), complex(b, _STEP), x, 0)
+    by_a, _ = _beta_fraction(complex(a, _STEP), complex(b, 0.0), x, count)
+    by_b, _ = _beta_fraction(complex(a, 0.0), complex(b, _STEP), x, count)
     both = digamma(a + b)
     slope_of_a = by_a.real * (math.log(x) + both - digamma(a) - 1.0 / a) + by_a.imag / _STEP
     slope_of_b = by_b.real * (math.log1p(-x) + both - digamma(b)) + by_b.imag / _STEP
@@ -185,10 +224,18 @@ def student_density(df, t):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def student_by_degrees(df, t):  # type: ignore[no-untyped-def]
-    """Returns the derivative of ``stdtr(df, t)`` with respect to ``df``: for t < 0 the function is ``betainc(df / 2, 1 / 2, df / (df + t * t)) / 2``."""
-    if t == 0.0:
+    """Returns the derivative of ``stdtr(df, t)`` with respect to ``df``: for t < 0 the function is ``betainc(df / 2, 1 / 2, df / (df + t * t)) / 2``.
+
+    Near 0 that argument rounds to 1: there it is ``(1 - betainc(1 / 2, df / 2, t * t / (df + t * t))) / 2``.
+    """
+    if t == 0.0 or abs(t) == math.inf:
         return 0.0
     total = df + t * t
+    if t * t < df:
+        y = t * t / total
+        by_parameter = 0.5 * betainc_by_parameter(0.5, 0.5 * df, y, 0)
+        slope = 0.5 * (beta_density(0.5, 0.5 * df, y) * y / total - by_parameter)
+        return slope if t < 0.0 else -slope
     x = df / total
     by_parameter = 0.5 * betainc_by_parameter(0.5 * df, 0.5, x, 1)
     slope = 0.5 * (by_parameter + beta_density(0.5 * df, 0.5, x) * t * t / (total * total))
@@ -256,6 +303,7 @@ def voigt_by_parameter(x, sigma, gamma, place):  # type: ignore[no-untyped-def]
 
 _X, _Y, _Z = OPERANDS[:3]
 _TRIGAMMA = call_operation(trigamma, 1)
+_LOG_NDTR_SLOPE, _ERFCX_SLOPE = call_operation(log_ndtr_slope, 2), call_operation(erfcx_slope, 2)
 _GAMMA_DENSITY, _GAMMAINC_BY_SHAPE = call_operation(gamma_density, 2), call_operation(gammainc_by_shape, 2)
 _BETA_DENSITY, _BETAINC_BY_PARAMETER = call_operation(beta_density, 3), call_operation(betainc_by_parameter, 4)
 _STUDENT_DENSITY, _STUDENT_BY_DEGREES = call_operation(student_density, 2), call_operation(student_by_degrees, 2)
@@ -266,10 +314,10 @@ Rule = list[Partial]
 RULES: dict[str, Rule] = {
     "ndtr": [COTANGENT * _NORMAL_DENSITY],
     "ndtri": [COTANGENT * (_SQRT_2PI * terms.exp(0.5 * RESULT * RESULT))],
-    "log_ndtr": [COTANGENT * terms.exp(-0.5 * _X * _X - RESULT) / _SQRT_2PI],
+    "log_ndtr": [COTANGENT * _LOG_NDTR_SLOPE(_X, RESULT)],
     "erf": [COTANGENT * (2.0 / _SQRT_PI * terms.exp(-_X * _X))],
     "erfc": [COTANGENT * (-2.0 / _SQRT_PI * terms.exp(-_X * _X))],
-    "erfcx": [COTANGENT * (2.0 * _X * RESULT - 2.0 / _SQRT_PI)],
+    "erfcx": [COTANGENT * _ERFCX_SLOPE(_X, RESULT)],
     "erfinv": [COTANGENT * (0.5 * _SQRT_PI * terms.exp(RESULT * RESULT))],
     "erfcinv": [COTANGENT * (-0.5 * _SQRT_PI * terms.exp(RESULT * RESULT))],
     "gammaln": [COTANGENT * terms.digamma(_X)],
