@@ -27,14 +27,16 @@ class Progress:
         return None if report.failed or hasattr(report, "wasxfail") else (self._category(report), "", "")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Prints a line if another twentieth of the tests has finished."""
+        """Prints a line if a test has failed, and if another twentieth of the tests has finished."""
+        terminal = self.session.config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed:
+            terminal.write_line(f"FAILED {report.nodeid}", flush=True)
         if report.when != "teardown":
             return
         self.finished += 1
         collected = self.session.testscollected
         if self.finished * LINES // collected > (self.finished - 1) * LINES // collected:
             seconds = time.monotonic() - self.began
-            terminal = self.session.config.pluginmanager.get_plugin("terminalreporter")
             terminal.write_line(f"{self.finished:7,} of {collected:,} tests in {seconds:4.0f} s", flush=True)
 
     def _category(self, report: pytest.TestReport) -> str:

@@ -310,6 +310,8 @@ _STUDENT_DENSITY, _STUDENT_BY_DEGREES = call_operation(student_density, 2), call
 _VOIGT_BY_PARAMETER = call_operation(voigt_by_parameter, 4)
 _NORMAL_DENSITY = terms.exp(-0.5 * _X * _X) / _SQRT_2PI
 
+_DECAY = terms.exp(-terms.abs(_X))
+
 Rule = list[Partial]
 RULES: dict[str, Rule] = {
     "ndtr": [COTANGENT * _NORMAL_DENSITY],
@@ -326,7 +328,7 @@ RULES: dict[str, Rule] = {
     "psi": [COTANGENT * _TRIGAMMA(_X)],
     "beta": [COTANGENT * RESULT * (terms.digamma(each) - terms.digamma(_X + _Y)) for each in (_X, _Y)],
     "betaln": [COTANGENT * (terms.digamma(each) - terms.digamma(_X + _Y)) for each in (_X, _Y)],
-    "expit": [COTANGENT * (RESULT * (1.0 - RESULT))],
+    "expit": [COTANGENT * (_DECAY / ((1.0 + _DECAY) * (1.0 + _DECAY)))],
     "log_expit": [COTANGENT * -terms.expm1(RESULT)],
     "logit": [COTANGENT / (_X * (1.0 - _X))],
     "exp2": [COTANGENT * (RESULT * math.log(2.0))],
