@@ -197,6 +197,9 @@ def test_bessel_functions_have_derivatives_but_of_their_order(name):
     difference = (call(2.0, 1.3 + 1e-6) - call(2.0, 1.3 - 1e-6)) / 2e-6
     assert fg.grad(of_order_2)(1.3) == pytest.approx(difference, rel=1e-8)
     assert fg.grad(of_integer, argnums=1)(2, 1.3) == pytest.approx(difference, rel=1e-8)
+    slope = fg.grad(of_integer, argnums=1)
+    second = (slope(2, 1.3 + 1e-5) - slope(2, 1.3 - 1e-5)) / 2e-5
+    assert fg.hvp(of_integer, argnums=1)(2, 1.3, 1.0) == pytest.approx(second, rel=1e-7)
     with pytest.raises(fg.errors.DifferentiationError, match=f"{name} has no derivative with respect to the order"):
         fg.grad(call, argnums=1)(2.0, 1.3)
 

@@ -20,7 +20,7 @@ from numba.extending import get_cython_function_address
 
 from fastgrad.core import terms
 from fastgrad.core.terms import FUNCTION_COST, OPERANDS, SELECT, Term
-from fastgrad.differentiation.ir import Constant, Scalar, refuse
+from fastgrad.differentiation.ir import Compute, Constant, Operand, Scalar, refuse
 from fastgrad.differentiation.partials import COTANGENT, RESULT, ZERO_PRODUCT, Partial, call_operation
 from fastgrad.differentiation.scalar_rules import digamma
 
@@ -434,6 +434,14 @@ def _is_of_scipy(function: np.ufunc, name: str) -> bool:
     return getattr(special, name, None) is function
 
 
+def _is_of_integers(number: Operand) -> bool:
+    """True if a number is computed from integers and constants alone, as the orders of a Bessel function's derivatives are."""
+    if isinstance(number, Constant) or not number.is_real:
+        return True
+    definition = number.definition
+    return isinstance(definition, Compute) and all(map(_is_of_integers, definition.operands))
+
+
 def call(lowering: Any, name: str, function: Any, arguments: list[Any], type: types.Type) -> Scalar:
     """Lowers the call of a special function of numbers.
 
@@ -445,7 +453,7 @@ def call(lowering: Any, name: str, function: Any, arguments: list[Any], type: ty
     numbers = [lowering.cast(number, types.float64) for number in given]
     operation = builder.call_of(function, len(numbers), name)
     if name in BESSEL_RULES:
-        if isinstance(given[0], Scalar) and given[0].is_real:
+        if not _is_of_integers(given[0]):
             raise refuse(
                 f"{name} has no derivative with respect to the order: give it a constant or an integer",
                 builder.location,
