@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.core.terms import OPERATORS, ScalarOperation
+from fastgrad.core.terms import OPERANDS, OPERATORS, SELECT, ScalarOperation
 from fastgrad.differentiation import scalar_operations
 from fastgrad.differentiation.builder import Builder
 from fastgrad.differentiation.calls import KEPT_CALLS
@@ -49,7 +49,7 @@ def test_other_operations():
         scalar_operations.DISTANCE: {(2, 5): 3, (5, 2): 0},
         scalar_operations.STEPS: {(5, 2): 3, (4, 2): 2, (0, 2): 0},
         scalar_operations.SIZE_OR_REST: {(4, 12, 3): 4, (-1, 12, 3): 4},
-        scalar_operations.SELECT: {(True, 1, 2): 1, (False, 1, 2): 2},
+        SELECT: {(True, 1, 2): 1, (False, 1, 2): 2},
         scalar_operations.SHARE_START: {(10, 0, 3): 0, (10, 2, 3): 6},
         scalar_operations.SHARE_END: {(10, 0, 3): 3, (10, 2, 3): 10},
     }
@@ -80,8 +80,8 @@ def test_one_call_is_one_operation():
     assert builder.call_of(checked_quotient, 2).may_raise
     assert builder.call_of(max, 2).text.endswith("({0}, {1})")
     assert not builder.call_of(max, 2).may_raise
-    assert builder.expression("({0} < {1})") is OPERATORS[operator.lt]
-    assert builder.expression("({0} <= 3)") is builder.expression("({0} <= 3)")
+    assert builder.expression(OPERANDS[0] < OPERANDS[1]) is OPERATORS[operator.lt]
+    assert builder.expression(OPERANDS[0] <= 3) is builder.expression(OPERANDS[0] <= 3)
 
 
 @numba.njit
