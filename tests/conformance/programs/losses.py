@@ -237,6 +237,7 @@ def of_regions_and_pairs(tf):
     k = tf.keras.losses
     numbers = [0, 1, 0, 1]
     vectors = [[0.6, 0.8], [0.8, -0.6], [1.0, 0.0], [-0.6, 0.8]]
+    others = [[0.28, 0.96], [0.96, -0.28]]  # no product with a vector is 0: rounding would decide the gradient
 
     def both(loss, truth, guess):
         return value_and_gradients(tf, lambda p: loss(tf.constant(truth), p), tf.constant(guess))
@@ -250,7 +251,7 @@ def of_regions_and_pairs(tf):
         "Circle": lambda: both(k.Circle(gamma=2.0), numbers, vectors),
         "Circle of all": lambda: both(k.Circle(2.0, 0.2, remove_diagonal=False, reduction="none"), numbers, vectors),
         "circle with others": lambda: both(
-            lambda y, p: k.circle(y, p, tf.constant([1, 0]), tf.constant(vectors[:2]), False, 3.0), numbers, vectors
+            lambda y, p: k.circle(y, p, tf.constant([1, 0]), tf.constant(others), False, 3.0), numbers, vectors
         ),
         "generalized": lambda: both(k.CategoricalGeneralizedCrossEntropy(0.3), [1, 0], GUESS),
         "generalized function": lambda: both(
