@@ -66,7 +66,8 @@ def test_eager_and_compiled_calls_give_what_is_measured(name, dtype):
         again = compiled(tf.constant(x))
     for found in (PUBLIC[name](tf.constant(x)), tf.concat([PUBLIC[name](part) for part in (x[:7], x[7:])], 0), again):
         np.testing.assert_array_equal(found, wanted)
-        np.testing.assert_array_equal(np.signbit(found), np.signbit(wanted))
+        is_number = ~np.isnan(wanted)  # the sign of NaN depends on the processor
+        np.testing.assert_array_equal(np.signbit(found)[is_number], np.signbit(wanted)[is_number])
 
 
 @pytest.mark.parametrize("dtype", [BOTH[0], pytest.param(BOTH[1], marks=needs_wider)])
