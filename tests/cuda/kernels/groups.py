@@ -6,6 +6,7 @@ import numpy as np
 
 from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.graph.graph import Kind
+from fastgrad.compiler.passes.expand_references import expand_references
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.cuda.kernels.choice import launches_on_device
 from tests.compiler.fusion.reduction_cases import assert_near
@@ -15,7 +16,7 @@ from tests.cuda.simulation.lock_step import run_on_simulation
 
 def nodes_of(program, *arrays):
     """The nodes of a program that compute something, fused as for a GPU."""
-    graph = fuse(simplified(record(program, *arrays)[0]))
+    graph = fuse(simplified(expand_references(record(program, *arrays)[0])))
     return graph, [node for node in graph.nodes if node.kind in (Kind.FUSED, Kind.OPERATION)]
 
 
