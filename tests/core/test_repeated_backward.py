@@ -120,6 +120,21 @@ def test_a_program_has_the_bits_of_the_gradient_rules(name, monkeypatch):
                 np.testing.assert_array_equal(ours, wanted)
 
 
+@pytest.mark.parametrize("first", [2, 0.5])
+def test_a_number_of_the_program_is_not_a_constant_of_a_rule(first):
+    """The number and a constant of a rule are equal when the program is made, and one tensor in the cache of scalars."""
+
+    def of_number(k):
+        return gradients(lambda x: tf.reduce_mean(tf.square(x)) * k, (np.array([1.0, 3.0]),))[0]
+
+    for _ in range(RUNS_BEFORE_PROGRAM + 1):
+        np.testing.assert_array_equal(of_number(first), [first, 3 * first])
+    assert len(made_programs()) == 1
+    np.testing.assert_array_equal(of_number(first + 1), [first + 1, 3 * (first + 1)])
+    np.testing.assert_array_equal(of_number(first), [first, 3 * first])
+    assert len(made_programs()) == 1
+
+
 def test_a_structure_has_all_that_gradients_depend_on():
     """Functions that differ in one place only do not share a program."""
     x = normal(4, 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -98,6 +98,8 @@ def _compiled(
 ) -> tuple[BackwardProgram, int]:
     if not all(TABLE.get(operation.name) is operation for operation, *_ in entries):
         raise NotAProgram  # gradients of users may do anything
+    shared_scalars = {id(scalar) for scalar in list(scalars.values())}
+    entries, tensors = _with_own_scalars(entries, tensors, shared_scalars)
     recording = Recording(tensors)
     with recording:
         gradients = backward_pass(entries, targets, keys)
@@ -119,8 +121,8 @@ def _compiled(
 
         results = [source_of(x) for x in gradients]
         graph = recording.graph(list(computed.values()))
-    known_scalars = {id(scalar) for scalar in list(scalars.values())}
-    if any(id(tensor) not in known_scalars for tensor in recording.captured):
+    shared_scalars = {id(scalar) for scalar in list(scalars.values())}
+    if any(id(tensor) not in shared_scalars for tensor in recording.captured):
         raise NotAProgram  # a rule reads a tensor that is not on the tape
     graph, used = _with_used_arguments(graph, tensors)
     if not all(_is_replayable(node) for node in graph.nodes):
@@ -129,6 +131,29 @@ def _compiled(
     if program.arena_bytes > MOST_ARENA_BYTES:
         raise NotAProgram
     return BackwardProgram(program, used, results), program.arena_bytes
+
+
+def _with_own_scalars(
+    entries: list[TapeEntry], tensors: list[Tensor], shared: Container[int]
+) -> tuple[list[TapeEntry], list[Tensor]]:
+    """Returns the entries and tensors of a tape with copies of shared scalars.
+
+    A scalar of the program, which may be another number in the next run, and an equal constant of a gradient rule are one
+    tensor in the cache. Here they are two.
+
+    Args:
+        shared: the ids of the tensors in the cache.
+    """
+    copies = {id(x): Tensor(x._array) for x in tensors if id(x) in shared}
+    if not copies:
+        return entries, tensors
+    return (
+        [
+            (operation, tuple([copies.get(id(x), x) for x in inputs]), outputs, attributes)
+            for operation, inputs, outputs, attributes in entries
+        ],
+        [copies.get(id(x), x) for x in tensors],
+    )
 
 
 def _is_replayable(node: Node) -> bool:
