@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
 CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
@@ -31,16 +31,14 @@ class ScalarOperation:
     """
 
     __slots__ = (
-        *(
-            "cost",
-            "definition",
-            "function",
-            "is_speculatable",
-            "keeps_naturals",
-            "may_raise",
-            "name",
-            "reads_parameter",
-        ),
+        "cost",
+        "definition",
+        "function",
+        "is_speculatable",
+        "keeps_naturals",
+        "may_raise",
+        "name",
+        "reads_parameter",
         "text",
     )
 
@@ -364,13 +362,16 @@ def expand(term: Term) -> Term:
     return transform(term, replace)
 
 
+def key_of(term: Term) -> Hashable:
+    """Returns a key that two terms share if they are one operation of the same operands."""
+    if isinstance(term, Number):
+        return term.value, term.dtype
+    return id(term) if term.operation is None else (term.operation, *map(key_of, term.operands))
+
+
 def is_same(first: Term, second: Term) -> bool:
     """True if two terms are one operation of the same operands."""
-    if isinstance(first, Number) and isinstance(second, Number):
-        return bool(first.value == second.value) and first.dtype == second.dtype
-    if first.operation is None or second.operation is None:
-        return first is second
-    return first.operation is second.operation and all(map(is_same, first.operands, second.operands))
+    return key_of(first) == key_of(second)
 
 
 def text_of(term: Term, text_of_leaf: Callable[[Term], str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Hashable
 from typing import Any
 
 import numba
@@ -12,10 +14,10 @@ from fastgrad.core.terms import (
     ADD,
     MULTIPLY,
     OPERANDS,
-    OPERATORS,
     SUBTRACT,
     ScalarOperation,
     Term,
+    key_of,
     transform,
 )
 from fastgrad.differentiation import ir
@@ -72,7 +74,7 @@ class Builder:
         self._numbers_of_globals: dict[int, str] = {}
         self._computed: dict[Any, Scalar] = {}
         self._calls: dict[tuple[str, int], ScalarOperation] = {}
-        self._expressions = {operation.text: operation for operation in OPERATORS.values()}
+        self._expressions: dict[Hashable, ScalarOperation] = {}
         self.block = self.new_block()
 
     def new_block(self) -> Block:
@@ -168,12 +170,14 @@ class Builder:
 
     def expression(self, term: Term) -> ScalarOperation:
         """Returns the operation of a term of operands; for an equal term the same one."""
-        operands = [f"{{{number}}}" for number in range(len(OPERANDS))]
-        text = partial_text(self.with_names(term), operands, "", "")
-        operation = self._expressions.get(text)
-        if operation is None:
-            operation = self._expressions[text] = ScalarOperation(text)
-        return operation
+        term = self.with_names(term)
+        if term.operation is not None and all(map(operator.is_, term.operands, OPERANDS)):
+            return term.operation
+        key = key_of(term)
+        if key not in self._expressions:
+            operands = [f"{{{number}}}" for number in range(len(OPERANDS))]
+            self._expressions[key] = ScalarOperation(partial_text(term, operands, "", ""))
+        return self._expressions[key]
 
     def index(
         self, operation: ScalarOperation, *operands: Operand, cost: int | None = None, is_natural: bool = False

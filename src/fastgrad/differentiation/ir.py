@@ -14,7 +14,7 @@ from numba.core import ir as numba_ir
 from numba.core import types
 
 from fastgrad.core.terms import ScalarOperation
-from fastgrad.differentiation.partials import Partial
+from fastgrad.differentiation.partials import Partial, value_text
 from fastgrad.errors import DifferentiationError
 
 Location: TypeAlias = numba_ir.Loc
@@ -656,13 +656,6 @@ def literal(constant: Constant) -> str:
     value = constant.value
     if isinstance(value, (bool, np.bool_)) or isinstance(constant.type, types.Boolean):
         return repr(bool(value))
-    if isinstance(constant.type, types.Float):
-        number = float(value)
-        text = (
-            repr(number) if np.isfinite(number) else "_nan" if np.isnan(number) else "_inf" if number > 0 else "-_inf"
-        )
-        text = f"({text})" if text.startswith("-") else text
-        return text if constant.type == types.float64 else f"_{constant.type}({text})"
-    text = repr(int(value))
-    text = f"({text})" if text.startswith("-") else text
-    return text if constant.type in (types.int64, types.intp) else f"_{constant.type}({text})"
+    is_float = isinstance(constant.type, types.Float)
+    text = value_text(float(value) if is_float else int(value))
+    return text if constant.type in (types.float64, types.int64, types.intp) else f"_{constant.type}({text})"

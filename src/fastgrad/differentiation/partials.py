@@ -130,13 +130,17 @@ def partial_text(partial: Term, operands: Sequence[str], cotangent: str, result:
     return text_of(partial, text_of_leaf)
 
 
+def value_text(value: Any) -> str:
+    """Returns the text of a Python number."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "_nan" if math.isnan(value) else "_inf" if value > 0 else "(-_inf)"
+    text = repr(value)
+    return f"({text})" if text.startswith("-") else text
+
+
 def number_text(number: Number) -> str:
     """Returns the text of a constant."""
-    value = number.value
-    if isinstance(value, float) and not math.isfinite(value):
-        text = "_nan" if math.isnan(value) else "_inf" if value > 0 else "(-_inf)"
-    else:
-        text = f"({value!r})" if value < 0 else repr(value)
+    text = value_text(number.value)
     return text if number.dtype is None else f"_{number.dtype}({text})"
 
 

@@ -12,9 +12,9 @@ import numba
 import numpy as np
 from numba.core import types
 
+from fastgrad.core import terms
 from fastgrad.core.terms import (
     CHEAP_COST,
-    DIVISION_COST,
     FUNCTION_COST,
     OPERANDS,
     SELECT,
@@ -150,14 +150,9 @@ PARTIALS: dict[Any, list[Partial]] = {
 
 _COSTS = {
     zero_product: CHEAP_COST,
-    operator.truediv: DIVISION_COST,
-    operator.mod: DIVISION_COST,
-    operator.floordiv: DIVISION_COST,
-    math.sqrt: DIVISION_COST,
-    np.sqrt: DIVISION_COST,
-    operator.pow: FUNCTION_COST,
-    math.pow: FUNCTION_COST,
-    pow: FUNCTION_COST,
+    **{function: operation.cost for function, operation in terms.OPERATORS.items()},
+    **dict.fromkeys([math.sqrt, np.sqrt], terms.sqrt.cost),
+    pow: terms.POWER.cost,
 }
 
 

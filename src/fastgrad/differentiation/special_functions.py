@@ -19,9 +19,9 @@ from numba.core import types
 from numba.extending import get_cython_function_address
 
 from fastgrad.core import terms
-from fastgrad.core.terms import FUNCTION_COST, OPERANDS, SELECT, Term
+from fastgrad.core.terms import FUNCTION_COST, OPERANDS, SELECT, Term, substitute
 from fastgrad.differentiation.ir import Compute, Constant, Operand, Scalar, refuse
-from fastgrad.differentiation.partials import COTANGENT, RESULT, ZERO_PRODUCT, Partial, call_operation
+from fastgrad.differentiation.partials import COTANGENT, RESULT, ZERO_PRODUCT, Partial, call_operation, slope_of
 from fastgrad.differentiation.scalar_rules import digamma
 
 _STEP = 1e-30
@@ -32,18 +32,17 @@ _SQRT_PI, _SQRT_2PI = math.sqrt(math.pi), math.sqrt(2.0 * math.pi)
 
 @numba.njit
 def trigamma(x):  # type: ignore[no-untyped-def]
-    """Returns the derivative of the digamma function, by recurrence and its asymptotic series."""
-    shift = 0.0
-    if x <= 0.0:
-        if x == math.floor(x):
-            return math.inf
-        return (math.pi / math.sin(math.pi * x)) ** 2 - trigamma_above_0(1.0 - x)
-    return shift + trigamma_above_0(x)
+    """Returns the derivative of the digamma function; below 0 by reflection."""
+    if x > 0.0:
+        return trigamma_above_0(x)
+    if x == math.floor(x):
+        return math.inf
+    return (math.pi / math.sin(math.pi * x)) ** 2 - trigamma_above_0(1.0 - x)
 
 
 @numba.njit
 def trigamma_above_0(x):  # type: ignore[no-untyped-def]
-    """Returns the derivative of the digamma function of a number above 0."""
+    """Returns the derivative of the digamma function of a number above 0, by recurrence and its asymptotic series."""
     shift = 0.0
     while x < 12.0:
         shift += 1.0 / (x * x)
@@ -244,26 +243,24 @@ def student_by_degrees(df, t):  # type: ignore[no-untyped-def]
 
 # ---- Voigt profile ----------------------------------------------------------------------------------------------------
 
-_FADDEEVA_TERMS = 64
 
-
-def _faddeeva_coefficients(terms: int) -> tuple[float, np.ndarray]:
+def _faddeeva_coefficients(degree: int) -> tuple[float, np.ndarray]:
     """Returns the scale and the coefficients of Weideman's rational approximation (SIAM J. Numer. Anal. 31, 1994)."""
-    count = 2 * terms
-    scale = math.sqrt(terms / math.sqrt(2.0))
+    count = 2 * degree
+    scale = math.sqrt(degree / math.sqrt(2.0))
     theta = np.arange(1 - count, count) * math.pi / count
     t = scale * np.tan(0.5 * theta)
     values = np.concatenate([[0.0], np.exp(-t * t) * (scale * scale + t * t)])
     transformed = np.fft.fft(np.fft.fftshift(values)).real / (2 * count)
-    return scale, transformed[1 : terms + 1][::-1].copy()
+    return scale, transformed[1 : degree + 1][::-1].copy()
 
 
-_FADDEEVA_SCALE, _FADDEEVA = _faddeeva_coefficients(_FADDEEVA_TERMS)
+_FADDEEVA_SCALE, _FADDEEVA = _faddeeva_coefficients(64)
 
 
 @numba.njit
-def _faddeeva_derivative(z, has_value):  # type: ignore[no-untyped-def]
-    """Returns the derivative of the Faddeeva function at ``z`` above the real axis; with ``has_value`` 1 the function itself."""
+def _faddeeva(z):  # type: ignore[no-untyped-def]
+    """Returns the Faddeeva function and its derivative at ``z`` above the real axis."""
     if abs(z) > 12.0:
         square = z * z
         power = 1j / _SQRT_PI / z
@@ -274,14 +271,14 @@ def _faddeeva_derivative(z, has_value):  # type: ignore[no-untyped-def]
             power /= square
             value += factor * power
             derivative -= (2 * n + 1) * factor * power / z
-        return value if has_value == 1 else derivative
+        return value, derivative
     rational = (_FADDEEVA_SCALE + 1j * z) / (_FADDEEVA_SCALE - 1j * z)
     polynomial = 0j
     for coefficient in _FADDEEVA:
         polynomial = polynomial * rational + coefficient
     factor = 1.0 / (_FADDEEVA_SCALE - 1j * z)
     value = 2.0 * polynomial * factor * factor + factor / _SQRT_PI
-    return value if has_value == 1 else -2.0 * z * value + 2j / _SQRT_PI
+    return value, -2.0 * z * value + 2j / _SQRT_PI
 
 
 @numba.njit
@@ -289,13 +286,12 @@ def voigt_by_parameter(x, sigma, gamma, place):  # type: ignore[no-untyped-def]
     """Returns the derivative of ``voigt_profile(x, sigma, gamma)`` with respect to the argument of number ``place``."""
     width = sigma * math.sqrt(2.0)
     z = complex(x / width, gamma / width)
-    derivative = _faddeeva_derivative(z, 0)
+    value, derivative = _faddeeva(z)
     scale = 1.0 / (sigma * _SQRT_2PI)
     if place == 0:
         return scale * derivative.real / width
     if place == 2:
         return -scale * derivative.imag / width
-    value = _faddeeva_derivative(z, 1)
     return -scale * (value.real + (derivative * z).real) / sigma
 
 
@@ -347,29 +343,12 @@ RULES: dict[str, Rule] = {
     "entr": [COTANGENT * (-terms.log(_X) - 1.0)],
     "gammainc": [COTANGENT * _GAMMAINC_BY_SHAPE(_X, _Y), COTANGENT * _GAMMA_DENSITY(_X, _Y)],
     "gammaincc": [COTANGENT * -_GAMMAINC_BY_SHAPE(_X, _Y), COTANGENT * -_GAMMA_DENSITY(_X, _Y)],
-    "gammaincinv": [
-        COTANGENT * (-_GAMMAINC_BY_SHAPE(_X, RESULT) / _GAMMA_DENSITY(_X, RESULT)),
-        COTANGENT / _GAMMA_DENSITY(_X, RESULT),
-    ],
-    "gammainccinv": [
-        COTANGENT * (-_GAMMAINC_BY_SHAPE(_X, RESULT) / _GAMMA_DENSITY(_X, RESULT)),
-        -COTANGENT / _GAMMA_DENSITY(_X, RESULT),
-    ],
     "betainc": [
         COTANGENT * _BETAINC_BY_PARAMETER(_X, _Y, _Z, 1),
         COTANGENT * _BETAINC_BY_PARAMETER(_X, _Y, _Z, 0),
         COTANGENT * _BETA_DENSITY(_X, _Y, _Z),
     ],
-    "betaincinv": [
-        COTANGENT * (-_BETAINC_BY_PARAMETER(_X, _Y, RESULT, 1) / _BETA_DENSITY(_X, _Y, RESULT)),
-        COTANGENT * (-_BETAINC_BY_PARAMETER(_X, _Y, RESULT, 0) / _BETA_DENSITY(_X, _Y, RESULT)),
-        COTANGENT / _BETA_DENSITY(_X, _Y, RESULT),
-    ],
     "stdtr": [COTANGENT * _STUDENT_BY_DEGREES(_X, _Y), COTANGENT * _STUDENT_DENSITY(_X, _Y)],
-    "stdtrit": [
-        COTANGENT * (-_STUDENT_BY_DEGREES(_X, RESULT) / _STUDENT_DENSITY(_X, RESULT)),
-        COTANGENT / _STUDENT_DENSITY(_X, RESULT),
-    ],
     "owens_t": [
         COTANGENT * (-0.5 * terms.exp(-0.5 * _X * _X) * terms.erf(_X * _Y / math.sqrt(2.0)) / _SQRT_2PI),
         COTANGENT * (terms.exp(-0.5 * _X * _X * (1.0 + _Y * _Y)) / (2.0 * math.pi * (1.0 + _Y * _Y))),
@@ -378,13 +357,38 @@ RULES: dict[str, Rule] = {
 }
 """The partials of functions of SciPy by their names."""
 
+
+def _rule_of_inverse(rule: Rule) -> Rule:
+    """Returns the partials of the inverse of a function in its last operand."""
+    last = OPERANDS[len(rule) - 1]
+    *slopes, density = [
+        substitute(slope_of(partial, types.float64), {last: RESULT}) for partial in rule if partial is not None
+    ]
+    return [*[COTANGENT * (-slope / density) for slope in slopes], COTANGENT / density]
+
+
+RULES |= {
+    name: _rule_of_inverse(RULES[inverse])
+    for name, inverse in {
+        "gammaincinv": "gammainc",
+        "gammainccinv": "gammaincc",
+        "betaincinv": "betainc",
+        "stdtrit": "stdtr",
+    }.items()
+}
+
+
+def _mean_of_neighbors(function: Any) -> Any:
+    """Returns the mean of a Bessel function's values of the orders below and above."""
+    return 0.5 * (function(_X - 1.0, _Y) + function(_X + 1.0, _Y))
+
+
 BESSEL_RULES: dict[str, Callable[[Any], Term]] = {
-    "jv": lambda f: COTANGENT * (0.5 * (f(_X - 1.0, _Y) - f(_X + 1.0, _Y))),
-    "yv": lambda f: COTANGENT * (0.5 * (f(_X - 1.0, _Y) - f(_X + 1.0, _Y))),
-    "iv": lambda f: COTANGENT * (0.5 * (f(_X - 1.0, _Y) + f(_X + 1.0, _Y))),
-    "kv": lambda f: COTANGENT * (-0.5 * (f(_X - 1.0, _Y) + f(_X + 1.0, _Y))),
-    "ive": lambda f: COTANGENT * (0.5 * (f(_X - 1.0, _Y) + f(_X + 1.0, _Y)) - SELECT(_Y < 0.0, -RESULT, RESULT)),
-    "kve": lambda f: COTANGENT * (RESULT - 0.5 * (f(_X - 1.0, _Y) + f(_X + 1.0, _Y))),
+    **dict.fromkeys(["jv", "yv"], lambda f: COTANGENT * (0.5 * (f(_X - 1.0, _Y) - f(_X + 1.0, _Y)))),
+    "iv": lambda f: COTANGENT * _mean_of_neighbors(f),
+    "kv": lambda f: COTANGENT * -_mean_of_neighbors(f),
+    "ive": lambda f: COTANGENT * (_mean_of_neighbors(f) - SELECT(_Y < 0.0, -RESULT, RESULT)),
+    "kve": lambda f: COTANGENT * (RESULT - _mean_of_neighbors(f)),
 }
 """The partials of Bessel functions with respect to the second argument. They call the functions of other orders. The order has no derivative here."""
 
