@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad import signal  # noqa: F401  # whose rows are in the table once it is imported
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import Recorder, start, stop
-from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
+from fastgrad.ops import recurrent  # noqa: F401
 from fastgrad.ops.attention import attention
 from fastgrad.ops.random_stateless import stateless_dropout
 from tests.gradients import gradient_of
@@ -182,6 +183,11 @@ SAMPLES: dict[str, Sample] = {
     "expm": of(tf.linalg.expm, normal(2, 2), order=1),
     "logm": of(lambda a: tf.math.real(tf.linalg.logm(tf.cast(a, tf.complex128))), definite(2), order=1),
     "sqrtm": of(tf.linalg.sqrtm, definite(2), order=1),
+    # ---- Fourier transforms
+    "fft": of(lambda x, y: tf.abs(tf.signal.fft2d(tf.complex(x, y))) ** 2, normal(2, 3), normal(2, 3)),
+    "ifft": of(lambda x, y: tf.math.real(tf.signal.ifft(tf.complex(x, y)) ** 2), normal(2, 5), normal(2, 5)),
+    "rfft": of(lambda x: tf.abs(tf.signal.rfft(x, [5])) ** 2, normal(2, 4)),
+    "irfft": of(lambda x, y: tf.signal.irfft(tf.complex(x, y), [6]) ** 2, normal(2, 4), normal(2, 4)),
     # ---- convolutions
     "convolution": of(
         lambda x, w: tf.nn.conv2d(x, w, strides=[1, 2, 1, 1], padding="SAME") ** 2,
