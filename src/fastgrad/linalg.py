@@ -44,5 +44,9 @@ from fastgrad.ops.matrix_functions import sqrtm as sqrtm
 from fastgrad.ops.norms import l2_normalize as l2_normalize
 from fastgrad.ops.norms import norm as norm
 from fastgrad.ops.norms import normalize as normalize
+from fastgrad.ops.tridiagonal import banded_triangular_solve as banded_triangular_solve
+from fastgrad.ops.tridiagonal import eigh_tridiagonal as eigh_tridiagonal
+from fastgrad.ops.tridiagonal import tridiagonal_matmul as tridiagonal_matmul
+from fastgrad.ops.tridiagonal import tridiagonal_solve as tridiagonal_solve
 
 __getattr__, __dir__ = _namespace_hooks("tf.linalg", globals())

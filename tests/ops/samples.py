@@ -170,6 +170,7 @@ SAMPLES: dict[str, Sample] = {
     "cholesky": of(lambda a: tf.linalg.cholesky(symmetric(a)), definite(3)),
     "triangular_solve": of(tf.linalg.triangular_solve, np.tril(normal(3, 3)) + 3 * np.eye(3), normal(3, 2)),
     "solve": of(tf.linalg.solve, definite(3), normal(3, 2)),
+    "solve_of_diagonals": of(tf.linalg.tridiagonal_solve, normal(3, 4) + np.array([[0], [4], [0]]), normal(4, 2)),
     "inv": of(tf.linalg.inv, definite(3)),
     "det": of(tf.linalg.det, definite(3)),
     "slogdet": of(lambda a: tf.linalg.slogdet(a)[1], definite(3)),

@@ -170,3 +170,65 @@ def diagonals(tf):
         "matrix_transpose": lambda: tf.linalg.matrix_transpose(tf.reshape(tf.range(8), (2, 2, 2))),
         "batched diag": lambda: tf.linalg.diag([[1, 2], [3, 4]]),
     }
+
+
+def few_diagonals(tf):
+    numbers = tf.reshape(tf.range(24.0), (2, 3, 4)) / 7.0 + [[[0.0], [5.0], [0.0]]]
+    compact, right = numbers[0], tf.reshape(tf.range(8.0), (4, 2)) - 3.0
+    complex_numbers = tf.complex(compact, compact[:, ::-1])
+    bands = tf.constant([[2.0, 3.0, 4.0, 5.0], [0.0, 1.0, -1.0, 2.0]])
+    solve, banded, eigenvalues = (
+        tf.linalg.tridiagonal_solve,
+        tf.linalg.banded_triangular_solve,
+        tf.linalg.eigh_tridiagonal,
+    )
+
+    def of(function, *inputs, **arguments):
+        return value_and_gradients(tf, lambda *values: function(*values, **arguments), *inputs)
+
+    return {
+        "solve": lambda: of(solve, compact, right),
+        "solve vectors": lambda: of(solve, numbers, tf.ones((2, 4))),
+        "solve batches": lambda: of(solve, numbers, tf.stack([right, 2.0 - right])),
+        "solve transposed": lambda: of(solve, compact, tf.transpose(right), transpose_rhs=True),
+        "solve complex": lambda: solve(complex_numbers, tf.complex(right, -right), conjugate_rhs=True),
+        "solve a matrix": lambda: of(solve, tf.eye(3) * 4.0 + 1.0, tf.ones((3, 1)), diagonals_format="matrix"),
+        "solve a sequence": lambda: solve(
+            (tf.constant([1.0, 2.0]), tf.constant([4.0, 5.0, 6.0]), tf.constant([3.0, 1.0])),
+            tf.ones(3),
+            diagonals_format="sequence",
+        ),
+        "solve one": lambda: solve(tf.constant([[0.0], [2.0], [0.0]]), tf.constant([1.0])),
+        "solve a singular one": lambda: solve(
+            tf.constant([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), tf.constant([1.0, 2.0])
+        ),
+        "solve: ranks": lambda: solve(numbers, tf.ones(2)),
+        "solve: batches differ": lambda: solve(numbers, tf.ones((3, 4))),
+        "solve: sizes differ": lambda: solve(compact, tf.ones(3)),
+        "solve: four diagonals": lambda: solve(tf.ones((4, 2)), tf.ones(2)),
+        "solve: integers": lambda: solve(tf.ones((3, 2), tf.int32), tf.ones(2, tf.int32)),
+        "solve: format": lambda: solve(compact, right, diagonals_format="dense"),
+        "solve: lengths": lambda: solve((tf.ones(1), tf.ones(3), tf.ones(3)), tf.ones(3), diagonals_format="sequence"),
+        "solve: perturb without pivots": lambda: solve(compact, right, partial_pivoting=False, perturb_singular=True),
+        "matmul": lambda: of(tf.linalg.tridiagonal_matmul, compact, right),
+        "matmul of a matrix": lambda: tf.linalg.tridiagonal_matmul(tf.ones((4, 4)), right, diagonals_format="matrix"),
+        "matmul of a vector": lambda: tf.linalg.tridiagonal_matmul(compact, tf.ones(4)),
+        "banded": lambda: of(banded, bands, right),
+        "banded upper": lambda: of(banded, bands[:, ::-1][::-1], right, lower=False),
+        "banded adjoint": lambda: of(banded, bands, right, adjoint=True),
+        "banded complex adjoint": lambda: banded(tf.complex(bands, bands), tf.complex(right, right), adjoint=True),
+        "banded vector": lambda: banded(bands, tf.ones(4)),
+        "banded singular": lambda: banded(bands - 2.0, right),
+        "eigenvalues": lambda: eigenvalues(tf.constant([1.0, 5.0, 2.0]), tf.constant([1.0, 0.5])),
+        "eigenvalues complex": lambda: eigenvalues(tf.complex([1.0, 2.0], [0.0, 0.0]), tf.complex([1.0], [2.0])),
+        "eigenvalues of an interval": lambda: eigenvalues(
+            [1.0, 5.0, 2.0], [1.0, 0.5], select="v", select_range=(1.0, 5.0)
+        ),
+        "eigenvalues of numbers": lambda: eigenvalues([1.0, 5.0, 2.0], [1.0, 0.5], select="i", select_range=(1, 2)),
+        "eigenvalue of one": lambda: eigenvalues([3.0], tf.zeros(0)),
+        "eigenvectors": lambda: tf.abs(eigenvalues([1.0, 5.0, 2.0], [1.0, 0.5], eigvals_only=False)[1]),
+        "eigenvalues: select": lambda: eigenvalues([1.0, 2.0], [1.0], select="x"),
+        "eigenvalues: no range": lambda: eigenvalues([1.0, 2.0], [1.0], select="i"),
+        "eigenvalues: empty range": lambda: eigenvalues([1.0, 2.0], [1.0], select="i", select_range=(1, 0)),
+        "eigenvalues: integers": lambda: eigenvalues(tf.constant([1, 2]), tf.constant([1])),
+    }
