@@ -32,7 +32,7 @@ def test_a_tridiagonal_system_is_solved_as_a_dense_one(size, dtype):
 
 @pytest.mark.parametrize("adjoint", [False, True])
 @pytest.mark.parametrize("lower", [False, True])
-@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("count", [2, 4])
 def test_a_banded_system_is_solved_as_a_dense_one(count, lower, adjoint):
     bands, rhs = normal(2, count, 5, dtype="complex128"), normal(2, 5, 3, dtype="complex128")
     bands[:, 0 if lower else -1] += 4
@@ -51,13 +51,15 @@ def test_a_singular_system_has_no_solution_unless_it_is_perturbed():
 
 
 def test_one_of_several_systems_may_be_singular():
-    compact = np.ones((2, 3, 2)) + [[[0.0], [0.0], [0.0]], [[0.0], [3.0], [0.0]]]
+    compact = np.ones((2, 3, 2))
+    compact[1, 1] += 3.0
     x = linalg.tridiagonal_solve(compact, np.ones((2, 2)))
     np.testing.assert_allclose(x, [[np.nan, np.nan], [0.2, 0.2]])
 
 
 def test_a_compiled_step_and_rows_at_once_have_the_values_of_eager_ones():
-    compact, rhs = normal(4, 3, 5) + [[0.0], [5.0], [0.0]], normal(4, 5)
+    compact, rhs = normal(4, 3, 5), normal(4, 5)
+    compact[:, 1] += 5.0
 
     def solutions(compact, rhs):
         return linalg.tridiagonal_solve(compact, rhs)
