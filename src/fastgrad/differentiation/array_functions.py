@@ -259,6 +259,20 @@ def _as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], res
     return result
 
 
+@register(np.asfortranarray)
+def _as_fortran_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    """Lowers the array itself if it is one of the result's type, else a copy in the other order of axes."""
+    array = arguments[0]
+    if keywords or not isinstance(array, View) or len(array.axes) < 2 or type_of(array).layout == "A":
+        return NotImplemented
+    if type_of(array).layout == "F":
+        return array
+    order = list(range(len(array.axes)))[::-1]
+    result = view_rules.transposed(copy(lowering, [view_rules.transposed(array, order)], {}, types.none), order)
+    result.layout = "F"
+    return result
+
+
 @register(np.array)
 def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers an array of nested lists or tuples of numbers, or a copy of an array."""
@@ -533,7 +547,7 @@ def _ndindex(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
         for size in reversed(dims[1:]):
             numbers.insert(0, builder.index(REMAINDER, rest, size, is_natural=True))
             rest = builder.index(FLOOR_DIVIDE, rest, size, is_natural=True)
-        return Items([rest, *numbers], types.UniTuple(INDEX, len(dims)))
+        return Items([rest, *numbers][: len(dims)], types.UniTuple(INDEX, len(dims)))
 
     return Iterable(view_rules.product(builder, dims), indices)
 

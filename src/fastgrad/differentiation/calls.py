@@ -51,9 +51,20 @@ from fastgrad.errors import DifferentiationError
 MAX_DEPTH, MAX_CALLS = 64, 4_000
 """The limits on calls within calls, and on all calls that are inlined: more is taken for recursion."""
 RANDOM_DRAWS: frozenset[Any] = frozenset(
-    [np.random.random, np.random.random_sample, np.random.standard_normal, np.random.randint, np.random.seed]
+    [
+        *(np.random.random, np.random.random_sample, np.random.ranf, np.random.sample),
+        *(np.random.standard_normal, np.random.randint, np.random.seed),
+    ]
 )
 """The draws that others are made of (``numpy_functions.py``): their results depend smoothly on no parameter."""
+SMOOTH_DRAWS: frozenset[Any] = frozenset(
+    [
+        *(np.random.gumbel, np.random.laplace, np.random.logistic, np.random.lognormal, np.random.pareto),
+        *(np.random.power, np.random.rayleigh, np.random.standard_cauchy, np.random.standard_exponential),
+        *(np.random.triangular, np.random.weibull, np.random.permutation, np.random.shuffle, np.random.choice),
+    ]
+)
+"""The draws whose results Numba computes smoothly from the parameters and draws that don't depend on these. Others reject draws, which makes jumps."""
 KEPT_CALLS: set[Any] = {
     *(loop_sources.range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
     *(loop_sources.broadcast_size, loop_sources.broadcast_step, loop_sources.assigned_step, loop_sources.common_size),
@@ -215,8 +226,12 @@ class Calls(Expressions):
         if function in RANDOM_DRAWS:
             return self._draw(function, arguments, keywords, type)
         if not is_known:
-            if isinstance(getattr(function, "__self__", None), (np.random.RandomState, random.Random)):
-                raise refuse(f"a random draw by {describe(Static(function))} can't be differentiated", location)
+            owner = getattr(function, "__self__", None)
+            if isinstance(owner, (np.random.RandomState, random.Random)) and function not in SMOOTH_DRAWS:
+                raise refuse(
+                    f"a random draw by {describe(Static(function))} can't be differentiated: it may jump where its parameters change",
+                    location,
+                )
             compiled = self._implementation(function, arguments, keywords)
             if compiled is not None:
                 return self._call_implementation(compiled, function, arguments, keywords)

@@ -643,6 +643,8 @@ class Expressions:
             return Static(np.dtype(str(array.dtype)))
         if attribute in ("real", "imag") and array.parts is not None:
             return view_rules.part(builder, array, ("real", "imag").index(attribute))
+        if attribute == "imag":
+            return builder.allocate(array.dtype, [axis.size for axis in array.axes], "zeros")
         if attribute == "real":
             return array
         if attribute == "flat" and type_of(array).layout == "C":

@@ -224,6 +224,40 @@ def eigvalsh(a: 2):
 
 
 @numba.njit
+def _eig_adjoint(gw, gv, w, v, a):
+    g, is_used = np.empty_like(v), has_nonzero(gv)
+    for j in range(w.size):  # the vectors keep their length
+        g[:, j] = gv[:, j] - v[:, j] * np.sum(v[:, j] * gv[:, j])
+    k = v.T @ g
+    for i in range(w.size):
+        for j in range(w.size):
+            k[i, j] = gw[i] if i == j else divided(k[i, j], w[j] - w[i], is_used[j])
+    check_distinct(k)
+    return np.linalg.solve(np.ascontiguousarray(v.T), k @ v.T)
+
+
+@numba.njit
+def _eig_tangent(t, w, v, a):
+    p = np.linalg.solve(v, t @ v)
+    k = np.zeros_like(p)
+    tw = np.empty_like(w)
+    for i in range(w.size):
+        tw[i] = p[i, i]
+        for j in range(w.size):
+            if i != j:
+                k[i, j] = divided(p[i, j], w[j] - w[i])
+    tv = v @ k
+    for j in range(w.size):
+        tv[:, j] -= v[:, j] * np.sum(v[:, j] * tv[:, j])
+    return tw, tv
+
+
+def eigvals(a: 2):
+    """Returns the eigenvalues of a matrix."""
+    return np.linalg.eig(a)[0]
+
+
+@numba.njit
 def _svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
     size = s.size
     if np.any(gu[:, size:] != 0.0) or np.any(gvt[size:] != 0.0):
@@ -338,6 +372,7 @@ _rule(np.linalg.det, _det_adjoint, _det_tangent)
 _rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent)
 _rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent)
 _rule(np.linalg.eigh, _eigh_adjoint, _eigh_tangent)
+_rule(np.linalg.eig, _eig_adjoint, _eig_tangent)
 _rule(np.linalg.svd, _svd_adjoint, _svd_tangent)
 _rule(np.linalg.qr, _qr_adjoint, _qr_tangent)
 _rule(np.linalg.pinv, _pinv_adjoint, _pinv_tangent)
@@ -360,6 +395,23 @@ def matrix_power(a: 2, n: 0):
         if left > 0:
             base[:] = np.dot(base, base)
     return result
+
+
+def matrix_rank(A: 2):  # NumPy's name
+    """Returns the number of singular values that are larger than rounding errors."""
+    s = np.linalg.svd(A)[1]
+    return np.count_nonzero(s > s[0] * max(A.shape) * np.finfo(A.dtype).eps)
+
+
+def cond(x: 2):
+    """Returns the condition number of a matrix: the largest singular value over the smallest one."""
+    s = np.linalg.svd(x)[1]
+    return s[0] / s[-1]
+
+
+def cond_of_order(x: 2, p: 0):
+    """Returns the condition number of a matrix by the norm of order ``p``."""
+    return np.linalg.norm(x, p) * np.linalg.norm(np.linalg.inv(x), p)
 
 
 def lstsq(a: 2, b):

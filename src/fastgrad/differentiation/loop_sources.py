@@ -52,6 +52,41 @@ def common_size(first, second):  # type: ignore[no-untyped-def]
     return first
 
 
+@numba.njit
+def section_start(size, count, k):  # type: ignore[no-untyped-def]
+    """Returns where the ``k``-th of ``count`` sections of an axis begins; the first ones may have one element more."""
+    return k * (size // count) + min(k, size % count)
+
+
+@may_raise
+@numba.njit
+def section_of_equal(size, count, k):  # type: ignore[no-untyped-def]
+    """Returns where the ``k``-th of ``count`` sections of one size begins."""
+    if size % count != 0:
+        raise ValueError("array split does not result in an equal division")
+    return k * (size // count)
+
+
+@may_raise
+@numba.njit
+def elements_of_stride(stride, item_size):  # type: ignore[no-untyped-def]
+    """Returns how many elements a stride in bytes takes."""
+    if stride % item_size != 0:
+        raise ValueError("a stride is no multiple of the size of an element")
+    return stride // item_size
+
+
+@may_raise
+@numba.njit
+def window_count(size, window):  # type: ignore[no-untyped-def]
+    """Returns the number of windows along an axis."""
+    if window < 0:
+        raise ValueError("`window_shape` cannot contain negative values")
+    if size < window:
+        raise ValueError("window_shape cannot be larger than input array shape")
+    return size - window + 1
+
+
 @may_raise
 @numba.njit
 def size_of_some(size):  # type: ignore[no-untyped-def]
@@ -139,6 +174,18 @@ def draw_loops(rank: int, parameters: int, draw: Any) -> FunctionType:
     lines = [f"def fill({', '.join(['target', *names])}):"]
     lines += [*_loops(rank, "target", f"target[{{i}}] = draw({', '.join(names)})"), "    return 0", ""]
     return loops_from_source("\n".join(lines), dtype="float64", draw=draw)
+
+
+@functools.cache
+def loops_along(rank: int, axis: int) -> FunctionType:
+    """Returns the loops that read elements of an array at indices along an axis; along the others both have one size."""
+    others = [number for number in range(rank) if number != axis]
+    sizes = [f"    common_size(arr.shape[{number}], indices.shape[{number}])" for number in others]
+    places = [f"i{number}" for number in range(rank)]
+    places[axis] = f"checked_index(indices[{{i}}], arr.shape[{axis}])"
+    lines = ["def take_along_axis(arr, indices):", *sizes, "    out = np.empty(indices.shape, dtype=arr.dtype)"]
+    lines += [*_loops(rank, "indices", f"out[{{i}}] = arr[{', '.join(places)}]"), "    return out", ""]
+    return loops_from_source("\n".join(lines), dtype="float64")
 
 
 _STARTS = {

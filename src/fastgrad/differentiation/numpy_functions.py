@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +14,7 @@ from numba.core import types
 from fastgrad.core.terms import ADD, MULTIPLY
 from fastgrad.differentiation import linear_algebra, numpy_loops
 from fastgrad.differentiation import views as view_rules
+from fastgrad.differentiation.array_expressions import joint_size
 from fastgrad.differentiation.array_functions import (
     METHODS,
     RULES,
@@ -23,7 +26,17 @@ from fastgrad.differentiation.array_functions import (
     register,
 )
 from fastgrad.differentiation.ir import INDEX, Axis, Operand, Scalar, View, equal_operands, index_constant, refuse
-from fastgrad.differentiation.loop_sources import broadcast_size, broadcast_step, common_size, draw_loops
+from fastgrad.differentiation.loop_sources import (
+    broadcast_size,
+    broadcast_step,
+    common_size,
+    draw_loops,
+    elements_of_stride,
+    loops_along,
+    section_of_equal,
+    section_start,
+    window_count,
+)
 from fastgrad.differentiation.selections import selected
 from fastgrad.differentiation.values import Deferred, Items, Iterable, static_value, type_of
 from fastgrad.differentiation.views import FULL_SLICE, NEW_AXIS, Slice
@@ -76,9 +89,15 @@ RULES.update(
         np.cross: inlined(numpy_loops.cross, numpy_loops.cross_of_rows),
         np.interp: inlined(numpy_loops.interp_number, numpy_loops.interp),
         np.nonzero: inlined(
-            numpy_loops.nonzero, convert=lambda places: Items([places], types.Tuple([type_of(places)]))
+            numpy_loops.nonzero,
+            numpy_loops.nonzero_of_matrix,
+            convert=lambda places: (
+                places if isinstance(places, Items) else Items([places], types.Tuple([type_of(places)]))
+            ),
         ),
+        np.linalg.matrix_rank: inlined(linear_algebra.matrix_rank),
         np.linalg.eigvalsh: inlined(linear_algebra.eigvalsh),
+        np.linalg.eigvals: inlined(linear_algebra.eigvals),
         np.linalg.matrix_power: inlined(linear_algebra.matrix_power),
     }
 )
@@ -109,6 +128,62 @@ def _norm(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
     return inlined(linear_algebra.vector_norm, linear_algebra.matrix_norm)(lowering, [array, rest[0]], {}, result_type)
 
 
+@register(np.linalg.cond)
+def _cond(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    values = in_order(arguments, keywords, "x", "p")
+    order = static_value(values[1]) if values and len(values) > 1 else None
+    if order is None or order == 2:
+        return inlined(linear_algebra.cond)(lowering, values[:1], {}, result_type)
+    return inlined(linear_algebra.cond_of_order)(lowering, values, {}, result_type)
+
+
+@register(np.take_along_axis)
+def _take_along_axis(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    values = in_order(arguments, keywords, "arr", "indices", "axis")
+    if not values or not isinstance(static_value(values[2]), int):
+        return NotImplemented
+    array, indices, axis = values
+    function = loops_along(rank_of(array), static_value(axis) % rank_of(array))
+    return lowering.inline(function, [array, indices])
+
+
+@register(np.trim_zeros)
+def _trim_zeros(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    filt, *rest = in_order(arguments, keywords, "filt", "trim")
+    ends = static_value(rest[0]) if rest else "fb"
+    if not isinstance(ends, str):
+        return NotImplemented
+    sides = [lowering.builder.constant(side in ends.lower()) for side in "fb"]
+    return inlined(numpy_loops.without_zeros)(lowering, [filt, *sides], {}, result_type)
+
+
+@register(np.polynomial.polyutils.as_series)
+def _as_series(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if len(arguments) != 1 or keywords or not isinstance(arguments[0], Items):
+        return NotImplemented
+    rows = [
+        each
+        if rank_of(each)
+        else as_array(lowering, [Items([each], types.none)], {}, types.Array(types.float64, 1, "C"))
+        for each in arguments[0].values
+    ]
+    return Items([lowering.inline(numpy_loops.series, [row]) for row in rows], result_type)
+
+
+@register(np.indices)
+def _indices(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if len(arguments) != 1 or not isinstance(arguments[0], Items):
+        return NotImplemented
+    builder, sizes = lowering.builder, [lowering.scalar(size) for size in arguments[0].values]
+    result = builder.allocate(result_type.dtype, [index_constant(len(sizes)), *sizes], "empty")
+    for number, size in enumerate(sizes):
+        numbers = lowering.call(np.arange, [size], {}, types.Array(result_type.dtype, 1, "C"), "numbers")
+        along = [NEW_AXIS] * number + [FULL_SLICE] + [NEW_AXIS] * (len(sizes) - number - 1)
+        place = view_rules.subview(builder, result, [index_constant(number)])
+        assign(lowering, place, view_rules.subview(builder, numbers, along))
+    return result
+
+
 @register(np.take, method="take")
 def _take(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, indices = arguments[:2]
@@ -119,6 +194,13 @@ def _take(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
         return NotImplemented
     number = static_value(axis) % len(array.axes)
     return selected(lowering, array, [*[FULL_SLICE] * number, indices])
+
+
+@register(np.isclose)
+def _isclose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if not isinstance(result_type, types.Array) or len(arguments) > 4:
+        return NotImplemented
+    return inlined(numpy_loops.isclose)(lowering, arguments, keywords, result_type)
 
 
 @register(np.divmod)
@@ -202,8 +284,57 @@ RULES.update({function: _join_rule(None) for function in (np.concatenate, np.con
 RULES[np.stack] = _join_rule(None, is_new=True)
 RULES[np.hstack] = _join_rule(1)
 RULES[np.vstack] = _join_rule(0, least_rank=2)
+RULES[vars(np).get("row_stack", np.vstack)] = RULES[np.vstack]
 RULES[np.dstack] = _join_rule(2, least_rank=3)
 RULES[np.column_stack] = _join_rule(1, least_rank=2, columns=True)
+
+
+# ---- parts ------------------------------------------------------------------------------------------------------
+
+
+def _split_rule(axis: int | None, *, is_even: bool = True) -> Rule:
+    """Returns the rule of a function that splits an array into a constant number of sections, or at constant places.
+
+    Args:
+        axis: along which; None if it is an argument. That of `np.hsplit` is 0 for vectors.
+        is_even: whether sections must have one size.
+    """
+
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        values = in_order(arguments, keywords, "ary", "indices_or_sections", "axis")
+        if not values or len(values) < 2 or not rank_of(values[0]):
+            return NotImplemented
+        array, parts, *rest = values
+        builder = lowering.builder
+        number = axis if axis is not None else static_value(rest[0]) if rest else 0
+        count = static_value(parts)
+        if not isinstance(number, int) or not (isinstance(parts, Items) or isinstance(count, int)):
+            return NotImplemented
+        number = min(number, rank_of(array) - 1) % rank_of(array)
+        size = array.axes[number].size
+        bounds: list[Operand | None]
+        if isinstance(parts, Items):
+            bounds = [None, *[lowering.scalar(place) for place in parts.values], None]
+        else:
+            start = builder.call_of(section_of_equal if is_even else section_start, 3)
+            places = [builder.index(start, size, parts, index_constant(k), is_natural=True) for k in range(1, count)]
+            bounds = [index_constant(0) if count > 1 else None, *places, None]
+            if count < 1:
+                return NotImplemented
+        pieces = [
+            view_rules.subview(builder, array, [FULL_SLICE] * number + [Slice(start, stop, None)])
+            for start, stop in itertools.pairwise(bounds)
+        ]
+        return Items(pieces, result_type)
+
+    return rule
+
+
+RULES[np.array_split] = _split_rule(None, is_even=False)
+RULES[np.split] = _split_rule(None)
+RULES[np.vsplit] = _split_rule(0)
+RULES[np.hsplit] = _split_rule(1)
+RULES[np.dsplit] = _split_rule(2)
 
 
 # ---- views ------------------------------------------------------------------------------------------------------
@@ -294,6 +425,66 @@ def _broadcast_to(lowering: Any, arguments: list[Any], keywords: dict[str, Any],
     return View(array.root, array.starts, axes, array.parts)
 
 
+def _joint_shape(builder: Any, shapes: list[list[Operand]]) -> Items:
+    """Returns the shape of arrays of these shapes that are broadcast together."""
+    rank = max(map(len, shapes))
+    along = [[shape[number - rank] for shape in shapes if len(shape) >= rank - number] for number in range(rank)]
+    sizes: list[Any] = [functools.reduce(functools.partial(joint_size, builder), each) for each in along]
+    return Items(sizes, types.UniTuple(INDEX, rank))
+
+
+@register(np.broadcast_shapes)
+def _broadcast_shapes(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if keywords or not arguments:
+        return NotImplemented
+    lists = [shape.values if isinstance(shape, Items) else [shape] for shape in arguments]
+    return _joint_shape(lowering.builder, [list(map(lowering.scalar, sizes)) for sizes in lists])
+
+
+@register(np.broadcast_arrays)
+def _broadcast_arrays(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if keywords or not all(map(rank_of, arguments)):
+        return NotImplemented
+    shape = _joint_shape(lowering.builder, [[axis.size for axis in array.axes] for array in arguments])
+    return Items([_broadcast_to(lowering, [array, shape], {}, types.none) for array in arguments], result_type)
+
+
+@register(np.lib.stride_tricks.as_strided)
+def _as_strided(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, *rest = in_order(arguments, keywords, "x", "shape", "strides")
+    if len(rest) != 2 or not all(isinstance(values, Items) for values in rest) or array.parts is not None:
+        return NotImplemented
+    builder = lowering.builder
+    flat = view_rules.reshaped(builder, array, [view_rules.size_of(builder, array)], type_of(array).layout == "C")
+    step, item_size = builder.call_of(elements_of_stride, 2), index_constant(array.dtype.bitwidth // 8)
+    axes = []
+    for size, stride in zip(rest[0].values, rest[1].values, strict=True):
+        axes.append(Axis(0, builder.index(step, lowering.scalar(stride), item_size), lowering.scalar(size)))
+    return View(
+        flat.root,
+        flat.starts,
+        [Axis(0, builder.index(MULTIPLY, axis.step, flat.axes[0].step), axis.size) for axis in axes],
+    )
+
+
+@register(np.lib.stride_tricks.sliding_window_view)
+def _sliding_window_view(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, window, *rest = in_order(arguments, keywords, "x", "window_shape", "axis")
+    given = rest[0] if rest and static_value(rest[0]) is not None else None
+    builder, rank = lowering.builder, rank_of(array)
+    windows = [lowering.scalar(size) for size in (window.values if isinstance(window, Items) else [window])]
+    listed = given.values if isinstance(given, Items) else [given]
+    numbers = list(range(rank)) if rest == [] or given is None else [static_value(number) for number in listed]
+    if not all(isinstance(number, int) for number in numbers) or len(numbers) != len(windows):
+        return NotImplemented
+    axes, count = list(array.axes), builder.call_of(window_count, 2)
+    for number, size in zip(numbers, windows, strict=True):
+        axis = axes[number % rank]
+        axes[number % rank] = Axis(axis.root_axis, axis.step, builder.index(count, axis.size, size, is_natural=True))
+        axes.append(Axis(axis.root_axis, axis.step, size))
+    return View(array.root, array.starts, axes, array.parts)
+
+
 # ---- iteration --------------------------------------------------------------------------------------------------
 
 
@@ -333,6 +524,8 @@ def _nditer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
 _DRAWS: dict[Any, tuple[Any, tuple[float, ...]]] = {
     np.random.random: (np.random.random, ()),
     np.random.random_sample: (np.random.random, ()),
+    np.random.ranf: (np.random.random, ()),
+    np.random.sample: (np.random.random, ()),
     np.random.standard_normal: (np.random.standard_normal, ()),
     np.random.normal: (numpy_loops.normal, (0.0, 1.0)),
     np.random.uniform: (numpy_loops.uniform, (0.0, 1.0)),

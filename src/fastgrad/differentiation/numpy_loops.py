@@ -189,6 +189,12 @@ def nonzero(a: 1):
     return out
 
 
+def nonzero_of_matrix(a: 2):
+    """Returns the rows and the columns of elements other than 0."""
+    places = np.nonzero(a.ravel() != 0)[0]
+    return places // a.shape[1], places % a.shape[1]
+
+
 def extract(condition, arr):
     """Returns the elements for which the condition holds."""
     return arr.ravel()[condition.ravel() != 0]
@@ -220,6 +226,11 @@ def allclose(a: 1, b: 1, rtol=1e-05, atol=1e-08):
         if is_close or a[i] == b[i]:
             n += 1
     return n == a.shape[0]
+
+
+def isclose(a, b, rtol=1e-05, atol=1e-08):
+    """Returns for each pair of elements whether they are close."""
+    return ((np.abs(a - b) <= atol + rtol * np.abs(b)) & np.isfinite(b)) | (a == b)
 
 
 def resize(a, new_shape):
@@ -276,6 +287,29 @@ def take(a, indices):
     for i in range(places.shape[0]):
         out[i] = flat[checked_index(places[i], flat.shape[0])]
     return out.reshape(indices.shape)
+
+
+def without_zeros(filt: 1, at_front: 0, at_back: 0):
+    """Returns the vector without zeros at the front, at the back or both."""
+    first, last = 0, filt.shape[0]
+    while at_front and first < last and filt[first] == 0.0:
+        first += 1
+    while at_back and last > first and filt[last - 1] == 0.0:
+        last -= 1
+    return filt[first:last]
+
+
+# ---- polynomials ------------------------------------------------------------------------------------------------
+
+
+def series(c: 1):
+    """Returns a copy of a polynomial's coefficients without zeros at the end; one coefficient stays."""
+    last = c.shape[0]
+    if last == 0:
+        raise ValueError("Coefficient array is empty")
+    while last > 1 and c[last - 1] == 0.0:
+        last -= 1
+    return c[:last].astype(np.float64)
 
 
 # ---- products ---------------------------------------------------------------------------------------------------

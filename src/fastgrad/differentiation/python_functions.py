@@ -94,8 +94,6 @@ def call(  # noqa: C901  # one line for each function
         return builder.constant(any(_is_instance(arguments[0], cls) for cls in classes))
     if function is math.gamma and isinstance(arguments[0], (Constant, Scalar)):
         return _computed(lowering, type, function, arguments, COTANGENT * RESULT * digamma(OPERANDS[0]))
-    if function is math.ldexp and isinstance(arguments[0], Scalar):
-        return _computed(lowering, type, function, arguments, _LDEXP(COTANGENT, OPERANDS[1]))
     if function is math.frexp and isinstance(arguments[0], (Constant, Scalar)):
         mantissa = _computed(
             lowering, type[0], frexp_mantissa, arguments, _LDEXP(COTANGENT, -_FREXP_EXPONENT(OPERANDS[0]))
@@ -108,6 +106,8 @@ def call(  # noqa: C901  # one line for each function
         return next(iter(arguments[0].parts.values())).axes[0].size
     if function is len and isinstance(arguments[0], Static) and isinstance(arguments[0].value, str):
         return builder.constant(len(arguments[0].value))
+    if function is np.dtype and len(arguments) == 1 and isinstance(arguments[0], Static):
+        return Static(np.dtype(str(type.dtype)))
     if function is bool and isinstance(arguments[0], NumberList):
         return lowering.apply(operator.gt, [containers.length_of(lowering, arguments[0]), index_constant(0)], type)
     if function is bool and isinstance(arguments[0], (Items, Static)):

@@ -29,7 +29,15 @@ from fastgrad.core.terms import FUNCTIONS as FUNCTIONS_OF_TERMS
 from fastgrad.custom.formula import FLOAT64, Formula, TermPool, TermTree
 from fastgrad.custom.formula import Term as FormulaTerm
 from fastgrad.custom.symbols import FUNCTIONS, Symbol, Trace, apply_function
-from fastgrad.differentiation.partials import CASTS, COTANGENT, RESULT, ZERO_PRODUCT, Partial, zero_product
+from fastgrad.differentiation.partials import (
+    CASTS,
+    COTANGENT,
+    RESULT,
+    ZERO_PRODUCT,
+    Partial,
+    call_operation,
+    zero_product,
+)
 
 OPERATORS: dict[Any, str] = {
     operator.add: "add",
@@ -96,6 +104,7 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
             np.trunc,
             np.rint,
             np.sign,
+            np.spacing,
             np.isnan,
             np.isinf,
             np.isfinite,
@@ -116,7 +125,7 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
             np.logical_or,
             np.logical_not,
         ),
-        *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, math.gcd),
+        *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, math.gcd, np.gcd, np.lcm),
     ]
 )
 """The functions of numbers that are constant but for jumps."""
@@ -128,6 +137,7 @@ _SLOPE_OF_EXP: list[Partial] = [ZERO_PRODUCT(RESULT, COTANGENT)]
 """Where the result is 0 the slope is, also if the tangent is infinite."""
 _SLOPES_OF_HYPOT: list[Partial] = [COTANGENT * SELECT(RESULT != 0.0, x / RESULT, x) for x in OPERANDS[:2]]
 """At the origin it is 0, as that of the norm."""
+_SLOPES_OF_LDEXP: list[Partial] = [call_operation(math.ldexp, 2)(COTANGENT, OPERANDS[1]), None]
 
 PARTIALS: dict[Any, list[Partial]] = {
     zero_product: [ZERO_PRODUCT(COTANGENT, OPERANDS[1]), ZERO_PRODUCT(OPERANDS[0], COTANGENT)],
@@ -143,6 +153,10 @@ PARTIALS: dict[Any, list[Partial]] = {
     np.logaddexp2: [SELECT(x != RESULT, COTANGENT * 2.0 ** (x - RESULT), COTANGENT) for x in OPERANDS[:2]],
     math.hypot: _SLOPES_OF_HYPOT,
     np.hypot: _SLOPES_OF_HYPOT,
+    math.ldexp: _SLOPES_OF_LDEXP,
+    np.ldexp: _SLOPES_OF_LDEXP,
+    math.nextafter: [COTANGENT, None],
+    np.nextafter: [COTANGENT, None],
     np.deg2rad: [COTANGENT * (math.pi / 180)],
     np.rad2deg: [COTANGENT * (180 / math.pi)],
 }
