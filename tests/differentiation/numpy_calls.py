@@ -1,4 +1,4 @@
-# ruff: noqa: PLW0108  # a function without code of its own can't be lowered; Numba has NumPy's first random functions only
+# ruff: noqa: NPY201, PLW0108  # a function without code of its own can't be lowered; Numba has NumPy's first random functions only
 """A call of each NumPy function that Numba compiles: `python -m tests.differentiation.numpy_calls` writes `docs/numpy_functions.md`.
 
 The parameters' names say what the arguments are: see `ARGUMENTS`.
@@ -232,7 +232,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "nanvar": lambda nans: np.nanvar(nans),
     "outer": lambda x, y: np.outer(x, y),
     "prod": lambda x: np.prod(x),
-    "roots": lambda v: np.roots(v),
+    "roots": lambda v: np.roots(np.append(v[:1], np.array([-2.9, 1.0]) * v[2])),
     "std": lambda x: np.std(x),
     "sum": lambda x: np.sum(x),
     "trace": lambda a: np.trace(a),

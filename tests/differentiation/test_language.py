@@ -339,8 +339,8 @@ def grows_in_its_loop(x):
 
 
 def dictionary(x):
-    values = {1: x}
-    return values[1]
+    values = {x: 1.0}
+    return values[x]
 
 
 def printed_array(x):
@@ -363,3 +363,19 @@ def printed_array(x):
 def test_refused_with_file_line_and_reason(function, reason):
     with pytest.raises(DifferentiationError, match=rf"test_language.py:\d+: .*({reason})"):
         fg.grad(njit(function))(1.5)
+
+
+def squares_by_key(x, key):
+    squares = {0: x * x, 1: x**3}
+    return squares[key]
+
+
+def test_a_key_that_a_dictionary_lacks_is_an_error():
+    derivative = fg.value_and_grad(njit(squares_by_key))
+    assert derivative(2.0, 1) == (8.0, 12.0)
+    with pytest.raises(KeyError):
+        derivative(2.0, 2)
+
+
+def test_dictionaries_have_second_derivatives():
+    assert fg.hessian(njit(squares_by_key))(2.0, 1) == 12.0

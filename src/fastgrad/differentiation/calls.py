@@ -12,7 +12,14 @@ from numba.core import dispatcher, ir, types
 from numba.np.ufunc.dufunc import DUFunc
 
 from fastgrad.core.terms import DIVISION_COST, OPERANDS, where
-from fastgrad.differentiation import containers, loop_sources, python_functions, scalar_rules, special_functions
+from fastgrad.differentiation import (
+    containers,
+    loop_sources,
+    mappings,
+    python_functions,
+    scalar_rules,
+    special_functions,
+)
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.call_rules import TypedRule, own_rule_of
 from fastgrad.differentiation.compilation import place, signature_of
@@ -34,6 +41,7 @@ from fastgrad.differentiation.partials import COTANGENT, Partial
 from fastgrad.differentiation.values import (
     Complex,
     Items,
+    Mapping,
     Method,
     NumberList,
     Options,
@@ -179,6 +187,8 @@ class Calls(Expressions):
             arguments = [self.definite(argument) for argument in arguments]
         if isinstance(function, Method) and isinstance(function.owner, NumberList):
             return containers.call_method(self, function.owner, function.name, arguments, result_type)
+        if isinstance(function, Method) and isinstance(function.owner, Mapping):
+            return mappings.call_method(self, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method):
             result = self.array_functions.call_method(self, function, arguments, keywords, result_type)
             return self._array_of_elements(name, result)

@@ -174,7 +174,7 @@ def set_item(lowering: Any, values: NumberList, index: Any, value: Any) -> None:
     view_rules.store_element(lowering.builder, values.data, [_position(lowering, values, index)], number)
 
 
-def _resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
+def resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
     """Adds ``count`` to the length of a list and returns the length before that."""
     builder = lowering.builder
     lowering.note_resize(values)
@@ -194,7 +194,7 @@ def extend(lowering: Any, values: NumberList, more: Any) -> None:
     (array,) = as_arrays(lowering, [more])
     if not isinstance(array, View) or len(array.axes) != 1:
         raise refuse(f"a list that is extended by {describe(more)} can't be differentiated", lowering.builder.location)
-    start = _resize(lowering, values, array.axes[0].size)
+    start = resize(lowering, values, array.axes[0].size)
     start = _floats(lowering.builder, values.type, start)
     target = _items_from(values.data.root, values.type, start, array.axes[0].size)
     lowering.array_functions.assign(lowering, target, array)
@@ -206,7 +206,7 @@ def call_method(lowering: Any, values: NumberList, name: str, arguments: list[An
     parts = [values.data, values.length]
     if name in ("append", "insert"):
         number = lowering.cast(lowering.number(arguments[-1]), values.type.dtype)
-        before = _resize(lowering, values, index_constant(1))
+        before = resize(lowering, values, index_constant(1))
         if name == "append":
             view_rules.store_element(builder, values.data, [before], number)
         else:

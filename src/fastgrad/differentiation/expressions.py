@@ -15,7 +15,7 @@ from numba.core.registry import cpu_target
 
 from fastgrad.core import terms
 from fastgrad.core.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation
-from fastgrad.differentiation import complex_numbers, containers, scalar_rules, selections
+from fastgrad.differentiation import complex_numbers, containers, mappings, scalar_rules, selections
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.ir import (
@@ -49,6 +49,7 @@ from fastgrad.differentiation.values import (
     Elements,
     Fields,
     Items,
+    Mapping,
     Maybe,
     Method,
     NumberList,
@@ -255,9 +256,8 @@ class Expressions:
             raise refuse(f"{type(value).__name__} can't be differentiated", self.builder.location)
         method = getattr(self, f"_expression_{value.op}", None)
         if method is None:
-            words = {"build_map": "a dictionary", "build_set": "a set", "yield": "a generator"}
-            if value.op in words:
-                raise refuse(f"{words[value.op]} can't be differentiated", self.builder.location)
+            if value.op == "yield":
+                raise refuse("a generator can't be differentiated", self.builder.location)
             raise refuse(f"the operation {value.op} can't be differentiated: {value}", self.builder.location)
         return method(name, value)
 
@@ -368,6 +368,8 @@ class Expressions:
         if compares and any(isinstance(operand, Static) for operand in operands):
             known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
             return builder.constant(bool(function(*known)))
+        if function is operator.contains and isinstance(operands[0], Mapping):
+            return mappings.contains(self, operands[0], operands[1], type)
         if any(isinstance(operand, NumberList) for operand in operands):
             return containers.apply(self, function, operands, type)
         if any(isinstance(operand, View) and operand.axes for operand in operands):
@@ -472,6 +474,19 @@ class Expressions:
             return containers.new_list(self, list_type, items)
         return Items(items, list_type)
 
+    def _expression_build_map(self, name: str, value: ir.Expr) -> Any:
+        map_type = self._type(name)
+        if not isinstance(map_type, types.DictType):
+            raise refuse(f"a dictionary of type {map_type} can't be differentiated", self.builder.location)
+        result = mappings.new_mapping(self, map_type, [])
+        for key, item in value.items:
+            mappings.set_item(self, result, self.value(key), self.value(item))
+        return result
+
+    def _expression_build_set(self, name: str, value: ir.Expr) -> Any:
+        items = Items([self.value(item) for item in value.items], types.none)
+        return mappings.new_mapping(self, self._type(name), [items])
+
     def _is_constant_list(self, name: str) -> bool:
         """True if a list is only read, or passed to functions that only read it: then it is as good as a tuple."""
         names = {name}
@@ -540,6 +555,8 @@ class Expressions:
             if not -len(container.values) <= index < len(container.values):
                 raise refuse("an index is out of range", self.builder.location)
             return container.values[index]
+        if isinstance(container, Mapping):
+            return mappings.item(self, container, self._indices(value)[0])
         if isinstance(container, NumberList):
             return containers.item(self, container, self._indices(value)[0], self._type(name))
         if isinstance(container, Fields):
@@ -614,7 +631,7 @@ class Expressions:
             return Method(owner, attribute)
         if isinstance(owner, Fields):
             return containers.field_attribute(self, owner, attribute)
-        if isinstance(owner, NumberList):
+        if isinstance(owner, (NumberList, Mapping)):
             return Method(owner, attribute)
         if isinstance(owner, Items) and attribute in getattr(owner.type, "fields", ()):
             return owner.values[owner.type.fields.index(attribute)]

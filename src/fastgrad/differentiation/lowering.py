@@ -15,7 +15,7 @@ from numba.core import ir, ir_utils, types
 from numba.core.compiler_lock import global_compiler_lock
 
 from fastgrad.core.terms import ADD, DIVISION_COST, MULTIPLY, SUBTRACT, ScalarOperation
-from fastgrad.differentiation import containers, loop_sources, selections
+from fastgrad.differentiation import containers, loop_sources, mappings, selections
 from fastgrad.differentiation import views as view_rules
 from fastgrad.differentiation.builder import Builder, is_natural_number
 from fastgrad.differentiation.calls import Calls
@@ -57,6 +57,7 @@ from fastgrad.differentiation.values import (
     Items,
     Iterable,
     LoopState,
+    Mapping,
     Maybe,
     NumberList,
     Options,
@@ -353,6 +354,8 @@ class Lowering(Calls):
             frame.values[name] = value
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
             self._set_item(statement)
+        elif isinstance(statement, ir.DelItem) and isinstance(self.value(statement.target), Mapping):
+            mappings.remove(self, self.value(statement.target), self.value(statement.index))
         elif isinstance(statement, ir.SetAttr) and isinstance(self.value(statement.target), Fields):
             containers.set_field(self, self.value(statement.target), statement.attr, self.value(statement.value))
         elif isinstance(statement, ir.Jump):
@@ -445,6 +448,9 @@ class Lowering(Calls):
             value = self.array_expressions.materialized(self, value)
         if isinstance(target, Fields) and isinstance(statement, ir.StaticSetItem) and isinstance(statement.index, str):
             containers.set_field(self, target, statement.index, value)
+            return
+        if isinstance(target, Mapping):
+            mappings.set_item(self, target, self._indices(statement)[0], value)
             return
         if not isinstance(target, (View, Fields, NumberList)):
             raise refuse(f"the assignment of an item of {describe(target)} can't be differentiated", builder.location)
@@ -608,6 +614,8 @@ class Lowering(Calls):
             return self._iterable_of_range(value)
         if isinstance(value, View) and value.axes:
             return Iterable(value.axes[0].size, lambda k: self.element_or_view(view_rules.subview(builder, value, [k])))
+        if isinstance(value, Mapping):
+            return mappings.iterable(self, value)
         if isinstance(value, NumberList):
             return Iterable(
                 containers.length_of(self, value), lambda k: view_rules.load_element(builder, value.data, [k]), (value,)

@@ -10,9 +10,10 @@ import numba
 import numpy as np
 from numba.core import types
 from numba.cpython.builtins import ol_isinstance
+from numba.typed import Dict
 
 from fastgrad.core.terms import FUNCTION_COST, OPERANDS, digamma
-from fastgrad.differentiation import complex_numbers, containers
+from fastgrad.differentiation import complex_numbers, containers, mappings
 from fastgrad.differentiation.ir import Constant, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.partials import COTANGENT, RESULT, Partial, call_operation
 from fastgrad.differentiation.scalar_operations import AT_LEAST_0
@@ -21,6 +22,7 @@ from fastgrad.differentiation.values import (
     Fields,
     Items,
     LoopState,
+    Mapping,
     NumberList,
     Range,
     Static,
@@ -77,6 +79,12 @@ def call(  # noqa: C901  # one line for each function
         return containers.allocate_records(lowering, type, shape, containers.ALLOCATIONS[function])
     if keywords:
         return NotImplemented
+    if isinstance(type, mappings.TYPES) and (
+        function in (set, dict, Dict) or getattr(function, "__name__", "") == "empty"
+    ):
+        return mappings.new_mapping(lowering, type, arguments if function is set else [])
+    if function in (len, bool) and isinstance(arguments[0], Mapping):
+        arguments = [arguments[0].keys]
     if isinstance(type, (types.List, types.ListType)) and isinstance(type.dtype, containers.NUMBERS):
         return _list(lowering, arguments, type)
     if getattr(function, "__name__", "") == "literal_unroll":

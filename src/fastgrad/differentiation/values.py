@@ -68,6 +68,17 @@ class NumberList:
         self.type = type
 
 
+class Mapping:
+    """A dictionary of numbers, or a set: a list of keys, and a list of values; None for a set."""
+
+    __slots__ = ("keys", "type", "values")
+
+    def __init__(self, keys: NumberList, values: NumberList | None, type: types.Type) -> None:
+        self.keys = keys
+        self.values = values
+        self.type = type
+
+
 class Elements:
     """An array that is not in memory: each read computes the element.
 
@@ -221,7 +232,7 @@ def type_of(value: Any) -> types.Type:
         if isinstance(value.type, types.BaseNamedTuple):
             return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
-    if isinstance(value, (Complex, NumberList, Fields)):
+    if isinstance(value, (Complex, NumberList, Mapping, Fields)):
         return value.type
     if isinstance(value, Maybe):
         return types.Optional(type_of(value.value))
@@ -305,6 +316,8 @@ def describe(value: Any) -> str:
         return "a complex number"
     if isinstance(value, NumberList):
         return "a list"
+    if isinstance(value, Mapping):
+        return "a set" if value.values is None else "a dictionary"
     if isinstance(value, Fields):
         return "an array of records" if isinstance(value.type, types.Array) else "a record"
     return f"a {type(value).__name__.lower()}"

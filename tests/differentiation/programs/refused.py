@@ -6,36 +6,11 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import float64, int64, njit, objmode, types
+from numba import float64, int64, njit, objmode
 from numba.experimental import jitclass
 from numba.extending import intrinsic
-from numba.typed import Dict
 
 from tests.differentiation.table import N, X, program
-
-
-@program(1.3, refused=True)
-def dictionary_of_floats(x):
-    d = {}
-    d[0] = x * x
-    d[1] = d[0] * x
-    return d[1]
-
-
-@program((X, N), refused=True)
-def typed_dictionary_of_floats(x, n):
-    d = Dict.empty(types.int64, types.float64)
-    for i in range(5):
-        d[n[i]] = x[n[i]] * x[i % 4]
-    return d[2]
-
-
-@program(X, refused=True)
-def dictionary_updated_in_a_loop(x):
-    sums = {0: 0.0, 1: 0.0}
-    for i in range(4):
-        sums[i % 2] += x[i] * x[i]
-    return sums[0] * sums[1]
 
 
 @program(1.3, refused=True)
@@ -54,6 +29,20 @@ def set_of_floats(x):
     for value in values:
         total += value
     return total
+
+
+@program((X, N), refused=True)
+def order_of_a_set(x, n):
+    total = 0.0
+    for i in set(n):
+        total = total * 0.5 + x[i]
+    return total
+
+
+@program(X, refused=True)
+def dictionary_of_arrays(x):
+    d = {0: x, 1: x * x}
+    return d[1].sum()
 
 
 @program(1.3, refused=True)

@@ -1,0 +1,118 @@
+"""Dictionaries of numbers and sets, whose keys are integers."""
+
+from numba import njit, types
+from numba.typed import Dict
+
+from tests.differentiation.table import N, X, program
+
+
+@program(1.3)
+def dictionary_of_floats(x):
+    d = {}
+    d[0] = x * x
+    d[1] = d[0] * x
+    return d[1]
+
+
+@program((X, N))
+def typed_dictionary_of_floats(x, n):
+    d = Dict.empty(types.int64, types.float64)
+    for i in range(5):
+        d[n[i]] = x[n[i]] * x[i % 4]
+    return d[2] * len(d)
+
+
+@program(X)
+def dictionary_updated_in_a_loop(x):
+    sums = {0: 0.0, 1: 0.0}
+    for i in range(4):
+        sums[i % 2] += x[i] * x[i]
+    return sums[0] * sums[1]
+
+
+@program((X, N))
+def counts_of_integers(x, n):
+    counts = Dict.empty(types.int64, types.int64)
+    for i in range(len(n)):
+        counts[n[i]] = counts.get(n[i], 0) + 1
+    total = 0.0
+    for key, count in counts.items():
+        total += x[key] ** count
+    return total
+
+
+@program((X, N))
+def values_and_keys_of_a_dictionary(x, n):
+    d = Dict.empty(types.int64, types.float64)
+    for i in range(5):
+        if n[i] in d:
+            d[n[i]] *= x[i % 4]
+        else:
+            d[n[i]] = x[i % 4] + 2.0
+    total, weight = 0.0, 1.0
+    for value in d.values():
+        weight += 1.0
+        total += weight * value * value
+    for key in d:
+        total += x[key] * d[key]
+    return total
+
+
+@program((X, N))
+def removed_keys(x, n):
+    d = {0: x[0], 1: x[1] * x[2], 2: x[2], 3: x[3]}
+    del d[n[0]]
+    taken = d.pop(1)
+    total = taken * d[3]
+    for value in d.values():
+        total = total * value + 1.0
+    return total
+
+
+@program((X, N))
+def positions_in_an_array_by_keys(x, n):
+    positions = {10: 0, 20: 3, 30: 1}
+    return x[positions[10]] * x[positions[20]] + x[positions[10 * n[3]]] ** 2
+
+
+@njit
+def add_to(d, key, value):
+    d[key] = d.get(key, 0.0) + value
+
+
+@program((X, N))
+def dictionary_filled_by_a_function(x, n):
+    d = Dict.empty(types.int64, types.float64)
+    for i in range(5):
+        add_to(d, n[i] % 2, x[n[i]] ** 2)
+    return d[0] * d[1]
+
+
+@program((X, N))
+def elements_that_are_in_a_set(x, n):
+    chosen = {1, 3, 5}
+    total = 0.0
+    for i in range(4):
+        if i in chosen:
+            total += x[i] ** 2
+        elif n[i] not in chosen:
+            total += x[i]
+    return total * len(chosen)
+
+
+@program((X, N))
+def first_visits(x, n):
+    visited = set()
+    total = 1.0
+    for i in n:
+        if i not in visited:
+            visited.add(i)
+            total *= 1.5 + x[i]
+    visited.remove(2)
+    return total + x[0] * len(visited) + (x[1] if 2 in visited else x[2] ** 2)
+
+
+@program((X, N))
+def set_of_an_array(x, n):
+    different = set(n)
+    return x[0] ** len(different) + (x[1] if 3 in different else x[2])
