@@ -19,7 +19,7 @@ from tests.differentiation.numpy_calls import (
 from tests.sampling import once_in
 
 STATUSES = statuses_on_page()
-SAMPLE = [name for name in STATUSES if once_in(10, f"numpy {name}")]
+SAMPLE = [name for name in STATUSES if once_in(20, f"numpy {name}")]
 SMOOTH_DRAWS = [name for name, text in STATUSES.items() if name.startswith("random.") and text == "derived"]
 STEP = 1e-5
 
@@ -76,6 +76,6 @@ def _moved(call, place, index, step):
     return sum(float(np.sum(np.real(np.conj(weights(part)) * part))) for part in results)
 
 
-@pytest.mark.parametrize("name", [name for name in SMOOTH_DRAWS if once_in(8, f"draw {name}")])
+@pytest.mark.parametrize("name", [name for name in SMOOTH_DRAWS if once_in(16, f"draw {name}")])
 def test_draws(name):
     fg.check_gradients(numba.njit(CALLS[name]), *numpy_calls()[name].arguments)
