@@ -2,6 +2,8 @@
 
 from fastgrad.differentiation.adjoints import adjoint as adjoint
 from fastgrad.differentiation.check import check_gradients as check_gradients
+from fastgrad.differentiation.implicit_functions import fixed_point as fixed_point
+from fastgrad.differentiation.implicit_functions import implicit_root as implicit_root
 from fastgrad.differentiation.transforms import grad as grad
 from fastgrad.differentiation.transforms import hessian as hessian
 from fastgrad.differentiation.transforms import hvp as hvp
