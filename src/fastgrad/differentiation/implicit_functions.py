@@ -96,9 +96,10 @@ def _implicit_function(maker: Callable[..., Any], f: Any, residual: Any, solver:
     tangents = ", ".join(f"t_{parameter}" for parameter in given)
     source = f"def {name}_tangent(t_start, {tangents}, x, start, {parameters}):\n    return rule(x, {parameters}, {tangents})\n"
     own_tangent = generated_function(f"{name}_tangent", source, owner, {"rule": _tangent_of_root(residual)})
-    compiled.own_adjoint = root.own_adjoint = _RootRule(
+    rule = _RootRule(
         compiled, numba.njit(own_adjoint), numba.njit(own_tangent), signature=inspect.signature(root), equation=residual
     )
+    compiled.own_adjoint = vars(root)["own_adjoint"] = rule
     return compiled
 
 
