@@ -264,6 +264,7 @@ _MODULE_OF_LAZY_NAME = {
     "RaggedTensor": "ragged",
     "RaggedTensorSpec": "ragged",
     "adjoint": "differentiation",
+    "cfunc": "differentiation",
     "check_gradients": "differentiation",
     "constant_initializer": "initializers",
     "elementwise": "custom",

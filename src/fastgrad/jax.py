@@ -29,7 +29,7 @@ def as_function(
 ) -> Callable[..., Any]:
     """Returns a function of JAX's arrays that computes ``f``, and its gradients by reverse mode: a ``jax.custom_vjp`` of ``jax.pure_callback``.
 
-    It works under ``jax.jit``, and under ``jax.vmap`` with a call for each row. Forward mode and second derivatives are errors of JAX.
+    It works under ``jax.jit``, and under ``jax.vmap`` with a call for each row. Forward mode and second derivatives are JAX's errors.
 
     Args:
         f: a function that ``numba.njit`` compiled, or that Numba can compile. It takes numbers and arrays, and returns a number, an array, or a tuple
@@ -76,8 +76,8 @@ def as_function(
         return call(*arguments), arguments
 
     def backward(arguments: Any, cotangent: Any) -> Any:
-        cotangents = cotangent if isinstance(cotangent, tuple) else (cotangent,)
-        cotangents = [jnp.zeros(g.shape) if g.dtype == jax.dtypes.float0 else g for g in cotangents]
+        of_results = cotangent if isinstance(cotangent, tuple) else (cotangent,)
+        cotangents = [jnp.zeros(g.shape) if g.dtype == jax.dtypes.float0 else g for g in of_results]
         positions = exported.positions([np.dtype(x.dtype) for x in arguments])
         like = [jax.ShapeDtypeStruct(arguments[number].shape, arguments[number].dtype) for number in positions]
         pulled = (

@@ -20,7 +20,6 @@ from fastgrad.differentiation.compilation import (
     parameter_names,
     parameter_positions,
     place,
-    unused_name,
     wrapped_function,
 )
 from fastgrad.differentiation.exported_function import (
