@@ -82,7 +82,7 @@ class _Function(torch.autograd.Function):  # type: ignore[misc]  # PyTorch is no
     def backward(ctx: Any, *cotangents: Any) -> Any:
         """Computes the cotangents of the arguments."""
         arguments = _saved(ctx)
-        # All of them: `ctx.needs_input_grad` leaves out those that second derivatives may need.
+        # Also those that this call of PyTorch does not ask for: second derivatives may need them.
         positions = tuple(
             n for n in ctx.positions if isinstance(arguments[n], torch.Tensor) and arguments[n].requires_grad
         )
