@@ -381,6 +381,12 @@ def test_scipy_gets_the_same_with_fewer_calls_from_derivatives(tmp_path, capsys)
     assert len(re.findall(r"calls of the", written)) == 6
 
 
+def test_adam_finds_the_masses_of_a_simulation_in_numba():
+    losses, masses = load("nbody_masses").main()
+    assert losses[-1] < 1.1e-6 < 1e-3 < losses[0], "the noise alone is 1e-6"
+    np.testing.assert_allclose(masses, load("nbody_masses").TRUTH, rtol=0.02)
+
+
 def test_pymc_samples_likelihoods_that_are_loops_with_derived_gradients(tmp_path, capsys):
     for package in ("pymc", "nutpie", "arviz"):
         pytest.importorskip(package, reason="pip install fastgrad[pymc]")

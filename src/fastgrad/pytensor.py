@@ -12,20 +12,24 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import errors, types
-from numba.core.registry import cpu_target
+from numba.core import types
 
-from fastgrad.custom.native_step import compile_error
 from fastgrad.differentiation.compilation import (
     Types,
     generated_function,
     parameter_names,
     parameter_positions,
     place,
-    unused_name,
     wrapped_function,
 )
-from fastgrad.differentiation.transforms import draws_random_numbers, pullback, second_pullback, value_and_grad
+from fastgrad.differentiation.exported_function import (
+    check_draws_nothing,
+    compiled,
+    function_of_floats,
+    result_leaves,
+    result_type,
+)
+from fastgrad.differentiation.transforms import pullback, second_pullback, value_and_grad
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.generated_source import name_in_source
 
@@ -85,11 +89,7 @@ def as_op(f: Callable[..., Any], argnums: int | Sequence[int] | None = None) -> 
     """
     python_function = wrapped_function(f, "as_op")
     positions = None if argnums is None else parameter_positions(argnums, python_function, "as_op")
-    if draws_random_numbers(f):
-        raise ValueError(
-            f"{place(python_function)}: as_op: {python_function.__name__} draws random numbers, and PyTensor takes an operation for a "
-            "function of its inputs: draw before, and pass the numbers."
-        )
+    check_draws_nothing(f, "as_op", "PyTensor")
     return FunctionOp(f, positions)
 
 
@@ -178,16 +178,16 @@ class FunctionOp(_CompiledOp):
             _as_variable(value, name, number in (self.argnums or ()), python_function)
             for number, (name, value) in enumerate(bound.arguments.items())
         ]
-        outputs = [_variable_of(leaf) for _, leaf in _result_leaves(self.f, _numba_types(inputs))]
+        outputs = [_variable_of(leaf) for _, leaf in result_leaves(self.f, "as_op", _numba_types(inputs))]
         return Apply(self, inputs, outputs)
 
     def native_function(self, input_types: Types) -> Any:
         """Returns the compiled function."""
         results = [
             f"np.asarray({text})" if isinstance(type, (types.Number, types.Boolean)) else f"{text}.copy()"
-            for text, type in _result_leaves(self.f, input_types)
+            for text, type in result_leaves(self.f, "as_op", input_types)
         ]
-        return _function_of_arrays(self, _compiled(self.f), input_types, len(input_types), results)
+        return _function_of_arrays(self, compiled(self.f), input_types, len(input_types), results)
 
     def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Returns the cotangents of the inputs: for a float by ``ValueAndGradientOp``, else by ``PullbackOp``."""
@@ -214,7 +214,7 @@ class ValueAndGradientOp(_CompiledOp):
 
     def make_node(self, *inputs: Any) -> Any:
         """Returns the application to variables."""
-        ((_, value),) = _result_leaves(self.f, _numba_types(inputs))
+        ((_, value),) = result_leaves(self.f, "as_op", _numba_types(inputs))
         return Apply(self, inputs, [_variable_of(value), *[inputs[number].type() for number in self.argnums or ()]])
 
     def inputs_of_same_shape(self, node: Any) -> list[int | None]:
@@ -253,7 +253,9 @@ class PullbackOp(_CompiledOp):
         """Returns the compiled function."""
         positions, count = self.argnums or (), _count_of_arguments(self.f)
         results = _texts_of_items("result", [input_types[number] for number in positions])
-        function = pullback(_function_of_floats(self.f, input_types[:count]), positions, len(input_types) - count)
+        function = pullback(
+            function_of_floats(self.f, "as_op", input_types[:count]), positions, len(input_types) - count
+        )
         return _function_of_arrays(self, function, input_types, count, results)
 
     def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
@@ -294,7 +296,7 @@ class SecondPullbackOp(_CompiledOp):
         of_results = of_results[: len(of_results) // 2]
         results = _texts_of_items("result[0]", of_results)
         results += _texts_of_items("result[1]", [input_types[number] for number in positions])
-        floats = _function_of_floats(self.f, input_types[:count])
+        floats = function_of_floats(self.f, "as_op", input_types[:count])
         function = second_pullback(floats, positions, positions, len(of_results))
         return _function_of_arrays(self, function, input_types, count, results)
 
@@ -377,80 +379,12 @@ def _cotangent_of(output: Any, cotangent: Any) -> Any:
 # ---- functions of arrays --------------------------------------------------------------------------------------------
 
 
-def _compiled(f: Any) -> Any:
-    return f if isinstance(f, numba.core.dispatcher.Dispatcher) else _njit(f)
-
-
-@functools.lru_cache(maxsize=256)
-def _njit(f: Any) -> Any:
-    return numba.njit(f)
-
-
 def _count_of_arguments(f: Any) -> int:
     return len(parameter_names(wrapped_function(f, "as_op")))
 
 
-@functools.lru_cache(maxsize=256)
-def _result_type(f: Any, argument_types: Types) -> types.Type:
-    """Returns the type of the result that Numba infers.
-
-    Raises:
-        TypeError: Numba can't compile the function.
-    """
-    try:
-        signature = types.Dispatcher(_compiled(f)).get_call_type(cpu_target.typing_context, argument_types, {})
-    except errors.NumbaError as error:
-        function = wrapped_function(f, "as_op")
-        raise compile_error(f"as_op of {function.__name__}", argument_types, error, function) from error
-    return types.unliteral(signature.return_type)
-
-
 def _returns_float(f: Any, argument_types: Types) -> bool:
-    return isinstance(_result_type(f, argument_types), types.Float)
-
-
-def _result_leaves(f: Any, argument_types: Types) -> list[tuple[str, types.Type]]:
-    """Returns the text and the type of each number and array in ``result``, from left to right.
-
-    Raises:
-        TypeError: the result has something else, or nothing.
-    """
-    type = _result_type(f, argument_types)
-    leaves = _leaves("result", type)
-    for _, leaf in leaves:
-        item = leaf.dtype if isinstance(leaf, types.Array) else leaf
-        if not isinstance(item, (types.Float, types.Integer, types.Boolean)) or item == types.float16:
-            break
-    else:
-        if leaves:
-            return leaves
-    function = wrapped_function(f, "as_op")
-    raise TypeError(
-        f"{place(function)}: as_op: {function.__name__} returns {type}: return a real number, an array of real numbers, or a tuple of them."
-    )
-
-
-def _leaves(text: str, type: types.Type) -> list[tuple[str, types.Type]]:
-    if isinstance(type, types.BaseTuple):
-        return [
-            leaf for number, item in enumerate(type) for leaf in _leaves(f"{text}[{number}]", types.unliteral(item))
-        ]
-    return [(text, type)]
-
-
-@functools.lru_cache(maxsize=256)
-def _function_of_floats(f: Any, argument_types: Types) -> Any:
-    """Returns the function whose results are those of ``f`` that are floats or arrays of floats."""
-    leaves = _result_leaves(f, argument_types)
-    floats = [text for text, type in leaves if isinstance(getattr(type, "dtype", type), types.Float)]
-    if len(floats) == len(leaves):
-        return f
-    function = wrapped_function(f, "as_op")
-    name, parameters = name_in_source(function.__name__), parameter_names(function)
-    callee, result, given = unused_name("f", parameters), unused_name("result", parameters), ", ".join(parameters)
-    returned = "".join(f"{text.replace('result', result)}, " for text in floats)
-    source = f"def {name}({given}):\n    {result} = {callee}({given})\n    return ({returned})\n"
-    return numba.njit(generated_function(name, source, "as_op", {callee: _compiled(f)}))
+    return isinstance(result_type(f, "as_op", argument_types), types.Float)
 
 
 def _texts_of_items(text: str, item_types: Sequence[types.Type]) -> list[str]:

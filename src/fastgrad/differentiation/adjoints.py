@@ -64,7 +64,7 @@ def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = F
 
     def declare(rule: Callable[..., Any] | None) -> Any:
         compiled = f if not isinstance(f, FunctionType) else numba.njit(f)
-        own = _OwnAdjoint(
+        own = OwnAdjoint(
             compiled,
             _compiled(f, signature, rule, False),
             _compiled(f, signature, tangent, True),
@@ -106,18 +106,18 @@ def _compiled(f: Any, signature: inspect.Signature, rule: Callable[..., Any] | N
     return rule if isinstance(rule, Dispatcher) else numba.njit(function)
 
 
-class _OwnAdjoint(FunctionRule):
+class OwnAdjoint(FunctionRule):
     """The rule of a function that got its adjoint by ``fg.adjoint``."""
 
     def check(self, argument_types: Types) -> None:
         """Raises if the function writes its arguments: Numba can't compile it for arrays that are read-only, as it can for others."""
         function = getattr(self.function, "py_func", getattr(self.function, "__wrapped__", None))
-        read_only = tuple(map(_read_only, argument_types))
-        if function is None or read_only == argument_types:
+        locked = tuple(map(read_only, argument_types))
+        if function is None or locked == argument_types:
             return
         place = place_of(function)
         try:
-            numba.njit(function).compile(read_only)
+            numba.njit(function).compile(locked)
             try:
                 is_written = any(
                     root.position is not None and root.is_written for root in lower(function, argument_types).roots
@@ -144,7 +144,7 @@ class _OwnAdjoint(FunctionRule):
                 f"{count} are needed, the cotangent of each result, each result and each argument."
             )
         try:
-            typed_function(adjoint.py_func, (*cotangents, *map(_read_only, known)))
+            typed_function(adjoint.py_func, (*cotangents, *map(read_only, known)))
         except (NumbaError, AttributeError):
             typed_function(adjoint.py_func, (*cotangents, *known))  # raises if read-only arrays are not the reason
             raise DifferentiationError(
@@ -177,9 +177,10 @@ class _OwnAdjoint(FunctionRule):
         return _transposed(rule, tangents, known)
 
 
-def _read_only(type: types.Type) -> types.Type:
+def read_only(type: types.Type) -> types.Type:
+    """Returns the type of arrays that Numba does not let a function write; other types as they are."""
     if isinstance(type, types.BaseTuple) and not isinstance(type, types.BaseNamedTuple):
-        return types.Tuple([_read_only(item) for item in type])
+        return types.Tuple([read_only(item) for item in type])
     return type.copy(readonly=True) if isinstance(type, types.Array) else type
 
 

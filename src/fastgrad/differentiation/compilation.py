@@ -233,8 +233,12 @@ def with_parameters(function: Any, count: int) -> FunctionType:
     more = [unused_name(f"{rest}_{number}", named) for number in range(count - len(named))]
     names = (*named[:count], *more)
     compiled = function if isinstance(function, Dispatcher) else numba.njit(function)
-    caller = _caller_of(compiled, python_function.__name__, names)
-    # Errors name the user's line.
+    return named_by_place(_caller_of(compiled, python_function.__name__, names), python_function)
+
+
+def named_by_place(caller: FunctionType, function: FunctionType) -> FunctionType:
+    """Gives a generated function the file and the line of the user's function that it calls, which errors name."""
+    code = function.__code__
     caller.__code__ = caller.__code__.replace(co_filename=code.co_filename, co_firstlineno=code.co_firstlineno)
     return caller
 
