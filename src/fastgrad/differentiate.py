@@ -1,7 +1,7 @@
 """How much of a package's Numba code fastgrad differentiates: ``python -m fastgrad.differentiate PACKAGE -- pytest …``.
 
 The command after ``--`` runs in this process: a module such as pytest, or a script. The first calls of each function of the package that ``numba.njit``
-compiled are recorded, also those that compiled functions make. Then a process for each function compares its derivatives with central differences.
+compiled are recorded, of ``numba.vectorize`` too, also those that compiled functions make. Then a process for each function compares its derivatives with central differences.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numba
-from numba.core import dispatcher
+from numba.core.registry import CPUDispatcher
+from numba.np.ufunc import parallel
+from numba.np.ufunc.dufunc import DUFunc
 
 from fastgrad.differentiation.call_check import STATUSES, check_call
-from fastgrad.differentiation.recorded_calls import Call, CallRecorder
+from fastgrad.differentiation.recorded_calls import Call, CallRecorder, python_function_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,14 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for calls in list(recorder.calls.values()):
         report.append(_function_report(calls, options.seconds))
         print(_line(report[-1]), flush=True)
-    names = {id(code) for code in recorder.calls}
-    not_called = [
-        function
-        for function in gc.get_objects()
-        if isinstance(function, dispatcher.Dispatcher)
-        and recorder.is_of_package(function.py_func)
-        and id(function.py_func.__code__) not in names
-    ]
+    # Not isinstance: it calls weak proxies, also of objects that are gone.
+    compiled = [value for value in gc.get_objects() if issubclass(type(value), (CPUDispatcher, DUFunc))]
+    codes = {python_function_of(function).__code__ for function in compiled if recorder.is_of_package(function)}
+    not_called = codes - set(recorder.calls)
     counts = Counter(function["status"] for function in report)
     print(
         f"{options.package}: {', '.join(f'{counts[status]} {status}' for status in STATUSES)}, {len(not_called)} not called"
@@ -93,7 +91,7 @@ def _run(command: list[str]) -> None:
 
 def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
     """Returns what a process finds about a function, whatever ends it."""
-    python_function = calls[0].function.py_func
+    python_function = calls[0].python_function
     outcomes, end = _outcomes_of_process(calls, seconds)
     statuses = {outcome["status"] for outcome in outcomes}
     if end and len(outcomes) < len(calls):
@@ -119,6 +117,9 @@ def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[s
     if child == 0:
         try:
             os.close(reading)
+            if parallel._is_initialized:  # a fork ends the threads, and Numba's work queue does not start them again
+                parallel._is_initialized = False
+                parallel._launch_threads()
             with os.fdopen(writing, "w") as pipe:
                 for call in calls:
                     pipe.write(json.dumps(check_call(call)._asdict()) + "\n")

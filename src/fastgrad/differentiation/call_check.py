@@ -98,14 +98,16 @@ class _WithFloatResults:
 
     def __init__(self, call: Call) -> None:
         values, self._callee = call.arguments, call.function
+        python_function = call.python_function
+        self._name = python_function.__name__ if python_function.__name__.isidentifier() else "function"
         if call.keywords:
-            bound = inspect.signature(call.function.py_func).bind(*values, **call.keywords)
+            bound = inspect.signature(python_function).bind(*values, **call.keywords)
             bound.apply_defaults()
             values = bound.args
         self.arguments: list[Any] = []
         self.names: list[str] = []
         self._constants: dict[str, Any] = {}
-        names = list(inspect.signature(call.function.py_func).parameters)
+        names = list(inspect.signature(python_function).parameters)
         names += [f"{names[-1]}_{number}" for number in range(len(values) - len(names))] if names else []
         texts = [self._parameter(name, value) for name, value in zip(names, copies(values), strict=False)]
         self._call = f"callee({', '.join(texts)})"
@@ -157,10 +159,8 @@ class _WithFloatResults:
         return name
 
     def _compiled(self, end: str) -> Any:
-        name = self._callee.py_func.__name__
-        name = name if name.isidentifier() else "function"
-        source = f"def {name}({', '.join(self.names)}):\n    result = {self._call}\n    {end}\n"
-        return numba.njit(generated_function(name, source, "call", {**self._constants, "callee": self._callee}))
+        source = f"def {self._name}({', '.join(self.names)}):\n    result = {self._call}\n    {end}\n"
+        return numba.njit(generated_function(self._name, source, "call", {**self._constants, "callee": self._callee}))
 
 
 def _has_slope(value: Any) -> bool:

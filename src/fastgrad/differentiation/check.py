@@ -115,6 +115,8 @@ class Comparer:
         self._states = copy_of_states()
         self._compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
         results = result_leaves(self._run(self._compiled))
+        floats = [part for part in (*values, *results) if is_float(part)]
+        self._eps = max(float(np.finfo(np.asarray(part).dtype).eps) for part in floats)
         random = np.random.default_rng(0)
         self._weights = [
             1.0
@@ -135,8 +137,7 @@ class Comparer:
         slopes = self._weighted(self._run(self._forward, *tangents)[1])
         slope = float(slopes.sum())
         cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(self._cotangents[place])[index])))
-        eps = float(np.finfo(np.asarray(value).dtype).eps)
-        size = float(np.max(np.abs(np.asarray(value)[index])))
+        size, eps = float(np.max(np.abs(np.asarray(value)[index]))), self._eps
 
         def shifted(step: float) -> np.ndarray:
             values = [_copy(other) for other in self._values]

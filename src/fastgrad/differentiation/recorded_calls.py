@@ -1,14 +1,17 @@
-"""Calls of the functions of a package that ``numba.njit`` compiled, recorded while a program runs."""
+"""Calls of the functions of a package that Numba compiled, recorded while a program runs."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 from collections.abc import Iterator
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
+from unittest import mock
 
+import numpy as np
 from numba.core.registry import CPUDispatcher
+from numba.np.ufunc.dufunc import DUFunc
 
 from fastgrad.differentiation.transforms import copies, type_of
 
@@ -16,11 +19,22 @@ _SECONDS_IN_PYTHON = 3.0
 
 
 class Call(NamedTuple):
-    """A function, and copies of its arguments that were made before the call."""
+    """A function of ``numba.njit`` or ``numba.vectorize``, and copies of its arguments that were made before the call."""
 
     function: Any
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
+
+    @property
+    def python_function(self) -> FunctionType:
+        """What Numba compiled; for ``numba.vectorize`` a function of numbers."""
+        return python_function_of(self.function)
+
+
+def python_function_of(function: Any) -> FunctionType:
+    """Returns what Numba compiled."""
+    python_function: FunctionType = (function._dispatcher if isinstance(function, DUFunc) else function).py_func
+    return python_function
 
 
 class CallRecorder:
@@ -40,35 +54,38 @@ class CallRecorder:
 
     def is_of_package(self, function: Any) -> bool:
         """True if a module of the package defines ``function``."""
-        module = str(function.__module__)
+        module = str(python_function_of(function).__module__)
         return module == self._package or module.startswith(f"{self._package}.")
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
         """Records all calls from Python in its block. Compiled functions call each other without Python."""
-        call = CPUDispatcher.__call__
-        recorder = self
-
-        def recorded(self: Any, *arguments: Any, **keywords: Any) -> Any:
-            if recorder.is_of_package(self.py_func):
-                recorder._record(self, arguments, keywords)
-            return call(self, *arguments, **keywords)
-
-        CPUDispatcher.__call__ = recorded
-        try:
+        with contextlib.ExitStack() as patches:
+            for kind in (CPUDispatcher, DUFunc):
+                patches.enter_context(mock.patch.object(kind, "__call__", self._recorded(kind.__call__)))
             yield
-        finally:
-            del CPUDispatcher.__call__
 
     def record_inner_calls(self) -> None:
         """Runs each recorded call as Python, for some seconds at most, and records the calls of that, and theirs."""
         with self.recording():
             for call in self._pending:  # which grows meanwhile
+                function = call.python_function
+                function = np.vectorize(function) if isinstance(call.function, DUFunc) else function
                 with contextlib.suppress(Exception, _TimeIsOver), _time_limit(_SECONDS_IN_PYTHON):
-                    call.function.py_func(*copies(call.arguments), **call.keywords)
+                    function(*copies(call.arguments), **call.keywords)
+
+    def _recorded(self, call: Any) -> Any:
+        """Returns the method ``call``, which records its arguments."""
+
+        def record_and_call(function: Any, *arguments: Any, **keywords: Any) -> Any:
+            if self.is_of_package(function):
+                self._record(function, arguments, keywords)
+            return call(function, *arguments, **keywords)
+
+        return record_and_call
 
     def _record(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        code = function.py_func.__code__
+        code = python_function_of(function).__code__
         calls, signatures = self.calls.setdefault(code, []), self._types.setdefault(code, set())
         if len(signatures) >= self._limit:
             return
