@@ -57,10 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with recorder.recording():
         _run(command)
     recorder.record_inner_calls()
-    report = []
+    report: list[dict[str, Any]] = []
     for calls in list(recorder.calls.values()):
         report.append(_function_report(calls, options.seconds))
         print(_line(report[-1]), flush=True)
+        if options.out:
+            with open(options.out, "w") as file:
+                json.dump({"package": options.package, "functions": report}, file, indent=1)
     # Not isinstance: it calls weak proxies, also of objects that are gone.
     compiled = [value for value in gc.get_objects() if issubclass(type(value), (CPUDispatcher, DUFunc))]
     codes = {python_function_of(function).__code__ for function in compiled if recorder.is_of_package(function)}
@@ -69,9 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"{options.package}: {', '.join(f'{counts[status]} {status}' for status in STATUSES)}, {len(not_called)} not called"
     )
-    if options.out:
-        with open(options.out, "w") as file:
-            json.dump({"package": options.package, "functions": report, "not called": len(not_called)}, file, indent=1)
     return 1 if counts["wrong"] else 0
 
 

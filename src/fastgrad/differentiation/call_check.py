@@ -79,7 +79,7 @@ def _skipped(reason: str) -> Outcome:
 
 
 def _text(name: str, direction: Direction, comparison: Comparison) -> str:
-    index = "[...]" if direction.index is ... else str(list(direction.index)) if direction.index else ""
+    index = "[...]" if direction.element is ... else str(list(direction.element)) if direction.element else ""
     return (
         f"by {name}{index}: reverse mode {comparison.reverse!r}, forward mode {comparison.forward!r}, "
         f"central differences {comparison.difference!r} with an error of about {comparison.error:.1e}"
@@ -111,16 +111,23 @@ class _WithFloatResults:
         names += [f"{names[-1]}_{number}" for number in range(len(values) - len(names))] if names else []
         texts = [self._parameter(name, value) for name, value in zip(names, copies(values), strict=False)]
         self._call = f"callee({', '.join(texts)})"
-        self.positions = tuple(number for number, value in enumerate(self.arguments) if is_float(value) and _has_slope(value))
+        self.positions = tuple(
+            number for number, value in enumerate(self.arguments) if is_float(value) and _has_slope(value)
+        )
         later = copies(self.arguments)
         result = self._compiled("return result")(*later)
         leaves = list(_leaves("result", result))
         self.results = [text for text, value in leaves if is_float(value) and _has_slope(value)]
         for name, before, after in zip(self.names, self.arguments, later, strict=True):
             is_result = any(np.may_share_memory(value, after) for _, value in leaves if isinstance(value, np.ndarray))
-            if isinstance(after, np.ndarray) and is_float(after) and before.tobytes() != after.tobytes() and not is_result:
+            if (
+                isinstance(after, np.ndarray)
+                and is_float(after)
+                and before.tobytes() != after.tobytes()
+                and not is_result
+            ):
                 self.results.append(name)
-        self.compiled = self._compiled(f"return ({', '.join(self.results)},)") if self.results else None
+        self.compiled: Any = self._compiled(f"return ({', '.join(self.results)},)") if self.results else None
 
     def repeats_itself(self) -> bool:
         """True if two runs with the same arguments and random draws have the same results."""
@@ -136,7 +143,9 @@ class _WithFloatResults:
         for position in self.positions:
             value = self.arguments[position]
             size = np.abs(value)
-            axes = [axis for axis in axes_of(value, position) if np.isfinite(size[axis.index] if axis.index else size)]
+            axes = [
+                axis for axis in axes_of(value, position) if np.isfinite(size[axis.element] if axis.element else size)
+            ]
             if len(axes) <= _MOST_ELEMENTS:
                 yield from axes
                 continue

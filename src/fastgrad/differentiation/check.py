@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from types import EllipsisType
@@ -31,10 +30,10 @@ _MOST_CERTAIN = 0.05
 
 
 class Direction(NamedTuple):
-    """A change of one argument: ``argument[index] += step * change``; the index of a number is ``()``, that of a whole array ``...``."""
+    """A change of one argument: ``argument[element] += step * change``; ``element`` is ``()`` for a number, ``...`` for a whole array."""
 
     position: int
-    index: tuple[int, ...] | EllipsisType
+    element: tuple[int, ...] | EllipsisType
     change: Any
 
 
@@ -86,7 +85,7 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
         for direction in axes_of(values[position], position):
             comparison = comparer.compare(direction)
             if comparison.status != "right":
-                index = direction.index
+                index = direction.element
                 text = f"{names[position]}[{', '.join(map(str, index))}]" if index else names[position]  # type: ignore[arg-type]
                 if np.iscomplexobj(values[position]):
                     text = f"the {'real' if direction.change == 1 else 'imaginary'} part of {text}"
@@ -129,19 +128,19 @@ class Comparer:
 
     def compare(self, direction: Direction) -> Comparison:
         """Returns the derivatives of the weighted sum along ``direction``."""
-        position, index, change = direction
+        position, element, change = direction
         value = self._values[position]
         tangents = [_zeros(self._values[number]) for number in self._positions]
-        place = self._positions.index(position)
-        tangents[place] = _moved(tangents[place], index, change)
+        place = self._positions.element(position)
+        tangents[place] = _moved(tangents[place], element, change)
         slopes = self._weighted(self._run(self._forward, *tangents)[1])
         slope = float(slopes.sum())
-        cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(self._cotangents[place])[index])))
-        size, eps = float(np.max(np.abs(np.asarray(value)[index]))), self._eps
+        cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(self._cotangents[place])[element])))
+        size, eps = float(np.max(np.abs(np.asarray(value)[element]))), self._eps
 
         def shifted(step: float) -> np.ndarray:
             values = [_copy(other) for other in self._values]
-            values[position] = _moved(values[position], index, step * change)
+            values[position] = _moved(values[position], element, step * change)
             return self._weighted(self._run(self._compiled, at=values))
 
         difference, error = _central_difference(shifted, size, eps)

@@ -69,7 +69,7 @@ class CallRecorder:
         """Runs each recorded call as Python, for some seconds at most, and records the calls of that, and theirs."""
         with self.recording():
             for call in self._pending:  # which grows meanwhile
-                function = call.python_function
+                function: Any = call.python_function
                 function = np.vectorize(function) if isinstance(call.function, DUFunc) else function
                 with contextlib.suppress(Exception, _TimeIsOver), _time_limit(_SECONDS_IN_PYTHON):
                     function(*copies(call.arguments), **call.keywords)

@@ -13,7 +13,9 @@ ORBIT = {"k": K, "p": 7200.0, "ecc": 0.1, "inc": 0.4, "raan": 0.7, "argp": 0.3, 
 ANGLES = {"E": 0.8, "M": 0.7, "F": 0.8, "D": 0.5, "nu": 0.9}
 
 for name, function in vars(angles).items():
-    parameters = list(inspect.signature(getattr(function, "py_func", function)).parameters) if callable(function) else []
+    parameters = (
+        list(inspect.signature(getattr(function, "py_func", function)).parameters) if callable(function) else []
+    )
     if parameters and set(parameters) <= {*ANGLES, "ecc"}:
         is_hyperbolic = "F" in name
         function(*(ANGLES[word] if word != "ecc" else 1.4 if is_hyperbolic else 0.2 for word in parameters))

@@ -10,8 +10,32 @@ import numpy as np
 X = np.linspace(0.15, 0.9, 5)
 COUNTS = np.arange(1.0, 6.0)
 OF_COUNTS = ("binom", "poisson", "cpoisson")
-NUMBERS = {"n": 7.0 + 0 * COUNTS, "beta": 1.2, "xmin": 0.1, "xmax": 0.95, "m": 3.1, "m_left": 2.4, "m_right": 3.1, "mu": 2.3, "nu": 4.5, "q": 1.3, "k": 3.2}
-NUMBERS |= {"p": 0.4, "chi": 1.1, "c": 1.2, "df": 3.5, "a": 2.2, "K": 1.4, "nc": 1.7, "loc": 0.05, "scale": 1.3, "size": 5, "random_state": 1}
+NUMBERS = {
+    "n": 7.0 + 0 * COUNTS,
+    "beta": 1.2,
+    "xmin": 0.1,
+    "xmax": 0.95,
+    "m": 3.1,
+    "m_left": 2.4,
+    "m_right": 3.1,
+    "mu": 2.3,
+    "nu": 4.5,
+    "q": 1.3,
+    "k": 3.2,
+}
+NUMBERS |= {
+    "p": 0.4,
+    "chi": 1.1,
+    "c": 1.2,
+    "df": 3.5,
+    "a": 2.2,
+    "K": 1.4,
+    "nc": 1.7,
+    "loc": 0.05,
+    "scale": 1.3,
+    "size": 5,
+    "random_state": 1,
+}
 
 for module_info in pkgutil.iter_modules(numba_stats.__path__):
     module = importlib.import_module(f"numba_stats.{module_info.name}")
@@ -27,5 +51,5 @@ for module_info in pkgutil.iter_modules(numba_stats.__path__):
             arguments[0] = COUNTS if module_info.name in OF_COUNTS else X
         try:
             function(*arguments)
-        except Exception as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             print(f"{module_info.name}.{name}{tuple(parameters)}: {error}")

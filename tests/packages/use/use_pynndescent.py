@@ -8,6 +8,6 @@ POINTS = np.random.default_rng(0).uniform(0.1, 1.0, size=(40, 4)).astype(np.floa
 for name, metric in distances.named_distances.items():
     try:
         metric(POINTS[0], POINTS[1])
-    except Exception as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         print(f"{name}: {error}")
 pynndescent.NNDescent(POINTS, n_neighbors=4, random_state=1).query(POINTS[:2], k=2)
