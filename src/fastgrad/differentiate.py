@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -87,6 +88,8 @@ def _run(command: list[str]) -> None:
     except SystemExit as stop:
         if stop.code not in (None, 0):
             print(f"{command[0]} ended with exit status {stop.code}", file=sys.stderr)
+    except Exception:  # noqa: BLE001  # what it has called until then is checked
+        traceback.print_exc()
 
 
 def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
@@ -124,6 +127,8 @@ def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[s
                 for call in calls:
                     pipe.write(json.dumps(check_call(call)._asdict()) + "\n")
                     pipe.flush()
+        except BaseException:  # noqa: BLE001  # the parent reports that the process ended
+            traceback.print_exc()
         finally:
             os._exit(0)
     os.close(writing)

@@ -85,8 +85,10 @@ def page(figures: dict) -> str:
         "For each call it compares reverse mode, forward mode and central differences: of all floats that the function returns or writes, with respect to all floats that it takes.",
         "`make test-packages` does so for the packages below, with the arguments of their own tests or of the scripts in [tests/packages/use](../tests/packages/use), and writes this page.",
         "",
-        f"Of {with_floats} functions that compute floats from floats, {counts['right']} are right, {counts['refused']} refused, {counts['failed']} failed, "
-        f"{counts['not smooth']} not smooth at the arguments, and {counts['wrong']} wrong.",
+        (
+            f"Of {with_floats} functions that compute floats from floats, {counts['right']} are right, {counts['refused']} refused, {counts['failed']} failed, "
+            f"{counts['not smooth']} not smooth at the arguments, and {counts['wrong']} wrong."
+        ),
         "",
         "| package | version | right | refused | failed | wrong | not smooth | skipped |",
         "| --- | --- | --: | --: | --: | --: | --: | --: |",
@@ -97,8 +99,10 @@ def page(figures: dict) -> str:
         lines.append(f"| {row['distribution']} | {row['version']} | {numbers} |")
     lines += [
         "",
-        "*Not smooth* is a call where differences do not converge as their step shrinks, or where those from the left and from the right differ. *Skipped* are functions that take, return and write no floats, "
-        "calls that raise, and what takes longer than the limit of time. *Failed* is an error that is no refusal.",
+        (
+            "*Not smooth* is a call where differences do not converge as their step shrinks, or where those from the left and from the right differ. *Skipped* are functions that take, return and write no floats, "
+            "calls that raise, and what takes longer than the limit of time. *Failed* is an error that is no refusal."
+        ),
         "",
         "## What is refused, and what failed",
         "",

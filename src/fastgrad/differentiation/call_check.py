@@ -46,7 +46,7 @@ def check_call(call: Call) -> Outcome:
         start = time.perf_counter()
         function.compiled(*copies(function.arguments))
         seconds = time.perf_counter() - start
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever the package raises
         return _skipped(f"the call raises {type(error).__name__}: {error}")
     if seconds > _MOST_SECONDS:
         return _skipped(f"a call takes {seconds:.1f} s")
@@ -54,7 +54,7 @@ def check_call(call: Call) -> Outcome:
         comparer = Comparer(function.compiled, function.arguments, function.positions)
     except DifferentiationError as error:
         return Outcome("refused", str(error), {})
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the report has it
         return Outcome("failed", f"{type(error).__name__}: {error}", {})
     counts: Counter[str] = Counter()
     for direction in function.directions():

@@ -131,7 +131,7 @@ class Comparer:
         position, element, change = direction
         value = self._values[position]
         tangents = [_zeros(self._values[number]) for number in self._positions]
-        place = self._positions.element(position)
+        place = self._positions.index(position)
         tangents[place] = _moved(tangents[place], element, change)
         slopes = self._weighted(self._run(self._forward, *tangents)[1])
         slope = float(slopes.sum())

@@ -29,7 +29,6 @@ elements.coe2rv(*ORBIT.values())
 elements.rv2coe(K, R, V)
 equinoctial = elements.coe2mee(*list(ORBIT.values())[1:])
 elements.mee2coe(*equinoctial)
-elements.mee2rv(*equinoctial)
 
 base.func_twobody(0.0, np.concatenate([R, V]), K)
 for name in ("danby", "farnocchia", "gooding", "markley", "mikkola", "pimienta", "recseries", "vallado"):

@@ -1,9 +1,11 @@
-"""A signal resampled by resampy, on one thread and on several."""
+"""A signal resampled by resampy's loops, on one thread and on several."""
 
 import numpy as np
-import resampy
+from resampy import filters, interpn
 
 SIGNAL = np.sin(np.linspace(0.0, 9.0, 40))
-for parallel in (False, True):
-    resampy.resample(SIGNAL, 40, 30, filter="kaiser_fast", parallel=parallel)
-resampy.resample_nu(SIGNAL, 1.0, np.linspace(0.0, 35.0, 12), filter="kaiser_fast")
+window, precision, _ = filters.get_filter("kaiser_fast")
+differences = np.diff(window, append=window[-1])
+for loop in (interpn._resample_loop_s, interpn._resample_loop_p):
+    times = np.arange(12) * 4.0 / 3.0
+    loop(SIGNAL, times, 0.75 * window, 0.75 * differences, precision, 0.75, np.zeros(12))
