@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-distributed wheel test test-all list-test-all test-here test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed mutations reliability test-boundaries test-gradients \
+.PHONY: help demo demo-distributed wheel test test-all list-test-all test-here test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-packages test-distributed mutations reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
 	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers gradbench tables dashboard performance clean
 
@@ -156,6 +156,10 @@ test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
 	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3,$(COMPILER) custom) $(NUMBA_TESTS) $(ARGS)
 
+test-packages: ## check the derivatives of packages' Numba functions, in an environment of its own; writes docs/numba_packages.md (ARGS='arch hmmkay')
+	@PYTHON='$(PYTHON)' tools/environment.sh .venv-packages packages
+	@.venv-packages/bin/python -m tests.packages $(ARGS)
+
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a quarter)
 	@$(ENVIRONMENT) test,cuda
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,4,$(COMPILER) cuda) tests/cuda $(ARGS)
@@ -261,4 +265,4 @@ performance: ## make docs/performance.md from the committed results
 	@$(PYTHON_HERE) -m benchmarks.dashboard.performance
 
 clean: ## remove the environments and caches that this Makefile made
-	rm -rf .venv .venv-conformance .venv-numba .venv-peers site .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-conformance .venv-numba .venv-packages .venv-peers site .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy
 import scipy.integrate
+from numba.core.errors import TypingError
 
 import fastgrad as fg
 
@@ -39,3 +40,8 @@ def test_a_derivative_itself_is_compiled():
 def test_what_is_no_function_is_refused():
     with pytest.raises(TypeError, match="cfunc: expected a Python function"):
         fg.cfunc("float64(float64)")(np.sin)
+
+
+def test_numbas_own_decorator_does_not_take_a_derivative():
+    with pytest.raises(TypingError, match="compile_derivatives_by_fastgrad_cfunc"):
+        numba.cfunc("float64(float64)")(fg.grad(lambda x: x * x))

@@ -13,7 +13,7 @@ from fastgrad.differentiation.compilation import wrapped_function
 def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Returns a decorator that compiles a function to one of C: ``numba.cfunc``, which also takes derivatives such as ``fg.grad(f)``.
 
-    ``numba.cfunc`` itself does not call a derivative that it is given, but returns memory that nothing has set.
+    ``numba.cfunc`` itself compiles the Python function of a dispatcher, which a derivative does not have: a TypingError that names this function.
 
     Args:
         signature: Numba's types of arguments and result, as ``"float64(float64)"``.

@@ -1,11 +1,15 @@
-"""``check_gradients``: reverse mode, forward mode and central differences of a function, compared number by number."""
+"""``check_gradients``: reverse mode, forward mode and central differences of a function, compared number by number.
+
+``Comparer`` compares one direction at a time; ``python -m fastgrad.differentiate`` uses it, too.
+"""
 
 from __future__ import annotations
 
 import inspect
-import itertools
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from types import EllipsisType
+from typing import Any, Literal, NamedTuple
 
 import numba
 import numpy as np
@@ -23,6 +27,27 @@ from fastgrad.differentiation.transforms import forward_dispatcher, pullback, re
 _LEVELS = 4
 _MOST_CERTAIN = 0.05
 """The error of a central difference, relative to its size, above which it says nothing."""
+
+
+class Direction(NamedTuple):
+    """A change of one argument: ``argument[element] += step * change``; ``element`` is ``()`` for a number, ``...`` for a whole array."""
+
+    position: int
+    element: tuple[int, ...] | EllipsisType
+    change: Any
+
+
+class Comparison(NamedTuple):
+    """Three derivatives along one direction, the error of the third, and whether they are one number.
+
+    The function is "not smooth" where differences do not converge as their step shrinks, or where those from the left and the right differ.
+    """
+
+    reverse: float
+    forward: float
+    difference: float
+    error: float
+    status: Literal["right", "wrong", "not smooth"]
 
 
 def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Sequence[int] | None = None) -> None:
@@ -50,69 +75,102 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     ]
     names = list(bound.arguments)
     if argnums is None:
-        positions = tuple(number for number, value in enumerate(values) if _is_float(value))
+        positions = tuple(number for number, value in enumerate(values) if is_float(value))
         if not positions:
             raise ValueError(f"check_gradients: {python_function.__name__} got no float and no array of floats.")
     else:
         positions = parameter_positions(argnums, python_function, "check_gradients")
-    compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function)
-    states = copy_of_states()
+    comparer = Comparer(f, values, positions)
+    for position in positions:
+        for direction in axes_of(values[position], position):
+            comparison = comparer.compare(direction)
+            if comparison.status != "right":
+                index = direction.element
+                text = f"{names[position]}[{', '.join(map(str, index))}]" if index else names[position]  # type: ignore[arg-type]
+                if np.iscomplexobj(values[position]):
+                    text = f"the {'real' if direction.change == 1 else 'imaginary'} part of {text}"
+                raise AssertionError(
+                    f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: reverse mode {comparison.reverse!r}, "
+                    f"forward mode {comparison.forward!r}, central differences {comparison.difference!r} with an error of about {comparison.error:.1e}. "
+                    "Where the function has a kink or a jump, differences are no derivatives."
+                )
 
-    def run(function: Any, *directions: Any, at: Sequence[Any] = values) -> Any:
+
+class Comparer:
+    """Compares derivatives of a function at one point. Results that are arrays or tuples are weighted and summed.
+
+    Args:
+        f: a function that Numba compiles.
+        values: its arguments, which are never written to.
+        positions: the numbers of the arguments that are differentiated: floats and arrays of floats.
+
+    Raises:
+        DifferentiationError: ``f`` can't be differentiated.
+    """
+
+    def __init__(self, f: Any, values: Sequence[Any], positions: tuple[int, ...]) -> None:
+        self._values = values
+        self._positions = positions
+        self._states = copy_of_states()
+        self._compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
+        results = result_leaves(self._run(self._compiled))
+        floats = [part for part in (*values, *results) if is_float(part)]
+        self._eps = max(float(np.finfo(np.asarray(part).dtype).eps) for part in floats)
+        random = np.random.default_rng(0)
+        self._weights = [
+            1.0
+            if len(results) == 1 and isinstance(y, (float, np.floating))
+            else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
+            for y in results
+        ]
+        self._cotangents = self._run(pullback(f, positions, len(results)), *self._weights)
+        self._forward = forward_dispatcher(f, positions)
+
+    def compare(self, direction: Direction) -> Comparison:
+        """Returns the derivatives of the weighted sum along ``direction``."""
+        position, element, change = direction
+        value = self._values[position]
+        tangents = [_zeros(self._values[number]) for number in self._positions]
+        place = self._positions.index(position)
+        tangents[place] = _moved(tangents[place], element, change)
+        slopes = self._weighted(self._run(self._forward, *tangents)[1])
+        slope = float(slopes.sum())
+        cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(self._cotangents[place])[element])))
+        size, eps = float(np.max(np.abs(np.asarray(value)[element]))), self._eps
+
+        def shifted(step: float) -> np.ndarray:
+            values = [_copy(other) for other in self._values]
+            values[position] = _moved(values[position], element, step * change)
+            return self._weighted(self._run(self._compiled, at=values))
+
+        difference, error = _central_difference(shifted, size, eps)
+        scale = max(abs(cotangent), abs(slope), abs(difference))
+        is_equal = abs(cotangent - slope) <= 1e3 * eps * (max(scale, float(np.abs(slopes).sum())) + 1.0)
+        is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
+        is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(eps) * scale
+        is_smooth = math.isfinite(difference) and is_exact and (is_close or _has_one_slope(shifted, size, eps))
+        status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
+        return Comparison(cotangent, slope, difference, error, status)
+
+    def _run(self, function: Any, *more: Any, at: Sequence[Any] | None = None) -> Any:
         """Returns the result for copies of the arguments, with the same random draws in all runs."""
-        with drawing_from(states):
-            return function(*map(_copy, at), *directions)
+        with drawing_from(self._states):
+            return function(*map(_copy, self._values if at is None else at), *more)
 
-    results = result_leaves(run(compiled))
-    random = np.random.default_rng(0)
-    weights = [
-        1.0
-        if len(results) == 1 and isinstance(y, (float, np.floating))
-        else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
-        for y in results
-    ]
-
-    def weighted(y: Any) -> np.ndarray:
-        pairs = zip(result_leaves(y), weights, strict=True)
+    def _weighted(self, y: Any) -> np.ndarray:
+        pairs = zip(result_leaves(y), self._weights, strict=True)
         parts = [
             np.ravel(np.real(np.asarray(part, np.result_type(part, np.float64)) * np.conj(weight)))
             for part, weight in pairs
-            if _is_float(part)
+            if is_float(part)
         ]
         return np.concatenate(parts)
 
-    reverse = run(pullback(f, positions, len(results)), *weights)
-    forward = forward_dispatcher(f, positions)
-    for place, position in enumerate(positions):
-        value = values[position]
-        axes: tuple[complex, ...] = (1.0, 1j) if np.iscomplexobj(value) else (1.0,)
-        for index, axis in itertools.product(np.ndindex(np.shape(value)), axes):
 
-            def shifted(
-                step: float, position: int = position, index: tuple[int, ...] = index, axis: complex = axis
-            ) -> np.ndarray:
-                moved = [_copy(other) for other in values]
-                moved[position] = _moved(moved[position], index, step * axis)
-                return weighted(run(compiled, at=moved))
-
-            tangents = [_zeros(values[number]) for number in positions]
-            tangents[place] = _moved(tangents[place], index, axis)
-            slope = float(weighted(run(forward, *tangents)[1]).sum())
-            cotangent = float(np.real(np.conj(axis) * np.asarray(reverse[place])[index]))
-            eps = float(np.finfo(np.asarray(value).dtype).eps)
-            difference, error = _central_difference(shifted, float(np.abs(np.asarray(value)[index])), eps)
-            scale = max(abs(cotangent), abs(slope), abs(difference))
-            is_equal = abs(cotangent - slope) <= 1e3 * eps * scale + 1e3 * eps
-            is_known = error <= _MOST_CERTAIN * max(scale, 1.0)
-            is_close = abs(cotangent - difference) <= 10 * error + 100 * np.sqrt(eps) * scale
-            if not (is_equal and is_known and is_close):
-                text = f"{names[position]}[{', '.join(map(str, index))}]" if index else names[position]
-                text = text if len(axes) == 1 else f"the {'real' if axis == 1 else 'imaginary'} part of {text}"
-                raise AssertionError(
-                    f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: reverse mode {cotangent!r}, "
-                    f"forward mode {slope!r}, central differences {difference!r} with an error of about {error:.1e}. "
-                    "Where the function has a kink or a jump, differences are no derivatives."
-                )
+def axes_of(value: Any, position: int) -> Iterator[Direction]:
+    """Yields a direction for each number of an argument, for a complex number two."""
+    for index in np.ndindex(np.shape(value)):
+        yield from (Direction(position, index, change) for change in ((1.0, 1j) if np.iscomplexobj(value) else (1.0,)))
 
 
 def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
@@ -134,7 +192,20 @@ def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: 
     return best, error
 
 
-def _is_float(value: Any) -> bool:
+def _has_one_slope(function: Callable[[float], np.ndarray], x: float, eps: float) -> bool:
+    """True if differences from the left and from the right of a sum approach each other as the step shrinks."""
+    here = function(0.0)
+    gaps = []
+    for step in (eps**0.25 * max(x, 0.01), eps**0.25 * max(x, 0.01) / 8.0):
+        above, below = function(step), function(-step)
+        noise = 8.0 * eps * float(np.abs(here).sum() + np.abs(above).sum()) / step
+        gaps.append((abs(float((above - 2.0 * here + below).sum())) / step, noise))
+    (coarse, _), (fine, noise) = gaps
+    return fine <= coarse / 2.0 + noise
+
+
+def is_float(value: Any) -> bool:
+    """True for floats, complex numbers and arrays of them."""
     return isinstance(value, (float, complex, np.inexact)) or (
         isinstance(value, np.ndarray) and value.dtype.kind in "fc"
     )
@@ -156,8 +227,8 @@ def _zeros(value: Any) -> Any:
     return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0.0)
 
 
-def _moved(value: Any, index: tuple[int, ...], step: complex) -> Any:
-    """Returns a number, or an array that may be written to, with ``step`` added to the element at ``index``."""
+def _moved(value: Any, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
+    """Returns a number, or an array that may be written to, with ``step`` added at ``index``."""
     if not isinstance(value, np.ndarray):
         return type(value)(value + step)
     value[index] += step

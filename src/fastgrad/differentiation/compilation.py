@@ -164,12 +164,15 @@ def generated_function(name: str, source: str, what: str, scope: dict[str, Any])
 
 
 def stub_of(function: FunctionType, prefix: str, more: Sequence[str] = ()) -> FunctionType:
-    """Returns a function with the parameters of ``function``, with ``more`` after them, and a name that starts with ``prefix``."""
+    """Returns a function with the parameters of ``function``, with ``more`` after them, and a name that starts with ``prefix``.
+
+    Nothing runs or compiles it but ``numba.cfunc`` of a derivative, which must fail: its text has no value.
+    """
     name = f"{prefix}_{name_in_source(function.__name__)}"
     parameters = parameter_names(function)
     for parameter in more:
         parameters.append(unused_name(parameter, parameters))
-    source = f"def {name}({', '.join(parameters)}):\n    raise NotImplementedError\n"
+    source = f"def {name}({', '.join(parameters)}):\n    return compile_derivatives_by_fastgrad_cfunc\n"
     stub = generated_function(name, source, "signature", {})
     if not more:
         stub.__defaults__ = function.__defaults__

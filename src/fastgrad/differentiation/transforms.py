@@ -165,7 +165,7 @@ def _tangents_of_call(f: Any, primals: Any, tangents: Any) -> Any:
     positions = tuple(
         number
         for number, (tangent, primal) in enumerate(zip(tangents, primals, strict=True))
-        if not _is_discrete(_type_of(primal)) or not _is_zero(tangent)
+        if not _is_discrete(type_of(primal)) or not _is_zero(tangent)
     )
     directions = [
         _of_kind(_direction(tangents[number], primals[number]), primals[number], "jvp") for number in positions
@@ -307,17 +307,17 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
         each of the primals; None for one that has no derivative, as an integer. It runs ``f`` once more, with copies of the primals and the same random draws.
     """
     given = len(primals)
-    positions = tuple(number for number, primal in enumerate(primals) if not _is_discrete(_type_of(primal)))
+    positions = tuple(number for number, primal in enumerate(primals) if not _is_discrete(type_of(primal)))
     positions = positions or tuple(range(given))
     primals = _bound(f, primals, keywords, "vjp")
     if takes_any_number(f):
         f = with_parameters(f, len(primals))
     python_function = wrapped_function(f, "vjp")
-    check_types(python_function, tuple(map(_type_of, primals)), positions, "vjp")
+    check_types(python_function, tuple(map(type_of, primals)), positions, "vjp")
     _check_apart(f, parameter_names(python_function), primals, "vjp")
     states = copy_of_states()
-    primals = tuple(_copies(primals))
-    result = _kept(_compiled, f)(*_copies(primals))
+    primals = tuple(copies(primals))
+    result = _kept(_compiled, f)(*copies(primals))
     results = result_leaves(result)
     count = len(results)
     pull = _kept(pullback, f, positions, count)
@@ -336,7 +336,7 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
             _of_kind(_as_float(_direction(part, y)), y, "vjp") for part, y in zip(cotangents, results, strict=True)
         ]
         with drawing_from(states):
-            gradients: tuple[Any, ...] = pull(*_copies(primals), *converted)
+            gradients: tuple[Any, ...] = pull(*copies(primals), *converted)
         return tuple(gradients[place_of[number]] if number in place_of else None for number in range(given))
 
     return result, pull_back
@@ -379,24 +379,25 @@ def _as_float(value: Any) -> Any:
     return float(value)
 
 
-def _type_of(value: Any) -> types.Type:
+def type_of(value: Any) -> types.Type:
+    """Returns Numba's type of a value; ``pyobject`` if Numba does not know it."""
     try:
         return numba.typeof(value)
-    except ValueError:  # Numba does not know it
+    except ValueError:
         return types.pyobject
 
 
-def _copies(values: Sequence[Any]) -> list[Any]:
+def copies(values: Sequence[Any]) -> list[Any]:
     """Returns values with copies of the arrays, also of those in tuples and lists."""
     return [_copy(value) for value in values]
 
 
 def _copy(value: Any) -> Any:
     if isinstance(value, tuple):
-        items = _copies(value)
+        items = copies(value)
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     if isinstance(value, list):
-        return _copies(value)
+        return copies(value)
     if isinstance(value, np.ndarray):
         return value.copy(order="K")  # a signature may take no other layout
     return value.copy() if hasattr(value, "copy") else value

@@ -1,0 +1,121 @@
+"""How much of the Numba code of packages fastgrad differentiates: ``make test-packages``, or ``python -m tests.packages PACKAGE …`` for some.
+
+Each package runs its own tests, or a script of ``use``. The counts go to ``figures.json`` and to docs/numba_packages.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from fastgrad.differentiation.call_check import STATUSES
+
+FOLDER = Path(__file__).parent
+FIGURES = FOLDER / "figures.json"
+PAGE = FOLDER.parents[1] / "docs" / "numba_packages.md"
+OWN_TESTS = {
+    "arch": ["tests/univariate/test_recursions.py"],
+    "interpolation": ["."],
+    "quantecon": ["optimize", "markov/tests/test_ddp.py", "markov/tests/test_gth_solve.py"],
+}
+"""Folders and files of tests, by the names that packages are imported by."""
+SCRIPTS = {script.stem.removeprefix("use_"): script for script in sorted((FOLDER / "use").glob("use_*.py"))}
+SECONDS_FOR_A_PACKAGE = 3600.0
+
+
+def main() -> int:
+    """Runs packages and writes the page; the status is 1 if a derivative is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.packages", description=__doc__)
+    parser.add_argument("packages", nargs="*", help="names that packages are imported by (default: all)")
+    parser.add_argument("--reports", help="a folder for the reports; those that are there are not made again")
+    options = parser.parse_args()
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        reports = Path(options.reports or folder)
+        for package in options.packages or sorted({*OWN_TESTS, *SCRIPTS}):
+            path = reports / f"{package}.json"
+            if not path.exists():
+                run(package, path)
+            figures[package] = summary(json.loads(path.read_text()))
+    FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    PAGE.write_text(page(figures))
+    return 1 if any(row["counts"]["wrong"] for row in figures.values()) else 0
+
+
+def run(package: str, path: Path) -> None:
+    """Writes the report of a package."""
+    command = [str(SCRIPTS[package])] if package in SCRIPTS else ["pytest", "-q", "-p", "no:cacheprovider"]
+    if package in OWN_TESTS:
+        folder = Path(importlib.util.find_spec(package).submodule_search_locations[0])
+        command += [str(folder / part) for part in OWN_TESTS[package]]
+    words = [sys.executable, "-m", "fastgrad.differentiate", package, "--out", str(path), "--", *command]
+    subprocess.run(words, timeout=SECONDS_FOR_A_PACKAGE, check=False)
+
+
+def summary(report: dict) -> dict:
+    """Returns the counts of a report, and the reasons of what is refused and what failed."""
+    functions = report["functions"]
+    distribution = importlib.metadata.packages_distributions()[report["package"]][0]
+    return {
+        "distribution": distribution,
+        "version": importlib.metadata.version(distribution),
+        "counts": {status: sum(function["status"] == status for function in functions) for status in STATUSES},
+        "reasons": {
+            function["name"]: f"{function['status']}: {function['reason'].splitlines()[0].rpartition(': ')[2]}"
+            for function in functions
+            if function["status"] in ("wrong", "failed", "refused")
+        },
+    }
+
+
+def page(figures: dict) -> str:
+    """Returns the text of docs/numba_packages.md."""
+    counts = {status: sum(row["counts"][status] for row in figures.values()) for status in STATUSES}
+    with_floats = sum(counts[status] for status in STATUSES if status != "skipped")
+    lines = [
+        "# Derivatives of packages' Numba functions",
+        "",
+        "`python -m fastgrad.differentiate PACKAGE -- pytest …` runs a command and records the first calls of each function that the package compiles with Numba, also those that compiled functions make.",
+        "For each call it compares reverse mode, forward mode and central differences: of all floats that the function returns or writes, with respect to all floats that it takes.",
+        "`make test-packages` does so for the packages below, with the arguments of their own tests or of the scripts in [tests/packages/use](../tests/packages/use), and writes this page.",
+        "",
+        (
+            f"Of {with_floats} functions that compute floats from floats, {counts['right']} are right, {counts['refused']} refused, {counts['failed']} failed, "
+            f"{counts['not smooth']} not smooth at the arguments, and {counts['wrong']} wrong."
+        ),
+        "",
+        "| package | version | right | refused | failed | wrong | not smooth | skipped |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    columns = ("right", "refused", "failed", "wrong", "not smooth", "skipped")
+    for row in figures.values():
+        numbers = " | ".join(str(row["counts"][status]) for status in columns)
+        lines.append(f"| {row['distribution']} | {row['version']} | {numbers} |")
+    lines += [
+        "",
+        (
+            "*Not smooth* is a call where differences do not converge as their step shrinks, or where those from the left and from the right differ. *Skipped* are functions that take, return and write no floats, "
+            "calls that raise, and what takes longer than the limit of time. *Failed* is an error that is no refusal."
+        ),
+        "",
+        "## What is refused, and what failed",
+        "",
+        "| function | reason |",
+        "| --- | --- |",
+    ]
+    lines += [
+        f"| `{name}` | {reason.replace('|', ' ')} |"
+        for row in figures.values()
+        for name, reason in row["reasons"].items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""Dispersion, ellipticity, eigenfunctions and sensitivity of surface waves by disba."""
+
+import numpy as np
+from disba import EigenFunction, Ellipticity, GroupDispersion, GroupSensitivity, PhaseDispersion, PhaseSensitivity
+
+# Thickness, velocities of P and S waves, density.
+MODEL = np.array([[10.0, 7.0, 3.5, 2.0], [10.0, 6.8, 3.4, 2.0], [10.0, 7.6, 3.8, 2.0], [10.0, 8.4, 4.2, 2.0]])
+PERIODS = np.array([2.0, 8.0, 20.0])
+for algorithm in ("dunkin", "fast-delta"):
+    PhaseDispersion(*MODEL.T, algorithm=algorithm)(PERIODS, mode=0, wave="rayleigh")
+PhaseDispersion(*MODEL.T)(PERIODS, mode=0, wave="love")
+GroupDispersion(*MODEL.T)(PERIODS, mode=0, wave="rayleigh")
+Ellipticity(*MODEL.T)(PERIODS, mode=0)
+for wave in ("rayleigh", "love"):
+    EigenFunction(*MODEL.T)(20.0, mode=0, wave=wave)
+PhaseSensitivity(*MODEL.T)(20.0, mode=0, wave="rayleigh", parameter="velocity_s")
+GroupSensitivity(*MODEL.T)(20.0, mode=0, wave="love", parameter="velocity_s")
