@@ -26,6 +26,7 @@ _NAMESPACES = frozenset(
         "models",
         "optimizers",
         "preprocessing",
+        "random",
         "regularizers",
         "saving",
         "utils",

@@ -1,9 +1,12 @@
-"""``keras.backend``: settings of ``keras``."""
+"""``keras.backend``: settings of ``keras``, and the functions that it had in Keras 2."""
 
 from __future__ import annotations
 
+from typing import Any as _Any
+
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras import dtype_policy as _dtype_policy
+from fastgrad.keras import random as _random
 from fastgrad.keras.naming import get_uid as get_uid
 from fastgrad.keras.naming import name_scope as name_scope
 from fastgrad.keras.naming import reset_uids as reset_uids
@@ -27,6 +30,7 @@ def clear_session(free_memory: bool = True) -> None:
         free_memory: whether to run the garbage collector, which frees reference cycles.
     """
     reset_uids()
+    _random._reset_global_generator()
     _dtype_policy.clear_global_policy()
     _registration.reset_safe_mode()
     _enable_traceback_filtering()
@@ -41,4 +45,18 @@ def backend() -> str:
     return "tensorflow"
 
 
-__getattr__, __dir__ = _namespace_hooks("tf.keras.backend", globals())
+_missing, _present = _namespace_hooks("tf.keras.backend", globals())
+
+
+def __getattr__(name: str) -> _Any:
+    from fastgrad.keras.legacy_backend import LEGACY  # functions of Keras 2, which few programs call
+
+    if name in LEGACY:
+        return LEGACY[name]
+    return _missing(name)
+
+
+def __dir__() -> list[str]:
+    from fastgrad.keras.legacy_backend import LEGACY
+
+    return sorted({*_present(), *LEGACY})

@@ -7,10 +7,11 @@ import random
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.keras.random import _reset_global_generator
 
 
 def set_random_seed(seed: int) -> None:
-    """Seeds the generators of Python's ``random``, NumPy and ``tf.random``.
+    """Seeds the generators of Python's ``random``, NumPy, ``tf.random`` and ``keras.random``.
 
     Raises:
         ValueError: ``seed`` is not an integer.
@@ -20,3 +21,4 @@ def set_random_seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # programs use the global generator
     tf.random.set_seed(seed)
+    _reset_global_generator()

@@ -1,0 +1,208 @@
+"""Functions of `keras.backend` of Keras 2, and `keras.random`."""
+
+import numpy as np
+
+from ..differentiation import value_and_gradients
+
+
+def _numbers(tf, *shape):
+    count = int(np.prod(shape))
+    return tf.reshape(tf.sin(tf.range(float(count)) * 1.7) * 2.0, shape)
+
+
+def values(tf):
+    k = tf.keras.backend
+    x, y = _numbers(tf, 3, 4), _numbers(tf, 3, 4) + 0.5
+    unary = "abs cos exp sigmoid sign sin square tanh round softplus softsign hard_sigmoid softmax elu relu sqrt l2_normalize"
+    questions = {name: lambda name=name: value_and_gradients(tf, getattr(k, name), x) for name in unary.split()}
+    binary = "equal greater greater_equal less less_equal maximum minimum not_equal"
+    questions |= {name: lambda name=name: getattr(k, name)(x, y) for name in binary.split()}
+    for name in ("all", "any", "max", "mean", "min", "prod", "std", "sum", "var"):
+        questions[name] = lambda name=name: [
+            getattr(k, name)(x),
+            getattr(k, name)(x, axis=0),
+            getattr(k, name)(x, axis=-1, keepdims=True),
+        ]
+    return questions | {
+        "mean of truth": lambda: k.mean(x > 0),
+        "arange": lambda: [k.arange(4), k.arange(1, 7, 2), k.arange(3, dtype="float32")],
+        "argmax": lambda: [k.argmax(x), k.argmin(x, axis=0)],
+        "batch_flatten": lambda: k.batch_flatten(tf.reshape(x, (3, 2, 2))),
+        "cast": lambda: k.cast(x, "int32"),
+        "cast_to_floatx": lambda: [k.cast_to_floatx(np.arange(3)).dtype, k.cast_to_floatx(tf.range(3)).dtype],
+        "clip": lambda: [k.clip(x, -1, 1), k.clip(x, 1, -1), k.clip(x, None, 0.5)],
+        "concatenate": lambda: [k.concatenate([x, y]), k.concatenate([x, y], axis=0)],
+        "constant": lambda: [k.constant([1, 2]), k.constant(3, dtype="int32", shape=(2,))],
+        "count_params": lambda: k.count_params(tf.Variable(x)),
+        "cumulative": lambda: [k.cumsum(x), k.cumprod(x, axis=1)],
+        "dtype": lambda: k.dtype(x),
+        "expand_dims": lambda: [k.expand_dims(x).shape, k.expand_dims(x, 0).shape],
+        "eye": lambda: k.eye(2),
+        "flatten": lambda: k.flatten(x),
+        "gather": lambda: k.gather(x, [2, 0]),
+        "in_top_k": lambda: k.in_top_k(x, [0, 1, 2], 2),
+        "int_shape": lambda: k.int_shape(x),
+        "log": lambda: k.log(y + 3.0),
+        "ndim": lambda: k.ndim(x),
+        "one_hot": lambda: k.one_hot([0, 2], 3),
+        "permute_dimensions": lambda: k.permute_dimensions(x, (1, 0)),
+        "pow": lambda: k.pow(y, 2),
+        "repeat": lambda: k.repeat(x, 2),
+        "repeat of a vector": lambda: k.repeat(x[0], 2),
+        "repeat_elements": lambda: k.repeat_elements(x, 2, axis=1),
+        "reverse": lambda: [k.reverse(x, 1), k.reverse(x, [0, 1])],
+        "squeeze": lambda: k.squeeze(x[:, :1], 1),
+        "stack": lambda: k.stack([x, y], axis=1),
+        "switch": lambda: [k.switch(tf.constant(True), x, y), k.switch(tf.constant(0), lambda: x, y)],
+        "switch of elements": lambda: k.switch(x > 0, x, lambda: y),
+        "switch: rank": lambda: k.switch(x > 0, x[0], y[0]),
+        "tile": lambda: k.tile(x, [1, 2]),
+        "transpose": lambda: k.transpose(x),
+        "relu options": lambda: [
+            k.relu(x, alpha=0.1),
+            k.relu(x, max_value=1.0),
+            k.relu(x, threshold=0.5),
+            k.relu(x, alpha=0.2, max_value=1.0, threshold=0.3),
+        ],
+        "elu alpha": lambda: k.elu(x, 0.5),
+        "softmax of a vector": lambda: k.softmax(x[0]),
+        "softmax of an axis": lambda: k.softmax(x, axis=0),
+        "binary_crossentropy": lambda: [
+            k.binary_crossentropy(tf.cast(x > 0, tf.float32), tf.sigmoid(y)),
+            k.binary_crossentropy(tf.cast(x > 0, tf.float32), y, from_logits=True),
+        ],
+        "categorical_crossentropy": lambda: [
+            k.categorical_crossentropy(tf.one_hot([0, 1, 3], 4), tf.nn.softmax(y) * 2.0),
+            k.categorical_crossentropy(tf.one_hot([0, 1, 3], 4), y, from_logits=True),
+        ],
+        "sparse_categorical_crossentropy": lambda: [
+            k.sparse_categorical_crossentropy([0, 1, 3], tf.nn.softmax(y)),
+            k.sparse_categorical_crossentropy([0, 1, 2, 0], tf.nn.softmax(y, axis=0), axis=0),
+            k.sparse_categorical_crossentropy([[0], [1], [3]], y, from_logits=True),
+        ],
+    }
+
+
+def variables(tf):
+    k = tf.keras.backend
+
+    def updated(function, *arguments):
+        v = k.variable([1.0, 2.0])
+        function(v, *arguments)
+        return v
+
+    return {
+        "variable": lambda: [k.variable([1, 2]).dtype, k.variable([1, 2], dtype="int32").dtype],
+        "zeros": lambda: [k.zeros((2,)), k.ones((1, 2), dtype="float64")],
+        "like": lambda: [k.zeros_like([1.0, 2.0]), k.ones_like([1, 2], dtype="float32")],
+        "get_value": lambda: [k.get_value(k.variable([1.0])), k.get_value(3), k.eval(tf.constant([2.0]))],
+        "set_value": lambda: updated(k.set_value, [3, 4]),
+        "update": lambda: updated(k.update, [3.0, 4.0]),
+        "update_add": lambda: updated(k.update_add, [3.0, 4.0]),
+        "update_sub": lambda: updated(k.update_sub, [3.0, 4.0]),
+        "moving_average_update": lambda: updated(k.moving_average_update, [3.0, 4.0], 0.9),
+        "batch": lambda: k.batch_get_value([tf.Variable([1.0]), tf.Variable([2])]),
+        "random": lambda: [
+            k.random_normal((2, 3)).shape,
+            k.random_uniform((2,), dtype="float64").dtype,
+            k.truncated_normal((2,)).shape,
+            k.random_bernoulli((3,), p=1.0),
+            k.random_normal_variable((2,), 0.0, 1.0).shape,
+            k.random_uniform_variable((2,), 0.0, 1.0).shape,
+        ],
+    }
+
+
+def products(tf):
+    k = tf.keras.backend
+    batch, matrices = _numbers(tf, 2, 3), _numbers(tf, 2, 4, 3)
+    image, kernel = _numbers(tf, 2, 5, 6, 3), tf.ones((2, 3, 3, 4)) * [0.5, 1.0, 2.0, 3.0]
+    return {
+        "dot": lambda: value_and_gradients(tf, k.dot, batch, _numbers(tf, 3, 2)),
+        "dot of more axes": lambda: k.dot(matrices, _numbers(tf, 5, 3, 2)),
+        "batch_dot": lambda: value_and_gradients(tf, k.batch_dot, batch, batch + 1.0),
+        "batch_dot of matrices": lambda: k.batch_dot(matrices, _numbers(tf, 2, 3, 5)),
+        "batch_dot of axes": lambda: [
+            k.batch_dot(matrices, matrices, axes=2),
+            k.batch_dot(matrices, matrices, axes=(1, 1)),
+        ],
+        "batch_dot of both": lambda: [k.batch_dot(matrices, batch), k.batch_dot(batch, matrices, axes=(1, 2))],
+        "batch_dot of more axes": lambda: k.batch_dot(_numbers(tf, 2, 2, 4, 3), _numbers(tf, 2, 3, 5, 2), axes=(3, 1)),
+        "batch_dot: sizes": lambda: k.batch_dot(matrices, matrices),
+        "batch_dot: batches": lambda: k.batch_dot(batch, _numbers(tf, 3, 3)),
+        "batch_dot: vectors": lambda: k.batch_dot(batch[0], batch),
+        "batch_dot: axis 0": lambda: k.batch_dot(batch, batch, axes=0),
+        "bias_add": lambda: [k.bias_add(image, tf.constant([1.0, 2.0, 3.0])), k.bias_add(image, _numbers(tf, 5, 6, 3))],
+        "bias_add: rank": lambda: k.bias_add(image, _numbers(tf, 6, 3)),
+        "conv1d": lambda: [
+            k.conv1d(matrices, _numbers(tf, 2, 3, 5)),
+            k.conv1d(matrices, _numbers(tf, 2, 3, 5), padding="causal", dilation_rate=2),
+        ],
+        "conv2d": lambda: [k.conv2d(image, kernel), k.conv2d(image, kernel, strides=(2, 1), padding="same")],
+        "conv2d: padding": lambda: k.conv2d(image, kernel, padding="full"),
+        "conv3d": lambda: k.conv3d(_numbers(tf, 1, 3, 4, 3, 2), _numbers(tf, 2, 2, 2, 2, 3)),
+        "pool2d": lambda: [
+            k.pool2d(image, (2, 2)),
+            k.pool2d(image, (2, 2), (2, 2), padding="same", pool_mode="avg"),
+        ],
+        "pool3d": lambda: k.pool3d(_numbers(tf, 1, 3, 4, 3, 2), (2, 2, 2)),
+        "padding": lambda: [
+            k.temporal_padding(matrices),
+            k.spatial_2d_padding(image, ((1, 0), (0, 2))),
+            k.spatial_3d_padding(_numbers(tf, 1, 1, 2, 1, 2)).shape,
+        ],
+        "batch_normalization": lambda: k.batch_normalization(image, 0.5, 2.0, 0.1, 1.5),
+    }
+
+
+def recurrence(tf):
+    k = tf.keras.backend
+    x = _numbers(tf, 2, 3, 4)
+
+    def step(inputs, states):
+        state = 0.5 * states[0] + inputs
+        return state * 2.0, [state]
+
+    mask = tf.constant([[True, True, False], [False, True, True]])
+    return {
+        "rnn": lambda: k.rnn(step, x, [tf.zeros((2, 4))]),
+        "rnn backwards": lambda: k.rnn(step, x, [tf.zeros((2, 4))], go_backwards=True),
+        "rnn with a mask": lambda: k.rnn(step, x, [tf.zeros((2, 4))], mask=mask),
+    }
+
+
+def draws(tf):
+    random = tf.keras.random
+    generator = random.SeedGenerator(5, name="mine")
+
+    def after_draws():
+        generator = random.SeedGenerator(7)
+        states = [generator.next(), generator.next(), generator.next(ordered=False), generator.next()]
+        random.normal((2,), seed=generator)
+        return [*states, generator.state]
+
+    return {
+        "states": after_draws,
+        "config": lambda: [generator.get_config(), random.SeedGenerator.from_config({"seed": 3}).get_config()["seed"]],
+        "shapes": lambda: [
+            random.normal((2, 3), seed=1).shape,
+            random.uniform((2,), seed=1).dtype,
+            random.randint((2,), 0, 5, seed=1).dtype,
+            random.randint((2,), 0, 5, dtype="uint8", seed=1).dtype,
+            random.truncated_normal((2,), dtype="float16", seed=1).dtype,
+            random.categorical([[0.0, 1.0]], 3, seed=1).shape,
+            random.categorical([[0.0, 1.0]], 3, seed=1).dtype,
+            random.gamma((2, 2), 1.0, seed=1).shape,
+            random.beta((2, 2), 1.0, [1.0, 2.0], seed=1).dtype,
+            random.binomial((3,), 4.0, 0.5, seed=1).dtype,
+        ],
+        "the same": lambda: tf.reduce_all(random.normal((9,), seed=3) == random.normal((9,), seed=3)),
+        "others": lambda: tf.reduce_any(random.normal((9,), seed=generator) != random.normal((9,), seed=generator)),
+        "without a seed": lambda: tf.reduce_any(random.normal((9,)) != random.normal((9,))),
+        "dropout": lambda: [random.dropout(tf.ones(4), 0.0), random.dropout(tf.ones(4), 1.0)],
+        "shuffle": lambda: tf.sort(random.shuffle(tf.range(9), seed=1)),
+        "a float seed": lambda: random.normal((2,), seed=1.5),
+        "a generator of a float": lambda: random.SeedGenerator(1.5),
+        "integers of floats": lambda: random.randint((2,), 0, 5, dtype="float32"),
+        "classes of a vector": lambda: random.categorical([0.0, 1.0], 3),
+    }
