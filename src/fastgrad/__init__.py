@@ -170,6 +170,7 @@ from fastgrad.ops.power import sqrt as sqrt
 from fastgrad.ops.power import square as square
 from fastgrad.ops.python_function import numpy_function as numpy_function
 from fastgrad.ops.python_function import py_function as py_function
+from fastgrad.ops.python_function import timestamp as timestamp
 from fastgrad.ops.reduction import reduce_all as reduce_all
 from fastgrad.ops.reduction import reduce_any as reduce_any
 from fastgrad.ops.reduction import reduce_logsumexp as reduce_logsumexp
@@ -228,6 +229,7 @@ newaxis = None
 
 _LAZY = (
     "autodiff",
+    "autograph",
     "bitwise",
     "config",
     "contrib",
@@ -251,6 +253,7 @@ _LAZY = (
     "signal",
     "summary",
     "train",
+    "types",
     "version",
 )
 

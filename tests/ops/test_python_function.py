@@ -1,5 +1,7 @@
 """py_function and numpy_function: Python code among operations."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,11 @@ def test_a_call_has_a_function_with_its_arguments_and_a_decorator_neither(call):
     ]:
         with pytest.raises(TypeError, match=message):
             call(**arguments)
+
+
+def test_a_timestamp_is_of_each_run():
+    seconds = tf.function(tf.timestamp)
+    times = [float(seconds()) for _ in range(3)]
+    assert tf.timestamp().dtype == tf.float64
+    assert times == sorted(times)
+    assert times[0] < times[2] <= time.time()

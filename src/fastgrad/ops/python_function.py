@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -112,6 +113,12 @@ def numpy_function(
 
     outputs = _call_on_host("numpy_function", call_function, tuple([convert_to_tensor(x) for x in inp]))
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
+
+
+def timestamp(name: str | None = None) -> Tensor:
+    """The seconds since 1970, float64, also in each run of a recorded function. TensorFlow: tf.timestamp."""
+    seconds: Tensor = numpy_function(lambda: np.float64(time.time()), [], dtypes.float64)
+    return seconds
 
 
 def _check_arguments(name: str, func: Any, inp: Any, Tout: Any) -> None:

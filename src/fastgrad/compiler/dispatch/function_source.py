@@ -343,6 +343,12 @@ class LoopRewriter:
         replacement.__defaults__, replacement.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
         return replacement
 
+    def text(self) -> str:
+        """Returns the source of the changed function, with its parts before it."""
+        return "\n\n\n".join(
+            [ast.unparse(tree) for tree in (*[part.definition for part in self.parts], self._definition)]
+        )
+
     def _add_part(
         self, body: list[ast.stmt], names: Iterable[str], results: Sequence[str], extended: AbstractSet[str]
     ) -> PartFunction:

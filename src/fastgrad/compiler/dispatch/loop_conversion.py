@@ -21,6 +21,8 @@ import ast
 import copy
 import dis
 import functools
+import inspect
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -41,6 +43,7 @@ from fastgrad.compiler.dispatch.function_source import (
     unset,
 )
 from fastgrad.core import nest
+from fastgrad.core.names import Namespace
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import control_flow_handler
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -65,12 +68,60 @@ _SIDE_EFFECT_FREE_NODES = (
 
 def with_program_loops(function: Any) -> Any:
     """Returns the function with loops that a program can run; the function itself if it has none, or no source."""
-    definition = syntax_tree_of(function) if type(function) is FunctionType and _has_loop(function.__code__) else None
-    if definition is None:
+    converter = _converter_of(function)
+    if converter is None:
         return function
+    return converter.rewritten_function({**_RUNTIME_FUNCTIONS, **converter.calls})
+
+
+def converted_text(function: FunctionType) -> str:
+    """Returns the source of ``with_program_loops(function)``.
+
+    Raises:
+        OSError: the source of the function is not there.
+    """
+    converter = _converter_of(function)
+    return textwrap.dedent(inspect.getsource(function)) if converter is None else converter.text()
+
+
+def keep_python_loops(function: Any) -> Any:
+    """Marks a function whose loops stay in Python, and returns it."""
+    vars(function)["keeps_python_loops"] = True
+    return function
+
+
+def set_loop_options(
+    parallel_iterations: Any = None,
+    swap_memory: Any = None,
+    maximum_iterations: Any = None,
+    shape_invariants: Any = None,
+) -> None:
+    """Sets options of the loop around the call, if it runs as a loop of a program.
+
+    Args:
+        parallel_iterations, swap_memory, shape_invariants: kept for TensorFlow's signature. A loop whose variables change their shapes stays
+            in Python.
+        maximum_iterations: the most iterations.
+
+    Raises:
+        NotImplementedError: ``maximum_iterations`` of a loop that stays in Python while ``tf.function`` records.
+    """
+    if maximum_iterations is not None and control_flow_handler() is not None:
+        raise NotImplementedError(
+            "set_loop_options: maximum_iterations is for loops of a program, and this loop stays in Python. Use tf.while_loop, or count the iterations."
+        )
+
+
+def _converter_of(function: Any) -> _Converter | None:
+    """Returns the converter of a function with converted loops; None if it has none, or no source."""
+    if type(function) is not FunctionType or not _has_loop(function.__code__) or "keeps_python_loops" in vars(function):
+        return None
+    definition = syntax_tree_of(function)
+    if definition is None:
+        return None
     converter = _Converter(definition, function)
     definition.body = converter.statements(definition.body, 0, False)
-    return converter.rewritten_function({**_RUNTIME_FUNCTIONS, **converter.calls}) if converter.parts else function
+    return converter if converter.parts else None
 
 
 @functools.lru_cache(maxsize=256)
@@ -115,6 +166,17 @@ def _range_sequence(*args: Any, **kwargs: Any) -> Any:
     return _Range(start_tensor, limit_tensor, int(delta))
 
 
+def _range_part(sequence: Any, limit: Any) -> Any:
+    """Returns the sequence of a loop with a limit on its iterations, which holds in a program only."""
+    if control_flow_handler() is None:
+        return sequence
+    if not isinstance(sequence, _Range):
+        return sequence[:limit]
+    end = sequence.start + TABLE["cast"](convert_to_tensor(limit), dtype=sequence.start.dtype.name) * sequence.delta
+    nearer = TABLE["minimum" if sequence.delta > 0 else "maximum"](sequence.limit, end)
+    return _Range(sequence.start, nearer, sequence.delta)
+
+
 def _range_elements(sequence: Any) -> Any:
     if not isinstance(sequence, _Range):
         return sequence
@@ -138,7 +200,7 @@ def _logical_not(value: Any) -> Any:
 
 _RUNTIME_FUNCTIONS = {
     f"{GENERATED_NAME_PREFIX}{function.__name__.strip('_')}": function
-    for function in (_range_sequence, _range_elements, _logical_and, _logical_or, _logical_not)
+    for function in (_range_sequence, _range_part, _range_elements, _logical_and, _logical_or, _logical_not)
 }
 
 
@@ -177,10 +239,13 @@ class _Loop:
         ends: whether the body has a ``break``.
         target: the name that a ``for`` loop assigns.
         test: of a ``while`` loop; returns its value only.
+        limit: returns the most iterations of a ``while`` loop; None without a limit.
     """
 
-    def __init__(self, body: PartFunction, ends: bool, target: str | None, test: PartFunction | None) -> None:
-        self._body, self._ends, self._target, self._test = body, ends, target, test
+    def __init__(
+        self, body: PartFunction, ends: bool, target: str | None, test: PartFunction | None, limit: PartFunction | None
+    ) -> None:
+        self._body, self._ends, self._target, self._test, self._limit = body, ends, target, test, limit
 
     def __call__(self, scope: dict[str, Any], over: Any = None) -> tuple[Any, ...] | None:
         """Runs the loop in the program; returns the final values of its results, None if Python must run it."""
@@ -211,7 +276,8 @@ class _Loop:
             next_values += [outcome[0]] if self._ends else []
             return next_values + ([] if self._target is None else [rest[-1] + over.delta])
 
-        outcome = recorded_loop(has_next_iteration, run_iteration, variables, None)
+        limit = None if self._limit is None else convert_to_tensor(self._limit(scope))
+        outcome = recorded_loop(has_next_iteration, run_iteration, variables, limit)
         return None if outcome is None else tuple([outcome[0][name] for name in self._body.results])
 
 
@@ -273,7 +339,12 @@ class _Converter(LoopRewriter):
         return statement
 
     def _convert_loop(self, loop: ast.For | ast.While, depth: int, inside_loop: bool) -> list[ast.stmt]:
+        maximum = self._maximum_iterations(loop)
+        if maximum is not None and isinstance(loop, ast.For):  # Python's loop has the limit, too
+            loop = self._without_options(loop)
         plain = self._convert_inner_statements(loop, depth + 1, False)
+        if maximum is not None:
+            loop = self._without_options(loop)
         scan = NameScan(loop.body)
         test = loop.test if isinstance(loop, ast.While) else None
         goes_by_tensors = self._is_range(loop) if isinstance(loop, ast.For) else self._is_pure(loop.test)
@@ -300,13 +371,22 @@ class _Converter(LoopRewriter):
         if test is not None:
             converted_test = ast.Return(_TestConverter().visit(copy.deepcopy(test)))
             tested = self._add_part([converted_test], of_test & self._locals, (), frozenset())
-        replacement = _Loop(body, scan.ends, target, tested)
+        limit = None
+        if maximum is not None and test is not None:
+            limit = self._add_part(
+                [ast.Return(maximum)], set(NameScan([maximum]).loads) & self._locals, (), frozenset()
+            )
+        replacement = _Loop(body, scan.ends, target, tested, limit)
         if not isinstance(loop, ast.For):
             return self._call_or_python(replacement, "", results, plain, loop)
         assert isinstance(plain, ast.For)
         assert isinstance(loop.iter, ast.Call)
         sequence: Any = ast.parse(f"{over} = {GENERATED_NAME_PREFIX}range_sequence()").body[0]
         sequence.value.args, sequence.value.keywords = loop.iter.args, loop.iter.keywords
+        if maximum is not None:
+            call = ast.parse(f"{GENERATED_NAME_PREFIX}range_part()", mode="eval").body
+            assert isinstance(call, ast.Call)
+            call.args, sequence.value = [sequence.value, maximum], call
         plain.iter = ast.parse(f"{GENERATED_NAME_PREFIX}range_elements({over})", mode="eval").body
         return [*_with_line_numbers([sequence], loop), *self._call_or_python(replacement, over, results, plain, loop)]
 
@@ -355,6 +435,21 @@ class _Converter(LoopRewriter):
         choice.body = [plain]
         return _with_line_numbers([call, choice], line_source)
 
+    def _is_options(self, statement: ast.stmt) -> bool:
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        return isinstance(call, ast.Call) and self._lookup(call.func) is set_loop_options
+
+    def _maximum_iterations(self, loop: ast.For | ast.While) -> ast.expr | None:
+        """Returns the limit of iterations that a call of ``set_loop_options`` in the body sets; None without one."""
+        calls = [statement.value for statement in loop.body if self._is_options(statement)]  # type: ignore[attr-defined]
+        limits = [x.value for call in calls for x in call.keywords if x.arg == "maximum_iterations"]
+        return limits[-1] if limits else None
+
+    def _without_options(self, loop: Any) -> Any:
+        loop = copy.copy(loop)
+        loop.body = [x for x in loop.body if not self._is_options(x)] or [ast.copy_location(ast.Pass(), loop)]
+        return loop
+
     def _is_range(self, loop: ast.For) -> bool:
         call = loop.iter
         if not isinstance(call, ast.Call) or not isinstance(loop.target, ast.Name):
@@ -378,7 +473,7 @@ class _Converter(LoopRewriter):
         """Returns the value of a dotted name that is not local; None if it is unknown."""
         if isinstance(node, ast.Attribute):
             holder = self._lookup(node.value)
-            return getattr(holder, node.attr, None) if isinstance(holder, ModuleType) else None
+            return getattr(holder, node.attr, None) if isinstance(holder, (ModuleType, Namespace)) else None
         if not isinstance(node, ast.Name) or node.id in self._locals:
             return None
         code, function = self._function.__code__, self._function
