@@ -231,6 +231,7 @@ _LAZY = (
     "autodiff",
     "autograph",
     "bitwise",
+    "compat",
     "config",
     "contrib",
     "data",
