@@ -2,6 +2,7 @@
 
 fastgrad cache info     prints the folder, number and size of the cached kernels
 fastgrad cache clear    removes the cached kernels
+fastgrad names FILE …   lists the names of TensorFlow and Keras that scripts and notebooks ask for, and that are missing
 fastgrad warm           compiles all kernels of the library, and typical programs, for this machine in advance
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from fastgrad.kernels.codegen import cache
 
@@ -34,7 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warm_command = commands.add_parser("warm", help="compile all kernels of the library for this machine now")
     warm_command.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many work side by side")
     warm_command.set_defaults(action="warm")
+    names_command = commands.add_parser("names", help="which names of TensorFlow and Keras scripts ask for are missing")
+    names_command.add_argument("files", nargs="+", metavar="file", help="a Python file or a notebook; it is not run")
+    names_command.set_defaults(action="names")
     options = parser.parse_args(arguments)
+    if options.action == "names":
+        return _print_missing_names(options.files)
     if options.action == "warm":
         return _compile_kernels(options.processes)
     return _clear_kernel_cache() if options.action == "clear" else _print_cache_info()
@@ -47,6 +54,24 @@ def _print_cache_info() -> int:
     print(f"kernels: {entries}")
     print(f"size:    {size / 2**20:.1f} MiB, of at most {cache.CACHE_LIMIT_BYTES / 2**20:.0f}")
     return 0
+
+
+def _print_missing_names(files: Sequence[str]) -> int:
+    from fastgrad.script_names import missing_names
+
+    status = 0
+    for file in files:
+        try:
+            count, missing = missing_names(Path(file))
+        except (OSError, SyntaxError, ValueError) as error:
+            print(f"fastgrad: {file}: {error}", file=sys.stderr)
+            status = 1
+            continue
+        for use, text in missing:
+            print(f"{file}:{use.line}: {use.name}: {text}")
+        print(f"{file}: {count - len(missing)} of {count} names are there")
+        status = 1 if missing else status
+    return status
 
 
 def _compile_kernels(processes: int) -> int:
