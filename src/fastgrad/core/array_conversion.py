@@ -77,6 +77,8 @@ def _array_of_numbers(value: Any) -> np.ndarray:
     """Returns NumPy's array of nested numbers; an object array of Python numbers if an integer exceeds int64."""
     try:
         natural = np.array(value)
+    except UnicodeDecodeError:
+        return np.array("")  # text beside bytes that are not ASCII: the caller only reads the kind
     except (ValueError, TypeError):
         raise ValueError(
             f"Can't convert non-rectangular Python sequence to Tensor: the nested lists of {short_repr(value)} have different lengths."

@@ -61,6 +61,7 @@ def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -
         text = bytes(only_tensor._on_host()[()]).decode(errors="replace")  # a single string has no quotes
     else:
         text = separator.join(_value_text(value, summarize) for value in inputs)
+        text = text.encode(errors="surrogateescape").decode(errors="replace")  # bytes that are not UTF-8
     if stream is None:
         builtins.print(text, end=end, file=sys.stderr)
     elif isinstance(stream, str) and stream.startswith("file://"):
@@ -75,7 +76,7 @@ def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -
 def _value_text(value: Any, summarize: int) -> str:
     tensor = as_tensor_or_none(value)
     if tensor is not None:
-        return _elements_text(tensor._on_host(), summarize)
+        return elements_summary(tensor._on_host(), summarize)
     if isinstance(value, str):
         return value
     if not nest.is_nested(value):
@@ -88,7 +89,9 @@ def _value_text(value: Any, summarize: int) -> str:
         leaf_tensor = as_tensor_or_none(item)
         if leaf_tensor is None:
             return item
-        placeholders.append(_Placeholder(f"\0{len(placeholders)}\0", _elements_text(leaf_tensor._on_host(), summarize)))
+        placeholders.append(
+            _Placeholder(f"\0{len(placeholders)}\0", elements_summary(leaf_tensor._on_host(), summarize))
+        )
         return placeholders[-1]
 
     text = pprint.pformat(nest.map_structure(placeholder_of, value))
@@ -108,21 +111,32 @@ class _Placeholder:
         return self.mark
 
 
-def _elements_text(array: np.ndarray, summarize: int, depth: int = 1) -> str:
+def elements_summary(array: np.ndarray, summarize: int, depth: int = 1) -> str:
+    """Returns the elements as text, with ``summarize`` of them at both ends of each dimension, or all if it is negative.
+
+    Bytes that are not UTF-8 become surrogates.
+    """
     if not array.ndim:
         return _number_text(array[()])
     n = len(array)
     shown_items = list(array) if summarize < 0 or n <= 2 * summarize else [*array[:summarize], *array[n - summarize :]]
-    element_texts = [_elements_text(np.asarray(item, array.dtype), summarize, depth + 1) for item in shown_items]
+    element_texts = [elements_summary(np.asarray(item, array.dtype), summarize, depth + 1) for item in shown_items]
     if len(shown_items) < n:
         element_texts.insert(summarize, "...")
     separator = " " if array.ndim == 1 else "\n" * (array.ndim - 1) + " " * depth
     return "[" + separator.join(element_texts) + "]"
 
 
+_ESCAPES = {
+    **{code: f"\\{code:03o}" for code in (*range(0x20), 0x7F)},
+    **str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "'": "\\'", "\\": "\\\\"}),
+}
+"""How quoted strings show characters, by code; as absl::Utf8SafeCEscape."""
+
+
 def _number_text(item: Any) -> str:
     if isinstance(item, bytes):
-        return '"' + item.decode(errors="replace") + '"'
+        return '"' + item.decode(errors="surrogateescape").translate(_ESCAPES) + '"'
     if isinstance(item, (np.bool_, bool)):
         return "1" if item else "0"
     number_dtype = np.asarray(item).dtype

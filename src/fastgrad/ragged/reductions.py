@@ -59,8 +59,12 @@ _SEGMENT_REDUCTIONS: dict[Callable[..., Any], Segments] = {
 """By a public reduction: the reduction of segments."""
 
 
-def reduced(function: Callable[..., Any], x: Any, axis: Any, keepdims: Any) -> Any:
+def reduced(
+    function: Callable[..., Any], x: Any, axis: Any, keepdims: Any, segment_reduction: Segments | None = None
+) -> Any:
     """Returns the reduction of the ragged tensor ``x`` by a public function, such as ``reduce_sum``.
+
+    ``segment_reduction`` is the same reduction of segments, for a function that is not in the table above.
 
     Raises:
         ValueError: ``axis`` is out of range.
@@ -76,7 +80,7 @@ def reduced(function: Callable[..., Any], x: Any, axis: Any, keepdims: Any) -> A
         ones = x._with_flat_values(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
         return reduced(reduction.reduce_sum, x, axes, keepdims) / reduced(reduction.reduce_sum, ones, axes, keepdims)
     for axis_number in axes:
-        x = _reduce_axis(function, x, axis_number)
+        x = _reduce_axis(function, x, axis_number, segment_reduction)
         if keepdims:
             x = expand_dims(x, axis_number)
     return x
@@ -88,26 +92,28 @@ def _mean_of_values(values: Tensor) -> Tensor:
     return reduction.reduce_sum(values) / count
 
 
-def _reduce_axis(function: Callable[..., Any], x: Any, axis: int) -> Any:
+def _reduce_axis(function: Callable[..., Any], x: Any, axis: int, segment_reduction: Segments | None) -> Any:
     if isinstance(x, Tensor):
         return function(x, axis)
     if axis > 1:
-        return x._with(_reduce_axis(function, x.values, axis - 1))
+        return x._with(_reduce_axis(function, x.values, axis - 1, segment_reduction))
     if axis == 1:
-        return _reduce_by_row_id(function, x.values, x.value_rowids(), len(x.row_splits) - 1)
+        return _reduce_by_row_id(function, x.values, x.value_rowids(), len(x.row_splits) - 1, segment_reduction)
     rows = len(x.row_splits) - 1
     zero_ids = constant_tensor(np.zeros(rows, x.row_splits.dtype.numpy))
-    return _reduce_by_row_id(function, x, zero_ids, 1).values
+    return _reduce_by_row_id(function, x, zero_ids, 1, segment_reduction).values
 
 
-def _reduce_by_row_id(function: Callable[..., Any], data: Any, ids: Tensor, count: int) -> Any:
+def _reduce_by_row_id(
+    function: Callable[..., Any], data: Any, ids: Tensor, count: int, segment_reduction: Segments | None
+) -> Any:
     if function is reduction.reduce_mean:
         flat = data.flat_values if isinstance(data, RaggedTensor) else data
         ones = constant_tensor(np.ones(flat.shape, flat.dtype.numpy))
         ones = data._with_flat_values(ones) if isinstance(data, RaggedTensor) else ones
         total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
         return total / _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
-    return _reduce_segments(_SEGMENT_REDUCTIONS[function], data, ids, count)
+    return _reduce_segments(segment_reduction or _SEGMENT_REDUCTIONS[function], data, ids, count)
 
 
 def _reduce_segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:

@@ -1,0 +1,184 @@
+"""What the operations of strings share: rows that Python computes, operands, and calls for ragged tensors."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import Form, Operation, operation
+from fastgrad.core.result_rules import ArraySpec, Rule
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.batching import leading_axes_rule
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+
+BYTES = np.dtype(object)
+"""NumPy's dtype of string tensors: each element is an object of the class bytes."""
+STRING_DTYPES: frozenset[np.dtype] = frozenset([BYTES])
+INDEX_DTYPES: frozenset[np.dtype] = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
+LENGTH_DTYPE = np.dtype(np.int64)
+
+
+def string_operation(
+    name: str,
+    run: Callable[..., Any],
+    result: Rule,
+    *,
+    dtypes: frozenset[np.dtype] = STRING_DTYPES,
+    batched: Callable[..., Any] | None = leading_axes_rule,
+    **lowering: Any,
+) -> Operation:
+    """Declares an operation that Python computes, one string after the other."""
+    return operation(
+        name,
+        Form.EXTERN,
+        run=run,
+        result=result,
+        dtypes=dtypes,
+        batched=batched,
+        in_python="strings are objects of Python",
+        **lowering,
+    )
+
+
+def elements_operation(
+    name: str, function: Callable[..., Any], dtype: Any = BYTES, dtypes: frozenset[np.dtype] = STRING_DTYPES
+) -> Operation:
+    """Declares an operation that applies ``function(element, **attributes)`` to each element.
+
+    Args:
+        name: the name of the row.
+        function: takes and returns Python's bytes or numbers.
+        dtype: the dtype of the result.
+        dtypes: the dtypes of the input.
+    """
+    result_dtype = np.dtype(dtype)
+
+    def run(x: np.ndarray, **attributes: Any) -> np.ndarray:
+        return array_of_elements([function(value, **attributes) for value in x.reshape(-1).tolist()], x.shape, dtype)
+
+    return string_operation(name, run, lambda x, **attributes: ArraySpec(tuple(x.shape), result_dtype), dtypes=dtypes)
+
+
+def array_of_elements(elements: Sequence[Any], shape: Sequence[int], dtype: Any = BYTES) -> np.ndarray:
+    """Returns Python values, in row-major order, as an array."""
+    array = np.empty(len(elements), dtype)
+    array[:] = elements
+    return array.reshape(tuple(shape))
+
+
+def rows_operation(name: str, parts_of: Callable[..., list[Any]], dtype: Any = BYTES) -> Operation:
+    """Declares an operation of a vector that makes a list of each element: it returns all items, and the lengths of lists.
+
+    Args:
+        name: the name of the row.
+        parts_of: returns the list of an element.
+        dtype: the dtype of the items.
+    """
+
+    def run(x: np.ndarray, **attributes: Any) -> tuple[np.ndarray, np.ndarray]:
+        lists = [parts_of(value, **attributes) for value in x.tolist()]
+        items = [item for parts in lists for item in parts]
+        return array_of_elements(items, [len(items)], dtype), np.array([len(parts) for parts in lists], LENGTH_DTYPE)
+
+    return string_operation(
+        name,
+        run,
+        lambda x, **attributes: (ArraySpec((None,), np.dtype(dtype)), ArraySpec(tuple(x.shape), LENGTH_DTYPE)),
+        batched=None,
+        result_size=lambda x, **attributes: len(run(x, **attributes)[0]),
+    )
+
+
+def call_for_rows(row: Operation, x: Any, **attributes: Any) -> Any:
+    """Calls a ``rows_operation`` on strings of any rank.
+
+    Returns:
+        A vector for a scalar, else a ragged tensor with one more dimension than ``x``.
+    """
+    if isinstance(x, RaggedTensor):
+        return x.with_flat_values(call_for_rows(row, x.flat_values, **attributes))
+    rank = x._array.ndim
+    if rank > 1:
+        return call_for_rows(row, RaggedTensor.from_tensor(x, ragged_rank=rank - 1), **attributes)
+    items, lengths = row(x if rank else x[None], **attributes)
+    return RaggedTensor.from_row_lengths(items, lengths, validate=False) if rank else items
+
+
+def strings_of(name: str, value: Any) -> Tensor:
+    """Converts an operand to a tensor of strings.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: a tensor of another dtype.
+        CompositeOperand: a ragged tensor.
+    """
+    if not hasattr(value, "dtype"):
+        try:
+            return convert_to_tensor(value, dtypes.string)
+        except CompositeOperand:
+            raise
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{name}: Cannot convert {value!r} to EagerTensor of dtype string; see tf.strings.as_string."
+            ) from None
+    x = convert_to_tensor(value)
+    if x.dtype is not dtypes.string:
+        raise InvalidArgumentError(
+            f"cannot compute {name} as input #0(zero-based) was expected to be a string tensor but is a {x.dtype.name} "
+            f"tensor. Convert it with tf.strings.as_string."
+        )
+    return x
+
+
+def ragged_or_strings_of(name: str, value: Any) -> Any:
+    """Converts an operand to a tensor of strings, or returns a ragged tensor of strings; raises as ``strings_of``."""
+    if isinstance(value, RaggedTensor):
+        strings_of(name, value.flat_values)
+        return value
+    return strings_of(name, value)
+
+
+def bytes_of(name: str, argument: str, value: Any) -> bytes:
+    """Converts an argument to one string.
+
+    Raises:
+        TypeError: the argument is no string.
+        InvalidArgumentError: a tensor that is no scalar.
+    """
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes):
+        return value
+    x = strings_of(name, value)
+    if x._array.ndim:
+        raise InvalidArgumentError(f"{name}: {argument} must be a scalar, got shape: {list(x._array.shape)}.")
+    text: Any = x._elements()[()]
+    return bytes(text)
+
+
+def check_choice(name: str, argument: str, value: Any, choices: Sequence[str]) -> None:
+    """Raises InvalidArgumentError unless an argument is one of ``choices``."""
+    if value not in choices:
+        names = ", ".join(f'"{choice}"' for choice in choices)
+        raise InvalidArgumentError(
+            f"{name}: Value for attr '{argument}' of {value!r} is not in the list of allowed values: {names}"
+        )
+
+
+def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a public function whose first argument is a tensor: for a ragged tensor, it maps the flat values."""
+
+    @functools.wraps(function)
+    def call(input: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return function(input, *arguments, **options)
+        except CompositeOperand as operand:
+            return operand.mapped(lambda x: function(x, *arguments, **options), input)
+
+    return call

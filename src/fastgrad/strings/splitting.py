@@ -1,0 +1,306 @@
+"""Strings to lists and back: split, bytes_split, reduce_join, unsorted_segment_join, ngrams."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.core.operand_errors import dtype_error
+from fastgrad.core.result_rules import ArraySpec, reduced_shape
+from fastgrad.core.tensor import Tensor
+from fastgrad.errors import InvalidArgumentError, OutOfRangeError
+from fastgrad.ops.arguments import as_python_int, as_python_ints, tensor_of
+from fastgrad.ops.batching import shift_axes_rule
+from fastgrad.ops.shaping import reshape
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.ragged.reductions import reduced
+from fastgrad.strings.rows import (
+    BYTES,
+    INDEX_DTYPES,
+    LENGTH_DTYPE,
+    STRING_DTYPES,
+    array_of_elements,
+    bytes_of,
+    call_for_rows,
+    ragged_or_strings_of,
+    rows_operation,
+    string_operation,
+    strings_of,
+)
+
+# ---- split -------------------------------------------------------------------------------------------------------
+
+
+def _words(text: bytes, separator: bytes, limit: int) -> list[bytes]:
+    if separator:
+        return text.split(separator, limit)
+    return text.split(None, limit) if limit else [text]
+
+
+_split = rows_operation("string_split", _words)
+_bytes_split = rows_operation("bytes_split", lambda text: [text[i : i + 1] for i in range(len(text))])
+
+
+def split(input: Any, sep: Any = None, maxsplit: int = -1, name: str | None = None) -> Any:
+    """Splits each string at a separator.
+
+    Args:
+        input: strings, any shape, or a ragged tensor.
+        sep: one string. By default, white space of ASCII of any length separates, and results have no empty strings.
+        maxsplit: the largest number of splits; by default there is no limit.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A vector of strings for a scalar, else a ragged tensor with one more dimension than ``input``.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: ``sep`` is no scalar; a tensor of another dtype.
+    """
+    separator = b"" if sep is None else bytes_of("split", "sep", sep)
+    return call_for_rows(_split, ragged_or_strings_of("split", input), separator=separator, limit=int(maxsplit))
+
+
+def bytes_split(input: Any, name: str | None = None) -> Any:
+    """Splits each string into its bytes.
+
+    Args:
+        input: strings, any shape, or a ragged tensor.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A vector of strings for a scalar, else a ragged tensor with one more dimension than ``input``.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: a tensor of another dtype.
+    """
+    return call_for_rows(_bytes_split, ragged_or_strings_of("bytes_split", input))
+
+
+# ---- joins -------------------------------------------------------------------------------------------------------
+
+
+def _run_reduce_join(x: np.ndarray, axes: tuple[int, ...], separator: bytes) -> np.ndarray:
+    shape = reduced_shape(x.shape, axes, False)
+    rows = np.transpose(x, [axis for axis in range(x.ndim) if axis not in axes] + [*reversed(axes)])
+    parts = rows.reshape(int(np.prod(shape)), int(np.prod([x.shape[axis] for axis in axes]))).tolist()
+    return array_of_elements([separator.join(row) for row in parts], shape)
+
+
+_reduce_join = string_operation(
+    "reduce_join",
+    _run_reduce_join,
+    lambda x, axes, separator: ArraySpec(reduced_shape(x.shape, axes, False), BYTES),
+    batched=shift_axes_rule("axes"),
+)
+
+
+def reduce_join(
+    inputs: Any, axis: Any = None, keepdims: bool = False, separator: Any = "", name: str | None = None
+) -> Any:
+    """Joins the strings along axes.
+
+    Args:
+        inputs: strings, or a ragged tensor.
+        axis: an integer, or several, of which the first varies fastest. By default all, in row-major order.
+        keepdims: whether the axes stay, with size 1.
+        separator: one string, which is put between.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: an axis twice, or a tensor of another dtype.
+        OutOfRangeError: an axis that ``inputs`` does not have.
+    """
+    between = bytes_of("reduce_join", "separator", separator)
+    if isinstance(inputs, RaggedTensor):
+        return _reduce_join_of_ragged(inputs, axis, keepdims, between)
+    x = strings_of("reduce_join", inputs)
+    rank = x._array.ndim
+    numbers = range(rank - 1, -1, -1) if axis is None else as_python_ints(axis, "reduce_join: axis")
+    axes: list[int] = []
+    for number in numbers:
+        if not -rank <= number < rank:
+            raise OutOfRangeError(
+                f"reduce_join: Invalid reduction dimension {number} for input with {rank} dimension(s)."
+            )
+        if number % rank in axes:
+            raise InvalidArgumentError(f"reduce_join: Duplicate reduction dimension {number}.")
+        axes.append(number % rank)
+    y: Tensor = _reduce_join(x, axes=tuple(axes), separator=between)
+    return reshape(y, reduced_shape(x._array.shape, tuple(axes), True)) if keepdims else y
+
+
+def _reduce_join_of_ragged(x: RaggedTensor, axis: Any, keepdims: bool, separator: bytes) -> Any:
+    def joined(values: Any, axis: Any = None) -> Any:
+        return reduce_join(values, axis, separator=separator)
+
+    def joined_segments(values: Tensor, ids: Tensor, count: int) -> Tensor:
+        return unsorted_segment_join(values, ids, count, separator)
+
+    return reduced(joined, x, axis, keepdims, joined_segments)
+
+
+# ---- segments ----------------------------------------------------------------------------------------------------
+
+
+def _run_segment_join(x: np.ndarray, ids: np.ndarray, count: int, separator: bytes) -> np.ndarray:
+    inner_shape = x.shape[ids.ndim :]
+    rows: list[list[Any]] = [[] for _ in range(count)]
+    for segment, row in zip(ids.reshape(-1).tolist(), x.reshape(ids.size, *inner_shape), strict=True):
+        if not 0 <= segment < count:
+            raise InvalidArgumentError(
+                f"unsorted_segment_join: segment_ids are not allowed to exceed num_segments or to have negative values, "
+                f"got {segment} for {count} segments."
+            )
+        rows[segment].append(np.reshape(row, -1).tolist() if inner_shape else [row])
+    width = int(np.prod(inner_shape))
+    joined = [separator.join(parts) for row in rows for parts in (zip(*row, strict=True) if row else [[]] * width)]
+    return array_of_elements(joined, (count, *inner_shape))
+
+
+_segment_join = string_operation(
+    "unsorted_segment_join",
+    _run_segment_join,
+    lambda x, ids, count, separator: ArraySpec((count, *x.shape[len(ids.shape) :]), BYTES),
+    dtypes=STRING_DTYPES | INDEX_DTYPES,
+    batched=None,
+    checks=True,
+)
+
+
+def unsorted_segment_join(
+    inputs: Any, segment_ids: Any, num_segments: Any, separator: Any = "", name: str | None = None
+) -> Tensor:
+    """Joins the strings of equal segment numbers, in row-major order.
+
+    Args:
+        inputs: strings, shape (d1 ... dn, ...).
+        segment_ids: int32 or int64, shape (d1 ... dn).
+        num_segments: the number of segments.
+        separator: one string, which is put between.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Strings, shape (num_segments, ...); a segment without strings is empty.
+
+    Raises:
+        InvalidArgumentError: a segment number out of range, shapes that do not fit, or another dtype.
+    """
+    between = bytes_of("unsorted_segment_join", "separator", separator)
+    x, ids = strings_of("unsorted_segment_join", inputs), tensor_of(segment_ids)
+    count = as_python_int(num_segments, "unsorted_segment_join: num_segments")
+    if ids._array.dtype not in INDEX_DTYPES:
+        raise dtype_error("unsorted_segment_join", ids._array.dtype, INDEX_DTYPES)
+    if count < 0:
+        raise InvalidArgumentError(f"unsorted_segment_join: Number of segments must be non-negative but got {count}.")
+    if x._array.shape[: ids._array.ndim] != ids._array.shape:
+        raise InvalidArgumentError(
+            f"unsorted_segment_join: segment_ids has shape {list(ids._array.shape)}, which the shape of inputs, "
+            f"{list(x._array.shape)}, must begin with."
+        )
+    return _segment_join(x, ids, count=count, separator=between)
+
+
+# ---- n-grams -----------------------------------------------------------------------------------------------------
+
+
+def _row_ngrams(
+    row: list[bytes],
+    widths: Sequence[int],
+    separator: bytes,
+    pads: tuple[bytes, bytes],
+    pad_width: int,
+    keep_short: bool,
+) -> list[bytes]:
+    ngrams = []
+    for width in widths:
+        padding = min(width - 1, pad_width)
+        padded = [pads[0]] * padding + row + [pads[1]] * padding
+        ngrams += [separator.join(padded[i : i + width]) for i in range(len(padded) - width + 1)]
+    if keep_short and row and not ngrams:
+        padding = max(pad_width, 0)
+        ngrams = [separator.join([pads[0]] * padding + row + [pads[1]] * padding)]
+    return ngrams
+
+
+def _run_ngrams(x: np.ndarray, splits: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+    limits, values = splits.tolist(), x.tolist()
+    rows = [_row_ngrams(values[i:j], **options) for i, j in itertools.pairwise(limits)]
+    ngrams = [ngram for row in rows for ngram in row]
+    return array_of_elements(ngrams, [len(ngrams)]), np.array([len(row) for row in rows], LENGTH_DTYPE)
+
+
+_ngrams = string_operation(
+    "string_ngrams",
+    _run_ngrams,
+    lambda x, splits, **options: (ArraySpec((None,), BYTES), ArraySpec((splits.shape[0] - 1,), LENGTH_DTYPE)),
+    dtypes=STRING_DTYPES | INDEX_DTYPES,
+    batched=None,
+    result_size=lambda x, splits, **options: len(_run_ngrams(x, splits, **options)[0]),
+)
+
+
+def ngrams(
+    data: Any,
+    ngram_width: Any,
+    separator: Any = " ",
+    pad_values: Any = None,
+    padding_width: int | None = None,
+    preserve_short_sequences: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Joins each run of neighbours in the last dimension.
+
+    Args:
+        data: strings, rank 1 or more, or a ragged tensor.
+        ngram_width: how many neighbours are joined; several numbers give the n-grams of each, one after the other.
+        separator: one string, which is put between.
+        pad_values: a string that is put before and behind each row, or a pair of strings; by default none.
+        padding_width: how many of these; by default, and at most, the width less 1.
+        preserve_short_sequences: whether a row that is too short for an n-gram gives one with all of it.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A tensor for a tensor, else a ragged tensor; the last dimension has the n-grams.
+
+    Raises:
+        TypeError: ``pad_values`` are no strings, or a Python value is no string.
+        ValueError: a width below 1, ``padding_width`` without ``pad_values``, or a scalar.
+        InvalidArgumentError: a tensor of another dtype.
+    """
+    pads = pad_values if isinstance(pad_values, (list, tuple)) else (pad_values,) * 2
+    if pad_values is not None and not all(isinstance(pad, (str, bytes)) for pad in pads[:2]):
+        raise TypeError(f"ngrams: pad_values must be a string, tuple of strings, or None, got {pad_values!r}.")
+    if padding_width is not None and padding_width < 1:
+        raise ValueError(f"ngrams: padding_width must be greater than 0, got {padding_width}.")
+    if padding_width is not None and pad_values is None:
+        raise ValueError("ngrams: pad_values must be provided if padding_width is set.")
+    widths = tuple(ngram_width) if isinstance(ngram_width, (list, tuple)) else (ngram_width,)
+    x = ragged_or_strings_of("ngrams", data)
+    if not x.shape.rank:
+        raise ValueError("ngrams: Data must have rank>0, got a scalar.")
+    if min(widths, default=1) < 1:
+        raise ValueError(f"ngrams: All ngram_widths must be greater than 0. Got {ngram_width}.")
+    options = {
+        "widths": widths,
+        "separator": bytes_of("ngrams", "separator", separator),
+        "pads": tuple([b"" if pad is None else bytes_of("ngrams", "pad_values", pad) for pad in pads[:2]]),
+        "pad_width": 0 if pad_values is None else max(widths) - 1 if padding_width is None else padding_width,
+        "keep_short": bool(preserve_short_sequences),
+    }
+    if isinstance(x, RaggedTensor):
+        return _ngrams_of_ragged(x, options)
+    shape = x._array.shape
+    rows = RaggedTensor.from_uniform_row_length(reshape(x, [-1]), shape[-1], int(np.prod(shape[:-1])))
+    return reshape(_ngrams_of_ragged(rows, options).values, [*shape[:-1], -1 if x._array.size else 0])
+
+
+def _ngrams_of_ragged(x: RaggedTensor, options: dict[str, Any]) -> RaggedTensor:
+    if isinstance(x.values, RaggedTensor):
+        return x.with_values(_ngrams_of_ragged(x.values, options))
+    values, lengths = _ngrams(x.values, x.row_splits, **options)
+    return RaggedTensor.from_row_lengths(values, lengths, validate=False)

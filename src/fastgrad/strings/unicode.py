@@ -1,0 +1,330 @@
+"""Characters of Unicode: unicode_decode, unicode_encode, unicode_split, unicode_transcode, also with offsets.
+
+Python's codecs decode, so input encodings have Python's names (``"UTF-8"``, ``"latin1"``, ``"shift_jis"`` ...).
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.core.operand_errors import mixed_dtypes_error
+from fastgrad.core.operation import Operation
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.dtypes import int32
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.shaping import reshape
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.strings.rows import (
+    BYTES,
+    array_of_elements,
+    call_for_rows,
+    check_choice,
+    elements_operation,
+    elementwise,
+    ragged_or_strings_of,
+    rows_operation,
+    string_operation,
+    strings_of,
+)
+
+_OUTPUT_ENCODINGS = ("UTF-8", "UTF-16-BE", "UTF-32-BE")
+_ERRORS = ("strict", "replace", "ignore")
+_REPLACEMENT = 0xFFFD
+_LAST_CONTROL, _LAST_CODE = 0x1F, 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
+
+
+class _Character(NamedTuple):
+    """A decoded character: its code, and the position of its first byte."""
+
+    code: int
+    offset: int
+
+
+def _characters(text: bytes, encoding: str, errors: str, replacement: int, replace_control: bool) -> list[_Character]:
+    """Decodes a string; what is no character is replaced, ignored or an error, as ``errors`` says."""
+    characters: list[_Character] = []
+    position = 0
+    while position < len(text):
+        try:
+            valid, end = text[position:].decode(encoding), len(text)
+            after = end
+        except UnicodeDecodeError as error:
+            end, after = position + error.start, position + error.end
+            valid = text[position:end].decode(encoding)
+        for character in valid:
+            is_control = replace_control and ord(character) <= _LAST_CONTROL
+            if not is_control or errors != "ignore":
+                characters.append(_Character(replacement if is_control else ord(character), position))
+            position += len(character.encode(encoding))
+        if after > end and errors == "strict":
+            raise InvalidArgumentError("Invalid formatting on input string; errors='replace' or 'ignore' accepts it.")
+        if after > end and errors == "replace":
+            characters.append(_Character(replacement, end))
+        position = after
+    return characters
+
+
+def _encoded(code: int, encoding: str) -> bytes:
+    return chr(code).encode(encoding)
+
+
+_decode = rows_operation(
+    "unicode_decode", lambda text, **options: [character.code for character in _characters(text, **options)], np.int32
+)
+_offsets = rows_operation(
+    "unicode_offsets",
+    lambda text, **options: [character.offset for character in _characters(text, **options)],
+    np.int64,
+)
+_split = rows_operation(
+    "unicode_split",
+    lambda text, **options: [
+        _encoded(character.code, options["encoding"]) for character in _characters(text, **options)
+    ],
+)
+_transcode = elements_operation(
+    "unicode_transcode",
+    lambda text, output_encoding, **options: b"".join(
+        [_encoded(character.code, output_encoding) for character in _characters(text, **options)]
+    ),
+)
+
+
+def _decoding_options(
+    name: str, input_encoding: str, errors: str, replacement_char: int, replace_control_characters: bool = False
+) -> dict[str, Any]:
+    """Returns the attributes of the rows that decode.
+
+    Raises:
+        InvalidArgumentError: the encoding or ``errors`` is unknown, or ``replacement_char`` is no code of Unicode.
+    """
+    check_choice(name, "errors", errors, _ERRORS)
+    if not 0 <= replacement_char <= _LAST_CODE:
+        raise InvalidArgumentError(f"{name}: replacement_char out of unicode codepoint range, got {replacement_char}.")
+    try:
+        encoding = codecs.lookup(input_encoding).name
+    except LookupError:
+        raise InvalidArgumentError(
+            f"{name}: Could not create converter for input encoding: {input_encoding}."
+        ) from None
+    return {
+        "encoding": {"utf-16": "utf-16-be", "utf-32": "utf-32-be"}.get(
+            encoding, encoding
+        ),  # as without a mark of order
+        "errors": errors,
+        "replacement": replacement_char,
+        "replace_control": bool(replace_control_characters),
+    }
+
+
+def _checked_output(name: str, encoding: str, replacement_char: int) -> str:
+    check_choice(name, "output_encoding", encoding, _OUTPUT_ENCODINGS)
+    if replacement_char in _SURROGATES or not 0 <= replacement_char <= _LAST_CODE:
+        raise InvalidArgumentError(f"{name}: replacement_char out of unicode codepoint range, got {replacement_char}.")
+    return codecs.lookup(encoding).name
+
+
+# ---- decode and split ----------------------------------------------------------------------------------------------
+
+
+def unicode_decode(
+    input: Any,
+    input_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = _REPLACEMENT,
+    replace_control_characters: bool = False,
+    name: str | None = None,
+) -> Any:
+    """The codes of the characters of each string.
+
+    Args:
+        input: strings, any shape, or a ragged tensor.
+        input_encoding: a name of an encoding that Python knows, such as ``"UTF-8"``.
+        errors: ``"replace"``, ``"ignore"`` or ``"strict"`` (an error): what becomes of bytes that are no character.
+        replacement_char: the code that replaces them.
+        replace_control_characters: whether the codes 0 to 31 are replaced, or ignored, too.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        int32: a vector for a scalar, else a ragged tensor with one more dimension than ``input``.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: an unknown encoding or ``errors``, invalid bytes under ``"strict"``, or another dtype.
+    """
+    options = _decoding_options("unicode_decode", input_encoding, errors, replacement_char, replace_control_characters)
+    return call_for_rows(_decode, ragged_or_strings_of("unicode_decode", input), **options)
+
+
+def unicode_decode_with_offsets(
+    input: Any,
+    input_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = _REPLACEMENT,
+    replace_control_characters: bool = False,
+    name: str | None = None,
+) -> tuple[Any, Any]:
+    """The codes of ``unicode_decode``, and the position of the first byte of each character, int64, in the same shape."""
+    options = _decoding_options(
+        "unicode_decode_with_offsets", input_encoding, errors, replacement_char, replace_control_characters
+    )
+    x = ragged_or_strings_of("unicode_decode_with_offsets", input)
+    return call_for_rows(_decode, x, **options), call_for_rows(_offsets, x, **options)
+
+
+def unicode_split(
+    input: Any,
+    input_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = _REPLACEMENT,
+    name: str | None = None,
+) -> Any:
+    """Splits each string into its characters.
+
+    Args:
+        input: strings, any shape, or a ragged tensor.
+        input_encoding: ``"UTF-8"``, ``"UTF-16-BE"`` or ``"UTF-32-BE"``.
+        errors, replacement_char, name: as in ``unicode_decode``.
+
+    Returns:
+        Strings: a vector for a scalar, else a ragged tensor with one more dimension than ``input``.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: another encoding or ``errors``, invalid bytes under ``"strict"``, or another dtype.
+    """
+    return _split_characters("unicode_split", _split, input, input_encoding, errors, replacement_char)
+
+
+def unicode_split_with_offsets(
+    input: Any,
+    input_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = _REPLACEMENT,
+    name: str | None = None,
+) -> tuple[Any, Any]:
+    """The characters of ``unicode_split``, and the position of the first byte of each, int64, in the same shape."""
+    arguments = (input, input_encoding, errors, replacement_char)
+    characters = _split_characters("unicode_split_with_offsets", _split, *arguments)
+    return characters, _split_characters("unicode_split_with_offsets", _offsets, *arguments)
+
+
+def _split_characters(
+    name: str, row: Operation, input: Any, input_encoding: str, errors: str, replacement_char: int
+) -> Any:
+    _checked_output(name, input_encoding, replacement_char)
+    options = _decoding_options(name, input_encoding, errors, replacement_char)
+    return call_for_rows(row, ragged_or_strings_of(name, input), **options)
+
+
+# ---- encode and transcode ------------------------------------------------------------------------------------------
+
+
+def _encoded_row(codes: list[int], encoding: str, errors: str, replacement: int) -> bytes:
+    parts = []
+    for code in codes:
+        if 0 <= code <= _LAST_CODE and code not in _SURROGATES:
+            parts.append(_encoded(code, encoding))
+        elif errors == "strict":
+            raise InvalidArgumentError(
+                f"unicode_encode: Code point is out of range for Unicode, or is a surrogate: {code}."
+            )
+        elif errors == "replace":
+            parts.append(_encoded(replacement, encoding))
+    return b"".join(parts)
+
+
+def _run_encode(codes: np.ndarray, splits: np.ndarray, **options: Any) -> np.ndarray:
+    numbers, limits = codes.tolist(), splits.tolist()
+    rows = [_encoded_row(numbers[i:j], **options) for i, j in itertools.pairwise(limits)]
+    return array_of_elements(rows, [len(rows)])
+
+
+_encode = string_operation(
+    "unicode_encode",
+    _run_encode,
+    lambda codes, splits, **options: ArraySpec((splits.shape[0] - 1,), BYTES),
+    dtypes=frozenset([np.dtype(np.int32), np.dtype(np.int64)]),
+    batched=None,
+)
+
+
+def unicode_encode(
+    input: Any,
+    output_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = _REPLACEMENT,
+    name: str | None = None,
+) -> Any:
+    """Joins the characters with the codes of each row to a string.
+
+    Args:
+        input: int32, shape (..., characters), or a ragged tensor.
+        output_encoding: ``"UTF-8"``, ``"UTF-16-BE"`` or ``"UTF-32-BE"``.
+        errors: ``"replace"``, ``"ignore"`` or ``"strict"`` (an error): what becomes of numbers that are no code.
+        replacement_char: the code that replaces them.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Strings, of the shape of ``input`` without its last dimension.
+
+    Raises:
+        ValueError: a scalar.
+        InvalidArgumentError: another dtype, encoding or ``errors``; a number that is no code under ``"strict"``.
+    """
+    check_choice("unicode_encode", "errors", errors, _ERRORS)
+    options = {
+        "encoding": _checked_output("unicode_encode", output_encoding, replacement_char),
+        "errors": errors,
+        "replacement": replacement_char,
+    }
+    return _encode_rows(input if isinstance(input, RaggedTensor) else tensor_of(input), options)
+
+
+def _encode_rows(x: Any, options: dict[str, Any]) -> Any:
+    if x.dtype is not int32:
+        raise mixed_dtypes_error("unicode_encode", int32, x.dtype)
+    if isinstance(x, Tensor):
+        if not x._array.ndim:
+            raise ValueError("unicode_encode: input_tensor's rank must be at least 1, got a scalar.")
+        *shape, size = x._array.shape
+        splits = constant_tensor(np.arange(int(np.prod(shape)) + 1, dtype=np.int64) * size)
+        return reshape(_encode(reshape(x, [-1]), splits, **options), shape)
+    if isinstance(x.values, RaggedTensor) or x.values._array.ndim > 1:
+        return x.with_values(_encode_rows(x.values, options))
+    return _encode(x.values, x.row_splits, **options)
+
+
+@elementwise
+def unicode_transcode(
+    input: Any,
+    input_encoding: str,
+    output_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = _REPLACEMENT,
+    replace_control_characters: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Each string in another encoding.
+
+    Args:
+        input: strings, any shape, or a ragged tensor.
+        input_encoding, errors, replacement_char, replace_control_characters, name: as in ``unicode_decode``.
+        output_encoding: ``"UTF-8"``, ``"UTF-16-BE"`` or ``"UTF-32-BE"``.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: an unknown encoding or ``errors``, invalid bytes under ``"strict"``, or another dtype.
+    """
+    output = _checked_output("unicode_transcode", output_encoding, replacement_char)
+    options = _decoding_options(
+        "unicode_transcode", input_encoding, errors, replacement_char, replace_control_characters
+    )
+    return _transcode(strings_of("unicode_transcode", input), output_encoding=output, **options)

@@ -1,0 +1,80 @@
+"""Functions of strings: what TensorFlow can't answer; tests/conformance/programs/strings.py asks the rest."""
+
+import re
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.strings.hashing import siphash
+from fastgrad.strings.regular_expressions import pattern_of
+
+
+def test_length_is_mapped_over_rows() -> None:
+    x = tf.constant([["a", "bc"], ["", "def"]])
+    assert tf.vectorized_map(tf.strings.length, x).numpy().tolist() == [[1, 2], [0, 3]]
+
+
+def test_joins_are_mapped_over_rows() -> None:
+    x = tf.constant([["a", "b"], ["c", "d"]])
+    joined = tf.vectorized_map(lambda row: tf.strings.join([row, "-"]), x)
+    assert joined.numpy().tolist() == [[b"a-", b"b-"], [b"c-", b"d-"]]
+    assert tf.vectorized_map(tf.strings.reduce_join, x).numpy().tolist() == [b"ab", b"cd"]
+
+
+def test_substr_of_bytes_is_a_slice_of_python() -> None:
+    text = b"hello"
+    for start in range(-5, 6):
+        for length in range(-1, 7):
+            end = len(text) if length < 0 else start % 6 + length if start >= 0 else start + 5 + length
+            begin = start if start >= 0 else start + 5
+            assert tf.strings.substr(text, start, length).numpy() == text[begin:end]
+
+
+def test_a_compiled_split_follows_the_number_of_words() -> None:
+    count = tf.function(lambda x: tf.size(tf.strings.split(x).flat_values))
+    assert [int(count(tf.constant([text]))) for text in ("a b", "c d e", "", "f g")] == [2, 3, 0, 2]
+
+
+def test_a_compiled_program_computes_strings_each_time() -> None:
+    shout = tf.function(lambda x: tf.strings.upper(x) + "!")
+    assert [shout(tf.constant([text])).numpy()[0] for text in ("a", "b", "c")] == [b"A!", b"B!", b"C!"]
+
+
+def test_numbers_survive_text_and_back() -> None:
+    numbers = np.random.default_rng(0).normal(size=50) * 10.0 ** np.arange(-25, 25)
+    text = tf.strings.as_string(tf.constant(numbers), precision=17, scientific=True)
+    np.testing.assert_array_equal(tf.strings.to_number(text, tf.float64), numbers)
+
+
+def test_siphash_gives_the_published_vector() -> None:
+    key = np.frombuffer(bytes(range(16)), np.uint64).tolist()  # Aumasson and Bernstein, SipHash, appendix A
+    assert siphash(bytes(range(15)), key) == 0xA129CA6149BE45E5
+
+
+def test_classes_of_re2_are_those_of_ascii() -> None:
+    assert pattern_of(rb"\w+").fullmatch("é") is None
+    assert re.fullmatch(r"\w+", "é") is not None
+
+
+@pytest.mark.parametrize("pattern", ["a(?i)b", "(?U)a*", r"\p{Greek}", r"\C"])
+def test_expressions_without_a_translation_are_errors(pattern: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="Invalid pattern"):
+        tf.strings.regex_replace(["a"], pattern, "-")
+
+
+def test_errors_name_the_operation_and_the_remedy() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"lower .* int32 tensor. Convert it with tf.strings.as_string"):
+        tf.strings.lower(tf.constant([1]))
+    with pytest.raises(InvalidArgumentError, match=r"substr: pos 7 out of range for string b'hello' at index 1"):
+        tf.strings.substr(["hello world", "hello"], 7, 1)
+
+
+def test_text_beside_bytes_is_one_tensor() -> None:
+    assert tf.constant(["é", b"\xff"]).numpy().tolist() == ["é".encode(), b"\xff"]
+
+
+def test_print_escapes_strings_as_tensorflow(capsys: pytest.CaptureFixture[str]) -> None:
+    tf.print(tf.constant(['a"b\n', "é\x01"]))
+    assert capsys.readouterr().err == '["a\\"b\\n" "é\\001"]\n'
