@@ -243,6 +243,7 @@ _LAZY = (
     "initializers",
     "keras",
     "linalg",
+    "lookup",
     "losses",
     "math",
     "metrics",

@@ -169,7 +169,7 @@ def _array_from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
     kind = array.dtype.kind
     if kind in "SUO":
         return _array_from_text(
-            array.tolist() if array.size else array, dtype
+            array.tolist() if array.size else array, None if dtype is dtypes.string else dtype
         )  # lists lose the sizes after an empty dimension
     inferred_dtype = dtypes.DTYPE_OF_NUMPY.get(array.dtype) or dtypes.DTYPE_OF_NUMPY.get(array.dtype.newbyteorder("="))
     if inferred_dtype is None or dtype is dtypes.string:
@@ -189,6 +189,8 @@ def _array_from_text(value: Any, dtype: DType | None) -> np.ndarray:
         raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {(dtype or dtypes.string).name}")
     array = np.array(value, object)
     flat = [item.encode() if isinstance(item, str) else item for item in array.reshape(-1)]
+    if dtype is dtypes.string and flat and all(isinstance(item, (bool, int, float, complex)) for item in flat):
+        raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype string")
     for item in flat:
         if not isinstance(item, bytes):
             raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {short_repr(value)}")

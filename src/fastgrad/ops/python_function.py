@@ -70,10 +70,10 @@ def py_function(
             input_cotangents = tape.gradient(results, sources, tensors[: len(cotangents)], "zero")
             return tuple([dense_gradient(cotangent)._array for cotangent in input_cotangents])
 
-        input_cotangents = iter(_call_on_host("py_function_gradient", run_gradient, (*cotangents, *xs)))
+        input_cotangents = iter(call_on_host("py_function_gradient", run_gradient, (*cotangents, *xs)))
         return [next(input_cotangents) if need else None for need in needs]
 
-    outputs = _call_on_host("py_function", call_function, inputs)
+    outputs = call_on_host("py_function", call_function, inputs)
     record("py_function", inputs, outputs, gradient)
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
@@ -111,7 +111,7 @@ def numpy_function(
         arguments = [array.copy() if array.ndim else array[()] for array in arrays]
         return tuple([y._array for y in nest.flatten(_result_tensors("numpy_function", func(*arguments), Tout))])
 
-    outputs = _call_on_host("numpy_function", call_function, tuple([convert_to_tensor(x) for x in inp]))
+    outputs = call_on_host("numpy_function", call_function, tuple([convert_to_tensor(x) for x in inp]))
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
 
@@ -142,17 +142,23 @@ def _decorator(call: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
     return decorated
 
 
-def _call_on_host(
-    name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...]
+def call_on_host(
+    name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...], acts: bool = True
 ) -> tuple[Tensor, ...]:
-    """Calls ``run`` on the arrays of ``inputs``, and reports it to recorders, so that each replay calls it."""
-    if in_trial_run():
+    """Calls ``run`` on the arrays of ``inputs``, and reports it to recorders, so that each replay calls it.
+
+    ``acts`` tells that ``run`` does more than to compute its results from its arguments.
+
+    Raises:
+        TraceError: ``run`` acts, and the program runs on trial.
+    """
+    if acts and in_trial_run():
         raise TraceError(f"{name}: what it does can't be undone, so that it is not written down before it is its turn.")
     with hidden_from_recorders():
         arrays = through_host(lambda given: run(*given), [x._array for x in inputs])
         outputs = tuple([Tensor(array) for array in arrays])
     for recorder in recorders.active:
-        recorder.on_call(name, run, inputs, outputs, True)
+        recorder.on_call(name, run, inputs, outputs, acts)
     return outputs
 
 

@@ -139,7 +139,7 @@ def _run_substr(x: np.ndarray, starts: np.ndarray, lengths: np.ndarray, unit: st
 
 
 _substr = string_operation(
-    "substr", _run_substr, broadcast, dtypes=STRING_DTYPES | INDEX_DTYPES, batched=broadcasting_rule
+    "substr", _run_substr, broadcast, dtypes=STRING_DTYPES | INDEX_DTYPES, batched=broadcasting_rule, checks=True
 )
 
 
@@ -250,7 +250,7 @@ def _run_to_number(x: np.ndarray, dtype: str) -> np.ndarray:
 
 
 _to_number = string_operation(
-    "string_to_number", _run_to_number, lambda x, dtype: ArraySpec(tuple(x.shape), np.dtype(dtype))
+    "string_to_number", _run_to_number, lambda x, dtype: ArraySpec(tuple(x.shape), np.dtype(dtype)), checks=True
 )
 
 

@@ -47,7 +47,7 @@ def string_operation(
 
 
 def elements_operation(
-    name: str, function: Callable[..., Any], dtype: Any = BYTES, dtypes: frozenset[np.dtype] = STRING_DTYPES
+    name: str, function: Callable[..., Any], dtype: Any = BYTES, *, checks: bool = False
 ) -> Operation:
     """Declares an operation that applies ``function(element, **attributes)`` to each element.
 
@@ -55,14 +55,14 @@ def elements_operation(
         name: the name of the row.
         function: takes and returns Python's bytes or numbers.
         dtype: the dtype of the result.
-        dtypes: the dtypes of the input.
+        checks: whether ``function`` may raise errors.
     """
     result_dtype = np.dtype(dtype)
 
     def run(x: np.ndarray, **attributes: Any) -> np.ndarray:
         return array_of_elements([function(value, **attributes) for value in x.reshape(-1).tolist()], x.shape, dtype)
 
-    return string_operation(name, run, lambda x, **attributes: ArraySpec(tuple(x.shape), result_dtype), dtypes=dtypes)
+    return string_operation(name, run, lambda x, **attributes: ArraySpec(tuple(x.shape), result_dtype), checks=checks)
 
 
 def array_of_elements(elements: Sequence[Any], shape: Sequence[int], dtype: Any = BYTES) -> np.ndarray:
@@ -72,13 +72,16 @@ def array_of_elements(elements: Sequence[Any], shape: Sequence[int], dtype: Any 
     return array.reshape(tuple(shape))
 
 
-def rows_operation(name: str, parts_of: Callable[..., list[Any]], dtype: Any = BYTES) -> Operation:
+def rows_operation(
+    name: str, parts_of: Callable[..., list[Any]], dtype: Any = BYTES, *, checks: bool = False
+) -> Operation:
     """Declares an operation of a vector that makes a list of each element: it returns all items, and the lengths of lists.
 
     Args:
         name: the name of the row.
         parts_of: returns the list of an element.
         dtype: the dtype of the items.
+        checks: whether ``parts_of`` may raise errors.
     """
 
     def run(x: np.ndarray, **attributes: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -92,6 +95,7 @@ def rows_operation(name: str, parts_of: Callable[..., list[Any]], dtype: Any = B
         lambda x, **attributes: (ArraySpec((None,), np.dtype(dtype)), ArraySpec(tuple(x.shape), LENGTH_DTYPE)),
         batched=None,
         result_size=lambda x, **attributes: len(run(x, **attributes)[0]),
+        checks=checks,
     )
 
 
@@ -114,7 +118,7 @@ def strings_of(name: str, value: Any) -> Tensor:
     """Converts an operand to a tensor of strings.
 
     Raises:
-        TypeError: a Python value that is no string.
+        TypeError, ValueError: a Python value that is no string.
         InvalidArgumentError: a tensor of another dtype.
         CompositeOperand: a ragged tensor.
     """
@@ -123,10 +127,9 @@ def strings_of(name: str, value: Any) -> Tensor:
             return convert_to_tensor(value, dtypes.string)
         except CompositeOperand:
             raise
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"{name}: Cannot convert {value!r} to EagerTensor of dtype string; see tf.strings.as_string."
-            ) from None
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{name}: {error}; tf.strings.as_string makes strings.") from None
     x = convert_to_tensor(value)
     if x.dtype is not dtypes.string:
         raise InvalidArgumentError(

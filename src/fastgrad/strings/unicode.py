@@ -22,6 +22,7 @@ from fastgrad.ops.shaping import reshape
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.strings.rows import (
     BYTES,
+    INDEX_DTYPES,
     array_of_elements,
     call_for_rows,
     check_choice,
@@ -76,24 +77,30 @@ def _encoded(code: int, encoding: str) -> bytes:
 
 
 _decode = rows_operation(
-    "unicode_decode", lambda text, **options: [character.code for character in _characters(text, **options)], np.int32
+    "unicode_decode",
+    lambda text, **options: [character.code for character in _characters(text, **options)],
+    np.int32,
+    checks=True,
 )
 _offsets = rows_operation(
     "unicode_offsets",
     lambda text, **options: [character.offset for character in _characters(text, **options)],
     np.int64,
+    checks=True,
 )
 _split = rows_operation(
     "unicode_split",
     lambda text, **options: [
         _encoded(character.code, options["encoding"]) for character in _characters(text, **options)
     ],
+    checks=True,
 )
 _transcode = elements_operation(
     "unicode_transcode",
     lambda text, output_encoding, **options: b"".join(
         [_encoded(character.code, output_encoding) for character in _characters(text, **options)]
     ),
+    checks=True,
 )
 
 
@@ -251,8 +258,9 @@ _encode = string_operation(
     "unicode_encode",
     _run_encode,
     lambda codes, splits, **options: ArraySpec((splits.shape[0] - 1,), BYTES),
-    dtypes=frozenset([np.dtype(np.int32), np.dtype(np.int64)]),
+    dtypes=INDEX_DTYPES,
     batched=None,
+    checks=True,
 )
 
 

@@ -1,0 +1,401 @@
+"""Tables from keys to values: StaticHashTable, StaticVocabularyTable, MutableHashTable, DenseHashTable.
+
+A table is a dict of Python. A look-up is a call of Python that compiled programs make at each run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
+from fastgrad.lookup.initializers import TableInitializer
+from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import not_equal
+from fastgrad.ops.python_function import call_on_host
+from fastgrad.ops.selection import where
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.strings import as_string, to_hash_bucket_fast
+
+_KEY_DTYPES = (dtypes.string, dtypes.int32, dtypes.int64)
+
+
+class LookupInterface:
+    """The base class of tables.
+
+    Args:
+        key_dtype: string, int32 or int64.
+        value_dtype: the dtype of values.
+        name: the table's name in errors.
+
+    Raises:
+        NotFoundError: keys of another dtype.
+    """
+
+    def __init__(self, key_dtype: Any, value_dtype: Any, name: str | None) -> None:
+        self._key_dtype = dtypes.as_dtype(key_dtype)
+        self._value_dtype = dtypes.as_dtype(value_dtype)
+        self._name = name
+        if self._key_dtype not in _KEY_DTYPES:
+            raise NotFoundError(
+                f"{type(self).__name__}: keys are {self._key_dtype.name}, but must be string, int32 or int64; cast them."
+            )
+
+    @property
+    def key_dtype(self) -> dtypes.DType:
+        """The dtype of keys."""
+        return self._key_dtype
+
+    @property
+    def value_dtype(self) -> dtypes.DType:
+        """The dtype of values."""
+        return self._value_dtype
+
+    @property
+    def name(self) -> str | None:
+        """The name of the table."""
+        return self._name
+
+    def lookup(self, keys: Any, name: str | None = None) -> Any:
+        """Returns the value of each key."""
+        raise NotImplementedError
+
+    def __getitem__(self, keys: Any) -> Any:
+        return self.lookup(keys)
+
+    def _checked_keys(self, keys: Any) -> Tensor:
+        x = keys if hasattr(keys, "dtype") else convert_to_tensor(keys, self._key_dtype)
+        if dtypes.as_dtype(x.dtype) is not self._key_dtype:
+            raise TypeError(f"Dtype of argument `keys` must be {self._key_dtype}, received: {x.dtype}; use tf.cast.")
+        return convert_to_tensor(x)
+
+
+class _HashTable(LookupInterface):
+    """A table in a dict; ``_changes`` tells that programs must not compute a look-up once for all."""
+
+    _changes = True
+
+    def __init__(self, key_dtype: Any, value_dtype: Any, default_value: Any, name: str | None) -> None:
+        super().__init__(key_dtype, value_dtype, name)
+        self._default: Tensor = convert_to_tensor(default_value, self._value_dtype)
+        self._values: dict[Any, Any] = {}
+
+    @property
+    def _value_shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self._default._array.shape
+        return shape
+
+    def _call(self, method: str, run: Any, *inputs: Tensor, acts: bool = True) -> Any:
+        return call_on_host(f"{type(self).__name__}.{method}", run, inputs, acts)
+
+    def _check_keys(self, keys: np.ndarray) -> None:
+        """Raises InvalidArgumentError for keys that the table can't have."""
+
+    def _find(self, keys: np.ndarray, default: np.ndarray) -> tuple[np.ndarray]:
+        self._check_keys(keys)
+        shape = keys.shape + self._value_shape
+        values = np.array(np.broadcast_to(default, shape))
+        rows = values.reshape(keys.size, *self._value_shape)
+        for row, key in enumerate(keys.reshape(-1).tolist()):
+            value = self._values.get(key)
+            if value is not None:
+                rows[row] = value
+        return (values,)
+
+    def _lookup(self, keys: Any, default: Tensor) -> Any:
+        if isinstance(keys, RaggedTensor):
+            return keys.with_flat_values(self._lookup(keys.flat_values, default))
+        return self._call("lookup", self._find, self._checked_keys(keys), default, acts=self._changes)[0]
+
+    def _exported(self) -> tuple[np.ndarray, np.ndarray]:
+        keys = np.empty(len(self._values), self._key_dtype.numpy)
+        keys[:] = list(self._values)
+        values = np.empty((len(keys), *self._value_shape), self._value_dtype.numpy)
+        for row, value in enumerate(self._values.values()):
+            values[row] = value
+        return keys, values
+
+    def size(self, name: str | None = None) -> Tensor:
+        """Returns the number of keys, int64."""
+        (count,) = self._call("size", lambda: (np.array(len(self._values), np.int64),), acts=self._changes)
+        return count
+
+    def export(self, name: str | None = None) -> tuple[Tensor, Tensor]:
+        """Returns all keys and their values, in the order in which they came."""
+        keys, values = self._call("export", self._exported, acts=self._changes)
+        return keys, values
+
+
+class StaticHashTable(_HashTable):
+    """A table that does not change.
+
+    Args:
+        initializer: a ``KeyValueTensorInitializer`` or ``TextFileInitializer``.
+        default_value: the value of all other keys, a scalar.
+        name: kept for TensorFlow's signature.
+        experimental_is_anonymous: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError, ValueError: ``default_value`` does not have the dtype of values, or is no scalar.
+        FailedPreconditionError: a key has two values.
+        NotFoundError: keys are neither strings nor integers, or there is no such file.
+        InvalidArgumentError: see the initializer.
+    """
+
+    _changes = False
+
+    def __init__(
+        self,
+        initializer: TableInitializer,
+        default_value: Any,
+        name: str | None = None,
+        experimental_is_anonymous: bool = False,
+    ) -> None:
+        super().__init__(initializer.key_dtype, initializer.value_dtype, default_value, name)
+        if self._value_shape:
+            raise ValueError(f"StaticHashTable: default_value must be a scalar, got shape {list(self._value_shape)}.")
+        initializer.initialize(self)
+
+    def _fill(self, keys: np.ndarray, values: np.ndarray) -> None:
+        for key, value in zip(keys.tolist(), values.tolist(), strict=True):
+            if self._values.setdefault(key, value) != value:
+                raise FailedPreconditionError(
+                    f"StaticHashTable: HashTable has different value for same key. Key {key!r} has {self._values[key]!r} "
+                    f"and trying to add value {value!r}."
+                )
+
+    @property
+    def default_value(self) -> Tensor:
+        """The value of keys that are not in the table."""
+        return self._default
+
+    def lookup(self, keys: Any, name: str | None = None) -> Any:
+        """Returns the value of each key.
+
+        Args:
+            keys: a tensor or a ragged tensor of the dtype of keys.
+            name: kept for TensorFlow's signature.
+
+        Returns:
+            The shape of ``keys``.
+
+        Raises:
+            TypeError: another dtype.
+        """
+        return self._lookup(keys, self._default)
+
+
+class StaticVocabularyTable(LookupInterface):
+    """A table from terms to numbers, which gives the other terms numbers of buckets behind, by their hashes.
+
+    Args:
+        initializer: an initializer with int64 values, from 0 on, and keys of strings or int64; or None: all are hashed.
+        num_oov_buckets: the number of buckets, above 0.
+        lookup_key_dtype: the dtype of keys of ``lookup``: string, or an integer dtype; by default that of the initializer.
+        name: kept for TensorFlow's signature.
+        experimental_is_anonymous: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``num_oov_buckets`` is not above 0.
+        TypeError: keys or values of another dtype.
+    """
+
+    def __init__(
+        self,
+        initializer: TableInitializer | None,
+        num_oov_buckets: int,
+        lookup_key_dtype: Any = None,
+        name: str | None = None,
+        experimental_is_anonymous: bool = False,
+    ) -> None:
+        self._buckets = as_python_int(num_oov_buckets, "StaticVocabularyTable: num_oov_buckets")
+        if self._buckets <= 0:
+            raise ValueError("`num_oov_buckets` must be > 0; use StaticHashTable.")
+        self._table: StaticHashTable | None = None
+        key_dtype = dtypes.string
+        if initializer is not None:
+            key_dtype = initializer.key_dtype if lookup_key_dtype is None else dtypes.as_dtype(lookup_key_dtype)
+            if initializer.key_dtype not in (dtypes.int64, dtypes.string):
+                raise TypeError(
+                    f"Invalid `key_dtype`, expected one of {(dtypes.int64, dtypes.string)}, received {initializer.key_dtype}."
+                )
+            if initializer.key_dtype.is_integer != key_dtype.is_integer:
+                raise TypeError(
+                    f"Invalid `key_dtype`, expected {'integer' if key_dtype.is_integer else 'non-integer'} but got "
+                    f"{initializer.key_dtype}."
+                )
+            if initializer.value_dtype is not dtypes.int64:
+                raise TypeError(f"Invalid `value_dtype`, expected {dtypes.int64} but got {initializer.value_dtype}.")
+            self._table = StaticHashTable(initializer, -1, name)
+        super().__init__(key_dtype, dtypes.int64, name)
+
+    def size(self, name: str | None = None) -> Tensor:
+        """Returns the number of terms and buckets, int64."""
+        return constant_tensor(np.array(self._term_count() + self._buckets, np.int64))
+
+    def _term_count(self) -> int:
+        return 0 if self._table is None else len(self._table._values)
+
+    def lookup(self, keys: Any, name: str | None = None) -> Any:
+        """Returns the number of each term.
+
+        Args:
+            keys: a tensor or a ragged tensor of the dtype of keys.
+            name: kept for TensorFlow's signature.
+
+        Returns:
+            int64, the shape of ``keys``.
+
+        Raises:
+            TypeError: another dtype.
+        """
+        if isinstance(keys, RaggedTensor):
+            return keys.with_flat_values(self.lookup(keys.flat_values))
+        x = self._checked_keys(keys)
+        if self._key_dtype.is_integer:
+            x = cast(x, dtypes.int64)
+        buckets = to_hash_bucket_fast(as_string(x) if self._key_dtype.is_integer else x, self._buckets)
+        if self._table is None:
+            return buckets
+        numbers = self._table.lookup(x)
+        return where(not_equal(numbers, -1), numbers, buckets + self._term_count())
+
+
+class MutableHashTable(_HashTable):
+    """A table that changes.
+
+    Args:
+        key_dtype: string, int32 or int64.
+        value_dtype: the dtype of values.
+        default_value: the value of all other keys; all values have its shape.
+        name: kept for TensorFlow's signature.
+        checkpoint: kept for TensorFlow's signature; tables are not in checkpoints.
+        experimental_is_anonymous: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError, ValueError: ``default_value`` does not have the dtype of values.
+        NotFoundError: keys of another dtype.
+    """
+
+    def __init__(
+        self,
+        key_dtype: Any,
+        value_dtype: Any,
+        default_value: Any,
+        name: str = "MutableHashTable",
+        checkpoint: bool = True,
+        experimental_is_anonymous: bool = False,
+    ) -> None:
+        super().__init__(key_dtype, value_dtype, default_value, name)
+
+    def lookup(  # type: ignore[override]  # TensorFlow's order of arguments
+        self, keys: Any, dynamic_default_values: Any = None, name: str | None = None
+    ) -> Any:
+        """Returns the value of each key.
+
+        Args:
+            keys: a tensor or a ragged tensor of the dtype of keys.
+            dynamic_default_values: the values of keys that are not in the table, one for each key.
+            name: kept for TensorFlow's signature.
+
+        Returns:
+            The shape of ``keys``, then that of a value.
+
+        Raises:
+            TypeError: another dtype.
+        """
+        default = self._default
+        if dynamic_default_values is not None:
+            default = convert_to_tensor(dynamic_default_values, self._value_dtype)
+        return self._lookup(keys, default)
+
+    def insert(self, keys: Any, values: Any, name: str | None = None) -> None:
+        """Puts keys into the table; those that it has get the new values.
+
+        Args:
+            keys: any shape.
+            values: the shape of ``keys``, then that of a value.
+            name: kept for TensorFlow's signature.
+
+        Raises:
+            ValueError: a tensor of another dtype.
+            InvalidArgumentError: another shape of ``values``.
+        """
+        key_tensor, value_tensor = (
+            convert_to_tensor(keys, self._key_dtype),
+            convert_to_tensor(values, self._value_dtype),
+        )
+        expected = key_tensor._array.shape + self._value_shape
+        if value_tensor._array.shape != expected:
+            raise InvalidArgumentError(
+                f"{self._name}.insert: Expected shape {list(expected)} for value, got {list(value_tensor._array.shape)}."
+            )
+        self._call("insert", self._put, key_tensor, value_tensor)
+
+    def _put(self, keys: np.ndarray, values: np.ndarray) -> tuple[()]:
+        self._check_keys(keys)
+        rows = values.reshape(keys.size, *self._value_shape)
+        # Copies, because a row of the array may be a view of a variable's memory.
+        self._values.update(zip(keys.reshape(-1).tolist(), list(np.array(rows)), strict=True))
+        return ()
+
+    def remove(self, keys: Any, name: str | None = None) -> None:
+        """Removes keys; those that are not in the table are ignored. TypeError: another dtype."""
+        self._call("remove", self._drop, self._checked_keys(keys))
+
+    def _drop(self, keys: np.ndarray) -> tuple[()]:
+        self._check_keys(keys)
+        for key in keys.reshape(-1).tolist():
+            self._values.pop(key, None)
+        return ()
+
+
+class DenseHashTable(MutableHashTable):
+    """A table that changes, and that refuses two keys, as TensorFlow's of this name does.
+
+    Args:
+        key_dtype, value_dtype, default_value, checkpoint: as in ``MutableHashTable``.
+        empty_key, deleted_key: two different keys that are never used.
+        initial_num_buckets: kept for TensorFlow's signature.
+        name: kept for TensorFlow's signature.
+        experimental_is_anonymous: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: ``empty_key`` is ``deleted_key``; also later, for calls with one of them.
+    """
+
+    def __init__(
+        self,
+        key_dtype: Any,
+        value_dtype: Any,
+        default_value: Any,
+        empty_key: Any,
+        deleted_key: Any,
+        initial_num_buckets: int | None = None,
+        name: str = "MutableDenseHashTable",
+        checkpoint: bool = True,
+        experimental_is_anonymous: bool = False,
+    ) -> None:
+        super().__init__(key_dtype, value_dtype, default_value, name)
+        empty, deleted = [
+            convert_to_tensor(key, self._key_dtype)._elements().tolist() for key in (empty_key, deleted_key)
+        ]
+        if empty == deleted:
+            raise InvalidArgumentError(
+                f"DenseHashTable: Empty and deleted keys cannot be equal, got {empty!r} for both."
+            )
+        self._refused = {empty: "empty_key", deleted: "deleted_key"}
+
+    def _check_keys(self, keys: np.ndarray) -> None:
+        for key in keys.reshape(-1).tolist():
+            if key in self._refused:
+                raise InvalidArgumentError(
+                    f"DenseHashTable: Using the {self._refused[key]} as a table key is not allowed."
+                )
+
+    insert_or_assign = MutableHashTable.insert
+    erase = MutableHashTable.remove
