@@ -37,6 +37,7 @@ _POSIX_CLASSES = {
     "xdigit": "0-9A-Fa-f",
 }
 _ESCAPES = {"a": "\a", "f": "\f", "t": "\t", "n": "\n", "r": "\r", "v": "\v"}
+_START, _END = r"(?:\A)", r"(?:\Z)"  # groups, because RE2 takes repeats of them
 _REPEATS = "*+?"
 _LARGEST_REPEAT = 1000
 
@@ -99,9 +100,9 @@ class _Translation:
         if character == ".":
             return f"[^{'' if self.dot_matches_newline else chr(92) + 'n'}{_INVALID_BYTES}]"
         if character == "$":
-            return "(?m:$)" if self.has_lines else r"\Z"
+            return "(?m:$)" if self.has_lines else _END
         if character == "^":
-            return "(?m:^)" if self.has_lines else r"\A"
+            return "(?m:^)" if self.has_lines else _START
         if character == "[":
             return self._class()
         if character == "(":
@@ -222,9 +223,9 @@ class _Translation:
         if letter.lower() in _CLASSES:
             return f"[{_class_of(letter)}]"
         if letter in ("A", "z"):
-            return r"\A" if letter == "A" else r"\Z"
+            return _START if letter == "A" else _END
         if letter in ("b", "B"):
-            return f"(?a:\\{letter})"
+            return r"(?a:\b)" if letter == "b" else r"(?a:(?!\b))"  # Python's \B does not match an empty string
         if letter in ("p", "P"):
             return f"[{self._category(letter)}]"
         if letter == "Q":

@@ -41,35 +41,42 @@ _LAST_CONTROL, _LAST_CODE = 0x1F, 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
 
-class _Character(NamedTuple):
-    """A decoded character: its code, and the position of its first byte."""
+class _Characters(NamedTuple):
+    """The characters of a string: their codes, and the position of the first byte of each."""
 
-    code: int
-    offset: int
+    codes: list[int]
+    offsets: list[int]
 
 
-def _characters(text: bytes, encoding: str, errors: str, replacement: int, replace_control: bool) -> list[_Character]:
+def _characters(text: bytes, encoding: str, errors: str, replacement: int, replace_control: bool) -> _Characters:
     """Decodes a string; what is no character is replaced, ignored or an error, as ``errors`` says."""
-    characters: list[_Character] = []
+    codes: list[int] = []
+    offsets: list[int] = []
     position = 0
     while position < len(text):
         try:
-            valid, end = text[position:].decode(encoding), len(text)
-            after = end
+            valid = text[position:].decode(encoding)
+            end = after = len(text)
         except UnicodeDecodeError as error:
             end, after = position + error.start, position + error.end
             valid = text[position:end].decode(encoding)
-        for character in valid:
-            is_control = replace_control and ord(character) <= _LAST_CONTROL
-            if not is_control or errors != "ignore":
-                characters.append(_Character(replacement if is_control else ord(character), position))
-            position += len(character.encode(encoding))
+        codes += map(ord, valid)
+        if len(valid) == end - position:  # one byte each
+            offsets += range(position, end)
+        else:
+            offsets += itertools.accumulate([len(_encoded(ord(c), encoding)) for c in valid[:-1]], initial=position)
         if after > end and errors == "strict":
             raise InvalidArgumentError("Invalid formatting on input string; errors='replace' or 'ignore' accepts it.")
         if after > end and errors == "replace":
-            characters.append(_Character(replacement, end))
+            codes.append(replacement)
+            offsets.append(end)
         position = after
-    return characters
+    if not replace_control:
+        return _Characters(codes, offsets)
+    if errors == "ignore":
+        kept = [index for index, code in enumerate(codes) if code > _LAST_CONTROL]
+        return _Characters([codes[index] for index in kept], [offsets[index] for index in kept])
+    return _Characters([code if code > _LAST_CONTROL else replacement for code in codes], offsets)
 
 
 def _encoded(code: int, encoding: str) -> bytes:
@@ -77,28 +84,20 @@ def _encoded(code: int, encoding: str) -> bytes:
 
 
 _decode = rows_operation(
-    "unicode_decode",
-    lambda text, **options: [character.code for character in _characters(text, **options)],
-    np.int32,
-    checks=True,
+    "unicode_decode", lambda text, **options: _characters(text, **options).codes, np.int32, checks=True
 )
 _offsets = rows_operation(
-    "unicode_offsets",
-    lambda text, **options: [character.offset for character in _characters(text, **options)],
-    np.int64,
-    checks=True,
+    "unicode_offsets", lambda text, **options: _characters(text, **options).offsets, np.int64, checks=True
 )
 _split = rows_operation(
     "unicode_split",
-    lambda text, **options: [
-        _encoded(character.code, options["encoding"]) for character in _characters(text, **options)
-    ],
+    lambda text, **options: [_encoded(code, options["encoding"]) for code in _characters(text, **options).codes],
     checks=True,
 )
 _transcode = elements_operation(
     "unicode_transcode",
     lambda text, output_encoding, **options: b"".join(
-        [_encoded(character.code, output_encoding) for character in _characters(text, **options)]
+        [_encoded(code, output_encoding) for code in _characters(text, **options).codes]
     ),
     checks=True,
 )
@@ -116,6 +115,7 @@ def _decoding_options(
     if not 0 <= replacement_char <= _LAST_CODE:
         raise InvalidArgumentError(f"{name}: replacement_char out of unicode codepoint range, got {replacement_char}.")
     try:
+        b"".decode(input_encoding)  # LookupError also for Python's codecs that are no encodings of text
         encoding = codecs.lookup(input_encoding).name
     except LookupError:
         raise InvalidArgumentError(

@@ -236,7 +236,7 @@ def regular_expressions(tf):
         r"\bw", r"\B.", "[[:punct:]]", "[[:alpha:]]+", "[^[:alnum:]]", "(?i)abc", "(?i:a)bc", "(?s).+", "a.*$", "(?m)^.", "(?m).$",
         "^H", r"\AH", r"€\z", "€$", r"\pL", r"\p{Lu}", r"\PL+", r"[\p{Ll}\d]+", r"\Q.!\E", r"\x41", r"\x{20ac}", r"\101", r"a{2}", "a{1,2}",
         "a{2,}", "a{,2}", "a+?", "(a)(b)?", "(?P<x>b)c", "(?:ab)c", "[]a]", "[^]a]", "[a-c]", "[a-]", r"[\]\-]", r"\.", r"\!", "ö", "[ö€]",
-        "w(?:ö|o)r", "a|ab|abc", "(?-s).", r"\t", r"\n", "[[:^alpha:]]+", "(?<y>b)c", "((a)|b)+", "(|a)+", "a{0}", "é?", "[[]", "{", "}", "]",
+        "w(?:ö|o)r", "a|ab|abc", "(?-s).", r"\t", r"\n", "[[:^alpha:]]+", "(?<y>b)c", "((a)|b)+", "(|a)+", "a{0}", "é?", "[[]", "{", "}", "]", "^*a", "$?", r"\b+a",
     )  # fmt: skip
     wrong = (
         "(", ")", "[a", "*a", "a**", "a*+", "a++", "(?=a)", "(?!a)", "(?<=a)b", "(?<!a)b", r"(a)\1", r"\Z", r"\q", "\\", "a{1001}", "[b-a]",
@@ -255,7 +255,7 @@ def regular_expressions(tf):
         "replace by a vector": lambda: s.regex_replace("abcd", tf.constant(["b"]), tf.constant("X")),
         "replace in invalid bytes": lambda: s.regex_replace([b"\xff\xfea\xc3"], ".|[^b]", "-"),
         "replace in ragged rows": lambda: s.regex_replace(_rows(tf), "[Ab]", "-"),
-        "empty matches": lambda: [s.regex_replace("baac", p, "-") for p in ("a*", "", "a|", "a??", r"\b")],
+        "empty matches": lambda: [s.regex_replace("baac", p, "-") for p in ("a*", "", "a|", "a??", r"\b", r"\B")],
         "case of letters": lambda: s.regex_replace(["ÉÄ éK", "SſK"], r"(?i)é|s|k", "-"),
         "full match of lines": lambda: s.regex_full_match(["abc\n", "abc"], "abc$"),
         "full match of numbers": lambda: s.regex_full_match([1], "a"),
