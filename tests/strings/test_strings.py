@@ -48,6 +48,14 @@ def test_numbers_survive_text_and_back() -> None:
     np.testing.assert_array_equal(tf.strings.to_number(text, tf.float64), numbers)
 
 
+def test_a_dataset_of_words_has_an_unknown_size() -> None:
+    lines = tf.data.Dataset.from_tensor_slices(["a b", "c"])
+    for words in (lines.map(tf.strings.split), lines.map(lambda line: tf.strings.split(line, ","))):
+        assert words.element_spec.shape.as_list() == [None]
+    padded = next(iter(lines.map(tf.strings.split).padded_batch(2)))
+    assert padded.numpy().tolist() == [[b"a", b"b"], [b"c", b""]]
+
+
 def test_siphash_gives_the_published_vector() -> None:
     key = np.frombuffer(bytes(range(16)), np.uint64).tolist()  # Aumasson and Bernstein, SipHash, appendix A
     assert siphash(bytes(range(15)), key) == 0xA129CA6149BE45E5

@@ -160,8 +160,13 @@ def _numpy_leaf(leaf: Any) -> Any:
     return value
 
 
+_PLACEHOLDER_TEXTS = (b"", b"1 1,1;1|1\t1\n1:1/1-1_1.1", b"2")
+"""Strings by fill value: with one part and with several, for most separators, so that the number of parts differs; a number."""
+
+
 def placeholder(spec: Any, unknown_size: int, fill_value: int = 0) -> Any:
-    """Returns an element of ``spec``: numbers are ``fill_value``, strings empty, unknown sizes ``unknown_size``."""
+    """Returns an element of ``spec``: numbers are ``fill_value``, strings a text for it, unknown sizes ``unknown_size``."""
+    text = _PLACEHOLDER_TEXTS[fill_value]
 
     def leaf_placeholder(leaf: Any) -> Any:
         if leaf is None:
@@ -171,11 +176,11 @@ def placeholder(spec: Any, unknown_size: int, fill_value: int = 0) -> Any:
 
             return Dataset.from_tensors(placeholder(leaf.element_spec, unknown_size, fill_value))
         if isinstance(leaf, CompositeSpec):
-            return leaf.placeholder(unknown_size, b"" if leaf.dtype.name == "string" else fill_value)  # type: ignore[attr-defined]
+            return leaf.placeholder(unknown_size, text if leaf.dtype.name == "string" else fill_value)  # type: ignore[attr-defined]
         sizes = () if leaf.shape.rank is None else tuple(unknown_size if size is None else size for size in leaf.shape)
         array = np.full(sizes, fill_value, leaf.dtype.numpy)
         if array.dtype == object:
-            array.fill(b"")
+            array.fill(text)
         return Tensor(array)
 
     return map_leaves(leaf_placeholder, spec)
