@@ -39,6 +39,8 @@ class RaggedTensor(Composite):
 
     __slots__ = ("__weakref__", "_row_splits", "_uniform", "_values")
 
+    remedy = "use its to_tensor() or flat_values, or tf.ragged.map_flat_values"
+
     __array_ufunc__ = None  # so that operators of NumPy numbers and arrays defer to this class
 
     _values: Any
