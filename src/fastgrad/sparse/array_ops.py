@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, as_python_ints, axis_of
@@ -36,7 +37,8 @@ def reorder(sp_input: Any, name: str | None = None) -> SparseTensor:
 
 def _take(sparse: SparseTensor, elements: Tensor) -> SparseTensor:
     """Returns the elements with the numbers ``elements``."""
-    return SparseTensor._of(gather(sparse.indices, elements), gather(sparse.values, elements), sparse._shape)
+    gather_rows = TABLE["gather_segments"]  # its gradient is dense, as those of TensorFlow's sparse operations
+    return SparseTensor._of(gather(sparse.indices, elements), gather_rows(sparse.values, elements), sparse._shape)
 
 
 def retain(sp_input: Any, to_retain: Any) -> SparseTensor:
@@ -51,7 +53,8 @@ def retain(sp_input: Any, to_retain: Any) -> SparseTensor:
         raise ValueError(
             f"retain: to_retain must have shape [{len(sparse.values)}], one for each value, got {list(keep.shape)}."
         )
-    return _take(sparse, where(keep)[:, 0])
+    elements = where(keep)[:, 0]
+    return SparseTensor._of(gather(sparse.indices, elements), gather(sparse.values, elements), sparse._shape)
 
 
 def transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> SparseTensor:
@@ -77,14 +80,14 @@ def reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
         shape: the sizes; at most one is -1, for a size that fits.
 
     Raises:
-        ValueError: the number of positions differs.
-        InvalidArgumentError: a size is below -1 or cannot be inferred, or a position is outside of the shape.
+        InvalidArgumentError: the number of positions differs, a size is below -1 or cannot be inferred, or a position is
+            outside of the shape.
     """
     sparse = as_sparse(sp_input, "reshape")
     sizes = list(as_python_ints(shape, "reshape: shape"))
     total = math.prod(sparse._shape)
     if sizes.count(-1) > 1:
-        raise ValueError(f"reshape: At most one dimension can be inferred (-1). Found: {sizes}.")
+        raise InvalidArgumentError(f"reshape: At most one dimension can be inferred (-1). Found: {sizes}.")
     if min(sizes, default=0) < -1:
         raise InvalidArgumentError(f"reshape: size {min(sizes)} must be non-negative, not {min(sizes)}.")
     rest = math.prod(size for size in sizes if size != -1)
@@ -93,7 +96,7 @@ def reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
             raise InvalidArgumentError("reshape: cannot infer the missing dimension for a shape with a size 0.")
         sizes[sizes.index(-1)] = total // rest
     if math.prod(sizes) != total:
-        raise ValueError(
+        raise InvalidArgumentError(
             f"reshape: Cannot reshape a tensor with {total} elements to shape {sizes} ({math.prod(sizes)} elements)."
         )
     check_positions("reshape", sparse)
@@ -185,7 +188,7 @@ def slice(sp_input: Any, start: Any, size: Any, name: str | None = None) -> Spar
     shape = [max(end - first, 0) for first, end in zip(starts, ends, strict=True)]
     first = constant_tensor(np.array(starts, np.int64))
     is_inside = greater_equal(sparse.indices, first) & less(sparse.indices, constant_tensor(np.array(ends, np.int64)))
-    part = retain(sparse, reduce_all(is_inside, 1))
+    part = _take(sparse, where(reduce_all(is_inside, 1))[:, 0])
     return SparseTensor._of(part.indices - first, part.values, shape)
 
 
@@ -271,7 +274,7 @@ def fill_empty_rows(sp_input: Any, default_value: Any, name: str | None = None) 
     indices = concat_tensors([sparse.indices, concat_tensors([rows, others], 1)], 0)
     values = concat_tensors([sparse.values, broadcast_to(default, [len(rows)])], 0)
     order = argsort(indices[:, 0])
-    return SparseTensor._of(gather(indices, order), gather(values, order), shape), is_empty
+    return _take(SparseTensor._of(indices, values, shape), order), is_empty
 
 
 def mask(a: Any, mask_indices: Any, name: str | None = None) -> IndexedSlices:

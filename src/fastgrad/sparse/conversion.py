@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import NUMERIC_DTYPES
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, tensor_of
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
-from fastgrad.ops.creation import fill, zeros_like
+from fastgrad.ops.creation import fill, zeros, zeros_like
 from fastgrad.ops.indexing import gather_nd
 from fastgrad.ops.joining import concat
 from fastgrad.ops.scattering import scatter_nd, tensor_scatter_nd_update
@@ -52,10 +53,10 @@ def to_dense(
     values, shape = sparse.values, sparse._shape
     if validate_indices:
         check_positions("to_dense", sparse, in_order=True)
-        if default_value is None and values._array.dtype.kind not in "bO":
+        if default_value is None and values._array.dtype in NUMERIC_DTYPES:
             return scatter_nd(sparse.indices, values, shape)
     if default_value is None:
-        default_value = b"" if values.dtype is dtypes.string else 0
+        return tensor_scatter_nd_update(zeros(shape, values.dtype), sparse.indices, values)
     default = convert_like(default_value, values._array.dtype)
     if default.ndim:
         raise InvalidArgumentError(f"to_dense: default_value should be a scalar, got shape {list(default.shape)}.")
@@ -66,7 +67,7 @@ def to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None) -> Ten
     """Returns the dense tensor that is true at the ids in ``sp_input``, the values along its last dimension.
 
     Args:
-        sp_input: a ``SparseTensor`` of int32 or int64, shape (..., n).
+        sp_input: a ``SparseTensor`` of ids, shape (..., n); floats are truncated.
         vocab_size: the number of ids.
 
     Returns:
@@ -74,11 +75,9 @@ def to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None) -> Ten
 
     Raises:
         InvalidArgumentError: an id is not in [0, ``vocab_size``).
-        TypeError: the values are no integers.
+        TypeError: ``sp_input`` is not sparse.
     """
     sparse = as_sparse(sp_input, "to_indicator")
-    if not sparse.dtype.is_integer:
-        raise TypeError(f"to_indicator: the ids must be integers, got {sparse.dtype.name}.")
     shape = (*sparse._shape[:-1], as_python_int(vocab_size, "to_indicator: vocab_size"))
     positions = concat([sparse.indices[:, :-1], expand_dims(cast(sparse.values, dtypes.int64), 1)], 1)
     marks = constant_tensor(np.ones(len(sparse.values), bool))

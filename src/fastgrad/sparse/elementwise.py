@@ -18,13 +18,14 @@ from fastgrad.ops import arithmetic, segments
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import greater_equal
+from fastgrad.ops.comparison import equal, greater_equal, logical_or
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.division import divide, truediv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.indexing import gather, gather_nd
 from fastgrad.ops.joining import concat
 from fastgrad.ops.scattering import tensor_scatter_nd_add
+from fastgrad.ops.selection import where
 from fastgrad.ops.sorting import argsort, unique
 from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions, linear_positions, strides_of
 
@@ -170,7 +171,7 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
 
     Args:
         a, b: tensors of one dtype; two sparse tensors have one shape, and a dense one has that of the sparse one.
-        threshold: sums of two sparse tensors with a smaller magnitude are left out; default: all stay.
+        threshold: sums of two elements with a smaller magnitude are left out; default: all stay.
 
     Returns:
         A ``SparseTensor`` if both are sparse, else a dense tensor.
@@ -195,10 +196,12 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
     result = SparseTensor._of(positions_of(numbers, a._shape), total, a._shape)
     if isinstance(threshold, (int, float)) and threshold <= 0:
         return result
-    from fastgrad.sparse.array_ops import retain
-
     magnitude = arithmetic.abs(total)
-    return retain(result, greater_equal(magnitude, convert_like(threshold, magnitude._array.dtype)))
+    ones = constant_tensor(np.ones(len(a.values) + len(b.values), np.int32))
+    is_single = equal(segments.unsorted_segment_sum(ones, concat(places, 0), count), 1)
+    large = greater_equal(magnitude, convert_like(threshold, magnitude._array.dtype))
+    elements = where(logical_or(is_single, large))[:, 0]
+    return SparseTensor._of(gather(result.indices, elements), gather(total, elements), a._shape)
 
 
 def _check_same_form(name: str, a: SparseTensor, dtype: dtypes.DType, shape: Sequence[int]) -> None:

@@ -120,12 +120,13 @@ def bincount(
     if len(numbers) and reduce_min(numbers) < 0:
         raise InvalidArgumentError("bincount: Input values must all be non-negative.")
     by_row = axis == -1 and len(shape) > 1
-    if maxlength is not None:
-        inside = where(less(numbers, as_python_int(maxlength, "bincount: maxlength")))[:, 0]
-        numbers, rows = gather(numbers, inside), gather(rows, inside)
-        weights = None if weights is None else gather(weights, inside)
     size = int(reduce_max_of_tensor(numbers)) + 1 if len(numbers) else 0
     size = max(size, 0 if minlength is None else as_python_int(minlength, "bincount: minlength"))
+    if maxlength is not None:
+        size = min(size, as_python_int(maxlength, "bincount: maxlength"))
+        inside = where(less(numbers, size))[:, 0]
+        numbers, rows = gather(numbers, inside), gather(rows, inside)
+        weights = None if weights is None else gather(weights, inside)
     keys = cast(numbers, dtypes.int64)
     if by_row:
         keys += rows * size

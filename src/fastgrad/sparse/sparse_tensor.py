@@ -38,6 +38,7 @@ class SparseTensor(Composite):
 
     Raises:
         ValueError: the parts have other ranks or do not fit each other, or a size is negative.
+        TypeError: a part is a scalar.
     """
 
     __getattr__ = missing_member_getattr
@@ -58,7 +59,9 @@ class SparseTensor(Composite):
         shape = convert_to_tensor(dense_shape, dtypes.int64)
         for name, part, rank in (("indices", self._indices, 2), ("values", self._values, 1), ("dense_shape", shape, 1)):
             if part.ndim != rank:
-                raise ValueError(f"SparseTensor: Shape {part.shape} of {name} must have rank {rank}.")
+                raise (ValueError if part.ndim else TypeError)(
+                    f"SparseTensor: Shape {part.shape} of {name} must have rank {rank}."
+                )
         self._shape = as_python_ints(shape, "SparseTensor: dense_shape")
         count, depth = self._indices._array.shape
         if count != len(self._values) or depth != len(self._shape):
