@@ -69,5 +69,7 @@ from fastgrad.ops.transposed_convolution import conv3d_transpose as conv3d_trans
 from fastgrad.ops.transposed_convolution import conv_transpose as conv_transpose
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_filter as depthwise_conv2d_backprop_filter
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input
+from fastgrad.sparse.embedding import embedding_lookup_sparse as embedding_lookup_sparse
+from fastgrad.sparse.embedding import safe_embedding_lookup_sparse as safe_embedding_lookup_sparse
 
 __getattr__, __dir__ = _namespace_hooks("tf.nn", globals())

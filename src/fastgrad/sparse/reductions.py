@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.composite import overrides
 from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -23,6 +24,8 @@ from fastgrad.ops.reduction import reduce_min
 from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.sorting import argsort, unique
+from fastgrad.ops.statistics import bincount as bincount_of_tensor
+from fastgrad.sparse.conversion import to_dense
 from fastgrad.sparse.elementwise import positions_of
 from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions, linear_positions
 
@@ -98,7 +101,7 @@ def bincount(
         weights: of the form of ``values``; their sums are the counts.
         axis: 0 counts all values, -1 those of each row.
         minlength: the least size of the last dimension.
-        maxlength: numbers from ``maxlength`` on are not counted.
+        maxlength: numbers from ``maxlength`` on are not counted, and it is the size of the last dimension.
         binary_output: whether each count is 1.
 
     Returns:
@@ -120,13 +123,15 @@ def bincount(
     if len(numbers) and reduce_min(numbers) < 0:
         raise InvalidArgumentError("bincount: Input values must all be non-negative.")
     by_row = axis == -1 and len(shape) > 1
-    size = int(reduce_max_of_tensor(numbers)) + 1 if len(numbers) else 0
-    size = max(size, 0 if minlength is None else as_python_int(minlength, "bincount: minlength"))
+    size = 0 if minlength is None else as_python_int(minlength, "bincount: minlength")
     if maxlength is not None:
-        size = min(size, as_python_int(maxlength, "bincount: maxlength"))
-        inside = where(less(numbers, size))[:, 0]
+        limit = as_python_int(maxlength, "bincount: maxlength")
+        inside = where(less(numbers, limit))[:, 0]
         numbers, rows = gather(numbers, inside), gather(rows, inside)
         weights = None if weights is None else gather(weights, inside)
+        size = limit or size
+    elif len(numbers):
+        size = max(size, int(reduce_max_of_tensor(numbers)) + 1)
     keys = cast(numbers, dtypes.int64)
     if by_row:
         keys += rows * size
@@ -237,6 +242,13 @@ def segment_mean(
     )
 
 
+def sorted_segment_sqrt_n(data: Any, segment_ids: Any) -> Tensor:
+    """The sum of the rows of each id over the square root of their number; arguments as in ``tf.math.segment_sum``."""
+    x, ids, count = segments._checked_sorted_ids("segment_sqrt_n", data, segment_ids)
+    total: Tensor = segments.unsorted_segment_sqrt_n(x, ids, count)
+    return total
+
+
 def segment_sqrt_n(
     data: Any,
     indices: Any,
@@ -246,10 +258,20 @@ def segment_sqrt_n(
     sparse_gradient: bool = False,
 ) -> Tensor:
     """The sums of rows of ``data`` in segments over the square root of their count; see ``segment_sum``."""
+    return _reduce_gathered(
+        sorted_segment_sqrt_n, segments.unsorted_segment_sqrt_n, data, indices, segment_ids, num_segments
+    )
 
-    def sorted_sqrt_n(rows: Tensor, ids: Any) -> Tensor:
-        x, checked_ids, count = segments._checked_sorted_ids("segment_sqrt_n", rows, ids)
-        scaled: Tensor = segments.unsorted_segment_sqrt_n(x, checked_ids, count)
-        return scaled
 
-    return _reduce_gathered(sorted_sqrt_n, segments.unsorted_segment_sqrt_n, data, indices, segment_ids, num_segments)
+# ---- counts as dense tensors ---------------------------------------------------------------------------------
+
+
+@overrides(SparseTensor, bincount_of_tensor)
+def _dense_bincount(
+    arr: SparseTensor, weights: Any, minlength: Any, maxlength: Any, dtype: Any, axis: Any, binary_output: bool
+) -> Tensor:
+    numbers, _, _, weights_of_numbers = _counted_numbers(arr, weights)
+    if axis in (None, 0):
+        return bincount_of_tensor(numbers, weights_of_numbers, minlength, maxlength, dtype, None, binary_output)
+    counts = to_dense(bincount(arr, weights, axis, minlength, maxlength, binary_output))
+    return cast(counts, counts.dtype if weights is not None else dtype)

@@ -286,6 +286,7 @@ def reductions(tf):
         "bincount of int64": lambda: sparse.bincount(tf.constant([1, 1, 3], tf.int64)),
         "bincount, lengths": lambda: [sparse.bincount([1, 1, 3], minlength=6), sparse.bincount([1, 1, 3], maxlength=3), sparse.bincount([1, 1, 3], maxlength=9)],
         "bincount, lengths of rows": lambda: [sparse.bincount([[1, 1, 3]], minlength=6, axis=-1), sparse.bincount([[1, 1, 3]], maxlength=2, axis=-1)],
+        "bincount, no length": lambda: sparse.bincount([1, 1, 3], maxlength=0),
         "bincount, binary": lambda: sparse.bincount([1, 1, 3], binary_output=True),
         "bincount, weights": lambda: sparse.bincount([1, 1, 3], weights=[0.5, 1.0, 2.0]),
         "bincount, weights of rows": lambda: sparse.bincount([[1, 1, 3]], weights=[[0.5, 1.0, 2.0]], axis=-1),
@@ -325,3 +326,91 @@ def _gradient_by_values(tf):
         tape.watch(sparse.values)
         loss = tf.reduce_sum(tf.square(sparse).values)
     return tape.gradient(loss, sparse.values)
+
+
+def embeddings(tf):
+    table = tf.reshape(tf.range(12.0), [4, 3])
+    ids = tf.SparseTensor([[0, 0], [0, 1], [1, 0], [3, 0]], tf.constant([1, 3, 0, 1], tf.int64), [4, 2])
+    sparse_ids = tf.SparseTensor([[0, 0], [0, 1], [2, 0], [3, 0]], tf.constant([1, 3, -1, 1], tf.int64), [5, 2])
+    weights = ids.with_values([1.0, 0.5, 2.0, -1.0])
+    cube = tf.SparseTensor([[0, 0, 0], [1, 1, 0]], tf.constant([1, 3], tf.int64), [2, 2, 1])
+    lookup, safe = tf.nn.embedding_lookup_sparse, tf.nn.safe_embedding_lookup_sparse
+    questions = {}
+    for combiner in (None, "sum", "mean", "sqrtn"):
+        questions |= {
+            f"{combiner}": lambda c=combiner: lookup(table, ids, None, combiner=c),
+            f"{combiner}, weights": lambda c=combiner: lookup(table, ids, weights, combiner=c),
+            f"{combiner}, gradients": lambda c=combiner: [
+                tf.convert_to_tensor(x)
+                for x in value_and_gradients(
+                    tf,
+                    lambda t, w: tf.reduce_sum(lookup(t, ids, weights.with_values(w), combiner=c) ** 2),
+                    table,
+                    weights.values,
+                )
+            ],
+        }
+    for combiner in ("sum", "mean", "sqrtn"):
+        questions |= {
+            f"safe {combiner}": lambda c=combiner: safe(table, sparse_ids, combiner=c),
+            f"safe {combiner}, default": lambda c=combiner: safe(table, sparse_ids, combiner=c, default_id=2),
+            f"safe {combiner}, weights": lambda c=combiner: safe(table, sparse_ids, weights, combiner=c),
+        }
+    return questions | {
+        "norm": lambda: lookup(table, ids, None, combiner="sum", max_norm=4.0),
+        "tables": lambda: lookup([table[:2], table[2:]], ids, None, combiner="sum"),
+        "half": lambda: lookup(tf.cast(table, tf.float16), ids, weights, combiner="mean"),
+        "wrong combiner": lambda: lookup(table, ids, None, combiner="max"),
+        "dense ids": lambda: lookup(table, tf.constant([[1]]), None),
+        "dense weights": lambda: lookup(table, ids, tf.constant([1.0])),
+        "other weights": lambda: lookup(table, ids, sparse_ids.with_values([1.0, 2.0, 3.0, 4.0]), combiner="sum"),
+        "fewer weights": lambda: lookup(table, ids, tf.SparseTensor([[0, 0]], [1.0], [4, 2])),
+        "wrong id": lambda: lookup(table, ids.with_values(tf.constant([1, 9, 0, 1], tf.int64)), None),
+        "safe of a cube": lambda: safe(table, cube, combiner="sum"),
+        "safe of no table": lambda: safe(None, cube),
+    }
+
+
+def _ragged(tf):
+    return tf.ragged.constant([[1, 2], [], [3]])
+
+
+def surroundings(tf):
+    R = tf.RaggedTensor
+    nested = tf.ragged.constant([[[1, 2], [3]], [], [[4, 5, 6]]])
+    gap = tf.SparseTensor([[0, 1]], [1], [2, 2])
+    a, b = [[1, 2, 2], [3, 4, 5]], [[2, 3], [5, 6]]
+    counts = tf.SparseTensor([[0, 1], [0, 3], [2, 0]], [3, 3, 1], [3, 4])
+    sets = tf.sets
+    sparse_a, sparse_b = tf.sparse.from_dense(a), tf.sparse.from_dense(b)
+    words = tf.constant([["a", "b"], ["c", "c"]])
+    return {
+        "ragged to sparse": lambda: [_ragged(tf).to_sparse(), nested.to_sparse()],
+        "ragged rows of vectors to sparse": lambda: R.from_row_splits(tf.ones([3, 2]), [0, 1, 3]).to_sparse(),
+        "sparse to ragged": lambda: R.from_sparse(tf.SparseTensor([[0, 0], [0, 1], [2, 0]], [1, 2, 3], [4, 2])),
+        "sparse to ragged, int32": lambda: R.from_sparse(_ragged(tf).to_sparse(), row_splits_dtype=tf.int32),
+        "sparse to ragged with a gap": lambda: R.from_sparse(gap),
+        "sparse to ragged of rank 3": lambda: refused(lambda: R.from_sparse(_cube(tf))),
+        "dense to ragged": lambda: R.from_sparse(tf.ones([2, 2])),
+        "bincount": lambda: [tf.math.bincount(counts), tf.math.bincount(counts, axis=-1)],
+        "bincount, weights": lambda: tf.math.bincount(counts, weights=_matrix(tf), axis=-1),
+        "bincount, lengths": lambda: tf.math.bincount(counts, minlength=6, axis=-1),
+        "type specs": lambda: [str(tf.type_spec_from_value(x)) for x in (_matrix(tf), _ragged(tf), 1.0, [1, 2], np.ones(2))],
+        "intersection": lambda: sets.intersection(tf.constant(a), tf.constant(b)),
+        "union": lambda: sets.union(tf.constant(a), tf.constant(b)),
+        "difference": lambda: [sets.difference(tf.constant(a), tf.constant(b), flag) for flag in (True, False)],
+        "sparse sets": lambda: [sets.union(sparse_a, sparse_b), sets.intersection(sparse_a, sparse_b)],
+        "sparse and dense sets": lambda: [sets.union(sparse_a, tf.constant(b)), sets.union(tf.constant(b), sparse_a)],
+        "difference of sparse and dense": lambda: [sets.difference(sparse_a, tf.constant(b), flag) for flag in (True, False)],
+        "sets of words": lambda: sets.union(words, tf.constant([["d"], ["c"]])),
+        "sets of int64": lambda: sets.intersection(tf.constant([[1, 2]], tf.int64), tf.constant([[1, 5]], tf.int64)),
+        "sets in rank 3": lambda: sets.union(tf.reshape(tf.range(8), [2, 2, 2]), tf.reshape(tf.range(1, 9), [2, 2, 2])),
+        "no common values": lambda: sets.intersection(tf.constant([[1]]), tf.constant([[2]])),
+        "sets of floats": lambda: sets.union(tf.constant([[1.0]]), tf.constant([[2.0]])),
+        "sets of two dtypes": lambda: sets.union(tf.constant([[1]]), tf.constant([[2]], tf.int64)),
+        "sets of other rows": lambda: sets.union(tf.constant([[1]]), tf.constant([[2], [3]])),
+        "sets of vectors": lambda: refused(lambda: sets.union(tf.constant([1, 2]), tf.constant([2, 3]))),
+        "size": lambda: [sets.size(sparse_a), sets.size(tf.SparseTensor([[0, 0], [0, 1]], [1, 1], [3, 2]))],
+        "size of dense": lambda: sets.size(tf.constant(a)),
+        "a step of sets": lambda: tf.function(lambda x, y: tf.sets.union(x, y))(tf.constant(a), tf.constant(b)),
+    }  # fmt: skip
