@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.operand_errors import mixed_dtypes_error
-from fastgrad.core.operation import HALF_DTYPES, NUMERIC_DTYPES, Form, Operation, operation
+from fastgrad.core.operation import NUMERIC_DTYPES, Form, Operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
@@ -15,26 +15,27 @@ from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.batching import BatchArg, broadcast_rows, call_operation
 from fastgrad.ops.indexing import gather
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.reordering import reverse
 from fastgrad.ops.shaping import transpose
 from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse
 
 
-def _run_product(indices: np.ndarray, values: np.ndarray, b: np.ndarray, rows: int) -> np.ndarray:
+def _product_by_scipy(indices: np.ndarray, values: np.ndarray, b: np.ndarray, rows: int) -> np.ndarray:
     import scipy.sparse
 
-    shape = rows, len(b)
-    if len(indices) and (indices.min() < 0 or (indices >= shape).any()):
-        position = indices[((indices < 0) | (indices >= shape)).any(1)][0].tolist()
+    _check_indices(indices, values, b, rows)
+    matrix = scipy.sparse.coo_array((values, (indices[:, 0], indices[:, 1])), (rows, len(b)))
+    return (matrix.tocsr() @ b).astype(b.dtype, copy=False)
+
+
+def _check_indices(indices: np.ndarray, values: np.ndarray, b: np.ndarray, rows: int) -> None:
+    outside = ((indices < 0) | (indices >= (rows, len(b)))).any(1)
+    if outside.any():
         raise InvalidArgumentError(
-            f"sparse_dense_matmul: index {position} is out of bounds of a matrix of shape {list(shape)}."
+            f"sparse_dense_matmul: index {indices[outside][0].tolist()} is out of bounds of a matrix of shape {[rows, len(b)]}."
         )
-    dtype = b.dtype
-    if dtype in HALF_DTYPES:
-        values, b = values.astype(np.float32), b.astype(np.float32)
-    matrix = scipy.sparse.coo_array((values, (indices[:, 0], indices[:, 1])), shape).tocsr()
-    return (matrix @ b).astype(dtype, copy=False)
 
 
 def _gradient_of_values(g: Tensor, y: Tensor, indices: Tensor, values: Tensor, b: Tensor, rows: int) -> Tensor:
@@ -62,14 +63,15 @@ def _batched_product(name: str, batch: int, /, indices: BatchArg, values: BatchA
     return call_operation("reshape", product, shape=(batch, rows, columns))
 
 
-_product: Operation = operation(
+_product: Operation = kernel_operation(
     "sparse_dense_matmul",
     Form.EXTERN,
-    run=_run_product,
-    dtypes=NUMERIC_DTYPES,
+    launches=launches_from("gemm.sparse", "sparse_product_launches"),
+    by_numpy=_product_by_scipy,
+    raise_error=_check_indices,
     gradient=(None, _gradient_of_values, _gradient_of_matrix),
+    dtypes=NUMERIC_DTYPES,
     batched=_batched_product,
-    in_python="SciPy computes it",
     result=lambda indices, values, b, rows: ArraySpec((rows, b.shape[1]), b.dtype),
 )
 
