@@ -13,6 +13,9 @@ class Composite:
 
     __slots__ = ()
 
+    is_rectangular: ClassVar[bool] = False
+    """Whether composites have the shape of a dense tensor, so that layers can build for it."""
+
     remedy: ClassVar[str] = "use its flat_values"
     """What to call instead of an operation that takes no composites, for its error."""
 
@@ -33,6 +36,10 @@ class Composite:
         """Returns the composite's static type, a ``CompositeSpec``."""
         raise NotImplementedError
 
+    def _text(self, text_of_array: Callable[[Any], str]) -> str:
+        """Returns what ``tf.print`` writes; ``text_of_array`` returns the text of an array, cut if it is long."""
+        raise NotImplementedError
+
     @classmethod
     def _from_components(cls, form: Any, tensors: Sequence[Any]) -> Any:
         """Builds a value of the form ``form`` from ``tensors``, unchecked."""
@@ -43,6 +50,9 @@ class CompositeSpec:
     """The static type of a composite, like ``TensorSpec`` for tensors."""
 
     __slots__ = ()
+
+    ragged_rank: Any = None
+    """The number of dimensions with row splits; None if the composite has none, as a sparse tensor."""
 
     def batched(self, size: int | None) -> CompositeSpec:
         """Returns the spec of a batch of ``size`` values of this spec."""

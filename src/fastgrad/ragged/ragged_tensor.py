@@ -538,6 +538,9 @@ class RaggedTensor(Composite):
 
         return RaggedTensorSpec.from_value(self)
 
+    def _text(self, text_of_array: Callable[[Any], str]) -> str:
+        return _array_text(self.numpy())
+
     def _with(self, values: Any) -> RaggedTensor:
         """Returns a ragged tensor with the same rows; ``values`` has the same length as the old values."""
         return self._of(values, self._row_splits, self._uniform)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class SparseTensor(Composite):
 
     __slots__ = ("__weakref__", "_indices", "_shape", "_values")
 
+    is_rectangular = True
     remedy = "use tf.sparse.to_dense, its values, or tf.sparse.map_values"
 
     __array_ufunc__ = None  # so that operators of NumPy numbers and arrays defer to this class
@@ -146,7 +147,7 @@ class SparseTensor(Composite):
         raise TypeError("SparseTensor may not be used as a boolean.")
 
     def __repr__(self) -> str:
-        return f"SparseTensor(indices={self._indices}, values={self._values}, dense_shape={self.dense_shape})"
+        return f"SparseTensor(indices={self._indices!s}, values={self._values!s}, dense_shape={self.dense_shape!s})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SparseTensor, (self._indices, self._values, self._shape)
@@ -164,6 +165,10 @@ class SparseTensor(Composite):
         from fastgrad.sparse.spec import SparseTensorSpec
 
         return SparseTensorSpec(self._shape, self.dtype)
+
+    def _text(self, text_of_array: Callable[[Any], str]) -> str:
+        parts = [text_of_array(part._on_host()) for part in (self._indices, self._values, self.dense_shape)]
+        return "SparseTensor(indices={}, values={}, shape={})".format(*parts)
 
     def _with_flat_values(self, flat_values: Any) -> SparseTensor:
         return self._of(self._indices, flat_values, self._shape)
