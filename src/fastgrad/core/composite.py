@@ -20,6 +20,11 @@ class Composite:
     """What to call instead of an operation that takes no composites, for its error."""
 
     @property
+    def shape(self) -> Any:
+        """The sizes of the dimensions, a ``TensorShape``."""
+        raise NotImplementedError
+
+    @property
     def flat_values(self) -> Any:
         """The tensor of a composite that element-wise functions and gradients act on."""
         raise NotImplementedError

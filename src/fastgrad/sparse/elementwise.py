@@ -132,9 +132,12 @@ def _operator(function: Callable[..., Any], is_reflected: bool = False) -> Calla
     return lambda x, y: _map_elementwise(function, *((y, x) if is_reflected else (x, y)))
 
 
-SparseTensor.__mul__ = _operator(multiply)  # type: ignore[attr-defined]
-SparseTensor.__rmul__ = _operator(multiply, is_reflected=True)  # type: ignore[attr-defined]
-SparseTensor.__truediv__ = _operator(truediv)  # type: ignore[attr-defined]
+for _symbol, _method in (
+    ("__mul__", _operator(multiply)),
+    ("__rmul__", _operator(multiply, is_reflected=True)),
+    ("__truediv__", _operator(truediv)),
+):
+    setattr(SparseTensor, _symbol, _method)
 
 
 # ---- two sparse tensors --------------------------------------------------------------------------------------

@@ -40,11 +40,11 @@ def _reduce(
         raise InvalidArgumentError(
             f"{name}: Invalid reduction dimension {list(axes)}, for input with {rank} dimensions."
         )
-    axes = {number % rank for number in axes}
+    reduced = {number % rank for number in axes}
     check_positions(name, sparse)
-    remaining = [number for number in range(rank) if number not in axes]
+    remaining = [number for number in range(rank) if number not in reduced]
     sizes = [sparse._shape[number] for number in remaining]
-    shape = [1 if number in axes else size for number, size in enumerate(sparse._shape)] if keepdims else sizes
+    shape = [1 if number in reduced else size for number, size in enumerate(sparse._shape)] if keepdims else sizes
     ids = linear_positions(gather(sparse.indices, constant_tensor(np.array(remaining, np.int64)), axis=1), sizes)
     if not output_is_sparse:
         return reshape(reduce(sparse.values, ids, num_segments=math.prod(sizes)), shape)

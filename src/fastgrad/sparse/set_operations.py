@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,11 @@ from fastgrad.sparse.elementwise import positions_of
 from fastgrad.sparse.sparse_tensor import SparseTensor, check_positions, linear_positions
 
 _DTYPES = frozenset([dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64, dtypes.uint8, dtypes.uint16, dtypes.string])
-_COMBINATIONS = {"intersection": np.intersect1d, "union": np.union1d, "difference": np.setdiff1d}
+_COMBINATIONS: dict[str, Callable[..., np.ndarray]] = {
+    "intersection": np.intersect1d,
+    "union": np.union1d,
+    "difference": np.setdiff1d,
+}
 
 
 def _run_combination(
@@ -45,7 +50,7 @@ _combine: Operation = operation(
         ArraySpec((None,), np.dtype(np.int64)),
         ArraySpec((None,), a.dtype),
     ),
-    result_size=lambda *inputs, combination: len(_run_combination(*inputs, combination)[0]),
+    result_size=lambda a_rows, a, b_rows, b, combination: len(_run_combination(a_rows, a, b_rows, b, combination)[0]),
 )
 
 
