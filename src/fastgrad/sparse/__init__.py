@@ -16,6 +16,8 @@ from fastgrad.sparse.conversion import eye as eye
 from fastgrad.sparse.conversion import from_dense as from_dense
 from fastgrad.sparse.conversion import to_dense as to_dense
 from fastgrad.sparse.conversion import to_indicator as to_indicator
+from fastgrad.sparse.crossing import cross as cross
+from fastgrad.sparse.crossing import cross_hashed as cross_hashed
 from fastgrad.sparse.elementwise import add as add
 from fastgrad.sparse.elementwise import map_values as map_values
 from fastgrad.sparse.elementwise import maximum as maximum

@@ -414,3 +414,64 @@ def surroundings(tf):
         "size of dense": lambda: sets.size(tf.constant(a)),
         "a step of sets": lambda: tf.function(lambda x, y: tf.sets.union(x, y))(tf.constant(a), tf.constant(b)),
     }  # fmt: skip
+
+
+def crossing(tf):
+    cross, hashed = tf.sparse.cross, tf.sparse.cross_hashed
+    words = tf.sparse.from_dense([["a", "b", ""], ["", "", ""], ["c", "", "d"]])
+    numbers = tf.sparse.from_dense([[3, 0], [1, 2], [0, -5]])
+    dense = tf.constant([[7, 8], [9, 10], [11, 12]], tf.int64)
+    letters = tf.constant([["x"], ["y"], ["z"]])
+    return {
+        "words": lambda: cross([words, letters]),
+        "words and numbers": lambda: cross([dense, words, numbers]),
+        "numbers": lambda: cross([numbers, dense]),
+        "separator": lambda: cross([words, letters], separator="-"),
+        "one": lambda: cross([words]),
+        "hashed": lambda: hashed([numbers, dense]),
+        "hashed, one": lambda: hashed([dense]),
+        "hashed into buckets": lambda: hashed([numbers, dense], num_buckets=100),
+        "hashed with a key": lambda: hashed([numbers, dense], num_buckets=1000, hash_key=12345),
+        "no list": lambda: cross(words),
+        "no tensors": lambda: cross([[1]]),
+        "other rows": lambda: refused(lambda: cross([words, tf.constant([["x"]])])),
+        "vectors": lambda: refused(lambda: cross([words, tf.constant(["x", "y", "z"])])),
+    }
+
+
+def models(tf):
+    layers = tf.keras.layers
+    matrix = _matrix(tf)
+
+    def dense_layer(**options):
+        layer = layers.Dense(2, kernel_initializer="ones", bias_initializer="ones", **options)
+        return layer, layer(matrix)
+
+    def functional():
+        inputs = tf.keras.Input((4,), sparse=True)
+        model = tf.keras.Model(inputs, dense_layer(activation="relu")[0](inputs))
+        return [inputs.sparse, model(matrix), model.output_shape, model.input_shape]
+
+    def trained():
+        model = tf.keras.Sequential([layers.Dense(1, kernel_initializer="ones")])
+        model.compile(tf.keras.optimizers.SGD(0.1), "mse")
+        data = tf.data.Dataset.from_tensor_slices((matrix, [[1.0], [2.0], [3.0]])).batch(2)
+        losses = model.fit(data, epochs=3, verbose=0).history["loss"]
+        return [losses, model.predict(data, verbose=0), model.evaluate(data, verbose=0)]
+
+    slices = tf.data.Dataset.from_tensor_slices(matrix)
+    return {
+        "dense layer": lambda: dense_layer()[1],
+        "dense layer with an activation": lambda: dense_layer(activation="tanh")[1],
+        "functional": functional,
+        "trained": trained,
+        "slices": lambda: list(slices),
+        "slices of a cube": lambda: list(tf.data.Dataset.from_tensor_slices(_cube(tf))),
+        "spec of slices": lambda: str(slices.element_spec),
+        "batches": lambda: list(slices.batch(2)),
+        "spec of batches": lambda: str(slices.batch(2).element_spec),
+        "mapped": lambda: list(slices.map(lambda row: row * 2.0).batch(2)),
+        "repeated": lambda: list(slices.repeat(2).skip(1).batch(4, drop_remainder=True)),
+        "one element": lambda: list(tf.data.Dataset.from_tensors(matrix)),
+        "unbatched": lambda: list(tf.data.Dataset.from_tensors(matrix).unbatch()),
+    }
