@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,11 +15,12 @@ from fastgrad.core.operand_errors import mixed_dtypes_error
 from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops import arithmetic, segments
+from fastgrad.ops import arithmetic, segments, shape_query
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, greater_equal, logical_or
+from fastgrad.ops.creation import identity
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.division import divide, truediv
 from fastgrad.ops.exponential import exp
@@ -83,27 +85,25 @@ def _cast(x: SparseTensor, dtype: Any) -> SparseTensor:
     return x._with_flat_values(cast(x.values, dtype))
 
 
-_MAPS_ZERO_TO_ZERO = frozenset(
-    TABLE[name]
-    for name in [
-        "abs",
-        "negative",
-        "asinh",
-        "sin",
-        "tan",
-        "atan",
-        "asin",
-        "atanh",
-        "sign",
-        "square",
-        "sqrt",
-        "erf",
-        "tanh",
-        "bessel_i0e",
-        "bessel_i1e",
-    ]
-)
-"""The rows that TensorFlow applies to the values of a sparse tensor (the Bessel functions too, though they give 1 at 0)."""
+_NAMES = [
+    "abs",
+    "negative",
+    "asinh",
+    "sin",
+    "tan",
+    "atan",
+    "asin",
+    "atanh",
+    "sign",
+    "square",
+    "sqrt",
+    "erf",
+    "tanh",
+    "bessel_i0e",
+    "bessel_i1e",
+]
+_ON_VALUES = {identity, stop_gradient, *[TABLE[name] for name in _NAMES]}
+"""The functions that TensorFlow applies to the values of a sparse tensor (the Bessel functions too, though they give 1 at 0)."""
 
 
 def _map_elementwise(function: Callable[..., Any], *operands: Any) -> SparseTensor:
@@ -113,7 +113,7 @@ def _map_elementwise(function: Callable[..., Any], *operands: Any) -> SparseTens
         CompositeOperand: the function has no meaning for a sparse tensor.
     """
     first = operands[0]
-    if len(operands) == 1 and function in _MAPS_ZERO_TO_ZERO:
+    if len(operands) == 1 and function in _ON_VALUES:
         return first._with_flat_values(function(first.values))
     sparse = next(x for x in operands if isinstance(x, SparseTensor))
     if len(operands) == 2 and not all(isinstance(x, SparseTensor) for x in operands):
@@ -138,6 +138,24 @@ for _symbol, _method in (
     ("__truediv__", _operator(truediv)),
 ):
     setattr(SparseTensor, _symbol, _method)
+
+
+# ---- sizes ---------------------------------------------------------------------------------------------------
+
+
+@overrides(SparseTensor, shape_query.shape)
+def _shape(x: SparseTensor, dtype: np.dtype) -> Tensor:
+    return constant_tensor(np.array(x._shape, dtype))
+
+
+@overrides(SparseTensor, shape_query.size)
+def _size(x: SparseTensor, dtype: np.dtype) -> Tensor:
+    return constant_tensor(np.array(math.prod(x._shape), dtype))
+
+
+@overrides(SparseTensor, shape_query.rank)
+def _rank(x: SparseTensor) -> Tensor:
+    return constant_tensor(np.array(len(x._shape), np.int32))
 
 
 # ---- two sparse tensors --------------------------------------------------------------------------------------

@@ -143,9 +143,6 @@ class SparseTensor(Composite):
         """
         return SparseTensor(self._indices, new_values, self._shape)
 
-    def __bool__(self) -> bool:
-        raise TypeError("SparseTensor may not be used as a boolean.")
-
     def __repr__(self) -> str:
         return f"SparseTensor(indices={self._indices!s}, values={self._values!s}, dense_shape={self.dense_shape!s})"
 

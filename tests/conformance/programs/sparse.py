@@ -51,6 +51,13 @@ def making(tf):
         "set wrong shape": lambda: matrix.set_shape([3, 5]),
         "as a tensor": lambda: refused(lambda: tf.convert_to_tensor(matrix)),
         "relu": lambda: refused(lambda: tf.nn.relu(matrix)),
+        "sizes": lambda: [tf.shape(matrix), tf.shape(matrix, tf.int64), tf.size(matrix), tf.rank(matrix)],
+        "copies": lambda: [tf.identity(matrix), tf.stop_gradient(matrix), bool(matrix)],
+        "without a meaning": lambda: [
+            refused(lambda call=call: call(matrix))
+            for call in (tf.zeros_like, tf.where, tf.Variable, tf.constant, len, abs, lambda x: x[0], lambda x: x @ x)
+        ],
+        "embedding of sparse ids": lambda: refused(lambda: tf.nn.embedding_lookup(tf.ones([4, 2]), tf.cast(matrix, tf.int32))),
         "text": lambda: tf.SparseTensor([[0]], [1], [3]).__class__,
         "spec": lambda: [str(tf.SparseTensorSpec([None, 3], tf.int32)), tf.SparseTensorSpec([2], tf.int32).shape, tf.SparseTensorSpec().dtype],
         "spec of a value": lambda: str(tf.SparseTensorSpec.from_value(matrix)),
@@ -463,6 +470,7 @@ def models(tf):
     return {
         "dense layer": lambda: dense_layer()[1],
         "dense layer with an activation": lambda: dense_layer(activation="tanh")[1],
+        "embedding": lambda: layers.Embedding(5, 2, "ones")(tf.cast(matrix, tf.int32)).shape,
         "functional": functional,
         "trained": trained,
         "slices": lambda: list(slices),
