@@ -44,6 +44,7 @@ from fastgrad.core.tensor import Tensor as Tensor
 from fastgrad.core.tensor import convert_to_tensor as convert_to_tensor
 from fastgrad.core.tensor import is_tensor as is_tensor
 from fastgrad.core.tensor_spec import TensorSpec as TensorSpec
+from fastgrad.core.tensor_spec import type_spec_from_value as type_spec_from_value
 from fastgrad.core.variable import Variable as Variable
 from fastgrad.dtypes import DType as DType
 from fastgrad.dtypes import as_dtype as as_dtype
@@ -252,7 +253,9 @@ _LAZY = (
     "optimizers",
     "ragged",
     "random",
+    "sets",
     "signal",
+    "sparse",
     "strings",
     "summary",
     "train",
@@ -269,6 +272,8 @@ _MODULE_OF_LAZY_NAME = {
     "Module": "module",
     "RaggedTensor": "ragged",
     "RaggedTensorSpec": "ragged",
+    "SparseTensor": "sparse",
+    "SparseTensorSpec": "sparse",
     "adjoint": "differentiation",
     "as_string": "strings",
     "cfunc": "differentiation",

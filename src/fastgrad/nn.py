@@ -1,5 +1,7 @@
 """Neural-network operations (``tf.nn``)."""
 
+from typing import Any as _Any
+
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.ops import nn_experimental as experimental  # noqa: F401
 from fastgrad.ops.activation import crelu as crelu
@@ -70,4 +72,20 @@ from fastgrad.ops.transposed_convolution import conv_transpose as conv_transpose
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_filter as depthwise_conv2d_backprop_filter
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input
 
-__getattr__, __dir__ = _namespace_hooks("tf.nn", globals())
+_LAZY = ("embedding_lookup_sparse", "safe_embedding_lookup_sparse")
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LAZY:
+        from fastgrad.sparse import embedding
+
+        value = globals()[name] = getattr(embedding, name)
+        return value
+    return _missing(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*_present(), *_LAZY})
+
+
+_missing, _present = _namespace_hooks("tf.nn", globals())

@@ -97,6 +97,8 @@ def as_data(tf: ModuleType, value: Any) -> Any:
     if type(value).__name__ == "RaggedTensor":
         splits = [_array(one) for one in value.nested_row_splits]
         return {"RaggedTensor": [_array(value.flat_values), splits, as_data(tf, value.shape)]}
+    if type(value).__name__ == "SparseTensor":
+        return {"SparseTensor": [_array(value.values), _array(value.indices), as_data(tf, value.shape)]}
     if isinstance(value, np.ndarray | np.generic):
         return {"array": _array(value)}
     if isinstance(value, tf.Tensor):

@@ -42,7 +42,7 @@ def _differences(expected: Any, actual: Any, where: str) -> Iterator[str]:
             yield f"{where}: expected {left}, got {right}"
     elif kind in ARRAYS:
         yield from _array_differences(left, right, where)
-    elif kind in ("IndexedSlices", "RaggedTensor"):
+    elif kind in ("IndexedSlices", "RaggedTensor", "SparseTensor"):
         yield from _array_differences(left[0], right[0], f"{where}.values")
         if left[1:] != right[1:]:
             yield f"{where}: expected indices or splits, and the shape, {left[1:]}, got {right[1:]}"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
+from fastgrad import sparse  # noqa: F401  # whose rows are in the table once it is imported
 from fastgrad.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import F64, Property, ids, normal, of_sizes, one_array
 
@@ -39,6 +40,12 @@ def attended(q: Any, k: Any, v: Any, scale: float, causal: bool, **_: Any) -> An
     if causal:
         scores = np.where(np.tril(np.ones(scores.shape[-2:], bool)), scores, -np.inf)
     return np.einsum("bhqk,bkhd->bqhd", scipy.special.softmax(scores, -1), v)
+
+
+def multiply_sparse(indices: Any, values: Any, b: Any, rows: int) -> Any:
+    out = np.zeros((rows, b.shape[1]), b.dtype)
+    np.add.at(out, indices[:, 0], values[:, None] * b[indices[:, 1]])
+    return out
 
 
 def make_attention(r: np.random.Generator, dtype: str, batch: int, queries: int, keys: int, depth: int) -> Any:
@@ -236,6 +243,20 @@ PROPERTIES: list[Property] = [
             {"transpose_a": False, "transpose_b": False},
         ),
         lambda a, b, **_: a @ b,
+        64,
+    ),
+    Property(
+        "sparse_dense_matmul",
+        4,
+        lambda r, dtype, m, k, n, count: (
+            [
+                np.stack([ids(r, m + 1, count), ids(r, k + 1, count)], 1),
+                normal(r, dtype, count),
+                normal(r, dtype, k + 1, n),
+            ],
+            {"rows": m + 1},
+        ),
+        multiply_sparse,
         64,
     ),
 ]

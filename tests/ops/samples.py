@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad import signal  # noqa: F401  # whose rows are in the table once it is imported
+from fastgrad import signal, sparse  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import Recorder, start, stop
 from fastgrad.ops import recurrent  # noqa: F401
@@ -189,6 +189,11 @@ SAMPLES: dict[str, Sample] = {
     "ifft": of(lambda x, y: tf.math.real(tf.signal.ifft(tf.complex(x, y)) ** 2), normal(2, 5), normal(2, 5)),
     "rfft": of(lambda x: tf.abs(tf.signal.rfft(x, [5])) ** 2, normal(2, 4)),
     "irfft": of(lambda x, y: tf.signal.irfft(tf.complex(x, y), [6]) ** 2, normal(2, 4), normal(2, 4)),
+    "sparse_dense_matmul": of(
+        lambda v, x: tf.sparse.sparse_dense_matmul(tf.SparseTensor([[0, 1], [2, 0], [2, 1]], v, [3, 2]), x),
+        normal(3),
+        normal(2, 4),
+    ),
     # ---- convolutions
     "convolution": of(
         lambda x, w: tf.nn.conv2d(x, w, strides=[1, 2, 1, 1], padding="SAME") ** 2,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 _Implementation = TypeVar("_Implementation", bound=Callable[..., Any])
 
@@ -12,6 +12,17 @@ class Composite:
     """The base class of values made of several tensors; operations reject composites or have an override."""
 
     __slots__ = ()
+
+    is_rectangular: ClassVar[bool] = False
+    """Whether composites have the shape of a dense tensor, so that layers can build for it."""
+
+    remedy: ClassVar[str] = "use its flat_values"
+    """What to call instead of an operation that takes no composites, for its error."""
+
+    @property
+    def shape(self) -> Any:
+        """The sizes of the dimensions, a ``TensorShape``."""
+        raise NotImplementedError
 
     @property
     def flat_values(self) -> Any:
@@ -30,6 +41,10 @@ class Composite:
         """Returns the composite's static type, a ``CompositeSpec``."""
         raise NotImplementedError
 
+    def _text(self, text_of_array: Callable[[Any], str]) -> str:
+        """Returns what ``tf.print`` writes; ``text_of_array`` returns the text of an array, cut if it is long."""
+        raise NotImplementedError
+
     @classmethod
     def _from_components(cls, form: Any, tensors: Sequence[Any]) -> Any:
         """Builds a value of the form ``form`` from ``tensors``, unchecked."""
@@ -40,6 +55,9 @@ class CompositeSpec:
     """The static type of a composite, like ``TensorSpec`` for tensors."""
 
     __slots__ = ()
+
+    ragged_rank: Any = None
+    """The number of dimensions with row splits; None if the composite has none, as a sparse tensor."""
 
     def batched(self, size: int | None) -> CompositeSpec:
         """Returns the spec of a batch of ``size`` values of this spec."""
@@ -58,15 +76,17 @@ class CompositeSpec:
         raise NotImplementedError
 
 
-OVERRIDES: dict[str, Callable[..., Any]] = {}
-"""Implementations of public functions for composites, by function name; the package of each class adds its own."""
+OVERRIDES: dict[type[Composite], dict[str, Callable[..., Any]]] = {}
+"""Implementations of public functions for composites, by class and function name; the package of each class adds its own."""
 
 
-def overrides(function: Callable[..., Any]) -> Callable[[_Implementation], _Implementation]:
-    """Returns a decorator that registers the implementation of the public function ``function`` for composites."""
+def overrides(
+    composite_class: type[Composite], function: Callable[..., Any]
+) -> Callable[[_Implementation], _Implementation]:
+    """Returns a decorator that registers the implementation of the public function ``function`` for a class."""
 
     def register(implementation: _Implementation) -> _Implementation:
-        OVERRIDES[function.__name__] = implementation
+        OVERRIDES.setdefault(composite_class, {})[function.__name__] = implementation
         return implementation
 
     return register
@@ -81,10 +101,7 @@ class CompositeOperand(ValueError):
 
     def __init__(self, composite: Composite) -> None:
         kind = type(composite).__name__
-        super().__init__(
-            f"a {kind} is no tensor, and this operation has no meaning for one: use its to_tensor() or flat_values, "
-            f"or tf.ragged.map_flat_values."
-        )
+        super().__init__(f"a {kind} is no tensor, and this operation has no meaning for one: {composite.remedy}.")
         self.composite = composite
 
     def call(self, function_name: str, *arguments: Any) -> Any:
@@ -93,10 +110,11 @@ class CompositeOperand(ValueError):
         Raises:
             CompositeOperand: the function has no override.
         """
-        if function_name not in OVERRIDES:
+        implementation = OVERRIDES[type(self.composite)].get(function_name)
+        if implementation is None:
             raise self
-        return OVERRIDES[function_name](*arguments)
+        return implementation(*arguments)
 
     def mapped(self, function: Callable[..., Any], *operands: Any) -> Any:
         """Applies an element-wise ``function`` to ``operands``, at least one of which is a composite."""
-        return OVERRIDES["element-wise"](function, *operands)
+        return self.call("element-wise", function, *operands)

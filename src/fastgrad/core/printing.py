@@ -11,6 +11,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_integer
+from fastgrad.core.composite import Composite
 from fastgrad.core.recording import in_trial_run, recorders
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 
@@ -38,13 +39,15 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
     if not in_trial_run():
         _write(inputs, stream, summarize, separator, end)
     if recorders.active:
-        leaves = [_tensor_or_item(item) for item in nest.flatten(list(inputs))]
+        leaves = [_tensor_or_item(item) for item in nest.flatten(list(inputs), expand_composites=True)]
         tensors = tuple([leaf for leaf in leaves if isinstance(leaf, Tensor)])
 
         def print_at_replay(*arrays: np.ndarray) -> None:
             array_iterator = iter(arrays)
             values = [Tensor(next(array_iterator)) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-            _write(nest.pack_sequence_as(list(inputs), values), stream, summarize, separator, end)
+            _write(
+                nest.pack_sequence_as(list(inputs), values, expand_composites=True), stream, summarize, separator, end
+            )
 
         for recorder in recorders.active:
             recorder.on_call("print", print_at_replay, tensors, (), True)
@@ -56,7 +59,8 @@ def _tensor_or_item(item: Any) -> Any:
 
 
 def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -> None:
-    only_tensor = as_tensor_or_none(inputs[0]) if len(inputs) == 1 else None
+    is_single = len(inputs) == 1 and not isinstance(inputs[0], Composite)
+    only_tensor = as_tensor_or_none(inputs[0]) if is_single else None
     if only_tensor is not None and not only_tensor.ndim and only_tensor.dtype is dtypes.string:
         text = bytes(only_tensor._on_host()[()]).decode(errors="replace")  # a single string has no quotes
     else:
@@ -74,6 +78,8 @@ def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -
 
 
 def _value_text(value: Any, summarize: int) -> str:
+    if isinstance(value, Composite):
+        return value._text(lambda array: elements_summary(array, summarize))
     tensor = as_tensor_or_none(value)
     if tensor is not None:
         return elements_summary(tensor._on_host(), summarize)
@@ -86,12 +92,13 @@ def _value_text(value: Any, summarize: int) -> str:
     placeholders: list[_Placeholder] = []
 
     def placeholder_of(item: Any) -> Any:
-        leaf_tensor = as_tensor_or_none(item)
-        if leaf_tensor is None:
+        if isinstance(item, Composite):
+            text = f"'{_value_text(item, summarize)}'"
+        elif (leaf_tensor := as_tensor_or_none(item)) is not None:
+            text = elements_summary(leaf_tensor._on_host(), summarize)
+        else:
             return item
-        placeholders.append(
-            _Placeholder(f"\0{len(placeholders)}\0", elements_summary(leaf_tensor._on_host(), summarize))
-        )
+        placeholders.append(_Placeholder(f"\0{len(placeholders)}\0", text))
         return placeholders[-1]
 
     text = pprint.pformat(nest.map_structure(placeholder_of, value))

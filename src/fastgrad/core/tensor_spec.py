@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastgrad import dtypes
+from fastgrad.core.composite import Composite
 from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.shape import TensorShape
-from fastgrad.core.tensor import Tensor
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import DType
 
@@ -114,6 +115,21 @@ class TensorSpec(ShapedSpec):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return TensorSpec, (self._shape, self._dtype, self._name)
+
+
+def type_spec_from_value(value: Any) -> Any:
+    """Returns the static type of a tensor, a ragged or sparse tensor, or a value that converts to a tensor.
+
+    Raises:
+        TypeError: ``value`` does not convert to a tensor.
+    """
+    if isinstance(value, Composite):
+        return value._spec()
+    try:
+        tensor = value if isinstance(value, Variable) else convert_to_tensor(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"Could not build a TypeSpec for {value!r} of unsupported type {type(value)}.") from None
+    return TensorSpec(tensor.shape, tensor.dtype)
 
 
 def common_shape(first: TensorShape, second: TensorShape) -> TensorShape:

@@ -12,7 +12,7 @@ from fastgrad.core import nest
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor, tensor_of_data
 from fastgrad.data.node import Chunk, Failure
-from fastgrad.data.ragged_rows import ragged_stack, stack_ragged_tensors
+from fastgrad.data.ragged_rows import ragged_stack, stack_composites
 from fastgrad.data.rows import Indices
 from fastgrad.data.structure import packer
 from fastgrad.errors import DataLossError, InvalidArgumentError
@@ -53,7 +53,7 @@ def _stack_leaf(tensors: Sequence[Any], uniform_lengths: Sequence[int | None] | 
     if tensors[0] is None:
         return None
     if isinstance(tensors[0], Composite):
-        return stack_ragged_tensors(tensors, uniform_lengths)
+        return stack_composites(tensors, uniform_lengths)
     if uniform_lengths:
         return ragged_stack(tensors, uniform_lengths)
     if not isinstance(tensors[0], Tensor):

@@ -135,7 +135,9 @@ def _uniform_row_lengths(leaf: Any) -> list[int | None]:
     if leaf.shape.rank is None:
         raise ValueError(f"Dataset.ragged_batch: elements of unknown rank can't be batched: {leaf}.")
     if isinstance(leaf, CompositeSpec):
-        levels = leaf.ragged_rank + 1  # type: ignore[attr-defined]
+        if leaf.ragged_rank is None:
+            return []
+        levels = leaf.ragged_rank + 1
     else:
         levels = max([axis + 1 for axis, size in enumerate(leaf.shape) if size is None], default=0)
     return list(leaf.shape[:levels])

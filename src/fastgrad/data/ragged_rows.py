@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import tensor_of_data
+from fastgrad.data.sparse_rows import SparseColumn, stack_sparse_tensors
 from fastgrad.errors import InvalidArgumentError
 
 
@@ -93,9 +94,14 @@ def tensor_of_rows(column: Any) -> Any:
     return tensor_of_data(column) if isinstance(column, np.ndarray) else column.tensor()
 
 
+def rows_of_composite(leaf: Composite) -> RaggedColumn | SparseColumn:
+    """Returns the rows of a ragged or sparse tensor."""
+    return SparseColumn.of(leaf) if leaf._spec().ragged_rank is None else RaggedColumn.of(leaf)
+
+
 def rows_of_leaf(leaf: Any) -> Any:
-    """Returns the array or the ragged rows of a tensor or ragged tensor."""
-    return RaggedColumn.of(leaf) if isinstance(leaf, Composite) else leaf._on_host()
+    """Returns the array or the rows of a tensor, ragged tensor or sparse tensor."""
+    return rows_of_composite(leaf) if isinstance(leaf, Composite) else leaf._on_host()
 
 
 def ragged_stack(column: Sequence[Any], uniform: Sequence[int | None], splits_dtype: Any = None) -> Any:
@@ -142,6 +148,12 @@ def _with_split_levels(rows: Any, levels: int) -> RaggedColumn:
         splits.append(np.arange(count + 1) * length)
         rows = rows.reshape(count * length, *rows.shape[2:])
     return RaggedColumn(rows, splits, [None] * levels)
+
+
+def stack_composites(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
+    """Stacks ragged or sparse tensors along a new first dimension; ``uniform``: see ``ragged_stack``."""
+    is_ragged = column[0]._spec().ragged_rank is not None
+    return stack_ragged_tensors(column, uniform) if is_ragged else stack_sparse_tensors(column)
 
 
 def stack_ragged_tensors(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:

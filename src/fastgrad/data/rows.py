@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.ragged_rows import RaggedColumn, row, tensor_of_rows
+from fastgrad.data.ragged_rows import row, tensor_of_rows
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import DType
 
@@ -39,7 +39,7 @@ class Rows:
         raise NotImplementedError
 
     def arrays(self, indices: Indices) -> list[Any]:
-        """Returns rows, stacked: an array or a ``RaggedColumn`` for each leaf. Consecutive rows are views."""
+        """Returns rows, stacked: an array, ``RaggedColumn`` or ``SparseColumn`` for each leaf. Consecutive rows are views."""
         raise NotImplementedError
 
     def batches(self, groups: Iterable[Indices], size: int, drop_remainder: bool) -> Iterator[Any]:
@@ -85,7 +85,7 @@ class ArrayRows(Rows):
 
 
 def _spec_of_rows(array: Any) -> Any:
-    return array.spec_of_rows() if isinstance(array, RaggedColumn) else TensorSpec(array.shape[1:], array.dtype)
+    return TensorSpec(array.shape[1:], array.dtype) if isinstance(array, np.ndarray) else array.spec_of_rows()
 
 
 class RangeRows(Rows):

@@ -16,7 +16,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.node import INFINITE, Chunk, Failure, Node, RandomStage
 from fastgrad.data.prefetch import close_iterator
-from fastgrad.data.ragged_rows import RaggedColumn
+from fastgrad.data.ragged_rows import rows_of_composite
 from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of
 from fastgrad.dtypes import DType, as_dtype
@@ -73,7 +73,7 @@ def range_node(start: int, stop: int, step: int, dtype: DType) -> RowSource:
 
 def _copied_if_mutable(tensor: Any) -> Any:
     if isinstance(tensor, Composite):
-        return RaggedColumn.of(tensor)
+        return rows_of_composite(tensor)
     # A view of a variable's memory would see its updates, because the variable does not know of the rows.
     return tensor._on_host() if tensor._owner is None else tensor._on_host().copy()
 

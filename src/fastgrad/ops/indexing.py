@@ -257,6 +257,8 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
         InvalidArgumentError: an id is negative or too large.
     """
     if isinstance(ids, Composite):
+        if ids.is_rectangular:
+            raise CompositeOperand(ids)
         if not ids.flat_values.dtype.is_integer:
             raise ValueError(f"embedding_lookup: the values of ids must be integers, got {ids.flat_values.dtype.name}.")
         return ids._with_flat_values(embedding_lookup(params, ids.flat_values, max_norm))

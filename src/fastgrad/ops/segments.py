@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
+from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.operation import (
     HALF_DTYPES,
@@ -309,7 +309,7 @@ def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: 
     Arguments as in ``unsorted_segment_sum``.
     """
     if isinstance(data, Composite):
-        return OVERRIDES["unsorted_segment_mean"](data, segment_ids, num_segments)
+        return CompositeOperand(data).call("unsorted_segment_mean", data, segment_ids, num_segments)
     total = unsorted_segment_sum(data, segment_ids, num_segments)
     return total / _rows_per_segment(total, segment_ids)
 
@@ -321,7 +321,7 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
         InvalidArgumentError: as in ``unsorted_segment_sum``, and for integer dtypes.
     """
     if isinstance(data, Composite):
-        return OVERRIDES["unsorted_segment_sqrt_n"](data, segment_ids, num_segments)
+        return CompositeOperand(data).call("unsorted_segment_sqrt_n", data, segment_ids, num_segments)
     total = unsorted_segment_sum(data, segment_ids, num_segments)
     return total / TABLE["sqrt"](_rows_per_segment(total, segment_ids))
 

@@ -38,7 +38,13 @@ def shape(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: ``out_type`` is another dtype.
     """
-    return constant_tensor(np.array(tensor_of(input)._array.shape, _shape_dtype("shape", out_type)))
+    dtype = _shape_dtype("shape", out_type)
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        result: Tensor = met.call("shape", input, dtype)
+        return result
+    return constant_tensor(np.array(x._array.shape, dtype))
 
 
 def shape_n(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> list[Tensor]:

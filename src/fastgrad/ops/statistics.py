@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
+from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.operation import HALF_DTYPES, REAL_DTYPES, Form, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
@@ -256,7 +256,7 @@ def bincount(
             f"bincount: Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
         )
     if isinstance(arr, Composite):
-        return OVERRIDES["bincount"](arr, weights, minlength, maxlength, dtype, axis, binary_output)
+        return CompositeOperand(arr).call("bincount", arr, weights, minlength, maxlength, dtype, axis, binary_output)
     ids = cast(arr, dtypes.int64)
     count = ids._array.size
     if count and reduce_any(less(ids, 0)):

@@ -46,7 +46,7 @@ def checked_axis(axis: Any, rank: int, name: str) -> int:
     return axis_number % rank
 
 
-@overrides(joining.concat)
+@overrides(RaggedTensor, joining.concat)
 def concat(values: Any, axis: Any) -> Any:
     """``tf.concat`` of ``values``, at least one of which is ragged.
 
@@ -99,7 +99,7 @@ def _join_corresponding_rows(whole: RaggedTensor, parts: int) -> RaggedTensor:
     return RaggedTensor._of(reordered.values, reordered.row_splits[::parts])
 
 
-@overrides(joining.stack)
+@overrides(RaggedTensor, joining.stack)
 def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
     """Stacks tensors of one rank along a new axis; their sizes may differ.
 
@@ -152,7 +152,7 @@ def _stack_along(xs: list[Any], axis: int) -> Any:
     return _concat_along([expand_dims(x, axis) for x in xs], axis)
 
 
-@overrides(expand_dims_of_tensor)
+@overrides(RaggedTensor, expand_dims_of_tensor)
 def expand_dims(x: Any, axis: Any) -> Any:
     """``tf.expand_dims`` of a ragged tensor; inside of all ragged dimensions, the new dimension has no row splits."""
     if isinstance(x, Tensor):
@@ -216,7 +216,7 @@ def _apply_mask(x: Any, mask: Any) -> Any:
     return RaggedTensor._of(values, partition.splits_of_lengths(lengths))
 
 
-@overrides(tile_of_tensor)
+@overrides(RaggedTensor, tile_of_tensor)
 def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
     """``tf.tile`` of a ragged tensor: repeats the sequence of rows, and the values of each row.
 
@@ -246,7 +246,7 @@ def _tile_along_axes(x: Any, counts: tuple[int, ...]) -> Any:
     return RaggedTensor._of(values, splits, None if x._uniform is None else x._uniform * repeats)
 
 
-@overrides(reverse_of_tensor)
+@overrides(RaggedTensor, reverse_of_tensor)
 def reverse(x: Any, axis: Any) -> Any:
     """``tf.reverse`` of a ragged tensor along the axes ``axis``.
 
@@ -275,7 +275,7 @@ def _reverse_along_axes(x: Any, axes: set[int]) -> Any:
     return x
 
 
-@overrides(squeeze_of_tensor)
+@overrides(RaggedTensor, squeeze_of_tensor)
 def squeeze(x: Any, axis: Any) -> Any:
     """``tf.squeeze`` of a ragged tensor: removes the dimensions ``axis`` of size 1.
 
@@ -303,7 +303,7 @@ def _squeeze_axis(x: Any, axis: int) -> Any:
     return x.values
 
 
-@overrides(joining.split)
+@overrides(RaggedTensor, joining.split)
 def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
     """``tf.split`` of a ragged tensor along axis 0 or along a dimension that is not ragged.
 
@@ -325,7 +325,7 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
     return [rows_at(x, piece) for piece in joining.split(rows, num_or_size_splits, 0)]
 
 
-@overrides(partitioned)
+@overrides(RaggedTensor, partitioned)
 def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]:
     """``tf.dynamic_partition`` of the rows of a ragged tensor.
 

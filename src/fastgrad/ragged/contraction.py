@@ -12,7 +12,7 @@ from fastgrad.ragged.array_ops import as_tensor_or_ragged, cut_into_rows, stack
 from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 
 
-@overrides(contraction.matmul)
+@overrides(RaggedTensor, contraction.matmul)
 def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
     """``tf.matmul`` of ``a`` and ``b``, at least one of which is ragged; ``options`` are its other arguments.
 

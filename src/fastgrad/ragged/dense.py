@@ -204,7 +204,7 @@ def with_rank(x: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
     return from_tensor(x, None, None, ragged_rank, dtype)
 
 
-@overrides(cast)
+@overrides(RaggedTensor, cast)
 def cast_values(ragged: RaggedTensor, dtype: Any) -> Any:
     """Returns ``ragged`` with its values cast to ``dtype``."""
     return ragged._with_flat_values(cast(ragged.flat_values, dtype))

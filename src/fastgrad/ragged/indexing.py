@@ -202,7 +202,7 @@ def gather_rows(params: Any, indices: Any) -> Any:
     return result
 
 
-@overrides(gather)
+@overrides(RaggedTensor, gather)
 def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
     """``tf.gather`` with ``axis`` and ``batch_dims``, where ``params``, ``indices`` or both are ragged.
 
@@ -275,7 +275,7 @@ def _flat_positions(x: RaggedTensor, rows: Tensor, places: Tensor) -> Tensor:
     return gather(x.row_splits, rows) + places
 
 
-@overrides(gather_nd_of_tensor)
+@overrides(RaggedTensor, gather_nd_of_tensor)
 def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
     """``tf.gather_nd`` where ``params``, ``indices`` or both are ragged.
 
@@ -304,7 +304,7 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
     return gather_nd(params.values, concat([flat_positions, cast(ids[..., 2:], flat_positions.dtype)], -1), 0)
 
 
-@overrides(where)
+@overrides(RaggedTensor, where)
 def true_positions(condition: RaggedTensor) -> Tensor:
     """``tf.where(condition)`` of a ragged condition: the coordinates of true elements, int64, shape (n, rank)."""
     inner = where(condition.flat_values)

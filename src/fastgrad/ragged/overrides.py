@@ -19,11 +19,12 @@ from fastgrad.ragged import (  # noqa: F401  # modules register their overrides
     indexing,
     reductions,
 )
+from fastgrad.ragged.ragged_tensor import RaggedTensor
 
-OVERRIDES["element-wise"] = elementwise.map_elementwise
+OVERRIDES[RaggedTensor]["element-wise"] = elementwise.map_elementwise
 
 
-@overrides(one_hot)
+@overrides(RaggedTensor, one_hot)
 def _one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: Any, dtype: Any) -> Any:
     axis = None if axis is None else as_python_int(axis, "one_hot: axis")
     if axis is not None and 0 <= axis <= indices.ragged_rank:
@@ -35,7 +36,7 @@ def _one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: Any,
     return indices._with_flat_values(one_hot(indices.flat_values, depth, on_value, off_value, axis, dtype))
 
 
-@overrides(shape_query.size)
+@overrides(RaggedTensor, shape_query.size)
 def _size(x: Any, dtype: Any) -> Tensor:
     return constant_tensor(np.array(x.flat_values._array.size, dtype))
 
@@ -44,11 +45,15 @@ def _add_n_of_arguments(*inputs: Any) -> Any:
     return arithmetic.add_n(list(inputs))
 
 
-@overrides(arithmetic.add_n)
+@overrides(RaggedTensor, arithmetic.add_n)
 def _add_n(inputs: Any) -> Any:
     return elementwise.map_elementwise(_add_n_of_arguments, *inputs)
 
 
-overrides(creation.zeros_like)(lambda x, dtype: x._with_flat_values(creation.zeros_like(x.flat_values, dtype)))
-overrides(creation.ones_like)(lambda x, dtype: x._with_flat_values(creation.ones_like(x.flat_values, dtype)))
-overrides(shape_query.rank)(lambda x: constant_tensor(np.array(x.shape.rank, np.int32)))
+overrides(RaggedTensor, creation.zeros_like)(
+    lambda x, dtype: x._with_flat_values(creation.zeros_like(x.flat_values, dtype))
+)
+overrides(RaggedTensor, creation.ones_like)(
+    lambda x, dtype: x._with_flat_values(creation.ones_like(x.flat_values, dtype))
+)
+overrides(RaggedTensor, shape_query.rank)(lambda x: constant_tensor(np.array(x.shape.rank, np.int32)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from fastgrad.ops.reduction import reduce_max
 from fastgrad.ragged import partition
 from fastgrad.ragged.partition import as_partition
 
+if TYPE_CHECKING:
+    from fastgrad.sparse.sparse_tensor import SparseTensor
+
 
 class RaggedTensor(Composite):
     """A tensor with ragged dimensions: their sizes vary from row to row.
@@ -38,6 +41,8 @@ class RaggedTensor(Composite):
     __getattr__ = missing_member_getattr
 
     __slots__ = ("__weakref__", "_row_splits", "_uniform", "_values")
+
+    remedy = "use its to_tensor() or flat_values, or tf.ragged.map_flat_values"
 
     __array_ufunc__ = None  # so that operators of NumPy numbers and arrays defer to this class
 
@@ -237,6 +242,26 @@ class RaggedTensor(Composite):
         return dense.from_tensor(tensor, lengths, padding, ragged_rank, dtypes.as_dtype(row_splits_dtype))
 
     @classmethod
+    def from_sparse(
+        cls, st_input: SparseTensor, name: str | None = None, row_splits_dtype: Any = dtypes.int64
+    ) -> RaggedTensor:
+        """Creates a ragged tensor from a sparse matrix whose rows have no gaps.
+
+        Args:
+            st_input: a ``SparseTensor`` of rank 2.
+            name: kept for TensorFlow's signature.
+            row_splits_dtype: int32 or int64.
+
+        Raises:
+            TypeError: ``st_input`` is not sparse.
+            ValueError: its rank is not 2.
+            InvalidArgumentError: a row has a gap, or positions are out of order.
+        """
+        from fastgrad.ragged import sparse
+
+        return sparse.from_sparse(st_input, dtypes.as_dtype(row_splits_dtype))
+
+    @classmethod
     def _of_splits(cls, values: Any, splits: Tensor, caller_name: str, validate: bool) -> RaggedTensor:
         if validate:
             partition.check_splits(splits, row_count(values), caller_name)
@@ -434,6 +459,12 @@ class RaggedTensor(Composite):
 
         return dense.to_tensor(self, default_value, shape)
 
+    def to_sparse(self, name: str | None = None) -> SparseTensor:
+        """Returns a sparse tensor with all elements, at their positions."""
+        from fastgrad.ragged import sparse
+
+        return sparse.to_sparse(self)
+
     def to_list(self) -> list[Any]:
         """Returns the elements as nested Python lists."""
         rows = self._values.to_list() if isinstance(self._values, RaggedTensor) else self._values._elements().tolist()
@@ -506,6 +537,9 @@ class RaggedTensor(Composite):
         from fastgrad.ragged.spec import RaggedTensorSpec
 
         return RaggedTensorSpec.from_value(self)
+
+    def _text(self, text_of_array: Callable[[Any], str]) -> str:
+        return _array_text(self.numpy())
 
     def _with(self, values: Any) -> RaggedTensor:
         """Returns a ragged tensor with the same rows; ``values`` has the same length as the old values."""

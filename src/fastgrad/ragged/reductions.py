@@ -168,7 +168,7 @@ def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> Non
         )
 
 
-@overrides(variance_of_tensor)
+@overrides(RaggedTensor, variance_of_tensor)
 def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
     """``tf.math.reduce_variance``; along an axis: the mean of squares minus the square of the mean, in float64."""
     if axis is None:
@@ -185,7 +185,7 @@ def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
     return variance if x.dtype.is_integer else cast(variance, x.dtype)
 
 
-@overrides(softmax_of_tensor)
+@overrides(RaggedTensor, softmax_of_tensor)
 def softmax(x: Any, axis: Any) -> Any:
     """``tf.nn.softmax`` of a ragged tensor along its last axis.
 
@@ -204,7 +204,7 @@ def softmax(x: Any, axis: Any) -> Any:
     return x._with_flat_values(exponentials / gather(segments.unsorted_segment_sum(exponentials, ids, rows), ids))
 
 
-@overrides(bincount_of_tensor)
+@overrides(RaggedTensor, bincount_of_tensor)
 def bincount(
     x: RaggedTensor, weights: Any, minlength: Any, maxlength: Any, dtype: Any, axis: Any, binary_output: Any
 ) -> Any:
@@ -232,7 +232,7 @@ def bincount(
 
 _function: Callable[..., Any]
 for _function in (*_SEGMENT_REDUCTIONS, reduction.reduce_mean):
-    overrides(_function)(functools.partial(reduced, _function))
+    overrides(RaggedTensor, _function)(functools.partial(reduced, _function))
 for _function in (
     segments.unsorted_segment_sum,
     segments.unsorted_segment_prod,
@@ -241,4 +241,4 @@ for _function in (
     segments.unsorted_segment_mean,
     segments.unsorted_segment_sqrt_n,
 ):
-    overrides(_function)(functools.partial(unsorted_segment, _function))
+    overrides(RaggedTensor, _function)(functools.partial(unsorted_segment, _function))

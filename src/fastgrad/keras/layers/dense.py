@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
@@ -11,7 +12,7 @@ from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
-from fastgrad.ops.dense import FUSED_ACTIVATIONS, dense
+from fastgrad.ops.dense import FUSED_ACTIVATIONS, bias_add, dense
 
 _FUSED_NAMES = {getattr(activations, name): name for name in FUSED_ACTIVATIONS}
 """The names of activations that run in the kernel that adds the bias. Sigmoid and softmax are not among them: their result
@@ -30,7 +31,7 @@ class Dense(Layer):
         kernel_constraint, bias_constraint: projections that optimizers apply.
         **kwargs: ``name``, ``dtype``, ``trainable``; ``input_shape`` or ``input_dim`` as a Sequential's first layer.
 
-    Inputs have shape (batch, ..., features), outputs (batch, ..., units). Weights: ``kernel`` (features, units), ``bias``
+    Inputs have shape (batch, ..., features), outputs (batch, ..., units); a ``SparseTensor`` has shape (batch, features). Weights: ``kernel`` (features, units), ``bias``
     (units,).
 
     Raises:
@@ -79,11 +80,20 @@ class Dense(Layer):
 
     def call(self, inputs: Tensor) -> Any:
         """``activation(inputs @ kernel + bias)``."""
+        if isinstance(inputs, Composite):
+            return self._call_sparse(inputs)
         if inputs._array.dtype != self._layer_dtype.numpy:
             inputs = cast(inputs, self._layer_dtype)
         bias, fused_name = self.bias, _FUSED_NAMES.get(self.activation)
         y = dense(inputs, self._kernel._read(), None if bias is None else bias._read(), fused_name or "linear")
         return y if fused_name is not None or self.activation is None else self.activation(y)
+
+    def _call_sparse(self, inputs: Any) -> Any:
+        from fastgrad.sparse.product import sparse_dense_matmul
+
+        y = sparse_dense_matmul(cast(inputs, self._layer_dtype), self._kernel._read())
+        y = y if self.bias is None else bias_add(y, self.bias._read())
+        return y if self.activation is None else self.activation(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Returns the shape of the output, ``(*input_shape[:-1], units)``."""

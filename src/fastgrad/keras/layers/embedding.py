@@ -75,7 +75,9 @@ class Embedding(Layer):
         return self._embeddings
 
     def call(self, inputs: Any) -> Any:
-        """Returns the table's rows by number; floats are truncated to integers. Ragged numbers give ragged rows."""
+        """Returns the table's rows by number; floats are truncated to integers. Ragged numbers give ragged rows; numbers that a sparse tensor lacks are 0."""
+        if isinstance(inputs, Composite) and inputs.is_rectangular:
+            inputs = tf.sparse.to_dense(inputs)
         if isinstance(inputs, Composite):
             return tf.ragged.map_flat_values(self.call, inputs)
         if inputs._array.dtype.name not in ("int32", "int64"):

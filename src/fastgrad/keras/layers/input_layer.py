@@ -20,7 +20,8 @@ class InputLayer(Layer):
         dtype: the dtype; default ``floatx()``.
         batch_shape: the shape with the batch, in place of ``shape`` and ``batch_size``.
         name: the name; default ``input_layer``, numbered.
-        sparse, ragged, input_tensor: kept for Keras's signature; only the defaults are supported.
+        sparse: whether the inputs are sparse tensors.
+        ragged, input_tensor: kept for Keras's signature; only the defaults are supported.
         optional: whether None may be passed for this input; the next layers then get None.
         **kwargs: ``input_shape`` and ``batch_input_shape``, older names of ``shape`` and ``batch_shape``.
 
@@ -49,8 +50,8 @@ class InputLayer(Layer):
             shape = kwargs.pop("input_shape")
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name, dtype=settings.floatx() if dtype is None else dtype, **kwargs)
-        if sparse or ragged or input_tensor is not None:
-            raise ValueError("InputLayer: `sparse`, `ragged` and `input_tensor` are not supported.")
+        if ragged or input_tensor is not None:
+            raise ValueError("InputLayer: `ragged` and `input_tensor` are not supported.")
         if shape is None and batch_shape is None:
             raise ValueError("You must pass a `shape` argument.")
         if batch_shape is not None and (shape is not None or batch_size is not None):
@@ -59,7 +60,8 @@ class InputLayer(Layer):
             batch_shape = (batch_size, *TensorShape(shape))
         self._batch_shape = tuple(TensorShape(batch_shape))
         self.optional = bool(optional)
-        tensor = KerasTensor(self._batch_shape, self.dtype, name=name)
+        self.sparse = bool(sparse)
+        tensor = KerasTensor(self._batch_shape, self.dtype, self.sparse, name=name)
         Node(self, ((), {}), tensor)
         self.autocast = False
         self.built = True
@@ -87,7 +89,7 @@ class InputLayer(Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
         config = {"batch_shape": self._batch_shape, "dtype": self.dtype, "name": self.name}
-        return {**config, "sparse": False, "ragged": False, "optional": self.optional}
+        return {**config, "sparse": self.sparse, "ragged": False, "optional": self.optional}
 
 
 def Input(

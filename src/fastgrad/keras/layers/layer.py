@@ -154,7 +154,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         shapes = {}
         for name, value in bound.arguments.items():
             flat_value = nest.flatten(value)
-            if flat_value and name != "mask" and all(isinstance(item, Tensor) for item in flat_value):
+            if flat_value and name != "mask" and all(_has_shape(item) for item in flat_value):
                 shapes[name + "_shape"] = shapes_of(value)
         first_shape = next(iter(shapes.values()), None)
         ragged = next(
@@ -459,6 +459,10 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
 
 _policy_from_identifier = dtype_policy.get  # inside the class, the property ``dtype_policy`` hides the module
 _ATTRIBUTES_NOT_COPIED = frozenset(["_inbound_nodes", "_stack", "_step_functions"])
+
+
+def _has_shape(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, Composite) and value.is_rectangular)
 
 
 def _with_build_bookkeeping(build: Callable[..., None]) -> Callable[..., None]:

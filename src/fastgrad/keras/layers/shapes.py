@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import deferral, nest
+from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import constant_tensor
 
 
@@ -35,7 +36,7 @@ def shapes_of(value: Any) -> Any:
         return {key: shapes_of(item) for key, item in value.items()}
     if nest.is_nested(value):
         return [shapes_of(item) for item in value]
-    return tuple(value._array.shape)
+    return tuple(value.shape if isinstance(value, Composite) else value._array.shape)
 
 
 def zeros_of(shapes: Any, dtype: np.dtype, unknown_size: int) -> Any:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import deferral, nest, recording
+from fastgrad.core.composite import Composite
 from fastgrad.core.shape import TensorShape
-from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.core.tensor import constant_tensor
 from fastgrad.keras import naming, settings
 from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.layers.shapes import has_unknown, is_shape, map_shapes, shapes_with_common_sizes
@@ -100,7 +101,8 @@ class KerasTensor:
     Args:
         shape: the shape with the batch; None for unknown sizes.
         dtype: the dtype; default ``floatx()``.
-        sparse, ragged: False; only dense tensors can be symbolic.
+        sparse: whether it stands for a ``SparseTensor``.
+        ragged: False; ragged tensors can't be symbolic.
         record_history: kept for Keras's signature.
         name: the name; by default that of the class, numbered.
 
@@ -111,7 +113,7 @@ class KerasTensor:
     is_keras_tensor = True
     __array_priority__ = 1000  # NumPy's operators then defer to KerasTensor's
 
-    sparse = ragged = False
+    ragged = False
 
     def __init__(
         self,
@@ -122,8 +124,9 @@ class KerasTensor:
         record_history: bool = True,
         name: str | None = None,
     ) -> None:
-        if sparse or ragged:
-            raise ValueError(f"KerasTensor: got sparse={sparse}, ragged={ragged}; only dense tensors can be symbolic.")
+        if ragged:
+            raise ValueError("KerasTensor: got ragged=True; only dense and sparse tensors can be symbolic.")
+        self.sparse = bool(sparse)
         self.shape = tuple(TensorShape(shape))
         self.dtype = settings.standardize_dtype(dtype).name
         self.name = name or naming.auto_name("KerasTensor")
@@ -269,19 +272,29 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     """
 
     def outputs_on_zeros(unknown_size: int) -> Any:
-        def zeros(x: KerasTensor) -> Tensor:
+        def zeros(x: KerasTensor) -> Any:
             shape = tuple([unknown_size if size is None else size for size in x.shape])
-            return constant_tensor(deferral.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
+            dtype = settings.standardize_dtype(x.dtype)
+            if x.sparse:
+                from fastgrad.sparse.spec import SparseTensorSpec
+
+                return SparseTensorSpec(shape, dtype).placeholder(unknown_size, 0)
+            return constant_tensor(deferral.zeros(shape, dtype.numpy))
 
         with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(layer):
             outputs = layer(*map_keras_tensors(args, zeros), **map_keras_tensors(kwargs, zeros))
-            specs = [(tuple(x.shape), settings.standardize_dtype(x.dtype).name) for x in nest.flatten(outputs)]
+            specs = [
+                (tuple(x.shape), settings.standardize_dtype(x.dtype).name, isinstance(x, Composite))
+                for x in nest.flatten(outputs)
+            ]
         layer._clear_losses()
         return outputs, specs
 
     outputs, specs = outputs_on_zeros(2)
-    shapes = [shape for shape, _ in specs]
+    shapes = [shape for shape, _, _ in specs]
     if has_unknown([x.shape for x in keras_tensors((args, kwargs))]):
-        shapes = shapes_with_common_sizes(shapes, [shape for shape, _ in outputs_on_zeros(3)[1]])
-    output_tensors = [KerasTensor(shape, dtype) for shape, (_, dtype) in zip(shapes, specs, strict=True)]
+        shapes = shapes_with_common_sizes(shapes, [shape for shape, _, _ in outputs_on_zeros(3)[1]])
+    output_tensors = [
+        KerasTensor(shape, dtype, sparse) for shape, (_, dtype, sparse) in zip(shapes, specs, strict=True)
+    ]
     return nest.pack_sequence_as(outputs, output_tensors)

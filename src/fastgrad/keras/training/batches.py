@@ -13,6 +13,7 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.argument_checks import named_argument
+from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, tensor_of_data
 from fastgrad.data.dataset import Dataset
 from fastgrad.dtypes import as_dtype
@@ -288,6 +289,8 @@ class Batches:
         self._nested: list[Any] | None = None
         self._position: Any = None  # the current iterator, which knows the position in the data
         self._restored_iterator: Any = None  # an iterator that ``restore`` has moved to a saved position
+        if isinstance(x, Composite):
+            x, y, sample_weight = _dataset_of_rows(x, y, sample_weight, batch_size or 32, shuffle), None, None
         self._py_dataset = x if isinstance(x, PyDataset) else None
         self.is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_batch_source(x)
         if not self.is_arrays and (y is not None or sample_weight is not None):
@@ -514,9 +517,17 @@ def _is_batch_source(x: Any) -> bool:
     return as_tensor_or_none(x) is None and hasattr(x, "__iter__")
 
 
+def _dataset_of_rows(x: Composite, y: Any, sample_weight: Any, batch_size: int, shuffle: bool) -> Dataset:
+    """Returns batches of the rows of a ragged or sparse tensor, with their labels and weights."""
+    parts = pack_x_y_sample_weight(x, as_arrays(y), as_arrays(sample_weight))
+    rows = Dataset.from_tensor_slices(parts)
+    return (rows.shuffle(len(rows)) if shuffle else rows).batch(batch_size)
+
+
 def _converted_to_tensors(structure: Any) -> Any:
     def tensor_or_none(value: Any) -> Any:
-        return value if value is None or isinstance(value, Tensor) else convert_to_tensor(as_array(value))
+        is_converted = value is None or isinstance(value, (Tensor, Composite))
+        return value if is_converted else convert_to_tensor(as_array(value))
 
     if structure is None or _is_leaf(structure):
         return tensor_or_none(structure)

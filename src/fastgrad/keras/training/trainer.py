@@ -17,6 +17,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.core import nest
 from fastgrad.core.argument_checks import check_counts, checked_flag, checked_integer, checked_number, named_argument
+from fastgrad.core.composite import Composite
 from fastgrad.core.replicas import replica_step, replicas
 from fastgrad.core.tensor import Tensor
 from fastgrad.data.dataset import Dataset
@@ -582,7 +583,10 @@ def _has_training_argument(compute_loss: Callable[..., Any]) -> bool:
 
 def _batch_tensors(*parts: Any) -> tuple[Any, Any, Any]:
     x, y, weights = [
-        None if part is None else nest.map_structure(tf.convert_to_tensor, as_arrays(part)) for part in parts
+        part
+        if part is None or isinstance(part, Composite)
+        else nest.map_structure(tf.convert_to_tensor, as_arrays(part))
+        for part in parts
     ]
     return x, y, weights
 

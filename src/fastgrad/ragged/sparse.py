@@ -1,0 +1,50 @@
+"""Conversions between sparse and ragged tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.ops.arguments import as_python_ints
+from fastgrad.ops.assertion import assert_equal
+from fastgrad.ops.casting import cast
+from fastgrad.ops.indexing import gather
+from fastgrad.ops.joining import concat
+from fastgrad.ops.shaping import reshape
+from fastgrad.ragged.partition import index_range
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions
+
+
+def from_sparse(st_input: Any, dtype: dtypes.DType) -> RaggedTensor:
+    """Returns the ragged tensor of a sparse matrix; see ``RaggedTensor.from_sparse``."""
+    sparse = as_sparse(st_input, "RaggedTensor.from_sparse")
+    if len(sparse._shape) != 2:
+        raise ValueError(f"RaggedTensor.from_sparse: rank(st_input) must be 2, got shape {list(sparse._shape)}.")
+    check_positions("RaggedTensor.from_sparse", sparse)
+    rows, columns = sparse.indices[:, 0], sparse.indices[:, 1]
+    ragged = RaggedTensor.from_value_rowids(sparse.values, cast(rows, dtype), sparse._shape[0])
+    places = index_range(len(columns), dtypes.int64) - gather(cast(ragged.row_splits, dtypes.int64), rows)
+    assert_equal(
+        columns, places, message="RaggedTensor.from_sparse: SparseTensor is not right-ragged: a row has a gap."
+    )
+    return ragged
+
+
+def to_sparse(ragged: RaggedTensor) -> SparseTensor:
+    """Returns the sparse tensor of all elements; see ``RaggedTensor.to_sparse``."""
+    shape = as_python_ints(ragged.bounding_shape(out_type=dtypes.int64), "RaggedTensor.to_sparse")
+    return SparseTensor._of(_positions(ragged), reshape(ragged.flat_values, [-1]), shape)
+
+
+def _positions(x: Any) -> Tensor:
+    """Returns the positions of all elements of a tensor or ragged tensor, int64, shape (elements, rank)."""
+    if isinstance(x, Tensor):
+        return constant_tensor(np.indices(x._array.shape, np.int64).reshape(x.ndim, -1).T.copy())
+    inner = _positions(x.values)
+    numbers, rows = inner[:, 0], gather(cast(x.value_rowids(), dtypes.int64), inner[:, 0])
+    places = numbers - gather(cast(x.row_splits, dtypes.int64), rows)
+    return concat([rows[:, None], places[:, None], inner[:, 1:]], 1)

@@ -1,0 +1,99 @@
+"""Conversions between sparse and dense tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core.operation import NUMERIC_DTYPES
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import as_python_int, tensor_of
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import not_equal
+from fastgrad.ops.creation import fill, zeros, zeros_like
+from fastgrad.ops.indexing import gather_nd
+from fastgrad.ops.joining import concat
+from fastgrad.ops.scattering import scatter_nd, tensor_scatter_nd_update
+from fastgrad.ops.selection import where
+from fastgrad.ops.shaping import expand_dims
+from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions
+
+
+def from_dense(tensor: Any, name: str | None = None) -> SparseTensor:
+    """Returns the sparse tensor of the elements that are not zero.
+
+    Args:
+        tensor: any dtype, rank 1 or more; of strings, those that are not empty.
+        name: kept for TensorFlow's signature, here and in all functions of ``tf.sparse``.
+    """
+    x = tensor_of(tensor)
+    indices = where(not_equal(x, zeros_like(x)))
+    return SparseTensor._of(indices, gather_nd(x, indices), x._array.shape)
+
+
+def to_dense(
+    sp_input: Any, default_value: Any = None, validate_indices: bool = True, name: str | None = None
+) -> Tensor:
+    """Returns the dense tensor of a sparse tensor.
+
+    Args:
+        sp_input: a ``SparseTensor``.
+        default_value: the scalar at all other positions; default 0 or an empty string.
+        validate_indices: whether positions must be in row-major order, without repetition. Otherwise the last value of a
+            position counts.
+
+    Raises:
+        InvalidArgumentError: a position is outside of the shape, repeated or out of order; ``default_value`` is no scalar.
+        TypeError: ``sp_input`` is not sparse.
+    """
+    sparse = as_sparse(sp_input, "to_dense")
+    values, shape = sparse.values, sparse._shape
+    if validate_indices:
+        check_positions("to_dense", sparse, in_order=True)
+        if default_value is None and values._array.dtype in NUMERIC_DTYPES:
+            return scatter_nd(sparse.indices, values, shape)
+    if default_value is None:
+        return tensor_scatter_nd_update(zeros(shape, values.dtype), sparse.indices, values)
+    default = convert_like(default_value, values._array.dtype)
+    if default.ndim:
+        raise InvalidArgumentError(f"to_dense: default_value should be a scalar, got shape {list(default.shape)}.")
+    return tensor_scatter_nd_update(fill(shape, default), sparse.indices, values)
+
+
+def to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None) -> Tensor:
+    """Returns the dense tensor that is true at the ids in ``sp_input``, the values along its last dimension.
+
+    Args:
+        sp_input: a ``SparseTensor`` of ids, shape (..., n); floats are truncated.
+        vocab_size: the number of ids.
+
+    Returns:
+        bool, shape (..., vocab_size).
+
+    Raises:
+        InvalidArgumentError: an id is not in [0, ``vocab_size``).
+        TypeError: ``sp_input`` is not sparse.
+    """
+    sparse = as_sparse(sp_input, "to_indicator")
+    shape = (*sparse._shape[:-1], as_python_int(vocab_size, "to_indicator: vocab_size"))
+    positions = concat([sparse.indices[:, :-1], expand_dims(cast(sparse.values, dtypes.int64), 1)], 1)
+    marks = constant_tensor(np.ones(len(sparse.values), bool))
+    return tensor_scatter_nd_update(constant_tensor(np.zeros(shape, bool)), positions, marks)
+
+
+def eye(num_rows: Any, num_columns: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> SparseTensor:
+    """Returns a sparse matrix with ones on the diagonal.
+
+    Args:
+        num_rows: an integer.
+        num_columns: an integer, default ``num_rows``.
+        dtype: the dtype of the values.
+    """
+    rows = as_python_int(num_rows, "eye: num_rows")
+    columns = rows if num_columns is None else as_python_int(num_columns, "eye: num_columns")
+    count = np.arange(min(rows, columns), dtype=np.int64)
+    ones = np.ones(len(count), dtypes.as_dtype(dtype).numpy)
+    return SparseTensor._of(constant_tensor(np.stack([count, count], 1)), constant_tensor(ones), (rows, columns))

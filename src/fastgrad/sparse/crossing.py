@@ -1,0 +1,108 @@
+"""Crossed features: the combinations of the values that several matrices have in a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import as_python_int
+from fastgrad.sparse.sparse_tensor import SparseTensor
+
+_HASH_KEY = 956888297470
+_FACTOR = np.uint64(0xC6A4A7935BD1E995)
+
+
+def cross(inputs: Any, name: str | None = None, separator: Any = None) -> SparseTensor:
+    """Joins each combination of the values of a row to one string.
+
+    Args:
+        inputs: a list of tensors and sparse tensors of integers or strings, shape (rows, n). Values of sparse tensors come first.
+        separator: the text between the values, default ``"_X_"``.
+
+    Returns:
+        A ``SparseTensor`` of strings, shape (rows, the most combinations of a row); the last input varies fastest. A compiled
+        function is recorded again for other values.
+
+    Raises:
+        TypeError: ``inputs`` is no list of tensors.
+        InvalidArgumentError: an input is no matrix, or the numbers of rows differ.
+    """
+    columns, indices, shape = _combinations("cross", inputs)
+    texts = [
+        [item if isinstance(item, bytes) else str(item).encode() for item in column.tolist()] for column in columns
+    ]
+    text = b"_X_" if separator is None else separator.encode() if isinstance(separator, str) else bytes(separator)
+    values = np.empty(len(indices), object)
+    values[:] = [text.join(parts) for parts in zip(*texts, strict=True)]
+    return SparseTensor._of(constant_tensor(indices), constant_tensor(values), shape)
+
+
+def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: str | None = None) -> SparseTensor:
+    """Hashes each combination of the integers of a row to one number, with TensorFlow's hash, FingerprintCat64.
+
+    Args:
+        inputs: a list of tensors and sparse tensors of integers, shape (rows, n). Values of sparse tensors come first.
+        num_buckets: hashes are modulo ``num_buckets``; 0 for hashes below 2**63 - 1.
+        hash_key: the start of the hash; default TensorFlow's.
+
+    Returns:
+        A ``SparseTensor`` of int64; see ``cross``.
+
+    Raises:
+        TypeError: ``inputs`` is no list of tensors, or one holds strings.
+        InvalidArgumentError: an input is no matrix, or the numbers of rows differ.
+    """
+    columns, indices, shape = _combinations("cross_hashed", inputs)
+    if any(column.dtype == object for column in columns):
+        raise TypeError("cross_hashed: strings have no hash here; give numbers of a vocabulary, or use cross.")
+    key = as_python_int(hash_key or _HASH_KEY, "cross_hashed: hash_key")
+    hashes = np.full(len(indices), key, np.int64).view(np.uint64)
+    for column in columns:
+        hashes = _join_fingerprints(hashes, column.astype(np.int64).view(np.uint64))
+    buckets = as_python_int(num_buckets, "cross_hashed: num_buckets") or 2**63 - 1
+    values = (hashes % np.uint64(buckets)).astype(np.int64)
+    return SparseTensor._of(constant_tensor(indices), constant_tensor(values), shape)
+
+
+def _shift_mix(x: np.ndarray) -> np.ndarray:
+    return x ^ (x >> np.uint64(47))
+
+
+def _join_fingerprints(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Computes FingerprintCat64 of TensorFlow's fingerprint.h."""
+    x = (first ^ _FACTOR ^ (_shift_mix(second * _FACTOR) * _FACTOR)) * _FACTOR
+    return _shift_mix(_shift_mix(x) * _FACTOR)
+
+
+def _combinations(name: str, inputs: Any) -> tuple[list[np.ndarray], np.ndarray, tuple[int, int]]:
+    """Returns, for each combination in each row, the value of each input; the positions of the combinations; and their shape."""
+    if not isinstance(inputs, (list, tuple)):
+        raise TypeError(f"{name}: Inputs must be a list.")
+    if not all(isinstance(x, (SparseTensor, Tensor)) for x in inputs):
+        raise TypeError(f"{name}: All inputs must be Tensor or SparseTensor.")
+    inputs = [x for x in inputs if isinstance(x, SparseTensor)] + [x for x in inputs if isinstance(x, Tensor)]
+    if any(len(x.shape) != 2 for x in inputs):
+        raise InvalidArgumentError(f"{name}: inputs should be matrices, got shapes {[list(x.shape) for x in inputs]}.")
+    if len({x.shape[0] for x in inputs}) != 1:
+        raise InvalidArgumentError(f"{name}: Expected batch sizes to be equal, got {[x.shape[0] for x in inputs]}.")
+    rows = inputs[0].shape[0]
+    values, counts = [], []
+    for x in inputs:
+        array = (x.values if isinstance(x, SparseTensor) else x)._elements()
+        values.append(array.reshape(-1) if x.dtype is dtypes.string else array.reshape(-1).astype(np.int64))
+        sparse_rows = (
+            x.indices._elements()[:, 0] if isinstance(x, SparseTensor) else np.repeat(np.arange(rows), x.shape[1])
+        )
+        counts.append(np.bincount(sparse_rows, minlength=rows))
+    totals = np.prod(counts, 0)
+    row_of = np.repeat(np.arange(rows), totals)
+    number = np.arange(len(row_of)) - (np.cumsum(totals) - totals)[row_of]
+    columns, rest = [], number
+    for column, count in zip(reversed(values), reversed(counts), strict=True):
+        columns.append(column[(np.cumsum(count) - count)[row_of] + rest % count[row_of]])
+        rest = rest // count[row_of]
+    return columns[::-1], np.stack([row_of, number], 1), (rows, int(totals.max(initial=0)))
