@@ -166,7 +166,7 @@ def _selected_boxes(
 ) -> tuple[list[int], list[Any]]:
     """Returns the indices and scores of at most ``count`` boxes, the greatest score first.
 
-    A box that overlaps a selected one by more than ``threshold`` has no score any more. With a ``sigma``, a smaller overlap also lowers it.
+    A box that overlaps a selected one by more than ``threshold`` is left out. With a ``sigma``, an overlap lowers its score instead.
     """
     left = np.where(scores > score_threshold, scores, -np.inf).astype(scores.dtype)
     candidates = scores > score_threshold
@@ -181,9 +181,7 @@ def _selected_boxes(
         candidates[index] = False
         overlaps = overlaps_of(index)
         if sigma > 0:
-            left = left * np.where(overlaps <= threshold, np.exp(-0.5 / sigma * overlaps * overlaps), 0).astype(
-                left.dtype
-            )
+            left = left * np.exp(-0.5 / sigma * overlaps * overlaps).astype(left.dtype)
             candidates &= left > score_threshold
         else:
             candidates &= ~(overlaps > threshold)
@@ -202,7 +200,7 @@ def _run_suppression(
     wide = boxes.astype(np.float32) if boxes.dtype.itemsize < 4 else boxes
     corners = wide if are_overlaps else _in_order(wide)
     chosen, chosen_scores = _selected_boxes(
-        (lambda index: corners[index]) if are_overlaps else (lambda index: _overlaps(corners[index], corners)),
+        (lambda index: corners[:, index]) if are_overlaps else (lambda index: _overlaps(corners[index], corners)),
         scores.astype(wide.dtype),
         count,
         float(threshold),
@@ -301,7 +299,8 @@ def non_max_suppression_with_scores(
 
     Args:
         boxes, scores, max_output_size, iou_threshold, score_threshold, name: as for ``non_max_suppression``.
-        soft_nms_sigma: with a positive number a score is multiplied by exp(-overlap² / (2 sigma)) for each selected box. The
+        soft_nms_sigma: with a positive number a score is multiplied by exp(-overlap² / (2 sigma)) for each selected box, and
+            ``iou_threshold`` has no effect. The
             formula is that of Bodla and others, "Soft-NMS: improving object detection with one line of code" (2017).
 
     Returns:

@@ -18,6 +18,7 @@ from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.image.colors import convert_image_dtype
 from fastgrad.ops.arguments import as_python_ints
 from fastgrad.ops.python_function import numpy_function
+from fastgrad.ops.shaping import expand_dims
 from fastgrad.storage.image_file import decode_image_file, pillow_image
 
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP")
@@ -217,7 +218,7 @@ def decode_png(contents: Any, channels: Any = 0, dtype: Any = dtypes.uint8, name
 
 
 def decode_gif(contents: Any, name: str | None = None) -> Tensor:
-    """The frames of a GIF file.
+    """The frames of a GIF file; an image of another format is one frame, as in TensorFlow.
 
     Args:
         contents: a string scalar, the bytes of the file.
@@ -227,10 +228,11 @@ def decode_gif(contents: Any, name: str | None = None) -> Tensor:
         uint8, shape (frames, height, width, 3).
 
     Raises:
-        InvalidArgumentError: the bytes are no intact GIF file.
+        InvalidArgumentError: the bytes are no intact file of the formats of ``decode_image``.
         ImportError: Pillow is not installed.
     """
-    return _decode("decode_gif", contents, 0, dtypes.uint8, ("GIF",), frames=True)
+    pixels = _decode("decode_gif", contents, 3, dtypes.uint8, _FORMATS, frames=True)
+    return pixels if pixels._array.ndim == 4 else expand_dims(pixels, 0)
 
 
 def decode_bmp(contents: Any, channels: Any = 0, name: str | None = None) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.image.geometry import checked_images
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, maximum, multiply, subtract
@@ -80,6 +80,11 @@ def _in_floats(image: Any, adjust: Callable[[Tensor], Tensor], saturate: bool = 
     return adjust(x)
 
 
+def _check_rank(name: str, x: Tensor) -> None:
+    if x._array.ndim < 3:
+        raise InvalidArgumentError(f"{name}: input must be at least 3-D, got shape {TensorShape(x._array.shape)}.")
+
+
 # ---- brightness, contrast, gamma ----------------------------------------------------------------------
 
 
@@ -109,10 +114,7 @@ def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
     """
 
     def adjust(x: Tensor) -> Tensor:
-        if x._array.ndim < 3:
-            raise InvalidArgumentError(
-                f"adjust_contrast: input must be at least 3-D, got shape {TensorShape(x._array.shape)}."
-            )
+        _check_rank("adjust_contrast", x)
         wide = cast(x, dtypes.float32)
         mean = reduce_mean(wide, [-3, -2], keepdims=True)
         return cast(
@@ -163,13 +165,11 @@ def per_image_standardization(image: Any) -> Tensor:
 # ---- hue and saturation -------------------------------------------------------------------------------
 
 
-def _channels(name: str, images: Any) -> tuple[Tensor, list[Tensor]]:
+def _channels(name: str, images: Any, error: type[Exception] = InvalidArgumentError) -> tuple[Tensor, list[Tensor]]:
     """Returns the tensor of ``images``, and its channels red, green and blue, or what else they are."""
     x = convert_to_tensor(images)
     if x._array.ndim == 0 or x._array.shape[-1] != 3:
-        raise InvalidArgumentError(
-            f"{name}: the last dimension must be 3, the channels, got shape {TensorShape(x._array.shape)}."
-        )
+        raise error(f"{name}: the last dimension must be 3, the channels, got shape {TensorShape(x._array.shape)}.")
     if x.dtype not in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64):
         raise InvalidArgumentError(
             f"{name}: images must be floating point, got {x.dtype.name}; convert_image_dtype converts them."
@@ -228,9 +228,10 @@ def rgb_to_hsv(images: Any, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: another last dimension or dtype.
+        FailedPreconditionError: another last dimension.
+        InvalidArgumentError: another dtype.
     """
-    _, (red, green, blue) = _channels("rgb_to_hsv", images)
+    _, (red, green, blue) = _channels("rgb_to_hsv", images, FailedPreconditionError)
     return stack(_hsv_of(red, green, blue), axis=-1)
 
 
@@ -245,7 +246,7 @@ def _hsv_of(red: Tensor, green: Tensor, blue: Tensor) -> list[Tensor]:
 
 def hsv_to_rgb(images: Any, name: str | None = None) -> Tensor:
     """The inverse of ``rgb_to_hsv``; arguments and errors as there."""
-    _, hsv = _channels("hsv_to_rgb", images)
+    _, hsv = _channels("hsv_to_rgb", images, FailedPreconditionError)
     return stack(_rgb_of(*hsv), axis=-1)
 
 
@@ -258,13 +259,13 @@ def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
     """``image`` with ``delta`` added to its hue, which is cyclic with period 1.
 
     Args:
-        image: red, green and blue, shape (..., 3), floats or integers.
+        image: red, green and blue, shape (..., height, width, 3), floats or integers.
         delta: a number in [-1, 1].
         name: kept for TensorFlow's signature.
 
     Raises:
         ValueError: ``delta`` is out of range; InvalidArgumentError if it is a tensor.
-        InvalidArgumentError: another last dimension.
+        InvalidArgumentError: a rank below 3, or another last dimension.
     """
     offset = as_tensor_or_none(delta)
     if offset is not None:
@@ -274,6 +275,7 @@ def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
         raise ValueError(f"adjust_hue: delta must be in the interval [-1, 1], got {delta}.")
 
     def adjust(x: Tensor) -> Tensor:
+        _check_rank("adjust_hue", x)
         _, (red, green, blue) = _channels("adjust_hue", cast(x, dtypes.float32))
         greatest, least = _extremes(red, green, blue)
         spread = subtract(greatest, least)
@@ -288,15 +290,16 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
     """``image`` with its saturation multiplied by a factor, and clipped to [0, 1].
 
     Args:
-        image: red, green and blue, shape (..., 3), floats or integers.
+        image: red, green and blue, shape (..., height, width, 3), floats or integers.
         saturation_factor: a number.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: another last dimension.
+        InvalidArgumentError: a rank below 3, or another last dimension.
     """
 
     def adjust(x: Tensor) -> Tensor:
+        _check_rank("adjust_saturation", x)
         _, rgb = _channels("adjust_saturation", cast(x, dtypes.float32))
         hue, saturation, value = _hsv_of(*rgb)
         factor = convert_to_tensor(saturation_factor, dtypes.float32)

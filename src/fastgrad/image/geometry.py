@@ -302,7 +302,7 @@ def _resized(x: Tensor, rows: int, sizes: Sequence[int], method: Any, antialias:
             f"resize: Resize method is not implemented: {method}; the methods are {INTERPOLATION_METHODS}."
         )
     if min(sizes) <= 0:
-        raise InvalidArgumentError(f"resize: output dimensions must be positive, got {tuple(sizes)}.")
+        raise InvalidValueError(f"resize: output dimensions must be positive, got {tuple(sizes)}.")
     if 0 in x._array.shape[rows:]:
         raise InvalidArgumentError(f"resize: input image must be of non-zero size, got {TensorShape(x._array.shape)}.")
     if method != "nearest":
@@ -360,10 +360,11 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         Shape (batch, rows of patches, columns of patches, patch height * patch width * channels).
 
     Raises:
-        InvalidArgumentError: arguments of another length or padding.
-        ValueError: another rank.
+        InvalidArgumentError: another rank, arguments of another length or padding, or patches larger than the image.
     """
-    x = checked_images("extract_patches", images, ranks=(4,))
+    x = convert_to_tensor(images)
+    if x._array.ndim != 4:
+        raise InvalidArgumentError(f"extract_patches: input must be 4-dimensional, got {TensorShape(x._array.shape)}.")
     windows = []
     for what, value in (("sizes", sizes), ("strides", strides), ("rates", rates)):
         numbers = as_python_ints(value, f"extract_patches: {what}")
@@ -381,7 +382,11 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
             count = -(-length // stride)
             missing = max(0, (count - 1) * stride + extent - length)
         else:
-            count, missing = max(0, (length - extent) // stride + 1), 0
+            if extent > length:
+                raise InvalidArgumentError(
+                    f"extract_patches: patches of {extent} pixels do not fit into {length}; padding='SAME' adds zeros."
+                )
+            count, missing = (length - extent) // stride + 1, 0
         counts.append(count)
         paddings.append((missing // 2, missing - missing // 2))
         positions.append(np.arange(count)[:, None] * stride + np.arange(patch) * rate)

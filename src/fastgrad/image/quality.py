@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operand_errors import InvalidValueError
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -121,10 +122,10 @@ def _compared(name: str, images: Sequence[Any], max_val: Any) -> tuple[Tensor, T
     shapes = x._array.shape, y._array.shape
     for shape in shapes:
         if len(shape) < 3:
-            raise ValueError(f"{name}: Shape {TensorShape(shape)} must have rank at least 3")
+            raise InvalidValueError(f"{name}: Shape {TensorShape(shape)} must have rank at least 3")
     pairs = zip(shapes[0][-4::-1], shapes[1][-4::-1], strict=False)
     if shapes[0][-3:] != shapes[1][-3:] or any(m != n and 1 not in (m, n) for m, n in pairs):
-        raise ValueError(
+        raise InvalidValueError(
             f"{name}: Two images are not compatible: {TensorShape(shapes[0])} and {TensorShape(shapes[1])}"
         )
     greatest = cast(max_val, x.dtype)

@@ -44,7 +44,8 @@ _RADII = {"bilinear": 1.0, "bicubic": 2.0, "lanczos3": 3.0, "lanczos5": 5.0, "ga
 
 
 def _nearest_weights(size: int, new_size: int) -> np.ndarray:
-    samples = np.floor(_sample_positions(size, new_size)).astype(int)
+    scale = np.float32(size) / np.float32(new_size)
+    samples = np.floor((np.arange(new_size, dtype=np.float32) + np.float32(0.5)) * scale).astype(int)
     return (np.arange(size) == np.minimum(samples, size - 1)[:, None]).astype(float)
 
 
@@ -56,21 +57,20 @@ def _area_weights(size: int, new_size: int) -> np.ndarray:
 
 
 def _kernel_weights(size: int, new_size: int, method: str, antialias: bool) -> np.ndarray:
-    centres = _sample_positions(size, new_size) - np.float32(0.5)
-    scale = np.float32(1)
+    # TensorFlow has two operations, which round the scale otherwise.
+    scale = np.float32(size) / np.float32(new_size)
+    if antialias or method not in ("bilinear", "bicubic"):
+        scale = np.float32(1) / (np.float32(new_size) / np.float32(size))
+    centres = (np.arange(new_size, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+    spread = np.float32(1)
     if antialias:
-        scale = max(scale, np.float32(1) / (np.float32(new_size) / np.float32(size)))
+        spread = max(spread, scale)
     elif method == "bicubic":  # TensorFlow reads the cubic from a table of 1024 steps
         centres = np.floor(centres) + np.round((centres - np.floor(centres)) * 1024) / 1024
     elif method == "bilinear":
         centres = np.clip(centres, 0, size - 1)
-    distances = np.abs(np.arange(size, dtype=np.float32) - centres[:, None]) * (np.float32(1) / scale)
+    distances = np.abs(np.arange(size, dtype=np.float32) - centres[:, None]) * (np.float32(1) / spread)
     return np.where(distances < _RADII[method], _RESAMPLING_KERNELS[method](distances.astype(float)), 0.0)
-
-
-def _sample_positions(size: int, new_size: int) -> np.ndarray:
-    """The places of the new pixels' centres in the image, with TensorFlow's roundings to float32."""
-    return (np.arange(new_size, dtype=np.float32) + np.float32(0.5)) * (np.float32(size) / np.float32(new_size))
 
 
 @lru_cache(maxsize=64)
