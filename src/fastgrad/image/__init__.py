@@ -19,9 +19,8 @@ from fastgrad.image.augmentation import stateless_random_jpeg_quality as statele
 from fastgrad.image.augmentation import stateless_random_saturation as stateless_random_saturation
 from fastgrad.image.boxes import crop_and_resize as crop_and_resize
 from fastgrad.image.boxes import draw_bounding_boxes as draw_bounding_boxes
-from fastgrad.image.boxes import non_max_suppression as non_max_suppression
-from fastgrad.image.boxes import non_max_suppression_overlaps as non_max_suppression_overlaps
-from fastgrad.image.boxes import non_max_suppression_with_scores as non_max_suppression_with_scores
+from fastgrad.image.boxes import sample_distorted_bounding_box as sample_distorted_bounding_box
+from fastgrad.image.boxes import stateless_sample_distorted_bounding_box as stateless_sample_distorted_bounding_box
 from fastgrad.image.codecs import adjust_jpeg_quality as adjust_jpeg_quality
 from fastgrad.image.codecs import decode_and_crop_jpeg as decode_and_crop_jpeg
 from fastgrad.image.codecs import decode_bmp as decode_bmp
@@ -51,6 +50,7 @@ from fastgrad.image.colors import yuv_to_rgb as yuv_to_rgb
 from fastgrad.image.geometry import ResizeMethod as ResizeMethod
 from fastgrad.image.geometry import central_crop as central_crop
 from fastgrad.image.geometry import crop_to_bounding_box as crop_to_bounding_box
+from fastgrad.image.geometry import extract_glimpse as extract_glimpse
 from fastgrad.image.geometry import extract_patches as extract_patches
 from fastgrad.image.geometry import flip_left_right as flip_left_right
 from fastgrad.image.geometry import flip_up_down as flip_up_down
@@ -66,5 +66,10 @@ from fastgrad.image.quality import sobel_edges as sobel_edges
 from fastgrad.image.quality import ssim as ssim
 from fastgrad.image.quality import ssim_multiscale as ssim_multiscale
 from fastgrad.image.quality import total_variation as total_variation
+from fastgrad.image.suppression import combined_non_max_suppression as combined_non_max_suppression
+from fastgrad.image.suppression import non_max_suppression as non_max_suppression
+from fastgrad.image.suppression import non_max_suppression_overlaps as non_max_suppression_overlaps
+from fastgrad.image.suppression import non_max_suppression_padded as non_max_suppression_padded
+from fastgrad.image.suppression import non_max_suppression_with_scores as non_max_suppression_with_scores
 
 __getattr__, __dir__ = _namespace_hooks("tf.image", globals())

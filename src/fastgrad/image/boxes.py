@@ -1,16 +1,18 @@
-"""Boxes in images: crops by boxes, suppression of boxes that overlap, and their drawing, as in ``tf.image``.
+"""Boxes in images: crops by boxes, their drawing, and random boxes, as in ``tf.image``.
 
 A box is (y1, x1, y2, x2), in parts of the height and the width unless it says otherwise.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOAT_DTYPES, Form, Operation, operation
+from fastgrad.core.operation import FLOAT_DTYPES, INTEGER_DTYPES, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -21,8 +23,10 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less, less_equal, logical_and
 from fastgrad.ops.indexing import gather_nd
 from fastgrad.ops.joining import stack, unstack
+from fastgrad.ops.random_ops import uniform
+from fastgrad.ops.random_stateless import stateless_uniform
 from fastgrad.ops.rounding import ceil, floor
-from fastgrad.ops.selection import boolean_mask, where
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 
 _DEFAULT_COLORS = np.array(
@@ -139,215 +143,6 @@ def _clipped(positions: Tensor, length: int) -> Tensor:
     return cast(inside, dtypes.int32)
 
 
-# ---- suppression --------------------------------------------------------------------------------------
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-
-
-def _overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Returns the intersections of ``box`` with ``boxes`` over their unions; their corners are in order."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    intersections = np.prod(np.maximum(high - low, 0), axis=1)
-    areas, area = _areas(boxes), _areas(box)
-    has_area = (areas > 0) & (area > 0)
-    unions = np.where(has_area, areas + area - intersections, 1)
-    return np.where(has_area, intersections / unions, 0)
-
-
-def _in_order(boxes: np.ndarray) -> np.ndarray:
-    """Returns ``boxes`` with the least coordinates first."""
-    return np.concatenate([np.minimum(boxes[..., :2], boxes[..., 2:]), np.maximum(boxes[..., :2], boxes[..., 2:])], -1)
-
-
-def _selected_boxes(
-    overlaps_of: Any, scores: np.ndarray, count: int, threshold: float, score_threshold: float, sigma: float
-) -> tuple[list[int], list[Any]]:
-    """Returns the indices and scores of at most ``count`` boxes, the greatest score first.
-
-    A box that overlaps a selected one by more than ``threshold`` is left out. With a ``sigma``, an overlap lowers its score instead.
-    """
-    left = np.where(scores > score_threshold, scores, -np.inf).astype(scores.dtype)
-    candidates = scores > score_threshold
-    indices: list[int] = []
-    selected_scores = []
-    while len(indices) < count and candidates.any():
-        index = int(np.where(candidates, left, -np.inf).argmax())
-        if not candidates[index]:  # only scores of -inf are left
-            index = int(candidates.argmax())
-        indices.append(index)
-        selected_scores.append(left[index])
-        candidates[index] = False
-        overlaps = overlaps_of(index)
-        if sigma > 0:
-            left = left * np.exp(-0.5 / sigma * overlaps * overlaps).astype(left.dtype)
-            candidates &= left > score_threshold
-        else:
-            candidates &= ~(overlaps > threshold)
-    return indices, selected_scores
-
-
-def _run_suppression(
-    boxes: np.ndarray,
-    scores: np.ndarray,
-    threshold: np.ndarray,
-    score_threshold: np.ndarray,
-    sigma: np.ndarray,
-    count: int,
-    are_overlaps: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    wide = boxes.astype(np.float32) if boxes.dtype.itemsize < 4 else boxes
-    corners = wide if are_overlaps else _in_order(wide)
-    chosen, chosen_scores = _selected_boxes(
-        (lambda index: corners[:, index]) if are_overlaps else (lambda index: _overlaps(corners[index], corners)),
-        scores.astype(wide.dtype),
-        count,
-        float(threshold),
-        float(score_threshold),
-        float(sigma),
-    )
-    indices, result_scores = np.zeros(count, np.int32), np.zeros(count, scores.dtype)
-    indices[: len(chosen)], result_scores[: len(chosen)] = chosen, chosen_scores
-    return indices, result_scores, np.asarray(len(chosen), np.int32)
-
-
-_suppression: Operation = operation(
-    "non_max_suppression",
-    Form.EXTERN,
-    run=_run_suppression,
-    dtypes=FLOAT_DTYPES,
-    in_python="each box depends on those before it",
-    result=lambda boxes, scores, *thresholds, count, are_overlaps: (
-        ArraySpec((count,), np.dtype(np.int32)),
-        ArraySpec((count,), scores.dtype),
-        ArraySpec((), np.dtype(np.int32)),
-    ),
-)
-
-
-def _call_suppression(
-    name: str,
-    boxes: Any,
-    scores: Any,
-    max_output_size: Any,
-    thresholds: tuple[Any, Any, Any],
-    are_overlaps: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:
-    corners, numbers = convert_to_tensor(boxes), convert_to_tensor(scores)
-    count = corners._array.shape[0] if corners._array.ndim else 0
-    columns = count if are_overlaps else 4
-    if corners._array.shape != (count, columns) or numbers._array.shape != (count,):
-        what = "overlaps must be square" if are_overlaps else "boxes must have 4 columns"
-        raise InvalidArgumentError(
-            f"{name}: {what}, and scores must have one number for each box; got "
-            f"{TensorShape(corners._array.shape)} and {TensorShape(numbers._array.shape)}."
-        )
-    limit = as_python_int(max_output_size, f"{name}: max_output_size")
-    if limit < 0:
-        raise InvalidArgumentError(f"{name}: max_output_size must be non-negative, got {limit}.")
-    values = [convert_to_tensor(value, dtypes.float32) for value in thresholds]
-    if not are_overlaps and not 0 <= values[0]._elements() <= 1:
-        raise InvalidArgumentError(f"{name}: iou_threshold must be in [0, 1], got {thresholds[0]}.")
-    indices, selected_scores, valid = _suppression(
-        corners, numbers, *values, count=min(limit, count), are_overlaps=are_overlaps
-    )
-    is_valid = less(constant_tensor(np.arange(min(limit, count), dtype=np.int32)), valid)
-    return indices, selected_scores, is_valid
-
-
-def non_max_suppression(
-    boxes: Any,
-    scores: Any,
-    max_output_size: Any,
-    iou_threshold: Any = 0.5,
-    score_threshold: Any = float("-inf"),
-    name: str | None = None,
-) -> Tensor:
-    """The indices of the boxes of greatest scores that overlap each other little.
-
-    Args:
-        boxes: floats, shape (boxes, 4), in any unit.
-        scores: floats, shape (boxes,).
-        max_output_size: the greatest number of selected boxes.
-        iou_threshold: in [0, 1]; the intersection over union with a selected box from which on a box is left out.
-        score_threshold: only boxes with a greater score count.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        int32, shape (selected boxes,), the greatest score first.
-
-    Raises:
-        InvalidArgumentError: other shapes, or a threshold or size out of range.
-    """
-    indices, _, is_valid = _call_suppression(
-        "non_max_suppression", boxes, scores, max_output_size, (iou_threshold, score_threshold, 0.0)
-    )
-    return boolean_mask(indices, is_valid)
-
-
-def non_max_suppression_with_scores(
-    boxes: Any,
-    scores: Any,
-    max_output_size: Any,
-    iou_threshold: Any = 0.5,
-    score_threshold: Any = float("-inf"),
-    soft_nms_sigma: Any = 0.0,
-    name: str | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The indices and scores of boxes, as ``non_max_suppression``; an overlap may lower scores.
-
-    Args:
-        boxes, scores, max_output_size, iou_threshold, score_threshold, name: as for ``non_max_suppression``.
-        soft_nms_sigma: with a positive number a score is multiplied by exp(-overlap² / (2 sigma)) for each selected box, and
-            ``iou_threshold`` has no effect. The
-            formula is that of Bodla and others, "Soft-NMS: improving object detection with one line of code" (2017).
-
-    Returns:
-        Indices, int32, and scores, of the dtype of ``scores``, both of shape (selected boxes,).
-
-    Raises:
-        InvalidArgumentError: as for ``non_max_suppression``.
-    """
-    indices, selected_scores, is_valid = _call_suppression(
-        "non_max_suppression_with_scores",
-        boxes,
-        scores,
-        max_output_size,
-        (iou_threshold, score_threshold, soft_nms_sigma),
-    )
-    return boolean_mask(indices, is_valid), boolean_mask(selected_scores, is_valid)
-
-
-def non_max_suppression_overlaps(
-    overlaps: Any,
-    scores: Any,
-    max_output_size: Any,
-    overlap_threshold: Any = 0.5,
-    score_threshold: Any = float("-inf"),
-    name: str | None = None,
-) -> Tensor:
-    """``non_max_suppression`` with any measure of overlap.
-
-    Args:
-        overlaps: floats, shape (boxes, boxes).
-        scores, max_output_size, score_threshold, name: as for ``non_max_suppression``.
-        overlap_threshold: the overlap with a selected box above which a box is left out.
-
-    Raises:
-        InvalidArgumentError: other shapes, or a negative size.
-    """
-    indices, _, is_valid = _call_suppression(
-        "non_max_suppression_overlaps",
-        overlaps,
-        scores,
-        max_output_size,
-        (overlap_threshold, score_threshold, 0.0),
-        are_overlaps=True,
-    )
-    return boolean_mask(indices, is_valid)
-
-
 # ---- drawing ------------------------------------------------------------------------------------------
 
 
@@ -413,3 +208,199 @@ def draw_bounding_boxes(images: Any, boxes: Any, colors: Any = None, name: str |
     if colors is None and shape[3] == 1:
         palette = constant_tensor(np.ones((1, 4), np.float32))
     return _draw(x, edges, palette)
+
+
+# ---- random boxes -------------------------------------------------------------------------------------
+
+_NUMBERS_PER_ATTEMPT = 4
+
+
+def _random_box(
+    numbers: np.ndarray, height: int, width: int, aspect_range: tuple[float, float], area_range: tuple[float, float]
+) -> tuple[int, int, int, int] | None:
+    """Returns (top, left, bottom, right) of a box from four numbers in [0, 1), or None if the box does not fit."""
+    aspect = aspect_range[0] + float(numbers[0]) * (aspect_range[1] - aspect_range[0])
+    least, most = (fraction * width * height for fraction in area_range)
+    box_height, highest = (round(math.sqrt(area / aspect)) for area in (least, most))
+    if round(highest * aspect) > width:
+        highest = int((width + 0.5 - 1e-7) / aspect)
+        highest -= round(highest * aspect) > width
+    highest = min(highest, height)
+    box_height = min(box_height, highest)
+    box_height += int(numbers[1] * (highest - box_height + 1))
+    box_width = round(box_height * aspect)
+    # Rounding may have moved the area out of its range by one row.
+    if box_width * box_height < least:
+        box_height += 1
+    elif box_width * box_height > most:
+        box_height -= 1
+    box_width = round(box_height * aspect)
+    if not least <= box_width * box_height <= most or not 0 < box_width <= width or not 0 < box_height <= height:
+        return None
+    top, left = int(numbers[2] * (height - box_height + 1)), int(numbers[3] * (width - box_width + 1))
+    return top, left, top + box_height, left + box_width
+
+
+def _covers(box: tuple[int, int, int, int], objects: np.ndarray, least_part: float) -> bool:
+    """True if ``box`` has at least ``least_part`` of one of ``objects``, which have areas of a pixel or more."""
+    corners = np.array(box)
+    overlaps = np.minimum(corners[2:], objects[:, 2:]) - np.maximum(corners[:2], objects[:, :2])
+    areas = np.prod(objects[:, 2:] - objects[:, :2], axis=1)
+    return bool(np.any((areas >= 1) & (np.prod(np.maximum(overlaps, 0), axis=1) >= least_part * areas)))
+
+
+def _run_sample(
+    size: np.ndarray,
+    boxes: np.ndarray,
+    numbers: np.ndarray,
+    least_part: np.ndarray,
+    aspect_range: tuple[float, float],
+    area_range: tuple[float, float],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    height, width = size[:2].tolist()
+    scale = np.array([height, width, height, width])
+    objects = (boxes.reshape(-1, 4) * scale).astype(np.int64) if boxes.size else np.array([[0, 0, height, width]])
+    box = (0, 0, height, width)
+    for attempt in numbers:
+        candidate = _random_box(attempt, height, width, aspect_range, area_range)
+        if candidate is not None and _covers(candidate, objects, float(least_part)):
+            box = candidate
+            break
+    top, left, bottom, right = box
+    begin, part = np.array([top, left, 0], size.dtype), np.array([bottom - top, right - left, -1], size.dtype)
+    return begin, part, (np.array(box) / scale).astype(np.float32).reshape(1, 1, 4)
+
+
+_sample: Operation = operation(
+    "sample_distorted_bounding_box",
+    Form.EXTERN,
+    run=_run_sample,
+    dtypes=INTEGER_DTYPES,
+    in_python="boxes are tried one after the other",
+    result=lambda size, *inputs, **attributes: (
+        ArraySpec((3,), size.dtype),
+        ArraySpec((3,), size.dtype),
+        ArraySpec((1, 1, 4), np.dtype(np.float32)),
+    ),
+)
+
+
+class BoundingBoxSample(NamedTuple):
+    """The result of ``sample_distorted_bounding_box``: two arguments of ``tf.slice``, and one of ``draw_bounding_boxes``."""
+
+    begin: Tensor
+    size: Tensor
+    bboxes: Tensor
+
+
+def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
+    name: str,
+    image_size: Any,
+    bounding_boxes: Any,
+    draw: Callable[[tuple[int, int]], Tensor],
+    min_object_covered: Any,
+    aspect_ratio_range: Any,
+    area_range: Any,
+    max_attempts: Any,
+    use_image_if_no_bounding_boxes: Any,
+) -> BoundingBoxSample:
+    size, boxes = convert_to_tensor(image_size), convert_to_tensor(bounding_boxes, dtypes.float32)
+    if size._array.shape != (3,):
+        raise InvalidArgumentError(
+            f"{name}: image_size must be (height, width, channels), got shape {TensorShape(size._array.shape)}."
+        )
+    if boxes._array.ndim != 3 or boxes._array.shape[-1] != 4:
+        raise InvalidArgumentError(
+            f"{name}: bounding_boxes must have shape (batch, boxes, 4), got {TensorShape(boxes._array.shape)}."
+        )
+    if not boxes._array.size and not use_image_if_no_bounding_boxes:
+        raise InvalidArgumentError(
+            f"{name}: No bounding boxes provided as input. One must enable use_image_if_no_bounding_boxes if you wish to not "
+            "provide any bounding boxes."
+        )
+    ranges = []
+    for what, value, default in (
+        ("aspect_ratio_range", aspect_ratio_range, (0.75, 1.33)),
+        ("area_range", area_range, (0.05, 1.0)),
+    ):
+        low, high = default if value is None else map(float, value)
+        if not 0 < low <= high or (what == "area_range" and high > 1):
+            raise InvalidArgumentError(
+                f"{name}: {what} must be two positive numbers in order, areas up to 1; got {value}."
+            )
+        ranges.append((low, high))
+    attempts = 100 if max_attempts is None else as_python_int(max_attempts, f"{name}: max_attempts")
+    if attempts <= 0:
+        raise InvalidArgumentError(f"{name}: max_attempts must be positive, got {attempts}.")
+    numbers = draw((attempts, _NUMBERS_PER_ATTEMPT))
+    least_part = convert_to_tensor(min_object_covered, dtypes.float32)
+    return BoundingBoxSample(*_sample(size, boxes, numbers, least_part, aspect_range=ranges[0], area_range=ranges[1]))
+
+
+def sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's arguments
+    image_size: Any,
+    bounding_boxes: Any,
+    seed: Any = 0,
+    min_object_covered: Any = 0.1,
+    aspect_ratio_range: Any = None,
+    area_range: Any = None,
+    max_attempts: Any = None,
+    use_image_if_no_bounding_boxes: Any = None,
+    name: str | None = None,
+) -> BoundingBoxSample:
+    """A random box that covers a part of one of some objects.
+
+    Args:
+        image_size: integers, (height, width, channels).
+        bounding_boxes: float32, shape (batch, boxes, 4): the objects.
+        seed: an integer; 0 for none.
+        min_object_covered: the least part of an object that the box covers.
+        aspect_ratio_range: the least and the greatest width divided by the height; (0.75, 1.33).
+        area_range: the least and the greatest part of the image; (0.05, 1).
+        max_attempts: after so many boxes that do not fit, the box is the image; 100.
+        use_image_if_no_bounding_boxes: whether the image is the object if there is none.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(begin, size, bboxes)``: ``begin`` and ``size``, of the dtype of ``image_size``, for ``tf.slice``; ``bboxes``, float32
+        of shape (1, 1, 4).
+
+    Raises:
+        InvalidArgumentError: other shapes or ranges, or no objects.
+    """
+    return _sampled_box(
+        "sample_distorted_bounding_box",
+        image_size,
+        bounding_boxes,
+        lambda shape: uniform(shape, seed=seed or None),
+        min_object_covered,
+        aspect_ratio_range,
+        area_range,
+        max_attempts,
+        use_image_if_no_bounding_boxes,
+    )
+
+
+def stateless_sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's arguments
+    image_size: Any,
+    bounding_boxes: Any,
+    seed: Any,
+    min_object_covered: Any = 0.1,
+    aspect_ratio_range: Any = None,
+    area_range: Any = None,
+    max_attempts: Any = None,
+    use_image_if_no_bounding_boxes: Any = None,
+    name: str | None = None,
+) -> BoundingBoxSample:
+    """``sample_distorted_bounding_box`` with a seed of two integers."""
+    return _sampled_box(
+        "stateless_sample_distorted_bounding_box",
+        image_size,
+        bounding_boxes,
+        lambda shape: stateless_uniform(shape, seed),
+        min_object_covered,
+        aspect_ratio_range,
+        area_range,
+        max_attempts,
+        use_image_if_no_bounding_boxes,
+    )

@@ -13,16 +13,22 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.operand_errors import InvalidValueError
 from fastgrad.core.shape import TensorShape
-from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.image.resampling import INTERPOLATION_METHODS, resized_axis
 from fastgrad.ops.arguments import as_python_int, as_python_ints
+from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
 from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import equal, logical_and
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.padding import pad
+from fastgrad.ops.random_ops import normal, uniform
+from fastgrad.ops.reduction import reduce_max, reduce_mean, reduce_min
 from fastgrad.ops.reordering import reverse
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.shaping import transpose as transpose_axes
+from fastgrad.ops.statistics import reduce_std
 
 
 class ResizeMethod:
@@ -396,3 +402,72 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
     patches = gather(gather(x, positions[0], axis=1), positions[1], axis=3)
     patches = transpose_axes(patches, [0, 1, 3, 2, 4, 5])
     return reshape(patches, (batch, *counts, windows[0][0] * windows[0][1] * channels))
+
+
+def extract_glimpse(
+    input: Any,
+    size: Any,
+    offsets: Any,
+    centered: bool = True,
+    normalized: bool = True,
+    noise: str = "uniform",
+    name: str | None = None,
+) -> Tensor:
+    """A window of each image of a batch, with noise where it leaves the image.
+
+    Args:
+        input: floats, shape (batch, height, width, channels).
+        size: (height, width) of the window.
+        offsets: float32, shape (batch, 2): (y, x) of each window. It is the middle of the window if ``centered`` and
+            ``normalized``, else its first row and column.
+        centered: whether offsets count from the middle of the image, else from its first pixel.
+        normalized: whether offsets are in parts of the image: from -1 to 1 if ``centered``, else from 0 to 1. Else in pixels.
+        noise: ``"uniform"``, between the least and the greatest value of the image; ``"gaussian"``, with its mean and deviation;
+            or ``"zero"``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (batch, height, width, channels) with the size of the window.
+
+    Raises:
+        InvalidArgumentError: other shapes, or another ``noise``.
+    """
+    x, places = convert_to_tensor(input), convert_to_tensor(offsets, dtypes.float32)
+    sizes = as_python_ints(size, "extract_glimpse: size")
+    if x._array.ndim != 4:
+        raise InvalidArgumentError(f"extract_glimpse: input must be 4-dimensional, got {TensorShape(x._array.shape)}.")
+    shape = x._array.shape
+    if len(sizes) != 2 or places._array.shape != (shape[0], 2):
+        raise InvalidArgumentError(
+            "extract_glimpse: size must be two numbers, and offsets two for each image, got "
+            f"{size!r} and shape {TensorShape(places._array.shape)}."
+        )
+    if noise not in ("uniform", "gaussian", "zero"):
+        raise InvalidArgumentError(f"extract_glimpse: noise must be 'uniform', 'gaussian' or 'zero', got {noise!r}.")
+    lengths, window = (np.array(pair, np.float32) for pair in (shape[1:3], sizes))
+    if normalized:
+        places = multiply(places, constant_tensor(lengths / np.float32(2 if centered else 1)))
+    if centered:
+        places = add(places, constant_tensor((lengths - window) / 2 if normalized else lengths / 2))
+    starts = cast(places, dtypes.int32)
+    is_inside = None
+    pixels = x
+    for axis, (length, part) in enumerate(zip(shape[1:3], sizes, strict=True), 1):
+        positions = add(starts[:, axis - 1 : axis], constant_tensor(np.arange(part, dtype=np.int32)))
+        limits = constant_tensor(np.int32(0)), constant_tensor(np.int32(length - 1))
+        clipped = minimum(maximum(positions, limits[0]), limits[1])
+        pixels = gather(pixels, clipped, axis=axis, batch_dims=1)
+        inside = reshape(equal(positions, clipped), (shape[0], *[part if other == axis else 1 for other in (1, 2)], 1))
+        is_inside = inside if is_inside is None else logical_and(is_inside, inside)
+    return where(is_inside, pixels, _noise(x, (shape[0], *sizes, shape[3]), noise))
+
+
+def _noise(x: Tensor, shape: Sequence[int], noise: str) -> Tensor:
+    if noise == "zero":
+        return constant_tensor(np.zeros((), x._array.dtype))
+    axes = [1, 2, 3]
+    if noise == "gaussian":
+        mean, deviation = reduce_mean(x, axes, keepdims=True), reduce_std(x, axes, keepdims=True)
+        return add(mean, multiply(normal(shape, dtype=x.dtype), deviation))
+    low, high = reduce_min(x, axes, keepdims=True), reduce_max(x, axes, keepdims=True)
+    return add(low, multiply(uniform(shape, dtype=x.dtype), subtract(high, low)))

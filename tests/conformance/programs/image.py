@@ -304,6 +304,68 @@ def boxes(tf):
         "suppression of another shape": lambda: image.non_max_suppression(many[:, :3], scores, 3),
         "suppression of fewer scores": lambda: image.non_max_suppression(many, scores[:3], 3),
         "suppression by a wrong threshold": lambda: image.non_max_suppression(many, scores, 3, 1.5),
+        "combined suppression": lambda: [
+            image.combined_non_max_suppression(
+                tf.reshape(_picture(tf, 2, 10, n, 4), (2, 10, n, 4)),
+                _picture(tf, 2, 10, 3),
+                4,
+                total,
+                0.3,
+                0.2,
+                pad,
+                clip,
+            )
+            for n in (1, 3)
+            for total in (5, 20)
+            for pad in (False, True)
+            for clip in (False, True)
+        ],
+        "combined suppression of other classes": lambda: image.combined_non_max_suppression(
+            tf.zeros((2, 5, 2, 4)), tf.zeros((2, 5, 3)), 4, 5
+        ),
+        "combined suppression of rank 3": lambda: image.combined_non_max_suppression(
+            tf.zeros((2, 5, 4)), tf.zeros((2, 5, 3)), 4, 5
+        ),
+        "combined suppression to nothing": lambda: image.combined_non_max_suppression(
+            tf.zeros((2, 5, 1, 4)), tf.zeros((2, 5, 3)), 0, 5
+        ),
+        "padded suppression": lambda: [
+            image.non_max_suppression_padded(many, scores, count, threshold, by_score, pad)
+            for count in (3, 40)
+            for threshold in (0.2, 0.6)
+            for by_score in (float("-inf"), 0.5)
+            for pad in (False, True)
+        ],
+        "padded suppression of a batch": lambda: image.non_max_suppression_padded(
+            tf.reshape(many, (2, 3, 5, 4)), tf.reshape(scores, (2, 3, 5)), 4, 0.2, pad_to_max_output_size=True
+        ),
+        "padded suppression of sorted boxes": lambda: image.non_max_suppression_padded(
+            many, scores, 5, 0.2, pad_to_max_output_size=True, sorted_input=True, canonicalized_coordinates=True
+        ),
+        "padded suppression of a batch without padding": lambda: image.non_max_suppression_padded(
+            tf.reshape(many, (3, 10, 4)), tf.reshape(scores, (3, 10)), 4
+        ),
+        "glimpses": lambda: [
+            image.extract_glimpse(_picture(tf, 2, 5, 6, 2), size, places, centered, normalized, "zero")
+            for size in ((3, 2), (7, 8), (2, 4))
+            for centered in (False, True)
+            for normalized, places in (
+                (True, [[0.3, -0.4], [0.9, 0.5]]),
+                (True, [[0.0, 0.0], [-1.0, 1.0]]),
+                (False, [[1.0, 2.4], [-1.6, 3.0]]),
+            )
+        ],
+        "glimpses of rank 3": lambda: image.extract_glimpse(x[0], (2, 2), [[0.0, 0.0]], noise="zero"),
+        "glimpses of fewer offsets": lambda: image.extract_glimpse(x, (2, 2), [[0.0, 0.0]], noise="zero"),
+        "random box": lambda: [
+            (tuple(part.shape), part.dtype)
+            for part in image.stateless_sample_distorted_bounding_box([40, 50, 3], corners[None, :1], [1, 2])
+        ],
+        "random box of no boxes": lambda: image.sample_distorted_bounding_box([40, 50, 3], tf.zeros((1, 0, 4))),
+        "random box of a wrong area": lambda: image.sample_distorted_bounding_box(
+            [40, 50, 3], corners[None], area_range=(0.5, 1.5)
+        ),
+        "random box of an image of rank 2": lambda: image.sample_distorted_bounding_box([40, 50], corners[None]),
         "suppression compiled": lambda: tf.function(lambda a, b: image.non_max_suppression(a, b, 10, 0.3))(
             many, scores
         ),
