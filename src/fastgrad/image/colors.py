@@ -5,7 +5,7 @@ Floating-point images have their numbers in [0, 1], integers from 0 to the great
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -312,13 +312,17 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
 
 # The matrices are those of TensorFlow: a row for each channel of the argument.
 _YIQ_OF_RGB = [[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617], [0.114, -0.32134392, 0.31119955]]
-_RGB_OF_YIQ = [[1, 1, 1], [0.95598634, -0.27201283, -1.10674021], [0.6208248, -0.64720424, 1.70423049]]
+_RGB_OF_YIQ: Sequence[Sequence[float]] = [
+    [1, 1, 1],
+    [0.95598634, -0.27201283, -1.10674021],
+    [0.6208248, -0.64720424, 1.70423049],
+]
 _YUV_OF_RGB = [[0.299, -0.14714119, 0.61497538], [0.587, -0.28886916, -0.51496512], [0.114, 0.43601035, -0.10001026]]
-_RGB_OF_YUV = [[1, 1, 1], [0, -0.394642334, 2.03206185], [1.13988303, -0.58062185, 0]]
+_RGB_OF_YUV: Sequence[Sequence[float]] = [[1, 1, 1], [0, -0.394642334, 2.03206185], [1.13988303, -0.58062185, 0]]
 _GRAY_OF_RGB = [[0.2989], [0.5870], [0.1140]]
 
 
-def _linear(name: str, images: Any, matrix: list[list[float]]) -> Tensor:
+def _linear(name: str, images: Any, matrix: Sequence[Sequence[float]]) -> Tensor:
     x, _ = _channels(name, images)
     return tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
 

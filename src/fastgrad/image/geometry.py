@@ -135,8 +135,8 @@ def rot90(image: Any, k: Any = 1, name: str | None = None) -> Tensor:
 # ---- crops and paddings -------------------------------------------------------------------------------
 
 
-def _cropped(x: Tensor, rows: int, top: int, left: int, height: int, width: int) -> Tensor:
-    return x[(*[slice(None)] * rows, slice(top, top + height), slice(left, left + width))]
+def _cropped(x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+    return x[..., top : top + height, left : left + width, :]
 
 
 def _padded(x: Tensor, rows: int, top: int, left: int, height: int, width: int) -> Tensor:
@@ -165,7 +165,7 @@ def central_crop(image: Any, central_fraction: Any) -> Tensor:
     x, rows = _image_or_batch("central_crop", image)
     height, width = x._array.shape[rows : rows + 2]
     top, left = int((height - height * fraction) / 2), int((width - width * fraction) / 2)
-    return _cropped(x, rows, top, left, height - 2 * top, width - 2 * left)
+    return _cropped(x, top, left, height - 2 * top, width - 2 * left)
 
 
 def pad_to_bounding_box(
@@ -227,7 +227,7 @@ def crop_to_bounding_box(
             f"crop_to_bounding_box: {what} must be >= target + offset; got {what} {size}, target {target}, offset {offset}.",
             *numbers,
         )
-    return _cropped(x, rows, top, left, height, width)
+    return _cropped(x, top, left, height, width)
 
 
 def _target_sizes(name: str, target_height: Any, target_width: Any) -> tuple[int, int]:
@@ -253,7 +253,7 @@ def resize_with_crop_or_pad(image: Any, target_height: Any, target_width: Any) -
     crop_top, crop_left = [max(-difference // 2, 0) for difference in differences]
     top, left = [max(difference // 2, 0) for difference in differences]
     height, width = [min(target, size) for target, size in zip(targets, x._array.shape[rows:], strict=False)]
-    return _padded(_cropped(x, rows, crop_top, crop_left, height, width), rows, top, left, *targets)
+    return _padded(_cropped(x, crop_top, crop_left, height, width), rows, top, left, *targets)
 
 
 # ---- resizing -----------------------------------------------------------------------------------------
