@@ -1,4 +1,4 @@
-"""Images changed at random: by chance, by seed, anew in each compiled step."""
+"""Images changed at random: by chance, by seed, again in each compiled step."""
 
 from __future__ import annotations
 
