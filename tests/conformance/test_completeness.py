@@ -9,6 +9,7 @@ from .programs import every_layer, every_metric, losses, optimizers
 WITHOUT_NUMBERS = {"Layer", "Wrapper", "InputLayer", "Metric", "Loss", "Optimizer", "MeanMetricWrapper"}
 # Asked about in programs of their own.
 ELSEWHERE = {"Lambda", "Operator", "LossScaleOptimizer"}
+ELSEWHERE |= {"RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip"}  # in image_layers
 
 
 def classes_of(module, base):

@@ -44,6 +44,8 @@ LAYERS = {
     "GaussianDropout": (lambda k: k.GaussianDropout(0.4, seed=1), X2),
     "GaussianNoise": (lambda k: k.GaussianNoise(0.4), X2),
     "ActivityRegularization": (lambda k: k.ActivityRegularization(0.1, 0.2), X2),
+    "Resizing": (lambda k: k.Resizing(3, 5), X4),
+    "CenterCrop": (lambda k: k.CenterCrop(3, 2), X4),
     "Flatten": (lambda k: k.Flatten(), X4),
     "Reshape": (lambda k: k.Reshape((6, -1)), X3),
     "Permute": (lambda k: k.Permute((2, 1)), X3),

@@ -44,6 +44,12 @@ from fastgrad.keras.layers.einsum_dense import EinsumDense as EinsumDense
 from fastgrad.keras.layers.embedding import Embedding as Embedding
 from fastgrad.keras.layers.group_normalization import GroupNormalization as GroupNormalization
 from fastgrad.keras.layers.grouped_query_attention import GroupedQueryAttention as GroupedQueryAttention
+from fastgrad.keras.layers.image_preprocessing import CenterCrop as CenterCrop
+from fastgrad.keras.layers.image_preprocessing import RandomBrightness as RandomBrightness
+from fastgrad.keras.layers.image_preprocessing import RandomContrast as RandomContrast
+from fastgrad.keras.layers.image_preprocessing import RandomCrop as RandomCrop
+from fastgrad.keras.layers.image_preprocessing import RandomFlip as RandomFlip
+from fastgrad.keras.layers.image_preprocessing import Resizing as Resizing
 from fastgrad.keras.layers.input_layer import Input as Input
 from fastgrad.keras.layers.input_layer import InputLayer as InputLayer
 from fastgrad.keras.layers.input_spec import InputSpec as InputSpec

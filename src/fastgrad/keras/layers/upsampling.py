@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.core.tensor import Tensor
+from fastgrad.image.resampling import resized_axis
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.spatial_layer import SpatialLayer
 from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape
-from fastgrad.keras.resizing import resized_axis
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.casting import cast, cast_narrow_to_float32, saturate_cast
 from fastgrad.ops.repeating import repeat

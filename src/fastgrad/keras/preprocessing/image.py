@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
-from fastgrad.keras import resizing
+from fastgrad.image import resampling
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.keras.utils.images import array_to_img as array_to_img
 from fastgrad.keras.utils.images import img_to_array as img_to_array
@@ -80,7 +80,7 @@ def smart_resize(
         shape = images._array.shape
         np.empty((*shape[:first], *target_size, *shape[first + 2 :]), np.float32)  # raises before anything is computed
         for axis, length in enumerate(target_size, first):
-            resized = resizing.resized_axis(resized, length, axis, method)
+            resized = resampling.resized_axis(resized, length, axis, method)
     except (MemoryError, ValueError):  # NumPy raises ValueError if the number of elements exceeds 64 bits
         raise OutOfMemoryError(f"smart_resize: no memory holds images of `size` {size!r}.") from None
     if method == "nearest":

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.keras import resizing
+from fastgrad.image import resampling
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.keras.utils.images import load_img, pillow_image
 from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, labelled_datasets
@@ -85,9 +85,9 @@ def image_dataset_from_directory(
             f"Invalid `image_size` value. Expected a tuple of 2 integers. Received: image_size={image_size}"
         )
     method = interpolation.lower()
-    if method not in resizing.INTERPOLATION_METHODS:
+    if method not in resampling.INTERPOLATION_METHODS:
         raise ValueError(
-            f"Argument `interpolation` should be one of {resizing.INTERPOLATION_METHODS}. Received: interpolation={interpolation}"
+            f"Argument `interpolation` should be one of {resampling.INTERPOLATION_METHODS}. Received: interpolation={interpolation}"
         )
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Only one of `pad_to_aspect_ratio`, `crop_to_aspect_ratio` can be set to `True`.")
@@ -129,7 +129,7 @@ def _resized_image(pixels: np.ndarray, size: tuple[int, int], method: str, form:
 
 def _resized_pixels(pixels: np.ndarray, size: tuple[int, int], method: str) -> np.ndarray:
     rows, columns = (
-        resizing.resampling_weights(*old_and_new_length, method)
+        resampling.resampling_weights(*old_and_new_length, method)
         for old_and_new_length in zip(pixels.shape[:2], size, strict=True)
     )
     if method == "nearest":

@@ -13,24 +13,15 @@ import numpy as np
 from fastgrad.core.tensor import as_tensor_or_none
 from fastgrad.keras.settings import standardize_data_format, standardize_dtype
 from fastgrad.kernels.codegen.user_lines import warn
-from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
+from fastgrad.storage.damaged_file import open_regular
+from fastgrad.storage.image_file import decode_image_file, pillow_image
 
 _PILLOW_MODES = {
     "grayscale": ("L", "I;16", "I"),
     "rgb": ("RGB",),
     "rgba": ("RGBA",),
 }  # other modes are converted to the first
-_MAX_PIXELS_PER_FILE_BYTE = 8 * 1032  # per byte: deflate's greatest ratio, for pixels of one bit
 _PILLOW_FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
-
-
-def pillow_image() -> Any:
-    """Returns ``PIL.Image``; raises an ImportError that says how to install it."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError('Images are read and written by Pillow: pip install ".[images]".') from error
-    return Image
 
 
 def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Any:
@@ -143,34 +134,10 @@ def load_img(
 
 
 def _decoded_image(path: Any, formats: Sequence[str] | None) -> Any:
-    """Returns the decoded image of a file; also checks PNG checksums and decodes at once, unlike Pillow."""
-    image = pillow_image()
     if isinstance(path, io.BytesIO):
-        data, name = path.getvalue()[path.tell() :], "BytesIO"
-    else:
-        with open_regular(path) as file:
-            data, name = file.read(), os.fsdecode(path)
-    try:
-        with parser_errors_as_one(name, "image", OSError):
-            decoded = image.open(io.BytesIO(data), formats=formats)
-            if decoded.format == "EPS":
-                raise ValueError("PostScript is a program, which is not run")
-            if decoded.width * decoded.height > _MAX_PIXELS_PER_FILE_BYTE * len(data):
-                raise ValueError(f"it announces {decoded.width} x {decoded.height} pixels in {len(data)} bytes")
-            for codec, (_, top, _, bottom), offset, options in decoded.tile:
-                bytes_of_row = options[1] if codec == "raw" and isinstance(options, tuple) and len(options) > 1 else 0
-                if (bottom - top) * bytes_of_row > len(data) - offset:
-                    raise ValueError("image file is truncated")
-            if decoded.format == "PNG":
-                decoded.verify()
-                decoded = image.open(io.BytesIO(data), formats=formats)
-            decoded.load()
-            return decoded
-    except OSError as error:
-        cause = error.__cause__
-        if isinstance(cause, OSError) and type(cause).__name__ == "UnidentifiedImageError":
-            raise type(cause)(f"cannot identify image file {name!r}") from None
-        raise
+        return decode_image_file(path.getvalue()[path.tell() :], "BytesIO", formats)
+    with open_regular(path) as file:
+        return decode_image_file(file.read(), os.fsdecode(path), formats)
 
 
 def save_img(

@@ -1,0 +1,391 @@
+"""Colours of images: dtypes, brightness, contrast, hue, saturation, and the colour spaces, as in ``tf.image``.
+
+Floating-point images have their numbers in [0, 1], integers from 0 to the greatest number of their dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
+from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
+from fastgrad.image.geometry import checked_images
+from fastgrad.ops.arithmetic import abs as absolute
+from fastgrad.ops.arithmetic import add, maximum, multiply, subtract
+from fastgrad.ops.assertion import Assert
+from fastgrad.ops.casting import cast, saturate_cast
+from fastgrad.ops.clipping import clip_by_value
+from fastgrad.ops.comparison import equal, greater, greater_equal, less, less_equal, logical_and
+from fastgrad.ops.creation import identity
+from fastgrad.ops.division import divide, floormod
+from fastgrad.ops.einsum import tensordot
+from fastgrad.ops.joining import stack, unstack
+from fastgrad.ops.power import pow as power
+from fastgrad.ops.reduction import reduce_all, reduce_mean
+from fastgrad.ops.repeating import tile
+from fastgrad.ops.selection import where
+from fastgrad.ops.statistics import reduce_std
+
+# ---- dtypes -------------------------------------------------------------------------------------------
+
+
+def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: str | None = None) -> Tensor:
+    """``image`` in another dtype, with its numbers scaled from the range of one dtype to that of the other.
+
+    Args:
+        image: floats in [0, 1], or integers.
+        dtype: a floating-point or integer dtype.
+        saturate: whether numbers beyond the range of ``dtype`` are clipped to it first.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        AttributeError: one of the dtypes is neither floating-point nor integer.
+    """
+    x, target = convert_to_tensor(image), dtypes.as_dtype(dtype)
+    source = x.dtype
+    for what, candidate in (("dtype", target), ("image dtype", source)):
+        if not candidate.is_floating and not candidate.is_integer:
+            raise AttributeError(
+                f"convert_image_dtype: {what} must be either floating point or integer, got {candidate.name}."
+            )
+    if source is target:
+        return identity(x)
+    to_target = saturate_cast if saturate else cast
+    if source.is_floating and target.is_floating:
+        return cast(x, target)
+    if source.is_integer and target.is_floating:
+        return multiply(cast(x, target), _constant(1.0 / int(source.max), target))
+    if source.is_floating:
+        return to_target(multiply(x, _constant(int(target.max) + 0.5, source)), target)
+    steps_in, steps_out = int(source.max) + 1, int(target.max) + 1
+    if steps_in > steps_out:
+        return to_target(x // _constant(steps_in // steps_out, source), target)
+    return multiply(to_target(x, target), _constant(steps_out // steps_in, target))
+
+
+def _constant(value: Any, dtype: dtypes.DType) -> Tensor:
+    return constant_tensor(np.asarray(value).astype(dtype.numpy))
+
+
+def _in_floats(image: Any, adjust: Callable[[Tensor], Tensor], saturate: bool = False) -> Tensor:
+    """``adjust`` of ``image`` as floats, in the dtype of ``image`` again."""
+    x = convert_to_tensor(image)
+    if x.dtype not in (dtypes.float16, dtypes.float32):
+        return convert_image_dtype(adjust(convert_image_dtype(x, dtypes.float32)), x.dtype, saturate)
+    return adjust(x)
+
+
+def _check_rank(name: str, x: Tensor) -> None:
+    if x._array.ndim < 3:
+        raise InvalidArgumentError(f"{name}: input must be at least 3-D, got shape {TensorShape(x._array.shape)}.")
+
+
+# ---- brightness, contrast, gamma ----------------------------------------------------------------------
+
+
+def adjust_brightness(image: Any, delta: Any) -> Tensor:
+    """``image + delta``, clipped to the range of an integer dtype.
+
+    Args:
+        image: any shape, floats or integers.
+        delta: a number, in the scale of floating-point images.
+
+    Raises:
+        AttributeError: ``image`` holds no numbers.
+    """
+    return _in_floats(image, lambda x: add(x, cast(delta, x.dtype)), saturate=True)
+
+
+def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
+    """``(images - mean) * contrast_factor + mean``, with the mean of each channel of each image.
+
+    Args:
+        images: shape (..., height, width, channels).
+        contrast_factor: a number.
+
+    Raises:
+        InvalidArgumentError: a rank below 3.
+        AttributeError: ``images`` holds no numbers.
+    """
+
+    def adjust(x: Tensor) -> Tensor:
+        _check_rank("adjust_contrast", x)
+        wide = cast(x, dtypes.float32)
+        mean = reduce_mean(wide, [-3, -2], keepdims=True)
+        return cast(
+            add(multiply(subtract(wide, mean), convert_to_tensor(contrast_factor, dtypes.float32)), mean), x.dtype
+        )
+
+    return _in_floats(images, adjust, saturate=True)
+
+
+def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
+    """``gain * image ** gamma``, clipped to the range of an integer dtype.
+
+    Args:
+        image: any shape, floats or integers.
+        gamma, gain: numbers; ``gamma`` is not negative.
+
+    Raises:
+        ValueError: ``gamma`` is negative; InvalidArgumentError if it is a tensor.
+        AttributeError: ``image`` holds no numbers.
+    """
+    if as_tensor_or_none(gamma) is not None:
+        Assert(reduce_all(greater_equal(gamma, 0)), ["adjust_gamma: Gamma should be a non-negative real number."])
+    elif not gamma >= 0:
+        raise ValueError(f"adjust_gamma: Gamma should be a non-negative real number, got {gamma}.")
+    return _in_floats(image, lambda x: multiply(gain, power(x, gamma)), saturate=True)
+
+
+def per_image_standardization(image: Any) -> Tensor:
+    """``image``, or each image of a batch, with mean 0 and variance 1.
+
+    Args:
+        image: shape (..., height, width, channels).
+
+    Returns:
+        float32. The divisor is at least 1/sqrt(the number of elements), so that images of one colour are 0.
+
+    Raises:
+        ValueError: a rank below 3, or no pixels.
+    """
+    rank = convert_to_tensor(image)._array.ndim
+    x = cast(checked_images("per_image_standardization", image, ranks=(max(rank, 3),)), dtypes.float32)
+    axes = [-1, -2, -3]
+    least = np.float32(1) / np.sqrt(np.float32(np.prod(x._array.shape[-3:])))
+    deviation = maximum(reduce_std(x, axes, keepdims=True), constant_tensor(np.asarray(least)))
+    return divide(subtract(x, reduce_mean(x, axes, keepdims=True)), deviation)
+
+
+# ---- hue and saturation -------------------------------------------------------------------------------
+
+
+def _channels(name: str, images: Any, error: type[Exception] = InvalidArgumentError) -> tuple[Tensor, list[Tensor]]:
+    """Returns the tensor of ``images``, and its channels red, green and blue, or what else they are."""
+    x = convert_to_tensor(images)
+    if x._array.ndim == 0 or x._array.shape[-1] != 3:
+        raise error(f"{name}: the last dimension must be 3, the channels, got shape {TensorShape(x._array.shape)}.")
+    if x.dtype not in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64):
+        raise InvalidArgumentError(
+            f"{name}: images must be floating point, got {x.dtype.name}; convert_image_dtype converts them."
+        )
+    return x, unstack(x, axis=-1)
+
+
+def _extremes(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, Tensor]:
+    """The greatest and the least channel of each pixel; among equals, the gradient goes to one, as in TensorFlow."""
+    greatest = where(
+        logical_and(greater_equal(red, green), greater_equal(red, blue)),
+        red,
+        where(greater_equal(green, blue), green, blue),
+    )
+    least = where(
+        logical_and(less_equal(blue, red), less_equal(blue, green)), blue, where(less_equal(green, red), green, red)
+    )
+    return greatest, least
+
+
+def _hue(red: Tensor, green: Tensor, blue: Tensor, greatest: Tensor, spread: Tensor) -> Tensor:
+    """The hue in [0, 1): 0 for red, 1/3 for green, 2/3 for blue."""
+    has_hue = greater(spread, _constant(0, spread.dtype))
+    sixth = divide(_constant(1 / 6, spread.dtype), where(has_hue, spread, _constant(1, spread.dtype)))
+    hue = where(
+        equal(red, greatest),
+        multiply(sixth, subtract(green, blue)),
+        where(
+            equal(green, greatest),
+            add(multiply(sixth, subtract(blue, red)), _constant(2 / 6, spread.dtype)),
+            add(multiply(sixth, subtract(red, green)), _constant(4 / 6, spread.dtype)),
+        ),
+    )
+    hue = where(less(hue, _constant(0, hue.dtype)), add(hue, _constant(1, hue.dtype)), hue)
+    return where(has_hue, hue, _constant(0, hue.dtype))
+
+
+def _hue_weights(hue: Tensor) -> list[Tensor]:
+    """How much of red, green and blue the pure colour of a hue has, in [0, 1]."""
+    sextant = multiply(hue, _constant(6, hue.dtype))
+    ramps = [
+        add(
+            multiply(absolute(subtract(sextant, _constant(centre, hue.dtype))), _constant(slope, hue.dtype)),
+            _constant(offset, hue.dtype),
+        )
+        for centre, slope, offset in ((3, 1, -1), (2, -1, 2), (4, -1, 2))
+    ]
+    return [clip_by_value(ramp, 0.0, 1.0) for ramp in ramps]
+
+
+def rgb_to_hsv(images: Any, name: str | None = None) -> Tensor:
+    """Hue, saturation and value, each in [0, 1], of red, green and blue in [0, 1].
+
+    Args:
+        images: floats, shape (..., 3).
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        FailedPreconditionError: another last dimension.
+        InvalidArgumentError: another dtype.
+    """
+    _, (red, green, blue) = _channels("rgb_to_hsv", images, FailedPreconditionError)
+    return stack(_hsv_of(red, green, blue), axis=-1)
+
+
+def _hsv_of(red: Tensor, green: Tensor, blue: Tensor) -> list[Tensor]:
+    value, least = _extremes(red, green, blue)
+    spread = subtract(value, least)
+    zero, one = _constant(0, value.dtype), _constant(1, value.dtype)
+    is_positive = greater(value, zero)
+    saturation = where(is_positive, divide(spread, where(is_positive, value, one)), zero)
+    return [_hue(red, green, blue, value, spread), saturation, value]
+
+
+def hsv_to_rgb(images: Any, name: str | None = None) -> Tensor:
+    """The inverse of ``rgb_to_hsv``; arguments and errors as there."""
+    _, hsv = _channels("hsv_to_rgb", images, FailedPreconditionError)
+    return stack(_rgb_of(*hsv), axis=-1)
+
+
+def _rgb_of(hue: Tensor, saturation: Tensor, value: Tensor) -> list[Tensor]:
+    white = subtract(_constant(1, value.dtype), saturation)
+    return [multiply(add(white, multiply(saturation, weight)), value) for weight in _hue_weights(hue)]
+
+
+def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
+    """``image`` with ``delta`` added to its hue, which is cyclic with period 1.
+
+    Args:
+        image: red, green and blue, shape (..., height, width, 3), floats or integers.
+        delta: a number in [-1, 1].
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``delta`` is out of range; InvalidArgumentError if it is a tensor.
+        InvalidArgumentError: a rank below 3, or another last dimension.
+    """
+    offset = as_tensor_or_none(delta)
+    if offset is not None:
+        in_range = logical_and(greater_equal(offset, -1), less_equal(offset, 1))
+        Assert(in_range, ["adjust_hue: delta must be in the interval [-1, 1]"])
+    elif not -1 <= delta <= 1:
+        raise ValueError(f"adjust_hue: delta must be in the interval [-1, 1], got {delta}.")
+
+    def adjust(x: Tensor) -> Tensor:
+        _check_rank("adjust_hue", x)
+        _, (red, green, blue) = _channels("adjust_hue", cast(x, dtypes.float32))
+        greatest, least = _extremes(red, green, blue)
+        spread = subtract(greatest, least)
+        hue = add(_hue(red, green, blue, greatest, spread), convert_to_tensor(delta, dtypes.float32))
+        weights = _hue_weights(floormod(hue, _constant(1, hue.dtype)))
+        return cast(stack([add(least, multiply(spread, weight)) for weight in weights], axis=-1), x.dtype)
+
+    return _in_floats(image, adjust)
+
+
+def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = None) -> Tensor:
+    """``image`` with its saturation multiplied by a factor, and clipped to [0, 1].
+
+    Args:
+        image: red, green and blue, shape (..., height, width, 3), floats or integers.
+        saturation_factor: a number.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a rank below 3, or another last dimension.
+    """
+
+    def adjust(x: Tensor) -> Tensor:
+        _check_rank("adjust_saturation", x)
+        _, rgb = _channels("adjust_saturation", cast(x, dtypes.float32))
+        hue, saturation, value = _hsv_of(*rgb)
+        factor = convert_to_tensor(saturation_factor, dtypes.float32)
+        return cast(stack(_rgb_of(hue, clip_by_value(multiply(saturation, factor), 0.0, 1.0), value), axis=-1), x.dtype)
+
+    return _in_floats(image, adjust)
+
+
+# ---- linear colour spaces -----------------------------------------------------------------------------
+
+# The matrices are those of TensorFlow: a row for each channel of the argument.
+_YIQ_OF_RGB = [[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617], [0.114, -0.32134392, 0.31119955]]
+_RGB_OF_YIQ: Sequence[Sequence[float]] = [
+    [1, 1, 1],
+    [0.95598634, -0.27201283, -1.10674021],
+    [0.6208248, -0.64720424, 1.70423049],
+]
+_YUV_OF_RGB = [[0.299, -0.14714119, 0.61497538], [0.587, -0.28886916, -0.51496512], [0.114, 0.43601035, -0.10001026]]
+_RGB_OF_YUV: Sequence[Sequence[float]] = [[1, 1, 1], [0, -0.394642334, 2.03206185], [1.13988303, -0.58062185, 0]]
+_GRAY_OF_RGB = [[0.2989], [0.5870], [0.1140]]
+
+
+def _linear(name: str, images: Any, matrix: Sequence[Sequence[float]]) -> Tensor:
+    x, _ = _channels(name, images)
+    return tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
+
+
+def rgb_to_yiq(images: Any) -> Tensor:
+    """Luma and two chroma channels of the NTSC system.
+
+    Args:
+        images: floats in [0, 1], shape (..., 3).
+
+    Raises:
+        InvalidArgumentError: another last dimension or dtype.
+    """
+    return _linear("rgb_to_yiq", images, _YIQ_OF_RGB)
+
+
+def yiq_to_rgb(images: Any) -> Tensor:
+    """The inverse of ``rgb_to_yiq``; arguments and errors as there."""
+    return _linear("yiq_to_rgb", images, _RGB_OF_YIQ)
+
+
+def rgb_to_yuv(images: Any) -> Tensor:
+    """Luma and two chroma channels of the PAL system; arguments and errors as for ``rgb_to_yiq``."""
+    return _linear("rgb_to_yuv", images, _YUV_OF_RGB)
+
+
+def yuv_to_rgb(images: Any) -> Tensor:
+    """The inverse of ``rgb_to_yuv``; arguments and errors as for ``rgb_to_yiq``."""
+    return _linear("yuv_to_rgb", images, _RGB_OF_YUV)
+
+
+def rgb_to_grayscale(images: Any, name: str | None = None) -> Tensor:
+    """The luma 0.2989 red + 0.587 green + 0.114 blue.
+
+    Args:
+        images: shape (..., 3), floats or integers.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (..., 1), of the dtype of ``images``.
+
+    Raises:
+        InvalidArgumentError: another last dimension.
+    """
+    x = convert_to_tensor(images)
+    gray = _linear("rgb_to_grayscale", convert_image_dtype(x, dtypes.float32), _GRAY_OF_RGB)
+    return convert_image_dtype(gray, x.dtype)
+
+
+def grayscale_to_rgb(images: Any, name: str | None = None) -> Tensor:
+    """``images`` of shape (..., 1) with their channel three times.
+
+    Raises:
+        ValueError: a rank below 2, or another last dimension.
+    """
+    x = convert_to_tensor(images)
+    shape = x._array.shape
+    if len(shape) < 2:
+        raise ValueError(
+            f"grayscale_to_rgb: A grayscale image (shape {TensorShape(shape)}) must be at least two-dimensional."
+        )
+    if shape[-1] != 1:
+        raise ValueError(
+            f"grayscale_to_rgb: Last dimension of a grayscale image should be size 1, got shape {TensorShape(shape)}."
+        )
+    return tile(x, [*[1] * (len(shape) - 1), 3])

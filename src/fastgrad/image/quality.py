@@ -1,0 +1,269 @@
+"""Differences of neighbouring pixels and of images: edges, total variation, PSNR, SSIM, as in ``tf.image``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core.operand_errors import InvalidValueError
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.image.colors import convert_image_dtype
+from fastgrad.ops.activation import relu
+from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.arithmetic import abs as absolute
+from fastgrad.ops.arithmetic import add, multiply, squared_difference, subtract
+from fastgrad.ops.casting import cast
+from fastgrad.ops.convolution import depthwise_conv2d
+from fastgrad.ops.division import divide
+from fastgrad.ops.exponential import log
+from fastgrad.ops.joining import stack
+from fastgrad.ops.padding import pad
+from fastgrad.ops.pooling import avg_pool2d
+from fastgrad.ops.power import pow as power
+from fastgrad.ops.power import square
+from fastgrad.ops.reduction import reduce_mean, reduce_prod, reduce_sum
+from fastgrad.ops.shaping import reshape
+
+_MSSSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""The exponents of Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality assessment" (2003)."""
+
+
+# ---- neighbouring pixels ------------------------------------------------------------------------------
+
+
+def total_variation(images: Any, name: str | None = None) -> Tensor:
+    """The sum of the absolute differences of neighbouring pixels.
+
+    Args:
+        images: shape (height, width, channels) or (batch, height, width, channels).
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A scalar, or one number for each image of the batch.
+
+    Raises:
+        ValueError: another rank.
+    """
+    x = convert_to_tensor(images)
+    rank = x._array.ndim
+    if rank not in (3, 4):
+        raise ValueError(
+            f"total_variation: 'images' must be either 3 or 4-dimensional, got shape {TensorShape(x._array.shape)}."
+        )
+    axes = None if rank == 3 else [1, 2, 3]
+    vertical = subtract(x[..., 1:, :, :], x[..., :-1, :, :])
+    horizontal = subtract(x[..., :, 1:, :], x[..., :, :-1, :])
+    return add(reduce_sum(absolute(vertical), axes), reduce_sum(absolute(horizontal), axes))
+
+
+def image_gradients(image: Any) -> tuple[Tensor, Tensor]:
+    """The differences of each pixel from the one below, and from the one to the right; 0 in the last row or column.
+
+    Args:
+        image: shape (batch, height, width, channels).
+
+    Returns:
+        ``(dy, dx)``, of the shape and dtype of ``image``.
+
+    Raises:
+        ValueError: another rank.
+    """
+    x = convert_to_tensor(image)
+    if x._array.ndim != 4:
+        raise ValueError(
+            f"image_gradients expects a 4D tensor [batch_size, h, w, d], not {TensorShape(x._array.shape)}."
+        )
+    vertical = subtract(x[:, 1:], x[:, :-1])
+    horizontal = subtract(x[:, :, 1:], x[:, :, :-1])
+    return pad(vertical, [(0, 0), (0, 1), (0, 0), (0, 0)]), pad(horizontal, [(0, 0), (0, 0), (0, 1), (0, 0)])
+
+
+def sobel_edges(image: Any) -> Tensor:
+    """The derivatives of images by Sobel's filters.
+
+    Args:
+        image: floats, shape (batch, height, width, channels), of at least 2 rows and columns.
+
+    Returns:
+        Shape (batch, height, width, channels, 2): along the height, and along the width.
+
+    Raises:
+        InvalidArgumentError: another rank or dtype, or fewer rows or columns.
+    """
+    x = convert_to_tensor(image)
+    if x._array.ndim != 4:
+        raise InvalidArgumentError(
+            f"sobel_edges: image must be [batch_size, h, w, d], not {TensorShape(x._array.shape)}."
+        )
+    smooth, slope = np.array([1.0, 2.0, 1.0]), np.array([-1.0, 0.0, 1.0])
+    filters = np.stack([np.outer(slope, smooth), np.outer(smooth, slope)], -1)[:, :, None]
+    channels = x._array.shape[-1]
+    kernels = constant_tensor(np.tile(filters, (1, 1, channels, 1)).astype(x._array.dtype))
+    padded = pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="REFLECT")
+    return reshape(depthwise_conv2d(padded, kernels, [1, 1, 1, 1], "VALID"), (*x._array.shape, 2))
+
+
+# ---- two images ---------------------------------------------------------------------------------------
+
+
+def _compared(name: str, images: Sequence[Any], max_val: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns two images and their greatest value, in float32.
+
+    Raises:
+        ValueError: the images have other shapes; the axes before the last three broadcast.
+    """
+    x, y = (convert_to_tensor(image) for image in images)
+    shapes = x._array.shape, y._array.shape
+    for shape in shapes:
+        if len(shape) < 3:
+            raise InvalidValueError(f"{name}: Shape {TensorShape(shape)} must have rank at least 3")
+    pairs = zip(shapes[0][-4::-1], shapes[1][-4::-1], strict=False)
+    if shapes[0][-3:] != shapes[1][-3:] or any(m != n and 1 not in (m, n) for m, n in pairs):
+        raise InvalidValueError(
+            f"{name}: Two images are not compatible: {TensorShape(shapes[0])} and {TensorShape(shapes[1])}"
+        )
+    greatest = cast(max_val, x.dtype)
+    return tuple(convert_image_dtype(value, dtypes.float32) for value in (x, y, greatest))  # type: ignore[return-value]
+
+
+def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
+    """The peak signal-to-noise ratio of two images, in decibels: 20 log10(max_val) - 10 log10(mean squared error).
+
+    Args:
+        a, b: images of the same shape (..., height, width, channels); the axes before broadcast.
+        max_val: the difference of the greatest and the least value of images, such as 255.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        float32, of the shape of the axes before the last three.
+
+    Raises:
+        ValueError: the shapes are not compatible.
+    """
+    x, y, greatest = _compared("psnr", (a, b), max_val)
+    error = reduce_mean(squared_difference(x, y), [-3, -2, -1])
+    return subtract(
+        divide(multiply(20.0, log(greatest)), np.float32(math.log(10.0))),
+        multiply(np.float32(10 / math.log(10)), log(error)),
+    )
+
+
+def _gaussian_window(size: int, sigma: float) -> np.ndarray:
+    positions = np.arange(size) - (size - 1) / 2
+    line = np.exp(-0.5 * np.square(positions / sigma))
+    window = np.outer(line, line)
+    return window / window.sum()
+
+
+def _similarities(
+    name: str, x: Tensor, y: Tensor, greatest: Tensor, window: np.ndarray, k1: float, k2: float
+) -> tuple[Tensor, Tensor]:
+    """Returns the maps of luminance, and of contrast with structure: number 6 of Wang and others (2004), in two factors."""
+    size, channels = len(window), x._array.shape[-1]
+    for image in (x, y):
+        if min(image._array.shape[-3:-1]) < size:
+            raise InvalidArgumentError(
+                f"{name}: images of shape {TensorShape(image._array.shape)} are smaller than filter_size {size}."
+            )
+    kernel = constant_tensor(np.tile(window[:, :, None, None], (1, 1, channels, 1)).astype(np.float32))
+
+    def mean(values: Tensor) -> Tensor:
+        shape = values._array.shape
+        means = depthwise_conv2d(reshape(values, (-1, *shape[-3:])), kernel, [1, 1, 1, 1], "VALID")
+        return reshape(means, (*shape[:-3], *means._array.shape[1:]))
+
+    c1, c2 = square(multiply(k1, greatest)), square(multiply(k2, greatest))
+    mean_x, mean_y = mean(x), mean(y)
+    products = multiply(multiply(mean_x, mean_y), 2.0)
+    squares = add(square(mean_x), square(mean_y))
+    luminance = divide(add(products, c1), add(squares, c1))
+    covariances = subtract(multiply(mean(multiply(x, y)), 2.0), products)
+    variances = subtract(mean(add(square(x), square(y))), squares)
+    return luminance, divide(add(covariances, c2), add(variances, c2))
+
+
+def ssim(
+    img1: Any,
+    img2: Any,
+    max_val: Any,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    return_index_map: bool = False,
+) -> Tensor:
+    """The structural similarity of two images, at most 1, in luma or each channel.
+
+    Args:
+        img1, img2, max_val: as for ``psnr``.
+        filter_size, filter_sigma: the size and the standard deviation of the Gaussian window.
+        k1, k2: small numbers that keep divisors from 0.
+        return_index_map: whether to return the similarity at each place of the window, not the mean.
+
+    Returns:
+        float32, of the shape of the axes before the last three; with ``return_index_map`` two axes more.
+
+    Raises:
+        ValueError: the shapes are not compatible.
+        InvalidArgumentError: images smaller than the window. The formula is that of Wang, Bovik, Sheikh and Simoncelli, "Image
+            quality assessment: from error visibility to structural similarity" (2004).
+    """
+    x, y, greatest = _compared("ssim", (img1, img2), max_val)
+    window = _gaussian_window(as_python_int(filter_size, "ssim: filter_size"), float(filter_sigma))
+    luminance, structure = _similarities("ssim", x, y, greatest, window, k1, k2)
+    similarity = multiply(luminance, structure)
+    return reduce_mean(similarity if return_index_map else reduce_mean(similarity, [-3, -2]), [-1])
+
+
+def ssim_multiscale(
+    img1: Any,
+    img2: Any,
+    max_val: Any,
+    power_factors: Any = _MSSSIM_WEIGHTS,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+) -> Tensor:
+    """The product of structural similarities at several scales, each half as large as the one before.
+
+    Args:
+        img1, img2, max_val, filter_size, filter_sigma, k1, k2: as for ``ssim``.
+        power_factors: the exponent of each scale.
+
+    Returns:
+        float32, of the shape of the axes before the last three.
+
+    Raises:
+        ValueError: the shapes are not compatible.
+        InvalidArgumentError: images smaller than the window at some scale.
+    """
+    x, y, greatest = _compared("ssim_multiscale", (img1, img2), max_val)
+    window = _gaussian_window(as_python_int(filter_size, "ssim_multiscale: filter_size"), float(filter_sigma))
+    exponents = convert_to_tensor(power_factors, dtypes.float32)
+    factors: list[Tensor] = []
+    scales = exponents._array.shape[0]
+    for scale in range(scales):
+        if scale:
+            x, y = _halved(x), _halved(y)
+        luminance, structure = _similarities("ssim_multiscale", x, y, greatest, window, k1, k2)
+        last = scale == scales - 1
+        factors.append(relu(reduce_mean(multiply(luminance, structure) if last else structure, [-3, -2])))
+    return reduce_mean(reduce_prod(power(stack(factors, axis=-1), exponents), [-1]), [-1])
+
+
+def _halved(x: Tensor) -> Tensor:
+    """Returns the means of blocks of 2 by 2 pixels; an odd last row or column counts twice."""
+    shape = x._array.shape
+    flat = reshape(x, (-1, *shape[-3:]))
+    odd_rows, odd_columns = shape[-3] % 2, shape[-2] % 2
+    if odd_rows or odd_columns:
+        flat = pad(flat, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="SYMMETRIC")
+    halves = avg_pool2d(flat, 2, 2, "VALID")
+    return reshape(halves, (*shape[:-3], *halves._array.shape[1:]))

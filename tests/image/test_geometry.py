@@ -1,0 +1,89 @@
+"""Resized, cropped and turned images: beside Pillow, compiled, batched, twice differentiated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import image
+from tests.gradients import check_gradient
+
+RANDOM = np.random.default_rng(3)
+PICTURE = RANDOM.random((11, 14, 2)).astype(np.float32)
+METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
+
+
+@pytest.mark.parametrize("size", [(5, 6), (3, 30), (22, 7)])
+@pytest.mark.parametrize("method", ["bilinear", "bicubic", "lanczos3"])
+def test_antialiased_images_are_pillows(method: str, size: tuple[int, int]) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    filters = {"bilinear": "BILINEAR", "bicubic": "BICUBIC", "lanczos3": "LANCZOS"}
+    expected = pillow.fromarray(PICTURE[:, :, 0]).resize(size[::-1], pillow.Resampling[filters[method]])
+    resized = image.resize(PICTURE[:, :, :1], size, method, antialias=True)
+    np.testing.assert_allclose(resized[:, :, 0], np.asarray(expected), atol=2e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_compiled_and_mapped_images_are_eager_ones(method: str) -> None:
+    batch = tf.constant(np.stack([PICTURE, PICTURE[::-1]]))
+
+    def resize(x: tf.Tensor) -> tf.Tensor:
+        return image.resize(x, (7, 20), method, antialias=True)
+
+    expected = resize(batch)
+    np.testing.assert_allclose(tf.function(resize)(batch), expected, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(tf.vectorized_map(resize, batch), expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pixel_of_nan_reaches_only_the_pixels_that_it_makes(method: str) -> None:
+    picture = np.ones((40, 1, 1), np.float32)
+    picture[0] = np.nan
+    resized = image.resize(picture, (80, 1), method).numpy().ravel()
+    assert np.isnan(resized[0])
+    np.testing.assert_allclose(resized[20:], 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gradients_of_resizing_are_differences(method: str) -> None:
+    def resize(x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(image.resize(x, (2, 5), method, antialias=True) ** 2, tf.float64)
+
+    # All but the nearest pixel is computed in float32.
+    check_gradient(resize, PICTURE[:3, :4], step=1e-2, rtol=1e-3, atol=1e-3)
+
+
+def test_patches_and_glimpses_have_gradients() -> None:
+    def patches(x: tf.Tensor) -> tf.Tensor:
+        return image.extract_patches(x, [1, 2, 3, 1], [1, 2, 1, 1], [1, 1, 2, 1], "SAME") ** 2
+
+    def glimpses(x: tf.Tensor) -> tf.Tensor:
+        return image.extract_glimpse(x, (3, 3), [[0.3, -0.4]], noise="zero") ** 2
+
+    for function in (patches, glimpses):
+        check_gradient(function, PICTURE[None, :4, :4], order=2)
+
+
+def test_noise_is_between_the_extremes_of_the_image() -> None:
+    picture = tf.constant(PICTURE[None])
+    glimpse = image.extract_glimpse(picture, (40, 40), [[0.0, 0.0]])
+    assert PICTURE.min() <= tf.reduce_min(glimpse) < tf.reduce_max(glimpse) <= PICTURE.max()
+    assert len(np.unique(glimpse)) > 2000
+    deviations = image.extract_glimpse(picture, (90, 90), [[0.0, 0.0]], noise="gaussian").numpy().std()
+    np.testing.assert_allclose(deviations, PICTURE.std(), rtol=0.05)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="noise must be 'uniform', 'gaussian' or 'zero', got 'pink'"
+    ):
+        image.extract_glimpse(picture, (4, 4), [[0.0, 0.0]], noise="pink")
+
+
+def test_errors_name_the_arguments() -> None:
+    with pytest.raises(ValueError, match=r"flip_left_right: 'image' \(shape \(3, 4\)\) must have 3 or 4 dimensions"):
+        image.flip_left_right(np.ones((3, 4)))
+    with pytest.raises(ValueError, match="Resize method is not implemented: sinc; the methods are"):
+        image.resize(PICTURE, (2, 2), "sinc")
+    with pytest.raises(ValueError, match="width must be >= target . offset; got width 14, target 9, offset 6"):
+        image.crop_to_bounding_box(PICTURE, 0, 6, 4, 9)
+    with pytest.raises(ValueError, match="height must be <= target - offset; got height 11, target 12, offset 3"):
+        image.pad_to_bounding_box(PICTURE, 3, 0, 12, 14)
