@@ -158,7 +158,7 @@ test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad
 
 test-packages: ## check the derivatives of packages' Numba functions, in an environment of its own; writes docs/numba_packages.md (ARGS='arch hmmkay')
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-packages packages
-	@.venv-packages/bin/python -m tests.packages $(ARGS)
+	@.venv-packages/bin/python tests/packages $(ARGS)
 
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a quarter)
 	@$(ENVIRONMENT) test,cuda

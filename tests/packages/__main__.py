@@ -1,4 +1,4 @@
-"""How much of the Numba code of packages fastgrad differentiates: ``make test-packages``, or ``python -m tests.packages PACKAGE …`` for some.
+"""How much of the Numba code of packages fastgrad differentiates: ``make test-packages``, or ``python tests/packages PACKAGE …`` for some.
 
 Each package runs its own tests, or a script of ``use``. The counts go to ``figures.json`` and to docs/numba_packages.md.
 """
@@ -9,6 +9,7 @@ import argparse
 import importlib.metadata
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ SECONDS_FOR_A_PACKAGE = 3600.0
 
 def main() -> int:
     """Runs packages and writes the page; the status is 1 if a derivative is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tests.packages", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/packages", description=__doc__)
     parser.add_argument("packages", nargs="*", help="names that packages are imported by (default: all)")
     parser.add_argument("--reports", help="a folder for the reports; those that are there are not made again")
     options = parser.parse_args()
@@ -67,7 +68,9 @@ def summary(report: dict) -> dict:
         "version": importlib.metadata.version(distribution),
         "counts": {status: sum(function["status"] == status for function in functions) for status in STATUSES},
         "reasons": {
-            function["name"]: f"{function['status']}: {function['reason'].splitlines()[0].rpartition(': ')[2]}"
+            function[
+                "name"
+            ]: f"{function['status']}: {re.split(r':[0-9]+: ', function['reason'].splitlines()[0], maxsplit=1)[-1]}"
             for function in functions
             if function["status"] in ("wrong", "failed", "refused")
         },
