@@ -21,7 +21,7 @@ from pathlib import Path
 from plain_words import texts
 
 FOLDERS = "src", "tests", "benchmarks", "tools", "examples"
-GENERATED_PAGES = "names.md", "keras_names.md", "numpy_functions.md"
+GENERATED_PAGES = "names.md", "keras_names.md", "numba_packages.md", "numpy_functions.md"
 """Pages that list names of TensorFlow and Keras."""
 
 OTHER_PROJECTS = re.compile(
