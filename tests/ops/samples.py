@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad import signal, sparse  # noqa: F401  # whose rows are in the table once they are imported
+from fastgrad import image, lookup, sets, signal, sparse, strings  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import Recorder, start, stop
 from fastgrad.ops import recurrent  # noqa: F401

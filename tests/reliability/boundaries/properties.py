@@ -51,6 +51,7 @@ WIDER: dict[str, tuple[str, ...]] = {
     "unique": INTEGERS,
     "bincount": ("int64",),
     "assert": INTEGERS,
+    "sparse_dense_matmul": (*INTEGERS, *COMPLEX),
 }
 """Dtypes that properties of `tests/kernels` leave out although their functions make them."""
 

@@ -30,7 +30,8 @@ SPACES = {
 }
 
 
-# Types, settings, texts; tests and what gives integers or truth values; what makes tensors of nothing; users' functions (tests/custom).
+# Types, settings, texts; tests and what gives integers or truth values; what makes tensors of nothing; users' functions (tests/custom);
+# what TensorFlow does not differentiate on a CPU (tests/signal, tests/ops); layers that draw (tests/keras).
 WITHOUT_GRADIENT = """
 DType AggregationMethod VariableAggregation VariableSynchronization TensorShape Tensor TensorSpec Form Unary KerasTensor InputSpec
 Loss Reduction Layer Wrapper Operator Input InputLayer
@@ -43,7 +44,9 @@ reduce_all reduce_any confusion_matrix invert_permutation truncatediv unravel_in
 broadcast_dynamic_shape broadcast_static_shape unique_with_counts histogram_fixed_width histogram_fixed_width_bins
 eye ones dropout masked Module RaggedTensorSpec
 constant_initializer ones_initializer zeros_initializer random_normal_initializer random_uniform_initializer
-elementwise kernel adjoint check_gradients grad hessian hvp jacobian jvp value_and_grad vjp
+elementwise kernel adjoint cfunc check_gradients fixed_point grad hessian hvp implicit_root jacobian jvp value_and_grad vjp
+SparseTensor SparseTensorSpec as_string timestamp type_spec_from_value
+fftnd ifftnd irfftnd rfftnd eigh_tridiagonal RandomBrightness RandomContrast RandomCrop RandomFlip
 """
 
 

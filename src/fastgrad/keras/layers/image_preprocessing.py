@@ -12,7 +12,6 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.image.geometry import resize
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.preprocessing.image import smart_resize
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.random_generator import Generator, uniform_from
@@ -161,6 +160,8 @@ class CenterCrop(_ImageLayer):
         axis = x.ndim + self._height_axis
         top, left = x.shape[axis] - self.height, x.shape[axis + 1] - self.width
         if min(top, left) < 0:
+            from fastgrad.keras.preprocessing.image import smart_resize  # which imports models, which have layers
+
             return tf.cast(smart_resize(x, (self.height, self.width), data_format=self.data_format), x.dtype)
         rows, columns = slice(top // 2, top // 2 + self.height), slice(left // 2, left // 2 + self.width)
         key = [slice(None)] * axis + [rows, columns]
@@ -243,6 +244,8 @@ class RandomCrop(_RandomImageLayer):
         sizes = x.shape[axis : axis + 2]
         targets = self.height, self.width
         if not all(size > target for size, target in zip(sizes, targets, strict=True)):
+            from fastgrad.keras.preprocessing.image import smart_resize  # as above
+
             return tf.cast(smart_resize(x, targets, data_format=self.data_format), x.dtype)
         for place, (size, target) in enumerate(zip(sizes, targets, strict=True), axis):
             # The place is a tensor, so that a compiled step draws another one each time.
