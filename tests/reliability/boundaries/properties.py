@@ -51,7 +51,7 @@ WIDER: dict[str, tuple[str, ...]] = {
     "unique": INTEGERS,
     "bincount": ("int64",),
     "assert": INTEGERS,
-    "sparse_dense_matmul": (*INTEGERS, *COMPLEX),
+    "sparse_dense_matmul": ("int32", "int64"),
 }
 """Dtypes that properties of `tests/kernels` leave out although their functions make them."""
 

@@ -133,6 +133,7 @@ NOT_TRIED: dict[str, tuple[str, str]] = {
     "nextafter": (HALVES, "the function refuses them"),
     "igamma_slope": ("float64", "the referee is a difference of fourth order"),
     "check_numerics": (COMPLEX, "the function refuses them"),
+    "sparse_dense_matmul": (f"int8 int16 uint8 uint16 uint32 uint64 {COMPLEX}", "SciPy computes them"),
     **dict.fromkeys(
         [
             "add_rows",
