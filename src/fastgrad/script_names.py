@@ -32,6 +32,7 @@ def missing_names(path: Path) -> tuple[int, list[tuple[Use, str]]]:
     Raises:
         OSError: it can't be read.
         SyntaxError: it is no Python.
+        ValueError: it is no notebook.
     """
     text = path.read_text(encoding="utf-8")
     uses = names_of(_code_of_notebook(text) if path.suffix == ".ipynb" else text)
@@ -110,4 +111,7 @@ def _code_of_notebook(text: str) -> str:
                 source = cell["source"]
                 yield from (source if isinstance(source, str) else "".join(source)).splitlines()
 
-    return "\n".join("pass" if line.lstrip().startswith(("%", "!")) and line[:1] in "%!" else line for line in lines())
+    try:
+        return "\n".join("pass" if line.startswith(("%", "!")) else line for line in lines())
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"this is no notebook: {error!r}") from None

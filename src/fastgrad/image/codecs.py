@@ -318,7 +318,7 @@ def extract_jpeg_shape(contents: Any, output_type: Any = dtypes.int32, name: str
     def shape_of(data: bytes) -> np.ndarray:
         try:
             image = pillow_image().open(io.BytesIO(data), formats=("JPEG",))
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, ValueError, SyntaxError, pillow_image().DecompressionBombError) as error:
             raise InvalidArgumentError(f"extract_jpeg_shape: Not a JPEG file: {error}") from None
         return np.array([image.height, image.width, len(image.getbands())], target.numpy)
 

@@ -28,6 +28,7 @@ from fastgrad import keras
 from fastgrad.differentiation import disk_cache
 from fastgrad.keras.datasets import cifar, fashion_mnist, reading, word_numbers
 from fastgrad.kernels.codegen import cache
+from fastgrad.script_names import missing_names
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 KERAS_FILE = (ValueError, TypeError)
@@ -390,6 +391,35 @@ def read_image(path: Path) -> Any:
     return keras.utils.load_img(path)
 
 
+def read_contents_of_jpeg(path: Path) -> Any:
+    contents = tf.io.read_file(str(path))
+    return [tf.io.extract_jpeg_shape(contents), tf.io.decode_image(contents)]
+
+
+def vocabulary(folder: Path) -> Path:
+    path = folder / "words.txt"
+    path.write_bytes("".join(f"word{number}\t{number}\n" for number in range(6)).encode())
+    return path
+
+
+def read_vocabulary(path: Path) -> Any:
+    columns = (tf.string, 0, tf.int64, 1)
+    table = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(str(path), *columns), -1)
+    return list(table.export())
+
+
+def notebook(folder: Path) -> Path:
+    path = folder / "a.ipynb"
+    cells = [{"cell_type": "code", "source": ["import tensorflow as tf\n", "tf.no_such_name(1)\n"]}]
+    path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    return path
+
+
+def read_notebook(path: Path) -> Any:
+    count, missing = missing_names(path)
+    return [count, [use.name for use, _ in missing]]
+
+
 def read_image_directory(path: Path) -> Any:
     images = keras.utils.image_dataset_from_directory(path.parent.parent, image_size=(4, 4), verbose=False)
     return list(images.as_numpy_iterator())
@@ -575,6 +605,11 @@ READERS: dict[str, Reader] = {
     "JPEG": Reader(image("jpg"), read_image, (OSError,)),
     "GIF": Reader(image("gif"), read_image, (OSError,)),
     "BMP": Reader(image("bmp"), read_image, (OSError,), header=54),
+    "contents of a JPEG": Reader(
+        image("jpg"), read_contents_of_jpeg, (tf.errors.InvalidArgumentError,), names_file=False
+    ),
+    "vocabulary": Reader(vocabulary, read_vocabulary, (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)),
+    "notebook": Reader(notebook, read_notebook, (ValueError, SyntaxError), names_file=False),
     "images of a folder": Reader(image("png"), read_image_directory, (OSError,), True, 100, given=folder_of_classes),
     "texts of a folder": Reader(text_directory, read_text_directory, (OSError,), header=20, given=folder_of_classes),
     "log in CSV": Reader(text_directory, append_log, (OSError,), header=20),

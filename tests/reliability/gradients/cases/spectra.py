@@ -66,6 +66,7 @@ CASES |= {
         lambda tf, table: tf.nn.embedding_lookup_sparse(1.0 * table, ids(tf), None, combiner="sum") ** 2, normal(4, 3)
     ),
     "nn.safe_embedding_lookup_sparse": at(
-        lambda tf, table: tf.nn.safe_embedding_lookup_sparse(1.0 * table, ids(tf), None, combiner="mean") ** 2, normal(4, 3)
+        lambda tf, table: tf.nn.safe_embedding_lookup_sparse(1.0 * table, ids(tf), None, combiner="mean") ** 2,
+        normal(4, 3),
     ),
 }
