@@ -24,10 +24,10 @@ FAMILIES = {
     "datasets": ["kernel entry", "kernel pack", "dataset index", "dataset elements", "dataset cache"],
     "texts": [
         *("lines", "lines in gzip", "lines in zlib", "CSV", "CSV in gzip", "CSV in zlib", "CSV in batches"),
-        *("CSV in batches, gzip", "texts of a folder", "log in CSV"),
+        *("CSV in batches, gzip", "texts of a folder", "log in CSV", "vocabulary", "notebook"),
     ],
     "Parquet": ["Parquet"],
-    "images": ["PNG", "JPEG", "GIF", "BMP", "images of a folder"],
+    "images": ["PNG", "JPEG", "GIF", "BMP", "images of a folder", "contents of a JPEG"],
     "archives": ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"],
     "downloads": ["npz of objects", "CIFAR", "Fashion-MNIST", "word numbers"],
 }
