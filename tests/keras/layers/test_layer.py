@@ -580,10 +580,9 @@ def test_masks_that_layers_compute_from_arrays_and_symbolic_inputs():
     assert keras.layers.Lambda(lambda x: x, mask=lambda x, mask: mask).supports_masking
 
 
-def test_a_symbolic_tensor_is_dense():
-    assert not keras.KerasTensor((2,), sparse=False).sparse
-    with pytest.raises(ValueError, match="only dense tensors"):
-        keras.KerasTensor((2,), sparse=True)
+def test_a_symbolic_tensor_is_dense_unless_it_is_told_otherwise():
+    assert not keras.KerasTensor((2,)).sparse
+    assert keras.KerasTensor((2,), sparse=True).sparse
 
 
 class TestLossesOfEarlierCalls:

@@ -18,6 +18,7 @@ ARGUMENTS = {
     "Activation": lambda: ("relu",),
     "Bidirectional": lambda: (layers.LSTM(2, return_sequences=True),),
     "CategoryEncoding": lambda: (4,),
+    "CenterCrop": lambda: (2, 2),
     "Cropping1D": lambda: (1,),
     "Cropping2D": lambda: (1,),
     "Cropping3D": lambda: (1,),
@@ -34,9 +35,13 @@ ARGUMENTS = {
     "Lambda": lambda: (lambda x: x * 2.0,),
     "MultiHeadAttention": lambda: (2, 3),
     "Permute": lambda: ((2, 1),),
+    "RandomBrightness": lambda: (0.1,),
+    "RandomContrast": lambda: (0.1,),
+    "RandomCrop": lambda: (2, 2),
     "RNN": lambda: (layers.LSTMCell(3),),
     "RepeatVector": lambda: (2,),
     "Rescaling": lambda: (0.5,),
+    "Resizing": lambda: (2, 2),
     "Reshape": lambda: ((12,),),
     "SimpleRNN": lambda: (3,),
     "SpectralNormalization": lambda: (layers.Dense(2),),
@@ -101,11 +106,14 @@ _DESTROYING_PREFIXES = (
         "Adaptive",
         "Average",
         "Avg",
+        "CenterCrop",
         "Conv",
         "Cropping",
         "Depthwise",
         "Global",
         "Max",
+        "Random",
+        "Resizing",
         "Separable",
         "UpSampling",
         "ZeroPadding",
@@ -134,6 +142,8 @@ def _layer(name):
 
 def _tensor(name, mask):
     shape = (2, 4, 4, 4, 3) if "3D" in name else (2, 4, 4, 3) if "2D" in name else (2, 4, 3)
+    if name.startswith(("CenterCrop", "Random", "Resizing")):
+        shape = (2, 4, 4, 3)
     if name.startswith("ConvLSTM"):
         shape = (2, 4, *[3] * int(name[-2]), 1)
     if name in ("Softmax", "RepeatVector"):

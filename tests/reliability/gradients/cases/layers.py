@@ -48,7 +48,7 @@ def of(make: Callable[[Any], Any], form: Any, forward: bool = True, **options: A
 
 CASES: dict[str, Case] = {
     # TensorFlow's forward accumulator gives None for what is resized.
-    name: of(make, form, forward="UpSampling2D" not in name)
+    name: of(make, form, forward=not name.startswith(("UpSampling2D", "Resizing")))
     for name, (make, form) in LAYERS.items()
     if name not in ("Normalization", "AveragePooling2D")
 }
