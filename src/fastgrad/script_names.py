@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from fastgrad.core.names import Namespace
+from fastgrad.storage.damaged_file import open_regular
 
 _ROOTS = {"tensorflow": "tf", "fastgrad": "tf", "keras": "tf.keras", "tf_keras": "tf.keras"}
 """The packages whose names count, and by which name of ``tf`` each is meant."""
@@ -34,7 +35,8 @@ def missing_names(path: Path) -> tuple[int, list[tuple[Use, str]]]:
         SyntaxError: it is no Python.
         ValueError: it is no notebook.
     """
-    text = path.read_text(encoding="utf-8")
+    with open_regular(path) as file:
+        text = file.read().decode()
     uses = names_of(_code_of_notebook(text) if path.suffix == ".ipynb" else text)
     missing = []
     for use in uses:

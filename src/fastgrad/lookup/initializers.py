@@ -12,6 +12,7 @@ from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
 from fastgrad.ops.arguments import as_python_int
+from fastgrad.storage.damaged_file import open_regular
 
 
 class TableInitializer:
@@ -146,7 +147,7 @@ class TextFileInitializer(TableInitializer):
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         number = -1
         try:
-            with open(self._path, "rb") as file:
+            with open_regular(self._path) as file:
                 for number, line in enumerate(file):
                     if number == self._vocab_size:
                         return
@@ -183,7 +184,7 @@ class TextFileInitializer(TableInitializer):
             return dtype.numpy.type(int(field) if dtype.is_integer else float(field))
         except (ValueError, OverflowError):
             raise InvalidArgumentError(
-                f"TextFileInitializer: Field {field!r} in line {number} is not a valid {dtype.name}."
+                f"TextFileInitializer: {self._path}: Field {field!r} in line {number} is not a valid {dtype.name}."
             ) from None
 
 

@@ -33,6 +33,7 @@ from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 KERAS_FILE = (ValueError, TypeError)
 OF_CHECKPOINT = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
+OF_VOCABULARY = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.FailedPreconditionError)
 LOST = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
 
 
@@ -608,7 +609,7 @@ READERS: dict[str, Reader] = {
     "contents of a JPEG": Reader(
         image("jpg"), read_contents_of_jpeg, (tf.errors.InvalidArgumentError,), names_file=False
     ),
-    "vocabulary": Reader(vocabulary, read_vocabulary, (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)),
+    "vocabulary": Reader(vocabulary, read_vocabulary, OF_VOCABULARY, names_file=False),
     "notebook": Reader(notebook, read_notebook, (ValueError, SyntaxError), names_file=False),
     "images of a folder": Reader(image("png"), read_image_directory, (OSError,), True, 100, given=folder_of_classes),
     "texts of a folder": Reader(text_directory, read_text_directory, (OSError,), header=20, given=folder_of_classes),
