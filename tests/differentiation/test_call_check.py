@@ -45,7 +45,7 @@ def raise_beyond_1(x):
 
 
 def of_a_dictionary(x):
-    return {1: x}[1] * x
+    return {"a": x}["a"] * x
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.gemm.eager import MOST_DIRECT_MULTIPLY_ADDS
 from fastgrad.kernels.gemm.form import LARGE_A_BYTES
 from tests.kernels.properties import dtype_of
+from tests.ops import samples  # noqa: F401  # which imports all that adds rows
 from tests.reliability.boundaries.cases import LAYOUTS, VIEWS
 from tests.reliability.boundaries.constants import NO_SIZES, all_constants, blocks_of, declared, modules, reached
 from tests.reliability.boundaries.properties import ALL
@@ -24,17 +25,55 @@ def cases() -> dict[str, list[Sample]]:
     return {name: long_samples(name) for name in ALL}
 
 
-def test_every_row_with_kernels_has_a_property():
-    # Collectives need several processes: tests/distribute has their cases. What Python computes has no blocks.
-    assert sorted(ALL.keys() - TABLE.keys()) == []
-    assert (
-        sorted(
-            name
-            for name, row in TABLE.items()
-            if name not in ALL and not row.lowering.is_collective and row.lowering.in_python is None
-        )
-        == []
+# Python computes them, string by string or box by box, or NumPy and SciPy: they have no blocks. tests/strings, image, sparse, signal and ops try them.
+WITHOUT_BLOCKS = [
+    "as_string",
+    "bytes_split",
+    "reduce_join",
+    "regex_full_match",
+    "regex_replace",
+    "string_format",
+    "string_join",
+    "string_length",
+    "string_lower",
+    "string_ngrams",
+    "string_split",
+    "string_strip",
+    "string_to_number",
+    "string_upper",
+    "substr",
+    "to_hash_bucket",
+    "to_hash_bucket_fast",
+    "to_hash_bucket_strong",
+    "unsorted_segment_join",
+    "unicode_decode",
+    "unicode_encode",
+    "unicode_offsets",
+    "unicode_split",
+    "unicode_transcode",
+    "combined_non_max_suppression",
+    "draw_bounding_boxes",
+    "non_max_suppression",
+    "non_max_suppression_padded",
+    "sample_distorted_bounding_box",
+    "combine_sets",
+    "fft",
+    "ifft",
+    "irfft",
+    "rfft",
+    "solve_of_diagonals",
+]
+
+
+def test_every_row_has_a_property():
+    # Collectives need several processes: tests/distribute has their cases.
+    assert sorted([*ALL, *WITHOUT_BLOCKS]) == sorted(
+        name for name, row in TABLE.items() if not row.lowering.is_collective
     )
+
+
+def test_rows_without_blocks_run_in_python():
+    assert [name for name in WITHOUT_BLOCKS if TABLE[name].lowering.in_python is None] == []
 
 
 def test_every_dtype_of_every_property_is_tried(cases):
