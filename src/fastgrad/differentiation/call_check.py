@@ -80,10 +80,7 @@ def _skipped(reason: str) -> Outcome:
 
 def _text(name: str, direction: Direction, comparison: Comparison) -> str:
     index = "[...]" if direction.element is ... else str(list(direction.element)) if direction.element else ""
-    return (
-        f"by {name}{index}: reverse mode {comparison.reverse!r}, forward mode {comparison.forward!r}, "
-        f"central differences {comparison.difference!r} with an error of about {comparison.error:.1e}"
-    )
+    return f"by {name}{index}: {comparison}"
 
 
 class _WithFloatResults:

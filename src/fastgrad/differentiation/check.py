@@ -49,6 +49,12 @@ class Comparison(NamedTuple):
     error: float
     status: Literal["right", "wrong", "not smooth"]
 
+    def __str__(self) -> str:
+        return (
+            f"reverse mode {self.reverse!r}, forward mode {self.forward!r}, central differences {self.difference!r} with an error of "
+            f"about {self.error:.1e}"
+        )
+
 
 def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Sequence[int] | None = None) -> None:
     """Compares the derivatives of ``f`` by reverse mode, by forward mode and by central differences.
@@ -90,8 +96,7 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
                 if np.iscomplexobj(values[position]):
                     text = f"the {'real' if direction.change == 1 else 'imaginary'} part of {text}"
                 raise AssertionError(
-                    f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: reverse mode {comparison.reverse!r}, "
-                    f"forward mode {comparison.forward!r}, central differences {comparison.difference!r} with an error of about {comparison.error:.1e}. "
+                    f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: {comparison}. "
                     "Where the function has a kink or a jump, differences are no derivatives."
                 )
 

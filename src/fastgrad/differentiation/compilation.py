@@ -164,20 +164,24 @@ def generated_function(name: str, source: str, what: str, scope: dict[str, Any])
 
 
 def stub_of(function: FunctionType, prefix: str, more: Sequence[str] = ()) -> FunctionType:
-    """Returns a function with the parameters of ``function``, with ``more`` after them, and a name that starts with ``prefix``.
-
-    Nothing runs or compiles it but ``numba.cfunc`` of a derivative, which must fail: its text has no value.
-    """
-    name = f"{prefix}_{name_in_source(function.__name__)}"
+    """Returns a stub with the parameters of ``function``, with ``more`` after them, and a name that starts with ``prefix``."""
     parameters = parameter_names(function)
     for parameter in more:
         parameters.append(unused_name(parameter, parameters))
-    source = f"def {name}({', '.join(parameters)}):\n    return compile_derivatives_by_fastgrad_cfunc\n"
-    stub = generated_function(name, source, "signature", {})
+    stub = stub_named(f"{prefix}_{name_in_source(function.__name__)}", parameters)
     if not more:
         stub.__defaults__ = function.__defaults__
     stub.__doc__ = function.__doc__
     return stub
+
+
+def stub_named(name: str, parameters: Sequence[str]) -> FunctionType:
+    """Returns the Python function of a dispatcher whose text is made for argument types.
+
+    Nothing runs or compiles it but ``numba.cfunc`` of a derivative, which must fail: its text has no value.
+    """
+    source = f"def {name}({', '.join(parameters)}):\n    return compile_derivatives_by_fastgrad_cfunc\n"
+    return generated_function(name, source, "signature", {})
 
 
 # ---- what users pass ------------------------------------------------------------------------------------------------

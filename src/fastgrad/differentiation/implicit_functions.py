@@ -22,6 +22,7 @@ from fastgrad.differentiation.compilation import (
     named_by_place,
     parameter_names,
     place,
+    stub_named,
     wrapped_function,
 )
 from fastgrad.differentiation.front_end import typed_function
@@ -181,10 +182,9 @@ def _tangent_of_root(f: Any) -> DerivedDispatcher:
 
 
 def _stub(f: Any, count: int) -> FunctionType:
-    """Returns a function of ``count`` parameters with the name of ``f``."""
+    """Returns a stub of ``count`` parameters with the name of ``f``."""
     name = f"root_of_{name_in_source(wrapped_function(f, 'implicit_root').__name__)}"
-    names = ", ".join(f"x_{number}" for number in range(count))
-    return generated_function(name, f"def {name}({names}):\n    raise NotImplementedError\n", "implicit_root", {})
+    return stub_named(name, [f"x_{number}" for number in range(count)])
 
 
 def _active(parameters: Sequence[types.Type]) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.keras import activations
 from fastgrad.keras.settings import epsilon, floatx, image_data_format
 
 LEGACY: dict[str, Callable[..., Any]] = {
@@ -64,6 +65,7 @@ LEGACY |= {
     "cumsum": lambda x, axis=0: tf.cumsum(x, axis),
     "dropout": lambda x, level, noise_shape=None, seed=None: tf.nn.dropout(x, level, noise_shape, seed),
     "dtype": lambda x: x.dtype.name,
+    "elu": activations.elu,
     "expand_dims": lambda x, axis=-1: tf.expand_dims(x, axis),
     "eye": lambda size, dtype=None, name=None: variable(tf.eye(size, dtype=dtype or floatx()), dtype, name),
     "flatten": lambda x: tf.reshape(x, (-1,)),
@@ -261,15 +263,7 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
 @_legacy
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """Returns the values above a threshold, at most ``max_value``; below it ``alpha (x - threshold)``."""
-    x = tf.convert_to_tensor(x)
-    above = x if max_value is None else tf.minimum(x, max_value)
-    return tf.where(x > threshold, above, alpha * (x - threshold) if alpha else tf.zeros_like(x))
-
-
-@_legacy
-def elu(x: Any, alpha: float = 1.0) -> Any:
-    """Returns the exponential linear unit."""
-    return tf.nn.elu(x) if alpha == 1 else tf.where(x > 0, tf.nn.elu(x), alpha * tf.nn.elu(x))
+    return activations.relu(x, alpha, max_value, threshold)
 
 
 @_legacy
@@ -287,7 +281,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     """
     if x.shape.rank <= 1:
         raise ValueError(f"Cannot apply softmax to a tensor that is 1D. Received input: {x}")
-    return tf.nn.softmax(x, axis)
+    return activations.softmax(x, axis)
 
 
 def _inside(probabilities: Any) -> Any:
@@ -378,12 +372,22 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     return tf.expand_dims(product, 1) if product.shape.rank == 1 else product
 
 
-def _format(data_format: str | None) -> tuple[str, bool]:
-    """Returns a data format, and whether channels come first."""
+def _has_channels_first(data_format: str | None) -> bool:
+    """True for ``"channels_first"``, and for None if it is the global setting.
+
+    Raises:
+        ValueError: another format.
+    """
     data_format = data_format or image_data_format()
     if data_format not in ("channels_first", "channels_last"):
         raise ValueError(f"Unknown data_format: {data_format}")
-    return data_format, data_format == "channels_first"
+    return data_format == "channels_first"
+
+
+def _layout(rank: int, data_format: str | None) -> str:
+    """Returns TensorFlow's name of a data format for some spatial axes, such as ``"NHWC"``."""
+    axes = "DHW"[3 - rank :]
+    return f"NC{axes}" if _has_channels_first(data_format) else f"N{axes}C"
 
 
 def _padding(padding: str) -> str:
@@ -395,7 +399,7 @@ def _padding(padding: str) -> str:
 @_legacy
 def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     """Returns a tensor with a bias for each channel, or for each element of a row."""
-    _, is_first = _format(data_format)
+    is_first = _has_channels_first(data_format)
     rank = x.shape.rank
     if bias.shape.rank not in (1, rank - 1):
         raise ValueError(f"Unexpected bias dimensions {bias.shape.rank}. Expected it to be 1 or {rank - 1} dimensions")
@@ -415,10 +419,9 @@ def _convolution(rank: int, name: str) -> None:
         data_format: str | None = None,
         dilation_rate: Any = 1,
     ) -> Any:
-        _, is_first = _format(data_format)
+        layout = _layout(rank, data_format)
         if padding == "causal" and rank == 1:
             x, padding = temporal_padding(x, (dilation_rate * (kernel.shape[0] - 1), 0)), "valid"
-        layout = "NCDHW"[:2] + "DHW"[3 - rank :] if is_first else "N" + "DHW"[3 - rank :] + "C"
         return tf.nn.convolution(x, kernel, strides, _padding(padding), layout, dilation_rate)
 
     convolution.__name__ = name
@@ -438,10 +441,9 @@ def _pooling(rank: int, name: str) -> None:
         data_format: str | None = None,
         pool_mode: str = "max",
     ) -> Any:
-        _, is_first = _format(data_format)
+        layout = _layout(rank, data_format)
         if pool_mode not in ("max", "avg"):
             raise ValueError(f"Invalid pooling mode: {pool_mode}")
-        layout = "NC" + "DHW"[3 - rank :] if is_first else "N" + "DHW"[3 - rank :] + "C"
         return tf.nn.pool(x, pool_size, pool_mode.upper(), strides, _padding(padding), layout)
 
     pooling.__name__ = name
@@ -466,7 +468,7 @@ def _spatial_padding(rank: int, name: str) -> None:
             raise ValueError(
                 f"Expected `padding` to be a tuple of {rank} tuples of 2 integers. Received: padding={padding}"
             )
-        _, is_first = _format(data_format)
+        is_first = _has_channels_first(data_format)
         pairs = [tuple(pair) for pair in padding]
         return tf.pad(x, [(0, 0), (0, 0), *pairs] if is_first else [(0, 0), *pairs, (0, 0)])
 

@@ -234,23 +234,41 @@ def ifft3d(input: Any, name: str | None = None) -> Tensor:
     return _complex_transform(_ifft, "ifft3d", input, 3)
 
 
-def _real_transform(name: str, input: Any, axes: tuple[int, ...], fft_length: Any) -> Tensor:
+def _lengths(name: str, x: Tensor, axes: tuple[int, ...], fft_length: Any) -> tuple[int, ...]:
+    """Returns the lengths of a transform along axes: the given ones, or those of ``x``."""
+    return _lengths_of(x, axes) if fft_length is None else _given_lengths(name, fft_length, len(axes))
+
+
+def _inverse_lengths(name: str, x: Tensor, axes: tuple[int, ...], fft_length: Any) -> tuple[int, ...]:
+    """Returns the lengths along axes of the real numbers with the spectrum ``x``: the given ones, or even ones."""
+    if fft_length is not None:
+        return _given_lengths(name, fft_length, len(axes))
+    *sizes, bins = _lengths_of(x, axes)
+    return (*sizes, max(0, 2 * (bins - 1)))
+
+
+def _real_transform(name: str, input: Any, rank: int, fft_length: Any) -> Tensor:
     x = _checked(name, input, dtypes.float32, KERNEL_FLOATS)
-    _check_rank(name, x, len(axes))
-    lengths = _lengths_of(x, axes) if fft_length is None else _given_lengths(name, fft_length, len(axes))
+    _check_rank(name, x, rank)
+    axes = _last_axes(rank)
+    return _transform_of_reals(x, axes, _lengths(name, x, axes, fft_length))
+
+
+def _transform_of_reals(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tensor:
     if not x._array.size or 0 in lengths:
         shape = _resized_shape(x._array.shape, axes, _bin_lengths(lengths))
         return constant_tensor(np.zeros(shape, _COMPLEX_OF_REAL[x._array.dtype]))
     return _rfft(_resized(x, axes, lengths), axes=axes)
 
 
-def _inverse_real_transform(name: str, input: Any, axes: tuple[int, ...], fft_length: Any) -> Tensor:
+def _inverse_real_transform(name: str, input: Any, rank: int, fft_length: Any) -> Tensor:
     x = _checked(name, input, dtypes.complex64, COMPLEX_DTYPES)
-    _check_rank(name, x, len(axes))
-    lengths = _lengths_of(x, axes)
-    lengths = (*lengths[:-1], max(0, 2 * (lengths[-1] - 1)))
-    if fft_length is not None:
-        lengths = _given_lengths(name, fft_length, len(axes))
+    _check_rank(name, x, rank)
+    axes = _last_axes(rank)
+    return _reals_of_transform(x, axes, _inverse_lengths(name, x, axes, fft_length))
+
+
+def _reals_of_transform(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tensor:
     if not x._array.size or 0 in lengths:
         shape = _resized_shape(x._array.shape, axes, lengths)
         return constant_tensor(np.zeros(shape, _REAL_OF_COMPLEX[x._array.dtype]))
@@ -272,17 +290,17 @@ def rfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> 
         ValueError: another dtype, or a scalar.
         InvalidArgumentError: ``fft_length`` has another shape, or a negative number.
     """
-    return _real_transform("rfft", input_tensor, _last_axes(1), fft_length)
+    return _real_transform("rfft", input_tensor, 1, fft_length)
 
 
 def rfft2d(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
     """The discrete Fourier transform of real numbers over the last two dimensions; otherwise as ``rfft``, with two lengths."""
-    return _real_transform("rfft2d", input_tensor, _last_axes(2), fft_length)
+    return _real_transform("rfft2d", input_tensor, 2, fft_length)
 
 
 def rfft3d(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
     """The discrete Fourier transform of real numbers over the last three dimensions; otherwise as ``rfft``, with three lengths."""
-    return _real_transform("rfft3d", input_tensor, _last_axes(3), fft_length)
+    return _real_transform("rfft3d", input_tensor, 3, fft_length)
 
 
 def irfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
@@ -299,17 +317,17 @@ def irfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) ->
     Raises:
         ValueError, InvalidArgumentError: as ``rfft``.
     """
-    return _inverse_real_transform("irfft", input_tensor, _last_axes(1), fft_length)
+    return _inverse_real_transform("irfft", input_tensor, 1, fft_length)
 
 
 def irfft2d(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
     """The inverse of ``rfft2d``; otherwise as ``irfft``, with two lengths."""
-    return _inverse_real_transform("irfft2d", input_tensor, _last_axes(2), fft_length)
+    return _inverse_real_transform("irfft2d", input_tensor, 2, fft_length)
 
 
 def irfft3d(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> Tensor:
     """The inverse of ``rfft3d``; otherwise as ``irfft``, with three lengths."""
-    return _inverse_real_transform("irfft3d", input_tensor, _last_axes(3), fft_length)
+    return _inverse_real_transform("irfft3d", input_tensor, 3, fft_length)
 
 
 def _axes_from_last(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
@@ -361,7 +379,7 @@ def _complex_transform_along(
 ) -> Tensor:
     x = _checked(name, value, dtypes.complex64, COMPLEX_DTYPES)
     along = _axes_from_last(name, x, axes)
-    lengths = _lengths_of(x, along) if fft_length is None else _given_lengths(name, fft_length, len(along))
+    lengths = _lengths(name, x, along, fft_length)
     x = _normalized(name, _resized(x, along, lengths), lengths, norm, is_inverse)
     return x if not x._array.size else row(x, axes=along)
 
@@ -376,8 +394,8 @@ def rfftnd(
     """
     x = _checked("rfftnd", input_tensor, dtypes.float32, KERNEL_FLOATS)
     along = _axes_from_last("rfftnd", x, axes)
-    lengths = _lengths_of(x, along) if fft_length is None else _given_lengths("rfftnd", fft_length, len(along))
-    return _real_transform("rfftnd", _normalized("rfftnd", x, lengths, norm, is_inverse=False), along, lengths)
+    lengths = _lengths("rfftnd", x, along, fft_length)
+    return _transform_of_reals(_normalized("rfftnd", x, lengths, norm, is_inverse=False), along, lengths)
 
 
 def irfftnd(
@@ -386,11 +404,8 @@ def irfftnd(
     """The inverse of ``rfftnd``: the last of the axes gets 2 (bins - 1) elements by default; arguments and errors as there."""
     x = _checked("irfftnd", input_tensor, dtypes.complex64, COMPLEX_DTYPES)
     along = _axes_from_last("irfftnd", x, axes)
-    sizes = _lengths_of(x, along)
-    lengths = (*sizes[:-1], max(0, 2 * (sizes[-1] - 1)))
-    if fft_length is not None:
-        lengths = _given_lengths("irfftnd", fft_length, len(along))
-    return _inverse_real_transform("irfftnd", _normalized("irfftnd", x, lengths, norm, is_inverse=True), along, lengths)
+    lengths = _inverse_lengths("irfftnd", x, along, fft_length)
+    return _reals_of_transform(_normalized("irfftnd", x, lengths, norm, is_inverse=True), along, lengths)
 
 
 def fftshift(x: Any, axes: Any = None, name: str | None = None) -> Tensor:
