@@ -20,7 +20,6 @@ REFUSED_TODAY = frozenset(
         "containers.set_of_integers",
         "containers.typed_list_of_arrays",
         "effects.length_of_a_text",
-        "effects.random_permutation",
         "views.view_passed_around",
     ]
 )
