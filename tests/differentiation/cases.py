@@ -16,8 +16,6 @@ CASES = [(name, place) for name, program in PROGRAMS.items() for place in range(
 REFUSED_TODAY = frozenset(
     [
         "branches.branch_chooses_a_view_or_a_new_array",
-        "containers.dictionary_of_integers",
-        "containers.set_of_integers",
         "containers.typed_list_of_arrays",
         "effects.length_of_a_text",
         "views.view_passed_around",
