@@ -31,27 +31,38 @@ def state_of(model):
 
 
 def interrupted(model, seconds, **options):
-    """Trains until Ctrl-C comes after some time, and again if Python has lost its exception in a destructor."""
+    """Trains until Ctrl-C comes after some time, and again if Python has lost its exception in a destructor.
+
+    A press that comes after the training has stopped does nothing: the test run would end there.
+    """
     over = threading.Event()
 
     def press():
         wait = seconds
         while not over.wait(wait):
             os.kill(os.getpid(), signal.SIGINT)
-            wait = 5.0
+            wait = 20.0
 
-    presses = threading.Thread(target=press)
+    def handle(number, frame):
+        if not over.is_set():
+            raise KeyboardInterrupt
 
     def fit():
-        presses.start()
         try:
             model.fit(X, Y, epochs=1_000_000, verbose=0, **options)
         finally:
             over.set()
 
-    with pytest.raises(KeyboardInterrupt):
-        fit()
-    presses.join()
+    presses = threading.Thread(target=press)
+    handler = signal.signal(signal.SIGINT, handle)
+    try:
+        presses.start()
+        with pytest.raises(KeyboardInterrupt):
+            fit()
+    finally:
+        over.set()
+        presses.join()
+        signal.signal(signal.SIGINT, handler)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that was just being opened
