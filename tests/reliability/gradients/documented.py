@@ -69,6 +69,11 @@ UNANSWERED: dict[str, tuple[str, str]] = {
         "no second derivative of recompute_grad",
     ),
     r"networks: nn\.local_response_normalization: forward float32": ("LookupError", "no second derivative registered"),
+    r"spectra: nn\.(safe_)?embedding_lookup_sparse: second float64": ("LookupError", "no second derivative registered"),
+    r"spectra: nn\.(safe_)?embedding_lookup_sparse: forward float64": (
+        "AttributeError",
+        "forward accumulation of IndexedSlices",
+    ),
     r"tapes: output gradients of every form: answer float64": ("ValueError", "output gradients of another form"),
     r"windows: nn\.(conv1d 2|conv2d [56]): .*": ("InvalidArgumentError", "windows or groups that a CPU kernel refuses"),
     r"windows: nn\.max_pool3d [67].*: .*": ("InvalidArgumentError", "windows that a CPU kernel refuses"),
