@@ -49,11 +49,10 @@ OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
 DERIVATIVES = $(patsubst %,tests/differentiation/test_%.py,checkpoints gradients linear_algebra numpy_functions programs redundancy)
 # Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
-# Short runs draw samples (tests/sampling.py): of the tests, or of the modules, and fewer of these if the code below them is as it was when they passed.
+# Short runs draw samples of tests or of modules (tests/sampling.py), and fewer modules of those that depend on nothing that has changed.
 SAMPLED = --sampled
-SHORT_SAMPLES = $(if $(SHORT),--short)
-MODULES_OF = $(if $(SHORT),--modules-of $(1) $(patsubst %,--if-changed src/fastgrad/%,$(2)))
-COMPILER = core ops compiler kernels
+SHORT_SAMPLES = $(if $(SHORT),--short --if-changed)
+MODULES_OF = $(if $(SHORT),--modules-of $(1) --if-changed)
 # A line for each twentieth of the tests, one for each failure, and one for each of the ten slowest that took more than 5 s.
 BRIEFLY = -q --no-header -rfE -p tests.progress --durations=10 --durations-min=5
 
@@ -77,7 +76,7 @@ test-here: ## run all tests that take one process each and no other environment 
 test-threads: ## run the tests of threads and of whole programs again, with all threads (SHORT=1: a third of the programs)
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(IN_ONE_PROCESS)
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,3,$(COMPILER)) tests/compiler/programs $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,3) tests/compiler/programs $(ARGS)
 
 test-derivatives: ## differentiate a suite of Numba functions (SHORT=1: a sample)
 	@$(ENVIRONMENT) test
@@ -85,8 +84,8 @@ test-derivatives: ## differentiate a suite of Numba functions (SHORT=1: a sample
 
 test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: an eighth)
 	@$(ENVIRONMENT) test
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,8,$(COMPILER)) tests/kernels tests/ops tests/compiler $(ARGS)
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,8,$(COMPILER)) tests/kernels/runtime tests/compiler/programs $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,8) tests/kernels tests/ops tests/compiler $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,8) tests/kernels/runtime tests/compiler/programs $(ARGS)
 
 # The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones, as does SHORT=1 here.
 RELIABILITY = $(PYTHON_HERE) -m pytest $(if $(SHORT),,--full)
@@ -137,13 +136,13 @@ test-machines: ## run kernels on emulated ARM and AVX2 processors, and with othe
 
 test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes (SHORT=1: a third)
 	@$(ENVIRONMENT) test
-	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3,kernels) \
+	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3) \
 		tests/kernels/test_properties.py tests/kernels/gemm tests/kernels/codegen/test_bounds.py $(ARGS) || exit 1; done
 
 # Ranks take all processors, so that tests run one by one.
 test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher (SHORT=1: a quarter)
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,4,distribute kernels core data keras) tests/distribute $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,4) tests/distribute $(ARGS)
 
 test-versions: ## run the suite with the lowest Python and dependencies, with the newest, and with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test
@@ -154,7 +153,7 @@ NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/
 
 test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own (SHORT=1: a third)
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
-	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3,$(COMPILER) custom) $(NUMBA_TESTS) $(ARGS)
+	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3) $(NUMBA_TESTS) $(ARGS)
 
 test-packages: ## check the derivatives of packages' Numba functions, in an environment of its own; writes docs/numba_packages.md (ARGS='arch hmmkay')
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-packages packages
@@ -162,7 +161,7 @@ test-packages: ## check the derivatives of packages' Numba functions, in an envi
 
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a quarter)
 	@$(ENVIRONMENT) test,cuda
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,4,$(COMPILER) cuda) tests/cuda $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,4) tests/cuda $(ARGS)
 
 test-gpu: ## run the tests that need an NVIDIA GPU, and say why they are skipped where there is none
 	@$(ENVIRONMENT) test,cuda

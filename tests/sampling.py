@@ -3,25 +3,25 @@
 `FASTGRAD_RANDOM_SEED=123` repeats a run; without it the seed follows from the time.
 
 `pytest --sampled` draws a quarter of the tests with the mark `sweep`. `--short` draws the samples of `SHORT_SAMPLES`, too, and a third of the cases of
-each other test that has many. Other seeds draw other tests, so that runs try all of them in time. `--modules-of 6` draws a sixth of the modules before
-they are imported. `--if-changed src/fastgrad/kernels` draws a quarter of these modules if the folder, and the tests, are as they were when the same
-run passed last. `python -m tests.sampling 3 folder` prints a pattern of a third of the modules in a folder, for `asv --bench`.
+each other test that has many; and the longer a test takes (`slow_tests.txt`), the more seldom it is drawn. Other seeds draw other tests, so that runs
+try all of them in time. `--modules-of 6` draws a sixth of the modules before they are imported. `--if-changed` draws a quarter of the modules that
+depend on nothing that has changed since they passed (`changed_modules.py`). `--write-slow-tests` writes the times of this run. `python -m tests.sampling 3 folder` prints a pattern of a third of the modules in a folder, for `asv --bench`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
 import pytest
 from platformdirs import user_cache_path
+
+from tests.changed_modules import Records, kind_of_run
 
 SWEEP_PARTS = 4
 MANY_CASES = 12
@@ -76,8 +76,10 @@ SHORT_SAMPLES = {
 """The places of which `--short` draws one test of so many, sweeps or not, and why. The longest place that fits a test counts."""
 UNCHANGED_PARTS = 4
 """How many times smaller a sample is if the code has not changed."""
-SETTINGS = ("FASTGRAD_CHECK_BOUNDS", "FASTGRAD_LANES")
-"""The variables that make a run another one."""
+SLOW_TESTS = Path(__file__).with_name("slow_tests.txt")
+"""The tests that took more than a second with an empty cache, and their seconds."""
+SLOW_PARTS = 6
+"""`--short` draws one of so many tests that take so many seconds or more, and one of three that take three."""
 VARIABLE = "FASTGRAD_RANDOM_SEED"
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -133,10 +135,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--modules-of", type=int, default=1, help="run one of so many modules")
     parser.addoption(
         "--if-changed",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help=f"run one of {UNCHANGED_PARTS} of these modules if FOLDER and tests are those of the last such run that passed",
+        action="store_true",
+        help=f"run one of {UNCHANGED_PARTS} modules that have not changed since they passed",
+    )
+    parser.addoption(
+        "--write-slow-tests",
+        action="store_true",
+        help=f"write the times of the slow tests of this run to {SLOW_TESTS.name}",
     )
 
 
@@ -144,55 +149,61 @@ class Modules:
     """Draws modules before they are imported.
 
     Args:
-        parts: one of so many is drawn.
-        record: the file to make if the run passes; None for none.
+        parts: one of so many is drawn,
+        unchanged: and a quarter as many of these.
     """
 
-    def __init__(self, parts: int, record: Path | None) -> None:
-        self.parts, self.record = parts, record
+    def __init__(self, parts: int, unchanged: Sequence[str]) -> None:
+        self.parts, self.unchanged = parts, frozenset(unchanged)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leaves out the modules that the seed does not draw."""
-        is_module = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
-        is_drawn = once_in(self.parts, collection_path.relative_to(ROOT).as_posix())
-        return True if is_module and not is_drawn else None
+        name = collection_path.relative_to(ROOT).as_posix()
+        if not collection_path.match("test_*.py"):
+            return None
+        return None if once_in(self.parts * (UNCHANGED_PARTS if name in self.unchanged else 1), name) else True
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Records that these modules passed. A sample without a module passes, too."""
+        """A sample without a module passes, too."""
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
-        if exitstatus == pytest.ExitCode.OK and self.record is not None:
-            self.record.parent.mkdir(parents=True, exist_ok=True)
-            self.record.touch()
 
 
-def record_of_run(config: pytest.Config) -> Path | None:
-    """Returns the file that exists if this run has passed with the code of now; None without `--if-changed`, or if git can't tell."""
-    folders = [*config.getoption("--if-changed"), "tests"]
-    if len(folders) == 1:
-        return None
-    try:
-        if _git("status", "--porcelain", "--", *folders):
-            return None
-        trees = _git("rev-parse", *[f"HEAD:{folder}" for folder in folders])
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    settings = [f"{name}={os.environ.get(name)}" for name in SETTINGS]
-    run = "\n".join([trees, sys.version, Path(sys.prefix).name, *settings, *map(str, config.invocation_params.args)])
-    return Path(cache_folder("passed")) / sha256(run.encode()).hexdigest()
+class SlowTests:
+    """Writes the times of the tests that took more than a second. Tests that did not run keep theirs."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Adds the time of a phase of a test."""
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        """Writes the file."""
+        times = slow_tests() | {name: round(seconds) for name, seconds in self.seconds.items()}
+        lines = [f"{seconds} {name}\n" for name, seconds in sorted(times.items()) if seconds > 1]
+        SLOW_TESTS.write_text("".join(lines), encoding="utf-8")
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+def slow_tests() -> dict[str, int]:
+    """Returns the seconds of the slow tests by their names."""
+    lines = SLOW_TESTS.read_text(encoding="utf-8").splitlines()
+    return {name: int(seconds) for seconds, _, name in (line.partition(" ") for line in lines)}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Decides how many modules are drawn; processes of pytest-xdist are told by their options."""
-    record = None if hasattr(config, "workerinput") else record_of_run(config)
-    if record is not None and record.exists():
-        config.option.modules_of *= UNCHANGED_PARTS
-    if config.getoption("--modules-of") > 1:
-        config.pluginmanager.register(Modules(config.getoption("--modules-of"), record))
+    """Decides which modules are drawn; processes of pytest-xdist are told which ones have not changed."""
+    is_worker = hasattr(config, "workerinput")
+    unchanged: Sequence[str] = config.workerinput.get("unchanged", ()) if is_worker else ()  # type: ignore[attr-defined]
+    if config.getoption("--if-changed") and not is_worker:
+        records = Records(kind_of_run(config))
+        config.pluginmanager.register(records)
+        unchanged = records.unchanged
+    if config.getoption("--modules-of") > 1 or unchanged:
+        config.pluginmanager.register(Modules(config.getoption("--modules-of"), unchanged), "drawn modules")
+    if config.getoption("--write-slow-tests") and not is_worker:
+        config.pluginmanager.register(SlowTests())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -203,24 +214,51 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     families: dict[tuple[str, bool], list[str]] = {}
     for item in items:
         name = item.nodeid.partition("[")[0]
-        place = place_of(name) if short else None
+        place = place_of(name) if short and not is_whole(item.nodeid) else None
         is_sweep = place is None and item.get_closest_marker("sweep") is not None
         families.setdefault((place or name, is_sweep), []).append(item.nodeid)
     drawn: set[str] = set()
     for (family, is_sweep), names in families.items():
         drawn |= drawn_names(parts_of(family, len(names), is_sweep, short), names)
+    if short:
+        drawn = without_some_slow_tests(drawn)
     left_out = [item for item in items if item.nodeid not in drawn]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item.nodeid in drawn]
 
 
+def is_whole(name: str) -> bool:
+    """True for a test without cases in tests/reliability: most ask whether there is a case of everything, in no time."""
+    return name.startswith("tests/reliability/") and "[" not in name
+
+
+def without_some_slow_tests(names: set[str]) -> set[str]:
+    """Returns the names without most slow tests: one of three is drawn of those that take three seconds.
+
+    Places that stay whole keep theirs. Places of which few tests are drawn have lost theirs already.
+    """
+    times = slow_tests()
+    groups: dict[int, list[str]] = {}
+    for name in sorted(names & times.keys()):
+        sample = SHORT_SAMPLES.get(place_of(name.partition("[")[0]) or "", 2)
+        if 1 < sample < SLOW_PARTS:
+            groups.setdefault(min(times[name], SLOW_PARTS), []).append(name)
+    drawn = set().union(*[drawn_names(parts, group) for parts, group in groups.items()])
+    return names - set().union(*groups.values()) | drawn
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Says how a failure, or a sample, comes again."""
-    parts = config.getoption("--modules-of")
-    is_sample = parts > 1 or config.getoption("--short") or config.getoption("--sampled")
-    if is_sample:
-        terminalreporter.write_line(f"one of {parts} modules was drawn" if parts > 1 else "samples were drawn")
+    modules = config.pluginmanager.get_plugin("drawn modules")
+    is_sample = modules is not None or config.getoption("--short") or config.getoption("--sampled")
+    if modules is not None:
+        terminalreporter.write_line(f"one of {modules.parts} modules was drawn")
+        terminalreporter.write_line(
+            f"{len(modules.unchanged)} modules have not changed since they passed: a quarter as many of these"
+        )
+    elif is_sample:
+        terminalreporter.write_line("samples were drawn")
     if is_sample or "failed" in terminalreporter.stats:
         terminalreporter.write_line(f"{VARIABLE}={run_seed()} draws the same again")
 

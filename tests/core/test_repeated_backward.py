@@ -1,6 +1,8 @@
 """Tapes of one structure: after some runs a program takes the place of their gradient rules, with the same bits."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -298,3 +300,33 @@ def test_sums_of_transposed_arrays_have_the_bits_of_the_gradient_rules(function)
     runs = [gradients(function, values) for _ in range(RUNS_BEFORE_PROGRAM + 3)]
     for ours, wanted in zip(runs[-1], runs[0], strict=True):
         np.testing.assert_array_equal(ours, wanted)
+
+
+@pytest.mark.parametrize("kind", ["custom_gradient", "recompute_grad", "py_function"])
+def test_gradients_of_one_call_are_not_kept(kind):
+    """They hold the arrays of their call."""
+    x = tf.Variable(np.ones(8, np.float32))
+    held = []
+
+    def kept(y):
+        held.append(weakref.ref(y))
+        return y
+
+    @tf.custom_gradient
+    def doubled(x):
+        y = kept(tf.constant(x.numpy() * 2))
+        return tf.identity(y), lambda g: g * y
+
+    functions = {
+        "custom_gradient": doubled,
+        "recompute_grad": lambda x: tf.recompute_grad(lambda y: tf.exp(y))(kept(tf.tanh(x))),
+        "py_function": lambda x: tf.py_function(lambda y: kept(tf.exp(y)), [x], tf.float32),
+    }
+    for _ in range(5):
+        with tf.GradientTape() as tape:
+            y = tf.reduce_sum(functions[kind](x))
+        tape.gradient(y, x)
+    del tape, y
+    gc.collect()
+    assert programs.count <= 1  # py_function has a tape of its own inside
+    assert [reference for reference in held if reference() is not None] == []

@@ -71,3 +71,33 @@ def test_the_longest_place_counts():
 )
 def test_parts(family, count, is_sweep, short, parts):
     assert sampling.parts_of(family, count, is_sweep, short) == parts
+
+
+def test_a_test_without_cases_in_reliability_is_drawn_always():
+    assert sampling.is_whole(
+        "tests/reliability/bad_input/test_wrong_calls.py::test_there_is_a_wrong_call_of_each_public_name"
+    )
+    assert not sampling.is_whole("tests/reliability/bad_input/test_wrong_calls.py::test_it[a]")
+    assert not sampling.is_whole("tests/differentiation/test_gradients.py::test_it")
+
+
+def test_slow_tests_are_drawn_seldom(monkeypatch):
+    quick = {f"tests/ops/test_it.py::test_{number}" for number in range(30)}
+    slow = {f"tests/compiler/test_it.py::test_it[{number}]": 3 + number % 2 * 17 for number in range(90)}
+    whole = {f"tests/reliability/faults/test_it.py::test_{number}": 20 for number in range(5)}
+    rare = {f"tests/differentiation/test_linear_algebra.py::test_{number}": 20 for number in range(5)}
+    monkeypatch.setattr(sampling, "slow_tests", lambda: slow | whole | rare)
+    drawn = set()
+    for seed in range(50):
+        monkeypatch.setenv(sampling.VARIABLE, str(seed))
+        left = sampling.without_some_slow_tests(quick | set(slow) | set(whole) | set(rare))
+        assert quick | set(whole) | set(rare) <= left
+        assert 15 <= sum(slow.get(name) == 3 for name in left) <= 15
+        assert 7 <= sum(slow.get(name) == 20 for name in left) <= 8
+        drawn |= left
+    assert set(slow) <= drawn
+
+
+def test_the_modules_of_slow_tests_are_there():
+    modules = {name.partition("::")[0] for name in sampling.slow_tests()}
+    assert [name for name in sorted(modules) if not (ROOT / name).exists()] == []

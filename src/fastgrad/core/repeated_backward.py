@@ -233,6 +233,10 @@ def _structure_of(
     tensors: list[Tensor] = []
     structures: list[_EntryStructure] = []
     for operation, inputs, outputs, attributes in entries:
+        if (
+            operation.run is None
+        ):  # `tape.record` makes one for each call: it does not repeat, and it holds the arrays of its call
+            return None
         numbered_inputs: list[tuple[int, _Layout | None]] = []
         for x in inputs:
             layout = None
