@@ -82,10 +82,10 @@ test-derivatives: ## differentiate a suite of Numba functions (SHORT=1: a sample
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(SHORT_SAMPLES) $(DERIVATIVES) $(ARGS)
 
-test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: an eighth)
+test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: a twelfth)
 	@$(ENVIRONMENT) test
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,8) tests/kernels tests/ops tests/compiler $(ARGS)
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,8) tests/kernels/runtime tests/compiler/programs $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,12) tests/kernels tests/ops tests/compiler $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,12) tests/kernels/runtime tests/compiler/programs $(ARGS)
 
 # The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones, as does SHORT=1 here.
 RELIABILITY = $(PYTHON_HERE) -m pytest $(if $(SHORT),,--full)
@@ -151,9 +151,9 @@ test-versions: ## run the suite with the lowest Python and dependencies, with th
 # Bodies, functions of numbers, tiles, emitted groups, users' functions and whole steps: all that is asked of Numba.
 NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom
 
-test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own (SHORT=1: a third)
+test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own (SHORT=1: a sixth)
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
-	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3) $(NUMBA_TESTS) $(ARGS)
+	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,6) $(NUMBA_TESTS) $(ARGS)
 
 test-packages: ## check the derivatives of packages' Numba functions, in an environment of its own; writes docs/numba_packages.md (ARGS='arch hmmkay')
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-packages packages
@@ -216,9 +216,9 @@ bench: asv-machine ## run the asv suite on the checked-out commit; results go to
 		--set-commit-hash "$$(git rev-parse HEAD)" --show-stderr --attribute rounds=1 $(ARGS)
 	@$(PYTHON_HERE) -m benchmarks.history
 
-bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results (SHORT=1: a sixth of the modules)
+bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results (SHORT=1: a twelfth of the modules)
 	@$(ENVIRONMENT) test
-	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(if $(SHORT),--bench "$(shell .venv/bin/python -m tests.sampling 6 benchmarks)") $(ARGS)'
+	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(if $(SHORT),--bench "$(shell .venv/bin/python -m tests.sampling 12 benchmarks)") $(ARGS)'
 
 bench-compare: asv-machine ## compare the checked-out commit with BASE=…, in environments of their own, rounds interleaved
 	@test -n '$(BASE)' || { echo 'name what to compare with: make bench-compare BASE=main [ARGS="--bench training"]' >&2; exit 1; }

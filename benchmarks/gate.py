@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def _seconds(call: Callable[[], Any], times: int) -> float:
 
 def instructions(call: str, times: int, folder: str) -> int:
     """Returns the number of instructions of a process with `times` calls of a case, by valgrind."""
-    file = Path(folder, "instructions")
+    file = Path(folder, f"instructions_{call}_{times}")
     finished = subprocess.run(
         [
             str(shutil.which("valgrind")),
@@ -188,8 +189,9 @@ def instructions_of_a_call(call: str, folder: str) -> float:
 
 def instructions_over_numpy(call: str, folder: str) -> float:
     """Returns the ratio of the instructions of a case's call to those of a call of NumPy."""
-    instructions(call, 1, folder)  # compiles what the others find
-    ours, numpys = (instructions_of_a_call(which, folder) for which in (call, "numpy"))
+    instructions(call, 1, folder)  # compiles what the others find: kernels for the processor that valgrind emulates
+    with ThreadPoolExecutor(2) as pool:  # other processes change no count
+        ours, numpys = pool.map(lambda which: instructions_of_a_call(which, folder), (call, "numpy"))
     print(f"{INSTRUCTIONS}{call}: {ours:,.0f}, of NumPy's {numpys:,.0f}")
     return ours / numpys
 
