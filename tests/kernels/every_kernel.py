@@ -103,7 +103,8 @@ def numbers() -> Iterator[tuple[str, Any]]:
         for kernel in vars(importlib.import_module("fastgrad.kernels.elementwise.transcendental")).values():
             if isinstance(kernel, Kernel):
                 y = np.zeros(x.size, dtype)
-                kernel[dtype](x.astype(dtype), y, 0, x.size)
+                operands = [x.astype(dtype), x[::-1].astype(dtype)][: len(kernel.signature.parameters) - 3]
+                kernel[dtype](*operands, y, 0, x.size)
                 yield f"kernel {kernel.__name__} {dtype}", [y]
 
 
@@ -318,9 +319,9 @@ def calls() -> Iterator[tuple[str, Any]]:
                 f"columns {sign}",
                 call(dtype, x(2, 5, 7), x(2, 7), 5, 7, sign, 0, 2, of="reduction.narrow_extremes.column_extremes")[1],
             )
-        for name in ("gelu_gradient", "gelu_tanh_gradient"):
+        for name in ("gelu_gradient", "gelu_tanh_gradient", "sigmoid_cross_entropy"):
             yield call(dtype, x(20), x(20), x(20), 0, 20, of=f"elementwise.activation.{name}")
-        for name in ("sigmoid", "softplus", "gelu", "gelu_tanh"):
+        for name in ("sigmoid", "softplus", "gelu", "gelu_tanh", "elu", "selu", "slope_of_selu"):
             yield call(dtype, x(20), x(20), 0, 20, of=f"elementwise.activation.{name}")
         yield call(dtype, x(3, 10), x(10), 3, 10, 0, 0, 0, 10, of="gemm.gemm.add_chains")
         yield call(dtype, x(33), x(33, 80), x(80), 80, 33, 80, 1, 0, 0, 0, 2, of="gemm.gemv.gemv")

@@ -43,3 +43,26 @@ def test_second_derivatives_of_gelu_are_zero_far_from_zero(dtype, approximate):
             y = tf.nn.gelu(x, approximate=approximate)
         slope = inner.gradient(y, x)
     assert outer.gradient(slope, x).numpy().tolist() == [0.0] * 7
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_elu_and_selu_keep_zeros_and_nan_and_are_accurate_near_0(dtype):
+    x = np.array([-0.0, 0.0, np.nan, -1e-6, 2.0, -3.0, -np.inf, np.inf], dtype)
+    scale, alpha = 1.0507009873554805, 1.6732632423543772
+    wide = x.astype(np.float64)
+    below = np.expm1(np.minimum(wide, 0))
+    tolerance = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(tf.nn.elu(x).numpy(), np.where(wide >= 0, wide, below), tolerance)
+    np.testing.assert_allclose(tf.nn.selu(x).numpy(), scale * np.where(wide >= 0, wide, alpha * below), tolerance)
+    assert np.signbit(tf.nn.elu(x).numpy()[:2]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("size", [7, 200_000])
+@pytest.mark.parametrize(
+    "operation", [tf.nn.elu, tf.nn.selu, lambda x: tf.nn.sigmoid_cross_entropy_with_logits(x * 0.5, x)]
+)
+def test_eager_values_have_the_bits_of_compiled_ones_at_each_size(operation, size):
+    x = np.random.default_rng(3).normal(size=size).astype(np.float32) * 3
+    eager, compiled = operation(tf.constant(x)).numpy(), tf.function(operation)(x).numpy()
+    np.testing.assert_array_equal(eager, compiled)
+    np.testing.assert_array_equal(operation(tf.constant(x[:5])).numpy(), eager[:5])

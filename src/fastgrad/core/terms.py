@@ -286,6 +286,20 @@ log1p_of_fraction = _function_of("log1p_of_fraction", definition=log1p)
 sigmoid = _function_of("sigmoid", definition=lambda x: 1 / (1 + exp(-x)))
 log_sigmoid = _function_of("log_sigmoid", definition=lambda x: minimum(x, 0) - log1p(exp(-abs(x))))
 softplus = _function_of("softplus", definition=lambda x: maximum(x, 0) + log1p(exp(-abs(x))))
+elu_of = _function_of("elu_of", definition=lambda x: where(x >= 0, x, expm1(minimum(x, 0))))
+_SELU_SCALE, _SELU_SCALED_ALPHA = 1.0507009873554805, 1.7580993408473766
+selu_of = _function_of(
+    "selu_of", definition=lambda x: where(x >= 0, _SELU_SCALE * x, _SELU_SCALED_ALPHA * expm1(minimum(x, 0)))
+)
+selu_slope = _function_of(
+    "selu_slope", definition=lambda x: where(x >= 0, _SELU_SCALE, _SELU_SCALED_ALPHA * exp(minimum(x, 0)))
+)
+sigmoid_cross_entropy_of = _function_of(
+    "sigmoid_cross_entropy_of",
+    2,
+    definition=lambda x, z: maximum(x, 0) - x * z + log1p(exp(-abs(x))),
+)
+"""Of a logit ``x`` and a label ``z``."""
 _SQRT_HALF, _DENSITY_AT_0 = 0.7071067811865476, 0.3989422804014327
 gelu_of = _function_of("gelu_of", definition=lambda x: where(x < -40.0, 0.0, 0.5 * x * erfc(x * -_SQRT_HALF)))
 """``x`` times the normal distribution function of ``x``."""

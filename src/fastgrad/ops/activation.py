@@ -27,10 +27,8 @@ from fastgrad.core.operation import (
 )
 from fastgrad.core.tensor import convert_like, convert_to_tensor
 from fastgrad.kernels.elementwise import activation as kernels
-from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, run_in_memory_order
-from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.arguments import axis_of
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, make_float_kernel_run
+from fastgrad.ops.kernel_launches import make_float_kernel_run, make_pair_kernel_run
 
 
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
@@ -147,39 +145,48 @@ def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Any:
 _elu = elementwise(
     "elu",
     "exp(x) - 1 below 0",
-    run=lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))),
-    code=lambda x: terms.where(x > 0, x, terms.expm1(terms.minimum(x, 0))),
+    run=make_float_kernel_run(
+        "elu", lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))), "activation"
+    ),
+    code=terms.elu_of,
     # Computed from x, not from y, so that it has a derivative; at 0 the second derivative is 0, as above.
-    rounds_as_run=False,
     gradient=lambda g, y, x: g * TABLE["exp"](TABLE["minimum"](0.0, x)),
     dtypes=FLOAT_DTYPES,
+    large=NEVER,
 )
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 _selu = elementwise(
     "selu",
     "scaled elu",
-    run=lambda x: np.where(
-        x > 0,
-        x * x.dtype.type(_SELU_SCALE),
-        np.expm1(np.minimum(x, x.dtype.type(0))) * x.dtype.type(_SELU_SCALE * _SELU_ALPHA),
+    run=make_float_kernel_run(
+        "selu",
+        lambda x: np.where(
+            x > 0,
+            x * x.dtype.type(kernels.SELU_SCALE),
+            np.expm1(np.minimum(x, x.dtype.type(0))) * x.dtype.type(kernels.SELU_SCALED_ALPHA),
+        ),
+        "activation",
     ),
-    code=lambda x: terms.where(x > 0, _SELU_SCALE * x, _SELU_SCALE * _SELU_ALPHA * terms.expm1(terms.minimum(x, 0))),
-    rounds_as_run=False,
+    code=terms.selu_of,
     gradient=lambda g, y, x: g * _selu_slope(x),
     dtypes=FLOAT_DTYPES,
+    large=NEVER,
 )
 _selu_slope: Operation = elementwise(
     "selu_slope",
     "the derivative of selu",
-    run=lambda x: np.where(
-        x >= 0,
-        x.dtype.type(_SELU_SCALE),
-        np.exp(np.minimum(x, x.dtype.type(0))) * x.dtype.type(_SELU_SCALE * _SELU_ALPHA),
+    run=make_float_kernel_run(
+        "slope_of_selu",
+        lambda x: np.where(
+            x >= 0,
+            x.dtype.type(kernels.SELU_SCALE),
+            np.exp(np.minimum(x, x.dtype.type(0))) * x.dtype.type(kernels.SELU_SCALED_ALPHA),
+        ),
+        "activation",
     ),
-    code=lambda x: terms.where(x >= 0, _SELU_SCALE, _SELU_SCALE * _SELU_ALPHA * terms.exp(terms.minimum(x, 0))),
-    rounds_as_run=False,
+    code=terms.selu_slope,
     gradient=lambda g, y, x: g * y * TABLE["cast"](TABLE["less"](x, 0.0), dtype=x.dtype.name),
     dtypes=FLOAT_DTYPES,
+    large=NEVER,
 )
 
 
@@ -223,21 +230,6 @@ swish = silu
 
 
 # ---- gelu ------------------------------------------------------------------------------------------
-
-
-def _make_gelu_gradient_run(name: str) -> Any:
-    def run_gelu_gradient(g: np.ndarray, x: np.ndarray) -> np.ndarray:
-        if x.dtype not in KERNEL_FLOATS:
-            return through_float32(run_gelu_gradient, (g, x))
-        if g.shape != x.shape:  # one gradient for several rows, or one row with several gradients
-            g, x = [np.ascontiguousarray(array) for array in np.broadcast_arrays(g, x)]
-        if x.size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run_gelu_gradient, g, x)) is not None:
-            return result
-        out = np.empty(x.shape, x.dtype)
-        call_eagerly(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.ELEMENT_NANOSECONDS)
-        return out
-
-    return run_gelu_gradient
 
 
 _SQRT_2_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)
@@ -295,7 +287,11 @@ def _gelu_operations(
     gradient: Binary = elementwise(
         f"{name}_gradient",
         f"``g`` times the derivative of {form} at ``x``.",
-        run=_make_gelu_gradient_run(f"{name}_gradient"),
+        run=make_pair_kernel_run(
+            f"{name}_gradient",
+            lambda g, x: through_float32(gradient.run, (g, x)),
+            nanoseconds=kernels.ELEMENT_NANOSECONDS,
+        ),
         code=lambda x, y: x * slope(y),
         gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
         dtypes=FLOAT_DTYPES,

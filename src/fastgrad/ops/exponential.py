@@ -18,7 +18,7 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run
+from fastgrad.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run, make_pair_kernel_run
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
@@ -183,11 +183,11 @@ atan = _transcendental_operation(
 hypot = elementwise(
     "hypot",
     "The root of ``x**2 + y**2``, element by element, broadcast, also if the squares are out of range.",
-    run=np.hypot,
+    run=make_pair_kernel_run("hypot", np.hypot, "transcendental"),
     code=terms.hypot,
-    rounds_as_run=False,
     gradient=(lambda g, z, x, y: multiply(g, realdiv(x, z)), lambda g, z, x, y: multiply(g, realdiv(y, z))),
     dtypes=FLOAT_DTYPES,
+    large=NEVER,
 )
 _atan2 = elementwise(
     "atan2",

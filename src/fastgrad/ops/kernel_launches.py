@@ -122,6 +122,29 @@ def make_float_kernel_run(
     return run_float_kernel
 
 
+def make_pair_kernel_run(
+    name: str,
+    by_numpy: Callable[[np.ndarray, np.ndarray], Any],
+    module: str = "activation",
+    nanoseconds: float = TRANSCENDENTAL_NANOSECONDS_PER_ELEMENT,
+) -> Callable[[np.ndarray, np.ndarray], Any]:
+    """Returns a ``run`` of two arrays that broadcast; else as ``make_float_kernel_run``."""
+
+    def run_pair_kernel(x: np.ndarray, y: np.ndarray) -> Any:
+        if x.dtype not in KERNEL_FLOATS:
+            return by_numpy(x, y)
+        if x.shape != y.shape:
+            x, y = [np.ascontiguousarray(array) for array in np.broadcast_arrays(x, y)]
+        if x.size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run_pair_kernel, x, y)) is not None:
+            return result
+        kernels = getattr(importlib.import_module(f"fastgrad.kernels.elementwise.{module}"), name)
+        out = np.empty(x.shape, x.dtype)
+        call_eagerly(kernels[x.dtype], (x, y), out, units=x.size, unit_cost=nanoseconds)
+        return out
+
+    return run_pair_kernel
+
+
 def make_kernel_run(
     launches: Callable[..., Launches | None],
     result: Rule,

@@ -9,17 +9,29 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import terms
-from fastgrad.core.operation import FLOAT_DTYPES, TABLE, Form, JointGradient, Operation, elementwise, joint, operation
+from fastgrad.core.operation import (
+    FLOAT_DTYPES,
+    NEVER,
+    TABLE,
+    Binary,
+    Form,
+    JointGradient,
+    Operation,
+    elementwise,
+    joint,
+    operation,
+)
 from fastgrad.core.replicas import replica_group
 from fastgrad.core.result_rules import ArraySpec, Rule, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
+from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import check_dtype
 from fastgrad.ops.batching import rows_into_batch_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_pair_kernel_run
 from fastgrad.ops.rows import as_column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
 
@@ -305,24 +317,20 @@ def _as_matrices(what: str, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 # ---- element by element ------------------------------------------------------------------------------
 
 
-def _run_sigmoid_cross_entropy(x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    if x.dtype not in KERNEL_FLOATS:
-        return _run_sigmoid_cross_entropy(x.astype(np.float32), z.astype(np.float32)).astype(x.dtype)
-    return np.maximum(x, x.dtype.type(0)) - x * z + np.log1p(np.exp(-np.abs(x)))
-
-
-_sigmoid_cross_entropy_operation = elementwise(
+_sigmoid_cross_entropy_operation: Binary = elementwise(
     "sigmoid_cross_entropy",
     "max(x, 0) - x * z + log(1 + exp(-|x|)) of logits ``x`` and labels ``z``.",
-    run=_run_sigmoid_cross_entropy,
-    code=lambda x, y: terms.maximum(x, 0) - x * y + terms.log1p_of_fraction(terms.exp(-terms.abs(x))),
-    rounds_as_run=False,
+    run=make_pair_kernel_run(
+        "sigmoid_cross_entropy", lambda x, z: through_float32(_sigmoid_cross_entropy_operation.run, (x, z))
+    ),
+    code=terms.sigmoid_cross_entropy_of,
     gradient=(
         lambda g, y, x, z: g * (TABLE["sigmoid"](x) - z),
         lambda g, y, x, z: TABLE["negative"](g * x),
     ),
     dtypes=FLOAT_DTYPES,
     rounds_once=True,
+    large=NEVER,
 )
 
 

@@ -59,7 +59,10 @@ _VECTOR_MATH_FUNCTIONS = {
     hyperbolic: ("sinh", "cosh", "asinh", "acosh", "atanh"),
     error_function: ("erf", "erfc"),
     power: ("log2", "log10"),
-    activation: ("gelu_of", "gelu_slope", "gelu_tanh_of", "gelu_tanh_slope"),
+    activation: (
+        *("gelu_of", "gelu_slope", "gelu_tanh_of", "gelu_tanh_slope"),
+        *("elu_of", "selu_of", "selu_slope", "sigmoid_cross_entropy_of"),
+    ),
 }
 _BODY_FUNCTIONS = {name: name for names in _VECTOR_MATH_FUNCTIONS.values() for name in names}
 _BODY_FUNCTIONS |= {"pow": "power", "hypot": "hypotenuse", "nextafter": "next_after", "fmod": "remainder_toward_zero"}

@@ -170,7 +170,7 @@ class Program:
         raise InternalError(f"{action.node}: its kernel answered {answer}, and nothing is wrong.")
 
     def _contiguous_arguments(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Returns the arguments as arrays that the kernels can read."""
+        """Returns the arguments, with copies of those that kernels can't read."""
         arrays = list(arguments)
         for number, value in self.plan.arguments:
             array = np.asarray(arrays[number])
@@ -179,7 +179,10 @@ class Program:
                     f"A compiled program got {array.dtype.name}{list(array.shape)} for argument {number}; it was recorded with "
                     f"{value.type_text}. Record it again for other shapes and dtypes."
                 )
-            arrays[number] = np.array(array, dtype=value.dtype, order="C", subok=False, copy=True)
+            flags = array.flags
+            is_readable = flags.c_contiguous and flags.aligned and array.dtype.num == value.dtype.num
+            if not is_readable or type(array) is not np.ndarray:
+                arrays[number] = np.array(array, dtype=value.dtype, order="C", subok=False, copy=True)
         return arrays
 
 

@@ -8,10 +8,18 @@ import math
 
 from fastgrad.kernels.codegen.body import constant_by_dtype, fused_multiply_add, scalar_function, scale_by_power_of_two
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.elementwise.map_kernel import map_kernel
+from fastgrad.kernels.elementwise.map_kernel import map_kernel, map_pairs_kernel
 from fastgrad.kernels.math import vector_math
 from fastgrad.kernels.math.error_function import normal_tail_parts
-from fastgrad.kernels.math.vector_math import at_most, exponential_parts, quotient_times_exponential
+from fastgrad.kernels.math.vector_math import (
+    at_most,
+    exp,
+    expm1,
+    exponential_parts,
+    log1p_of_fraction,
+    positive_part,
+    quotient_times_exponential,
+)
 
 FLOATS = ("float32", "float64")
 ELEMENT_NANOSECONDS = 1.0  # about, for an element
@@ -26,6 +34,9 @@ TANH_GELU_CUBIC_HIGH = constant_by_dtype(float32=0.071354813873767852783, float6
 TANH_GELU_CUBIC_LOW = constant_by_dtype(float32=2.39883239599313563e-9, float64=-6.17514991815531545e-19)
 # Beyond it a / (1 + e^u) is 0, with the u of `_tanh_parts`.
 TANH_GELU_END = constant_by_dtype(float32=11.0, float64=22.0)
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+SELU_SCALED_ALPHA = SELU_SCALE * SELU_ALPHA
 
 
 @scalar_function
@@ -114,10 +125,43 @@ def gelu_tanh_slope(x):
     return fused_multiply_add(math.copysign(a, x), steep, below if x < 0 else T(1) - below)
 
 
+@scalar_function
+def elu_of(x):
+    """Returns x from 0 on, else e^x - 1 (Clevert et al. 2015)."""
+    return x if x >= 0 else expm1(at_most(x, T(0)))
+
+
+@scalar_function
+def selu_of(x):
+    """Returns scale x from 0 on, else scale alpha (e^x - 1) (Klambauer et al. 2017)."""
+    return x * T(SELU_SCALE) if x >= 0 else expm1(at_most(x, T(0))) * T(SELU_SCALED_ALPHA)
+
+
+@scalar_function
+def selu_slope(x):
+    """Returns the derivative of `selu_of`; the scale at 0."""
+    return T(SELU_SCALE) if x >= 0 else exp(at_most(x, T(0))) * T(SELU_SCALED_ALPHA)
+
+
+@scalar_function
+def sigmoid_cross_entropy_of(x, z):
+    """Returns the cross-entropy between a label z and the sigmoid of a logit x."""
+    return positive_part(x) - x * z + log1p_of_fraction(exp(-math.fabs(x)))
+
+
 sigmoid = map_kernel("sigmoid", vector_math.sigmoid, "TensorFlow: tf.sigmoid.", T=FLOATS)
 softplus = map_kernel("softplus", vector_math.softplus, "TensorFlow: tf.math.softplus.", T=FLOATS)
 gelu = map_kernel("gelu", gelu_of, "TensorFlow: tf.nn.gelu(x, approximate=False).", T=FLOATS)
 gelu_tanh = map_kernel("gelu_tanh", gelu_tanh_of, "TensorFlow: tf.nn.gelu(x, approximate=True).", T=FLOATS)
+elu = map_kernel("elu", elu_of, "TensorFlow: tf.nn.elu.", T=FLOATS)
+selu = map_kernel("selu", selu_of, "TensorFlow: tf.nn.selu.", T=FLOATS)
+slope_of_selu = map_kernel("slope_of_selu", selu_slope, "The derivative of selu.", T=FLOATS)
+sigmoid_cross_entropy = map_pairs_kernel(
+    "sigmoid_cross_entropy",
+    sigmoid_cross_entropy_of,
+    "TensorFlow: tf.nn.sigmoid_cross_entropy_with_logits, of logits and labels.",
+    T=FLOATS,
+)
 
 
 @kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)

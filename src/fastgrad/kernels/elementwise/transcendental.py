@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastgrad.kernels.codegen.build import Kernel
-from fastgrad.kernels.elementwise.map_kernel import map_kernel
+from fastgrad.kernels.elementwise.map_kernel import map_kernel, map_pairs_kernel
 from fastgrad.kernels.math import circular, error_function, hyperbolic, power, vector_math
 
 FLOATS = ("float32", "float64")
@@ -35,3 +35,4 @@ acosh = _unary_kernel(hyperbolic.acosh)
 atanh = _unary_kernel(hyperbolic.atanh)
 erf = _unary_kernel(error_function.erf)
 erfc = _unary_kernel(error_function.erfc)
+hypot = map_pairs_kernel("hypot", power.hypotenuse, "NumPy: np.hypot.", T=FLOATS)
