@@ -14,7 +14,7 @@ from fastgrad import dtypes
 from fastgrad.core.operand_errors import size_error
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import as_python_int, tensor_of
+from fastgrad.ops.arguments import as_python_int, numbers_below, tensor_of
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.signal.fourier import check_real_dtype, dct
 
@@ -42,14 +42,6 @@ def _length_and_dtype(name: str, window_length: Any, dtype: Any) -> tuple[int, d
     if not dtype.is_floating:
         raise ValueError(f"{name}: dtype must be a floating point type. Found {dtype!r}")
     return integer_from(window_length, 0, f"{name}: window_length"), dtype
-
-
-def _positions(name: str, length: int) -> np.ndarray:
-    """Returns the numbers below ``length``; raises OutOfMemoryError if they do not fit into memory."""
-    try:
-        return np.arange(length)
-    except (MemoryError, ValueError) as error:
-        raise size_error(name, error) or error from None
 
 
 def _beta(name: str, beta: Any) -> float:
@@ -101,7 +93,7 @@ def _raised_cosine_window(name: str, window_length: Any, periodic: Any, dtype: A
         return _window(np.ones(1), dtype)
     is_even = length % 2 == 0
     period = length + (1 if periodic and is_even else 0) - 1
-    return _window(offset - (1 - offset) * np.cos(2 * math.pi * _positions(name, length) / period), dtype)
+    return _window(offset - (1 - offset) * np.cos(2 * math.pi * numbers_below(length, name) / period), dtype)
 
 
 def kaiser_window(window_length: Any, beta: Any = 12.0, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
@@ -116,7 +108,7 @@ def _kaiser_values(name: str, length: int, beta: float) -> np.ndarray:
     half = (length - 1) / 2
     from scipy import special  # a slow import, which other windows do not need
 
-    root = beta * np.sqrt(np.maximum(1 - np.square((_positions(name, length) - half) / half), 0))
+    root = beta * np.sqrt(np.maximum(1 - np.square((numbers_below(length, name) - half) / half), 0))
     return np.asarray(np.exp(root - beta) * special.i0e(root) / special.i0e(beta))
 
 
@@ -134,7 +126,7 @@ def kaiser_bessel_derived_window(
 def vorbis_window(window_length: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
     """The power complementary window of Vorbis, for ``mdct``; arguments, result and errors as for ``hann_window``."""
     length, dtype = _length_and_dtype("vorbis_window", window_length, dtype)
-    sines = np.sin(math.pi / max(length, 1) * (_positions("vorbis_window", length) + 0.5))
+    sines = np.sin(math.pi / max(length, 1) * (numbers_below(length, "vorbis_window") + 0.5))
     return _window(np.sin(math.pi / 2 * sines**2), dtype)
 
 
@@ -196,6 +188,8 @@ def linear_to_mel_weight_matrix(
         raise ValueError(f"dtype must be a floating point type. Got: {dtype!r}")
     if bins <= 0:
         raise InvalidArgumentError(f"{label}: num_spectrogram_bins must be positive, got {bins}.")
+    for count in (bins, bands):
+        numbers_below(count, label)
     try:
         frequencies = _mel_of_hertz(np.linspace(0.0, rate / 2, bins)[1:])[:, None]
         edges = np.linspace(_mel_of_hertz(lower), _mel_of_hertz(upper), bands + 2)
