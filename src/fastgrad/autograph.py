@@ -13,6 +13,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from fastgrad.compiler.dispatch.loop_conversion import (
     converted_text,
     keep_python_loops,
@@ -55,7 +57,11 @@ def to_code(entity: Callable[..., Any], recursive: bool = True, experimental_opt
     Raises:
         OSError: the source of ``entity`` is not there.
     """
-    return converted_text(_python_function("to_code", entity))
+    function = _python_function("to_code", entity)
+    try:
+        return converted_text(function)
+    except OSError as error:
+        raise OSError(f"tf.autograph.to_code: no source of {function.__qualname__}: {error}.") from None
 
 
 def _python_function(name: str, entity: Any) -> FunctionType:
@@ -66,9 +72,15 @@ def _python_function(name: str, entity: Any) -> FunctionType:
 
 
 def do_not_convert(func: Callable[..., Any] | None = None) -> Any:
-    """Keeps the loops of a function in Python when it is recorded: each number of iterations has a trace. Also a decorator."""
+    """Keeps the loops of a function in Python when it is recorded: each number of iterations has a trace. Also a decorator.
+
+    Raises:
+        TypeError: ``func`` can't be called.
+    """
     if func is None:
         return do_not_convert
+    if not callable(func):
+        raise TypeError(f"tf.autograph.do_not_convert: func must be a function, got {func!r}.")
     if isinstance(func, FunctionType):
         return keep_python_loops(func)
 
@@ -79,13 +91,18 @@ def do_not_convert(func: Callable[..., Any] | None = None) -> Any:
     return keep_python_loops(wrapper)
 
 
-def set_verbosity(level: int, alsologtostdout: bool = False) -> None:
+def set_verbosity(level: Any, alsologtostdout: bool = False) -> None:
     """Sets the level of the logger ``"fastgrad"``: warnings for 0, all messages for more. No conversion is logged.
 
     Args:
         level: 0 to 10.
         alsologtostdout: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: ``level`` is no integer.
     """
+    if not isinstance(level, (int, np.integer)):
+        raise TypeError(f"tf.autograph.set_verbosity: level must be an integer, got {level!r}.")
     logging.getLogger("fastgrad").setLevel(logging.DEBUG if level > 0 else logging.WARNING)
 
 

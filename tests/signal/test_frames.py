@@ -40,9 +40,19 @@ def test_windows_have_half_widths():
 
 
 def test_wrong_lengths_say_what_is_wanted():
-    with pytest.raises(ValueError, match="frame_length must be positive, got 0"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="frame_length must be 1 or more, got 0"):
         signal.frame([1.0, 2.0], 0, 1)
-    with pytest.raises(ValueError, match="frame_step must be positive, got -1"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="frame_step must be 1 or more, got -1"):
         signal.overlap_and_add([[1.0, 2.0]], -1)
     with pytest.raises(ValueError, match="multiple of 4, got 6"):
         signal.mdct([1.0, 2.0], 6)
+
+
+def test_frames_without_samples_have_no_signal():
+    assert signal.inverse_mdct(np.zeros((3, 2, 0), "float32")).shape == (3, 0)
+
+
+def test_axes_of_frames_count_from_both_ends():
+    np.testing.assert_array_equal(
+        signal.frame([[1.0, 2.0, 3.0]], 2, 1, axis=-1), signal.frame([[1.0, 2.0, 3.0]], 2, 1, axis=1)
+    )

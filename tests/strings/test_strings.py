@@ -86,3 +86,23 @@ def test_text_beside_bytes_is_one_tensor() -> None:
 def test_print_escapes_strings_as_tensorflow(capsys: pytest.CaptureFixture[str]) -> None:
     tf.print(tf.constant(['a"b\n', "é\x01"]))
     assert capsys.readouterr().err == '["a\\"b\\n" "é\\001"]\n'
+
+
+def test_none_is_no_separator() -> None:
+    """As in TensorFlow, whose page does not say it."""
+    x = tf.constant(["a", "b"])
+    assert tf.strings.join([x, x], separator=None).numpy().tolist() == [b"aa", b"bb"]
+    assert tf.strings.reduce_join(x, separator=None).numpy() == b"ab"
+    assert tf.strings.unsorted_segment_join(x, [0, 0], 1, separator=None).numpy().tolist() == [b"ab"]
+
+
+def test_empty_segments_and_inner_dimensions_are_joined() -> None:
+    x = tf.constant([["a", "b"], ["c", "d"], ["e", "f"]])
+    joined = tf.strings.unsorted_segment_join(x, [2, 0, 2], 4, "-")
+    assert joined.numpy().tolist() == [[b"c", b"d"], [b"", b""], [b"a-e", b"b-f"], [b"", b""]]
+
+
+def test_floats_without_a_fraction_are_integers() -> None:
+    assert tf.strings.split("a b c", maxsplit=1.0).numpy().tolist() == [b"a", b"b c"]
+    with pytest.raises(TypeError, match=r"split: maxsplit must be an integer, got 1\.5"):
+        tf.strings.split("a b c", maxsplit=1.5)

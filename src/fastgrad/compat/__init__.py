@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
+from fastgrad.core.shape import TensorShape as _TensorShape
 
 bytes_or_text_types = (bytes, str)
 complex_types = (_numbers.Complex, np.number)
@@ -63,13 +64,33 @@ def dimension_value(dimension: Any) -> Any:
     return dimension
 
 
-def dimension_at_index(shape: Any, index: int) -> Any:
-    """Returns the size of an axis of a shape; None if the rank is unknown."""
-    return None if shape.rank is None else shape[index]
+def dimension_at_index(shape: Any, index: Any) -> Any:
+    """Returns the size of an axis of a shape; None if the rank is unknown.
+
+    Raises:
+        TypeError: ``shape`` is no ``tf.TensorShape``, or ``index`` no integer.
+        IndexError: ``index`` is out of range.
+    """
+    if not isinstance(shape, _TensorShape):
+        raise TypeError(f"dimension_at_index: shape must be a tf.TensorShape, got {shape!r}.")
+    if not isinstance(index, (int, np.integer)):
+        raise TypeError(f"dimension_at_index: index must be an integer, got {index!r}.")
+    if shape.rank is None:
+        return None
+    if not -shape.rank <= index < shape.rank:
+        raise IndexError(f"dimension_at_index: index {index} is out of range for the shape {shape}.")
+    return shape[index]
 
 
-def forward_compatible(year: int, month: int, day: int) -> bool:
-    """Returns True: programs of other versions do not read what this one writes."""
+def forward_compatible(year: Any, month: Any, day: Any) -> bool:
+    """Returns True: programs of other versions do not read what this one writes.
+
+    Raises:
+        TypeError: a part of the date is no integer.
+    """
+    for part, value in (("year", year), ("month", month), ("day", day)):
+        if not isinstance(value, (int, np.integer)):
+            raise TypeError(f"forward_compatible: {part} must be an integer, got {value!r}.")
     return True
 
 

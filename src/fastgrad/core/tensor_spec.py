@@ -128,7 +128,9 @@ def type_spec_from_value(value: Any) -> Any:
     try:
         tensor = value if isinstance(value, Variable) else convert_to_tensor(value)
     except (TypeError, ValueError):
-        raise TypeError(f"Could not build a TypeSpec for {value!r} of unsupported type {type(value)}.") from None
+        raise TypeError(
+            f"type_spec_from_value: could not build a TypeSpec for {value!r} of unsupported type {type(value)}."
+        ) from None
     return TensorSpec(tensor.shape, tensor.dtype)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error
+from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error, size_error
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import DTYPE_OF_NUMPY
@@ -143,6 +143,19 @@ def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArg
             f"{name}: Argument `axis` = {number} not in range [{-rank}, {rank}): the tensor has {rank} dimensions."
         )
     return number + rank if number < 0 else number
+
+
+def numbers_below(count: int, name: str, dtype: Any = np.int64) -> np.ndarray:
+    """Returns the numbers from 0 to ``count`` - 1.
+
+    Raises:
+        OutOfMemoryError: there are more of them than memory holds.
+    """
+    try:
+        np.empty(count)  # numpy.arange has no numbers, and raises nothing, for a count of 2**63 - 1
+        return np.arange(count).astype(dtype, copy=False)
+    except (MemoryError, ValueError) as error:
+        raise size_error(name, error) or error from None
 
 
 def broadcasts_to(shape: tuple[int, ...], target_shape: tuple[int, ...]) -> bool:

@@ -32,7 +32,14 @@ from fastgrad.core.tensor import (
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.ops.arguments import as_python_int, as_python_ints, as_single_python_int, axis_of, tensor_of
+from fastgrad.ops.arguments import (
+    as_python_int,
+    as_python_ints,
+    as_single_python_int,
+    axis_of,
+    numbers_below,
+    tensor_of,
+)
 from fastgrad.ops.batching import broadcasting_rule
 
 _MAX_ELEMENTS = 2**63 - 1
@@ -421,11 +428,13 @@ def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
     if not (first <= last if step > 0 else first >= last):
         comparison, sign = ("<=", ">") if step > 0 else (">=", "<")
         raise InvalidArgumentError(f"range: Requires start {comparison} limit when delta {sign} 0: {start}/{limit}.")
+    if not dtype.is_integer:
+        numbers = numbers_below(math.ceil(abs((last - first) / step)), "range", type(step))
     try:
         if dtype.is_integer:
+            np.empty(-((first - last) // step), dtype.numpy)  # see numbers_below
             return np.arange(first, last, step, dtype=dtype.numpy)
-        count = math.ceil(abs((last - first) / step))
-        return (first + np.arange(count).astype(type(step)) * step).astype(dtype.numpy)
+        return (first + numbers * step).astype(dtype.numpy)
     except (MemoryError, ValueError) as error:
         raise size_error("range", error) or error from None
 
@@ -464,10 +473,7 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     low, high = (TABLE["reshape"](TABLE["broadcast_to"](x, shape=shape), shape=shape_with_axis) for x in (first, last))
     if count < 2:
         return low if count else TABLE["broadcast_to"](low, shape=(*shape[:position], 0, *shape[position:]))
-    try:
-        step_numbers = np.arange(count - 1).astype(first._array.dtype)
-    except (MemoryError, ValueError) as error:
-        raise size_error("linspace", error) or error from None
+    step_numbers = numbers_below(count - 1, "linspace", first._array.dtype)
     step_tensor = constant_tensor(step_numbers.reshape((1,) * position + (-1,) + (1,) * (len(shape) - position)))
     delta = (high - low) / constant_tensor(np.asarray(count - 1, first._array.dtype))
     return TABLE["concat"](low + delta * step_tensor, high, axis=position)

@@ -9,7 +9,6 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operand_errors import size_error
 from fastgrad.core.operation import TABLE, Form
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import (
@@ -22,7 +21,7 @@ from fastgrad.core.tensor import (
 )
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import as_python_int, check_dtype, tensor_of
+from fastgrad.ops.arguments import as_python_int, check_dtype, numbers_below, tensor_of
 from fastgrad.ops.batching import BatchArg, NotBatched, axis_after_rows, call_operation
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
@@ -155,10 +154,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
         if count < 0:
             raise InvalidArgumentError(f"sequence_mask: maxlen must be >= 0, got {count}.")
         x = TABLE["cast"](x, dtype=limit.dtype.name)
-    try:
-        positions = convert_like(np.arange(count), x._array.dtype)
-    except (MemoryError, ValueError) as error:
-        raise size_error("sequence_mask", error) or error from None
+    positions = convert_like(numbers_below(count, "sequence_mask"), x._array.dtype)
     mask = TABLE["less"](positions, TABLE["reshape"](x, shape=(*x._array.shape, 1)))
     mask_dtype = dtypes.as_dtype(dtype)
     return mask if mask_dtype is dtypes.bool else TABLE["cast"](mask, dtype=mask_dtype.name)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.backward import sum_to_shape
+from fastgrad.core.operand_errors import shapes_error
 from fastgrad.core.operation import Operation, joint
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import tensor_of, tensors_of
+from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
 from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.complex_numbers import real
 from fastgrad.ops.contraction import matmul
@@ -97,12 +98,21 @@ _solve_operation: Operation = matrix_operation(
 )
 
 
-def _compact(name: str, diagonals: Any, diagonals_format: str) -> Tensor:
-    """Returns the three diagonals of a tridiagonal matrix, shape (..., 3, m)."""
+def _compact(name: str, diagonals: Any, diagonals_format: str, length_error: type[Exception] = ValueError) -> Tensor:
+    """Returns the three diagonals of a tridiagonal matrix, shape (..., 3, m).
+
+    Raises:
+        length_error: the diagonals of a sequence do not have m or m - 1 elements.
+        ValueError: the format is unknown, or other shapes do not fit.
+    """
     if diagonals_format == "compact":
         return tensor_of(diagonals)
     if diagonals_format == "matrix":
         matrix = tensor_of(diagonals)
+        if matrix._array.ndim < 2:
+            raise ValueError(
+                f"{name}: diagonals of format 'matrix' must have rank 2 or more, got {matrix._array.ndim}."
+            )
         rows, columns = matrix._array.shape[-2:]
         if rows != columns:
             raise ValueError(f"{name}: Expected last two dimensions of diagonals to be same, got {rows} and {columns}")
@@ -112,6 +122,8 @@ def _compact(name: str, diagonals: Any, diagonals_format: str) -> Tensor:
     if not isinstance(diagonals, (tuple, list)) or len(diagonals) != 3:
         raise ValueError(f"{name}: Expected diagonals to be a sequence of length 3.")
     above, main, below = tensors_of(diagonals, name)
+    if not main._array.ndim:
+        raise ValueError(f"{name}: diagonals of format 'sequence' must have rank 1 or more, got scalars.")
     size = main._array.shape[-1]
     if not above._array.shape[:-1] == main._array.shape[:-1] == below._array.shape[:-1]:
         raise ValueError(
@@ -120,20 +132,22 @@ def _compact(name: str, diagonals: Any, diagonals_format: str) -> Tensor:
         )
     return stack(
         [
-            _with_padding(name, "superdiagonal", above, size, (0, 1)),
+            _with_padding(name, "superdiagonal", above, size, (0, 1), length_error),
             main,
-            _with_padding(name, "subdiagonal", below, size, (1, 0)),
+            _with_padding(name, "subdiagonal", below, size, (1, 0), length_error),
         ],
         axis=-2,
     )
 
 
-def _with_padding(name: str, what: str, row: Tensor, size: int, padding: tuple[int, int]) -> Tensor:
+def _with_padding(
+    name: str, what: str, row: Tensor, size: int, padding: tuple[int, int], length_error: type[Exception]
+) -> Tensor:
     length = row._array.shape[-1]
     if length == size:
         return row
     if length != size - 1:
-        raise ValueError(f"{name}: Expected {what} to be have length {size} or {size - 1}, got {length}.")
+        raise length_error(f"{name}: Expected {what} to be have length {size} or {size - 1}, got {length}.")
     return pad(row, [(0, 0)] * (row._array.ndim - 1) + [padding])
 
 
@@ -226,6 +240,10 @@ def banded_triangular_solve(
         raise InvalidArgumentError(
             f"banded_triangular_solve: bands of shape {diagonals.shape} and rhs of shape {x.shape} do not fit together."
         )
+    try:
+        np.broadcast_shapes(diagonals._array.shape[:-2], x._array.shape[:-2])
+    except ValueError:
+        raise shapes_error("banded_triangular_solve", diagonals._array.shape, x._array.shape) from None
     if not np.all(diagonals._array[..., 0 if lower else -1, :]):
         raise InvalidArgumentError("banded_triangular_solve: Input matrix is not invertible.")
     above = 0 if lower else count - 1
@@ -252,7 +270,13 @@ def tridiagonal_matmul(diagonals: Any, rhs: Any, diagonals_format: str = "compac
         ValueError: the format is unknown.
         InvalidArgumentError: shapes or dtypes do not fit.
     """
-    compact, x = tensors_of([_compact("tridiagonal_matmul", diagonals, diagonals_format), rhs], "tridiagonal_matmul")
+    compact = _compact("tridiagonal_matmul", diagonals, diagonals_format, InvalidArgumentError)
+    compact, x = tensors_of([compact, rhs], "tridiagonal_matmul")
+    check_dtype("tridiagonal_matmul", x._array.dtype, LAPACK_DTYPES)
+    if compact._array.ndim < 2:
+        raise InvalidArgumentError(
+            f"tridiagonal_matmul: diagonals must have rank 2 or more, got {compact._array.ndim}."
+        )
     if compact._array.ndim != x._array.ndim or compact._array.shape[-1] != x._array.shape[-2]:
         raise InvalidArgumentError(
             f"tridiagonal_matmul: All input tensors must have the same rank. Diagonals have shape {compact.shape}, rhs {x.shape}."
@@ -288,18 +312,27 @@ def eigh_tridiagonal(
         The eigenvalues, increasing; with ``eigvals_only=False`` also a matrix with the eigenvectors in its columns.
 
     Raises:
-        ValueError: ``select`` is unknown.
+        ValueError: ``select`` is unknown, or dtypes differ or are not supported.
         TypeError: ``select_range`` is missing.
-        InvalidArgumentError: the range is empty, or outside of the eigenvalues' numbers.
+        InvalidArgumentError: shapes do not fit; or the range is empty, no pair, or outside of the eigenvalues' numbers.
     """
-    main, above = tensors_of([alpha, beta], "eigh_tridiagonal")
+    try:
+        main, above = tensors_of([alpha, beta], "eigh_tridiagonal")
+    except InvalidArgumentError as error:  # dtypes differ
+        raise ValueError(str(error)) from None
     if main._array.dtype not in LAPACK_DTYPES:
         raise ValueError(f"eigh_tridiagonal: data type {main.dtype.name} not inexact")
     if select not in ("a", "i", "v"):
         raise ValueError(f"eigh_tridiagonal: select must have a value in {{'a', 'i', 'v'}}, got {select!r}.")
     if select != "a" and select_range is None:
         raise TypeError(f"eigh_tridiagonal: select={select!r} needs select_range, got None.")
+    if main._array.ndim != 1:
+        raise InvalidArgumentError(f"eigh_tridiagonal: alpha must have rank 1, got shape {list(main._array.shape)}.")
     size = main._array.shape[0]
+    if size > 1 and above._array.shape != (size - 1,):
+        raise InvalidArgumentError(
+            f"eigh_tridiagonal: beta must have shape {[size - 1]}, one element less than alpha, got {list(above._array.shape)}."
+        )
     matrix = diag(main)
     if size > 1:
         matrix = set_diag(set_diag(matrix, above, k=1), conjugate(above), k=-1)
@@ -317,7 +350,11 @@ def _selected(values: Tensor, select: str, select_range: Any) -> tuple[int, int]
     size = values._array.shape[0]
     if select == "a":
         return 0, size
-    low, high = convert_to_tensor(select_range)._elements().tolist()
+    limits = convert_to_tensor(select_range)._elements()
+    if limits.shape != (2,) or limits.dtype.kind not in ("iu" if select == "i" else "iuf"):
+        kind = "integers" if select == "i" else "real numbers"
+        raise InvalidArgumentError(f"eigh_tridiagonal: select_range must be a pair of {kind}, got {select_range!r}.")
+    low, high = limits.tolist()
     if low > high or (select == "v" and low == high):
         raise InvalidArgumentError(
             f"eigh_tridiagonal: Got empty {'index range' if select == 'i' else 'interval'} in select_range."

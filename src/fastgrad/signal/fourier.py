@@ -17,7 +17,7 @@ from fastgrad.core.operation import COMPLEX_DTYPES, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.arguments import as_python_int, axis_of
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.complex_numbers import complex as to_complex
@@ -160,11 +160,11 @@ _irfft: Operation = _transform(
 # ---- public functions ------------------------------------------------------------------------------------
 
 
-def _checked(name: str, value: Any, hint: dtypes.DType, accepted: Any) -> Tensor:
+def _checked(name: str, value: Any, hint: dtypes.DType, accepted: Any, error: type[Exception] = ValueError) -> Tensor:
     x = convert_to_tensor(value, dtype_hint=hint)
     if x._array.dtype not in accepted:
         kinds = " or ".join(sorted(str(dtype) for dtype in accepted))
-        raise ValueError(f"{name}: expected a tensor of {kinds}, got {x.dtype.name}. Convert it with tf.cast.")
+        raise error(f"{name}: expected a tensor of {kinds}, got {x.dtype.name}. Convert it with tf.cast.")
     return x
 
 
@@ -175,8 +175,10 @@ def _check_rank(name: str, x: Tensor, rank: int, error: type[Exception] = ValueE
 
 def _given_lengths(name: str, fft_length: Any, count: int) -> tuple[int, ...]:
     values = convert_to_tensor(fft_length)._elements()
-    if values.shape != (count,) or values.dtype.kind not in "iu":
-        raise InvalidArgumentError(f"{name}: fft_length must have shape [{count}] and integers, got {fft_length!r}.")
+    if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
+        raise TypeError(f"{name}: fft_length must be a vector of integers, got {fft_length!r}.")
+    if values.shape != (count,):
+        raise InvalidArgumentError(f"{name}: fft_length must have shape [{count}], got {fft_length!r}.")
     if any(values < 0):
         raise InvalidArgumentError(f"{name}: fft_length must be >= 0, got {values.tolist()}.")
     return tuple(map(int, values))
@@ -187,7 +189,7 @@ def _last_axes(rank: int) -> tuple[int, ...]:
 
 
 def _complex_transform(row: Operation, name: str, input: Any, rank: int) -> Tensor:
-    x = _checked(name, input, dtypes.complex64, COMPLEX_DTYPES)
+    x = _checked(name, input, dtypes.complex64, COMPLEX_DTYPES, InvalidArgumentError)
     _check_rank(name, x, rank, InvalidArgumentError)
     return x if not x._array.size else row(x, axes=_last_axes(rank))
 
@@ -203,8 +205,7 @@ def fft(input: Any, name: str | None = None) -> Tensor:
         The dtype and shape of ``input``.
 
     Raises:
-        ValueError: another dtype.
-        InvalidArgumentError: a scalar.
+        InvalidArgumentError: another dtype, or a scalar.
     """
     return _complex_transform(_fft, "fft", input, 1)
 
@@ -287,8 +288,9 @@ def rfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) -> 
         Complex, shape (..., length // 2 + 1): the other frequencies have the conjugates.
 
     Raises:
+        TypeError: ``fft_length`` is no vector of integers.
         ValueError: another dtype, or a scalar.
-        InvalidArgumentError: ``fft_length`` has another shape, or a negative number.
+        InvalidArgumentError: ``fft_length`` has another size, or a negative number.
     """
     return _real_transform("rfft", input_tensor, 1, fft_length)
 
@@ -315,7 +317,7 @@ def irfft(input_tensor: Any, fft_length: Any = None, name: str | None = None) ->
         Real, shape (..., length).
 
     Raises:
-        ValueError, InvalidArgumentError: as ``rfft``.
+        TypeError, ValueError, InvalidArgumentError: as ``rfft``.
     """
     return _inverse_real_transform("irfft", input_tensor, 1, fft_length)
 
@@ -334,7 +336,7 @@ def _axes_from_last(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
     rank = x._array.ndim
     if axes is None:
         return _last_axes(rank)
-    numbers = [as_python_int(axis, f"{name}: axes") for axis in np.asarray(axes).tolist()]
+    numbers = [as_python_int(axis, f"{name}: axes") for axis in np.atleast_1d(np.asarray(axes)).tolist()]
     if any(not -rank <= axis < rank for axis in numbers) or len({axis % rank for axis in numbers}) != len(numbers):
         raise InvalidArgumentError(f"{name}: axes must be different numbers in [{-rank}, {rank}), got {axes!r}.")
     return tuple([axis % rank - rank for axis in numbers])
@@ -361,8 +363,9 @@ def fftnd(
         name: kept for TensorFlow's signature.
 
     Raises:
+        TypeError: axes or lengths are no integers.
         ValueError: another dtype or ``norm``.
-        InvalidArgumentError: wrong axes or lengths.
+        InvalidArgumentError: an axis twice or out of range, more or fewer lengths than axes, or a negative one.
     """
     return _complex_transform_along("fftnd", _fft, input_tensor, fft_length, axes, norm, is_inverse=False)
 
@@ -415,19 +418,25 @@ def fftshift(x: Any, axes: Any = None, name: str | None = None) -> Tensor:
         x: any dtype.
         axes: a number or several. By default all.
         name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: an axis is no integer.
+        InvalidArgumentError: an axis that ``x`` does not have.
     """
-    return _shifted(x, axes, 1)
+    return _shifted("fftshift", x, axes, 1)
 
 
 def ifftshift(x: Any, axes: Any = None, name: str | None = None) -> Tensor:
-    """The inverse of ``fftshift``; arguments as there."""
-    return _shifted(x, axes, -1)
+    """The inverse of ``fftshift``; arguments and errors as there."""
+    return _shifted("ifftshift", x, axes, -1)
 
 
-def _shifted(value: Any, axes: Any, sign: int) -> Tensor:
+def _shifted(name: str, value: Any, axes: Any, sign: int) -> Tensor:
     x = convert_to_tensor(value)
-    along = range(x._array.ndim) if axes is None else np.atleast_1d(np.asarray(axes)).tolist()
-    return roll(x, [sign * (x._array.shape[axis] // 2) for axis in along], list(along))
+    rank = x._array.ndim
+    numbers = range(rank) if axes is None else np.atleast_1d(np.asarray(axes)).tolist()
+    along = [axis_of(axis, rank, name) for axis in numbers]
+    return roll(x, [sign * (x._array.shape[axis] // 2) for axis in along], along)
 
 
 # ---- cosine transforms ---------------------------------------------------------------------------------------
@@ -448,10 +457,11 @@ def dct(
 
     Raises:
         NotImplementedError: another axis.
-        ValueError: another type, length or norm, or type I of one sample.
+        TypeError: another dtype, or a length that is no integer.
+        ValueError: a scalar; another type, length or norm, or type I of one sample.
     """
     x = convert_to_tensor(input)
-    _check_cosine_transform(x, type, n, axis, norm)
+    _check_cosine_transform("dct", x, type, n, axis, norm)
     return _cosine_transform(x, type, n, norm)
 
 
@@ -460,23 +470,33 @@ def idct(
 ) -> Tensor:
     """The inverse of ``dct``, without ``norm`` times 2 n; arguments and errors as there."""
     x = convert_to_tensor(input)
-    _check_cosine_transform(x, type, n, axis, norm)
+    _check_cosine_transform("idct", x, type, n, axis, norm)
     return _cosine_transform(x, {1: 1, 2: 3, 3: 2, 4: 4}[type], n, norm)
 
 
-def _check_cosine_transform(x: Tensor, type: int, n: Any, axis: int, norm: str | None) -> None:
+def check_real_dtype(name: str, x: Tensor) -> None:
+    """Raises TypeError unless a tensor is float32 or float64."""
+    if x._array.dtype not in KERNEL_FLOATS:
+        raise TypeError(
+            f"{name}: expected a tensor of float32 or float64, got {x.dtype.name}. Convert it with tf.cast."
+        )
+
+
+def _check_cosine_transform(name: str, x: Tensor, type: int, n: Any, axis: int, norm: str | None) -> None:
     if axis != -1:
-        raise NotImplementedError(f"dct: axis must be -1. Got: {axis}. Move the axis with tf.transpose.")
-    if n is not None and n < 1:
-        raise ValueError(f"dct: n should be a positive integer or None, got {n}.")
+        raise NotImplementedError(f"{name}: axis must be -1. Got: {axis}. Move the axis with tf.transpose.")
+    check_real_dtype(name, x)
+    _check_rank(name, x, 1)
+    if n is not None and as_python_int(n, f"{name}: n") < 1:
+        raise ValueError(f"{name}: n should be a positive integer or None, got {n}.")
     if type not in (1, 2, 3, 4):
-        raise ValueError(f"dct: Types I, II, III and IV (I)DCT are supported, got {type}.")
+        raise ValueError(f"{name}: Types I, II, III and IV (I)DCT are supported, got {type}.")
     if type == 1 and norm == "ortho":
-        raise ValueError("dct: Normalization is not supported for the Type-I DCT.")
+        raise ValueError(f"{name}: Normalization is not supported for the Type-I DCT.")
     if type == 1 and x._array.shape[-1] < 2:
-        raise ValueError("dct: Type-I DCT requires the dimension to be greater than one.")
+        raise ValueError(f"{name}: Type-I DCT requires the dimension to be greater than one.")
     if norm not in (None, "ortho"):
-        raise ValueError(f"dct: Unknown normalization. Expected None or 'ortho', got: {norm}")
+        raise ValueError(f"{name}: Unknown normalization. Expected None or 'ortho', got: {norm}")
 
 
 def _cosine_transform(x: Tensor, type: int, n: Any, norm: str | None) -> Tensor:

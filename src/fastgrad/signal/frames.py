@@ -11,17 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operand_errors import dtype_error
+from fastgrad.core.operation import NUMERIC_DTYPES
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad.ops.arguments import as_python_int
+from fastgrad.errors import OutOfMemoryError
+from fastgrad.ops.arguments import axis_of
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.joining import concat, split
 from fastgrad.ops.padding import pad
 from fastgrad.ops.reordering import reverse
 from fastgrad.ops.shaping import reshape
-from fastgrad.signal.fourier import dct, irfft, rfft
-from fastgrad.signal.windows import hann_window, vorbis_window
+from fastgrad.signal.fourier import check_real_dtype, dct, irfft, rfft
+from fastgrad.signal.windows import hann_window, integer_from, scalar_integer, vorbis_window
 
 WindowFunction = Callable[..., Any]
 """Takes a length, and a dtype by keyword; returns a window."""
@@ -32,11 +35,15 @@ def _check_rank(name: str, x: Tensor, rank: int) -> None:
         raise ValueError(f"{name}: Shape {TensorShape(x._array.shape)} must have rank at least {rank}")
 
 
-def _positive(number: Any, what: str) -> int:
-    value = as_python_int(number, what)
-    if value <= 0:
-        raise ValueError(f"{what} must be positive, got {value}.")
-    return value
+def _window(name: str, window_fn: Any, length: int, dtype: Any) -> Any:
+    """Returns the window of a length.
+
+    Raises:
+        TypeError: ``window_fn`` can't be called.
+    """
+    if not callable(window_fn):
+        raise TypeError(f"{name}: window_fn must be a function of a length and a dtype, or None, got {window_fn!r}.")
+    return window_fn(length, dtype=dtype)
 
 
 def frame(
@@ -63,19 +70,28 @@ def frame(
         Shape (..., frames, frame_length, ...).
 
     Raises:
-        ValueError: a scalar signal, or a length or step that is not positive.
+        TypeError: a length, step or axis is no integer.
+        ValueError: a scalar signal; a length, step or ``pad_value`` that is no scalar.
+        InvalidArgumentError: a length or step that is not positive, or an axis that ``signal`` does not have.
+        ResourceExhaustedError: the padded signal is larger than memory.
     """
     x = convert_to_tensor(signal)
     _check_rank("frame", x, 1)
-    length = _positive(frame_length, "frame: frame_length")
-    step = _positive(frame_step, "frame: frame_step")
+    length = integer_from(frame_length, 1, "frame: frame_length")
+    step = integer_from(frame_step, 1, "frame: frame_step")
     shape, rank = x._array.shape, x._array.ndim
-    place = range(rank)[as_python_int(axis, "frame: axis")]
+    place = axis_of(axis, rank, "frame")
     samples = shape[place]
     if pad_end:
         count = -(-samples // step)
         missing = max(0, length + step * (count - 1) - samples)
-        x = pad(x, [(0, missing if other == place else 0) for other in range(rank)], constant_values=pad_value)
+        if np.ndim(pad_value):
+            raise ValueError(f"frame: pad_value must be a scalar, got {pad_value!r}.")
+        paddings = [(0, missing if other == place else 0) for other in range(rank)]
+        try:
+            x = pad(x, paddings, constant_values=pad_value)
+        except OutOfMemoryError as error:
+            raise OutOfMemoryError(f"frame: frame_length {length} with pad_end: {error}") from None
     else:
         count = max(0, 1 + (samples - length) // step)
     # Frames are made of parts that begin at multiples of the greatest common divisor, so fewer, longer pieces move.
@@ -99,13 +115,16 @@ def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> Te
         Shape (..., frame_length + frame_step (frames - 1)).
 
     Raises:
-        ValueError: ``signal`` has no frames of samples, or ``frame_step`` is no positive integer.
+        ValueError: ``signal`` has no frames of samples, or ``frame_step`` is no integer.
+        InvalidArgumentError: ``frame_step`` is not positive, or ``signal`` is not numeric.
     """
     x = convert_to_tensor(signal)
     _check_rank("overlap_and_add", x, 2)
+    if x._array.dtype.kind in "bO":
+        raise dtype_error("overlap_and_add", x._array.dtype, NUMERIC_DTYPES)
     if not convert_to_tensor(frame_step).dtype.is_integer:
         raise ValueError(f"overlap_and_add: frame_step must be an integer. Got {frame_step!r}")
-    step = _positive(frame_step, "overlap_and_add: frame_step")
+    step = integer_from(frame_step, 1, "overlap_and_add: frame_step")
     *outer, frames, length = x._array.shape
     result_length = length + step * (frames - 1)
     # A frame is cut into segments of a step. Segment k of frame i lies at i + k, so rows that are shifted by k add up.
@@ -122,10 +141,10 @@ def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> Te
     return reshape(total, (*outer, (frames + segments - 1) * step))[..., :result_length]
 
 
-def _transform_length(frame_length: int, fft_length: Any) -> int:
+def _transform_length(name: str, frame_length: int, fft_length: Any) -> int:
     if fft_length is None:
         return 1 << max(0, (frame_length - 1).bit_length())
-    return as_python_int(fft_length, "fft_length")
+    return scalar_integer(fft_length, f"{name}: fft_length")
 
 
 def stft(
@@ -150,13 +169,14 @@ def stft(
         Complex, shape (..., frames, fft_length // 2 + 1).
 
     Raises:
-        ValueError: as for ``frame`` and ``rfft``.
+        TypeError: ``window_fn`` can't be called.
+        TypeError, ValueError, InvalidArgumentError: as for ``frame`` and ``rfft``.
     """
-    length = as_python_int(frame_length, "stft: frame_length")
+    length = scalar_integer(frame_length, "stft: frame_length")
     frames = frame(signals, length, frame_step, pad_end)
     if window_fn is not None:
-        frames = multiply(frames, window_fn(length, dtype=frames.dtype))
-    return rfft(frames, [_transform_length(length, fft_length)])
+        frames = multiply(frames, _window("stft", window_fn, length, frames.dtype))
+    return rfft(frames, [_transform_length("stft", length, fft_length)])
 
 
 def inverse_stft_window_fn(
@@ -171,13 +191,17 @@ def inverse_stft_window_fn(
 
     Returns:
         A function of a length and a dtype. The formula is number 7 of Griffin and Lim, "Signal estimation from modified short-time Fourier transform" (1984).
+
+    Raises:
+        TypeError: ``frame_step`` is no integer; when the window is made also: ``forward_window_fn`` can't be called, or the length is no integer.
+        InvalidArgumentError: ``frame_step`` is not positive, or a length is negative.
     """
-    step = as_python_int(frame_step, "inverse_stft_window_fn: frame_step")
+    step = integer_from(frame_step, 1, "inverse_stft_window_fn: frame_step")
 
     def window_fn(frame_length: Any, dtype: Any) -> Tensor:
         """Returns the window of a length."""
-        length = as_python_int(frame_length, "inverse_stft_window_fn: frame_length")
-        window = convert_to_tensor(forward_window_fn(length, dtype=dtype))._elements()
+        length = integer_from(frame_length, 0, "inverse_stft_window_fn: frame_length")
+        window = convert_to_tensor(_window("inverse_stft_window_fn", forward_window_fn, length, dtype))._elements()
         overlaps = -(-length // step)
         squares = np.pad(np.square(window), (0, overlaps * step - length)).reshape(overlaps, step)
         sums = np.tile(squares.sum(axis=0), overlaps)[:length]
@@ -208,13 +232,13 @@ def inverse_stft(
     """
     x = convert_to_tensor(stfts)
     _check_rank("inverse_stft", x, 2)
-    length = as_python_int(frame_length, "inverse_stft: frame_length")
-    frames = irfft(x, [_transform_length(length, fft_length)])[..., :length]
+    length = integer_from(frame_length, 1, "inverse_stft: frame_length")
+    frames = irfft(x, [_transform_length("inverse_stft", length, fft_length)])[..., :length]
     missing = length - frames._array.shape[-1]
     if missing:
         frames = pad(frames, [*[(0, 0)] * (frames._array.ndim - 1), (0, missing)])
     if window_fn is not None:
-        frames = multiply(frames, window_fn(length, dtype=frames.dtype))
+        frames = multiply(frames, _window("inverse_stft", window_fn, length, frames.dtype))
     return overlap_and_add(frames, frame_step)
 
 
@@ -240,13 +264,16 @@ def mdct(
         Shape (..., frames, frame_length // 2).
 
     Raises:
+        TypeError: another dtype, or ``window_fn`` can't be called.
         ValueError: ``frame_length`` is no multiple of 4, or as for ``frame`` and ``dct``.
+        InvalidArgumentError: ``frame_length`` is not positive.
     """
-    length = as_python_int(frame_length, "mdct: frame_length")
+    length = scalar_integer(frame_length, "mdct: frame_length")
     if length % 4:
         raise ValueError(f"mdct: The frame length must be a multiple of 4, got {length}.")
+    integer_from(length, 1, "mdct: frame_length")
     frames = frame(signals, length, length // 2, pad_end)
-    a, b, c, d = split(_windowed(frames, window_fn), 4, axis=-1)
+    a, b, c, d = split(_windowed("mdct", frames, window_fn), 4, axis=-1)
     return dct(concat([-reverse(c, [-1]) - d, a - reverse(b, [-1])], -1), type=4, norm=norm)
 
 
@@ -263,20 +290,24 @@ def inverse_mdct(
         Shape (..., samples).
 
     Raises:
+        TypeError: another dtype, or ``window_fn`` can't be called.
         ValueError: ``mdcts`` has no frames, or another norm.
     """
     x = convert_to_tensor(mdcts)
     _check_rank("inverse_mdct", x, 2)
     half = x._array.shape[-1]
+    if not half:  # frames of no samples
+        check_real_dtype("inverse_mdct", x)
+        return reshape(x, (*x._array.shape[:-2], 0))
     values = dct(x, type=4, norm=norm)
     if norm is None:
         values = multiply(values, constant_tensor(np.asarray(0.5 / half, x._array.dtype)))
     first, second = split(values, 2, axis=-1)
     frames = concat([second, -reverse(second, [-1]), -reverse(first, [-1]), -first], -1)
-    return overlap_and_add(_windowed(frames, window_fn), half)
+    return overlap_and_add(_windowed("inverse_mdct", frames, window_fn), half)
 
 
-def _windowed(frames: Tensor, window_fn: WindowFunction | None) -> Tensor:
+def _windowed(name: str, frames: Tensor, window_fn: WindowFunction | None) -> Tensor:
     if window_fn is None:
         return multiply(frames, constant_tensor(np.asarray(math.sqrt(0.5), frames._array.dtype)))
-    return multiply(frames, window_fn(frames._array.shape[-1], dtype=frames.dtype))
+    return multiply(frames, _window(name, window_fn, frames._array.shape[-1], frames.dtype))

@@ -132,9 +132,11 @@ def size(a: Any, validate_indices: bool = True) -> Tensor:
 
     Raises:
         TypeError: ``a`` is not sparse or holds floats.
+        ValueError: ``a`` does not convert to a tensor.
         InvalidArgumentError: positions are out of order.
     """
     if not isinstance(a, SparseTensor):
+        convert_to_tensor(a)
         raise TypeError(f"size: Expected `SparseTensor`, got {type(a).__name__}.")
     _check_dtypes("size", a)
     outer, rows, values = _as_sets(a, "size", validate_indices)

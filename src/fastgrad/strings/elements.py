@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.operand_errors import mixed_dtypes_error, shapes_error
 from fastgrad.core.result_rules import ArraySpec, broadcast
-from fastgrad.core.tensor import convert_to_tensor
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import broadcasting_rule
@@ -19,7 +19,7 @@ from fastgrad.strings.rows import (
     INDEX_DTYPES,
     STRING_DTYPES,
     array_of_elements,
-    bytes_of,
+    bytes_attribute,
     check_choice,
     elements_operation,
     elementwise,
@@ -74,7 +74,11 @@ def length(input: Any, unit: str = "BYTE", name: str | None = None) -> Any:
     return _length(strings_of("length", input), unit=unit)
 
 
-def _checked_encoding(name: str, encoding: str) -> str:
+def _checked_encoding(name: str, encoding: Any) -> str:
+    if encoding is None:
+        return ""
+    if not isinstance(encoding, str):
+        raise TypeError(f"{name}: encoding must be a string, got {encoding!r}.")
     if encoding not in ("", "utf-8"):
         raise InvalidArgumentError(f"{name}: only utf-8 or '' (no encoding) is supported, received {encoding}.")
     return encoding
@@ -143,6 +147,17 @@ _substr = string_operation(
 )
 
 
+def _lengths_like(starts: Tensor, value: Any) -> Tensor:
+    """Converts the lengths of ``substr``; Python values get the dtype of the positions."""
+    if hasattr(value, "dtype"):
+        return convert_to_tensor(value)
+    try:
+        return convert_to_tensor(value, starts.dtype)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"substr: len must have the dtype of pos, {starts.dtype.name}: {error}") from None
+
+
 @elementwise
 def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None = None) -> Any:
     """The part of each string that begins at ``pos``.
@@ -155,11 +170,11 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None 
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: a Python value that is no string.
+        TypeError: a Python value that is no string; a ``len`` that does not fit the dtype of ``pos``.
         InvalidArgumentError: a position outside of its string, shapes that do not fit, another dtype or unit.
     """
     x, starts = strings_of("substr", input), tensor_of(pos)
-    lengths = convert_to_tensor(len, dtype_hint=starts.dtype)
+    lengths = _lengths_like(starts, len)
     check_choice("substr", "unit", unit, _UNITS)
     if starts._array.dtype not in INDEX_DTYPES:
         raise InvalidArgumentError(f"substr: pos must be int32 or int64, got {starts.dtype.name}; use tf.cast.")
@@ -190,15 +205,18 @@ def join(inputs: Any, separator: Any = "", name: str | None = None) -> Any:
 
     Args:
         inputs: a list of tensors of strings; all that are not scalars have the same shape. Also ragged tensors.
-        separator: one string, which is put between.
+        separator: one string, which is put between; None for none.
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: a Python value that is no string.
+        TypeError: ``inputs`` is no list, or a Python value is no string.
         InvalidArgumentError: shapes differ, or a tensor of another dtype.
     """
+    if inputs is None or not hasattr(inputs, "__iter__"):
+        raise TypeError(f"join: inputs must be a list of tensors of strings, got {inputs!r}.")
+    between = b"" if separator is None else bytes_attribute("join", "separator", separator)
     if any(isinstance(x, RaggedTensor) for x in inputs):
-        return map_flat_values(lambda *values: join(values, separator), *inputs)
+        return map_flat_values(lambda *values: join(values, between), *inputs)
     tensors = [strings_of("join", x) for x in inputs]
     if not tensors:
         return convert_to_tensor(b"")
@@ -206,7 +224,7 @@ def join(inputs: Any, separator: Any = "", name: str | None = None) -> Any:
     for shape in shapes:
         if shape != shapes[0]:
             raise InvalidArgumentError(f"join: Input shapes do not match: {list(shapes[0])} vs. {list(shape)}.")
-    return _join(*tensors, separator=bytes_of("join", "separator", separator))
+    return _join(*tensors, separator=between)
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from fastgrad.core.result_rules import ArraySpec, scalar_of
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.strings.rows import BYTES, array_of_elements, elementwise, string_operation
+from fastgrad.strings.rows import BYTES, array_of_elements, elementwise, integer_attribute, string_operation
 
 
 @functools.lru_cache(maxsize=64)
@@ -74,9 +74,14 @@ def as_string(
         Strings, the shape of ``input``.
 
     Raises:
+        TypeError: ``precision`` or ``width`` is no integer, or ``fill`` no string.
         InvalidArgumentError: another fill; both forms of floats; precision or a form of floats for integers or bool.
     """
     x: Tensor = tensor_of(input)
+    precision = integer_attribute("as_string", "precision", precision)
+    width = integer_attribute("as_string", "width", width)
+    if not isinstance(fill, str):
+        raise TypeError(f"as_string: fill must be a string, got {fill!r}.")
     if x._array.dtype.kind in "iub":
         if precision > -1:
             raise InvalidArgumentError(f"as_string: precision not supported for datatype {x.dtype.name}.")
@@ -117,8 +122,17 @@ def format(template: str, inputs: Any, placeholder: str = "{}", summarize: int =
         One string.
 
     Raises:
-        ValueError: ``template`` has more or fewer placeholders than there are tensors; or a ragged tensor.
+        TypeError: ``template`` or ``placeholder`` is no string, ``summarize`` no integer, or ``inputs`` no tensor and no list.
+        ValueError: ``template`` has more or fewer placeholders than there are tensors; an empty placeholder; or a ragged tensor.
     """
+    for argument, text in (("template", template), ("placeholder", placeholder)):
+        if not isinstance(text, str):
+            raise TypeError(f"format: {argument} must be a string, got {text!r}.")
+    if not placeholder:
+        raise ValueError("format: placeholder must not be empty.")
+    if inputs is None:
+        raise TypeError("format: inputs must be a tensor or a list of tensors, got None.")
+    summarize = integer_attribute("format", "summarize", summarize)
     values = [inputs] if as_tensor_or_none(inputs) is not None else inputs
     pieces = template.split(placeholder)
     if len(pieces) - 1 != len(values):
@@ -126,5 +140,5 @@ def format(template: str, inputs: Any, placeholder: str = "{}", summarize: int =
             f"format: The template expects {len(pieces) - 1} tensors, but the inputs only has {len(values)}. Please ensure "
             f"the number of placeholders in template matches inputs length."
         )
-    result: Tensor = _format(*[tensor_of(value) for value in values], pieces=tuple(pieces), summarize=int(summarize))
+    result: Tensor = _format(*[tensor_of(value) for value in values], pieces=tuple(pieces), summarize=summarize)
     return result

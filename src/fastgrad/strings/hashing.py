@@ -14,8 +14,7 @@ import numpy as np
 
 from fastgrad.core.operation import Operation
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import as_python_int, as_python_ints
-from fastgrad.strings.rows import elements_operation, elementwise, strings_of
+from fastgrad.strings.rows import elements_operation, elementwise, integer_attribute, strings_of
 
 _MASK = (1 << 64) - 1
 
@@ -208,9 +207,11 @@ _bucket_strong = _bucket_operation("to_hash_bucket_strong", siphash)
 
 
 def _checked_count(name: str, num_buckets: Any) -> int:
-    count = as_python_int(num_buckets, f"{name}: num_buckets")
-    if count < 1:
-        raise InvalidArgumentError(f"{name}: Value for attr 'num_buckets' of {count} must be at least minimum 1.")
+    count = integer_attribute(name, "num_buckets", num_buckets)
+    if not 1 <= count < 1 << 63:
+        raise InvalidArgumentError(
+            f"{name}: Value for attr 'num_buckets' of {count} must be at least minimum 1, and fit into int64."
+        )
     return count
 
 
@@ -227,8 +228,8 @@ def to_hash_bucket(input: Any, num_buckets: Any, name: str | None = None) -> Any
         int64, the shape of ``input``.
 
     Raises:
-        TypeError: a Python value that is no string.
-        InvalidArgumentError: ``num_buckets`` is below 1, or a tensor of another dtype.
+        TypeError: a Python value that is no string, or ``num_buckets`` is no integer.
+        InvalidArgumentError: ``num_buckets`` is below 1 or no int64, or a tensor of another dtype.
     """
     count = _checked_count("to_hash_bucket", num_buckets)
     return _bucket(strings_of("to_hash_bucket", input), count=count)
@@ -245,10 +246,14 @@ def to_hash_bucket_fast(input: Any, num_buckets: Any, name: str | None = None) -
 def to_hash_bucket_strong(input: Any, num_buckets: Any, key: Any, name: str | None = None) -> Any:
     """The hash of each string, by SipHash with a secret ``key`` of two integers, modulo a number of buckets.
 
-    Otherwise as ``to_hash_bucket``; InvalidArgumentError if ``key`` has another length.
+    Otherwise as ``to_hash_bucket``; TypeError if ``key`` is no list of integers, InvalidArgumentError if it is None or has another length.
     """
     count = _checked_count("to_hash_bucket_strong", num_buckets)
-    words = as_python_ints(key, "to_hash_bucket_strong: key")
+    if key is None:
+        raise InvalidArgumentError("to_hash_bucket_strong: Key must have 2 elements, got None.")
+    if isinstance(key, (str, bytes)) or not np.iterable(key):
+        raise TypeError(f"to_hash_bucket_strong: key must be a list of 2 integers, got {key!r}.")
+    words = tuple([integer_attribute("to_hash_bucket_strong", "key", word) for word in key])
     if len(words) != 2:
         raise InvalidArgumentError(f"to_hash_bucket_strong: Key must have 2 elements, got {len(words)}.")
     return _bucket_strong(strings_of("to_hash_bucket_strong", input), count=count, key=words)

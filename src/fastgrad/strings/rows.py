@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -114,37 +115,47 @@ def call_for_rows(row: Operation, x: Any, **attributes: Any) -> Any:
     return RaggedTensor.from_row_lengths(items, lengths, validate=False) if rank else items
 
 
-def strings_of(name: str, value: Any) -> Tensor:
+def strings_of(
+    name: str, value: Any, *, any_dtype: bool = False, dtype_error: type[Exception] = InvalidArgumentError
+) -> Tensor:
     """Converts an operand to a tensor of strings.
+
+    Args:
+        name: the operation, for errors.
+        value: the operand.
+        any_dtype: whether a Python value first becomes a tensor of its own dtype, as in some of TensorFlow's operations: a number is
+            then a wrong dtype and no TypeError.
+        dtype_error: the class of the error for a wrong dtype.
 
     Raises:
         TypeError, ValueError: a Python value that is no string.
-        InvalidArgumentError: a tensor of another dtype.
+        dtype_error: a tensor of another dtype.
         CompositeOperand: a ragged tensor.
     """
     if not hasattr(value, "dtype"):
         try:
-            return convert_to_tensor(value, dtypes.string)
+            x = convert_to_tensor(value, None if any_dtype else dtypes.string)
         except CompositeOperand:
             raise
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{name}: {error}; tf.strings.as_string makes strings.") from None
-    x = convert_to_tensor(value)
+    else:
+        x = convert_to_tensor(value)
     if x.dtype is not dtypes.string:
-        raise InvalidArgumentError(
+        raise dtype_error(
             f"cannot compute {name} as input #0(zero-based) was expected to be a string tensor but is a {x.dtype.name} "
             f"tensor. Convert it with tf.strings.as_string."
         )
     return x
 
 
-def ragged_or_strings_of(name: str, value: Any) -> Any:
-    """Converts an operand to a tensor of strings, or returns a ragged tensor of strings; raises as ``strings_of``."""
+def ragged_or_strings_of(name: str, value: Any, **options: Any) -> Any:
+    """Converts an operand to a tensor of strings, or returns a ragged tensor of strings; options and errors as in ``strings_of``."""
     if isinstance(value, RaggedTensor):
-        strings_of(name, value.flat_values)
+        strings_of(name, value.flat_values, **options)
         return value
-    return strings_of(name, value)
+    return strings_of(name, value, **options)
 
 
 def bytes_of(name: str, argument: str, value: Any) -> bytes:
@@ -165,8 +176,34 @@ def bytes_of(name: str, argument: str, value: Any) -> bytes:
     return bytes(text)
 
 
+def bytes_attribute(name: str, argument: str, value: Any) -> bytes:
+    """Converts an argument that is a constant of the program, such as a separator, to one string.
+
+    Raises:
+        TypeError: a list, None or another value that is no string.
+        InvalidArgumentError: a tensor that is no scalar.
+    """
+    if not isinstance(value, (str, bytes)) and not hasattr(value, "dtype"):
+        raise TypeError(f"{name}: {argument} must be a string, got {value!r}.")
+    return bytes_of(name, argument, value)
+
+
+def integer_attribute(name: str, argument: str, value: Any) -> int:
+    """Converts an argument that is a constant of the program to an integer. Floats without a fraction are taken, as in TensorFlow.
+
+    Raises:
+        TypeError: any other value.
+    """
+    try:
+        return int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: {argument} must be an integer, got {value!r}.") from None
+
+
 def check_choice(name: str, argument: str, value: Any, choices: Sequence[str]) -> None:
-    """Raises InvalidArgumentError unless an argument is one of ``choices``."""
+    """Raises TypeError unless an argument is a string, InvalidArgumentError unless it is one of ``choices``."""
+    if not isinstance(value, (str, bytes)):
+        raise TypeError(f"{name}: {argument} must be a string, got {value!r}.")
     if value not in choices:
         names = ", ".join(f'"{choice}"' for choice in choices)
         raise InvalidArgumentError(

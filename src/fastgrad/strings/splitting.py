@@ -23,8 +23,10 @@ from fastgrad.strings.rows import (
     LENGTH_DTYPE,
     STRING_DTYPES,
     array_of_elements,
+    bytes_attribute,
     bytes_of,
     call_for_rows,
+    integer_attribute,
     ragged_or_strings_of,
     rows_operation,
     string_operation,
@@ -44,7 +46,7 @@ _split = rows_operation("string_split", _words)
 _bytes_split = rows_operation("bytes_split", lambda text: [text[i : i + 1] for i in range(len(text))])
 
 
-def split(input: Any, sep: Any = None, maxsplit: int = -1, name: str | None = None) -> Any:
+def split(input: Any, sep: Any = None, maxsplit: Any = -1, name: str | None = None) -> Any:
     """Splits each string at a separator.
 
     Args:
@@ -57,11 +59,14 @@ def split(input: Any, sep: Any = None, maxsplit: int = -1, name: str | None = No
         A vector of strings for a scalar, else a ragged tensor with one more dimension than ``input``.
 
     Raises:
-        TypeError: a Python value that is no string.
-        InvalidArgumentError: ``sep`` is no scalar; a tensor of another dtype.
+        TypeError: a Python value that is no string; ``maxsplit`` is no integer.
+        ValueError: a tensor of another dtype.
+        InvalidArgumentError: ``sep`` is no scalar, or a tensor of another dtype.
     """
     separator = b"" if sep is None else bytes_of("split", "sep", sep)
-    return call_for_rows(_split, ragged_or_strings_of("split", input), separator=separator, limit=int(maxsplit))
+    limit = -1 if maxsplit is None else integer_attribute("split", "maxsplit", maxsplit)
+    x = ragged_or_strings_of("split", input, dtype_error=ValueError)
+    return call_for_rows(_split, x, separator=separator, limit=limit)
 
 
 def bytes_split(input: Any, name: str | None = None) -> Any:
@@ -75,10 +80,10 @@ def bytes_split(input: Any, name: str | None = None) -> Any:
         A vector of strings for a scalar, else a ragged tensor with one more dimension than ``input``.
 
     Raises:
-        TypeError: a Python value that is no string.
-        InvalidArgumentError: a tensor of another dtype.
+        ValueError: values that are no strings.
     """
-    return call_for_rows(_bytes_split, ragged_or_strings_of("bytes_split", input))
+    x = ragged_or_strings_of("bytes_split", input, any_dtype=True, dtype_error=ValueError)
+    return call_for_rows(_bytes_split, x)
 
 
 # ---- joins -------------------------------------------------------------------------------------------------------
@@ -108,18 +113,21 @@ def reduce_join(
         inputs: strings, or a ragged tensor.
         axis: an integer, or several, of which the first varies fastest. By default all, in row-major order.
         keepdims: whether the axes stay, with size 1.
-        separator: one string, which is put between.
+        separator: one string, which is put between; None for none.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: an axis twice, or a tensor of another dtype.
+        TypeError: ``axis`` is no integer, or ``separator`` no string.
+        InvalidArgumentError: an axis twice, or values that are no strings.
         OutOfRangeError: an axis that ``inputs`` does not have.
     """
-    between = bytes_of("reduce_join", "separator", separator)
+    between = b"" if separator is None else bytes_attribute("reduce_join", "separator", separator)
     if isinstance(inputs, RaggedTensor):
         return _reduce_join_of_ragged(inputs, axis, keepdims, between)
-    x = strings_of("reduce_join", inputs)
+    x = strings_of("reduce_join", inputs, any_dtype=True)
     rank = x._array.ndim
+    if isinstance(axis, (float, str, bytes)):
+        raise TypeError(f"reduce_join: axis must be an integer, or several, got {axis!r}.")
     numbers = range(rank - 1, -1, -1) if axis is None else as_python_ints(axis, "reduce_join: axis")
     axes: list[int] = []
     for number in numbers:
@@ -149,17 +157,19 @@ def _reduce_join_of_ragged(x: RaggedTensor, axis: Any, keepdims: bool, separator
 
 def _run_segment_join(x: np.ndarray, ids: np.ndarray, count: int, separator: bytes) -> np.ndarray:
     inner_shape = x.shape[ids.ndim :]
-    rows: list[list[Any]] = [[] for _ in range(count)]
+    result = np.full((count, *inner_shape), b"", BYTES)  # first: too many segments are an error before any work
+    rows: dict[int, list[Any]] = {}
     for segment, row in zip(ids.reshape(-1).tolist(), x.reshape(ids.size, *inner_shape), strict=True):
         if not 0 <= segment < count:
             raise InvalidArgumentError(
                 f"unsorted_segment_join: segment_ids are not allowed to exceed num_segments or to have negative values, "
                 f"got {segment} for {count} segments."
             )
-        rows[segment].append(np.reshape(row, -1).tolist() if inner_shape else [row])
-    width = int(np.prod(inner_shape))
-    joined = [separator.join(parts) for row in rows for parts in (zip(*row, strict=True) if row else [[]] * width)]
-    return array_of_elements(joined, (count, *inner_shape))
+        rows.setdefault(segment, []).append(np.reshape(row, -1).tolist() if inner_shape else [row])
+    for segment, row in rows.items():
+        joined = [separator.join(parts) for parts in zip(*row, strict=True)]
+        result[segment] = array_of_elements(joined, inner_shape) if inner_shape else joined[0]
+    return result
 
 
 _segment_join = string_operation(
@@ -181,18 +191,20 @@ def unsorted_segment_join(
         inputs: strings, shape (d1 ... dn, ...).
         segment_ids: int32 or int64, shape (d1 ... dn).
         num_segments: the number of segments.
-        separator: one string, which is put between.
+        separator: one string, which is put between; None for none.
         name: kept for TensorFlow's signature.
 
     Returns:
         Strings, shape (num_segments, ...); a segment without strings is empty.
 
     Raises:
+        TypeError: ``separator`` or a Python value is no string.
         InvalidArgumentError: a segment number out of range, shapes that do not fit, or another dtype.
+        ResourceExhaustedError: more segments than memory holds.
     """
-    between = bytes_of("unsorted_segment_join", "separator", separator)
+    between = b"" if separator is None else bytes_attribute("unsorted_segment_join", "separator", separator)
     x, ids = strings_of("unsorted_segment_join", inputs), tensor_of(segment_ids)
-    count = as_python_int(num_segments, "unsorted_segment_join: num_segments")
+    count = as_python_int(tensor_of(num_segments), "unsorted_segment_join: num_segments")
     if ids._array.dtype not in INDEX_DTYPES:
         raise dtype_error("unsorted_segment_join", ids._array.dtype, INDEX_DTYPES)
     if count < 0:
@@ -249,7 +261,7 @@ def ngrams(
     ngram_width: Any,
     separator: Any = " ",
     pad_values: Any = None,
-    padding_width: int | None = None,
+    padding_width: Any = None,
     preserve_short_sequences: bool = False,
     name: str | None = None,
 ) -> Any:
@@ -268,26 +280,32 @@ def ngrams(
         A tensor for a tensor, else a ragged tensor; the last dimension has the n-grams.
 
     Raises:
-        TypeError: ``pad_values`` are no strings, or a Python value is no string.
-        ValueError: a width below 1, ``padding_width`` without ``pad_values``, or a scalar.
-        InvalidArgumentError: a tensor of another dtype.
+        TypeError: a width is no integer; ``pad_values``, ``separator`` or a Python value are no strings.
+        ValueError: a width below 1, ``padding_width`` without ``pad_values``, one pad in a list, a scalar, or a tensor of another dtype.
     """
     pads = pad_values if isinstance(pad_values, (list, tuple)) else (pad_values,) * 2
     if pad_values is not None and not all(isinstance(pad, (str, bytes)) for pad in pads[:2]):
         raise TypeError(f"ngrams: pad_values must be a string, tuple of strings, or None, got {pad_values!r}.")
+    if len(pads) < 2:
+        raise ValueError(
+            f"ngrams: pad_values must have a string for the left and one for the right, got {pad_values!r}."
+        )
+    if padding_width is not None:
+        padding_width = integer_attribute("ngrams", "padding_width", padding_width)
     if padding_width is not None and padding_width < 1:
         raise ValueError(f"ngrams: padding_width must be greater than 0, got {padding_width}.")
     if padding_width is not None and pad_values is None:
         raise ValueError("ngrams: pad_values must be provided if padding_width is set.")
-    widths = tuple(ngram_width) if isinstance(ngram_width, (list, tuple)) else (ngram_width,)
-    x = ragged_or_strings_of("ngrams", data)
+    numbers = ngram_width if isinstance(ngram_width, (list, tuple)) else (ngram_width,)
+    widths = tuple([integer_attribute("ngrams", "ngram_width", width) for width in numbers])
+    x = ragged_or_strings_of("ngrams", data, dtype_error=ValueError)
     if not x.shape.rank:
         raise ValueError("ngrams: Data must have rank>0, got a scalar.")
     if min(widths, default=1) < 1:
         raise ValueError(f"ngrams: All ngram_widths must be greater than 0. Got {ngram_width}.")
     options = {
         "widths": widths,
-        "separator": bytes_of("ngrams", "separator", separator),
+        "separator": bytes_attribute("ngrams", "separator", separator),
         "pads": tuple([b"" if pad is None else bytes_of("ngrams", "pad_values", pad) for pad in pads[:2]]),
         "pad_width": 0 if pad_values is None else max(widths) - 1 if padding_width is None else padding_width,
         "keep_short": bool(preserve_short_sequences),

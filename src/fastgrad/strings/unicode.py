@@ -28,6 +28,7 @@ from fastgrad.strings.rows import (
     check_choice,
     elements_operation,
     elementwise,
+    integer_attribute,
     ragged_or_strings_of,
     rows_operation,
     string_operation,
@@ -109,9 +110,13 @@ def _decoding_options(
     """Returns the attributes of the rows that decode.
 
     Raises:
+        TypeError: the encoding or ``errors`` is no string, or ``replacement_char`` no integer.
         InvalidArgumentError: the encoding or ``errors`` is unknown, or ``replacement_char`` is no code of Unicode.
     """
     check_choice(name, "errors", errors, _ERRORS)
+    if not isinstance(input_encoding, str):
+        raise TypeError(f"{name}: input_encoding must be a string, got {input_encoding!r}.")
+    replacement_char = integer_attribute(name, "replacement_char", replacement_char)
     if not 0 <= replacement_char <= _LAST_CODE:
         raise InvalidArgumentError(f"{name}: replacement_char out of unicode codepoint range, got {replacement_char}.")
     try:
@@ -131,8 +136,9 @@ def _decoding_options(
     }
 
 
-def _checked_output(name: str, encoding: str, replacement_char: int) -> str:
-    check_choice(name, "output_encoding", encoding, _OUTPUT_ENCODINGS)
+def _checked_output(name: str, argument: str, encoding: str, replacement_char: int) -> str:
+    check_choice(name, argument, encoding, _OUTPUT_ENCODINGS)
+    replacement_char = integer_attribute(name, "replacement_char", replacement_char)
     if replacement_char in _SURROGATES or not 0 <= replacement_char <= _LAST_CODE:
         raise InvalidArgumentError(f"{name}: replacement_char out of unicode codepoint range, got {replacement_char}.")
     return codecs.lookup(encoding).name
@@ -163,11 +169,11 @@ def unicode_decode(
         int32: a vector for a scalar, else a ragged tensor with one more dimension than ``input``.
 
     Raises:
-        TypeError: a Python value that is no string.
+        TypeError: the encoding or ``errors`` is no string, or ``replacement_char`` no integer.
         InvalidArgumentError: an unknown encoding or ``errors``, invalid bytes under ``"strict"``, or another dtype.
     """
     options = _decoding_options("unicode_decode", input_encoding, errors, replacement_char, replace_control_characters)
-    return call_for_rows(_decode, ragged_or_strings_of("unicode_decode", input), **options)
+    return call_for_rows(_decode, ragged_or_strings_of("unicode_decode", input, any_dtype=True), **options)
 
 
 def unicode_decode_with_offsets(
@@ -182,7 +188,7 @@ def unicode_decode_with_offsets(
     options = _decoding_options(
         "unicode_decode_with_offsets", input_encoding, errors, replacement_char, replace_control_characters
     )
-    x = ragged_or_strings_of("unicode_decode_with_offsets", input)
+    x = ragged_or_strings_of("unicode_decode_with_offsets", input, any_dtype=True)
     return call_for_rows(_decode, x, **options), call_for_rows(_offsets, x, **options)
 
 
@@ -204,7 +210,7 @@ def unicode_split(
         Strings: a vector for a scalar, else a ragged tensor with one more dimension than ``input``.
 
     Raises:
-        TypeError: a Python value that is no string.
+        TypeError: the encoding or ``errors`` is no string, or ``replacement_char`` no integer.
         InvalidArgumentError: another encoding or ``errors``, invalid bytes under ``"strict"``, or another dtype.
     """
     return _split_characters("unicode_split", _split, input, input_encoding, errors, replacement_char)
@@ -226,9 +232,9 @@ def unicode_split_with_offsets(
 def _split_characters(
     name: str, row: Operation, input: Any, input_encoding: str, errors: str, replacement_char: int
 ) -> Any:
-    _checked_output(name, input_encoding, replacement_char)
+    _checked_output(name, "input_encoding", input_encoding, replacement_char)
     options = _decoding_options(name, input_encoding, errors, replacement_char)
-    return call_for_rows(row, ragged_or_strings_of(name, input), **options)
+    return call_for_rows(row, ragged_or_strings_of(name, input, any_dtype=True), **options)
 
 
 # ---- encode and transcode ------------------------------------------------------------------------------------------
@@ -284,12 +290,13 @@ def unicode_encode(
         Strings, of the shape of ``input`` without its last dimension.
 
     Raises:
+        TypeError: the encoding or ``errors`` is no string, or ``replacement_char`` no integer.
         ValueError: a scalar.
         InvalidArgumentError: another dtype, encoding or ``errors``; a number that is no code under ``"strict"``.
     """
     check_choice("unicode_encode", "errors", errors, _ERRORS)
     options = {
-        "encoding": _checked_output("unicode_encode", output_encoding, replacement_char),
+        "encoding": _checked_output("unicode_encode", "output_encoding", output_encoding, replacement_char),
         "errors": errors,
         "replacement": replacement_char,
     }
@@ -328,10 +335,10 @@ def unicode_transcode(
         output_encoding: ``"UTF-8"``, ``"UTF-16-BE"`` or ``"UTF-32-BE"``.
 
     Raises:
-        TypeError: a Python value that is no string.
+        TypeError: a Python value, the encoding or ``errors`` is no string, or ``replacement_char`` no integer.
         InvalidArgumentError: an unknown encoding or ``errors``, invalid bytes under ``"strict"``, or another dtype.
     """
-    output = _checked_output("unicode_transcode", output_encoding, replacement_char)
+    output = _checked_output("unicode_transcode", "output_encoding", output_encoding, replacement_char)
     options = _decoding_options(
         "unicode_transcode", input_encoding, errors, replacement_char, replace_control_characters
     )

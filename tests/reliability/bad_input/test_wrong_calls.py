@@ -23,8 +23,8 @@ CALLS = [(family, call) for family, calls in families().items() for call in call
 IDS = [f"{family}: {call.text}" for family, call in CALLS]
 # Families of operations: their calls are also made inside compiled functions, on arguments.
 OF_OPERATIONS = {
-    "arguments", "axes", "creation", "dtypes", "functions", "gathering", "indices", "linalg", "math", "nn", "random", "ragged", "reductions", "shapes",
-    "shaping", "slicing",
+    "arguments", "axes", "creation", "dtypes", "functions", "gathering", "indices", "linalg", "math", "nn", "random", "ragged", "reductions", "sets",
+    "shapes", "shaping", "signal", "slicing", "strings",
 }  # fmt: skip
 COMPILED = [(family, call) for family, call in CALLS if family in OF_OPERATIONS and "tf.function" not in call.text]
 LARGE = [call for _, call in CALLS if "1 << " in call.text or "303700" in call.text]
@@ -89,10 +89,10 @@ WITHOUT_WRONG_CALLS = {
         "tf.keras.config.backend", "tf.keras.config.dtype_policy", "tf.keras.config.enable_unsafe_deserialization", "tf.keras.config.epsilon",
         "tf.keras.config.floatx", "tf.keras.config.image_data_format", "tf.random.get_global_generator",
         "tf.summary.should_record_summaries", "tf.summary.experimental.get_step", "tf.train.RandomState", "tf.train.get_global_step",
-        "tf.train.get_or_create_global_step", "tf.keras.Regularizer", "tf.keras.activations.linear", "tf.keras.utils.clear_session",
+        "tf.train.get_or_create_global_step", "tf.keras.Regularizer", "tf.keras.activations.linear", "tf.keras.utils.clear_session", "tf.timestamp",
     },
     "takes every value, as in TensorFlow": {
-        "tf.get_static_value", "tf.is_symbolic_tensor", "tf.is_tensor", "tf.nest.is_nested", "tf.config.get_visible_devices",
+        "tf.autograph.trace", "tf.compat.dimension_value", "tf.compat.path_to_str", "tf.get_static_value", "tf.is_symbolic_tensor", "tf.is_tensor", "tf.nest.is_nested", "tf.config.get_visible_devices",
         "tf.config.list_logical_devices", "tf.config.set_compile_messages", "tf.debugging.enable_check_numerics", "tf.random.set_global_generator",
         "tf.summary.record_if", "tf.summary.experimental.set_step", "tf.keras.utils.pack_x_y_sample_weight", "tf.keras.saving.get_custom_objects",
         "tf.keras.saving.get_registered_name",
@@ -103,7 +103,8 @@ WITHOUT_WRONG_CALLS = {
     "names of constants": {"tf.AggregationMethod", "tf.UnconnectedGradients"},
     "classes of exceptions": {f"tf.errors.{name}" for name, value in vars(tf.errors).items() if isinstance(value, type) and name[0] != "_"},
     "tests/differentiation makes wrong calls": {
-        "tf.adjoint", "tf.check_gradients", "tf.grad", "tf.hessian", "tf.hvp", "tf.jacobian", "tf.jvp", "tf.value_and_grad", "tf.vjp",
+        "tf.adjoint", "tf.cfunc", "tf.check_gradients", "tf.fixed_point", "tf.grad", "tf.hessian", "tf.hvp", "tf.implicit_root", "tf.jacobian", "tf.jvp",
+        "tf.value_and_grad", "tf.vjp",
     },
     "tests/distribute makes wrong calls, most of them on several ranks": {
         names[0] for names in public_callables().values() if names[0].startswith("tf.distribute.")
