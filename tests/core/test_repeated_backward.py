@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.compiler.programs.program import Program
 from fastgrad.core import repeated_backward
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.repeated_backward import RUNS_BEFORE_PROGRAM, programs
@@ -330,3 +331,26 @@ def test_gradients_of_one_call_are_not_kept(kind):
     gc.collect()
     assert programs.count <= 1  # py_function has a tape of its own inside
     assert [reference for reference in held if reference() is not None] == []
+
+
+def test_only_strided_arguments_of_a_program_are_copied(monkeypatch):
+    """A half of a split tensor is strided; the weights beside it are not."""
+    w, copies = tf.Variable(X), []
+    contiguous_arguments = Program._contiguous_arguments
+
+    def watched(self, arguments):
+        arrays = contiguous_arguments(self, arguments)
+        copies.extend(array.shape for array, given in zip(arrays, arguments, strict=True) if array is not given)
+        return arrays
+
+    monkeypatch.setattr(Program, "_contiguous_arguments", watched)
+    results = []
+    for _ in range(RUNS_BEFORE_PROGRAM + 2):
+        with tf.GradientTape() as tape:
+            first, second = tf.split(tf.tanh(w), 2, axis=1)
+            y = tf.reduce_sum(tf.exp(first) * second * second)
+        results.append(tape.gradient(y, w).numpy())
+    assert (X.shape[0], X.shape[1] // 2) in copies
+    assert X.shape not in copies
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])

@@ -181,8 +181,7 @@ class Program:
                 )
             flags = array.flags
             is_readable = flags.c_contiguous and flags.aligned and array.dtype.num == value.dtype.num
-            if not is_readable or type(array) is not np.ndarray:
-                arrays[number] = np.array(array, dtype=value.dtype, order="C", subok=False, copy=True)
+            arrays[number] = array if is_readable else np.array(array, dtype=value.dtype, order="C", copy=True)
         return arrays
 
 
