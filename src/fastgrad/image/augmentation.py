@@ -41,18 +41,18 @@ def _stateless_draw_of(seed: Any) -> Draw:
 
 
 def _check_range(name: str, lower: Any, upper: Any) -> None:
-    lower, upper = checked_number(name, "lower", lower), checked_number(name, "upper", upper)
-    if upper <= lower:
+    low, high = checked_number(name, "lower", lower), checked_number(name, "upper", upper)
+    if high <= low:
         raise ValueError(f"{name}: upper must be > lower, got {lower} and {upper}.")
-    if lower < 0:
+    if low < 0:
         raise ValueError(f"{name}: lower must be non-negative, got {lower}.")
 
 
 def _check_max_delta(name: str, max_delta: Any, limit: float) -> None:
-    max_delta = checked_number(name, "max_delta", max_delta)
-    if max_delta > limit:
+    delta = checked_number(name, "max_delta", max_delta)
+    if delta > limit:
         raise ValueError(f"{name}: max_delta must be <= {limit}, got {max_delta}.")
-    if max_delta < 0:
+    if delta < 0:
         raise ValueError(f"{name}: max_delta must be non-negative, got {max_delta}.")
 
 
