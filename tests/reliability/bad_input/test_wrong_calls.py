@@ -23,8 +23,8 @@ CALLS = [(family, call) for family, calls in families().items() for call in call
 IDS = [f"{family}: {call.text}" for family, call in CALLS]
 # Families of operations: their calls are also made inside compiled functions, on arguments.
 OF_OPERATIONS = {
-    "arguments", "axes", "creation", "dtypes", "functions", "gathering", "image", "indices", "linalg", "math", "nn", "random", "ragged", "reductions", "shapes",
-    "shaping", "slicing", "sparse",
+    "arguments", "axes", "creation", "dtypes", "functions", "gathering", "image", "indices", "linalg", "lookup", "math", "nn", "random", "ragged", "reductions",
+    "shapes", "shaping", "slicing", "sparse",
 }  # fmt: skip
 COMPILED = [(family, call) for family, call in CALLS if family in OF_OPERATIONS and "tf.function" not in call.text]
 LARGE = [call for _, call in CALLS if "1 << " in call.text or "303700" in call.text]
