@@ -65,6 +65,14 @@ def test_patches_and_glimpses_have_gradients() -> None:
         check_gradient(function, PICTURE[None, :4, :4], order=2)
 
 
+def test_patches_larger_than_the_image_are_none() -> None:
+    images = tf.Variable(tf.ones([1, 4, 4, 2]))
+    with tf.GradientTape() as tape:
+        patches = image.extract_patches(images, [1, 5, 2, 1], [1, 1, 1, 1], [1, 1, 1, 1], "VALID")
+    assert patches.shape == (1, 0, 3, 20)
+    np.testing.assert_array_equal(tape.gradient(patches, images), np.zeros([1, 4, 4, 2]))
+
+
 def test_noise_is_between_the_extremes_of_the_image() -> None:
     picture = tf.constant(PICTURE[None])
     glimpse = image.extract_glimpse(picture, (40, 40), [[0.0, 0.0]])

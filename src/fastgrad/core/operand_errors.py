@@ -15,6 +15,10 @@ class InvalidValueError(InvalidArgumentError, ValueError):
     """An argument does not fit. TensorFlow raises the first base class in a kernel, the second before it calls one."""
 
 
+class InvalidTypeError(InvalidArgumentError, TypeError):
+    """A Python value has no fitting dtype. TensorFlow raises the second base class if it converts the value first."""
+
+
 def dtype_error(name: str, dtype: Any, allowed_dtypes: Iterable[np.dtype]) -> InvalidArgumentError:
     """Returns the error for an operation that does not take the dtype ``dtype``."""
     allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(allowed_dtypes))
@@ -38,6 +42,17 @@ def shapes_error(name: str, first: Any, second: Any) -> InvalidArgumentError:
         f"{name}: Incompatible shapes: {list(first)} vs. {list(second)}. "
         f"Dimensions, counted from the last, must be equal or 1; tf.reshape or tf.expand_dims can add them."
     )
+
+
+def check_size(name: str, shape: Iterable[int], dtype: np.dtype) -> None:
+    """Raises ResourceExhaustedError, before anything is computed, if no memory holds a result of this shape and dtype."""
+    try:
+        np.empty(tuple(shape), dtype)  # the system gives pages only where something is written
+    except (MemoryError, ValueError) as error:
+        exhausted = size_error(name, error)
+        if exhausted is None:
+            raise
+        raise exhausted from None
 
 
 def size_error(name: str, error: MemoryError | ValueError) -> OutOfMemoryError | None:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import checked_integer, checked_number
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.image.codecs import adjust_jpeg_quality
-from fastgrad.image.colors import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation
+from fastgrad.image.codecs import adjust_jpeg_quality, checked_jpeg_pixels
+from fastgrad.image.colors import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, checked_colors
 from fastgrad.image.geometry import checked_images
 from fastgrad.ops.arguments import as_python_ints
 from fastgrad.ops.arithmetic import add
@@ -40,16 +41,18 @@ def _stateless_draw_of(seed: Any) -> Draw:
 
 
 def _check_range(name: str, lower: Any, upper: Any) -> None:
-    if upper <= lower:
+    low, high = checked_number(name, "lower", lower), checked_number(name, "upper", upper)
+    if high <= low:
         raise ValueError(f"{name}: upper must be > lower, got {lower} and {upper}.")
-    if lower < 0:
+    if low < 0:
         raise ValueError(f"{name}: lower must be non-negative, got {lower}.")
 
 
 def _check_max_delta(name: str, max_delta: Any, limit: float) -> None:
-    if max_delta > limit:
+    delta = checked_number(name, "max_delta", max_delta)
+    if delta > limit:
         raise ValueError(f"{name}: max_delta must be <= {limit}, got {max_delta}.")
-    if max_delta < 0:
+    if delta < 0:
         raise ValueError(f"{name}: max_delta must be non-negative, got {max_delta}.")
 
 
@@ -147,13 +150,15 @@ def random_brightness(image: Any, max_delta: Any, seed: Any = None) -> Tensor:
         ValueError: ``max_delta`` is negative.
     """
     _check_max_delta("random_brightness", max_delta, np.inf)
-    return adjust_brightness(image, _draw_of(seed)([], -max_delta, max_delta))
+    x = checked_colors("random_brightness", image)
+    return adjust_brightness(x, _draw_of(seed)([], -max_delta, max_delta))
 
 
 def stateless_random_brightness(image: Any, max_delta: Any, seed: Any) -> Tensor:
     """``random_brightness`` with a seed of two integers."""
     _check_max_delta("stateless_random_brightness", max_delta, np.inf)
-    return adjust_brightness(image, _stateless_draw_of(seed)([], -max_delta, max_delta))
+    x = checked_colors("stateless_random_brightness", image)
+    return adjust_brightness(x, _stateless_draw_of(seed)([], -max_delta, max_delta))
 
 
 def random_contrast(image: Any, lower: Any, upper: Any, seed: Any = None) -> Tensor:
@@ -168,13 +173,15 @@ def random_contrast(image: Any, lower: Any, upper: Any, seed: Any = None) -> Ten
         ValueError: ``lower`` is negative, or ``upper`` is not greater.
     """
     _check_range("random_contrast", lower, upper)
-    return adjust_contrast(image, _draw_of(seed)([], lower, upper))
+    x = checked_colors("random_contrast", image, least_rank=3)
+    return adjust_contrast(x, _draw_of(seed)([], lower, upper))
 
 
 def stateless_random_contrast(image: Any, lower: Any, upper: Any, seed: Any) -> Tensor:
     """``random_contrast`` with a seed of two integers."""
     _check_range("stateless_random_contrast", lower, upper)
-    return adjust_contrast(image, _stateless_draw_of(seed)([], lower, upper))
+    x = checked_colors("stateless_random_contrast", image, least_rank=3)
+    return adjust_contrast(x, _stateless_draw_of(seed)([], lower, upper))
 
 
 def random_hue(image: Any, max_delta: Any, seed: Any = None) -> Tensor:
@@ -189,34 +196,41 @@ def random_hue(image: Any, max_delta: Any, seed: Any = None) -> Tensor:
         ValueError: another ``max_delta``.
     """
     _check_max_delta("random_hue", max_delta, 0.5)
-    return adjust_hue(image, _draw_of(seed)([], -max_delta, max_delta))
+    x = checked_colors("random_hue", image, least_rank=3, channels=3)
+    return adjust_hue(x, _draw_of(seed)([], -max_delta, max_delta))
 
 
 def stateless_random_hue(image: Any, max_delta: Any, seed: Any) -> Tensor:
     """``random_hue`` with a seed of two integers."""
     _check_max_delta("stateless_random_hue", max_delta, 0.5)
-    return adjust_hue(image, _stateless_draw_of(seed)([], -max_delta, max_delta))
+    x = checked_colors("stateless_random_hue", image, least_rank=3, channels=3)
+    return adjust_hue(x, _stateless_draw_of(seed)([], -max_delta, max_delta))
 
 
 def random_saturation(image: Any, lower: Any, upper: Any, seed: Any = None) -> Tensor:
     """``adjust_saturation`` by a factor in [lower, upper); arguments and errors as for ``random_contrast``."""
     _check_range("random_saturation", lower, upper)
-    return adjust_saturation(image, _draw_of(seed)([], lower, upper))
+    x = checked_colors("random_saturation", image, least_rank=3, channels=3)
+    return adjust_saturation(x, _draw_of(seed)([], lower, upper))
 
 
 def stateless_random_saturation(image: Any, lower: Any, upper: Any, seed: Any = None) -> Tensor:
     """``random_saturation`` with a seed of two integers."""
     _check_range("stateless_random_saturation", lower, upper)
-    return adjust_saturation(image, _stateless_draw_of(seed)([], lower, upper))
+    x = checked_colors("stateless_random_saturation", image, least_rank=3, channels=3)
+    return adjust_saturation(x, _stateless_draw_of(seed)([], lower, upper))
 
 
 def _random_quality(name: str, image: Any, least: Any, greatest: Any, draw: Draw) -> Tensor:
+    least = checked_integer(name, "min_jpeg_quality", least)
+    greatest = checked_integer(name, "max_jpeg_quality", greatest)
     if min(least, greatest) < 0 or max(least, greatest) > 100:
         raise ValueError(f"{name}: jpeg encoding range must be between 0 and 100, got {least} and {greatest}.")
     if least >= greatest:
         raise ValueError(
             f"{name}: `min_jpeg_quality` must be less than `max_jpeg_quality`, got {least} and {greatest}."
         )
+    checked_jpeg_pixels(name, image)
     return adjust_jpeg_quality(image, draw([], least, greatest, dtypes.int32))
 
 

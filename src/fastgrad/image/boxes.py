@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import checked_number
+from fastgrad.core.operand_errors import InvalidValueError, check_size
 from fastgrad.core.operation import FLOAT_DTYPES, INTEGER_DTYPES, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.shape import TensorShape
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import as_python_int, as_python_ints
+from fastgrad.ops.arguments import as_python_int, as_python_ints, scalar_of_dtype, tensor_of_dtype
 from fastgrad.ops.arithmetic import add, multiply, subtract
+from fastgrad.ops.assertion import assert_greater_equal, assert_less, assert_less_equal
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less, less_equal, logical_and
 from fastgrad.ops.indexing import gather_nd
@@ -87,9 +90,14 @@ def crop_and_resize(
 
     Raises:
         InvalidArgumentError: arguments of other shapes, an image number out of range, or another ``method``.
+        ValueError: ``box_indices`` are no integers.
     """
-    x, edges = convert_to_tensor(image), convert_to_tensor(boxes, dtypes.float32)
+    what = "crop_and_resize"
+    x, edges = convert_to_tensor(image), tensor_of_dtype(boxes, dtypes.float32, what, "boxes")
     numbers = convert_to_tensor(box_indices)
+    if numbers._array.size and not numbers.dtype.is_integer:
+        raise InvalidValueError(f"{what}: Argument `box_indices` must be integers, got {numbers.dtype.name}.")
+    outside = checked_number(what, "extrapolation_value", extrapolation_value)
     sizes = as_python_ints(crop_size, "crop_and_resize: crop_size")
     shape, count = x._array.shape, edges._array.shape[0] if edges._array.ndim else 0
     if len(shape) != 4 or 0 in shape[1:3]:
@@ -103,6 +111,9 @@ def crop_and_resize(
         raise InvalidArgumentError(f"crop_and_resize: crop dimensions must be two positive numbers, got {crop_size!r}.")
     if method not in ("bilinear", "nearest"):
         raise InvalidArgumentError(f"crop_and_resize: method must be 'bilinear' or 'nearest', got {method!r}.")
+    check_size(what, (count, *sizes, shape[3]), np.dtype(np.float32))
+    for check, bound in ((assert_greater_equal, 0), (assert_less, shape[0])):
+        check(numbers, bound, message=f"{what}: box_indices must be in [0, {shape[0]}), the images of the batch")
     x = cast(x, dtypes.float32)
     y1, x1, y2, x2 = unstack(edges, axis=1)
     grid = (count, *sizes)
@@ -129,7 +140,7 @@ def crop_and_resize(
             for first in (pixels(row, left),)
         )
         values = add(upper, multiply(subtract(lower, upper), down))
-    return where(expand_dims(inside, 3), values, constant_tensor(np.float32(extrapolation_value)))
+    return where(expand_dims(inside, 3), values, constant_tensor(np.float32(outside)))
 
 
 def _is_inside(positions: Tensor, length: int) -> Tensor:
@@ -188,9 +199,11 @@ def draw_bounding_boxes(images: Any, boxes: Any, colors: Any = None, name: str |
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: other shapes.
+        InvalidArgumentError: other shapes, or images of another dtype.
     """
-    x, edges = convert_to_tensor(images), convert_to_tensor(boxes, dtypes.float32)
+    x = convert_like(images, dtypes.float32.numpy)
+    edges = tensor_of_dtype(boxes, dtypes.float32, "draw_bounding_boxes", "boxes")
+    _draw.check_dtype(x._array)
     shape, box_shape = x._array.shape, edges._array.shape
     if len(shape) != 4 or shape[3] not in (1, 3, 4):
         raise InvalidArgumentError(
@@ -200,7 +213,11 @@ def draw_bounding_boxes(images: Any, boxes: Any, colors: Any = None, name: str |
         raise InvalidArgumentError(
             f"draw_bounding_boxes: boxes must have shape (batch, boxes, 4) with the batch of images, got {TensorShape(box_shape)}."
         )
-    palette = constant_tensor(_DEFAULT_COLORS) if colors is None else convert_to_tensor(colors, dtypes.float32)
+    palette = (
+        constant_tensor(_DEFAULT_COLORS)
+        if colors is None
+        else tensor_of_dtype(colors, dtypes.float32, "draw_bounding_boxes", "colors")
+    )
     if palette._array.ndim != 2 or palette._array.shape[1] < shape[3]:
         raise InvalidArgumentError(
             f"draw_bounding_boxes: colors must have a row of {shape[3]} channels each, got {TensorShape(palette._array.shape)}."
@@ -304,7 +321,7 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
     max_attempts: Any,
     use_image_if_no_bounding_boxes: Any,
 ) -> BoundingBoxSample:
-    size, boxes = convert_to_tensor(image_size), convert_to_tensor(bounding_boxes, dtypes.float32)
+    size, boxes = convert_to_tensor(image_size), tensor_of_dtype(bounding_boxes, dtypes.float32, name, "bounding_boxes")
     if size._array.shape != (3,):
         raise InvalidArgumentError(
             f"{name}: image_size must be (height, width, channels), got shape {TensorShape(size._array.shape)}."
@@ -323,7 +340,10 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
         ("aspect_ratio_range", aspect_ratio_range, (0.75, 1.33)),
         ("area_range", area_range, (0.05, 1.0)),
     ):
-        low, high = default if value is None else map(float, value)
+        bounds = default if value is None else [checked_number(name, what, bound) for bound in value]
+        if len(bounds) != 2:
+            raise InvalidArgumentError(f"{name}: {what} must be two numbers, got {value!r}.")
+        low, high = bounds
         if not 0 < low <= high or (what == "area_range" and high > 1):
             raise InvalidArgumentError(
                 f"{name}: {what} must be two positive numbers in order, areas up to 1; got {value}."
@@ -332,8 +352,12 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
     attempts = 100 if max_attempts is None else as_python_int(max_attempts, f"{name}: max_attempts")
     if attempts <= 0:
         raise InvalidArgumentError(f"{name}: max_attempts must be positive, got {attempts}.")
+    least_part = scalar_of_dtype(min_object_covered, dtypes.float32, name, "min_object_covered")
+    zero = constant_tensor(np.float32(0))
+    assert_greater_equal(least_part, zero, message=f"{name}: min_object_covered must not be negative")
+    assert_greater_equal(boxes, zero, message=f"{name}: bounding_boxes must be in [0, 1]")
+    assert_less_equal(boxes, constant_tensor(np.float32(1)), message=f"{name}: bounding_boxes must be in [0, 1]")
     numbers = draw((attempts, _NUMBERS_PER_ATTEMPT))
-    least_part = convert_to_tensor(min_object_covered, dtypes.float32)
     return BoundingBoxSample(*_sample(size, boxes, numbers, least_part, aspect_range=ranges[0], area_range=ranges[1]))
 
 
@@ -366,7 +390,7 @@ def sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's arguments
         of shape (1, 1, 4).
 
     Raises:
-        InvalidArgumentError: other shapes or ranges, or no objects.
+        InvalidArgumentError: other shapes or ranges, coordinates outside of [0, 1], or no objects.
     """
     return _sampled_box(
         "sample_distorted_bounding_box",

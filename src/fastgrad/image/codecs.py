@@ -12,17 +12,21 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import checked_integer
+from fastgrad.core.operand_errors import InvalidTypeError
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.image.colors import convert_image_dtype
-from fastgrad.ops.arguments import as_python_ints
+from fastgrad.ops.arguments import as_python_ints, scalar_of_dtype, tensor_of_dtype
 from fastgrad.ops.python_function import numpy_function
 from fastgrad.ops.shaping import expand_dims
 from fastgrad.storage.image_file import decode_image_file, pillow_image
 
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP")
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_DCT_METHODS = ("", "INTEGER_FAST", "INTEGER_ACCURATE")
+"""TensorFlow's. Pillow has one."""
 _DENSITY_UNITS = {"in": 1.0, "cm": 2.54}
 
 
@@ -35,12 +39,7 @@ def _call(function: Callable[..., Any], inputs: Sequence[Any], result_dtype: Any
 
 
 def _string_scalar(name: str, contents: Any) -> Tensor:
-    x = convert_to_tensor(contents)
-    if x.dtype is not dtypes.string or x._array.ndim:
-        raise InvalidArgumentError(
-            f"{name}: contents must be a scalar of dtype string, got shape {TensorShape(x._array.shape)} and dtype {x.dtype.name}."
-        )
-    return x
+    return scalar_of_dtype(contents, dtypes.string, name, "contents")
 
 
 def _pillow_image_of(name: str, data: bytes, formats: Sequence[str], channels: int) -> Any:
@@ -104,6 +103,11 @@ def _decoded(
     return pixels
 
 
+def _check_channels(name: str, channels: Any, allowed: Sequence[int] = (0, 1, 3, 4)) -> None:
+    if checked_integer(name, "channels", channels) not in allowed:
+        raise InvalidArgumentError(f"{name}: channels must be one of {tuple(allowed)}, got {channels}.")
+
+
 def _decode(
     name: str,
     contents: Any,
@@ -113,8 +117,7 @@ def _decode(
     frames: bool = False,
     allowed: Any = (0, 1, 3, 4),
 ) -> Tensor:
-    if channels not in allowed:
-        raise InvalidArgumentError(f"{name}: channels must be one of {tuple(allowed)}, got {channels}.")
+    _check_channels(name, channels, allowed)
     x = _string_scalar(name, contents)
     return _call(lambda data: _decoded(name, data, int(channels), dtype, formats, frames), [x], dtype)
 
@@ -144,11 +147,13 @@ def decode_image(
         ImportError: Pillow is not installed.
     """
     target = dtypes.as_dtype(dtype)
+    channels = 0 if channels is None else channels
     through = target if target in (dtypes.uint8, dtypes.uint16) else dtypes.uint16
     if target is dtypes.float32:
+        _check_channels("decode_image", channels)
         x = _string_scalar("decode_image", contents)
-        return _call(lambda data: _decoded_floats(data, int(channels or 0), expand_animations), [x], dtypes.float32)
-    decoded = _decode("decode_image", contents, channels or 0, through, _FORMATS, expand_animations)
+        return _call(lambda data: _decoded_floats(data, int(channels), expand_animations), [x], dtypes.float32)
+    decoded = _decode("decode_image", contents, channels, through, _FORMATS, expand_animations)
     return decoded if through is target else convert_image_dtype(decoded, target)
 
 
@@ -174,23 +179,32 @@ def decode_jpeg(
         contents: a string scalar, the bytes of the file.
         channels: 1 or 3; 0 for those of the file.
         ratio: 1. The others of TensorFlow, for smaller images, are not there: ``resize`` makes them.
-        fancy_upscaling, try_recover_truncated, acceptable_fraction, dct_method, name: kept for TensorFlow's signature.
+        dct_method: ``""``, ``"INTEGER_FAST"`` or ``"INTEGER_ACCURATE"``; Pillow has one method.
+        fancy_upscaling, try_recover_truncated, acceptable_fraction, name: kept for TensorFlow's signature.
 
     Returns:
         uint8, shape (height, width, channels).
 
     Raises:
-        InvalidArgumentError: the bytes are no intact file, or ``channels`` is another number.
-        UnimplementedError: another ``ratio``.
+        InvalidArgumentError: the bytes are no intact file, or ``channels``, ``ratio`` or ``dct_method`` is not one of TensorFlow's.
+        UnimplementedError: ``ratio`` is 2, 4 or 8.
         ImportError: Pillow is not installed.
     """
     _check_ratio("decode_jpeg", ratio)
+    _check_dct_method("decode_jpeg", dct_method)
     return _decode("decode_jpeg", contents, channels, dtypes.uint8, _FORMATS, allowed=(0, 1, 3))
 
 
+def _check_dct_method(name: str, dct_method: str) -> None:
+    if dct_method not in _DCT_METHODS:
+        raise InvalidArgumentError(f"{name}: dct_method must be one of {_DCT_METHODS}, got {dct_method!r}.")
+
+
 def _check_ratio(name: str, ratio: int) -> None:
+    if checked_integer(name, "ratio", ratio) not in (1, 2, 4, 8):
+        raise InvalidArgumentError(f"{name}: ratio must be 1, 2, 4 or 8, got {ratio}.")
     if ratio != 1:
-        raise UnimplementedError(f"{name}: ratio must be 1, got {ratio}; tf.image.resize makes images smaller.")
+        raise UnimplementedError(f"{name}: ratio {ratio} is not there, only 1; tf.image.resize makes images smaller.")
 
 
 def decode_png(contents: Any, channels: Any = 0, dtype: Any = dtypes.uint8, name: str | None = None) -> Tensor:
@@ -207,13 +221,13 @@ def decode_png(contents: Any, channels: Any = 0, dtype: Any = dtypes.uint8, name
 
     Raises:
         InvalidArgumentError: the bytes are no intact file, or ``channels`` is another number.
-        TypeError: another ``dtype``.
+        TypeError: another ``dtype``; it is an InvalidArgumentError, too.
         UnimplementedError: an image of 16 bits with several channels to uint16.
         ImportError: Pillow is not installed.
     """
     target = dtypes.as_dtype(dtype)
     if target not in (dtypes.uint8, dtypes.uint16):
-        raise TypeError(f"decode_png: dtype must be uint8 or uint16, got {target.name}.")
+        raise InvalidTypeError(f"decode_png: dtype must be uint8 or uint16, got {target.name}.")
     return _decode("decode_png", contents, channels, target, _FORMATS)
 
 
@@ -269,17 +283,19 @@ def decode_and_crop_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
     Args:
         contents, channels, ratio: as for ``decode_jpeg``.
         crop_window: (first row, first column, height, width).
-        fancy_upscaling, try_recover_truncated, acceptable_fraction, dct_method, name: kept for TensorFlow's signature.
+        dct_method: ``""``, ``"INTEGER_FAST"`` or ``"INTEGER_ACCURATE"``; Pillow has one method.
+        fancy_upscaling, try_recover_truncated, acceptable_fraction, name: kept for TensorFlow's signature.
 
     Returns:
         uint8, shape (height, width, channels).
 
     Raises:
         InvalidArgumentError: the window is not within the image, or as for ``decode_jpeg``.
-        UnimplementedError: another ``ratio``.
+        UnimplementedError: ``ratio`` is 2, 4 or 8.
         ImportError: Pillow is not installed.
     """
     _check_ratio("decode_and_crop_jpeg", ratio)
+    _check_dct_method("decode_and_crop_jpeg", dct_method)
     window = as_python_ints(crop_window, "decode_and_crop_jpeg: crop_window")
     if len(window) != 4:
         raise InvalidArgumentError(f"decode_and_crop_jpeg: crop_window must have 4 elements, got {crop_window!r}.")
@@ -310,10 +326,12 @@ def extract_jpeg_shape(contents: Any, output_type: Any = dtypes.int32, name: str
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: the bytes are no JPEG file.
+        InvalidArgumentError: the bytes are no JPEG file, or ``output_type`` is another dtype.
         ImportError: Pillow is not installed.
     """
     target = dtypes.as_dtype(output_type)
+    if target not in (dtypes.int32, dtypes.int64):
+        raise InvalidTypeError(f"extract_jpeg_shape: output_type must be int32 or int64, got {target.name}.")
 
     def shape_of(data: bytes) -> np.ndarray:
         try:
@@ -331,8 +349,12 @@ def is_jpeg(contents: Any, name: str | None = None) -> Tensor:
     Args:
         contents: strings of any shape.
         name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a tensor of another dtype.
+        TypeError: a Python value that is no string.
     """
-    x = convert_to_tensor(contents)
+    x = tensor_of_dtype(contents, dtypes.string, "is_jpeg", "contents")
 
     def begins(strings: Any) -> np.ndarray:
         values = np.asarray(strings, object)
@@ -383,7 +405,7 @@ def encode_png(image: Any, compression: int = -1, name: str | None = None) -> Te
         ImportError: Pillow is not installed.
     """
     x = _pixels_to_encode("encode_png", image, (dtypes.uint8, dtypes.uint16), (1, 2, 3, 4))
-    if not -1 <= compression <= 9:
+    if not -1 <= checked_integer("encode_png", "compression", compression) <= 9:
         raise InvalidArgumentError(f"encode_png: compression should be in [-1, 9], got {compression}.")
     if x.dtype is dtypes.uint16 and x._array.shape[-1] > 1:
         raise UnimplementedError(
@@ -442,17 +464,23 @@ def encode_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
     }
     if xmp_metadata:
         options["xmp"] = convert_to_tensor(xmp_metadata).numpy()
-    return _encode_jpeg("encode_jpeg", x, quality, **options)
+    return _encode_jpeg("encode_jpeg", x, "quality", quality, **options)
 
 
-def _encode_jpeg(name: str, image: Tensor, quality: Any, **options: Any) -> Tensor:
+def _encode_jpeg(name: str, image: Tensor, quality_argument: str, quality: Any, **options: Any) -> Tensor:
     def encode(pixels: np.ndarray, level: Any) -> bytes:
         if not 0 <= level <= 100:
             raise InvalidArgumentError(f"{name}: quality must be in [0,100], got {level}.")
         # Pillow takes 0 for its default; libjpeg takes 1 for it.
         return _encoded(pixels, format="JPEG", quality=max(int(level), 1), **options)
 
-    return _call(encode, [image, convert_to_tensor(quality, dtypes.int32)], dtypes.string)
+    return _call(encode, [image, scalar_of_dtype(quality, dtypes.int32, name, quality_argument)], dtypes.string)
+
+
+def checked_jpeg_pixels(name: str, image: Any) -> Tensor:
+    """Converts an image to pixels that ``encode_jpeg`` takes; InvalidArgumentError for another shape."""
+    pixels = convert_image_dtype(convert_to_tensor(image), dtypes.uint8, saturate=True)
+    return _pixels_to_encode(name, pixels, (dtypes.uint8,), (1, 3))
 
 
 def adjust_jpeg_quality(image: Any, jpeg_quality: Any, dct_method: str = "", name: str | None = None) -> Tensor:
@@ -461,14 +489,17 @@ def adjust_jpeg_quality(image: Any, jpeg_quality: Any, dct_method: str = "", nam
     Args:
         image: shape (height, width, channels) with 1 or 3 channels, floats or integers.
         jpeg_quality: an integer in [0, 100].
-        dct_method, name: kept for TensorFlow's signature.
+        dct_method: as for ``decode_jpeg``.
+        name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: another quality or shape.
+        InvalidArgumentError: another quality, shape or ``dct_method``.
         ImportError: Pillow is not installed.
     """
     x = convert_to_tensor(image)
     name = "adjust_jpeg_quality"
-    pixels = _pixels_to_encode(name, convert_image_dtype(x, dtypes.uint8, saturate=True), (dtypes.uint8,), (1, 3))
-    decoded = _decode(name, _encode_jpeg(name, pixels, jpeg_quality), pixels._array.shape[-1], dtypes.uint8, ("JPEG",))
+    _check_dct_method(name, dct_method)
+    pixels = checked_jpeg_pixels(name, x)
+    encoded = _encode_jpeg(name, pixels, "jpeg_quality", jpeg_quality)
+    decoded = _decode(name, encoded, pixels._array.shape[-1], dtypes.uint8, ("JPEG",))
     return convert_image_dtype(decoded, x.dtype, saturate=True)

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import checked_number
+from fastgrad.core.operand_errors import InvalidTypeError
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.image.geometry import checked_images
+from fastgrad.ops.arguments import scalar_of_dtype
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, maximum, multiply, subtract
 from fastgrad.ops.assertion import Assert
@@ -80,6 +83,26 @@ def _in_floats(image: Any, adjust: Callable[[Tensor], Tensor], saturate: bool = 
     return adjust(x)
 
 
+def checked_colors(name: str, images: Any, least_rank: int = 0, channels: int | None = None) -> Tensor:
+    """Converts images to a tensor; makes the checks of the functions that change colours, for callers that draw numbers first.
+
+    Raises:
+        AttributeError: ``images`` holds no numbers.
+        InvalidArgumentError: a rank below ``least_rank``, or another number of channels.
+    """
+    x = convert_to_tensor(images)
+    if not x.dtype.is_floating and not x.dtype.is_integer:
+        raise AttributeError(f"{name}: images must be floating point or integers, got {x.dtype.name}.")
+    shape = x._array.shape
+    if len(shape) < least_rank:
+        raise InvalidArgumentError(f"{name}: input must be at least {least_rank}-D, got shape {TensorShape(shape)}.")
+    if channels is not None and shape[-1] != channels:
+        raise InvalidArgumentError(
+            f"{name}: the last dimension must be {channels}, the channels, got shape {TensorShape(shape)}."
+        )
+    return x
+
+
 def _check_rank(name: str, x: Tensor) -> None:
     if x._array.ndim < 3:
         raise InvalidArgumentError(f"{name}: input must be at least 3-D, got shape {TensorShape(x._array.shape)}.")
@@ -109,17 +132,16 @@ def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
         contrast_factor: a number.
 
     Raises:
-        InvalidArgumentError: a rank below 3.
+        InvalidArgumentError: a rank below 3, or a factor that is no scalar.
         AttributeError: ``images`` holds no numbers.
     """
+    factor = scalar_of_dtype(contrast_factor, dtypes.float32, "adjust_contrast", "contrast_factor")
 
     def adjust(x: Tensor) -> Tensor:
         _check_rank("adjust_contrast", x)
         wide = cast(x, dtypes.float32)
         mean = reduce_mean(wide, [-3, -2], keepdims=True)
-        return cast(
-            add(multiply(subtract(wide, mean), convert_to_tensor(contrast_factor, dtypes.float32)), mean), x.dtype
-        )
+        return cast(add(multiply(subtract(wide, mean), factor), mean), x.dtype)
 
     return _in_floats(images, adjust, saturate=True)
 
@@ -137,7 +159,7 @@ def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
     """
     if as_tensor_or_none(gamma) is not None:
         Assert(reduce_all(greater_equal(gamma, 0)), ["adjust_gamma: Gamma should be a non-negative real number."])
-    elif not gamma >= 0:
+    elif not checked_number("adjust_gamma", "gamma", gamma) >= 0:
         raise ValueError(f"adjust_gamma: Gamma should be a non-negative real number, got {gamma}.")
     return _in_floats(image, lambda x: multiply(gain, power(x, gamma)), saturate=True)
 
@@ -168,12 +190,14 @@ def per_image_standardization(image: Any) -> Tensor:
 def _channels(name: str, images: Any, error: type[Exception] = InvalidArgumentError) -> tuple[Tensor, list[Tensor]]:
     """Returns the tensor of ``images``, and its channels red, green and blue, or what else they are."""
     x = convert_to_tensor(images)
-    if x._array.ndim == 0 or x._array.shape[-1] != 3:
-        raise error(f"{name}: the last dimension must be 3, the channels, got shape {TensorShape(x._array.shape)}.")
     if x.dtype not in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64):
-        raise InvalidArgumentError(
+        raise InvalidTypeError(
             f"{name}: images must be floating point, got {x.dtype.name}; convert_image_dtype converts them."
         )
+    shape = x._array.shape
+    if shape[-1:] != (3,):
+        kind = error if shape else InvalidArgumentError
+        raise kind(f"{name}: the last dimension must be 3, the channels, got shape {TensorShape(shape)}.")
     return x, unstack(x, axis=-1)
 
 
@@ -271,15 +295,16 @@ def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
     if offset is not None:
         in_range = logical_and(greater_equal(offset, -1), less_equal(offset, 1))
         Assert(in_range, ["adjust_hue: delta must be in the interval [-1, 1]"])
-    elif not -1 <= delta <= 1:
+    elif not -1 <= checked_number("adjust_hue", "delta", delta) <= 1:
         raise ValueError(f"adjust_hue: delta must be in the interval [-1, 1], got {delta}.")
+    distance = scalar_of_dtype(delta, dtypes.float32, "adjust_hue", "delta")
 
     def adjust(x: Tensor) -> Tensor:
         _check_rank("adjust_hue", x)
         _, (red, green, blue) = _channels("adjust_hue", cast(x, dtypes.float32))
         greatest, least = _extremes(red, green, blue)
         spread = subtract(greatest, least)
-        hue = add(_hue(red, green, blue, greatest, spread), convert_to_tensor(delta, dtypes.float32))
+        hue = add(_hue(red, green, blue, greatest, spread), distance)
         weights = _hue_weights(floormod(hue, _constant(1, hue.dtype)))
         return cast(stack([add(least, multiply(spread, weight)) for weight in weights], axis=-1), x.dtype)
 
@@ -295,14 +320,14 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a rank below 3, or another last dimension.
+        InvalidArgumentError: a rank below 3, another last dimension, or a factor that is no scalar.
     """
+    factor = scalar_of_dtype(saturation_factor, dtypes.float32, "adjust_saturation", "saturation_factor")
 
     def adjust(x: Tensor) -> Tensor:
         _check_rank("adjust_saturation", x)
         _, rgb = _channels("adjust_saturation", cast(x, dtypes.float32))
         hue, saturation, value = _hsv_of(*rgb)
-        factor = convert_to_tensor(saturation_factor, dtypes.float32)
         return cast(stack(_rgb_of(hue, clip_by_value(multiply(saturation, factor), 0.0, 1.0), value), axis=-1), x.dtype)
 
     return _in_floats(image, adjust)

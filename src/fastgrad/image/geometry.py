@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operand_errors import InvalidValueError
+from fastgrad.core.argument_checks import checked_integer, checked_number
+from fastgrad.core.operand_errors import InvalidValueError, check_size
+from fastgrad.core.operation import REAL_DTYPES
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
 from fastgrad.image.resampling import INTERPOLATION_METHODS, resized_axis
-from fastgrad.ops.arguments import as_python_int, as_python_ints
+from fastgrad.ops.arguments import as_python_int, as_python_ints, check_dtype, tensor_of_dtype
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, logical_and
@@ -78,6 +80,11 @@ def _require(condition: bool, message: str, *numbers: Any) -> None:
         raise (ValueError if all(map(_is_python_number, numbers)) else InvalidArgumentError)(message)
 
 
+def _box_integers(name: str, box: Sequence[Any]) -> list[int]:
+    arguments = "offset_height", "offset_width", "target_height", "target_width"
+    return [checked_integer(name, argument, number) for argument, number in zip(arguments, box, strict=True)]
+
+
 # ---- flips and rotations ------------------------------------------------------------------------------
 
 
@@ -119,9 +126,12 @@ def rot90(image: Any, k: Any = 1, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
 
     Raises:
-        ValueError: another rank, or no pixels.
+        ValueError: another rank, no pixels, or several numbers ``k``.
+        TypeError: ``k`` is no integer.
     """
     x, rows = _image_or_batch("rot90", image)
+    if np.ndim(k):
+        raise InvalidValueError(f"rot90: k must be one integer, got {k!r}.")
     turns = as_python_int(k, "rot90: k") % 4
     if turns == 0:
         return x
@@ -156,8 +166,9 @@ def central_crop(image: Any, central_fraction: Any) -> Tensor:
 
     Raises:
         ValueError: another fraction or rank, or no pixels.
+        TypeError: ``central_fraction`` is no number.
     """
-    fraction = float(convert_to_tensor(central_fraction)._elements())
+    fraction = checked_number("central_crop", "central_fraction", central_fraction)
     if not 0.0 < fraction <= 1.0:
         raise ValueError(f"central_crop: central_fraction must be within (0, 1], got {fraction}.")
     if fraction == 1.0:
@@ -180,10 +191,11 @@ def pad_to_bounding_box(
 
     Raises:
         ValueError: a negative offset, a result that is too small, another rank, or no pixels.
+        TypeError: an offset or size is no integer.
     """
     x, rows = _image_or_batch("pad_to_bounding_box", image)
     arguments = offset_height, offset_width, target_height, target_width
-    top, left, height, width = (as_python_int(value, "pad_to_bounding_box: a size") for value in arguments)
+    top, left, height, width = _box_integers("pad_to_bounding_box", arguments)
     sizes = x._array.shape
     _require(top >= 0, f"pad_to_bounding_box: offset_height must be >= 0, got {top}.", offset_height)
     _require(left >= 0, f"pad_to_bounding_box: offset_width must be >= 0, got {left}.", offset_width)
@@ -211,10 +223,11 @@ def crop_to_bounding_box(
 
     Raises:
         ValueError: the part is empty or not within the image, another rank, or no pixels.
+        TypeError: an offset or size is no integer.
     """
     x, rows = _image_or_batch("crop_to_bounding_box", image)
     arguments = offset_height, offset_width, target_height, target_width
-    top, left, height, width = (as_python_int(value, "crop_to_bounding_box: a size") for value in arguments)
+    top, left, height, width = _box_integers("crop_to_bounding_box", arguments)
     sizes = x._array.shape
     for what, offset, size, target, numbers in (
         ("width", left, sizes[rows + 1], width, (offset_width, target_width)),
@@ -231,7 +244,10 @@ def crop_to_bounding_box(
 
 
 def _target_sizes(name: str, target_height: Any, target_width: Any) -> tuple[int, int]:
-    height, width = (as_python_int(value, f"{name}: a size") for value in (target_height, target_width))
+    height, width = (
+        checked_integer(name, "target_height", target_height),
+        checked_integer(name, "target_width", target_width),
+    )
     _require(width > 0, f"{name}: target_width must be > 0, got {width}.", target_width)
     _require(height > 0, f"{name}: target_height must be > 0, got {height}.", target_height)
     return height, width
@@ -246,6 +262,7 @@ def resize_with_crop_or_pad(image: Any, target_height: Any, target_width: Any) -
 
     Raises:
         ValueError: a size that is not positive, another rank, or no pixels.
+        TypeError: a size is no integer.
     """
     x, rows = _image_or_batch("resize_with_crop_or_pad", image)
     targets = _target_sizes("resize_with_crop_or_pad", target_height, target_width)
@@ -283,7 +300,7 @@ def resize(
 
     Raises:
         ValueError: another rank, ``size`` is not two integers, or another method.
-        InvalidArgumentError: a size that is not positive, or an image without pixels.
+        InvalidArgumentError: a size that is not positive, another dtype, or an image without pixels.
     """
     x = convert_to_tensor(images)
     if x._array.ndim not in (3, 4):
@@ -309,6 +326,13 @@ def _resized(x: Tensor, rows: int, sizes: Sequence[int], method: Any, antialias:
         )
     if min(sizes) <= 0:
         raise InvalidValueError(f"resize: output dimensions must be positive, got {tuple(sizes)}.")
+    if max(sizes) > np.iinfo(np.int32).max:
+        raise InvalidArgumentError(f"resize: output dimensions must be int32 numbers, got {tuple(sizes)}.")
+    shape = x._array.shape
+    check_dtype("resize", x._array.dtype, REAL_DTYPES)
+    check_size(
+        "resize", (*shape[:rows], *sizes, shape[-1]), x._array.dtype if method == "nearest" else np.dtype(np.float32)
+    )
     if 0 in x._array.shape[rows:]:
         raise InvalidArgumentError(f"resize: input image must be of non-zero size, got {TensorShape(x._array.shape)}.")
     if method != "nearest":
@@ -363,10 +387,13 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         name: kept for TensorFlow's signature.
 
     Returns:
-        Shape (batch, rows of patches, columns of patches, patch height * patch width * channels).
+        Shape (batch, rows of patches, columns of patches, patch height * patch width * channels); no patches where they
+        are larger than the image, and ``padding`` is ``"VALID"``.
 
     Raises:
-        InvalidArgumentError: another rank, arguments of another length or padding, or patches larger than the image.
+        InvalidArgumentError: another rank, or arguments of another length or padding.
+        OutOfRangeError: a size, stride or rate below 1.
+        UnimplementedError: patches over images or channels.
     """
     x = convert_to_tensor(images)
     if x._array.ndim != 4:
@@ -374,8 +401,13 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
     windows = []
     for what, value in (("sizes", sizes), ("strides", strides), ("rates", rates)):
         numbers = as_python_ints(value, f"extract_patches: {what}")
-        if len(numbers) != 4 or numbers[0] != 1 or numbers[3] != 1 or min(numbers) < 1:
-            raise InvalidArgumentError(f"extract_patches: {what} must be (1, rows, columns, 1), got {value!r}.")
+        message = f"extract_patches: {what} must be (1, rows, columns, 1), all above 0, got {value!r}."
+        if len(numbers) != 4:
+            raise InvalidArgumentError(message)
+        if min(numbers) < 1:
+            raise OutOfRangeError(message)
+        if numbers[0] != 1 or numbers[3] != 1:
+            raise UnimplementedError(message)
         windows.append(numbers[1:3])
     if padding not in ("SAME", "VALID"):
         raise InvalidValueError(f"extract_patches: padding must be 'SAME' or 'VALID', got {padding!r}.")
@@ -388,11 +420,7 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
             count = -(-length // stride)
             missing = max(0, (count - 1) * stride + extent - length)
         else:
-            if extent > length:
-                raise InvalidArgumentError(
-                    f"extract_patches: patches of {extent} pixels do not fit into {length}; padding='SAME' adds zeros."
-                )
-            count, missing = (length - extent) // stride + 1, 0
+            count, missing = max(0, (length - extent) // stride + 1), 0
         counts.append(count)
         paddings.append((missing // 2, missing - missing // 2))
         positions.append(np.arange(count)[:, None] * stride + np.arange(patch) * rate)
@@ -432,7 +460,7 @@ def extract_glimpse(
     Raises:
         InvalidArgumentError: other shapes, or another ``noise``.
     """
-    x, places = convert_to_tensor(input), convert_to_tensor(offsets, dtypes.float32)
+    x, places = convert_to_tensor(input), tensor_of_dtype(offsets, dtypes.float32, "extract_glimpse", "offsets")
     sizes = as_python_ints(size, "extract_glimpse: size")
     if x._array.ndim != 4:
         raise InvalidArgumentError(f"extract_glimpse: input must be 4-dimensional, got {TensorShape(x._array.shape)}.")
@@ -444,6 +472,7 @@ def extract_glimpse(
         )
     if noise not in ("uniform", "gaussian", "zero"):
         raise InvalidArgumentError(f"extract_glimpse: noise must be 'uniform', 'gaussian' or 'zero', got {noise!r}.")
+    check_size("extract_glimpse", (shape[0], *sizes, shape[3]), x._array.dtype)
     lengths, window = (np.array(pair, np.float32) for pair in (shape[1:3], sizes))
     if normalized:
         places = multiply(places, constant_tensor(lengths / np.float32(2 if centered else 1)))

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import checked_number
 from fastgrad.core.operand_errors import InvalidValueError
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.image.colors import convert_image_dtype
 from fastgrad.ops.activation import relu
-from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.arguments import as_python_int, tensor_of_dtype
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, multiply, squared_difference, subtract
 from fastgrad.ops.casting import cast
@@ -154,7 +155,21 @@ def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
     )
 
 
-def _gaussian_window(size: int, sigma: float) -> np.ndarray:
+def _check_window(name: str, images: Sequence[Tensor], size: int) -> None:
+    for image in images:
+        if min(image._array.shape[-3:-1]) < size:
+            raise InvalidArgumentError(
+                f"{name}: images of shape {TensorShape(image._array.shape)} are smaller than filter_size {size}."
+            )
+
+
+def _gaussian_window(name: str, images: Sequence[Tensor], filter_size: Any, filter_sigma: Any) -> np.ndarray:
+    """Returns a window, shape (size, size), whose sum is 1; InvalidArgumentError if it is empty or larger than an image."""
+    size = as_python_int(filter_size, f"{name}: filter_size")
+    sigma = checked_number(name, "filter_sigma", filter_sigma)
+    if size < 1:
+        raise InvalidArgumentError(f"{name}: filter_size must be positive, got {size}.")
+    _check_window(name, images, size)
     positions = np.arange(size) - (size - 1) / 2
     line = np.exp(-0.5 * np.square(positions / sigma))
     window = np.outer(line, line)
@@ -166,11 +181,7 @@ def _similarities(
 ) -> tuple[Tensor, Tensor]:
     """Returns the maps of luminance, and of contrast with structure: number 6 of Wang and others (2004), in two factors."""
     size, channels = len(window), x._array.shape[-1]
-    for image in (x, y):
-        if min(image._array.shape[-3:-1]) < size:
-            raise InvalidArgumentError(
-                f"{name}: images of shape {TensorShape(image._array.shape)} are smaller than filter_size {size}."
-            )
+    _check_window(name, (x, y), size)
     kernel = constant_tensor(np.tile(window[:, :, None, None], (1, 1, channels, 1)).astype(np.float32))
 
     def mean(values: Tensor) -> Tensor:
@@ -211,11 +222,11 @@ def ssim(
 
     Raises:
         ValueError: the shapes are not compatible.
-        InvalidArgumentError: images smaller than the window. The formula is that of Wang, Bovik, Sheikh and Simoncelli, "Image
+        InvalidArgumentError: images smaller than the window, or an empty window. The formula is that of Wang, Bovik, Sheikh and Simoncelli, "Image
             quality assessment: from error visibility to structural similarity" (2004).
     """
     x, y, greatest = _compared("ssim", (img1, img2), max_val)
-    window = _gaussian_window(as_python_int(filter_size, "ssim: filter_size"), float(filter_sigma))
+    window = _gaussian_window("ssim", (x, y), filter_size, filter_sigma)
     luminance, structure = _similarities("ssim", x, y, greatest, window, k1, k2)
     similarity = multiply(luminance, structure)
     return reduce_mean(similarity if return_index_map else reduce_mean(similarity, [-3, -2]), [-1])
@@ -242,11 +253,17 @@ def ssim_multiscale(
 
     Raises:
         ValueError: the shapes are not compatible.
-        InvalidArgumentError: images smaller than the window at some scale.
+        InvalidArgumentError: images smaller than the window at some scale, or an empty window.
     """
     x, y, greatest = _compared("ssim_multiscale", (img1, img2), max_val)
-    window = _gaussian_window(as_python_int(filter_size, "ssim_multiscale: filter_size"), float(filter_sigma))
-    exponents = convert_to_tensor(power_factors, dtypes.float32)
+    window = _gaussian_window("ssim_multiscale", (x, y), filter_size, filter_sigma)
+    if power_factors is None:
+        raise TypeError("ssim_multiscale: Argument `power_factors` must be a vector of numbers, got None.")
+    exponents = tensor_of_dtype(power_factors, dtypes.float32, "ssim_multiscale", "power_factors")
+    if exponents._array.ndim != 1:
+        raise InvalidValueError(
+            f"ssim_multiscale: Argument `power_factors` must be a vector, got shape {list(exponents._array.shape)}."
+        )
     factors: list[Tensor] = []
     scales = exponents._array.shape[0]
     for scale in range(scales):

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operand_errors import InvalidValueError, mixed_dtypes_error
 from fastgrad.core.operation import FLOAT_DTYPES, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.shape import TensorShape
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.arguments import as_python_int, scalar_of_dtype, tensor_of_dtype
 from fastgrad.ops.comparison import less
 from fastgrad.ops.selection import boolean_mask
 from fastgrad.ops.shaping import reshape
@@ -112,6 +113,16 @@ _suppression: Operation = operation(
 )
 
 
+def _floats(name: str, boxes: Any, scores: Any) -> tuple[Tensor, Tensor]:
+    """Converts boxes and scores, which have one floating dtype; Python values become float32."""
+    corners = convert_like(boxes, dtypes.float32.numpy)
+    numbers = convert_like(scores, corners._array.dtype)
+    _suppression.check_dtype(corners._array)
+    if numbers.dtype is not corners.dtype:
+        raise mixed_dtypes_error(name, corners._array.dtype, numbers._array.dtype)
+    return corners, numbers
+
+
 def _call_suppression(
     name: str,
     boxes: Any,
@@ -120,7 +131,7 @@ def _call_suppression(
     thresholds: tuple[Any, Any, Any],
     are_overlaps: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    corners, numbers = convert_to_tensor(boxes), convert_to_tensor(scores)
+    corners, numbers = _floats(name, boxes, scores)
     count = corners._array.shape[0] if corners._array.ndim else 0
     columns = count if are_overlaps else 4
     if corners._array.shape != (count, columns) or numbers._array.shape != (count,):
@@ -132,7 +143,13 @@ def _call_suppression(
     limit = as_python_int(max_output_size, f"{name}: max_output_size")
     if limit < 0:
         raise InvalidArgumentError(f"{name}: max_output_size must be non-negative, got {limit}.")
-    values = [convert_to_tensor(value, dtypes.float32) for value in thresholds]
+    arguments = ("overlap_threshold" if are_overlaps else "iou_threshold", "score_threshold", "soft_nms_sigma")
+    values = [
+        scalar_of_dtype(value, dtypes.float32, name, argument)
+        for value, argument in zip(thresholds, arguments, strict=True)
+    ]
+    if not values[2]._elements() >= 0:
+        raise InvalidArgumentError(f"{name}: soft_nms_sigma must not be negative, got {thresholds[2]}.")
     if not are_overlaps and not 0 <= values[0]._elements() <= 1:
         raise InvalidArgumentError(f"{name}: iou_threshold must be in [0, 1], got {thresholds[0]}.")
     indices, selected_scores, valid = _suppression(
@@ -328,7 +345,8 @@ def combined_non_max_suppression(  # noqa: PLR0913  # TensorFlow's arguments
         InvalidArgumentError: other shapes, or a threshold or size out of range.
     """
     what = "combined_non_max_suppression"
-    corners, numbers = convert_to_tensor(boxes, dtypes.float32), convert_to_tensor(scores, dtypes.float32)
+    corners = tensor_of_dtype(boxes, dtypes.float32, what, "boxes")
+    numbers = tensor_of_dtype(scores, dtypes.float32, what, "scores")
     shape, score_shape = corners._array.shape, numbers._array.shape
     if len(shape) != 4 or shape[3] != 4 or len(score_shape) != 3 or shape[:2] != score_shape[:2]:
         raise InvalidArgumentError(
@@ -343,7 +361,10 @@ def combined_non_max_suppression(  # noqa: PLR0913  # TensorFlow's arguments
     count = as_python_int(max_total_size, f"{what}: max_total_size")
     if per_class <= 0 or count <= 0:
         raise InvalidArgumentError(f"{what}: sizes must be positive, got {per_class} of a class and {count} in all.")
-    thresholds = [convert_to_tensor(value, dtypes.float32) for value in (iou_threshold, score_threshold)]
+    thresholds = [
+        scalar_of_dtype(iou_threshold, dtypes.float32, what, "iou_threshold"),
+        scalar_of_dtype(score_threshold, dtypes.float32, what, "score_threshold"),
+    ]
     if not 0 <= thresholds[0]._elements() <= 1:
         raise InvalidArgumentError(f"{what}: iou_threshold must be in [0, 1], got {iou_threshold}.")
     if pad_per_class:
@@ -437,14 +458,14 @@ def non_max_suppression_padded(  # noqa: PLR0913  # TensorFlow's arguments
         InvalidArgumentError: other shapes, or a negative size.
     """
     what = "non_max_suppression_padded"
-    corners, numbers = convert_to_tensor(boxes), convert_to_tensor(scores)
+    corners, numbers = _floats(what, boxes, scores)
     shape = corners._array.shape
     if len(shape) > 2 and not pad_to_max_output_size:
         raise ValueError(
             f"{what}: 'pad_to_max_output_size' (value {pad_to_max_output_size}) must be True for batched input"
         )
     if len(shape) < 2 or shape[-1] != 4 or numbers._array.shape != shape[:-1]:
-        raise InvalidArgumentError(
+        raise InvalidValueError(
             f"{what}: boxes must have shape (..., boxes, 4), and scores shape (..., boxes); got {TensorShape(shape)} and "
             f"{TensorShape(numbers._array.shape)}."
         )
@@ -454,7 +475,8 @@ def non_max_suppression_padded(  # noqa: PLR0913  # TensorFlow's arguments
     indices, valid = _padded(
         reshape(corners, (math.prod(shape[:-2]), *shape[-2:])),
         reshape(numbers, (math.prod(shape[:-2]), shape[-2])),
-        *[convert_to_tensor(value, dtypes.float32) for value in (iou_threshold, score_threshold)],
+        scalar_of_dtype(iou_threshold, dtypes.float32, what, "iou_threshold"),
+        scalar_of_dtype(score_threshold, dtypes.float32, what, "score_threshold"),
         count=count,
         is_sorted=bool(sorted_input),
         is_in_order=bool(canonicalized_coordinates),

@@ -13,7 +13,7 @@ from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from fastgrad.lookup.initializers import TableInitializer
-from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.arguments import as_python_int, tensor_of_dtype
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.python_function import call_on_host
@@ -67,10 +67,12 @@ class LookupInterface:
     def __getitem__(self, keys: Any) -> Any:
         return self.lookup(keys)
 
-    def _checked_keys(self, keys: Any) -> Tensor:
+    def _checked_keys(self, keys: Any, error: type[Exception] = TypeError) -> Tensor:
         x = keys if hasattr(keys, "dtype") else convert_to_tensor(keys, self._key_dtype)
         if dtypes.as_dtype(x.dtype) is not self._key_dtype:
-            raise TypeError(f"Dtype of argument `keys` must be {self._key_dtype}, received: {x.dtype}; use tf.cast.")
+            raise error(
+                f"{type(self).__name__}: Dtype of argument `keys` must be {self._key_dtype}, received: {x.dtype}; use tf.cast."
+            )
         return convert_to_tensor(x)
 
 
@@ -106,10 +108,10 @@ class _HashTable(LookupInterface):
                 rows[row] = value
         return (values,)
 
-    def _lookup(self, keys: Any, default: Tensor) -> Any:
+    def _lookup(self, keys: Any, default: Tensor, error: type[Exception] = TypeError) -> Any:
         if isinstance(keys, RaggedTensor):
-            return keys.with_flat_values(self._lookup(keys.flat_values, default))
-        return self._call("lookup", self._find, self._checked_keys(keys), default, acts=self._changes)[0]
+            return keys.with_flat_values(self._lookup(keys.flat_values, default, error))
+        return self._call("lookup", self._find, self._checked_keys(keys, error), default, acts=self._changes)[0]
 
     def _exported(self) -> tuple[np.ndarray, np.ndarray]:
         keys = np.empty(len(self._values), self._key_dtype.numpy)
@@ -140,7 +142,7 @@ class StaticHashTable(_HashTable):
         experimental_is_anonymous: kept for TensorFlow's signature.
 
     Raises:
-        TypeError, ValueError: ``default_value`` does not have the dtype of values, or is no scalar.
+        TypeError, ValueError: ``default_value`` does not have the dtype of values, or is no scalar, or ``initializer`` is none.
         FailedPreconditionError: a key has two values.
         NotFoundError: keys are neither strings nor integers, or there is no such file.
         InvalidArgumentError: see the initializer.
@@ -155,6 +157,11 @@ class StaticHashTable(_HashTable):
         name: str | None = None,
         experimental_is_anonymous: bool = False,
     ) -> None:
+        if not isinstance(initializer, TableInitializer):
+            raise TypeError(
+                "StaticHashTable: Argument `initializer` must be a KeyValueTensorInitializer or TextFileInitializer, got "
+                f"{type(initializer).__name__}."
+            )
         super().__init__(initializer.key_dtype, initializer.value_dtype, default_value, name)
         if self._value_shape:
             raise ValueError(f"StaticHashTable: default_value must be a scalar, got shape {list(self._value_shape)}.")
@@ -201,7 +208,7 @@ class StaticVocabularyTable(LookupInterface):
 
     Raises:
         ValueError: ``num_oov_buckets`` is not above 0.
-        TypeError: keys or values of another dtype.
+        TypeError: keys or values of another dtype, or ``initializer`` is none.
     """
 
     def __init__(
@@ -218,6 +225,11 @@ class StaticVocabularyTable(LookupInterface):
         self._table: StaticHashTable | None = None
         key_dtype = dtypes.string
         if initializer is not None:
+            if not isinstance(initializer, TableInitializer):
+                raise TypeError(
+                    "StaticVocabularyTable: Argument `initializer` must be a table initializer or None, got "
+                    f"{type(initializer).__name__}."
+                )
             key_dtype = initializer.key_dtype if lookup_key_dtype is None else dtypes.as_dtype(lookup_key_dtype)
             if initializer.key_dtype not in (dtypes.int64, dtypes.string):
                 raise TypeError(
@@ -306,12 +318,15 @@ class MutableHashTable(_HashTable):
             The shape of ``keys``, then that of a value.
 
         Raises:
-            TypeError: another dtype.
+            ValueError: another dtype of ``keys``.
+            InvalidArgumentError: another dtype of ``dynamic_default_values``.
         """
         default = self._default
         if dynamic_default_values is not None:
-            default = convert_to_tensor(dynamic_default_values, self._value_dtype)
-        return self._lookup(keys, default)
+            default = tensor_of_dtype(
+                dynamic_default_values, self._value_dtype, f"{type(self).__name__}.lookup", "dynamic_default_values"
+            )
+        return self._lookup(keys, default, ValueError)  # as TensorFlow, and unlike the static tables
 
     def insert(self, keys: Any, values: Any, name: str | None = None) -> None:
         """Puts keys into the table; those that it has get the new values.
@@ -360,12 +375,13 @@ class DenseHashTable(MutableHashTable):
     Args:
         key_dtype, value_dtype, default_value, checkpoint: as in ``MutableHashTable``.
         empty_key, deleted_key: two different keys that are never used.
-        initial_num_buckets: kept for TensorFlow's signature.
+        initial_num_buckets: a power of 2 from 4 on, or None. The table grows as it must.
         name: kept for TensorFlow's signature.
         experimental_is_anonymous: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: ``empty_key`` is ``deleted_key``; also later, for calls with one of them.
+        InvalidArgumentError: ``empty_key`` is ``deleted_key``; also later, for calls with one of them. Or
+            ``initial_num_buckets`` is another number.
     """
 
     def __init__(
@@ -381,6 +397,12 @@ class DenseHashTable(MutableHashTable):
         experimental_is_anonymous: bool = False,
     ) -> None:
         super().__init__(key_dtype, value_dtype, default_value, name)
+        if initial_num_buckets is not None:
+            buckets = as_python_int(initial_num_buckets, "DenseHashTable: initial_num_buckets")
+            if buckets < 4 or buckets & (buckets - 1):
+                raise InvalidArgumentError(
+                    f"DenseHashTable: initial_num_buckets must be at least 4 and a power of 2, got {buckets}."
+                )
         empty, deleted = [
             convert_to_tensor(key, self._key_dtype)._elements().tolist() for key in (empty_key, deleted_key)
         ]

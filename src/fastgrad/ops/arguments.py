@@ -12,11 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.argument_checks import named_argument
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error, size_error
+from fastgrad.core.operand_errors import (
+    InvalidTypeError,
+    InvalidValueError,
+    dtype_error,
+    mixed_dtypes_error,
+    size_error,
+)
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad.core.variable import Variable
-from fastgrad.dtypes import DTYPE_OF_NUMPY
+from fastgrad.dtypes import DTYPE_OF_NUMPY, DType
 from fastgrad.errors import InvalidArgumentError
 
 
@@ -57,6 +64,32 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{name}: item {position} of the list is no tensor of the list's dtype: {error}") from None
     return tensors  # type: ignore[return-value]  # the Nones have been replaced
+
+
+def tensor_of_dtype(value: Any, dtype: DType, name: str, argument: str) -> Tensor:
+    """Converts the argument ``argument`` of the operation ``name``; a Python value takes ``dtype`` if it fits.
+
+    Raises:
+        InvalidArgumentError: a tensor of another dtype; it is a ValueError, too.
+        TypeError, ValueError: a Python value that does not fit.
+    """
+    x = as_tensor_or_none(value)
+    if x is None:
+        with named_argument(name, argument, f"of dtype {dtype.name}"):
+            x = convert_to_tensor(value, dtype)
+    if x.dtype is not dtype:
+        raise InvalidValueError(
+            f"{name}: Argument `{argument}` must be of dtype {dtype.name}, got {x.dtype.name}; use tf.cast."
+        )
+    return x
+
+
+def scalar_of_dtype(value: Any, dtype: DType, name: str, argument: str) -> Tensor:
+    """Converts as ``tensor_of_dtype``; InvalidArgumentError unless it is a scalar."""
+    x = tensor_of_dtype(value, dtype, name, argument)
+    if x._array.ndim:
+        raise InvalidArgumentError(f"{name}: Argument `{argument}` must be a scalar, got shape {list(x._array.shape)}.")
+    return x
 
 
 def as_python_int(value: Any, what: str) -> int:
@@ -101,7 +134,7 @@ def as_python_ints(value: Any, what: str) -> tuple[int, ...]:
 
     Raises:
         ValueError: None or a boolean among the numbers.
-        InvalidArgumentError: numbers that are no integers, or a tensor of rank above 1.
+        InvalidArgumentError: numbers that are no integers, or a tensor of rank above 1. Of a Python value it is a TypeError too.
     """
     if isinstance(value, (tuple, list)):
         for item in value:
@@ -119,7 +152,8 @@ def as_python_ints(value: Any, what: str) -> tuple[int, ...]:
     if array.size == 0 and array.ndim == 1:
         return ()
     if array.dtype.kind not in "iu":
-        raise InvalidArgumentError(f"{what} must be integers (int32 or int64), got {array.dtype} in {value!r}.")
+        error = InvalidTypeError if as_tensor_or_none(value) is None else InvalidArgumentError
+        raise error(f"{what} must be integers (int32 or int64), got {array.dtype} in {value!r}.")
     if array.ndim > 1:
         raise InvalidArgumentError(f"{what} must be a vector of integers, got shape {list(array.shape)}.")
     return tuple(array.reshape(-1).tolist())

@@ -104,6 +104,13 @@ def _checked_seed(seed: Any) -> Any:
         raise TypeError(f"A seed must be an integer, got {seed!r}.") from None
 
 
+def _checked_operation_seed(seed: Any) -> Any:
+    """Returns the seed of an operation as an int or None; TypeError for anything else."""
+    if isinstance(seed, str):
+        raise TypeError(f"The `seed` of an operation must be an integer or None, got {seed!r}.")
+    return _checked_seed(seed)
+
+
 def set_seed(seed: Any) -> None:
     """Sets the global seed and restarts the default generators, so that later draws are repeatable.
 
@@ -120,12 +127,12 @@ def set_seed(seed: Any) -> None:
 
 def default_philox_words(seed: Any) -> Any:
     """Returns a function from a shape to the Philox counter and key of the next draw under ``seed``."""
-    return _default_generators.generator_of(_checked_seed(seed))._draw_words
+    return _default_generators.generator_of(_checked_operation_seed(seed))._draw_words
 
 
 def default_key(seed: Any) -> int:
     """The key of the draws under the global seed and ``seed``; does not draw."""
-    return int(_default_generators.generator_of(_checked_seed(seed)).key)
+    return int(_default_generators.generator_of(_checked_operation_seed(seed)).key)
 
 
 def default_states() -> list[tuple[Generator, tuple[int, ...]]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operand_errors import shapes_error
+from fastgrad.core.operand_errors import check_size, shapes_error
 from fastgrad.core.operation import FLOAT_DTYPES, REAL_DTYPES, TABLE
 from fastgrad.core.placement import on_host_scope
 from fastgrad.core.recording import recorders, state_is_recorded
@@ -51,6 +51,7 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
             raise InvalidArgumentError(f"{what}: Dimension {size} of shape {list(sizes)} must be >= 0.")
     if math.prod(sizes) > _MAX_ELEMENTS:  # checked before the generator's state advances
         raise OutOfMemoryError(f"{what}: a tensor of shape {list(sizes)} does not fit into memory.")
+    check_size(what, sizes, np.dtype(np.float16))
     return sizes
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.argument_checks import checked_integer
 from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operand_errors import InvalidValueError, check_size
 from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import as_python_int, as_python_ints, axis_of
+from fastgrad.ops.arguments import as_python_int, as_python_ints, axis_of, scalar_of_dtype
 from fastgrad.ops.comparison import equal, greater_equal, less, logical_not
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.joining import concat as concat_tensors
@@ -67,7 +69,7 @@ def transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> Spars
     rank = len(sparse._shape)
     axes = tuple(reversed(range(rank))) if perm is None else as_python_ints(perm, "transpose: perm")
     if sorted(axes) != list(range(rank)):
-        raise InvalidArgumentError(f"transpose: perm {list(axes)} is no permutation of {rank} dimensions.")
+        raise InvalidValueError(f"transpose: perm {list(axes)} is no permutation of {rank} dimensions.")
     indices = gather(sparse.indices, constant_tensor(np.array(axes, np.int64)), axis=1)
     return reorder(SparseTensor._of(indices, sparse.values, [sparse._shape[axis] for axis in axes]))
 
@@ -84,6 +86,8 @@ def reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
             outside of the shape.
     """
     sparse = as_sparse(sp_input, "reshape")
+    if shape is not None and not np.ndim(shape):
+        raise InvalidArgumentError(f"reshape: shape must be a vector of integers, got {shape!r}.")
     sizes = list(as_python_ints(shape, "reshape: shape"))
     total = math.prod(sparse._shape)
     if sizes.count(-1) > 1:
@@ -126,19 +130,21 @@ def concat(axis: Any, sp_inputs: Any, expand_nonconcat_dims: bool = False, name:
         expand_nonconcat_dims: whether other dimensions may differ; then the largest sizes count.
 
     Raises:
-        TypeError: an input is not sparse, or ``sp_inputs`` is no list.
-        InvalidArgumentError: dtypes, ranks or other dimensions differ, or ``axis`` is out of range.
+        TypeError: an input is not sparse, ``sp_inputs`` is no list, or ``axis`` is no integer.
+        InvalidArgumentError: ``sp_inputs`` is empty, dtypes, ranks or other dimensions differ, or ``axis`` is out of range.
     """
     if not isinstance(sp_inputs, (list, tuple)):
         raise TypeError("concat: Inputs must be a list or tuple.")
     inputs = [as_sparse(x, "concat") for x in sp_inputs]
+    if not inputs:
+        raise InvalidArgumentError("concat: sp_inputs must hold one sparse tensor or more, got an empty list.")
     if len(inputs) == 1:
         return inputs[0]
     if len({len(x._shape) for x in inputs}) > 1:
         raise InvalidArgumentError(
             f"concat: Ranks of all input tensors must match: {[list(x._shape) for x in inputs]}."
         )
-    axis = axis_of(axis, len(inputs[0]._shape), "concat")
+    axis = axis_of(checked_integer("concat", "axis", axis), len(inputs[0]._shape), "concat")
     shape = [max(sizes) for sizes in zip(*[x._shape for x in inputs], strict=True)]
     if not expand_nonconcat_dims and any(
         size != other
@@ -256,16 +262,16 @@ def fill_empty_rows(sp_input: Any, default_value: Any, name: str | None = None) 
         ``(filled, is_row_empty)``: the filled sparse tensor, and bool of shape (rows,).
 
     Raises:
-        InvalidArgumentError: a position is outside of the shape, or ``default_value`` is no scalar.
+        InvalidArgumentError: a position is outside of the shape, or ``default_value`` is no scalar of the dtype.
+        TypeError, ValueError: ``default_value`` is a Python value that does not fit the dtype.
     """
     sparse = as_sparse(sp_input, "fill_empty_rows")
     shape = sparse._shape
     if not shape:
         raise InvalidArgumentError("fill_empty_rows: the rank must be 1 or more.")
     check_positions("fill_empty_rows", sparse)
-    default = convert_like(default_value, sparse.values._array.dtype)
-    if default.ndim:
-        raise InvalidArgumentError(f"fill_empty_rows: default_value must be a scalar, got shape {list(default.shape)}.")
+    default = scalar_of_dtype(default_value, sparse.dtype, "fill_empty_rows", "default_value")
+    check_size("fill_empty_rows", (shape[0],), np.dtype(bool))
     marks = constant_tensor(np.ones(len(sparse.values), bool))
     has_elements = tensor_scatter_nd_update(constant_tensor(np.zeros(shape[0], bool)), sparse.indices[:, :1], marks)
     is_empty = logical_not(has_elements)
@@ -283,7 +289,13 @@ def mask(a: Any, mask_indices: Any, name: str | None = None) -> IndexedSlices:
     Args:
         a: an ``IndexedSlices``.
         mask_indices: a vector of the dtype of its indices.
+
+    Raises:
+        TypeError: ``a`` is no ``IndexedSlices``.
+        InvalidArgumentError: ``mask_indices`` has another dtype.
     """
+    if not isinstance(a, IndexedSlices):
+        raise TypeError(f"mask: Argument `a` must be IndexedSlices, got {type(a).__name__}.")
     masked = convert_like(mask_indices, a.indices._array.dtype)
     rows = where(logical_not(reduce_any(equal(a.indices[:, None], masked[None, :]), 1)))[:, 0]
     return IndexedSlices(gather(a.values, rows), gather(a.indices, rows), a.dense_shape)

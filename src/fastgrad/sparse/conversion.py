@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import checked_integer
+from fastgrad.core.operand_errors import check_size
 from fastgrad.core.operation import NUMERIC_DTYPES
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import as_python_int, tensor_of
+from fastgrad.ops.arguments import scalar_of_dtype, tensor_of
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.creation import fill, zeros, zeros_like
@@ -46,8 +48,8 @@ def to_dense(
             position counts.
 
     Raises:
-        InvalidArgumentError: a position is outside of the shape, repeated or out of order; ``default_value`` is no scalar.
-        TypeError: ``sp_input`` is not sparse.
+        InvalidArgumentError: a position is outside of the shape, repeated or out of order; ``default_value`` is no scalar of the dtype.
+        TypeError: ``sp_input`` is not sparse, or ``default_value`` does not fit the dtype.
     """
     sparse = as_sparse(sp_input, "to_dense")
     values, shape = sparse.values, sparse._shape
@@ -57,9 +59,7 @@ def to_dense(
             return scatter_nd(sparse.indices, values, shape)
     if default_value is None:
         return tensor_scatter_nd_update(zeros(shape, values.dtype), sparse.indices, values)
-    default = convert_like(default_value, values._array.dtype)
-    if default.ndim:
-        raise InvalidArgumentError(f"to_dense: default_value should be a scalar, got shape {list(default.shape)}.")
+    default = scalar_of_dtype(default_value, values.dtype, "to_dense", "default_value")
     return tensor_scatter_nd_update(fill(shape, default), sparse.indices, values)
 
 
@@ -74,11 +74,15 @@ def to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None) -> Ten
         bool, shape (..., vocab_size).
 
     Raises:
-        InvalidArgumentError: an id is not in [0, ``vocab_size``).
-        TypeError: ``sp_input`` is not sparse.
+        InvalidArgumentError: an id is not in [0, ``vocab_size``), or ``vocab_size`` is negative.
+        TypeError: ``sp_input`` is not sparse, or ``vocab_size`` is no integer.
     """
     sparse = as_sparse(sp_input, "to_indicator")
-    shape = (*sparse._shape[:-1], as_python_int(vocab_size, "to_indicator: vocab_size"))
+    size = checked_integer("to_indicator", "vocab_size", vocab_size)
+    if size < 0:
+        raise InvalidArgumentError(f"to_indicator: vocab_size must not be negative, got {size}.")
+    shape = (*sparse._shape[:-1], size)
+    check_size("to_indicator", shape, np.dtype(bool))
     positions = concat([sparse.indices[:, :-1], expand_dims(cast(sparse.values, dtypes.int64), 1)], 1)
     marks = constant_tensor(np.ones(len(sparse.values), bool))
     return tensor_scatter_nd_update(constant_tensor(np.zeros(shape, bool)), positions, marks)
@@ -91,9 +95,16 @@ def eye(num_rows: Any, num_columns: Any = None, dtype: Any = dtypes.float32, nam
         num_rows: an integer.
         num_columns: an integer, default ``num_rows``.
         dtype: the dtype of the values.
+
+    Raises:
+        TypeError: a number is no integer.
+        InvalidArgumentError: a number is negative.
     """
-    rows = as_python_int(num_rows, "eye: num_rows")
-    columns = rows if num_columns is None else as_python_int(num_columns, "eye: num_columns")
+    rows = checked_integer("eye", "num_rows", num_rows)
+    columns = rows if num_columns is None else checked_integer("eye", "num_columns", num_columns)
+    if min(rows, columns) < 0:
+        raise InvalidArgumentError(f"eye: num_rows and num_columns must not be negative, got {rows} and {columns}.")
+    check_size("eye", (min(rows, columns), 2), np.dtype(np.int64))
     count = np.arange(min(rows, columns), dtype=np.int64)
     ones = np.ones(len(count), dtypes.as_dtype(dtype).numpy)
     return SparseTensor._of(constant_tensor(np.stack([count, count], 1)), constant_tensor(ones), (rows, columns))

@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.arguments import as_python_int, scalar_of_dtype
 from fastgrad.sparse.sparse_tensor import SparseTensor
 
 _HASH_KEY = 956888297470
@@ -28,14 +28,16 @@ def cross(inputs: Any, name: str | None = None, separator: Any = None) -> Sparse
         function is recorded again for other values.
 
     Raises:
-        TypeError: ``inputs`` is no list of tensors.
-        InvalidArgumentError: an input is no matrix, or the numbers of rows differ.
+        TypeError: ``inputs`` is no list of tensors, or ``separator`` is no string.
+        InvalidArgumentError: there are no inputs, an input is no matrix, or the numbers of rows differ.
     """
     columns, indices, shape = _combinations("cross", inputs)
     texts = [
         [item if isinstance(item, bytes) else str(item).encode() for item in column.tolist()] for column in columns
     ]
-    text = b"_X_" if separator is None else separator.encode() if isinstance(separator, str) else bytes(separator)
+    text: Any = b"_X_"
+    if separator is not None:
+        text = scalar_of_dtype(separator, dtypes.string, "cross", "separator")._elements()[()]
     values = np.empty(len(indices), object)
     values[:] = [text.join(parts) for parts in zip(*texts, strict=True)]
     return SparseTensor._of(constant_tensor(indices), constant_tensor(values), shape)
@@ -54,8 +56,11 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
 
     Raises:
         TypeError: ``inputs`` is no list of tensors, or one holds strings.
-        InvalidArgumentError: an input is no matrix, or the numbers of rows differ.
+        InvalidArgumentError: ``num_buckets`` is negative, an input is no matrix, or the numbers of rows differ.
     """
+    buckets = as_python_int(num_buckets, "cross_hashed: num_buckets")
+    if buckets < 0:
+        raise InvalidArgumentError(f"cross_hashed: num_buckets must not be negative, got {buckets}.")
     columns, indices, shape = _combinations("cross_hashed", inputs)
     if any(column.dtype == object for column in columns):
         raise TypeError("cross_hashed: strings have no hash here; give numbers of a vocabulary, or use cross.")
@@ -63,7 +68,7 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
     hashes = np.full(len(indices), key, np.int64).view(np.uint64)
     for column in columns:
         hashes = _join_fingerprints(hashes, column.astype(np.int64).view(np.uint64))
-    buckets = as_python_int(num_buckets, "cross_hashed: num_buckets") or 2**63 - 1
+    buckets = buckets or 2**63 - 1
     values = (hashes % np.uint64(buckets)).astype(np.int64)
     return SparseTensor._of(constant_tensor(indices), constant_tensor(values), shape)
 
@@ -85,6 +90,8 @@ def _combinations(name: str, inputs: Any) -> tuple[list[np.ndarray], np.ndarray,
     if not all(isinstance(x, (SparseTensor, Tensor)) for x in inputs):
         raise TypeError(f"{name}: All inputs must be Tensor or SparseTensor.")
     inputs = [x for x in inputs if isinstance(x, SparseTensor)] + [x for x in inputs if isinstance(x, Tensor)]
+    if not inputs:
+        raise InvalidArgumentError(f"{name}: inputs must hold one tensor or more, got an empty list.")
     if any(len(x.shape) != 2 for x in inputs):
         raise InvalidArgumentError(f"{name}: inputs should be matrices, got shapes {[list(x.shape) for x in inputs]}.")
     if len({x.shape[0] for x in inputs}) != 1:

@@ -10,12 +10,14 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core import nest
+from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.composite import OVERRIDES, CompositeOperand, overrides
-from fastgrad.core.operand_errors import mixed_dtypes_error
+from fastgrad.core.operand_errors import InvalidValueError, mixed_dtypes_error
 from fastgrad.core.operation import TABLE
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import arithmetic, segments, shape_query
+from fastgrad.ops.arguments import scalar_of_dtype
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
@@ -41,9 +43,11 @@ def map_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> SparseTenso
         **kwargs: keyword arguments of ``op``, treated as ``args``.
 
     Raises:
-        ValueError: no argument is sparse.
+        TypeError: ``op`` is not callable.
+        ValueError: no argument is sparse, or the result of ``op`` has another number of values.
         InvalidArgumentError: the sparse arguments have different positions or shapes.
     """
+    checked_callable("map_values", "op", op)
     sparse = [x for x in nest.flatten((args, kwargs)) if isinstance(x, SparseTensor)]
     if not sparse:
         raise ValueError("map_values: No SparseTensor in argument list of map_values.")
@@ -55,7 +59,13 @@ def map_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> SparseTenso
             assert_equal(first.indices, other.indices, message="map_values: Mismatched indices!")
     values_of = lambda x: x.values if isinstance(x, SparseTensor) else x
     args, kwargs = nest.map_structure(values_of, (args, kwargs))
-    return first.with_values(op(*args, **kwargs))
+    values = convert_to_tensor(op(*args, **kwargs))
+    count = len(first.values)
+    if values._array.shape[:1] != (count,):
+        raise InvalidValueError(
+            f"map_values: op must return {count} values, one for each position, got shape {list(values._array.shape)}."
+        )
+    return first.with_values(values)
 
 
 # ---- with a dense tensor -------------------------------------------------------------------------------------
@@ -198,7 +208,7 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
         A ``SparseTensor`` if both are sparse, else a dense tensor.
 
     Raises:
-        TypeError: neither is sparse.
+        TypeError: neither is sparse, or ``threshold`` is no number.
         InvalidArgumentError: shapes or dtypes differ, or a position is outside of the shape.
     """
     if not isinstance(a, SparseTensor):
@@ -218,9 +228,10 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
     if isinstance(threshold, (int, float)) and threshold <= 0:
         return result
     magnitude = arithmetic.abs(total)
+    smallest = scalar_of_dtype(threshold, magnitude.dtype, "add", "threshold")
     ones = constant_tensor(np.ones(len(a.values) + len(b.values), np.int32))
     is_single = equal(segments.unsorted_segment_sum(ones, concat(places, 0), count), 1)
-    large = greater_equal(magnitude, convert_like(threshold, magnitude._array.dtype))
+    large = greater_equal(magnitude, smallest)
     elements = where(logical_or(is_single, large))[:, 0]
     return SparseTensor._of(gather(result.indices, elements), gather(total, elements), a._shape)
 

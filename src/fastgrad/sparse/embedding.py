@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.argument_checks import checked_number
 from fastgrad.core.operation import HALF_DTYPES
-from fastgrad.core.tensor import Tensor
+from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal, logical_not
 from fastgrad.ops.division import divide_no_nan
@@ -17,7 +18,7 @@ from fastgrad.ops.shaping import reshape
 from fastgrad.sparse.array_ops import fill_empty_rows, retain
 from fastgrad.sparse.array_ops import reshape as reshape_sparse
 from fastgrad.sparse.reductions import sorted_segment_sqrt_n
-from fastgrad.sparse.sparse_tensor import SparseTensor
+from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse
 
 _COMBINERS = {"sum": segment_sum, "mean": segment_mean, "sqrtn": sorted_segment_sqrt_n}
 
@@ -46,7 +47,7 @@ def embedding_lookup_sparse(
         Shape (last row with ids + 1, *params.shape[1:]).
 
     Raises:
-        TypeError: ``sp_ids`` or ``sp_weights`` is not sparse.
+        TypeError: ``sp_ids`` or ``sp_weights`` is not sparse, or ``max_norm`` is no number.
         ValueError: ``combiner`` is unknown, or the weights have another form.
         InvalidArgumentError: an id is outside of the table, or the rows are not in order.
     """
@@ -59,6 +60,8 @@ def embedding_lookup_sparse(
         raise TypeError(
             f"embedding_lookup_sparse: sp_weights must be either None or SparseTensor, got {type(sp_weights).__name__}."
         )
+    if max_norm is not None and as_tensor_or_none(max_norm) is None:
+        checked_number("embedding_lookup_sparse", "max_norm", max_norm)
     ids = sp_ids.indices[:, 0]
     rows = embedding_lookup(params, sp_ids.values, max_norm)
     if sp_weights is None:
@@ -106,10 +109,15 @@ def safe_embedding_lookup_sparse(
         Shape (*sparse_ids.shape[:-1], n).
 
     Raises:
-        ValueError: there is no table.
+        TypeError: ``sparse_ids`` or ``sparse_weights`` is not sparse, or ``max_norm`` is no number.
+        ValueError: there is no table, ``combiner`` is unknown, or the weights have another form.
+        InvalidArgumentError: an id is outside of the table.
     """
     if embedding_weights is None or (isinstance(embedding_weights, (list, tuple)) and not embedding_weights):
         raise ValueError(f"safe_embedding_lookup_sparse: Missing embedding_weights {embedding_weights}.")
+    as_sparse(sparse_ids, "safe_embedding_lookup_sparse: sparse_ids")
+    if sparse_weights is not None:
+        as_sparse(sparse_weights, "safe_embedding_lookup_sparse: sparse_weights")
     outer = sparse_ids._shape[:-1]
     ids = reshape_sparse(sparse_ids, [-1, sparse_ids._shape[-1]])
     weights = None if sparse_weights is None else ids.with_values(sparse_weights.values)

@@ -91,9 +91,11 @@ def sparse_dense_matmul(
 
     Raises:
         InvalidArgumentError: ranks, dtypes or inner sizes do not fit, or a position is outside of the shape.
-        TypeError: neither is sparse.
+        TypeError: neither is sparse, or both are.
     """
     if isinstance(b, SparseTensor):
+        if isinstance(sp_a, SparseTensor):
+            raise TypeError("sparse_dense_matmul: both `sp_a` and `b` are sparse; tf.sparse.to_dense makes one dense.")
         # op(a) op(b) is the transpose of op(b)^T op(a)^T, and the transpose of an adjoint is the conjugate.
         product = _checked_product(
             b,

@@ -10,11 +10,11 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import overrides
-from fastgrad.core.operation import TABLE
+from fastgrad.core.operation import FLOAT_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import segments
-from fastgrad.ops.arguments import as_python_int, as_python_ints
+from fastgrad.ops.arguments import as_python_int, as_python_ints, check_dtype, tensor_of
 from fastgrad.ops.assertion import assert_equal, assert_less
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import less
@@ -31,9 +31,16 @@ from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse, check_positio
 
 
 def _reduce(
-    name: str, reduce: Callable[..., Tensor], sp_input: Any, axis: Any, keepdims: Any, output_is_sparse: bool
+    name: str,
+    reduce: Callable[..., Tensor],
+    allowed: frozenset[np.dtype],
+    sp_input: Any,
+    axis: Any,
+    keepdims: Any,
+    output_is_sparse: bool,
 ) -> Any:
     sparse = as_sparse(sp_input, name)
+    check_dtype(name, sparse.values._array.dtype, allowed)
     rank = len(sparse._shape)
     axes = range(rank) if axis is None else as_python_ints(axis, f"{name}: axis")
     if any(not -rank <= number < rank for number in axes):
@@ -69,9 +76,11 @@ def reduce_sum(
         A dense tensor, 0 where there are no elements; or a ``SparseTensor``.
 
     Raises:
-        InvalidArgumentError: ``axis`` or a position is out of range.
+        InvalidArgumentError: ``axis`` or a position is out of range, or the values are no numbers.
     """
-    return _reduce("reduce_sum", TABLE["unsorted_segment_sum"], sp_input, axis, keepdims, output_is_sparse)
+    return _reduce(
+        "reduce_sum", TABLE["unsorted_segment_sum"], NUMERIC_DTYPES, sp_input, axis, keepdims, output_is_sparse
+    )
 
 
 def reduce_max(
@@ -82,7 +91,10 @@ def reduce_max(
     def largest(values: Tensor, ids: Tensor, num_segments: int) -> Tensor:
         return TABLE["unsorted_segment_max"](values, ids, num_segments=num_segments, empty=0)
 
-    return _reduce("reduce_max", largest, sp_input, axis, keepdims, output_is_sparse)
+    return _reduce("reduce_max", largest, REAL_DTYPES, sp_input, axis, keepdims, output_is_sparse)
+
+
+_COUNTED_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
 
 def bincount(
@@ -109,7 +121,7 @@ def bincount(
 
     Raises:
         ValueError: ``axis`` has another value, or both ``weights`` and ``binary_output`` are given.
-        InvalidArgumentError: a number is negative, or the weights have another form.
+        InvalidArgumentError: ``values`` are no integers, one is negative, or the weights have another form.
     """
     if weights is not None and binary_output:
         raise ValueError(
@@ -120,6 +132,7 @@ def bincount(
             f"bincount: Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
         )
     numbers, shape, rows, weights = _counted_numbers(values, weights)
+    check_dtype("bincount", numbers._array.dtype, _COUNTED_DTYPES)
     if len(numbers) and reduce_min(numbers) < 0:
         raise InvalidArgumentError("bincount: Input values must all be non-negative.")
     by_row = axis == -1 and len(shape) > 1
@@ -189,13 +202,18 @@ def _reduce_gathered(
     indices: Any,
     segment_ids: Any,
     num_segments: Any,
+    allowed: frozenset[np.dtype] = FLOAT_DTYPES,
 ) -> Tensor:
-    rows = gather(data, indices)
+    name, table = sorted_reduction.__name__.removeprefix("sorted_"), tensor_of(data)
+    check_dtype(name, table._array.dtype, allowed)
+    if not table._array.ndim:
+        raise InvalidArgumentError(f"{name}: data must have 1 dimension or more, got a scalar.")
+    rows = gather(table, indices)
     if num_segments is None:
         return sorted_reduction(rows, segment_ids)
-    _, ids, _ = segments._checked_sorted_ids(sorted_reduction.__name__, rows, segment_ids)
-    count = as_python_int(num_segments, f"{sorted_reduction.__name__}: num_segments")
-    assert_less(ids, count, message=f"{sorted_reduction.__name__}: segment ids must be less than num_segments.")
+    _, ids, _ = segments._checked_sorted_ids(name, rows, segment_ids)
+    count = as_python_int(num_segments, f"{name}: num_segments")
+    assert_less(ids, count, message=f"{name}: segment ids must be less than num_segments.")
     total: Tensor = reduction(rows, ids, count)
     return total
 
@@ -221,10 +239,10 @@ def segment_sum(
         Shape (segments, ...); 0 for a segment without rows.
 
     Raises:
-        InvalidArgumentError: an index or an id is out of range, or ids decrease.
+        InvalidArgumentError: an index or an id is out of range, ids decrease, or ``data`` is a scalar or no real numbers.
     """
     return _reduce_gathered(
-        segments.segment_sum, segments.unsorted_segment_sum, data, indices, segment_ids, num_segments
+        segments.segment_sum, segments.unsorted_segment_sum, data, indices, segment_ids, num_segments, REAL_DTYPES
     )
 
 
@@ -236,7 +254,7 @@ def segment_mean(
     name: str | None = None,
     sparse_gradient: bool = False,
 ) -> Tensor:
-    """The means of rows of ``data`` in segments; see ``segment_sum``."""
+    """The means of rows of ``data``, floats, in segments; see ``segment_sum``."""
     return _reduce_gathered(
         segments.segment_mean, segments.unsorted_segment_mean, data, indices, segment_ids, num_segments
     )
@@ -257,7 +275,7 @@ def segment_sqrt_n(
     name: str | None = None,
     sparse_gradient: bool = False,
 ) -> Tensor:
-    """The sums of rows of ``data`` in segments over the square root of their count; see ``segment_sum``."""
+    """The sums of rows of ``data``, floats, in segments over the square root of their count; see ``segment_sum``."""
     return _reduce_gathered(
         sorted_segment_sqrt_n, segments.unsorted_segment_sqrt_n, data, indices, segment_ids, num_segments
     )

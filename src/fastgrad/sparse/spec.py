@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import named_argument
 from fastgrad.core.composite import CompositeSpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import tensor_of_data
@@ -28,7 +29,8 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
     value_type = SparseTensor
 
     def __init__(self, shape: Any = None, dtype: Any = dtypes.float32) -> None:
-        self._shape = TensorShape(shape)
+        with named_argument("SparseTensorSpec", "shape", "a shape"):
+            self._shape = TensorShape(shape)
         self._dtype = dtypes.as_dtype(dtype)
 
     @classmethod

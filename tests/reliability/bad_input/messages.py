@@ -18,10 +18,10 @@ INNER = re.compile(
     r"|^Unable to allocate|takes no arguments|^(integer |float )?division (or modulo )?by zero|is out of bounds for axis|can't multiply sequence|has no len\(\)|is not a mapping"
 )
 # Functions of arguments that are made to be looked at: their results are values of the call.
-MAKERS = {"ones", "zeros", "constant", "reshape", "range", "array", "arange", "Variable", "cast", "IndexedSlices", "transpose", "expand_dims", "ragged", "eye"}  # fmt: skip
+MAKERS = {"ones", "zeros", "constant", "reshape", "range", "array", "arange", "Variable", "cast", "IndexedSlices", "transpose", "expand_dims", "ragged", "sparse", "sparse_ids", "eye"}  # fmt: skip
 
 
-OPERANDS = {*MAKERS, "TensorSpec", "Input", "built", "file", "written"}
+OPERANDS = {*MAKERS, "TensorSpec", "Input", "built", "file", "written", "png", "jpeg", "table"}
 
 
 def says_enough(text: str, message: str) -> bool:

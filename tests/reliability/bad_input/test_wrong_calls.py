@@ -23,8 +23,8 @@ CALLS = [(family, call) for family, calls in families().items() for call in call
 IDS = [f"{family}: {call.text}" for family, call in CALLS]
 # Families of operations: their calls are also made inside compiled functions, on arguments.
 OF_OPERATIONS = {
-    "arguments", "axes", "creation", "dtypes", "functions", "gathering", "indices", "linalg", "math", "nn", "random", "ragged", "reductions", "sets",
-    "shapes", "shaping", "signal", "slicing", "strings",
+    "arguments", "axes", "creation", "dtypes", "functions", "gathering", "image", "indices", "linalg", "lookup", "math", "nn", "random", "ragged", "reductions",
+    "sets", "shapes", "shaping", "signal", "slicing", "sparse", "strings",
 }  # fmt: skip
 COMPILED = [(family, call) for family, call in CALLS if family in OF_OPERATIONS and "tf.function" not in call.text]
 LARGE = [call for _, call in CALLS if "1 << " in call.text or "303700" in call.text]
@@ -100,7 +100,7 @@ WITHOUT_WRONG_CALLS = {
     "a class whose objects the library makes": {
         "tf.DType", "tf.Tensor", "tf.config.LogicalDevice", "tf.config.PhysicalDevice",
     },
-    "names of constants": {"tf.AggregationMethod", "tf.UnconnectedGradients"},
+    "names of constants": {"tf.AggregationMethod", "tf.UnconnectedGradients", "tf.image.ResizeMethod", "tf.lookup.TextFileIndex"},
     "classes of exceptions": {f"tf.errors.{name}" for name, value in vars(tf.errors).items() if isinstance(value, type) and name[0] != "_"},
     "tests/differentiation makes wrong calls": {
         "tf.adjoint", "tf.cfunc", "tf.check_gradients", "tf.fixed_point", "tf.grad", "tf.hessian", "tf.hvp", "tf.implicit_root", "tf.jacobian", "tf.jvp",

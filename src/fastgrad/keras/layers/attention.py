@@ -8,13 +8,13 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.seeds import generator_of_seed
 from fastgrad.ops.attention import attention
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.contraction import matmul
 from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.exponential import tanh
-from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.selection import where
@@ -58,7 +58,7 @@ class Attention(Layer):
                 f"Received: score_mode={score_mode}"
             )
         self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
-        self._generator = None if seed is None else Generator.from_seed(seed)
+        self._generator = generator_of_seed(seed)
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights of the scores."""

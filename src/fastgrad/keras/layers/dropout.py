@@ -9,11 +9,11 @@ import numpy as np
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
+from fastgrad.keras.layers.seeds import generator_of_seed
 from fastgrad.keras.layers.spatial_layer import SpatialLayer
 from fastgrad.keras.layers.window_arguments import joined_shape
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.default_generators import default_philox_words
-from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
 
 
@@ -52,7 +52,7 @@ class Dropout(SameShape):
                 )
             noise_shape = sizes
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
-        self._generator = None if seed is None else Generator.from_seed(seed)
+        self._generator = generator_of_seed(seed)
         self.supports_masking = True
         self._build_at_init()
 

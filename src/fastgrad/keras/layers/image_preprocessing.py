@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.argument_checks import checked_integer
 from fastgrad.core.tensor import Tensor
 from fastgrad.image.geometry import resize
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.seeds import generator_of_seed
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.default_generators import default_philox_words
-from fastgrad.ops.random_generator import Generator, uniform_from
+from fastgrad.ops.random_generator import uniform_from
 
 
 class _ImageLayer(Layer):
@@ -64,7 +66,8 @@ class Resizing(_ImageLayer):
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: ``fill_mode`` is another, or both proportions are asked for; at a call another rank or interpolation.
+        TypeError: ``height`` or ``width`` is no integer.
+        ValueError: one of them is not positive, ``fill_mode`` is another, or both proportions are asked for; at a call another rank or interpolation.
     """
 
     _config_names = (
@@ -96,7 +99,8 @@ class Resizing(_ImageLayer):
             raise ValueError("Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`.")
         if fill_mode != "constant":
             raise ValueError(f"Resizing: fill_mode must be 'constant', got {fill_mode!r}.")
-        self.height, self.width, self.interpolation = height, width, interpolation
+        self.height, self.width = _checked_size("Resizing", height, width)
+        self.interpolation = interpolation
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
         self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, bool(antialias)
         super().__init__(data_format, **kwargs)
@@ -125,6 +129,14 @@ class Resizing(_ImageLayer):
         return _channels_first(resized) if self.data_format == "channels_first" else resized
 
 
+def _checked_size(name: str, height: Any, width: Any) -> tuple[int, int]:
+    """Returns the height and width of the result; TypeError or ValueError unless they are positive integers."""
+    size = checked_integer(name, "height", height), checked_integer(name, "width", width)
+    if min(size) < 1:
+        raise ValueError(f"{name}: `height` and `width` must be positive. Received: height={height}, width={width}")
+    return size
+
+
 def _channels_last(x: Tensor) -> Tensor:
     batch = range(x.ndim - 3)
     return tf.transpose(x, [*batch, *[len(batch) + axis for axis in (1, 2, 0)]])
@@ -144,13 +156,14 @@ class CenterCrop(_ImageLayer):
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: at a call another rank.
+        TypeError: ``height`` or ``width`` is no integer.
+        ValueError: one of them is not positive; at a call another rank.
     """
 
     _config_names = ("height", "width", "data_format")
 
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
-        self.height, self.width = height, width
+        self.height, self.width = _checked_size("CenterCrop", height, width)
         super().__init__(data_format, **kwargs)
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -173,7 +186,7 @@ class _RandomImageLayer(_ImageLayer):
 
     def __init__(self, seed: int | None = None, data_format: str | None = None, **kwargs: Any) -> None:
         self.seed = seed
-        self._generator = None if seed is None else Generator.from_seed(seed)
+        self._generator = generator_of_seed(seed)
         super().__init__(data_format, **kwargs)
 
     def _uniform(self, shape: Sequence[int], low: float, high: float) -> Tensor:
@@ -236,7 +249,7 @@ class RandomCrop(_RandomImageLayer):
     def __init__(
         self, height: int, width: int, seed: int | None = None, data_format: str | None = None, **kwargs: Any
     ) -> None:
-        self.height, self.width = height, width
+        self.height, self.width = _checked_size("RandomCrop", height, width)
         super().__init__(seed, data_format, **kwargs)
 
     def _changed(self, x: Tensor) -> Tensor:

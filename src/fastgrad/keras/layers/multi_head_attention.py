@@ -14,13 +14,13 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras import masks, regularizers
 from fastgrad.keras.layers.head_projection import WEIGHT_ARGUMENTS, HeadProjection
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.seeds import generator_of_seed
 from fastgrad.keras.layers.weight_arguments import with_weight_arguments
 from fastgrad.ops.attention import attention, attention_and_weights
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.exponential import sigmoid
-from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape, transpose
 
 ATTENTION_ARGUMENT_NAMES = (
@@ -60,7 +60,7 @@ class HeadsAttention(Layer):
             raise ValueError(f"`sliding_window` must be a positive integer. Received: sliding_window={sliding_window}")
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
         self.sliding_window = sliding_window
-        self._generator = None if seed is None else Generator.from_seed(seed)
+        self._generator = generator_of_seed(seed)
         self.supports_masking = True
 
     def build(  # type: ignore[override]  # of several inputs

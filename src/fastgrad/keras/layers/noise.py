@@ -8,9 +8,10 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
+from fastgrad.keras.layers.seeds import generator_of_seed
 from fastgrad.ops import random_draws
 from fastgrad.ops.default_generators import default_philox_words
-from fastgrad.ops.random_generator import Generator, normal_from, uniform_from
+from fastgrad.ops.random_generator import normal_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
@@ -30,7 +31,7 @@ class _Noise(SameShape):
             )
         setattr(self, self._argument, amount)
         self.seed = seed
-        self._generator = None if seed is None else Generator.from_seed(seed)
+        self._generator = generator_of_seed(seed)
         self.supports_masking = True
         self._build_at_init()
 

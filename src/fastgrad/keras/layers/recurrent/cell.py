@@ -9,9 +9,9 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.seeds import generator_of_seed
 from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments
 from fastgrad.keras.weight import Weight
-from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
 
 WEIGHT_ARGUMENTS = weight_arguments("kernel", "recurrent", "bias")
@@ -70,7 +70,7 @@ class RecurrentCell(Layer):
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.implementation = 1 if self.recurrent_dropout else implementation
         self.seed = seed
-        self._generator = None if seed is None else Generator.from_seed(seed)
+        self._generator = generator_of_seed(seed)
         self.reset_dropout_mask()
         self.reset_recurrent_dropout_mask()
 
