@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import InvalidArgumentError, OutOfRangeError
 from fastgrad.strings.hashing import siphash
 from fastgrad.strings.regular_expressions import pattern_of
 
@@ -106,3 +106,12 @@ def test_floats_without_a_fraction_are_integers() -> None:
     assert tf.strings.split("a b c", maxsplit=1.0).numpy().tolist() == [b"a", b"b c"]
     with pytest.raises(TypeError, match=r"split: maxsplit must be an integer, got 1\.5"):
         tf.strings.split("a b c", maxsplit=1.5)
+
+
+def test_reduce_join_of_each_axis_and_of_none_beyond() -> None:
+    x = tf.constant([["a", "b"], ["c", "d"]])
+    results = {axis: tf.strings.reduce_join(x, axis).numpy().tolist() for axis in (-2, -1, 0, 1)}
+    assert results == {0: [b"ac", b"bd"], -2: [b"ac", b"bd"], 1: [b"ab", b"cd"], -1: [b"ab", b"cd"]}
+    for axis in (-3, 2):
+        with pytest.raises(OutOfRangeError, match=f"reduction dimension {axis}"):
+            tf.strings.reduce_join(x, axis)

@@ -74,7 +74,18 @@ def test_half_precision_is_computed_in_float32():
     np.testing.assert_allclose(y, normalised(wide, wide.mean((0, 1)), wide.var((0, 1))), atol=2e-3)
 
 
+@pytest.mark.parametrize("axis", [0, 1, -1, -2])
+def test_each_axis_of_a_matrix_is_normalised(axis):
+    x = np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32)
+    layer = layers.BatchNormalization(axis)
+    y = layer(x, training=True).numpy()
+    assert layer.gamma.shape == (x.shape[axis],)
+    np.testing.assert_allclose(y.mean(1 - axis % 2), 0, atol=1e-6)
+
+
 def test_what_is_refused():
+    with pytest.raises(ValueError, match="out of bounds"):
+        layers.BatchNormalization(-3).build((2, 3))
     with pytest.raises(ValueError, match="out of bounds"):
         layers.BatchNormalization(3).build((2, 3))
     with pytest.raises(ValueError, match="must be known"):
