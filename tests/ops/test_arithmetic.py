@@ -129,3 +129,14 @@ def test_a_rounded_integer_variable_is_a_snapshot():
     y = tf.round(v)
     v.assign([5, 6])
     assert y.numpy().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int8", "uint8", "int64", "complex64"])
+def test_add_n_of_scalars_adds_in_order_and_keeps_the_dtype(dtype):
+    xs = [tf.cast(tf.constant(number), dtype) for number in np.random.default_rng(0).normal(size=13) * 40]
+    expected = xs[0]
+    for x in xs[1:]:
+        expected += x
+    total = tf.add_n(xs)
+    assert total.dtype == expected.dtype
+    assert total.numpy() == expected.numpy()

@@ -214,7 +214,11 @@ def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:
 
 
 def _add_n(*xs: np.ndarray) -> np.ndarray:
-    total = np.add(xs[0], xs[1])
+    first = xs[0]
+    if not first.ndim:  # one call, which adds in the same order
+        total: np.ndarray = np.add.accumulate(xs, dtype=first.dtype)[-1]
+        return total
+    total = np.add(first, xs[1])
     for x in xs[2:]:
         total = np.add(total, x)
     return total
@@ -264,10 +268,11 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
         return met.call("add_n", inputs)
     first = xs[0]._array
     check_dtype("add_n", first.dtype, NUMERIC_DTYPES)
+    shape = first.shape
     for position, x in enumerate(xs):
-        if x._array.shape != first.shape:
+        if x._array.shape != shape:
             raise InvalidArgumentError(
-                f"add_n: Inputs must have the same size and shape. Input 0: {list(first.shape)} != "
+                f"add_n: Inputs must have the same size and shape. Input 0: {list(shape)} != "
                 f"input {position}: {list(x._array.shape)}; add_n does not broadcast, `+` does."
             )
     return xs[0] if len(xs) == 1 else _add_n_operation(*xs)
