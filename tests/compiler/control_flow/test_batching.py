@@ -141,6 +141,22 @@ def test_gradients_of_each_sequence_of_a_recurrent_layer(layer):
             np.testing.assert_allclose(each[i], wanted, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("layer", [tf.keras.layers.LSTM, tf.keras.layers.GRU, tf.keras.layers.SimpleRNN])
+def test_rows_of_batches_of_sequences_with_states_of_their_own(layer):
+    rng, recurrent = np.random.default_rng(6), layer(6)
+    x = rng.normal(size=(4, 3, 5, 2)).astype(np.float32)
+    states = [rng.normal(size=(4, 3, 6)).astype(np.float32) for _ in range(2 if layer is tf.keras.layers.LSTM else 1)]
+    recurrent(x[0])
+
+    def of_row(row):
+        return recurrent(row[0], initial_state=list(row[1:]))
+
+    found = at_once(of_row, tuple(map(tf.constant, (x, *states))))
+    for i in range(4):
+        wanted = of_row([tf.constant(each[i]) for each in (x, *states)])
+        np.testing.assert_allclose(found[i], wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_rows_of_sequences_and_of_positions():
     x, lengths = np.arange(24.0).reshape(2, 3, 4), np.array([[1, 2, 3], [4, 0, 2]])
     own = tf.vectorized_map(lambda r: tf.reverse_sequence(r[0], r[1], seq_axis=1), (x, lengths))
