@@ -163,12 +163,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--skip", type=int, default=0, help="leave out the first so many, which another run has made")
     parser.add_argument("--tests", type=Path, default=ROOT, help="another checkout, whose tests run")
     parser.add_argument("options", nargs="*", help="options of pytest")
     arguments = parser.parse_args()
     copy = Copy(arguments.options or ["--short"], arguments.tests.resolve())
     killed = 0
     for number, (mutation, changed) in enumerate(drawn_mutations(arguments.count, arguments.seed), 1):
+        if number <= arguments.skip:
+            continue
         path = copy.root / mutation.path
         original, began = path.read_text(encoding="utf-8"), time.monotonic()
         path.write_text(changed, encoding="utf-8")
