@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from numpy import bool_ as _bool_
 
+from fastgrad.compiler.dispatch.background_compilation import get_background_compilation as get_background_compilation
+from fastgrad.compiler.dispatch.background_compilation import set_background_compilation as set_background_compilation
 from fastgrad.compiler.dispatch.eager_execution import enable_op_determinism as _enable_op_determinism
 from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as functions_run_eagerly
 from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as run_functions_eagerly

@@ -108,3 +108,18 @@ def test_a_variables_memory_is_not_shared_with_its_rows():
     dataset = tf.data.Dataset.from_tensor_slices(tf.SparseTensor([[0], [1]], values, [2]))
     values.assign([5.0, 6.0])
     assert [float(tf.sparse.to_dense(x)) if x.shape.rank else float(x.values[0]) for x in dataset] == [1, 2]
+
+
+def test_a_spec_fits_values_of_its_dtype_and_shape_only():
+    spec, x = tf.SparseTensorSpec([None, 3], tf.float32), tf.sparse.from_dense([[1.0, 0.0, 2.0]])
+    assert spec.is_compatible_with(x)
+    assert spec.is_compatible_with(tf.SparseTensorSpec([2, None], tf.float32))
+    for other in (
+        tf.sparse.from_dense([[1, 0, 2]]),
+        tf.sparse.from_dense([[1.0, 0.0]]),
+        tf.SparseTensorSpec([2, 3], tf.float64),
+        tf.constant([[1.0, 0.0, 2.0]]),
+    ):
+        assert not spec.is_compatible_with(other)
+    with pytest.raises(TypeError, match="Expected SparseTensor"):
+        tf.SparseTensorSpec.from_value(tf.constant([1.0]))

@@ -13,6 +13,7 @@ from types import MethodType
 from typing import Any, ClassVar, NamedTuple
 
 from fastgrad.compiler.dispatch import locking
+from fastgrad.compiler.dispatch.background_compilation import StillCompiling, get_background_compilation
 from fastgrad.compiler.dispatch.cache import MOST_KEYS_PER_FUNCTION
 from fastgrad.compiler.dispatch.captures import CALL_CHANGED
 from fastgrad.compiler.dispatch.concrete import ConcreteFunction
@@ -127,10 +128,15 @@ class Function:
         if tree is not None and tree.traces:
             if active and tree.needs_python_gradients():
                 return python.run(call)
+            beside = get_background_compilation() and not (
+                active or state.verifications_left or self.replays_at_once or ops_are_deterministic()
+            )
             try:
-                if not active:
+                if not active and not beside:
                     tree.compile_first_traces()
-                result = locking.run_as_replay(lambda: self._replay(call, tree))
+                result = locking.run_as_replay(lambda: self._replay(call, tree, beside))
+            except StillCompiling:
+                return python.run(call)
             except NotCompiled as failure:
                 key.runs_eagerly = True  # type: ignore[union-attr]  # there is one, as there is a tree
                 warn_of_failure(self.__name__, failure)
@@ -155,7 +161,7 @@ class Function:
             return python.run(call)
         return self._call(args, kwargs, calls_again_as_first) if result is CALL_CHANGED else result
 
-    def _replay(self, call: Call, tree: TraceTree) -> Any:
+    def _replay(self, call: Call, tree: TraceTree, compiles_beside: bool) -> Any:
         """Returns the result by a replay; ``CALL_CHANGED`` if the trace is not recorded."""
         state = self._state
         state.last = tree
@@ -175,7 +181,7 @@ class Function:
             result = checked_replay(self.__name__, tree.traces, lambda: self._python.run(call), replayed)
             state.verifications_left -= result is not CALL_CHANGED
             return result
-        outcome = tree.replay(call.arrays)
+        outcome = tree.replay(call.arrays, compiles_beside)
         if outcome is None:
             return CALL_CHANGED
         entry = self._entry_for(call, tree, outcome[0])

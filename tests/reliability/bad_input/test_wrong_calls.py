@@ -83,7 +83,7 @@ def test_a_wrong_call_raises_tensorflows_class_and_changes_nothing(family: str, 
 WITHOUT_WRONG_CALLS = {
     "takes no arguments, or only ones that are not looked at": {
         "tf.enable_eager_execution", "tf.executing_eagerly", "tf.get_current_name_scope", "tf.get_logger", "tf.group", "tf.inside_function", "tf.no_op",
-        "tf.tuple", "tf.config.functions_run_eagerly", "tf.config.get_default_device", "tf.config.get_num_threads", "tf.config.why_no_gpu",
+        "tf.tuple", "tf.config.functions_run_eagerly", "tf.config.get_default_device", "tf.config.get_num_threads", "tf.config.why_no_gpu", "tf.config.get_background_compilation",
         "tf.config.experimental.enable_op_determinism", "tf.config.experimental.tensor_float_32_execution_enabled", "tf.debugging.disable_check_numerics",
         "tf.debugging.enable_traceback_filtering", "tf.debugging.disable_traceback_filtering", "tf.debugging.is_traceback_filtering_enabled",
         "tf.keras.config.backend", "tf.keras.config.dtype_policy", "tf.keras.config.enable_unsafe_deserialization", "tf.keras.config.epsilon",
@@ -93,7 +93,7 @@ WITHOUT_WRONG_CALLS = {
     },
     "takes every value, as in TensorFlow": {
         "tf.autograph.trace", "tf.compat.dimension_value", "tf.compat.path_to_str", "tf.get_static_value", "tf.is_symbolic_tensor", "tf.is_tensor", "tf.nest.is_nested", "tf.config.get_visible_devices",
-        "tf.config.list_logical_devices", "tf.config.set_compile_messages", "tf.debugging.enable_check_numerics", "tf.random.set_global_generator",
+        "tf.config.list_logical_devices", "tf.config.set_compile_messages", "tf.config.set_background_compilation", "tf.debugging.enable_check_numerics", "tf.random.set_global_generator",
         "tf.summary.record_if", "tf.summary.experimental.set_step", "tf.keras.utils.pack_x_y_sample_weight", "tf.keras.saving.get_custom_objects",
         "tf.keras.saving.get_registered_name",
     },

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgrad.compiler.control_flow.graph_based_operation import have_overflowed, loops_with_capacity
 from fastgrad.compiler.control_flow.graph_operation import StatefulCall
+from fastgrad.compiler.dispatch.background_compilation import BackgroundCompilation, StillCompiling
 from fastgrad.compiler.dispatch.captures import Captures
 from fastgrad.compiler.dispatch.results import Results
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
@@ -155,6 +156,7 @@ class TraceTree:
         self.entries: dict[Any, Any] = {}
         self._waiting: list[Trace] = []
         self._lock = new_rlock()
+        self._compilation: BackgroundCompilation | None = None
 
     @property
     def traces(self) -> list[Trace]:
@@ -178,18 +180,47 @@ class TraceTree:
                 if not self.compiled and self._waiting:
                     self._compile()
 
-    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Trace, list[np.ndarray]] | None:
-        """Replays the trace that the values select; None if it was never recorded, and then nothing has changed."""
+    def can_compile_beside(self) -> bool:
+        """True if calls may run Python while another thread compiles: no process waits for this one, and no GPU is used."""
+        return not any(
+            trace.device is not None or any(node.is_collective for node in trace.graph.nodes) for trace in self._waiting
+        )
+
+    def replay(
+        self, arrays: Sequence[np.ndarray], compiles_beside: bool = False
+    ) -> tuple[Trace, list[np.ndarray]] | None:
+        """Replays the trace that the values select; None if it was never recorded, and then nothing has changed.
+
+        Args:
+            arrays: the arguments.
+            compiles_beside: whether another thread compiles what waits for the compiler.
+
+        Raises:
+            StillCompiling: another thread compiles.
+        """
         for compiled in self.compiled:
             try:
                 return compiled.replay(arrays)
             except GuardError:
                 continue
+        if compiles_beside and self._waiting and self.can_compile_beside():
+            if self._compilation is None:
+                self._compilation = BackgroundCompilation(self._compile_waiting)
+            if self._compilation.is_running():
+                raise StillCompiling
+            ended, self._compilation = self._compilation, None
+            ended.raise_error()
+            return self.replay(arrays, compiles_beside)
         with self._lock:
             if not self._waiting:
                 return None
             self._compile()
         return self.replay(arrays)
+
+    def _compile_waiting(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._compile()
 
     def _compile(self) -> None:
         """Compiles the waiting traces, together with the first program's if that is cheap; after a failure they still wait.
