@@ -73,6 +73,19 @@ def test_patches_larger_than_the_image_are_none() -> None:
     np.testing.assert_array_equal(tape.gradient(patches, images), np.zeros([1, 4, 4, 2]))
 
 
+@pytest.mark.parametrize(("patch", "stride", "count"), [(5, 1, 0), (6, 1, None), (7, 3, 0), (9, 3, 0), (10, 3, None)])
+def test_patches_are_refused_where_tensorflow_refuses_them(patch: int, stride: int, count: int | None) -> None:
+    def rows() -> int:
+        images = tf.ones([1, 4, 4, 1])
+        return int(image.extract_patches(images, [1, patch, 1, 1], [1, stride, 1, 1], [1, 1, 1, 1], "VALID").shape[1])
+
+    if count is None:
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"a patch of {patch} rows"):
+            rows()
+    else:
+        assert rows() == count
+
+
 def test_noise_is_between_the_extremes_of_the_image() -> None:
     picture = tf.constant(PICTURE[None])
     glimpse = image.extract_glimpse(picture, (40, 40), [[0.0, 0.0]])

@@ -420,7 +420,14 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
             count = -(-length // stride)
             missing = max(0, (count - 1) * stride + extent - length)
         else:
-            count, missing = max(0, (length - extent) // stride + 1), 0
+            count, missing = max(0, (length - extent + stride) // stride), 0
+            if (
+                length - extent + stride <= -stride
+            ):  # TensorFlow rounds towards 0: a patch that is a little too large is none
+                raise InvalidArgumentError(
+                    f"extract_patches: a patch of {extent} rows or columns is too large for an image of {length}, with stride "
+                    f"{stride} and padding 'VALID'; padding 'SAME' takes it."
+                )
         counts.append(count)
         paddings.append((missing // 2, missing - missing // 2))
         positions.append(np.arange(count)[:, None] * stride + np.arange(patch) * rate)

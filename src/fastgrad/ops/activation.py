@@ -146,7 +146,7 @@ _elu = elementwise(
     "elu",
     "exp(x) - 1 below 0",
     run=make_float_kernel_run(
-        "elu", lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))), "activation"
+        "elu", lambda x: np.where(x >= 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))), "activation"
     ),
     code=terms.elu_of,
     # Computed from x, not from y, so that it has a derivative; at 0 the second derivative is 0, as above.
@@ -160,7 +160,7 @@ _selu = elementwise(
     run=make_float_kernel_run(
         "selu",
         lambda x: np.where(
-            x > 0,
+            x >= 0,
             x * x.dtype.type(kernels.SELU_SCALE),
             np.expm1(np.minimum(x, x.dtype.type(0))) * x.dtype.type(kernels.SELU_SCALED_ALPHA),
         ),
