@@ -46,10 +46,7 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
         InvalidArgumentError: ``values`` holds tensors of different dtypes.
         TypeError: a Python value that does not fit the dtype.
     """
-    tensors = [
-        value if type(value) is Tensor else value._read() if type(value) is Variable else as_tensor_or_none(value)
-        for value in values
-    ]
+    tensors = [value if type(value) is Tensor else as_tensor_or_none(value) for value in values]
     first = next((x for x in tensors if x is not None), None)
     position = 0
     try:

@@ -31,6 +31,7 @@ from fastgrad.core.operation import (
 from fastgrad.core.result_rules import broadcast_with_real_dtype
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensors_of
 from fastgrad.ops.batching import leading_axes_rule
@@ -262,6 +263,8 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
         raise ValueError(
             "add_n: Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape."
         )
+    if len(inputs) > 1:  # the operands of a sum need no tensors of their own
+        inputs = [value._read() if type(value) is Variable else value for value in inputs]
     try:
         xs = tensors_of(inputs, "add_n")
     except CompositeOperand as met:
