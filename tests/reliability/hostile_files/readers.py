@@ -607,7 +607,10 @@ READERS: dict[str, Reader] = {
     "GIF": Reader(image("gif"), read_image, (OSError,)),
     "BMP": Reader(image("bmp"), read_image, (OSError,), header=54),
     "contents of a JPEG": Reader(
-        image("jpg"), read_contents_of_jpeg, (tf.errors.InvalidArgumentError,), names_file=False
+        image("jpg"),
+        read_contents_of_jpeg,
+        (tf.errors.InvalidArgumentError, tf.errors.FailedPreconditionError),  # the second for a folder
+        names_file=False,
     ),
     "vocabulary": Reader(vocabulary, read_vocabulary, OF_VOCABULARY, names_file=False),
     "notebook": Reader(notebook, read_notebook, (ValueError, SyntaxError), names_file=False),
