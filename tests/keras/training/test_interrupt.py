@@ -56,8 +56,8 @@ def interrupted(model, seconds, **options):
     presses = threading.Thread(target=press)
     handler = signal.signal(signal.SIGINT, handle)
     try:
-        presses.start()
         with pytest.raises(KeyboardInterrupt):
+            presses.start()  # the first one may come before it returns
             fit()
     finally:
         over.set()
