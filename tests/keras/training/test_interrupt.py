@@ -47,17 +47,18 @@ def interrupted(model, seconds, **options):
         if not over.is_set():
             raise KeyboardInterrupt
 
+    presses = threading.Thread(target=press)
+
     def fit():
         try:
+            presses.start()  # the first one may come before it returns
             model.fit(X, Y, epochs=1_000_000, verbose=0, **options)
         finally:
             over.set()
 
-    presses = threading.Thread(target=press)
     handler = signal.signal(signal.SIGINT, handle)
     try:
         with pytest.raises(KeyboardInterrupt):
-            presses.start()  # the first one may come before it returns
             fit()
     finally:
         over.set()
