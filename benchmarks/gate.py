@@ -252,6 +252,7 @@ def main(command: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--record", action="store_true", help=f"write what this machine does to {LIMITS.name}")
     parser.add_argument("--ratio", choices=CASES, help="only the ratio of this case, as JSON")
+    parser.add_argument("--only", choices=["times", "counts"], help="times need an idle machine, counts do not")
     parser.add_argument("--calls", help=argparse.SUPPRESS)
     chosen = parser.parse_args(command)
     if chosen.calls:
@@ -266,7 +267,9 @@ def main(command: Sequence[str] | None = None) -> int:
     known = "known" if machine in recorded else "not known, so that limits are far"
     print(f"{machine}: {known}" if limits else f"recording {machine}", flush=True)
     found, failed = {}, False
-    for name, measure in itertools.chain(_times(), _counts()):
+    times = _times() if chosen.only != "counts" else ()
+    counts = _counts() if chosen.only != "times" else ()
+    for name, measure in itertools.chain(times, counts):
         limit = limits.get(name, math.inf)
         counted = name.startswith(INSTRUCTIONS)
         try:
