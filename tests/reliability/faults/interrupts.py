@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,14 +26,25 @@ LATE = 3.0
 
 
 def interrupted(work: Callable[[], Any], seconds: float) -> bool:
-    """Whether ``work()`` ended by a KeyboardInterrupt of a signal that came after some seconds."""
+    """Whether ``work()`` ended by a KeyboardInterrupt of a signal that came after some seconds.
+
+    Python drops an exception in a destructor or a callback of a weak reference: then the signal comes again.
+    """
     sent = []
+    hook = sys.unraisablehook
+
+    def come_again(dropped: Any) -> None:
+        if dropped.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+        else:
+            hook(dropped)
 
     def interrupt(number: int, frame: Any) -> None:
         sent.append(time.monotonic())
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGALRM, interrupt)
+    sys.unraisablehook = come_again
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
@@ -42,6 +54,8 @@ def interrupted(work: Callable[[], Any], seconds: float) -> bool:
     except KeyboardInterrupt:
         assert sent
         return True
+    finally:
+        sys.unraisablehook = hook
     return False
 
 
