@@ -11,6 +11,8 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.dispatch.background_compilation import BackgroundCompilation
 from fastgrad.compiler.dispatch.traces import TraceTree
+from fastgrad.core.repeated_backward import RUNS_BEFORE_PROGRAM, programs
+from fastgrad.kernels.codegen.jit_switch import compilations_beside
 
 X = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
 
@@ -62,6 +64,25 @@ def test_calls_run_python_until_the_program_is_ready(compiler):
     assert len(runs) == 5
     np.testing.assert_allclose(weights, expected, rtol=1e-5)
     assert step.experimental_get_tracing_count() == 1
+
+
+def test_tapes_do_not_wait_for_the_compiler_either(compiler):
+    weights = tf.Variable(X)
+
+    @tf.function
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.tanh(weights * x) ** 2)
+        weights.assign_sub(0.1 * tape.gradient(loss, weights))
+        return loss
+
+    programs.clear()
+    losses = [float(step(X)) for _ in range(RUNS_BEFORE_PROGRAM + 5)]
+    assert [structure.program for structure in programs] == [None]
+    compiler.set()
+    BackgroundCompilation.wait_for_all()
+    assert compilations_beside == [0]
+    assert float(step(X)) < losses[-1] < losses[0]
 
 
 def test_another_branch_runs_python_while_its_trace_is_compiled(compiler):

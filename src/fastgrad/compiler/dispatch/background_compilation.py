@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import ClassVar
 
+from fastgrad.kernels.codegen.jit_switch import compilations_beside
+
 _is_on = [False]
 
 
@@ -48,6 +50,7 @@ class BackgroundCompilation:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="fastgrad compiler")
         self._running.add(self._thread)
+        compilations_beside[0] = len(self._running)
         self._thread.start()
 
     def _run(self) -> None:
@@ -57,6 +60,7 @@ class BackgroundCompilation:
             self._error = error
         finally:
             self._running.discard(self._thread)
+            compilations_beside[0] = len(self._running)
 
     def is_running(self) -> bool:
         """Returns whether the work goes on."""

@@ -36,3 +36,7 @@ def check_jit_is_enabled(kernel: str) -> None:
         raise RuntimeError(
             f"kernel {kernel} runs as plain Python, as {DISABLE_JIT_VARIABLE} says; unset it to see machine code"
         )
+
+
+compilations_beside = [0]
+"""The number of programs that other threads compile now. What could be compiled meanwhile would wait for them."""
