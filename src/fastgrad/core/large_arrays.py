@@ -58,9 +58,7 @@ def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, An
         if jit_is_disabled() or any(recorder.records_state for recorder in recorders.active):
             return None
         runs = _runs.get(row, 0)
-        if (
-            runs < RUNS_BEFORE_KERNEL or programs.pauses
-        ):  # the compiler is at work for another thread: do not wait for it
+        if runs < RUNS_BEFORE_KERNEL or compilations_beside[0]:
             _runs[row] = runs + 1
             return None
         known = _kernel_of(row, plain, arrays, attributes)
