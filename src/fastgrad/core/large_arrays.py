@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec
-from fastgrad.kernels.codegen.jit_switch import compilations_beside, jit_is_disabled
+from fastgrad.kernels.codegen.jit_switch import compiling_threads, jit_is_disabled
 from fastgrad.kernels.movement.in_order import run_in_memory_order
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 
@@ -58,7 +58,7 @@ def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, An
         if jit_is_disabled() or any(recorder.records_state for recorder in recorders.active):
             return None
         runs = _runs.get(row, 0)
-        if runs < RUNS_BEFORE_KERNEL or compilations_beside[0]:
+        if runs < RUNS_BEFORE_KERNEL or compiling_threads:
             _runs[row] = runs + 1
             return None
         known = _kernel_of(row, plain, arrays, attributes)

@@ -18,7 +18,7 @@ from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.operation import Operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
-from fastgrad.kernels.codegen.jit_switch import compilations_beside
+from fastgrad.kernels.codegen.jit_switch import compiling_threads
 
 RUNS_BEFORE_PROGRAM = 16
 """The number of backward passes of one structure by its gradient rules, before it gets a program."""
@@ -209,7 +209,7 @@ def gradients_of_tape(entries: list[TapeEntry], targets: list[Tensor], keys: lis
     structure, tensors = structure_and_tensors
     program = structure.program
     if program is None:
-        if structure.runs < RUNS_BEFORE_PROGRAM or compilations_beside[0]:
+        if structure.runs < RUNS_BEFORE_PROGRAM or compiling_threads:
             structure.runs += 1
             return backward_pass(entries, targets, keys)
         maker = importlib.import_module("fastgrad.compiler.dispatch.backward_program")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import ClassVar
 
-from fastgrad.kernels.codegen.jit_switch import compilations_beside
+from fastgrad.kernels.codegen.jit_switch import compiling_threads
 
 _is_on = [False]
 
@@ -43,14 +42,11 @@ class BackgroundCompilation:
         work: compiles.
     """
 
-    _running: ClassVar[set[threading.Thread]] = set()
-
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="fastgrad compiler")
-        self._running.add(self._thread)
-        compilations_beside[0] = len(self._running)
+        compiling_threads.add(self._thread)
         self._thread.start()
 
     def _run(self) -> None:
@@ -59,8 +55,7 @@ class BackgroundCompilation:
         except BaseException as error:  # noqa: BLE001  # the next call raises it
             self._error = error
         finally:
-            self._running.discard(self._thread)
-            compilations_beside[0] = len(self._running)
+            compiling_threads.discard(self._thread)
 
     def is_running(self) -> bool:
         """Returns whether the work goes on."""
@@ -71,10 +66,10 @@ class BackgroundCompilation:
         if self._error is not None:
             raise self._error
 
-    @classmethod
-    def wait_for_all(cls) -> None:
+    @staticmethod
+    def wait_for_all() -> None:
         """Waits until no compilation runs: a child of a fork could not go on with it, and the compiler's locks would stay locked."""
-        for thread in list(cls._running):
+        for thread in list(compiling_threads):
             if thread is not threading.current_thread():
                 thread.join()
 

@@ -211,10 +211,9 @@ class TraceTree:
             ended, self._compilation = self._compilation, None
             ended.raise_error()
             return self.replay(arrays, compiles_beside)
-        with self._lock:
-            if not self._waiting:
-                return None
-            self._compile()
+        if not self._waiting:
+            return None
+        self._compile_waiting()
         return self.replay(arrays)
 
     def _compile_waiting(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 
 from fastgrad.kernels.codegen.user_lines import warn
 
@@ -38,5 +39,5 @@ def check_jit_is_enabled(kernel: str) -> None:
         )
 
 
-compilations_beside = [0]
-"""The number of programs that other threads compile now. What could be compiled meanwhile would wait for them."""
+compiling_threads: set[threading.Thread] = set()
+"""The threads that compile programs while others run. A kernel that is compiled meanwhile waits for them."""
