@@ -34,9 +34,9 @@ LOADED = ("core", "ops", "kernels", "compiler")
 """Parts that `import fastgrad` loads, or that run what it records."""
 
 
-def records_folder() -> Path:
-    """Returns the folder of the records, which all clones of a user share."""
-    return user_cache_path("fastgrad-tests") / "passed"
+def cache_folder(name: str) -> Path:
+    """Returns the path of a folder that all runs and clones of a user share."""
+    return user_cache_path("fastgrad-tests") / name
 
 
 _IMPORT = re.compile(r"^ *from +([.\w]+) +import +(?:\(([^)]*)\)|(.*))|^ *import +([.\w]+)", re.MULTILINE)
@@ -95,10 +95,12 @@ def _digest(pieces: Iterable[bytes]) -> str:
 
 
 @cache
-def _named(path: Path) -> tuple[frozenset[str], frozenset[Path]]:
+def _parts_and_files_of(path: Path) -> tuple[frozenset[str], frozenset[Path]]:
     """Returns the parts of src/fastgrad that a file of `tests` names, and the files of `tests` that it needs itself."""
     text = path.read_text(encoding="utf-8", errors="replace")
     names = set(_ATTRIBUTE.findall(text))
+    if path.suffix == ".txt":  # calls of the library, which import nothing
+        return frozenset(names), frozenset()
     needed = {near for near in path.parent.iterdir() if near.is_file() and near.suffix not in {".py", ".pyc"}}
     for folder in path.parent.iterdir() if path.parent != TESTS else ():
         if folder.is_dir() and folder.name != "__pycache__" and not any(folder.rglob("test_*.py")):
@@ -136,11 +138,7 @@ def dependencies(module: Path) -> tuple[set[str], set[Path]]:
     while waiting:
         path = waiting.pop()
         if path.suffix in {".py", ".txt"}:
-            names, needed = (
-                _named(path)
-                if path.suffix == ".py"
-                else (frozenset(_ATTRIBUTE.findall(path.read_text("utf-8"))), frozenset())
-            )
+            names, needed = _parts_and_files_of(path)
             named |= names
             waiting += needed - files
             files |= needed
@@ -174,7 +172,7 @@ class Records:
 
     def __init__(self, run: str) -> None:
         self.run = run
-        self.folder = records_folder()
+        self.folder = cache_folder("passed")
         known = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
         modules = sorted(TESTS.rglob("test_*.py"))
         self.keys = {path.relative_to(ROOT).as_posix(): key(path, run) for path in modules}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from tests import sampling
+from tests import changed_modules, sampling
 from tests.reliability import figures
 from tests.reliability.figures import (  # noqa: F401 - hooks and fixtures of the suites in tests/reliability
     figure,
@@ -31,7 +31,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ.setdefault("FASTGRAD_QUIET", "1")
 
 # Kernels are addressed by their content, so runs and clones share them.
-os.environ.setdefault("FASTGRAD_CACHE_DIR", sampling.cache_folder("kernels"))
+os.environ.setdefault("FASTGRAD_CACHE_DIR", str(changed_modules.cache_folder("kernels")))
 os.environ.setdefault("FASTGRAD_COMPILER_PROCESS", "0")  # workers of pytest use all processors
 
 sampling.run_seed()  # before pytest-xdist starts processes, which inherit it

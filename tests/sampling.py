@@ -19,7 +19,6 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from platformdirs import user_cache_path
 
 from tests.changed_modules import Records, kind_of_run
 
@@ -82,11 +81,6 @@ SLOW_PARTS = 6
 """`--short` draws one of so many tests that take so many seconds or more, and one of three that take three."""
 VARIABLE = "FASTGRAD_RANDOM_SEED"
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def cache_folder(name: str) -> str:
-    """Returns the path of a folder that all runs and clones of a user share."""
-    return str(user_cache_path("fastgrad-tests") / name)
 
 
 def run_seed() -> int:

@@ -41,7 +41,7 @@ def tree(tmp_path, monkeypatch):
     monkeypatch.setattr(changed_modules, "SOURCES", tmp_path / "src" / "fastgrad")
     monkeypatch.setattr(changed_modules, "TESTS", tmp_path / "tests")
     monkeypatch.setattr(changed_modules, "COMMON", frozenset({tmp_path / "tests" / "conftest.py"}))
-    monkeypatch.setattr(changed_modules, "records_folder", lambda: tmp_path / "records")
+    monkeypatch.setattr(changed_modules, "cache_folder", lambda name: tmp_path / name)
     for name, text in FILES.items():
         write(name, text)
     yield write
