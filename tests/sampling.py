@@ -143,8 +143,8 @@ class Modules:
     """Draws modules before they are imported.
 
     Args:
-        parts: one of so many is drawn,
-        unchanged: and a quarter as many of these.
+        parts: one of so many modules is drawn.
+        unchanged: the modules that have not changed since they passed; of these a quarter as many are drawn.
     """
 
     def __init__(self, parts: int, unchanged: Sequence[str]) -> None:
@@ -228,9 +228,9 @@ def is_whole(name: str) -> bool:
 
 
 def without_some_slow_tests(names: set[str]) -> set[str]:
-    """Returns the names without most slow tests: one of three is drawn of those that take three seconds.
+    """Returns the names with a sample of the slow tests: one of three that take three seconds, one of six that take six or more.
 
-    Places that stay whole keep theirs. Places of which few tests are drawn have lost theirs already.
+    All slow tests of a place that is never sampled stay, and so do those of a place of which one test in six or fewer is drawn.
     """
     times = slow_tests()
     groups: dict[int, list[str]] = {}

@@ -329,7 +329,7 @@ def test_gradients_of_one_call_are_not_kept(kind):
         tape.gradient(y, x)
     del tape, y
     gc.collect()
-    assert programs.count <= 1  # py_function has a tape of its own inside
+    assert programs.count <= 1  # py_function records its inner function on another tape, which may be counted
     assert [reference for reference in held if reference() is not None] == []
 
 

@@ -103,11 +103,6 @@ def checked_colors(name: str, images: Any, least_rank: int = 0, channels: int | 
     return x
 
 
-def _check_rank(name: str, x: Tensor) -> None:
-    if x._array.ndim < 3:
-        raise InvalidArgumentError(f"{name}: input must be at least 3-D, got shape {TensorShape(x._array.shape)}.")
-
-
 # ---- brightness, contrast, gamma ----------------------------------------------------------------------
 
 
@@ -138,7 +133,7 @@ def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
     factor = scalar_of_dtype(contrast_factor, dtypes.float32, "adjust_contrast", "contrast_factor")
 
     def adjust(x: Tensor) -> Tensor:
-        _check_rank("adjust_contrast", x)
+        checked_colors("adjust_contrast", x, least_rank=3)
         wide = cast(x, dtypes.float32)
         mean = reduce_mean(wide, [-3, -2], keepdims=True)
         return cast(add(multiply(subtract(wide, mean), factor), mean), x.dtype)
@@ -300,7 +295,7 @@ def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
     distance = scalar_of_dtype(delta, dtypes.float32, "adjust_hue", "delta")
 
     def adjust(x: Tensor) -> Tensor:
-        _check_rank("adjust_hue", x)
+        checked_colors("adjust_hue", x, least_rank=3)
         _, (red, green, blue) = _channels("adjust_hue", cast(x, dtypes.float32))
         greatest, least = _extremes(red, green, blue)
         spread = subtract(greatest, least)
@@ -325,7 +320,7 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
     factor = scalar_of_dtype(saturation_factor, dtypes.float32, "adjust_saturation", "saturation_factor")
 
     def adjust(x: Tensor) -> Tensor:
-        _check_rank("adjust_saturation", x)
+        checked_colors("adjust_saturation", x, least_rank=3)
         _, rgb = _channels("adjust_saturation", cast(x, dtypes.float32))
         hue, saturation, value = _hsv_of(*rgb)
         return cast(stack(_rgb_of(hue, clip_by_value(multiply(saturation, factor), 0.0, 1.0), value), axis=-1), x.dtype)
