@@ -47,8 +47,8 @@ REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recor
 	$(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
 OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
 DERIVATIVES = $(patsubst %,tests/differentiation/test_%.py,checkpoints gradients linear_algebra numpy_functions programs redundancy)
-# Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
-IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
+# Side by side tests have one thread each; those of threads come once more, with all of them.
+IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py
 # Short runs draw samples of tests or of modules (tests/sampling.py), and fewer modules of those that depend on nothing that has changed.
 SAMPLED = --sampled
 SHORT_SAMPLES = $(if $(SHORT),--short --if-changed)

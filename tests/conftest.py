@@ -84,6 +84,33 @@ def _draws_do_not_depend_on_other_tests(request):
         generator.bit_generator.state = state
 
 
+def _settings_of_the_process():
+    """The settings that change what later tests of this process run, by name. Those of GPUs are the simulation's to take back."""
+    from fastgrad.compiler.dispatch import background_compilation, eager_execution, locking
+    from fastgrad.core import deferral, recording, repeated_backward
+    from fastgrad.core.tape import GradientTape
+
+    with GradientTape():  # drops tapes that nothing refers to, which a wrong call leaves
+        pass
+    return {
+        "defers": deferral.defers(),
+        "recorders.active": len(recording.recorders.active),
+        "programs.is_on": repeated_backward.programs.is_on,
+        "run_functions_eagerly": eager_execution.functions_run_eagerly(),
+        "enable_op_determinism": eager_execution.ops_are_deterministic(),
+        "set_background_compilation": background_compilation.get_background_compilation(),
+        "fast_path_block_count": [*locking.fast_path_block_count],
+    }
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_process_are_as_before():
+    """Fails a test that leaves a setting: later tests would fail, or not run what they are for, in some orders only."""
+    before = _settings_of_the_process()
+    yield
+    assert _settings_of_the_process() == before
+
+
 @pytest.fixture
 def two_gpus():
     """Two simulated GPUs."""

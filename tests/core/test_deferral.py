@@ -12,18 +12,10 @@ from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.core import deferral
 from fastgrad.core.deferral import DeferredArray
 from fastgrad.core.dispatch import dispatchers
-from fastgrad.core.placement import placement
 from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import Input, Model, layers
 from tests.compiler.recorded import record
-
-
-@pytest.fixture(autouse=True)
-def _without_gpus():
-    """Skips tests in a process in which another test has used a GPU; `make test` runs this file in a process of its own, too."""
-    if placement.active:
-        pytest.skip("this process has used a GPU, so operations are not deferred")
 
 
 def is_deferred(x):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core import large_arrays, operation
+from fastgrad.core import large_arrays
 from fastgrad.core.operation import LARGE, LARGE_FOR_SLOW_FUNCTIONS, NEVER, TABLE, Form
 from fastgrad.core.terms import arity_of
 
@@ -26,7 +26,6 @@ SHAPES = [
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
     monkeypatch.setattr(large_arrays, "RUNS_BEFORE_KERNEL", 0)
-    monkeypatch.setattr(operation, "dispatchers", [])  # other tests of this process may have used GPUs
 
 
 def elements(shape, dtype):

@@ -20,8 +20,7 @@ NORMALIZE = tf.keras.layers.LayerNormalization()
 
 
 @pytest.fixture(autouse=True)
-def _no_structures(monkeypatch):
-    monkeypatch.setattr(repeated_backward, "dispatchers", [])  # other tests of this process may have deferred calls
+def _no_structures():
     programs.clear()
     yield
     programs.clear()

@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.function import forget_entries
+from fastgrad.core.dispatch import dispatchers
+from fastgrad.core.placement import placement
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.cuda.devices import available
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
+from fastgrad.cuda.runtime import dispatch
 from tests.cuda.simulation.lock_step import SimulatedKernel, SimulationError
 
 ALLOCATION_ALIGNMENT_IN_BYTES = 256
@@ -27,12 +31,18 @@ NEW_MEMORY_BYTE = 255
 
 @contextmanager
 def simulated_gpus(count: int = 1, driver: Callable[[], SimulatedDriver] | None = None) -> Iterator[None]:
-    """Lists simulated GPUs in place of NVIDIA's."""
+    """Lists simulated GPUs in place of NVIDIA's, and leaves a process as one that has used no GPU."""
+    before, was_active = [*dispatchers], placement.active
     available.list_gpus_of(*[driver or SimulatedDriver] * count)
     try:
         yield
     finally:
         available.list_gpus_of()
+        placement.active = was_active
+        if dispatchers != before:
+            dispatchers[:] = before
+            dispatch.install.cache_clear()
+            forget_entries()
 
 
 class SimulatedDriver:

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+import fastgrad as tf
+from fastgrad.core.dispatch import dispatchers
+from fastgrad.core.placement import placement
 from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, device_kernel_of
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.kernels.codegen.build import kernel
 from tests.cuda.row_sums import sum_rows
-from tests.cuda.simulation.driver import ALLOCATION_ALIGNMENT_IN_BYTES, SimulatedDriver
+from tests.cuda.simulation.driver import ALLOCATION_ALIGNMENT_IN_BYTES, SimulatedDriver, simulated_gpus
 from tests.cuda.simulation.lock_step import SimulationError
 
 
@@ -154,3 +157,13 @@ def test_copies_ahead_are_there_when_their_event_has_come(driver):
     pinned[:] = 5  # too early: the copy is not done yet
     driver.synchronize_event(event)
     assert (got(driver, at, X) == 5).all()
+
+
+def test_a_process_that_has_used_simulated_gpus_is_as_before():
+    before = [*dispatchers], placement.active
+    with simulated_gpus(1), tf.device("GPU:0"):
+        assert (tf.constant([1.0, 2.0]) * 2.0).device.endswith("GPU:0")
+        assert len(dispatchers) > len(before[0])
+    assert ([*dispatchers], placement.active) == before
+    with simulated_gpus(1), tf.device("GPU:0"):
+        assert (tf.constant([1.0, 2.0]) * 2.0).device.endswith("GPU:0")
