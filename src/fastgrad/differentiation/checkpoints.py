@@ -178,7 +178,7 @@ class CheckpointedLoop:
         self._write(f"{k}_bytes = {_BYTES}\n{k}_until = {k}_end")
         if self._reserved is not None:
             self._write(f"{k}_until = min({k}_end, {k} + 1 + {k}_room)")
-            mode.reserve(f"(max(0, {k}_until - {k}) + 1)", *self._reserved)
+            mode.stacks.reserve(f"(max(0, {k}_until - {k}) + 1)", *self._reserved)
         mode.jump(self.head.number)
         mode.begin_block(self.stop)
         self._write_stop()
@@ -214,12 +214,11 @@ class CheckpointedLoop:
         )
         self._write(self._to_base())
         self._write(f"if {k} >= {k}_next:")
-        mode.ensure(str(len(values)), "", 4)
-        for offset, text in enumerate(values):
-            self._write(f"push_value(values, values_top + {offset}, {text})", 4)
-        self._write(f"values_top += {len(values)}", 4)
+        mode.stacks.ensure(str(len(values)), "", 4)
+        mode.stacks.push(values, indent=4)
+        mode.stacks.raise_top(len(values), 4)
         for array in arrays:
-            mode.push_array(array, 4)
+            mode.stacks.push_array(array, 4)
         self._write(f"{k}_values = values_top\n{k}_arrays = arrays_top\n{k}_snapshots += 1\n{k}_next = -1", 4)
         self._write(f"{k}_first = {k}\n{k} -= 1")
         mode.jump(self.start)
@@ -260,7 +259,7 @@ if pop_int64(values, {k}_values - 1) == {k}_end:
         )
         self._write(self._to_base(), 5)
         for offset, item in enumerate(self._variables):
-            mode.pop(item, f"{k}_values + {offset}", 5)
+            mode.stacks.pop(item, f"{k}_values + {offset}", 5)
         for root in self.final:
             self._write(f"load_array(f_{root.name}, 0, {root.name})", 5)
             self._write(f"free_memory(f_{root.name})", 5)
@@ -275,7 +274,7 @@ if pop_int64(values, {k}_values - 1) == {k}_end:
             position -= root.type.ndim
         self._write(self._to_base())
         for name in reversed(self._array_names()):
-            mode.pop_array(name)
+            mode.stacks.pop_array(name)
         self._write(f"arrays_top = {k}_arrays")
         self._write(f"{k}_first = pop_int64(values, {k}_values - 1)\n{k}_next = -1\n{k} = {k}_first - 1")
         mode.jump(self.start)

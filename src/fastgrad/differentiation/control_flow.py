@@ -13,6 +13,7 @@ from fastgrad.differentiation.ir import (
     Load,
     Return,
     Root,
+    Scalar,
     Statement,
     Store,
     View,
@@ -253,3 +254,21 @@ def memory_families(function: Function) -> dict[Root, set[Root]]:
                         if isinstance(value, View) and result in families:
                             join(result, value.root)
     return families
+
+
+def targets_of(statement: object) -> list[Scalar]:
+    """Returns the scalars that a statement defines."""
+    if isinstance(statement, Call):
+        return [result for result in statement.results if isinstance(result, Scalar)]
+    targets = [getattr(statement, "target", None), getattr(statement, "is_valid", None)]
+    return [target for target in targets if isinstance(target, Scalar)]
+
+
+def scalars_of(blocks: list[Block]) -> list[Scalar]:
+    """Returns the scalars that blocks define."""
+    found: list[Scalar] = []
+    for block in blocks:
+        found += [phi.target for phi in block.phis if isinstance(phi.target, Scalar)]
+        for statement in block.statements:
+            found += targets_of(statement)
+    return found

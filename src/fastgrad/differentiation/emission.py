@@ -30,7 +30,6 @@ from fastgrad.differentiation.ir import (
     Raise,
     Reshape,
     Root,
-    Scalar,
     Size,
     Statement,
     Store,
@@ -41,7 +40,6 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
-from fastgrad.differentiation.residuals import targets_of
 from fastgrad.differentiation.scalar_operations import CASTS
 
 
@@ -77,6 +75,16 @@ def zero(type: types.Type) -> str:
 def is_real(type: types.Type) -> bool:
     """True if numbers or arrays of ``type`` may have derivatives."""
     return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
+
+
+def flat_index(dims: list[str], indices: list[str]) -> str:
+    """Returns the text of an element's position in C order."""
+    if not indices:
+        return "0"
+    text = indices[0]
+    for size, index in zip(dims[1:], indices[1:], strict=True):
+        text = f"({text})*{size} + {index}" if text != "0" else index
+    return text
 
 
 class Emitter:
@@ -118,15 +126,6 @@ class Emitter:
         element = self.element(statement.root, indices)
         condition = " and ".join(f"{count} > 0" for count in guards)
         return f"({element} if {condition} else {zero(statement.target.type)})" if condition else element
-
-    def flat_index(self, dims: list[str], indices: list[str]) -> str:
-        """Returns the text of an element's position in C order."""
-        if not indices:
-            return "0"
-        text = indices[0]
-        for size, index in zip(dims[1:], indices[1:], strict=True):
-            text = f"({text})*{size} + {index}" if text != "0" else index
-        return text
 
     def checks_of_memory(self) -> list[str]:
         """Returns the lines that raise if an argument that is written shares memory with another one."""
@@ -356,16 +355,3 @@ class Emitter:
         scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts}
         calls = {name: call for call, name in self._calls.items()}
         return Derivative(header[4:].partition("(")[0], source, scope, calls)
-
-
-def scalars_of(blocks: list[Block]) -> list[Scalar]:
-    """Returns the scalars that blocks define."""
-    found: list[Scalar] = []
-    for block in blocks:
-        found += [phi.target for phi in block.phis if isinstance(phi.target, Scalar)]
-        for statement in block.statements:
-            found += targets_of(statement)
-    return found
-
-
-__all__ = ["Counter", "Derivative", "Emitter", "scalars_of", "zero"]

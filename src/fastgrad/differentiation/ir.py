@@ -235,6 +235,12 @@ class View:
             and all(axis.root_axis is not None or is_constant(axis.size, 1) for axis in self.axes)
         )
 
+    @property
+    def slice_operands(self) -> list[Operand]:
+        """The numbers that its slices of the root read; none if it is the whole root."""
+        sizes = [axis.size for axis in self.axes if axis.root_axis is not None]
+        return [] if self.is_whole() else [*self.starts, *sizes]
+
     def same_elements(self, other: View) -> bool:
         """True if two views are certain to have the same elements in the same order."""
         return (

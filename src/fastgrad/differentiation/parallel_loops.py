@@ -15,8 +15,7 @@ from fastgrad.core.terms import ADD, MULTIPLY, OPERANDS, SUBTRACT, ScalarOperati
 from fastgrad.differentiation.activity import Activity
 from fastgrad.differentiation.aliases import check_stores
 from fastgrad.differentiation.chunks import chunk_count
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_by
-from fastgrad.differentiation.emission import scalars_of
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families, scalars_of, written_by
 from fastgrad.differentiation.ir import (
     COST_OF_EFFECTS,
     INDEX,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families, written_memory
+from fastgrad.differentiation.control_flow import ControlFlow, memory_families, targets_of, written_memory
 from fastgrad.differentiation.ir import (
     Block,
     Branch,
@@ -374,11 +374,3 @@ class Residuals:
                 sum(len(self.pushes(block)) for block in body),
                 sum(self.writes_code(block) for block in body),
             )
-
-
-def targets_of(statement: object) -> list[Scalar]:
-    """Returns the scalars that a statement defines."""
-    if isinstance(statement, Call):
-        return [result for result in statement.results if isinstance(result, Scalar)]
-    targets = [getattr(statement, "target", None), getattr(statement, "is_valid", None)]
-    return [target for target in targets if isinstance(target, Scalar)]

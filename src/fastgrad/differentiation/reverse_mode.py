@@ -6,32 +6,32 @@ phis, then a jump to the way back of the block that came before.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from numba.core import types
 
 from fastgrad.differentiation.activity import Activity
+from fastgrad.differentiation.adjoint import Adjoint
+from fastgrad.differentiation.adjoint_emission import AdjointEmitter
 from fastgrad.differentiation.aliases import check_stores
+from fastgrad.differentiation.builder import is_natural_number
 from fastgrad.differentiation.checkpoints import BLOCKS, CheckpointedLoop
-from fastgrad.differentiation.control_flow import ControlFlow, memory_families
-from fastgrad.differentiation.emission import Derivative, scalars_of, zero
-from fastgrad.differentiation.increments import Increments
-from fastgrad.differentiation.infinite_slopes import statements_before_infinite_slopes
+from fastgrad.differentiation.control_flow import ControlFlow, scalars_of
+from fastgrad.differentiation.cotangent_arrays import CotangentArrays, unwritten_arrays
+from fastgrad.differentiation.emission import Derivative, Emitter, zero
 from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
     Block,
     Branch,
     Call,
-    Compute,
+    Callee,
     Constant,
     Counter,
     Function,
     Grow,
-    Load,
     NextIteration,
-    Phi,
+    Operand,
     Raise,
     Return,
     Root,
@@ -41,18 +41,17 @@ from fastgrad.differentiation.ir import (
     Store,
     View,
     leaf_types_of,
-    literal,
     refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
-from fastgrad.differentiation.partials import guarded, zero_product
+from fastgrad.differentiation.partials import zero_product
+from fastgrad.differentiation.record_stacks import STACKS, RecordStacks
 from fastgrad.differentiation.residuals import Needs, Residuals
-from fastgrad.differentiation.reverse_calls import ReverseCalls
 from fastgrad.differentiation.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad.differentiation.values import Complex, Items
 
 
-class ReverseMode(ReverseCalls):
+class ReverseMode(Emitter):
     """Writes the way forward with its records, and the way back.
 
     Args:
@@ -62,47 +61,34 @@ class ReverseMode(ReverseCalls):
         seed: the number of the result's leaf whose cotangent is 1, those of others being 0. None if they are parameters.
     """
 
+    is_apart = False
+    """Whether the way back is a function of its own."""
+    has_checkpoints = True
+    """Whether loops may have checkpoints: both ways are one function, which may run a loop again."""
+
     def __init__(self, function: Function, flow: ControlFlow, positions: tuple[int, ...], seed: int | None) -> None:
         super().__init__(function, flow)
         self.positions = positions
         self.seed = seed
         self.activity = self._activity()
-        self._collected: Needs | None = None
-        self._edge_from: Block | None = None
-        self._indent = 3
-        self._recomputed: dict[Scalar, str] = {}
-        self._stacks_in_use: set[str] = set()
-        self._nonzero: set[Scalar] = set()
-        self._nonzero_at: dict[Block, set[Scalar]] = {block: set() for block in flow.blocks}
-        self._increments = Increments(flow)
-        self._guarded = statements_before_infinite_slopes(flow)
-        if self._guarded:
+        self.arrays = CotangentArrays(function, flow, self.activity, self.is_apart)
+        self.adjoint = Adjoint(flow, self.activity, self.arrays, seed)
+        if self.adjoint.is_guarded:
             function.globals["zero_product"] = zero_product
-        self._families = memory_families(function)
         self.calling = {
             block
             for block in flow.blocks
-            if any(isinstance(statement, Call) and self._callee_of(statement) for statement in block.statements)
-        }
-        self._block_of_call = {
-            statement: block for block in flow.blocks for statement in block.statements if isinstance(statement, Call)
-        }
-        self._local = {
-            scalar
-            for scalar in scalars_of(flow.blocks)
-            if scalar in self.activity and self._increments.users.get(scalar, set()) <= {scalar.block}
+            if any(self.arrays.callee_of(statement) is not None for statement in block.statements)
         }
         self.residuals = Residuals(function, flow, self.known_on_way_back())
-        self._checkpointed: dict[Block, CheckpointedLoop] = {}
-        self._find_zeros()
         self.residuals.plan(self._needs)
+        self.stacks = RecordStacks(self.write)
+        self.backward = AdjointEmitter(self, self.adjoint, self.arrays, self.residuals, self.stacks)
+        self._checkpointed: dict[Block, CheckpointedLoop] = {}
         for head, counter in flow.counted.items():
             loop = CheckpointedLoop(self, counter, 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed))
             if loop.is_possible():
                 self._checkpointed[head] = loop
-
-    has_checkpoints = True
-    """Whether both ways are one function, which may run a loop again."""
 
     def _activity(self) -> Activity:
         return Activity(self.function, self.flow.blocks, frozenset(self.positions), is_forward=False, leaf=self.seed)
@@ -111,26 +97,21 @@ class ReverseMode(ReverseCalls):
         """Returns the numbers that a way back of its own knows without records; None if it is part of the same function."""
         return None
 
-    # ---- analyses -------------------------------------------------------------------------------------------------
-
-    def _find_zeros(self) -> None:
-        """Finds the numbers whose cotangents may differ from 0 where the way back through each block begins.
-
-        The first addition to a cotangent that is 0 is an assignment: LLVM may not drop an addition to 0.0, which would change -0.0.
-        """
-        sizes: list[int] = []
-        while sizes != (sizes := [len(self._nonzero_at[block]) for block in self.flow.blocks]):
-            for block in reversed(self.flow.blocks):
-                self._needs(block)
-
     def _needs(self, block: Block) -> Needs:
         """Returns the scalars that the way back through a block reads directly, and those that its edges read."""
-        self._collected = Needs(set(), set())
-        lines, self.lines = self.lines, []
-        self._way_back(block)
-        self.lines = lines
-        collected, self._collected = self._collected, None
-        return collected
+        adjoint, way = self.adjoint.ways[block], self.residuals.way_back(block)
+        of_block = [operand for statement in adjoint.statements for operand in statement.reads]
+        if way is not None and way.condition is not None:
+            of_block.append(way.condition)
+        of_edges = [operand for edge in adjoint.edges.values() for statement in edge for operand in statement.reads]
+        of_edges += [counter.count for before in adjoint.edges if (counter := self._loop_after(before, block))]
+        return Needs(_scalars(of_block), _scalars(of_edges))
+
+    def _loop_after(self, before: Block, block: Block) -> Counter | None:
+        """Returns the counter of the loop that the way back enters from ``block`` at its head ``before``, if its last number is known."""
+        counter = self.flow.counted.get(before)
+        is_whole = counter in self.residuals.whole_loops
+        return counter if is_whole and block not in self.flow.loops[before] else None
 
     # ---- the way back ---------------------------------------------------------------------------------------------------
 
@@ -140,27 +121,21 @@ class ReverseMode(ReverseCalls):
         if loop is not None and choices is None:
             self.write(f"if {loop.name} == {loop.name}_first:")
             self.jump(loop.boundary, 4)
-        self._recomputed, self._nonzero = {}, set(self._nonzero_at[block])
+        adjoint = self.adjoint.ways[block]
+        self.backward.begin()
         if loop is None and block in self.flow.counted and not self._is_innermost(block):
-            self._skip_zeros(block, 3)
+            self._skip_zeros(block, self.adjoint.nonzero[block], 3)
         self._pop_at_end(block)
-        if isinstance(block.end, Return):
-            self._seed(block.end)
-        for statement in reversed(block.statements):
-            self._undo(statement)
+        for statement in adjoint.statements:
+            self.backward.write(statement)
         way = self.residuals.way_back(block)
         if loop is not None and way is not None and choices is None:
             choices = way.second
         if way is not None and way.kind == "condition":
             assert way.condition is not None
-            self.write(f"w = {self.use(way.condition)}")
-        phis = [
-            phi
-            for phi in block.phis
-            if phi.target in self.activity and (isinstance(phi.target, Root) or phi.target in self._nonzero)
-        ]
-        for phi in phis:
-            self._take_phi(phi)
+            self.write(f"w = {self.backward.use(way.condition)}")
+        for statement in adjoint.phis:
+            self.backward.write(statement)
         if way is not None and way.kind == "counter" and choices is None:
             self.write(f"w = {self.flow.counted[block].name} <= 0")  # LLVM sees that indices are not negative
         self._pop_at_start(block)
@@ -170,19 +145,18 @@ class ReverseMode(ReverseCalls):
 
         def leave_to_one_of(choices: list[Block], indent: int) -> None:
             if len(choices) > 1:
-                self.write("codes_top -= 1", indent)
-                self.write(f"code = pop_code({self.stack('codes')}, codes_top)", indent)
+                self.stacks.pop_code(indent)
                 for number, before in enumerate(choices[:-1]):
                     self.write(f"if code == {number}:", indent)
-                    self._leave(block, phis, before, indent + 1)
-            self._leave(block, phis, choices[-1], indent)
+                    self._leave(block, before, indent + 1)
+            self._leave(block, choices[-1], indent)
 
         if choices is not None:
             if choices == way.second:
                 self.write(f"{self.flow.counted[block].name} -= 1")
             leave_to_one_of(choices, 3)
         elif way.kind == "only":
-            self._leave(block, phis, way.first[0], 3)
+            self._leave(block, way.first[0], 3)
         elif way.kind == "code":
             leave_to_one_of(way.first, 3)
         else:
@@ -196,7 +170,7 @@ class ReverseMode(ReverseCalls):
         body = self.flow.loops[head]
         return not any(other in body and other is not head for other in self.flow.loops)
 
-    def _skip_zeros(self, head: Block, indent: int) -> None:
+    def _skip_zeros(self, head: Block, may_differ: set[Scalar], indent: int) -> None:
         """Writes the jump to the start of a loop whose way back would only add zeros: all cotangents that it reads are 0.
 
         An innermost loop is skipped as a whole, so that LLVM can vectorize it; others are left at any iteration.
@@ -207,7 +181,7 @@ class ReverseMode(ReverseCalls):
             return
         values, codes, first = records
         name = self.flow.counted[head].name
-        nonzero = sorted(scalar.name for scalar in self._nonzero if scalar.block in body)
+        nonzero = sorted(scalar.name for scalar in may_differ if scalar.block in body)
         tests = [f"({name} > {first})", *[f"(d_{scalar} == 0.0)" for scalar in nonzero]]
         self.write(f"if {' & '.join(tests)}:", indent)
         distance = f"({name} - 1)" if first else name
@@ -226,36 +200,37 @@ class ReverseMode(ReverseCalls):
         )
         return statements or any(isinstance(phi.target, Root) and phi.target in self.activity for phi in block.phis)
 
-    def _leave(self, block: Block, phis: list[Phi], before: Block, indent: int) -> None:
+    def _leave(self, block: Block, before: Block, indent: int) -> None:
         """Writes the jump from the way back of a block to that of the block that came before it."""
-        # The numbers of the block are those of its last run now: nothing that was computed again above counts.
-        self._recomputed, self._edge_from, self._indent = {}, before, indent
-        nonzero = set(self._nonzero)
-        self._give_phis(block, phis, before, indent)
-        self._nonzero_at[before] |= self._nonzero
-        counter, loop = self.flow.counted.get(before), self._checkpointed.get(before)
-        if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
+        self.backward.begin(indent)
+        for statement in self.adjoint.ways[block].edges[before]:
+            self.backward.write(statement)
+        counter, loop = self._loop_after(before, block), self._checkpointed.get(before)
+        if counter is not None:
             self.write(f"{counter.name} = {self._final_number(counter)}", indent)
             if loop is None and self._is_innermost(before):
-                self._skip_zeros(before, indent)
-        self._edge_from, self._indent, self._nonzero = None, 3, nonzero
+                self._skip_zeros(before, self.adjoint.nonzero_at_end[block, before], indent)
         is_inside = loop is None or block in loop.body
         self.jump(len(self.flow.blocks) + before.number if is_inside else loop.way_back, indent)  # type: ignore[union-attr]
+
+    def _final_number(self, counter: Counter) -> str:
+        """Returns the text of a counter's value after its loop."""
+        count = self.backward.use(counter.count)
+        return count if is_natural_number(counter.count) else f"max({count}, 0)"
 
     def _pop_at_end(self, block: Block) -> None:
         at_start = [] if block in self.calling else self.residuals.at_start.get(block, [])
         at_end = self.residuals.at_end.get(block, [])
-        if at_start or at_end:
-            self.write(f"values_top -= {len(at_start) + len(at_end)}")
+        self.stacks.lower_top(len(at_start) + len(at_end))
         for offset, item in enumerate(at_end, len(at_start)):
-            self.pop(item, f"values_top + {offset}" if offset else "values_top")
+            self.stacks.pop(item, offset)
 
     def _pop_at_start(self, block: Block) -> None:
         at_start = self.residuals.at_start.get(block, [])
-        if at_start and block in self.calling:
-            self.write(f"values_top -= {len(at_start)}")
+        if block in self.calling:
+            self.stacks.lower_top(len(at_start))
         for offset, item in enumerate(at_start):
-            self.pop(item, f"values_top + {offset}" if offset else "values_top")
+            self.stacks.pop(item, offset)
 
     # ---- what checkpoints need -----------------------------------------------------------------------------------------
 
@@ -282,9 +257,7 @@ class ReverseMode(ReverseCalls):
 
     def take_back_records(self, head: Block) -> None:
         """Writes what a loop's head did to the stack of numbers, and to the numbers that it records, backwards."""
-        pushes = self.residuals.pushes(head)
-        if pushes:
-            self.write(f"values_top -= {len(pushes)}")
+        self.stacks.lower_top(len(self.residuals.pushes(head)))
         self._pop_at_start(head)
 
     def leave_loop_backward(self, head: Block) -> None:
@@ -299,114 +272,6 @@ class ReverseMode(ReverseCalls):
             isinstance(statement, Call) and self.activity.is_active_call(statement) for statement in block.statements
         )
 
-    def _undo(self, statement: Statement) -> None:
-        if isinstance(statement, Compute) and statement.target in self.activity:
-            cotangent = self._take(statement.target)
-            if cotangent is None:
-                return
-            for operand, partial in zip(statement.operands, statement.partials, strict=True):
-                is_active = isinstance(operand, Scalar) and operand in self.activity
-                if partial is not None and is_active and self._increments.through.get(statement) is not operand:
-                    is_guarded = statement in self._guarded and not statement.has_infinite_slope
-                    partial = guarded(partial, statement.target.type) if is_guarded else partial
-                    self._add(operand, self._partial(partial, cotangent, statement))
-        elif (
-            isinstance(statement, Load)
-            and statement.target in self.activity
-            and statement not in self._increments.statements
-        ):
-            cotangent = self._take(statement.target)
-            if cotangent is not None and statement.root in self.activity:
-                line = f"{self._cotangent_element(statement.root, statement.operands)} += {cotangent}"
-                guards = " and ".join(f"{self.use(count)} > 0" for count in statement.guards)
-                if guards:
-                    self.write(f"if {guards}:")
-                self.write(line, 4 if guards else 3)
-        elif isinstance(statement, Store) and statement.root in self.activity:
-            element = self._cotangent_element(statement.root, statement.operands[1:])
-            self._add(statement.operands[0], element)
-            if statement not in self._increments.statements:
-                self.write(f"{element} = {zero(statement.root.type.dtype)}")
-        elif isinstance(statement, Allocate) and statement.root in self.activity and self._is_buffer(statement.root):
-            self._clear(statement.root)
-        elif isinstance(statement, Call) and self._callee_of(statement):
-            self._reverse_call(statement)
-        elif isinstance(statement, Call) and self.activity.is_active_call(statement):
-            self._undo_call(statement)
-
-    # ---- calls of functions that are not inlined ----------------------------------------------------------------------
-
-    def _seed(self, end: Return) -> None:
-        for number, value in enumerate(end.values):
-            if self.seed is not None:
-                if number == self.seed:
-                    assert not isinstance(value, View)
-                    self._add(value, literal(Constant(1.0, value.type)))
-            elif isinstance(value, View):
-                if value.root in self.activity:
-                    self._for_each_element(value, f"c_{number}", 3)
-            else:
-                self._add(value, f"c_{number}")
-
-    # ---- phis -----------------------------------------------------------------------------------------------------------
-
-    def _take_phi(self, phi: Phi) -> None:
-        target = phi.target
-        if isinstance(target, Scalar):
-            self._nonzero.discard(target)
-            self.write(f"t_{target.name} = d_{target.name}")
-            self.write(f"d_{target.name} = {zero(target.type)}")
-
-    def _give_phis(self, block: Block, phis: list[Phi], before: Block, indent: int) -> None:
-        """Adds the cotangents of phis to those of the values that they have on the way from ``before``."""
-        for phi in phis:
-            value = phi.incoming.get(before)
-            if isinstance(phi.target, Scalar) and isinstance(value, Scalar):
-                self._add(value, f"t_{phi.target.name}", indent)
-        arrays = [
-            (phi.target, value)
-            for phi in phis
-            if isinstance(phi.target, Root) and isinstance(value := phi.incoming.get(before), View)
-        ]
-        moved = self._moved_cotangents(block, arrays)
-        added = [(target, value) for target, value in arrays if target not in moved]
-        for target, value in added:
-            count = " * ".join(self.use(axis.size) for axis in value.axes) or "1"
-            if value.root in self.activity:
-                self.write(f"t_{target.name} = d_{target.name}[:{count}].copy()", indent)
-            self.write(f"d_{target.name}[:{count}] = {zero(target.type.dtype)}", indent)
-        for target, source in _exchanges(moved):
-            names = f"d_{source.name}, d_{target.name}"
-            self.write(f"{names} = exchange({names})", indent)
-        for target, value in added:
-            if value.root in self.activity:
-                self._for_each_element(value, f"t_{target.name}", indent, is_flat=True)
-
-    def _moved_cotangents(self, block: Block, arrays: list[tuple[Root, View]]) -> dict[Root, Root]:
-        """Returns for each phi whose cotangent becomes that of another array, as it is, the other array.
-
-        That array's cotangent is 0 at the start of ``block``: it is a phi of the block, too, or nothing uses the array from there on.
-        """
-        targets = {target for target, _ in arrays}
-        moved: dict[Root, Root] = {}
-        for target, value in arrays:
-            source = value.root.memory
-            if (
-                value.is_whole()
-                and source.kind in ("local", "phi")
-                and source in self.activity
-                and source.type.dtype == target.type.dtype
-                and not (source.is_growing or target.is_growing)
-                and source not in moved.values()
-                and (source in targets or source not in self._live_arrays[block])
-            ):
-                moved[target] = source
-        return moved
-
-    @functools.cached_property
-    def _live_arrays(self) -> dict[Block, set[Root]]:
-        return self.flow.live_arrays()
-
     # ---- the way forward ------------------------------------------------------------------------------------------------
 
     def _forward(self, block: Block) -> None:
@@ -414,31 +279,29 @@ class ReverseMode(ReverseCalls):
         is_calling = block in self.calling  # records of the callee come between those of the start and of the end
         count = len(at_start) if is_calling else len(at_start) + len(at_end)
         if block not in self.residuals.reserved:
-            self.ensure(str(count) if count else "", "", 3)
-        for offset, item in enumerate(at_start):
-            self._push(item, offset)
-        if is_calling and at_start:
-            self.write(f"values_top += {len(at_start)}")
+            self.stacks.ensure_numbers(count)
+        self.stacks.push([item.name for item in at_start])
+        if is_calling:
+            self.stacks.raise_top(len(at_start))
         for phi in block.phis:
             self.write(f"{phi.target.name} = p_{phi.target.name}")
             if isinstance(phi.target, Root) and phi.target in self.activity:
-                self._grow_buffer(phi.target, f"{phi.target.name}.size")
+                self.grow_buffer(phi.target, f"{phi.target.name}.size")
         loop = self._checkpointed.get(block)
         for statement in block.statements:
             if loop is not None and isinstance(statement, NextIteration):
                 loop.write_test_of_room()
-            if isinstance(statement, Call) and self._callee_of(statement) is not None:
-                self._augmented_call(statement)
+            callee = self.arrays.callee_of(statement)
+            if isinstance(statement, Call) and callee is not None:
+                self._augmented_call(statement, callee)
                 continue
             self.forward_statement(statement)
             self._after_statement(statement, block)
         if is_calling:
             count = len(at_end)
-            self.ensure(str(count) if count else "", "", 3)
-        for offset, item in enumerate(at_end, count - len(at_end)):
-            self._push(item, offset)
-        if count:
-            self.write(f"values_top += {count}")
+            self.stacks.ensure_numbers(count)
+        self.stacks.push([item.name for item in at_end], count - len(at_end))
+        self.stacks.raise_top(count)
         end = block.end
         self.go_on(block)
         if isinstance(end, Raise):
@@ -451,20 +314,59 @@ class ReverseMode(ReverseCalls):
         if isinstance(statement, (Allocate, Size, Grow)) and statement.root not in self.activity:
             return
         if isinstance(statement, Allocate):
-            self._make_cotangent(statement.root)
+            self.make_cotangent(statement.root)
         elif isinstance(statement, Size):
             sizes = [size for size in statement.root.dims if isinstance(size, Scalar)]
             if statement.root.kind == "local" and sizes[-1:] == [statement.target]:
-                self._make_cotangent(statement.root)
+                self.make_cotangent(statement.root)
         elif isinstance(statement, Call) and self.activity.is_active_call(statement):
             self._save_arrays(statement)
         elif isinstance(statement, Grow):
-            self._grow_buffer(statement.root, f"{statement.root.name}.size")
+            self.grow_buffer(statement.root, f"{statement.root.name}.size")
         elif isinstance(statement, BeginLoop) and statement.counter.head in self._checkpointed:
             self.write(f"{statement.counter.name}_end = {statement.counter.name}_count")
         elif isinstance(statement, BeginLoop) and statement.counter in self.residuals.reservations:
             count = f"(max(0, {statement.counter.name}_count) + 1)"
-            self.reserve(count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block)))
+            self.stacks.reserve(
+                count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block))
+            )
+
+    def make_cotangent(self, root: Root) -> None:
+        """Writes what gives the cotangent of an array memory."""
+        count = " * ".join(self.operand(size) for size in root.dims) or "1"
+        if self.arrays.is_buffer(root):
+            self.grow_buffer(root, count)
+        else:
+            self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})")
+
+    def grow_buffer(self, root: Root, count: str) -> None:
+        """Writes what gives the buffer of a cotangent room for ``count`` elements."""
+        self.write(f"if d_{root.name}.size < {count}:")
+        self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 4)
+
+    def _save_arrays(self, statement: Call) -> None:
+        """Writes what keeps the contents of the arrays of a call."""
+        for name, array in self.arrays.saved(statement).values():
+            text = self.view(array) if isinstance(array, View) else array.name
+            if self.arrays.is_recorded(statement):
+                self.write(f"b_{name} = {text}")
+                self.stacks.push_array(f"b_{name}")
+            else:
+                self.write(f"{name} = contiguous({text})")
+
+    def _augmented_call(self, statement: Call, callee: Callee) -> None:
+        """Writes a call that leaves its records on the stacks."""
+        views = [(number, value) for number, value in enumerate(statement.arguments) if isinstance(value, View)]
+        for number, view in views:
+            for other, other_view in views:
+                is_checked = number in callee.written and (other > number or other not in callee.written)
+                if is_checked and other != number and other_view.root.memory in self.arrays.families[view.root.memory]:
+                    names = f"'{view.root.name[2:]}', '{other_view.root.name[2:]}'"
+                    self.write(f"check_apart({self.view(view)}, {self.view(other_view)}, {names})")
+        arguments = [*[self.argument(value) for value in statement.arguments], "owner", STACKS]
+        targets = "".join(f"{result.name}, " for result in statement.results) + STACKS
+        name = self.derived_call("augmented", callee, unwritten_arrays(statement))
+        self.write(f"{targets} = {name}({', '.join(arguments)})")
 
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis, and the jump."""
@@ -481,9 +383,8 @@ class ReverseMode(ReverseCalls):
             choices = way.first if block in way.first else way.second
             if len(choices) > 1:
                 if not (target in self.residuals.reserved and block in self.residuals.reserved):
-                    self.ensure("", "1", indent)
-                self.write(f"push_code({self.stack('codes')}, codes_top, {choices.index(block)})", indent)
-                self.write("codes_top += 1", indent)
+                    self.stacks.ensure("", "1", indent)
+                self.stacks.push_code(choices.index(block), indent)
         loop = self._checkpointed.get(target)
         self.jump(target.number if loop is None or block in loop.body else loop.start, indent)
 
@@ -517,7 +418,7 @@ class ReverseMode(ReverseCalls):
         check_stores(self.function, self.flow, is_reverse=True)
         self._check_codes()
         function = self.function
-        self._stacks_in_use.clear()
+        self.stacks.used.clear()
         for block in self.flow.blocks:
             self.begin_block(block.number)
             self._forward(block)
@@ -529,7 +430,7 @@ class ReverseMode(ReverseCalls):
         for loop in self._checkpointed.values():
             loop.write_blocks()
         uses_all = self.calling or self._checkpointed
-        stacks = {name: stack for name, stack in ALL_STACKS.items() if uses_all or name in self._stacks_in_use}
+        stacks = {name: stack for name, stack in ALL_STACKS.items() if uses_all or name in self.stacks.used}
         self.begin_block(2 * len(self.flow.blocks))
         cotangents = [self._cotangent_of(function.arguments[position]) for position in self.positions]
         self.write(f"returned = {form(self._result_text(), cotangents)}")
@@ -565,7 +466,7 @@ class ReverseMode(ReverseCalls):
             dtype = self.dtype(root.type.dtype)
             if root.kind in ("parameter", "global"):
                 lines.append(f"d_{root.name} = zero_cotangents({root.name}.size, {dtype})")
-            elif self._is_buffer(root):
+            elif self.arrays.is_buffer(root):
                 lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
         return lines
 
@@ -580,7 +481,7 @@ class ReverseMode(ReverseCalls):
         scalars = [
             scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity
         ]
-        return [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in scalars if scalar not in self._local]
+        return [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in scalars if scalar not in self.adjoint.local]
 
     def _parameter_scalars(self) -> list[Scalar]:
         return [scalar for scalar in self.function.scalars if scalar.block is None]
@@ -629,13 +530,5 @@ class ReverseMode(ReverseCalls):
         return "None"
 
 
-def _exchanges(moved: dict[Root, Root]) -> Iterator[tuple[Root, Root]]:
-    """Yields pairs of arrays. Their exchanges, in this order, give each value of ``moved`` what its key had."""
-    target_of = {source: target for target, source in moved.items()}
-    while target_of:
-        first = source = next((source for source in target_of if source not in moved), next(iter(target_of)))
-        while source in target_of:
-            target = target_of.pop(source)
-            if target is not first:  # the last exchange of a cycle would undo the others
-                yield source, target
-            source = target
+def _scalars(operands: list[Operand]) -> set[Scalar]:
+    return {operand for operand in operands if isinstance(operand, Scalar)}
