@@ -5,8 +5,11 @@ import math
 import numba
 from numba.core import types
 
-from fastgrad.differentiation.activity import Activity
-from fastgrad.differentiation.adjoint import (
+from fastgrad.differentiation.analysis.activity import Activity
+from fastgrad.differentiation.analysis.cotangent_arrays import CotangentArrays
+from fastgrad.differentiation.derivation import lowered_function
+from fastgrad.differentiation.ir.representation import Call, Compute, Load
+from fastgrad.differentiation.transform.adjoint import (
     AddElement,
     AddPartial,
     AddToElement,
@@ -15,9 +18,6 @@ from fastgrad.differentiation.adjoint import (
     ClearElement,
     TakeCotangent,
 )
-from fastgrad.differentiation.cotangent_arrays import CotangentArrays
-from fastgrad.differentiation.derivation import lowered_function
-from fastgrad.differentiation.ir import Call, Compute, Load
 
 ARRAY = types.Array(types.float64, 1, "C")
 

@@ -14,28 +14,37 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import types
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import CPUDispatcher
+from numba import types
 
-from fastgrad.differentiation.activity import Activity
-from fastgrad.differentiation.aliases import check_stores
-from fastgrad.differentiation.checkpoints import bytes_of_a_loop
-from fastgrad.differentiation.chunks import COMPILED as CHUNKS
-from fastgrad.differentiation.chunks import MAX_CHUNKS
-from fastgrad.differentiation.compilation import OPTIONS, generated_function
-from fastgrad.differentiation.control_flow import ControlFlow
-from fastgrad.differentiation.emission import Derivative, DerivedCall, is_real, zero
-from fastgrad.differentiation.forward_mode import ForwardMode
-from fastgrad.differentiation.ir import Block, Callee, Function, Return, Root, Scalar, Size, leaf_types_of
-from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
-from fastgrad.differentiation.lowering import lower
-from fastgrad.differentiation.parallel_loops import Outlined, ParallelLoop
-from fastgrad.differentiation.record_stacks import STACKS, STACKS_OF_REVERSE, TOPS
-from fastgrad.differentiation.reverse_mode import ReverseMode
-from fastgrad.differentiation.simplification import simplify
-from fastgrad.differentiation.tape_memory import ALL_STACKS, COMPILED
-from fastgrad.differentiation.values import Options, parts_of
+from fastgrad.differentiation.analysis.activity import Activity
+from fastgrad.differentiation.analysis.aliases import check_stores
+from fastgrad.differentiation.analysis.control_flow import ControlFlow
+from fastgrad.differentiation.frontend.lowering import lower
+from fastgrad.differentiation.ir.representation import (
+    Block,
+    Callee,
+    Function,
+    Return,
+    Root,
+    Scalar,
+    Size,
+    leaf_types_of,
+    zero,
+)
+from fastgrad.differentiation.ir.values import Options, parts_of
+from fastgrad.differentiation.runtime.chunks import COMPILED as CHUNKS
+from fastgrad.differentiation.runtime.chunks import MAX_CHUNKS
+from fastgrad.differentiation.runtime.compilation import OPTIONS, generated_function
+from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE, DirectJumpCompiler
+from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, global_compiler_lock
+from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, COMPILED
+from fastgrad.differentiation.transform.checkpoints import bytes_of_a_loop
+from fastgrad.differentiation.transform.emission import Derivative, DerivedCall, is_real
+from fastgrad.differentiation.transform.forward_mode import ForwardMode
+from fastgrad.differentiation.transform.parallel_loops import Outlined, ParallelLoop
+from fastgrad.differentiation.transform.record_stacks import STACKS, STACKS_OF_REVERSE, TOPS
+from fastgrad.differentiation.transform.reverse_mode import ReverseMode
+from fastgrad.differentiation.transform.simplification import simplify
 
 _ACQUIRE = "values, codes, arrays = acquire(owner, 0, 8), acquire(owner, 1, 1), acquire(owner, 2, 8)"
 _EMPTY_STACKS = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
