@@ -14,20 +14,20 @@ import numba
 import numpy as np
 from numba.core import types
 
-from fastgrad.differentiation.compilation import (
-    Types,
-    generated_function,
-    parameter_names,
-    parameter_positions,
-    place,
-    wrapped_function,
-)
 from fastgrad.differentiation.exported_function import (
     check_draws_nothing,
     compiled,
     function_of_floats,
     result_leaves,
     result_type,
+)
+from fastgrad.differentiation.runtime.compilation import (
+    Types,
+    generated_function,
+    parameter_names,
+    parameter_positions,
+    place,
+    wrapped_function,
 )
 from fastgrad.differentiation.transforms import pullback, second_pullback, value_and_grad
 from fastgrad.errors import DifferentiationError

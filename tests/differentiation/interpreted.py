@@ -6,16 +6,17 @@ import numba
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from fastgrad.differentiation import callees, chunks, compilation, derivation
-from fastgrad.differentiation.control_flow import ControlFlow
-from fastgrad.differentiation.emission import Derivative, DerivedCall
-from fastgrad.differentiation.forward_mode import ForwardMode, tangents_of_a_run
-from fastgrad.differentiation.lowering import lower
-from fastgrad.differentiation.parallel_loops import outline_parallel_loops
-from fastgrad.differentiation.reverse_mode import ReverseMode
-from fastgrad.differentiation.simplification import simplify
-from fastgrad.differentiation.tape_memory import INTERPRETED
-from fastgrad.differentiation.values import Options
+from fastgrad.differentiation import callees, derivation
+from fastgrad.differentiation.analysis.control_flow import ControlFlow
+from fastgrad.differentiation.frontend.lowering import lower
+from fastgrad.differentiation.ir.values import Options
+from fastgrad.differentiation.runtime import chunks, compilation
+from fastgrad.differentiation.runtime.tape_memory import INTERPRETED
+from fastgrad.differentiation.transform.emission import Derivative, DerivedCall
+from fastgrad.differentiation.transform.forward_mode import ForwardMode, tangents_of_a_run
+from fastgrad.differentiation.transform.parallel_loops import outline_parallel_loops
+from fastgrad.differentiation.transform.reverse_mode import ReverseMode
+from fastgrad.differentiation.transform.simplification import simplify
 from tests.differentiation.table import copy_of
 
 

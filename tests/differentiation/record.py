@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastgrad.differentiation.tape_memory import INTERPRETED
+from fastgrad.differentiation.runtime.tape_memory import INTERPRETED
 from tests.differentiation import central
 from tests.differentiation.interpreted import run_derivative
 from tests.differentiation.table import Program, active, all_programs, copy_of

@@ -8,7 +8,7 @@ from numba import njit
 from numba.core import analysis
 
 import fastgrad as fg
-from fastgrad.differentiation.jumps import live_map
+from fastgrad.differentiation.runtime.jumps import live_map
 from fastgrad.errors import DifferentiationError
 
 

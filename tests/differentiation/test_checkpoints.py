@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.differentiation.tape_memory import COMPILED, INTERPRETED, next_snapshot
+from fastgrad.differentiation.runtime.tape_memory import COMPILED, INTERPRETED, next_snapshot
 from tests.differentiation import random_programs
 from tests.differentiation.cases import PROGRAMS, RIGHT, arguments_of
 from tests.differentiation.interpreted import run_derivative

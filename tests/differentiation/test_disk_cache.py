@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.differentiation.disk_cache import FOLDERS_ABOVE, content_of
+from fastgrad.differentiation.runtime.disk_cache import FOLDERS_ABOVE, content_of
 from fastgrad.kernels.codegen import cache
 
 MODEL = """

@@ -9,8 +9,8 @@ import pytest
 from numba.core import event
 
 import fastgrad as fg
-from fastgrad.differentiation import disk_cache
-from fastgrad.differentiation.inferred_callees import InferredOverload, is_deriving
+from fastgrad.differentiation.runtime import disk_cache
+from fastgrad.differentiation.runtime.inferred_callees import InferredOverload, is_deriving
 from fastgrad.errors import DifferentiationError
 
 

@@ -11,12 +11,12 @@ import pytest
 from numba import prange
 
 import fastgrad as fg
-from fastgrad.differentiation.control_flow import ControlFlow
-from fastgrad.differentiation.ir import Call, Callee
-from fastgrad.differentiation.lowering import lower
-from fastgrad.differentiation.parallel_loops import ParallelLoop, outline_parallel_loops
-from fastgrad.differentiation.simplification import simplify
-from fastgrad.differentiation.values import Options
+from fastgrad.differentiation.analysis.control_flow import ControlFlow
+from fastgrad.differentiation.frontend.lowering import lower
+from fastgrad.differentiation.ir.representation import Call, Callee
+from fastgrad.differentiation.ir.values import Options
+from fastgrad.differentiation.transform.parallel_loops import ParallelLoop, outline_parallel_loops
+from fastgrad.differentiation.transform.simplification import simplify
 from tests.differentiation.interpreted import run_derivative
 
 N = 150

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.differentiation.reverse_mode import ReverseMode
+from fastgrad.differentiation.transform.reverse_mode import ReverseMode
 from tests.differentiation import central
 from tests.differentiation.interpreted import value_and_gradients
 from tests.differentiation.table import active, copy_of

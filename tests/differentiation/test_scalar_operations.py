@@ -10,12 +10,12 @@ import pytest
 
 import fastgrad as fg
 from fastgrad.core.terms import OPERANDS, OPERATORS, SELECT, ScalarOperation
-from fastgrad.differentiation import scalar_operations
-from fastgrad.differentiation.builder import Builder
-from fastgrad.differentiation.calls import KEPT_CALLS
-from fastgrad.differentiation.expressions import checked_optional, checked_quotient
-from fastgrad.differentiation.ir import Function, Location
-from fastgrad.differentiation.scalar_operations import POWER_OF_FLOAT, RAISING
+from fastgrad.differentiation.frontend.builder import Builder
+from fastgrad.differentiation.frontend.calls import KEPT_CALLS
+from fastgrad.differentiation.frontend.expressions import checked_optional, checked_quotient
+from fastgrad.differentiation.ir import scalar_operations
+from fastgrad.differentiation.ir.representation import Function, Location
+from fastgrad.differentiation.ir.scalar_operations import POWER_OF_FLOAT, RAISING
 
 NAMED = [value for value in vars(scalar_operations).values() if isinstance(value, ScalarOperation)]
 OPERATIONS = list(dict.fromkeys([*NAMED, *OPERATORS.values()]))

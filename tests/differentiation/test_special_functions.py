@@ -12,8 +12,8 @@ from scipy import special
 from scipy.special import cython_special
 
 import fastgrad as fg
-from fastgrad.differentiation import special_functions
-from fastgrad.differentiation.special_functions import BESSEL_RULES, RULES, special_name
+from fastgrad.differentiation.ir import special_functions
+from fastgrad.differentiation.ir.special_functions import BESSEL_RULES, RULES, special_name
 
 MODULE = "scipy.special.cython_special"
 GENERATOR = np.random.default_rng(7)

@@ -1,7 +1,7 @@
 """Terms: formulas of numbers as data, and the table of the scalar functions that they are made of.
 
 A row of the operation table says its formula as a function of terms: ``code=lambda x: x / (1 + terms.abs(x))``. It is traced once. Printers make
-of the term the body of a kernel (compiler/fusion/scalar_code.py), the text of a derivative (differentiation/emission.py), and what tests evaluate.
+of the term the body of a kernel (compiler/fusion/scalar_code.py), the text of a derivative (differentiation/transform/emission.py), and what tests evaluate.
 """
 
 from __future__ import annotations

@@ -9,12 +9,9 @@ from types import FunctionType
 from typing import Any
 
 import numba
-from numba.core import types
-from numba.core.ccallback import CFunc
-from numba.core.dispatcher import Dispatcher
-from numba.core.errors import NumbaError
+from numba import types
 
-from fastgrad.differentiation.call_rules import (
+from fastgrad.differentiation.frontend.call_rules import (
     FunctionRule,
     TypedRule,
     Types,
@@ -24,11 +21,12 @@ from fastgrad.differentiation.call_rules import (
     place_of,
     signature_of_foreign,
 )
-from fastgrad.differentiation.compilation import wrapped_function
-from fastgrad.differentiation.emission import zero as zero_of
-from fastgrad.differentiation.front_end import typed_function
-from fastgrad.differentiation.ir import CallRule, Constant, literal
-from fastgrad.differentiation.lowering import lower
+from fastgrad.differentiation.frontend.lowering import lower
+from fastgrad.differentiation.frontend.typed_functions import typed_function
+from fastgrad.differentiation.ir.representation import CallRule, Constant, literal
+from fastgrad.differentiation.ir.representation import zero as zero_of
+from fastgrad.differentiation.runtime.compilation import wrapped_function
+from fastgrad.differentiation.runtime.numba_internals import CFunc, Dispatcher, NumbaError
 from fastgrad.differentiation.transforms import pullback
 from fastgrad.errors import DifferentiationError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numba
 
-from fastgrad.differentiation.compilation import wrapped_function
+from fastgrad.differentiation.runtime.compilation import wrapped_function
 
 
 def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:

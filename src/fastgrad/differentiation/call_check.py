@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba.core import dispatcher
 
 from fastgrad.differentiation.check import Comparer, Comparison, Direction, axes_of, is_float
-from fastgrad.differentiation.compilation import generated_function, is_differentiable
-from fastgrad.differentiation.random_states import copy_of_states, drawing_from
 from fastgrad.differentiation.recorded_calls import Call
+from fastgrad.differentiation.runtime.compilation import generated_function, is_differentiable
+from fastgrad.differentiation.runtime.numba_internals import dispatcher
+from fastgrad.differentiation.runtime.random_states import copy_of_states, drawing_from
 from fastgrad.differentiation.transforms import copies, type_of
 from fastgrad.errors import DifferentiationError
 

@@ -14,29 +14,37 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import types
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import CPUDispatcher
+from numba import types
 
-from fastgrad.differentiation.activity import Activity
-from fastgrad.differentiation.aliases import check_stores
-from fastgrad.differentiation.checkpoints import bytes_of_a_loop
-from fastgrad.differentiation.chunks import COMPILED as CHUNKS
-from fastgrad.differentiation.chunks import MAX_CHUNKS
-from fastgrad.differentiation.compilation import OPTIONS, generated_function
-from fastgrad.differentiation.control_flow import ControlFlow
-from fastgrad.differentiation.emission import Derivative, DerivedCall, is_real, zero
-from fastgrad.differentiation.forward_mode import ForwardMode
-from fastgrad.differentiation.ir import Block, Callee, Function, Return, Root, Scalar, Size, leaf_types_of
-from fastgrad.differentiation.jumps import BLOCK_VARIABLE, DirectJumpCompiler
-from fastgrad.differentiation.lowering import lower
-from fastgrad.differentiation.parallel_loops import Outlined, ParallelLoop
-from fastgrad.differentiation.reverse_calls import STACKS, STACKS_OF_REVERSE, TOPS
-from fastgrad.differentiation.reverse_mode import ReverseMode
-from fastgrad.differentiation.reverse_values import ALL_STACKS
-from fastgrad.differentiation.simplification import simplify
-from fastgrad.differentiation.tape_memory import COMPILED
-from fastgrad.differentiation.values import Options, parts_of
+from fastgrad.differentiation.analysis.activity import Activity
+from fastgrad.differentiation.analysis.aliases import check_stores
+from fastgrad.differentiation.analysis.control_flow import ControlFlow
+from fastgrad.differentiation.frontend.lowering import lower
+from fastgrad.differentiation.ir.representation import (
+    Block,
+    Callee,
+    Function,
+    Return,
+    Root,
+    Scalar,
+    Size,
+    leaf_types_of,
+    zero,
+)
+from fastgrad.differentiation.ir.values import Options, parts_of
+from fastgrad.differentiation.runtime.chunks import COMPILED as CHUNKS
+from fastgrad.differentiation.runtime.chunks import MAX_CHUNKS
+from fastgrad.differentiation.runtime.compilation import OPTIONS, generated_function
+from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE, DirectJumpCompiler
+from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, global_compiler_lock
+from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, COMPILED
+from fastgrad.differentiation.transform.checkpoints import bytes_of_a_loop
+from fastgrad.differentiation.transform.emission import Derivative, DerivedCall, is_real
+from fastgrad.differentiation.transform.forward_mode import ForwardMode
+from fastgrad.differentiation.transform.parallel_loops import Outlined, ParallelLoop
+from fastgrad.differentiation.transform.record_stacks import STACKS, STACKS_OF_REVERSE, TOPS
+from fastgrad.differentiation.transform.reverse_mode import ReverseMode
+from fastgrad.differentiation.transform.simplification import simplify
 
 _ACQUIRE = "values, codes, arrays = acquire(owner, 0, 8), acquire(owner, 1, 1), acquire(owner, 2, 8)"
 _EMPTY_STACKS = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
@@ -75,6 +83,7 @@ class SplitMode(ReverseMode):
         active: the numbers of the arguments that have cotangents.
     """
 
+    is_apart = True
     has_checkpoints = False
 
     def __init__(self, function: Function, flow: ControlFlow, frozen: tuple[int, ...], active: tuple[int, ...]) -> None:
@@ -106,39 +115,28 @@ class SplitMode(ReverseMode):
                 if isinstance(statement, Size) and statement.root.kind == "parameter":
                     name = statement.root.name
                     is_shaped = statement.root.is_real and (
-                        not self.has_flat_cotangent(statement.root) or statement.root.type.ndim == 1
+                        not self.arrays.is_flat(statement.root) or statement.root.type.ndim == 1
                     )
                     if is_shaped or name in self._frozen_names:
                         array = f"d_{name}" if is_shaped else name
                         self._sizes[statement.target] = f"{array}.shape[{statement.axis}]"
         return {*self._sizes}
 
-    def has_flat_cotangent(self, root: Root) -> bool:
-        """True unless the array is a parameter that may have strides: its cotangent is a view of the caller's."""
-        return root.memory.kind != "parameter" or root.memory.type.layout == "C"
+    def make_cotangent(self, root: Root) -> None:
+        """Writes the size that the way back gives the cotangent of an array."""
+        self.grow_buffer(root, " * ".join(self.operand(size) for size in root.dims) or "1")
 
-    def is_recorded(self, statement: object) -> bool:
-        """True: no variable stays for the way back."""
-        return True
-
-    def _outlives(self, array: object) -> bool:
-        return False
-
-    def _make_cotangent(self, root: Root) -> None:
-        self._grow_buffer(root, " * ".join(self.operand(size) for size in root.dims) or "1")
-
-    def _grow_buffer(self, root: Root, count: str) -> None:
+    def grow_buffer(self, root: Root, count: str) -> None:
+        """Writes the size that the way back gives the buffer of a cotangent."""
         self.write(f"n_{root.name} = max(n_{root.name}, {count})")
 
     def turn(self, block: Block, end: Return) -> None:
         """Writes the records of what the way back needs, and the results."""
         sizes = [f"n_{root.name}" for root in self._arrays]
         names = [*[item.name for item in self._records], *sizes]
-        self.ensure(str(len(names)) if names else "", "", 3)
-        for offset, name in enumerate(names):
-            self.write(f"push_value(values, values_top + {offset}, {name})")
-        if names:
-            self.write(f"values_top += {len(names)}")
+        self.stacks.ensure_numbers(len(names))
+        self.stacks.push(names)
+        self.stacks.raise_top(len(names))
         leaf_types = leaf_types_of(self.function.result)
         results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
         self.write(f"return {''.join(text + ', ' for text in results)}{STACKS}")
@@ -174,8 +172,7 @@ class SplitMode(ReverseMode):
         self.lines = []
         arrays = [part for part in parts if isinstance(part, Root)]
         names = [*[item.name for item in self._records], *[f"n_{root.name}" for root in self._arrays]]
-        if names:
-            self.write(f"values_top -= {len(names)}", 1)
+        self.stacks.lower_top(len(names), 1)
         record_types = [item.type if isinstance(item, Scalar) else types.int64 for item in self._records]
         record_types += [types.int64] * len(self._arrays)
         for offset, (name, type) in enumerate(zip(names, record_types, strict=True)):

@@ -13,15 +13,15 @@ from typing import Any, Literal, NamedTuple
 
 import numba
 import numpy as np
-from numba.core import dispatcher
 
-from fastgrad.differentiation.compilation import (
+from fastgrad.differentiation.runtime.compilation import (
     parameter_positions,
     takes_any_number,
     with_parameters,
     wrapped_function,
 )
-from fastgrad.differentiation.random_states import copy_of_states, drawing_from
+from fastgrad.differentiation.runtime.numba_internals import dispatcher
+from fastgrad.differentiation.runtime.random_states import copy_of_states, drawing_from
 from fastgrad.differentiation.transforms import forward_dispatcher, pullback, result_leaves
 
 _LEVELS = 4

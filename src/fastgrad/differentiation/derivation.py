@@ -6,10 +6,14 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from numba.core import types
+from numba import types
 
+from fastgrad.differentiation.analysis.control_flow import ControlFlow
 from fastgrad.differentiation.callees import compiled_text
-from fastgrad.differentiation.compilation import (
+from fastgrad.differentiation.frontend.lowering import lower
+from fastgrad.differentiation.ir.representation import Function
+from fastgrad.differentiation.ir.values import Options
+from fastgrad.differentiation.runtime.compilation import (
     Types,
     check_directions,
     check_types,
@@ -17,14 +21,10 @@ from fastgrad.differentiation.compilation import (
     place,
     wrapped_function,
 )
-from fastgrad.differentiation.control_flow import ControlFlow
-from fastgrad.differentiation.forward_mode import ForwardMode
-from fastgrad.differentiation.ir import Function
-from fastgrad.differentiation.lowering import lower
-from fastgrad.differentiation.parallel_loops import outline_parallel_loops
-from fastgrad.differentiation.reverse_mode import ReverseMode
-from fastgrad.differentiation.simplification import simplify
-from fastgrad.differentiation.values import Options
+from fastgrad.differentiation.transform.forward_mode import ForwardMode
+from fastgrad.differentiation.transform.parallel_loops import outline_parallel_loops
+from fastgrad.differentiation.transform.reverse_mode import ReverseMode
+from fastgrad.differentiation.transform.simplification import simplify
 from fastgrad.errors import DifferentiationError
 
 Form = Callable[[str, list[str]], str]

@@ -10,13 +10,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import errors, types
-from numba.core.dispatcher import Dispatcher
-from numba.core.registry import cpu_target
-from numba.np.numpy_support import as_dtype
+from numba import types
 
 from fastgrad.custom.native_step import compile_error
-from fastgrad.differentiation.compilation import (
+from fastgrad.differentiation.runtime.compilation import (
     Types,
     generated_function,
     parameter_names,
@@ -25,6 +22,7 @@ from fastgrad.differentiation.compilation import (
     unused_name,
     wrapped_function,
 )
+from fastgrad.differentiation.runtime.numba_internals import Dispatcher, as_dtype, cpu_target, errors
 from fastgrad.differentiation.transforms import draws_random_numbers, pullback, second_pullback
 from fastgrad.differentiation.transforms import result_leaves as leaves_of
 from fastgrad.kernels.codegen.generated_source import name_in_source

@@ -7,9 +7,11 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import types
+from numba import types
 
-from fastgrad.differentiation.compilation import (
+from fastgrad.differentiation.derivation import Form, lowered_function, written_positions
+from fastgrad.differentiation.ir.representation import CallRule, Constant, literal, zero
+from fastgrad.differentiation.runtime.compilation import (
     Types,
     generated_function,
     is_differentiable,
@@ -17,9 +19,6 @@ from fastgrad.differentiation.compilation import (
     place,
     wrapped_function,
 )
-from fastgrad.differentiation.derivation import Form, lowered_function, written_positions
-from fastgrad.differentiation.emission import zero
-from fastgrad.differentiation.ir import CallRule, Constant, literal
 from fastgrad.differentiation.transforms import (
     draws_random_numbers,
     forward_dispatcher,

@@ -9,12 +9,11 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import types
-from numba.core.dispatcher import Dispatcher
-from numba.core.errors import NumbaError
+from numba import types
 
 from fastgrad.differentiation.adjoints import OwnAdjoint, read_only
-from fastgrad.differentiation.compilation import (
+from fastgrad.differentiation.frontend.typed_functions import typed_function
+from fastgrad.differentiation.runtime.compilation import (
     DerivedDispatcher,
     Types,
     generated_function,
@@ -25,7 +24,7 @@ from fastgrad.differentiation.compilation import (
     stub_named,
     wrapped_function,
 )
-from fastgrad.differentiation.front_end import typed_function
+from fastgrad.differentiation.runtime.numba_internals import Dispatcher, NumbaError
 from fastgrad.differentiation.transforms import forward_dispatcher, jacobian, pullback
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.generated_source import name_in_source

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
-from numba.core.registry import CPUDispatcher
-from numba.np.ufunc.dufunc import DUFunc
 
+from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, DUFunc
 from fastgrad.differentiation.transforms import copies, type_of
 
 _SECONDS_IN_PYTHON = 3.0

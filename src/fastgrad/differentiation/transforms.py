@@ -15,10 +15,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import dispatcher, types
+from numba import types
 
 from fastgrad.custom.functions import Snapshot
-from fastgrad.differentiation.compilation import (
+from fastgrad.differentiation.runtime.compilation import (
     DerivativeCompiler,
     DerivedDispatcher,
     LaneCompiler,
@@ -34,8 +34,14 @@ from fastgrad.differentiation.compilation import (
     with_parameters,
     wrapped_function,
 )
-from fastgrad.differentiation.disk_cache import RecentlyUsed
-from fastgrad.differentiation.random_states import copy_of_states, drawing_from, random_states, set_random_states
+from fastgrad.differentiation.runtime.disk_cache import RecentlyUsed
+from fastgrad.differentiation.runtime.numba_internals import dispatcher
+from fastgrad.differentiation.runtime.random_states import (
+    copy_of_states,
+    drawing_from,
+    random_states,
+    set_random_states,
+)
 from fastgrad.errors import DifferentiationError
 
 
@@ -452,8 +458,8 @@ def _columns(
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.callees import check_apart
         from fastgrad.differentiation.derivation import check_result, lowered_function, written_positions
-        from fastgrad.differentiation.forward_mode import tangents_of_a_run
-        from fastgrad.differentiation.ir import Constant, literal
+        from fastgrad.differentiation.ir.representation import Constant, literal
+        from fastgrad.differentiation.transform.forward_mode import tangents_of_a_run
 
         argument_types = tuple(map(types.unliteral, argument_types))
         check_types(python_function, argument_types, positions, owner)

@@ -25,7 +25,7 @@ from PIL.Image import Image
 import fastgrad as fg
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.differentiation import disk_cache
+from fastgrad.differentiation.runtime import disk_cache
 from fastgrad.keras.datasets import cifar, fashion_mnist, reading, word_numbers
 from fastgrad.kernels.codegen import cache
 from fastgrad.script_names import missing_names

@@ -44,7 +44,7 @@ READERS = {
     "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
     "differentiate.py": (4, OWN),
-    "differentiation/disk_cache.py": (3, "derivative"),
+    "differentiation/runtime/disk_cache.py": (3, "derivative"),
     "distribute/horovod.py": (1, NO_FILE),
     "image/codecs.py": (1, "contents of a JPEG"),
     "io.py": (1, "contents of a JPEG"),
@@ -91,7 +91,7 @@ READERS = {
 """How many such calls a module has, and which reader of `readers.py` has them read hostile files, or why none does."""
 
 NO_VALID_FILE = {
-    "differentiation/disk_cache.py": ["open(os.path.join(folder, name)"],
+    "differentiation/runtime/disk_cache.py": ["open(os.path.join(folder, name)"],
     "keras/saving/keras_archive.py": ['zipfile.ZipFile(file, "w")'],
     "kernels/codegen/cache.py": [
         "sqlite3.connect(path)",

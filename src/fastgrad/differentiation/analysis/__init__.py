@@ -1,0 +1,1 @@
+"""Facts of a function in the intermediate representation; nothing is changed."""

@@ -1,0 +1,127 @@
+"""Activity analysis: which scalars and arrays both depend on the inputs and influence the result.
+
+Only they have cotangents. Arrays are active as a whole, with all arrays that share their memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastgrad.differentiation.ir.representation import (
+    Block,
+    Call,
+    Callee,
+    Compute,
+    Function,
+    Load,
+    Return,
+    Root,
+    Scalar,
+    Store,
+    View,
+)
+
+
+class Activity:
+    """The active scalars and the active roots of a function.
+
+    Args:
+        function: the function.
+        blocks: its blocks.
+        positions: the numbers of the parameters to differentiate with respect to.
+        is_forward: whether tangents flow: then all that depends on the inputs is active.
+        leaf: the number of the part of the result that is differentiated. None for all.
+        results: arguments that are results, too, because the caller sees what the function writes to them.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        blocks: list[Block],
+        positions: frozenset[int],
+        is_forward: bool,
+        leaf: int | None = None,
+        results: Sequence[Root] = (),
+    ) -> None:
+        self._leaf = leaf
+        self._is_forward = is_forward
+        self._varied: set[Scalar | Root] = set()
+        self._useful: set[Scalar | Root] = {*results}
+        parts: list[Scalar | Root] = [*function.scalars, *function.roots]
+        for part in parts:
+            is_parameter = part.block is None and part.position in positions
+            if is_parameter and part.is_real:
+                self._varied.add(part)
+        size = -1
+        while size != len(self._varied) + len(self._useful):
+            size = len(self._varied) + len(self._useful)
+            for block in blocks:
+                self._follow(block)
+            for block in reversed(blocks):
+                self._follow(block)
+        self.active = self._varied if is_forward else self._varied & self._useful
+        if not is_forward:
+            self._add_arrays_of_callees(blocks)
+
+    def __contains__(self, part: object) -> bool:
+        return (part.memory if isinstance(part, Root) else part) in self.active
+
+    def _add_arrays_of_callees(self, blocks: list[Block]) -> None:
+        """Makes all arrays of the calls of functions active: the way back of such a function adds to the cotangents of each."""
+        calls = [statement for block in blocks for statement in block.statements if isinstance(statement, Call)]
+        calls = [call for call in calls if isinstance(call.rule, Callee) and not call.rule.is_exact]
+        size = -1
+        while size != len(self.active):
+            size = len(self.active)
+            for call in filter(self.is_active_call, calls):
+                self.active |= {part.memory for part in call.inputs if isinstance(part, Root)}
+
+    def is_active_call(self, call: Call) -> bool:
+        """True if an argument and a result of a call are active."""
+        return any(part in self for part in call.inputs) and any(part in self for part in call.outputs)
+
+    def _flow(self, source: object, target: Scalar | Root) -> None:
+        """Notes that ``target`` depends smoothly on ``source``."""
+        if isinstance(source, View):
+            source = source.root
+        if isinstance(source, Root):
+            source = source.memory
+        if isinstance(target, Root):
+            target = target.memory
+        if not isinstance(source, (Scalar, Root)) or not source.is_real or not target.is_real:
+            return
+        if source in self._varied:
+            self._varied.add(target)
+        if target in self._useful:
+            self._useful.add(source)
+
+    def _follow(self, block: Block) -> None:
+        for phi in block.phis:
+            for value in phi.incoming.values():
+                self._flow(value, phi.target)
+                if (
+                    self._is_forward
+                    and isinstance(value, View)
+                    and isinstance(phi.target, Root)
+                    and phi.target.is_written
+                ):
+                    self._flow(phi.target, value.root)  # the arrays may be one
+        for statement in block.statements:
+            if isinstance(statement, Compute):
+                for operand, partial in zip(statement.operands, statement.partials, strict=True):
+                    if partial is not None:
+                        self._flow(operand, statement.target)
+            elif isinstance(statement, Load):
+                self._flow(statement.root, statement.target)
+            elif isinstance(statement, Call):
+                for source in statement.inputs:
+                    for target in statement.outputs:
+                        self._flow(source, target)
+            elif isinstance(statement, Store):
+                self._flow(statement.operands[0], statement.root)
+        if isinstance(block.end, Return):
+            values = block.end.values if self._leaf is None else [block.end.values[self._leaf]]
+            for value in values:
+                part = value.root.memory if isinstance(value, View) else value
+                if isinstance(part, (Scalar, Root)) and part.is_real:
+                    self._useful.add(part)

@@ -1,0 +1,122 @@
+"""Alias analysis: which names of arrays may share memory, and the stores by one name that another one shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastgrad.differentiation.analysis.control_flow import ControlFlow, written_by
+from fastgrad.differentiation.ir.representation import Allocate, Block, Call, Function, Root, Statement, View, refuse
+
+PHI, COPY = "phi", "copy"
+Pair = tuple[frozenset[Root], str]
+"""Two names that may share memory. PHI: a phi names the array of another name, or a call returns its argument. COPY: Numba does not copy what the derivative copies."""
+
+
+class Aliases:
+    """The pairs of names that may share memory at the start of each block.
+
+    A name is a root that owns memory, or a phi. Two names of one pair are names of the same array in a run of the function; an array that is
+    allocated once more is another one.
+    """
+
+    def __init__(self, function: Function, flow: ControlFlow) -> None:
+        self._sources = {copy: source for copy, (source, _, _) in function.copies.items()}
+        self._flow = flow
+        self.at_start: dict[Block, set[Pair]] = {block: set() for block in flow.blocks}
+        changed = True
+        while changed:
+            changed = False
+            for block in flow.blocks:
+                at_end = self.at_start[block]
+                for statement in block.statements:
+                    at_end = self.after(statement, at_end)
+                for successor in block.successors:
+                    pairs = self.at_start[successor] | _after_phis(block, successor, at_end)
+                    changed |= pairs != self.at_start[successor]
+                    self.at_start[successor] = pairs
+
+    def after(self, statement: Statement, pairs: set[Pair]) -> set[Pair]:
+        """Returns the pairs after a statement from those before it."""
+        if isinstance(statement, Allocate):
+            root, source = statement.root, self._sources.get(statement.root)
+            pairs = {pair for pair in pairs if root not in pair[0]}
+            if source is not None:
+                pairs |= {(frozenset((root, other)), COPY) for other in _names_of(source.memory, pairs)}
+        elif isinstance(statement, Call):
+            pairs = {pair for pair in pairs if pair[0].isdisjoint(statement.results)}
+            for position in statement.rule.returned:
+                argument = statement.arguments[position]
+                others = _names_of(argument.root.memory, pairs) if isinstance(argument, View) else set()
+                made = [result for result in statement.results if isinstance(result, Root)]
+                pairs |= {(frozenset((result, other)), PHI) for result in made for other in others}
+        return pairs
+
+
+def _names_of(memory: Root, pairs: set[Pair]) -> set[Root]:
+    return {memory, *(name for names, _ in pairs if memory in names for name in names)}
+
+
+def _after_phis(before: Block, block: Block, pairs: set[Pair]) -> set[Pair]:
+    """Returns the pairs after the phis of a block, which comes after the block ``before``."""
+    sources = {
+        phi.target: value.root.memory
+        for phi in block.phis
+        if isinstance(phi.target, Root) and isinstance(value := phi.incoming.get(before), View)
+    }
+    if not sources:
+        return pairs
+
+    def names_of(name: Root) -> list[Root]:
+        own = [] if name in sources else [name]
+        return own + [target for target, source in sources.items() if source is name]
+
+    result: set[Pair] = set()
+    for names, kind in pairs:
+        first, second = names
+        result |= {(frozenset((a, b)), kind) for a in names_of(first) for b in names_of(second)}
+    for source in sources.values():
+        same = names_of(source)
+        result |= {(frozenset((a, b)), PHI) for a in same for b in same if a is not b}
+    return result
+
+
+def _conflicts(function: Function, flow: ControlFlow) -> Iterator[tuple[Statement, Root, Root, str]]:
+    """Yields the stores, and calls that store, to an array that another name, which is read later, may show.
+
+    Each comes with the array, that name, and the kind of the pair.
+    """
+    aliases, live = Aliases(function, flow), flow.live_arrays()
+    for block in flow.blocks:
+        pairs, pairs_at = aliases.at_start[block], []
+        for statement in block.statements:
+            pairs_at.append(pairs)
+            pairs = aliases.after(statement, pairs)
+        alive = flow.live_at_end(block, live)
+        for statement, pairs in zip(reversed(block.statements), reversed(pairs_at), strict=True):
+            for memory in written_by(statement):
+                for names, kind in pairs:
+                    if memory in names and names - {memory} <= alive:
+                        yield statement, memory, next(iter(names - {memory})), kind
+            flow.make_live_before(statement, alive)
+
+
+def check_stores(function: Function, flow: ControlFlow, is_reverse: bool) -> None:
+    """Refuses stores that another name of the array shows.
+
+    In reverse mode each phi, and each array that a call may return, has a cotangent with memory of its own, as if it were a copy. That is right if it can't be
+    told from a copy. In both modes that holds for copies for which Numba takes the arrays themselves if they are contiguous.
+    """
+    for store, memory, name, kind in _conflicts(function, flow):
+        if kind == PHI and is_reverse:
+            raise refuse(
+                "a variable that is one of several arrays is written here, while another variable may hold the same array; copy the array",
+                store.location,
+            )
+        if kind == COPY:
+            copy = memory if memory in function.copies else name
+            _, fill, location = function.copies.get(copy, (None, set(), store.location))
+            if store not in fill:
+                raise refuse(
+                    "this array is another name of its argument if that is contiguous, else a copy; one of both is written: use copy()",
+                    location,
+                )

@@ -1,0 +1,102 @@
+"""The cotangents of arrays: where they are in memory, and which arrays of calls the way back finds as they were."""
+
+from __future__ import annotations
+
+from fastgrad.differentiation.analysis.activity import Activity
+from fastgrad.differentiation.analysis.control_flow import ControlFlow, memory_families
+from fastgrad.differentiation.ir.representation import (
+    Block,
+    Call,
+    Callee,
+    CallRule,
+    Function,
+    Return,
+    Root,
+    Statement,
+    View,
+)
+from fastgrad.differentiation.ir.values import type_of
+
+
+class CotangentArrays:
+    """Facts of the arrays of a function that has a way back.
+
+    Args:
+        function: the function.
+        flow: its control flow.
+        activity: what has cotangents.
+        is_apart: whether the way back is a function of its own: then no variable stays for it, and it adds to the caller's cotangents of arguments.
+
+    Attributes:
+        families: for each memory all memory that may be the same.
+    """
+
+    def __init__(self, function: Function, flow: ControlFlow, activity: Activity, is_apart: bool) -> None:
+        self._flow = flow
+        self._activity = activity
+        self._is_apart = is_apart
+        self.families = memory_families(function)
+        self._returns = [block for block in flow.blocks if isinstance(block.end, Return)]
+        self._block_of_call: dict[Statement, Block] = {
+            statement: block for block in flow.blocks for statement in block.statements if isinstance(statement, Call)
+        }
+
+    def is_flat(self, root: Root) -> bool:
+        """True if the cotangent of an array is a flat array in C order. Else it is a view of the caller's, of the array's shape."""
+        return not self._is_apart or root.memory.kind != "parameter" or root.memory.type.layout == "C"
+
+    def is_buffer(self, root: Root) -> bool:
+        """True if an array's cotangent is in a buffer that its site keeps: the site may run several times, or not at all."""
+        if root.kind in ("parameter", "global"):
+            return False
+        is_certain = all(root.block in self._flow.dominators[block] for block in self._returns)
+        return root.kind == "phi" or root.is_growing or self._flow.is_in_loop(root.block) or not is_certain
+
+    # ---- calls ----------------------------------------------------------------------------------------------------
+
+    def is_recorded(self, call: Call) -> bool:
+        """True if the arrays of a call are recorded on a stack, not kept in variables."""
+        return self._is_apart or self._flow.is_in_loop(self._block_of_call[call])
+
+    def _is_unchanged(self, array: View | Root) -> bool:
+        """True if the way back finds the contents of an array where they were: nothing writes them, and the array is made once."""
+        root = array.root if isinstance(array, View) else array
+        is_written = any(other.is_written or other.is_growing for other in self.families[root.memory])
+        is_made_once = root.block is None or not self._flow.is_in_loop(root.block)
+        is_contiguous = not isinstance(array, View) or type_of(array).layout == "C"
+        return not self._is_apart and is_made_once and is_contiguous and not is_written
+
+    def saved(self, call: Call) -> dict[int, tuple[str, View | Root]]:
+        """Returns the arrays whose contents are kept for the way back, with their variables, by their number among results and arguments."""
+        assert isinstance(call.rule, CallRule)
+        unread = call.rule.unread
+        parts = [*call.results, *call.arguments]
+        return {
+            place: (f"s_{call.results[0].name}_{place}", part)
+            for place, part in enumerate(parts)
+            if isinstance(part, (View, Root)) and place not in unread and not self._is_unchanged(part)
+        }
+
+    def callee_of(self, statement: Statement) -> Callee | None:
+        """Returns the function of a call that is not inlined and has a way back."""
+        if (
+            isinstance(statement, Call)
+            and isinstance(statement.rule, Callee)
+            and self._activity.is_active_call(statement)
+        ):
+            callee = statement.rule
+            if callee.is_exact:
+                is_active = [part in self._activity for part in statement.inputs]
+                active = [place for place, is_given in zip(callee.active, is_active, strict=True) if is_given]
+                return callee._replace(active=tuple(active))
+            return callee
+        return None
+
+
+def unwritten_arrays(call: Call) -> tuple[int, ...]:
+    """Returns the numbers of the arguments that are arrays which nothing writes, so that the way back may read them."""
+    return tuple(
+        position
+        for position, value in enumerate(call.arguments)
+        if isinstance(value, View) and value.root.kind in ("parameter", "global") and not value.root.is_written
+    )

@@ -1,0 +1,406 @@
+"""Lowering of calls: of functions that Numba compiled, which are inlined, of recursive ones, of functions with rules, and of all others."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from fastgrad.core.terms import DIVISION_COST, OPERANDS, where
+from fastgrad.differentiation.frontend import containers, mappings, python_functions
+from fastgrad.differentiation.frontend import views as view_rules
+from fastgrad.differentiation.frontend.call_rules import TypedRule, own_rule_of
+from fastgrad.differentiation.frontend.expressions import Expressions
+from fastgrad.differentiation.frontend.typed_functions import TypedFunction, implementation
+from fastgrad.differentiation.ir import scalar_rules, special_functions
+from fastgrad.differentiation.ir.partials import COTANGENT, Partial
+from fastgrad.differentiation.ir.representation import (
+    COST_OF_EFFECTS,
+    Callee,
+    CallRule,
+    Constant,
+    Operand,
+    Scalar,
+    View,
+    leaf_types_of,
+    refuse,
+)
+from fastgrad.differentiation.ir.values import (
+    Complex,
+    Items,
+    Mapping,
+    Method,
+    NumberList,
+    Options,
+    Static,
+    describe,
+    is_complex,
+    is_hashable,
+    is_value,
+    leaves,
+    tuple_of,
+    type_of,
+)
+from fastgrad.differentiation.numpy import loop_sources
+from fastgrad.differentiation.runtime.compilation import place, signature_of
+from fastgrad.differentiation.runtime.inferred_callees import called_functions
+from fastgrad.differentiation.runtime.numba_internals import DUFunc, dispatcher, ir
+from fastgrad.errors import DifferentiationError
+
+MAX_DEPTH, MAX_CALLS = 64, 4_000
+"""The limits on calls within calls, and on all calls that are inlined: more is taken for recursion."""
+RANDOM_DRAWS: frozenset[Any] = frozenset(
+    [
+        *(np.random.random, np.random.random_sample, np.random.ranf, np.random.sample),
+        *(np.random.standard_normal, np.random.randint, np.random.seed),
+    ]
+)
+"""The draws that others are made of (``numpy_functions.py``): their results depend smoothly on no parameter."""
+SMOOTH_DRAWS: frozenset[Any] = frozenset(
+    [
+        *(np.random.gumbel, np.random.laplace, np.random.logistic, np.random.lognormal, np.random.pareto),
+        *(np.random.power, np.random.rayleigh, np.random.standard_cauchy, np.random.standard_exponential),
+        *(np.random.triangular, np.random.weibull, np.random.permutation, np.random.shuffle, np.random.choice),
+    ]
+)
+"""The draws whose results Numba computes smoothly from the parameters and draws that don't depend on these. Others reject draws, which makes jumps."""
+KEPT_CALLS: set[Any] = {
+    *(loop_sources.range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
+    *(loop_sources.broadcast_size, loop_sources.broadcast_step, loop_sources.assigned_step, loop_sources.common_size),
+    *(loop_sources.size_of_some, loop_sources.checked_index, loop_sources.checked_first_index),
+    view_rules.checked_first_size,
+}
+"""The functions of integers that are called, not inlined."""
+builtin_type = type
+
+
+class Calls(Expressions):
+    """Lowers the calls of a function. `Lowering` has the rest: statements and loops."""
+
+    _frames: list[Any]
+    _calls: int
+    _typed: Any
+
+    def _body(self, typed: TypedFunction, arguments: list[Any], options: Options, is_internal: bool = False) -> Any:
+        """Lowers the statements of a function; returns its result."""
+        raise NotImplementedError
+
+    def callee(self, function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
+        """Returns what calls of a recursive function need to know."""
+        raise NotImplementedError
+
+    def inline(self, function: Any, arguments: list[Any], error_model: str = "numpy") -> Any:
+        """Lowers a call of a Python function, or of one that Numba compiled, in place; returns its result."""
+        builder = self.builder
+        is_compiled = isinstance(function, dispatcher.Dispatcher)
+        options = Options.of(function) if is_compiled else Options(error_model)
+        self._calls += 1
+        if len(self._frames) >= MAX_DEPTH or self._calls > MAX_CALLS:
+            name = getattr(function, "py_func", function).__name__
+            raise refuse(
+                f"{name} calls itself with arguments that are not numbers, arrays or tuples of them, which can't be differentiated, "
+                f"unless constants end it within {MAX_DEPTH} calls; use a loop",
+                builder.location,
+            )
+        argument_types = tuple(self._types_of(arguments))
+        location = builder.location
+        is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
+        result = self._body(self._typed(function, argument_types), arguments, options, is_internal)
+        builder.location = location
+        return result
+
+    def _types_of(self, values: list[Any]) -> list[types.Type]:
+        """Returns the Numba types of values."""
+        try:
+            return [type_of(value) for value in values]
+        except (TypeError, ValueError) as error:
+            raise refuse(
+                f"a call with an argument without a type can't be differentiated ({error})", self.builder.location
+            ) from None
+
+    def call_compiled(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Lowers a call of a function that Numba compiled, with default values for arguments that are not given."""
+        signature = inspect.signature(getattr(function, "py_func", function))
+        bound = signature.bind(*arguments, **keywords)
+        given = []
+        for name, parameter in signature.parameters.items():
+            value = bound.arguments.get(name)
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                value = tuple_of(list(value or ()))
+            given.append(value if name in bound.arguments or value is not None else self._static(parameter.default))
+        chosen = signature_of(function, tuple(self._types_of(given)))
+        if chosen is not None:
+            given = [self.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
+        if isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func):
+            parts = [leaf for value in given for leaf in leaves(value)]
+            parts = [
+                part
+                for part in parts
+                if not (isinstance(part, Static) and isinstance(part.value, dispatcher.Dispatcher))
+            ]
+            if all(isinstance(part, (Constant, Scalar, Complex, View)) for part in parts):
+                return self._call_of_callee(function, given, parts)
+        return self.inline(function, given)
+
+    def _call_of_callee(self, function: Any, arguments: list[Any], parts: list[Any]) -> Any:
+        """Lowers a call of a function that is not inlined, whose arguments are made of ``parts``."""
+        callee = self.callee(function, tuple(self._types_of(arguments)))
+        numbers = [getattr(type, "dtype", type) for type in leaf_types_of(callee.result)]
+        if any(map(is_complex, parts)) or any(isinstance(number, types.Complex) for number in numbers):
+            raise refuse(
+                f"{function.py_func.__name__} calls itself, with complex numbers: their real and imaginary parts can be passed",
+                self.builder.location,
+            )
+        for position, part in enumerate(parts):
+            if isinstance(part, View) and not part.has_slices():
+                if position in callee.written | callee.returned:
+                    raise refuse(
+                        f"{function.py_func.__name__} is recursive and writes or returns an array that repeats elements; pass a copy",
+                        self.builder.location,
+                    )
+                parts[position] = self._plain(part)
+        return self._results_of(callee, parts, callee.result)
+
+    def _expression_call(self, name: str, value: ir.Expr) -> Any:
+        builder = self.builder
+        function = self.value(value.func)
+        arguments = [self.optional_value(argument) for argument in value.args]
+        if value.vararg is not None:
+            vararg = self.value(value.vararg)
+            if not isinstance(vararg, Items):
+                raise refuse("a call with *args of this kind can't be differentiated", builder.location)
+            arguments += vararg.values
+        if value.varkwarg is not None:
+            raise refuse("a call with **kwargs can't be differentiated", builder.location)
+        keywords = {key: self.value(argument) for key, argument in dict(value.kws).items()}
+        result_type = self.frame.function.types[name]
+        if not (isinstance(function, Static) and isinstance(function.value, dispatcher.Dispatcher)):
+            arguments = [self.definite(argument) for argument in arguments]
+        if isinstance(function, Method) and isinstance(function.owner, NumberList):
+            return containers.call_method(self, function.owner, function.name, arguments, result_type)
+        if isinstance(function, Method) and isinstance(function.owner, Mapping):
+            return mappings.call_method(self, function.owner, function.name, arguments, result_type)
+        if isinstance(function, Method):
+            result = self.array_functions.call_method(self, function, arguments, keywords, result_type)
+            return self._array_of_elements(name, result)
+        if not isinstance(function, Static):
+            raise refuse(f"a call of {describe(function)} can't be differentiated", builder.location)
+        special_name = special_functions.special_name(function.value)
+        if special_name is not None:
+            return special_functions.call(self, special_name, function.value, arguments, result_type)
+        own_rule = own_rule_of(function.value)
+        if own_rule is not None:
+            return own_rule(self, arguments, keywords, result_type)
+        return self._array_of_elements(name, self.call(function.value, arguments, keywords, result_type, name))
+
+    def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
+        """Lowers the call of a function."""
+        builder, location = self.builder, self.builder.location
+        type = types.unliteral(type)
+        if not is_hashable(function):
+            raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+        if isinstance(function, dispatcher.Dispatcher):
+            return self._call_dispatcher(function, arguments, keywords, type, hint)
+        if isinstance(function, types.Number):
+            function = np.dtype(str(function)).type
+        if function not in (len, zip, enumerate, isinstance, bool):
+            arguments = containers.as_arrays(self, arguments)
+        if isinstance(function, DUFunc):
+            return self._call_vectorized(function, arguments, keywords, type)
+        result = python_functions.call(self, function, arguments, keywords, type)
+        if result is not NotImplemented:
+            return result
+        if isinstance(function, np.ufunc) and len(arguments) > function.nin and function.nout == 1:
+            self.array_functions.check_overlap(self, arguments[function.nin], arguments[: function.nin])
+            result = self.call(function, arguments[: function.nin], keywords, type, hint)
+            self.array_functions.assign(self, arguments[function.nin], result)
+            return arguments[function.nin]
+        rule = self.array_functions.rule_of(function)
+        if rule is not None:
+            result = rule(self, arguments, keywords, type)
+            if result is not NotImplemented:
+                return result
+        arguments = [self.array_expressions.materialized(self, argument) for argument in arguments]
+        if isinstance(function, builtin_type) and issubclass(function, BaseException):
+            return Static(function)
+        is_known = scalar_rules.is_known(function)
+        if function in RANDOM_DRAWS:
+            return self._draw(function, arguments, keywords, type)
+        if not is_known:
+            owner = getattr(function, "__self__", None)
+            if isinstance(owner, (np.random.RandomState, random.Random)) and function not in SMOOTH_DRAWS:
+                raise refuse(
+                    f"a random draw by {describe(Static(function))} can't be differentiated: it may jump where its parameters change",
+                    location,
+                )
+            compiled = self._implementation(function, arguments, keywords)
+            if compiled is not None:
+                return self._call_implementation(compiled, function, arguments, keywords)
+        if keywords:
+            raise refuse(
+                f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location
+            )
+        if is_known:
+            return self._apply_function(function, arguments, type, hint)
+        raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+
+    def _call_dispatcher(
+        self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str
+    ) -> Any:
+        """Lowers the call of a function that Numba compiled."""
+        builder = self.builder
+        if function in KEPT_CALLS:
+            operands = [self.scalar(argument) for argument in arguments]
+            operation = builder.call_of(function, len(operands))
+            return builder.index(operation, *operands, cost=DIVISION_COST, is_natural=True)
+        if all(isinstance(value, (Constant, Scalar)) for value in arguments):
+            if function is scalar_rules.where:
+                return self._selection(arguments, type, hint)
+            if function in scalar_rules.PARTIALS:
+                return self._apply_function(function, arguments, type, hint)
+        rule = getattr(function, "call_rule", None)
+        if rule is not None:
+            return self._call_with_rule(function, rule, arguments, keywords)
+        return self.call_compiled(function, arguments, keywords)
+
+    def _call_vectorized(
+        self, function: DUFunc, arguments: list[Any], keywords: dict[str, Any], type: types.Type
+    ) -> Any:
+        """Lowers the call of a function of ``numba.vectorize``, whose types Numba chooses for the elements."""
+        location, inputs = self.builder.location, arguments[: function.nin]
+        if keywords or function.nout != 1:
+            raise refuse(f"a call of {describe(Static(function))} like this can't be differentiated", location)
+        signature, _ = function.find_ewise_function(
+            tuple(getattr(argument, "dtype", argument) for argument in self._types_of(inputs))
+        )
+        if signature is None:
+            raise refuse(f"{describe(Static(function))} was not compiled for these types", location)
+        inputs = [self.array_expressions.materialized(self, argument) for argument in inputs]
+        result = self.array_expressions.elements_of_vectorized(self, function, signature, inputs, type)
+        if len(arguments) == function.nin:
+            return result
+        self.array_functions.check_overlap(self, arguments[-1], inputs)
+        self.array_functions.assign(self, arguments[-1], self.array_expressions.materialized(self, result))
+        return arguments[-1]
+
+    def _implementation(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Returns the dispatcher of the Python function by which Numba implements a call, or None. Texts have the types of literals."""
+        values = [*arguments, *keywords.values()]
+        given = [
+            types.literal(value.value) if isinstance(value, Static) and isinstance(value.value, str) else type_
+            for value, type_ in zip(values, self._types_of(values), strict=True)
+        ]
+        count = len(arguments)
+        return implementation(function, given[:count], dict(zip(keywords, given[count:], strict=True)))
+
+    def _call_implementation(self, compiled: Any, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Lowers the call of a function that Numba implements in Python."""
+        location = self.builder.location
+        try:
+            return self.call_compiled(compiled, arguments, keywords)
+        except DifferentiationError as error:
+            reason = str(error).rpartition(": ")[2]
+            name = describe(Static(function))
+            raise refuse(f"a call of {name} can't be differentiated ({reason})", location) from None
+
+    def _selection(self, operands: list[Operand], type: types.Type, hint: str) -> Scalar:
+        """Returns the first of two numbers if a condition holds, else the second, without a branch."""
+        condition = OPERANDS[0]
+        partials: list[Partial] = [None, where(condition, COTANGENT, 0), where(condition, 0, COTANGENT)]
+        operation = self.builder.call_of(scalar_rules.where, 3)
+        is_real = isinstance(type, types.Float)
+        return self.builder.compute(type, operation, operands, partials=partials if is_real else None, hint=hint)
+
+    def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """Lowers the call of a function that has derivatives of its own.
+
+        ``rule`` is a function of the argument types. It returns a ``CallRule`` and the type of the result, or a Python function to inline.
+        """
+        values, value_types = self.bound_values(inspect.signature(function.py_func), arguments, keywords)
+        found = rule(value_types)
+        if found is None:
+            user = function
+            while hasattr(user, "recipe"):
+                user = user.recipe[1]
+            python_function = getattr(user, "py_func", user)
+            if self.builder.location.filename.startswith("<"):  # a text of ours, not the user's
+                raise DifferentiationError(
+                    f"{place(python_function)}: third derivatives of functions of arrays are refused, here of {python_function.__name__}: "
+                    "its gradient's derivative can't be differentiated again"
+                )
+            raise refuse(
+                f"{function.py_func.__name__} is a derivative of {python_function.__name__} by reverse mode, which can't be differentiated again: "
+                "third derivatives of functions of arrays are refused. For second ones use fg.hvp or fg.hessian of the function itself",
+                self.builder.location,
+            )
+        if isinstance(found, FunctionType):
+            return self.inline(found, values)
+        return self.call_by_rule(found[0], values, found[1])
+
+    def bound_values(
+        self, signature: inspect.Signature, arguments: list[Any], keywords: dict[str, Any]
+    ) -> tuple[list[Any], tuple[types.Type, ...]]:
+        """Returns the values of all parameters of a signature, and their types."""
+        bound = signature.bind(*arguments, **keywords)
+        bound.apply_defaults()
+        values = [value if is_value(value) else self._static(value) for value in bound.arguments.values()]
+        return values, tuple(self._types_of(values))
+
+    def call_by_rule(self, rule: CallRule, values: list[Any], result_type: types.Type) -> Any:
+        """Lowers a call of a function that has a rule; returns its result."""
+        if any(map(is_complex, values)) and not isinstance(rule, TypedRule):
+            raise refuse("a gradient of a function of complex numbers can't be differentiated", self.builder.location)
+        parts: list[Operand | View] = []
+        for leaf in [leaf for value in values for leaf in leaves(value) if not isinstance(leaf, Static)]:
+            if isinstance(leaf, Complex):
+                parts += [leaf.real, leaf.imag]
+            else:
+                parts.append(self._plain(leaf).real() if isinstance(leaf, View) else self.scalar(leaf))
+        return self._results_of(rule, parts, result_type)
+
+    def _results_of(self, rule: CallRule | Callee, parts: list[Operand | View], type: types.Type) -> Any:
+        """Appends a ``Call`` and returns its result, a value of ``type``."""
+        results = iter(self.builder.call(rule, parts, type))
+
+        def structured(type: types.Type) -> Any:
+            if isinstance(type, types.BaseTuple):
+                return Items([structured(item) for item in type], type)
+            return Static(None) if isinstance(type, types.NoneType) else next(results)
+
+        return structured(type)
+
+    def _plain(self, view: View) -> View:
+        """Returns a view, or its copy if no slices of its root give it."""
+        return view if view.real().has_slices() else self.array_functions.copy(self, [view], {}, types.none)
+
+    def _apply_function(self, function: Any, arguments: list[Any], type: types.Type, hint: str) -> Any:
+        is_conversion = function in (int, float, bool) and len(arguments) == 1
+        if is_conversion and isinstance(arguments[0], (Constant, Scalar)):  # noqa: SIM102  # one line would be too long
+            if types.unliteral(arguments[0].type) == type:
+                return arguments[0]
+        if function in (max, min) and len(arguments) > 2:
+            result = arguments[0]
+            for argument in arguments[1:]:
+                result = self.apply(function, [result, argument], type, hint)
+            return result
+        return self.apply(function, arguments, type, hint)
+
+    def _draw(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
+        """Lowers a random draw of one number, which happens once."""
+        builder = self.builder
+        if not isinstance(type, (types.Float, types.Integer, types.NoneType)) or keywords:
+            raise refuse(
+                "a random draw of an array can't be differentiated: draw its elements in a loop", builder.location
+            )
+        operands = [self.scalar(value) for value in arguments]
+        if any(isinstance(operand, Scalar) and operand.is_real for operand in operands):
+            raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
+        draw = builder.call_of(function, len(operands), "draw")
+        if isinstance(type, types.NoneType):
+            builder.compute(types.boolean, draw, operands, COST_OF_EFFECTS)
+            return Static(None)
+        return builder.compute(type, draw, operands, COST_OF_EFFECTS)

@@ -1,0 +1,455 @@
+"""Complex numbers as pairs of floats, so that the rules of real functions give their derivatives.
+
+A complex number is its real and its imaginary part (``values.Complex``); an array of complex numbers is an array of floats with one more axis
+(``View.parts``). The cotangent of ``x + iy`` is that of ``x`` plus ``i`` times that of ``y``, as on fastgrad's tape.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad.core.terms import (
+    CHEAP_COST,
+    DIVIDE,
+    FUNCTION_COST,
+    MULTIPLY,
+    OPERANDS,
+    POWER,
+    SELECT,
+    ScalarOperation,
+    Term,
+)
+from fastgrad.differentiation.frontend import views as view_rules
+from fastgrad.differentiation.ir import scalar_rules
+from fastgrad.differentiation.ir.partials import CASTS, COTANGENT, RESULT, Partial, call_operation
+from fastgrad.differentiation.ir.representation import Constant, Operand, Scalar, View, is_constant, refuse
+from fastgrad.differentiation.ir.values import Complex, Items, Method, Static, describe, is_complex
+from fastgrad.differentiation.runtime.complex_arrays import complex_of_parts, real_parts
+
+Rule = Callable[[Any, list[Any], types.Type], Any]
+FUNCTIONS: dict[Any, Rule] = {}
+"""The rules of functions of complex numbers, of (lowering, operands, Numba's type of the result)."""
+
+
+# ---- slopes -------------------------------------------------------------------------------------------------------
+
+
+@numba.njit
+def quotient(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``x / y``, which raises nothing."""
+    return np.divide(x, y)
+
+
+@numba.njit
+def slope_of_tangent(z):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``tan`` at ``z``."""
+    if abs(z.imag) > 300.0:
+        return complex(0.0 * z.real, 0.0)
+    secant = quotient(1.0, cmath.cos(z))
+    return secant * secant
+
+
+@numba.njit
+def slope_of_arcsine(z):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``asin`` at ``z``, on the branch cuts on the side that the sign of 0 tells."""
+    return quotient(1.0, cmath.sqrt(complex(1.0 - z.real, -z.imag)) * cmath.sqrt(complex(1.0 + z.real, z.imag)))
+
+
+@numba.njit
+def slope_of_area_cosine(z):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``acosh`` at ``z``, on the branch cuts on the side that the sign of 0 tells."""
+    return quotient(1.0, cmath.sqrt(complex(z.real - 1.0, z.imag)) * cmath.sqrt(complex(z.real + 1.0, z.imag)))
+
+
+@numba.njit
+def times_i(z):  # type: ignore[no-untyped-def]
+    """Returns ``1j * z``."""
+    return complex(-z.imag, z.real)
+
+
+@numba.njit
+def slope_of_base(base, exponent):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``base ** exponent`` with respect to the base."""
+    if exponent == 0:
+        return 0.0 * base
+    return exponent * base ** (exponent - 1.0)
+
+
+@numba.njit
+def slope_of_exponent(base, power):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``power``, which is ``base ** exponent``, with respect to the exponent."""
+    if base == 0:
+        return 0.0 * base
+    return power * cmath.log(base)
+
+
+_QUOTIENT, _TIMES_I = call_operation(quotient, 2), call_operation(times_i, 1)
+_SLOPE_OF_TANGENT, _SLOPE_OF_ARCSINE = call_operation(slope_of_tangent, 1), call_operation(slope_of_arcsine, 1)
+_SLOPE_OF_AREA_COSINE = call_operation(slope_of_area_cosine, 1)
+_SLOPE_OF_BASE, _SLOPE_OF_EXPONENT = call_operation(slope_of_base, 2), call_operation(slope_of_exponent, 2)
+_EXP, _SIN, _COS, _SINH, _COSH = [
+    call_operation(f, 1) for f in (cmath.exp, cmath.sin, cmath.cos, cmath.sinh, cmath.cosh)
+]
+_REAL_SIN, _REAL_COS = call_operation(math.sin, 1), call_operation(math.cos, 1)
+_COMPLEX = ScalarOperation("complex({0}, {1})")
+_PARTS = (ScalarOperation("{0}.real"), ScalarOperation("{0}.imag"))
+
+Slope = Callable[..., Term]
+"""A derivative as a term: of the operands, then the value."""
+
+_SLOPES: dict[str, Slope] = {
+    "exp": lambda z, w: w,
+    "exp2": lambda z, w: w * math.log(2.0),
+    "expm1": lambda z, w: _EXP(z),
+    "log": lambda z, w: _QUOTIENT(1.0, z),
+    "log2": lambda z, w: _QUOTIENT(1.0 / math.log(2.0), z),
+    "log10": lambda z, w: _QUOTIENT(1.0 / math.log(10.0), z),
+    "log1p": lambda z, w: _QUOTIENT(1.0, 1.0 + z),
+    "sqrt": lambda z, w: _QUOTIENT(0.5, w),
+    "sin": lambda z, w: _COS(z),
+    "cos": lambda z, w: -_SIN(z),
+    "tan": lambda z, w: _SLOPE_OF_TANGENT(z),
+    "sinh": lambda z, w: _COSH(z),
+    "cosh": lambda z, w: _SINH(z),
+    "tanh": lambda z, w: _SLOPE_OF_TANGENT(_TIMES_I(z)),
+    "asin": lambda z, w: _SLOPE_OF_ARCSINE(z),
+    "acos": lambda z, w: -_SLOPE_OF_ARCSINE(z),
+    "atan": lambda z, w: _QUOTIENT(1.0, 1.0 + z * z),
+    "asinh": lambda z, w: _SLOPE_OF_ARCSINE(_TIMES_I(z)),
+    "acosh": lambda z, w: _SLOPE_OF_AREA_COSINE(z),
+    "atanh": lambda z, w: _QUOTIENT(1.0, 1.0 - z * z),
+    "reciprocal": lambda z, w: -w * w,
+}
+"""The derivatives of functions of ``z`` whose values are ``w``."""
+
+
+def _with_slopes(value: Any, *slopes: Slope) -> Rule:
+    """Returns the rule of a holomorphic function.
+
+    Args:
+        value: the function, or the operation of an operator.
+        *slopes: the derivative with respect to each operand.
+    """
+
+    def rule(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+        float_type = type.underlying_float
+        numbers: list[Operand] = []
+        for operand in operands:
+            numbers += converted_parts(lowering, operand, float_type)
+        arguments = [_COMPLEX(*OPERANDS[place : place + 2]) for place in range(0, len(numbers), 2)]
+        operation = value if isinstance(value, ScalarOperation) else call_operation(value, len(arguments))
+        values = _parts_of(lowering.builder, operation(*arguments), numbers, float_type)
+        result = _COMPLEX(*OPERANDS[len(numbers) : len(numbers) + 2])
+        of_real: list[Term] = []
+        of_imag: list[Term] = []
+        for slope in slopes:
+            real, imag = [part(slope(*arguments, result)) for part in _PARTS]
+            of_real += [COTANGENT * real, -COTANGENT * imag]
+            of_imag += [COTANGENT * imag, COTANGENT * real]
+        return _with_partials(lowering, numbers, values, of_real, of_imag)
+
+    return rule
+
+
+def _parts_of(builder: Any, term: Term, numbers: list[Operand], float_type: types.Type) -> list[Scalar]:
+    """Lowers the real and the imaginary part of a complex number, a term of ``numbers``."""
+    operations = [builder.expression(part(term)) for part in _PARTS]
+    return [builder.compute(float_type, operation, numbers, FUNCTION_COST) for operation in operations]
+
+
+def _with_partials(
+    lowering: Any, numbers: list[Operand], values: list[Scalar], of_real: list[Term], of_imag: list[Term]
+) -> Complex:
+    """Returns a complex number with the real and the imaginary part ``values``, and the partials of these with respect to ``numbers``.
+
+    The operands of the partials are the numbers, then the values.
+    """
+    operands = [*numbers, *values]
+    float_type = values[0].type
+    parts = []
+    for place, terms in enumerate((of_real, of_imag)):
+        partials: list[Partial] = [
+            _in_type(term, float_type) if isinstance(number, Scalar) and number.is_real else None
+            for term, number in zip(terms, numbers, strict=True)
+        ]
+        same = lowering.builder.expression(OPERANDS[len(numbers) + place])
+        parts.append(lowering.builder.compute(float_type, same, operands, CHEAP_COST, [*partials, None, None]))
+    return Complex(*parts)
+
+
+def _in_type(partial: Term, type: types.Type) -> Term:
+    """Returns a partial of float64 numbers as one of ``type``."""
+    return partial if type == types.float64 else CASTS[str(type)](partial)
+
+
+# ---- numbers ------------------------------------------------------------------------------------------------------
+
+
+def converted_parts(lowering: Any, value: Any, float_type: types.Type) -> tuple[Operand, Operand]:
+    """Returns the real and the imaginary part of a number as floats of a type."""
+    if isinstance(value, Complex):
+        return lowering.cast(value.real, float_type), lowering.cast(value.imag, float_type)
+    return lowering.cast(value, float_type), Constant(0.0, float_type)
+
+
+def converted(lowering: Any, value: Any, type: types.Type) -> Complex:
+    """Returns a number as a complex number of ``type``."""
+    return Complex(*converted_parts(lowering, value, type.underlying_float))
+
+
+def rule(*functions: Any) -> Callable[[Rule], Rule]:
+    """Returns the decorator that makes a function the rule of ``functions``."""
+
+    def add(function: Rule) -> Rule:
+        FUNCTIONS.update(dict.fromkeys(functions, function))
+        return function
+
+    return add
+
+
+def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers an operator or function of numbers, some of which are complex, or whose result is.
+
+    Raises:
+        DifferentiationError: it has no rule.
+    """
+    if function not in FUNCTIONS:
+        raise _refused(lowering, function)
+    return FUNCTIONS[function](lowering, operands, type)
+
+
+def _refused(lowering: Any, function: Any) -> Exception:
+    return refuse(f"{describe(Static(function))} of complex numbers can't be differentiated", lowering.builder.location)
+
+
+def _by_parts(function: Any) -> Rule:
+    """Returns the rule of a function that is applied to the real and to the imaginary parts."""
+
+    def apply_to_parts(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+        float_type = type.underlying_float
+        pairs = [converted_parts(lowering, operand, float_type) for operand in operands]
+        return Complex(*[lowering.apply(function, list(numbers), float_type) for numbers in zip(*pairs, strict=True)])
+
+    return apply_to_parts
+
+
+for _operator, _function in (
+    *((operator.add, np.add), (operator.sub, np.subtract)),
+    *((operator.neg, np.negative), (operator.pos, np.positive)),
+):
+    FUNCTIONS[_operator] = FUNCTIONS[_function] = _by_parts(_operator)
+
+
+@rule(operator.mul, np.multiply)
+def _product(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    float_type = type.underlying_float
+    (a, b), (c, d) = [converted_parts(lowering, operand, float_type) for operand in operands]
+
+    def times(x: Operand, y: Operand) -> Operand:
+        if is_constant(x, 0.0) or is_constant(
+            y, 0.0
+        ):  # Numba multiplies, which gives the sign of 0; the derivative is 0
+            return lowering.builder.compute(float_type, MULTIPLY, [x, y])
+        return lowering.apply(operator.mul, [x, y], float_type)
+
+    real = lowering.apply(operator.sub, [times(a, c), times(b, d)], float_type)
+    return Complex(real, lowering.apply(operator.add, [times(a, d), times(b, c)], float_type))
+
+
+@rule(np.square)
+def _square(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    return _product(lowering, operands * 2, type)
+
+
+_SLOPES_OF_QUOTIENT: tuple[Slope, Slope] = (lambda a, b, w: _QUOTIENT(1.0, b), lambda a, b, w: -_QUOTIENT(w, b))
+_NUMPY_DIVISION = _with_slopes(np.divide, *_SLOPES_OF_QUOTIENT)
+_DIVISION = _with_slopes(DIVIDE, *_SLOPES_OF_QUOTIENT)
+FUNCTIONS[np.divide] = _NUMPY_DIVISION
+
+
+@rule(operator.truediv)
+def _quotient(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers a division: one of numbers raises if the divisor is 0, one of arrays does not."""
+    return (_NUMPY_DIVISION if lowering.frame.is_internal else _DIVISION)(lowering, operands, type)
+
+
+_SLOPES_OF_POWER: tuple[Slope, Slope] = (
+    lambda z, b, w: _SLOPE_OF_BASE(z, b),
+    lambda z, b, w: _SLOPE_OF_EXPONENT(z, w),
+)
+FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _with_slopes(POWER, *_SLOPES_OF_POWER)
+FUNCTIONS[np.power] = _with_slopes(np.power, *_SLOPES_OF_POWER)
+for _name, _slope in _SLOPES.items():
+    for _module, _prefix in ((cmath, ""), (np, "arc" if _name.startswith("a") else "")):
+        _value = getattr(_module, _prefix + _name.removeprefix("a") if _prefix else _name, None)
+        if _value is not None:
+            FUNCTIONS[_value] = _with_slopes(_value, _slope)
+
+
+_LOGARITHM = FUNCTIONS[cmath.log]
+
+
+@rule(cmath.log)
+def _log(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    logarithms = [_LOGARITHM(lowering, [operand], type) for operand in operands]
+    return logarithms[0] if len(operands) == 1 else _DIVISION(lowering, logarithms, type)
+
+
+@rule(np.conjugate)
+def _conjugate(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    (value,) = operands
+    return Complex(value.real, lowering.apply(operator.neg, [value.imag], value.imag.type))
+
+
+@rule(abs, np.absolute)
+def _modulus(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers the absolute value, whose derivative at 0 is 0."""
+    (value,) = operands
+    numbers = [value.real, value.imag]
+    partials = [
+        _in_type(SELECT(RESULT != 0.0, COTANGENT * (leaf / RESULT), 0.0), type) if isinstance(number, Scalar) else None
+        for leaf, number in zip(OPERANDS, numbers, strict=False)
+    ]
+    return lowering.builder.compute(type, lowering.builder.call_of(math.hypot, 2), numbers, FUNCTION_COST, partials)
+
+
+@rule(cmath.phase)
+def _phase(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    (value,) = operands
+    return lowering.apply(math.atan2, [value.imag, value.real], type)
+
+
+@rule(cmath.polar)
+def _polar(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    return Items([_modulus(lowering, operands, type[0]), _phase(lowering, operands, type[1])], type)
+
+
+@rule(cmath.rect)
+def _rect(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    builder, float_type = lowering.builder, type.underlying_float
+    numbers = [lowering.cast(lowering.scalar(operand), float_type) for operand in operands]
+    radius, angle, real, imag = OPERANDS[:4]
+    values = _parts_of(builder, call_operation(cmath.rect, 2)(radius, angle), numbers, float_type)
+    of_real, of_imag = (
+        [COTANGENT * _REAL_COS(angle), -COTANGENT * imag],
+        [COTANGENT * _REAL_SIN(angle), COTANGENT * real],
+    )
+    return _with_partials(lowering, numbers, values, of_real, of_imag)
+
+
+@rule(complex, np.complex64, np.complex128)
+def _complex(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    if len(operands) == 1:
+        return converted(lowering, operands[0], type)
+    return Complex(*[lowering.cast(lowering.scalar(operand), type.underlying_float) for operand in operands])
+
+
+@rule(np.real)
+def _real(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    return operands[0].real
+
+
+@rule(np.imag)
+def _imag(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    return operands[0].imag
+
+
+def _condition(of_part: Any, of_parts: Any) -> Rule:
+    """Returns the rule of a condition: ``of_part`` of the real and the imaginary parts, joined by ``of_parts``."""
+
+    def condition(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+        pairs = [
+            (operand.real, operand.imag) if isinstance(operand, Complex) else (operand, Constant(0.0, types.float64))
+            for operand in operands
+        ]
+        parts = [lowering.apply(of_part, list(numbers), type) for numbers in zip(*pairs, strict=True)]
+        return lowering.apply(of_parts, parts, type)
+
+    return condition
+
+
+for _functions, _of_part, _of_parts in (
+    ((operator.eq, np.equal), operator.eq, operator.and_),
+    ((operator.ne, np.not_equal), operator.ne, operator.or_),
+    ((bool,), bool, operator.or_),
+    ((operator.not_, np.logical_not), operator.not_, operator.and_),
+    ((cmath.isnan, np.isnan), math.isnan, operator.or_),
+    ((cmath.isinf, np.isinf), math.isinf, operator.or_),
+    ((cmath.isfinite, np.isfinite), math.isfinite, operator.and_),
+):
+    FUNCTIONS.update(dict.fromkeys(_functions, _condition(_of_part, _of_parts)))
+
+
+# ---- functions of arrays --------------------------------------------------------------------------------------------
+
+_GENERAL: frozenset[Any] = frozenset(
+    [
+        *(len, zip, enumerate, tuple, isinstance, sum, np.ndenumerate, np.nditer, operator.matmul, np.dot, np.outer),
+        *(np.sum, np.prod, np.mean, np.cumsum, np.cumprod, np.any, np.all, np.trace, np.where, np.select, np.diff),
+        *(np.zeros, np.zeros_like, np.empty, np.empty_like, np.ones, np.ones_like, np.full, np.full_like, np.array),
+        *(np.asarray, np.ascontiguousarray, np.copy, np.transpose, np.reshape, np.ravel, np.concatenate, np.stack),
+        *(np.hstack, np.vstack, np.dstack, np.column_stack, np.append, np.flip, np.flipud, np.fliplr, np.rot90),
+        *(np.atleast_1d, np.atleast_2d, np.atleast_3d, np.expand_dims, np.swapaxes, np.moveaxis, np.broadcast_to),
+        *(np.roll, np.repeat, np.tril, np.triu, np.diag, np.diagflat, np.take, np.fill_diagonal, np.count_nonzero),
+        *(np.linalg.norm, np.linalg.solve, np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.concat, np.eye),
+    ]
+)
+"""The functions of arrays whose rules hold for complex numbers, too."""
+_GENERAL_METHODS = frozenset(
+    [
+        *("sum", "prod", "mean", "cumsum", "cumprod", "any", "all", "dot", "copy", "transpose", "reshape", "ravel"),
+        *("flatten", "astype", "item", "fill", "take", "repeat"),
+    ]
+)
+
+
+def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
+    """Lowers the call of a function with complex arguments or a complex result; ``NotImplemented`` if the rule for real numbers holds.
+
+    Raises:
+        DifferentiationError: the function's rule holds for real numbers only.
+    """
+    has_complex_result = isinstance(getattr(type, "dtype", type), types.Complex)
+    if not has_complex_result and not any(map(is_complex, [*arguments, *keywords.values()])):
+        return NotImplemented
+    if isinstance(function, np.ufunc) and len(arguments) > function.nin:
+        return NotImplemented
+    if function in (real_parts, complex_of_parts):
+        return arguments[0].real() if function is real_parts else arguments[0].complex()
+    if function in (np.real, np.imag) and isinstance(arguments[0], View):
+        return view_rules.part(lowering.builder, arguments[0], (np.real, np.imag).index(function))
+    if function is np.vdot and not keywords:
+        first, second = arguments
+        conjugate = (
+            lowering.apply(np.conjugate, [first], lowering._types_of([first])[0]) if is_complex(first) else first
+        )
+        return lowering.call(np.dot, [conjugate, second], {}, type, "dot")
+    if function in FUNCTIONS and not keywords:
+        return lowering.apply(function, arguments, type)
+    has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)
+    if has_rule and function not in _GENERAL:
+        raise _refused(lowering, function)
+    return NotImplemented
+
+
+def call_method(lowering: Any, method: Method, arguments: list[Any], type: types.Type) -> Any:
+    """Lowers the call of a method with complex numbers; ``NotImplemented`` if the rule for real numbers holds.
+
+    Raises:
+        DifferentiationError: the method's rule holds for real numbers only.
+    """
+    if method.name in ("conj", "conjugate") and is_complex(method.owner):
+        return lowering.apply(np.conjugate, [method.owner], type)
+    if method.name == "item" and isinstance(method.owner, Complex):
+        return method.owner
+    if method.name not in _GENERAL_METHODS:
+        raise refuse(f"the method {method.name} of complex numbers can't be differentiated", lowering.builder.location)
+    return NotImplemented

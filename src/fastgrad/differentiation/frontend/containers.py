@@ -1,0 +1,335 @@
+"""Lists of numbers, and arrays of records.
+
+A list is an array that grows, and its length: an element of another array, so that names of one list share it. The array of a list of complex
+numbers has two floats for each. A record is one array for each field.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad.core.terms import ADD, DIVISION_COST, MULTIPLY
+from fastgrad.differentiation.frontend import views as view_rules
+from fastgrad.differentiation.frontend.builder import Builder
+from fastgrad.differentiation.ir.representation import Axis, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.ir.scalar_operations import AT_LEAST_0, may_raise
+from fastgrad.differentiation.ir.values import Fields, Items, NumberList, Static, describe, tuple_of
+
+NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)
+
+
+@may_raise
+@numba.njit
+def list_position(index, length):  # type: ignore[no-untyped-def]
+    """Returns the position of a list's item: negative indices count from the end."""
+    position = index + length if index < 0 else index
+    if position < 0 or position >= length:
+        raise IndexError("list index out of range")
+    return position
+
+
+def pop(data, length, index):  # type: ignore[no-untyped-def]
+    """Removes an item of a list and returns it."""
+    if length[0] == 0:
+        raise IndexError("pop from empty list")
+    position = index + length[0] if index < 0 else index
+    if position < 0 or position >= length[0]:
+        raise IndexError("pop index out of range")
+    value = data[position]
+    length[0] -= 1
+    for i in range(position, length[0]):
+        data[i] = data[i + 1]
+    return value
+
+
+def insert(data, length, index, value):  # type: ignore[no-untyped-def]
+    """Moves the items of a list, whose length has grown by 1, and sets one."""
+    last = length[0] - 1
+    position = max(index + last, 0) if index < 0 else min(index, last)
+    for i in range(last, position, -1):
+        data[i] = data[i - 1]
+    data[position] = value
+    return 0
+
+
+def reverse(data, length):  # type: ignore[no-untyped-def]
+    """Reverses a list."""
+    n = length[0]
+    for i in range(n // 2):
+        item = data[i]
+        data[i] = data[n - 1 - i]
+        data[n - 1 - i] = item
+    return 0
+
+
+def contains(items, value):  # type: ignore[no-untyped-def]
+    """Returns whether an array has an element."""
+    for item in items:  # noqa: SIM110  # Numba compiles no generators
+        if item == value:
+            return True
+    return False
+
+
+def repeated(items, count, out):  # type: ignore[no-untyped-def]
+    """Writes the repetitions of an array."""
+    n = items.shape[0]
+    for i in range(count):
+        for j in range(n):
+            out[i * n + j] = items[j]
+    return 0
+
+
+def range_items(start, step, out):  # type: ignore[no-untyped-def]
+    """Writes the numbers of a range."""
+    for i in range(out.shape[0]):
+        out[i] = start + i * step
+    return 0
+
+
+def list_of_size(lowering: Any, type: types.Type, size: Operand) -> NumberList:
+    """Returns a new list of ``size`` items, whose contents are not set."""
+    builder = lowering.builder
+    dtype = type.dtype.underlying_float if isinstance(type.dtype, types.Complex) else type.dtype
+    root = builder.allocate(dtype, [_floats(builder, type, size)], "empty", "list").root
+    root.is_growing = True
+    length = builder.allocate(types.int64, [index_constant(1)], "empty", "length")
+    builder.store(length.root, size, [index_constant(0)])
+    return NumberList(_items_from(root, type, index_constant(0), size), length, type)
+
+
+def _floats(builder: Builder, type: types.Type, count: Operand) -> Operand:
+    """Returns how many elements of its array ``count`` items of a list take."""
+    return builder.index(MULTIPLY, count, index_constant(2)) if isinstance(type.dtype, types.Complex) else count
+
+
+def _items_from(root: Root, type: types.Type, start: Operand, count: Operand) -> View:
+    """Returns the view of ``count`` items of a list, whose array is ``root``, from the element ``start`` of the array on."""
+    if isinstance(type.dtype, types.Complex):
+        parts = Axis(0, index_constant(1), index_constant(2))
+        return View(root, [start], [Axis(0, index_constant(2), count)], parts)
+    return View(root, [start], [Axis(0, index_constant(1), count)])
+
+
+def new_list(lowering: Any, type: types.Type, items: list[Any]) -> NumberList:
+    """Returns a new list of numbers."""
+    result = list_of_size(lowering, type, index_constant(len(items)))
+    for number, item in enumerate(items):
+        value = lowering.cast(lowering.number(item), type.dtype)
+        view_rules.store_element(lowering.builder, result.data, [index_constant(number)], value)
+    return result
+
+
+def list_of_array(lowering: Any, type: types.Type, array: View) -> NumberList:
+    """Returns a new list of the elements of an array of one axis."""
+    result = list_of_size(lowering, type, array.axes[0].size)
+    lowering.array_functions.assign(lowering, items_of(lowering, result), array)
+    return result
+
+
+def length_of(lowering: Any, values: NumberList) -> Scalar:
+    """Returns the length of a list, as it is now."""
+    length: Scalar = lowering.builder.load(values.length.root, [index_constant(0)], "length")
+    length.is_natural = True
+    return length
+
+
+def items_of(lowering: Any, values: NumberList) -> View:
+    """Returns the view of the items of a list. It must not outlive the next change of the list's length."""
+    return _items_from(values.data.root, values.type, index_constant(0), length_of(lowering, values))
+
+
+def as_arrays(lowering: Any, arguments: list[Any]) -> list[Any]:
+    """Returns values with arrays for lists."""
+    copy = lowering.array_functions.copy
+    return [
+        copy(lowering, [items_of(lowering, value)], {}, types.none) if isinstance(value, NumberList) else value
+        for value in arguments
+    ]
+
+
+def _position(lowering: Any, values: NumberList, index: Any) -> Operand:
+    builder = lowering.builder
+    length, position = length_of(lowering, values), builder.call_of(list_position, 2)
+    return builder.index(position, lowering.scalar(index), length, cost=DIVISION_COST, is_natural=True)
+
+
+def item(lowering: Any, values: NumberList, index: Any, type: types.Type) -> Any:
+    """Lowers an item or a slice of a list."""
+    if isinstance(index, view_rules.Slice):
+        part = view_rules.subview(lowering.builder, items_of(lowering, values), [index])
+        return list_of_array(lowering, type, part)
+    return view_rules.load_element(lowering.builder, values.data, [_position(lowering, values, index)])
+
+
+def set_item(lowering: Any, values: NumberList, index: Any, value: Any) -> None:
+    """Lowers the assignment of an item of a list."""
+    if isinstance(index, view_rules.Slice):
+        raise refuse("the assignment of a slice of a list can't be differentiated", lowering.builder.location)
+    number = lowering.cast(lowering.number(value), values.type.dtype)
+    view_rules.store_element(lowering.builder, values.data, [_position(lowering, values, index)], number)
+
+
+def resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
+    """Adds ``count`` to the length of a list and returns the length before that."""
+    builder = lowering.builder
+    lowering.note_resize(values)
+    before = length_of(lowering, values)
+    after = builder.index(ADD, before, count)
+    builder.grow(values.data.root, _floats(builder, values.type, after))
+    builder.store(values.length.root, after, [index_constant(0)])
+    return before
+
+
+def extend(lowering: Any, values: NumberList, more: Any) -> None:
+    """Lowers ``values += more``."""
+    if isinstance(more, Items):
+        for value in more.values:
+            call_method(lowering, values, "append", [value], types.none)
+        return
+    (array,) = as_arrays(lowering, [more])
+    if not isinstance(array, View) or len(array.axes) != 1:
+        raise refuse(f"a list that is extended by {describe(more)} can't be differentiated", lowering.builder.location)
+    start = resize(lowering, values, array.axes[0].size)
+    start = _floats(lowering.builder, values.type, start)
+    target = _items_from(values.data.root, values.type, start, array.axes[0].size)
+    lowering.array_functions.assign(lowering, target, array)
+
+
+def call_method(lowering: Any, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
+    """Lowers the call of a method of a list."""
+    builder = lowering.builder
+    parts = [values.data, values.length]
+    if name in ("append", "insert"):
+        number = lowering.cast(lowering.number(arguments[-1]), values.type.dtype)
+        before = resize(lowering, values, index_constant(1))
+        if name == "append":
+            view_rules.store_element(builder, values.data, [before], number)
+        else:
+            lowering.inline(insert, [*parts, lowering.scalar(arguments[0]), number])
+    elif name == "pop":
+        lowering.note_resize(values)
+        index = lowering.scalar(arguments[0]) if arguments else index_constant(-1)
+        return lowering.inline(pop, [*parts, index])
+    elif name == "extend":
+        extend(lowering, values, arguments[0])
+    elif name == "reverse":
+        lowering.inline(reverse, parts)
+    elif name == "clear":
+        lowering.note_resize(values)
+        builder.store(values.length.root, index_constant(0), [index_constant(0)])
+    elif name == "copy":
+        return list_of_array(lowering, type, items_of(lowering, values))
+    else:
+        raise refuse(f"the method {name} of a list can't be differentiated", builder.location)
+    return Static(None)
+
+
+def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers an operator of lists."""
+    first, second = operands
+    builder = lowering.builder
+    if function is operator.contains and isinstance(first, NumberList):
+        return lowering.inline(contains, [items_of(lowering, first), lowering.number(second)])
+    if function is operator.add and isinstance(type, types.List):
+        result = new_list(lowering, type, [])
+        for part in operands:
+            extend(lowering, result, part)
+        return result
+    if function is operator.mul and isinstance(type, types.List):
+        values, count = (first, second) if isinstance(first, NumberList) else (second, first)
+        count = builder.index(AT_LEAST_0, lowering.scalar(count), is_natural=True)
+        items = items_of(lowering, values)
+        result = list_of_size(lowering, type, builder.index(MULTIPLY, items.axes[0].size, count))
+        lowering.inline(repeated, [items, count, items_of(lowering, result)])
+        return result
+    raise refuse(f"{getattr(function, '__name__', function)} of lists can't be differentiated", builder.location)
+
+
+# ---- records ----------------------------------------------------------------------------------------------------
+
+
+def allocate_records(lowering: Any, type: types.Array, shape: Any, function: str) -> Fields:
+    """Returns a new array of records."""
+    dims = [lowering.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    parts = {}
+    for name, field in type.dtype.members:
+        dtype, inner = _field_type(lowering, name, field)
+        sizes = [*dims, *[index_constant(size) for size in inner]]
+        parts[name] = lowering.builder.allocate(dtype, sizes, function, name)
+    return Fields(parts, type)
+
+
+def _field_type(lowering: Any, name: str, field: types.Type) -> tuple[types.Type, tuple[int, ...]]:
+    """Returns the type of a field's numbers, and the field's own shape."""
+    dtype, shape = (field.dtype, field.shape) if isinstance(field, types.NestedArray) else (field, ())
+    if not isinstance(dtype, NUMBERS):
+        raise refuse(
+            f"the field {name} of a record is of type {field}, which can't be differentiated", lowering.builder.location
+        )
+    return dtype, shape
+
+
+def parameter_fields(lowering: Any, name: str, type: types.Array, position: int) -> Fields:
+    """Returns a parameter that is an array of records."""
+    builder, parts = lowering.builder, {}
+    for field, field_type in type.dtype.members:
+        dtype, inner = _field_type(lowering, field, field_type)
+        array_type = types.Array(dtype, type.ndim + len(inner), "A")
+        root = builder.root(array_type, "parameter", name)
+        root.name, root.block, root.position, root.field = f"field_{field}_of_{name}", None, position, field
+        builder.read_dims(root, array_type)
+        parts[field] = View.whole(root, dtype)
+    return Fields(parts, type)
+
+
+def field_item(lowering: Any, fields: Fields, index: Any) -> Any:
+    """Lowers a field of records, or an item of an array of records."""
+    if isinstance(index, str):
+        return lowering.element_or_view(fields.parts[index])
+    indices = index if isinstance(index, list) else [index]
+    if any(isinstance(position, View) for position in indices):
+        raise refuse("an array of records can't be indexed by an array in a derivative", lowering.builder.location)
+    parts = {name: view_rules.subview(lowering.builder, part, indices) for name, part in fields.parts.items()}
+    removed = sum(not isinstance(position, view_rules.Slice) for position in indices)
+    rank = getattr(fields.type, "ndim", 0) - removed
+    record = getattr(fields.type, "dtype", fields.type)
+    return Fields(parts, types.Array(record, rank, "A") if rank else record)
+
+
+def set_field(lowering: Any, fields: Fields, index: Any, value: Any) -> None:
+    """Lowers the assignment to a field of records, or to an item of an array of records."""
+    if isinstance(index, str):
+        target = fields.parts[index]
+        if target.axes:
+            lowering.array_functions.assign(lowering, target, value)
+        else:
+            view_rules.store_element(lowering.builder, target, [], lowering.number(value))
+        return
+    if not isinstance(value, Fields):
+        raise refuse(
+            f"{describe(value)} is assigned to a record, which can't be differentiated", lowering.builder.location
+        )
+    targets = field_item(lowering, fields, index)
+    for name in targets.parts:
+        set_field(lowering, targets, name, field_item(lowering, value, name))
+
+
+def field_attribute(lowering: Any, fields: Fields, name: str) -> Any:
+    """Lowers an attribute of a record or of an array of records."""
+    rank = getattr(fields.type, "ndim", 0)
+    sizes: list[Any] = [axis.size for axis in next(iter(fields.parts.values())).axes[:rank]]
+    if name in fields.parts:
+        return field_item(lowering, fields, name)
+    if name == "shape":
+        return tuple_of(sizes)
+    if name == "size" and rank:
+        return view_rules.product(lowering.builder, sizes)
+    raise refuse(f"the attribute {name} of {describe(fields)} can't be differentiated", lowering.builder.location)
+
+
+ALLOCATIONS = {np.zeros: "zeros", np.empty: "empty"}

@@ -1,0 +1,673 @@
+"""Lowering of expressions: operators and functions of numbers, tuples, items, attributes, constants.
+
+Each construct has its own method. Constructs without one are refused: there is no default rule.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad.core import terms
+from fastgrad.core.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation
+from fastgrad.differentiation.frontend import complex_numbers, containers, mappings, selections
+from fastgrad.differentiation.frontend import views as view_rules
+from fastgrad.differentiation.frontend.builder import Builder
+from fastgrad.differentiation.frontend.views import Slice
+from fastgrad.differentiation.ir import scalar_rules
+from fastgrad.differentiation.ir.partials import (
+    COTANGENT,
+    ZERO_PRODUCT,
+    Partial,
+    deciding_comparison,
+    number_of_type,
+    with_operand,
+    without_zeros,
+)
+from fastgrad.differentiation.ir.representation import (
+    INDEX,
+    Block,
+    Branch,
+    Compute,
+    Constant,
+    Function,
+    Operand,
+    Scalar,
+    View,
+    index_constant,
+    is_constant,
+    is_natural_number,
+    refuse,
+)
+from fastgrad.differentiation.ir.scalar_operations import IS_TRUE, POWER_OF_FLOAT, may_raise
+from fastgrad.differentiation.ir.values import (
+    Complex,
+    Deferred,
+    Elements,
+    Fields,
+    Items,
+    Mapping,
+    Maybe,
+    Method,
+    NumberList,
+    Static,
+    Step,
+    Text,
+    describe,
+    is_complex,
+    static_value,
+    tuple_of,
+    type_of,
+)
+from fastgrad.differentiation.numpy.loop_sources import checked_index, common_size
+from fastgrad.differentiation.runtime.complex_arrays import real_parts
+from fastgrad.differentiation.runtime.numba_internals import cpu_target, ir
+
+
+@may_raise
+@numba.njit
+def checked_quotient(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``x / y``; raises as Python does if ``y`` is 0."""
+    if y == 0:
+        raise ZeroDivisionError("division by zero")
+    return x / y
+
+
+@may_raise
+@numba.njit
+def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``x // y``; raises as Python does if ``y`` is 0."""
+    if y == 0:
+        raise ZeroDivisionError("integer division or modulo by zero")
+    return x // y
+
+
+@may_raise
+@numba.njit
+def checked_remainder(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``x % y``; raises as Python does if ``y`` is 0."""
+    if y == 0:
+        raise ZeroDivisionError("integer division or modulo by zero")
+    return x % y
+
+
+@may_raise
+@numba.njit
+def checked_optional(is_set):  # type: ignore[no-untyped-def]
+    """Raises as Numba does if a value is None."""
+    if not is_set:
+        raise TypeError("expected a value, got None")
+    return is_set
+
+
+_CHECKED_DIVISIONS = {
+    operator.truediv: checked_quotient,
+    operator.floordiv: checked_floor_quotient,
+    operator.mod: checked_remainder,
+}
+_FOLDED_OPERATORS = frozenset(
+    [
+        operator.add,
+        operator.sub,
+        operator.mul,
+        operator.lt,
+        operator.le,
+        operator.gt,
+        operator.ge,
+        operator.eq,
+        operator.ne,
+        operator.neg,
+        operator.not_,
+    ]
+)
+
+
+def folded(function: Any, numbers: list[Any], type: types.Type) -> Constant:
+    """Returns an operator of constants, in the arithmetic of its type."""
+    values = [number.value for number in numbers]
+    if isinstance(type, (types.Float, types.Integer)):
+        dtype = np.dtype(str(type)).type
+        with np.errstate(all="ignore"):
+            return Constant(function(*[dtype(value) for value in values]).item(), type)
+    return Constant(bool(function(*values)), type)
+
+
+def quoted(text: Any) -> str:
+    """Returns the text of a constant in the template of a statement."""
+    return repr(text).replace("{", "{{").replace("}", "}}")
+
+
+class Expressions:
+    """Lowers the expressions of a call. `Lowering` has the rest: calls, statements and loops."""
+
+    builder: Builder
+    frame: Any
+    result: Function
+
+    def phi_of_type(self, type: types.Type, hint: str) -> Any:
+        """Returns the value of a new phi of the current block."""
+        raise NotImplementedError
+
+    def inline(self, function: Any, arguments: list[Any]) -> Any:
+        """Lowers a call of a Python function in place; returns its result."""
+        raise NotImplementedError
+
+    def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
+        """Gives a phi its value on the way from a block."""
+        raise NotImplementedError
+
+    @property
+    def array_functions(self) -> Any:
+        """The rules of NumPy's functions of arrays."""
+        from fastgrad.differentiation.numpy import array_functions  # the import adds rules
+        from fastgrad.differentiation.numpy import functions as numpy_functions  # noqa: F401  # the import adds rules
+
+        return array_functions
+
+    @property
+    def array_expressions(self) -> Any:
+        """The lowering of element-wise expressions of arrays."""
+        from fastgrad.differentiation.frontend import array_expressions
+
+        return array_expressions
+
+    # ---- values ------------------------------------------------------------------------------------------------
+
+    def value(self, variable: ir.Var) -> Any:
+        """Returns what a variable stands for, which is not None where Numba's type is optional."""
+        return self.definite(self.optional_value(variable))
+
+    def definite(self, value: Any) -> Any:
+        """Returns the value of a `Maybe`, with a check that it is not None; other values as they are."""
+        if not isinstance(value, Maybe):
+            return value
+        self.builder.compute(types.boolean, self.builder.call_of(checked_optional, 1), [value.is_set])
+        return value.value
+
+    def optional_value(self, variable: ir.Var) -> Any:
+        """Returns what a variable stands for, a `Maybe` if it may be None."""
+        value = self.frame.values[variable.name]
+        while isinstance(value, Step) and value.is_resolved:
+            value = value.item
+        if isinstance(value, Deferred):
+            raise refuse(f"{value.reason}, which can't be differentiated", self.builder.location)
+        if isinstance(value, View):
+            layout = getattr(self.frame.function.types.get(variable.name), "layout", value.layout)
+            return View(value.root, value.starts, value.axes, value.parts, layout)
+        return value
+
+    def scalar(self, value: Any) -> Operand:
+        """Returns ``value`` as a number."""
+        if isinstance(value, (Constant, Scalar)):
+            return value
+        if isinstance(value, Static) and isinstance(value.value, (bool, int, float, np.number, np.bool_)):
+            return self.builder.constant(value.value)
+        if isinstance(value, Maybe):
+            return self.scalar(self.definite(value))
+        if isinstance(value, View) and not value.axes and value.parts is None:
+            return view_rules.load_real(self.builder, value, [])
+        raise refuse(f"a number is needed here, this is {describe(value)}", self.builder.location)
+
+    def number(self, value: Any) -> Operand | Complex:
+        """Returns ``value`` as a number, which may be complex."""
+        if isinstance(value, View) and not value.axes:
+            return view_rules.load_element(self.builder, value, [])
+        return value if isinstance(value, Complex) else self.scalar(value)
+
+    def _static(self, value: Any) -> Any:
+        """Returns what a known Python value stands for."""
+        if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
+            return self.builder.constant(value)
+        if isinstance(value, np.ndarray):
+            return self._global_array(value)
+        if isinstance(value, tuple):
+            numba_type = cpu_target.typing_context.resolve_value_type(value)
+            return Items([self._static(item) for item in value], numba_type)
+        if isinstance(value, (complex, np.complexfloating)):
+            float_type = types.float32 if isinstance(value, np.complex64) else types.float64
+            return Complex(Constant(float(value.real), float_type), Constant(float(value.imag), float_type))
+        return Static(value)
+
+    def _global_array(self, value: np.ndarray) -> Any:
+        builder = self.builder
+        numba_type = cpu_target.typing_context.resolve_value_type(value)
+        if not isinstance(numba_type, types.Array):
+            return Deferred(f"a global of type {numba_type}")
+        name = builder.bind(value, "array")
+        if isinstance(numba_type.dtype, types.Complex):
+            self.result.globals[name + "_parts"] = real_parts(value)
+            name += "_parts"
+        for root in self.result.roots:
+            if root.kind == "global" and root.name == name:
+                return View.whole(root, numba_type.dtype)
+        root = builder.root(numba_type, "global", name, [index_constant(size) for size in value.shape])
+        root.name, root.block = name, None
+        return View.whole(root, numba_type.dtype)
+
+    def _assigned(self, name: str, value: Any) -> Any:
+        frame = self.frame
+        if isinstance(value, ir.Arg):
+            return frame.arguments[value.index]
+        if isinstance(value, (ir.Const, ir.Global, ir.FreeVar)):
+            return self._static(value.value)
+        if isinstance(value, ir.Var):
+            return frame.values[value.name]
+        if not isinstance(value, ir.Expr):
+            raise refuse(f"{type(value).__name__} can't be differentiated", self.builder.location)
+        method = getattr(self, f"_expression_{value.op}", None)
+        if method is None:
+            if value.op == "yield":
+                raise refuse("a generator can't be differentiated", self.builder.location)
+            raise refuse(f"the operation {value.op} can't be differentiated: {value}", self.builder.location)
+        return method(name, value)
+
+    def _type(self, name: str) -> types.Type:
+        return types.unliteral(self.frame.function.types[name])
+
+    # ---- expressions ---------------------------------------------------------------------------------------------
+
+    def _expression_cast(self, name: str, value: ir.Expr) -> Any:
+        return self.cast(self.optional_value(value.value), self._type(name))
+
+    def cast(self, value: Any, type: types.Type) -> Any:
+        """Returns ``value`` as Numba casts it to ``type``."""
+        if not isinstance(type, types.Optional):
+            value = self.definite(value)
+        if (
+            isinstance(value, (Constant, Scalar))
+            and isinstance(type, (types.Float, types.Integer))
+            and value.type != type
+        ):
+            if isinstance(value, Constant) and (isinstance(type, types.Float) or abs(value.value) < 2**31):
+                return Constant(np.array(value.value).astype(str(type)).item(), type)
+            is_real = isinstance(type, types.Float) and isinstance(value, Scalar) and value.is_real
+            partials: list[Partial] = [COTANGENT if is_real else None]
+            cast = self.builder.call_of(getattr(np, str(type)), 1, f"_{type}")
+            result = self.builder.compute(type, cast, [value], 0, partials)
+            result.is_natural = is_natural_number(value) and getattr(value.type, "bitwidth", 8) <= type.bitwidth
+            return result
+        if isinstance(type, types.Boolean) and isinstance(value, (Constant, Scalar)) and value.type != type:
+            return self.apply(operator.ne, [value, Constant(0, value.type)], type)
+        if isinstance(type, types.Complex) and isinstance(value, (Constant, Scalar, Complex)):
+            return complex_numbers.converted(self, value, type)
+        if isinstance(value, Items) and isinstance(type, types.BaseTuple) and len(type) == len(value.values):
+            return Items([self.cast(item, item_type) for item, item_type in zip(value.values, type, strict=True)], type)
+        return value
+
+    def _indices(self, statement: Any) -> list[Any]:
+        """Returns the indices of an access: operands, slices, arrays, new axes, ellipses."""
+        if isinstance(statement, ir.StaticSetItem) or getattr(statement, "op", "") == "static_getitem":
+            items = statement.index if isinstance(statement.index, tuple) else (statement.index,)
+            return [self._static_index(item) for item in items]
+        value = self.value(statement.index)
+        return [self._index(item) for item in (value.values if isinstance(value, Items) else [value])]
+
+    def _static_index(self, item: Any) -> Any:
+        if isinstance(item, slice):
+            bounds = (item.start, item.stop, item.step)
+            return Slice(*[None if bound is None else index_constant(bound) for bound in bounds])
+        if item is None or item is Ellipsis:
+            return view_rules.NEW_AXIS if item is None else view_rules.ALL_AXES
+        if isinstance(item, (int, np.integer)):
+            return index_constant(int(item))
+        raise refuse("this kind of index can't be differentiated", self.builder.location)
+
+    def _index(self, value: Any) -> Any:
+        if isinstance(value, Static):
+            return value.value if isinstance(value.value, Slice) else self._static_index(value.value)
+        if isinstance(value, View) and not value.axes:
+            return self.scalar(value)
+        if isinstance(value, Items):
+            raise refuse("an index that is a tuple within a tuple can't be differentiated", self.builder.location)
+        return value
+
+    def _expression_arrayexpr(self, name: str, value: ir.Expr) -> Any:
+        return self._array_of_elements(name, self.array_expressions.expression(self, value, self._type(name)))
+
+    def _array_of_elements(self, name: str, value: Any) -> Any:
+        """Returns the value of a variable: `Elements` as the array of its elements, unless they are computed where they are read."""
+        if name in self.frame.function.read_once and not is_complex(value):
+            return value
+        return self.array_expressions.materialized(self, value)
+
+    def _expression_binop(self, name: str, value: ir.Expr) -> Any:
+        operands = [self.optional_value(value.lhs), self.optional_value(value.rhs)]
+        return self.apply(value.fn, operands, self._type(name), name)
+
+    def _expression_inplace_binop(self, name: str, value: ir.Expr) -> Any:
+        left, right = self.value(value.lhs), self.value(value.rhs)
+        if isinstance(left, NumberList) and value.immutable_fn is operator.add:
+            containers.extend(self, left, right)
+            return left
+        if isinstance(left, View):
+            return self.array_functions.update(self, value.immutable_fn, left, right)
+        return self.apply(value.immutable_fn, [left, right], self._type(name), name)
+
+    def _expression_unary(self, name: str, value: ir.Expr) -> Any:
+        function = (
+            value.fn if callable(value.fn) else {"-": operator.neg, "+": operator.pos, "not": operator.not_}[value.fn]
+        )
+        return self.apply(function, [self.value(value.value)], self._type(name), name)
+
+    def apply(self, function: Any, operands: list[Any], type: types.Type, hint: str = "t") -> Any:
+        """Lowers an operator or function of numbers, of arrays element by element, or of tuples."""
+        builder = self.builder
+        compares = function in (operator.is_, operator.is_not, operator.eq, operator.ne)
+        if compares and any(isinstance(operand, Static) and operand.value is None for operand in operands):
+            for operand in operands:
+                if isinstance(operand, Maybe):
+                    operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
+                    return builder.compute(types.boolean, operation, [operand.is_set])
+        operands = [self.definite(operand) for operand in operands]
+        if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
+            texts = [
+                operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
+            ]
+            comparison_text = OPERATORS[function].text.format(*texts)
+            return builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
+        if compares and any(isinstance(operand, Static) for operand in operands):
+            known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
+            return builder.constant(bool(function(*known)))
+        if function is operator.contains and isinstance(operands[0], Mapping):
+            return mappings.contains(self, operands[0], operands[1], type)
+        if any(isinstance(operand, NumberList) for operand in operands):
+            return containers.apply(self, function, operands, type)
+        if any(isinstance(operand, View) and operand.axes for operand in operands):
+            return self.array_functions.element_by_element(self, function, operands, type)
+        if any(isinstance(operand, Items) for operand in operands):
+            return self._apply_to_tuples(function, operands)
+        if isinstance(type, types.Complex) or any(map(is_complex, operands)):
+            return complex_numbers.apply(self, function, [self.number(operand) for operand in operands], type)
+        numbers = [self.scalar(operand) for operand in operands]
+        if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
+            return folded(function, numbers, type)
+        if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
+            return builder.index(OPERATORS[function], *numbers)
+        if builder.is_in_try and self._is_checked(function, numbers):
+            return self.inline(_CHECKED_DIVISIONS[function].py_func, numbers)
+        operation, cost = self._operation(function, numbers), scalar_rules.cost_of(function, numbers)
+        partials = self._partials(function, numbers, type)
+        comparison = deciding_comparison(partials)
+        if comparison is not None:  # a number of its own: the way back needs it alone, not what it compares
+            assert comparison.operation is not None
+            partials = [*[with_operand(partial, comparison, len(numbers)) for partial in partials], None]
+            numbers = [*numbers, builder.compute(types.boolean, comparison.operation, numbers)]
+        result = builder.compute(type, operation, numbers, cost, partials, hint)
+        assert isinstance(result.definition, Compute)
+        result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
+        return result
+
+    def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
+        if function is operator.add and all(isinstance(operand, Items) for operand in operands):
+            values = [*operands[0].values, *operands[1].values]
+            return Items(values, types.Tuple([type_of(value) for value in values]))
+        if function in (operator.eq, operator.ne) and all(isinstance(operand, Items) for operand in operands):
+            return self._compared_tuples(function, operands[0].values, operands[1].values)
+        if function is operator.contains and isinstance(operands[0], Items):
+            result: Any = self.builder.constant(False)
+            for item in operands[0].values:
+                equal = self.apply(operator.eq, [item, operands[1]], types.boolean)
+                result = (
+                    equal if is_constant(result, False) else self.apply(operator.or_, [result, equal], types.boolean)
+                )
+            return result
+        raise refuse(
+            f"{getattr(function, '__name__', function)} of tuples can't be differentiated", self.builder.location
+        )
+
+    def _compared_tuples(self, function: Any, first: list[Any], second: list[Any]) -> Operand:
+        """Lowers the comparison of two tuples of numbers."""
+        if len(first) != len(second):
+            return self.builder.constant(function is operator.ne)
+        result: Operand = self.builder.constant(True)
+        for x, y in zip(first, second, strict=True):
+            equal = self.apply(operator.eq, [x, y], types.boolean)
+            result = equal if is_constant(result, True) else self.apply(operator.and_, [result, equal], types.boolean)
+        return self.apply(operator.not_, [result], types.boolean) if function is operator.ne else result
+
+    def _is_checked(self, function: Any, numbers: list[Operand]) -> bool:
+        """True if an operator raises where its second operand is 0."""
+        if function not in _CHECKED_DIVISIONS or self.frame.error_model != "python":
+            return False
+        return not (isinstance(numbers[1], Constant) and numbers[1].value != 0)
+
+    def _operation(self, function: Any, numbers: list[Operand]) -> ScalarOperation:
+        if self._is_checked(function, numbers):
+            return self.builder.call_of(_CHECKED_DIVISIONS[function], 2)
+        if function is operator.pow and isinstance(numbers[0].type, types.Float):
+            return POWER_OF_FLOAT
+        return OPERATORS.get(function) or self.builder.call_of(function, len(numbers))
+
+    def _partials(self, function: Any, numbers: list[Operand], type: types.Type) -> list[Partial]:
+        if not isinstance(type, types.Float) or function in scalar_rules.WITHOUT_DERIVATIVE:
+            return [None] * len(numbers)
+        if not any(isinstance(number, Scalar) and number.is_real for number in numbers):
+            return [None] * len(numbers)
+        name = scalar_rules.rule_name(function)
+        if function not in scalar_rules.PARTIALS and name is None:
+            raise refuse(f"{describe(Static(function))} has no derivative", self.builder.location)
+        dtypes = [
+            int(number.value)
+            if name == "power" and isinstance(number, Constant) and isinstance(number.type, types.Integer)
+            else np.dtype(str(type))
+            for number in numbers
+        ]
+        partials = list(scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes)))
+        if name == "power" and isinstance(numbers[1], Scalar):  # 0 if the exponent is, also of 0 ** 0
+            base, exponent = OPERANDS[:2]
+            partials[0] = ZERO_PRODUCT(exponent, COTANGENT * terms.pow(base, exponent - number_of_type(1.0, type)))
+        elif name == "power" and is_constant(numbers[1], 0):
+            partials[0] = None
+        if partials[0] is not None and scalar_rules.has_infinite_slope(function, numbers):
+            partials[0] = without_zeros(partials[0], type)
+        return [
+            partial if isinstance(number, Scalar) and number.is_real else None
+            for partial, number in zip(partials, numbers, strict=True)
+        ]
+
+    def _expression_build_tuple(self, name: str, value: ir.Expr) -> Any:
+        return Items([self.optional_value(item) for item in value.items], self._type(name))
+
+    def _expression_build_list(self, name: str, value: ir.Expr) -> Any:
+        items, list_type = [self.value(item) for item in value.items], self._type(name)
+        if isinstance(list_type.dtype, containers.NUMBERS) and not self._is_constant_list(name):
+            return containers.new_list(self, list_type, items)
+        return Items(items, list_type)
+
+    def _expression_build_map(self, name: str, value: ir.Expr) -> Any:
+        map_type = self._type(name)
+        if not isinstance(map_type, types.DictType):
+            raise refuse(f"a dictionary of type {map_type} can't be differentiated", self.builder.location)
+        result = mappings.new_mapping(self, map_type, [])
+        for key, item in value.items:
+            mappings.set_item(self, result, self.value(key), self.value(item))
+        return result
+
+    def _expression_build_set(self, name: str, value: ir.Expr) -> Any:
+        items = Items([self.value(item) for item in value.items], types.none)
+        return mappings.new_mapping(self, self._type(name), [items])
+
+    def _is_constant_list(self, name: str) -> bool:
+        """True if a list is only read, or passed to functions that only read it: then it is as good as a tuple."""
+        names = {name}
+        blocks = self.frame.function.ir.blocks.values()
+        statements = [statement for block in blocks for statement in block.body if not isinstance(statement, ir.Del)]
+        while True:
+            size = len(names)
+            for statement in statements:
+                value = statement.value if isinstance(statement, ir.Assign) else None
+                if isinstance(value, ir.Var) and value.name in names:
+                    names.add(statement.target.name)
+                elif isinstance(value, ir.Expr) and names & {variable.name for variable in value.list_vars()}:
+                    if value.op in ("cast", "build_list", "build_tuple"):
+                        names.add(statement.target.name)
+                    elif value.op == "call":
+                        if not isinstance(self.frame.function.types[value.func.name], types.Function):
+                            return False
+                    elif value.op not in ("getitem", "static_getitem", "typed_getitem", "getiter", "exhaust_iter"):
+                        return False
+                elif not isinstance(statement, ir.Assign) and names & {
+                    variable.name for variable in statement.list_vars()
+                }:
+                    return False
+            if len(names) == size:
+                return True
+
+    def _expression_exhaust_iter(self, name: str, value: ir.Expr) -> Any:
+        result = self.value(value.value)
+        if isinstance(result, Items):
+            if len(result.values) != value.count:
+                raise refuse(
+                    f"{len(result.values)} items are unpacked to {value.count} variables", self.builder.location
+                )
+            return result
+        (result,) = containers.as_arrays(self, [result])
+        if isinstance(result, View):
+            check = self.builder.call_of(common_size, 2)
+            self.builder.index(check, result.axes[0].size, index_constant(value.count))
+            first = [
+                view_rules.subview(self.builder, result, [index_constant(number)]) for number in range(value.count)
+            ]
+            items = [self.element_or_view(view) for view in first]
+            return Items(items, types.Tuple([type_of(item) for item in items]))
+        raise refuse("this can't be unpacked in a derivative", self.builder.location)
+
+    def element_or_view(self, view: View) -> Any:
+        """Returns a view, or its element if it has no axes."""
+        return view if view.axes else view_rules.load_element(self.builder, view, [])
+
+    def _expression_getitem(self, name: str, value: ir.Expr) -> Any:
+        container = self.value(value.value)
+        if isinstance(container, Items):
+            index = static_value(self.value(value.index)) if value.op == "getitem" else value.index
+            if isinstance(index, Slice):
+                bounds = [None if bound is None else static_value(bound) for bound in index]
+                index = slice(*bounds)
+            if isinstance(index, slice):
+                items = container.values[index]
+                return Items(items, types.Tuple([type_of(item) for item in items]))
+            if not isinstance(index, int):
+                check = self.builder.call_of(checked_index, 2)
+                size = index_constant(len(container.values))
+                operand = self.scalar(self.value(value.index))
+                position = self.builder.index(check, operand, size, is_natural=True)
+                return self.selected_item(container, position, self._type(name))
+            if not -len(container.values) <= index < len(container.values):
+                raise refuse("an index is out of range", self.builder.location)
+            return container.values[index]
+        if isinstance(container, Mapping):
+            return mappings.item(self, container, self._indices(value)[0])
+        if isinstance(container, NumberList):
+            return containers.item(self, container, self._indices(value)[0], self._type(name))
+        if isinstance(container, Fields):
+            is_field = value.op == "static_getitem" and isinstance(value.index, str)
+            return containers.field_item(self, container, value.index if is_field else self._indices(value))
+        if not isinstance(container, (View, Elements)):
+            raise refuse(f"an item of {describe(container)} can't be differentiated", self.builder.location)
+        indices = self._indices(value)
+        if isinstance(container, Elements):
+            return self.array_expressions.element(self, container, indices)
+        if any(isinstance(index, View) for index in indices):
+            return selections.selected(self, container, indices)
+        return self.element_or_view(view_rules.subview(self.builder, container, indices))
+
+    _expression_static_getitem = _expression_typed_getitem = _expression_getitem
+
+    def selected_item(self, container: Items, index: Operand, type: types.Type) -> Any:
+        """Lowers an item of a tuple at a position that is not known: numbers by a chain of choices, others by branches."""
+        builder, values = self.builder, container.values
+        if not values:
+            return Deferred("an item of an empty tuple")
+        index = view_rules.normalized(builder, index, index_constant(len(values)))
+        if all(isinstance(value, Static) and value.value is values[0].value for value in values):
+            return values[0]
+        if all(isinstance(value, (Constant, Scalar)) for value in values):
+            return self._selected_number(values, index, type)
+        after = builder.new_block()
+        incoming = []
+        for number, value in enumerate(values):
+            if number < len(values) - 1:
+                here, others = builder.new_block(), builder.new_block()
+                condition = builder.compute(types.boolean, EQUAL, [index, index_constant(number)])
+                builder.block.end = Branch(condition, here, others)
+                builder.enter(here)
+            incoming.append((builder.block, value))
+            builder.jump(after)
+            if number < len(values) - 1:
+                builder.enter(others)
+        builder.enter(after)
+        merged = self.phi_of_type(type, "item")
+        for block, value in incoming:
+            self.add_incoming(merged, block, value)
+        return merged
+
+    def _selected_number(self, values: list[Any], index: Operand, type: types.Type) -> Operand:
+        builder = self.builder
+        result: Operand = self.cast(values[-1], type)
+        for number in range(len(values) - 2, -1, -1):
+            of_items = [None, SELECT(OPERANDS[0], COTANGENT, 0.0), SELECT(OPERANDS[0], 0.0, COTANGENT)]
+            condition = builder.compute(types.boolean, EQUAL, [index, index_constant(number)])
+            operands = [condition, self.cast(values[number], type), result]
+            partials = [
+                partial if isinstance(operand, Scalar) and operand.is_real else None
+                for partial, operand in zip(of_items, operands, strict=True)
+            ]
+            result = builder.compute(type, SELECT, operands, partials=partials)
+        return result
+
+    def _expression_getattr(self, name: str, value: ir.Expr) -> Any:
+        owner, attribute = self.value(value.value), value.attr
+        builder = self.builder
+        if isinstance(owner, Static):
+            try:
+                return self._static(getattr(owner.value, attribute))
+            except AttributeError:
+                raise refuse(f"{describe(owner)} has no attribute {attribute}", builder.location) from None
+        if isinstance(owner, View):
+            return self._array_attribute(owner, attribute)
+        if isinstance(owner, Elements) and attribute == "shape":
+            return tuple_of([axis.size for axis in owner.axes])
+        if isinstance(owner, Elements):
+            return Method(owner, attribute)
+        if isinstance(owner, Fields):
+            return containers.field_attribute(self, owner, attribute)
+        if isinstance(owner, (NumberList, Mapping)):
+            return Method(owner, attribute)
+        if isinstance(owner, Items) and attribute in getattr(owner.type, "fields", ()):
+            return owner.values[owner.type.fields.index(attribute)]
+        if isinstance(owner, Items) and attribute in ("count", "index"):
+            return Method(owner, attribute)
+        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag"):
+            return owner if attribute == "real" else Constant(0, owner.type)
+        if isinstance(owner, Complex) and attribute in ("real", "imag"):
+            return getattr(owner, attribute)
+        if isinstance(owner, (Constant, Scalar, Complex)) and attribute in ("conjugate", "item"):
+            return Method(owner, attribute)
+        raise refuse(f"the attribute {attribute} of {describe(owner)} can't be differentiated", builder.location)
+
+    def _array_attribute(self, array: View, attribute: str) -> Any:
+        builder = self.builder
+        if attribute == "shape":
+            sizes: list[Any] = [axis.size for axis in array.axes]
+            return Items(sizes, types.UniTuple(INDEX, len(sizes)))
+        if attribute == "size":
+            return view_rules.size_of(builder, array)
+        if attribute == "ndim":
+            return index_constant(len(array.axes))
+        if attribute == "T":
+            return view_rules.transposed(array, list(range(len(array.axes)))[::-1])
+        if attribute == "dtype":
+            return Static(np.dtype(str(array.dtype)))
+        if attribute in ("real", "imag") and array.parts is not None:
+            return view_rules.part(builder, array, ("real", "imag").index(attribute))
+        if attribute == "imag":
+            return builder.allocate(array.dtype, [axis.size for axis in array.axes], "zeros")
+        if attribute == "real":
+            return array
+        if attribute == "flat" and type_of(array).layout == "C":
+            return view_rules.reshaped(builder, array, [view_rules.size_of(builder, array)], True)
+        return Method(array, attribute)

@@ -1,0 +1,156 @@
+"""Python's own functions: `divmod`, `isinstance`, named tuples, and functions of `math` that return no plain float."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.cpython.builtins import ol_isinstance
+from numba.typed import Dict
+
+from fastgrad.core.terms import FUNCTION_COST, OPERANDS, digamma
+from fastgrad.differentiation.frontend import complex_numbers, containers, mappings
+from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, Partial, call_operation
+from fastgrad.differentiation.ir.representation import Constant, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.ir.scalar_operations import AT_LEAST_0
+from fastgrad.differentiation.ir.values import (
+    Complex,
+    Fields,
+    Items,
+    LoopState,
+    Mapping,
+    NumberList,
+    Range,
+    Static,
+    describe,
+    type_of,
+)
+
+
+@numba.njit
+def frexp_mantissa(x):  # type: ignore[no-untyped-def]
+    """Returns the first result of ``math.frexp``."""
+    return math.frexp(x)[0]
+
+
+@numba.njit
+def frexp_exponent(x):  # type: ignore[no-untyped-def]
+    """Returns the second result of ``math.frexp``."""
+    return math.frexp(x)[1]
+
+
+builtin_type = type
+_LDEXP, _FREXP_EXPONENT = call_operation(math.ldexp, 2), call_operation(frexp_exponent, 1)
+
+
+def quotient_and_remainder(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``divmod(x, y)``."""
+    return x // y, x % y
+
+
+_CAUGHT = {
+    **dict.fromkeys(["mark_try_block", "end_try_block"], Static(None)),
+    "exception_check": Constant(False, types.boolean),  # what raises jumps to the handler itself
+    "exception_match": Constant(True, types.boolean),  # Numba compiles handlers of all exceptions only
+}
+
+
+def call(  # noqa: C901  # one line for each function
+    lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
+) -> Any:
+    """Lowers the call of one of the functions here, else returns ``NotImplemented``."""
+    builder = lowering.builder
+    if isinstance(type, types.BaseNamedTuple) and function is type.instance_class:
+        named = dict(zip(type.fields, arguments, strict=False)) | keywords
+        return Items([named[field] for field in type.fields], type)
+    if function is builtin_type and len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar, Complex)):
+        return Static(np.dtype(str(type_of(arguments[0]))).type)
+    if getattr(function, "__module__", "") == "numba.core.unsafe.eh":
+        return _CAUGHT[function.__name__]
+    result = complex_numbers.call(lowering, function, arguments, keywords, type)
+    if result is not NotImplemented:
+        return result
+    if isinstance(type, types.Array) and isinstance(type.dtype, types.Record) and function in containers.ALLOCATIONS:
+        shape = arguments[0] if arguments else keywords["shape"]
+        return containers.allocate_records(lowering, type, shape, containers.ALLOCATIONS[function])
+    if keywords:
+        return NotImplemented
+    if isinstance(type, mappings.TYPES) and (
+        function in (set, dict, Dict) or getattr(function, "__name__", "") == "empty"
+    ):
+        return mappings.new_mapping(lowering, type, arguments if function is set else [])
+    if function in (len, bool) and isinstance(arguments[0], Mapping):
+        arguments = [arguments[0].keys]
+    if isinstance(type, (types.List, types.ListType)) and isinstance(type.dtype, containers.NUMBERS):
+        return _list(lowering, arguments, type)
+    if getattr(function, "__name__", "") == "literal_unroll":
+        return arguments[0]
+    if function is divmod:
+        return lowering.inline(quotient_and_remainder, arguments, lowering.frame.error_model)
+    if getattr(function, "__name__", "") == "length_of_iterator" and isinstance(arguments[0], LoopState):
+        return arguments[0].iterable.count
+    if getattr(function, "__name__", "") == "empty_inferred":
+        return lowering.builder.allocate(type.dtype, [lowering.scalar(size) for size in arguments[0].values], "empty")
+    if function is tuple and isinstance(arguments[0], Items):
+        return arguments[0]
+    if function is isinstance:
+        classes = [item.value for item in (arguments[1].values if isinstance(arguments[1], Items) else [arguments[1]])]
+        return builder.constant(any(_is_instance(arguments[0], cls) for cls in classes))
+    if function is math.gamma and isinstance(arguments[0], (Constant, Scalar)):
+        return _computed(lowering, type, function, arguments, COTANGENT * RESULT * digamma(OPERANDS[0]))
+    if function is math.frexp and isinstance(arguments[0], (Constant, Scalar)):
+        mantissa = _computed(
+            lowering, type[0], frexp_mantissa, arguments, _LDEXP(COTANGENT, -_FREXP_EXPONENT(OPERANDS[0]))
+        )
+        exponent = _computed(lowering, type[1], frexp_exponent, arguments, None)
+        return Items([mantissa, exponent], type)
+    if function is len and isinstance(arguments[0], NumberList):
+        return containers.length_of(lowering, arguments[0])
+    if function is len and isinstance(arguments[0], Fields):
+        return next(iter(arguments[0].parts.values())).axes[0].size
+    if function is len and isinstance(arguments[0], Static) and isinstance(arguments[0].value, str):
+        return builder.constant(len(arguments[0].value))
+    if function is np.dtype and len(arguments) == 1 and isinstance(arguments[0], Static):
+        return Static(np.dtype(str(type.dtype)))
+    if function is bool and isinstance(arguments[0], NumberList):
+        return lowering.apply(operator.gt, [containers.length_of(lowering, arguments[0]), index_constant(0)], type)
+    if function is bool and isinstance(arguments[0], (Items, Static)):
+        value = arguments[0]
+        return builder.constant(bool(value.values if isinstance(value, Items) else value.value))
+    return NotImplemented
+
+
+def _list(lowering: Any, arguments: list[Any], type: types.Type) -> NumberList:
+    """Lowers a new list of the items of an array, a range, a tuple or another list."""
+    values = arguments[0] if arguments else None
+    if isinstance(values, Items):
+        return containers.new_list(lowering, type, values.values)
+    if isinstance(values, Range):
+        count = lowering.builder.index(AT_LEAST_0, lowering.iterable(values).count, is_natural=True)
+        result = containers.list_of_size(lowering, type, count)
+        parts = [values.start, values.step, containers.items_of(lowering, result)]
+        lowering.inline(containers.range_items, parts)
+        return result
+    if isinstance(values, View) and len(values.axes) == 1:
+        return containers.list_of_array(lowering, type, values)
+    if values is None or isinstance(values, Static):  # List.empty_list has the type of the items as argument
+        return containers.new_list(lowering, type, [])
+    raise refuse(f"a list of {describe(values)} can't be differentiated", lowering.builder.location)
+
+
+def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:
+    """Lowers a function of numbers with the ``partial`` of the first one."""
+    builder = lowering.builder
+    operands = [lowering.scalar(argument) for argument in arguments]
+    is_real = isinstance(operands[0], Scalar) and operands[0].is_real
+    partials: list[Partial] = [partial if is_real else None, *[None] * (len(operands) - 1)]
+    return builder.compute(type, builder.call_of(function, len(operands)), operands, FUNCTION_COST, partials)
+
+
+def _is_instance(value: Any, cls: type) -> bool:
+    """Returns what Numba makes of ``isinstance``."""
+    return bool(ol_isinstance(type_of(value), type_of(Static(cls)))(None, None))

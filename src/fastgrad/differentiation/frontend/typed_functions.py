@@ -1,0 +1,271 @@
+"""Numba's front end: a Python function and argument types to typed SSA form."""
+
+from __future__ import annotations
+
+import collections
+import dis
+import functools
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from fastgrad.custom.functions import is_of_library
+from fastgrad.differentiation.ir.representation import refuse
+from fastgrad.differentiation.runtime.compilation import signature_of
+from fastgrad.differentiation.runtime.disk_cache import Extensions
+from fastgrad.differentiation.runtime.inferred_callees import called_functions, inferred_callees
+from fastgrad.differentiation.runtime.jumps import DirectJumps, quick_liveness
+from fastgrad.differentiation.runtime.numba_internals import (
+    ExtractByteCode,
+    FixupArgs,
+    FunctionPass,
+    NopythonTypeInference,
+    NumbaError,
+    PassManager,
+    PostProcessor,
+    RewriteArrayExprs,
+    _OverloadFunctionTemplate,
+    build_definitions,
+    bytecode,
+    compiler,
+    cpu_target,
+    ir,
+    register_pass,
+)
+
+
+class TypedFunction(NamedTuple):
+    """A function in Numba's typed SSA form."""
+
+    name: str
+    code: CodeType
+    ir: ir.FunctionIR
+    types: dict[str, types.Type]
+    signatures: dict[Any, Any]
+    result: types.Type
+    location: ir.Loc
+    read_once: frozenset[str]  # the arrays whose elements may be computed where they are read
+    locals: frozenset[str]  # the variables whose types `numba.njit(locals=...)` gave
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class JoinArrayExpressions(FunctionPass):  # type: ignore[misc]  # Numba has no types
+    """Numba's rewrite of element-wise expressions of arrays, without its other rewrites."""
+
+    _name = "fastgrad_join_array_expressions"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Rewrites the blocks of ``state.func_ir``."""
+        processor, rewrite = PostProcessor(state.func_ir), RewriteArrayExprs(state)
+        processor.run(True)
+        blocks = state.func_ir.blocks
+        for label, block in blocks.items():
+            if rewrite.match(state.func_ir, block, state.typemap, state.calltypes):
+                blocks[label] = rewrite.apply()
+        processor.remove_dels()
+        return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class SplitTypedAssignments(FunctionPass):  # type: ignore[misc]  # Numba has no types
+    """Assigns an expression to a temporary variable before it is cast to the type that ``numba.njit(locals=...)`` gives its variable."""
+
+    _name = "fastgrad_split_typed_assignments"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Rewrites the blocks of ``state.func_ir``."""
+        for block in state.func_ir.blocks.values() if state.locals else ():
+            statements, block.body = block.body, []
+            for statement in statements:
+                is_typed = isinstance(statement, ir.Assign) and statement.target.name in state.locals
+                if is_typed and isinstance(statement.value, ir.Expr) and statement.value.op != "phi":
+                    temporary = block.scope.make_temp(statement.loc)
+                    block.body.append(ir.Assign(statement.value, temporary, statement.loc))
+                    statement.value = temporary
+                block.body.append(statement)
+        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        return bool(state.locals)
+
+
+READERS: frozenset[Any] = frozenset([np.sum, np.prod, np.mean, np.max, np.min, np.any, np.all, np.where])
+"""The functions of arrays that read each element once, in order, and write nothing. Arrays have methods of most of their names."""
+_WITHOUT_EFFECTS = frozenset(
+    [
+        "arrayexpr",
+        "binop",
+        "build_slice",
+        "build_tuple",
+        "cast",
+        "getattr",
+        "getitem",
+        "static_getitem",
+        "typed_getitem",
+        "unary",
+    ]
+)
+
+
+def is_reader(function: types.Type) -> bool:
+    """True for the type of a function in ``READERS`` or of such a method."""
+    key = getattr(function, "typing_key", None)
+    if isinstance(function, types.BoundFunction):
+        return isinstance(function.this, types.Array) and getattr(np, str(key).rpartition(".")[2], None) in READERS
+    return isinstance(function, types.Function) and key in READERS
+
+
+def _arrays_read_once(blocks: dict[int, ir.Block], type_of: dict[str, types.Type]) -> frozenset[str]:
+    """Returns the arrays whose elements may be computed where they are read.
+
+    One statement of their block reads them, one that can, and no statement before it has effects.
+    """
+    counts = collections.Counter[str]()
+    readers: dict[str, ir.Stmt] = {}
+    for block in blocks.values():
+        new: set[str] = set()
+        for statement in block.body:
+            names = {variable.name for variable in statement.list_vars()}
+            value = None
+            if isinstance(statement, ir.Assign):
+                names.discard(statement.target.name)
+                value = statement.value
+            counts.update(names)
+            readers |= {name: statement for name in names & new if _reads_elements(statement, name, type_of)}
+            if not (isinstance(statement, ir.Assign) and _is_without_effects(value, type_of)):
+                new.clear()
+            if isinstance(value, ir.Expr) and value.op in ("arrayexpr", "call", "getattr"):
+                new.add(statement.target.name)
+    found = {name for name in readers if counts[name] == 1}
+    methods = {
+        name
+        for name in found
+        if getattr(readers[name].value, "op", "") == "getattr" and readers[name].target.name not in found
+    }
+    return frozenset(found - methods)
+
+
+def _reads_elements(statement: ir.Stmt, name: str, type_of: dict[str, types.Type]) -> bool:
+    """True if a statement that reads an array or a method can take it as `Elements`."""
+    if isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
+        others = {variable.name for variable in statement.list_vars() if variable is not statement.value}
+        return statement.value.name == name and name not in others
+    value = getattr(statement, "value", None)
+    if not isinstance(value, ir.Expr):
+        return False
+    if value.op == "inplace_binop":
+        return value.rhs.name == name != value.lhs.name
+    if value.op == "getattr":
+        return is_reader(type_of[statement.target.name])
+    if value.op == "call":
+        return is_reader(type_of[value.func.name]) and name in {
+            value.func.name,
+            *[argument.name for argument in value.args],
+        }
+    return bool(value.op == "arrayexpr")
+
+
+def _is_without_effects(value: Any, type_of: dict[str, types.Type]) -> bool:
+    if not isinstance(value, ir.Expr) or value.op != "call":
+        return not isinstance(value, ir.Expr) or value.op in _WITHOUT_EFFECTS
+    function = type_of[value.func.name]
+    arguments = [type_of[variable.name] for variable in value.list_vars() if variable.name != value.func.name]
+    is_of_numbers = all(isinstance(types.unliteral(type), (types.Number, types.Boolean)) for type in arguments)
+    return is_reader(function) or (is_of_numbers and not isinstance(function, types.BoundFunction))
+
+
+class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
+    """Numba's passes up to type inference."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        passes = PassManager("front end")
+        passes.passes.extend(compiler.DefaultPassBuilder.define_untyped_pipeline(self.state).passes)
+        passes.add_pass_after(DirectJumps, FixupArgs)
+        passes.add_pass(SplitTypedAssignments, "split typed assignments")
+        passes.add_pass(NopythonTypeInference, "type inference")
+        passes.add_pass(JoinArrayExpressions, "join array expressions")
+        passes.finalize()
+        return [passes]
+
+
+def implementation(function: Any, arguments: list[types.Type], keywords: dict[str, types.Type]) -> Any:
+    """Returns the dispatcher of the Python function by which Numba implements ``function`` for arguments of these types, or None."""
+    typing = cpu_target.typing_context
+    try:
+        templates = getattr(typing.resolve_value_type(function), "templates", ())
+    except (NumbaError, TypeError, ValueError):
+        return None
+    for template in templates:
+        if not issubclass(template, _OverloadFunctionTemplate):
+            continue
+        try:
+            dispatcher, _ = template(typing)._get_impl(tuple(arguments), keywords)
+        except NumbaError:
+            continue
+        if dispatcher is not None:
+            Extensions.uses += not is_of_library(dispatcher.py_func.__module__)
+            return dispatcher
+    return None
+
+
+def typed_function(function: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
+    """Returns ``function`` for arguments of ``argument_types`` in typed SSA form.
+
+    A function that Numba compiled for given signatures takes the types of one of them.
+
+    Raises:
+        numba.errors.TypingError: Numba can't compile the function for these types.
+        DifferentiationError: it has a ``with`` block.
+    """
+    # The values that a user's function reads may change until it is derived again.
+    is_constant = is_of_library(getattr(function, "py_func", function).__module__)
+    return _library_function(function, argument_types) if is_constant else _typed_function(function, argument_types)
+
+
+def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
+    function: FunctionType = getattr(compiled, "py_func", compiled)
+    signature = signature_of(compiled, argument_types)
+    for instruction in dis.get_instructions(function):
+        if instruction.opname == "WITH_EXCEPT_START":
+            place = ir.Loc(function.__code__.co_filename, getattr(instruction, "positions").lineno)  # noqa: B009  # Python 3.11 has it
+            raise refuse("a with block can't be differentiated", place)
+    flags = compiler.Flags()
+    flags.nrt = True
+    flags.enable_ssa = True
+    typing, target = cpu_target.typing_context, cpu_target.target_context
+    typing.refresh()
+    target.refresh()
+    library = target.codegen().create_library("fastgrad.differentiation")
+    return_type = None if signature is None else signature.return_type
+    local_types = dict(getattr(compiled, "locals", {}))
+    front_end = _FrontEnd(typing, target, library, argument_types, return_type, flags, local_types)
+    state = front_end.state
+    state.func_id = bytecode.FunctionIdentity.from_function(function)
+    ExtractByteCode().run_pass(state)
+    state.lifted, state.lifted_from = (), None
+    (passes,) = front_end.define_pipelines()
+    with inferred_callees(), quick_liveness():
+        for callee in called_functions(function):
+            if callee.py_func is function:  # Numba can't compile it while it infers the types of the same function
+                callee.get_call_template(argument_types, {})
+        passes.run(state)
+    return TypedFunction(
+        function.__name__,
+        function.__code__,
+        state.func_ir,
+        state.typemap,
+        state.calltypes,
+        state.return_type,
+        state.func_ir.loc,
+        _arrays_read_once(state.func_ir.blocks, state.typemap),
+        frozenset(local_types),  # with the versions of variables in SSA form, which Numba adds
+    )
+
+
+_library_function = functools.lru_cache(maxsize=512)(_typed_function)

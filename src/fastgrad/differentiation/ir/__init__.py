@@ -1,0 +1,1 @@
+"""The intermediate representation, and the terms that numbers are computed by."""

@@ -1,0 +1,150 @@
+"""Partial derivatives of statements: terms of the cotangent of the result, the result, and the operands.
+
+The term of an operand's partial is what the operand's cotangent gets. It is linear in the result's cotangent. Forward mode reads the
+tangent of the operand for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad.core.terms import (
+    COMPARISONS,
+    DIVIDE,
+    FLOOR_DIVIDE,
+    MULTIPLY,
+    NOT,
+    OPERANDS,
+    POWER,
+    Leaf,
+    Number,
+    ScalarOperation,
+    Term,
+    is_same,
+    nodes_of,
+    substitute,
+    text_of,
+    transform,
+    where,
+)
+
+COTANGENT = Leaf("cotangent")
+"""The cotangent of a statement's result."""
+RESULT = Leaf("result")
+"""A statement's result."""
+Partial = Term | None
+"""That of an operand; None if the statement has no derivative with respect to it."""
+
+
+@numba.njit
+def zero_product(factor, other):  # type: ignore[no-untyped-def]
+    """Returns the product of two numbers; 0 if the first is 0, also where the other is infinite.
+
+    A branch on the first factor would lose the derivative with respect to it at 0, so this is a function with rules.
+    """
+    return factor if factor == 0 else factor * other
+
+
+ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", zero_product, name="zero_product")
+CASTS = {
+    dtype.__name__: ScalarOperation(f"_{dtype.__name__}({{0}})", dtype, name=f"_{dtype.__name__}")
+    for dtype in (np.float64, np.float32, np.int64)
+}
+"""The conversions to dtypes."""
+_PRODUCTS = (MULTIPLY, DIVIDE, FLOOR_DIVIDE, POWER)
+
+
+def number_of_type(value: float, type: types.Type) -> Number:
+    """Returns a constant of a floating type."""
+    return Number(value, None if type == types.float64 else str(type))
+
+
+def slope_of(partial: Term, type: types.Type) -> Term:
+    """Returns the derivative in a partial of a result of ``type``: the partial for a cotangent of 1."""
+    return substitute(partial, {COTANGENT: number_of_type(1.0, type)})
+
+
+def without_zeros(partial: Term, type: types.Type) -> Term:
+    """Returns a partial that is 0 if the cotangent of the result is, also where the derivative is infinite."""
+    return ZERO_PRODUCT(COTANGENT, slope_of(partial, type))
+
+
+def guarded(partial: Term, type: types.Type) -> Term:
+    """Returns a partial that is 0 where the derivative is 0, whatever the cotangent is."""
+    is_quotient = (
+        partial.operation is DIVIDE and partial.operands[0] is COTANGENT and partial.operands[1] is OPERANDS[1]
+    )
+    if is_quotient or not any(node.operation in _PRODUCTS for node in nodes_of(partial)):
+        return partial
+    return ZERO_PRODUCT(slope_of(partial, type), COTANGENT)
+
+
+def deciding_comparison(partials: Sequence[Partial]) -> Term | None:
+    """Returns the comparison of the first two operands that decides which of them gets the cotangent; None if partials need more."""
+    comparisons = [_comparison_in(partial) for partial in partials if partial is not None]
+    first = comparisons[0] if comparisons else None
+    return (
+        first if first is not None and all(each is not None and is_same(each, first) for each in comparisons) else None
+    )
+
+
+def _comparison_in(partial: Term) -> Term | None:
+    if partial.operation is not where or partial.operands[1] is not COTANGENT:
+        return None
+    condition, _, otherwise = partial.operands
+    condition = condition.operands[0] if condition.operation is NOT else condition
+    is_comparison = condition.operation in COMPARISONS and [*map(id, condition.operands)] == [*map(id, OPERANDS[:2])]
+    return condition if is_comparison and isinstance(otherwise, Number) and otherwise.value == 0 else None
+
+
+def with_operand(partial: Partial, comparison: Term, position: int) -> Partial:
+    """Returns a partial that reads the operand at ``position`` for a comparison."""
+    if partial is None:
+        return None
+    return transform(partial, lambda node: OPERANDS[position] if is_same(node, comparison) else None)
+
+
+def is_used(leaf: Leaf, partial: Term) -> bool:
+    """True if a partial reads a leaf."""
+    return any(node is leaf for node in nodes_of(partial))
+
+
+def partial_text(partial: Term, operands: Sequence[str], cotangent: str, result: str) -> str:
+    """Returns the text of a partial from those of the operands, the cotangent and the result."""
+
+    def text_of_leaf(leaf: Term) -> str:
+        if isinstance(leaf, Number):
+            return number_text(leaf)
+        if leaf is COTANGENT or leaf is RESULT:
+            return cotangent if leaf is COTANGENT else result
+        assert isinstance(leaf, Leaf)
+        assert leaf.position is not None
+        return operands[leaf.position]
+
+    return text_of(partial, text_of_leaf)
+
+
+def value_text(value: Any) -> str:
+    """Returns the text of a Python number."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "_nan" if math.isnan(value) else "_inf" if value > 0 else "(-_inf)"
+    text = repr(value)
+    return f"({text})" if text.startswith("-") else text
+
+
+def number_text(number: Number) -> str:
+    """Returns the text of a constant."""
+    text = value_text(number.value)
+    return text if number.dtype is None else f"_{number.dtype}({text})"
+
+
+def call_operation(function: Callable[..., Any], arity: int) -> ScalarOperation:
+    """Returns the operation that calls a function; the builder gives it its name in the text."""
+    name = getattr(function, "py_func", function).__name__
+    return ScalarOperation(f"{name}({', '.join(f'{{{number}}}' for number in range(arity))})", function, name=name)

@@ -1,0 +1,346 @@
+"""Derivatives of scalar functions, taken from the gradient rules of the operation table."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad.core import terms
+from fastgrad.core.terms import (
+    CHEAP_COST,
+    FUNCTION_COST,
+    OPERANDS,
+    SELECT,
+    Number,
+    Term,
+    exp,
+    expand,
+    substitute,
+    traced,
+)
+from fastgrad.core.terms import FUNCTIONS as FUNCTIONS_OF_TERMS
+from fastgrad.custom.formula import FLOAT64, Formula, TermPool, TermTree
+from fastgrad.custom.formula import Term as FormulaTerm
+from fastgrad.custom.symbols import FUNCTIONS, Symbol, Trace, apply_function
+from fastgrad.differentiation.ir.partials import (
+    CASTS,
+    COTANGENT,
+    RESULT,
+    ZERO_PRODUCT,
+    Partial,
+    call_operation,
+    zero_product,
+)
+
+OPERATORS: dict[Any, str] = {
+    operator.add: "add",
+    operator.sub: "subtract",
+    operator.mul: "multiply",
+    operator.truediv: "divide",
+    operator.mod: "remainder",
+    operator.pow: "power",
+    operator.neg: "negative",
+    operator.pos: "positive",
+    math.pow: "power",
+    abs: "abs",
+    math.fabs: "fabs",
+    max: "maximum",
+    min: "minimum",
+    pow: "power",
+    float: "float",
+    np.float64: "float",
+    np.float32: "float",
+    np.fabs: "fabs",
+    np.conjugate: "positive",
+    np.float_power: "power",
+}
+"""The names of the rules of operators and functions whose own names differ."""
+
+WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
+    [
+        *(
+            operator.floordiv,
+            operator.lt,
+            operator.le,
+            operator.gt,
+            operator.ge,
+            operator.eq,
+            operator.ne,
+            operator.not_,
+        ),
+        *(
+            operator.and_,
+            operator.or_,
+            operator.xor,
+            operator.lshift,
+            operator.rshift,
+            operator.invert,
+            operator.is_,
+            operator.is_not,
+        ),
+        *(
+            math.floor,
+            math.ceil,
+            math.trunc,
+            math.isnan,
+            math.isinf,
+            math.isfinite,
+            int,
+            bool,
+            round,
+            np.round,
+            np.around,
+        ),
+        *(
+            np.floor,
+            np.ceil,
+            np.trunc,
+            np.rint,
+            np.sign,
+            np.spacing,
+            np.isnan,
+            np.isinf,
+            np.isfinite,
+            np.signbit,
+            np.int64,
+            np.int32,
+            np.uint8,
+        ),
+        *(np.intp, np.uint64, np.uint32, np.int8, np.int16, np.uint16, np.bool_, np.floor_divide),
+        *(
+            np.less,
+            np.less_equal,
+            np.greater,
+            np.greater_equal,
+            np.equal,
+            np.not_equal,
+            np.logical_and,
+            np.logical_or,
+            np.logical_not,
+        ),
+        *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, math.gcd, np.gcd, np.lcm),
+    ]
+)
+"""The functions of numbers that are constant but for jumps."""
+
+_SLOPES_OF_QUOTIENT: list[Partial] = [COTANGENT / OPERANDS[1], ZERO_PRODUCT(COTANGENT, -(RESULT / OPERANDS[1]))]
+"""A cotangent of 0 adds 0, also where the quotient is infinite."""
+_SLOPE_OF_SQRT: list[Partial] = [COTANGENT / (RESULT + RESULT)]
+_SLOPE_OF_EXP: list[Partial] = [ZERO_PRODUCT(RESULT, COTANGENT)]
+"""Where the result is 0 the slope is, also if the tangent is infinite."""
+_SLOPES_OF_HYPOT: list[Partial] = [COTANGENT * SELECT(RESULT != 0.0, x / RESULT, x) for x in OPERANDS[:2]]
+"""At the origin it is 0, as that of the norm."""
+_SLOPES_OF_LDEXP: list[Partial] = [call_operation(math.ldexp, 2)(COTANGENT, OPERANDS[1]), None]
+
+PARTIALS: dict[Any, list[Partial]] = {
+    zero_product: [ZERO_PRODUCT(COTANGENT, OPERANDS[1]), ZERO_PRODUCT(OPERANDS[0], COTANGENT)],
+    math.sqrt: _SLOPE_OF_SQRT,
+    np.sqrt: _SLOPE_OF_SQRT,
+    np.reciprocal: [ZERO_PRODUCT(COTANGENT, -(RESULT * RESULT))],
+    **dict.fromkeys([operator.truediv, np.divide, np.true_divide], _SLOPES_OF_QUOTIENT),
+    **dict.fromkeys([math.exp, np.exp], _SLOPE_OF_EXP),
+    np.cbrt: [COTANGENT / (3.0 * RESULT * RESULT)],
+    np.logaddexp: [
+        SELECT(x != RESULT, COTANGENT * exp(x - RESULT), COTANGENT) for x in OPERANDS[:2]
+    ],  # both may be -inf
+    np.logaddexp2: [SELECT(x != RESULT, COTANGENT * 2.0 ** (x - RESULT), COTANGENT) for x in OPERANDS[:2]],
+    math.hypot: _SLOPES_OF_HYPOT,
+    np.hypot: _SLOPES_OF_HYPOT,
+    math.ldexp: _SLOPES_OF_LDEXP,
+    np.ldexp: _SLOPES_OF_LDEXP,
+    math.nextafter: [COTANGENT, None],
+    np.nextafter: [COTANGENT, None],
+    np.deg2rad: [COTANGENT * (math.pi / 180)],
+    np.rad2deg: [COTANGENT * (180 / math.pi)],
+}
+"""The partials of functions that the operation table does not have, or whose slope at a kink is NaN there."""
+
+_COSTS = {
+    zero_product: CHEAP_COST,
+    **{function: operation.cost for function, operation in terms.OPERATORS.items()},
+    **dict.fromkeys([math.sqrt, np.sqrt], terms.sqrt.cost),
+    pow: terms.POWER.cost,
+}
+
+
+def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
+    """Returns the cost of a function of numbers, where an addition costs 1. Of a power with a small constant exponent LLVM makes products."""
+    if function in (operator.pow, pow) and getattr(numbers[1], "value", None) in (2, 3, 4):
+        return CHEAP_COST
+    is_operator = getattr(function, "__module__", None) in ("_operator", "builtins") or isinstance(function, type)
+    return _COSTS.get(function, CHEAP_COST if is_operator else FUNCTION_COST)
+
+
+_INFINITE_SLOPES = frozenset(["sqrt", "cbrt", "asin", "arcsin", "acos", "arccos", "acosh", "arccosh"])
+
+
+def has_infinite_slope(function: Any, numbers: Sequence[Any]) -> bool:
+    """True if the slope of a function with respect to its first number may be infinite where the result is finite."""
+    name = rule_name(function) or getattr(function, "__name__", "")
+    if name != "power":
+        return name in _INFINITE_SLOPES
+    exponent = getattr(numbers[1], "value", None)
+    return not isinstance(numbers[1].type, types.Integer) and (exponent is None or 0 < exponent < 1)
+
+
+def rule_name(function: Any) -> str | None:
+    """Returns the name of a function's rule, or None."""
+    try:
+        name = OPERATORS.get(function) or str(getattr(function, "__name__", ""))
+    except TypeError:
+        return None
+    return name if name in FUNCTIONS and (function in OPERATORS or _is_known_function(function)) else None
+
+
+def _is_known_function(function: Any) -> bool:
+    name = getattr(function, "__name__", "")
+    return function is getattr(math, name, None) or function is getattr(np, name, None)
+
+
+def is_known(function: Any) -> bool:
+    """True if ``function`` is a function of numbers with a rule."""
+    return rule_name(function) is not None or function in WITHOUT_DERIVATIVE or function in PARTIALS
+
+
+@functools.cache
+def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[Partial]:
+    """Returns the partial of each operand of a function of numbers; None if it is 0.
+
+    Args:
+        name: the function's name in ``custom.symbols.FUNCTIONS``.
+        dtypes: of the operands; an int is an operand that is that constant.
+    """
+    pool = TermPool()
+    trace = Trace(pool, (), 16)
+    operands = [
+        dtype if isinstance(dtype, int) else Symbol(pool.input(position, dtype), trace)
+        for position, dtype in enumerate(dtypes)
+    ]
+    result = apply_function(name, *operands)._term
+    inputs = tuple(FLOAT64 if isinstance(dtype, int) else dtype for dtype in dtypes)
+    formula = Formula(inputs, result, pool)
+    found: list[Partial] = []
+    for position, dtype in enumerate(dtypes):
+        if isinstance(dtype, int) or dtype.kind != "f":
+            found.append(None)
+            continue
+        tree = formula.derivative(position).tree
+        is_zero = isinstance(tree, FormulaTerm) and isinstance(tree.value, np.ndarray) and tree.value == 0
+        found.append(None if is_zero else _partial_of_tree(tree, result))
+    return found
+
+
+def _partial_of_tree(tree: TermTree, result: FormulaTerm) -> Term:
+    if isinstance(tree, FormulaTerm):
+        return _partial_of_term(tree, result)
+    branches = [_partial_of_tree(branch, result) for branch in (tree.then, tree.otherwise)]
+    return SELECT(_partial_of_term(tree.condition, result), *branches)
+
+
+def _partial_of_term(term: FormulaTerm, result: FormulaTerm) -> Term:
+    if isinstance(term.value, int):
+        return COTANGENT if term.value == 0 else OPERANDS[term.value - 1]
+    if term.row is None:
+        value = term.value.item()  # type: ignore[union-attr]
+        return Number(value, "float32" if isinstance(value, float) and term.dtype == np.float32 else None)
+    if _is_copy(term, result):
+        return RESULT
+    operands = [_partial_of_term(operand, result) for operand in term.operands]
+    if term.row.name == "cast":
+        return CASTS[term.dtype.name](*operands)
+    code = term.row.lowering.code
+    formula = traced(FUNCTIONS_OF_TERMS[term.row.name] if code is None else code)
+    return substitute(expand(formula), dict(zip(OPERANDS, operands, strict=False)))
+
+
+def _is_copy(term: FormulaTerm, result: FormulaTerm) -> bool:
+    """True if a term of a derivative is the function's result: there the inputs are numbered from 1."""
+    if isinstance(term.value, int) or isinstance(result.value, int):
+        return isinstance(term.value, int) and isinstance(result.value, int) and term.value == result.value + 1
+    if term.row is None or result.row is None:
+        return term.row is None and result.row is None and term.value.tobytes() == result.value.tobytes()  # type: ignore[union-attr]
+    return (
+        term.row is result.row
+        and len(term.operands) == len(result.operands)
+        and all(map(_is_copy, term.operands, result.operands))
+    )
+
+
+# ---- the functions that partials call ---------------------------------------------------------------------------
+
+
+@numba.njit
+def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
+    """Returns ``if_true`` if the condition holds, else ``if_false``."""
+    return if_true if condition else if_false
+
+
+@numba.njit
+def sign(x):  # type: ignore[no-untyped-def]
+    """Returns -1, 0 or 1."""
+    return 1.0 if x > 0 else -1.0 if x < 0 else 0.0
+
+
+@numba.njit
+def digamma(x):  # type: ignore[no-untyped-def]
+    """Returns the derivative of the logarithm of the gamma function, by recurrence and its asymptotic series (Abramowitz and Stegun 6.3)."""
+    shift = 0.0
+    if x <= 0.0:
+        if x == math.floor(x):
+            return math.nan
+        shift = -math.pi / math.tan(math.pi * x)
+        x = 1.0 - x
+    while x < 10.0:
+        shift -= 1.0 / x
+        x += 1.0
+    s = 1.0 / (x * x)
+    series = s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (1 / 132 - s * (691 / 32760 - s / 12))))))
+    return shift + math.log(x) - 0.5 / x - series
+
+
+NUMBA_FUNCTIONS: dict[str | None, Callable[..., Any] | type | float] = {
+    **{
+        name: getattr(math, name)
+        for name in (
+            *("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
+            *(
+                "asin",
+                "acos",
+                "atan",
+                "asinh",
+                "acosh",
+                "atanh",
+                "atan2",
+                "hypot",
+                "erf",
+                "erfc",
+                "lgamma",
+                "fmod",
+                "pow",
+            ),
+            *("isnan", "isinf", "isfinite"),
+        )
+    },
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "rint": np.rint,
+    "where": where,
+    "zero_product": zero_product,
+    "sign": sign,
+    "digamma": digamma,
+    "maximum": max,
+    "minimum": min,
+    "_float64": np.float64,
+    "_float32": np.float32,
+    "_int64": np.int64,
+    "_nan": math.nan,
+    "_inf": math.inf,
+}
+"""What Numba calls for the scalar functions of terms, by their names."""

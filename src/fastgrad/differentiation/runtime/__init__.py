@@ -1,0 +1,1 @@
+"""What derivatives are compiled by, and what they call when they run."""

@@ -1,0 +1,439 @@
+"""Derivatives on disk: a second process that derives the same function loads machine code, and derives and compiles nothing.
+
+The key is all that a derivative depends on: the transformation, the bytecode of the function and of all that it calls, the values that these read
+from outside, the argument types, and the versions of what derives and compiles. What has no key is not kept: a function that reads an object
+other than numbers, text, arrays, functions and modules.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import pickle
+import sys
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from numba import types
+
+from fastgrad.custom.functions import Snapshot, is_of_library, is_user_function
+from fastgrad.differentiation.runtime.numba_internals import (
+    FunctionPass,
+    NullCache,
+    codegen,
+    compiler,
+    config,
+    dispatcher,
+    environment,
+    parallel,
+    register_pass,
+    rtsys,
+    serialize,
+    sigutils,
+)
+from fastgrad.differentiation.runtime.stack_slots import register_symbols
+from fastgrad.kernels.codegen import cache, store
+from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.native import undefined_symbols
+from fastgrad.version import VERSION
+
+_PLAIN = (type(None), type(Ellipsis), bool, int, float, complex, str, bytes)
+_CODE_FIELDS = (
+    *("co_name", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_varnames", "co_names"),
+    *("co_freevars", "co_cellvars", "co_code", "co_exceptiontable"),
+)
+_MOST_IN_MEMORY = 256
+_MOST_BYTES = 10**6  # above, Numba compiles an address
+NAME_LENGTH = 24
+"""The number of digits of a key that a derivative's name has."""
+_ARRAY_EXPRESSION = "__numba_array_expr"
+UNKEYED = "unkeyed"
+"""The start of these digits of a derivative without a key."""
+
+
+class NoKeyError(TypeError):
+    """A derivative depends on a value that has no text, and is not kept."""
+
+
+# ---- keys ---------------------------------------------------------------------------------------------------------
+
+
+def content_of(function: Any, visited: tuple[Any, ...] = ()) -> str:
+    """Returns the text that tells a function from all others: its bytecode, and what it reaches.
+
+    Args:
+        function: a Python function, one that Numba compiled, or a derivative.
+        visited: functions whose content is being made.
+
+    Raises:
+        NoKeyError: it reaches a value that has no text.
+    """
+    if function in visited:
+        return "itself"
+    visited = (*visited, function)
+    if hasattr(function, "recipe"):
+        maker, inner, *options = function.recipe
+        return f"{maker.__name__}{tuple(options)!r} of {content_of(inner, visited)}"
+    reads = Snapshot([function]).reads  # with those of the functions that it calls
+    texts = [f"{read.label} = {_text(read.recorded, visited, True)}" for read in reads]
+    return "\n".join([_text(function, visited, True), _adjoint_text(function, visited), *texts])
+
+
+def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> str:
+    """Returns the text of a value; ``has_snapshot`` says that what it reads is told elsewhere."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return f"{kind.__name__} {value!r}"
+    if kind in {tuple, list}:
+        return f"{kind.__name__} ({', '.join([_text(item, visited) for item in value])})"
+    if kind is frozenset:
+        return f"frozenset {sorted(_text(item, visited) for item in value)}"
+    if kind in {slice, range}:
+        return f"{kind.__name__} {_text((value.start, value.stop, value.step), visited)}"
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _array_text(value)
+    if isinstance(value, np.dtype):
+        return f"dtype {_dtype_text(value)}"
+    if isinstance(value, types.Type):
+        return type_text(value)
+    if isinstance(value, CodeType):
+        fields = [getattr(value, field, None) for field in _CODE_FIELDS]
+        return f"code {fields} {[_text(constant, visited) for constant in value.co_consts]}"
+    if isinstance(value, ModuleType):
+        _check_library(value.__name__)
+        return f"module {value.__name__} {_version(value.__name__)}"
+    if hasattr(value, "recipe"):
+        return content_of(value, visited)
+    if not has_snapshot and (is_user_function(value) or isinstance(value, dispatcher.Dispatcher)):
+        return content_of(value, visited)
+    if isinstance(value, dispatcher.Dispatcher):
+        options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
+        signatures = [] if value._can_compile else value.signatures  # those that the decorator gave
+        own = _text(value.py_func, visited, True)
+        local_types = sorted(
+            f"{name}={type}" for name, type in value.locals.items() if name.isidentifier()
+        )  # no versions
+        return f"compiled {options} {local_types} {signatures} {own} {_adjoint_text(value, visited)}"
+    if isinstance(value, (FunctionType, BuiltinFunctionType, np.ufunc, type)) or callable(value):
+        return _callable_text(value, visited)
+    raise NoKeyError(repr(value))
+
+
+def _callable_text(value: Any, visited: tuple[Any, ...]) -> str:
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", getattr(value, "__name__", ""))
+    if module is not None and is_of_library(module):
+        _check_library(module)
+        known: Any = sys.modules.get(module)
+        for part in name.split("."):
+            known = getattr(known, part, None)
+        if known is value:
+            return f"{module}.{name} {_version(module)}"
+    if not isinstance(value, FunctionType):
+        raise NoKeyError(repr(value))
+    defaults = _text((value.__defaults__, *sorted((value.__kwdefaults__ or {}).items())), visited)
+    return f"function {_text(value.__code__, visited)} {defaults} {_adjoint_text(value, visited)}"
+
+
+def _adjoint_text(function: Any, visited: tuple[Any, ...]) -> str:
+    """Returns the text of the derivatives that a function got by ``fg.adjoint``."""
+    rule = getattr(function, "own_adjoint", None)
+    if rule is None:
+        return ""
+    own = [content_of(part, visited) for part in (rule.adjoint, rule.tangent) if part is not None]
+    return f"adjoint {rule.is_constant} {rule.tangent is None} {own}"
+
+
+def _array_text(value: Any) -> str:
+    if type(value) is not np.ndarray and not isinstance(value, np.generic):
+        raise NoKeyError(repr(type(value)))
+    if value.nbytes > _MOST_BYTES:
+        raise NoKeyError(f"an array of {value.nbytes} bytes")
+    layout = [value.flags[flag] for flag in ("C_CONTIGUOUS", "F_CONTIGUOUS", "ALIGNED", "WRITEABLE")]
+    return f"{type(value).__name__} {_dtype_text(value.dtype)} {value.shape} {layout} {digest(value.tobytes())}"
+
+
+def _dtype_text(dtype: np.dtype) -> str:
+    if dtype.hasobject:
+        raise NoKeyError(repr(dtype))
+    return f"{dtype.descr if dtype.names else dtype.str} {dtype.itemsize} {dtype.isalignedstruct}"
+
+
+def type_text(type: types.Type) -> str:
+    """Returns the text of a Numba type.
+
+    Raises:
+        NoKeyError: it belongs to an object of this process: a function, a class.
+    """
+    if isinstance(type, types.Omitted):
+        return f"omitted {_text(type.value, ())}"
+    is_array = type.__class__ is types.Array
+    if is_array and isinstance(type.dtype, (types.Number, types.Boolean)):
+        return str(type)
+    if isinstance(type, types.Record) or (is_array and isinstance(type.dtype, types.Record)):
+        record = type if isinstance(type, types.Record) else type.dtype
+        return f"{type} of {[type_text(field.type) for field in record.fields.values()]}"
+    if isinstance(type, types.BaseTuple) and not isinstance(type, types.BaseNamedTuple):
+        return f"({', '.join(map(type_text, type))})"
+    if isinstance(type, types.DType):
+        return f"dtype {type_text(type.dtype)}"
+    is_plain = isinstance(type, (types.Number, types.NumberClass, types.Boolean, types.NoneType, types.UnicodeType))
+    if is_plain or isinstance(type, (types.IntegerLiteral, types.BooleanLiteral, types.StringLiteral)):
+        return str(type)
+    raise NoKeyError(str(type))
+
+
+def _check_library(module: str) -> None:
+    """Raises NoKeyError if a user's module has the name of one in Python's library."""
+    package = sys.modules.get(module.partition(".")[0])
+    file = getattr(package, "__file__", None)
+    if module.partition(".")[0] in sys.stdlib_module_names and file is not None:
+        folder = os.path.dirname(os.__file__)
+        if not file.startswith(folder) or "-packages" in file:
+            raise NoKeyError(module)
+
+
+def _version(module: str) -> str:
+    package = sys.modules.get(module.partition(".")[0])
+    return str(getattr(package, "__version__", "")) if is_of_library(module) else ""
+
+
+FOLDERS_ABOVE = frozenset(["contrib", "data", "distribute", "keras", "train"])
+"""The folders of this package that nothing imports which derives: a layer of imports above it (``pyproject.toml``)."""
+
+
+@functools.cache
+def _surroundings() -> str:
+    """Returns the text of what derives and compiles: versions, and the files of this package, without those above."""
+    root = os.path.dirname(os.path.dirname(__file__))
+    contents = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders) - FOLDERS_ABOVE if folder == root else folders)
+        for name in sorted(names):
+            if name.endswith(".py"):
+                with open(os.path.join(folder, name), "rb") as file:
+                    contents.append(file.read())
+    files = digest(b"\0".join(contents))
+    return f"fastgrad {VERSION} {files} numpy {np.__version__} python {sys.version}"
+
+
+# ---- machine code ---------------------------------------------------------------------------------------------------
+
+
+class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no types
+    """The code of a derivative, with all that it calls as private functions.
+
+    Numba tells functions of one name apart by numbers that count up in each process, so that a loaded function could take the place of another.
+    Here only the derivative itself is public, whose name ends with the hash of its key.
+    """
+
+    def __init__(self, owner: Any, name: str) -> None:
+        super().__init__(owner, name)
+        self.environments: list[tuple[str, Any]] = []
+        self.has_foreign_code = False
+        self._reload_init.add(register_symbols)
+        self.enable_object_caching()
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                manager, builder = self._codegen._function_pass_manager(opt=1)  # the module is optimized after it
+                manager.run(function, builder)
+
+    def _optimize_final_module(self) -> None:
+        own = self.name.rpartition("_")[2]
+        for function in self._final_module.functions:
+            if function.name.startswith("_ZN") and own not in function.name and not function.is_declaration:
+                self.has_foreign_code |= _is_foreign(function.name)
+                function.linkage = (
+                    "internal"  # LLVM may change how it is called: code that is loaded later must not find it
+                )
+                function.name = f"{function.name}_{own}"
+        for variable in self._final_module.global_variables:
+            if variable.name.startswith("_ZN08NumbaEnv") and own not in variable.name:
+                values = environment.lookup_environment(variable.name)
+                variable.name = f"{variable.name}_{own}"
+                if values is not None:
+                    self.environments.append((variable.name, values))
+        super()._optimize_final_module()
+
+    def _finalize_specific(self) -> None:
+        super()._finalize_specific()
+        for name, values in self.environments:
+            self.codegen.set_env(name, values)
+
+
+class LaneLibrary(DerivativeLibrary):
+    """The code of a derivative that computes several tangents in the lanes of vectors."""
+
+    def _optimize_final_module(self) -> None:
+        super()._optimize_final_module()
+        # Numba leaves out the SLP vectorizer because LLVM miscompiled with it (numba/numba#8852). Tests compare its tangents with those of single runs.
+        passes, builder = self._codegen._module_pass_manager(slp_vectorize=True)
+        passes.run(self._final_module, builder)
+
+
+def _is_foreign(symbol: str) -> bool:
+    """True for a mangled name of a function that no key knows. Array expressions are parts of functions with names of their own."""
+    return UNKEYED in symbol or (_ARRAY_EXPRESSION not in symbol and not is_of_library(_package_of(symbol)))
+
+
+def _package_of(symbol: str) -> str:
+    """Returns the package of the function that has a mangled name."""
+    position, name = len("_ZN"), "cpython"
+    while name in {"cpython", "cfunc"}:  # the namespaces of wrappers
+        length = int("".join(itertools.takewhile(str.isdigit, symbol[position:])) or 0)
+        position += len(str(length))
+        name = symbol[position : position + length]
+        position += length
+    return name
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class UseDerivativeLibrary(FunctionPass):  # type: ignore[misc]
+    """Makes the code library of a derivative."""
+
+    _name = "fastgrad_derivative_library"
+    library = DerivativeLibrary
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Sets ``state.library``."""
+        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
+        return False
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class UseLaneLibrary(UseDerivativeLibrary):
+    """Makes the code library of a derivative that computes several tangents."""
+
+    _name = "fastgrad_lane_library"
+    library = LaneLibrary
+
+
+class RecentlyUsed:
+    """A dict of the keys that were used last."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[Any, Any] = OrderedDict()
+
+    def get(self, key: Any) -> Any:
+        """Returns a value, or None."""
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
+
+    def put(self, key: Any, value: Any) -> None:
+        """Keeps a value."""
+        self._values[key] = value
+        if len(self._values) > _MOST_IN_MEMORY:
+            self._values.popitem(last=False)
+
+
+class Extensions:
+    """The implementations of functions by which users extend Numba, as ``numba.extending.overload`` does. Keys have none of them."""
+
+    uses = 0
+
+
+COMPILED = RecentlyUsed()
+"""What Numba made of derivatives, by key: derivatives of one key are compiled once."""
+
+
+class DerivativeCache(NullCache):  # type: ignore[misc]
+    """The cache of a derivative's dispatcher, in memory and on disk.
+
+    Args:
+        key_of: maps argument types to the key, or to None.
+    """
+
+    def __init__(self, key_of: Callable[[tuple[Any, ...]], str | None]) -> None:
+        self._key_of = key_of
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """Returns what Numba made of a derivative for argument types, in this process or an earlier one; None if it has to be compiled."""
+        key = self._key_of(sigutils.normalize_signature(signature)[0])
+        if key is None:
+            return None
+        result = COMPILED.get(key)
+        if result is not None:  # each dispatcher has an entry of its own, which it removes when it is deleted
+            entry = target.get_executable(result.library, result.fndesc, result.environment)
+            return result._replace(entry_point=entry, metadata=None)
+        entry = store.load(_content(key))
+        if entry is None:
+            return None
+        reduced, environments = pickle.loads(zlib.decompress(entry.code))  # noqa: S301 - other users can't write it, see kernels/codegen/cache.py
+        rtsys.initialize(target)
+        if "numba_parallel_for" in entry.symbols:
+            parallel._launch_threads()  # Numba knows it from then on
+        if not _has_symbols(entry.symbols):
+            target.refresh()  # loads all that Numba has: it takes longer than all else here
+            if not _has_symbols(entry.symbols):
+                return None
+        result = compiler.CompileResult._rebuild(target, *reduced)
+        result.library.environments = [(name, _environment(*values)) for name, *values in environments]
+        for name, values in result.library.environments:
+            result.library.codegen.set_env(name, values)
+        COMPILED.put(key, result)
+        return result
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Keeps what Numba made of a derivative, if it holds in other processes."""
+        key = self._key_of(sigutils.normalize_signature(signature)[0])
+        library = result.library
+        if key is None or library.has_foreign_code or result.fndesc.qualname.rpartition("_")[2] != key[:NAME_LENGTH]:
+            return
+        if library.has_dynamic_globals or not all(map(_can_be_kept, library.environments)):
+            return
+        try:
+            type_text(result.signature.return_type)
+        except NoKeyError:
+            return
+        COMPILED.put(key, result)
+        environments = [
+            (name, values.globals.get("__name__", __name__), values.consts) for name, values in library.environments
+        ]
+        reduced = result._reduce()
+        _, _, (machine_code, _) = reduced[0]
+        symbols = undefined_symbols(machine_code)
+        if symbols is not None:
+            store.save(
+                _content(key), cache.Entry(zlib.compress(serialize.dumps((reduced, environments)), 1), tuple(symbols))
+            )
+
+
+def _can_be_kept(named: tuple[str, Any]) -> bool:
+    """True if an environment can be made again; those of Numba's array expressions have no module, and need none."""
+    name, values = named
+    return _ARRAY_EXPRESSION in name or values.can_cache()
+
+
+def _has_symbols(names: Sequence[str]) -> bool:
+    return all(llvm.address_of_symbol(name) is not None for name in names)
+
+
+_OF_NO_CODE = ("CACHE", "THREAD", "COLOR", "WARN", "DUMP", "HELP")
+"""Words in the names of Numba's settings that no code depends on."""
+
+
+def _content(key: str) -> str:
+    settings = [
+        f"{name}={value!r}"
+        for name, value in sorted(vars(config).items())
+        if name.isupper() and not any(word in name for word in _OF_NO_CODE)
+    ]
+    return f"derivative {key}\n{_surroundings()}\n{settings}"
+
+
+def _environment(module: str, constants: list[Any]) -> Any:
+    values = environment.Environment({"__name__": module})  # compiled code reads the constants alone
+    values.consts[:] = constants
+    return values

@@ -1,0 +1,1 @@
+"""From a function to its derivative: simplification, the adjoint, both modes, and their text."""

@@ -1,0 +1,353 @@
+"""Parts of a derivative's text that forward mode and reverse mode share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from fastgrad.differentiation.analysis.control_flow import ControlFlow
+from fastgrad.differentiation.ir.representation import (
+    Allocate,
+    BeginLoop,
+    Block,
+    Branch,
+    Call,
+    Callee,
+    Compute,
+    Constant,
+    Counter,
+    Function,
+    Grow,
+    Jump,
+    Load,
+    NextIteration,
+    Operand,
+    Raise,
+    Reshape,
+    Root,
+    Size,
+    Statement,
+    Store,
+    View,
+    is_constant,
+    item_name,
+    literal,
+    refuse,
+    zero,
+)
+from fastgrad.differentiation.ir.scalar_operations import CASTS
+from fastgrad.differentiation.runtime.complex_arrays import complex_of_parts, real_parts
+from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE
+
+
+class DerivedCall(NamedTuple):
+    """What the text of a derivative calls for a function that is not inlined.
+
+    Attributes:
+        form: "augmented" or "reverse", of reverse mode, or "tangent".
+        callee: the function.
+        arguments: for reverse mode the numbers of the arrays that nothing writes; for forward mode those of the arguments that have tangents.
+    """
+
+    form: str
+    callee: Callee
+    arguments: tuple[int, ...]
+
+
+class Derivative:
+    """The text of a derivative, what its names stand for, and what it calls by names that have no value yet."""
+
+    def __init__(self, name: str, source: str, scope: dict[str, Any], calls: dict[str, DerivedCall]) -> None:
+        self.name = name
+        self.source = source
+        self.scope = scope
+        self.calls = calls
+
+
+def is_real(type: types.Type) -> bool:
+    """True if numbers or arrays of ``type`` may have derivatives."""
+    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
+
+
+def flat_index(dims: list[str], indices: list[str]) -> str:
+    """Returns the text of an element's position in C order."""
+    if not indices:
+        return "0"
+    text = indices[0]
+    for size, index in zip(dims[1:], indices[1:], strict=True):
+        text = f"({text})*{size} + {index}" if text != "0" else index
+    return text
+
+
+class Emitter:
+    """Writes text, block by block."""
+
+    def __init__(self, function: Function, flow: ControlFlow) -> None:
+        self.function = function
+        self.flow = flow
+        self.lines: list[str] = []
+        self._calls: dict[DerivedCall, str] = {}
+
+    def write(self, line: str, indent: int = 3) -> None:
+        """Appends a line."""
+        self.lines.append("    " * indent + line)
+
+    def operand(self, operand: Operand) -> str:
+        """Returns the text of a number in forward order."""
+        return literal(operand) if isinstance(operand, Constant) else operand.name
+
+    def converted(self, operand: Operand, type: types.Type) -> str:
+        """Returns the text of a number as one of ``type``."""
+        if operand.type == type:
+            return self.operand(operand)
+        if isinstance(operand, Constant):
+            value = float(operand.value) if isinstance(type, types.Float) else operand.value
+            return literal(Constant(bool(value) if isinstance(type, types.Boolean) else value, type))
+        return (
+            f"_{type}({self.operand(operand)})"
+            if not isinstance(type, types.Boolean)
+            else f"bool({self.operand(operand)})"
+        )
+
+    def element(self, root: Root, indices: list[str]) -> str:
+        """Returns the text of an element of an array."""
+        return f"{root.name}[{', '.join(indices) or '()'}]"
+
+    def load(self, statement: Load, indices: list[str], guards: list[str]) -> str:
+        """Returns the text of what a ``Load`` reads."""
+        element = self.element(statement.root, indices)
+        condition = " and ".join(f"{count} > 0" for count in guards)
+        return f"({element} if {condition} else {zero(statement.target.type)})" if condition else element
+
+    def checks_of_memory(self) -> list[str]:
+        """Returns the lines that raise if an argument that is written shares memory with another one."""
+        function = self.function
+        parameters = [root for root in function.roots if root.kind == "parameter"]
+        lines = []
+        for root in parameters:
+            for other in parameters if root.is_written else []:
+                is_same_record = root.field is not None and other.position == root.position
+                if other is not root and not is_same_record:
+                    names = [repr(function.names[part.position]) for part in (root, other)]  # type: ignore[index]
+                    lines.append(f"check_apart({root.name}, {other.name}, {', '.join(names)})")
+        return lines
+
+    def shape(self, dims: list[Operand]) -> str:
+        """Returns the text of a tuple of sizes."""
+        return f"({''.join(self.operand(size) + ', ' for size in dims)})"
+
+    def view(
+        self, view: View, text_of: Callable[[Operand], str] | None = None, name: str = "", more_axes: int = 0
+    ) -> str:
+        """Returns the text of a view of an array.
+
+        Args:
+            view: the view.
+            text_of: returns the text of a number. Without it numbers are in forward order.
+            name: the text of the whole array, if it is not the root's own.
+            more_axes: how many axes the whole array has more than the root, after its own.
+        """
+        name, text_of = name or view.root.name, text_of or self.operand
+        if view.is_whole():
+            return name
+        if not view.has_slices():
+            raise refuse("an array that repeats elements can't be passed on here; copy it", view.root.location)
+        axes = [axis for axis in view.axes if axis.root_axis is not None]
+        numbers = {axis.root_axis: number for number, axis in enumerate(axes)}
+        indices, sizes, order = [], [], []
+        for root_axis, start in enumerate(view.starts):
+            first = text_of(start)
+            if root_axis not in numbers:
+                indices.append(first)
+                continue
+            order.append(numbers[root_axis])
+            axis = axes[order[-1]]
+            size, is_dense = text_of(axis.size), is_constant(axis.step, 1)
+            is_all = is_constant(start, 0) and is_dense and axis.size is view.root.dims[root_axis]
+            indices.append(
+                ":" if is_all else f"{first}:{first} + {size}" if is_dense else f"{first}::{text_of(axis.step)}"
+            )
+            sizes.append(f":{size}")
+        while len(indices) > 1 and indices[-1] == ":":  # rows of an array in C order are contiguous if nothing follows
+            indices.pop()
+        text = f"{name}[{', '.join(indices)}]"
+        if not all(is_constant(axis.step, 1) for axis in axes):
+            text = f"{text}[{', '.join(sizes)}]"
+        if order != sorted(order):
+            order += range(len(order), len(order) + more_axes)
+            text = f"np.transpose({text}, {tuple(map(order.index, range(len(order))))})"
+        if len(axes) < len(view.axes):
+            text += f"[{', '.join('None' if axis.root_axis is None else ':' for axis in view.axes)}]"
+        return text
+
+    # ---- forward order ------------------------------------------------------------------------------------------
+
+    def forward_statement(self, statement: Statement) -> None:
+        """Writes what the user's function does."""
+        operands = [self.operand(operand) for operand in statement.operands]
+        if isinstance(statement, Compute):
+            self.write(f"{statement.target.name} = {statement.operation.text.format(*operands)}")
+        elif isinstance(statement, Size):
+            self.write(f"{statement.target.name} = {statement.root.name}.shape[{statement.axis}]")
+        elif isinstance(statement, Load):
+            self.write(
+                f"{statement.target.name} = {self.load(statement, operands, list(map(self.operand, statement.guards)))}"
+            )
+        elif isinstance(statement, Store):
+            self.write(f"{self.element(statement.root, operands[1:])} = {operands[0]}")
+        elif isinstance(statement, Allocate):
+            dtype = statement.root.type.dtype
+            self.write(
+                f"{statement.root.name} = np.{statement.function}({self.shape(statement.root.dims)}, {self.dtype(dtype)})"
+            )
+        elif isinstance(statement, Grow):
+            self.write(f"{statement.root.name} = grown({statement.root.name}, {operands[0]})")
+        elif isinstance(statement, Reshape):
+            source = statement.root.source
+            assert source is not None
+            self.write(f"{statement.root.name} = {source.name}.reshape({self.shape(statement.root.dims)})")
+        elif isinstance(statement, Call):
+            self._call(statement)
+        elif isinstance(statement, BeginLoop):
+            counter = statement.counter
+            self.write(f"{counter.name}_count = {operands[0]}")
+            self.write(f"{counter.name} = -1")
+        elif isinstance(statement, NextIteration):
+            counter = statement.counter
+            self.write(f"{counter.name} += 1")
+            self.write(f"{statement.is_valid.name} = {counter.name} < {self.end_of(counter)}")
+            self.write(f"{statement.target.name} = {counter.name}")
+
+    def end_of(self, counter: Counter) -> str:
+        """Returns the text of the iteration before which a loop ends."""
+        return f"{counter.name}_count"
+
+    def bound(self, value: Any, hint: str) -> str:
+        """Returns the name by which the text calls a function."""
+        for name, known in self.function.globals.items():
+            if known is value:
+                return name
+        name = f"g_{hint}_{len(self.function.globals)}"
+        self.function.globals[name] = value
+        return name
+
+    def argument(self, value: Operand | View) -> str:
+        """Returns the text of an argument of a call."""
+        return self.view(value) if isinstance(value, View) else self.operand(value)
+
+    def _call(self, statement: Call) -> None:
+        """Writes a call of a function with derivatives of its own."""
+        rule = statement.rule
+        arguments = [self.argument(value) for value in statement.arguments]
+        if isinstance(rule, Callee) and rule.is_exact:
+            self.write(f"{self.derived_call('tangent', rule, ())}({', '.join(arguments)})")
+            return
+        targets = ", ".join(result.name for result in statement.results)
+        if isinstance(rule, Callee):
+            remaining = iter(arguments)
+            arguments = [self._structured(type, remaining) for type in rule.types]
+            targets = self._structured(rule.result, iter([result.name for result in statement.results]))
+        call = f"{self.bound(rule.function, 'function')}({', '.join(arguments)})"
+        self.write(f"{targets} = {call}" if statement.results else call)
+
+    def derived_call(self, form: str, callee: Callee, arguments: tuple[int, ...]) -> str:
+        """Returns the name by which the text calls a derivative of a function that is not inlined."""
+        call = DerivedCall(form, callee, arguments)
+        return self._calls.setdefault(call, f"{form}_{callee.function.__name__}_{len(self._calls)}")
+
+    def dtype(self, type: types.Type) -> str:
+        """Returns the text of a dtype."""
+        name = str(type)
+        return "np.bool_" if name == "bool" else f"np.{name}"
+
+    def jump(self, number: int, indent: int = 3) -> None:
+        """Writes a jump to the block of a number."""
+        self.write(f"{BLOCK_VARIABLE} = {number}", indent)
+        self.write("continue", indent)
+
+    def go_on(self, block: Block) -> None:
+        """Writes how a block that has successors goes on."""
+        end = block.end
+        if isinstance(end, Jump):
+            self.edge(block, end.target, 3)
+        elif isinstance(end, Branch):
+            self.write(f"if {self.operand(end.condition)}:")
+            self.edge(block, end.then, 4)
+            self.edge(block, end.otherwise, 3)
+
+    def edge(self, block: Block, target: Block, indent: int) -> None:
+        """Writes the values of the target's phis on the way from a block, and the jump."""
+        raise NotImplementedError  # each mode has its own
+
+    def raise_(self, end: Raise) -> None:
+        """Writes the raise of an exception."""
+        self.write(f"raise {end.exception.__name__}({', '.join(map(repr, end.arguments))})")
+        self.function.globals[end.exception.__name__] = end.exception
+
+    def result_of(self, value: Operand | View, type: types.Type) -> str:
+        """Returns the text of a result of a function that derivatives call."""
+        if not isinstance(value, View):
+            return self.converted(value, type)
+        return self.view(value) if type.layout == "C" else f"contiguous({self.view(value)})"
+
+    def structured(self, texts: list[str]) -> str:
+        """Returns the text of the function's result from those of its leaves."""
+        return self._structured(self.function.result, iter(texts))
+
+    def _structured(self, type: types.Type, leaves: Iterator[str]) -> str:
+        """Returns the text of a value of ``type`` from those of its leaves."""
+        if isinstance(type, types.BaseTuple):
+            return f"({''.join(self._structured(item, leaves) + ', ' for item in type)})"
+        if isinstance(type, types.Complex):
+            return self.complex_number(type, next(leaves), next(leaves))
+        if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+            return f"complex_of_parts({next(leaves)})"
+        if isinstance(type, types.Dispatcher):
+            return self.bound(type.dispatcher, "function")
+        return "None" if isinstance(type, types.NoneType) else next(leaves)
+
+    def complex_number(self, type: types.Type, real: str, imag: str) -> str:
+        """Returns the text of a complex number."""
+        return f"complex({real}, {imag})" if type == types.complex128 else f"np.{type}(complex({real}, {imag}))"
+
+    def unpacked_parts(self, name: str, type: types.Type, prefix: str = "") -> list[str]:
+        """Returns lines that give the real and the imaginary parts of a parameter names."""
+        if isinstance(type, types.Complex):
+            return [f"{prefix}{part}_of_{name} = {prefix}{name}.{part}" for part in ("real", "imag")]
+        if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+            return [f"{prefix}parts_of_{name} = real_parts({prefix}{name})"]
+        return []
+
+    def unpacked_parameters(self) -> list[str]:
+        """Returns lines that give the parts of parameters that are tuples, records or complex names."""
+        lines: list[str] = []
+
+        def unpack(name: str, type: types.Type) -> None:
+            lines.extend(self.unpacked_parts(name, type))
+            if isinstance(type, types.BaseTuple):
+                for number, item in enumerate(type):
+                    lines.append(f"{item_name(name, number)} = {name}[{number}]")
+                    unpack(item_name(name, number), item)
+
+        for root in self.function.roots:
+            if root.field is not None:
+                assert root.position is not None
+                name = self.function.parameters[root.position]
+                type = self.function.types[root.position].dtype.fields[root.field].type
+                is_complex = isinstance(getattr(type, "dtype", type), types.Complex)
+                lines.append(f"{root.name} = {'real_parts' if is_complex else ''}(a_{name}[{root.field!r}])")
+        for name, type in zip(self.function.parameters, self.function.types, strict=True):
+            unpack(f"a_{name}", type)
+        return lines
+
+    def result(self, header: str, body: list[str]) -> Derivative:
+        """Returns the derivative of a header, the lines before the first block, and the blocks."""
+        source = "\n".join([header, *["    " + line for line in body], *self.lines, ""])
+        scope = {"np": np, "math": math, "_nan": math.nan, "_inf": math.inf, **CASTS, **self.function.globals}
+        scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts}
+        calls = {name: call for call, name in self._calls.items()}
+        return Derivative(header[4:].partition("(")[0], source, scope, calls)
