@@ -31,7 +31,7 @@ def names_for(tf: Any, folder: str) -> dict[str, Any]:
         "tf": tf,
         "np": np,
         "L": tf.keras.layers,
-        "ops": getattr(tf.keras, "ops", None),
+        "ops": tf.keras.ops,
         "adapted": adapted,
         "VOC": ["a", "b", "c"],
         "WORDS": [["a", "z", "a"], ["c", "b", "a"]],
