@@ -98,8 +98,8 @@ def _transformed(x: Tensor, matrices: Tensor, interpolation: str, fill_mode: str
 
     def pixels(row: Tensor, column: Tensor) -> Tensor:
         is_inside = (row >= 0.0) & (row < float(height)) & (column >= 0.0) & (column < float(width)) & is_finite
-        position = tf.where(is_inside, row * width + column, tf.zeros((), tf.float32))
-        position = tf.broadcast_to(tf.cast(position, tf.int32), (images, height, width))
+        row, column = [tf.cast(tf.where(is_inside, x, tf.zeros((), tf.float32)), tf.int32) for x in (row, column)]
+        position = tf.broadcast_to(row * width + column, (images, height, width))
         values = tf.gather(flat, position, axis=1, batch_dims=1)
         return tf.where(is_inside[..., None], values, fill)
 

@@ -15,6 +15,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.keras import ops
 from fastgrad.keras.layers.lambda_layer import Operator
+from fastgrad.keras.saving.registration import SafeModeScope
 from tests.gradients import check_gradient
 from tests.keras.recorded_answers import recorded
 
@@ -127,6 +128,15 @@ def test_only_functions_of_ops_are_made_from_configurations() -> None:
     for path in ("ops.__import__", "saving.load_model", "ops.image", "nonsense", "ops.nn.nonsense"):
         with pytest.raises(ValueError, match="operation"):
             Operator(path)
+
+
+def test_files_do_not_call_functions_of_constants() -> None:
+    x = tf.keras.Input((4,))
+    config = tf.keras.Model(x, ops.tile(x, (1, 2))).get_config()
+    node = config["layers"][1]["inbound_nodes"][0]
+    node["args"] = [2.0, [1 << 40]]
+    with SafeModeScope(True), pytest.raises((TypeError, ValueError), match="must have a tensor"):
+        tf.keras.Model.from_config(config)
 
 
 def test_nothing_is_imported_before_it_is_used() -> None:

@@ -49,15 +49,8 @@ class _RandomTransform(RandomImageLayer):
         axis = x.ndim + self._height_axis
         numbers = self._matrices(images, *x.shape[axis : axis + 2])
         columns = [tf.broadcast_to(tf.cast(number, tf.float32), (images,)) for number in (*numbers, 0.0, 0.0)]
-        transform = tf.stack(columns, 1)
-        return affine_transform(
-            x,
-            transform,
-            self.interpolation,
-            self.fill_mode,
-            self.fill_value,
-            self.data_format,
-        )
+        options = self.interpolation, self.fill_mode, self.fill_value, self.data_format
+        return affine_transform(x, tf.stack(columns, 1), *options)
 
 
 class RandomRotation(_RandomTransform):
@@ -121,15 +114,7 @@ def _checked_factor(name: str, argument: str, factor: Any, allows_least: bool) -
 class _RandomTransformOfAxes(_RandomTransform):
     """The base of layers with a factor for each axis."""
 
-    _config_names = (
-        "data_format",
-        "height_factor",
-        "width_factor",
-        "fill_mode",
-        "interpolation",
-        "seed",
-        "fill_value",
-    )
+    _config_names = ("data_format", "height_factor", "width_factor", "fill_mode", "interpolation", "seed", "fill_value")
     _width_range: tuple[float, float] | None
 
     def _set_factors(self, height_factor: Any, width_factor: Any, allows_least: bool) -> None:
@@ -148,12 +133,7 @@ class RandomZoom(_RandomTransformOfAxes):
         height_factor: the bounds of how much more of the height there is: a pair in (-1, 1], or a number for both sides of 0; above 0
             images become smaller.
         width_factor: the same for the width; None keeps the proportions.
-        fill_mode: what is outside of the image: ``"reflect"``, ``"wrap"``, ``"constant"`` for ``fill_value``, or ``"nearest"``.
-        interpolation: ``"bilinear"`` or ``"nearest"``.
-        seed: an integer, or None.
-        fill_value: a number.
-        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        **kwargs: as in ``Layer``.
+        fill_mode, interpolation, seed, fill_value, data_format, **kwargs: as in ``RandomRotation``.
 
     Raises:
         ValueError: another factor; at a call another rank.
@@ -187,12 +167,7 @@ class RandomTranslation(_RandomTransformOfAxes):
     Args:
         height_factor: the bounds of the distance in parts of the height, down: a pair in [-1, 1], or a number for both sides of 0.
         width_factor: the same for the width, to the right.
-        fill_mode: what is outside of the image: ``"reflect"``, ``"wrap"``, ``"constant"`` for ``fill_value``, or ``"nearest"``.
-        interpolation: ``"bilinear"`` or ``"nearest"``.
-        seed: an integer, or None.
-        fill_value: a number.
-        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        **kwargs: as in ``Layer``.
+        fill_mode, interpolation, seed, fill_value, data_format, **kwargs: as in ``RandomRotation``.
 
     Raises:
         ValueError: another factor; at a call another rank.

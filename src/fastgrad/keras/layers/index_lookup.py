@@ -549,23 +549,9 @@ class StringLookup(IndexLookup):
         **kwargs: Any,
     ) -> None:
         self.encoding = encoding
-        oov_method = kwargs.pop("oov_method", "floormod")
-        super().__init__(
-            max_tokens,
-            num_oov_indices,
-            mask_token,
-            oov_token,
-            vocabulary,
-            idf_weights,
-            invert,
-            output_mode,
-            pad_to_max_tokens,
-            sparse,
-            oov_method,
-            salt,
-            name=name,
-            **kwargs,
-        )
+        kwargs.setdefault("oov_method", "floormod")
+        arguments = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode)
+        super().__init__(*arguments, pad_to_max_tokens, sparse, salt=salt, name=name, **kwargs)
 
     def _as_term(self, item: Any) -> str:
         return item.decode(self.encoding) if isinstance(item, bytes) else str(item)
@@ -616,22 +602,8 @@ class IntegerLookup(IndexLookup):
             raise ValueError(
                 f"Only `vocabulary_dtype='int64'` is supported at this time. Received: vocabulary_dtype={vocabulary_dtype}"
             )
-        super().__init__(
-            max_tokens,
-            num_oov_indices,
-            mask_token,
-            oov_token,
-            vocabulary,
-            idf_weights,
-            invert,
-            output_mode,
-            pad_to_max_tokens,
-            sparse,
-            oov_method,
-            salt,
-            name=name,
-            **kwargs,
-        )
+        arguments = (max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode)
+        super().__init__(*arguments, pad_to_max_tokens, sparse, oov_method, salt, name=name, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name; a vocabulary from a file or from ``adapt`` is in the files of models instead."""

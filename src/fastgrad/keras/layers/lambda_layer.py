@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core import nest
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import naming
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
@@ -145,6 +147,9 @@ class Operator(Layer):
         """The operator's result; operands may be Python numbers, too."""
         if keras_tensors((operands, kwargs)):
             return symbolic_call(self, operands, kwargs)
+        if in_safe_mode() and not any(isinstance(value, Tensor) for value in nest.flatten((operands, kwargs))):
+            # The call of a model in a file, whose constants may ask for any amount of memory.
+            raise ValueError(f"Operator '{self.name}': a call in a model's configuration must have a tensor.")
         return self.call(*operands, **kwargs)
 
     def call(self, *operands: Any, **options: Any) -> Any:

@@ -24,17 +24,8 @@ def _resize(
     data_format: str | None = None,
 ) -> Any:
     height, width = size
-    layer = Resizing(
-        height,
-        width,
-        interpolation,
-        crop_to_aspect_ratio,
-        pad_to_aspect_ratio,
-        fill_mode,
-        fill_value,
-        antialias,
-        data_format,
-    )
+    proportions = crop_to_aspect_ratio, pad_to_aspect_ratio
+    layer = Resizing(height, width, interpolation, *proportions, fill_mode, fill_value, antialias, data_format)
     return layer.call(tensor(images))
 
 
