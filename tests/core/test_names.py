@@ -147,9 +147,9 @@ def test_hints_are_for_missing_names():
         ),
         ("import fastgrad.nn.rnn_cell", ModuleNotFoundError, r"tf\.nn\.rnn_cell: TensorFlow 1 has it"),
         (
-            "from fastgrad.keras.layers import RandomZoom",
+            "from fastgrad.keras.layers import RandomShear",
             ImportError,
-            r"cannot import name 'RandomZoom' .*TensorFlow has it",
+            r"cannot import name 'RandomShear' .*TensorFlow has it",
         ),
         ("from fastgrad.nn import relu, ctc_loss", ImportError, r"tf\.nn\.ctc_loss: TensorFlow has it"),
         ("from fastgrad import audio", ImportError, r"tf\.audio: TensorFlow has it"),
@@ -230,13 +230,19 @@ UNANSWERED = {
     "SlurmClusterResolver.get_task_info",
     *(
         f"{layer}.{name}"
-        for layer in ("CenterCrop", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "Resizing")
+        for layer in (
+            *("CenterCrop", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "Resizing"),
+            *("RandomRotation", "RandomTranslation", "RandomZoom"),
+        )
         for name in (
             "get_random_transformation",
             *(f"transform_{what}" for what in ("bounding_boxes", "images", "labels", "segmentation_masks")),
             *(f"transform_single_{what}" for what in ("bounding_box", "image", "label", "segmentation_mask")),
         )
     ),
+    *(f"{layer}.get_transformed_x_y" for layer in ("RandomTranslation", "RandomZoom")),
+    "RandomTranslation.get_shifted_bbox",
+    "RandomZoom.get_clipped_bbox",
     *(f"KerasTensor.{name}" for name in ("ragged_rank", "reshape", "row_splits_dtype", "squeeze")),
     *(f"Muon.{name}" for name in ("lr_adjust", "transpose_last_axis", "zeropower_via_newtonschulz5")),
     *(f"Reduction.{name}" for name in ("MEAN", "SUM_BY_NONZERO_WEIGHTS", "SUM_OVER_NONZERO_WEIGHTS", "validate")),

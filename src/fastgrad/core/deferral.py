@@ -265,7 +265,9 @@ def deferred() -> Iterator[None]:
 
 
 def zeros(shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """Returns an array of zeros, deferred in the context ``deferred()``."""
+    """Returns an array of zeros, deferred in the context ``deferred()``; of strings, an array of empty strings."""
+    if dtype.hasobject:
+        return np.full(shape, b"", dtype)
     return deferred_array(lambda: np.zeros(shape, dtype), tuple(map(int, shape)), dtype)
 
 

@@ -24,6 +24,7 @@ _NAMESPACES = frozenset(
         "metrics",
         "mixed_precision",
         "models",
+        "ops",
         "optimizers",
         "preprocessing",
         "random",

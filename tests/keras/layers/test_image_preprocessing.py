@@ -9,6 +9,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.keras import layers
+from tests.keras.recorded_answers import answer, assert_agrees, recorded
 
 PICTURES = (np.arange(2 * 8 * 9 * 3).reshape(2, 8, 9, 3) % 256).astype(np.float32)
 LAYERS: dict[str, tuple[Any, ...]] = {
@@ -16,6 +17,9 @@ LAYERS: dict[str, tuple[Any, ...]] = {
     "RandomCrop": (5, 6),
     "RandomBrightness": (0.3,),
     "RandomContrast": (0.3,),
+    "RandomRotation": (0.3,),
+    "RandomZoom": (0.3, 0.2),
+    "RandomTranslation": (0.3, 0.2),
 }
 
 
@@ -78,3 +82,34 @@ def test_errors_name_the_arguments() -> None:
         layers.RandomBrightness(3)
     with pytest.raises(ValueError, match=r"rank 3 \(single image\) or 4 .* data.shape=\(8, 9\)"):
         layers.Resizing(3, 4)(PICTURES[0, :, :, 0])
+
+
+ANSWERS = recorded("image_layers")
+
+
+@pytest.mark.parametrize("expression", ANSWERS)
+def test_transformed_images_are_those_of_keras(expression: str) -> None:
+    assert_agrees(answer(tf, expression), ANSWERS[expression])
+
+
+@pytest.mark.parametrize("name", ["RandomRotation", "RandomZoom", "RandomTranslation"])
+def test_each_image_of_a_batch_is_transformed_by_a_draw_of_its_own(name: str) -> None:
+    batch = np.repeat(PICTURES[:1], 5, axis=0)
+    images = getattr(layers, name)(*LAYERS[name], seed=3)(batch, training=True).numpy()
+    assert len({image.tobytes() for image in images}) == 5
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+@pytest.mark.parametrize("fill_mode", ["reflect", "wrap", "constant", "nearest"])
+def test_the_gradient_of_a_transformed_image_is_its_transpose(fill_mode: str, interpolation: str) -> None:
+    """The transform is linear up to the constant, so the cotangent times a picture is the result's, less that of zeros."""
+    layer = layers.RandomRotation((0.13, 0.13), fill_mode, interpolation, fill_value=2.0)
+    x = tf.constant(PICTURES[:, :5, :6])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+    cotangent = tf.constant(np.random.default_rng(0).normal(size=x.shape).astype(np.float32))
+    gradient = tape.gradient(y, x, output_gradients=cotangent)
+    constant = layer(tf.zeros_like(x), training=True)
+    expected = np.sum((y - constant).numpy().astype(np.float64) * cotangent.numpy())
+    np.testing.assert_allclose(np.sum(gradient.numpy().astype(np.float64) * x.numpy()), expected, rtol=1e-4)

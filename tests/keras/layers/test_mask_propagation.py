@@ -23,6 +23,7 @@ ARGUMENTS = {
     "Cropping2D": lambda: (1,),
     "Cropping3D": lambda: (1,),
     "Dense": lambda: (5,),
+    "Discretization": lambda: ([0.5],),
     "Dot": lambda: (1,),
     "Dropout": lambda: (0.5,),
     "EinsumDense": lambda: ("abc,cd->abd", (None, 4)),
@@ -31,6 +32,8 @@ ARGUMENTS = {
     "GroupNormalization": lambda: (3,),
     "GroupQueryAttention": lambda: (2, 2, 1),
     "GroupedQueryAttention": lambda: (2, 2, 1),
+    "Hashing": lambda: (3,),
+    "IntegerLookup": lambda: (None, 1, None, -1, [1, 2]),
     "LSTM": lambda: (3,),
     "Lambda": lambda: (lambda x: x * 2.0,),
     "MultiHeadAttention": lambda: (2, 3),
@@ -38,12 +41,17 @@ ARGUMENTS = {
     "RandomBrightness": lambda: (0.1,),
     "RandomContrast": lambda: (0.1,),
     "RandomCrop": lambda: (2, 2),
+    "RandomRotation": lambda: (0.1,),
+    "RandomTranslation": lambda: (0.1, 0.1),
+    "RandomZoom": lambda: (0.1,),
     "RNN": lambda: (layers.LSTMCell(3),),
     "RepeatVector": lambda: (2,),
     "Rescaling": lambda: (0.5,),
     "Resizing": lambda: (2, 2),
     "Reshape": lambda: ((12,),),
     "SimpleRNN": lambda: (3,),
+    "StringLookup": lambda: (None, 1, None, "[UNK]", ["1"]),
+    "TextVectorization": lambda: (None, None, None, None, "int", None, False, ["1"]),
     "SpectralNormalization": lambda: (layers.Dense(2),),
     "TimeDistributed": lambda: (layers.Dense(2),),
     **{name: lambda: (0.5,) for name in ("AlphaDropout", "GaussianDropout", "GaussianNoise")},
@@ -121,13 +129,18 @@ _DESTROYING_PREFIXES = (
 )
 DESTROYS = [
     "CategoryEncoding",
+    "Discretization",
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "Hashing",
+    "IntegerLookup",
     "Permute",
     "RMSNormalization",
     "RepeatVector",
     "Reshape",
+    "StringLookup",
+    "TextVectorization",
 ]
 DESTROYS += [name for name in dir(layers) if name.startswith(_DESTROYING_PREFIXES) and name not in (*ENDS, *JOINS)]
 # `supports_masking` is False, and a warning tells so; but the output has the mask that the inner layer gave it.
@@ -149,8 +162,10 @@ def _tensor(name, mask):
     if name in ("Softmax", "RepeatVector"):
         shape = (2, 4)
     x = np.random.default_rng(0).uniform(size=shape).astype("float32")
-    if name in ("Embedding", "CategoryEncoding"):
+    if name in ("Embedding", "CategoryEncoding", "Hashing", "IntegerLookup"):
         x = np.array([[1, 2, 0, 0], [1, 2, 3, 0]])
+    if name in ("StringLookup", "TextVectorization"):
+        x = np.array([["1", "2", "0", "0"], ["1", "2", "3", "0"]])
     tensor = tf.constant(x)
     keep = layers.Lambda(tf.identity, mask=lambda x, previous: tf.constant(mask))
     return keep(tensor)

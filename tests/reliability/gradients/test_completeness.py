@@ -46,7 +46,8 @@ eye ones dropout masked Module RaggedTensorSpec
 constant_initializer ones_initializer zeros_initializer random_normal_initializer random_uniform_initializer
 elementwise kernel adjoint cfunc check_gradients fixed_point grad hessian hvp implicit_root jacobian jvp value_and_grad vjp
 SparseTensor SparseTensorSpec as_string timestamp type_spec_from_value
-fftnd ifftnd irfftnd rfftnd eigh_tridiagonal RandomBrightness RandomContrast RandomCrop RandomFlip
+fftnd ifftnd irfftnd rfftnd eigh_tridiagonal RandomBrightness RandomContrast RandomCrop RandomFlip RandomRotation
+RandomTranslation RandomZoom StringLookup IntegerLookup TextVectorization Discretization Hashing
 """
 
 

@@ -25,6 +25,7 @@ from fastgrad.keras.layers.borders import Cropping3D as Cropping3D
 from fastgrad.keras.layers.borders import ZeroPadding1D as ZeroPadding1D
 from fastgrad.keras.layers.borders import ZeroPadding2D as ZeroPadding2D
 from fastgrad.keras.layers.borders import ZeroPadding3D as ZeroPadding3D
+from fastgrad.keras.layers.category_encoding import CategoryEncoding as CategoryEncoding
 from fastgrad.keras.layers.convolution.conv import Conv1D as Conv1D
 from fastgrad.keras.layers.convolution.conv import Conv2D as Conv2D
 from fastgrad.keras.layers.convolution.conv import Conv3D as Conv3D
@@ -36,6 +37,7 @@ from fastgrad.keras.layers.convolution.transposed import Conv1DTranspose as Conv
 from fastgrad.keras.layers.convolution.transposed import Conv2DTranspose as Conv2DTranspose
 from fastgrad.keras.layers.convolution.transposed import Conv3DTranspose as Conv3DTranspose
 from fastgrad.keras.layers.dense import Dense as Dense
+from fastgrad.keras.layers.discretization import Discretization as Discretization
 from fastgrad.keras.layers.dropout import Dropout as Dropout
 from fastgrad.keras.layers.dropout import SpatialDropout1D as SpatialDropout1D
 from fastgrad.keras.layers.dropout import SpatialDropout2D as SpatialDropout2D
@@ -44,12 +46,18 @@ from fastgrad.keras.layers.einsum_dense import EinsumDense as EinsumDense
 from fastgrad.keras.layers.embedding import Embedding as Embedding
 from fastgrad.keras.layers.group_normalization import GroupNormalization as GroupNormalization
 from fastgrad.keras.layers.grouped_query_attention import GroupedQueryAttention as GroupedQueryAttention
+from fastgrad.keras.layers.hashing import Hashing as Hashing
 from fastgrad.keras.layers.image_preprocessing import CenterCrop as CenterCrop
 from fastgrad.keras.layers.image_preprocessing import RandomBrightness as RandomBrightness
 from fastgrad.keras.layers.image_preprocessing import RandomContrast as RandomContrast
 from fastgrad.keras.layers.image_preprocessing import RandomCrop as RandomCrop
 from fastgrad.keras.layers.image_preprocessing import RandomFlip as RandomFlip
 from fastgrad.keras.layers.image_preprocessing import Resizing as Resizing
+from fastgrad.keras.layers.image_transformation import RandomRotation as RandomRotation
+from fastgrad.keras.layers.image_transformation import RandomTranslation as RandomTranslation
+from fastgrad.keras.layers.image_transformation import RandomZoom as RandomZoom
+from fastgrad.keras.layers.index_lookup import IntegerLookup as IntegerLookup
+from fastgrad.keras.layers.index_lookup import StringLookup as StringLookup
 from fastgrad.keras.layers.input_layer import Input as Input
 from fastgrad.keras.layers.input_layer import InputLayer as InputLayer
 from fastgrad.keras.layers.input_spec import InputSpec as InputSpec
@@ -90,7 +98,6 @@ from fastgrad.keras.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling
 from fastgrad.keras.layers.pooling import MaxPooling1D as MaxPooling1D
 from fastgrad.keras.layers.pooling import MaxPooling2D as MaxPooling2D
 from fastgrad.keras.layers.pooling import MaxPooling3D as MaxPooling3D
-from fastgrad.keras.layers.preprocessing import CategoryEncoding as CategoryEncoding
 from fastgrad.keras.layers.preprocessing import Normalization as Normalization
 from fastgrad.keras.layers.preprocessing import Rescaling as Rescaling
 from fastgrad.keras.layers.recurrent.bidirectional import Bidirectional as Bidirectional
@@ -113,6 +120,7 @@ from fastgrad.keras.layers.reshaping import Reshape as Reshape
 from fastgrad.keras.layers.rms_normalization import RMSNormalization as RMSNormalization
 from fastgrad.keras.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from fastgrad.keras.layers.symbolic import KerasTensor as KerasTensor
+from fastgrad.keras.layers.text_vectorization import TextVectorization as TextVectorization
 from fastgrad.keras.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastgrad.keras.layers.unit_normalization import UnitNormalization as UnitNormalization
 from fastgrad.keras.layers.upsampling import UpSampling1D as UpSampling1D

@@ -181,7 +181,7 @@ class CenterCrop(_ImageLayer):
         return x[tuple(key)]
 
 
-class _RandomImageLayer(_ImageLayer):
+class RandomImageLayer(_ImageLayer):
     """The base of layers that draw numbers in training."""
 
     def __init__(self, seed: int | None = None, data_format: str | None = None, **kwargs: Any) -> None:
@@ -206,7 +206,7 @@ class _RandomImageLayer(_ImageLayer):
         raise NotImplementedError
 
 
-class RandomFlip(_RandomImageLayer):
+class RandomFlip(RandomImageLayer):
     """In training, flips one half of the images.
 
     Args:
@@ -234,7 +234,7 @@ class RandomFlip(_RandomImageLayer):
         return tf.where(is_flipped, tf.reverse(x, [self._height_axis + axis for axis in axes]), x)
 
 
-class RandomCrop(_RandomImageLayer):
+class RandomCrop(RandomImageLayer):
     """In training, a part of the images at a random place; smaller images are cropped and resized.
 
     Args:
@@ -267,7 +267,7 @@ class RandomCrop(_RandomImageLayer):
         return x
 
 
-def _factor_range(factor: Any, low: float, high: float) -> tuple[float, float]:
+def factor_range(factor: Any, low: float, high: float) -> tuple[float, float]:
     """Returns the bounds of ``factor``, a number for both sides of 0 or a pair."""
     message = (
         f"The `factor` argument should be a number (or a list of two numbers) in the range [{low}, {high}]. "
@@ -283,7 +283,7 @@ def _factor_range(factor: Any, low: float, high: float) -> tuple[float, float]:
     return max(-abs(factor), low), abs(factor)
 
 
-class RandomBrightness(_RandomImageLayer):
+class RandomBrightness(RandomImageLayer):
     """In training, adds a number to each image, and clips it.
 
     Args:
@@ -299,7 +299,7 @@ class RandomBrightness(_RandomImageLayer):
     _config_names = ("factor", "value_range", "seed", "data_format")
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
-        self.factor = _factor_range(factor, -1, 1)
+        self.factor = factor_range(factor, -1, 1)
         if not isinstance(value_range, (tuple, list)) or len(value_range) != 2:
             raise ValueError(
                 f"The `value_range` argument should be a list of two numbers. Received: value_range={value_range}"
@@ -313,7 +313,7 @@ class RandomBrightness(_RandomImageLayer):
         return tf.clip_by_value(x + delta, low, high)
 
 
-class RandomContrast(_RandomImageLayer):
+class RandomContrast(RandomImageLayer):
     """In training, multiplies the distance of each pixel from the mean of its channel, and clips the result.
 
     Args:
@@ -329,7 +329,7 @@ class RandomContrast(_RandomImageLayer):
     _config_names = ("factor", "value_range", "seed", "data_format")
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
-        self.factor = _factor_range(factor, 0, 1)
+        self.factor = factor_range(factor, 0, 1)
         self.value_range = value_range
         super().__init__(seed, **kwargs)
 

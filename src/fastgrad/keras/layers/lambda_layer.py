@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import naming
 from fastgrad.keras.layers.layer import Layer
@@ -125,10 +126,10 @@ _OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class Operator(Layer):
-    """A layer that applies one of Python's operators to KerasTensors.
+    """A layer that applies one of Python's operators, or a function of ``keras.ops``, to KerasTensors.
 
     Args:
-        operation: the operator's name, as in ``keras.ops``.
+        operation: the operator's name, or that of the function in ``keras``, such as ``ops.nn.conv``.
         name: the name; default ``operation``, numbered.
         **kwargs: as in ``Layer``.
     """
@@ -136,19 +137,34 @@ class Operator(Layer):
     _config_names = ("operation",)
 
     def __init__(self, operation: str, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(name=naming.auto_name(operation) if name is None else name, **kwargs)
+        super().__init__(name=naming.auto_name(operation.rpartition(".")[2]) if name is None else name, **kwargs)
+        self._function = _OPERATOR_FUNCTIONS.get(operation) or _function_of_ops(operation)
         self.operation = operation
         self.autocast = False
         self._build_at_init()
 
     def __call__(self, *operands: Any, **kwargs: Any) -> Any:
         """The operator's result; operands may be Python numbers, too."""
-        return symbolic_call(self, operands, {}) if keras_tensors(operands) else self.call(*operands)
+        if keras_tensors((operands, kwargs)):
+            return symbolic_call(self, operands, kwargs)
+        if in_safe_mode() and not any(isinstance(value, Tensor) for value in nest.flatten((operands, kwargs))):
+            # The call of a model in a file, whose constants may ask for any amount of memory.
+            raise ValueError(f"Operator '{self.name}': a call in a model's configuration must have a tensor.")
+        return self.call(*operands, **kwargs)
 
-    def call(self, *operands: Any) -> Tensor:
+    def call(self, *operands: Any, **options: Any) -> Any:
         """Returns the operator's result."""
-        output: Tensor = _OPERATOR_FUNCTIONS[self.operation](*operands)
-        return output
+        return self._function(*operands, **options)
+
+
+def _function_of_ops(path: str) -> Callable[..., Any]:
+    """Returns a function of ``keras.ops`` by its path in ``keras``; ValueError if there is none."""
+    import fastgrad.keras.ops  # noqa: F401  # fills the table
+    from fastgrad.keras.ops.function import FUNCTIONS
+
+    if path not in FUNCTIONS:
+        raise ValueError(f"Operator: `operation` must be an operator or a function of keras.ops, got {path!r}.")
+    return FUNCTIONS[path]
 
 
 def _operator_method(name: str, is_reflected: bool = False) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Preprocessing of raw features: scaled and centred numbers, encoded categories."""
+"""Preprocessing of raw features: scaled and centred numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.keras import settings
-from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
@@ -192,76 +191,3 @@ def _batches(data: Any) -> Iterator[np.ndarray]:
             )
         x = np.asarray(batch)
         yield x[None] if x.ndim < 2 and not isinstance(data, (list, tuple)) else x
-
-
-class CategoryEncoding(Layer):
-    """Encodes category numbers as rows of zeros and ones, or of counts.
-
-    Args:
-        num_tokens: the number of categories.
-        output_mode: ``"one_hot"``: a row for each number; ``"multi_hot"``: a row for each sample, with ones at all its numbers;
-            ``"count"``: a row for each sample, with the number of occurrences of each category.
-        sparse: must be False.
-        **kwargs: as in ``Layer``.
-
-    Raises:
-        ValueError: the mode is unknown, or ``num_tokens`` is missing. (At a call: weights in a mode other than ``"count"``.)
-        InvalidArgumentError: (at a call) a number is outside [0, num_tokens).
-    """
-
-    _leaf = True
-    _config_names = ("num_tokens", "output_mode")
-
-    def __init__(
-        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        output_mode = "multi_hot" if output_mode == "binary" else output_mode
-        if output_mode not in ("count", "one_hot", "multi_hot"):
-            raise ValueError(
-                f"Unknown arg for output_mode: {output_mode}. Expected one of 'one_hot', 'multi_hot', 'count'."
-            )
-        if num_tokens is None or num_tokens < 1:
-            raise ValueError(
-                f"`num_tokens` must be set to use this layer, and >= 1. Received: num_tokens={num_tokens}."
-            )
-        if sparse:
-            raise ValueError("CategoryEncoding: there are no sparse tensors; use sparse=False.")
-        self.num_tokens, self.output_mode, self.sparse = num_tokens, output_mode, sparse
-        self.autocast = False
-        self._build_at_init()
-
-    def call(self, inputs: Tensor, count_weights: Any = None) -> Tensor:
-        """Returns the encoded rows, of shape (..., num_tokens).
-
-        Args:
-            inputs: integers, (batch,), (batch, n) or more.
-            count_weights: the weight of each number in mode ``"count"``, of the shape of ``inputs``.
-        """
-        if count_weights is not None and self.output_mode != "count":
-            raise ValueError(
-                "`count_weights` is not used when `output_mode` is not `'count'`. "
-                f"Received `count_weights={count_weights}`."
-            )
-        numbers = tf.cast(inputs, tf.int64)
-        message = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})"
-        tf.debugging.assert_non_negative(numbers, message)
-        tf.debugging.assert_less(numbers, tf.constant(self.num_tokens, tf.int64), message)
-        if not numbers.ndim:
-            numbers = tf.expand_dims(numbers, 0)
-        if self.output_mode == "one_hot":
-            if numbers.ndim > 1 and numbers.shape[-1] == 1:
-                numbers = tf.squeeze(numbers, -1)
-            return tf.one_hot(numbers, self.num_tokens, dtype=self.dtype)
-        rows = tf.one_hot(numbers, self.num_tokens, dtype=self.dtype)
-        if count_weights is not None:
-            rows = rows * tf.expand_dims(tf.cast(count_weights, self.dtype), -1)
-        axis = min(rows.ndim - 2, 1)
-        return tf.reduce_max(rows, axis) if self.output_mode == "multi_hot" else tf.reduce_sum(rows, axis)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns the shape of the encoded inputs, whose last dimension is ``num_tokens``."""
-        shape = tuple(input_shape)
-        if self.output_mode == "one_hot" and (len(shape) == 1 or shape[-1:] != (1,)):
-            return (*shape, self.num_tokens)
-        return (*shape[:-1], self.num_tokens)

@@ -21,11 +21,17 @@ from fastgrad.version import VERSION
 
 ENDINGS = (".weights.h5", ".keras")
 _CONFIG_MEMBER, _METADATA_MEMBER, _WEIGHTS_MEMBER = "config.json", "metadata.json", "model.weights.h5"
+_TEXTS_FOLDER = "assets/"
 _NPZ_WEIGHTS_MEMBER = "model.weights.npz"  # an option of Keras writes weights in this form
 
 
 def write_keras_file(
-    path: Any, arrays: dict[str, np.ndarray], groups: dict[str, str], config: str, overwrite: bool
+    path: Any,
+    arrays: dict[str, np.ndarray],
+    groups: dict[str, str],
+    config: str,
+    texts: dict[str, str],
+    overwrite: bool,
 ) -> None:
     """Writes weights, and to ``.keras`` files a model's configuration, atomically.
 
@@ -34,6 +40,7 @@ def write_keras_file(
         arrays: the values by Keras's names.
         groups: the names of the layers by the names of their groups.
         config: JSON text.
+        texts: the contents of text files by name; ``.weights.h5`` files have none, as in Keras.
         overwrite: whether a file of this name may be replaced.
 
     Raises:
@@ -54,6 +61,8 @@ def write_keras_file(
             archive.writestr(_METADATA_MEMBER, json.dumps(metadata))
             archive.writestr(_CONFIG_MEMBER, config)
             archive.writestr(_WEIGHTS_MEMBER, weights.getbuffer())
+            for name, text in texts.items():
+                archive.writestr(_TEXTS_FOLDER + name, text)
 
     if os.fsdecode(os.fspath(path)).endswith(".keras"):
         write_atomically(path, write_archive, overwrite)
@@ -65,8 +74,8 @@ def _name_attributes_of_groups(groups: dict[str, str]) -> dict[str, dict[str, An
     return {path: {"name": name} for path, name in groups.items()}
 
 
-def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
-    """Returns the values by Keras's names, and the configuration or None.
+def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | None, dict[str, str]]:
+    """Returns the values by Keras's names, the configuration or None, and the text files by name.
 
     Raises:
         ImportError: h5py is not installed.
@@ -76,7 +85,7 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
     source = os.fsdecode(os.fspath(path))
     with open_regular(path) as file:
         if not source.endswith(".keras"):
-            return read_hdf5(file, source), None
+            return read_hdf5(file, source), None, {}
         with open_zip(file, path, ".keras file") as archive:
             names = archive.namelist()
             if _NPZ_WEIGHTS_MEMBER in names:
@@ -88,9 +97,20 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
             if archive.getinfo(_WEIGHTS_MEMBER).compress_type != zipfile.ZIP_STORED:
                 raise ValueError("its weights are compressed, as Keras never writes them")
             weights = io.BytesIO(archive.read(_WEIGHTS_MEMBER))
+            texts = {
+                name.removeprefix(_TEXTS_FOLDER): _stored_text(archive, name)
+                for name in names
+                if name.startswith(_TEXTS_FOLDER) and name.endswith(".txt")
+            }
             if "fastgrad_version" not in metadata:
                 config = without_keras_only_arguments(config)
-    return read_hdf5(weights, source), config
+    return read_hdf5(weights, source), config, texts
+
+
+def _stored_text(archive: zipfile.ZipFile, name: str) -> str:
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name!r:.200} is compressed, as Keras never writes it")
+    return archive.read(name).decode()
 
 
 def without_keras_only_arguments(config: Any) -> Any:

@@ -21,20 +21,22 @@ class VariablesByKerasName(NamedTuple):
         variables: the variables by name.
         groups: the names of the layers by the names of their groups.
         optimizers: the prefixes of the names of optimizers' variables.
-        stores: layers with a user's methods to save and load their variables, by the prefixes of the names of the values.
+        stores: layers with their own methods to save and load their variables, by the prefixes of the names of the values.
+        texts: layers with text files, such as a vocabulary, by the prefixes of the names of the files.
     """
 
     variables: dict[str, Variable]
     groups: dict[str, str]
     optimizers: tuple[str, ...]
     stores: dict[str, Any]
+    texts: dict[str, Any]
 
 
 def keras_variables(model: Any) -> VariablesByKerasName:
     """Returns the contents of a model or layer by Keras's names."""
     walk = _VariableWalk()
     walk.visit(model, "")
-    return VariablesByKerasName(walk.variables, walk.groups, tuple(walk.optimizers), walk.stores)
+    return VariablesByKerasName(walk.variables, walk.groups, tuple(walk.optimizers), walk.stores, walk.texts)
 
 
 class _VariableWalk:
@@ -43,6 +45,7 @@ class _VariableWalk:
         self.groups: dict[str, str] = {}
         self.optimizers: list[str] = []
         self.stores: dict[str, Any] = {}
+        self.texts: dict[str, Any] = {}
         self._seen: set[int] = set()
 
     def add(self, prefix: str, name: str, variables: list[Variable]) -> None:
@@ -58,6 +61,8 @@ class _VariableWalk:
             self.stores[f"{prefix}vars/"] = layer
         else:
             self.add(prefix, layer.name, [*layer._trainable_own, *layer._other_own])
+        if hasattr(layer, "_saved_texts"):
+            self.texts[prefix] = layer
         for name, value in _attributes_in_keras_order(layer):
             if _holds_weights(value):
                 self.visit(value, f"{prefix}{name}/")

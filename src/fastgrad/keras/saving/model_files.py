@@ -31,6 +31,7 @@ from fastgrad.storage.object_graph import mismatch_messages, named_variables
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 _CONFIG_KEY = "fastgrad.model"
+_TEXTS_KEY = "fastgrad.texts"
 _OPTIMIZER_PREFIX = "optimizer/"
 
 
@@ -135,10 +136,12 @@ def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None,
         store: dict[str, Any] = {}
         layer.save_own_variables(store)
         values.update({prefix + name: np.asarray(value) for name, value in store.items()})
+    texts = {prefix + name: t for prefix, layer in contents.texts.items() for name, t in layer._saved_texts().items()}
     if is_keras:
-        keras_archive.write_keras_file(path, values, contents.groups, config or "", overwrite)
+        keras_archive.write_keras_file(path, values, contents.groups, config or "", texts, overwrite)
     else:
-        save_tensors(path, values, {} if config is None else {_CONFIG_KEY: config}, overwrite)
+        metadata = {} if config is None else {_CONFIG_KEY: config}
+        save_tensors(path, values, {**metadata, **({_TEXTS_KEY: json.dumps(texts)} if texts else {})}, overwrite)
 
 
 def _variables_by_stored_name(model: Any, is_keras_format: bool) -> VariablesByKerasName:
@@ -149,15 +152,19 @@ def _variables_by_stored_name(model: Any, is_keras_format: bool) -> VariablesByK
     optimizer = model.__dict__.get("optimizer")
     if optimizer is not None:
         contents.update({_OPTIMIZER_PREFIX + name: variable for name, variable in named_variables(optimizer).items()})
-    return VariablesByKerasName(contents, {}, (), {})
+    texts = {}
+    if any(hasattr(layer, "_saved_texts") for layer in model._flatten_layers()):
+        texts = keras_variables(model).texts
+    return VariablesByKerasName(contents, {}, (), {f"{prefix}vars/": layer for prefix, layer in texts.items()}, texts)
 
 
-def _read_model_file(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
+def _read_model_file(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any, dict[str, str]]:
     if is_keras:
         return keras_archive.read_keras_file(path)
     values, texts = load_tensors(path)
     with parser_errors_as_one(path, "file of a model"):
-        return values, parse_json(texts[_CONFIG_KEY]) if _CONFIG_KEY in texts else None
+        config = parse_json(texts[_CONFIG_KEY]) if _CONFIG_KEY in texts else None
+        return values, config, parse_json(texts[_TEXTS_KEY]) if _TEXTS_KEY in texts else {}
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
@@ -186,9 +193,9 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name
     if by_name:
         raise ValueError(f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}")
     is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
-    values, _ = _read_model_file(filepath, is_keras)
+    values, _, texts = _read_model_file(filepath, is_keras)
     with _whole_slots(model, is_loaded=True):
-        _assign_values(model, values, is_keras, skip_mismatch, f"{filepath}")
+        _assign_values(model, values, texts, is_keras, skip_mismatch, f"{filepath}")
 
 
 def _assign_legacy(
@@ -216,8 +223,15 @@ def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[st
         )
 
 
-def _assign_values(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mismatch: bool, source: str) -> None:
-    variables, _, optimizers, layers = _variables_by_stored_name(model, is_keras)
+def _assign_values(
+    model: Any,
+    values: dict[str, np.ndarray],
+    texts: dict[str, str],
+    is_keras: bool,
+    skip_mismatch: bool,
+    source: str,
+) -> None:
+    variables, _, optimizers, layers, layers_with_texts = _variables_by_stored_name(model, is_keras)
     stores = {
         prefix: {name.removeprefix(prefix): values.pop(name) for name in list(values) if name.startswith(prefix)}
         for prefix in layers
@@ -228,6 +242,8 @@ def _assign_values(model: Any, values: dict[str, np.ndarray], is_keras: bool, sk
     _assign_named(model, variables, values, (_OPTIMIZER_PREFIX, *optimizers), skip_mismatch, source)
     for prefix, store in stores.items():
         layers[prefix].load_own_variables(store)
+    for prefix, layer in layers_with_texts.items():
+        layer._load_texts({name.removeprefix(prefix): text for name, text in texts.items() if name.startswith(prefix)})
 
 
 def _assign_named(
@@ -360,7 +376,7 @@ def load_model(
         raise ValueError(
             f"File not found: filepath={filepath}. Please ensure the file is an accessible `.keras` zip file."
         )
-    values, config = _read_model_file(filepath, is_keras)
+    values, config, texts = _read_model_file(filepath, is_keras)
     if config is None:
         raise ValueError(
             f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
@@ -370,7 +386,7 @@ def load_model(
         model_config = config if compile else {**config, "compile_config": None}
         model = deserialize_keras_object(model_config, custom_objects, safe_mode)
     _check_model(model, filepath)
-    _assign_values(model, values, is_keras, False, f"{filepath}")
+    _assign_values(model, values, texts, is_keras, False, f"{filepath}")
     return model
 
 

@@ -16,7 +16,7 @@ from fastgrad.core.argument_checks import named_argument
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, tensor_of_data
 from fastgrad.data.dataset import Dataset
-from fastgrad.dtypes import as_dtype
+from fastgrad.dtypes import as_dtype, string
 from fastgrad.keras import settings
 from fastgrad.kernels.codegen.user_lines import warn
 
@@ -93,8 +93,10 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 
 
 def as_array(value: Any) -> np.ndarray:
-    """Returns the samples of an input or label as an array; floats are cast to ``floatx()``."""
+    """Returns the samples of an input or label as an array; floats are cast to ``floatx()``, tensors of strings stay."""
     tensor = as_tensor_or_none(value)
+    if tensor is not None and tensor.dtype is string:
+        return tensor._on_host()
     array = tensor._on_host() if tensor is not None else np.asarray(value)
     if array.ndim == 1 and hasattr(value, "iloc"):
         array = array[:, np.newaxis]  # a pandas Series is a column
@@ -103,7 +105,9 @@ def as_array(value: Any) -> np.ndarray:
     if array.dtype.kind == "f" and array.dtype != settings.default_dtype().numpy:
         array = array.astype(settings.default_dtype().numpy)
     if array.dtype.kind in "US":
-        raise ValueError(f"Invalid dtype: {array.dtype.name}. Models take numbers; encode strings first.")
+        raise ValueError(
+            f"Invalid dtype: {array.dtype.name}. Models take numbers, and strings in tensors: tf.constant(x)."
+        )
     return array
 
 

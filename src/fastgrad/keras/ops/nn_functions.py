@@ -1,0 +1,203 @@
+"""The functions of ``keras.ops`` for neural networks, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.keras import activations, legacy_backend, settings
+from fastgrad.keras.layers.window_arguments import spatial_integers, tensor_format
+from fastgrad.keras.ops.function import common, floats, tensor
+
+_ACTIVATIONS = (
+    "celu elu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid log_softmax relu relu6 selu "
+    "sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh_shrink threshold"
+)
+
+
+def _windows(x: Any, data_format: str | None, **sizes: Any) -> tuple[int, str, dict[str, Any]]:
+    """Returns the number of spatial axes, TensorFlow's name of the data format, and a size for each spatial axis."""
+    rank = x.ndim - 2
+    layout = tensor_format(settings.standardize_data_format(data_format), rank)
+    return rank, layout, {name: spatial_integers(size, rank, name) for name, size in sizes.items()}
+
+
+def _pool(kind: str) -> Callable[..., Any]:
+    def pool(
+        inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
+    ) -> Any:
+        x = tensor(inputs)
+        steps = pool_size if strides is None else strides
+        _, layout, sizes = _windows(x, data_format, pool_size=pool_size, strides=steps)
+        return tf.nn.pool(x, sizes["pool_size"], kind, sizes["strides"], padding.upper(), layout)
+
+    return pool
+
+
+def _conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    x, weights = common(inputs, kernel)
+    _, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
+    return tf.nn.convolution(x, weights, sizes["strides"], padding.upper(), layout, sizes["dilation_rate"])
+
+
+def _depthwise_conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    x, weights = common(inputs, kernel)
+    rank, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
+    steps, rates = sizes["strides"], sizes["dilation_rate"]
+    if rank == 1:  # a picture of one row
+        axis = 2 if layout == "NCW" else 1
+        x, weights, steps, rates = tf.expand_dims(x, axis), weights[None], steps * 2, (1, *rates)
+        layout = layout.replace("W", "HW")
+    window = (1, 1, *steps) if layout == "NCHW" else (1, *steps, 1)
+    y = tf.nn.depthwise_conv2d(x, weights, window, padding.upper(), layout, rates)
+    return tf.squeeze(y, axis) if rank == 1 else y
+
+
+def _separable_conv(
+    inputs: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    y = _depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return _conv(y, pointwise_kernel, data_format=data_format)
+
+
+def _one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    rows = tf.one_hot(tensor(x, "int64"), num_classes, axis=axis, dtype=settings.standardize_dtype(dtype))
+    return tf.sparse.from_dense(rows) if sparse else rows
+
+
+def _multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    x = tensor(inputs)
+    rows = tf.reduce_max(_one_hot(x, num_classes, axis, dtype), 1 if x.ndim > 1 else 0)
+    return tf.sparse.from_dense(rows) if sparse else rows
+
+
+def _along(axis: Any, rank: int) -> list[int]:
+    return [place % rank for place in np.atleast_1d(axis).tolist()]
+
+
+def _scaled(y: Any, axis: Any, scale: Any, offset: Any = None) -> Any:
+    """Multiplies and adds weights of the axes ``axis``."""
+    places = _along(axis, y.ndim)
+    shape = [size if place in places else 1 for place, size in enumerate(y.shape)]
+    y = y if scale is None else y * tf.cast(tf.reshape(scale, shape), y.dtype)
+    return y if offset is None else y + tf.cast(tf.reshape(offset, shape), y.dtype)
+
+
+def _batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> Any:
+    x = tensor(x)
+    y = _scaled(x, axis, None, -tensor(mean, x.dtype))
+    return _scaled(
+        y, axis, tf.math.rsqrt(tensor(variance, x.dtype) + epsilon) * (1.0 if scale is None else scale), offset
+    )
+
+
+def _layer_normalization(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+) -> Any:
+    x = floats(x)
+    mean, variance = tf.nn.moments(x, _along(axis, x.ndim), keepdims=True)
+    y = (x - mean) * tf.math.rsqrt(variance + (settings.epsilon() if epsilon is None else epsilon))
+    return _scaled(y, axis, gamma, beta)
+
+
+def _rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
+    x = floats(x)
+    squares = tf.reduce_mean(x * x, _along(axis, x.ndim), keepdims=True)
+    return _scaled(x * tf.math.rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), axis, scale)
+
+
+def _normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Any:
+    x = floats(x)
+    least = settings.epsilon() if epsilon is None else epsilon
+    if order == 2:
+        return x * tf.math.rsqrt(tf.maximum(tf.reduce_sum(x * x, axis, keepdims=True), least**2))
+    return x / tf.maximum(tf.norm(x, order, axis, keepdims=True), least)
+
+
+def _attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+) -> Any:
+    """Attention of heads: (batch, words, heads, depth)."""
+    q, k, v = common(query, key, value)
+    scores = tf.einsum("bthd,bshd->bhts", q, k) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scores = scores if bias is None else scores + tf.cast(bias, scores.dtype)
+    allowed = None if mask is None else tensor(mask, "bool")
+    if is_causal:
+        earlier = tf.constant(np.tri(q.shape[1], k.shape[1], dtype=bool))
+        allowed = earlier if allowed is None else tf.logical_and(allowed, earlier)
+    if allowed is not None:
+        scores = tf.where(allowed, scores, tf.constant(-0.7, scores.dtype) * scores.dtype.max)
+    return tf.einsum("bhts,bshd->bthd", tf.nn.softmax(scores), v)
+
+
+def _psnr(x1: Any, x2: Any, max_val: Any) -> Any:
+    a, b = common(x1, x2)
+    peak = tf.cast(max_val, a.dtype)
+    return (20.0 * tf.math.log(peak) - 10.0 * tf.math.log(tf.reduce_mean(tf.math.squared_difference(a, b)))) / np.log(
+        10.0
+    )
+
+
+def _moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> Any:
+    return tf.nn.moments(tensor(x), axes, keepdims=keepdims)
+
+
+TABLE: dict[str, Callable[..., Any]] = {
+    **{name: getattr(activations, name) for name in _ACTIVATIONS.split()},
+    **{
+        f"{kind}_crossentropy": getattr(legacy_backend, f"{kind}_crossentropy")
+        for kind in ("binary", "categorical", "sparse_categorical")
+    },
+    "gelu": lambda x, approximate=True: activations.gelu(x, approximate),
+    "max_pool": _pool("MAX"),
+    "average_pool": _pool("AVG"),
+    "conv": _conv,
+    "depthwise_conv": _depthwise_conv,
+    "separable_conv": _separable_conv,
+    "one_hot": _one_hot,
+    "multi_hot": _multi_hot,
+    "moments": _moments,
+    "batch_normalization": _batch_normalization,
+    "layer_normalization": _layer_normalization,
+    "rms_normalization": _rms_normalization,
+    "normalize": _normalize,
+    "dot_product_attention": _attention,
+    "psnr": _psnr,
+    "depth_to_space": lambda x, block_size, data_format="channels_last": tf.nn.depth_to_space(
+        tensor(x), block_size, tensor_format(data_format, 2)
+    ),
+    "space_to_depth": lambda x, block_size, data_format="channels_last": tf.nn.space_to_depth(
+        tensor(x), block_size, tensor_format(data_format, 2)
+    ),
+}
