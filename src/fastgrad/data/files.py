@@ -14,9 +14,9 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.node import Node, catching_failures, value_or_raise
+from fastgrad.data.node import Failure, Node, catching_failures, value_or_raise
 from fastgrad.dtypes import DType
-from fastgrad.errors import DataLossError, FailedPreconditionError, InvalidArgumentError, NotFoundError
+from fastgrad.errors import DataLossError, FailedPreconditionError, InvalidArgumentError, NotFoundError, OpError
 from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.decompression import decompressed
 from fastgrad.storage.record_file import records_of
@@ -99,7 +99,7 @@ class TextLines(Node):
 
 
 class TFRecords(Node):
-    """The records of TFRecord files."""
+    """The records of TFRecord files. A file that can't be read is a ``Failure``, and the next file follows."""
 
     name = "TFRecordDatasetV2"
 
@@ -108,14 +108,19 @@ class TFRecords(Node):
 
     def elements(self) -> Iterator[Any]:
         for name in file_names(self.sources[0]):
-            if os.path.isdir(name):
-                raise FailedPreconditionError(f"{name}; Is a directory")
-            with (
-                open_decompressed(name, self._compression) as file,
-                parser_errors_as_one(name, f"{self._compression} file of records".lstrip(), DataLossError),
-            ):
-                packed_size = _size_of_regular(name) if self._compression else None
-                yield from map(text_tensor, records_of(file, name, packed_size))
+            try:
+                yield from map(text_tensor, self._records(name))
+            except OpError as error:
+                yield Failure(error)
+
+    def _records(self, name: str) -> Iterator[bytes]:
+        if os.path.isdir(name):
+            raise FailedPreconditionError(f"{name}; Is a directory")
+        with (
+            open_decompressed(name, self._compression) as file,
+            parser_errors_as_one(name, f"{self._compression} file of records".lstrip(), DataLossError),
+        ):
+            yield from records_of(file, _size_of_regular(name) if self._compression else None)
 
     def make_spec(self) -> Any:
         return TensorSpec((), "string")

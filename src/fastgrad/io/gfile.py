@@ -20,11 +20,12 @@ from fastgrad.errors import (
     PermissionDeniedError,
     UnimplementedError,
 )
+from fastgrad.storage.damaged_file import open_regular as _open_regular
 
 _MODES = ("r", "w", "a", "r+", "w+", "a+")
 
 
-class FileStatistics(NamedTuple):
+class _FileStatistics(NamedTuple):
     """What ``stat`` tells of a file: its length in bytes, the time of its last change in nanoseconds, whether it is a folder."""
 
     length: int
@@ -177,12 +178,12 @@ def _move_or_copy(name: str, act: Callable[[str, str], Any], src: Any, dst: Any,
         act(source, target)
 
 
-def stat(path: Any) -> FileStatistics:
+def stat(path: Any) -> _FileStatistics:
     """Returns the length, the time and the kind of a file; NotFoundError if there is none, TypeError if it is no path."""
     text = _path("gfile.stat", path)
     with _system_errors("gfile.stat", text):
         status = os.stat(text)
-    return FileStatistics(status.st_size, status.st_mtime_ns, os.path.isdir(text))
+    return _FileStatistics(status.st_size, status.st_mtime_ns, os.path.isdir(text))
 
 
 def walk(
@@ -241,8 +242,9 @@ class GFile:
 
     def _any_opened(self) -> Any:
         if self._file is None:
+            kind = self._mode.replace("b", "")
             with _system_errors("GFile", self._path):
-                self._file = open(self._path, self._mode.replace("b", "") + "b")  # noqa: SIM115  # `close` closes it
+                self._file = _open_regular(self._path) if kind == "r" else open(self._path, kind + "b")  # noqa: SIM115  # `close` closes it
         return self._file
 
     def _text(self, data: bytes) -> Any:

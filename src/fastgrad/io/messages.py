@@ -82,8 +82,17 @@ def _classes() -> dict[str, Any]:
             names.append(name)
         pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
         dependencies.append(file.name)
-    find = pool.FindMessageTypeByName
-    return {name: message_factory.GetMessageClass(find(f"tensorflow.{name}")) for name in names}
+    classes = {}
+    for name in names:
+        classes[name] = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.{name}"))
+        classes[name].__module__ = __name__  # where pickle finds it
+    return classes
+
+
+def __getattr__(name: str) -> Any:
+    if any(name in messages for messages in _FILES.values()):
+        return message_class(name, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _describe(message: Any, fields: tuple[str, ...]) -> None:

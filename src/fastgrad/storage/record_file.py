@@ -15,8 +15,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from fastgrad.errors import DataLossError
-
 _POLYNOMIAL = 0x82F63B78
 _BLOCK = 256
 _BLOCKS_PER_STEP = 256
@@ -79,31 +77,30 @@ def framed_record(content: bytes) -> bytes:
     return b"".join([length, _checksum(length), content, _checksum(content)])
 
 
-def records_of(file: BinaryIO, name: str, packed_size: int | None) -> Iterator[bytes]:
+def records_of(file: BinaryIO, packed_size: int | None) -> Iterator[bytes]:
     """Yields the records of an open file.
 
     Args:
         file: gives the bytes of records, decompressed.
-        name: the path of the file, for errors.
         packed_size: the size of the compressed file; None if ``file`` is not compressed.
 
     Raises:
-        DataLossError: a checksum is wrong, or a record is cut off. No more is read than the file can hold.
+        ValueError: a checksum is wrong, or a record is cut off. No more is read than the file can hold.
     """
     position, most_bytes = 0, _most_bytes(file, packed_size)
     while header := _read(file, 12):
         if len(header) < 12:
-            raise DataLossError(f"{name}: truncated record at {position}: its header has {len(header)} of 12 bytes.")
+            raise ValueError(f"truncated record at {position}: its header has {len(header)} of 12 bytes.")
         if _checksum(header[:8]) != header[8:]:
-            raise DataLossError(f"{name}: corrupted record at {position} (Is this even a TFRecord file?)")
+            raise ValueError(f"corrupted record at {position} (Is this even a TFRecord file?)")
         (length,) = struct.unpack("<Q", header[:8])
         if most_bytes is not None and length > most_bytes - position:
-            raise DataLossError(f"{name}: truncated record at {position}: it should have {length} bytes.")
+            raise ValueError(f"truncated record at {position}: it should have {length} bytes.")
         content, checksum = _read(file, length), _read(file, 4)
         if len(content) < length or len(checksum) < 4:
-            raise DataLossError(f"{name}: truncated record at {position}: it should have {length} bytes.")
+            raise ValueError(f"truncated record at {position}: it should have {length} bytes.")
         if _checksum(content) != checksum:
-            raise DataLossError(f"{name}: corrupted record at {position + 12}: its checksum is wrong.")
+            raise ValueError(f"corrupted record at {position + 12}: its checksum is wrong.")
         yield content
         position += length + 16
 
