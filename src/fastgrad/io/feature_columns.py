@@ -211,7 +211,9 @@ class SparseColumn(Column):
 
     def samples(self, count: int, size: int) -> list[np.ndarray]:
         shape = [count] * (not self.single) + [size] * self.is_list + [size]
-        return [np.zeros((0, len(shape)), np.int64), self.zeros([0]), np.array(shape, np.int64)]
+        indices = np.zeros((size if count else 0, len(shape)), np.int64)
+        indices[:, -1] = np.arange(len(indices))
+        return [indices, self.zeros([len(indices)]), np.array(shape, np.int64)]
 
     def result(self, parts: Iterator[Tensor]) -> Any:
         return SparseTensor(next(parts), next(parts), next(parts))
