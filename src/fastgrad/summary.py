@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import struct
 import threading
 import time
 import weakref
@@ -23,6 +22,7 @@ from fastgrad.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad.core.variable import Variable as _Variable
 from fastgrad.dtypes import string as _string
 from fastgrad.ops.python_function import numpy_function as _numpy_function
+from fastgrad.storage.record_file import framed_record as _framed_record
 
 
 class _SummaryDefaults(threading.local):
@@ -70,12 +70,8 @@ class _EventFile:
     def _write_record(self, **fields: Any) -> None:
         """Writes a record in one call: an exception or a thread between its parts would corrupt the file's rest."""
         from tensorboardX.proto.event_pb2 import Event
-        from tensorboardX.record_writer import masked_crc32c
 
-        content = Event(wall_time=time.time(), **fields).SerializeToString()
-        length = struct.pack("<Q", len(content))
-        checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, content)]
-        self._file.write(b"".join([length, checksums[0], content, checksums[1]]))
+        self._file.write(_framed_record(Event(wall_time=time.time(), **fields).SerializeToString()))
 
     def flush(self) -> None:
         """Writes waiting events and syncs them to the disk."""

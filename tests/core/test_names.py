@@ -224,6 +224,10 @@ UNANSWERED = {
     "DTypePolicy.convert_input",
     "DatasetSpec.from_value",
     *(f"{name}Function.experimental_get_compiler_ir" for name in ("Generic", "Polymorphic")),
+    *(
+        f"Feature.{name}" for name in ("ALL", "ASSERT_STATEMENTS", "AUTO_CONTROL_DEPS", "BUILTIN_FUNCTIONS")
+    ),  # of tf.autograph's
+    *(f"Feature.{name}" for name in ("EQUALITY_OPERATORS", "LISTS", "NAME_SCOPES")),
     "LossScaleOptimizer.check_finite",
     "Model.jit_compile",
     "Policy.convert_input",
@@ -246,6 +250,7 @@ UNANSWERED = {
     *(f"KerasTensor.{name}" for name in ("ragged_rank", "reshape", "row_splits_dtype", "squeeze")),
     *(f"Muon.{name}" for name in ("lr_adjust", "transpose_last_axis", "zeropower_via_newtonschulz5")),
     *(f"Reduction.{name}" for name in ("MEAN", "SUM_BY_NONZERO_WEIGHTS", "SUM_OVER_NONZERO_WEIGHTS", "validate")),
+    "TFRecordOptions.compression_type_map",
     *(f"Variable.{name}" for name in ("overwrite_with_gradient", "path", "regularizer")),  # of Keras's variables only
 }
 """Members for which Python's own error is good enough."""

@@ -10,6 +10,7 @@ from fastgrad.data.iterator import Iterator as Iterator
 from fastgrad.data.options import Options as Options
 from fastgrad.data.options import ThreadingOptions as ThreadingOptions
 from fastgrad.data.readers import TextLineDataset as TextLineDataset
+from fastgrad.data.readers import TFRecordDataset as TFRecordDataset
 from fastgrad.data.structure import DatasetSpec as DatasetSpec
 
 __getattr__, __dir__ = _namespace_hooks("tf.data", globals())

@@ -6,6 +6,7 @@ import csv
 import glob
 import io
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
@@ -13,11 +14,12 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.node import Node, catching_failures, value_or_raise
+from fastgrad.data.node import Failure, Node, catching_failures, value_or_raise
 from fastgrad.dtypes import DType
-from fastgrad.errors import DataLossError, InvalidArgumentError, NotFoundError
+from fastgrad.errors import DataLossError, FailedPreconditionError, InvalidArgumentError, NotFoundError, OpError
 from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.decompression import decompressed
+from fastgrad.storage.record_file import records_of
 
 MAX_LINE_BYTES = 16 << 20
 """The limit on a line of a compressed file, a pipe or a device, whose lines may never end.
@@ -94,6 +96,39 @@ class TextLines(Node):
 
     def make_spec(self) -> Any:
         return TensorSpec((), "string")
+
+
+class TFRecords(Node):
+    """The records of TFRecord files. A file that can't be read is a ``Failure``, and the next file follows."""
+
+    name = "TFRecordDatasetV2"
+
+    def __init__(self, files: Node, compression: str) -> None:
+        self.sources, self._compression = (files,), compression
+
+    def elements(self) -> Iterator[Any]:
+        for name in file_names(self.sources[0]):
+            try:
+                yield from map(text_tensor, self._records(name))
+            except OpError as error:
+                yield Failure(error)
+
+    def _records(self, name: str) -> Iterator[bytes]:
+        if os.path.isdir(name):
+            raise FailedPreconditionError(f"{name}; Is a directory")
+        with (
+            open_decompressed(name, self._compression) as file,
+            parser_errors_as_one(name, f"{self._compression} file of records".lstrip(), DataLossError),
+        ):
+            yield from records_of(file, _size_of_regular(name) if self._compression else None)
+
+    def make_spec(self) -> Any:
+        return TensorSpec((), "string")
+
+
+def _size_of_regular(name: str) -> int:
+    """Returns the size of a file; without limit for a pipe or a device."""
+    return os.path.getsize(name) if os.path.isfile(name) else sys.maxsize
 
 
 class CsvRecords(Node):

@@ -1,4 +1,4 @@
-"""Datasets of files: lines, CSV, Parquet."""
+"""Datasets of files: lines, records, CSV, Parquet."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ import numpy as np
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.constructors import text_list
-from fastgrad.data.dataset import Dataset
-from fastgrad.data.files import CsvRecords, TextLines, check_compression, csv_records, field_parser, matching_file_names
+from fastgrad.data.dataset import AUTOTUNE, Dataset
+from fastgrad.data.files import (
+    CsvRecords,
+    TextLines,
+    TFRecords,
+    check_compression,
+    csv_records,
+    field_parser,
+    matching_file_names,
+)
 from fastgrad.data.node import Node
 from fastgrad.data.prefetch import Prefetched
 from fastgrad.data.rows import LazyColumnRows
 from fastgrad.data.sources import RowSource
+from fastgrad.data.transformations import Interleaved
 from fastgrad.dtypes import DType, as_dtype, string
 from fastgrad.errors import DataLossError, InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int
@@ -49,6 +58,45 @@ class TextLineDataset(Dataset):
         if buffer_size is not None:
             as_python_int(buffer_size, "TextLineDataset: buffer_size")
         super().__init__(TextLines(_file_name_node(filenames), compression_type or ""))
+
+
+class TFRecordDataset(Dataset):
+    """The records of TFRecord files, as strings; see ``tf.io.TFRecordWriter``.
+
+    Args:
+        filenames: one name or several, or a dataset of names.
+        compression_type: ``"GZIP"``, ``"ZLIB"``, or None.
+        buffer_size: kept for TensorFlow's signature.
+        num_parallel_reads: the number of files whose records come in turn. Default, and for ``tf.data.AUTOTUNE``: one file after the other.
+
+    Raises:
+        TypeError: ``filenames`` are no strings, or a number is no integer.
+        InvalidArgumentError: ``num_parallel_reads`` is below 1; while iterating, the compression is unknown.
+        NotFoundError: while iterating, a file does not exist.
+        DataLossError: while iterating, a file is damaged.
+    """
+
+    def __init__(
+        self,
+        filenames: Any,
+        compression_type: str | None = None,
+        buffer_size: Any = None,
+        num_parallel_reads: Any = None,
+        name: str | None = None,
+    ) -> None:
+        what = "TFRecordDataset"
+        if filenames is None:
+            raise ValueError(f"{what}: Attempt to convert a value (None) with an unsupported type to file names.")
+        if buffer_size is not None:
+            as_python_int(buffer_size, f"{what}: buffer_size")
+        reads = 1 if num_parallel_reads is None else as_python_int(num_parallel_reads, f"{what}: num_parallel_reads")
+        if reads < 1 and reads != AUTOTUNE:
+            raise InvalidArgumentError(f"{what}: num_parallel_reads must be > 0, got {reads}.")
+        compression, files = compression_type or "", _file_name_node(filenames)
+        if reads > 1:
+            super().__init__(Interleaved(files, lambda name: TFRecordDataset(name, compression), reads, 1))
+        else:
+            super().__init__(TFRecords(files, compression))
 
 
 class CsvDataset(Dataset):

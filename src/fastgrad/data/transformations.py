@@ -16,6 +16,7 @@ from fastgrad.data.node import Failure, Node, Stage, catching_failures
 from fastgrad.data.prefetch import map_in_parallel
 from fastgrad.data.structure import checked_next_state, map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.python_function import sample_results
 
 VALUE_REFUSAL_ERRORS = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
 """The errors of functions that reject some numbers and may accept others."""
@@ -74,12 +75,13 @@ class Mapped(Stage):
 
     def _spec_by_fill_values(self, spec: Any, unknown_size: int, fill_values: tuple[int, ...]) -> Any:
         """Returns the result's spec for an element filled with the first of ``fill_values`` that raises no error."""
-        for value in fill_values[:-1]:
-            try:
-                return self._sample_spec(placeholder(spec, unknown_size, value))
-            except VALUE_REFUSAL_ERRORS:
-                continue
-        return self._sample_spec(placeholder(spec, unknown_size, fill_values[-1]))
+        with sample_results(unknown_size):
+            for value in fill_values[:-1]:
+                try:
+                    return self._sample_spec(placeholder(spec, unknown_size, value))
+                except VALUE_REFUSAL_ERRORS:
+                    continue
+            return self._sample_spec(placeholder(spec, unknown_size, fill_values[-1]))
 
     def _sample_spec(self, element: Any) -> Any:
         return spec_of(result_element(self._function.call_as_python(element), "Dataset.map"))

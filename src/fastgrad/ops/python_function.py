@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from fastgrad.core.recording import hidden_from_recorders, in_trial_run, recorde
 from fastgrad.core.tape import GradientTape, record
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, TraceError
+from fastgrad.ops.arguments import as_python_ints
 
 
 def py_function(
@@ -160,6 +163,71 @@ def call_on_host(
     for recorder in recorders.active:
         recorder.on_call(name, run, inputs, outputs, acts)
     return outputs
+
+
+class _ThreadState(threading.local):
+    """What ``call_of_strings`` remembers, for each thread.
+
+    Attributes:
+        sample_size: the size of unknown dimensions of sample results; None where operations compute.
+        latest: the key, the arguments and the results of the latest call.
+    """
+
+    sample_size: int | None = None
+    latest: tuple[Any, Any, Any] = (None, None, ())
+
+
+_thread = _ThreadState()
+
+
+@contextlib.contextmanager
+def sample_results(unknown_size: int) -> Iterator[None]:
+    """A context in which ``call_of_strings`` returns samples, whose unknown dimensions have the size ``unknown_size``.
+
+    A dataset asks for the shapes of results so: no string that it could make up is a valid example.
+    """
+    before, _thread.sample_size = _thread.sample_size, unknown_size
+    try:
+        yield
+    finally:
+        _thread.sample_size = before
+
+
+def call_of_strings(
+    name: str,
+    run: Callable[..., tuple[np.ndarray, ...]],
+    inputs: tuple[Tensor, ...],
+    sample: Callable[[int], tuple[np.ndarray, ...]] | None,
+    key: Any,
+) -> tuple[Tensor, ...]:
+    """Calls ``run`` on the arrays of ``inputs`` as ``call_on_host``; a recording guards the shapes of results that may vary.
+
+    Args:
+        name: the name of the call.
+        run: computes its results from its arguments, the first of which are strings.
+        inputs: the arguments.
+        sample: returns results of the right shapes, with the given size for unknown dimensions; None if nothing is known.
+        key: equal for functions that compute the same.
+    """
+    if _thread.sample_size is not None and sample is not None:
+        return tuple([Tensor(array) for array in sample(_thread.sample_size)])
+    if not any(recorder.records_state for recorder in recorders.active):
+        return call_on_host(name, run, inputs, acts=False)
+    if sample is None or [x.shape for x in sample(2)] != [x.shape for x in sample(3)]:
+        # The guard and the call, and several recordings that are tried in turn, compute the results once.
+        def run_once(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+            texts = [array.tolist() for array in arrays]
+            if _thread.latest[:2] != (key, texts):
+                _thread.latest = key, texts, run(*arrays)
+            results: tuple[np.ndarray, ...] = _thread.latest[2]
+            return tuple([result.copy() for result in results])
+
+        def shapes_of_results(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+            return (np.array([size for array in run_once(*arrays) for size in (array.ndim, *array.shape)], np.int64),)
+
+        as_python_ints(call_on_host(f"{name}_shapes", shapes_of_results, inputs, acts=False)[0], f"{name}: shapes")
+        return call_on_host(name, run_once, inputs, acts=False)
+    return call_on_host(name, run, inputs, acts=False)
 
 
 def _result_tensors(what: str, result: Any, result_types: Any) -> Any:

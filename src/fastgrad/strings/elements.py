@@ -230,7 +230,8 @@ def join(inputs: Any, separator: Any = "", name: str | None = None) -> Any:
 # ---- numbers ---------------------------------------------------------------------------------------------------
 
 
-def _number(text: bytes, dtype: str) -> Any:
+def number_of_text(text: bytes, dtype: str) -> Any:
+    """Returns the number that a string says; InvalidArgumentError if it is none of ``dtype``."""
     result_dtype = np.dtype(dtype)
     word = text.strip()
     try:
@@ -262,7 +263,7 @@ _NUMBER_DTYPES = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64, dt
 
 def _run_to_number(x: np.ndarray, dtype: str) -> np.ndarray:
     numbers = np.array(
-        [_number(text, dtype) for text in x.reshape(-1).tolist()], np.float64 if "float" in dtype else dtype
+        [number_of_text(text, dtype) for text in x.reshape(-1).tolist()], np.float64 if "float" in dtype else dtype
     )
     return numbers.astype(dtype, copy=False).reshape(x.shape)
 

@@ -1,4 +1,4 @@
-"""``tf.train``: checkpoints, and the optimizers of TensorFlow 1."""
+"""``tf.train``: checkpoints, examples, and the optimizers of TensorFlow 1."""
 
 from __future__ import annotations
 
@@ -28,15 +28,32 @@ _LAZY_OPTIMIZER_NAMES = frozenset(
     ]
 )
 
+# Their classes are made by protobuf, which need not be installed.
+_MESSAGE_NAMES = frozenset(
+    [
+        "BytesList",
+        "Example",
+        "Feature",
+        "FeatureList",
+        "FeatureLists",
+        "Features",
+        "FloatList",
+        "Int64List",
+        "SequenceExample",
+    ]
+)
+
 
 def __getattr__(name: str) -> _Any:
+    if name in _MESSAGE_NAMES:
+        return _importlib.import_module("fastgrad.io.messages").message_class(name, f"tf.train.{name}")
     if name in _LAZY_OPTIMIZER_NAMES:
         return getattr(_importlib.import_module("fastgrad.contrib.train"), name)
     return _missing(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*_present(), *_LAZY_OPTIMIZER_NAMES})
+    return sorted({*_present(), *_LAZY_OPTIMIZER_NAMES, *_MESSAGE_NAMES})
 
 
 _missing, _present = _namespace_hooks("tf.train", globals())

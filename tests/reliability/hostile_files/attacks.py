@@ -84,7 +84,7 @@ TEXTS_IN_JSON = ("model in JSON", "object in JSON")
 """Readers that are given a text and no file."""
 
 STREAMS = ("lines", "CSV", "CSV in batches", "log in CSV")
-STREAMS += tuple(name for name in READERS if name.startswith(("lines in", "CSV in")))
+STREAMS += tuple(name for name in READERS if name.startswith(("lines in", "CSV in", "records")))
 """Readers that also read pipes, and wait for them."""
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.storage.record_file import crc32c
 from tests.reliability.hostile_files.attacks import (
     ANY,
     DEEP,
@@ -102,6 +103,15 @@ for title, arrays in {
     add(("dataset elements",), title, with_elements(**arrays))
 
 OF_GZIP = ("lines in gzip", "CSV in gzip", "CSV in batches, gzip")
+
+
+def record_of(length: int) -> bytes:
+    """The header of a record of some length, with a right checksum."""
+    header = struct.pack("<Q", length)
+    crc = crc32c(header)
+    return header + struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
 contents(OF_GZIP, "a line of 100 MiB", lambda: gzip.compress(bytes(100 * MEBIBYTE), 1))
 contents(OF_GZIP, "gzip in gzip", lambda: gzip.compress(gzip.compress(b"x,y\n1,b\n")), ANY)
 contents(OF_GZIP, "zeros after the end", lambda: gzip.compress(b"x,y\n1,b\n") + bytes(100), ANY)
@@ -112,6 +122,21 @@ contents(
     lambda: gzip.compress(b"x,y\n1,b\n") + gzip.compress(b"2,c\n")[:-3],
 )
 contents(("lines in zlib", "CSV in zlib"), "a line of 100 MiB", lambda: zlib.compress(bytes(100 * MEBIBYTE), 1))
+contents(("records",), "a record of 2^50 bytes", lambda: record_of(1 << 50))
+contents(("records in gzip",), "a record of 2^50 bytes", lambda: gzip.compress(record_of(1 << 50)))
+contents(
+    ("records in gzip",),
+    "a record of 100 MiB that is cut off",
+    lambda: gzip.compress(record_of(101 * MEBIBYTE) + bytes(100 * MEBIBYTE)),
+)
+contents(
+    ("tensor",), "a value that stands for 2^40", lambda: b"\x08\x01\x12\x09\x12\x07\x08\x80\x80\x80\x80\x80 *\x04\0\0@@"
+)
+contents(
+    ("tensor",),
+    "sizes whose product overflows",
+    lambda: b"\x08\x01\x12\x18" + b"\x12\x0a\x08" + b"\xff" * 8 + b"\x7f" + b"\x12\x0a\x08" + b"\xff" * 8 + b"\x7f",
+)
 contents(("log in CSV",), "bytes that are no UTF-8", lambda: b"epoch,loss\n0,caf\xe9\n", ANY)
 contents(("log in CSV",), "a quote that never ends", lambda: b'epoch,loss\n0,"' + b"a\n" * MEBIBYTE, ANY)
 contents(("log in CSV",), "zero bytes", lambda: bytes(1000), ANY)

@@ -36,6 +36,10 @@ OF_CHECKPOINT = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
 OF_VOCABULARY = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.FailedPreconditionError)
 LOST = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
 
+LOST_CONTENTS = (tf.errors.InvalidArgumentError, tf.errors.FailedPreconditionError)  # the second for a folder
+OF_RECORDS = (tf.errors.DataLossError, tf.errors.FailedPreconditionError)
+OF_GFILE = (tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
+
 
 class Refused(Exception):
     """A reader that answers None has refused the file."""
@@ -365,6 +369,58 @@ def read_csv_batches(compression: str) -> Callable[[Path], Any]:
     return read
 
 
+def records(compression: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        path = folder / f"records{compression}"
+        with tf.io.TFRecordWriter(path, compression) as writer:
+            for number in range(6):
+                writer.write(b"record %d" % number * number)
+        return path
+
+    return make
+
+
+def read_records(compression: str) -> Callable[[Path], Any]:
+    return lambda path: list(tf.data.TFRecordDataset(str(path), compression).as_numpy_iterator())
+
+
+def example(folder: Path) -> Path:
+    features = {
+        "a": tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 2, 300])),
+        "b": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"x", b"text"])),
+        "f": tf.train.Feature(float_list=tf.train.FloatList(value=[1.5])),
+    }
+    path = folder / "example"
+    path.write_bytes(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    return path
+
+
+def read_example(path: Path) -> Any:
+    features = {
+        "a": tf.io.FixedLenFeature([3], tf.int64),
+        "b": tf.io.VarLenFeature(tf.string),
+        "f": tf.io.FixedLenSequenceFeature([], tf.float32, True),
+        "r": tf.io.RaggedFeature(tf.int64, "a", [tf.io.RaggedFeature.ValueRowIds("a")]),
+    }
+    found = tf.io.parse_single_example(tf.io.read_file(str(path)), features)
+    return [found["a"], found["b"].values, found["f"], found["r"].row_splits]
+
+
+def tensor(folder: Path) -> Path:
+    path = folder / "tensor"
+    path.write_bytes(tf.io.serialize_tensor([[1.5, 2.5], [3.5, 4.5]]).numpy())
+    return path
+
+
+def read_tensor(path: Path) -> Any:
+    return tf.io.parse_tensor(tf.io.read_file(str(path)), tf.float32)
+
+
+def read_gfile(path: Path) -> Any:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.readlines()
+
+
 def parquet(folder: Path) -> Path:
     import pyarrow as pa
     from pyarrow.parquet import write_table
@@ -601,6 +657,12 @@ READERS: dict[str, Reader] = {
     "CSV in zlib": Reader(lines("ZLIB"), read_csv("ZLIB"), LOST, True),
     "CSV in batches": Reader(lines(""), read_csv_batches(""), (*LOST, ValueError)),
     "CSV in batches, gzip": Reader(lines("GZIP"), read_csv_batches("GZIP"), LOST, True),
+    "records": Reader(records(""), read_records(""), OF_RECORDS),
+    "records in gzip": Reader(records("GZIP"), read_records("GZIP"), OF_RECORDS, True),
+    "records in zlib": Reader(records("ZLIB"), read_records("ZLIB"), OF_RECORDS, True),
+    "example": Reader(example, read_example, LOST_CONTENTS, names_file=False),
+    "tensor": Reader(tensor, read_tensor, LOST_CONTENTS, names_file=False),
+    "GFile": Reader(lines(""), read_gfile, OF_GFILE, header=20),
     "Parquet": Reader(parquet, read_parquet, LOST),
     "PNG": Reader(image("png"), read_image, (OSError,), True),
     "JPEG": Reader(image("jpg"), read_image, (OSError,)),

@@ -26,6 +26,7 @@ FAMILIES = {
         *("lines", "lines in gzip", "lines in zlib", "CSV", "CSV in gzip", "CSV in zlib", "CSV in batches"),
         *("CSV in batches, gzip", "texts of a folder", "log in CSV", "vocabulary", "notebook"),
     ],
+    "records": ["records", "records in gzip", "records in zlib", "example", "tensor", "GFile"],
     "Parquet": ["Parquet"],
     "images": ["PNG", "JPEG", "GIF", "BMP", "images of a folder", "contents of a JPEG"],
     "archives": ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"],

@@ -57,6 +57,7 @@ CONFIGURATIONS = (
 UNPACKED = {
     "a line of 100 MiB": 2 * files.MAX_LINE_BYTES,
     "a device whose line has no end": 2 * files.MAX_LINE_BYTES,
+    "a record of 100 MiB that is cut off": 200 << 20,
     "an array by scale and offset": 64 << 20,
     "an array compressed a thousand times": 16 << 20,
     "an archive of zeros that is as it says": 16 << 20,

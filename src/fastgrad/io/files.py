@@ -1,28 +1,21 @@
-"""``tf.io``: files as strings, and image files as tensors."""
+"""Files as strings, and the names of files."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
+import numpy as np
+
 from fastgrad import dtypes
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor
-from fastgrad.errors import FailedPreconditionError, NotFoundError
-from fastgrad.image.codecs import decode_and_crop_jpeg as decode_and_crop_jpeg
-from fastgrad.image.codecs import decode_bmp as decode_bmp
-from fastgrad.image.codecs import decode_gif as decode_gif
-from fastgrad.image.codecs import decode_image as decode_image
-from fastgrad.image.codecs import decode_jpeg as decode_jpeg
-from fastgrad.image.codecs import decode_png as decode_png
-from fastgrad.image.codecs import encode_jpeg as encode_jpeg
-from fastgrad.image.codecs import encode_png as encode_png
-from fastgrad.image.codecs import extract_jpeg_shape as extract_jpeg_shape
-from fastgrad.image.codecs import is_jpeg as is_jpeg
+from fastgrad.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
+from fastgrad.io.gfile import glob
 from fastgrad.ops.arguments import scalar_of_dtype
 from fastgrad.ops.python_function import numpy_function
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.damaged_file import open_regular
+from fastgrad.strings.rows import array_of_elements, strings_of
 
 
 def _string(name: str, what: str, value: Any) -> Tensor:
@@ -78,4 +71,28 @@ def write_file(filename: Any, contents: Any, name: str | None = None) -> None:
     numpy_function(write, inputs, [])
 
 
-__getattr__, __dir__ = _namespace_hooks("tf.io", globals())
+def matching_files(pattern: Any, name: str | None = None) -> Tensor:
+    """The names of the files that match a pattern.
+
+    Args:
+        pattern: strings such as ``"data/*.tfrecord"``, a scalar or a vector.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Strings in sorted order, shape (files,). Names in the working folder begin with ``./``.
+
+    Raises:
+        TypeError: ``pattern`` is no string.
+        InvalidArgumentError: ``pattern`` has another rank.
+    """
+    patterns = strings_of("matching_files", pattern)
+    if patterns.ndim > 1:
+        raise InvalidArgumentError(
+            f"matching_files: Input patterns tensor must be scalar or vector, but had shape: {patterns.shape}"
+        )
+
+    def run(texts: np.ndarray) -> tuple[np.ndarray, ...]:
+        names = sorted(os.fsencode(found) for text in texts.reshape(-1).tolist() for found in glob(os.fsdecode(text)))
+        return (array_of_elements(names, [len(names)]),)
+
+    return numpy_function(lambda texts: run(np.asarray(texts, object))[0], [patterns], dtypes.string)

@@ -1,0 +1,117 @@
+"""TensorFlow's protocol buffer messages: examples and tensors, made by the package ``protobuf`` from a description."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+_FOLDER = "tensorflow/core/"
+_FILES: dict[str, dict[str, tuple[str, ...]]] = {
+    "example/feature.proto": {
+        "BytesList": ("repeated bytes value 1",),
+        "FloatList": ("repeated float value 1",),
+        "Int64List": ("repeated int64 value 1",),
+        "Feature": ("kind BytesList bytes_list 1", "kind FloatList float_list 2", "kind Int64List int64_list 3"),
+        "Features": ("map Feature feature 1",),
+        "FeatureList": ("repeated Feature feature 1",),
+        "FeatureLists": ("map FeatureList feature_list 1",),
+    },
+    "example/example.proto": {
+        "Example": ("one Features features 1",),
+        "SequenceExample": ("one Features context 1", "one FeatureLists feature_lists 2"),
+    },
+    "framework/tensor.proto": {
+        "TensorShapeDim": ("one int64 size 1", "one string name 2"),
+        "TensorShapeProto": ("repeated TensorShapeDim dim 2", "one bool unknown_rank 3"),
+        "TensorProto": (
+            "one int32 dtype 1",
+            "one TensorShapeProto tensor_shape 2",
+            "one int32 version_number 3",
+            "one bytes tensor_content 4",
+            "repeated float float_val 5",
+            "repeated double double_val 6",
+            "repeated int32 int_val 7",
+            "repeated bytes string_val 8",
+            "repeated float scomplex_val 9",
+            "repeated int64 int64_val 10",
+            "repeated bool bool_val 11",
+            "repeated double dcomplex_val 12",
+            "repeated int32 half_val 13",
+            "repeated uint32 uint32_val 16",
+            "repeated uint64 uint64_val 17",
+        ),
+    },
+}
+"""The fields of each message: a rule, a type, a name and a number. Rules are one, repeated, map (of strings) or the name of a oneof."""
+
+
+def message_class(name: str, user: str) -> Any:
+    """Returns the class of a message, such as ``Example``.
+
+    Args:
+        name: the name of the message.
+        user: who needs it, for the error.
+
+    Raises:
+        ImportError: protobuf is not installed.
+    """
+    try:
+        return _classes()[name]
+    except ImportError as error:
+        raise ImportError(
+            f"{user}: TensorFlow's messages are read and written by protobuf, which is not installed: "
+            'pip install ".[records]".'
+        ) from error
+
+
+@functools.cache
+def _classes() -> dict[str, Any]:
+    from google.protobuf import descriptor_pool, message_factory
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+    # A pool of our own: TensorFlow, which has the same messages, may be imported beside.
+    pool = descriptor_pool.DescriptorPool()
+    dependencies: list[str] = []
+    names = []
+    for path, messages in _FILES.items():
+        file = FileDescriptorProto(
+            name=_FOLDER + path, package="tensorflow", syntax="proto3", dependency=list(dependencies)
+        )
+        for name, fields in messages.items():
+            _describe(file.message_type.add(name=name), fields)
+            names.append(name)
+        pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
+        dependencies.append(file.name)
+    classes = {}
+    for name in names:
+        classes[name] = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.{name}"))
+        classes[name].__module__ = __name__  # where pickle finds it
+    return classes
+
+
+def __getattr__(name: str) -> Any:
+    if any(name in messages for messages in _FILES.values()):
+        return message_class(name, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _describe(message: Any, fields: tuple[str, ...]) -> None:
+    """Adds fields to the description of a message."""
+    for field in fields:
+        rule, kind, name, number = field.split()
+        added = message.field.add(name=name, number=int(number), label="LABEL_OPTIONAL")
+        if rule == "map":
+            entry = message.nested_type.add(name=f"{name.title().replace('_', '')}Entry")
+            entry.options.map_entry = True
+            _describe(entry, ("one string key 1", f"one {kind} value 2"))
+            kind = f"{message.name}.{entry.name}"
+        elif rule not in ("one", "repeated"):
+            if not message.oneof_decl:
+                message.oneof_decl.add(name=rule)
+            added.oneof_index = 0
+        if rule in ("map", "repeated"):
+            added.label = added.LABEL_REPEATED
+        if kind[0].isupper():
+            added.type, added.type_name = added.TYPE_MESSAGE, f".tensorflow.{kind}"
+        else:
+            added.type = getattr(added, f"TYPE_{kind.upper()}")

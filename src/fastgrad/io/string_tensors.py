@@ -1,0 +1,277 @@
+"""Strings of bytes to tensors and back: raw numbers, serialized tensors, base64."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.io.messages import message_class
+from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.python_function import call_of_strings, call_on_host
+from fastgrad.strings.rows import array_of_elements, check_choice, strings_of
+
+_RAW_DTYPES = (
+    *("float16", "float32", "float64", "int32", "uint16", "uint8", "int16", "int8", "int64"),
+    *("complex64", "complex128", "bool", "bfloat16"),
+)
+_DTYPE_OF_ENUM = {dtype.as_datatype_enum: dtype for dtype in dtypes.ALL}
+_VALUE_FIELDS = {
+    "float32": "float_val",
+    "float64": "double_val",
+    "complex64": "scomplex_val",
+    "complex128": "dcomplex_val",
+    "int64": "int64_val",
+    "bool": "bool_val",
+    "float16": "half_val",
+    "bfloat16": "half_val",
+    "uint32": "uint32_val",
+    "uint64": "uint64_val",
+}
+
+
+def decode_raw(
+    input_bytes: Any, out_type: Any, little_endian: bool = True, fixed_length: Any = None, name: str | None = None
+) -> Tensor:
+    """The numbers whose bytes strings have.
+
+    Args:
+        input_bytes: strings, any shape, of the same length.
+        out_type: the dtype of the numbers: floats, integers up to 64 bits but uint32 and uint64, complex numbers or bool.
+        little_endian: the order of bytes.
+        fixed_length: the length that each string is cut or padded with zero bytes to; a multiple of the size of a number.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``out_type``, the shape of ``input_bytes`` with one more dimension, the numbers of a string.
+
+    Raises:
+        TypeError: ``input_bytes`` are no strings, or ``out_type`` is None.
+        InvalidArgumentError: strings of different lengths, a length that is no multiple of a number's size, another dtype.
+    """
+    what = "decode_raw"
+    if out_type is None:
+        raise TypeError(f"{what}: Expected DataType for argument 'out_type' not None.")
+    dtype = dtypes.as_dtype(out_type)
+    check_choice(what, "out_type", dtype.name, _RAW_DTYPES)
+    strings = strings_of(what, input_bytes)
+    size = dtype.numpy.itemsize
+    length = None if fixed_length is None else as_python_int(fixed_length, f"{what}: fixed_length")
+    if length is not None and (length <= 0 or length % size):
+        raise InvalidArgumentError(
+            f"{what}: fixed_length ({length}) must be greater than zero and a multiple of the size of out_type ({size})"
+        )
+    swaps = size > 1 and not little_endian
+
+    def run(x: np.ndarray) -> tuple[np.ndarray, ...]:
+        texts = x.reshape(-1).tolist()
+        if length is not None:
+            texts = [text[:length].ljust(length, b"\0") for text in texts]
+        width = len(texts[0]) if texts else length or 0
+        for number, text in enumerate(texts):
+            if len(text) != width:
+                raise InvalidArgumentError(
+                    f"{what}: requires input strings to all be the same size, but element {number} has size {len(text)} != {width}"
+                )
+        if width % size:
+            raise InvalidArgumentError(
+                f"{what}: Input has length {width} that is not a multiple of {size}, the size of {dtype.name}"
+            )
+        joined = np.frombuffer(b"".join(texts), np.uint8)
+        if dtype.name == "bool":
+            joined = (joined != 0).view(np.uint8)
+        parts = joined.reshape(-1, size // 2 if dtype.is_complex else size)
+        numbers = np.ascontiguousarray(parts[:, ::-1] if swaps else parts).view(np.uint8).reshape(-1)
+        return (numbers.view(dtype.numpy).reshape((*x.shape, width // size)),)
+
+    def sample(unknown_size: int) -> tuple[np.ndarray, ...]:
+        return (np.zeros((*strings.shape, unknown_size if length is None else length // size), dtype.numpy),)
+
+    return call_of_strings(what, run, (strings,), sample, (what, dtype.name, swaps, length))[0]
+
+
+def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
+    """A tensor as a string, a serialized ``TensorProto``.
+
+    Args:
+        tensor: a tensor of any dtype and shape.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A string scalar.
+
+    Raises:
+        ValueError: ``tensor`` does not convert to a tensor.
+        ImportError: protobuf is not installed.
+    """
+    message = message_class("TensorProto", "serialize_tensor")
+    x = convert_to_tensor(tensor)
+    enum = x.dtype.as_datatype_enum
+
+    def run(array: np.ndarray) -> tuple[np.ndarray, ...]:
+        proto = message(dtype=enum)
+        proto.tensor_shape.SetInParent()
+        for size in array.shape:
+            proto.tensor_shape.dim.add(size=size)
+        if array.dtype == object:
+            proto.string_val.extend(array.reshape(-1).tolist())
+        else:
+            proto.tensor_content = array.tobytes()
+        return (array_of_elements([proto.SerializeToString(deterministic=True)], ()),)
+
+    return call_on_host("serialize_tensor", run, (x,), acts=False)[0]
+
+
+def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Tensor:
+    """The tensor that ``serialize_tensor`` made a string of.
+
+    Args:
+        serialized: a string scalar, a serialized ``TensorProto``.
+        out_type: the dtype of the tensor.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: ``serialized`` is no string, or ``out_type`` is None.
+        InvalidArgumentError: the string is no tensor, or one of another dtype; ``serialized`` is no scalar.
+        ImportError: protobuf is not installed.
+    """
+    what = "parse_tensor"
+    if out_type is None:
+        raise TypeError(f"{what}: Expected DataType for argument 'out_type' not None.")
+    dtype, strings = dtypes.as_dtype(out_type), strings_of(what, serialized)
+    if strings.ndim:
+        raise InvalidArgumentError(f"{what}: Expected `serialized` to be a scalar, got shape: {strings.shape}")
+    message = message_class("TensorProto", what)
+
+    def run(text: np.ndarray) -> tuple[np.ndarray, ...]:
+        from google.protobuf.message import DecodeError
+
+        try:
+            proto = message.FromString(text[()])
+        except DecodeError:
+            raise InvalidArgumentError(
+                f"{what}: Could not parse `serialized` as TensorProto: {text[()][:100]!r}"
+            ) from None
+        stored = _DTYPE_OF_ENUM.get(proto.dtype)
+        if stored is None:
+            raise InvalidArgumentError(
+                f"{what}: Cannot parse tensor from proto: it has the dtype number {proto.dtype}."
+            )
+        if stored is not dtype:
+            raise InvalidArgumentError(
+                f"{what}: Type mismatch between parsed tensor ({stored.name}) and dtype ({dtype.name})"
+            )
+        return (_tensor_of_proto(what, proto, stored),)
+
+    return call_of_strings(what, run, (strings,), None, (what, dtype.name))[0]
+
+
+def _tensor_of_proto(what: str, proto: Any, dtype: dtypes.DType) -> np.ndarray:
+    """Returns the values of a message; the last of its single values stands for all that follow.
+
+    Raises:
+        InvalidArgumentError: its values do not fit its shape. Only one value may stand for many, as TensorFlow writes constants.
+    """
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
+        raise InvalidArgumentError(f"{what}: Cannot parse tensor from proto: its shape is not known: {sizes}.")
+    count = 1
+    for size in sizes:
+        count *= size
+    values = _values_of_proto(proto, dtype)
+    try:
+        if len(values) > count or (proto.tensor_content and len(values) != count) or count > _MOST_ELEMENTS:
+            raise ValueError
+        if len(values) < count:
+            last = values[-1:] if len(values) else _nothing(dtype)
+            filled = np.empty(count, dtype.numpy)
+            filled[: len(values)] = values
+            filled[len(values) :] = last
+            values = filled
+        return values.reshape(sizes)
+    except (MemoryError, ValueError):
+        raise InvalidArgumentError(
+            f"{what}: Cannot parse tensor from proto: it has {len(values)} values for the shape {sizes}."
+        ) from None
+
+
+def _values_of_proto(proto: Any, dtype: dtypes.DType) -> np.ndarray:
+    if dtype is dtypes.string:
+        return array_of_elements(list(proto.string_val), [len(proto.string_val)])
+    if proto.tensor_content:
+        size = dtype.numpy.itemsize
+        content = proto.tensor_content
+        return np.frombuffer(content[: len(content) // size * size], dtype.numpy)
+    stored = getattr(proto, _VALUE_FIELDS.get(dtype.name, "int_val"))
+    if dtype.name in ("float16", "bfloat16"):
+        return np.array([number & 0xFFFF for number in stored], np.uint16).view(dtype.numpy)
+    if dtype.is_complex:
+        numbers = np.array(stored, dtype.numpy.type().real.dtype)
+        return numbers[: len(numbers) // 2 * 2].view(dtype.numpy)
+    return np.array(stored, np.int64 if dtype.name != "uint64" and dtype.is_integer else None).astype(dtype.numpy)
+
+
+def _nothing(dtype: dtypes.DType) -> Any:
+    return b"" if dtype is dtypes.string else 0
+
+
+_MOST_ELEMENTS = 1 << 31
+"""The limit on the elements that one value stands for: 20 bytes may ask for all memory."""
+
+
+def encode_base64(input: Any, pad: bool = False, name: str | None = None) -> Tensor:
+    """Each string in web-safe base64.
+
+    Args:
+        input: strings, any shape.
+        pad: whether ``=`` is added at the end.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: a tensor of another dtype.
+    """
+
+    def encoded(text: bytes) -> bytes:
+        result = base64.urlsafe_b64encode(text)
+        return result if pad else result.rstrip(b"=")
+
+    return _mapped("encode_base64", input, encoded)
+
+
+def decode_base64(input: Any, name: str | None = None) -> Tensor:
+    """The bytes of strings in web-safe base64, with or without ``=`` at the end.
+
+    Args:
+        input: strings, any shape.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: a tensor of another dtype, or a string that is no base64.
+    """
+
+    def decoded(text: bytes) -> bytes:
+        bare = text.rstrip(b"=")
+        padding = -len(bare) % 4
+        if not re.fullmatch(rb"[\w-]*", bare, re.ASCII) or len(text) - len(bare) not in (0, padding):
+            raise InvalidArgumentError(f"decode_base64: Invalid character found in base64: {text[:100]!r}")
+        if padding == 3:
+            raise InvalidArgumentError(f"decode_base64: Base64 string length cannot be 1 modulo 4: {text[:100]!r}")
+        return base64.urlsafe_b64decode(bare + b"=" * padding)
+
+    return _mapped("decode_base64", input, decoded)
+
+
+def _mapped(what: str, value: Any, function: Any) -> Tensor:
+    strings = strings_of(what, value)
+
+    def run(x: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (array_of_elements([function(text) for text in x.reshape(-1).tolist()], x.shape),)
+
+    return call_on_host(what, run, (strings,), acts=False)[0]
