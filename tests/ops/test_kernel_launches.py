@@ -1,21 +1,17 @@
 """Functions that call an operation's kernels."""
 
-import importlib
-import pkgutil
-
 import numpy as np
 import pytest
 
 import fastgrad as tf
-import fastgrad.ops
 from fastgrad.core.operation import TABLE
 from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.kernel_launches import kernel_operation, make_kernel_run
+from tests import whole_table
 
-for _module in pkgutil.iter_modules(fastgrad.ops.__path__):  # whose rows are in the table once they are imported
-    importlib.import_module(f"fastgrad.ops.{_module.name}")
+whole_table.load()
 
 DERIVED_BY = ("make_kernel_run", "_run_on_copies")
 """The functions that make a ``run`` from ``launches``."""

@@ -13,7 +13,7 @@ import fastgrad as tf
 from fastgrad import keras, linalg, math, nn
 from fastgrad.core.operation import TABLE, JointGradient, Operation
 from fastgrad.core.recording import Recorder, start, stop
-from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
+from tests import whole_table
 
 from .case import all_cases
 from .derivatives import MODES, prepared, questions
@@ -110,6 +110,7 @@ class Watched:
 @cache
 def reached() -> tuple[Rows, frozenset[int]]:
     """What of the operation table the cases run, and the ids of the public objects that they use."""
+    whole_table.load()
     rows, noted = Rows(), set[int]()
     watched = Watched(tf, noted)
     with warnings.catch_warnings(), ExitStack() as stack:
