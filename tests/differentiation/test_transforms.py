@@ -121,6 +121,22 @@ def test_a_refusal_of_a_function_with_any_number_of_arguments_has_its_line():
         fg.grad(text_in_a_function_with_any_number)(1.0, 2.0)
 
 
+@numba.njit
+def views_that_a_loop_moves(x):
+    v = x[1:]
+    for _ in range(3):
+        v[0] = v[0] * v[-1]
+        if len(v) > 1:
+            v = v[1:]
+    return x.sum()
+
+
+def test_a_refusal_of_a_second_derivative_has_the_users_line():
+    line = views_that_a_loop_moves.py_func.__code__.co_firstlineno + 4
+    with pytest.raises(DifferentiationError, match=rf"test_transforms\.py:{line}: .*copy the array"):
+        fg.hvp(views_that_a_loop_moves)(np.arange(1.0, 6.0), np.ones(5))
+
+
 def selected_power(x, places, n, name):
     return x[places] ** n if name == "power" else x[places] * 2.0
 

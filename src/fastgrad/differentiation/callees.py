@@ -336,7 +336,7 @@ def _dispatcher_of(call: DerivedCall) -> Any:
 
 def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) -> FunctionType:
     scope = {**COMPILED, "check_apart": check_apart, **derivative.scope}
-    function = generated_function(derivative.name, derivative.source, what, scope)
+    function = generated_function(derivative.name, derivative.source, what, scope, derivative.user_lines)
     if call is not None:
         _dispatchers[call] = CPUDispatcher(function, targetoptions=OPTIONS, pipeline_class=DirectJumpCompiler)
     function.__globals__.update({name: _dispatcher_of(other) for name, other in derivative.calls.items()})

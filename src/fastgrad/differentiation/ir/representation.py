@@ -14,6 +14,7 @@ from numba import types
 
 from fastgrad.core.terms import ScalarOperation
 from fastgrad.differentiation.ir.partials import Partial, value_text
+from fastgrad.differentiation.runtime.compilation import line_of_user
 from fastgrad.differentiation.runtime.numba_internals import ir as numba_ir
 from fastgrad.errors import DifferentiationError
 
@@ -22,7 +23,8 @@ Location: TypeAlias = numba_ir.Loc
 
 def refuse(reason: str, location: Location) -> DifferentiationError:
     """Returns the error for code that can't be differentiated, with its file and line."""
-    return DifferentiationError(f"{location.filename}:{location.line}: {reason}")
+    file, line = line_of_user(location.filename, location.line)
+    return DifferentiationError(f"{file}:{line}: {reason}")
 
 
 def leaf_types_of(type: types.Type) -> list[types.Type]:

@@ -24,6 +24,7 @@ from fastgrad.differentiation.ir.representation import (
     Grow,
     Jump,
     Load,
+    Location,
     NextIteration,
     Operand,
     Raise,
@@ -40,6 +41,7 @@ from fastgrad.differentiation.ir.representation import (
     zero,
 )
 from fastgrad.differentiation.ir.scalar_operations import CASTS
+from fastgrad.differentiation.runtime.compilation import Line
 from fastgrad.differentiation.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE
 
@@ -59,13 +61,21 @@ class DerivedCall(NamedTuple):
 
 
 class Derivative:
-    """The text of a derivative, what its names stand for, and what it calls by names that have no value yet."""
+    """The text of a derivative, what its names stand for, what it calls by names that have no value yet, and the user's lines by its own."""
 
-    def __init__(self, name: str, source: str, scope: dict[str, Any], calls: dict[str, DerivedCall]) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        scope: dict[str, Any],
+        calls: dict[str, DerivedCall],
+        user_lines: dict[int, Line] | None = None,
+    ) -> None:
         self.name = name
         self.source = source
         self.scope = scope
         self.calls = calls
+        self.user_lines = user_lines
 
 
 def is_real(type: types.Type) -> bool:
@@ -90,11 +100,16 @@ class Emitter:
         self.function = function
         self.flow = flow
         self.lines: list[str] = []
+        self._user_lines: dict[int, Line] = {}
         self._calls: dict[DerivedCall, str] = {}
 
     def write(self, line: str, indent: int = 3) -> None:
         """Appends a line."""
         self.lines.append("    " * indent + line)
+
+    def note_line(self, location: Location) -> None:
+        """Notes the user's line that the next line comes from."""
+        self._user_lines[len(self.lines)] = location.filename, location.line
 
     def operand(self, operand: Operand) -> str:
         """Returns the text of a number in forward order."""
@@ -350,4 +365,6 @@ class Emitter:
         scope = {"np": np, "math": math, "_nan": math.nan, "_inf": math.inf, **CASTS, **self.function.globals}
         scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts}
         calls = {name: call for call, name in self._calls.items()}
-        return Derivative(header[4:].partition("(")[0], source, scope, calls)
+        first = len(body) + 2
+        user_lines = {first + number: line for number, line in self._user_lines.items()}
+        return Derivative(header[4:].partition("(")[0], source, scope, calls, user_lines)

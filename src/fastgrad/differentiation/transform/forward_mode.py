@@ -151,6 +151,7 @@ class ForwardMode(Emitter):
             for name in names:
                 self.write(f"{name} = p{name}")
         for statement in block.statements:
+            self.note_line(statement.location)
             if isinstance(statement, Call) and isinstance(statement.rule, Callee):
                 self._call_of_callee(statement, statement.rule)
                 continue
@@ -159,6 +160,8 @@ class ForwardMode(Emitter):
             self.forward_statement(statement)
             self._tangent_statement(statement)
         end = block.end
+        if isinstance(end, Return):
+            self.note_line(end.location)
         self.go_on(block)
         if isinstance(end, Raise):
             self.raise_(end)
