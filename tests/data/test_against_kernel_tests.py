@@ -81,6 +81,14 @@ def test_choices_must_be_a_dataset():
         Dataset.choose_from_datasets(SOURCES, None)
 
 
+def test_an_iterator_of_arrays_has_next():
+    iterator = Dataset.range(2).as_numpy_iterator()
+    assert [iterator.next(), next(iterator)] == [0, 1]
+    with pytest.raises(StopIteration):
+        iterator.next()
+    assert list(Dataset.range(3).as_numpy_iterator()) == [0, 1, 2]
+
+
 def test_arrays_of_as_numpy_iterator_are_read_only():
     (array,) = Dataset.from_tensors([1, 2, 3]).as_numpy_iterator()
     with pytest.raises(ValueError, match="read-only"):

@@ -18,7 +18,7 @@ from fastgrad.data.batching import DatasetBatching
 from fastgrad.data.compiling import TracedFunction
 from fastgrad.data.constructors import DatasetConstructors, random_order_key
 from fastgrad.data.ignoring import IgnoringErrors
-from fastgrad.data.iterator import Iterator
+from fastgrad.data.iterator import Iterator, NumpyIterator
 from fastgrad.data.node import INFINITE, UNKNOWN, Node, value_or_raise
 from fastgrad.data.options import Options, WithOptions, options_of
 from fastgrad.data.resampling import Resampled
@@ -346,7 +346,7 @@ class Dataset(DatasetConstructors, DatasetBatching):
             raise InvalidArgumentError(f"Dataset.get_single_element: Dataset {problem}.")
         return elements[0]
 
-    def as_numpy_iterator(self) -> abc.Iterator[Any]:
+    def as_numpy_iterator(self) -> NumpyIterator:
         """Returns an iterator of the elements, with read-only NumPy arrays and scalars in place of tensors.
 
         Raises:
@@ -356,7 +356,7 @@ class Dataset(DatasetConstructors, DatasetBatching):
             raise TypeError(
                 "`tf.data.Dataset.as_numpy_iterator()` is not supported for datasets that produce datasets: use flat_map."
             )
-        return map(_numpy_element_or_raise, self._node.elements())
+        return NumpyIterator(map(_numpy_element_or_raise, self._node.elements()))
 
     def cardinality(self) -> Tensor:
         """Returns the number of elements as an int64 tensor.

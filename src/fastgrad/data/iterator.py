@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import abc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -103,3 +104,20 @@ class Iterator:
             raise EndOfElements from None
         self._position += 1
         return value_or_raise(element)
+
+
+class NumpyIterator:
+    """The result of ``Dataset.as_numpy_iterator``: Python's iterator, with ``next`` as a method, too."""
+
+    def __init__(self, elements: abc.Iterator[Any]) -> None:
+        self._elements = elements
+
+    def __iter__(self) -> NumpyIterator:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._elements)
+
+    def next(self) -> Any:
+        """Returns the next element. Raises StopIteration after the last one."""
+        return next(self._elements)
