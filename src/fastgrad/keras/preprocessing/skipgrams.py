@@ -29,7 +29,7 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
     return np.minimum(1.0, ratio / np.sqrt(ratio))
 
 
-def skipgrams(  # noqa: PLR0913  # Keras's signature
+def skipgrams(
     sequence: Sequence[int],
     vocabulary_size: int,
     window_size: int = 4,
@@ -57,7 +57,7 @@ def skipgrams(  # noqa: PLR0913  # Keras's signature
     true_label, false_label = ([0, 1], [1, 0]) if categorical else (1, 0)
     pairs: list[list[int]] = []
     for place, word in enumerate(sequence):
-        if not word or (sampling_table is not None and sampling_table[word] < random.random()):
+        if not word or (sampling_table is not None and sampling_table[word] < random.random()):  # noqa: S311  # as in Keras
             continue
         neighbors = range(max(0, place - window_size), min(len(sequence), place + window_size + 1))
         pairs += [[word, sequence[other]] for other in neighbors if other != place and sequence[other]]
@@ -66,10 +66,10 @@ def skipgrams(  # noqa: PLR0913  # Keras's signature
         count = int(len(labels) * negative_samples)
         words = [word for word, _ in pairs]
         random.shuffle(words)
-        pairs += [[words[number % len(words)], random.randint(1, vocabulary_size - 1)] for number in range(count)]
+        pairs += [[words[number % len(words)], random.randint(1, vocabulary_size - 1)] for number in range(count)]  # noqa: S311
         labels += [false_label] * count
     if shuffle:
-        seed = random.randint(0, 10_000_000) if seed is None else seed
+        seed = random.randint(0, 10_000_000) if seed is None else seed  # noqa: S311
         for items in (pairs, labels):
             random.seed(seed)
             random.shuffle(items)
