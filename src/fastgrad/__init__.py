@@ -255,6 +255,7 @@ _LAZY = (
     "optimizers",
     "ragged",
     "random",
+    "raw_ops",
     "sets",
     "signal",
     "sparse",
