@@ -300,3 +300,26 @@ def gamma_draws(shape: Any, alpha: Any, seed: int | None) -> Any:
     """Draws from gamma distributions, of the dtype of ``alpha``."""
     alpha = tf.convert_to_tensor(alpha)
     return tf.random.gamma(shape, alpha, dtype=alpha.dtype, seed=seed)
+
+
+def ctc_loss_and_gradient(
+    inputs: Any, labels_indices: Any, labels_values: Any, sequence_length: Any, *options: bool
+) -> tuple[Any, Any]:
+    """The loss of connectionist temporal classification, whose blank is the last class, and its gradient for the logits."""
+    if options != (False, True, False):
+        raise tf.errors.UnimplementedError(
+            None, None, f"CTCLoss: the options must have their defaults (False, True, False), got {options}."
+        )
+    logits = tf.convert_to_tensor(inputs)
+    batch, longest = logits.shape[1], int(tf.reduce_max(tf.convert_to_tensor(labels_indices)[:, 1])) + 1
+    labels = tf.SparseTensor(labels_indices, labels_values, [batch, longest])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = tf.nn.ctc_loss(labels, logits, None, sequence_length, blank_index=-1)
+    return loss, tape.gradient(loss, logits)
+
+
+def greedy_decoding(*options: Any) -> tuple[Any, Any, Any, Any]:
+    """The parts of the decoded sequences as a sparse matrix, and the negative sums of the largest logits."""
+    (decoded,), scores = tf.nn.ctc_greedy_decoder(*options)
+    return *sparse_parts(decoded), scores

@@ -484,6 +484,25 @@ _rows(
     "rt_nested_splits rt_dense_values", RaggedRange=composed.ragged_range
 )
 
+_rows(
+    lambda inputs, labels_indices, labels_values, sequence_length, preprocess_collapse_repeated=False,
+    ctc_merge_repeated=True, ignore_longer_outputs_than_inputs=False: (
+        inputs, labels_indices, labels_values, sequence_length, preprocess_collapse_repeated, ctc_merge_repeated,
+        ignore_longer_outputs_than_inputs
+    ), "loss gradient", CTCLoss=composed.ctc_loss_and_gradient
+)
+_rows(
+    lambda inputs, sequence_length, merge_repeated=False, blank_index=-1: (
+        inputs, sequence_length, merge_repeated, blank_index
+    ), "decoded_indices decoded_values decoded_shape log_probability", CTCGreedyDecoder=composed.greedy_decoding
+)
+_rows(
+    lambda hypothesis_indices, hypothesis_values, hypothesis_shape, truth_indices, truth_values, truth_shape, normalize=True: (
+        tf.SparseTensor(hypothesis_indices, hypothesis_values, hypothesis_shape),
+        tf.SparseTensor(truth_indices, truth_values, truth_shape), normalize
+    ), EditDistance="edit_distance"
+)
+
 # ---- random numbers -----------------------------------------------------------------------------------
 
 _rows(

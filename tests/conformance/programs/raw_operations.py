@@ -389,6 +389,12 @@ def sparse_and_ragged(tf):
         "SparseSlice": lambda: _parts(raw.SparseSlice(indices=parts[0], values=parts[1], shape=parts[2], start=[0, 1], size=[2, 2])),
         "SparseSoftmax": lambda: raw.SparseSoftmax(sp_indices=parts[0], sp_values=parts[1], sp_shape=parts[2]),
         "SparseReduceSum": lambda: raw.SparseReduceSum(input_indices=parts[0], input_values=parts[1], input_shape=parts[2], reduction_axes=1),
+        "CTCLoss": lambda: _parts(raw.CTCLoss(inputs=tf.sin(_range(tf, 5, 2, 4)), labels_indices=[[0, 0], [0, 1], [1, 0]], labels_values=[1, 1, 2], sequence_length=[5, 4])),
+        "CTCGreedyDecoder": lambda: _parts(raw.CTCGreedyDecoder(inputs=tf.sin(_range(tf, 5, 2, 4)), sequence_length=[5, 4], merge_repeated=True)),
+        "EditDistance": lambda: raw.EditDistance(
+            hypothesis_indices=[[0, 0], [1, 0]], hypothesis_values=["a", "b"], hypothesis_shape=[2, 1],
+            truth_indices=[[0, 0], [1, 0], [1, 1]], truth_values=["a", "a", "b"], truth_shape=[2, 2],
+        ),
         "RaggedRange": lambda: _parts(raw.RaggedRange(starts=[0, 5], limits=[3, 9], deltas=[1, 2])),
     }  # fmt: skip
 
