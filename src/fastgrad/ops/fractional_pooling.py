@@ -163,7 +163,7 @@ def _sequence(size: int, count: int, pseudo_random: bool, seed: tuple[int, int] 
         alpha = size / count
         whole = int(alpha)
         highest = min((whole + 2) / alpha - 1, (size + 1 - whole) / alpha - (count - 1))
-        inner = tf.cast(alpha * (np.arange(1, count) + draws([]) * highest), tf.int64) - 1
+        inner = tf.cast(tf.math.ceil(alpha * (np.arange(1, count) + draws([]) * highest)), tf.int64) - 1
         return tf.concat([[0], inner, [size]], 0)
     widths = np.full(count, size // count)
     widths[: size % count] += 1

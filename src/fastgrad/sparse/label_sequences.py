@@ -12,6 +12,7 @@ from fastgrad.core.operation import Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.higher_order import loop_over_rows
 from fastgrad.sparse.sparse_tensor import SparseTensor
 
@@ -121,7 +122,8 @@ def ctc_loss(
             f"ctc_loss: {batch} rows of logits need labels of shape ({batch}, n), label_length and logit_length of shape "
             f"({batch},), got {list(dense.shape)}, {list(length.shape)} and {list(running.shape)}."
         )
-    blank = (blank_index or 0) + (classes if (blank_index or 0) < 0 else 0)
+    blank = as_python_int(blank_index or 0, "ctc_loss: blank_index")
+    blank += classes if blank < 0 else 0
     dense = tf.where(tf.sequence_mask(length, dense.shape[1]), tf.cast(dense, tf.int32), blank)  # the rest is padding
     precise = tf.cast(steps, tf.float32) if x.dtype.size < 4 else steps
     loss = path_loss(dense, precise, length, running, blank)
@@ -187,12 +189,15 @@ def collapse_repeated(labels: Any, seq_length: Any, name: str | None = None) -> 
         The labels that are left, padded with 0, shape (batch, most labels); and their number in each row.
 
     Raises:
-        InvalidArgumentError: ``labels`` is no matrix, or ``seq_length`` has another number of rows.
+        InvalidArgumentError: ``labels`` is no matrix.
+        ValueError: ``seq_length`` has another number of rows.
     """
     x, lengths = tf.convert_to_tensor(labels), tf.convert_to_tensor(seq_length)
-    if x.ndim != 2 or list(lengths.shape) != [x.shape[0]]:
-        raise InvalidArgumentError(
-            f"collapse_repeated: labels of shape (batch, n) need one length per row, got shapes {list(x.shape)} and "
+    if x.ndim != 2:
+        raise InvalidArgumentError(f"collapse_repeated: labels must have shape (batch, n), got {list(x.shape)}.")
+    if list(lengths.shape) != [x.shape[0]]:
+        raise ValueError(
+            f"collapse_repeated: {x.shape[0]} rows of labels need a seq_length of shape ({x.shape[0]},), got "
             f"{list(lengths.shape)}."
         )
     batch, count = x.shape
