@@ -78,9 +78,9 @@ _MODULE_OF_LAZY_NAME = {
     "ctc_greedy_decoder": "sparse.label_sequences",
     "ctc_loss": "sparse.label_sequences",
     "embedding_lookup_sparse": "sparse.embedding",
-    "fractional_avg_pool": "ops.fractional_pooling",
-    "fractional_max_pool": "ops.fractional_pooling",
-    "isotonic_regression": "ops.isotonic",
+    "fractional_avg_pool": "signal.fractional_pooling",
+    "fractional_max_pool": "signal.fractional_pooling",
+    "isotonic_regression": "signal.isotonic",
     "safe_embedding_lookup_sparse": "sparse.embedding",
 }
 
