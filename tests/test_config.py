@@ -40,3 +40,35 @@ def test_threads_of_one_operation_are_those_of_kernels():
         threading.set_intra_op_parallelism_threads(0)
         threading.set_inter_op_parallelism_threads(0)
         tf.config.set_num_threads(before)
+
+
+@pytest.mark.parametrize("space", [tf.config, tf.config.experimental], ids=["config", "experimental"])
+def test_the_cpu_can_be_divided_into_logical_devices(space, monkeypatch):
+    monkeypatch.setattr(tf.config, "_logical_devices", {})
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    name = "virtual" if space is tf.config.experimental else "logical"
+    configuration = getattr(space, f"{name.title()}DeviceConfiguration")()
+    assert getattr(space, f"get_{name}_device_configuration")(cpu) is None
+    getattr(space, f"set_{name}_device_configuration")(cpu, [configuration] * 3)
+    assert [device.name for device in tf.config.list_logical_devices()] == [f"/device:CPU:{n}" for n in range(3)]
+    assert tf.config.list_physical_devices() == [cpu]
+    assert getattr(space, f"get_{name}_device_configuration")(cpu) == [configuration] * 3
+    with tf.device("/device:CPU:2"):
+        assert float(tf.constant(1.0) + 1.0) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("configurations", "text"),
+    [
+        ([], r"must be LogicalDeviceConfigurations, got \[\]"),
+        ([3], "must be LogicalDeviceConfigurations"),
+        ([tf.config.LogicalDeviceConfiguration(memory_limit=9)], "memory limit"),
+    ],
+)
+def test_logical_devices_that_cannot_be_are_refused(configurations, text):
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    with pytest.raises(ValueError, match=text):
+        tf.config.set_logical_device_configuration(cpu, configurations)
+    with pytest.raises(ValueError, match="Unrecognized device: 'CPU'"):
+        tf.config.set_logical_device_configuration("CPU", [tf.config.LogicalDeviceConfiguration()])
+    assert tf.config.list_logical_devices("CPU") == [tf.config.LogicalDevice("/device:CPU:0", "CPU")]

@@ -59,8 +59,64 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
 
 
 def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
-    """Lists the devices that can hold tensors; arguments as in ``list_physical_devices``."""
-    return [LogicalDevice(f"/device:{kind}:{number}", kind) for kind, number in _devices(device_type)]
+    """Lists the devices that can hold tensors; see ``set_logical_device_configuration``; arguments as in ``list_physical_devices``."""
+    devices: list[LogicalDevice] = []
+    for physical in list_physical_devices(device_type):
+        kind = physical.device_type
+        first = sum(device.device_type == kind for device in devices)
+        parts = len(_logical_devices.get(physical, [None]))
+        devices += [LogicalDevice(f"/device:{kind}:{number}", kind) for number in range(first, first + parts)]
+    return devices
+
+
+class LogicalDeviceConfiguration(NamedTuple):
+    """One of the logical devices of a physical device; every field must be None, its default: see ``set_logical_device_configuration``.
+
+    Attributes:
+        memory_limit: the most MB of memory of a GPU.
+        experimental_priority: the priority of a GPU's device.
+        experimental_device_ordinal: the place in the order of a GPU's devices.
+    """
+
+    memory_limit: int | None = None
+    experimental_priority: int | None = None
+    experimental_device_ordinal: int | None = None
+
+
+_logical_devices: dict[PhysicalDevice, list[LogicalDeviceConfiguration]] = {}
+"""The logical devices of the physical devices that were divided."""
+
+
+def set_logical_device_configuration(device: PhysicalDevice, logical_devices: list[LogicalDeviceConfiguration]) -> None:
+    """Divides the CPU into logical devices, which ``list_logical_devices`` lists; all have the memory of the host.
+
+    Args:
+        device: a device of ``list_physical_devices``.
+        logical_devices: its logical devices, one or more for the CPU, one for a GPU.
+
+    Raises:
+        ValueError: ``device`` is not a device, a field of ``logical_devices`` is set, or a GPU is divided.
+    """
+    function = "tf.config.set_logical_device_configuration"
+    if device not in list_physical_devices():
+        raise ValueError(f"{function}: Unrecognized device: {device!r}.")
+    configurations = list(logical_devices)
+    if not configurations or not all(isinstance(one, LogicalDeviceConfiguration) for one in configurations):
+        raise ValueError(f"{function}: logical_devices must be LogicalDeviceConfigurations, got {logical_devices!r}.")
+    if any(value is not None for one in configurations for value in one):
+        raise ValueError(f"{function}: Setting a memory limit, priority or order of {device.name} is not supported.")
+    if device.device_type != "CPU" and len(configurations) > 1:
+        raise ValueError(
+            f"{function}: {device.name} can't be divided into {len(configurations)} devices, only the CPU."
+        )
+    _logical_devices[device] = configurations
+
+
+def get_logical_device_configuration(device: PhysicalDevice) -> list[LogicalDeviceConfiguration] | None:
+    """Returns what ``set_logical_device_configuration`` was given for a device, else None; ValueError if it is no device."""
+    if device not in list_physical_devices():
+        raise ValueError(f"tf.config.get_logical_device_configuration: Unrecognized device: {device!r}.")
+    return _logical_devices.get(device)
 
 
 def _devices(device_type: str | None) -> list[tuple[str, int]]:
@@ -154,6 +210,9 @@ experimental = _Namespace(
     "tf.config.experimental",
     list_physical_devices=list_physical_devices,
     list_logical_devices=list_logical_devices,
+    VirtualDeviceConfiguration=LogicalDeviceConfiguration,
+    get_virtual_device_configuration=get_logical_device_configuration,
+    set_virtual_device_configuration=set_logical_device_configuration,
     enable_tensor_float_32_execution=_enable_tensor_float_32_execution,
     tensor_float_32_execution_enabled=_tensor_float_32_execution_enabled,
     enable_op_determinism=_enable_op_determinism,

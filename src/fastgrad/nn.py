@@ -1,5 +1,6 @@
 """Neural-network operations (``tf.nn``)."""
 
+import importlib as _importlib
 from typing import Any as _Any
 
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
@@ -72,20 +73,28 @@ from fastgrad.ops.transposed_convolution import conv_transpose as conv_transpose
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_filter as depthwise_conv2d_backprop_filter
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input
 
-_LAZY = ("embedding_lookup_sparse", "safe_embedding_lookup_sparse")
+_MODULE_OF_LAZY_NAME = {
+    "collapse_repeated": "sparse.label_sequences",
+    "ctc_greedy_decoder": "sparse.label_sequences",
+    "ctc_loss": "sparse.label_sequences",
+    "embedding_lookup_sparse": "sparse.embedding",
+    "fractional_avg_pool": "signal.fractional_pooling",
+    "fractional_max_pool": "signal.fractional_pooling",
+    "isotonic_regression": "signal.isotonic",
+    "safe_embedding_lookup_sparse": "sparse.embedding",
+}
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _LAZY:
-        from fastgrad.sparse import embedding
-
-        value = globals()[name] = getattr(embedding, name)
+    if name in _MODULE_OF_LAZY_NAME:
+        module = _importlib.import_module("fastgrad." + _MODULE_OF_LAZY_NAME[name])
+        value = globals()[name] = getattr(module, name)
         return value
     return _missing(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*_present(), *_LAZY})
+    return sorted({*_present(), *_MODULE_OF_LAZY_NAME})
 
 
 _missing, _present = _namespace_hooks("tf.nn", globals())

@@ -97,6 +97,23 @@ def test_names_say_where(tmp_path):
         tf.train.load_variable(path, "nothing")
 
 
+def test_a_reader_has_names_shapes_dtypes_and_values(tmp_path):
+    manager = tf.train.CheckpointManager(tf.train.Checkpoint(a=tf.Variable([1.0, 2.0]), n=tf.Variable(3)), tmp_path, 2)
+    path = manager.save()
+    for reader in (tf.train.load_checkpoint(path), tf.train.load_checkpoint(tmp_path)):
+        assert reader.has_tensor("a")
+        assert not reader.has_tensor("b")
+        assert reader.get_tensor("a").tolist() == [1.0, 2.0]
+        shapes, kinds = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        assert (shapes["a"], shapes["n"]) == ([2], [])
+        assert (kinds["a"], kinds["n"]) == (tf.float32, tf.int32)
+        assert shapes.keys() == kinds.keys() == {name for name, _ in tf.train.list_variables(path)}
+        with pytest.raises(tf.errors.NotFoundError, match="Key b not found in checkpoint; it has \\['a'"):
+            reader.get_tensor("b")
+    with pytest.raises(ValueError, match="Couldn't find a checkpoint"):
+        tf.train.load_checkpoint(tmp_path / "..")
+
+
 def test_a_root_stands_at_the_top(tmp_path):
     module = Mod()
     path = tf.train.Checkpoint(module, step=tf.Variable(1)).write(tmp_path / "c")

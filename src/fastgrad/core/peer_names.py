@@ -42,7 +42,7 @@ def peers() -> tuple[dict[str, frozenset[str]], dict[str, dict[str, str]], dict[
 
 
 def nearest(full_name: str, later_name: str = "") -> str:
-    """Returns the nearest alternative to ``tf.nn.ctc_loss`` or ``.eval``; an empty text without one.
+    """Returns the nearest alternative to ``tf.nn.nce_loss`` or ``.eval``; an empty text without one.
 
     Args:
         full_name: the missing name.

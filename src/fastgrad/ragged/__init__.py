@@ -5,6 +5,8 @@ from fastgrad.ragged import overrides as _overrides  # noqa: F401  # registers r
 from fastgrad.ragged.array_ops import boolean_mask as boolean_mask
 from fastgrad.ragged.array_ops import stack as stack
 from fastgrad.ragged.array_ops import stack_dynamic_partitions as stack_dynamic_partitions
+from fastgrad.ragged.crossing import cross as cross
+from fastgrad.ragged.crossing import cross_hashed as cross_hashed
 from fastgrad.ragged.elementwise import map_flat_values as map_flat_values
 from fastgrad.ragged.factories import constant as constant
 from fastgrad.ragged.factories import range as range

@@ -12,7 +12,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, scalar_of_dtype
 from fastgrad.sparse.sparse_tensor import SparseTensor
 
-_HASH_KEY = 956888297470
+HASH_KEY = 956888297470
 _FACTOR = np.uint64(0xC6A4A7935BD1E995)
 
 
@@ -32,15 +32,11 @@ def cross(inputs: Any, name: str | None = None, separator: Any = None) -> Sparse
         InvalidArgumentError: there are no inputs, an input is no matrix, or the numbers of rows differ.
     """
     columns, indices, shape = _combinations("cross", inputs)
-    texts = [
-        [item if isinstance(item, bytes) else str(item).encode() for item in column.tolist()] for column in columns
-    ]
     text: Any = b"_X_"
     if separator is not None:
         text = scalar_of_dtype(separator, dtypes.string, "cross", "separator")._elements()[()]
-    values = np.empty(len(indices), object)
-    values[:] = [text.join(parts) for parts in zip(*texts, strict=True)]
-    return SparseTensor._of(constant_tensor(indices), constant_tensor(values), shape)
+    values = constant_tensor(joined_texts(columns, text))
+    return SparseTensor._of(constant_tensor(indices), values, shape)
 
 
 def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: str | None = None) -> SparseTensor:
@@ -64,12 +60,8 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
     columns, indices, shape = _combinations("cross_hashed", inputs)
     if any(column.dtype == object for column in columns):
         raise TypeError("cross_hashed: strings have no hash here; give numbers of a vocabulary, or use cross.")
-    key = as_python_int(hash_key or _HASH_KEY, "cross_hashed: hash_key")
-    hashes = np.full(len(indices), key, np.int64).view(np.uint64)
-    for column in columns:
-        hashes = _join_fingerprints(hashes, column.astype(np.int64).view(np.uint64))
-    buckets = buckets or 2**63 - 1
-    values = (hashes % np.uint64(buckets)).astype(np.int64)
+    key = as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key")
+    values = hashed_numbers(columns, buckets, key)
     return SparseTensor._of(constant_tensor(indices), constant_tensor(values), shape)
 
 
@@ -105,11 +97,46 @@ def _combinations(name: str, inputs: Any) -> tuple[list[np.ndarray], np.ndarray,
             x.indices._elements()[:, 0] if isinstance(x, SparseTensor) else np.repeat(np.arange(rows), x.shape[1])
         )
         counts.append(np.bincount(sparse_rows, minlength=rows))
+    columns, totals, row_of, number = combinations_of_rows(values, counts)
+    return columns, np.stack([row_of, number], 1), (rows, int(totals.max(initial=0)))
+
+
+def combinations_of_rows(
+    values: list[np.ndarray], counts: list[np.ndarray]
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the columns of all combinations of the values of each row, the last input varying fastest.
+
+    Args:
+        values: the values of each input, row after row.
+        counts: the number of values of each row, for each input.
+
+    Returns:
+        The value of each input in each combination; the number of combinations of each row; and for each combination its row and
+        its place in the row.
+    """
     totals = np.prod(counts, 0)
-    row_of = np.repeat(np.arange(rows), totals)
+    row_of = np.repeat(np.arange(len(totals)), totals)
     number = np.arange(len(row_of)) - (np.cumsum(totals) - totals)[row_of]
     columns, rest = [], number
     for column, count in zip(reversed(values), reversed(counts), strict=True):
         columns.append(column[(np.cumsum(count) - count)[row_of] + rest % count[row_of]])
         rest = rest // count[row_of]
-    return columns[::-1], np.stack([row_of, number], 1), (rows, int(totals.max(initial=0)))
+    return columns[::-1], totals, row_of, number
+
+
+def joined_texts(columns: list[np.ndarray], separator: bytes) -> np.ndarray:
+    """Returns the strings of all combinations, whose values ``columns`` has by input."""
+    texts = [
+        [item if isinstance(item, bytes) else str(item).encode() for item in column.tolist()] for column in columns
+    ]
+    values = np.empty(len(columns[0]) if columns else 0, object)
+    values[:] = [separator.join(parts) for parts in zip(*texts, strict=True)]
+    return values
+
+
+def hashed_numbers(columns: list[np.ndarray], num_buckets: int, key: int) -> np.ndarray:
+    """Returns the int64 hashes of all combinations, whose int64 values ``columns`` has by input."""
+    hashes = np.full(len(columns[0]) if columns else 0, key, np.uint64)
+    for column in columns:
+        hashes = _join_fingerprints(hashes, column.view(np.uint64))
+    return (hashes % np.uint64(num_buckets or 2**63 - 1)).astype(np.int64)

@@ -11,6 +11,7 @@ from fastgrad.train.checkpoint_manager import CheckpointManager as CheckpointMan
 from fastgrad.train.checkpoint_state import get_checkpoint_state as get_checkpoint_state
 from fastgrad.train.checkpoint_state import latest_checkpoint as latest_checkpoint
 from fastgrad.train.checkpoint_state import list_variables as list_variables
+from fastgrad.train.checkpoint_state import load_checkpoint as load_checkpoint
 from fastgrad.train.checkpoint_state import load_variable as load_variable
 from fastgrad.train.random_state import RandomState as RandomState
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.core.argument_checks import checked_path
+from fastgrad.dtypes import DType, as_dtype
+from fastgrad.errors import NotFoundError
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.tensor_file import load_tensors
 from fastgrad.train.checkpoint import checkpoint_path
@@ -133,3 +135,33 @@ def load_variable(ckpt_dir_or_file: Any, name: str) -> np.ndarray:
     if name not in values:
         raise ValueError(f"The checkpoint has no {name!r}; it has {sorted(values)}.")
     return values[name]
+
+
+class CheckpointReader:
+    """The values of a checkpoint, by name; ``load_checkpoint`` makes it."""
+
+    def __init__(self, values: dict[str, np.ndarray]) -> None:
+        self._values = values
+
+    def has_tensor(self, name: str) -> bool:
+        """True if the checkpoint has a value ``name``."""
+        return name in self._values
+
+    def get_tensor(self, name: str) -> np.ndarray:
+        """Returns the value ``name``; raises NotFoundError if there is none."""
+        if name not in self._values:
+            raise NotFoundError(f"Key {name} not found in checkpoint; it has {sorted(self._values)}.")
+        return self._values[name]
+
+    def get_variable_to_shape_map(self) -> dict[str, list[int]]:
+        """Returns the shape of each value, by name."""
+        return {name: list(value.shape) for name, value in self._values.items()}
+
+    def get_variable_to_dtype_map(self) -> dict[str, DType]:
+        """Returns the dtype of each value, by name."""
+        return {name: as_dtype(value.dtype) for name, value in self._values.items()}
+
+
+def load_checkpoint(ckpt_dir_or_file: Any) -> CheckpointReader:
+    """Returns a reader of a checkpoint, or of the newest checkpoint of a folder; ValueError if the folder has none."""
+    return CheckpointReader(_load_values(ckpt_dir_or_file))

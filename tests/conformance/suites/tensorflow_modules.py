@@ -87,7 +87,9 @@ def _lookup(module: str, attribute: str) -> Any:
     path = _folder.joinpath(*module.split("."))
     if path.is_dir() and ((path / attribute).is_dir() or (path / f"{attribute}.py").exists()):
         return importlib.import_module(full)
-    if ".gen_" in module or module.endswith("raw_ops"):
+    if module.endswith("raw_ops"):
+        return _public(f"raw_ops.{attribute}")
+    if ".gen_" in module:
         raise KeyError(attribute)
     export = exports(path.with_suffix(".py")).get(attribute)
     if export is None:

@@ -57,6 +57,8 @@ WITHOUT_BLOCKS = [
     "non_max_suppression_padded",
     "sample_distorted_bounding_box",
     "combine_sets",
+    "edit_distance",
+    "isotonic_segments",
     "fft",
     "ifft",
     "irfft",
