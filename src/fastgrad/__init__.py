@@ -288,7 +288,7 @@ _MODULE_OF_LAZY_NAME = {
     "fixed_point": "differentiation",
     "function": "compiler.function",
     "grad": "differentiation",
-    "gradients": "differentiation.graph_gradients",
+    "gradients": "core.eager",
     "hessian": "differentiation",
     "hvp": "differentiation",
     "ifftnd": "signal",
