@@ -255,6 +255,7 @@ _LAZY = (
     "optimizers",
     "ragged",
     "random",
+    "saved_model",
     "sets",
     "signal",
     "sparse",

@@ -135,6 +135,20 @@ def default_key(seed: Any) -> int:
     return int(_default_generators.generator_of(_checked_operation_seed(seed)).key)
 
 
+def operation_seed_of_state(state: Variable) -> tuple[Any] | None:
+    """Returns the operation seed of the default generator that has the variable ``state``, in a tuple; None without one."""
+    with _default_generators.lock:
+        for seed, generator in _default_generators.generators.items():
+            if generator._state is state:
+                return (seed,)
+    return None
+
+
+def state_of_operation_seed(seed: Any) -> Variable:
+    """Returns the variable that holds the state of the default generator of an operation seed."""
+    return _default_generators.generator_of(_checked_operation_seed(seed))._state
+
+
 def default_states() -> list[tuple[Generator, tuple[int, ...]]]:
     """The default generators with their states; two results are equal if nothing was drawn between the calls."""
     with _default_generators.lock:
