@@ -82,7 +82,11 @@ class _ChoosingRecording(Recording):
     def control_flow_recorder(self) -> Any:
         """The recorder of branches and loops as operations."""
         recorder = super().control_flow_recorder
-        return _RangesVary(recorder) if self._loops_over_ranges else recorder
+        return _SizesVary(recorder, self.is_computed) if self._loops_over_ranges else recorder
+
+    def is_computed(self, tensor: Tensor) -> bool:
+        """True if an operation has computed the tensor, perhaps from sizes alone."""
+        return id(tensor) in self._values
 
     def on_value_use(self, tensor: Tensor, use: str) -> None:
         """Records the use of a tensor's truth as a guard, with the chosen outcome."""
@@ -108,18 +112,23 @@ class _ChoosingRecording(Recording):
                 )
 
 
-class _RangesVary:
-    """A recorder of control flow for which each loop over a ``tf.range`` is a loop of the program."""
+class _SizesVary:
+    """A recorder of control flow for which sizes, constants of a recording, may be others in another run.
 
-    def __init__(self, recorder: Any) -> None:
-        self._recorder = recorder
+    Args:
+        recorder: of the recording.
+        is_computed: tells a size that an operation has computed from a number of Python.
+    """
+
+    def __init__(self, recorder: Any, is_computed: Callable[[Tensor], bool]) -> None:
+        self._recorder, self._is_computed = recorder, is_computed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._recorder, name)
 
     def varies(self, tensor: Tensor) -> bool:
-        """Returns True: sizes are constants of a recording, and may be others at a call."""
-        return True
+        """True if the tensor may differ in another run, also if it follows from sizes only."""
+        return self._recorder.varies(tensor) or self._is_computed(tensor)
 
 
 def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:

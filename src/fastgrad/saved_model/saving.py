@@ -182,6 +182,9 @@ class _Writer:
 
     def _named_signatures(self) -> dict[str, Any]:
         signatures = self._signatures
+        if signatures is None and hasattr(self._objects[0], "_serving_function"):
+            function = self._objects[0]._serving_function()
+            self._signatures = signatures = {} if function is None else {DEFAULT_SIGNATURE: function}
         if signatures is None:
             possible = [f for f in self._children.values() if _is_function(f) and _has_signature(f)]
             possible = [f for f in possible if self._outputs(f) is not None]
