@@ -283,7 +283,7 @@ class Function:
         signature = self._python.signature
         if self._python.input_signature is not None:
             return [signature.bind_specs((), {})]
-        called = [arguments_of_key(key) for key in self._state.cache.keys()]
+        called = [arguments_of_key(key) for key in self._state.cache.call_keys()]
         return [*[arguments for arguments in called if arguments is not None], *self._concrete_arguments]
 
     def call_with_arguments(self, arguments: dict[str, Any]) -> Any:

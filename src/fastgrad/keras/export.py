@@ -97,7 +97,7 @@ class ExportArchive:
     def track_and_add_endpoint(self, name: str, resource: Any, input_signature: Any, **kwargs: Any) -> Any:
         """Calls ``track(resource)`` and adds its ``__call__`` as an endpoint."""
         self.track(resource)
-        return self.add_endpoint(name, lambda *args: resource(*args), input_signature, **kwargs)
+        return self.add_endpoint(name, resource.__call__, input_signature, **kwargs)
 
     def add_variable_collection(self, name: str, variables: Any) -> None:
         """Adds variables as the attribute ``name`` of the loaded object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -174,8 +175,10 @@ def store_concrete_functions(
         return [_stored(call, numbered, specs, name, constants, variable_reference)]
     entries, error = [], None
     for rank in range(MOST_RANKS):
-        ranked = [spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype, spec.name) for spec in specs]
-        with_ranks = map_leaves(lambda leaf, ranked=ranked: Leaf(leaf.number, ranked[leaf.number]) if isinstance(leaf, Leaf) else leaf, numbered)  # type: ignore[misc]  # noqa: E501
+        ranked = [
+            spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype, spec.name) for spec in specs
+        ]
+        with_ranks = map_leaves(functools.partial(_with_spec, ranked), numbered)
         try:
             entries.append(_stored(call, with_ranks, ranked, name, constants, variable_reference))
         except Exception as refusal:  # noqa: BLE001  # of this rank; the error of the last one is raised if none fits
@@ -185,16 +188,24 @@ def store_concrete_functions(
     return entries
 
 
+def _with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:
+    return Leaf(leaf.number, specs[leaf.number]) if isinstance(leaf, Leaf) else leaf
+
+
 def _stored(
     call: Any, arguments: Any, specs: list[TensorSpec], name: str, constants: Constants, variable_reference: Any
 ) -> Any:
     first_error: Exception | None = None
-    open_axes = [(i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None]
+    open_axes = [
+        (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
+    ]
     for symbols, offset in itertools.product(_symbol_choices(open_axes), _OFFSETS if open_axes else (0,)):
         try:
             return _recorded(call, arguments, specs, symbols, offset, name, constants, variable_reference)
-        except Exception as error:  # noqa: BLE001  # other sizes may do; the first error is raised if none does
-            if isinstance(error, AssertionError) or (isinstance(error, Unstorable) and not isinstance(error, DependsOnSizes)):
+        except Exception as error:  # other sizes may do; the first error is raised if none does
+            if isinstance(error, AssertionError) or (
+                isinstance(error, Unstorable) and not isinstance(error, DependsOnSizes)
+            ):
                 raise
             first_error = first_error or error
     assert first_error is not None
@@ -319,8 +330,8 @@ def _record_paths(call: Any, arguments: Any, arrays: list[Any], name: str, loops
         paths.append(path)
         if len(paths) > _MOST_PATHS:
             raise Unstorable(f"{name}(): Python's control flow has more than {_MOST_PATHS} paths. Use tf.cond.")
-        for position in range(len(chosen), len(path.outcomes)):
-            unexplored.append((*path.outcomes[:position], not path.outcomes[position]))
+        outcomes = path.outcomes
+        unexplored += [(*outcomes[:i], not outcomes[i]) for i in range(len(chosen), len(outcomes))]
     if len(paths) == 1:
         return [paths[0]._replace(graph=drop_dead(paths[0].graph))]
     return paths
@@ -352,7 +363,9 @@ def _number_results(value: Any, results: list[Tensor], name: str) -> Any:
             results.append(leaf)
             return Leaf(len(results) - 1, TensorSpec(leaf.shape, leaf.dtype))
         if isinstance(leaf, Composite):
-            raise Unstorable(f"{name}(): returns a {type(leaf).__name__}, which a stored function can't. Return its tensors.")
+            raise Unstorable(
+                f"{name}(): returns a {type(leaf).__name__}, which a stored function can't. Return its tensors."
+            )
         return leaf
 
     return map_leaves(numbered, value)

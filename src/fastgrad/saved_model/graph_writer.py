@@ -157,7 +157,9 @@ class GraphWriter:
                     raise self._differs(f"the attributes of {node.payload.name}")
                 data |= self._operation([version.payload for version in versions])
                 data["attributes"] = {
-                    key: self._merged([version.attributes[key] for version in versions], f"{key} of {node.payload.name}")
+                    key: self._merged(
+                        [version.attributes[key] for version in versions], f"{key} of {node.payload.name}"
+                    )
                     for key in node.attributes
                 }
                 if data["kind"] == "operation" and node.payload.lowering.result_size is not None:
@@ -172,11 +174,12 @@ class GraphWriter:
         return [len(self.probes[0]) - 1, -1 if len(set(counts)) > 2 else counts[0]]
 
     def _operation(self, operations: Sequence[Any]) -> dict[str, Any]:
-        operation = operations[0]
+        operation: Any = operations[0]
         if any(type(other) is not type(operation) or other.name != operation.name for other in operations):
             raise self._differs("the operations")
-        if TABLE.get(operation.name) is operation:
-            return {"kind": "operation", "name": operation.name}
+        name: str = operation.name
+        if TABLE.get(name) is operation:
+            return {"kind": "operation", "name": name}
         if operation is value_read_operation:
             return {"kind": "value_read"}
         if type(operation) is GraphOperation:
@@ -191,7 +194,9 @@ class GraphWriter:
                 "condition": None
                 if operation.condition is None
                 else self._subgraph([other.condition for other in operations]),
-                "trips": self._merged([other.trips for other in operations], f"number of iterations of {operation.name}"),
+                "trips": self._merged(
+                    [other.trips for other in operations], f"number of iterations of {operation.name}"
+                ),
                 "most": self._merged([other.most for other in operations], f"number of iterations of {operation.name}"),
                 "options": {option: getattr(operation, option) for option in _LOOP_OPTIONS},
             }

@@ -176,9 +176,7 @@ class RestoredFunction(Function):
             ) from None
         bound.apply_defaults()
         entry, tensors = self._entry(dict(bound.arguments), args, kwargs)
-        canonical = map_leaves(
-            lambda leaf: tensors[leaf.number] if isinstance(leaf, Leaf) else leaf, entry.arguments
-        )
+        canonical = map_leaves(lambda leaf: tensors[leaf.number] if isinstance(leaf, Leaf) else leaf, entry.arguments)
         bound = inspect.BoundArguments(self._stored_signature, canonical)
         return super().__call__(*bound.args, **bound.kwargs)
 
@@ -218,7 +216,7 @@ class RestoredFunction(Function):
         """Returns a function for certain arguments, by default for those of ``input_signature``."""
         if args or kwargs or not self._has_signature:
             return super().get_concrete_function(*args, **kwargs)
-        arguments = inspect.BoundArguments(self._stored_signature, self.stored_arguments()[0])  # type: ignore[arg-type]
+        arguments = inspect.BoundArguments(self._stored_signature, self.stored_arguments()[0])
         return super().get_concrete_function(*arguments.args, **arguments.kwargs)
 
     def _unrecorded_copy(self, python_function: Any) -> Function:

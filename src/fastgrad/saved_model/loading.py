@@ -198,9 +198,11 @@ class _Reader:
 
     def _signature(self, data: Any) -> SignatureFunction:
         stored = [self._numbered(number, self._entries, "stored function") for number in data["entries"]]
-        entry, specs = stored[0]
+        specs = stored[0][1]
         names, outputs = list(map(str, data["inputs"])), dict(data["outputs"])
-        if any(len(other.specs) != len(names) for other, _ in stored) or not all(number in specs for number in outputs.values()):
+        if any(len(other.specs) != len(names) for other, _ in stored) or not all(
+            number in specs for number in outputs.values()
+        ):
             raise ValueError(f"the signature {data['name']!r:.100} has other inputs or outputs than its function")
         named_specs = {
             name: TensorSpec(specs[number].shape, specs[number].dtype, name) for name, number in outputs.items()

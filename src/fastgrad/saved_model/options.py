@@ -14,7 +14,7 @@ class SaveOptions:
         experimental_sharding_callback, extra_tags: kept for TensorFlow's signature.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # TensorFlow's signature
         self,
         namespace_whitelist: Any = None,
         save_debug_info: bool = False,

@@ -115,7 +115,8 @@ def decode(data: Any, decode_leaf: Callable[[str, Any], Any] | None = None) -> A
             return slice(*[decode(part, decode_leaf) for part in content])
         case "namedtuple":
             name, fields, items = content
-            return namedtuple(_text(name), list(map(_text, fields)))(*[decode(item, decode_leaf) for item in items])  # type: ignore[misc]
+            kind: Any = namedtuple(_text(name), list(map(_text, fields)))  # type: ignore[misc]  # noqa: PYI024  # fields of the file
+            return kind(*[decode(item, decode_leaf) for item in items])
         case "tuple":
             return tuple([decode(item, decode_leaf) for item in content])
     if decode_leaf is None:

@@ -176,7 +176,7 @@ def evaluate_float(function_of_expression: Any, sizes: Sizes) -> float:
     name, expression = function_of_expression
     value = evaluate(expression, sizes)
     if value == 0 and name != "same":
-        return math.inf if name == "inverse" or name == "inverse root" else -math.inf if "negative" in name else 0.0
+        return math.inf if name in {"inverse", "inverse root"} else -math.inf if "negative" in name else 0.0
     return _FUNCTIONS[name][0](value)
 
 

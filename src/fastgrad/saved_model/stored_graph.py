@@ -314,7 +314,7 @@ class StoredGraph:
         """Yields a graph for each path through the choices, after ``nodes`` with their ``values``."""
         nodes, values = list(nodes), list(values)
         for node in self._nodes:
-            outputs = []
+            outputs: list[Value] = []
             for dtype, shape in node.outputs:
                 outputs.append(Value(self._decode(shape, sizes), dtype, len(values) + len(outputs)))
             inputs = tuple([values[i] for i in node.inputs])
@@ -351,7 +351,11 @@ def _operation_names(data: Any) -> set[str]:
         for node in graphs.pop()["nodes"]:
             if node["kind"] == "operation":
                 names.add(str(node["name"]))
-            graphs += [node[part] for part in ("graph", "body", "condition", "gradient", *_CHOICES) if node.get(part) is not None]
+            graphs += [
+                node[part]
+                for part in ("graph", "body", "condition", "gradient", *_CHOICES)
+                if node.get(part) is not None
+            ]
             graphs += node.get("branches", [])
     return names
 

@@ -87,7 +87,7 @@ class Cache:
     def __iter__(self) -> Iterator[Key]:
         return iter(list(self._keys.values()))
 
-    def keys(self) -> list[Any]:
+    def call_keys(self) -> list[Any]:
         """Returns the ``Call.key`` of each kept key."""
         return list(self._keys)
 
