@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
@@ -173,6 +174,7 @@ class _Reader:
         graph = StoredGraph(data["graph"], len(probe), self._arrays, self._variable, "a stored function")
         arguments = decode(data["arguments"], _argument)
         result = decode(data["result"], lambda tag, content: _result(tag, content, graph.result_count))
+        nest.flatten(result)  # fails if the keys of a dict have no order
         if not isinstance(arguments, dict):
             raise ValueError("a function has no arguments by name")
         specs = StoredEntry(arguments, [], graph, None).specs
@@ -191,6 +193,9 @@ class _Reader:
             value = decode(default[0]) if default else inspect.Parameter.empty
             parameters.append(inspect.Parameter(name, inspect._ParameterKind(kind), default=value))
         entries = [self._numbered(number, self._entries, "stored function")[0] for number in node["entries"]]
+        names = {parameter.name for parameter in parameters}
+        if any(entry.arguments.keys() != names for entry in entries):
+            raise ValueError(f"the function {node['name']!r:.100} has other parameters than its graphs")
         has_signature = bool(node["has_signature"])
         if has_signature and not entries:
             raise ValueError(f"the function {node['name']!r:.100} has no graph")

@@ -6,6 +6,7 @@ Nothing in a file is code. A graph names operations of the table; other names, w
 from __future__ import annotations
 
 import base64
+import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -22,7 +23,8 @@ from fastgrad.compiler.control_flow.loops import Loop
 from fastgrad.compiler.control_flow.scan_gradient import loop_with_residuals
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, validate
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.core.operation import TABLE
+from fastgrad.compiler.recording.unlisted_operation import is_differentiable
+from fastgrad.core.operation import TABLE, Binary, Unary
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
@@ -34,6 +36,9 @@ from fastgrad.saved_model.sizes import (
     evaluate,
     evaluate_float,
 )
+
+_Spec = tuple[tuple[int, ...], np.dtype]
+"""The shape and dtype of a value."""
 
 _MAX_DEPTH = 32
 _MOST_VALUES = 1 << 24
@@ -126,7 +131,7 @@ class StoredGraph:
             payload = TABLE[data["name"]]
             if "count" in data:
                 symbol, _ = data["count"]
-                if self._depth or type(symbol) is not int or not 0 <= symbol < self.symbol_count:
+                if self._depth or not all(type(i) is int for i in data["count"]) or not 0 <= symbol < self.symbol_count:
                     raise ValueError(f"{self._name}: the number of results of {payload.name} is no size")
         elif kind == "value_read":
             payload = value_read_operation
@@ -234,7 +239,7 @@ class StoredGraph:
                 case "count":
                     values.append(constant_tensor(np.zeros((), np.int64)))
                 case _:
-                    operation = self._operation(node, all_sizes)
+                    operation = self._operation(node, all_sizes, [(x._array.shape, x._array.dtype) for x in inputs])
                     outputs = call_primitive(operation, inputs, self._attributes(node, all_sizes))
                     if "count" in node.data:
                         self._set_count(node, outputs[0], all_sizes)
@@ -256,6 +261,12 @@ class StoredGraph:
 
         return decode(data, of_sizes)
 
+    def _shape(self, data: Any, sizes: Sizes) -> tuple[int, ...]:
+        shape = self._decode(data, sizes)
+        if type(shape) is not tuple or not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(f"{self._name}: a value has the shape {shape!r:.100}")
+        return shape
+
     def _attributes(self, node: _StoredNode, sizes: Sizes) -> dict[str, Any]:
         return {key: self._decode(value, sizes) for key, value in node.data.get("attributes", {}).items()}
 
@@ -275,36 +286,86 @@ class StoredGraph:
             return (start + np.arange(*shape) * step).astype(numpy_dtype)
         return np.array(self._decode(content[2], sizes), numpy_dtype).reshape(shape)
 
-    def _operation(self, node: _StoredNode, sizes: Sizes) -> Any:
-        """Returns the operation of a node; those that hold graphs are made once for each choice of sizes."""
+    def _operation(self, node: _StoredNode, sizes: Sizes, inputs: list[_Spec]) -> Any:
+        """Returns the operation of a node; those that hold graphs are made once for each choice of sizes.
+
+        Raises:
+            ValueError: a graph of the operation does not fit the shapes and dtypes ``inputs`` of its inputs.
+        """
         if node.payload is not None:
             return node.payload
         key = tuple(sizes)
         operation = node.operations.get(key)
         if operation is None:
-            operation = self._make_operation(node, sizes)
+            graphs = {part: [graph._graph(sizes) for graph in several] for part, several in node.subgraphs.items()}
+            try:
+                for several in graphs.values():
+                    for graph in several:
+                        validate(graph)
+                operation = self._make_operation(node, sizes, graphs, inputs)
+            except AssertionError as error:
+                raise ValueError(f"{self._name}: a part of its operation {node.kind!r}: {error}") from None
             if len(node.operations) >= _MAX_CACHED_SIZES:
                 node.operations.pop(next(iter(node.operations)), None)
             node.operations[key] = operation
         return operation
 
-    def _make_operation(self, node: _StoredNode, sizes: Sizes) -> Any:
+    def _make_operation(
+        self, node: _StoredNode, sizes: Sizes, graphs: dict[str, list[Graph]], inputs: list[_Spec]
+    ) -> Any:
         data = node.data
-        graphs = {
-            part: [GraphOperation(graph._graph(sizes), _PART_NAMES[part]) for graph in several]
-            for part, several in node.subgraphs.items()
-        }
+        parts = {part: [GraphOperation(g, _PART_NAMES[part]) for g in several] for part, several in graphs.items()}
         if node.kind == "graph":
-            return graphs["graph"][0]
+            _check_arguments(graphs["graph"][0], inputs)
+            return parts["graph"][0]
         if node.kind == "branches":
-            return Branches(graphs["branches"], data["name"], branches_with_residuals)
+            assert inputs, "branches without an index"
+            assert inputs[0][1].kind in "biu", "an index that is no integer"
+            assert math.prod(inputs[0][0]) == 1, "an index of several elements"
+            for graph in graphs["branches"]:
+                _check_arguments(graph, inputs[1:])
+                assert _specs(graph.results) == _specs(graphs["branches"][0].results), "branches of different results"
+            return Branches(parts["branches"], data["name"], branches_with_residuals)
         if node.kind == "custom_gradient":
-            return CustomGradient(data["name"], data["passes_on"], graphs["gradient"][0], data["has_cotangent"])
-        condition = graphs.get("condition", [None])[0]
+            passes_on, has_cotangent = data["passes_on"], data["has_cotangent"]
+            own = inputs[passes_on : passes_on + len(has_cotangent)]
+            assert 0 <= passes_on == len(node.outputs) <= len(inputs), "a wrong number of results"
+            assert len(own) == len(has_cotangent), "a wrong number of inputs"
+            cotangents = [spec for spec in inputs[:passes_on] if is_differentiable(spec[1])]
+            _check_arguments(graphs["gradient"][0], [*cotangents, *inputs[passes_on + len(has_cotangent) :]])
+            wanted = [spec for spec, is_there in zip(own, has_cotangent, strict=True) if is_there]
+            assert _specs(graphs["gradient"][0].results) == wanted, "cotangents of other shapes than the inputs"
+            return CustomGradient(data["name"], passes_on, parts["gradient"][0], has_cotangent)
+        return self._make_loop(node, sizes, graphs, inputs, parts)
+
+    def _make_loop(
+        self,
+        node: _StoredNode,
+        sizes: Sizes,
+        graphs: dict[str, list[Graph]],
+        inputs: list[_Spec],
+        parts: dict[str, list[GraphOperation]],
+    ) -> Loop:
+        data = node.data
         trips, most = self._decode(data["trips"], sizes), self._decode(data["most"], sizes)
+        condition = parts.get("condition", [None])[0]
         options = {**data["options"], "trips": trips, "residual_variant": loop_with_residuals}
-        loop = Loop(graphs["body"][0], condition, **options)
-        return loop if most is None else Loop(graphs["body"][0], condition, **options, most=most, origin=loop)
+        loop = Loop(parts["body"][0], condition, **options)
+        numbers = [trips, most, loop.carried, loop.rows]
+        assert all(number is None or (type(number) is int and number >= 0) for number in numbers), "a negative number"
+        assert len(inputs) >= loop.carried + loop.rows + (loop.limited or loop.counted), "too few inputs"
+        assert (condition is None) == (trips is not None), "neither rows nor a condition"
+        carried, rows, captured, number = loop.split_inputs(inputs)
+        assert all(shape and shape[0] == trips for shape, _ in rows), "tensors of other numbers of rows"
+        assert number is None or (number[1].kind in "iu" and not number[0]), "a number of iterations that is none"
+        _check_arguments(graphs["body"][0], [*carried, *[(shape[1:], dtype) for shape, dtype in rows], *captured])
+        assert _specs(graphs["body"][0].results)[: loop.carried] == carried, "carried values that change their shapes"
+        if condition is not None:
+            _check_arguments(graphs["condition"][0], [*carried, *captured])
+            tests = _specs(graphs["condition"][0].results)
+            assert len(tests) == 1, "a condition of several results"
+            assert math.prod(tests[0][0]) == 1, "a condition of several elements"
+        return loop if most is None else Loop(parts["body"][0], condition, **options, most=most, origin=loop)
 
     def _graph(self, sizes: Sizes) -> Graph:
         """Returns the graph, which has no choices, for one choice of the sizes."""
@@ -316,7 +377,7 @@ class StoredGraph:
         for node in self._nodes:
             outputs: list[Value] = []
             for dtype, shape in node.outputs:
-                outputs.append(Value(self._decode(shape, sizes), dtype, len(values) + len(outputs)))
+                outputs.append(Value(self._shape(shape, sizes), dtype, len(values) + len(outputs)))
             inputs = tuple([values[i] for i in node.inputs])
             kind, payload, attributes = Kind.OPERATION, node.payload, {}
             match node.kind:
@@ -334,13 +395,48 @@ class StoredGraph:
                 case "read" | "assign":
                     kind = Kind.READ if node.kind == "read" else Kind.ASSIGN
                 case _:
-                    payload, attributes = self._operation(node, sizes), self._attributes(node, sizes)
+                    payload = self._operation(node, sizes, [(value.shape, value.dtype) for value in inputs])
+                    attributes = self._attributes(node, sizes)
+                    _check_call(payload, len(inputs), attributes)
             nodes.append(Node(kind, payload, inputs, tuple(outputs), attributes))
             values += outputs
         yield Graph(nodes, [values[i] for i in self.results])
 
 
 _PART_NAMES = {"graph": "graph", "branches": "branch", "body": "trip", "condition": "condition", "gradient": "gradient"}
+
+
+def _specs(values: Sequence[Value]) -> list[_Spec]:
+    return [(value.shape, value.dtype) for value in values]
+
+
+def _check_arguments(graph: Graph, inputs: Sequence[_Spec]) -> None:
+    """Checks that the arguments of a graph have the shapes and dtypes of the inputs of its operation."""
+    for node in graph.nodes:
+        if node.kind is Kind.ARGUMENT:
+            assert node.payload < len(inputs), f"there is no input {node.payload}"
+            spec = (node.outputs[0].shape, node.outputs[0].dtype)
+            assert spec == inputs[node.payload], f"argument {node.payload} has {spec}, the input {inputs[node.payload]}"
+
+
+def _check_call(operation: Any, input_count: int, attributes: dict[str, Any]) -> None:
+    """Checks the number of inputs and the names of the attributes of an operation of the table.
+
+    Raises:
+        ValueError: the operation does not take them.
+    """
+    run = operation.run
+    if isinstance(run, np.ufunc):
+        fits = input_count == run.nin and not attributes
+    else:
+        try:
+            inspect.signature(run).bind(*range(input_count), **attributes)
+            fits = True
+        except TypeError:
+            fits = False
+    arity = 1 if isinstance(operation, Unary) else 2 if isinstance(operation, Binary) else input_count
+    if not fits or input_count != arity:
+        raise ValueError(f"{operation.name} does not take {input_count} inputs and the attributes {list(attributes)}")
 
 
 def _operation_names(data: Any) -> set[str]:
