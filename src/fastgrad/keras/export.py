@@ -119,7 +119,7 @@ class ExportArchive:
             ValueError: there is no endpoint, or a function can't be stored.
         """
         if not self._endpoints:
-            raise ValueError("No endpoints have been set yet. Call add_endpoint().")
+            raise ValueError("ExportArchive.write_out: No endpoints have been set yet. Call add_endpoint().")
         exported = _Exported()
         collections = {
             "_all_variables": self.variables,
