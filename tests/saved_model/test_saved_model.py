@@ -196,9 +196,32 @@ def test_variables_made_at_the_first_call(tmp_path):
                 self.v = tf.Variable(3.0)
             return x * self.v
 
-    module = Lazy()
-    module(tf.ones([2]))
-    assert reloaded(module, tmp_path)(tf.ones([2])).numpy().tolist() == [3, 3]
+    loaded = reloaded(Lazy(), tmp_path)
+    assert loaded(tf.ones([2])).numpy().tolist() == [3, 3]
+    assert loaded.v.numpy() == 3
+
+
+def test_training_steps_with_an_optimizer(tmp_path):
+    class Training(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = tf.Variable([1.0, 2.0])
+            self.optimizer = tf.keras.optimizers.Adam(0.1)
+            self.optimizer.build([self.w])
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+        def step(self, x):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.reduce_sum(x * self.w, 1) ** 2)
+            self.optimizer.apply_gradients([(tape.gradient(loss, self.w), self.w)])
+            return loss
+
+    x = tf.constant([[1.0, 2.0], [0.5, -1.0], [2.0, 0.0]])
+    training = Training()
+    loaded = reloaded(training, tmp_path)
+    for _ in range(5):
+        np.testing.assert_allclose(loaded.step(x).numpy(), training.step(x).numpy(), rtol=1e-6)
+    np.testing.assert_allclose(loaded.w.numpy(), training.w.numpy(), rtol=1e-6)
 
 
 class Pair(NamedTuple):

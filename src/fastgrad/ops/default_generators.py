@@ -62,6 +62,7 @@ class _DefaultGenerators:
                 with hidden_from_recorders(), replicas(ALONE):
                     if self.choice_counter is None:
                         self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
+                        self.choice_counter._counts_changes = True
                 int(self.choice_counter)  # a guard: the program draws from the generator of its recording
             if self.chosen_global_generator is not None:
                 return self.chosen_global_generator

@@ -18,6 +18,7 @@ from fastgrad.core.composite import Composite
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
+from fastgrad.core.variable import Variable
 from fastgrad.ops.random_draws import advance_generator
 from fastgrad.saved_model.graph_writer import Constants, GraphWriter
 from fastgrad.saved_model.plain_values import DependsOnSizes, Unstorable, encode
@@ -77,6 +78,7 @@ class _ChoosingRecording(Recording):
         super().__init__(arguments)
         self._chosen, self._loops_over_ranges = chosen, loops_over_ranges
         self._tested: set[int] = set()
+        self._counters: set[int] = set()
         self.outcomes: list[bool] = []
 
     @property
@@ -89,8 +91,16 @@ class _ChoosingRecording(Recording):
         """True if an operation has computed the tensor, perhaps from sizes alone."""
         return id(tensor) in self._values
 
+    def on_read(self, variable: Variable, tensor: Tensor) -> None:
+        """Records a variable's value as a node at the first read after a change."""
+        super().on_read(variable, tensor)
+        if variable._counts_changes:
+            self._counters.add(id(tensor))
+
     def on_value_use(self, tensor: Tensor, use: str) -> None:
         """Records the use of a tensor's truth as a guard, with the chosen outcome."""
+        if id(tensor) in self._counters:
+            return  # Python's attributes can't change any more
         if use != "bool" or not self.may_vary(tensor):
             super().on_value_use(tensor, use)
             return

@@ -18,7 +18,7 @@ from fastgrad.ops.default_generators import operation_seed_of_state
 from fastgrad.saved_model.function_recording import store_concrete_functions
 from fastgrad.saved_model.graph_writer import Constants
 from fastgrad.saved_model.plain_values import Unstorable, decode, encode
-from fastgrad.storage.object_graph import is_saved
+from fastgrad.storage.object_graph import is_saved, nested_items
 from fastgrad.storage.tensor_file import save_tensors
 
 FILE_NAME = "saved_model.safetensors"
@@ -129,6 +129,8 @@ class _Writer:
 
     def _variable_reference(self, variable: Variable, is_generator_state: bool) -> Any:
         number = self._numbers.get(id(variable))
+        if number is None:
+            number = self._add_new_attribute(variable)
         if number is not None:
             return {"object": number}
         seed = operation_seed_of_state(variable)
@@ -145,6 +147,18 @@ class _Writer:
             "functions must be 'tracked' by assigning them to an attribute of a tracked object or assigned to an attribute of the "
             f"main object directly. The variable is {variable.name!r}, of shape {variable.shape}."
         )
+
+    def _add_new_attribute(self, variable: Variable) -> int | None:
+        """Adds a variable that a recorded function has made an attribute of a saved object; returns None if there is none."""
+        for obj, node in zip(self._objects, self._nodes, strict=True):
+            if node is None or node["kind"] != "object":
+                continue
+            for name, value in vars(obj).items():
+                for edge, item in nested_items(name, value, lambda item: item is variable):
+                    number = self._add(item, f"new/{len(self._objects)}/{edge}")
+                    node["children"].append([edge, number])
+                    return number
+        return None
 
     # ---- functions -----------------------------------------------------------------------------------------
 
@@ -228,14 +242,15 @@ def _children_of(obj: Any) -> dict[str, Any]:
         return {key: item for key, item in obj.items() if _is_trackable(item)}
     if isinstance(obj, (list, tuple)):
         return {str(i): item for i, item in enumerate(obj) if _is_trackable(item)}
-    is_keras = hasattr(obj, "_saved_children") and hasattr(obj, "get_config")
+    is_optimizer = hasattr(obj, "apply_gradients")
+    is_keras = is_optimizer or (hasattr(obj, "_saved_children") and hasattr(obj, "get_config"))
     children: dict[str, Any] = {}
     for name in sorted(vars(obj)):
-        if name not in _UNSAVED_ATTRIBUTES and not (is_keras and name.startswith("_")):
-            value = vars(obj)[name]
-            if _is_trackable(value):
-                children[name] = value
-    if is_keras or hasattr(obj, "apply_gradients"):
+        value = vars(obj)[name]
+        is_internal = name in _UNSAVED_ATTRIBUTES or (is_keras and name.startswith("_"))
+        if not is_internal and _is_trackable(value):
+            children[name] = value
+    if is_keras:
         from fastgrad.storage.object_graph import saved_children
 
         for name, child in saved_children(obj).items():
