@@ -256,6 +256,7 @@ _LAZY = (
     "ragged",
     "random",
     "raw_ops",
+    "saved_model",
     "sets",
     "signal",
     "sparse",

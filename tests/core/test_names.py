@@ -190,7 +190,7 @@ def test_missing_names_are_answered_wherever_they_are_asked_for(statement, kind,
     [
         ("tf.constant(1.0).eval()", r"'Tensor' .* 'eval': TensorFlow has it, fastgrad does not\. Nearest: \.numpy\(\)"),
         ("tf.Variable(1.0).eval()", r"'Variable' .* 'eval': TensorFlow has it"),
-        ("tf.keras.Sequential().export('x')", r"'Sequential' .* 'export': TensorFlow has it"),
+        ("tf.keras.Sequential().quantized_call(1)", r"'Sequential' .* 'quantized_call': TensorFlow has it"),
         ("tf.keras.Sequential().fit_generator([])", r"'Sequential' .*TensorFlow 1 has it, .*Nearest: model\.fit\.$"),
         ("tf.keras.Sequential().predict_classes([])", r"TensorFlow 1 has it, .*argmax"),
         ("tf.keras.layers.Dense(1).enable_lora(2)", r"'Dense' .* 'enable_lora': TensorFlow has it"),

@@ -24,7 +24,7 @@ from fastgrad.compiler.dispatch.python_function import PythonFunction
 from fastgrad.compiler.dispatch.recorder import Recorder
 from fastgrad.compiler.dispatch.report import graph_text, kernel_texts, report_text, source_text
 from fastgrad.compiler.dispatch.retracing import warn_of_failure
-from fastgrad.compiler.dispatch.signature import Call, UnhashableArgument
+from fastgrad.compiler.dispatch.signature import Call, UnhashableArgument, arguments_of_key
 from fastgrad.compiler.dispatch.state import State
 from fastgrad.compiler.dispatch.traces import NotCompiled, Trace, TraceTree
 from fastgrad.compiler.dispatch.verify import checked_replay
@@ -84,6 +84,7 @@ class Function:
         self._methods: dict[
             int, tuple[Any, Function]
         ] = {}  # by the id of an object: its weak reference, and its method
+        self._concrete_arguments: list[dict[str, Any]] = []  # of get_concrete_function: SavedModels have these, too
         Function._all.add(self)
 
     # ---- calling -------------------------------------------------------------------------------------------
@@ -259,7 +260,36 @@ class Function:
             args, kwargs = signature.unbind(chosen)
             return self(*args, **kwargs)
 
-        return ConcreteFunction(called, self.__name__, signature.bind_specs(args, kwargs), signature.kinds)
+        concrete = ConcreteFunction(called, self.__name__, signature.bind_specs(args, kwargs), signature.kinds)
+        self._concrete_arguments = [*self._concrete_arguments, concrete.arguments][-MOST_KEYS_PER_FUNCTION:]
+        return concrete
+
+    @property
+    def input_signature(self) -> Any:
+        """The specs of the arguments, as given to ``tf.function``; None without any."""
+        return self._python.input_signature
+
+    @property
+    def signature_of_calls(self) -> Any:
+        """The parameters of a call, without ``self``: an ``inspect.Signature``."""
+        return self._python.signature.whole
+
+    def stored_arguments(self) -> list[dict[str, Any]]:
+        """Returns the arguments, with specs for tensors, that a SavedModel has the function for.
+
+        They are those of ``input_signature`` if there is one; else of the calls that are in the cache, and of
+        ``get_concrete_function``.
+        """
+        signature = self._python.signature
+        if self._python.input_signature is not None:
+            return [signature.bind_specs((), {})]
+        called = [arguments_of_key(key) for key in self._state.cache.call_keys()]
+        return [*[arguments for arguments in called if arguments is not None], *self._concrete_arguments]
+
+    def call_with_arguments(self, arguments: dict[str, Any]) -> Any:
+        """Calls the function with arguments by the names of the parameters."""
+        args, kwargs = self._python.signature.unbind(arguments)
+        return self(*args, **kwargs)
 
     def graph(self) -> str:
         """Returns the recordings of the last call's key as text: a graph for each trace."""

@@ -139,6 +139,7 @@ class Variable(Operand):
     # True for zero-initialized variables that the library creates implicitly: recordings ignore their creation.
     _made_quietly = False
     _restored = 0  # the number of the last restoration that set the value
+    _counts_changes = False  # whether it counts changes of attributes in Python, on which recordings depend
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ _NAMESPACES = frozenset(
         "config",
         "constraints",
         "datasets",
+        "export",
         "initializers",
         "layers",
         "losses",

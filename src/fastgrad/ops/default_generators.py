@@ -62,6 +62,7 @@ class _DefaultGenerators:
                 with hidden_from_recorders(), replicas(ALONE):
                     if self.choice_counter is None:
                         self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
+                        self.choice_counter._counts_changes = True
                 int(self.choice_counter)  # a guard: the program draws from the generator of its recording
             if self.chosen_global_generator is not None:
                 return self.chosen_global_generator
@@ -133,6 +134,20 @@ def default_philox_words(seed: Any) -> Any:
 def default_key(seed: Any) -> int:
     """The key of the draws under the global seed and ``seed``; does not draw."""
     return int(_default_generators.generator_of(_checked_operation_seed(seed)).key)
+
+
+def operation_seed_of_state(state: Variable) -> tuple[Any] | None:
+    """Returns the operation seed of the default generator that has the variable ``state``, in a tuple; None without one."""
+    with _default_generators.lock:
+        for seed, generator in _default_generators.generators.items():
+            if generator._state is state:
+                return (seed,)
+    return None
+
+
+def state_of_operation_seed(seed: Any) -> Variable:
+    """Returns the variable that holds the state of the default generator of an operation seed."""
+    return _default_generators.generator_of(_checked_operation_seed(seed))._state
 
 
 def default_states() -> list[tuple[Generator, tuple[int, ...]]]:

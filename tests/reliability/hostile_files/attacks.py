@@ -158,7 +158,14 @@ def entry(shape: Any = (1,), offsets: Any = (0, 4), dtype: str = "F32") -> dict[
     return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)}
 
 
-OF_SAFETENSORS = ("safetensors", "checkpoint", "backup of fit", "model in safetensors", "dataset elements")
+OF_SAFETENSORS = (
+    "safetensors",
+    "checkpoint",
+    "backup of fit",
+    "saved model",
+    "model in safetensors",
+    "dataset elements",
+)
 contents(OF_SAFETENSORS, "a header of 2^64 - 1 bytes", lambda: b"\xff" * 8 + b"{}")
 contents(OF_SAFETENSORS, "a header of 90 MB that is not there", lambda: (90_000_000).to_bytes(8, "little") + b"{}")
 contents(OF_SAFETENSORS, "offsets that overlap", safetensors({"a": entry(), "b": entry()}, bytes(4)))

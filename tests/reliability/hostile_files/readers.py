@@ -33,6 +33,7 @@ from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 KERAS_FILE = (ValueError, TypeError)
 OF_CHECKPOINT = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
+OF_SAVED_MODEL = (tf.errors.InvalidArgumentError,)
 OF_VOCABULARY = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.FailedPreconditionError)
 LOST = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
 
@@ -96,6 +97,30 @@ def read_tensors(path: Path) -> Any:
 def compressed_npz(folder: Path) -> Path:
     np.savez_compressed(folder / "a.npz", **values())
     return folder / "a.npz"
+
+
+def saved_model(folder: Path) -> Path:
+    module = tf.Module()
+    module.v, module.parts = tf.Variable([1.0, 2.0, 3.0]), {"list": [tf.Variable(4.0)]}
+
+    def function(x: Any) -> Any:
+        y = tf.cond(tf.reduce_sum(x) > 0, lambda: x * module.v, lambda: x - 1.0)
+        return {
+            "y": tf.reshape(y, [-1]),
+            "part": tf.boolean_mask(y, y[:, 0] > 0),
+            "c": module.parts["list"][0] + [0.5, 7.0],
+        }
+
+    module.f = tf.function(function, input_signature=[tf.TensorSpec([None, 3])])
+    tf.saved_model.save(module, folder / "model")
+    return folder / "model" / "saved_model.safetensors"
+
+
+def read_saved_model(path: Path) -> Any:
+    """The variables of the object, and what its function makes of two arguments."""
+    loaded = tf.saved_model.load(path.parent)
+    results = [loaded.f(tf.constant(sign * np.float32([[1, 2, 3], [-4, 5, 6]]))) for sign in (1, -1)]
+    return [loaded.v, loaded.parts["list"], results, dict(loaded.signatures).keys() == {"serving_default"}]
 
 
 class Program:
@@ -639,6 +664,7 @@ READERS: dict[str, Reader] = {
     ".h5 of Keras": Reader(as_keras_writes(whole_model("m.h5")), read_model, KERAS_FILE, header=256),
     ".weights.h5": Reader(weights, read_weights, KERAS_FILE, True, 256),
     ".weights.h5 of Keras": Reader(as_keras_writes(weights), read_weights, KERAS_FILE, header=256),
+    "saved model": Reader(saved_model, read_saved_model, (ValueError, *OF_SAVED_MODEL), True, 400, given=folder_of),
     "model in safetensors": Reader(whole_model("m.safetensors"), read_model, KERAS_FILE, True, 400),
     "model in npz": Reader(whole_model("m.npz"), read_model, KERAS_FILE, True, 400),
     "model in JSON": Reader(configuration, read_configuration, KERAS_FILE, names_file=False),

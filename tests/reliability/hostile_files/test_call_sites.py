@@ -75,6 +75,7 @@ READERS = {
     "core/peer_names.py": (3, OWN),
     "core/printing.py": (1, OWN),
     "ops/replica_messages.py": (2, JOB),
+    "saved_model/loading.py": (1, "saved model"),
     "storage/archive_extraction.py": (6, "tar.gz"),
     "storage/atomic_write.py": (5, OWN),
     "storage/damaged_file.py": (2, "safetensors"),

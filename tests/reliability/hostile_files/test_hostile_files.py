@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[3]
 FAMILIES = {
     "weights": ["safetensors", "npz", "compressed npz", "checkpoint", "checkpoint state"],
     "training": ["backup of fit"],
+    "functions": ["saved model"],
     "HDF5": [".h5", ".weights.h5"],
     "HDF5 of Keras": [".h5 of Keras", ".weights.h5 of Keras"],
     "models": [".keras", "model in safetensors", "model in npz", "model in JSON", "object in JSON"],

@@ -24,13 +24,16 @@ class CustomGradient(UnlistedOperation):
         passes_on: number of the first inputs.
         backward: takes cotangents of the results and the values that it reads; returns those cotangents of the function's
             inputs that are not None.
-        there: for each input of the function whether it has a cotangent.
+        has_cotangent: for each input of the function whether it has a cotangent.
+
+    Attributes:
+        passes_on, backward, has_cotangent: as given.
     """
 
-    def __init__(self, name: str, passes_on: int, backward: GraphOperation, there: Sequence[bool]) -> None:
+    def __init__(self, name: str, passes_on: int, backward: GraphOperation, has_cotangent: Sequence[bool]) -> None:
         super().__init__(name, Form.INDEX_MAP)
         self.passes_on = passes_on
-        self._backward, self._there = backward, tuple(there)
+        self.backward, self.has_cotangent = backward, tuple(has_cotangent)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the first inputs as the results, unchanged."""
@@ -46,12 +49,12 @@ class CustomGradient(UnlistedOperation):
         return JointGradient(self._cotangents)
 
     def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        read = inputs[self.passes_on + len(self._there) :]
+        read = inputs[self.passes_on + len(self.has_cotangent) :]
         cotangents = g if type(g) is tuple else (g,)
         result_cotangents = [cotangent for cotangent in cotangents if is_differentiable(cotangent._array.dtype)]
-        input_cotangents = iter(self._backward(*result_cotangents, *read))
+        input_cotangents = iter(self.backward(*result_cotangents, *read))
         return [
             *[None] * self.passes_on,
-            *[next(input_cotangents) if has_cotangent else None for has_cotangent in self._there],
+            *[next(input_cotangents) if is_there else None for is_there in self.has_cotangent],
             *[None] * len(read),
         ]

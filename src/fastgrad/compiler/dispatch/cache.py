@@ -87,6 +87,10 @@ class Cache:
     def __iter__(self) -> Iterator[Key]:
         return iter(list(self._keys.values()))
 
+    def call_keys(self) -> list[Any]:
+        """Returns the ``Call.key`` of each kept key."""
+        return list(self._keys)
+
     def get(self, call: Call) -> Key | None:
         """Returns the recordings of calls with the same key; None if there are none."""
         key = self._keys.get(call.key)

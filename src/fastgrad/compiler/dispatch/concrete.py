@@ -76,6 +76,10 @@ class ConcreteFunction:
             self._check_argument(key, value)
         return self._call(self._arguments_by_parameter(passed))
 
+    def call_with_arguments(self, arguments: dict[str, Any]) -> Any:
+        """Calls the function with arguments by the names of the parameters."""
+        return self._call(arguments)
+
     def _fixed_value(self, key: str) -> Any:
         name, index = self._places[key]
         return self.arguments[name] if index is None else self.arguments[name][index]

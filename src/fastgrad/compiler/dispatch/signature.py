@@ -207,6 +207,46 @@ def _sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
         return list(mapping)
 
 
+def arguments_of_key(key: Any) -> dict[str, Any] | None:
+    """Returns the arguments of calls with ``key`` (``Call.key``), with specs for tensors; None if the key does not tell them.
+
+    It does not tell the value of a float that is an input, and of an object that is known by identity.
+    """
+    structure, leaves, _ = key
+    leaf_keys = iter(leaves)
+    specs: list[Any] = []
+
+    def rebuild(part: Any, name: str) -> Any:
+        if part is None:
+            specs.append(_argument_of_leaf(next(leaf_keys), specs, name))
+            return specs[-1]
+        if len(part) != 2:
+            raise LookupError("a value made of several tensors")
+        kind, parts = part
+        if issubclass(kind, Mapping):
+            return {item_key: rebuild(item, str(item_key)) for item_key, item in parts}
+        items = [rebuild(item, name) for item in parts]
+        return kind(*items) if hasattr(kind, "_fields") else tuple(items) if issubclass(kind, tuple) else items
+
+    try:
+        return {name: rebuild(part, name) for name, part in structure}
+    except LookupError:
+        return None
+
+
+def _argument_of_leaf(leaf: Any, earlier: list[Any], name: str) -> Any:
+    kind = leaf[0]
+    if kind == "tensor":
+        return TensorSpec(leaf[1], leaf[2], name)
+    if kind == "same as":
+        return earlier[leaf[1]]
+    if kind in ("float", "object") or kind is TensorShape:
+        raise LookupError("a value that the key does not tell")
+    if kind is float:
+        return float.fromhex(leaf[1])
+    return slice(*leaf[1]) if kind is slice else leaf[1]
+
+
 def rebuild_value(value: Any, leaves: Iterator[Any]) -> Any:
     """Returns an argument with replaced leaves, in new containers.
 

@@ -19,7 +19,12 @@ class HostCall(UnlistedOperation):
         function: takes arrays and attributes, returns an array or a tuple of arrays.
         acts: whether it is called for its effect, even if its result is not read.
         computes_nothing: whether the function returns nothing: the operation's result is then True.
+
+    Attributes:
+        counts_results: whether it returns the number of results of the operation after it.
     """
+
+    counts_results = False
 
     def __init__(
         self, name: str, function: Callable[..., Any], acts: bool = False, computes_nothing: bool = False

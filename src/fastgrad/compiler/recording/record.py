@@ -260,6 +260,7 @@ class Recording(recording.Recorder):
             f"{operation.name}_count", lambda *arrays, **options: np.array(size_of_result(*arrays, **options))
         )
         counting.launches = operation.lowering.result_size_launches
+        counting.counts_results = True
         count = self._add_internal_node(Kind.OPERATION, counting, inputs, np.array(recorded_count), attributes)
         self._guard(count, recorded_count, "int")
 

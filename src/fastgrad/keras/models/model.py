@@ -17,7 +17,6 @@ from fastgrad.keras.training.trainer import Trainer
     "distribute_reduction_method",
     "distribute_strategy",
     "evaluate_generator",
-    "export",
     "fit_generator",
     "get_quantization_layer_structure",
     "get_state_tree",
@@ -238,6 +237,42 @@ class Model(Trainer, Layer):
     def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
         """Writes configuration and weights to a ``.safetensors`` or ``.npz`` file; see ``keras.models.save_model``."""
         model_files.save_model(self, filepath, overwrite, **options)
+
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: Any = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the model as a SavedModel for inference: ``tf.saved_model.load(filepath).serve(x)``.
+
+        Args:
+            filepath: the folder.
+            format: ``"tf_saved_model"``.
+            verbose: whether a summary is printed; default True.
+            input_signature: for each argument a (nested) ``tf.TensorSpec``; default: that of the model's input, for any batch.
+            kwargs: kept for Keras's signature.
+
+        Raises:
+            ValueError: another format; the model is not built, or can't be stored (see ``tf.saved_model.save``).
+        """
+        from fastgrad.keras.export import export_model
+
+        export_model(self, filepath, format, verbose, input_signature)
+
+    def _serving_function(self) -> Any:
+        """Returns the function of the default signature of ``tf.saved_model.save``; None if the model is not built."""
+        if not self.built:
+            return None
+        import fastgrad as tf
+        from fastgrad.keras.export import input_specs_of, serving_function
+
+        (spec,) = input_specs_of(self)
+        if isinstance(spec, tf.TensorSpec):
+            spec = tf.TensorSpec(spec.shape, spec.dtype, "inputs")
+        return tf.function(serving_function(self, "inputs"), input_signature=[spec])
 
     def to_json(self, **options: Any) -> str:
         """Returns the configuration as JSON for ``keras.models.model_from_json``; ``options`` go to ``json.dumps``."""

@@ -103,6 +103,7 @@ def proxy_if_recorded(owner: Any) -> Any:
     if "_changes" not in owner.__dict__:
         with hidden_from_recorders(), replicas(ALONE):
             owner._changes = Variable(0, trainable=False, name="changes", dtype=dtypes.int64)
+            owner._changes._counts_changes = True
             owner._followed = {}
     int(owner._changes)
     return TensorAttributeProxy(owner)

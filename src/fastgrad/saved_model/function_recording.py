@@ -1,0 +1,425 @@
+"""The recording of a function for a file: once for arguments of fixed shapes, several times if sizes are unknown."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.dispatch.results import as_results
+from fastgrad.compiler.graph.graph import Graph, Kind
+from fastgrad.compiler.passes.drop_dead import drop_dead
+from fastgrad.compiler.recording.record import Recording, hidden_from_recordings
+from fastgrad.core import nest
+from fastgrad.core.composite import Composite
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.tensor_spec import TensorSpec
+from fastgrad.core.variable import Variable
+from fastgrad.ops.random_draws import advance_generator
+from fastgrad.saved_model.graph_writer import Constants, GraphWriter
+from fastgrad.saved_model.plain_values import DependsOnSizes, Unstorable, encode
+from fastgrad.saved_model.sizes import probe_sizes
+
+MOST_RANKS = 5
+"""A spec of unknown rank is stored for the ranks 0, 1, 2, 3 and 4, as far as the function takes them."""
+
+_MOST_PARTITIONED_AXES = 5
+
+_OFFSETS = (0, 32)
+"""Added to the sizes of the recordings: images may have to be larger than the smallest sizes."""
+
+
+class Leaf(NamedTuple):
+    """A tensor among the arguments of a function: its number and its spec."""
+
+    number: int
+    spec: TensorSpec
+
+
+_MOST_CHOICES = 12
+"""The most values on whose truth Python's control flow depends in one run of a function."""
+
+_MOST_PATHS = 64
+
+
+class _Path(NamedTuple):
+    """One recorded run of a function: a path through Python's control flow.
+
+    Attributes:
+        graph: what it computes.
+        result: the nested result, with a ``Leaf`` for each tensor.
+        outcomes: the truth of each tensor that Python has asked for.
+    """
+
+    graph: Graph
+    result: Any
+    outcomes: tuple[bool, ...]
+
+
+class _ChoosingRecording(Recording):
+    """A recording that chooses the way in which Python goes at each ``if`` on a tensor.
+
+    The values of a recording for a file are made up. So the tensor that Python asks for gets the value that was chosen.
+
+    Args:
+        arguments: tensors.
+        chosen: the first outcomes; further ones are as the tensors say.
+        loops_over_ranges: whether each loop over a ``tf.range`` becomes a loop of the program.
+
+    Attributes:
+        outcomes: all outcomes.
+    """
+
+    def __init__(self, arguments: Sequence[Tensor], chosen: tuple[bool, ...], loops_over_ranges: bool) -> None:
+        super().__init__(arguments)
+        self._chosen, self._loops_over_ranges = chosen, loops_over_ranges
+        self._tested: set[int] = set()
+        self._counters: set[int] = set()
+        self.outcomes: list[bool] = []
+
+    @property
+    def control_flow_recorder(self) -> Any:
+        """The recorder of branches and loops as operations."""
+        recorder = super().control_flow_recorder
+        return _SizesVary(recorder, self.is_computed) if self._loops_over_ranges else recorder
+
+    def is_computed(self, tensor: Tensor) -> bool:
+        """True if an operation has computed the tensor, perhaps from sizes alone."""
+        return id(tensor) in self._values
+
+    def on_read(self, variable: Variable, tensor: Tensor) -> None:
+        """Records a variable's value as a node at the first read after a change."""
+        super().on_read(variable, tensor)
+        if variable._counts_changes:
+            self._counters.add(id(tensor))
+
+    def on_value_use(self, tensor: Tensor, use: str) -> None:
+        """Records the use of a tensor's truth as a guard, with the chosen outcome."""
+        if id(tensor) in self._counters:
+            return  # Python's attributes can't change any more
+        if use != "bool" or not self.may_vary(tensor):
+            super().on_value_use(tensor, use)
+            return
+        value = self._value_of(tensor)
+        if id(value) in self._tested:
+            return
+        node_count = len(self._nodes)
+        if len(self.outcomes) < len(self._chosen):
+            outcome = self._chosen[len(self.outcomes)]
+            if bool(tensor._on_host().reshape(())) != outcome:
+                tensor._array = np.full(tensor._array.shape, outcome).astype(tensor._array.dtype)
+        super().on_value_use(tensor, use)
+        if len(self._nodes) > node_count:
+            self._tested.add(id(value))
+            self.outcomes.append(bool(tensor._on_host().reshape(())))
+            if len(self.outcomes) > _MOST_CHOICES:
+                raise Unstorable(
+                    f"Python's control flow depends on more than {_MOST_CHOICES} values in one run, as a loop of Python does. A stored "
+                    "function has no Python. Use tf.while_loop, or a `while` whose variables keep shape and dtype."
+                )
+
+
+class _SizesVary:
+    """A recorder of control flow for which sizes, constants of a recording, may be others in another run.
+
+    Args:
+        recorder: of the recording.
+        is_computed: tells a size that an operation has computed from a number of Python.
+    """
+
+    def __init__(self, recorder: Any, is_computed: Callable[[Tensor], bool]) -> None:
+        self._recorder, self._is_computed = recorder, is_computed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._recorder, name)
+
+    def varies(self, tensor: Tensor) -> bool:
+        """True if the tensor may differ in another run, also if it follows from sizes only."""
+        return self._recorder.varies(tensor) or self._is_computed(tensor)
+
+
+def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:
+    """Returns a structure with each ``TensorSpec`` replaced by a numbered ``Leaf``, and the specs in this order."""
+    specs: list[TensorSpec] = []
+
+    def numbered(leaf: Any) -> Any:
+        if not isinstance(leaf, TensorSpec):
+            return leaf
+        specs.append(leaf)
+        return Leaf(len(specs) - 1, leaf)
+
+    return map_leaves(numbered, arguments), specs
+
+
+def map_leaves(function: Callable[[Any], Any], structure: Any) -> Any:
+    """Returns a structure with ``function`` applied to its leaves; a ``Leaf`` is one."""
+    if isinstance(structure, Leaf) or not nest.is_nested(structure):
+        return function(structure)
+    if isinstance(structure, dict):
+        return {key: map_leaves(function, item) for key, item in structure.items()}
+    items = [map_leaves(function, item) for item in structure]
+    return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
+
+
+def store_concrete_functions(
+    call: Callable[[Any], Any], arguments: Any, name: str, constants: Constants, variable_reference: Any
+) -> list[Any]:
+    """Returns the JSON of a function for certain arguments: one entry, or one for each rank if ranks are unknown.
+
+    Args:
+        call: the function of a structure such as ``arguments``, with tensors in place of specs.
+        arguments: plain Python values and specs, nested.
+        name: the function's, for errors.
+        constants: of the file.
+        variable_reference: as of ``GraphWriter``, and takes whether the variable is the state of a generator.
+
+    Raises:
+        ValueError: the function can't be stored; the text says why.
+    """
+    numbered, specs = number_specs(arguments)
+    if all(spec.shape.rank is not None for spec in specs):
+        return [_stored(call, numbered, specs, name, constants, variable_reference)]
+    entries, error = [], None
+    for rank in range(MOST_RANKS):
+        ranked = [
+            spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype, spec.name) for spec in specs
+        ]
+        with_ranks = map_leaves(functools.partial(_with_spec, ranked), numbered)
+        try:
+            entries.append(_stored(call, with_ranks, ranked, name, constants, variable_reference))
+        except Exception as refusal:  # noqa: BLE001  # of this rank; the error of the last one is raised if none fits
+            error = refusal
+    if not entries and error is not None:
+        raise error
+    return entries
+
+
+def _with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:
+    return Leaf(leaf.number, specs[leaf.number]) if isinstance(leaf, Leaf) else leaf
+
+
+def _stored(
+    call: Any, arguments: Any, specs: list[TensorSpec], name: str, constants: Constants, variable_reference: Any
+) -> Any:
+    first_error: Exception | None = None
+    open_axes = [
+        (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
+    ]
+    for symbols, offset in itertools.product(_symbol_choices(open_axes), _OFFSETS if open_axes else (0,)):
+        try:
+            return _recorded(call, arguments, specs, symbols, offset, name, constants, variable_reference)
+        except Exception as error:  # other sizes may do; the first error is raised if none does
+            if isinstance(error, AssertionError) or (
+                isinstance(error, Unstorable) and not isinstance(error, DependsOnSizes)
+            ):
+                raise
+            first_error = first_error or error
+    assert first_error is not None
+    raise first_error
+
+
+def _symbol_choices(open_axes: Sequence[tuple[int, int]]) -> Iterator[dict[tuple[int, int], int]]:
+    """Yields which unknown sizes are the same number: first none are, then all first axes, then fewer and fewer differ."""
+    others = [place for place in open_axes if place[1] > 0]
+    axes = sorted({axis for _, axis in open_axes})
+    choices: list[list[int]] = [
+        list(range(len(open_axes))),
+        [0 if place[1] == 0 else 1 + others.index(place) for place in open_axes],
+        [axes.index(axis) for _, axis in open_axes],
+    ]
+    if len(open_axes) <= _MOST_PARTITIONED_AXES:
+        partitions = itertools.product(*[range(i + 1) for i in range(len(open_axes))])
+        choices += sorted(map(list, partitions), key=lambda choice: -len(set(choice)))
+    seen = set()
+    for choice in [*choices, [0] * len(open_axes)]:
+        numbers: dict[int, int] = {}
+        dense = tuple([numbers.setdefault(number, len(numbers)) for number in choice])
+        if dense not in seen:
+            seen.add(dense)
+            yield dict(zip(open_axes, dense, strict=True))
+
+
+def _recorded(
+    call: Any,
+    arguments: Any,
+    specs: list[TensorSpec],
+    symbols: dict[tuple[int, int], int],
+    offset: int,
+    name: str,
+    constants: Constants,
+    variable_reference: Any,
+) -> Any:
+    symbol_count = len(set(symbols.values()))
+    probes = probe_sizes(symbol_count, offset)
+    runs: list[list[_Path]] = []
+    for number, sizes in enumerate(probes):
+        shapes = [
+            [sizes[symbols[i, axis]] if size is None else size for axis, size in enumerate(spec.shape.as_list())]
+            for i, spec in enumerate(specs)
+        ]
+        runs.append(_record(call, arguments, specs, shapes, number, name, bool(symbols)))
+        if not symbols and not any(_counts_results(node) for path in runs[0] for node in path.graph.nodes):
+            break
+    paths = [path for run in runs for path in run]
+    generator_states = {id(variable) for path in paths for variable in _generator_states(path.graph)}
+    writer = GraphWriter(
+        probes[: len(runs)],
+        constants,
+        lambda variable: variable_reference(variable, id(variable) in generator_states),
+        name,
+    )
+    graph = writer.finish(writer.tree([{path.outcomes: path.graph for path in run} for run in runs]))
+    results = [
+        encode(path.result, lambda leaf: {"result": leaf.number} if isinstance(leaf, Leaf) else None) for path in paths
+    ]
+    if any(other != results[0] for other in results):
+        raise Unstorable(
+            f"{name}(): the results of the branches of an `if`, or for different sizes, have different structures."
+        )
+    return {
+        "arguments": encode(arguments, _encode_argument),
+        "symbols": [[i, axis, symbol] for (i, axis), symbol in symbols.items()],
+        "probe": list(writer.probes[0]),
+        "graph": graph,
+        "result": results[0],
+    }
+
+
+def _generator_states(graph: Graph) -> list[Any]:
+    """Returns the variables that hold the state of a generator from which the graph draws."""
+    reads = {id(node.outputs[0]): node.payload for node in graph.nodes if node.kind is Kind.READ}
+    draws = [node for node in graph.nodes if node.kind is Kind.OPERATION and node.payload is advance_generator]
+    return [reads[id(node.inputs[0])] for node in draws if id(node.inputs[0]) in reads]
+
+
+def _encode_argument(leaf: Any) -> Any:
+    return {"argument": [leaf.number, encode(leaf.spec)]} if isinstance(leaf, Leaf) else None
+
+
+def _counts_results(node: Any) -> bool:
+    return node.kind is Kind.OPERATION and getattr(node.payload, "counts_results", False)
+
+
+def _record(
+    call: Any,
+    arguments: Any,
+    specs: Sequence[TensorSpec],
+    shapes: Sequence[Any],
+    number: int,
+    name: str,
+    loops_over_ranges: bool,
+) -> list[_Path]:
+    """Runs the function on made-up values of these shapes, once for each path; state is restored."""
+    error: Exception | None = None
+    for make in (_normal_values, _positive_values, _ones, _zeros):
+        made = [make(shape, spec.dtype, number) for shape, spec in zip(shapes, specs, strict=True)]
+        try:
+            return _record_paths(call, arguments, made, name, loops_over_ranges)
+        except Unstorable:
+            raise
+        except Exception as refusal:  # noqa: BLE001  # the function may refuse these values and take others
+            error = error or refusal
+    assert error is not None
+    raise error
+
+
+def _record_paths(call: Any, arguments: Any, arrays: list[Any], name: str, loops_over_ranges: bool) -> list[_Path]:
+    paths: list[_Path] = []
+    unexplored: list[tuple[bool, ...]] = [()]
+    while unexplored:
+        chosen = unexplored.pop()
+        path = None
+        for _ in range(2):  # the first run may make variables, which are there in the second
+            path = path or _record_once(call, arguments, arrays, name, loops_over_ranges, chosen)
+        if path is None:
+            raise ValueError(f"{name}(): tf.function only supports singleton tf.Variables created on the first call.")
+        paths.append(path)
+        if len(paths) > _MOST_PATHS:
+            raise Unstorable(f"{name}(): Python's control flow has more than {_MOST_PATHS} paths. Use tf.cond.")
+        outcomes = path.outcomes
+        unexplored += [(*outcomes[:i], not outcomes[i]) for i in range(len(chosen), len(outcomes))]
+    if len(paths) == 1:
+        return [paths[0]._replace(graph=drop_dead(paths[0].graph))]
+    return paths
+
+
+def _record_once(
+    call: Any, arguments: Any, arrays: list[Any], name: str, loops_over_ranges: bool, chosen: tuple[bool, ...]
+) -> _Path | None:
+    """Returns the recording of one run; None if the run has made variables."""
+    tensors = [Tensor(array.copy()) for array in arrays]
+    with hidden_from_recordings():
+        recording = _ChoosingRecording(tensors, chosen, loops_over_ranges)
+        try:
+            with recording:
+                value = call(
+                    map_leaves(lambda leaf: tensors[leaf.number] if isinstance(leaf, Leaf) else leaf, arguments)
+                )
+                results: list[Tensor] = []
+                structure = _number_results(as_results(value, name), results, name)
+                graph = recording.graph(results)
+        finally:
+            recording.saved.restore()
+    return None if recording.created else _Path(graph, structure, tuple(recording.outcomes))
+
+
+def _number_results(value: Any, results: list[Tensor], name: str) -> Any:
+    def numbered(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            results.append(leaf)
+            return Leaf(len(results) - 1, TensorSpec(leaf.shape, leaf.dtype))
+        if isinstance(leaf, Composite):
+            raise Unstorable(
+                f"{name}(): returns a {type(leaf).__name__}, which a stored function can't. Return its tensors."
+            )
+        return leaf
+
+    return map_leaves(numbered, value)
+
+
+def _normal_values(shape: Sequence[int], dtype: Any, number: int) -> np.ndarray:
+    """Returns numbers of either sign, or 0 and 1; square matrices are positive definite."""
+    rng = np.random.default_rng([number, len(shape)])
+    if dtype.numpy.kind == "O":
+        return np.full(shape, b"1", object)
+    if dtype.numpy.kind not in "fcV":
+        return np.asarray(rng.integers(0, 2, shape)).astype(dtype.numpy)
+    values = np.asarray(rng.normal(size=shape))
+    if len(shape) > 1 and shape[-1] == shape[-2]:
+        values = values + np.swapaxes(values, -1, -2) + 8 * shape[-1] * np.eye(shape[-1])
+    return np.asarray(values).astype(dtype.numpy)
+
+
+def _positive_values(shape: Sequence[int], dtype: Any, number: int) -> np.ndarray:
+    """Returns numbers from 0.5 to 1.5, or what ``_normal_values`` returns for other dtypes."""
+    if dtype.numpy.kind not in "fV":
+        return _normal_values(shape, dtype, number)
+    return np.asarray(np.random.default_rng(number).uniform(0.5, 1.5, shape)).astype(dtype.numpy)
+
+
+def _ones(shape: Sequence[int], dtype: Any, number: int) -> np.ndarray:
+    return np.full(shape, b"1", object) if dtype.numpy.kind == "O" else np.ones(shape, dtype.numpy)
+
+
+def _zeros(shape: Sequence[int], dtype: Any, number: int) -> np.ndarray:
+    return np.full(shape, b"", object) if dtype.numpy.kind == "O" else np.zeros(shape, dtype.numpy)
+
+
+def result_specs(entry: Any) -> dict[int, TensorSpec]:
+    """Returns the spec of each result of a stored function, by number; sizes that depend on arguments are unknown."""
+    graph, outputs = entry["graph"], []
+    while True:
+        outputs += [spec for node in graph["nodes"] for spec in node["out"]]
+        if not graph["nodes"] or graph["nodes"][-1]["kind"] != "choice":
+            break
+        graph = graph["nodes"][-1]["true"]
+    specs = {}
+    for number, value in enumerate(graph["results"]):
+        dtype, shape = outputs[value]
+        sizes = [size if isinstance(size, int) else None for size in shape["tuple"]]
+        specs[number] = TensorSpec(TensorShape(sizes), dtype)
+    return specs

@@ -1,0 +1,240 @@
+"""``tf.saved_model.load``: objects, variables and functions of a folder that ``tf.saved_model.save`` has written.
+
+A file is data: the operations of a stored function are looked up in the operation table, and nothing in the file is run as code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core import nest
+from fastgrad.core.argument_checks import checked_path
+from fastgrad.core.tensor_spec import TensorSpec
+from fastgrad.core.variable import Variable
+from fastgrad.ops.default_generators import state_of_operation_seed
+from fastgrad.saved_model.function_recording import Leaf, result_specs
+from fastgrad.saved_model.loaded_objects import (
+    RestoredFunction,
+    SignatureFunction,
+    StoredEntry,
+    _CallableUserObject,
+    _SignatureMap,
+    _UserObject,
+)
+from fastgrad.saved_model.plain_values import decode
+from fastgrad.saved_model.saving import CONTENTS_KEY, FILE_NAME
+from fastgrad.saved_model.stored_graph import StoredGraph, stored_array
+from fastgrad.storage.damaged_file import parser_errors_as_one
+from fastgrad.storage.json_text import parse_json
+from fastgrad.storage.tensor_file import load_tensors
+
+SERVING = "serve"
+_TENSORFLOW_FILES = ("saved_model.pb", "saved_model.pbtxt")
+_LARGEST_PROBE = 1 << 10
+
+
+def contains_saved_model(export_dir: Any) -> bool:
+    """True if the folder holds a SavedModel: of fastgrad, or TensorFlow's ``saved_model.pb``.
+
+    Args:
+        export_dir: the folder.
+    """
+    folder = checked_path("tf.saved_model.contains_saved_model", "export_dir", export_dir)
+    return any(os.path.isfile(os.path.join(folder, name)) for name in (FILE_NAME, *_TENSORFLOW_FILES))
+
+
+def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
+    """Loads an object that ``tf.saved_model.save`` has written.
+
+    Args:
+        export_dir: the folder.
+        tags: None, ``"serve"`` or a list of it.
+        options: a ``LoadOptions``; kept for TensorFlow's signature.
+
+    Returns:
+        An object with the variables and functions that the saved object had as attributes, and ``signatures``. Functions
+        can be differentiated, called in ``tf.function``, and saved again. They read the variables of the loaded object.
+
+    Raises:
+        OSError: there is no SavedModel in the folder.
+        ValueError: the file is damaged, has operations that are not in fastgrad, or is a SavedModel of TensorFlow; or
+            ``tags`` are others.
+    """
+    folder = checked_path("tf.saved_model.load", "export_dir", export_dir)
+    path = os.path.join(folder, FILE_NAME)
+    if not os.path.exists(path):
+        if contains_saved_model(folder):
+            raise ValueError(
+                f"{folder} holds a SavedModel of TensorFlow, whose graph fastgrad does not read. Load its weights from a .keras, .h5 or "
+                ".safetensors file into a model that is built in Python."
+            )
+        raise OSError(f"SavedModel file does not exist at: {folder}/{{{FILE_NAME}}}")
+    listed = [tags] if isinstance(tags, str) else None if tags is None else list(tags)
+    if listed is not None and listed != [SERVING]:
+        raise ValueError(
+            f"Got an incompatible argument to `tags`: {listed}. The SavedModel at {folder} has one MetaGraph with tags ['{SERVING}']. You "
+            "may omit the argument, pass 'None', or pass matching tags."
+        )
+    arrays, metadata = load_tensors(path)
+    with parser_errors_as_one(path, "SavedModel"):
+        contents = parse_json(metadata[CONTENTS_KEY])
+        if contents["version"] != 1:
+            raise ValueError(f"it has version {contents['version']!r:.100}; this fastgrad reads version 1")
+        return _Reader(contents, arrays).root()
+
+
+class _Reader:
+    """Makes the objects of a file.
+
+    Args:
+        contents: the JSON of the file.
+        arrays: its arrays.
+    """
+
+    def __init__(self, contents: Any, arrays: dict[str, np.ndarray]) -> None:
+        self._contents, self._arrays = contents, arrays
+        self._hidden = [Variable(stored_array(value, arrays), trainable=False) for value in contents["hidden"]]
+        nodes = contents["objects"]
+        children_of_nodes = [dict(node.get("children", ())) for node in nodes]
+        self._objects = [
+            self._make_object(node, children) for node, children in zip(nodes, children_of_nodes, strict=True)
+        ]
+        self._entries = [self._entry(entry) for entry in contents["entries"]]
+        for number, node in enumerate(nodes):
+            if node["kind"] == "function":
+                self._objects[number] = self._function(node)
+        for number, (node, children) in enumerate(zip(nodes, children_of_nodes, strict=True)):
+            self._connect(node["kind"], self._objects[number], children)
+
+    def root(self) -> Any:
+        """Returns the first object, with the signatures."""
+        root = self._objects[0]
+        if not isinstance(root, _UserObject):
+            raise ValueError("its first object has no attributes")
+        signatures = {signature["name"]: self._signature(signature) for signature in self._contents["signatures"]}
+        vars(root)["signatures"] = _SignatureMap(signatures)
+        return root
+
+    def _make_object(self, node: Any, children: dict[str, int]) -> Any:
+        match node["kind"]:
+            case "variable":
+                value = stored_array(node["value"], self._arrays)
+                return Variable(value, trainable=bool(node["trainable"]), name=node["name"] or None)
+            case "object":
+                return _CallableUserObject() if "__call__" in children else _UserObject()
+            case "list":
+                return []
+            case "dict":
+                return {}
+            case "function":
+                return None  # made when all variables are there
+        raise ValueError(f"it has an object of the kind {node['kind']!r:.100}")
+
+    def _numbered(self, number: Any, items: list[Any], what: str) -> Any:
+        if type(number) is not int or not 0 <= number < len(items):
+            raise ValueError(f"there is no {what} {number!r:.100}")
+        return items[number]
+
+    def _connect(self, kind: str, obj: Any, children: dict[str, int]) -> None:
+        for name, number in children.items():
+            child = self._numbered(number, self._objects, "object")
+            if not isinstance(name, str):
+                raise ValueError(f"an attribute has the name {name!r:.100}")
+            if kind == "list":
+                obj.append(child)
+            elif kind == "dict":
+                obj[name] = child
+            elif kind == "object":
+                vars(obj)[name] = child
+            else:
+                raise ValueError(f"a {kind} has parts")
+
+    def _variable(self, reference: Any) -> Variable:
+        ((tag, content),) = reference.items()
+        if tag == "object":
+            variable = self._numbered(content, self._objects, "object")
+            if not isinstance(variable, Variable):
+                raise ValueError(f"object {content} is no variable")
+            return variable
+        if tag == "hidden":
+            return self._numbered(content, self._hidden, "hidden variable")
+        if tag == "generator":
+            return state_of_operation_seed(decode(content))
+        raise ValueError(f"a variable is given as {reference!r:.100}")
+
+    def _entry(self, data: Any) -> tuple[StoredEntry, dict[int, TensorSpec]]:
+        probe, symbols = data["probe"], data["symbols"]
+        if not all(type(size) is int and 0 <= size <= _LARGEST_PROBE for size in probe):
+            raise ValueError(f"a function was recorded for the sizes {probe!r:.100}")
+        graph = StoredGraph(data["graph"], len(probe), self._arrays, self._variable, "a stored function")
+        arguments = decode(data["arguments"], _argument)
+        result = decode(data["result"], lambda tag, content: _result(tag, content, graph.result_count))
+        nest.flatten(result)  # fails if the keys of a dict have no order
+        if not isinstance(arguments, dict):
+            raise ValueError("a function has no arguments by name")
+        specs = StoredEntry(arguments, [], graph, None).specs
+        for number, axis, symbol in symbols:
+            if self._numbered(number, specs, "tensor").shape.as_list()[axis] is not None or axis < 0:
+                raise ValueError(f"axis {axis} of {specs[number]} has a known size")
+            self._numbered(symbol, probe, "size")
+        if {symbol for _, _, symbol in symbols} != set(range(len({symbol for _, _, symbol in symbols}))):
+            raise ValueError("a size belongs to no argument")
+        graph.check(probe, _probe_specs(specs, symbols, probe))
+        return StoredEntry(arguments, symbols, graph, result), result_specs(data)
+
+    def _function(self, node: Any) -> RestoredFunction:
+        parameters = []
+        for name, kind, *default in node["parameters"]:
+            value = decode(default[0]) if default else inspect.Parameter.empty
+            parameters.append(inspect.Parameter(name, inspect._ParameterKind(kind), default=value))
+        entries = [self._numbered(number, self._entries, "stored function")[0] for number in node["entries"]]
+        names = {parameter.name for parameter in parameters}
+        if any(entry.arguments.keys() != names for entry in entries):
+            raise ValueError(f"the function {node['name']!r:.100} has other parameters than its graphs")
+        has_signature = bool(node["has_signature"])
+        if has_signature and not entries:
+            raise ValueError(f"the function {node['name']!r:.100} has no graph")
+        return RestoredFunction(str(node["name"]), inspect.Signature(parameters), has_signature, entries)
+
+    def _signature(self, data: Any) -> SignatureFunction:
+        stored = [self._numbered(number, self._entries, "stored function") for number in data["entries"]]
+        specs = stored[0][1]
+        names, outputs = list(map(str, data["inputs"])), dict(data["outputs"])
+        if any(len(other.specs) != len(names) for other, _ in stored) or not all(
+            number in specs for number in outputs.values()
+        ):
+            raise ValueError(f"the signature {data['name']!r:.100} has other inputs or outputs than its function")
+        named_specs = {
+            name: TensorSpec(specs[number].shape, specs[number].dtype, name) for name, number in outputs.items()
+        }
+        return SignatureFunction(str(data["name"]), [other for other, _ in stored], names, outputs, named_specs)
+
+
+def _argument(tag: str, content: Any) -> Leaf:
+    number, spec = content[0], decode(content[1])
+    if tag != "argument" or type(number) is not int or not isinstance(spec, TensorSpec) or spec.shape.rank is None:
+        raise ValueError(f"no argument: {tag!r:.100}")
+    return Leaf(number, spec)
+
+
+def _result(tag: str, number: Any, count: int) -> Leaf:
+    if tag != "result" or type(number) is not int or not 0 <= number < count:
+        raise ValueError(f"there is no result {number!r:.100}")
+    return Leaf(number, TensorSpec([], dtypes.float32))
+
+
+def _probe_specs(specs: list[TensorSpec], symbols: Any, probe: Any) -> list[Any]:
+    """Returns the shapes and dtypes of the arguments for the sizes ``probe``."""
+    sizes = {(number, axis): probe[symbol] for number, axis, symbol in symbols}
+    return [
+        (
+            tuple([sizes[i, axis] if size is None else size for axis, size in enumerate(spec.shape.as_list())]),
+            spec.dtype.numpy,
+        )
+        for i, spec in enumerate(specs)
+    ]
