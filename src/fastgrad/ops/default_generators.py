@@ -17,7 +17,7 @@ class _DefaultGenerators:
     """The global seed, and one default generator for each operation seed in use.
 
     Attributes:
-        follows_python: whether Keras draws the seeds that nobody gave from Python's ``random``, as it does; not after ``set_seed``.
+        follows_python: whether Keras draws missing seeds from Python's ``random``, as it does; not after ``set_seed``.
 
     ``set_seed`` resets the generators and keeps the objects, because compiled programs draw from their states.
     """
@@ -144,12 +144,12 @@ def set_seed(seed: Any) -> None:
 
 
 def follow_python() -> None:
-    """Lets Keras draw the seeds that nobody gave from Python's ``random``, until the next ``set_seed``."""
+    """Lets Keras draw missing seeds from Python's ``random``, until the next ``set_seed``."""
     _default_generators.follows_python = True
 
 
 def follows_python() -> bool:
-    """Returns whether Keras draws the seeds that nobody gave from Python's ``random``."""
+    """Returns whether Keras draws missing seeds from Python's ``random``."""
     return _default_generators.follows_python
 
 
