@@ -36,7 +36,7 @@ REASONS = {
         reduce_logsumexp reduce_mean reduce_sum scatter_into_variable scatter_nd tensor_scatter_nd_add
         unsorted_segment_sum""",
     "some dtypes have no kernel, or one that rounds otherwise": """
-        bincount cross fold_in_seed histogram_fixed_width_bins mirror_pad_gradient truncatediv
+        bincount cross histogram_fixed_width_bins mirror_pad_gradient truncatediv
         unsorted_segment_prod""",
     "a part is faster with NumPy, or has no copy; the rest is derived": "diag_part gather searchsorted top_k",
     "the result is the input or its bytes": "bitcast copy_to_device",

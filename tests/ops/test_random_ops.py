@@ -228,10 +228,10 @@ def test_split_generators_differ():
 
 def test_the_counter_carries_over_64_bits():
     g = tf.random.Generator.from_key_counter(1, [2**63 - 1, 0], "philox")
-    g.skip(2**63)
+    g.skip(2**55)  # each element owns 256 counters
     assert g.state.numpy().tolist() == [-1, 0, 1]
     g.skip(1)
-    assert g.state.numpy().tolist() == [0, 1, 1]
+    assert g.state.numpy().tolist() == [255, 1, 1]
 
 
 def test_an_element_depends_on_its_position_alone():
@@ -318,3 +318,52 @@ def test_class_numbers_of_other_dtypes_are_the_same_numbers():
         y = tf.random.stateless_categorical(logits, 20, [1, 2], dtype=dtype).numpy()
         assert y.dtype == dtype
         np.testing.assert_array_equal(y, expected)
+
+
+SEED = [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("draw", "wanted"),
+    [  # TensorFlow 2.21
+        (lambda: tf.random.stateless_uniform([3], SEED), [0.8440604, 0.19204533, 0.9962232]),
+        (lambda: tf.random.stateless_uniform([2], SEED, dtype=tf.float64), [0.75248375384518, 0.96978577256275]),
+        (lambda: tf.random.stateless_uniform([3], SEED, dtype=tf.float16), [0.543, 0.2354, 0.06055]),
+        (lambda: tf.random.stateless_uniform([3], SEED, dtype=tf.bfloat16), [0.34375, 0.882812, 0.484375]),
+        (lambda: tf.random.stateless_uniform([4], SEED, 0, 100, tf.int32), [40, 49, 94, 79]),
+        (lambda: tf.random.stateless_uniform([4], SEED, 0, 100, tf.int64), [44, 78, 67, 3]),
+        (lambda: tf.random.stateless_uniform([2], SEED, None, None, tf.uint32), [1105988140, 1738052849]),
+        (lambda: tf.random.stateless_normal([3], SEED), [0.5441101, 0.20738031, 0.07356432]),
+        (lambda: tf.random.stateless_normal([3], SEED, dtype=tf.float64), [-0.14231181, 0.74060725, -1.46904767]),
+        (lambda: tf.random.stateless_truncated_normal([5], SEED)[3:], [0.04643455, 0.16820592]),
+        (lambda: tf.random.stateless_truncated_normal([3], SEED, dtype=tf.float64)[2:], [-0.55238776]),
+        (lambda: tf.random.split(SEED, 2), [[1105988140, 1738052849], [-335576002, 370444179]]),
+        (lambda: tf.random.fold_in(SEED, 3), [1105988140, 3]),
+        (lambda: tf.nn.experimental.stateless_dropout(tf.ones(4), 0.4, SEED), [5 / 3, 0, 5 / 3, 0]),
+        (lambda: tf.random.Generator.from_seed(7).uniform([3]), [0.39932835, 0.7840713, 0.67880154]),
+        (lambda: tf.random.create_rng_state(-7, "philox"), [-7, -1, -1]),
+        (lambda: tf.random.create_rng_state([1, 2], "philox"), [0, 1, 2]),
+    ],
+)
+def test_draws_of_a_seed_are_tensorflows(draw, wanted):
+    drawn = draw()
+    np.testing.assert_allclose(tf.cast(drawn, tf.float64), wanted, rtol=2e-3 if drawn.dtype.size == 2 else 5e-6)
+
+
+def test_a_generator_reserves_what_tensorflows_does():
+    g = tf.random.Generator.from_seed(7)
+    states = [g.state.numpy()[0]]
+    for draw in (lambda: g.uniform([5]), lambda: g.normal([2, 3]), lambda: g.make_seeds(2), lambda: g.split(2)):
+        draw()
+        states.append(g.state.numpy()[0])
+    assert states == [7, 1287, 2823, 3335, 3847]
+    assert g.make_seeds(2).numpy()[1].tolist() == [0, 0]
+
+
+def test_draws_under_two_seeds_are_tensorflows():
+    for _ in range(2):
+        tf.random.set_seed(9)
+        np.testing.assert_allclose(tf.random.uniform([2], seed=1), [0.99037385, 0.94186985])
+    tf.random.set_seed(5)
+    np.testing.assert_allclose(tf.random.normal([2], seed=1), [-1.3768897, -0.01258316], rtol=1e-4)
+    np.testing.assert_allclose(tf.random.normal([2], seed=1), [0.26627684, -0.0311913], rtol=1e-4)

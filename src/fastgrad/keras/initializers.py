@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +14,11 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.dtypes import int64
 from fastgrad.keras.configured import Configured as _Configured
+from fastgrad.keras.default_seed import make_default_seed
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
+from fastgrad.ops.default_generators import follows_python
 from fastgrad.ops.random_ops import uniform
 from fastgrad.ops.random_stateless import stateless_normal, stateless_truncated_normal, stateless_uniform
 
@@ -115,14 +118,15 @@ class RandomInitializer(Initializer):
     """The base of random initializers. An instance gives the same numbers each time, as in Keras.
 
     Args:
-        seed: an integer; None draws one from ``tf.random``'s generator at the first call.
+        seed: an integer; None draws one from Python's ``random``, as Keras does. After ``tf.random.set_seed`` it comes from
+            ``tf.random``'s generator, at the first call.
     """
 
     def __init__(self, seed: int | None = None) -> None:
         if seed is not None and not isinstance(seed, (int, np.integer)):
             raise ValueError(f"`seed` argument should be an integer or None. Received: seed={seed}")
         self._init_seed = seed
-        self.seed = seed
+        self.seed = make_default_seed() if seed is None and follows_python() else seed
 
     def _seed_pair(self) -> np.ndarray:
         """Returns the pair of numbers that seeds the stateless generators."""
@@ -243,7 +247,9 @@ class VarianceScaling(RandomInitializer):
 
     def along(self, input_axes: tuple[int, ...], output_axes: tuple[int, ...]) -> VarianceScaling:
         """Returns a copy of the initializer that computes fans from these input and output axes of a weight."""
-        return type(self).from_config({**self.get_config(), "input_axes": input_axes, "output_axes": output_axes})
+        copied = copy.copy(self)  # with its seed
+        copied.input_axes, copied.output_axes = input_axes, output_axes
+        return copied
 
 
 def compute_fans(shape: tuple[int, ...], input_axes: Any = None, output_axes: Any = None) -> tuple[int, int]:
@@ -330,8 +336,8 @@ class Orthogonal(RandomInitializer):
                 f"Received: shape={shape} of rank {len(sizes)}."
             )
         rows, columns = math.prod(sizes[:-1]), sizes[-1]
-        normal = self._draw(stateless_normal, (max(rows, columns), min(rows, columns)), 0.0, 1.0, "float64")
-        q, r = np.linalg.qr(normal._on_host())
+        normal = self._draw(stateless_normal, (max(rows, columns), min(rows, columns)), 0.0, 1.0, dtype)
+        q, r = np.linalg.qr(normal._on_host().astype(np.float64))
         q *= np.sign(np.diagonal(r))
         if rows < columns:
             q = q.T

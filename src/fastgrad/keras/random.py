@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random as _python_random
 from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
+from fastgrad.keras.default_seed import make_default_seed as _make_default_seed
 from fastgrad.keras.naming import auto_name as _auto_name
 from fastgrad.keras.settings import floatx as _floatx
 
@@ -29,7 +29,7 @@ class SeedGenerator:
         self.name = name or _auto_name(type(self).__name__)
         self._initial_seed = seed
         if seed is None:
-            seed = _python_random.randint(1, int(1e9))  # noqa: S311  # it keeps no secret
+            seed = _make_default_seed()
         if not isinstance(seed, int):
             raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
         self.state = tf.Variable([seed, 0], dtype=tf.int64, trainable=False, name="seed_generator_state")

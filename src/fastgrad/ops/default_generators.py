@@ -16,12 +16,16 @@ from fastgrad.ops.random_generator import Generator, unpredictable_state
 class _DefaultGenerators:
     """The global seed, and one default generator for each operation seed in use.
 
+    Attributes:
+        follows_python: whether Keras draws missing seeds from Python's ``random``, as it does; not after ``set_seed``.
+
     ``set_seed`` resets the generators and keeps the objects, because compiled programs draw from their states.
     """
 
     def __init__(self) -> None:
         self.lock = new_lock()
         self.seed: int | str | None = None
+        self.follows_python = True
         self.generators: dict[Any, Generator] = {}
         self.own_global_generator: Generator | None = None
         self.chosen_global_generator: Generator | None = None
@@ -32,6 +36,7 @@ class _DefaultGenerators:
     def set_seed(self, seed: int | str | None) -> None:
         with self.lock:
             self.seed = seed
+            self.follows_python = seed is None
             for operation_seed, generator in self.generators.items():
                 generator.reset(self._state(operation_seed))
             if self.own_global_generator is not None:
@@ -74,6 +79,8 @@ class _DefaultGenerators:
     def _state(self, seed: Any) -> list[int]:
         if self.seed is None and seed is None:
             return unpredictable_state()
+        if seed is not None and not isinstance(self.seed, str):
+            return _state_of_seeds(_SEED_WITHOUT_GLOBAL_SEED if self.seed is None else self.seed, seed)
         return [
             0,
             0,
@@ -84,6 +91,17 @@ class _DefaultGenerators:
 
     def _initial_global_generator_state(self) -> list[int]:
         return unpredictable_state() if self.seed is None else [0, 0, splitmix_hash(_random_word_of_seed(self.seed), 4)]
+
+
+_SEED_WITHOUT_GLOBAL_SEED = 87654321
+"""TensorFlow's global seed of operations that have a seed where there is no global one."""
+_SEED_LIMIT = 2**31 - 1
+
+
+def _state_of_seeds(seed: int, operation_seed: int) -> list[int]:
+    """Returns the state from which TensorFlow draws under two seeds."""
+    key, counter = seed % _SEED_LIMIT, operation_seed % _SEED_LIMIT
+    return [0, _SEED_LIMIT if key == counter == 0 else counter, key]
 
 
 def _random_word_of_seed(seed: Any) -> int:
@@ -126,6 +144,16 @@ def set_seed(seed: Any) -> None:
         _default_generators.set_seed(_checked_seed(seed))
 
 
+def follow_python() -> None:
+    """Lets Keras draw missing seeds from Python's ``random``, until the next ``set_seed``."""
+    _default_generators.follows_python = True
+
+
+def follows_python() -> bool:
+    """Returns whether Keras draws missing seeds from Python's ``random``."""
+    return _default_generators.follows_python
+
+
 def default_philox_words(seed: Any) -> Any:
     """Returns a function from a shape to the Philox counter and key of the next draw under ``seed``."""
     return _default_generators.generator_of(_checked_operation_seed(seed))._draw_words
@@ -133,7 +161,8 @@ def default_philox_words(seed: Any) -> Any:
 
 def default_key(seed: Any) -> int:
     """The key of the draws under the global seed and ``seed``; does not draw."""
-    return int(_default_generators.generator_of(_checked_operation_seed(seed)).key)
+    _, counter, key = _state_words(_default_generators.generator_of(_checked_operation_seed(seed)))
+    return splitmix_hash(key, counter)
 
 
 def operation_seed_of_state(state: Variable) -> tuple[Any] | None:

@@ -2,7 +2,7 @@
 
 A draw is a pure function of its shape and its words. The words are three int64: the low and the high word of a 128-bit
 counter, and a key. Element i depends only on the words and i. So eager code, compiled programs, any number of threads and
-a GPU give the same numbers. A draw of n elements owns n consecutive counters; ``kernels/random/random.py`` describes
+a GPU give the same numbers. A draw of n elements owns 256 n consecutive counters, as in TensorFlow; ``kernels/random/random.py`` describes
 their use. The state of a generator is the words of its next draw.
 """
 
@@ -26,10 +26,17 @@ _FLOAT32 = np.dtype(np.float32)
 _UINT32 = np.dtype(np.uint32)
 _UINT64 = np.dtype(np.uint64)
 _VALUES_PER_64_BIT_WORD = 2**64
+RESERVED_COUNTERS = 256
+"""The counters that each element of a draw owns, as in TensorFlow."""
 
 
 def _draw_result(*inputs: Any, shape: tuple[int, ...], dtype: str) -> ArraySpec:
     return ArraySpec(shape, dtypes.as_dtype(dtype).numpy)
+
+
+def _fraction_factor(dtype: np.dtype) -> int:
+    """Returns what a fraction of 23 bits is multiplied by, so that as many bits are left as a narrow dtype has."""
+    return 2 ** (23 - ml_dtypes.finfo(dtype).nmant)
 
 
 def _float_draw_operation(name: str) -> Any:
@@ -41,10 +48,8 @@ def _float_draw_operation(name: str) -> Any:
         if kernel_dtype is result_dtype:
             return out
         if name == "uniform":
-            # Truncates to the precision of the narrow dtype below 1, because rounding could give 1.
-            steps = np.float32(2.0 ** (1 + ml_dtypes.finfo(result_dtype).nmant))
-            np.floor(out * steps, out=out)
-            out /= steps
+            out *= np.float32(_fraction_factor(result_dtype))
+            out -= np.floor(out)
         return out.astype(result_dtype)
 
     def draw_launches(inputs: Any, outputs: Any, shape: tuple[int, ...], dtype: str) -> Launches | None:
@@ -53,8 +58,8 @@ def _float_draw_operation(name: str) -> Any:
             return _fill_launches(kernel[result_dtype], shape)
         from fastgrad.kernels.random.draws import narrow_floats_launches
 
-        steps = 2 ** (1 + ml_dtypes.finfo(result_dtype).nmant) if name == "uniform" else 0
-        return narrow_floats_launches(kernel, element_count(shape), outputs, steps)
+        factor = _fraction_factor(result_dtype) if name == "uniform" else 0
+        return narrow_floats_launches(kernel, element_count(shape), outputs, factor)
 
     return operation(f"random_{name}", Form.RANDOM, run=draw_floats, launches=draw_launches, result=_draw_result)
 
@@ -76,26 +81,28 @@ truncated_normal = _float_draw_operation("truncated_normal")
 """Standard normal numbers, truncated to (-2, 2): ``truncated_normal(words, shape=, dtype=)``."""
 
 
-def _run_bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _UINT64) -> np.ndarray:
+def _run_bits(
+    words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _UINT64, kernel: Any = kernels.bits
+) -> np.ndarray:
     out = np.empty(shape, dtype)
-    kernels.bits[dtype](out, out.size, words, 0, kernels.unit_count(out.size))
+    kernel[dtype](out, out.size, words, 0, kernels.unit_count(out.size))
     return out
 
 
-def _bits_operation(name: str, dtype: np.dtype) -> Operation:
+def _bits_operation(name: str, kernel: Any, dtype: np.dtype) -> Operation:
     return operation(
         name,
         Form.RANDOM,
-        run=lambda words, shape: _run_bits(words, shape, dtype),
-        launches=lambda inputs, outputs, shape: _fill_launches(kernels.bits[dtype], shape),
+        run=lambda words, shape: _run_bits(words, shape, dtype, kernel),
+        launches=lambda inputs, outputs, shape: _fill_launches(kernel[dtype], shape),
         result=lambda words, shape: ArraySpec(shape, dtype),
     )
 
 
-bits = _bits_operation("random_bits", _UINT64)
+bits = _bits_operation("random_bits", kernels.bits, _UINT64)
 """Uniform uint64 over all 64 bits: ``bits(words, shape=)``."""
 
-dropout_bits_operation = _bits_operation("random_bits_of_dropout", _UINT32)
+dropout_bits_operation = _bits_operation("random_bits_of_dropout", kernels.dropout_bits, _UINT32)
 """The uint32 draws that ``dropout`` compares. Programs draw once for forward and backward, and compare in epilogues."""
 
 
@@ -109,7 +116,7 @@ def _run_dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
 
 def _decomposed_dropout(builder: Any, x: Any, words: Any, rate: float) -> tuple[Any] | None:
     """Decomposes dropout into a draw, shared by forward and backward, and element-wise operations that fuse."""
-    least_kept = math.ceil(rate * 2.0**32)
+    least_kept = math.ceil(float(np.float32(rate)) * 2.0**23) << 9
     if x.dtype in HALF_DTYPES or least_kept >= 2**32 or 0 in x.shape:
         return None
     random_bits = builder.drawn("random_bits_of_dropout", words, x.shape, np.dtype(np.uint32))
@@ -133,10 +140,16 @@ dropout: Operation = operation(
 """``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0: ``dropout(x, words, rate=)``."""
 
 
+def _run_integers(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    from fastgrad.kernels.random.draws import word_dtype
+
+    return _run_bits(words, shape, word_dtype(dtype)).astype(dtype)
+
+
 integers = operation(
     "random_integers",
     Form.RANDOM,
-    run=lambda words, shape, dtype: _run_bits(words, shape).astype(dtypes.as_dtype(dtype).numpy),
+    run=lambda words, shape, dtype: _run_integers(words, shape, dtypes.as_dtype(dtype).numpy),
     launches=launches_from("random.draws", "integers_launches"),
     result=_draw_result,
 )
@@ -163,7 +176,7 @@ integers_between = kernel_operation(
 )
 """Integers in [low, high), of the dtype of the bounds: ``integers_between(words, low, high, shape=)``.
 
-Takes a 64-bit word modulo the width of the range; the bias is below 2**-32 for ranges within int32.
+Takes a word of the dtype's width, at least 32 bits, modulo the width of the range, as TensorFlow does.
 """
 
 
@@ -175,6 +188,15 @@ random_order = operation(
     result=lambda words, count: ArraySpec((count,), np.dtype(np.intp)),
 )
 """The positions 0 ... count - 1 in random order, int64: ``random_order(words, count=)``."""
+
+
+shuffled_positions = kernel_operation(
+    "random_shuffled_positions",
+    Form.RANDOM,
+    launches=launches_from("random.draws", "shuffle_launches"),
+    result=lambda words, count: ArraySpec((count,), np.dtype(np.int64)),
+)
+"""The positions 0 ... count - 1 in the order of TensorFlow's shuffle, int64: ``shuffled_positions(words, count=)``."""
 
 
 categories = kernel_operation(
@@ -288,7 +310,7 @@ def splitmix_hash(*words: int) -> int:
 
 def _run_advance(state: np.ndarray, count: int) -> np.ndarray:
     after = np.empty(3, np.int64)
-    kernels.advance_state[()](state, after, max(count, 1))
+    kernels.advance_state[()](state, after, count)
     return after
 
 
@@ -297,11 +319,11 @@ advance_generator = operation(
     Form.SCAN,
     run=_run_advance,
     launches=lambda inputs, outputs, count: Launches(
-        (Launch(kernels.advance_state[()], (Input(0), Output(0), max(count, 1))),), in_place=((0, 0),)
+        (Launch(kernels.advance_state[()], (Input(0), Output(0), count)),), in_place=((0, 0),)
     ),
     result=lambda state, count: ArraySpec((3,), np.dtype(np.int64)),
 )
-"""The state of a generator after a draw of ``count`` elements: ``advance_generator(state, count=)``."""
+"""The state of a generator whose counter is ``count`` further: ``advance_generator(state, count=)``."""
 
 
 philox_words = kernel_operation(
@@ -311,22 +333,6 @@ philox_words = kernel_operation(
     result=lambda seed: ArraySpec((3,), np.dtype(np.int64)),
 )
 """The words of a stateless draw: ``philox_words(seed)``; ``seed`` is two integers."""
-
-
-def _run_fold_in(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
-    first, second = (int(word) for word in seed)
-    number = int(data.reshape(()))
-    return np.array([splitmix_hash(first, second, number), splitmix_hash(second, number, 1)], np.int64)
-
-
-fold_in_seed = operation(
-    "fold_in_seed",
-    Form.EXTERN,
-    run=_run_fold_in,
-    launches=launches_from("random.draws", "fold_in_launches"),
-    result=lambda seed, data: ArraySpec((2,), np.dtype(np.int64)),
-)
-"""A new seed, two int64, from a seed and an integer: ``fold_in_seed(seed, data)``."""
 
 
 def element_count(shape: tuple[int, ...]) -> int:

@@ -21,7 +21,7 @@ from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import as_python_int, broadcasts_to, check_dtype
-from fastgrad.ops.random_draws import as_int64, splitmix_hash
+from fastgrad.ops.random_draws import RESERVED_COUNTERS, as_int64
 
 
 class Algorithm(enum.Enum):
@@ -139,6 +139,7 @@ class Generator:
 
     def take(self, count: int) -> Tensor:
         """Returns the words of a draw of ``count`` elements (see ``random_draws.py``) and advances the state."""
+        count *= RESERVED_COUNTERS
         with self._lock:
             if recorders.active and state_is_recorded():
                 words = self._state._read()
@@ -148,11 +149,8 @@ class Generator:
             state = self._state._memory_for_write()
             words = Tensor(state.copy())
             words._unplaced = True
-            low = int(state[0])
-            after = low + max(count, 1)
-            state[0] = as_int64(after)
-            if low < 0 <= after:  # carry: read as unsigned, the low word wrapped around
-                state[1] = as_int64(int(state[1]) + 1)
+            counter = int(state[0]) % 2**64 + (int(state[1]) << 64) + count
+            state[0], state[1] = as_int64(counter), as_int64(counter >> 64)
         return words
 
     def reset(self, state: Any) -> None:
@@ -174,14 +172,17 @@ class Generator:
 
     def make_seeds(self, count: int = 1) -> Tensor:
         """Seeds for the stateless functions: int64 of shape (2, count)."""
-        count = as_python_int(count, "Generator.split: count")
+        keys = self._keys(as_python_int(count, "Generator.make_seeds: count"))
+        return TABLE["stack"](keys, constant_tensor(np.zeros(keys.shape, np.int64)), axis=0)
+
+    def _keys(self, count: int) -> Tensor:
         if count < 0:
             raise InvalidArgumentError(f"Generator.split: count must be at least 0, got {count}.")
-        return draws.integers(self._draw_words((2, count)), shape=(2, count), dtype="int64")
+        return draws.integers(self._draw_words((count,)), shape=(count,), dtype="int64")
 
     def split(self, count: int = 1) -> list[Generator]:
         """Makes ``count`` generators with different keys."""
-        keys = self.make_seeds(count)._elements()[0]
+        keys = self._keys(as_python_int(count, "Generator.split: count"))._elements()
         return [Generator(state=[0, 0, int(key)]) for key in keys]
 
     def _draw_words(self, shape: tuple[int, ...]) -> Tensor:
@@ -239,7 +240,9 @@ def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
     if seed_array.dtype.kind not in "biuf" or not seed_array.size:
         raise ValueError(f"create_rng_state: the seed must be an integer, got {seed!r}.")
     words = [int(word) for word in seed_array.reshape(-1)]
-    return Tensor(np.array([0, 0, as_int64(words[0]) if len(words) == 1 else splitmix_hash(*words)], np.int64))
+    if seed_array.ndim == 0:  # an integer of 192 bits
+        words = [words[0] >> 64 * place for place in range(3)]
+    return Tensor(np.array([as_int64(word) for word in [0] * (3 - len(words)) + words[-3:]], np.int64))
 
 
 def _elements_of(value: Any) -> np.ndarray:

@@ -99,7 +99,8 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
     x = convert_to_tensor(value)
     if not x.ndim:
         return x
-    return shuffled(default_philox_words(seed), x)
+    n = x._array.shape[0]
+    return gather(x, draws.shuffled_positions(default_philox_words(seed)((n,)), count=n))
 
 
 def shuffled(draw_words: Any, x: Tensor) -> Tensor:

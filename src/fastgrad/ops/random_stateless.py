@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad import dtypes
+from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
@@ -23,6 +24,7 @@ from fastgrad.ops.random_generator import (
     uniform_from,
 )
 from fastgrad.ops.random_ops import categorical_from, dropout_from, poisson_from, shuffled
+from fastgrad.ops.shaping import reshape
 
 _ALGORITHMS = (None, "philox", "threefry", "auto_select", 1, 2, 3, Algorithm.PHILOX, Algorithm.AUTO_SELECT)
 
@@ -195,5 +197,5 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
         Shape (2,), of the dtype of ``data``. TensorFlow: tf.random.fold_in.
     """
     words, number = convert_to_tensor(seed), convert_to_tensor(data)
-    _draw_words_of_seed("random.fold_in", words, alg)  # checks the seed and the algorithm
-    return draws.integers(draws.philox_words(draws.fold_in_seed(words, number)), shape=(2,), dtype=number.dtype.name)
+    drawn = draws.integers(_draw_words_of_seed("random.fold_in", words, alg)(()), shape=(), dtype=number.dtype.name)
+    return TABLE["stack"](drawn, reshape(number, ()), axis=0)

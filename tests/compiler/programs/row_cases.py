@@ -293,6 +293,7 @@ EXACT: list[Case] = [
     ),
     case("random_integers_between", WORDS, I64(-(2**63)), I64(2**63 - 1), **WIDE),
     case("random_order", WORDS, count=100),
+    case("random_shuffled_positions", WORDS, count=100),
     *at(
         (*FLOATS[:2], HALVES[1]),
         lambda d: case("random_categories", normal(3, 5).astype(d), WORDS, count=40, dtype="int64"),
@@ -305,8 +306,6 @@ EXACT: list[Case] = [
     ],
     *at(FLOATS, lambda d: case("dropout", normal(40).astype(d), WORDS, rate=0.3)),
     *at((I32, I64), lambda d: case("seed_words", np.array([-3, 77], d))),
-    case("fold_in_seed", np.array([-3, 77]), I32(-9)),
-    case("fold_in_seed", np.array([-3, 77], I32), I64(2**62)),
     *[made for dtype in ("int8", "int32", "int64", "uint8", "uint64") for made in divisors(dtype)],
     case("floordiv", np.array([[5, -5]]), I64(2)),
     *at(("int8", "int32", "int64"), lambda d: case("pow", whole(-9, 9, 4, 1).astype(d), whole(0, 12, 5).astype(d))),

@@ -43,6 +43,7 @@ PROPERTIES = [
     Property("random_integers", 2, of_shape, None, dtypes=INTEGERS),
     Property("random_integers_between", 2, between, None, dtypes=("uint8", "int32", "int64")),
     Property("random_categories", 3, categories, None),
+    Property("random_shuffled_positions", 1, lambda r, dtype, n: ([words(r)], {"count": n}), None),
     Property("random_order", 1, lambda r, dtype, n: ([words(r)], {"count": n}), None),
     Property(
         "dropout",
@@ -55,13 +56,6 @@ PROPERTIES = [
         "seed_words",
         1,
         lambda r, dtype, _: ([r.integers(-99, 99, 2).astype(dtype)], {}),
-        None,
-        dtypes=("int32", "int64"),
-    ),
-    Property(
-        "fold_in_seed",
-        1,
-        lambda r, dtype, n: ([r.integers(-99, 99, 2).astype(dtype), np.array(n, ["int32", "int64"][n % 2])], {}),
         None,
         dtypes=("int32", "int64"),
     ),

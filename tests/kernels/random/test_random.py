@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import stats
 
 from fastgrad.kernels.random import random
 
@@ -63,24 +63,37 @@ def test_bits_follow_the_layout(stream, n):
         np.testing.assert_array_equal(_draw("bits", dtype, n, *stream), _elements(dtype, n, *stream)[:n])
 
 
+def _fractions(dtype, n, key, low, high):
+    """The fractions of the elements: of float32 the low 23 bits of a word, of float64 20 bits of the first word and the second."""
+    words = _words(key, low, high, n // (16 // dtype.itemsize) + 1)
+    if dtype == F4:
+        return ((words & np.uint64(0x7FFFFF)) * 2.0**-23)[:n]
+    return (((words[0::2] & np.uint64(0xFFFFF)) << np.uint64(32) | words[1::2]) * 2.0**-52)[:n]
+
+
+def _normals(dtype, pairs, *stream):
+    u, v = _fractions(dtype, 2 * pairs, *stream).reshape(-1, 2).T
+    r = np.sqrt(-2 * np.log(np.maximum(u, 1e-7)))
+    return np.stack([r * np.sin(2 * np.pi * v), r * np.cos(2 * np.pi * v)], 1).ravel()
+
+
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("n", [1, 6, 101])
 def test_floats_follow_the_layout(dtype, stream, n):
-    bits = 24 if dtype == F4 else 53
-    wide = _elements(dtype, n + 1, *stream)
-    top = wide >> np.uint64(dtype.itemsize * 8 - bits)
-    u = top[:n] * 2.0**-bits
-    np.testing.assert_array_equal(_draw("uniform", dtype, n, *stream), u)
-    quantile = special.ndtri(special.ndtr(-2) + (top[:n] + 0.5) * 2.0**-bits * (special.ndtr(2) - special.ndtr(-2)))
-    tolerance = 1e-6 if dtype == F4 else 1e-11
-    np.testing.assert_allclose(_draw("truncated_normal", dtype, n, *stream), quantile, rtol=0, atol=tolerance)
-    pairs = (n + 1) // 2
-    first = (wide >> np.uint64(1) if dtype == F4 else top)[0 : 2 * pairs : 2]
-    r = np.sqrt(-2 * np.log((first + 1.0) * 2.0 ** -(31 if dtype == F4 else 53)))
-    angle = 2 * np.pi * top[1 : 2 * pairs : 2] * 2.0**-bits
-    normal = np.stack([r * np.cos(angle), r * np.sin(angle)], 1).ravel()[:n]
-    np.testing.assert_allclose(_draw("normal", dtype, n, *stream), normal, rtol=0, atol=3 * tolerance)
+    np.testing.assert_array_equal(_draw("uniform", dtype, n, *stream), _fractions(dtype, n, *stream))
+    tolerance = 3e-6 if dtype == F4 else 3e-11
+    normal = _normals(dtype, (n + 1) // 2, *stream)[:n]
+    np.testing.assert_allclose(_draw("normal", dtype, n, *stream), normal, rtol=0, atol=tolerance)
+    key, low, high = stream
+    each = 16 // dtype.itemsize
+    truncated = []
+    for group in range(-(-n // each)):
+        start = ((high % 2**64) << 64 | low % 2**64) + group * 64 * each
+        drawn = _normals(dtype, 40, key, start % 2**64, start >> 64)
+        truncated += drawn[np.abs(drawn) < 2][:each].tolist()
+    found = _draw("truncated_normal", dtype, n, *stream)
+    np.testing.assert_allclose(found, truncated[:n], rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", BOTH)
@@ -89,7 +102,8 @@ def test_an_element_does_not_depend_on_how_many_are_drawn(name, dtype):
     whole, each = _draw(name, dtype, 103, 3, 5), 16 // dtype.itemsize
     for n in (1, 5, 64, 102):
         np.testing.assert_array_equal(_draw(name, dtype, n, 3, 5), whole[:n])
-    np.testing.assert_array_equal(_draw(name, dtype, 103 - 8 * each, 3, 5 + 8), whole[8 * each :])
+    blocks = 8 * (64 * each if name == "truncated_normal" else 1)
+    np.testing.assert_array_equal(_draw(name, dtype, 103 - 8 * each, 3, 5 + blocks), whole[8 * each :])
 
 
 @pytest.mark.parametrize("dtype", BOTH)
@@ -111,7 +125,7 @@ def test_dropout_keeps_by_the_bits_whatever_the_dtype(dtype, n):
     x = np.random.default_rng(0).normal(size=n).astype(dtype)
     out = np.empty_like(x)
     random.dropout[dtype](x, out, n, 0.3, np.array([4, 2, -9]), 0, 1)
-    kept = _words(-9, 4, 2, n // 4 + 1)[:n] >= 0.3 * 2**32
+    kept = _fractions(F4, n, -9, 4, 2) >= np.float32(0.3)
     np.testing.assert_array_equal(out, np.where(kept, x * dtype.type(1 / (1 - 0.3)), 0))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.keras.random import _reset_global_generator
+from fastgrad.ops.default_generators import follow_python
 
 
 def set_random_seed(seed: int) -> None:
@@ -21,4 +22,5 @@ def set_random_seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # programs use the global generator
     tf.random.set_seed(seed)
+    follow_python()
     _reset_global_generator()

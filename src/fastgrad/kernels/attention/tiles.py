@@ -6,7 +6,7 @@ across a vector. Arrays are (batch, length, heads, width): no head is copied.
 
 import math
 
-from numpy import uint64
+from numpy import float32, float64, uint64
 
 from fastgrad.kernels.codegen.body import (
     constant_by_dtype,
@@ -102,15 +102,19 @@ def apply_dropout(tile, words, query_number, row_blocks, left, rows, count, rate
     """
     low, high, word = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
-    least_kept = uint64(math.ceil(rate * 4294967296.0))
+    least_kept = uint64(math.ceil(float64(float32(rate)) * 8388608.0))
     for key in range(0, count, 4):
         for i in range(rows):
             w0, w1, w2, w3 = block_words(word, low, high, (query_number + i) * row_blocks + (left + key) // 4)
             at = TILE_QUERIES * key + i
-            tile[at] = tile[at] * scale if w0 >= least_kept else T(0)
-            tile[at + TILE_QUERIES] = tile[at + TILE_QUERIES] * scale if w1 >= least_kept else T(0)
-            tile[at + 2 * TILE_QUERIES] = tile[at + 2 * TILE_QUERIES] * scale if w2 >= least_kept else T(0)
-            tile[at + 3 * TILE_QUERIES] = tile[at + 3 * TILE_QUERIES] * scale if w3 >= least_kept else T(0)
+            tile[at] = tile[at] * scale if (w0 & uint64(0x7FFFFF)) >= least_kept else T(0)
+            tile[at + TILE_QUERIES] = tile[at + TILE_QUERIES] * scale if (w1 & uint64(0x7FFFFF)) >= least_kept else T(0)
+            tile[at + 2 * TILE_QUERIES] = (
+                tile[at + 2 * TILE_QUERIES] * scale if (w2 & uint64(0x7FFFFF)) >= least_kept else T(0)
+            )
+            tile[at + 3 * TILE_QUERIES] = (
+                tile[at + 3 * TILE_QUERIES] * scale if (w3 & uint64(0x7FFFFF)) >= least_kept else T(0)
+            )
 
 
 @scalar_function

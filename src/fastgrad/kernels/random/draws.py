@@ -10,25 +10,23 @@ from typing import Any
 import numpy as np
 from numpy import float32, int64, uint64
 
-from fastgrad.kernels.codegen.body import round_down, scalar_function
+from fastgrad.kernels.codegen.body import round_down
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import exp
 from fastgrad.kernels.movement.ordering import order_lines
-from fastgrad.kernels.random.random import UNIT_ELEMENTS, bits, dropout, uniform, unit_count
+from fastgrad.kernels.random.random import UNIT_ELEMENTS, bits, block_words, dropout, joined_words, uniform, unit_count
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, single_launch
 
+WORDS = ("uint32", "uint64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
-SPLITMIX_INCREMENT, SPLITMIX_MULTIPLIER_1, SPLITMIX_MULTIPLIER_2 = (
-    0x9E3779B97F4A7C15,
-    0xBF58476D1CE4E5B9,
-    0x94D049BB133111EB,
-)
+SEED_KEY = 0x02461E293EC8F720
+"""The key by which TensorFlow scrambles the seeds of stateless draws."""
 
 
-@kernel("words: in[uint64], out: out[T], first: int, last: int", T=INTEGERS)
+@kernel("words: in[W], out: out[T], first: int, last: int", T=INTEGERS, W=WORDS)
 def narrow_integers(words, out, first, last):
     """Writes the low bits of words as integers of the dtype's width."""
     for i in range(first, last):
@@ -36,8 +34,9 @@ def narrow_integers(words, out, first, last):
 
 
 @kernel(
-    "words: in[uint64], low: in[T], high: in[T], out: out[T], low_step: int, high_step: int, first: int, last: int -> int",
+    "words: in[W], low: in[T], high: in[T], out: out[T], low_step: int, high_step: int, first: int, last: int -> int",
     T=INTEGERS,
+    W=WORDS,
 )
 def integers_between(words, low, high, out, low_step, high_step, first, last):
     """low + words % (high - low). Bounds without an integer between them stop the kernel."""
@@ -46,7 +45,7 @@ def integers_between(words, low, high, out, low_step, high_step, first, last):
         if start >= stop:
             return i
         width = uint64(stop) - uint64(start)
-        out[i] = T(uint64(start) + words[i] % width)
+        out[i] = T(uint64(start) + uint64(words[i]) % width)
     return -1
 
 
@@ -88,44 +87,47 @@ def choose_classes(logits, draws, sums, out, classes, count, first, last):
             out[i] = low if low < classes else last_class
 
 
-@scalar_function
-def splitmix_step(state, word):
-    """Returns the state of the generator SplitMix64 (Steele et al. 2014) after it has mixed in a word."""
-    state = (state ^ word) + uint64(SPLITMIX_INCREMENT)
-    state = (state ^ (state >> uint64(30))) * uint64(SPLITMIX_MULTIPLIER_1)
-    state = (state ^ (state >> uint64(27))) * uint64(SPLITMIX_MULTIPLIER_2)
-    return state ^ (state >> uint64(31))
-
-
 @kernel("seed: in[I], words: out[int64]", I=("int32", "int64"))
 def seed_words(seed, words):
-    """Writes the Philox counter and key of a stateless draw, from a seed of two integers."""
-    first, second = uint64(int64(seed[0])), uint64(int64(seed[1]))
+    """Writes the Philox counter and key of a stateless draw, from a seed of two integers, as TensorFlow does."""
+    w0, w1, w2, w3 = block_words(SEED_KEY, int64(seed[0]), int64(seed[1]), 0)
     words[0] = 0
-    words[1] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), second), first), uint64(1)))
-    words[2] = int64(splitmix_step(splitmix_step(uint64(0), first), second))
+    words[1] = int64(joined_words(w2, w3))
+    words[2] = int64(joined_words(w0, w1))
 
 
-@kernel("seed: in[I], data: in[J], words: out[int64]", I=("int32", "int64"), J=("int32", "int64"))
-def fold_in(seed, data, words):
-    """Writes a new seed that is mixed from a seed and a number (`fold_in`)."""
-    first, second, number = uint64(int64(seed[0])), uint64(int64(seed[1])), uint64(int64(data[0]))
-    words[0] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), first), second), number))
-    words[1] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), second), number), uint64(1)))
+@kernel("words: in[int64], out: out[int64], count: int")
+def shuffle_positions(words, out, count):
+    """Writes the positions 0 ... count - 1 in random order, by exchanges from the first one on (Fisher and Yates 1938)."""
+    low, high, key = words[0], words[1], words[2]
+    for i in range(count):
+        out[i] = i
+    for i in range(count - 1):
+        w0, w1, w2, w3 = block_words(key, low, high, i // 4)
+        word = w0 if i % 4 == 0 else w1 if i % 4 == 1 else w2 if i % 4 == 2 else w3
+        other = i + int64(word % uint64(count - i))
+        position = out[i]
+        out[i] = out[other]
+        out[other] = position
 
 
-@kernel("x: inout[float32], steps: int, first: int, last: int")
-def round_down_to_steps(x, steps, first, last):
-    """x rounded down to a multiple of 1 / steps, a power of two."""
+@kernel("x: inout[float32], factor: int, first: int, last: int")
+def fraction_of_multiple(x, factor, first, last):
+    """The fraction of x times a power of two: the lowest bits of a fraction."""
     for i in range(first, last):
-        x[i] = round_down(x[i] * float32(steps)) / float32(steps)
+        x[i] = x[i] * float32(factor) - round_down(x[i] * float32(factor))
 
 
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _bits_launch(words: Operand, result: Operand, size: int) -> Launch:
-    return Launch(bits[np.dtype(np.uint64)], (result, size, words), unit_count(size), UNIT_ELEMENTS * 1.5)
+def word_dtype(dtype: np.dtype) -> np.dtype:
+    """Returns the dtype of the words that integers of a dtype are drawn from."""
+    return np.dtype(np.uint64 if dtype.itemsize == 8 else np.uint32)
+
+
+def _bits_launch(words: Operand, result: Operand, size: int, dtype: Any = np.uint64) -> Launch:
+    return Launch(bits[np.dtype(dtype)], (result, size, words), unit_count(size), UNIT_ELEMENTS * 1.5)
 
 
 def integers_launches(
@@ -135,8 +137,9 @@ def integers_launches(
     size, wanted = prod(shape), outputs[0].dtype
     if wanted.name not in INTEGERS:
         return None
-    narrow = Launch(narrow_integers[wanted], (Scratch(0), Output(0)), size)
-    return Launches((_bits_launch(Input(0), Scratch(0), size), narrow), ((np.dtype(np.uint64), size),))
+    word = word_dtype(wanted)
+    narrow = Launch(narrow_integers[wanted, word], (Scratch(0), Output(0)), size)
+    return Launches((_bits_launch(Input(0), Scratch(0), size, word), narrow), ((word, size),))
 
 
 def integers_between_launches(
@@ -154,9 +157,10 @@ def integers_between_launches(
         Launch(one.kernel, (Input(one.operands[0].number + 1), *one.operands[1:]), one.units)  # type: ignore[union-attr]
         for one in bounds.before
     ]
-    last = Launch(integers_between[low.dtype], (work, *places, Output(0), *bounds.steps), size)
-    scratch = (*bounds.scratch, (np.dtype(np.uint64), size))
-    return Launches((*before, _bits_launch(Input(0), work, size), last), scratch)
+    word = word_dtype(low.dtype)
+    last = Launch(integers_between[low.dtype, word], (work, *places, Output(0), *bounds.steps), size)
+    scratch = (*bounds.scratch, (word, size))
+    return Launches((*before, _bits_launch(Input(0), work, size, word), last), scratch)
 
 
 def permutation_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) -> Launches | None:
@@ -191,21 +195,18 @@ def seed_words_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Laun
     return single_launch(seed_words[inputs[0].dtype], Input(0), Output(0))
 
 
-def fold_in_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Returns the launches that mix a new seed from a seed and a number."""
-    dtypes = tuple([x.dtype.name for x in inputs])
-    if any(name not in ("int32", "int64") for name in dtypes):
-        return None
-    return single_launch(fold_in[dtypes], Input(0), Input(1), Output(0))
+def shuffle_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) -> Launches | None:
+    """Returns the launches that draw the order of a shuffle."""
+    return Launches((Launch(shuffle_positions[()], (Input(0), Output(0), count)),))
 
 
-def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], steps: int) -> Launches | None:
-    """Returns a draw's launches for half-width floats, cut to multiples of 1 / steps unless `steps` is 0."""
+def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], factor: int) -> Launches | None:
+    """Returns a draw's launches for half-width floats: fractions of multiples by `factor`, unless it is 0."""
 
     @through_float32
     def fill_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), unit_count(size), UNIT_ELEMENTS * 4.0)
-        return Launches((fill, Launch(round_down_to_steps[()], (Output(0), steps), size)) if steps else (fill,))
+        return Launches((fill, Launch(fraction_of_multiple[()], (Output(0), factor), size)) if factor else (fill,))
 
     return fill_launches((), outputs)
 

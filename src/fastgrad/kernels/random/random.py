@@ -8,23 +8,25 @@ is the same for every dtype of the same width, every cut into pieces, and every 
   lowest) to c3 and the key's k0 (the low one), k1 are the algorithm's input in that order.
 - A 32-bit element i is word i % 4 of block i // 4. A 64-bit element i is words 2(i % 2), the low half, and
   2(i % 2) + 1 of block i // 2.
-- `uniform`: the top 24 bits of a 32-bit element times 2^-24 for float32, the top 53 bits of a 64-bit element times
-  2^-53 for float64.
-- `normal` (Box and Muller 1958): elements 2j and 2j + 1 are r cos(2 pi v) and r sin(2 pi v), r = sqrt(-2 log u), from
-  the elements a = 2j and b = 2j + 1 of the same width. float32: u = ((a >> 1) + 1) 2^-31, v = (b >> 8) 2^-24.
-  float64: u = ((a >> 11) + 1) 2^-53, v = (b >> 11) 2^-53.
-- `truncated_normal`: the quantile of the normal distribution between -2 and 2 at (k + 1/2) 2^-n, with k the top n = 24
-  (float32) or 53 (float64) bits of the element.
-- `dropout`: element i is kept if its 32-bit element is at least rate 2^32, whatever the dtype.
+Floats follow from the words as in TensorFlow, so that draws of one key and counter are TensorFlow's:
 
-So a draw of n elements uses at most the n blocks from its counter on. Kernels that draw do the units of work [first,
+- A fraction of float32 is the low 23 bits of a word times 2^-23. One of float64 has 52 bits: the low 20 bits of the
+  element's first word, then its second word.
+- `uniform`: the fraction of the element.
+- `normal` (Box and Muller 1958): elements 2j and 2j + 1 are r sin(2 pi v) and r cos(2 pi v), r = sqrt(-2 log u), with
+  the fractions u and v of these elements, u at least 1e-7.
+- `truncated_normal`: the first normal numbers within (-2, 2). The elements of a block, four of float32 or two of
+  float64, take theirs from 256 or 128 blocks of their own.
+- `dropout`: element i is kept if the fraction of its word is at least the rate, whatever the dtype.
+
+A draw of n elements owns 256 n counters, as TensorFlow's generators reserve. Kernels that draw do the units of work [first,
 last) of `unit_count(size)`.
 """
 
 import math
 from typing import Any
 
-from numpy import int32, int64, uint32, uint64
+from numpy import float32, float64, int32, int64, uint32, uint64
 
 from fastgrad.kernels.codegen.body import by_dtype, scalar_function, specialized
 from fastgrad.kernels.codegen.build import Kernel, kernel
@@ -41,9 +43,8 @@ PHILOX_WEYL_0 = 0x9E3779B9
 PHILOX_WEYL_1 = 0xBB67AE85
 LOW_32_BITS = 0xFFFFFFFF
 
-# The normal distribution's mass between -2 and 2, and sqrt(-2 log(1/2)), where the fit of its quantile begins.
-NORMAL_MASS_WITHIN_TWO = 0.95449973610364158560
-QUANTILE_FIT_START = 1.17741002251547469101
+LEAST_UNIFORM = 1e-7
+"""The least uniform number whose logarithm a normal number takes."""
 
 
 def unit_count(size: int) -> int:
@@ -110,14 +111,14 @@ def _bits_of_block64(zero, words):
 
 @scalar_function
 def fraction32(word):
-    """Returns the top 24 bits of a word as a number in [0, 1)."""
-    return T(int32(word >> uint64(8))) * T(2.0**-24)
+    """Returns the low 23 bits of a word as a number in [0, 1)."""
+    return T(int32(word & uint64(0x7FFFFF))) * T(2.0**-23)
 
 
 @scalar_function
-def fraction64(low_word, high_word):
-    """Returns the top 53 bits of a 64-bit element as a number in [0, 1)."""
-    return T(int64(joined_words(low_word, high_word) >> uint64(11))) * T(2.0**-53)
+def fraction64(first_word, second_word):
+    """Returns 52 bits of two words as a number in [0, 1)."""
+    return T(int64(joined_words(second_word, first_word & uint64(0xFFFFF)))) * T(2.0**-52)
 
 
 def _uniform_of_block32(zero, words):
@@ -132,76 +133,28 @@ def _uniform_of_block64(zero, words):
 
 @scalar_function
 def normal_pair(u, v):
-    """Returns two independent normal numbers from two uniform ones, 0 < u <= 1."""
-    r = math.sqrt(T(-2) * log(u))
+    """Returns two independent normal numbers from two uniform ones in [0, 1)."""
+    r = math.sqrt(T(-2) * log(u if u > T(LEAST_UNIFORM) else T(LEAST_UNIFORM)))
     c, s = cosine_and_sine_of_turns(v)
-    return r * c, r * s
+    return r * s, r * c
 
 
 def _normal_of_block32(zero, words):
     w0, w1, w2, w3 = words
-    v0, v1 = normal_pair((T(int32(w0 >> uint64(1))) + T(1)) * T(2.0**-31), fraction32(w1))
-    v2, v3 = normal_pair((T(int32(w2 >> uint64(1))) + T(1)) * T(2.0**-31), fraction32(w3))
+    v0, v1 = normal_pair(fraction32(w0), fraction32(w1))
+    v2, v3 = normal_pair(fraction32(w2), fraction32(w3))
     return v0, v1, v2, v3
 
 
 def _normal_of_block64(zero, words):
     w0, w1, w2, w3 = words
-    v0, v1 = normal_pair(fraction64(w0, w1) + T(2.0**-53), fraction64(w2, w3))
+    v0, v1 = normal_pair(fraction64(w0, w1), fraction64(w2, w3))
     return v0, v1, zero, zero
 
 
-@scalar_function
-def truncated_quantile(s):
-    """Returns the quantile at 1/2 + s of the normal distribution between -2 and 2, |s| < 1/2.
-
-    With t = sqrt(-2 log p) for the tail p beyond it, the quantile is (t - FIT_START) times a polynomial in t - 2.
-    """
-    t = math.sqrt(T(-2) * log(T(0.5) - math.fabs(s) * T(NORMAL_MASS_WITHIN_TWO)))
-    u = t - T(2)
-    q = T(4.67124277324390776e-06)
-    q = q * u + T(-6.91140837846335875e-06)
-    q = q * u + T(5.01072048114248251e-06)
-    q = q * u + T(-1.72879155621183983e-05)
-    q = q * u + T(4.65914052555616593e-05)
-    q = q * u + T(-9.83247608940720523e-05)
-    q = q * u + T(2.16659258256934353e-04)
-    q = q * u + T(-4.94128027629418356e-04)
-    q = q * u + T(1.14161692178575298e-03)
-    q = q * u + T(-2.68891994353588369e-03)
-    q = q * u + T(6.49714295205520914e-03)
-    q = q * u + T(-1.62057667713047843e-02)
-    q = q * u + T(4.20618262385018048e-02)
-    q = q * u + T(-1.14949692764352400e-01)
-    q = q * u + T(1.33908710128532914e00)
-    return math.copysign((t - T(QUANTILE_FIT_START)) * q, s)
-
-
-@scalar_function
-def centred32(word):
-    """Returns (k + 1/2) 2^-24 - 1/2 for the top 24 bits k of a word, exactly."""
-    return (T(int32(word >> uint64(8)) - 8388608) + T(0.5)) * T(2.0**-24)
-
-
-@scalar_function
-def centred64(low_word, high_word):
-    """Returns (k + 1/2) 2^-53 - 1/2 for the top 53 bits k of a 64-bit element, exactly."""
-    return (T(int64(joined_words(low_word, high_word) >> uint64(11)) - 4503599627370496) + T(0.5)) * T(2.0**-53)
-
-
-def _truncated_normal_of_block32(zero, words):
+def _dropout_bits_of_block(zero, words):
     w0, w1, w2, w3 = words
-    return (
-        truncated_quantile(centred32(w0)),
-        truncated_quantile(centred32(w1)),
-        truncated_quantile(centred32(w2)),
-        truncated_quantile(centred32(w3)),
-    )
-
-
-def _truncated_normal_of_block64(zero, words):
-    w0, w1, w2, w3 = words
-    return truncated_quantile(centred64(w0, w1)), truncated_quantile(centred64(w2, w3)), zero, zero
+    return uint32(w0 << uint64(9)), uint32(w1 << uint64(9)), uint32(w2 << uint64(9)), uint32(w3 << uint64(9))
 
 
 # ---- the loop over a draw's blocks --------------------------------------------------------------------------
@@ -253,12 +206,32 @@ normal = draw_kernel(
     by_dtype(float32=_normal_of_block32, float64=_normal_of_block64),
     FLOATS,
 )
-truncated_normal = draw_kernel(
-    "truncated_normal",
-    "Normal numbers given that they lie between -2 and 2.",
-    by_dtype(float32=_truncated_normal_of_block32, float64=_truncated_normal_of_block64),
-    FLOATS,
+dropout_bits = draw_kernel(
+    "dropout_bits",
+    "The low 23 bits of each 32-bit element, as the top ones: those that dropout compares.",
+    by_dtype(uint32=_dropout_bits_of_block),
+    ("uint32",),
 )
+normal_elements = by_dtype(float32=_normal_of_block32, float64=_normal_of_block64)
+
+
+@kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=FLOATS)
+def truncated_normal(out, size, words, first, last):
+    """Normal numbers given that they lie between -2 and 2."""
+    low, high, key = words[0], words[1], words[2]
+    each = elements_per_block(T(0))
+    for at in range(first * UNIT_ELEMENTS, least(last * UNIT_ELEMENTS, size), each):
+        block = (at // each) * (64 * each)
+        count = 0
+        while count < each:
+            v0, v1, v2, v3 = normal_elements(T(0), block_words(key, low, high, block))
+            block += 1
+            for place in range(each):
+                v = v0 if place == 0 else v1 if place == 1 else v2 if place == 2 else v3
+                if math.fabs(v) < T(2) and count < each:
+                    if at + count < size:
+                        out[at + count] = v
+                    count += 1
 
 
 @kernel("x: in[T], out: out[T], size: int, rate: float, words: in[int64], first: int, last: int", T=FLOATS)
@@ -266,19 +239,19 @@ def dropout(x, out, size, rate, words, first, last):
     """x / (1 - rate) for kept elements, else 0. The gradient is the same draw applied to the cotangent."""
     low, high, key = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
-    least_kept = uint64(math.ceil(rate * 4294967296.0))
+    least_kept = uint64(math.ceil(float64(float32(rate)) * 8388608.0))
     for b in range(first * (UNIT_ELEMENTS // 4), least(last * (UNIT_ELEMENTS // 4), size // 4)):
         w0, w1, w2, w3 = block_words(key, low, high, b)
-        out[4 * b] = x[4 * b] * scale if w0 >= least_kept else T(0)
-        out[4 * b + 1] = x[4 * b + 1] * scale if w1 >= least_kept else T(0)
-        out[4 * b + 2] = x[4 * b + 2] * scale if w2 >= least_kept else T(0)
-        out[4 * b + 3] = x[4 * b + 3] * scale if w3 >= least_kept else T(0)
+        out[4 * b] = x[4 * b] * scale if (w0 & uint64(0x7FFFFF)) >= least_kept else T(0)
+        out[4 * b + 1] = x[4 * b + 1] * scale if (w1 & uint64(0x7FFFFF)) >= least_kept else T(0)
+        out[4 * b + 2] = x[4 * b + 2] * scale if (w2 & uint64(0x7FFFFF)) >= least_kept else T(0)
+        out[4 * b + 3] = x[4 * b + 3] * scale if (w3 & uint64(0x7FFFFF)) >= least_kept else T(0)
     if first * UNIT_ELEMENTS <= size < last * UNIT_ELEMENTS:
         at = size - size % 4
         w0, w1, w2, _ = block_words(key, low, high, size // 4)
         if at < size:
-            out[at] = x[at] * scale if w0 >= least_kept else T(0)
+            out[at] = x[at] * scale if (w0 & uint64(0x7FFFFF)) >= least_kept else T(0)
         if at + 1 < size:
-            out[at + 1] = x[at + 1] * scale if w1 >= least_kept else T(0)
+            out[at + 1] = x[at + 1] * scale if (w1 & uint64(0x7FFFFF)) >= least_kept else T(0)
         if at + 2 < size:
-            out[at + 2] = x[at + 2] * scale if w2 >= least_kept else T(0)
+            out[at + 2] = x[at + 2] * scale if (w2 & uint64(0x7FFFFF)) >= least_kept else T(0)
