@@ -193,7 +193,17 @@ NOT_TRIED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         [
             f"random_{what}"
-            for what in ["gamma", "poisson", "binomial", "categories", "order", "uniform", "normal", "truncated_normal"]
+            for what in [
+                "gamma",
+                "poisson",
+                "binomial",
+                "categories",
+                "order",
+                "shuffled_positions",
+                "uniform",
+                "normal",
+                "truncated_normal",
+            ]
         ],
         (FLOATS_ONLY, "draws are floats, or follow from float parameters"),
     ),
