@@ -33,7 +33,7 @@ from fastgrad.kernels.codegen.generated_source import name_in_source
 def implicit_root(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:
     """Returns a compiled function that solves ``f(x, *parameters) = 0`` for ``x``, with the derivative of the root and not that of the solver's steps.
 
-    By the implicit function theorem the root changes by ``dx = -J⁻¹ df``, where J is the Jacobian matrix of ``f`` with respect to ``x`` and ``df``
+    By the implicit function theorem the root changes by dx = -J⁻¹ df, where J is the Jacobian matrix of ``f`` with respect to ``x`` and ``df``
     the change of ``f`` by the parameters. J is computed by forward mode and factorized (LU) once for each derivative. A derivative is as
     accurate as the root is: whether the solver has converged is the solver's to check.
 
