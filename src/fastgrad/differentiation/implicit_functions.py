@@ -52,7 +52,7 @@ def implicit_root(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:
         ValueError: their numbers of parameters differ, or are less than two.
         DifferentiationError: when a derivative is compiled: ``f`` has a construct that can't be differentiated, ``solver`` writes its arguments, or the root is no
             float and no array of floats.
-        numpy.linalg.LinAlgError: when a derivative runs: ``J`` is singular, so the root has no derivative.
+        numpy.linalg.LinAlgError: when a derivative runs: J is singular, so the root has no derivative.
     """
     return _implicit_function(implicit_root, f, f, solver)
 
