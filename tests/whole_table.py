@@ -3,13 +3,15 @@
 import importlib
 import pkgutil
 
+import fastgrad.image
 import fastgrad.ops
 import fastgrad.signal
 import fastgrad.sparse
+import fastgrad.strings
 
 
 def load() -> None:
     """Imports all modules that declare rows."""
-    for package in (fastgrad.ops, fastgrad.signal, fastgrad.sparse):
+    for package in (fastgrad.image, fastgrad.ops, fastgrad.signal, fastgrad.sparse, fastgrad.strings):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
