@@ -31,7 +31,7 @@ from fastgrad.storage.object_graph import mismatch_messages, named_variables
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 _CONFIG_KEY = "fastgrad.model"
-_TEXTS_KEY = "fastgrad.texts"
+_TEXT_PREFIX = "fastgrad.text/"
 _OPTIMIZER_PREFIX = "optimizer/"
 
 
@@ -141,7 +141,7 @@ def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None,
         keras_archive.write_keras_file(path, values, contents.groups, config or "", texts, overwrite)
     else:
         metadata = {} if config is None else {_CONFIG_KEY: config}
-        save_tensors(path, values, {**metadata, **({_TEXTS_KEY: json.dumps(texts)} if texts else {})}, overwrite)
+        save_tensors(path, values, metadata | {_TEXT_PREFIX + name: text for name, text in texts.items()}, overwrite)
 
 
 def _variables_by_stored_name(model: Any, is_keras_format: bool) -> VariablesByKerasName:
@@ -164,7 +164,8 @@ def _read_model_file(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], 
     values, texts = load_tensors(path)
     with parser_errors_as_one(path, "file of a model"):
         config = parse_json(texts[_CONFIG_KEY]) if _CONFIG_KEY in texts else None
-        return values, config, parse_json(texts[_TEXTS_KEY]) if _TEXTS_KEY in texts else {}
+        named = {key: text for key, text in texts.items() if key.startswith(_TEXT_PREFIX)}
+        return values, config, {key.removeprefix(_TEXT_PREFIX): text for key, text in named.items()}
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
