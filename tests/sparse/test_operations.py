@@ -176,3 +176,9 @@ def test_sets_are_pythons(name):
         result = call(tf.constant(a), tf.constant(b))
         for row, (x, y) in enumerate(zip(a, b, strict=True)):
             assert set(result.values.numpy()[result.indices.numpy()[:, 0] == row]) == getattr(set(x), name)(y)
+
+
+@pytest.mark.parametrize("of", [tf.sparse, tf.ragged])
+def test_the_key_of_a_hash_may_be_negative(of):
+    crossed = of.cross_hashed([tf.constant([[1, 2]], tf.int64), tf.constant([[3]], tf.int64)], 100, hash_key=-1)
+    np.testing.assert_array_equal(crossed.values, [31, 41])  # TensorFlow 2.21

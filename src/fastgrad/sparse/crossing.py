@@ -136,7 +136,7 @@ def joined_texts(columns: list[np.ndarray], separator: bytes) -> np.ndarray:
 
 def hashed_numbers(columns: list[np.ndarray], num_buckets: int, key: int) -> np.ndarray:
     """Returns the int64 hashes of all combinations, whose int64 values ``columns`` has by input."""
-    hashes = np.full(len(columns[0]) if columns else 0, key, np.uint64)
+    hashes = np.full(len(columns[0]) if columns else 0, key, np.int64).view(np.uint64)  # a key may be negative
     for column in columns:
         hashes = _join_fingerprints(hashes, column.view(np.uint64))
     return (hashes % np.uint64(num_buckets or 2**63 - 1)).astype(np.int64)
