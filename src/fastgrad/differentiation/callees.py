@@ -151,8 +151,8 @@ class SplitMode(ReverseMode):
             self._forward(block)
         names = [part.name for part in parts_of(self.function)]
         head = [*self.initial_records(), *[f"n_{root.name} = 0" for root in self._arrays]]
-        header = f"def augmented_{self.function.name}({', '.join([*names, 'owner', STACKS])}):"
-        return self.result(header, [*head, f"{BLOCK_VARIABLE} = 0", "while True:"])
+        body = [*head, f"{BLOCK_VARIABLE} = 0", "while True:"]
+        return self.result(f"augmented_{self.function.name}", [*names, "owner", STACKS], body)
 
     def reverse(self) -> Derivative:
         """Returns the text of ``(*cotangents of results, *frozen arrays, *cotangents of arrays, *stacks) -> (*cotangents of numbers, *tops)``."""
@@ -192,9 +192,9 @@ class SplitMode(ReverseMode):
         body, self.lines = [line[4:] for line in self.lines], lines
         results = [f"c_{number}" for number, type in enumerate(leaf_types_of(self.function.result)) if is_real(type)]
         parameters = [*results, *self._frozen_names, *[f"d_{root.name}" for root in arrays], STACKS_OF_REVERSE]
-        header = f"def reverse_{self.function.name}({', '.join(parameters)}):"
         (start,) = [block for block in self.flow.blocks if isinstance(block.end, Return)]
-        return self.result(header, [*body, f"{BLOCK_VARIABLE} = {len(self.flow.blocks) + start.number}", "while True:"])
+        body += [f"{BLOCK_VARIABLE} = {len(self.flow.blocks) + start.number}", "while True:"]
+        return self.result(f"reverse_{self.function.name}", parameters, body)
 
 
 def _lowered(callee: Callee) -> tuple[Function, ControlFlow]:

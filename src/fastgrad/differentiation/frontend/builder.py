@@ -25,7 +25,6 @@ from fastgrad.differentiation.ir.partials import Partial, partial_text
 from fastgrad.differentiation.ir.representation import (
     Block,
     Constant,
-    Location,
     Operand,
     Root,
     Scalar,
@@ -298,6 +297,3 @@ class Builder:
             if isinstance(value, np.float32):
                 type = types.float32
         return Constant(value, types.unliteral(type))
-
-
-__all__ = ["Builder", "Location", "is_natural_number"]

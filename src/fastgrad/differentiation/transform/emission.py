@@ -359,12 +359,13 @@ class Emitter:
             unpack(f"a_{name}", type)
         return lines
 
-    def result(self, header: str, body: list[str]) -> Derivative:
-        """Returns the derivative of a header, the lines before the first block, and the blocks."""
+    def result(self, name: str, parameters: list[str], body: list[str]) -> Derivative:
+        """Returns the derivative of a name, parameters, the lines before the first block, and the blocks."""
+        header = f"def {name}({', '.join(parameters)}):"
         source = "\n".join([header, *["    " + line for line in body], *self.lines, ""])
         scope = {"np": np, "math": math, "_nan": math.nan, "_inf": math.inf, **CASTS, **self.function.globals}
         scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts}
         calls = {name: call for call, name in self._calls.items()}
         first = len(body) + 2
         user_lines = {first + number: line for number, line in self._user_lines.items()}
-        return Derivative(header[4:].partition("(")[0], source, scope, calls, user_lines)
+        return Derivative(name, source, scope, calls, user_lines)

@@ -103,7 +103,6 @@ class ForwardMode(Emitter):
         else:
             parameters = [f"a_{name}" for name in function.parameters]
             parameters += [f"d_a_{function.parameters[position]}" for position in self.positions]
-        header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
         body = [] if self.is_callee else self.unpacked_parameters()
         body += self.checks_of_memory() if self.is_final else []
         writes_arguments = any(root.kind == "parameter" and root.is_written for root in function.roots)
@@ -126,7 +125,7 @@ class ForwardMode(Emitter):
                     f"d_{root.name} = np.zeros({self._wide(f'{root.name}.shape')}, {self.dtype(root.type.dtype)})"
                 )
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
-        return self.result(header, body)
+        return self.result(f"derivative_of_{function.name}", parameters, body)
 
     def _wide(self, shape: str) -> str:
         """Returns the text of the shape of an array's tangents from that of its own."""

@@ -451,8 +451,7 @@ class ReverseMode(Emitter):
                 f"{name}_room = capacity({name})",
             ]
         body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
-        header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
-        return self.result(header, body)
+        return self.result(f"derivative_of_{function.name}", parameters, body)
 
     def _head(self) -> list[str]:
         """Returns the lines before the first block: checks, and what the way back may read without having been set."""

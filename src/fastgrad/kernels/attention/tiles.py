@@ -4,10 +4,6 @@ Queries are contiguous in a tile. So maxima and sums over keys work on a vector 
 across a vector. Arrays are (batch, length, heads, width): no head is copied.
 """
 
-import math
-
-from numpy import float32, float64, uint64
-
 from fastgrad.kernels.codegen.body import (
     constant_by_dtype,
     fast_masked_loads,
@@ -18,7 +14,7 @@ from fastgrad.kernels.codegen.body import (
     vector_lanes,
 )
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.random.random import block_words
+from fastgrad.kernels.random.random import block_words, fraction_bits, least_kept_bits
 
 TILE_QUERIES = 64  # of a tile
 TILE_KEYS = 64
@@ -102,18 +98,18 @@ def apply_dropout(tile, words, query_number, row_blocks, left, rows, count, rate
     """
     low, high, word = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
-    least_kept = uint64(math.ceil(float64(float32(rate)) * 8388608.0))
+    least_kept = least_kept_bits(rate)
     for key in range(0, count, 4):
         for i in range(rows):
             w0, w1, w2, w3 = block_words(word, low, high, (query_number + i) * row_blocks + (left + key) // 4)
             at = TILE_QUERIES * key + i
-            tile[at] = tile[at] * scale if (w0 & uint64(0x7FFFFF)) >= least_kept else T(0)
-            tile[at + TILE_QUERIES] = tile[at + TILE_QUERIES] * scale if (w1 & uint64(0x7FFFFF)) >= least_kept else T(0)
+            tile[at] = tile[at] * scale if fraction_bits(w0) >= least_kept else T(0)
+            tile[at + TILE_QUERIES] = tile[at + TILE_QUERIES] * scale if fraction_bits(w1) >= least_kept else T(0)
             tile[at + 2 * TILE_QUERIES] = (
-                tile[at + 2 * TILE_QUERIES] * scale if (w2 & uint64(0x7FFFFF)) >= least_kept else T(0)
+                tile[at + 2 * TILE_QUERIES] * scale if fraction_bits(w2) >= least_kept else T(0)
             )
             tile[at + 3 * TILE_QUERIES] = (
-                tile[at + 3 * TILE_QUERIES] * scale if (w3 & uint64(0x7FFFFF)) >= least_kept else T(0)
+                tile[at + 3 * TILE_QUERIES] * scale if fraction_bits(w3) >= least_kept else T(0)
             )
 
 

@@ -110,9 +110,21 @@ def _bits_of_block64(zero, words):
 
 
 @scalar_function
+def fraction_bits(word):
+    """Returns the bits of a word that a fraction of float32 has."""
+    return word & uint64(0x7FFFFF)
+
+
+@scalar_function
+def least_kept_bits(rate):
+    """Returns the least `fraction_bits` of elements that dropout keeps."""
+    return uint64(math.ceil(float64(float32(rate)) * 8388608.0))
+
+
+@scalar_function
 def fraction32(word):
     """Returns the low 23 bits of a word as a number in [0, 1)."""
-    return T(int32(word & uint64(0x7FFFFF))) * T(2.0**-23)
+    return T(int32(fraction_bits(word))) * T(2.0**-23)
 
 
 @scalar_function
@@ -239,19 +251,19 @@ def dropout(x, out, size, rate, words, first, last):
     """x / (1 - rate) for kept elements, else 0. The gradient is the same draw applied to the cotangent."""
     low, high, key = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
-    least_kept = uint64(math.ceil(float64(float32(rate)) * 8388608.0))
+    least_kept = least_kept_bits(rate)
     for b in range(first * (UNIT_ELEMENTS // 4), least(last * (UNIT_ELEMENTS // 4), size // 4)):
         w0, w1, w2, w3 = block_words(key, low, high, b)
-        out[4 * b] = x[4 * b] * scale if (w0 & uint64(0x7FFFFF)) >= least_kept else T(0)
-        out[4 * b + 1] = x[4 * b + 1] * scale if (w1 & uint64(0x7FFFFF)) >= least_kept else T(0)
-        out[4 * b + 2] = x[4 * b + 2] * scale if (w2 & uint64(0x7FFFFF)) >= least_kept else T(0)
-        out[4 * b + 3] = x[4 * b + 3] * scale if (w3 & uint64(0x7FFFFF)) >= least_kept else T(0)
+        out[4 * b] = x[4 * b] * scale if fraction_bits(w0) >= least_kept else T(0)
+        out[4 * b + 1] = x[4 * b + 1] * scale if fraction_bits(w1) >= least_kept else T(0)
+        out[4 * b + 2] = x[4 * b + 2] * scale if fraction_bits(w2) >= least_kept else T(0)
+        out[4 * b + 3] = x[4 * b + 3] * scale if fraction_bits(w3) >= least_kept else T(0)
     if first * UNIT_ELEMENTS <= size < last * UNIT_ELEMENTS:
         at = size - size % 4
         w0, w1, w2, _ = block_words(key, low, high, size // 4)
         if at < size:
-            out[at] = x[at] * scale if (w0 & uint64(0x7FFFFF)) >= least_kept else T(0)
+            out[at] = x[at] * scale if fraction_bits(w0) >= least_kept else T(0)
         if at + 1 < size:
-            out[at + 1] = x[at + 1] * scale if (w1 & uint64(0x7FFFFF)) >= least_kept else T(0)
+            out[at + 1] = x[at + 1] * scale if fraction_bits(w1) >= least_kept else T(0)
         if at + 2 < size:
-            out[at + 2] = x[at + 2] * scale if (w2 & uint64(0x7FFFFF)) >= least_kept else T(0)
+            out[at + 2] = x[at + 2] * scale if fraction_bits(w2) >= least_kept else T(0)
