@@ -182,3 +182,12 @@ def test_sets_are_pythons(name):
 def test_the_key_of_a_hash_may_be_negative(of):
     crossed = of.cross_hashed([tf.constant([[1, 2]], tf.int64), tf.constant([[3]], tf.int64)], 100, hash_key=-1)
     np.testing.assert_array_equal(crossed.values, [31, 41])  # TensorFlow 2.21
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("shape", [(3, 0), (3, 2)])
+def test_products_of_narrow_floats_may_be_empty(dtype, shape):
+    matrix = tf.SparseTensor([[0, 2]], tf.constant([2.0], dtype), [2, 3])
+    product = tf.sparse.sparse_dense_matmul(matrix, tf.ones(shape, dtype))
+    assert product.dtype.name == dtype
+    np.testing.assert_array_equal(tf.cast(product, tf.float32), [[2.0] * shape[1], [0.0] * shape[1]])

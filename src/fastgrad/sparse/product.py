@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.operand_errors import mixed_dtypes_error
-from fastgrad.core.operation import NUMERIC_DTYPES, Form, Operation
+from fastgrad.core.operation import HALF_DTYPES, NUMERIC_DTYPES, Form, Operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
@@ -26,8 +26,11 @@ def _product_by_scipy(indices: np.ndarray, values: np.ndarray, b: np.ndarray, ro
     import scipy.sparse
 
     _check_indices(indices, values, b, rows)
+    dtype = b.dtype
+    if dtype in HALF_DTYPES:  # SciPy has none
+        values, b = values.astype(np.float32), b.astype(np.float32)
     matrix = scipy.sparse.coo_array((values, (indices[:, 0], indices[:, 1])), (rows, len(b)))
-    return (matrix.tocsr() @ b).astype(b.dtype, copy=False)
+    return (matrix.tocsr() @ b).astype(dtype, copy=False)
 
 
 def _check_indices(indices: np.ndarray, values: np.ndarray, b: np.ndarray, rows: int) -> None:
