@@ -141,11 +141,16 @@ def test_an_overflow_in_one_replica_skips_the_step_in_all(rank, size):
 
 
 def half_model():
+    """Returns a model that gives a large row class 0, whatever the random seed."""
+
+    def falling(shape, dtype=None):
+        return tf.constant(np.broadcast_to([0.1, 0.0, -0.1], shape), dtype)
+
     return keras.Sequential(
         [
             keras.layers.Input((6,)),
-            keras.layers.Dense(8, dtype="mixed_float16"),
-            keras.layers.Dense(3, dtype="float32"),
+            keras.layers.Dense(8, dtype="mixed_float16", kernel_initializer=keras.initializers.Constant(0.1)),
+            keras.layers.Dense(3, dtype="float32", kernel_initializer=falling),
         ]
     )
 
@@ -154,6 +159,7 @@ def half_model():
 def test_mixed_precision_with_an_overflow_on_one_rank_equals_one_process(rank, size):
     x, y = data(64)
     x[20] = 3e4  # in a batch of 16, row 4: only rank 0 overflows
+    y[20] = 2  # a wrong prediction: the gradient of a right one is 0, which no scale makes overflow
 
     def scaled():
         return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.05), initial_scale=2.0**10)
