@@ -2,6 +2,7 @@
 
 import gc
 import os
+import random
 import signal
 import sys
 
@@ -80,6 +81,7 @@ def pytest_runtest_teardown(item, nextitem):
 @pytest.fixture(autouse=True)
 def _draws_do_not_depend_on_other_tests(request):
     """A test draws the same numbers alone, in any order and in any process."""
+    random.seed(0)  # initial weights of Keras's layers follow it
     for generator, state in _GENERATOR_STATES.get(getattr(request, "module", None), ()):
         generator.bit_generator.state = state
 

@@ -165,6 +165,7 @@ SAMPLES: dict[str, Sample] = {
         normal(2, 2),
     ),
     "batch_moments": of(TABLE["batch_moments"], normal(5, 3)),
+    "normalize": of(TABLE["normalize"], normal(5, 3), normal(3), normal(3), normal(3)),
     "dropout": of(lambda x: stateless_dropout(x, 0.4, [1, 2]) ** 2, normal(8)),
     "check_numerics": of(lambda x: tf.debugging.check_numerics(x, "x") ** 2, normal(3)),
     # ---- products and linear algebra

@@ -94,11 +94,11 @@ def _scalar_names() -> dict[str, Any]:
 @cache
 def _compiled(name: str) -> Any:
     code = TABLE[name].lowering.code
-    names = ["x", "y", "z"][: terms.arity_of(code)]
+    names = ["x", "y", "z", "w"][: terms.arity_of(code)]
     return len(names), eval(f"lambda {', '.join(names)}: {_source(name, names)}", _scalar_names())
 
 
-def _source(name: str, names: Sequence[str] = ("x", "y", "z")) -> str:
+def _source(name: str, names: Sequence[str] = ("x", "y", "z", "w")) -> str:
     """The Python expression of a row's code."""
 
     def text_of_leaf(leaf: Any) -> str:
@@ -115,7 +115,7 @@ def _operands(name: str, arity: int, values: list[float]) -> list[list[Any]]:
     if name == "where":
         return [[np.True_, np.False_], [np.float64(v) for v in values], [np.float64(v) for v in values[:4]]]
     if FLOAT64 in dtypes:
-        return [[np.float64(v) for v in values]] * arity
+        return [[np.float64(v) for v in values[: len(values) if arity < 4 else 8]]] * arity
     if BOOL in dtypes:
         return [[np.True_, np.False_]] * arity
     return [[np.int64(v) for v in (-7, -2, -1, 0, 1, 3, 2**40)]] * arity

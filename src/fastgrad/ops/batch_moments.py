@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastgrad.core.operation import TABLE, Form, joint
+import numpy as np
+
+from fastgrad.core.backward import sum_to_shape
+from fastgrad.core.operation import TABLE, Form, Operation, joint
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.ops.batching import BatchArg, call_operation
@@ -72,6 +75,44 @@ def batch_moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     return reshape(centre, (-1,)), reduce_mean(deviation * deviation, other_axes)
 
 
+def _normalize(x: np.ndarray, mean: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    y: np.ndarray = np.subtract(x, mean)
+    if y.shape != np.broadcast_shapes(y.shape, scale.shape, offset.shape) or y.dtype != scale.dtype:
+        return np.add(np.multiply(y, scale), offset)
+    np.multiply(y, scale, y)
+    return np.add(y, offset, y)
+
+
+def _normalize_gradient(
+    needs: tuple[bool, ...], g: Tensor, y: Tensor, x: Tensor, mean: Tensor, scale: Tensor, offset: Tensor
+) -> tuple[Tensor | None, ...]:
+    """The mean's cotangent comes from the offset's, which is summed already, if both are vectors of one shape."""
+    sums = sum_to_shape(g, offset._array.shape) if needs[1] or needs[3] else None
+    mean_cotangent = None
+    if needs[1]:
+        assert sums is not None
+        if mean._array.shape == offset._array.shape == scale._array.shape:
+            mean_cotangent = TABLE["negative"](sums * scale)
+        else:
+            mean_cotangent = TABLE["negative"](sum_to_shape(g * scale, mean._array.shape))
+    return (
+        g * scale if needs[0] else None,
+        mean_cotangent,
+        sum_to_shape(g * (x - mean), scale._array.shape) if needs[2] else None,
+        sums if needs[3] else None,
+    )
+
+
+_normalize_operation = Operation(
+    "normalize",
+    _normalize,
+    joint(_normalize_gradient),
+    form=Form.ELEMENTWISE,
+    code=lambda x, mean, scale, offset: (x - mean) * scale + offset,
+    dtypes=KERNEL_FLOATS,
+)
+
+
 def normalized(
     x: Tensor, mean: Tensor, variance: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float, axis: int
 ) -> Tensor:
@@ -90,5 +131,8 @@ def normalized(
     if trailing_rank:
         mean, scale = (reshape(vector, (-1, *(1,) * trailing_rank)) for vector in (mean, scale))
         beta = None if beta is None else reshape(beta, (-1, *(1,) * trailing_rank))
-    y = (x - mean) * scale
-    return y if beta is None else y + beta
+    if beta is None:
+        return (x - mean) * scale
+    if x.dtype.numpy in KERNEL_FLOATS:
+        return _normalize_operation(x, mean, scale, beta)
+    return (x - mean) * scale + beta

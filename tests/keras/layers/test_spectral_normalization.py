@@ -61,7 +61,7 @@ def test_only_training_changes_the_kernel():
 
 
 def test_convolutions_embeddings_and_zeros():
-    convolution = layers.SpectralNormalization(layers.Conv2D(4, 2), power_iterations=30)
+    convolution = layers.SpectralNormalization(layers.Conv2D(4, 2), power_iterations=200)
     convolution(wave(2, 5, 5, 3), training=True)
     np.testing.assert_allclose(np.linalg.norm(np.reshape(convolution.layer.kernel, (-1, 4)), 2), 1.0, rtol=1e-3)
     assert layers.SpectralNormalization(layers.Dense(4)).compute_output_shape((None, 3)) == (None, 4)

@@ -4,6 +4,13 @@ import numpy as np
 import pytest
 
 from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.convolution import patches
+from fastgrad.kernels.convolution.convolution import (
+    convolution_filter_launches,
+    convolution_input_launches,
+    convolution_launches,
+)
+from fastgrad.kernels.runtime.launch import Constant
 from tests.kernels.convolution.convolutions import (
     BOTH_SIDES,
     SPECIAL,
@@ -11,6 +18,7 @@ from tests.kernels.convolution.convolutions import (
     by_definition,
     computed,
     hash_of_results,
+    meetings,
     random_case,
 )
 from tests.kernels.process import run_python
@@ -73,3 +81,27 @@ def test_bits_do_not_depend_on_the_vectors(lanes):
     run = run_python("-c", code, FASTGRAD_LANES=lanes)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split()[-1] == hash_of_results()
+
+
+def _products_and_copies(launches, images):
+    """How many rows and terms the tables of windows multiply, and whether they copy patches."""
+    table = next(operand.array for operand in launches.launches[-1].operands if isinstance(operand, Constant))
+    at = [patches.HEADER_WORDS + number * patches.PHASE_WORDS for number in range(table[patches.PHASES_WORD])]
+    products = sum(images * table[phase : phase + 3].prod() * table[phase + patches.DEPTH_WORD] for phase in at)
+    return products, bool(table[patches.COPIED_WORD])
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_cells_outside_of_small_images_are_not_multiplied(strides):
+    x, w, g, window = arrays((6, 8, 9, 16), (3, 3, 16, 20), strides, BOTH_SIDES, (1, 1), "float32")
+    met = [g[found][..., 0].size for _, found, _ in meetings(x.shape, w.shape, g.shape, **window)]
+    wanted = 16 * sum(met)
+    assert _products_and_copies(convolution_launches([x, w], [g], **window), 6) == (wanted, False)
+    backward = convolution_input_launches([g, w], [x], input_shape=x.shape[1:], **window)
+    assert _products_and_copies(backward, 6) == (wanted * 20 // 16, False)
+    filters = convolution_filter_launches([x, g], [w], filter_shape=w.shape, **window).launches[0].operands[-1].array
+    lists = filters[patches.GRADIENT_HEADER_WORDS :][: 9 * patches.LIST_WORDS].reshape(9, patches.LIST_WORDS)
+    assert 6 * 16 * lists[:, :3].prod(1).sum() == wanted
+    assert not filters[patches.COPIED_WORD]
+    w[0, 0] = np.inf  # the first position has no product with this cell
+    assert np.isfinite(computed(x, w, g, **window)[0][:, 0, 0]).all()

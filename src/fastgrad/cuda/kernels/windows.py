@@ -23,11 +23,14 @@ from fastgrad.kernels.convolution.patches import (
     CHUNK_SIZE_WORD,
     CHUNKS_WORD,
     COLUMNS_WORD,
+    DEPTH_WORD,
     FILTER_GROUP_WORD,
     GROUPS_WORD,
+    HEADER_WORDS,
     IMAGES_WORD,
     MOST_CHAIN_TERMS,
     MOVE_WORD,
+    PHASE_WORDS,
     POSITIONS_WORD,
     SOURCE_CHANNELS_WORD,
     SOURCE_GROUP_WORD,
@@ -38,6 +41,7 @@ from fastgrad.kernels.convolution.patches import (
     TARGET_GROUP_WORD,
     TARGET_IMAGE_WORD,
     TARGET_WORD,
+    TERMS_AT_WORD,
 )
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Constant, Launch
@@ -89,30 +93,38 @@ def result_index(places, image, a, b, c):
 
 
 @kernel(
-    "source: in[T], filters: in[T], target: out[T], places: in[int64], terms: in[int64], phase: int, depth: int, "
-    "first: int, last: int",
+    "source: in[T], filters: in[T], target: out[T], places: in[int64], terms: in[int64], first: int, last: int",
     noalias=True,
     T=SUM_DTYPES,
 )
-def slide(source, filters, target, places, terms, phase, depth, first, last):
-    """Convolves a source with filters. A unit is a column of a group at a result position of a phase."""
+def slide(source, filters, target, places, terms, first, last):
+    """Convolves a source with filters. A unit is a column of a group at a result position, phase by phase."""
     columns, groups = places[COLUMNS_WORD], places[GROUPS_WORD]
-    chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
     for unit in range(first, last):
         line = unit // columns
+        column = unit - line * columns
         number = line // groups
         group = line - number * groups
+        phase = HEADER_WORDS
+        positions = places[IMAGES_WORD] * places[phase] * places[phase + 1] * places[phase + 2]
+        while number >= positions:
+            number -= positions
+            phase += PHASE_WORDS
+            positions = places[IMAGES_WORD] * places[phase] * places[phase + 1] * places[phase + 2]
         image, a, b, c = image_and_position(number, places, phase + POSITIONS_WORD)
-        filter_at = group * places[FILTER_GROUP_WORD] + unit - line * columns
+        depth, terms_at = places[phase + DEPTH_WORD], places[phase + TERMS_AT_WORD]
+        chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
+        filter_at = group * places[FILTER_GROUP_WORD] + column
         total = T(0)
         for chain in range(chains):
             length = (depth + chains - 1) // chains
             part = T(0)
-            for term in range(5 * chain * length, 5 * least((chain + 1) * length, depth), 5):
+            end = terms_at + 5 * least((chain + 1) * length, depth)
+            for term in range(terms_at + 5 * chain * length, end, 5):
                 x = source_element(source, places, image, a, b, c, terms, term, group)
                 part = multiply_add(x, filters[filter_at + terms[term + 4]], part)
             total += part
-        at = places[phase + TARGET_AT_WORD] + group * places[TARGET_GROUP_WORD] + unit - line * columns
+        at = places[phase + TARGET_AT_WORD] + group * places[TARGET_GROUP_WORD] + column
         target[at + result_index(places, image, a, b, c)] = total
 
 
@@ -145,7 +157,7 @@ def gather_filters(source, cotangents, target, places, rows, counts, row_count, 
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
-def _terms_in_windows(table: np.ndarray, begin: int, count: int, item_bytes: int) -> Constant:
+def _terms_in_windows(table: np.ndarray, begin: int, count: int, item_bytes: int) -> np.ndarray:
     """Converts a table's pairs (patch offset, filter offset) to rows (coordinates, channel, filter offset)."""
     pairs = table[begin : begin + 2 * count].reshape(-1, 2) // item_bytes
     channels = max(1, int(table[SOURCE_CHANNELS_WORD]))
@@ -154,7 +166,7 @@ def _terms_in_windows(table: np.ndarray, begin: int, count: int, item_bytes: int
     inside, channel = np.divmod(pairs[:, 0], channels)
     line, c = np.divmod(inside, max(1, wide))
     a, b = np.divmod(line, max(1, high))
-    return Constant(np.stack([a, b, c, channel, pairs[:, 1]], -1).reshape(-1))
+    return np.stack([a, b, c, channel, pairs[:, 1]], -1).reshape(-1)
 
 
 def _table_with_groups(table: np.ndarray, groups: int, columns: int) -> np.ndarray:
@@ -175,11 +187,16 @@ def _with_columns_as_groups(table: np.ndarray) -> np.ndarray:
     return _table_with_groups(table, int(table[COLUMNS_WORD]), 1)
 
 
-def _slide_launch(arrays: tuple[Any, ...], table: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
-    """Returns the launch of `slide` for one phase of a convolution's table."""
-    places = int(table[IMAGES_WORD] * table[phase + POSITIONS_WORD : phase + POSITIONS_WORD + 3].prod())
-    units = places * int(table[GROUPS_WORD] * table[COLUMNS_WORD])
-    return device_launch(_slide, dtypes, (*arrays, Constant(table), terms, phase, len(terms.array) // 5), units)
+def _slide_launch(arrays: tuple[Any, ...], table: np.ndarray, terms: list[np.ndarray], dtypes: Any) -> Launch:
+    """Returns the launch of `slide` for the phases of a convolution's table, with the terms of each phase."""
+    table = table.copy()
+    at = units = 0
+    for phase, found in zip(_phase_offsets(len(terms)), terms, strict=True):
+        table[[phase + DEPTH_WORD, phase + TERMS_AT_WORD]] = len(found) // 5, at
+        at += len(found)
+        positions = int(table[IMAGES_WORD] * table[phase + POSITIONS_WORD : phase + POSITIONS_WORD + 3].prod())
+        units += positions * int(table[GROUPS_WORD] * table[COLUMNS_WORD])
+    return device_launch(_slide, dtypes, (*arrays, Constant(table), Constant(np.concatenate(terms))), units)
 
 
 def _slide_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
@@ -187,12 +204,11 @@ def _slide_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.
         operands: Any = launch.operands
         *arrays, table, _, _ = operands
         words = converted_table(table.array)
-        launches = []
+        terms = []
         for phase in _phase_offsets(words[patches.PHASES_WORD]):
-            depth, terms_at = int(words[phase + patches.DEPTH_WORD]), int(words[phase + patches.TERMS_AT_WORD])
-            terms = _terms_in_windows(words, terms_at, depth, int(words[patches.ITEM_BYTES_WORD]))
-            launches.append(_slide_launch(arrays, words, terms, phase, dtypes))
-        return launches
+            depth, terms_at = int(words[phase + DEPTH_WORD]), int(words[phase + TERMS_AT_WORD])
+            terms.append(_terms_in_windows(words, terms_at, depth, int(words[patches.ITEM_BYTES_WORD])))
+        return [_slide_launch(arrays, words, terms, dtypes)]
 
     return replacement
 
@@ -203,20 +219,19 @@ def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory:
     *arrays, table = operands
     width, channels = int(table.array[few_channels.WIDTH_WORD]), np.arange(table.array[SOURCE_CHANNELS_WORD])
     words = _table_with_groups(table.array, 1, int(table.array[few_channels.COLUMNS_WORD]))
-    launches = []
+    terms = []
     for phase in _phase_offsets(table.array[few_channels.PHASES_WORD]):
         begin, cells = int(words[phase + few_channels.CELLS_AT_WORD]), int(words[phase + few_channels.CELL_COUNT_WORD])
         inside, row = np.divmod(words[begin : begin + cells, None], width)
         place = np.unravel_index(inside, tuple(words[patches.EXTENT_WORD : patches.EXTENT_WORD + 3]))
         columns = np.broadcast_arrays(*place, channels, row + channels * width)
-        terms = Constant(np.stack(columns, -1).reshape(-1).astype(np.int64))
-        launches.append(_slide_launch(arrays, words, terms, phase, dtypes))
-    return launches
+        terms.append(np.stack(columns, -1).reshape(-1).astype(np.int64))
+    return [_slide_launch(arrays, words, terms, dtypes)]
 
 
 def _phase_offsets(phase_count: int) -> range:
     """Returns the word offset of each phase in a convolution's table."""
-    return range(patches.HEADER_WORDS, patches.HEADER_WORDS + phase_count * patches.PHASE_WORDS, patches.PHASE_WORDS)
+    return range(HEADER_WORDS, HEADER_WORDS + phase_count * PHASE_WORDS, PHASE_WORDS)
 
 
 def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
@@ -225,11 +240,13 @@ def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndar
         source, cotangents, target, table = operands
         words = converted_table(table.array)
         row_count, columns = int(words[patches.ROWS_WORD]), int(words[COLUMNS_WORD])
-        rows = _terms_in_windows(words, patches.GRADIENT_HEADER_WORDS, row_count, np.dtype(dtypes["T"]).itemsize)
+        rows = _terms_in_windows(
+            words, int(words[patches.GRADIENT_ROWS_AT_WORD]), row_count, np.dtype(dtypes["T"]).itemsize
+        )
         lines = [words[TARGET_IMAGE_WORD], *words[TARGET_WORD : TARGET_WORD + 3]]
         counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
         units = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * row_count * columns
-        arrays = source, cotangents, target, Constant(words), rows, counts
+        arrays = source, cotangents, target, Constant(words), Constant(rows), counts
         return [device_launch(_gather_filters, dtypes, (*arrays, row_count), units)]
 
     return replacement

@@ -7,6 +7,7 @@ it. A second kernel combines the blocks in order. Blocks follow from shapes alon
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 from numpy import float64
@@ -17,9 +18,7 @@ from fastgrad.kernels.convolution.patches import (
     BLOCK_IMAGES_WORD,
     BLOCK_WORD,
     BLOCKS_WORD,
-    HEADER_WORDS,
     IMAGES_WORD,
-    POSITIONS_WORD,
     TARGET_IMAGE_WORD,
     TARGET_WORD,
 )
@@ -135,8 +134,8 @@ def launches_with_moments(
 
 def _rows_of_blocks(table: np.ndarray) -> np.ndarray:
     """Returns how many rows of the result each block of a table has."""
-    images = int(table[IMAGES_WORD])
-    sizes = [images, *table[HEADER_WORDS + POSITIONS_WORD : HEADER_WORDS + POSITIONS_WORD + 3].tolist()]
+    lines = [int(table[TARGET_IMAGE_WORD]), *table[TARGET_WORD : TARGET_WORD + 3].tolist()]
+    sizes = [int(table[IMAGES_WORD]), *[outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]]
     steps = [int(table[BLOCK_IMAGES_WORD]), *table[BLOCK_WORD : BLOCK_WORD + 3].tolist()]
     found = [
         np.minimum(step, size - np.arange(0, size, step, dtype=np.int64))

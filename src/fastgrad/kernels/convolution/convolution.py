@@ -16,10 +16,13 @@ from fastgrad.kernels.convolution.geometry import (
     StridePhase,
     Windows,
     are_windows_inside,
+    block_of_whole_images,
     element_offsets,
     extent_of_one_window,
     input_gradient_stride_phases,
     largest_block,
+    phases_inside,
+    positions_inside,
     strides_of,
     window_cells,
     windows_of,
@@ -51,6 +54,8 @@ MOST_BLOCK_POSITIONS = 256  # positions of a block: enough for each block to rea
 MOST_PARTIAL_SUMS = 8  # partial sums of a gradient of filters, which threads can compute in parallel
 MOST_PARTIAL_SUM_ELEMENTS = 1 << 18  # most elements of the partial sums
 LEAST_UNITS = 12  # units of a gradient of filters, so that no thread is idle for long
+MOST_TABLE_TERMS = 1 << 15  # most terms of all phases, which are read from the second cache
+LEAST_CELL_ROWS = 16  # least channels for which each cell has its own list of terms
 LEAST_ROWS = 32  # rows of the gradient in a unit, each of which copies its patches
 
 
@@ -102,6 +107,11 @@ def _window_launches(
     array, sizes, start, block, before, scratch = _source_blocks(
         dtype, array, windows.images, sizes, channels, counts, patch_geometry, MOST_BLOCK_POSITIONS
     )
+    whole = block_of_whole_images(windows.images, counts, block.extent, MOST_BLOCK_POSITIONS) if block.copied else None
+    if whole is not None:
+        inside = phases_inside(phases, patch_geometry, sizes, target[2], whole.images)
+        if inside is not None and sum(len(phase.cells) for phase in inside) * depth <= MOST_TABLE_TERMS:
+            phases, start, block = inside, (0, 0, 0), whole
     patch = strides_of(block.extent if block.copied else sizes, channels)
     result = strides_of(target[0], outs)
     steps = (result[0], *[n * s for n, s in zip(result[1:], target[2], strict=True)])
@@ -356,6 +366,15 @@ def convolution_filter_launches(
         x.dtype, Input(0), windows.images, windows.sizes, windows.channels, windows.outputs, (move, start, spans),
         patches.MOST_CHAIN_TERMS,
     )  # fmt: skip
+    lists: list[tuple[Sizes, Sizes]] = [(windows.outputs, (0, 0, 0))]
+    phase = StridePhase(windows.outputs, (0, 0, 0), window_cells(windows))
+    whole = None
+    if block.copied and windows.group >= LEAST_CELL_ROWS:
+        whole = block_of_whole_images(windows.images, windows.outputs, block.extent, patches.MOST_CHAIN_TERMS)
+    if whole is not None:
+        inside = positions_inside(phase, (move, start, spans), windows.sizes)
+        if inside is not None:
+            lists, block = inside, whole
     scratch = scratch or ((x.dtype, 0),)
     depthwise, outs, size = windows.is_depthwise, windows.outs, prod(filter_shape)
     head = _table_header(windows, sizes, windows.channels, block, windows.outputs, move, start)
@@ -363,15 +382,20 @@ def convolution_filter_launches(
     chunks = max(1, min(MOST_PARTIAL_SUMS, blocks, MOST_PARTIAL_SUM_ELEMENTS // size))
     patch = strides_of(block.extent if block.copied else sizes, windows.channels)
     result = strides_of(windows.outputs, outs)
-    phase = StridePhase(windows.outputs, (0, 0, 0), window_cells(windows))
     rows = _term_offsets(phase, patch[1:], (windows.group * outs, outs), windows.group)
     shares = 1 if depthwise or not blocks else max(1, min(-(-LEAST_UNITS // chunks), len(rows) // LEAST_ROWS))
     lanes = (1, 0, 0, outs, outs) if depthwise else (windows.groups, windows.group, *[windows.filters_per_group] * 3)
-    head += [*result, *lanes, chunks, size, shares, len(rows), outs]
-    inner = (block.images, *block.positions)
+    rows_at = patches.GRADIENT_HEADER_WORDS + patches.LIST_WORDS * len(lists)
+    head += [*result, *lanes, chunks, size, shares, len(rows), rows_at, len(lists)]
     moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
-    terms = np.stack([element_offsets(inner, moved), element_offsets(inner, result)], -1)
-    positions = np.concatenate([rows.reshape(-1), terms.reshape(-1)]) * x.dtype.itemsize
+    pairs, at = [rows], rows_at + rows.size
+    for counts, first in lists:
+        inner = (block.images, *map(min, block.positions, counts))
+        terms = np.stack([element_offsets(inner, moved), element_offsets(inner, result)], -1)
+        pairs.append(terms + np.array([np.dot(first, moved[1:]), np.dot(first, result[1:])]))
+        head += [*counts, at]
+        at += terms.size
+    positions = np.concatenate([offsets.reshape(-1) for offsets in pairs]) * x.dtype.itemsize
     table = Constant(np.concatenate([np.array(head, np.int64), positions]))
     total = Output(0) if chunks == 1 else Scratch(1)
     cost = PRODUCT_NANOSECONDS * x.dtype.itemsize / 4 * prod(g.shape) * windows.group * prod(windows.kernel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import groupby, product
 from math import prod
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ from fastgrad.kernels.convolution.patches import MOST_PATCH_ELEMENTS
 from fastgrad.kernels.convolution.sliding import window_sizes
 
 Sizes = tuple[int, ...]
+MOST_BORDER_PHASES = 25  # of a convolution; each has its own list of terms
+BORDER_PHASE_ROWS = 3  # rows that take about as long as the begin and end of a phase
 
 
 class Windows(NamedTuple):
@@ -68,12 +70,12 @@ class Block(NamedTuple):
 
 
 class StridePhase(NamedTuple):
-    """The positions of an input's gradient that read the same cells of filters, in one phase of the strides.
+    """The positions of a result that read the same cells of filters, such as one phase of the strides of a gradient.
 
     Attributes:
         positions: their numbers.
         first: the first position in the result.
-        cells: the number of each cell, and its position in the patch.
+        cells: the number of each cell, and its position in the patch of the first position.
     """
 
     positions: Sizes
@@ -129,6 +131,14 @@ def largest_block(
         if block[axis] < sizes[axis]:
             break
     return Block(block[0], tuple(block[1:]), extent(block), copied)
+
+
+def block_of_whole_images(images: int, positions: Sizes, extent: Sizes, most_positions: int) -> Block | None:
+    """Returns a block of as many whole images as it may have, whose windows need no patch; None if one is too large."""
+    size = prod(positions)
+    if not 0 < size <= most_positions or not images:
+        return None
+    return Block(-(-images // -(-images // (most_positions // size))), positions, extent, False)
 
 
 def element_offsets(shape: Sequence[int], strides: Sequence[int]) -> np.ndarray:
@@ -202,3 +212,86 @@ def input_gradient_stride_phases(windows: Windows) -> tuple[Sizes, Sizes, list[S
             cells_.append((number, tuple([at - low for (_, at), low in zip(chosen, start, strict=True)])))
         phases.append(StridePhase(counts, firsts, cells_))
     return tuple(start), tuple(spans), phases
+
+
+# ---- borders -------------------------------------------------------------------------------------------
+
+
+def phases_inside(
+    phases: list[StridePhase], geometry: tuple[Sizes, Sizes, Sizes], sizes: Sizes, step: Sizes, images: int
+) -> list[StridePhase] | None:
+    """Splits phases into rectangles of positions whose cells are all inside of the source, which need no padded patch.
+
+    Cells outside of the source are zeros, so their products are not computed.
+
+    Args:
+        phases: of all positions of an image.
+        geometry: the stride between positions in the source, the start of the first position's patch, and its extent.
+        sizes: of the source.
+        step: the stride between positions in the result.
+        images: of a block.
+
+    Returns:
+        The rectangles, whose cells have their positions in the source; None if they would not be faster.
+    """
+    move, start, spans = geometry
+    if any(span > size for span, size in zip(spans, sizes, strict=True)):
+        return None
+    found = [part for phase in phases for part in _rectangles_inside(phase, move, start, sizes, step)]
+    if len(found) > MOST_BORDER_PHASES * len(phases) or _cost(found, images) > _cost(phases, images):
+        return None
+    return found
+
+
+def _rectangles_inside(phase: StridePhase, move: Sizes, start: Sizes, sizes: Sizes, step: Sizes) -> list[StridePhase]:
+    axes = []
+    for axis in range(3):
+        offsets = sorted({position[axis] for _, position in phase.cells})
+        places = [start[axis] + number * move[axis] for number in range(phase.positions[axis])]
+        inside = [tuple([o for o in offsets if 0 <= place + o < sizes[axis]]) for place in places]
+        axes.append([(key, list(group)) for key, group in groupby(range(len(inside)), inside.__getitem__)])
+    found = []
+    for parts in product(*axes):
+        origin = [at + numbers[0] * by for at, (_, numbers), by in zip(start, parts, move, strict=True)]
+        cells = [
+            (number, tuple([at + offset for at, offset in zip(origin, position, strict=True)]))
+            for number, position in phase.cells
+            if all(offset in kept for offset, (kept, _) in zip(position, parts, strict=True))
+        ]
+        counts = tuple([len(numbers) for _, numbers in parts])
+        firsts = tuple([at + numbers[0] * by for at, (_, numbers), by in zip(phase.first, parts, step, strict=True)])
+        found.append(StridePhase(counts, firsts, cells))
+    return found
+
+
+def _cost(phases: list[StridePhase], images: int) -> int:
+    return sum((images * prod(phase.positions) + BORDER_PHASE_ROWS) * len(phase.cells) for phase in phases)
+
+
+def positions_inside(
+    phase: StridePhase, geometry: tuple[Sizes, Sizes, Sizes], sizes: Sizes
+) -> list[tuple[Sizes, Sizes]] | None:
+    """Returns, for each cell, the numbers of positions at which it is inside of the source, and the first of these.
+
+    Args:
+        phase, geometry, sizes: as in `phases_inside`.
+
+    Returns:
+        None if a cell is inside at no position, or if windows are larger than the source.
+    """
+    move, start, spans = geometry
+    if any(span > size for span, size in zip(spans, sizes, strict=True)):
+        return None
+    found = []
+    for _, cell in phase.cells:
+        places = [at + offset for at, offset in zip(start, cell, strict=True)]
+        firsts = [max(0, -(place // by)) for place, by in zip(places, move, strict=True)]
+        ends = [
+            min(count, -(-(size - place) // by))
+            for count, size, place, by in zip(phase.positions, sizes, places, move, strict=True)
+        ]
+        counts = tuple([end - first for first, end in zip(firsts, ends, strict=True)])
+        if min(counts) <= 0:
+            return None
+        found.append((counts, tuple(firsts)))
+    return found

@@ -40,11 +40,12 @@ GROUPS_WORD, SOURCE_GROUP_WORD, FILTER_GROUP_WORD, TARGET_GROUP_WORD, COLUMNS_WO
 # The phases, each with its filters. Each has: positions, offsets of rows, offsets of terms, their number, start.
 PHASES_WORD, ITEM_BYTES_WORD, HEADER_WORDS = 31, 32, 33
 POSITIONS_WORD, ROWS_AT_WORD, TERMS_AT_WORD, DEPTH_WORD, TARGET_AT_WORD, PHASE_WORDS = 0, 3, 4, 5, 6, 7
-# For gradients of filters, instead of phases.
+# For gradients of filters, instead of phases. Each term list, of one cell's rows or of all, has: positions, offsets.
 (
     CHUNKS_WORD, CHUNK_SIZE_WORD, ROW_SHARES_WORD,
-    ROWS_WORD, COTANGENT_CHANNELS_WORD, GRADIENT_HEADER_WORDS,
-) = 31, 32, 33, 34, 35, 36  # fmt: skip
+    ROWS_WORD, GRADIENT_ROWS_AT_WORD, TERM_LISTS_WORD, GRADIENT_HEADER_WORDS,
+) = 31, 32, 33, 34, 35, 36, 37  # fmt: skip
+LIST_TERMS_AT_WORD, LIST_WORDS = 3, 4
 
 multiply = multiply_windows  # the bodies below call it; each kernel is compiled with its own
 IS_DEPTHWISE = 0  # 1 if each column of filters reads its own channel of the source
@@ -131,10 +132,11 @@ def _slide_windows(source, filters, target, table, epilogue_step, epilogue_words
             copy_patch(source, patch, table, image, images, a, b, c)
             x, x_at = patch, 0
         home = target_offset(table, image, a, b, c)
-        rows = 0
+        rows_done = 0
         for number in range(table[PHASES_WORD]):
             phase = HEADER_WORDS + number * PHASE_WORDS
             rows = images * block_position_count(table, phase + POSITIONS_WORD, a, b, c)
+            rows_done += rows
             depth, rows_at, terms_at = (
                 table[phase + DEPTH_WORD],
                 table[phase + ROWS_AT_WORD],
@@ -162,7 +164,7 @@ def _slide_windows(source, filters, target, table, epilogue_step, epilogue_words
                             least(length, depth - term), rows_at, rows, columns,
                         )  # fmt: skip
         if epilogue_step != 0:
-            call_step(epilogue_step, epilogue_words, home, home + rows * table[TARGET_WORD + 2])
+            call_step(epilogue_step, epilogue_words, home, home + rows_done * table[TARGET_WORD + 2])
 
 
 def _gather_windows(source, cotangents, target, table, first, last):
@@ -174,16 +176,15 @@ def _gather_windows(source, cotangents, target, table, first, last):
     panel = panel_columns(T)
     blocks = (table[IMAGES_WORD] + table[BLOCK_IMAGES_WORD] - 1) // table[BLOCK_IMAGES_WORD]
     blocks *= table[BLOCKS_WORD] * table[BLOCKS_WORD + 1] * table[BLOCKS_WORD + 2]
-    terms_at = GRADIENT_HEADER_WORDS + 2 * table[ROWS_WORD]
+    list_rows = table[ROWS_WORD] // table[TERM_LISTS_WORD]
     if blocks == 0:  # an empty sum
         for i in range(table[CHUNK_SIZE_WORD]):
             target[i] = T(0)
     for unit in range(first, last):
         chunk = unit // table[ROW_SHARES_WORD]
         share = unit - chunk * table[ROW_SHARES_WORD]
-        row = table[ROWS_WORD] * share // table[ROW_SHARES_WORD]
-        rows = table[ROWS_WORD] * (share + 1) // table[ROW_SHARES_WORD] - row
-        rows_at = GRADIENT_HEADER_WORDS + 2 * row
+        first_row = table[ROWS_WORD] * share // table[ROW_SHARES_WORD]
+        end_row = table[ROWS_WORD] * (share + 1) // table[ROW_SHARES_WORD]
         first_block = blocks * chunk // table[CHUNKS_WORD]
         for block in range(first_block, blocks * (chunk + 1) // table[CHUNKS_WORD]):
             image, images, a, b, c = block_position(table, block)
@@ -192,23 +193,29 @@ def _gather_windows(source, cotangents, target, table, first, last):
                 copy_patch(source, patch, table, image, images, a, b, c)
                 x, x_at = patch, 0
             home = target_offset(table, image, a, b, c)
-            depth = images * least(table[BLOCK_WORD], table[TARGET_IMAGE_WORD] // table[TARGET_WORD] - a)
-            depth *= least(table[BLOCK_WORD + 1], table[TARGET_WORD] // table[TARGET_WORD + 1] - b)
-            depth *= least(table[BLOCK_WORD + 2], table[TARGET_WORD + 1] // table[TARGET_WORD + 2] - c)
-            chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
-            length = (depth + chains - 1) // chains
-            for group in range(table[GROUPS_WORD]):
-                for column in range(0, table[COLUMNS_WORD], panel):
-                    columns = least(panel, table[COLUMNS_WORD] - column)
-                    at = x_at + group * table[SOURCE_GROUP_WORD] + column * IS_DEPTHWISE
-                    cotangents_at = home + group * table[FILTER_GROUP_WORD] + column
-                    target_at = chunk * table[CHUNK_SIZE_WORD] + group * table[TARGET_GROUP_WORD] + column
-                    for chain in range(chains):
-                        term = chain * length
-                        multiply(
-                            x, at, cotangents, cotangents_at, target, target_at, (block - first_block) + term, table,
-                            terms_at + 2 * term, least(length, depth - term), rows_at, rows, columns,
-                        )  # fmt: skip
+            row = first_row
+            while row < end_row:
+                number = row // list_rows
+                rows = least(end_row, (number + 1) * list_rows) - row
+                rows_at = table[GRADIENT_ROWS_AT_WORD] + 2 * row
+                row += rows
+                terms = GRADIENT_HEADER_WORDS + number * LIST_WORDS
+                depth = images * block_position_count(table, terms, a, b, c)
+                terms_at = table[terms + LIST_TERMS_AT_WORD]
+                chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
+                length = (depth + chains - 1) // chains
+                for group in range(table[GROUPS_WORD]):
+                    for column in range(0, table[COLUMNS_WORD], panel):
+                        columns = least(panel, table[COLUMNS_WORD] - column)
+                        at = x_at + group * table[SOURCE_GROUP_WORD] + column * IS_DEPTHWISE
+                        cotangents_at = home + group * table[FILTER_GROUP_WORD] + column
+                        target_at = chunk * table[CHUNK_SIZE_WORD] + group * table[TARGET_GROUP_WORD] + column
+                        for chain in range(chains):
+                            term = chain * length
+                            multiply(
+                                x, at, cotangents, cotangents_at, target, target_at, (block - first_block) + term, table,
+                                terms_at + 2 * term, least(length, depth - term), rows_at, rows, columns,
+                            )  # fmt: skip
 
 
 @kernel("parts: in[T], total: out[T], count: int, size: int, first: int, last: int", T=SUM_DTYPES, noalias=True)
