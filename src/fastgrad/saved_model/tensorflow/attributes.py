@@ -53,6 +53,10 @@ class Attributes:
         default = self._defaults.get(name)
         return name in self._node.attr or (default is not None and default.WhichOneof("value") is not None)
 
+    def is_set(self, name: str) -> bool:
+        """True if there is an attribute of this name, and it is true."""
+        return name in self and bool(self[name])
+
     def choices(self) -> list[str]:
         """Returns the attributes that choose what is computed: no dtype, no number of inputs, and not the default."""
         arguments = [*self.definition.input_arg, *self.definition.output_arg]

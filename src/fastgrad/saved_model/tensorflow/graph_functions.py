@@ -6,10 +6,13 @@ Tapes and ``tf.function`` see these calls as they see those of a program. So gra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.saved_model.tensorflow.attributes import Attributes
+
+if TYPE_CHECKING:
+    from fastgrad.saved_model.tensorflow.custom_gradients import CustomGradient
 
 MOST_NESTED_CALLS = 40
 
@@ -81,7 +84,9 @@ class GraphFunction:
                 continue
             if name not in nodes:
                 raise ValueError(f"the function {self.name!r:.100} has no node {name!r:.100}")
-            needed = [_node_name(reference) for reference in nodes[name].input]
+            gradient = library.custom_gradient(nodes[name], self.name)
+            captures = gradient.captures if gradient is not None else ()
+            needed = [_node_name(reference) for reference in (*nodes[name].input, *captures)]
             missing = [other for other in needed if other not in self._slots]
             if missing and name in opened:
                 raise ValueError(f"the node {name!r:.100} of the function {self.name!r:.100} needs its own result")
@@ -90,9 +95,9 @@ class GraphFunction:
                 stack += missing[::-1]
                 continue
             stack.pop()
-            self._add_step(nodes[name], library)
+            self._add_step(nodes[name], library, gradient)
 
-    def _add_step(self, node: Any, library: Library) -> None:
+    def _add_step(self, node: Any, library: Library, gradient: CustomGradient | None) -> None:
         inputs = [self._slot(reference) for reference in node.input if not reference.startswith("^")]
         definition = library.operation_definition(node.op, len(inputs))
         if definition is None:  # its results are not known; the model is refused, with the names of all such operations
@@ -111,19 +116,24 @@ class GraphFunction:
             raise ValueError(
                 f"the node {node.name!r:.100} has {len(inputs)} inputs, which {node.op!r:.100} does not take"
             )
+        if gradient is not None:
+            compute = gradient.compute(len(inputs))
+            inputs += [self._slot(reference) for reference in gradient.captures]
         self._steps.append(_Step(node.name, node.op, compute, inputs, count))
         self._slots[node.name] = list(range(self._value_count, self._value_count + count))
         self._offsets[node.name] = offsets
         self._value_count += count
 
     def _slot(self, reference: str) -> int:
-        """Returns the number of the value ``argument``, or ``node:output:number``."""
+        """Returns the number of the value ``argument``, ``node:output:number``, or ``node:number`` among all outputs."""
         name, *output = reference.split(":")
         slots = self._slots[name]
         if name in self._unknown:
             return slots[0]
         position = 0
-        if output:
+        if len(output) == 1:
+            position = int(output[0])
+        elif output:
             offsets = self._offsets.get(name, {})
             # The name of a single output is not always known, and chooses nothing.
             offset = next(iter(offsets.values())) if len(offsets) == 1 else offsets.get(output[0])
@@ -167,12 +177,18 @@ class Library:
     Args:
         graph: a ``GraphDef``.
         operations: the ``OpDef`` messages of the operations that the graph has.
+        object_graph: a ``SavedObjectGraph``.
 
     Attributes:
+        gradients: the names of functions by the names of the custom gradients that they compute.
         missing: the operations that fastgrad lacks, of all functions that were asked for.
     """
 
-    def __init__(self, graph: Any, operations: Iterable[Any]) -> None:
+    def __init__(self, graph: Any, operations: Iterable[Any], object_graph: Any) -> None:
+        self._object_graph = object_graph
+        self.gradients = {
+            gradient.registered_op_type: gradient.gradient_func for gradient in graph.library.registered_gradients
+        }
         self._definitions = {function.signature.name: function for function in graph.library.function}
         self._operations = {operation.name: operation for operation in operations}
         self._functions: dict[str, GraphFunction | None] = {}
@@ -197,6 +213,12 @@ class Library:
         if name in self._definitions:
             return self._definitions[name].signature
         return signature_message(name, input_count)
+
+    def custom_gradient(self, node: Any, function_name: str) -> CustomGradient | None:
+        """Returns the custom gradient of a node of a function; None if it has none."""
+        from fastgrad.saved_model.tensorflow.custom_gradients import custom_gradient
+
+        return custom_gradient(node, function_name, self, self._object_graph)
 
     def compute(self, operation: str, attributes: Attributes) -> tuple[Compute, int]:
         """Returns what a node computes, and how many calls of functions it has inside of each other."""

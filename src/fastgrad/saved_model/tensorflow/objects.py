@@ -92,6 +92,10 @@ class _GraphEntry(StoredEntry):
         """Returns the results for tensors that fit."""
         return self._function.run([*tensors, *self._captures])
 
+    def variables(self) -> list[Variable]:
+        """Returns the variables that the function captures."""
+        return [capture for capture in self._captures if isinstance(capture, Variable)]
+
 
 class _Reader:
     """Makes the objects of a graph.
@@ -105,7 +109,9 @@ class _Reader:
         self._meta_graph, self._folder = meta_graph, folder
         self._nodes = meta_graph.object_graph_def.nodes
         self._concrete = meta_graph.object_graph_def.concrete_functions
-        self._library = Library(meta_graph.graph_def, meta_graph.meta_info_def.stripped_op_list.op)
+        self._library = Library(
+            meta_graph.graph_def, meta_graph.meta_info_def.stripped_op_list.op, meta_graph.object_graph_def
+        )
         self._signatures: set[int] = set()
         for node in self._nodes:
             if node.user_object.identifier == "signature_map":

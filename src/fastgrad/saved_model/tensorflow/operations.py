@@ -117,6 +117,14 @@ def _new_list(dtype: Any, shape: Any, size: Any, dynamic_size: bool = False) -> 
     return TensorArray(dtype, size, dynamic_size, clear_after_read=False, infer_shape=False, element_shape=known)
 
 
+def _set_item(attributes: Attributes, array: TensorArray, index: Any, item: Any) -> TensorArray:
+    if attributes.is_set("resize_if_index_out_of_bounds"):
+        array._dynamic_size = True
+        if int(index) > _MOST_LIST_ELEMENTS:
+            raise ValueError(f"the index {int(index)} is far beyond the end of a list")
+    return array.write(index, item)
+
+
 def _pass_on(attributes: Attributes, value: Any) -> Any:
     return tf.identity(value) if isinstance(value, tf.Tensor) else value
 
@@ -140,7 +148,7 @@ _ON_HANDLES: dict[str, Callable[..., Any]] = {
     "TensorListReserve": lambda attributes, shape, size: _new_list(attributes["element_dtype"], shape, size),
     "EmptyTensorList": lambda attributes, shape, most: _new_list(attributes["element_dtype"], shape, 0, True),
     "TensorListFromTensor": lambda attributes, rows, shape: _new_list(rows.dtype, shape, rows.shape[0]).unstack(rows),
-    "TensorListSetItem": lambda attributes, array, index, item: array.write(index, item),
+    "TensorListSetItem": _set_item,
     "TensorListPushBack": lambda attributes, array, item: array.write(array.size(), item),
     "TensorListGetItem": lambda attributes, array, index, shape: array.read(index),
     "TensorListLength": lambda attributes, array: array.size(),
