@@ -46,7 +46,7 @@ def check(answers, expected):
 
 
 def test_all_answers_are_those_of_tensorflow(models, expected):
-    answers = record.all_answers(tf, lambda name: tf.saved_model.load(models / name))
+    answers = record.all_answers(tf, lambda name: tf.saved_model.load(models / name), models)
     assert answers.keys() == expected.keys()
     for name, several in answers.items():
         check(several, expected[name])

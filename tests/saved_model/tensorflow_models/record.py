@@ -79,13 +79,24 @@ def with_gradients(tf, loaded, name):
     return [y, gradient, outer.gradient(gradient, x)]
 
 
-def all_answers(tf, load):
-    """Every answer by a name; ``load`` loads a model by its name."""
+def layer_answers(tf, path):
+    """A ``TFSMLayer`` on the dense model: its result, and the gradients of the sum of its squares by its weights."""
+    layer = tf.keras.layers.TFSMLayer(path)
+    weights = [weight if isinstance(weight, tf.Variable) else weight.value for weight in layer.trainable_weights]
+    with tf.GradientTape() as tape:
+        y = layer(values("dense"))
+        loss = tf.reduce_sum(y * y)
+    return [y, *tape.gradient(loss, weights)]
+
+
+def all_answers(tf, load, folder):
+    """Every answer by a name; ``load`` loads a model of ``folder`` by its name."""
     module = load("module")
     answers = {name: served(tf, load(name), name) for name in INPUTS}
     answers |= {f"module {sign}": computed(tf, module, sign) for sign in (1, -1)}
     answers["chosen"] = chosen(tf, module)
     answers["signature"] = [module.signatures["serving_default"](x=tf.ones([1, 2]))[key] for key in ("s", "y")]
+    answers["layer"] = layer_answers(tf, str(folder / "dense"))
     answers |= {name: with_gradients(tf, load("custom"), name) for name in ("silu", "clip")}
     return answers
 
@@ -185,7 +196,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         make_models(tf, keras, folder)
-        answers = all_answers(tf, lambda name: tf.saved_model.load(str(folder / name)))
+        answers = all_answers(tf, lambda name: tf.saved_model.load(str(folder / name)), folder)
         arrays = {f"{name}/{i}": np.asarray(x) for name, several in answers.items() for i, x in enumerate(several)}
         np.savez_compressed(FOLDER / "answers.npz", **arrays)
         with tarfile.open(FOLDER / "models.tar.xz", "w:xz") as archive:
