@@ -116,6 +116,13 @@ def test_missing_operations_are_named(models):
         tf.saved_model.load(models / "lacking")
 
 
+def test_lookup_tables_are_refused(models):
+    with pytest.raises(
+        tf.errors.UnimplementedError, match=r"lacks: HashTableV2, .*LookupTableFindV2.*, resources other"
+    ):
+        tf.saved_model.load(models / "lookup")
+
+
 # ---- damaged files ------------------------------------------------------------------------------------
 
 

@@ -168,6 +168,8 @@ def make_models(tf, keras, folder):
     tf.saved_model.save(module, folder / "module", signatures=module.f)
     tf.saved_model.save(Custom(), folder / "custom")
     tf.saved_model.save(Lacking(), folder / "lacking")
+    lookup = [keras.Input([3], dtype="string"), layers.StringLookup(vocabulary=["a", "b"])]
+    keras.Sequential(lookup).export(folder / "lookup", verbose=False)
     dense = [keras.Input([4]), layers.Dense(5, "relu"), layers.Dropout(0.5), layers.Dense(3, "softmax")]
     keras.Sequential(dense).export(folder / "dense", verbose=False)
     tf.saved_model.save(keras.Sequential(dense), folder / "saved")

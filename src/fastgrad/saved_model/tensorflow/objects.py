@@ -119,11 +119,17 @@ class _Reader:
         self._keys = self._variable_keys()
         self._objects = [self._make_object(number) for number in range(len(self._nodes))]
         names = {child.node_id: child.local_name for node in self._nodes for child in node.children}
+        # Functions keep their traces as children, which nobody else has as attributes.
+        attributes = {child.node_id for node in self._nodes if not node.HasField("function") for child in node.children}
+        of_resources = {child.node_id for node in self._nodes if node.HasField("resource") for child in node.children}
         for number, node in enumerate(self._nodes):
             kind = node.WhichOneof("kind")
-            if kind == "function":
+            if number in of_resources:
+                for name in node.function.concrete_functions:
+                    self._library.function(name)  # notes the operations that are missing
+            elif kind == "function":
                 self._objects[number] = self._function(node.function, names.get(number, "function"))
-            elif kind == "bare_concrete_function":
+            elif kind == "bare_concrete_function" and number in attributes:
                 self._objects[number] = self._concrete_function(
                     node.bare_concrete_function, names.get(number, "function"), number in self._signatures
                 )
@@ -193,7 +199,7 @@ class _Reader:
             case "asset":
                 return convert_to_tensor(self._asset_path(node.asset.asset_file_def_index))
             case "resource":
-                self.missing.add("resources other than variables, such as lookup tables")
+                self.missing.add("resources other than variables")
         return None  # a function, made when all variables are there, or a tensor inside of one
 
     def _constant(self, operation: str) -> Any:
