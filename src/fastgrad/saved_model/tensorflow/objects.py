@@ -119,7 +119,7 @@ class _Reader:
         self._keys = self._variable_keys()
         self._objects = [self._make_object(number) for number in range(len(self._nodes))]
         names = {child.node_id: child.local_name for node in self._nodes for child in node.children}
-        # Functions keep their traces as children, which nobody else has as attributes.
+        # Functions have their traces as children. A trace is an object of its own only if another object has it, too.
         attributes = {child.node_id for node in self._nodes if not node.HasField("function") for child in node.children}
         of_resources = {child.node_id for node in self._nodes if node.HasField("resource") for child in node.children}
         for number, node in enumerate(self._nodes):
