@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 _FOLDER = "tensorflow/core/"
+TENSOR_FILE = "framework/tensor.proto"
 _FILES: dict[str, dict[str, tuple[str, ...]]] = {
     "example/feature.proto": {
         "BytesList": ("repeated bytes value 1",),
@@ -20,7 +21,7 @@ _FILES: dict[str, dict[str, tuple[str, ...]]] = {
         "Example": ("one Features features 1",),
         "SequenceExample": ("one Features context 1", "one FeatureLists feature_lists 2"),
     },
-    "framework/tensor.proto": {
+    TENSOR_FILE: {
         "TensorShapeDim": ("one int64 size 1", "one string name 2"),
         "TensorShapeProto": ("repeated TensorShapeDim dim 2", "one bool unknown_rank 3"),
         "TensorProto": (
@@ -66,6 +67,19 @@ def message_class(name: str, user: str) -> Any:
 
 @functools.cache
 def _classes() -> dict[str, Any]:
+    return build_classes(_FILES, __name__)
+
+
+def build_classes(files: dict[str, dict[str, tuple[str, ...]]], module: str) -> dict[str, Any]:
+    """Returns the classes of messages by name.
+
+    Args:
+        files: for each file, below ``tensorflow/core/``, the fields of its messages. A file may use the messages of those before it.
+        module: the module where pickle finds the classes.
+
+    Raises:
+        ImportError: protobuf is not installed.
+    """
     from google.protobuf import descriptor_pool, message_factory
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
@@ -73,7 +87,7 @@ def _classes() -> dict[str, Any]:
     pool = descriptor_pool.DescriptorPool()
     dependencies: list[str] = []
     names = []
-    for path, messages in _FILES.items():
+    for path, messages in files.items():
         file = FileDescriptorProto(
             name=_FOLDER + path, package="tensorflow", syntax="proto3", dependency=list(dependencies)
         )
@@ -85,8 +99,13 @@ def _classes() -> dict[str, Any]:
     classes = {}
     for name in names:
         classes[name] = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.{name}"))
-        classes[name].__module__ = __name__  # where pickle finds it
+        classes[name].__module__ = module  # where pickle finds it
     return classes
+
+
+def tensor_messages() -> dict[str, tuple[str, ...]]:
+    """Returns the fields of ``TensorProto`` and of the messages it is made of."""
+    return _FILES[TENSOR_FILE]
 
 
 def __getattr__(name: str) -> Any:

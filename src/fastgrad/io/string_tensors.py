@@ -157,22 +157,36 @@ def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Ten
             raise InvalidArgumentError(
                 f"{what}: Could not parse `serialized` as TensorProto: {text[()][:100]!r}"
             ) from None
-        stored = _DTYPE_OF_ENUM.get(proto.dtype)
-        if stored is None:
-            raise InvalidArgumentError(
-                f"{what}: Cannot parse tensor from proto: it has the dtype number {proto.dtype}."
-            )
+        stored = dtype_of_enum(what, proto.dtype)
         if stored is not dtype:
             raise InvalidArgumentError(
                 f"{what}: Type mismatch between parsed tensor ({stored.name}) and dtype ({dtype.name})"
             )
-        return (_tensor_of_proto(what, proto, stored),)
+        return (tensor_of_proto(what, proto, stored),)
 
     return call_of_strings(what, run, (strings,), None, (what, dtype.name))[0]
 
 
-def _tensor_of_proto(what: str, proto: Any, dtype: dtypes.DType) -> np.ndarray:
+def dtype_of_enum(what: str, number: int) -> dtypes.DType:
+    """Returns the dtype with a number of TensorFlow's ``DataType``.
+
+    Raises:
+        InvalidArgumentError: no dtype of fastgrad has this number.
+    """
+    dtype = _DTYPE_OF_ENUM.get(number)
+    if dtype is None:
+        raise InvalidArgumentError(f"{what}: Cannot parse tensor from proto: it has the dtype number {number}.")
+    return dtype
+
+
+def tensor_of_proto(what: str, proto: Any, dtype: dtypes.DType, most_elements: int | None = None) -> np.ndarray:
     """Returns the values of a message; the last of its single values stands for all that follow.
+
+    Args:
+        what: the operation, for errors.
+        proto: a ``TensorProto``.
+        dtype: its dtype.
+        most_elements: the limit on the elements, by default 2 ** 31.
 
     Raises:
         InvalidArgumentError: its values do not fit its shape. Only one value may stand for many, as TensorFlow writes constants.
@@ -185,7 +199,11 @@ def _tensor_of_proto(what: str, proto: Any, dtype: dtypes.DType) -> np.ndarray:
         count *= size
     values = _values_of_proto(proto, dtype)
     try:
-        if len(values) > count or (proto.tensor_content and len(values) != count) or count > _MOST_ELEMENTS:
+        if (
+            len(values) > count
+            or (proto.tensor_content and len(values) != count)
+            or count > (most_elements or _MOST_ELEMENTS)
+        ):
             raise ValueError
         if len(values) < count:
             last = values[-1:] if len(values) else _nothing(dtype)

@@ -20,6 +20,9 @@ class RawOperation:
             ``function``.
         function: a public function, or its name after ``tf.``, such as ``"linalg.matmul"``.
         results: the names of several results, which become a named tuple; empty for one result or a list.
+
+    Attributes:
+        result_names: the list of these names.
     """
 
     def __init__(
@@ -29,6 +32,7 @@ class RawOperation:
         self._arguments = arguments
         self._function = function
         self._result_class = namedtuple(name, results) if results else None  # noqa: PYI024
+        self.result_names = results.split()
         target = f"tf.{function}" if isinstance(function, str) else function.__doc__
         self.__doc__ = f"The raw operation {name}{self.__signature__}, keyword arguments only: {target}"
 

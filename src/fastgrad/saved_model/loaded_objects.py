@@ -91,6 +91,10 @@ class StoredEntry:
                 )
         return self.graph.run(tensors, [sizes[symbol] for symbol in range(len(sizes))])
 
+    def variables(self) -> list[Variable]:
+        """Returns the variables that the function reads and assigns; one may occur twice."""
+        return self.graph.variables()
+
     def call(self, tensors: list[Tensor]) -> Any:
         """Returns the nested result for tensors that fit."""
         results = self.run(tensors)
@@ -203,7 +207,7 @@ class RestoredFunction(Function):
         """The specs of the arguments, if the function had an ``input_signature``; else None."""
         if not self._has_signature:
             return None
-        return list(self.entries[0].arguments.values())
+        return list(self.stored_arguments()[0].values())
 
     def stored_arguments(self) -> list[dict[str, Any]]:
         """Returns the arguments, with specs for tensors, of the stored graphs."""
@@ -250,7 +254,7 @@ class SignatureFunction(Function):
         outputs: dict[str, int],
         output_specs: dict[str, TensorSpec],
     ) -> None:
-        self._entries, self._input_names, self._outputs = entries, input_names, outputs
+        self.entries, self._input_names, self._outputs = entries, input_names, outputs
         self._output_specs = output_specs
 
         def run_signature(*tensors: Any) -> dict[str, Any]:
@@ -279,7 +283,7 @@ class SignatureFunction(Function):
         return super().__call__(*tensors)
 
     def _entry(self, values: list[Any]) -> tuple[StoredEntry, list[Tensor]]:
-        for entry in self._entries:
+        for entry in self.entries:
             tensors = [as_spec(value, spec) for value, spec in zip(values, entry.specs, strict=True)]
             fitting = [tensor for tensor in tensors if tensor is not None]
             if len(fitting) == len(values):
@@ -292,7 +296,7 @@ class SignatureFunction(Function):
     @property
     def structured_input_signature(self) -> tuple[tuple[()], dict[str, TensorSpec]]:
         """An empty tuple, and the specs of the inputs by name."""
-        specs = zip(self._input_names, self._entries[0].specs, strict=True)
+        specs = zip(self._input_names, self.entries[0].specs, strict=True)
         return (), {name: TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs}
 
     @property

@@ -1,5 +1,7 @@
 """``tf.saved_model.load``: objects, variables and functions of a folder that ``tf.saved_model.save`` has written.
 
+A folder that TensorFlow has written is read by ``fastgrad.saved_model.tensorflow``.
+
 A file is data: the operations of a stored function are looked up in the operation table, and nothing in the file is run as code.
 """
 
@@ -34,7 +36,8 @@ from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.tensor_file import load_tensors
 
 SERVING = "serve"
-_TENSORFLOW_FILES = ("saved_model.pb", "saved_model.pbtxt")
+TENSORFLOW_FILE = "saved_model.pb"
+_TENSORFLOW_FILES = (TENSORFLOW_FILE, "saved_model.pbtxt")
 _LARGEST_PROBE = 1 << 10
 
 
@@ -49,11 +52,11 @@ def contains_saved_model(export_dir: Any) -> bool:
 
 
 def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
-    """Loads an object that ``tf.saved_model.save`` has written.
+    """Loads an object that ``tf.saved_model.save`` has written, here or in TensorFlow 2.
 
     Args:
         export_dir: the folder.
-        tags: None, ``"serve"`` or a list of it.
+        tags: None, ``"serve"`` or a list of it; for a folder of TensorFlow the tags of one of its graphs.
         options: a ``LoadOptions``; kept for TensorFlow's signature.
 
     Returns:
@@ -62,19 +65,24 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
 
     Raises:
         OSError: there is no SavedModel in the folder.
-        ValueError: the file is damaged, has operations that are not in fastgrad, or is a SavedModel of TensorFlow; or
-            ``tags`` are others.
+        ValueError: a file is damaged, has operations of another fastgrad, or ``tags`` are others.
+        UnimplementedError: a SavedModel of TensorFlow has operations that fastgrad lacks; the message names all of them.
+        ImportError: protobuf, which a SavedModel of TensorFlow needs, is not installed.
     """
     folder = checked_path("tf.saved_model.load", "export_dir", export_dir)
     path = os.path.join(folder, FILE_NAME)
+    listed = [tags] if isinstance(tags, str) else None if tags is None else list(tags)
     if not os.path.exists(path):
+        if os.path.isfile(os.path.join(folder, TENSORFLOW_FILE)):
+            # Not at the top: most programs have no SavedModel of TensorFlow.
+            from fastgrad.saved_model.tensorflow.objects import load as load_of_tensorflow
+
+            return load_of_tensorflow(folder, listed)
         if contains_saved_model(folder):
             raise ValueError(
-                f"{folder} holds a SavedModel of TensorFlow, whose graph fastgrad does not read. Load its weights from a .keras, .h5 or "
-                ".safetensors file into a model that is built in Python."
+                f"{folder} holds a SavedModel of TensorFlow as text, which fastgrad does not read. Save it again, as {TENSORFLOW_FILE}."
             )
-        raise OSError(f"SavedModel file does not exist at: {folder}/{{{FILE_NAME}}}")
-    listed = [tags] if isinstance(tags, str) else None if tags is None else list(tags)
+        raise OSError(f"SavedModel file does not exist at: {folder}/{{{FILE_NAME}|{TENSORFLOW_FILE}}}")
     if listed is not None and listed != [SERVING]:
         raise ValueError(
             f"Got an incompatible argument to `tags`: {listed}. The SavedModel at {folder} has one MetaGraph with tags ['{SERVING}']. You "

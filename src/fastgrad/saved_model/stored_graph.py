@@ -110,6 +110,16 @@ class StoredGraph:
         if self._nodes and self._nodes[-1].kind == "choice":
             self.result_count = min([self._nodes[-1].subgraphs[part][0].result_count for part in _CHOICES])
 
+    def variables(self) -> list[Variable]:
+        """Returns the variables that the graph reads and assigns, in the order of its nodes; one may occur twice."""
+        variables: list[Variable] = []
+        for node in self._nodes:
+            if node.kind in {"read", "assign"}:
+                variables.append(node.payload)
+            elif node.kind == "choice":
+                variables += [variable for part in _CHOICES for variable in node.subgraphs[part][0].variables()]
+        return variables
+
     # ---- reading -----------------------------------------------------------------------------------------
 
     def _numbers(self, numbers: Any) -> tuple[int, ...]:

@@ -31,7 +31,8 @@ SPACES = {
 
 
 # Types, settings, texts; tests and what gives integers or truth values; what makes tensors of nothing; users' functions (tests/custom);
-# what TensorFlow does not differentiate on a CPU (tests/signal, tests/ops); layers that draw (tests/keras).
+# what TensorFlow does not differentiate on a CPU (tests/signal, tests/ops); layers that draw (tests/keras);
+# a layer of functions of files (tests/saved_model).
 WITHOUT_GRADIENT = """
 DType AggregationMethod VariableAggregation VariableSynchronization TensorShape Tensor TensorSpec Form Unary KerasTensor InputSpec
 Loss Reduction Layer Wrapper Operator Input InputLayer
@@ -48,7 +49,7 @@ constant_initializer ones_initializer zeros_initializer random_normal_initialize
 elementwise kernel adjoint cfunc check_gradients fixed_point grad hessian hvp implicit_root jacobian jvp value_and_grad vjp
 SparseTensor SparseTensorSpec as_string timestamp type_spec_from_value
 fftnd ifftnd irfftnd rfftnd eigh_tridiagonal RandomBrightness RandomContrast RandomCrop RandomFlip RandomRotation
-RandomTranslation RandomZoom StringLookup IntegerLookup TextVectorization Discretization Hashing
+RandomTranslation RandomZoom StringLookup IntegerLookup TextVectorization Discretization Hashing TFSMLayer
 """
 
 

@@ -33,6 +33,7 @@ from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 KERAS_FILE = (ValueError, TypeError)
 OF_CHECKPOINT = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
+MODELS_OF_TENSORFLOW = Path(__file__).parents[2] / "saved_model" / "tensorflow_models" / "models.tar.xz"
 OF_SAVED_MODEL = (tf.errors.InvalidArgumentError,)
 OF_VOCABULARY = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.FailedPreconditionError)
 LOST = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
@@ -121,6 +122,25 @@ def read_saved_model(path: Path) -> Any:
     loaded = tf.saved_model.load(path.parent)
     results = [loaded.f(tf.constant(sign * np.float32([[1, 2, 3], [-4, 5, 6]]))) for sign in (1, -1)]
     return [loaded.v, loaded.parts["list"], results, dict(loaded.signatures).keys() == {"serving_default"}]
+
+
+def model_of_tensorflow(file: str) -> Callable[[Path], Path]:
+    """Makes a SavedModel that TensorFlow wrote, of which ``file`` is to be damaged."""
+
+    def make(folder: Path) -> Path:
+        with tarfile.open(MODELS_OF_TENSORFLOW) as archive:
+            members = [member for member in archive.getmembers() if member.name.startswith("module/")]
+            archive.extractall(folder, members, filter="data")
+        return folder / "module" / file
+
+    return make
+
+
+def read_model_of_tensorflow(folder: Path) -> Any:
+    """The variables among the attributes of the object, and the names of its attributes and signatures."""
+    loaded = tf.saved_model.load(folder)
+    variables = {name: value for name, value in vars(loaded).items() if isinstance(value, tf.Variable)}
+    return [variables, sorted(vars(loaded)), sorted(loaded.signatures)]
 
 
 class Program:
@@ -665,6 +685,28 @@ READERS: dict[str, Reader] = {
     ".weights.h5": Reader(weights, read_weights, KERAS_FILE, True, 256),
     ".weights.h5 of Keras": Reader(as_keras_writes(weights), read_weights, KERAS_FILE, header=256),
     "saved model": Reader(saved_model, read_saved_model, (ValueError, *OF_SAVED_MODEL), True, 400, given=folder_of),
+    "TensorFlow's saved model": Reader(
+        model_of_tensorflow("saved_model.pb"),
+        lambda path: read_model_of_tensorflow(path.parent),
+        (ValueError, tf.errors.UnimplementedError),
+        header=400,
+        given=folder_of,
+    ),
+    "TensorFlow's checkpoint": Reader(
+        model_of_tensorflow("variables/variables.index"),
+        lambda path: read_model_of_tensorflow(path.parents[1]),
+        (ValueError,),
+        True,
+        given=folder_of_classes,
+    ),
+    "data of TensorFlow's checkpoint": Reader(
+        model_of_tensorflow("variables/variables.data-00000-of-00001"),
+        lambda path: read_model_of_tensorflow(path.parents[1]),
+        (ValueError,),
+        True,
+        400,
+        given=folder_of_classes,
+    ),
     "model in safetensors": Reader(whole_model("m.safetensors"), read_model, KERAS_FILE, True, 400),
     "model in npz": Reader(whole_model("m.npz"), read_model, KERAS_FILE, True, 400),
     "model in JSON": Reader(configuration, read_configuration, KERAS_FILE, names_file=False),

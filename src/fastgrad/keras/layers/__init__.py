@@ -121,6 +121,7 @@ from fastgrad.keras.layers.rms_normalization import RMSNormalization as RMSNorma
 from fastgrad.keras.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from fastgrad.keras.layers.symbolic import KerasTensor as KerasTensor
 from fastgrad.keras.layers.text_vectorization import TextVectorization as TextVectorization
+from fastgrad.keras.layers.tfsm_layer import TFSMLayer as TFSMLayer
 from fastgrad.keras.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastgrad.keras.layers.unit_normalization import UnitNormalization as UnitNormalization
 from fastgrad.keras.layers.upsampling import UpSampling1D as UpSampling1D
