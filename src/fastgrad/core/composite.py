@@ -59,6 +59,10 @@ class CompositeSpec:
     ragged_rank: Any = None
     """The number of dimensions with row splits; None if the composite has none, as a sparse tensor."""
 
+    def most_specific_common_supertype(self, others: Sequence[Any]) -> CompositeSpec | None:
+        """Returns the narrowest spec that includes this spec and all ``others``; None if there is none."""
+        raise NotImplementedError
+
     def batched(self, size: int | None) -> CompositeSpec:
         """Returns the spec of a batch of ``size`` values of this spec."""
         raise NotImplementedError
