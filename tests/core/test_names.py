@@ -224,7 +224,6 @@ def test_members_of_public_classes_are_there_or_answered():
 
 UNANSWERED = {
     "Callable.function_type",
-    "ConcreteFunction.inference_fn",
     "DTypePolicy.convert_input",
     "DatasetSpec.from_value",
     *(f"{name}Function.experimental_get_compiler_ir" for name in ("Generic", "Polymorphic")),
