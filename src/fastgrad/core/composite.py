@@ -16,9 +16,6 @@ class Composite:
     is_rectangular: ClassVar[bool] = False
     """Whether composites have the shape of a dense tensor, so that layers can build for it."""
 
-    counts_as_tensor: ClassVar[bool] = True
-    """Whether ``tf.is_tensor`` is True."""
-
     remedy: ClassVar[str] = "use its flat_values"
     """What to call instead of an operation that takes no composites, for its error."""
 
@@ -61,10 +58,6 @@ class CompositeSpec:
 
     ragged_rank: Any = None
     """The number of dimensions with row splits; None if the composite has none, as a sparse tensor."""
-
-    def is_compatible_with(self, spec_or_value: Any) -> bool:
-        """True if the value, or a value of the spec, ``spec_or_value`` may fit this spec."""
-        raise NotImplementedError
 
     def most_specific_common_supertype(self, others: Sequence[Any]) -> CompositeSpec | None:
         """Returns the narrowest spec that includes this spec and all ``others``; None if there is none."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite, CompositeSpec
-from fastgrad.core.extension_type import ExtensionTypeSpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
@@ -176,8 +175,6 @@ def placeholder(spec: Any, unknown_size: int, fill_value: int = 0) -> Any:
             from fastgrad.data.dataset import Dataset
 
             return Dataset.from_tensors(placeholder(leaf.element_spec, unknown_size, fill_value))
-        if isinstance(leaf, ExtensionTypeSpec):
-            return leaf.placeholder(unknown_size, fill_value)
         if isinstance(leaf, CompositeSpec):
             return leaf.placeholder(unknown_size, text if leaf.dtype.name == "string" else fill_value)  # type: ignore[attr-defined]
         sizes = () if leaf.shape.rank is None else tuple(unknown_size if size is None else size for size in leaf.shape)
