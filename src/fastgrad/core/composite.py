@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from fastgrad.core.type_spec import TypeSpec
+
 _Implementation = TypeVar("_Implementation", bound=Callable[..., Any])
 
 
@@ -51,17 +53,13 @@ class Composite:
         raise NotImplementedError
 
 
-class CompositeSpec:
+class CompositeSpec(TypeSpec):
     """The static type of a composite, like ``TensorSpec`` for tensors."""
 
     __slots__ = ()
 
     ragged_rank: Any = None
     """The number of dimensions with row splits; None if the composite has none, as a sparse tensor."""
-
-    def most_specific_common_supertype(self, others: Sequence[Any]) -> CompositeSpec | None:
-        """Returns the narrowest spec that includes this spec and all ``others``; None if there is none."""
-        raise NotImplementedError
 
     def batched(self, size: int | None) -> CompositeSpec:
         """Returns the spec of a batch of ``size`` values of this spec."""
