@@ -254,6 +254,7 @@ _LAZY = (
     "nest",
     "nn",
     "optimizers",
+    "quantization",
     "ragged",
     "random",
     "raw_ops",
