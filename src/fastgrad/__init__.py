@@ -45,6 +45,7 @@ from fastgrad.core.tensor import convert_to_tensor as convert_to_tensor
 from fastgrad.core.tensor import is_tensor as is_tensor
 from fastgrad.core.tensor_spec import TensorSpec as TensorSpec
 from fastgrad.core.tensor_spec import type_spec_from_value as type_spec_from_value
+from fastgrad.core.type_spec import TypeSpec as TypeSpec
 from fastgrad.core.variable import Variable as Variable
 from fastgrad.dtypes import DType as DType
 from fastgrad.dtypes import as_dtype as as_dtype
@@ -253,6 +254,7 @@ _LAZY = (
     "nest",
     "nn",
     "optimizers",
+    "quantization",
     "ragged",
     "random",
     "raw_ops",

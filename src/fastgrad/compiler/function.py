@@ -254,15 +254,32 @@ class Function:
         Args:
             *args, **kwargs: as for a call; a ``TensorSpec`` may stand for a tensor. None with an ``input_signature``.
         """
-        signature = self._python.signature
-
-        def called(chosen: dict[str, Any]) -> Any:
-            args, kwargs = signature.unbind(chosen)
-            return self(*args, **kwargs)
-
-        concrete = ConcreteFunction(called, self.__name__, signature.bind_specs(args, kwargs), signature.kinds)
+        concrete = self._concrete(self._python.signature.bind_specs(args, kwargs))
         self._concrete_arguments = [*self._concrete_arguments, concrete.arguments][-MOST_KEYS_PER_FUNCTION:]
         return concrete
+
+    def _concrete(self, arguments: dict[str, Any]) -> ConcreteFunction:
+        return ConcreteFunction(self.call_with_arguments, self.__name__, arguments, self._python.signature.kinds)
+
+    def pretty_printed_concrete_signatures(self, verbose: bool = True) -> str:
+        """Returns the types of all concrete functions as text.
+
+        They are those of the calls and of ``get_concrete_function``.
+
+        Args:
+            verbose: whether parameters have lines of their own, and captured variables and empty lines are there.
+        """
+        known = self._concrete_arguments
+        if self._python.input_signature is None:
+            called = [arguments_of_key(key, with_names=False) for key in self._state.cache.call_keys()]
+            known = [*[arguments for arguments in called if arguments is not None], *known]
+        texts = [self._concrete(arguments).pretty_printed_signature(verbose) for arguments in known]
+        return ("\n\n" if verbose else "\n").join(dict.fromkeys(texts))
+
+    @property
+    def name(self) -> str:
+        """The name of the Python function."""
+        return self.__name__
 
     @property
     def input_signature(self) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from fastgrad.core.type_spec import TypeSpec
+
 _Implementation = TypeVar("_Implementation", bound=Callable[..., Any])
 
 
@@ -51,7 +53,7 @@ class Composite:
         raise NotImplementedError
 
 
-class CompositeSpec:
+class CompositeSpec(TypeSpec):
     """The static type of a composite, like ``TensorSpec`` for tensors."""
 
     __slots__ = ()

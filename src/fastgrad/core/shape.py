@@ -41,16 +41,7 @@ class ArrayLike:
         return self.shape[0]
 
 
-@lacks(
-    "as_proto",
-    "assert_is_fully_defined",
-    "assert_same_rank",
-    "is_subtype_of",
-    "most_specific_common_supertype",
-    "most_specific_compatible_shape",
-    "with_rank_at_least",
-    "with_rank_at_most",
-)
+@lacks("as_proto")
 class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
     """The shape of a tensor or of a TensorSpec.
 
@@ -137,6 +128,53 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
         """Returns this shape with rank ``rank``; ValueError if it has another rank."""
         self.assert_has_rank(rank)
         return TensorShape([None] * rank) if self._unknown_rank else self
+
+    def with_rank_at_least(self, rank: int) -> TensorShape:
+        """Returns this shape; ValueError if its rank is known and below ``rank``."""
+        if not self._unknown_rank and len(self) < rank:
+            raise ValueError(f"Shape {self} must have rank at least {rank}")
+        return self
+
+    def with_rank_at_most(self, rank: int) -> TensorShape:
+        """Returns this shape; ValueError if its rank is known and above ``rank``."""
+        if not self._unknown_rank and len(self) > rank:
+            raise ValueError(f"Shape {self} must have rank at most {rank}")
+        return self
+
+    def assert_same_rank(self, other: Any) -> None:
+        """Raises ValueError if the ranks of this shape and of ``other`` are known and differ."""
+        other = TensorShape(other)
+        if None not in (self.rank, other.rank) and self.rank != other.rank:
+            raise ValueError(f"Shapes {self} and {other} must have the same rank")
+
+    def assert_is_fully_defined(self) -> None:
+        """Raises ValueError unless the rank and all dimensions are known."""
+        if not self.is_fully_defined():
+            raise ValueError(f"Shape {self} is not fully defined")
+
+    def is_subtype_of(self, other: Any) -> bool:
+        """True if each shape that fits this shape also fits ``other``; False if ``other`` is not a TensorShape."""
+        if not isinstance(other, TensorShape):
+            return False
+        if other._unknown_rank:
+            return True
+        return self.rank == len(other) and all(wanted in (None, size) for size, wanted in zip(self, other, strict=True))
+
+    def most_specific_compatible_shape(self, other: Any) -> TensorShape:
+        """Returns the narrowest shape that includes this shape and ``other``: dimensions that differ become unknown."""
+        other = TensorShape(other)
+        if self._unknown_rank or self.rank != other.rank:
+            return TensorShape(None)
+        return TensorShape([a if a == b else None for a, b in zip(self, other, strict=True)])
+
+    def most_specific_common_supertype(self, others: Iterable[Any]) -> TensorShape | None:
+        """Returns the narrowest shape that includes this and all ``others``; None if one of them is not a TensorShape."""
+        shape = self
+        for other in others:
+            if not isinstance(other, TensorShape):
+                return None
+            shape = shape.most_specific_compatible_shape(other)
+        return shape
 
     def merge_with(self, other: Any) -> TensorShape:
         """Combines the known dimensions of both shapes; ValueError if they conflict."""

@@ -7,17 +7,15 @@ from typing import Any
 
 from fastgrad import dtypes
 from fastgrad.core.composite import Composite
-from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.type_spec import TypeSpec
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import DType
 
 
-class ShapedSpec:
+class ShapedSpec(TypeSpec):
     """The base class of static types with a shape and a dtype."""
-
-    __getattr__ = missing_member_getattr
 
     __slots__ = ("_dtype", "_shape")
 
@@ -87,11 +85,7 @@ class TensorSpec(ShapedSpec):
         """True if each tensor that fits this spec also fits ``other``."""
         if not isinstance(other, TensorSpec) or self._dtype is not other._dtype or self._name != other._name:
             return False
-        if other._shape.rank is None:
-            return True
-        return self._shape.rank == other._shape.rank and all(
-            wanted in (None, size) for size, wanted in zip(self._shape, other._shape, strict=True)
-        )
+        return self._shape.is_subtype_of(other._shape)
 
     def most_specific_common_supertype(self, others: Iterable[Any]) -> TensorSpec | None:
         """Returns the narrowest spec that includes this spec and all ``others``; None if dtypes or names differ."""
@@ -118,13 +112,15 @@ class TensorSpec(ShapedSpec):
 
 
 def type_spec_from_value(value: Any) -> Any:
-    """Returns the static type of a tensor, a ragged or sparse tensor, or a value that converts to a tensor.
+    """Returns the static type of a tensor, a ragged or sparse tensor, a dataset, or a value that converts to a tensor.
 
     Raises:
         TypeError: ``value`` does not convert to a tensor.
     """
     if isinstance(value, Composite):
         return value._spec()
+    if hasattr(type(value), "_dataset_spec"):
+        return value._dataset_spec()
     try:
         tensor = value if isinstance(value, Variable) else convert_to_tensor(value)
     except (TypeError, ValueError):
@@ -136,6 +132,4 @@ def type_spec_from_value(value: Any) -> Any:
 
 def common_shape(first: TensorShape, second: TensorShape) -> TensorShape:
     """Returns the narrowest shape that includes both shapes: dimensions that differ become unknown."""
-    if first.rank is None or first.rank != second.rank:
-        return TensorShape(None)
-    return TensorShape([a if a == b else None for a, b in zip(first, second, strict=True)])
+    return first.most_specific_compatible_shape(second)

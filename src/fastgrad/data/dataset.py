@@ -370,6 +370,9 @@ class Dataset(DatasetConstructors, DatasetBatching):
         """The TensorSpecs of an element, in its structure."""
         return self._node.spec()
 
+    def _dataset_spec(self) -> DatasetSpec:
+        return DatasetSpec(self.element_spec)
+
     def __iter__(self) -> Iterator:
         return Iterator(self)
 

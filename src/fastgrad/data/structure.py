@@ -12,10 +12,11 @@ from fastgrad.core.composite import Composite, CompositeSpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
+from fastgrad.core.type_spec import TypeSpec
 from fastgrad.errors import InvalidArgumentError
 
 
-class DatasetSpec:
+class DatasetSpec(TypeSpec):
     """The spec of a dataset that is an element of another dataset.
 
     Args:
@@ -27,9 +28,25 @@ class DatasetSpec:
         self.element_spec = element_spec
         self.shape = TensorShape(dataset_shape)
 
+    def is_compatible_with(self, spec_or_value: Any) -> bool:
+        """True if the elements of the dataset, or of a dataset of the spec, ``spec_or_value`` may fit this spec."""
+        if not (isinstance(spec_or_value, DatasetSpec) or is_dataset(spec_or_value)):
+            return False
+        ours, theirs = nest.flatten(self.element_spec), nest.flatten(spec_or_value.element_spec)
+        return len(ours) == len(theirs) and all(
+            spec.is_compatible_with(other) for spec, other in zip(ours, theirs, strict=True)
+        )
+
     def most_specific_common_supertype(self, others: Any) -> DatasetSpec | None:
-        """Returns the spec that this spec and ``others`` fit, or None."""
-        return self if all(self == other for other in others) else None
+        """Returns the narrowest spec that includes this spec and all ``others``; None if more than sizes differ."""
+        others = list(others)
+        if not all(isinstance(other, DatasetSpec) for other in others):
+            return None
+        columns = [nest.flatten(spec.element_spec) for spec in (self, *others)]
+        if len({len(column) for column in columns}) > 1:
+            return None
+        common = [leaf.most_specific_common_supertype(rest) for leaf, *rest in zip(*columns, strict=True)]
+        return None if None in common else DatasetSpec(nest.pack_sequence_as(self.element_spec, common), self.shape)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DatasetSpec) and self.element_spec == other.element_spec

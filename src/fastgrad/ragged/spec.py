@@ -96,11 +96,6 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
             and self._shape.is_compatible_with(other._shape)
         )
 
-    def is_subtype_of(self, other: Any) -> bool:
-        """True if each value that fits this spec also fits ``other``."""
-        common = self.most_specific_common_supertype([other])
-        return common is not None and common == other
-
     def most_specific_common_supertype(self, others: Iterable[Any]) -> RaggedTensorSpec | None:
         """Returns the narrowest spec that includes this spec and all ``others``; None if more than sizes differ."""
         shape = self._shape

@@ -14,10 +14,10 @@ from fastgrad.compiler.graph.graph import Graph, Kind
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.record import Recording, hidden_from_recordings
 from fastgrad.core import nest
-from fastgrad.core.composite import Composite
+from fastgrad.core.composite import Composite, CompositeSpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
-from fastgrad.core.tensor_spec import TensorSpec
+from fastgrad.core.tensor_spec import TensorSpec, common_shape
 from fastgrad.core.variable import Variable
 from fastgrad.ops.random_draws import advance_generator
 from fastgrad.saved_model.graph_writer import Constants, GraphWriter
@@ -196,6 +196,105 @@ def store_concrete_functions(
     if not entries and error is not None:
         raise error
     return entries
+
+
+class Outline(NamedTuple):
+    """What a function does with arguments of certain specs.
+
+    Attributes:
+        outputs: the nested result, with a ``TensorSpec`` for each tensor; sizes that depend on arguments are None.
+        graph: a recording, with made-up sizes in place of unknown ones.
+    """
+
+    outputs: Any
+    graph: Graph
+
+
+def outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Outline:
+    """Returns the outline of a function for certain arguments; variables stay as they are.
+
+    Args:
+        call, arguments, name: as of ``store_concrete_functions``.
+
+    Raises:
+        ValueError: the function can't be recorded for such arguments; the text says why.
+    """
+    numbered, specs = number_specs(arguments)
+    ranks = range(MOST_RANKS) if any(spec.shape.rank is None for spec in specs) else (0,)
+    runs: list[list[_Path]] = []
+    error: Exception | None = None
+    for rank in ranks:
+        ranked = [spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype) for spec in specs]
+        try:
+            runs += _runs_of_two_sizes(lambda given: _specs_and_parts(call(given)), numbered, ranked, name)
+        except Exception as refusal:  # noqa: BLE001  # of this rank; raised if none fits
+            error = error or refusal
+    if not runs:
+        assert error is not None
+        raise error
+    results = [path.result[0] for run in runs for path in run]
+    merged: dict[int, Any] = {}
+    for position, leaves in enumerate(zip(*map(_leaves, results), strict=False)):
+        if isinstance(leaves[0], Leaf):
+            shape = functools.reduce(common_shape, [leaf.spec.shape for leaf in leaves if isinstance(leaf, Leaf)])
+            label = f"Identity_{leaves[0].number}" if leaves[0].number else "Identity"
+            merged[position] = TensorSpec(shape, leaves[0].spec.dtype, label)
+        elif isinstance(leaves[0], CompositeSpec):
+            merged[position] = leaves[0].most_specific_common_supertype(leaves[1:])
+    numbers = itertools.count()
+    outputs = map_leaves(lambda leaf: merged.get(next(numbers), leaf), results[0])
+    return Outline(outputs, runs[0][0].graph)
+
+
+def _specs_and_parts(result: Any) -> Any:
+    """Returns a result with the spec of each composite in its place, and the tensors of the composites."""
+    parts: list[Any] = []
+
+    def spec_of(leaf: Any) -> Any:
+        if not isinstance(leaf, Composite):
+            return leaf
+        parts.extend(leaf._to_components()[1])
+        return leaf._spec()
+
+    return nest.map_structure(spec_of, result), parts
+
+
+def _leaves(structure: Any) -> list[Any]:
+    leaves: list[Any] = []
+    map_leaves(leaves.append, structure)
+    return leaves
+
+
+def _runs_of_two_sizes(call: Any, arguments: Any, specs: list[TensorSpec], name: str) -> list[list[_Path]]:
+    """Records a function with two sizes for each unknown one; sizes are equal only if the function needs it."""
+    open_axes = [
+        (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
+    ]
+    first_error: Exception | None = None
+    for symbols, offset in itertools.product(_symbol_choices(open_axes), _OFFSETS if open_axes else (0,)):
+        probes = probe_sizes(len(set(symbols.values())), offset)
+        try:
+            return [
+                _record(
+                    call,
+                    arguments,
+                    specs,
+                    [
+                        [sizes[symbols[i, axis]] if size is None else size for axis, size in enumerate(spec.shape)]
+                        for i, spec in enumerate(specs)
+                    ],
+                    number,
+                    name,
+                    bool(symbols),
+                )
+                for number, sizes in enumerate(probes[: 2 if open_axes else 1])
+            ]
+        except Exception as error:  # other sizes may do; the first error is raised if none does
+            if isinstance(error, Unstorable):
+                raise
+            first_error = first_error or error
+    assert first_error is not None
+    raise first_error
 
 
 def _with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:

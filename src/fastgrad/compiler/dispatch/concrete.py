@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from inspect import Parameter
 from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.dispatch.function_type import (
+    FunctionType,
+    RecordedGraph,
+    function_type,
+    pretty_text,
+    type_text,
+    with_path_names,
+)
 from fastgrad.core import nest
+from fastgrad.core.names import missing_member_getattr
+from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
@@ -22,12 +33,17 @@ class ConcreteFunction:
 
     Attributes:
         arguments: the fixed values, by the names of the parameters, with ``TensorSpec`` for tensors.
+
+    What depends on the results (``structured_outputs``, ``variables``, ``graph`` ...) is found at the first use: the Python
+    function runs with made-up values, and its effects on variables are undone. A ``ValueError`` says what can't be found so.
     """
+
+    __getattr__ = missing_member_getattr
 
     def __init__(
         self, call: Callable[[dict[str, Any]], Any], name: str, arguments: dict[str, Any], kinds: Mapping[str, Any]
     ) -> None:
-        self._call = call
+        self._call, self._kinds = call, kinds
         self.__name__ = self.name = name
         self.arguments = {key: nest.map_structure(_spec_of_tensor, value) for key, value in arguments.items()}
         self._places: dict[str, tuple[str, Any]] = {}  # for each argument of a call its parameter, and its place there
@@ -47,8 +63,94 @@ class ConcreteFunction:
 
     @property
     def structured_input_signature(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The specs of the arguments, as a tuple, and an empty dict."""
-        return tuple(self.arguments.values()), {}
+        """The positional arguments and the keyword arguments, with a named spec for each tensor."""
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for name, value in self.arguments.items():
+            if self._kinds[name] is Parameter.VAR_POSITIONAL:
+                positional += with_path_names(value, name)
+            elif self._kinds[name] is Parameter.VAR_KEYWORD:
+                named |= {key: with_path_names(item, key) for key, item in value.items()}
+            elif self._kinds[name] is Parameter.KEYWORD_ONLY:
+                named[name] = with_path_names(value, name)
+            else:
+                positional.append(with_path_names(value, name))
+        return tuple(positional), named
+
+    @cached_property
+    def _outline(self) -> Any:
+        from fastgrad.saved_model.function_recording import outline
+
+        return outline(self._call, self.arguments, self.name)
+
+    @property
+    def inputs(self) -> list[TensorSpec]:
+        """The specs of the tensors among the arguments; without captured variables."""
+        specs = [leaf for leaf in nest.flatten(self.structured_input_signature) if isinstance(leaf, TensorSpec)]
+        return [TensorSpec(spec.shape, spec.dtype, f"{spec.name}:0") for spec in specs]
+
+    @property
+    def outputs(self) -> list[TensorSpec]:
+        """The specs of the results' tensors, in a list."""
+        return [leaf for leaf in nest.flatten(self.structured_outputs) if isinstance(leaf, TensorSpec)]
+
+    @property
+    def structured_outputs(self) -> Any:
+        """The results, with a spec for each tensor; sizes that depend on the arguments are None."""
+        return self._outline.outputs
+
+    @property
+    def output_shapes(self) -> Any:
+        """The shapes of ``structured_outputs``; of unknown rank for what is no tensor."""
+        return nest.map_structure(lambda leaf: getattr(leaf, "shape", TensorShape(None)), self.structured_outputs)
+
+    @property
+    def output_dtypes(self) -> Any:
+        """The dtypes of ``structured_outputs``; None for what is no tensor."""
+        return nest.map_structure(lambda leaf: getattr(leaf, "dtype", None), self.structured_outputs)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables that the function reads or changes, each once, in the order of their first use."""
+        return tuple(self._outline.graph.variables())
+
+    @property
+    def trainable_variables(self) -> tuple[Variable, ...]:
+        """The trainable variables of ``variables``."""
+        return tuple([variable for variable in self.variables if variable.trainable])
+
+    @property
+    def captured_inputs(self) -> list[Variable]:
+        """The variables that are not arguments: where TensorFlow has their handles."""
+        passed = {id(leaf) for leaf in nest.flatten(self.arguments)}
+        return [variable for variable in self.variables if id(variable) not in passed]
+
+    @property
+    def function_type(self) -> FunctionType:
+        """The parameters and the result with their types, an ``inspect.Signature``."""
+        outputs = nest.map_structure(
+            lambda leaf: TensorSpec(leaf.shape, leaf.dtype) if isinstance(leaf, TensorSpec) else leaf,
+            self.structured_outputs,
+        )
+        return function_type(self.arguments, self._kinds, outputs)
+
+    @property
+    def graph(self) -> RecordedGraph:
+        """The operations of the recording, for looking at: ``get_operations()``, ``as_graph_def().node``."""
+        return RecordedGraph(self.name, self._outline.graph, [spec.name[:-2] for spec in self.inputs if spec.name])
+
+    def pretty_printed_signature(self, verbose: bool = True) -> str:
+        """Returns the types of parameters and result as text: in lines with the captured variables, or in one line."""
+        if not verbose:
+            return str(self.function_type)
+        return pretty_text(self.function_type, self.captured_inputs)
+
+    def __str__(self) -> str:
+        return f"ConcreteFunction {self.pretty_printed_signature()}"
+
+    def __repr__(self) -> str:
+        items = [f"{name}: {type_text(value)}" for name, value in self.arguments.items()]
+        return f"<ConcreteFunction {self.name}({', '.join(items)}) at 0x{id(self):X}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function with these tensors and the fixed Python values.

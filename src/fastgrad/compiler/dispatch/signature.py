@@ -207,10 +207,10 @@ def _sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
         return list(mapping)
 
 
-def arguments_of_key(key: Any) -> dict[str, Any] | None:
+def arguments_of_key(key: Any, with_names: bool = True) -> dict[str, Any] | None:
     """Returns the arguments of calls with ``key`` (``Call.key``), with specs for tensors; None if the key does not tell them.
 
-    It does not tell the value of a float that is an input, and of an object that is known by identity.
+    The specs have the names of the parameters, or none. The key does not tell the value of a float that is an input, and of an object that is known by identity.
     """
     structure, leaves, _ = key
     leaf_keys = iter(leaves)
@@ -218,7 +218,7 @@ def arguments_of_key(key: Any) -> dict[str, Any] | None:
 
     def rebuild(part: Any, name: str) -> Any:
         if part is None:
-            specs.append(_argument_of_leaf(next(leaf_keys), specs, name))
+            specs.append(_argument_of_leaf(next(leaf_keys), specs, name if with_names else None))
             return specs[-1]
         if len(part) != 2:
             raise LookupError("a value made of several tensors")
@@ -234,7 +234,7 @@ def arguments_of_key(key: Any) -> dict[str, Any] | None:
         return None
 
 
-def _argument_of_leaf(leaf: Any, earlier: list[Any], name: str) -> Any:
+def _argument_of_leaf(leaf: Any, earlier: list[Any], name: str | None) -> Any:
     kind = leaf[0]
     if kind == "tensor":
         return TensorSpec(leaf[1], leaf[2], name)

@@ -1,0 +1,10 @@
+"""``tf.quantization``: fake quantization."""
+
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
+from fastgrad.ops.quantization import fake_quant_with_min_max_args as fake_quant_with_min_max_args
+from fastgrad.ops.quantization import fake_quant_with_min_max_vars as fake_quant_with_min_max_vars
+from fastgrad.ops.quantization import (
+    fake_quant_with_min_max_vars_per_channel as fake_quant_with_min_max_vars_per_channel,
+)
+
+__getattr__, __dir__ = _namespace_hooks("tf.quantization", globals())
