@@ -74,18 +74,41 @@ def powers(x, n):
 
 
 @program(X, refused=True)
-def generator_over_an_array(x):
+def generator_beside_an_array(x):
     total = 0.0
-    for value in squares(x):
-        total += value
+    for value, factor in zip(squares(x), x):
+        total += value * factor
     return total
 
 
 @program((1.3, 4), refused=True)
-def generator_with_a_state(x, n):
+def items_of_a_generator(x, n):
+    items = powers(x, n)
+    return next(items) * next(items)
+
+
+@njit
+def mixed(x):
+    yield 1
+    yield x
+
+
+@program(1.3, refused=True)
+def generator_of_several_types(x):
     total = 0.0
-    for value in powers(x, n):
+    for value in mixed(x):
         total += value * x
+    return total
+
+
+@program(X, refused=True)
+def generator_within_try(x):
+    total = 0.0
+    try:
+        for value in squares(x):
+            total += value
+    except Exception:  # the one that Numba compiles
+        total = x[0]
     return total
 
 

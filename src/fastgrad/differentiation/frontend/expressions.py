@@ -256,12 +256,15 @@ class Expressions:
             return self._static(value.value)
         if isinstance(value, ir.Var):
             return frame.values[value.name]
+        if isinstance(value, ir.Yield):
+            raise refuse(
+                "a generator can be differentiated only where one for loop consumes it, in the function that calls it",
+                self.builder.location,
+            )
         if not isinstance(value, ir.Expr):
             raise refuse(f"{type(value).__name__} can't be differentiated", self.builder.location)
         method = getattr(self, f"_expression_{value.op}", None)
         if method is None:
-            if value.op == "yield":
-                raise refuse("a generator can't be differentiated", self.builder.location)
             raise refuse(f"the operation {value.op} can't be differentiated: {value}", self.builder.location)
         return method(name, value)
 

@@ -260,6 +260,12 @@ class Lowering(Calls):
 
     def _body(self, typed: TypedFunction, arguments: list[Any], options: Options, is_internal: bool = False) -> Any:
         frame = _Frame(typed, arguments, options, is_internal)
+        for generator in typed.generators:
+            if not options.agree(Options.of(generator)):
+                raise refuse(
+                    f"the generator {generator.__name__} has other options of njit than {typed.name}, which can't be differentiated",
+                    typed.location,
+                )
         self._frames.append(frame)
         builder = self.builder
         caller_checks_bounds, builder.checks_bounds = builder.checks_bounds, options.checks_bounds and not is_internal

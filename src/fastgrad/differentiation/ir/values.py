@@ -43,6 +43,10 @@ class Options(NamedTuple):
         checks_bounds = bool(options.get("boundscheck") or config.BOUNDSCHECK)
         return cls(str(options.get("error_model", "python")), is_parallel, checks_bounds)
 
+    def agree(self, other: Options) -> bool:
+        """True if a statement computes and raises the same under both options."""
+        return self.error_model == other.error_model and self.checks_bounds == other.checks_bounds
+
 
 DEFAULT_OPTIONS = Options()
 
