@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import float64, int64, njit, objmode
+from numba import float64, int64, njit, objmode, stencil
 from numba.experimental import jitclass
 from numba.extending import intrinsic
 
@@ -110,6 +110,31 @@ def generator_within_try(x):
     except Exception:  # the one that Numba compiles
         total = x[0]
     return total
+
+
+@njit
+def last(x):
+    return x[-1]
+
+
+@stencil(neighborhood=((-1, 1),))
+def passes_its_array(x):
+    return x[0] * last(x)
+
+
+@stencil(neighborhood=((-1, 1),))
+def slices_its_array(x):
+    return x[0] * x[-1:2].sum()
+
+
+@program(X, refused=True)
+def stencil_that_passes_its_array(x):
+    return passes_its_array(x).sum()
+
+
+@program(X, refused=True)
+def stencil_that_slices_its_array(x):
+    return slices_its_array(x).sum()
 
 
 @jitclass([("value", float64), ("count", int64)])
