@@ -10,7 +10,7 @@ from numba import float64, int64, njit, objmode, stencil
 from numba.experimental import jitclass
 from numba.extending import intrinsic
 
-from tests.differentiation.table import N, X, program
+from tests.differentiation.table import A, N, X, program
 
 
 @program(1.3, refused=True)
@@ -101,6 +101,35 @@ def generator_of_several_types(x):
     return total
 
 
+@njit(error_model="numpy")
+def quotients(x):
+    for value in x:
+        yield value / x[0]
+
+
+@program(X, refused=True)
+def generator_with_another_error_model(x):
+    total = 0.0
+    for value in quotients(x):
+        total += value
+    return total
+
+
+@program(X, refused=True)
+def generator_of_two_loops(x):
+    total = 0.0
+    values = squares(x)
+    for k in range(2):
+        for value in values:
+            total += value * (k + 1)
+    return total
+
+
+@program(A, refused=True)
+def stencil_of_a_transpose(a):
+    return products(a.T).sum()
+
+
 @program(X, refused=True)
 def generator_within_try(x):
     total = 0.0
@@ -120,6 +149,11 @@ def last(x):
 @stencil(neighborhood=((-1, 1),))
 def passes_its_array(x):
     return x[0] * last(x)
+
+
+@stencil
+def products(x):
+    return x[-1, 0] * x[0, 1]
 
 
 @stencil(neighborhood=((-1, 1),))
