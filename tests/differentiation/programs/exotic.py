@@ -4,7 +4,7 @@ import heapq
 import math
 
 import numpy as np
-from numba import guvectorize, stencil, vectorize
+from numba import vectorize
 
 from tests.differentiation.table import A, B, V, X, Y, program
 
@@ -14,34 +14,9 @@ def squared_plus(x, y):
     return x * x + y
 
 
-@guvectorize(["void(float64[:], float64[:])"], "(n)->(n)")
-def running_sums(x, out):
-    total = 0.0
-    for i in range(len(x)):
-        total += x[i]
-        out[i] = total
-
-
-@stencil
-def neighbours(x):
-    return x[-1] * x[1] + 0.5 * x[0]
-
-
 @program((X, Y), refused=None)
 def user_ufunc(x, y):
     return squared_plus(x, y).sum() * squared_plus(x[0], y[1])
-
-
-@program(X, refused=None)
-def user_generalized_ufunc(x):
-    out = np.zeros(4)
-    running_sums(x, out)
-    return (out * x).sum()
-
-
-@program(X, refused=None)
-def stencil_kernel(x):
-    return (neighbours(x) * x).sum()
 
 
 @program(X, refused=None)

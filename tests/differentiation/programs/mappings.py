@@ -1,9 +1,11 @@
-"""Dictionaries of numbers and sets, whose keys are integers."""
+"""Dictionaries of numbers and sets, whose keys are integers, texts, or tuples of them."""
 
 from numba import njit, types
 from numba.typed import Dict
 
 from tests.differentiation.table import N, X, program
+
+PAIR = types.UniTuple(types.int64, 2)
 
 
 @program(1.3)
@@ -116,3 +118,103 @@ def first_visits(x, n):
 def set_of_an_array(x, n):
     different = set(n)
     return x[0] ** len(different) + (x[1] if 3 in different else x[2])
+
+
+@program(1.3)
+def texts_as_keys(x):
+    d = {"rate": x, "scale": x * x}
+    d["shift"] = d["rate"] * d["scale"]
+    d["rate"] += 3.0 * x
+    if "other" in d:
+        return x
+    return d["rate"] * d["shift"] * d.get("other", 2.0) + len(d)
+
+
+@program((1.3, "rate", "scale"), (1.3, "scale", "scale"), (1.3, "new", "rate"), (1.3, "new", "new"))
+def texts_that_are_passed(x, first, second):
+    d = {"rate": x, "scale": x * x}
+    d[first] = d.get(second, 0.5) * x
+    total = 0.0
+    for key, value in d.items():
+        if key == second:
+            total += value * x
+        elif key != "rate":
+            total += value * value
+        if key == first:
+            total *= 2.0 * x
+    return total
+
+
+@program((1.3, True), (1.3, False))
+def text_that_is_chosen(x, flag):
+    d = {"rate": x, "scale": x * x}
+    key = "rate" if flag else "scale"
+    d[key] *= x
+    for _ in range(2):
+        d[key] = d[key] * x
+        key = "scale"
+    return d["rate"] * 2.0 + d["scale"]
+
+
+@njit
+def total_of(d, key):
+    return d[key] * d["scale"]
+
+
+@program(1.3)
+def texts_in_a_helper(x):
+    d = Dict.empty(types.unicode_type, types.float64)
+    for key in ("rate", "scale", "rate"):
+        d[key] = d.get(key, 1.0) * x + 0.5
+    return total_of(d, "rate") + d.pop("scale") * len(d)
+
+
+@program(X)
+def tuples_as_keys(x):
+    d = {}
+    for i in range(4):
+        d[(i % 2, i // 2)] = x[i] * x[i]
+    d[(0, 1)] *= x[0]
+    return d[(0, 0)] * d[(1, 1)] + d[0, 1]
+
+
+@program(X)
+def tuples_in_a_loop(x):
+    d = Dict.empty(PAIR, types.float64)
+    for i in range(4):
+        for j in range(4):
+            key = (min(i, j), max(i, j))
+            d[key] = d.get(key, 0.0) + x[i] * x[j] * x[0]
+    del d[(0, 0)]
+    total = 0.0
+    for (i, j), value in d.items():
+        total += value * (i + 1) - j * value * value
+    for key in d:
+        total += x[key[1]] * d[key]
+    return total
+
+
+@program((X, "left"))
+def tuples_of_texts_and_integers(x, side):
+    d = {("left", 0): x[0], ("right", 0): x[1]}
+    d[(side, 1)] = x[2] * d[(side, 0)]
+    d[("right", 1)] = x[3] * d[("right", 0)]
+    total = 0.0
+    for (name, number), value in d.items():
+        if name == side:
+            total += value * value * (number + 1)
+    return total * d[("right", 1)]
+
+
+@program(X)
+def set_of_tuples(x):
+    visited = {(0, 0)}
+    total = 0.0
+    for i in range(4):
+        place = (i % 2, i // 3)
+        if place in visited:
+            total += x[i] * x[i]
+        else:
+            visited.add(place)
+            total -= x[i] * x[0]
+    return total * len(visited)

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import float64, int64, njit, objmode
+from numba import float64, int64, njit, objmode, stencil
 from numba.experimental import jitclass
 from numba.extending import intrinsic
 
-from tests.differentiation.table import N, X, program
+from tests.differentiation.table import A, N, X, program
 
 
 @program(1.3, refused=True)
@@ -74,19 +74,101 @@ def powers(x, n):
 
 
 @program(X, refused=True)
-def generator_over_an_array(x):
+def generator_beside_an_array(x):
     total = 0.0
-    for value in squares(x):
-        total += value
+    for value, factor in zip(squares(x), x):
+        total += value * factor
     return total
 
 
 @program((1.3, 4), refused=True)
-def generator_with_a_state(x, n):
+def items_of_a_generator(x, n):
+    items = powers(x, n)
+    return next(items) * next(items)
+
+
+@njit
+def mixed(x):
+    yield 1
+    yield x
+
+
+@program(1.3, refused=True)
+def generator_of_several_types(x):
     total = 0.0
-    for value in powers(x, n):
+    for value in mixed(x):
         total += value * x
     return total
+
+
+@njit(error_model="numpy")
+def quotients(x):
+    for value in x:
+        yield value / x[0]
+
+
+@program(X, refused=True)
+def generator_with_another_error_model(x):
+    total = 0.0
+    for value in quotients(x):
+        total += value
+    return total
+
+
+@program(X, refused=True)
+def generator_of_two_loops(x):
+    total = 0.0
+    values = squares(x)
+    for k in range(2):
+        for value in values:
+            total += value * (k + 1)
+    return total
+
+
+@program(A, refused=True)
+def stencil_of_a_transpose(a):
+    return products(a.T).sum()
+
+
+@program(X, refused=True)
+def generator_within_try(x):
+    total = 0.0
+    try:
+        for value in squares(x):
+            total += value
+    except Exception:  # the one that Numba compiles
+        total = x[0]
+    return total
+
+
+@njit
+def last(x):
+    return x[-1]
+
+
+@stencil(neighborhood=((-1, 1),))
+def passes_its_array(x):
+    return x[0] * last(x)
+
+
+@stencil
+def products(x):
+    return x[-1, 0] * x[0, 1]
+
+
+@stencil(neighborhood=((-1, 1),))
+def slices_its_array(x):
+    return x[0] * x[-1:2].sum()
+
+
+@program(X, refused=True)
+def stencil_that_passes_its_array(x):
+    return passes_its_array(x).sum()
+
+
+@program(X, refused=True)
+def stencil_that_slices_its_array(x):
+    return slices_its_array(x).sum()
 
 
 @jitclass([("value", float64), ("count", int64)])

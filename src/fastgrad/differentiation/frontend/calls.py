@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from fastgrad.core.terms import DIVISION_COST, OPERANDS, where
+from fastgrad.core.terms import DIVISION_COST, EQUAL, OPERANDS, where
 from fastgrad.differentiation.frontend import containers, mappings, python_functions
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.call_rules import TypedRule, own_rule_of
@@ -20,17 +20,20 @@ from fastgrad.differentiation.ir import scalar_rules, special_functions
 from fastgrad.differentiation.ir.partials import COTANGENT, Partial
 from fastgrad.differentiation.ir.representation import (
     COST_OF_EFFECTS,
+    Branch,
     Callee,
     CallRule,
     Constant,
     Operand,
     Scalar,
     View,
+    index_constant,
     leaf_types_of,
     refuse,
 )
 from fastgrad.differentiation.ir.values import (
     Complex,
+    FunctionChoice,
     Items,
     Mapping,
     Method,
@@ -48,7 +51,7 @@ from fastgrad.differentiation.ir.values import (
 from fastgrad.differentiation.numpy import loop_sources
 from fastgrad.differentiation.runtime.compilation import place, signature_of
 from fastgrad.differentiation.runtime.inferred_callees import called_functions
-from fastgrad.differentiation.runtime.numba_internals import DUFunc, dispatcher, ir
+from fastgrad.differentiation.runtime.numba_internals import DUFunc, GUFunc, StencilFunc, dispatcher, ir
 from fastgrad.errors import DifferentiationError
 
 MAX_DEPTH, MAX_CALLS = 64, 4_000
@@ -106,14 +109,14 @@ class Calls(Expressions):
                 f"unless constants end it within {MAX_DEPTH} calls; use a loop",
                 builder.location,
             )
-        argument_types = tuple(self._types_of(arguments))
+        argument_types = tuple(self.types_of(arguments))
         location = builder.location
         is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
         result = self._body(self._typed(function, argument_types), arguments, options, is_internal)
         builder.location = location
         return result
 
-    def _types_of(self, values: list[Any]) -> list[types.Type]:
+    def types_of(self, values: list[Any]) -> list[types.Type]:
         """Returns the Numba types of values."""
         try:
             return [type_of(value) for value in values]
@@ -132,7 +135,7 @@ class Calls(Expressions):
             if parameter.kind is parameter.VAR_POSITIONAL:
                 value = tuple_of(list(value or ()))
             given.append(value if name in bound.arguments or value is not None else self._static(parameter.default))
-        chosen = signature_of(function, tuple(self._types_of(given)))
+        chosen = signature_of(function, tuple(self.types_of(given)))
         if chosen is not None:
             given = [self.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
         if isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func):
@@ -148,7 +151,7 @@ class Calls(Expressions):
 
     def _call_of_callee(self, function: Any, arguments: list[Any], parts: list[Any]) -> Any:
         """Lowers a call of a function that is not inlined, whose arguments are made of ``parts``."""
-        callee = self.callee(function, tuple(self._types_of(arguments)))
+        callee = self.callee(function, tuple(self.types_of(arguments)))
         numbers = [getattr(type, "dtype", type) for type in leaf_types_of(callee.result)]
         if any(map(is_complex, parts)) or any(isinstance(number, types.Complex) for number in numbers):
             raise refuse(
@@ -187,15 +190,51 @@ class Calls(Expressions):
         if isinstance(function, Method):
             result = self.array_functions.call_method(self, function, arguments, keywords, result_type)
             return self._array_of_elements(name, result)
+        if isinstance(function, FunctionChoice):
+            return self._call_of_choice(function, arguments, result_type)
         if not isinstance(function, Static):
             raise refuse(f"a call of {describe(function)} can't be differentiated", builder.location)
-        special_name = special_functions.special_name(function.value)
+        return self._call_of_function(name, function.value, arguments, keywords, result_type)
+
+    def _call_of_function(
+        self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+    ) -> Any:
+        """Lowers the call of a known function, whose result is assigned to ``name``."""
+        special_name = special_functions.special_name(function)
         if special_name is not None:
-            return special_functions.call(self, special_name, function.value, arguments, result_type)
-        own_rule = own_rule_of(function.value)
+            return special_functions.call(self, special_name, function, arguments, result_type)
+        own_rule = own_rule_of(function)
         if own_rule is not None:
             return own_rule(self, arguments, keywords, result_type)
-        return self._array_of_elements(name, self.call(function.value, arguments, keywords, result_type, name))
+        return self._array_of_elements(name, self.call(function, arguments, keywords, result_type, name))
+
+    def _call_of_choice(self, choice: FunctionChoice, arguments: list[Any], type: types.Type) -> Any:
+        """Lowers the call of a function that is chosen when the derivative runs: a branch for each."""
+        builder, type = self.builder, types.unliteral(type)
+        if choice.type.is_precise():
+            arguments = [
+                self.cast(value, wanted) for value, wanted in zip(arguments, choice.type.signature.args, strict=True)
+            ]
+        arguments = [self.array_expressions.materialized(self, argument) for argument in arguments]
+        after, returns = builder.new_block(), []
+        for number, function in enumerate(choice.functions):
+            is_last = number == len(choice.functions) - 1
+            if not is_last:
+                here, others = builder.new_block(), builder.new_block()
+                condition = builder.compute(types.boolean, EQUAL, [choice.index, index_constant(number)])
+                builder.block.end = Branch(condition, here, others)
+                builder.enter(here)
+            value = self._call_of_function("", function, arguments, {}, type)
+            value = self.cast(self.array_expressions.materialized(self, value), type)
+            returns.append((builder.block, value))
+            builder.jump(after)
+            if not is_last:
+                builder.enter(others)
+        builder.enter(after)
+        result = self.phi_of_type(type, "result")
+        for block, value in returns:
+            self.add_incoming(result, block, value)
+        return result
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
@@ -209,8 +248,8 @@ class Calls(Expressions):
             function = np.dtype(str(function)).type
         if function not in (len, zip, enumerate, isinstance, bool):
             arguments = containers.as_arrays(self, arguments)
-        if isinstance(function, DUFunc):
-            return self._call_vectorized(function, arguments, keywords, type)
+        if isinstance(function, (DUFunc, GUFunc, StencilFunc)):
+            return self._call_kernel(function, arguments, keywords, type)
         result = python_functions.call(self, function, arguments, keywords, type)
         if result is not NotImplemented:
             return result
@@ -262,10 +301,23 @@ class Calls(Expressions):
                 return self._selection(arguments, type, hint)
             if function in scalar_rules.PARTIALS:
                 return self._apply_function(function, arguments, type, hint)
+        if hasattr(function, "lowering_rule"):
+            return function.lowering_rule(self, arguments)
         rule = getattr(function, "call_rule", None)
         if rule is not None:
             return self._call_with_rule(function, rule, arguments, keywords)
         return self.call_compiled(function, arguments, keywords)
+
+    def _call_kernel(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
+        """Lowers the call of a function of ``numba.vectorize``, ``numba.guvectorize`` or ``numba.stencil``."""
+        if isinstance(function, DUFunc):
+            return self._call_vectorized(function, arguments, keywords, type)
+        from fastgrad.differentiation.numpy import kernels  # it uses the lowering
+
+        arguments = [self.array_expressions.materialized(self, argument) for argument in arguments]
+        if isinstance(function, GUFunc):
+            return kernels.call_generalized_ufunc(self, function, arguments)
+        return kernels.call_stencil(self, function, arguments, keywords, type)
 
     def _call_vectorized(
         self, function: DUFunc, arguments: list[Any], keywords: dict[str, Any], type: types.Type
@@ -275,7 +327,7 @@ class Calls(Expressions):
         if keywords or function.nout != 1:
             raise refuse(f"a call of {describe(Static(function))} like this can't be differentiated", location)
         signature, _ = function.find_ewise_function(
-            tuple(getattr(argument, "dtype", argument) for argument in self._types_of(inputs))
+            tuple(getattr(argument, "dtype", argument) for argument in self.types_of(inputs))
         )
         if signature is None:
             raise refuse(f"{describe(Static(function))} was not compiled for these types", location)
@@ -292,7 +344,7 @@ class Calls(Expressions):
         values = [*arguments, *keywords.values()]
         given = [
             types.literal(value.value) if isinstance(value, Static) and isinstance(value.value, str) else type_
-            for value, type_ in zip(values, self._types_of(values), strict=True)
+            for value, type_ in zip(values, self.types_of(values), strict=True)
         ]
         count = len(arguments)
         return implementation(function, given[:count], dict(zip(keywords, given[count:], strict=True)))
@@ -348,7 +400,7 @@ class Calls(Expressions):
         bound = signature.bind(*arguments, **keywords)
         bound.apply_defaults()
         values = [value if is_value(value) else self._static(value) for value in bound.arguments.values()]
-        return values, tuple(self._types_of(values))
+        return values, tuple(self.types_of(values))
 
     def call_by_rule(self, rule: CallRule, values: list[Any], result_type: types.Type) -> Any:
         """Lowers a call of a function that has a rule; returns its result."""

@@ -428,9 +428,7 @@ def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str,
         return view_rules.part(lowering.builder, arguments[0], (np.real, np.imag).index(function))
     if function is np.vdot and not keywords:
         first, second = arguments
-        conjugate = (
-            lowering.apply(np.conjugate, [first], lowering._types_of([first])[0]) if is_complex(first) else first
-        )
+        conjugate = lowering.apply(np.conjugate, [first], lowering.types_of([first])[0]) if is_complex(first) else first
         return lowering.call(np.dot, [conjugate, second], {}, type, "dot")
     if function in FUNCTIONS and not keywords:
         return lowering.apply(function, arguments, type)

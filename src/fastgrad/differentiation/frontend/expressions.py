@@ -49,14 +49,17 @@ from fastgrad.differentiation.ir.values import (
     Deferred,
     Elements,
     Fields,
+    FunctionChoice,
     Items,
     Mapping,
     Maybe,
     Method,
+    NumberedText,
     NumberList,
     Static,
     Step,
     Text,
+    Window,
     describe,
     is_complex,
     static_value,
@@ -195,6 +198,11 @@ class Expressions:
             value = value.item
         if isinstance(value, Deferred):
             raise refuse(f"{value.reason}, which can't be differentiated", self.builder.location)
+        if isinstance(value, Window):
+            raise refuse(
+                "an array in the kernel of a stencil can be differentiated only where it is indexed",
+                self.builder.location,
+            )
         if isinstance(value, View):
             layout = getattr(self.frame.function.types.get(variable.name), "layout", value.layout)
             return View(value.root, value.starts, value.axes, value.parts, layout)
@@ -255,13 +263,17 @@ class Expressions:
         if isinstance(value, (ir.Const, ir.Global, ir.FreeVar)):
             return self._static(value.value)
         if isinstance(value, ir.Var):
-            return frame.values[value.name]
+            copied = frame.values[value.name]
+            return self.optional_value(value) if isinstance(copied, Window) else copied
+        if isinstance(value, ir.Yield):
+            raise refuse(
+                "a generator can be differentiated only where one for loop consumes it, in the function that calls it",
+                self.builder.location,
+            )
         if not isinstance(value, ir.Expr):
             raise refuse(f"{type(value).__name__} can't be differentiated", self.builder.location)
         method = getattr(self, f"_expression_{value.op}", None)
         if method is None:
-            if value.op == "yield":
-                raise refuse("a generator can't be differentiated", self.builder.location)
             raise refuse(f"the operation {value.op} can't be differentiated: {value}", self.builder.location)
         return method(name, value)
 
@@ -305,6 +317,15 @@ class Expressions:
             return [self._static_index(item) for item in items]
         value = self.value(statement.index)
         return [self._index(item) for item in (value.values if isinstance(value, Items) else [value])]
+
+    def _mapping_key(self, statement: Any) -> Any:
+        """Returns the key of an access to a dictionary."""
+        is_static = isinstance(statement, ir.StaticSetItem) or getattr(statement, "op", "") == "static_getitem"
+        return self._static(statement.index) if is_static else self.value(statement.index)
+
+    def number_of_text(self, value: Any) -> Operand:
+        """Returns the number of a text, which no other text has while the function runs."""
+        raise NotImplementedError
 
     def _static_index(self, item: Any) -> Any:
         if isinstance(item, slice):
@@ -363,6 +384,8 @@ class Expressions:
                     operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
                     return builder.compute(types.boolean, operation, [operand.is_set])
         operands = [self.definite(operand) for operand in operands]
+        if any(isinstance(operand, NumberedText) for operand in operands) and function in (operator.eq, operator.ne):
+            return self.apply(function, [self.number_of_text(operand) for operand in operands], type)
         if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
             texts = [
                 operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
@@ -540,7 +563,29 @@ class Expressions:
         """Returns a view, or its element if it has no axes."""
         return view if view.axes else view_rules.load_element(self.builder, view, [])
 
+    def _window(self, variable: ir.Var) -> Window | None:
+        """Returns the value of a variable that is an array in the kernel of a stencil, else None."""
+        value = self.frame.values[variable.name]
+        return value if isinstance(value, Window) else None
+
+    def _item_of_window(self, window: Window, indices: list[Any]) -> Any:
+        """Lowers an element at a place of a stencil."""
+        if len(indices) != len(window.place) or not all(isinstance(index, (Constant, Scalar)) for index in indices):
+            raise refuse(
+                "an index of this kind in the kernel of a stencil can't be differentiated", self.builder.location
+            )
+        absolute = [
+            self.builder.index(
+                terms.ADD, index, place, is_natural=isinstance(index, Constant) and index.value + start >= 0
+            )
+            for index, place, start in zip(indices, window.place, window.starts, strict=True)
+        ]
+        return self.element_or_view(view_rules.subview(self.builder, window.array, absolute))
+
     def _expression_getitem(self, name: str, value: ir.Expr) -> Any:
+        window = self._window(value.value)
+        if window is not None:
+            return self._item_of_window(window, self._indices(value))
         container = self.value(value.value)
         if isinstance(container, Items):
             index = static_value(self.value(value.index)) if value.op == "getitem" else value.index
@@ -560,7 +605,7 @@ class Expressions:
                 raise refuse("an index is out of range", self.builder.location)
             return container.values[index]
         if isinstance(container, Mapping):
-            return mappings.item(self, container, self._indices(value)[0])
+            return mappings.item(self, container, self._mapping_key(value))
         if isinstance(container, NumberList):
             return containers.item(self, container, self._indices(value)[0], self._type(name))
         if isinstance(container, Fields):
@@ -587,6 +632,8 @@ class Expressions:
             return values[0]
         if all(isinstance(value, (Constant, Scalar)) for value in values):
             return self._selected_number(values, index, type)
+        if isinstance(type, types.FunctionType) and all(isinstance(value, Static) for value in values):
+            return FunctionChoice(tuple(value.value for value in values), index, type.get_precise())
         after = builder.new_block()
         incoming = []
         for number, value in enumerate(values):
@@ -620,7 +667,10 @@ class Expressions:
         return result
 
     def _expression_getattr(self, name: str, value: ir.Expr) -> Any:
-        owner, attribute = self.value(value.value), value.attr
+        window, attribute = self._window(value.value), value.attr
+        if window is not None and attribute in ("shape", "size", "ndim"):
+            return self._array_attribute(window.array, attribute)
+        owner = self.value(value.value)
         builder = self.builder
         if isinstance(owner, Static):
             try:

@@ -29,6 +29,7 @@ from fastgrad.differentiation.ir.representation import (
     Block,
     Branch,
     Callee,
+    Compute,
     Constant,
     Counter,
     Function,
@@ -53,11 +54,13 @@ from fastgrad.differentiation.ir.values import (
     Complex,
     Deferred,
     Fields,
+    FunctionChoice,
     Items,
     Iterable,
     LoopState,
     Mapping,
     Maybe,
+    NumberedText,
     NumberList,
     Options,
     Range,
@@ -200,7 +203,10 @@ class Lowering(Calls):
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
         ]
         self.result.arguments = arguments
+        self._texts: dict[str, int] = {}
+        self._numbered_parameters: dict[str, list[Compute]] = {}
         value = self._body(typed, arguments, options)
+        self._number_parameters()
         self.result.result = typed.result
         results: list[Operand | View] = []
         for leaf in leaves(value):
@@ -213,6 +219,31 @@ class Lowering(Calls):
     def callee(self, function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
         """Returns what calls of a recursive function need to know."""
         return callee_of(function, argument_types)
+
+    # ---- texts --------------------------------------------------------------------------------------------
+
+    def number_of_text(self, value: Any) -> Operand:
+        """Returns the number of a text, which no other text has while the function runs."""
+        if isinstance(value, NumberedText):
+            return value.number
+        if isinstance(value, Static) and isinstance(value.value, str):
+            return index_constant(self._texts.setdefault(value.value, len(self._texts)))
+        if isinstance(value, Text):  # `_number_parameters` writes the operation, when all texts are known
+            number = self.builder.compute(INDEX, ScalarOperation("", reads_parameter=True), [])
+            assert isinstance(number.definition, Compute)
+            self._numbered_parameters.setdefault(value.name, []).append(number.definition)
+            return number
+        raise refuse(f"a text is needed here, this is {describe(value)}", self.builder.location)
+
+    def _number_parameters(self) -> None:
+        """Makes the number of a parameter that is a text that of an equal text of the function, or of the first equal parameter, or one of its own."""
+        numbers = [(quoted(text), number) for text, number in self._texts.items()]
+        for name, statements in self._numbered_parameters.items():
+            own = len(numbers)
+            choices = "".join(f"{number} if {name} == {text} else " for text, number in numbers)
+            for statement in statements:
+                statement.operation = ScalarOperation(f"({choices}{own})", reads_parameter=True)
+            numbers.append((name, own))
 
     # ---- parameters ---------------------------------------------------------------------------------------
 
@@ -260,6 +291,12 @@ class Lowering(Calls):
 
     def _body(self, typed: TypedFunction, arguments: list[Any], options: Options, is_internal: bool = False) -> Any:
         frame = _Frame(typed, arguments, options, is_internal)
+        for generator in typed.generators:
+            if not options.agree(Options.of(generator)):
+                raise refuse(
+                    f"the generator {generator.__name__} has other options of njit than {typed.name}, which can't be differentiated",
+                    typed.location,
+                )
         self._frames.append(frame)
         builder = self.builder
         caller_checks_bounds, builder.checks_bounds = builder.checks_bounds, options.checks_bounds and not is_internal
@@ -452,7 +489,7 @@ class Lowering(Calls):
             containers.set_field(self, target, statement.index, value)
             return
         if isinstance(target, Mapping):
-            mappings.set_item(self, target, self._indices(statement)[0], value)
+            mappings.set_item(self, target, self._mapping_key(statement), value)
             return
         if not isinstance(target, (View, Fields, NumberList)):
             raise refuse(f"the assignment of an item of {describe(target)} can't be differentiated", builder.location)
@@ -482,9 +519,39 @@ class Lowering(Calls):
             only = frame.values.get(next(iter(definitions)))
             if only is not None and self._is_settled(only, next(iter(definitions))):
                 return only
-        phi = self.phi_of_type(phi_type, name)
+        is_function = isinstance(phi_type, types.FunctionType)
+        phi = self._phi_of_functions(definitions, phi_type) if is_function else self.phi_of_type(phi_type, name)
         frame.pending_phis.append((frame.label, phi, value))
         return phi
+
+    def _phi_of_functions(self, definitions: set[str], type: types.FunctionType) -> Any:
+        """Returns a new phi of functions: the number of one of those that the variables ``definitions`` stand for."""
+        functions: list[Any] = []
+        for name in sorted(definitions):
+            value, definition = self.frame.values.get(name), self.frame.definitions.get(name)
+            while isinstance(value, Step) and value.is_resolved:
+                value = value.item
+            if value is None and isinstance(definition, (ir.Const, ir.Global, ir.FreeVar)):
+                value = Static(definition.value)
+            if isinstance(value, FunctionChoice):
+                functions += value.functions
+            elif isinstance(value, Static):
+                functions.append(value.value)
+            else:
+                return Deferred("a function is computed in a loop that uses it before")
+        index = self.phi_of_type(INDEX, "function")
+        return FunctionChoice(tuple(dict.fromkeys(functions)), index, type.get_precise())
+
+    def _number_of_function(self, choice: FunctionChoice, block: Block, value: Any) -> Operand:
+        """Returns the number in ``choice`` of the function that ``value`` is at the end of ``block``."""
+        if not isinstance(value, FunctionChoice):
+            return index_constant(choice.functions.index(value.value) if isinstance(value, Static) else 0)
+        numbers = [index_constant(choice.functions.index(function)) for function in value.functions]
+        builder, here = self.builder, self.builder.block
+        builder.block = block
+        number = self._selected_number(numbers, value.index, INDEX)
+        builder.block = here
+        return number
 
     def _is_settled(self, value: Any, name: str) -> bool:
         """True if the only definition of a phi gives it its value: it comes before the phi on each way, or has no numbers that change."""
@@ -523,6 +590,8 @@ class Lowering(Calls):
             return Items([self.phi_of_type(item, hint) for item in type], type)
         if isinstance(type, types.NoneType):
             return Static(None)
+        if isinstance(type, types.UnicodeType):
+            return NumberedText(self.phi_of_type(INDEX, hint))
         if isinstance(type, types.Dispatcher):
             return Static(type.dispatcher)
         if isinstance(type, types.Optional) and isinstance(type.type, (*containers.NUMBERS, types.Array)):
@@ -562,6 +631,13 @@ class Lowering(Calls):
             is_set = value.is_set if isinstance(value, Maybe) else self.builder.constant(not is_none)
             self.add_incoming(phi.is_set, block, is_set)
             self.add_incoming(phi.value, block, None if is_none else value.value if isinstance(value, Maybe) else value)
+        elif isinstance(phi, NumberedText):
+            here, self.builder.block = self.builder.block, block
+            number = index_constant(0) if value is None else self.number_of_text(value)
+            self.builder.block = here
+            self.add_incoming(phi.number, block, number)
+        elif isinstance(phi, FunctionChoice):
+            self.add_incoming(phi.index, block, self._number_of_function(phi, block, value))
         elif isinstance(phi, Complex):
             is_real = isinstance(value, (Constant, Scalar))
             self.add_incoming(phi.real, block, value.real if isinstance(value, Complex) else value)

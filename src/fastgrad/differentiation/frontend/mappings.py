@@ -1,37 +1,53 @@
-"""Dictionaries of numbers and sets, whose keys are integers: a list of keys in the order of insertion, and a list of values.
+"""Dictionaries of numbers and sets: lists of keys in the order of insertion, and a list of values.
 
-A look-up compares the keys one by one, so that it needs no code of hashes, which could not be differentiated.
+A key is an integer, a text, or a tuple of them: one or more integers, each in a list of its own. A text is the number that `Lowering.number_of_text`
+gives it. A look-up compares the keys one by one, so that it needs no code of hashes, which could not be differentiated.
 """
 
 from __future__ import annotations
 
+import functools
 import operator
+from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
 
 from numba import types
 
 from fastgrad.differentiation.frontend import containers
 from fastgrad.differentiation.frontend import views as view_rules
-from fastgrad.differentiation.ir.representation import Operand, Scalar, View, index_constant, refuse
-from fastgrad.differentiation.ir.values import Items, Iterable, Mapping, NumberList, Static, describe, tuple_of
+from fastgrad.differentiation.ir.representation import INDEX, Operand, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.ir.values import (
+    Items,
+    Iterable,
+    Mapping,
+    NumberedText,
+    NumberList,
+    Static,
+    describe,
+    tuple_of,
+)
+from fastgrad.kernels.codegen.generated_source import function_from_source
 
 TYPES = (types.DictType, types.Set)
 
 
-def position_of(keys, key):  # type: ignore[no-untyped-def]
-    """Returns the position of a key, or -1."""
-    for i in range(keys.shape[0]):
-        if keys[i] == key:
-            return i
-    return -1
+@functools.cache
+def search(count: int, is_checked: bool) -> FunctionType:
+    """Returns the function of the lists of keys and a key, of ``count`` integers each, that returns the key's position.
 
-
-def checked_position_of(keys, key):  # type: ignore[no-untyped-def]
-    """Returns the position of a key."""
-    for i in range(keys.shape[0]):
-        if keys[i] == key:
-            return i
-    raise KeyError
+    If there is none, it returns -1, or raises KeyError if ``is_checked``.
+    """
+    keys, key = [[f"{name}{number}" for number in range(count)] for name in ("keys", "key")]
+    condition = " and ".join(f"{part}[i] == {number}" for part, number in zip(keys, key, strict=True))
+    lines = [
+        f"def position_of({', '.join([*keys, *key])}):",
+        f"    for i in range({keys[0]}.shape[0]):",
+        f"        if {condition}:",
+        "            return i",
+        "    raise KeyError" if is_checked else "    return -1",
+    ]
+    return function_from_source("position_of", "\n".join([*lines, ""]), f"<search of {count} {is_checked}>", {})
 
 
 def count_of_new(position):  # type: ignore[no-untyped-def]
@@ -67,19 +83,15 @@ def unite(data, length, before, more):  # type: ignore[no-untyped-def]
 def new_mapping(lowering: Any, type: types.Type, arguments: list[Any]) -> Mapping:
     """Returns a new dictionary without items, or a new set of the elements of ``arguments[0]``."""
     is_set = isinstance(type, types.Set)
-    dtypes = [type.dtype] if is_set else [type.key_type, type.value_type]
-    if not isinstance(dtypes[0], (types.Integer, types.Boolean)):
+    key_types = _parts_of_key(lowering, type, type.dtype if is_set else type.key_type)
+    if not is_set and not isinstance(type.value_type, containers.NUMBERS):
         raise refuse(
-            f"a {_word(type)} with keys of type {dtypes[0]} can't be differentiated: use integers as keys",
+            f"a dictionary with values of type {type.value_type} can't be differentiated: use numbers, such as positions in an array",
             lowering.builder.location,
         )
-    if not isinstance(dtypes[-1], containers.NUMBERS):
-        raise refuse(
-            f"a dictionary with values of type {dtypes[-1]} can't be differentiated: use numbers, such as positions in an array",
-            lowering.builder.location,
-        )
-    keys, *values = [containers.new_list(lowering, types.List(dtype), []) for dtype in dtypes]
-    result = Mapping(keys, values[0] if values else None, type)
+    keys = tuple(containers.new_list(lowering, types.List(dtype), []) for dtype in key_types)
+    values = None if is_set else containers.new_list(lowering, types.List(type.value_type), [])
+    result = Mapping(keys, values, type)
     if is_set and arguments:
         _unite(lowering, result, arguments[0])
     return result
@@ -89,33 +101,71 @@ def _word(type: types.Type) -> str:
     return "set" if isinstance(type, types.Set) else "dictionary"
 
 
-def _position(lowering: Any, mapping: Mapping, key: Any, function: Any) -> Scalar:
-    position: Scalar = lowering.inline(
-        function, [containers.items_of(lowering, mapping.keys), _key(lowering, mapping, key)]
+def _key_type(mapping: Mapping) -> types.Type:
+    return mapping.type.dtype if mapping.values is None else mapping.type.key_type
+
+
+def _parts_of_key(lowering: Any, mapping_type: types.Type, type: types.Type) -> list[types.Type]:
+    """Returns the types of the integers that a key of a type is made of."""
+    if isinstance(type, (types.Integer, types.Boolean)):
+        return [type]
+    if isinstance(type, types.UnicodeType):
+        return [INDEX]
+    if isinstance(type, types.BaseTuple) and len(type):
+        return [part for item in type for part in _parts_of_key(lowering, mapping_type, item)]
+    raise refuse(
+        f"a {_word(mapping_type)} with keys of type {type} can't be differentiated: use integers, texts or tuples of them as keys",
+        lowering.builder.location,
     )
+
+
+def _numbers_of_key(lowering: Any, key: Any, type: types.Type) -> list[Operand]:
+    """Returns the integers that a key is made of."""
+    if isinstance(type, types.UnicodeType):
+        return [lowering.number_of_text(key)]
+    if isinstance(type, types.BaseTuple):
+        if not isinstance(key, Items) or len(key.values) != len(type):
+            raise refuse(f"a key that is {describe(key)} can't be differentiated", lowering.builder.location)
+        pairs = zip(key.values, type, strict=True)
+        return [number for item, item_type in pairs for number in _numbers_of_key(lowering, item, item_type)]
+    return [lowering.cast(lowering.scalar(key), type)]
+
+
+def _key_of_numbers(numbers: Iterator[Operand], type: types.Type) -> Any:
+    """Returns the key that is made of integers."""
+    if isinstance(type, types.UnicodeType):
+        return NumberedText(next(numbers))
+    if isinstance(type, types.BaseTuple):
+        return Items([_key_of_numbers(numbers, item) for item in type], type)
+    return next(numbers)
+
+
+def _position(lowering: Any, mapping: Mapping, key: list[Operand], is_checked: bool = False) -> Scalar:
+    keys = [containers.items_of(lowering, part) for part in mapping.keys]
+    position: Scalar = lowering.inline(search(len(keys), is_checked), [*keys, *key])
     return position
 
 
-def _key(lowering: Any, mapping: Mapping, key: Any) -> Operand:
-    number: Operand = lowering.cast(lowering.scalar(key), mapping.keys.type.dtype)
-    return number
+def _position_of(lowering: Any, mapping: Mapping, key: Any, is_checked: bool = False) -> Scalar:
+    return _position(lowering, mapping, _numbers_of_key(lowering, key, _key_type(mapping)), is_checked)
 
 
 def item(lowering: Any, mapping: Mapping, key: Any) -> Any:
     """Lowers the value of a key."""
     assert mapping.values is not None
-    position = _position(lowering, mapping, key, checked_position_of)
+    position = _position_of(lowering, mapping, key, is_checked=True)
     return view_rules.load_element(lowering.builder, mapping.values.data, [position])
 
 
 def set_item(lowering: Any, mapping: Mapping, key: Any, value: Any = None) -> None:
     """Lowers the assignment of the value of a key, or adds a key to a set."""
-    key = _key(lowering, mapping, key)
-    position = _position(lowering, mapping, key, position_of)
+    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
+    position = _position(lowering, mapping, numbers)
     count = lowering.inline(count_of_new, [position])
-    before = containers.resize(lowering, mapping.keys, count)
-    place = lowering.inline(place_of, [position, before])
-    view_rules.store_element(lowering.builder, mapping.keys.data, [place], key)
+    befores = [containers.resize(lowering, part, count) for part in mapping.keys]
+    place = lowering.inline(place_of, [position, befores[0]])
+    for part, number in zip(mapping.keys, numbers, strict=True):
+        view_rules.store_element(lowering.builder, part.data, [place], number)
     if mapping.values is not None:
         number = lowering.cast(lowering.number(value), mapping.values.type.dtype)
         containers.resize(lowering, mapping.values, count)
@@ -124,9 +174,9 @@ def set_item(lowering: Any, mapping: Mapping, key: Any, value: Any = None) -> No
 
 def remove(lowering: Any, mapping: Mapping, key: Any) -> Any:
     """Lowers the removal of a key; returns its value, of a set None."""
-    position = _position(lowering, mapping, key, checked_position_of)
+    position = _position_of(lowering, mapping, key, is_checked=True)
     result: Any = Static(None)
-    for part in (mapping.keys, mapping.values):
+    for part in (*mapping.keys, mapping.values):
         if part is not None:
             result = containers.call_method(lowering, part, "pop", [position], types.none)
     return result if mapping.values is not None else Static(None)
@@ -138,12 +188,15 @@ def _unite(lowering: Any, mapping: Mapping, more: Any) -> None:
         for key in more.values:
             set_item(lowering, mapping, key)
         return
-    more = more.keys if isinstance(more, Mapping) else more
+    if len(mapping.keys) > 1 or isinstance(_key_type(mapping), types.UnicodeType):
+        raise refuse(f"a set of {describe(more)} of this kind can't be differentiated", lowering.builder.location)
+    keys = mapping.keys[0]
+    more = more.keys[0] if isinstance(more, Mapping) else more
     array = containers.items_of(lowering, more) if isinstance(more, NumberList) else more
     if not isinstance(array, View) or len(array.axes) != 1:
         raise refuse(f"a set of {describe(more)} can't be differentiated", lowering.builder.location)
-    before = containers.resize(lowering, mapping.keys, array.axes[0].size)
-    lowering.inline(unite, [mapping.keys.data, mapping.keys.length, before, array])
+    before = containers.resize(lowering, keys, array.axes[0].size)
+    lowering.inline(unite, [keys.data, keys.length, before, array])
 
 
 def iterable(lowering: Any, mapping: Mapping, parts: str = "keys") -> Iterable:
@@ -153,18 +206,23 @@ def iterable(lowering: Any, mapping: Mapping, parts: str = "keys") -> Iterable:
             "a loop over a set can't be differentiated: its order follows from hashes; go through a list or a sorted array",
             lowering.builder.location,
         )
-    lists = {"keys": [mapping.keys], "values": [mapping.values], "items": [mapping.keys, mapping.values]}[parts]
+    values = mapping.values
 
     def item_of(k: Scalar) -> Any:
-        loaded = [view_rules.load_element(lowering.builder, part.data, [k]) for part in lists]
-        return loaded[0] if len(loaded) == 1 else tuple_of(loaded)
+        items = []
+        if parts != "values":
+            numbers: list[Any] = [view_rules.load_element(lowering.builder, part.data, [k]) for part in mapping.keys]
+            items.append(_key_of_numbers(iter(numbers), _key_type(mapping)))
+        if parts != "keys":
+            items.append(view_rules.load_element(lowering.builder, values.data, [k]))
+        return items[0] if len(items) == 1 else tuple_of(items)
 
-    return Iterable(containers.length_of(lowering, mapping.keys), item_of, (mapping.keys,))
+    return Iterable(containers.length_of(lowering, mapping.keys[0]), item_of, (mapping.keys[0],))
 
 
 def contains(lowering: Any, mapping: Mapping, key: Any, type: types.Type) -> Any:
     """Lowers ``key in mapping``."""
-    return lowering.apply(operator.ge, [_position(lowering, mapping, key, position_of), index_constant(0)], type)
+    return lowering.apply(operator.ge, [_position_of(lowering, mapping, key), index_constant(0)], type)
 
 
 def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
@@ -173,7 +231,7 @@ def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any]
     if name in ("keys", "values", "items") and not is_set:
         return iterable(lowering, mapping, name)
     if name == "get" and len(arguments) == 2 and mapping.values is not None:
-        position = _position(lowering, mapping, arguments[0], position_of)
+        position = _position_of(lowering, mapping, arguments[0])
         default = lowering.cast(lowering.number(arguments[1]), mapping.values.type.dtype)
         return lowering.inline(value_or, [mapping.values.data, position, default])
     if name == "pop" and len(arguments) == 1 and not is_set:
@@ -186,7 +244,7 @@ def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any]
         for more in arguments:
             _unite(lowering, mapping, more)
     elif name == "clear":
-        for part in (mapping.keys, mapping.values):
+        for part in (*mapping.keys, mapping.values):
             if part is not None:
                 containers.call_method(lowering, part, "clear", [], type)
     else:

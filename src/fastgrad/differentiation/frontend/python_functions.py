@@ -84,7 +84,7 @@ def call(  # noqa: C901  # one line for each function
     ):
         return mappings.new_mapping(lowering, type, arguments if function is set else [])
     if function in (len, bool) and isinstance(arguments[0], Mapping):
-        arguments = [arguments[0].keys]
+        arguments = [arguments[0].keys[0]]
     if isinstance(type, (types.List, types.ListType)) and isinstance(type.dtype, containers.NUMBERS):
         return _list(lowering, arguments, type)
     if getattr(function, "__name__", "") == "literal_unroll":

@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 
 from fastgrad.custom.functions import is_of_library
+from fastgrad.differentiation.frontend.generators import inline_generators
 from fastgrad.differentiation.ir.representation import refuse
 from fastgrad.differentiation.runtime.compilation import signature_of
 from fastgrad.differentiation.runtime.disk_cache import Extensions
@@ -21,6 +22,7 @@ from fastgrad.differentiation.runtime.numba_internals import (
     ExtractByteCode,
     FixupArgs,
     FunctionPass,
+    InlineClosureLikes,
     NopythonTypeInference,
     NumbaError,
     PassManager,
@@ -48,6 +50,7 @@ class TypedFunction(NamedTuple):
     location: ir.Loc
     read_once: frozenset[str]  # the arrays whose elements may be computed where they are read
     locals: frozenset[str]  # the variables whose types `numba.njit(locals=...)` gave
+    generators: tuple[Any, ...] = ()  # those that are inlined into loops
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -69,6 +72,21 @@ class JoinArrayExpressions(FunctionPass):  # type: ignore[misc]  # Numba has no 
                 blocks[label] = rewrite.apply()
         processor.remove_dels()
         return True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class InlineGenerators(FunctionPass):  # type: ignore[misc]  # Numba has no types
+    """Inlines generators into the loops that consume them."""
+
+    _name = "fastgrad_inline_generators"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Rewrites the blocks of ``state.func_ir``."""
+        state.generators = inline_generators(state.func_ir, state.args)
+        return bool(state.generators.functions)
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -187,6 +205,7 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
         passes = PassManager("front end")
         passes.passes.extend(compiler.DefaultPassBuilder.define_untyped_pipeline(self.state).passes)
         passes.add_pass_after(DirectJumps, FixupArgs)
+        passes.add_pass_after(InlineGenerators, InlineClosureLikes)
         passes.add_pass(SplitTypedAssignments, "split typed assignments")
         passes.add_pass(NopythonTypeInference, "type inference")
         passes.add_pass(JoinArrayExpressions, "join array expressions")
@@ -255,6 +274,7 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
             if callee.py_func is function:  # Numba can't compile it while it infers the types of the same function
                 callee.get_call_template(argument_types, {})
         passes.run(state)
+    _check_items(state)
     return TypedFunction(
         function.__name__,
         function.__code__,
@@ -265,7 +285,17 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
         state.func_ir.loc,
         _arrays_read_once(state.func_ir.blocks, state.typemap),
         frozenset(local_types),  # with the versions of variables in SSA form, which Numba adds
+        tuple(state.generators.functions),
     )
+
+
+def _check_items(state: Any) -> None:
+    """Refuses a loop whose items have several types: Numba casts all that a generator yields to one."""
+    scope = next(iter(state.func_ir.blocks.values())).scope
+    for name in state.generators.items:
+        versions = [version for version in (name, *scope.get_versions_of(name)) if version in state.typemap]
+        if len({types.unliteral(state.typemap[version]) for version in versions}) > 1:
+            raise refuse("a generator that yields values of several types can't be differentiated", scope.get(name).loc)
 
 
 _library_function = functools.lru_cache(maxsize=512)(_typed_function)

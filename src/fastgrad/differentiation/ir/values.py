@@ -43,6 +43,10 @@ class Options(NamedTuple):
         checks_bounds = bool(options.get("boundscheck") or config.BOUNDSCHECK)
         return cls(str(options.get("error_model", "python")), is_parallel, checks_bounds)
 
+    def agree(self, other: Options) -> bool:
+        """True if a statement computes and raises the same under both options."""
+        return self.error_model == other.error_model and self.checks_bounds == other.checks_bounds
+
 
 DEFAULT_OPTIONS = Options()
 
@@ -54,6 +58,17 @@ class Static:
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+
+class FunctionChoice:
+    """A function that is one of several, by its number, which is known when the derivative runs."""
+
+    __slots__ = ("functions", "index", "type")
+
+    def __init__(self, functions: tuple[Any, ...], index: Operand, type: types.FunctionType) -> None:
+        self.functions = functions
+        self.index = index
+        self.type = type
 
 
 class Items:
@@ -78,14 +93,31 @@ class NumberList:
 
 
 class Mapping:
-    """A dictionary of numbers, or a set: a list of keys, and a list of values; None for a set."""
+    """A dictionary of numbers, or a set: the lists of the integers that keys are made of, and a list of values; None for a set."""
 
     __slots__ = ("keys", "type", "values")
 
-    def __init__(self, keys: NumberList, values: NumberList | None, type: types.Type) -> None:
+    def __init__(self, keys: tuple[NumberList, ...], values: NumberList | None, type: types.Type) -> None:
         self.keys = keys
         self.values = values
         self.type = type
+
+
+class Window:
+    """An array in the kernel of a stencil, whose indices are relative to a place.
+
+    Attributes:
+        array: the array.
+        place: by axis the index that 0 stands for.
+        starts: by axis a number that the place is never less than.
+    """
+
+    __slots__ = ("array", "place", "starts")
+
+    def __init__(self, array: View, place: list[Operand], starts: tuple[int, ...]) -> None:
+        self.array = array
+        self.place = place
+        self.starts = starts
 
 
 class Elements:
@@ -145,6 +177,15 @@ class Text:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+
+class NumberedText:
+    """A text that is known when the derivative runs: its number among the texts of the function."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: Operand) -> None:
+        self.number = number
 
 
 class Method:
@@ -234,6 +275,8 @@ def type_of(value: Any) -> types.Type:
         return types.Array(value.dtype, len(value.axes), layout)
     if isinstance(value, Elements):
         return types.Array(value.dtype, len(value.axes), "C")
+    if isinstance(value, Window):
+        return type_of(value.array)
     if isinstance(value, Items):
         items = [type_of(item) for item in value.values]
         if isinstance(value.type, types.List):
@@ -241,11 +284,11 @@ def type_of(value: Any) -> types.Type:
         if isinstance(value.type, types.BaseNamedTuple):
             return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
-    if isinstance(value, (Complex, NumberList, Mapping, Fields)):
+    if isinstance(value, (Complex, NumberList, Mapping, Fields, FunctionChoice)):
         return value.type
     if isinstance(value, Maybe):
         return types.Optional(type_of(value.value))
-    if isinstance(value, Text):
+    if isinstance(value, (NumberedText, Text)):
         return types.unicode_type
     if isinstance(value, Static):
         if isinstance(value.value, tuple) and type(value.value).__name__ == "Slice":
@@ -325,6 +368,10 @@ def describe(value: Any) -> str:
         return "a complex number"
     if isinstance(value, NumberList):
         return "a list"
+    if isinstance(value, FunctionChoice):
+        return "a function"
+    if isinstance(value, NumberedText):
+        return "a text"
     if isinstance(value, Mapping):
         return "a set" if value.values is None else "a dictionary"
     if isinstance(value, Fields):

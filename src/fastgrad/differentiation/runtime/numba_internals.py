@@ -62,3 +62,6 @@ from numba.np.numpy_support import as_dtype as as_dtype
 from numba.np.ufunc import parallel as parallel
 from numba.np.ufunc.array_exprs import RewriteArrayExprs as RewriteArrayExprs
 from numba.np.ufunc.dufunc import DUFunc as DUFunc
+from numba.np.ufunc.gufunc import GUFunc as GUFunc
+from numba.np.ufunc.sigparse import parse_signature as parse_signature
+from numba.stencils.stencil import StencilFunc as StencilFunc

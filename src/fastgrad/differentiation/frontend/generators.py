@@ -1,0 +1,326 @@
+"""Inlines generators into the `for` loops that consume them, in Numba's IR before SSA form and types.
+
+The generator's body takes the place of the loop's head. Each `yield` becomes a jump to a copy of the loop's body, whose way back to the head goes to
+what follows the `yield`. So state between items is state of variables, and control flow stays reducible. A generator that is consumed otherwise stays
+a call, which is refused later.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import operator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from fastgrad.custom.functions import has_given_types
+from fastgrad.differentiation.runtime.numba_internals import build_definitions, compiler, dispatcher, ir, ir_utils
+
+MAX_YIELDS = 16
+"""The most `yield` expressions of a generator that is inlined: each takes a copy of the loop's body."""
+MAX_DEPTH = 16
+
+
+class InlinedGenerators(NamedTuple):
+    """What was inlined: the generators, and for each loop the variable that has the item."""
+
+    functions: list[Any]
+    items: list[str]
+
+
+class _Loop(NamedTuple):
+    """A `for` loop over a generator."""
+
+    function: Any
+    arguments: dict[str, Any]  # variables by parameter, constants where a default is taken
+    is_enumerated: bool
+    before: int  # the label of the block that makes the generator
+    call: ir.Assign
+    removed: list[ir.Assign]  # the statements that pass the generator on to the loop
+    head: int
+
+
+def inline_generators(function_ir: ir.FunctionIR, argument_types: Any = ()) -> InlinedGenerators:
+    """Inlines the generators that ``for`` loops of a function consume; returns which."""
+    return _inline_generators(function_ir, argument_types, 0)
+
+
+def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: int) -> InlinedGenerators:
+    inlined = InlinedGenerators([], [])
+    if depth > MAX_DEPTH or has_try(function_ir):
+        return inlined
+    while True:
+        for loop in _loops_over_generators(function_ir, argument_types):
+            generator_ir = compiler.run_frontend(loop.function.py_func, inline_closures=True)
+            inner = _inline_generators(generator_ir, (), depth + 1)
+            if has_try(generator_ir) or not 0 < _count_of_yields(generator_ir) <= MAX_YIELDS:
+                continue
+            inliner = _Inliner(function_ir, loop)
+            function_ir.blocks = inliner.inline(generator_ir)
+            function_ir._definitions = build_definitions(function_ir.blocks)
+            inlined.functions.extend([loop.function, *inner.functions])
+            inlined.items.extend([inliner.item.name, *[inliner.names[name].name for name in inner.items]])
+            break
+        else:
+            return inlined
+
+
+def has_try(function_ir: ir.FunctionIR) -> bool:
+    """True if a function has a ``try`` statement."""
+    statements = [statement for block in function_ir.blocks.values() for statement in block.body]
+    values = [statement.value for statement in statements if isinstance(statement, ir.Assign)]
+    functions = [value.value for value in values if isinstance(value, (ir.Global, ir.FreeVar))]
+    return any(getattr(function, "__module__", "") == "numba.core.unsafe.eh" for function in functions)
+
+
+def _count_of_yields(function_ir: ir.FunctionIR) -> int:
+    statements = [statement for block in function_ir.blocks.values() for statement in block.body]
+    return sum(isinstance(getattr(statement, "value", None), ir.Yield) for statement in statements)
+
+
+# ---- loops over generators ------------------------------------------------------------------------------------
+
+
+def _loops_over_generators(function_ir: ir.FunctionIR, argument_types: Any) -> list[_Loop]:
+    """Returns the loops of a function that consume a generator which is made for them alone."""
+    statements = {label: block.body for label, block in function_ir.blocks.items()}
+    uses: dict[str, list[tuple[int, Any]]] = {}
+    for label, body in statements.items():
+        for statement in body:
+            target = statement.target if isinstance(statement, ir.Assign) else None
+            for variable in statement.list_vars():
+                if variable is not target:
+                    uses.setdefault(variable.name, []).append((label, statement))
+    flow = ir_utils.compute_cfg_from_blocks(function_ir.blocks).loops().values()
+    loops = []
+    # A copy of a loop's body would make several generators of one there, so inner loops come first.
+    for label in sorted(statements, key=lambda label: -sum(label in loop.body for loop in flow)):
+        for statement in statements[label]:
+            value: Any = statement.value if isinstance(statement, ir.Assign) else None
+            if not isinstance(value, ir.Expr) or value.op != "call":
+                continue
+            function = _known(function_ir, value.func.name, argument_types)
+            if not isinstance(function, dispatcher.Dispatcher) or has_given_types(function):
+                continue
+            if not inspect.isgeneratorfunction(function.py_func):
+                continue
+            arguments = _bound(function.py_func, value)
+            loop = None if arguments is None else _followed(function_ir, uses, label, statement, argument_types)
+            if arguments is not None and loop is not None:
+                removed, is_enumerated, head = loop
+                loops.append(_Loop(function, arguments, is_enumerated, label, statement, removed, head))
+    return loops
+
+
+def _known(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
+    """Returns the Python value of a variable that is a global, an attribute of a module, or a function that is passed; else None."""
+    definitions = function_ir._definitions.get(name, [])
+    definition = definitions[0] if len(definitions) == 1 else None
+    if isinstance(definition, (ir.Global, ir.FreeVar)):
+        return definition.value
+    if isinstance(definition, ir.Arg) and definition.index < len(argument_types):
+        return getattr(argument_types[definition.index], "dispatcher", None)
+    if isinstance(definition, ir.Var):
+        return _known(function_ir, definition.name, argument_types)
+    if isinstance(definition, ir.Expr) and definition.op == "getattr":
+        owner = _known(function_ir, definition.value.name, argument_types)
+        return getattr(owner, definition.attr, None) if isinstance(owner, ModuleType) else None
+    return None
+
+
+def _bound(function: Any, call: ir.Expr) -> dict[str, Any] | None:
+    """Returns the arguments of a call by parameter, or None if they are not known one by one."""
+    signature = inspect.signature(function)
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    if call.vararg is not None or call.varkwarg is not None or kinds - {inspect.Parameter.POSITIONAL_OR_KEYWORD}:
+        return None
+    try:
+        bound = signature.bind(*call.args, **dict(call.kws))
+    except TypeError:
+        return None
+    bound.apply_defaults()
+    return dict(bound.arguments) or None
+
+
+def _followed(
+    function_ir: ir.FunctionIR, uses: dict[str, list[tuple[int, Any]]], label: int, call: ir.Assign, argument_types: Any
+) -> tuple[list[ir.Assign], bool, int] | None:
+    """Returns the statements that pass a generator on to its loop, whether they enumerate it, and the loop's head; None if others use it."""
+    removed: list[ir.Assign] = []
+    name, is_enumerated, is_iterator = call.target.name, False, False
+    while True:
+        if len(uses.get(name, ())) != 1 or len(function_ir._definitions.get(name, ())) != 1:
+            return None
+        ((place, statement),) = uses[name]
+        if not isinstance(statement, ir.Assign):
+            return None
+        value: Any = statement.value
+        if is_iterator and getattr(value, "op", "") == "iternext":
+            head = function_ir.blocks[place]
+            end = function_ir.blocks[label].body[-1]
+            is_head = head.body[0] is statement and isinstance(head.body[-1], ir.Branch)
+            is_head = is_head and all(isinstance(other, ir.Assign) for other in head.body[:-1])
+            return (removed, is_enumerated, place) if is_head and _goes_to(end, place) else None
+        if place != label:
+            return None
+        operation = value.op if isinstance(value, ir.Expr) else ""
+        if operation == "call":
+            is_plain = len(value.args) == 1 and not value.kws and value.vararg is None and not is_enumerated
+            if is_iterator or not is_plain or _known(function_ir, value.func.name, argument_types) is not enumerate:
+                return None
+            is_enumerated = True
+        elif operation == "getiter":
+            is_iterator = True
+        elif not isinstance(value, ir.Var):
+            return None
+        removed.append(statement)
+        name = statement.target.name
+
+
+def _goes_to(end: ir.Stmt, label: int) -> bool:
+    return isinstance(end, ir.Jump) and end.target == label
+
+
+# ---- inlining -------------------------------------------------------------------------------------------------
+
+
+class _Inliner:
+    """Inlines a generator into its loop.
+
+    Attributes:
+        names: the variables that the generator's variables become.
+        item: the loop's variable that has the item.
+    """
+
+    def __init__(self, function_ir: ir.FunctionIR, loop: _Loop) -> None:
+        self.names: dict[str, ir.Var] = {}
+        self._blocks, self._loop = function_ir.blocks, loop
+        self._scope, self._last_label = self._blocks[loop.before].scope, max(self._blocks)
+        head, self._end = self._blocks[loop.head].body[1:-1], self._blocks[loop.head].body[-1]
+        operations = [getattr(statement.value, "op", "") for statement in head]
+        self.item = head[operations.index("pair_first")].target
+        self._in_head = [
+            statement
+            for statement, operation in zip(head, operations, strict=True)
+            if operation not in ("pair_first", "pair_second")
+        ]
+        loops = ir_utils.compute_cfg_from_blocks(self._blocks).loops().values()
+        body = {label for other in loops if other.header == loop.head for label in other.body} - {loop.head}
+        self._body = {label: [_copy(statement) for statement in self._blocks[label].body] for label in body}
+        self._arguments = [self._new_variable(parameter, loop.call.loc) for parameter in loop.arguments]
+        self._index = self._new_variable("$index", loop.call.loc) if loop.is_enumerated else None
+        self._copies_of_body = 0
+
+    def _new_variable(self, name: str, loc: ir.Loc) -> ir.Var:
+        return _new_variable(self._scope, f"{name}.{self._loop.function.__name__}", loc)
+
+    def _variable_of(self, variable: ir.Var, _: Any = None) -> ir.Var:
+        if variable.name not in self.names:
+            self.names[variable.name] = self._new_variable(variable.name, variable.loc)
+        return self.names[variable.name]
+
+    def _new_block(self, loc: ir.Loc) -> tuple[int, ir.Block]:
+        self._last_label += 1
+        block = self._blocks[self._last_label] = ir.Block(self._scope, loc)
+        return self._last_label, block
+
+    def inline(self, generator_ir: ir.FunctionIR) -> dict[int, ir.Block]:
+        """Returns the blocks of the function with the generator's blocks instead of the loop's head."""
+        new = {label: self._new_block(block.loc) for label, block in generator_ir.blocks.items()}
+        labels = {label: place for label, (place, _) in new.items()}
+        self._pass_arguments(labels[min(labels)])
+        for label, (_, current) in new.items():
+            for statement in generator_ir.blocks[label].body:
+                value = statement.value if isinstance(statement, ir.Assign) else None
+                if isinstance(statement, ir.Return):
+                    current.body.append(ir.Jump(self._end.falsebr, statement.loc))
+                elif isinstance(value, ir.Arg):
+                    target = self._variable_of(statement.target)
+                    current.body.append(ir.Assign(self._arguments[value.index], target, statement.loc))
+                elif isinstance(value, ir.Yield):
+                    current = self._yield(current, value, statement)
+                else:
+                    current.body.append(_copy(statement, self._variable_of))
+                    _retarget(current, labels)
+        del self._blocks[self._loop.head]
+        for dead in ir_utils.compute_cfg_from_blocks(self._blocks).dead_nodes():
+            del self._blocks[dead]
+        blocks: dict[int, ir.Block] = ir_utils.rename_labels(self._blocks)
+        return blocks
+
+    def _pass_arguments(self, entry: int) -> None:
+        """Evaluates the arguments where the generator is made; goes to its entry where the loop begins."""
+        before, loop = self._blocks[self._loop.before], self._loop
+        statements, before.body = before.body[:-1], []
+        for statement in statements:
+            if statement is loop.call:
+                for value, target in zip(loop.arguments.values(), self._arguments, strict=True):
+                    argument = value if isinstance(value, ir.Var) else ir.Const(value, statement.loc)
+                    before.body.append(ir.Assign(argument, target, statement.loc))
+            elif not any(statement is removed for removed in loop.removed):
+                before.body.append(statement)
+        if self._index is not None:
+            before.body.append(ir.Assign(ir.Const(0, loop.call.loc), self._index, loop.call.loc))
+        before.body.append(ir.Jump(entry, loop.call.loc))
+
+    def _yield(self, current: ir.Block, value: ir.Yield, statement: ir.Assign) -> ir.Block:
+        """Goes from a ``yield`` to a copy of the loop's body, and from there to the block that is returned."""
+        loc = statement.loc
+        current.body += _item_statements(self._scope, self.item, self._variable_of(value.value), self._index, loc)
+        current.body += [_copy(other) for other in self._in_head]
+        label, resumed = self._new_block(loc)
+        places = {self._loop.head: label}
+        if self._copies_of_body:  # the first one takes the place of the body
+            places |= {original: self._new_block(loc)[0] for original in self._body}
+        for original, statements in self._body.items():
+            block = self._blocks[places.get(original, original)]
+            block.body = [_copy(other) for other in statements]
+            _retarget(block, places)
+        self._copies_of_body += 1
+        current.body.append(ir.Jump(places.get(self._end.truebr, self._end.truebr), loc))
+        resumed.body.append(ir.Assign(ir.Const(None, loc), self._variable_of(statement.target), loc))
+        return resumed
+
+
+def _item_statements(
+    scope: ir.Scope, target: ir.Var, item: ir.Var, index: ir.Var | None, loc: ir.Loc
+) -> list[ir.Assign]:
+    """Returns the statements that give the loop its item; with an ``index`` a pair, as ``enumerate`` does."""
+    if index is None:
+        return [ir.Assign(item, target, loc)]
+    one, following = _new_variable(scope, "$one", loc), _new_variable(scope, "$following", loc)
+    return [
+        ir.Assign(ir.Expr.build_tuple([index, item], loc), target, loc),
+        ir.Assign(ir.Const(1, loc), one, loc),
+        ir.Assign(ir.Expr.binop(operator.add, index, one, loc), following, loc),
+        ir.Assign(following, index, loc),
+    ]
+
+
+def _new_variable(scope: ir.Scope, hint: str, loc: ir.Loc) -> ir.Var:
+    """Returns a variable that no statement has yet."""
+    name, number = hint, 0
+    while name in scope.localvars:
+        number += 1
+        name = f"{hint}.{number}"
+    return scope.define(name, loc)
+
+
+def _copy(statement: ir.Stmt, variable_of: Any = None) -> ir.Stmt:
+    """Returns a copy of a statement, with other variables if ``variable_of`` maps them."""
+    result = copy.copy(statement)
+    if isinstance(result, ir.Assign) and isinstance(result.value, ir.Expr):
+        result.value = ir.Expr(result.value.op, result.value.loc, **result.value._kws)
+    if variable_of is not None:
+        ir_utils.visit_vars_stmt(result, variable_of, None)
+    return result
+
+
+def _retarget(block: ir.Block, labels: dict[int, int]) -> None:
+    """Maps the labels to which the last statement of a block goes."""
+    end = block.body[-1]
+    if isinstance(end, ir.Jump):
+        block.body[-1] = ir.Jump(labels.get(end.target, end.target), end.loc)
+    elif isinstance(end, ir.Branch):
+        places = [labels.get(label, label) for label in (end.truebr, end.falsebr)]
+        block.body[-1] = ir.Branch(end.cond, *places, end.loc)
