@@ -42,9 +42,9 @@ class TFSMLayer(Layer):
         from fastgrad.saved_model import load  # not at the top: Keras does not need it
 
         super().__init__(trainable=trainable, name=name, dtype=dtype)
+        loaded = load(filepath)
         self.filepath = os.fspath(filepath)
         self.call_endpoint, self.call_training_endpoint = call_endpoint, call_training_endpoint
-        loaded = load(filepath)
         endpoints = [name for name in (call_endpoint, call_training_endpoint) if name]
         self._endpoints = {name: _endpoint(loaded, name, self.filepath) for name in endpoints}
         for function in self._endpoints.values():
