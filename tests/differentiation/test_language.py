@@ -379,3 +379,42 @@ def test_a_key_that_a_dictionary_lacks_is_an_error():
 
 def test_dictionaries_have_second_derivatives():
     assert fg.hessian(njit(squares_by_key))(2.0, 1) == 12.0
+
+
+@numba.njit
+def seeded(number):
+    if number > 100:
+        with numba.objmode():
+            np.random.seed(number)
+    np.random.seed(number)
+
+
+@numba.njit
+def stored(number):
+    with numba.objmode(result="float64"):
+        STORED.append(number)
+        result = 2.0 * number
+    return result  # noqa: RET504  # the block gives it
+
+
+STORED: list[int] = []
+
+
+def test_a_function_with_a_with_block_is_called_as_it_is_with_integers():
+    @numba.njit
+    def f(loc, scale, count):
+        seeded(7)
+        total = 0.0
+        for i in range(count):
+            total += np.random.normal(loc, scale) ** 2 * stored(i)
+        return total
+
+    value, gradient = fg.value_and_grad(f, argnums=(0, 1))(0.3, 1.2, 4)
+    assert STORED == [0, 1, 2, 3]
+    assert value == f(0.3, 1.2, 4)
+    step = 1e-6
+    np.testing.assert_allclose(gradient[0], (f(0.3 + step, 1.2, 4) - f(0.3 - step, 1.2, 4)) / (2 * step), rtol=1e-6)
+    np.testing.assert_allclose(gradient[1], (f(0.3, 1.2 + step, 4) - f(0.3, 1.2 - step, 4)) / (2 * step), rtol=1e-6)
+    before = len(STORED)
+    fg.jvp(f, (0.3, 1.2, 4), (1.0, 0.0, None))
+    assert STORED[before:] == [0, 1, 2, 3]

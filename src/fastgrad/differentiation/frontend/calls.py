@@ -50,7 +50,7 @@ from fastgrad.differentiation.ir.values import (
 )
 from fastgrad.differentiation.numpy import loop_sources
 from fastgrad.differentiation.runtime.compilation import place, signature_of
-from fastgrad.differentiation.runtime.inferred_callees import called_functions
+from fastgrad.differentiation.runtime.inferred_callees import called_functions, line_of_with_block
 from fastgrad.differentiation.runtime.numba_internals import DUFunc, GUFunc, StencilFunc, dispatcher, ir
 from fastgrad.errors import DifferentiationError
 
@@ -306,6 +306,16 @@ class Calls(Expressions):
         rule = getattr(function, "call_rule", None)
         if rule is not None:
             return self._call_with_rule(function, rule, arguments, keywords)
+        is_passive = not keywords and all(
+            isinstance(value, Constant) or (isinstance(value, Scalar) and not value.is_real) for value in arguments
+        )
+        if is_passive and isinstance(type, (types.Number, types.NoneType)) and line_of_with_block(function.py_func):
+            # Nothing in it depends on a number that has a derivative. It is called once, with its effects.
+            call = builder.call_of(function, len(arguments))
+            result = builder.compute(
+                types.boolean if isinstance(type, types.NoneType) else type, call, arguments, COST_OF_EFFECTS
+            )
+            return Static(None) if isinstance(type, types.NoneType) else result
         return self.call_compiled(function, arguments, keywords)
 
     def _call_kernel(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dis
 import functools
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from fastgrad.differentiation.frontend.generators import inline_generators
 from fastgrad.differentiation.ir.representation import refuse
 from fastgrad.differentiation.runtime.compilation import signature_of
 from fastgrad.differentiation.runtime.disk_cache import Extensions
-from fastgrad.differentiation.runtime.inferred_callees import called_functions, inferred_callees
+from fastgrad.differentiation.runtime.inferred_callees import called_functions, inferred_callees, line_of_with_block
 from fastgrad.differentiation.runtime.jumps import DirectJumps, quick_liveness
 from fastgrad.differentiation.runtime.numba_internals import (
     ExtractByteCode,
@@ -250,10 +249,9 @@ def typed_function(function: Any, argument_types: tuple[types.Type, ...]) -> Typ
 def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
     function: FunctionType = getattr(compiled, "py_func", compiled)
     signature = signature_of(compiled, argument_types)
-    for instruction in dis.get_instructions(function):
-        if instruction.opname == "WITH_EXCEPT_START":
-            place = ir.Loc(function.__code__.co_filename, getattr(instruction, "positions").lineno)  # noqa: B009  # Python 3.11 has it
-            raise refuse("a with block can't be differentiated", place)
+    line = line_of_with_block(function)
+    if line is not None:
+        raise refuse("a with block can't be differentiated", ir.Loc(function.__code__.co_filename, line))
     flags = compiler.Flags()
     flags.nrt = True
     flags.enable_ssa = True

@@ -8,6 +8,7 @@ gets the LLVM IR of the callee, which is optimized as a part of the derivative. 
 from __future__ import annotations
 
 import contextlib
+import dis
 import functools
 import threading
 from collections.abc import Iterator
@@ -218,6 +219,15 @@ def _run(pipeline: Any, dispatcher: Any, argument_types: tuple[types.Type, ...],
     )
 
 
+def line_of_with_block(function: FunctionType) -> int | None:
+    """Returns the line of the first ``with`` block of a function, such as one of ``numba.objmode``; None if it has none."""
+    for instruction in dis.get_instructions(function):
+        if instruction.opname == "WITH_EXCEPT_START":
+            line: int = getattr(instruction, "positions").lineno  # noqa: B009  # Python 3.11 has it
+            return line
+    return None
+
+
 @functools.lru_cache(maxsize=512)
 def called_functions(function: FunctionType) -> frozenset[Any]:
     """Returns the functions compiled by Numba that a function may call, directly or not, by the names in their code."""
@@ -253,4 +263,5 @@ def _can_be_inferred(dispatcher: Any) -> bool:
         and not dispatcher.targetoptions.get("forceobj")
         and not dispatcher.targetoptions.get("parallel")
         and dispatcher not in called_functions(dispatcher.py_func)
+        and line_of_with_block(dispatcher.py_func) is None  # Numba compiles the block on its own, with this function
     )
