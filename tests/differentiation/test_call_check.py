@@ -45,12 +45,13 @@ def raise_beyond_1(x):
 
 
 def of_a_dictionary(x):
-    return {"a": x}["a"] * x
+    return {"a": np.array([x])}["a"][0] * x
 
 
 @pytest.mark.parametrize(
     ("function", "arguments", "directions"),
     [
+        (lambda x: 1.0 + 1e-25 * x, (0.7,), 1),  # changes by less than its rounding
         (lambda x, n: x**n, (1.5, 3), 1),
         (lambda x: x[2] * x[3], (X,), 7),
         (squares, (X[:4], np.ones(4)), 8),

@@ -22,7 +22,6 @@ FIGURES = FOLDER / "figures.json"
 PAGE = FOLDER.parents[1] / "docs" / "numba_packages.md"
 OWN_TESTS = {
     "arch": ["tests/univariate/test_recursions.py"],
-    "interpolation": ["."],
     "quantecon": ["optimize", "markov/tests/test_ddp.py", "markov/tests/test_gth_solve.py"],
 }
 """Folders and files of tests, by the names that packages are imported by."""

@@ -152,7 +152,9 @@ class Comparer:
         scale = max(abs(cotangent), abs(slope), abs(difference))
         is_equal = abs(cotangent - slope) <= 1e3 * eps * (max(scale, float(np.abs(slopes).sum())) + 1.0)
         is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
-        is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(eps) * scale
+        # A result that changes by less than its rounding at the largest step does not change at all.
+        unseen = eps * float(np.abs(shifted(0.0)[slopes != 0.0]).sum()) / _largest_step(size, eps)
+        is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(eps) * scale + unseen
         is_smooth = math.isfinite(difference) and is_exact and (is_close or _has_one_slope(shifted, size, eps))
         status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
         return Comparison(cotangent, slope, difference, error, status)
@@ -180,7 +182,7 @@ def axes_of(value: Any, position: int) -> Iterator[Direction]:
 
 def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
     """Returns the derivative of a sum at a shift of 0 by Richardson's extrapolation of central differences, and its approximate error."""
-    step = eps**0.25 * max(abs(x), 0.01) * 2.0
+    step = _largest_step(x, eps)
     row: list[float] = []
     best, error = np.nan, np.inf
     for _ in range(_LEVELS):
@@ -195,6 +197,10 @@ def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: 
                 best, error = row[-1], found
         step /= 2.0
     return best, error
+
+
+def _largest_step(x: float, eps: float) -> float:
+    return float(eps**0.25 * max(abs(x), 0.01) * 2.0)
 
 
 def _has_one_slope(function: Callable[[float], np.ndarray], x: float, eps: float) -> bool:

@@ -1,7 +1,20 @@
 """Dispersion, ellipticity, eigenfunctions and sensitivity of surface waves by disba."""
 
+import sys
+from unittest import mock
+
 import numpy as np
-from disba import EigenFunction, Ellipticity, GroupDispersion, GroupSensitivity, PhaseDispersion, PhaseSensitivity
+
+# Nothing is drawn. The matplotlib that other packages ask for may not go with this NumPy.
+sys.modules |= {name: mock.MagicMock() for name in ("matplotlib", "matplotlib.pyplot", "matplotlib.colors")}
+from disba import (  # noqa: E402
+    EigenFunction,
+    Ellipticity,
+    GroupDispersion,
+    GroupSensitivity,
+    PhaseDispersion,
+    PhaseSensitivity,
+)
 
 # Thickness, velocities of P and S waves, density.
 MODEL = np.array([[10.0, 7.0, 3.5, 2.0], [10.0, 6.8, 3.4, 2.0], [10.0, 7.6, 3.8, 2.0], [10.0, 8.4, 4.2, 2.0]])
