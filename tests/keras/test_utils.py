@@ -11,6 +11,7 @@ import pytest
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad.keras import layers, losses, metrics, models, optimizers  # noqa: F401  # importing them is the fact
+from fastgrad.keras.callbacks import progress_bar
 
 
 def test_classes_of_columns_and_rows():
@@ -217,22 +218,43 @@ class TestProgbar:
         bar.update(2, [("a", np.array([2.0, 4.0])), ("b", 1)])
         assert capsys.readouterr().out.endswith("a: 3.0000 - b: 1.0000\n")
 
-    def test_no_bar_where_output_is_no_terminal(self, capsys):
-        bar = keras.utils.Progbar(2)
-        bar.add(1, [("loss", 1.0)])
-        bar.add(1)
+    def test_one_line_where_output_is_no_terminal(self, capsys):
+        bar = keras.utils.Progbar(12)
+        bar.add(11, [("loss", 1.0)])
         assert capsys.readouterr() == ("", "")
+        bar.add(1, [("loss", 2.0)])
+        out, err = capsys.readouterr()
+        full = "━" * 20
+        beginning = f"\r\x1b[1m12/12\x1b[0m \x1b[32m{full}\x1b[0m\x1b[37m\x1b[0m \x1b[1m0s\x1b[0m "
+        assert out.startswith(beginning)
+        assert re.fullmatch(r"\d+(us|ms)/step - loss: 2.0000\n", out.removeprefix(beginning))
+        assert err == ""
 
     def test_a_bar_in_a_terminal(self, capsys, monkeypatch):
-        monkeypatch.setattr("fastgrad.keras.utils.progress_bar.are_progress_bars_shown", lambda: True)
+        monkeypatch.setattr("fastgrad.keras.callbacks.progress_bar.are_bars_drawn_live", lambda: True)
         bar = keras.utils.Progbar(4, interval=0, unit_name="sample")
-        bar.add(2, [("loss", 1.0)])
-        bar.add(1, [("loss", 4.0)])
+        bar.add(1, [("loss", 1.0)])
+        bar.add(2, [("loss", 4.0)])
+        first, second = capsys.readouterr().out.split("\r")[1:]
+        assert first.startswith(
+            "\x1b[1m1/4\x1b[0m \x1b[32m━━━━━\x1b[0m\x1b[37m━━━━━━━━━━━━━━━\x1b[0m \x1b[1m0s\x1b[0m "
+        )
+        assert re.search(r"(us|ms)/sample - loss: 1.0000\x08+$", first)
+        assert second.startswith("\x1b[1m3/4\x1b[0m")
+        assert second.rstrip().endswith("loss: 3.0000")
         bar.add(1)
-        shown = capsys.readouterr().err
-        assert "loss: 2" in shown
-        assert "4/4" in shown
-        assert "sample/s" in shown
+        assert capsys.readouterr().out.rstrip(" \n").endswith("loss: 3.0000")
+
+    def test_a_bar_without_a_target(self, capsys, monkeypatch):
+        monkeypatch.setattr("fastgrad.keras.callbacks.progress_bar.are_bars_drawn_live", lambda: True)
+        bar = keras.utils.Progbar(None, interval=0)
+        bar.add(3)
+        assert "      3/Unknown \x1b[1m0s\x1b[0m " in capsys.readouterr().out
+        assert [progress_bar._remaining_text(seconds) for seconds in (59.9, 61, 3 * 3600 + 62)] == [
+            "59s",
+            "1:01",
+            "3:01:02",
+        ]
 
     def test_both_lists_of_names(self):
         with pytest.raises(ValueError, match="Only one"):

@@ -179,7 +179,6 @@ LEFT: list[tuple[str, str]] = [
         "a property that gives a layer another name is not looked for in a file of weights",
     ),
     (r"test_get_file_with_tgz_extension", "`get_file` takes no `file://` addresses"),
-    (r"ProgbarTest::test_stateful_stateless_output", "bars are drawn by tqdm, in terminals and notebooks only"),
     (r"TimeseriesDatasetTest::test_shuffle_tf", "other random numbers: this seed draws the first window first"),
     (
         r"NotCheckpointable.*FailedPreconditionError|testSaveStatefulFunction|testDisallowCapturingStatefulOps",

@@ -18,9 +18,39 @@ def branches():
 
 
 def table(model, **options):
+    """The words of the lines, without the rules of the table."""
     found = []
     model.summary(print_fn=found.append, **options)
-    return [line.split() for line in found[0].splitlines() if not line.startswith("-")]
+    return [re.sub("[┃│]", " ", line).split() for line in found[0].splitlines() if line[0] not in "┏┡├└"]
+
+
+# Keras 3.15 prints this.
+OF_KERAS = """\
+Model: "m"
+┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
+┃ Layer (type)                    ┃ Output Shape           ┃       Param # ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━┩
+│ a_very_long_name_of_a_layer_th… │ (None, 8)              │            40 │
+│ (Dense)                         │                        │               │
+├─────────────────────────────────┼────────────────────────┼───────────────┤
+│ d (Dense)                       │ (None, 1)              │             9 │
+└─────────────────────────────────┴────────────────────────┴───────────────┘
+ Total params: 49 (196.00 B)
+ Trainable params: 49 (196.00 B)
+ Non-trainable params: 0 (0.00 B)"""
+
+
+def test_the_table_is_that_of_keras(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    long = layers.Dense(8, name="a_very_long_name_of_a_layer_that_does_not_fit_in_its_column")
+    model = keras.Sequential([keras.Input((4,)), long, layers.Dense(1, name="d")], name="m")
+    found = []
+    model.summary(print_fn=found.append)
+    assert found == [OF_KERAS]
+    model.summary(print_fn=found.append, line_length=60, positions=[0.5, 0.7, 1.0])
+    assert {len(line) for line in found[1].splitlines()[1:-3]} == {60}
+    with pytest.raises(ValueError, match="console width"):
+        model.summary(line_length=8)
 
 
 def test_layers_shapes_and_parameters():
@@ -41,11 +71,11 @@ def test_layers_shapes_and_parameters():
 def test_connections_and_models_inside():
     model = branches()
     model.get_layer("shared").trainable = False
-    lines = table(model, expand_nested=True, show_trainable=True)
-    rows = {line[0]: line for line in lines}
+    lines = table(model, expand_nested=True, show_trainable=True, line_length=200)
+    rows = {line[0].replace("└", line[1]): line for line in lines}
     assert rows["both"][-3:] == ["shared[0][0],", "shared[1][0]", "-"]
     assert rows["shared"][-1] == "N"
-    assert rows["in"][1:5] == ["(Dense)", "(None,", "2)", "14"]
+    assert rows["in"][2:6] == ["(Dense)", "(None,", "2)", "14"]
 
 
 def test_a_branch_shows_where_layers_get_their_inputs():

@@ -257,16 +257,6 @@ def test_training_stops_when_a_callback_says_so():
     assert int(model.optimizer.iterations) == 2
 
 
-def test_output_that_is_no_terminal_gets_lines(capsys):
-    model = make_model()
-    fit(model, verbose="auto", validation_data=(X[:8], Y[:8]))
-    model.evaluate(X, Y)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(" - ")[0] for line in lines] == ["Epoch 1/2", "Epoch 2/2", "Evaluation"]
-    assert "val_loss: " in lines[0]
-    assert "accuracy: " in lines[2]
-
-
 class TestTerminals:
     """What a program shows in a terminal, a new process with one of its own."""
 
@@ -311,17 +301,18 @@ model.predict(x)
         return found.decode()
 
     @pytest.mark.parametrize("columns", [80, 0])
-    def test_bars_have_rate_loss_and_time_left_lines_all_metrics(self, columns):
-        lines = self.shown(columns).split("\n")
-        pictures = [picture for line in lines for picture in line.split("\r")]
-        assert [one for one in pictures if "left" in one and len(one) > 80] == []
-        assert any(re.match(r"Epoch 1/1 \d/8 \|.*\| 00:00 left, .* batch/s, loss: \d", one) for one in pictures)
-        last = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines]
-        assert re.match(r"Epoch 1/1 - .* s - loss: .* - mae: .* - val_loss: .* - val_msle: ", last[0])
-        assert [line.split(" - ")[0].strip() for line in last] == ["Epoch 1/1", "Epoch 1/2", "Epoch 2/2", ""]
+    def test_bars_grow_on_one_line_and_end_with_all_metrics(self, columns):
+        lines = [re.sub("\x1b.*?m|\x08", "", line) for line in self.shown(columns).split("\n")]
+        pictures = [picture.rstrip() for line in lines for picture in line.split("\r")]
+        growing = [one for one in pictures if "/step" in one and not re.match(r"(8/8|10/10) ━{20} ", one)]
+        assert max(map(len, growing)) < 80
+        assert any(re.match(r"[2-7]/8 ━{20} 0s \d+ms/step - loss: \d", one) for one in growing)
+        last = [line.rstrip().rsplit("\r", 1)[-1] for line in lines]
+        assert re.match(r"8/8 ━{20} \d+s \d+ms/step - loss: .* - mae: .* - val_loss: .* - val_msle: ", last[0])
+        assert [line.split(" ")[0].strip() for line in last] == ["8/8", "Epoch", "10/10", "Epoch", "10/10", "3/3", ""]
         # The second epoch knows how many batches the first one had.
-        assert any(re.match(r"Epoch 1/2: \d batch", one) for one in pictures)
-        assert any(re.match(r"Epoch 2/2 \d/10 ", one) for one in pictures)
+        assert any(re.match(r" +\d/Unknown ", one) for one in pictures)
+        assert any(re.match(r" \d/10 ", one) for one in pictures)
 
 
 @pytest.mark.parametrize(
@@ -409,6 +400,30 @@ def test_steps_of_prediction_are_joined_between_callbacks():
     )
     assert model.predict(X[:8], batch_size=1, verbose=0, callbacks=[watch]).shape == (8, 3)
     assert seen == [0, (2, (3, 3)), 3, (5, (3, 3)), 6, (8, (2, 3))]
+
+
+def test_verbose_1_prints_keras_bars(capsys):
+    model = make_model()
+    fit(model, X[:8], Y[:8], batch_size=4, epochs=2, verbose=1, validation_data=(X[:8], Y[:8]))
+    model.evaluate(X[:8], Y[:8])
+    model.predict(X[:8])
+    model.fit((X[:8], Y[:8]) for _ in range(3))
+    number = r"[0-9.e+-]+"
+    values = rf"accuracy: {number} - loss: {number}"
+    validated = rf" - {values} - val_accuracy: {number} - val_loss: {number}"
+    rate = r" ━{20} \d+s \d+(us|ms|s)/step"
+    wanted = [
+        "Epoch 1/2",
+        rf"2/2{rate}{validated}",
+        "Epoch 2/2",
+        rf"2/2{rate}{validated}",
+        rf"1/1{rate} - {values}",
+        rf"1/1{rate}",
+        rf"3/3{rate} - {values}",
+    ]
+    lines = capsys.readouterr().out.split("\n")[:-1]
+    for line, pattern in zip(lines, wanted, strict=True):
+        assert re.fullmatch(pattern, re.sub("\x1b.*?m", "", line).lstrip("\r")), line
 
 
 def test_verbose_2_prints_keras_lines(capsys):

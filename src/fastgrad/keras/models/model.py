@@ -218,13 +218,14 @@ class Model(Trainer, Layer):
             expand_nested: whether the layers of inner models are listed.
             show_trainable: whether the table says which layers are trained.
             layer_range: patterns of the names of the first and the last layer to list; ValueError if no name matches.
-            line_length, positions: kept for Keras's signature.
+            line_length: the columns of a line; default 88, for layers with several inputs 108, at most the terminal's.
+            positions: where each column of the table ends, as parts of the line.
 
         A layer that is not built has shape ``?``, and its weights are not counted.
         """
         from fastgrad.keras.models.summary import summary_text
 
-        (print_fn or print)(summary_text(self, expand_nested, show_trainable, layer_range))
+        (print_fn or print)(summary_text(self, line_length, positions, expand_nested, show_trainable, layer_range))
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights to a ``.safetensors`` or ``.npz`` file; see ``keras.saving.save_weights``."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgrad.core.argument_checks import checked_path
-from fastgrad.keras.callbacks.progress import in_notebook
+from fastgrad.keras.callbacks.progress_bar import in_notebook
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.models.sequential import Sequential
 from fastgrad.keras.models.summary import shape_text, shape_texts

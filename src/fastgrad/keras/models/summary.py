@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,40 +17,44 @@ from fastgrad.keras.models.sequential import Sequential
 
 
 def summary_text(
-    model: Model, expand_nested: bool = False, show_trainable: bool = False, layer_range: Any = None
+    model: Model,
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Any = None,
 ) -> str:
-    """Returns the summary table as text.
+    """Returns the summary as text: Keras's table, and the numbers of weights.
 
     Args:
         model: the model.
+        line_length: the columns of a line; default as in Keras, at most the terminal's.
+        positions: where each column of the table ends, as parts of the line.
         expand_nested: whether the layers of inner models are listed, too.
         show_trainable: whether a column says which layers are trained.
         layer_range: patterns of the names of the first and the last layer to list; default all layers.
 
     Raises:
-        ValueError: no name begins with a pattern.
+        ValueError: no name begins with a pattern, or the line is too short.
     """
     has_connections = not _is_chain(model.layers)
     headings = ["Layer (type)", "Output Shape", "Param #"]
     headings += ["Connected to"] if has_connections else []
-    headings += ["Trainable"] if show_trainable else []
-    table = [headings]
+    length = 108 if has_connections else 88
+    places = list(positions or ([0.3, 0.56, 0.74, 1.0] if has_connections else [0.45, 0.8, 1.0]))
+    if show_trainable:
+        headings.append("Trainable")
+        length, places = length + 12, [0.9 * place for place in places] + [1.0]
+    rows = []
     for depth, layer, shape in _summary_rows(model, expand_nested, 0, layer_range):
-        cells = ["  " * depth + f"{layer.name} ({type(layer).__name__})", shape, _parameter_count_text(layer)]
+        prefix = "   " * depth + "└ " if depth else ""
+        cells = [f"{prefix}{layer.name} ({type(layer).__name__})", shape, _parameter_count_text(layer)]
         cells += [", ".join(_source_texts(layer)) or "-"] if has_connections else []
         cells += [("Y" if layer.trainable else "N") if layer.weights else "-"] if show_trainable else []
-        table.append(cells)
-    widths = [max(len(row[i]) for row in table) for i in range(len(headings))]
-    number = headings.index("Param #")
-
-    def line(texts: list[str]) -> str:
-        cells = [
-            text.rjust(column_width) if i == number else text.ljust(column_width)
-            for i, (text, column_width) in enumerate(zip(texts, widths, strict=True))
-        ]
-        return "  ".join(cells).rstrip()
-
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+        rows.append(cells)
+    length = line_length or min(length, shutil.get_terminal_size().columns - 4)
+    alignments = "<<><"[: len(headings) - show_trainable] + "^" * show_trainable
+    table = _table(headings, rows, _column_widths(length, places), alignments)
     trained_count = _scalar_count(model.trainable_weights)
     frozen_count = _scalar_count(model.non_trainable_weights)
     sizes = {id(weight): weight._array.nbytes for weight in model.weights}
@@ -56,14 +63,55 @@ def summary_text(
     optimizer: Any = getattr(model, "optimizer", None)
     slots = optimizer.variables if getattr(optimizer, "built", False) else []
     slots_size = sum(slot._array.nbytes for slot in slots)
-    lines = [f'Model: "{model.name}"', rule, line(headings), rule, *map(line, table[1:]), rule]
+    lines = [f'Model: "{model.name}"', *table]
     lines += [
-        f"Total params: {trained_count + frozen_count + _scalar_count(slots):,} ({_byte_count_text(size + slots_size)})",
-        f"Trainable params: {trained_count:,} ({_byte_count_text(trained_size)})",
-        f"Non-trainable params: {frozen_count:,} ({_byte_count_text(size - trained_size)})",
+        f" Total params: {trained_count + frozen_count + _scalar_count(slots):,} ({_byte_count_text(size + slots_size)})",
+        f" Trainable params: {trained_count:,} ({_byte_count_text(trained_size)})",
+        f" Non-trainable params: {frozen_count:,} ({_byte_count_text(size - trained_size)})",
     ]
-    lines += [f"Optimizer params: {_scalar_count(slots):,} ({_byte_count_text(slots_size)})"] if slots else []
+    lines += [f" Optimizer params: {_scalar_count(slots):,} ({_byte_count_text(slots_size)})"] if slots else []
     return "\n".join(lines)
+
+
+def _column_widths(length: int, positions: Sequence[float]) -> list[int]:
+    """Returns the columns' widths, each with a space at both sides; the last one ends with the line."""
+    ends = [0, *[int(position * length) for position in positions]]
+    widths = [end - begin for begin, end in itertools.pairwise(ends)]
+    if min(widths) < 4:
+        raise ValueError("Insufficient console width to print summary.")
+    excess = 3 * len(widths) + 1  # the spaces, and the rules between columns
+    for number in range(len(widths)):
+        share = round(excess / (len(widths) - number))
+        widths[number] += 2 - share
+        excess -= share
+    return widths
+
+
+def _table(headings: list[str], rows: list[list[str]], widths: list[int], alignments: str) -> list[str]:
+    """Returns the lines of a table. Long texts take several lines."""
+
+    def rule(left: str, line: str, middle: str, right: str) -> str:
+        return left + middle.join(line * width for width in widths) + right
+
+    def row(texts: list[str], edge: str) -> list[str]:
+        cells = [_wrapped(text, width - 2) for text, width in zip(texts, widths, strict=True)]
+        lines = []
+        for parts in itertools.zip_longest(*cells, fillvalue=""):
+            columns = zip(parts, alignments, widths, strict=True)
+            lines.append(edge + edge.join([f" {part:{how}{width - 2}} " for part, how, width in columns]) + edge)
+        return lines
+
+    lines = [rule("┏", "━", "┳", "┓"), *row(headings, "┃"), rule("┡", "━", "╇", "┩")]
+    for number, cells in enumerate(rows):
+        lines += [rule("├", "─", "┼", "┤")] if number else []
+        lines += row(cells, "│")
+    return [*lines, rule("└", "─", "┴", "┘")]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Returns the lines of a text between spaces; words that are too long are cut."""
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
 
 
 def _summary_rows(model: Any, expand: bool, depth: int, layer_range: Any = None) -> Iterator[tuple[int, Any, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.backend import clear_session as clear_session
+from fastgrad.keras.callbacks.progress_bar import Progbar as Progbar
 from fastgrad.keras.models.plotting import model_to_dot as model_to_dot
 from fastgrad.keras.models.plotting import plot_model as plot_model
 from fastgrad.keras.saving.objects import deserialize_keras_object as deserialize_keras_object
@@ -26,7 +27,6 @@ from fastgrad.keras.utils.images import array_to_img as array_to_img
 from fastgrad.keras.utils.images import img_to_array as img_to_array
 from fastgrad.keras.utils.images import load_img as load_img
 from fastgrad.keras.utils.images import save_img as save_img
-from fastgrad.keras.utils.progress_bar import Progbar as Progbar
 from fastgrad.keras.utils.seeds import set_random_seed as set_random_seed
 from fastgrad.keras.utils.sequences import pad_sequences as pad_sequences
 from fastgrad.keras.utils.splitting import split_dataset as split_dataset
