@@ -145,3 +145,12 @@ def test_calls_of_compiled_functions_are_recorded():
         outer(1.0)
     recorder.record_inner_calls()
     assert [call.arguments for call in recorder.calls[inner.py_func.__code__]] == [(1.0,), (2.0,)]
+
+
+def test_a_function_that_raises_a_step_away_is_not_smooth():
+    def f(x):
+        if x != 0.5:
+            raise RuntimeError("only 0.5")
+        return x
+
+    assert outcome_of(f, 0.5).status == "not smooth"

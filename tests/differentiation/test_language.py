@@ -418,3 +418,75 @@ def test_a_function_with_a_with_block_is_called_as_it_is_with_integers():
     before = len(STORED)
     fg.jvp(f, (0.3, 1.2, 4), (1.0, 0.0, None))
     assert STORED[before:] == [0, 1, 2, 3]
+
+
+def one_of_two_ranges(x, count):
+    steps = range(count) if count > 2 else range(4, 0, -2)
+    total = 0.0
+    for i in steps:
+        total += x[i % 3] ** 2 * i
+    return total
+
+
+def range_that_changes_in_a_loop(x, count):
+    steps = range(1)
+    total = 0.0
+    for i in range(count):
+        for k in steps:
+            total += x[k] * x[i]
+        steps = range(i, 3)
+    return total
+
+
+def element_of_an_array(x, numbers):
+    total = 0.0
+    for i in range(3):
+        if i in numbers:
+            total += x[i] ** 2
+        if 7 not in numbers[0]:
+            total += x[i]
+    return total if x[0] in x else total * 2.0
+
+
+def sets_of_rows(x, numbers):
+    first, second = set(numbers[0]), set(numbers[1])
+    common, other = first.intersection(second), first.difference(second)
+    both = other.union(second)
+    total = 0.0
+    for i in range(8):
+        if i in common:
+            total += x[i % 3] ** 2
+        if i in other:
+            total += x[i % 3] * 3.0
+        if i in both:
+            total += x[i % 3] ** 3
+    return total * len(both) + len(first)
+
+
+def rounded_by_keyword(x):
+    return np.round(x[0], decimals=1) * x[1] + (np.round(x, decimals=2) * x).sum()
+
+
+NUMBERS = np.array([[1, 2, 5], [2, 7, 0]])
+
+
+@pytest.mark.parametrize(
+    ("function", "more"),
+    [
+        (one_of_two_ranges, (3,)),
+        (one_of_two_ranges, (2,)),
+        (range_that_changes_in_a_loop, (3,)),
+        (element_of_an_array, (NUMBERS,)),
+        (sets_of_rows, (NUMBERS,)),
+        (rounded_by_keyword, ()),
+    ],
+)
+def test_ranges_elements_and_sets(function, more):
+    value, gradient = fg.value_and_grad(function)(X, *more)
+    assert value == njit(function)(X, *more)
+    step = 1e-6 * np.eye(3)
+    differences = [(function(X + d, *more) - function(X - d, *more)) / 2e-6 for d in step]
+    np.testing.assert_allclose(gradient, differences, rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(
+        fg.jvp(function, (X, *more), (step[1] * 1e6, *[None] * len(more)))[1], gradient[1], rtol=1e-12
+    )

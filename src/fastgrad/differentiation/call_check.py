@@ -61,7 +61,7 @@ def check_call(call: Call) -> Outcome:
         with np.errstate(all="ignore"):
             try:
                 comparison = comparer.compare(direction)
-            except (ArithmeticError, ValueError, IndexError):  # the function itself raises a step away
+            except Exception:  # noqa: BLE001  # the function itself raises a step away
                 counts["not smooth"] += 1
                 continue
         if comparison.status == "wrong":

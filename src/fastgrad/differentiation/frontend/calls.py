@@ -279,6 +279,8 @@ class Calls(Expressions):
             compiled = self._implementation(function, arguments, keywords)
             if compiled is not None:
                 return self._call_implementation(compiled, function, arguments, keywords)
+        if keywords and function in (np.round, np.around) and keywords.keys() == {"decimals"}:
+            arguments, keywords = [*arguments, keywords["decimals"]], {}
         if keywords:
             raise refuse(
                 f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location

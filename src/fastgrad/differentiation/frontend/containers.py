@@ -75,6 +75,14 @@ def contains(items, value):  # type: ignore[no-untyped-def]
     return False
 
 
+def is_element(array, value):  # type: ignore[no-untyped-def]
+    """Returns whether an array of any rank has an element."""
+    for item in array.ravel():  # noqa: SIM110  # Numba compiles no generators
+        if item == value:
+            return True
+    return False
+
+
 def repeated(items, count, out):  # type: ignore[no-untyped-def]
     """Writes the repetitions of an array."""
     n = items.shape[0]

@@ -399,6 +399,8 @@ class Expressions:
             return mappings.contains(self, operands[0], operands[1], type)
         if any(isinstance(operand, NumberList) for operand in operands):
             return containers.apply(self, function, operands, type)
+        if function is operator.contains and isinstance(operands[0], View):
+            return self.inline(containers.is_element, [operands[0], self.number(operands[1])])
         if any(isinstance(operand, View) and operand.axes for operand in operands):
             return self.array_functions.element_by_element(self, function, operands, type)
         if any(isinstance(operand, Items) for operand in operands):

@@ -607,6 +607,8 @@ class Lowering(Calls):
             scalar = builder.scalar(type, hint)
             builder.block.phis.append(Phi(scalar, builder.location))
             return scalar
+        if isinstance(type, types.RangeType) and type.dtype == INDEX:
+            return Range(*[self.phi_of_type(INDEX, hint) for _ in range(3)])
         return Deferred(f"{hint.partition('.')[0]} is of type {type} and has several definitions")
 
     def _complete_phis(self, frame: _Frame) -> None:
@@ -636,6 +638,9 @@ class Lowering(Calls):
             number = index_constant(0) if value is None else self.number_of_text(value)
             self.builder.block = here
             self.add_incoming(phi.number, block, number)
+        elif isinstance(phi, Range):
+            for part in ("start", "stop", "step"):
+                self.add_incoming(getattr(phi, part), block, None if value is None else getattr(value, part))
         elif isinstance(phi, FunctionChoice):
             self.add_incoming(phi.index, block, self._number_of_function(phi, block, value))
         elif isinstance(phi, Complex):

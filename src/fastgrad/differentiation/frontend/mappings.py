@@ -80,6 +80,21 @@ def unite(data, length, before, more):  # type: ignore[no-untyped-def]
     return 0
 
 
+def select(data, length, keys, others, is_common):  # type: ignore[no-untyped-def]
+    """Writes the keys that are among ``others``, or that are not, to a set whose list is long enough."""
+    n = 0
+    for key in keys:
+        is_found = False
+        for other in others:
+            if other == key:
+                is_found = True
+        if is_found == is_common:
+            data[n] = key
+            n += 1
+    length[0] = n
+    return 0
+
+
 def new_mapping(lowering: Any, type: types.Type, arguments: list[Any]) -> Mapping:
     """Returns a new dictionary without items, or a new set of the elements of ``arguments[0]``."""
     is_set = isinstance(type, types.Set)
@@ -199,6 +214,21 @@ def _unite(lowering: Any, mapping: Mapping, more: Any) -> None:
     lowering.inline(unite, [keys.data, keys.length, before, array])
 
 
+def _combined(lowering: Any, mapping: Mapping, name: str, other: Any, type: types.Set) -> Mapping:
+    """Returns the intersection, difference or union of two sets of integers."""
+    result = new_mapping(lowering, type, [mapping if name == "union" else Items([], types.Tuple([]))])
+    if name == "union":
+        _unite(lowering, result, other)
+        return result
+    if len(mapping.keys) > 1 or isinstance(_key_type(mapping), types.UnicodeType) or not isinstance(other, Mapping):
+        raise refuse(f"the {name} of sets of this kind can't be differentiated", lowering.builder.location)
+    keys, others = (containers.items_of(lowering, part.keys[0]) for part in (mapping, other))
+    containers.resize(lowering, result.keys[0], keys.axes[0].size)
+    is_common = lowering.builder.constant(name == "intersection")
+    lowering.inline(select, [result.keys[0].data, result.keys[0].length, keys, others, is_common])
+    return result
+
+
 def iterable(lowering: Any, mapping: Mapping, parts: str = "keys") -> Iterable:
     """Returns the iteration over the "keys", "values" or "items" of a dictionary."""
     if mapping.values is None:
@@ -236,6 +266,8 @@ def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any]
         return lowering.inline(value_or, [mapping.values.data, position, default])
     if name == "pop" and len(arguments) == 1 and not is_set:
         return remove(lowering, mapping, arguments[0])
+    if name in ("intersection", "difference", "union") and is_set and len(arguments) == 1:
+        return _combined(lowering, mapping, name, arguments[0], mapping.type)
     if name == "add":
         set_item(lowering, mapping, arguments[0])
     elif name == "remove":
