@@ -15,13 +15,20 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.extension_types.annotations import ImmutableDict, check_annotation, convert
 from fastgrad.extension_types.api_dispatch import call_elementwise
+from fastgrad.extension_types.structure import (
+    NoCommonType,
+    are_compatible,
+    common_spec,
+    join_tensors,
+    spec_of,
+    split_tensors,
+)
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, logical_not
 from fastgrad.ops.creation import identity
 from fastgrad.ops.reduction import reduce_all
 
 _RESERVED_NAMES = frozenset(["self", "Spec"])
-_TENSOR_FORM = "a tensor"
 
 
 class _Fields:
@@ -103,7 +110,7 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         """
         if not isinstance(value, ExtensionType) or type(value) is not cls.value_type:
             raise TypeError(f"{cls.__qualname__}.from_value: expected {cls.value_type.__name__}, got {value!r}.")
-        return cls._of([_spec_of(item) for item in value._values()])
+        return cls._of([spec_of(item) for item in value._values()])
 
     @classmethod
     def _of(cls, values: Sequence[Any]) -> ExtensionTypeSpec:
@@ -118,7 +125,7 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         other: Any = spec_or_value
         if isinstance(other, ExtensionType):
             other = other._spec()
-        return type(other) is type(self) and all(map(_are_compatible, self._values(), other._values()))
+        return type(other) is type(self) and all(map(are_compatible, self._values(), other._values()))
 
     def most_specific_common_supertype(self, others: Iterable[Any]) -> Any:
         """Returns the narrowest spec that includes this spec and all ``others``; None if more than sizes differ."""
@@ -126,8 +133,8 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         if any(type(spec) is not type(self) for spec in specs):
             return None
         try:
-            return self._of([_common(column) for column in zip(*[spec._values() for spec in specs], strict=True)])
-        except _NoCommonType:
+            return self._of([common_spec(column) for column in zip(*[spec._values() for spec in specs], strict=True)])
+        except NoCommonType:
             return None
 
     def batched(self, size: int | None) -> Any:
@@ -249,12 +256,12 @@ class ExtensionType(_Fields, Composite):
 
     def _to_components(self) -> tuple[Any, list[Any]]:
         parts: list[Any] = []
-        return tuple([_split(value, parts) for value in self._values()]), parts
+        return tuple([split_tensors(value, parts) for value in self._values()]), parts
 
     @classmethod
     def _from_components(cls, form: Any, tensors: Sequence[Any]) -> Any:
         parts = iter(tensors)
-        return cls._of([_joined(item, parts) for item in form])
+        return cls._of([join_tensors(item, parts) for item in form])
 
     def _text(self, text_of_array: Callable[[Any], str]) -> str:
         return repr(self)
@@ -313,82 +320,6 @@ def _signature_of(annotations: Mapping[str, Any], defaults: Mapping[str, Any]) -
             kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(name, kind, default=default))
     return inspect.Signature(parameters)
-
-
-# ---- specs, and the tensors of a value -----------------------------------------------------------------
-
-
-class _NoCommonType(Exception):
-    """Raised if values of a field have no common static type."""
-
-
-def _is_spec(value: Any) -> bool:
-    return isinstance(value, (TensorSpec, CompositeSpec))
-
-
-def _spec_of(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return TensorSpec(value.shape, value.dtype)
-    if isinstance(value, Composite):
-        return value._spec()
-    return nest.map_structure(_spec_of, value) if nest.is_nested(value) else value
-
-
-def _are_compatible(spec: Any, other: Any) -> bool:
-    if _is_spec(spec):
-        shaped = _is_spec(other) and type(spec) is type(other)
-        return shaped and bool(spec.is_compatible_with(other))
-    if nest.is_nested(spec):
-        ours, theirs = nest.flatten(spec), nest.flatten(other)
-        return type(spec) is type(other) and len(ours) == len(theirs) and all(map(_are_compatible, ours, theirs))
-    return type(spec) is type(other) and bool(spec == other)
-
-
-def _common(column: Sequence[Any]) -> Any:
-    first, rest = column[0], column[1:]
-    if _is_spec(first):
-        common = first.most_specific_common_supertype(list(rest))
-        if common is None:
-            raise _NoCommonType
-        return common
-    if nest.is_nested(first):
-        leaves = [nest.flatten(item) for item in column]
-        if any(len(other) != len(leaves[0]) for other in leaves):
-            raise _NoCommonType
-        return nest.pack_sequence_as(first, [_common(group) for group in zip(*leaves, strict=True)])
-    if any(type(other) is not type(first) or other != first for other in rest):
-        raise _NoCommonType
-    return first
-
-
-def _split(value: Any, parts: list[Any]) -> Any:
-    """Appends the tensors of a field's value to ``parts``, and returns the rest of it: a hashable form."""
-    if isinstance(value, Tensor):
-        parts.append(value)
-        return _TENSOR_FORM, None
-    if isinstance(value, Composite):
-        form, tensors = value._to_components()
-        parts.extend(tensors)
-        return type(value), (form, len(tensors))
-    if isinstance(value, Mapping):
-        return "a mapping", tuple([(key, _split(value[key], parts)) for key in sorted(value)])
-    if isinstance(value, tuple) and not isinstance(value, TensorShape):
-        return "a tuple", tuple([_split(item, parts) for item in value])
-    return "a value", (type(value), value)
-
-
-def _joined(form: Any, parts: Any) -> Any:
-    """Returns the value of a field from its form and the iterator of all tensors; undoes ``_split``."""
-    kind, content = form
-    if kind == _TENSOR_FORM:
-        return next(parts)
-    if kind == "a mapping":
-        return ImmutableDict({key: _joined(item, parts) for key, item in content})
-    if kind == "a tuple":
-        return tuple([_joined(item, parts) for item in content])
-    if kind == "a value":
-        return content[1]
-    return kind._from_components(content[0], [next(parts) for _ in range(content[1])])
 
 
 class ExtensionOperand(CompositeOperand):
