@@ -12,5 +12,6 @@ from fastgrad.extension_types.api_dispatch import (
 from fastgrad.extension_types.api_dispatch import unregister_dispatch_for as unregister_dispatch_for
 from fastgrad.extension_types.extension_type import BatchableExtensionType as BatchableExtensionType
 from fastgrad.extension_types.extension_type import ExtensionType as ExtensionType
+from fastgrad.ragged.row_partition import RowPartition as RowPartition
 
 __getattr__, __dir__ = _namespace_hooks("tf.experimental", globals())
