@@ -85,3 +85,32 @@ def test_gradients_are_of_the_tensors():
     operator = tf.linalg.LinearOperatorDiag([1.0, 2.0])
     with tf.GradientTape() as tape, pytest.raises(ValueError, match="name its tensors"):
         tape.watch(operator)
+
+
+def test_a_changed_operator_of_the_users_own_is_recorded_again():
+    class Scaling(tf.linalg.LinearOperator):
+        def __init__(self, factor):
+            self.factor = factor
+            super().__init__(tf.float32, is_square=True, parameters={"factor": factor})
+
+        def _shape(self):
+            return tf.TensorShape([2, 2])
+
+        def _matmul(self, x, adjoint=False, adjoint_arg=False):
+            return self.factor * x
+
+    operator, x = Scaling(2.0), tf.ones([2, 1])
+    captured, passed = tf.function(lambda x: operator @ x), tf.function(lambda o, x: o.matmul(x))
+    for factor in (2.0, 2.0, 3.0, 3.0):
+        operator.factor = factor
+        assert captured(x).numpy().ravel().tolist() == [factor, factor]
+        assert passed(operator, x).numpy().ravel().tolist() == [factor, factor]
+
+
+def test_a_subclass_with_other_arguments_is_an_argument():
+    class Doubling(tf.linalg.LinearOperatorDiag):
+        def __init__(self, size):
+            super().__init__(2.0 * tf.ones([size]))
+
+    assert tf.function(lambda o: o)(Doubling(3)).trace() == 6.0
+    assert tf.function(lambda o: o.trace())(Doubling(2)) == 4.0

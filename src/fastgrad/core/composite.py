@@ -21,6 +21,9 @@ class Composite:
     counts_as_tensor: ClassVar[bool] = True
     """Whether ``tf.is_tensor`` is True."""
 
+    can_change: ClassVar[bool] = False
+    """Whether attributes can be set later, so that compiled functions watch those that they read."""
+
     remedy: ClassVar[str] = "use its flat_values"
     """What to call instead of an operation that takes no composites, for its error."""
 

@@ -153,7 +153,7 @@ def _dense(rows: Sequence[Sequence[Tensor | None]], columns: Sequence[int]) -> T
     return concat(lines, -2)
 
 
-class LinearOperatorBlockDiag(_BlockOperator):
+class LinearOperatorBlockDiag(_BlockOperator, is_made_of_parameters=True):
     """A matrix of blocks, operators on the diagonal and zeros elsewhere.
 
     Args:
@@ -265,7 +265,7 @@ class LinearOperatorBlockDiag(_BlockOperator):
         return _dense(rows, [operator.domain_dimension for operator in self._operators])
 
 
-class LinearOperatorBlockLowerTriangular(_BlockOperator):
+class LinearOperatorBlockLowerTriangular(_BlockOperator, is_made_of_parameters=True):
     """A lower triangular matrix of blocks.
 
     Args:

@@ -47,7 +47,7 @@ def _as_complex(x: Any) -> Tensor:
     return x if x.dtype.is_complex else cast(x, dtypes.complex128 if x.dtype is dtypes.float64 else dtypes.complex64)
 
 
-class LinearOperatorCirculant(LinearOperator):
+class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
     """A batch of circulant matrices: convolutions with periodic boundaries.
 
     Args:
@@ -192,7 +192,7 @@ class LinearOperatorCirculant(LinearOperator):
         return broadcast_to((self.trace() / self.domain_dimension)[..., None], self.shape[:-1])
 
 
-class LinearOperatorCirculant2D(LinearOperatorCirculant):
+class LinearOperatorCirculant2D(LinearOperatorCirculant, is_made_of_parameters=True):
     """Block circulant matrices of circulant blocks: periodic convolutions in two dimensions.
 
     Args:
@@ -202,7 +202,7 @@ class LinearOperatorCirculant2D(LinearOperatorCirculant):
     _depth = 2
 
 
-class LinearOperatorCirculant3D(LinearOperatorCirculant):
+class LinearOperatorCirculant3D(LinearOperatorCirculant, is_made_of_parameters=True):
     """Nested block circulant matrices: periodic convolutions in three dimensions.
 
     Args:
@@ -212,7 +212,7 @@ class LinearOperatorCirculant3D(LinearOperatorCirculant):
     _depth = 3
 
 
-class LinearOperatorToeplitz(LinearOperator):
+class LinearOperatorToeplitz(LinearOperator, is_made_of_parameters=True):
     """A batch of Toeplitz matrices, whose diagonals are constant.
 
     Args:

@@ -47,7 +47,7 @@ def _common_hints(operator: Any, hints: dict[str, bool | None], relation: str) -
     return common
 
 
-class LinearOperatorAdjoint(LinearOperator):
+class LinearOperatorAdjoint(LinearOperator, is_made_of_parameters=True):
     """The conjugate transposes of the matrices of another operator.
 
     Args:
@@ -128,7 +128,7 @@ class LinearOperatorAdjoint(LinearOperator):
         return self._operator.cond()
 
 
-class LinearOperatorInversion(LinearOperator):
+class LinearOperatorInversion(LinearOperator, is_made_of_parameters=True):
     """The inverses of the matrices of another operator.
 
     Args:
@@ -226,7 +226,7 @@ def _is_self_adjoint_product(operators: Sequence[LinearOperator]) -> bool:
     )
 
 
-class LinearOperatorComposition(LinearOperator):
+class LinearOperatorComposition(LinearOperator, is_made_of_parameters=True):
     """The product of operators: ``operators[0] @ operators[1] @ ...``.
 
     Args:
@@ -325,7 +325,7 @@ class LinearOperatorComposition(LinearOperator):
         return sum_of(operator.log_abs_determinant() for operator in self._operators)
 
 
-class LinearOperatorKronecker(LinearOperator):
+class LinearOperatorKronecker(LinearOperator, is_made_of_parameters=True):
     """The Kronecker product of operators.
 
     Args:

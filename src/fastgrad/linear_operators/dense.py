@@ -31,7 +31,7 @@ def _checked_matrices(value: Any, argument: str) -> Any:
     return matrix
 
 
-class LinearOperatorFullMatrix(LinearOperator):
+class LinearOperatorFullMatrix(LinearOperator, is_made_of_parameters=True):
     """A batch of dense matrices.
 
     Args:
@@ -86,7 +86,7 @@ class LinearOperatorFullMatrix(LinearOperator):
         return convert_to_tensor(self._matrix)
 
 
-class LinearOperatorLowerTriangular(LinearOperator):
+class LinearOperatorLowerTriangular(LinearOperator, is_made_of_parameters=True):
     """A batch of lower triangular matrices.
 
     Args:

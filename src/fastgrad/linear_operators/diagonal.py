@@ -27,7 +27,7 @@ from fastgrad.ops.power import sqrt
 from fastgrad.ops.reduction import reduce_max, reduce_min, reduce_prod, reduce_sum
 
 
-class LinearOperatorDiag(LinearOperator):
+class LinearOperatorDiag(LinearOperator, is_made_of_parameters=True):
     """A batch of diagonal matrices.
 
     Args:

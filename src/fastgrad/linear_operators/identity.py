@@ -59,7 +59,7 @@ def _with_batch(x: Tensor, batch_shape: TensorShape) -> Tensor:
     return broadcast_to(x, broadcast_shapes([batch_shape, x.shape[:-2]]).concatenate(x.shape[-2:]))
 
 
-class LinearOperatorIdentity(LinearOperator):
+class LinearOperatorIdentity(LinearOperator, is_made_of_parameters=True):
     """A batch of identity matrices.
 
     Args:
@@ -149,7 +149,7 @@ class LinearOperatorIdentity(LinearOperator):
         return set_diag(x, diag_part(x) + 1)
 
 
-class LinearOperatorScaledIdentity(LinearOperator):
+class LinearOperatorScaledIdentity(LinearOperator, is_made_of_parameters=True):
     """A batch of identity matrices times numbers.
 
     Args:
@@ -276,7 +276,7 @@ class LinearOperatorScaledIdentity(LinearOperator):
         return where(equal(self._multiplier, cast(0, self.dtype)), cast(float("nan"), self.dtype), one)
 
 
-class LinearOperatorZeros(LinearOperator):
+class LinearOperatorZeros(LinearOperator, is_made_of_parameters=True):
     """A batch of matrices of zeros.
 
     Args:

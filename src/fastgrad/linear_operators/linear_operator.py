@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core import settings_version
 from fastgrad.core.composite import Composite, CompositeSpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -36,6 +37,7 @@ from fastgrad.ops.linear_algebra import cholesky, cholesky_solve, det, slogdet, 
 from fastgrad.ops.reduction import reduce_max, reduce_min, reduce_sum
 from fastgrad.ops.shaping import broadcast_to, expand_dims, squeeze
 
+_PLAIN_TYPES = (bool, int, float, complex, str, bytes, type(None))
 HINTS = ("is_non_singular", "is_self_adjoint", "is_positive_definite", "is_square")
 
 
@@ -97,7 +99,13 @@ class LinearOperator(Module, Composite, ABC):
     __slots__ = ("_parameters",)  # which no module looks into
 
     counts_as_tensor = False
+    can_change = True
     remedy = "use its methods matmul, solve or to_dense"
+
+    def __init_subclass__(cls, is_made_of_parameters: bool = False, **kwargs: Any) -> None:
+        """Notes whether ``parameters`` make an equal operator; in functions, those of other classes stand for themselves."""
+        super().__init_subclass__(**kwargs)
+        cls.can_change = not is_made_of_parameters
 
     def __init__(
         self,
@@ -546,14 +554,27 @@ class LinearOperator(Module, Composite, ABC):
         raise ValueError(f"{type(self).__name__} is no source or target of a gradient: name its tensors.")
 
     def _to_components(self) -> tuple[Any, list[Any]]:
-        if self._parameters is None:  # of a subclass of the user's own: it stands for itself
-            return self, []
+        if self.can_change or self._parameters is None:
+            return (self, self._guarded_settings()), []
         parts: list[Any] = []
         return split_tensors(_frozen(self._parameters), parts), parts
 
     @classmethod
     def _from_components(cls, form: Any, tensors: Sequence[Any]) -> Any:
-        return form if isinstance(form, LinearOperator) else cls(**join_tensors(form, iter(tensors)))
+        return form[0] if isinstance(form[0], LinearOperator) else cls(**join_tensors(form, iter(tensors)))
+
+    def _guarded_settings(self) -> tuple[Any, ...]:
+        """Returns the attributes that the methods of a subclass of the user's own may read; compiled functions watch them."""
+        values = vars(self).items() if self.can_change else ()
+        return tuple([(name, value if isinstance(value, _PLAIN_TYPES) else id(value)) for name, value in values])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if self.can_change:
+            settings_version.count_change()
+
+    def _layers_with_user_code(self) -> tuple[()]:
+        return ()  # the methods read attributes, which ``_guarded_settings`` has
 
     def _spec(self) -> LinearOperatorSpec:
         return LinearOperatorSpec(type(self), spec_of(_frozen(self.parameters)))

@@ -27,7 +27,7 @@ from fastgrad.ops.linear_algebra import cholesky, cholesky_solve, det
 from fastgrad.ops.reduction import reduce_sum
 
 
-class LinearOperatorLowRankUpdate(LinearOperator):
+class LinearOperatorLowRankUpdate(LinearOperator, is_made_of_parameters=True):
     """The operator ``L + U D V^H``, where ``L`` is another operator and ``D`` a small diagonal matrix.
 
     Solutions and determinants are those of ``L`` and of a matrix of the size of ``D``: the Woodbury formula and the matrix

@@ -24,7 +24,7 @@ from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 from fastgrad.ops.sorting import argsort
 
 
-class LinearOperatorHouseholder(LinearOperator):
+class LinearOperatorHouseholder(LinearOperator, is_made_of_parameters=True):
     """Reflections: the matrices ``I - 2 v v^H``, where ``v`` is ``reflection_axis``, scaled to length 1.
 
     Args:
@@ -115,7 +115,7 @@ class LinearOperatorHouseholder(LinearOperator):
         return constant_tensor(values)
 
 
-class LinearOperatorPermutation(LinearOperator):
+class LinearOperatorPermutation(LinearOperator, is_made_of_parameters=True):
     """Permutations: row ``i`` of the product is row ``perm[i]`` of the operand.
 
     Args:

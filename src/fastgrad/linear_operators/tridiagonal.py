@@ -18,7 +18,7 @@ from fastgrad.ops.tridiagonal import tridiagonal_matmul, tridiagonal_solve
 _FORMATS = ("compact", "matrix", "sequence")
 
 
-class LinearOperatorTridiag(LinearOperator):
+class LinearOperatorTridiag(LinearOperator, is_made_of_parameters=True):
     """A batch of tridiagonal matrices.
 
     Args:

@@ -371,7 +371,7 @@ class Captures:
             value = self._plain_attribute(holder, attribute)
             if value is _NO_VALUE:
                 break
-            if not isinstance(holder, Composite):  # which can't be changed, and whose parts are in the key of a call
+            if not isinstance(holder, Composite) or holder.can_change:  # the parts of others are in the key of a call
                 self._capture_value(holder, _ATTRIBUTE, attribute, label, value)
             values.append(value)
         return values
