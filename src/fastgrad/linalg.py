@@ -1,4 +1,7 @@
-"""``tf.linalg``: products, systems of equations and decompositions of matrices."""
+"""``tf.linalg``: products, systems of equations and decompositions of matrices, and linear operators."""
+
+import importlib as _importlib
+from typing import Any as _Any
 
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.ops.clipping import global_norm as global_norm
@@ -49,4 +52,42 @@ from fastgrad.ops.tridiagonal import eigh_tridiagonal as eigh_tridiagonal
 from fastgrad.ops.tridiagonal import tridiagonal_matmul as tridiagonal_matmul
 from fastgrad.ops.tridiagonal import tridiagonal_solve as tridiagonal_solve
 
-__getattr__, __dir__ = _namespace_hooks("tf.linalg", globals())
+# Few programs have operators, so they are imported when they are asked for.
+_MODULE_OF_LAZY_NAME = {
+    "LinearOperator": "linear_operators.linear_operator",
+    "LinearOperatorAdjoint": "linear_operators.composition",
+    "LinearOperatorBlockDiag": "linear_operators.blocks",
+    "LinearOperatorBlockLowerTriangular": "linear_operators.blocks",
+    "LinearOperatorCirculant": "linear_operators.circulant",
+    "LinearOperatorCirculant2D": "linear_operators.circulant",
+    "LinearOperatorCirculant3D": "linear_operators.circulant",
+    "LinearOperatorComposition": "linear_operators.composition",
+    "LinearOperatorDiag": "linear_operators.diagonal",
+    "LinearOperatorFullMatrix": "linear_operators.dense",
+    "LinearOperatorHouseholder": "linear_operators.orthogonal",
+    "LinearOperatorIdentity": "linear_operators.identity",
+    "LinearOperatorInversion": "linear_operators.composition",
+    "LinearOperatorKronecker": "linear_operators.composition",
+    "LinearOperatorLowRankUpdate": "linear_operators.low_rank_update",
+    "LinearOperatorLowerTriangular": "linear_operators.dense",
+    "LinearOperatorPermutation": "linear_operators.orthogonal",
+    "LinearOperatorScaledIdentity": "linear_operators.identity",
+    "LinearOperatorToeplitz": "linear_operators.circulant",
+    "LinearOperatorTridiag": "linear_operators.tridiagonal",
+    "LinearOperatorZeros": "linear_operators.identity",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _MODULE_OF_LAZY_NAME:
+        module = _importlib.import_module("fastgrad." + _MODULE_OF_LAZY_NAME[name])
+        value = globals()[name] = getattr(module, name)
+        return value
+    return _missing(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*_present(), *_MODULE_OF_LAZY_NAME})
+
+
+_missing, _present = _namespace_hooks("tf.linalg", globals())

@@ -18,6 +18,12 @@ class Composite:
     is_rectangular: ClassVar[bool] = False
     """Whether composites have the shape of a dense tensor, so that layers can build for it."""
 
+    counts_as_tensor: ClassVar[bool] = True
+    """Whether ``tf.is_tensor`` is True."""
+
+    can_change: ClassVar[bool] = False
+    """Whether attributes can be set later, so that compiled functions watch those that they read."""
+
     remedy: ClassVar[str] = "use its flat_values"
     """What to call instead of an operation that takes no composites, for its error."""
 

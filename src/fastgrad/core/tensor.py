@@ -362,7 +362,9 @@ def as_tensor_or_none(value: Any) -> Tensor | None:
 
 def is_tensor(x: Any) -> bool:
     """True if ``x`` is a tensor, variable or IndexedSlices. TensorFlow: tf.is_tensor."""
-    return isinstance(x, Tensor) or any(isinstance(x, kind) for kind, _ in converters)
+    if isinstance(x, Tensor):
+        return True
+    return any(isinstance(x, kind) for kind, _ in converters) and getattr(x, "counts_as_tensor", True)
 
 
 def convert_like(value: Any, dtype: np.dtype) -> Tensor:

@@ -9,8 +9,10 @@ import numpy as np
 
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import tensor_of_data
+from fastgrad.data.extension_rows import ExtensionColumn, stack_extension_types
 from fastgrad.data.sparse_rows import SparseColumn, stack_sparse_tensors
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.extension_types.extension_type import ExtensionType
 
 
 class RaggedColumn:
@@ -94,8 +96,10 @@ def tensor_of_rows(column: Any) -> Any:
     return tensor_of_data(column) if isinstance(column, np.ndarray) else column.tensor()
 
 
-def rows_of_composite(leaf: Composite) -> RaggedColumn | SparseColumn:
-    """Returns the rows of a ragged or sparse tensor."""
+def rows_of_composite(leaf: Composite) -> RaggedColumn | SparseColumn | ExtensionColumn:
+    """Returns the rows of a ragged or sparse tensor, or of an extension type."""
+    if isinstance(leaf, ExtensionType):
+        return ExtensionColumn.of(leaf)
     return SparseColumn.of(leaf) if leaf._spec().ragged_rank is None else RaggedColumn.of(leaf)
 
 
@@ -151,7 +155,9 @@ def _with_split_levels(rows: Any, levels: int) -> RaggedColumn:
 
 
 def stack_composites(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
-    """Stacks ragged or sparse tensors along a new first dimension; ``uniform``: see ``ragged_stack``."""
+    """Stacks ragged or sparse tensors or extension types along a new first dimension; ``uniform``: see ``ragged_stack``."""
+    if isinstance(column[0], ExtensionType):
+        return stack_extension_types(column)
     is_ragged = column[0]._spec().ragged_rank is not None
     return stack_ragged_tensors(column, uniform) if is_ragged else stack_sparse_tensors(column)
 

@@ -14,6 +14,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.type_spec import TypeSpec
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.extension_types.extension_type import ExtensionTypeSpec
 
 
 class DatasetSpec(TypeSpec):
@@ -192,6 +193,9 @@ def placeholder(spec: Any, unknown_size: int, fill_value: int = 0) -> Any:
             from fastgrad.data.dataset import Dataset
 
             return Dataset.from_tensors(placeholder(leaf.element_spec, unknown_size, fill_value))
+        if isinstance(leaf, ExtensionTypeSpec):
+            fields = [nest.map_structure(field_placeholder, field) for field in leaf._values()]
+            return leaf.value_type._of(fields)
         if isinstance(leaf, CompositeSpec):
             return leaf.placeholder(unknown_size, text if leaf.dtype.name == "string" else fill_value)  # type: ignore[attr-defined]
         sizes = () if leaf.shape.rank is None else tuple(unknown_size if size is None else size for size in leaf.shape)
@@ -199,5 +203,8 @@ def placeholder(spec: Any, unknown_size: int, fill_value: int = 0) -> Any:
         if array.dtype == object:
             array.fill(text)
         return Tensor(array)
+
+    def field_placeholder(field: Any) -> Any:
+        return leaf_placeholder(field) if isinstance(field, (TensorSpec, CompositeSpec)) else field
 
     return map_leaves(leaf_placeholder, spec)

@@ -12,6 +12,7 @@ from math import inf
 from typing import Any
 
 from fastgrad.core import nest
+from fastgrad.core.composite import Composite
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import control_flow_handler
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -268,7 +269,8 @@ def while_loop(
             refusal = ValueError if limit._array.dtype.hasobject else InvalidArgumentError
             raise refusal(f"while_loop: maximum_iterations must be one integer, got {maximum_iterations!r}.")
     variables = nest.map_structure(_as_loop_variable, loop_vars)
-    recorded_result = recorded_loop(cond, body, variables, limit)
+    has_composites = any(isinstance(leaf, Composite) for leaf in nest.flatten(variables))
+    recorded_result = None if has_composites else recorded_loop(cond, body, variables, limit)
     if recorded_result is not None:
         return recorded_result
     max_trips = inf if limit is None else as_python_int(limit, "while_loop: maximum_iterations")
@@ -283,7 +285,7 @@ def while_loop(
 
 
 def _as_loop_variable(value: Any) -> Any:
-    return value if isinstance(value, TensorArray) else convert_to_tensor(value)
+    return value if isinstance(value, (TensorArray, Composite)) else convert_to_tensor(value)
 
 
 def _next_loop_variables(body: Callable[..., Any], variables: Any) -> Any:
@@ -297,7 +299,7 @@ def _next_loop_variables(body: Callable[..., Any], variables: Any) -> Any:
 
 def _check_kept_dtypes(before: Any, after: Any) -> None:
     """Raises TypeError if an iteration changes the dtype of a loop variable."""
-    for number, (old, new) in enumerate(zip(nest.flatten(before), nest.flatten(after), strict=True)):
+    for number, (old, new) in enumerate(zip(nest.flatten(before, True), nest.flatten(after, True), strict=True)):
         if old.dtype is not new.dtype:
             raise TypeError(
                 f"while_loop: loop variable {number} has dtype {old.dtype.name} before an iteration and {new.dtype.name} after it; "

@@ -49,7 +49,7 @@ constant_initializer ones_initializer zeros_initializer random_normal_initialize
 elementwise kernel adjoint cfunc check_gradients fixed_point grad hessian hvp implicit_root jacobian jvp value_and_grad vjp
 SparseTensor SparseTensorSpec as_string timestamp type_spec_from_value
 fftnd ifftnd irfftnd rfftnd eigh_tridiagonal RandomBrightness RandomContrast RandomCrop RandomFlip RandomRotation
-RandomTranslation RandomZoom StringLookup IntegerLookup TextVectorization Discretization Hashing TFSMLayer
+RandomTranslation RandomZoom StringLookup IntegerLookup TextVectorization Discretization Hashing TFSMLayer TypeSpec LinearOperator
 """
 
 

@@ -32,6 +32,7 @@ from fastgrad.compiler.dispatch.bytecode import NamePath, name_paths_of
 from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.core import settings_version
 from fastgrad.core.array_conversion import short_repr
+from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 
@@ -370,7 +371,8 @@ class Captures:
             value = self._plain_attribute(holder, attribute)
             if value is _NO_VALUE:
                 break
-            self._capture_value(holder, _ATTRIBUTE, attribute, label, value)
+            if not isinstance(holder, Composite) or holder.can_change:  # the parts of others are in the key of a call
+                self._capture_value(holder, _ATTRIBUTE, attribute, label, value)
             values.append(value)
         return values
 

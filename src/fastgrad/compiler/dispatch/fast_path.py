@@ -235,7 +235,8 @@ class _EntryWriter:
         self._refuse_if(f"type({name}) is not t{name}")
         self._lines.append(f"{name}_form, {name}_parts = {name}._to_components()")
         self._refuse_if(f"{name}_form != f{name}")
-        self._lines.append(f"{parts}, = {name}_parts")
+        if tensors:
+            self._lines.append(f"{parts}, = {name}_parts")
         for number, tensor in enumerate(tensors):
             self._write_argument_check(tensor, f"{name}_{number}")
 

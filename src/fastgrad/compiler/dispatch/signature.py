@@ -14,7 +14,7 @@ from fastgrad.compiler.dispatch.identity import Identity
 from fastgrad.compiler.recording.scalar import Scalar
 from fastgrad.core import nest
 from fastgrad.core.array_conversion import array_of, short_repr
-from fastgrad.core.composite import Composite
+from fastgrad.core.composite import Composite, CompositeSpec
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import device_of, placement
@@ -388,6 +388,10 @@ class Signature:
 
     def _convert_leaf(self, value: Any, spec: Any, position: int) -> Any:
         if not isinstance(spec, TensorSpec):
+            if isinstance(spec, CompositeSpec) and isinstance(value, Composite) and not spec.is_compatible_with(value):
+                raise TypeError(
+                    f"{self._name}(): argument {position} is {value._spec()}, which does not fit input_signature: {spec}."
+                )
             return value
         if isinstance(value, Variable):
             value = Variable.value(value)

@@ -1,0 +1,90 @@
+"""Extension types and the dispatch of functions for them, beyond the conformance program ``extension_types``."""
+
+import copy
+import sys
+
+import pytest
+
+import fastgrad as tf
+
+FACTOR = 1
+
+
+class Interval(tf.experimental.BatchableExtensionType):
+    low: tf.Tensor
+    high: tf.Tensor
+    closed: bool = True
+
+
+def test_a_name_of_tf_is_its_own_again_after_the_last_registration():
+    original = tf.concat
+
+    @tf.experimental.dispatch_for_api(tf.concat)
+    def joined(values: list[Interval], axis):
+        return Interval(original([v.low for v in values], axis), original([v.high for v in values], axis))
+
+    assert tf.concat is not original
+    assert tf.concat([Interval([1], [2]), Interval([3], [4])], axis=0, name="n").low.numpy().tolist() == [1, 3]
+    assert tf.concat([[1], [2]], 0).numpy().tolist() == [1, 2]
+    with pytest.raises(TypeError, match="concat"):
+        tf.concat([[1], [2]], 0, 1, 2, 3)
+    tf.experimental.unregister_dispatch_for(joined)
+    assert tf.concat is original
+
+
+def test_an_object_is_its_own_copy():
+    interval = Interval(1, 2)
+    assert copy.copy(interval) is interval
+    assert copy.deepcopy(interval) is interval
+
+
+def test_another_static_value_is_another_trace():
+    @tf.function
+    def width(interval):
+        return interval.high - interval.low
+
+    for closed in (True, False, True, False, True):
+        assert int(width(Interval(1, 4, closed))) == 3
+    assert width.cache_info().recordings == 2
+
+
+def test_a_method_that_reads_another_global_value_is_recorded_again(monkeypatch):
+    class Scaled(tf.experimental.ExtensionType):
+        inner: Interval
+
+        def width(self):
+            return (self.inner.high - self.inner.low) * FACTOR
+
+    width = tf.function(lambda scaled: scaled.width())
+    assert [int(width(Scaled(Interval(1, n)))) for n in (2, 3, 4)] == [1, 2, 3]
+    assert width.cache_info().recordings == 1
+    monkeypatch.setattr(sys.modules[__name__], "FACTOR", 10)
+    assert [int(width(Scaled(Interval(1, n)))) for n in (2, 3, 4)] == [10, 20, 30]
+
+
+def test_rows_of_different_numbers_are_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one number of rows"):
+        tf.data.Dataset.from_tensor_slices(Interval([1, 2], [3]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="other fields differ"):
+        list(tf.data.Dataset.from_tensors(0).repeat(2).enumerate().map(lambda i, _: Interval(tf.range(i), 1)).batch(2))
+
+
+def test_other_extension_types_have_no_rows():
+    class Plain(tf.experimental.ExtensionType):
+        x: tf.Tensor
+
+    with pytest.raises(TypeError, match="BatchableExtensionType"):
+        tf.data.Dataset.from_tensor_slices(Plain([1]))
+
+
+def test_datasets_shuffle_and_take_objects():
+    points = Interval(tf.range(6), tf.range(6) * 2)
+    seen = [(int(p.low), int(p.high)) for p in tf.data.Dataset.from_tensor_slices(points).shuffle(6, seed=3).skip(1)]
+    assert len(seen) == 5
+    assert all(high == 2 * low for low, high in seen)
+    assert isinstance(points._spec().batched(3), Interval.Spec)
+
+
+def test_print_writes_the_fields(capsys):
+    tf.print(Interval(1, 2, False), output_stream="file:///dev/null")
+    assert "closed=False" in repr(Interval(1, 2, False))
