@@ -45,7 +45,7 @@ def raise_beyond_1(x):
 
 
 def of_a_dictionary(x):
-    return {"a": x}["a"] * x
+    return {0.5: x}[0.5] * x
 
 
 @pytest.mark.parametrize(
