@@ -145,7 +145,7 @@ def of_functions_by_data(x):
         if total > 2.5:
             function = given_root
         elif x[i] < 1.0:
-            function = picked(2)
+            function = given_inverse
         total = picked(i % 2)(function(total))
     return total * function(total)
 
