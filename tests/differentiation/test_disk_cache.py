@@ -176,6 +176,106 @@ def test_other_transformations_arguments_and_types_have_entries_of_their_own(fol
             assert number == 0 or not is_derived, call
 
 
+KERNELS = """
+import numba
+import numpy as np
+
+SCALE = 2.0
+TABLE = np.array([1.0, 2.0])
+
+@numba.njit
+def helper(v):
+    return v * 1.5
+
+@numba.stencil(cval=1.0, neighborhood=((-1, 1),))
+def neighbours(a):
+    total = 0.0
+    for i in range(-1, 2):
+        total += SCALE * a[i]
+    return total * a[0] + helper(a[0])
+
+@numba.guvectorize(["void(float64[:], float64[:])"], "(n)->(n)")
+def scaled(a, out):
+    for i in range(len(a)):
+        out[i] = a[i] * 3.0 * SCALE * TABLE[1]
+
+@numba.njit
+def items(a):
+    for v in a:
+        yield v * 5.0 * SCALE
+
+@numba.njit("float64(float64)")
+def first(v):
+    return 7.0 * v * SCALE
+
+@numba.njit("float64(float64)")
+def second(v):
+    return 11.0 * v
+
+GIVEN = (first, second)
+
+def make(k):
+    @numba.njit
+    def inner(v):
+        return k * v
+    @numba.stencil
+    def kernel(a):
+        return a[0] * k
+    return inner, kernel
+
+INNER, KERNEL = make(13.0)
+
+@numba.njit
+def f(x):
+    {body}
+
+def differences(x):
+    return [(f(x + step) - f(x - step)) / 0.5 for step in 0.25 * np.eye(4)]
+
+# call: [fg.grad(f)(np.ones(4)), differences(np.ones(4))]"""
+BODIES = {
+    "a stencil": "return neighbours(x).sum()",
+    "a generalized ufunc": "out = np.zeros(4)\n    scaled(x, out)\n    return out.sum()",
+    "a generator": "total = 0.0\n    for v in items(x):\n        total += v\n    return total",
+    "functions chosen by data": "total = 0.0\n    for i in range(4):\n        total += GIVEN[i % 2](x[i])\n    return total",
+    "closures": "chosen = INNER if x[0] > 0.0 else first\n    return chosen(x[0]) + KERNEL(x).sum()",
+}
+KERNEL_CHANGES = {
+    "nothing": ("", "", ()),
+    "a global": (
+        "SCALE = 2.0",
+        "SCALE = 3.0",
+        ("a stencil", "a generalized ufunc", "a generator", "functions chosen by data"),
+    ),
+    "an array": ("1.0, 2.0]", "1.0, 3.0]", ("a generalized ufunc",)),
+    "a callee of a kernel": ("v * 1.5", "v * 2.5", ("a stencil",)),
+    "a neighborhood": ("neighborhood=((-1, 1),)", "neighborhood=((0, 1),)", ("a stencil",)),
+    "a kernel": ("* a[0] + ", "+ ", ("a stencil",)),
+    "a ufunc's kernel": ("* 3.0", "* 4.0", ("a generalized ufunc",)),
+    "a generator's item": ("* 5.0", "* 6.0", ("a generator",)),
+    "one of the functions": ("11.0 * v", "12.0 * v", ("functions chosen by data",)),
+    "what closures read": ("make(13.0)", "make(14.0)", ("closures",)),
+}
+
+
+def test_the_derivative_follows_kernels_generators_and_chosen_functions(tmp_path):
+    sources = {
+        (name, change): KERNELS.format(body=body).replace(old, new) if old else KERNELS.format(body=body)
+        for name, body in BODIES.items()
+        for change, (old, new, changed) in KERNEL_CHANGES.items()
+        if not old or name in changed
+    }
+    sources = {json.dumps(key): source for key, source in sources.items()}
+    unchanged = {key: source for key, source in sources.items() if json.loads(key)[1] == "nothing"}
+    before, after = run(tmp_path, unchanged), run(tmp_path, sources)
+    for key in sources:
+        name, change = json.loads(key)
+        (gradient, differences), _, _ = after[key]
+        np.testing.assert_allclose(gradient, differences, rtol=1e-12, err_msg=key)
+        is_same = gradient == before[json.dumps([name, "nothing"])][0][0]
+        assert is_same == (change == "nothing"), key
+
+
 LOOP = """
 import numba
 

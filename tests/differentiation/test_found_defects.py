@@ -1126,3 +1126,54 @@ def test_a_tangent_of_0_has_the_slope_for_its_derivative(name):
     by_direction = numba.njit(lambda t, y: tangent(y, t)[1])
     assert fg.grad(by_direction)(0.0, 0.75) == pytest.approx(slope, rel=1e-12)
     assert fg.jvp(by_direction, (0.0, 0.75), (1.0, 0.0))[1] == pytest.approx(slope, rel=1e-12)
+
+
+FACTOR = 2.0
+
+
+def made_stencil(offset):
+    @numba.stencil
+    def kernel(a):
+        return a[0] * a[-1] * FACTOR + offset * a[0]
+
+    offset += 1.0
+    return kernel
+
+
+KERNEL = made_stencil(3.0)
+
+
+@numba.njit
+def sum_of_a_stencil(a):
+    return KERNEL(a).sum()
+
+
+def test_a_stencil_reads_what_its_globals_and_closure_were_when_it_was_made(monkeypatch):
+    monkeypatch.setitem(globals(), "FACTOR", 5.0)
+    value, (gradient,) = value_and_gradients(sum_of_a_stencil, (A,), 1.0)
+    assert value == pytest.approx(sum_of_a_stencil(A), rel=1e-15)
+    expected = [(sum_of_a_stencil(A + step) - sum_of_a_stencil(A - step)) / 0.5 for step in 0.25 * np.eye(3)]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-12)
+
+
+@numba.njit("float64(float64)")
+def given_square(x):
+    return x * x
+
+
+@numba.njit("float64(float64)")
+def given_double(x):
+    return 2.0 * x
+
+
+@numba.njit
+def of_a_tuple_of_functions(functions, x, i):
+    return functions[i](x)
+
+
+def test_functions_that_are_known_by_type_only_are_refused_with_the_remedy():
+    line = of_a_tuple_of_functions.py_func.__code__.co_firstlineno + 2
+    with pytest.raises(
+        DifferentiationError, match=f":{line}: the parameter functions has .*pass functions of njit one by one"
+    ):
+        value_and_gradients(of_a_tuple_of_functions, ((given_square, given_double), 1.5, 1), 1.0, (1,))

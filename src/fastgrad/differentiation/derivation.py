@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from numba import types
 
 from fastgrad.differentiation.analysis.control_flow import ControlFlow
+from fastgrad.differentiation.analysis.searches import searches_of
 from fastgrad.differentiation.callees import compiled_text
 from fastgrad.differentiation.frontend.lowering import lower
 from fastgrad.differentiation.ir.representation import Function
@@ -17,6 +19,7 @@ from fastgrad.differentiation.runtime.compilation import (
     Types,
     check_directions,
     check_types,
+    line_of_user,
     parameter_names,
     place,
     wrapped_function,
@@ -60,6 +63,7 @@ def reverse_mode(
     lowered, flow = lowered_function(function, function_types, is_reverse=True)
     if seed == 0:
         check_result(lowered.result, python_function, owner, has_aux)
+    _warn_of_searches(lowered, flow, positions, seed)
     flow = outline_parallel_loops(lowered, flow, positions, seed)
     return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
 
@@ -95,6 +99,7 @@ def forward_mode(
     lowered, flow = lowered_function(function, function_types)
     if is_scalar:
         check_result(lowered.result, python_function, owner)
+    _warn_of_searches(lowered, flow, positions)
     if is_final:
         flow = outline_parallel_loops(lowered, flow, positions, is_forward=True)
     return compiled_text(ForwardMode(lowered, flow, positions, is_final=is_final, width=width).derivative(), "tangent")
@@ -123,6 +128,28 @@ def lowered_function(function: Any, argument_types: Types, is_reverse: bool = Fa
     lowered = lower(wrapped_function(function, ""), argument_types, Options.of(function))
     simplify(lowered, is_reverse)
     return lowered, ControlFlow(lowered)
+
+
+WARNED_OF: set[tuple[str, int, str]] = set()
+"""The lines and parameters of searches that were warned of. Python's own record is lost each time that Numba compiles."""
+
+
+def _warn_of_searches(
+    lowered: Function, flow: ControlFlow, positions: tuple[int, ...], leaf: int | None = None
+) -> None:
+    """Warns of derivatives that are 0 because the function searches for its result."""
+    for search in searches_of(lowered, flow, positions, leaf):
+        file, line = line_of_user(search.location.filename, search.location.line)
+        name = lowered.names[search.position]
+        if (file, line, name) in WARNED_OF:
+            continue
+        WARNED_OF.add((file, line, name))
+        message = (
+            f"{file}:{line}: the result of {lowered.name} depends on {name} only through comparisons such as this one, so its derivative with "
+            f"respect to {name} is 0. A search for a root, a fixed point or a minimum has the derivative of its equation: see fg.implicit_root, "
+            "fg.fixed_point and fg.adjoint."
+        )
+        warnings.warn_explicit(message, UserWarning, file, line)
 
 
 def written_positions(lowered: Function) -> set[int | None]:

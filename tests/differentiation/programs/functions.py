@@ -130,3 +130,31 @@ def of_arrays(a, flag):
     row = a[0].copy()
     out = function(row)
     return (out * row).sum() + np.sum(function(a[1].copy()))
+
+
+@njit
+def picked(i):
+    return GIVEN[i]
+
+
+@program(P)
+def of_functions_by_data(x):
+    total, function = 1.0, given_square
+    for i in range(4):
+        total += function(x[i]) * 0.3 * total
+        if total > 2.5:
+            function = given_root
+        elif x[i] < 1.0:
+            function = given_inverse
+        total = picked(i % 2)(function(total))
+    return total * function(total)
+
+
+@program(P)
+def three_exchanged_in_a_loop(x):
+    first, second, third = GIVEN
+    total = 1.0
+    for value in x:
+        total += first(value) + second(total) * third(value)
+        first, second, third = second, third, first
+    return total

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from numba import njit
 
 from tests.differentiation.table import A, P, X, program
@@ -208,3 +209,112 @@ def whose_arguments_change(x):
 def in_a_comprehension(x):
     values = [value * x[0] for value in squares(x)]
     return values[1] * values[2]
+
+
+@njit
+def branches(x, k):
+    for i in range(len(x)):
+        if x[i] > 0.0:
+            yield x[i] * k
+        else:
+            k = k * 0.5
+            yield x[i] + k
+            if k < 0.3:
+                return
+        k += x[i]
+    yield k
+
+
+@njit
+def doubled_in_place(x):
+    for i in range(len(x)):
+        x[i] *= 2.0
+        yield x[i]
+        x[i] += 1.0
+
+
+@njit
+def filled(buffer, x):
+    for i in range(3):
+        buffer[:] = x * (i + 1)
+        yield i
+        buffer += 1.0
+
+
+@njit
+def sums_so_far(x):
+    sums = np.zeros(3)
+    for i in range(len(x)):
+        sums[i % 3] += x[i] * x[i]
+        yield sums
+
+
+@program(X)
+def whose_source_the_body_writes(x):
+    total = 0.0
+    for i, value in enumerate(squares(x)):
+        if i < 3:
+            x[i + 1] += value
+        total += value * x[3]
+    return total
+
+
+@program((X, 1.3))
+def nested_with_yields_in_branches(x, k):
+    total = 0.0
+    for value in branches(x, k):
+        for other in branches(x, value):
+            if other > 1.5:
+                break
+            total += value * other
+        else:
+            total *= 2.0
+    return total
+
+
+@program(X)
+def that_writes_its_array(x):
+    y, total = x.copy(), 1.0
+    for value in doubled_in_place(y):
+        if value > 3.0:
+            break
+        total = total * value + y[0]
+        y[3] *= value
+    return total * y[1] + (y * y).sum()
+
+
+@program(X)
+def of_a_shared_buffer(x):
+    buffer, total = np.zeros(4), 0.0
+    for i in filled(buffer, x):
+        total += buffer[i] * buffer[i]
+        buffer[3 - i] *= x[0]
+        x[0] += buffer[1]
+    return total + buffer.sum()
+
+
+@program(X)
+def whose_array_the_body_writes(x):
+    total = 0.0
+    for sums in sums_so_far(x):
+        total += sums[0] * sums[1] + sums[2]
+        sums[1] *= x[2]
+    return total
+
+
+@program(X)
+def as_a_list(x):
+    items = list(squares(x))
+    items.append(items[0] * x[1])
+    return items[0] * items[1] + items[-1] * len(items)
+
+
+@program(X)
+def as_lists_in_loops(x):
+    total = 0.0
+    for value in list(scaled_squares(x)):
+        items = list(square_and_successor(value))
+        total += items[0] * items[-1] * len(items)
+        if total > 3.0:
+            break
+    return (np.array(list(squares(x))) * x).sum() * total

@@ -166,3 +166,69 @@ def stencil_of_a_closure(x):
         return a[-1] * a[0]
 
     return numba.stencil(kernel)(x).sum()
+
+
+@stencil(neighborhood=((-2, 0),))
+def sums_of_the_last(x):
+    total = 0.0
+    for i in range(-2, 1):
+        total += x[i] * x[0]
+    return total
+
+
+@stencil
+def of_two_matrices(a, b):
+    return a[0, -1] * b[1, 0]
+
+
+@guvectorize("(n)->()")
+def updated(x, out):
+    out[0] = out[0] * x[0] + x[1]
+
+
+@program(X)
+def stencil_into_its_argument(x):
+    neighbours(x, out=x)
+    return (x * x).sum()
+
+
+@program(X)
+def stencil_into_a_view_of_its_argument(x):
+    y = np.concatenate((x, x * x))
+    neighbours(y[:-1], out=y[1:])
+    return (y * y).sum()
+
+
+@program((X, Y))
+def stencil_into_its_second_argument(x, y):
+    z = y * y
+    of_two(x, z, out=z)
+    return (z * x).sum() + of_two(x, x).sum()
+
+
+@program(X)
+def stencil_of_arrays_smaller_than_its_borders(x):
+    return (neighbours(x[:1]) * x[:1]).sum() + (sums_of_the_last(x[:2]) * x[1:3]).sum() + neighbours(x[:0]).sum() + x[0]
+
+
+@program(A)
+def stencil_of_two_views_of_a_matrix(a):
+    return (of_two_matrices(a, a.T) * a).sum() + (of_two_matrices(a[:, :2], a[:, 1:]) * a[:, :2]).sum()
+
+
+@program((A, B))
+def ufunc_into_its_arguments(a, b):
+    trace = b[:2, 0]
+    both = np.stack((a, b))
+    product_and_trace(both, both, both, trace)
+    running_squares(a, a)
+    return both.sum() * trace[0] + (a * b).sum()
+
+
+@program((X, 1.5))
+def ufunc_that_reads_its_result(x, k):
+    out = np.array([k, k * k])
+    rows = np.stack((x, x * x))
+    updated(rows, out)
+    updated(rows, out)
+    return out[0] * out[1]

@@ -218,3 +218,43 @@ def set_of_tuples(x):
             visited.add(place)
             total -= x[i] * x[0]
     return total * len(visited)
+
+
+@program(X)
+def keys_that_come_back(x):
+    values = {}
+    for i in range(4):
+        values[(i * 3) % 4] = x[i] * x[i]
+    first = values.pop(2)
+    values[2] = first * values[1]
+    del values[0]
+    values[0] = x[3]
+    total, k = 0.0, 1.0
+    for key, value in values.items():
+        total = total * 0.5 + k * value * (key + 1)
+        k += 1.0
+    return total * first
+
+
+@program(X)
+def mixed_keys_in_and_out(x):
+    values = {("a", 1): x[0], ("b", 1): x[1]}
+    for i in range(4):
+        key = ("a" if i % 2 else "b", i // 2)
+        if key in values:
+            values[key] *= x[i]
+        else:
+            values[key] = x[i]
+    total = 0.0
+    for (text, number), value in values.items():
+        total += value * number + (value * value if text == "a" else 0.0)
+    return total
+
+
+@program(X)
+def another_name_of_a_dictionary(x):
+    values = {3: x[0], 4: x[1]}
+    other = values
+    values[3] *= x[2]
+    other[7] = x[3]
+    return values[3] * other[3] * values[7] * len(values)

@@ -66,6 +66,14 @@ class Activity:
     def __contains__(self, part: object) -> bool:
         return (part.memory if isinstance(part, Root) else part) in self.active
 
+    def is_varied(self, part: Scalar | Root) -> bool:
+        """True if a number or an array depends smoothly on the inputs."""
+        return (part.memory if isinstance(part, Root) else part) in self._varied
+
+    def is_useful(self, part: Scalar | Root) -> bool:
+        """True if the result depends smoothly on a number or an array."""
+        return (part.memory if isinstance(part, Root) else part) in self._useful
+
     def _add_arrays_of_callees(self, blocks: list[Block]) -> None:
         """Makes all arrays of the calls of functions active: the way back of such a function adds to the cotangents of each."""
         calls = [statement for block in blocks for statement in block.statements if isinstance(statement, Call)]

@@ -634,6 +634,9 @@ class Expressions:
             return values[0]
         if all(isinstance(value, (Constant, Scalar)) for value in values):
             return self._selected_number(values, index, type)
+        for value in values:
+            if isinstance(value, Deferred):
+                raise refuse(f"{value.reason}, which can't be differentiated", builder.location)
         if isinstance(type, types.FunctionType) and all(isinstance(value, Static) for value in values):
             return FunctionChoice(tuple(value.value for value in values), index, type.get_precise())
         after = builder.new_block()

@@ -49,6 +49,7 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
     inlined = InlinedGenerators([], [])
     if depth > MAX_DEPTH or has_try(function_ir):
         return inlined
+    _write_lists_as_loops(function_ir, argument_types)
     while True:
         for loop in _loops_over_generators(function_ir, argument_types):
             generator_ir = compiler.run_frontend(loop.function.py_func, inline_closures=True)
@@ -78,6 +79,63 @@ def _count_of_yields(function_ir: ir.FunctionIR) -> int:
     return sum(isinstance(getattr(statement, "value", None), ir.Yield) for statement in statements)
 
 
+# ---- lists of generators --------------------------------------------------------------------------------------
+
+
+def _write_lists_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> None:
+    """Writes ``list(generator(...))`` as a loop that appends the items to a list."""
+    pending = list(function_ir.blocks)
+    while pending:
+        label = pending.pop()
+        for number, statement in enumerate(function_ir.blocks[label].body):
+            if _is_list_of_generator(function_ir, statement, argument_types):
+                pending.append(_write_list_as_loop(function_ir, label, number))
+                break
+    function_ir._definitions = build_definitions(function_ir.blocks)
+
+
+def _is_list_of_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, argument_types: Any) -> bool:
+    value: Any = statement.value if isinstance(statement, ir.Assign) else None
+    if not isinstance(value, ir.Expr) or value.op != "call" or len(value.args) != 1 or value.kws or value.vararg:
+        return False
+    if _known(function_ir, value.func.name, argument_types) is not list:
+        return False
+    made: Any = value.args[0]
+    while isinstance(made, ir.Var):
+        definitions = function_ir._definitions.get(made.name, [])
+        made = definitions[0] if len(definitions) == 1 else None
+    return _called_generator(function_ir, made, argument_types) is not None
+
+
+def _write_list_as_loop(function_ir: ir.FunctionIR, label: int, number: int) -> int:
+    """Writes the statement with a number of a block as a loop; returns the label of the block with what follows."""
+    block = function_ir.blocks[label]
+    scope, statement = block.scope, block.body[number]
+    loc, call = statement.loc, statement.value
+    head, body, after = [max(function_ir.blocks) + offset for offset in (1, 2, 3)]
+
+    def assign(hint: str, value: Any) -> ir.Assign:
+        return ir.Assign(value, _new_variable(scope, hint, loc), loc)
+
+    made = assign("$list", ir.Expr.build_list([], loc))
+    iterator = assign("$iterator", ir.Expr.getiter(call.args[0], loc))
+    pair = assign("$pair", ir.Expr.iternext(iterator.target, loc))
+    item = assign("$item", ir.Expr.pair_first(pair.target, loc))
+    is_valid = assign("$is_valid", ir.Expr.pair_second(pair.target, loc))
+    append = assign("$append", ir.Expr.getattr(made.target, "append", loc))
+    appended = assign("$appended", ir.Expr.call(append.target, [item.target], (), loc))
+    contents = {
+        head: [pair, item, is_valid, ir.Branch(is_valid.target, body, after, loc)],
+        body: [append, appended, ir.Jump(head, loc)],
+        after: [ir.Assign(made.target, statement.target, loc), *block.body[number + 1 :]],
+    }
+    block.body = [*block.body[:number], made, iterator, ir.Jump(head, loc)]
+    for new, statements in contents.items():
+        function_ir.blocks[new] = ir.Block(scope, loc)
+        function_ir.blocks[new].body = statements
+    return after
+
+
 # ---- loops over generators ------------------------------------------------------------------------------------
 
 
@@ -97,12 +155,8 @@ def _loops_over_generators(function_ir: ir.FunctionIR, argument_types: Any) -> l
     for label in sorted(statements, key=lambda label: -sum(label in loop.body for loop in flow)):
         for statement in statements[label]:
             value: Any = statement.value if isinstance(statement, ir.Assign) else None
-            if not isinstance(value, ir.Expr) or value.op != "call":
-                continue
-            function = _known(function_ir, value.func.name, argument_types)
-            if not isinstance(function, dispatcher.Dispatcher) or has_given_types(function):
-                continue
-            if not inspect.isgeneratorfunction(function.py_func):
+            function = _called_generator(function_ir, value, argument_types)
+            if function is None:
                 continue
             arguments = _bound(function.py_func, value)
             loop = None if arguments is None else _followed(function_ir, uses, label, statement, argument_types)
@@ -110,6 +164,16 @@ def _loops_over_generators(function_ir: ir.FunctionIR, argument_types: Any) -> l
                 removed, is_enumerated, head = loop
                 loops.append(_Loop(function, arguments, is_enumerated, label, statement, removed, head))
     return loops
+
+
+def _called_generator(function_ir: ir.FunctionIR, value: Any, argument_types: Any) -> Any:
+    """Returns the generator that an expression calls, or None."""
+    if not isinstance(value, ir.Expr) or value.op != "call":
+        return None
+    function = _known(function_ir, value.func.name, argument_types)
+    if not isinstance(function, dispatcher.Dispatcher) or has_given_types(function):
+        return None
+    return function if inspect.isgeneratorfunction(function.py_func) else None
 
 
 def _known(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:

@@ -256,7 +256,7 @@ class Lowering(Calls):
             if isinstance(type.dtype, types.Record):
                 return containers.parameter_fields(self, name, type, position)
             if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean, types.Complex)):
-                return Deferred(f"the parameter {name[2:]} is an array of {type.dtype}")
+                return Deferred(f"the parameter {self.result.names[position]} is an array of {type.dtype}")
             root = builder.root(type, "parameter", name)
             root.name, root.block, root.position = name, None, position
             if isinstance(type.dtype, types.Complex):
@@ -285,7 +285,12 @@ class Lowering(Calls):
                 for bound in ("start", "stop")
             ]
             return Static(Slice(bounds[0], bounds[1], None))
-        return Deferred(f"the parameter {name[2:]} is of type {type}")
+        owner = f"the parameter {self.result.names[position]}"
+        if isinstance(type, types.FunctionType):
+            return Deferred(
+                f"{owner} has functions that are known by type only (pass functions of njit one by one, or read them from a global tuple)"
+            )
+        return Deferred(f"{owner} is of type {type}")
 
     # ---- calls of compiled functions ------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any, NamedTuple
 
 import numba
@@ -15,7 +15,7 @@ from fastgrad.differentiation.ir.scalar_operations import may_raise
 from fastgrad.differentiation.ir.values import Static, Window, describe
 from fastgrad.differentiation.numpy.array_functions import check_overlap, rank_of
 from fastgrad.differentiation.numpy.loop_sources import loops_from_source
-from fastgrad.differentiation.runtime.numba_internals import GUFunc, StencilFunc, ir_utils, parse_signature
+from fastgrad.differentiation.runtime.numba_internals import GUFunc, StencilFunc, ir, ir_utils, parse_signature
 from fastgrad.kernels.codegen.generated_source import function_from_source
 
 _numbers = itertools.count()
@@ -132,11 +132,11 @@ def call_stencil(
     lowering: Any, function: StencilFunc, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
 ) -> Any:
     """Lowers the call of a function of ``numba.stencil``."""
-    location, kernel = lowering.builder.location, function.kernel_ir.func_id.func
+    location, kernel = lowering.builder.location, _kernel_of(function)
     argument_types = tuple(lowering.types_of(arguments))
     names, options = list(function.kernel_ir.arg_names), function.options
     is_plain = len(arguments) == len(names) and keywords.keys() <= {"out"} and not function.kws
-    closure = getattr(kernel, "__closure__", None) or ()
+    closure = function.kernel_ir.func_id.func.__closure__ or ()
     if not is_plain or any(cell.cell_contents is None for cell in closure):  # Numba has other values of variables
         raise refuse("a call of a stencil like this can't be differentiated", location)
     if argument_types[0].layout == "F" and "out" not in keywords:
@@ -160,6 +160,25 @@ def call_stencil(
     loops = _loops_of_stencil(stencil, dtype)
     result = lowering.inline(loops, arguments if out is None else [*arguments, out])
     return result if out is None else out
+
+
+@functools.cache
+def _kernel_of(function: StencilFunc) -> FunctionType:
+    """Returns a stencil's kernel with the values of globals and closures that Numba found when the stencil was made."""
+    kernel = function.kernel_ir.func_id.func
+    statements = [statement for block in function.kernel_ir.blocks.values() for statement in block.body]
+    read = [statement.value for statement in statements if isinstance(statement, ir.Assign)]
+    globals_read = {value.name: value.value for value in read if isinstance(value, ir.Global)}
+    variables = {value.name: value.value for value in read if isinstance(value, ir.FreeVar)}
+    names = kernel.__code__.co_freevars
+    cells = zip(names, kernel.__closure__ or (), strict=True)
+    closure = tuple(CellType(variables[name]) if name in variables else cell for name, cell in cells)
+    frozen = FunctionType(
+        kernel.__code__, {**kernel.__globals__, **globals_read}, kernel.__name__, kernel.__defaults__, closure
+    )
+    frozen.__kwdefaults__ = kernel.__kwdefaults__
+    frozen.__module__, frozen.__qualname__ = kernel.__module__, kernel.__qualname__
+    return frozen
 
 
 def _neighborhood(function: StencilFunc, argument_types: tuple[types.Type, ...]) -> tuple[list[Any], set[str]]:
