@@ -1,9 +1,10 @@
 """Convolutions as matrix products of windows that are never unfolded in memory.
 
 For a block of positions, the part of the input that their windows touch is copied to the stack (a patch), with zeros
-outside of the input. If all windows are inside, nothing is copied. Tables give the offsets of each position's row and
-of each cell's term (`multiply_windows`). A table begins with the numbers below. Blocks, chains and the order of sums
-follow from shapes alone.
+outside of the input. If all windows are inside, nothing is copied. For images of few positions nothing is copied either:
+positions are grouped by the cells that they have inside the input (`geometry.phases_inside`). Tables give the offsets of
+each position's row and of each cell's term (`multiply_windows`). A table begins with the numbers below. Blocks, chains and
+the order of sums follow from shapes alone.
 """
 
 from __future__ import annotations
