@@ -46,8 +46,7 @@ def operands(row, dtype, shapes):
     first, second = shapes
     if row.name == "where":
         return [elements(first, "bool"), elements(first, dtype), elements(second, dtype)]
-    both = [elements(first, dtype), elements(second, dtype)]
-    return both[: arity_of(row.lowering.code)]
+    return [elements(shape, dtype) for shape in (first, *[second] * 3)][: arity_of(row.lowering.code)]
 
 
 def assert_same_bits(got, wanted, of_zeros=True):

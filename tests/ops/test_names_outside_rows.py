@@ -19,6 +19,7 @@ DISPLAYS = (ast.Set, ast.Dict, ast.Tuple, ast.List, ast.MatchOr)
 ALLOWED = {
     "compiler/fusion/scalar_code.py": "the functions of scalar expressions, which rows write in their code",
     "compiler/dispatch/function_source.py": "methods of Python's lists",
+    "compiler/dispatch/function_type.py": "TensorFlow's names of the types of operations",
     "compiler/recording/scalar.py": "Python's operators",
     "kernels/codegen/compile.py": "functions of the C library",
     "kernels/gemm/dense.py": "values of the attribute `activation`, which choose a kernel",

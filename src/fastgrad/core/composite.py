@@ -64,6 +64,10 @@ class CompositeSpec(TypeSpec):
 
     __slots__ = ()
 
+    def takes_argument(self, value: Composite) -> bool:
+        """True if a function with this spec in its ``input_signature`` takes the value."""
+        return bool(self.is_compatible_with(value))
+
     ragged_rank: Any = None
     """The number of dimensions with row splits; None if the composite has none, as a sparse tensor."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -29,6 +28,7 @@ from fastgrad.differentiation.transform.parallel_loops import outline_parallel_l
 from fastgrad.differentiation.transform.reverse_mode import ReverseMode
 from fastgrad.differentiation.transform.simplification import simplify
 from fastgrad.errors import DifferentiationError
+from fastgrad.kernels.codegen.user_lines import warn_at
 
 Form = Callable[[str, list[str]], str]
 """Maps the text of a function's result and the texts of the cotangents to the text of what the derivative returns."""
@@ -149,7 +149,7 @@ def _warn_of_searches(
             f"respect to {name} is 0. A search for a root, a fixed point or a minimum has the derivative of its equation: see fg.implicit_root, "
             "fg.fixed_point and fg.adjoint."
         )
-        warnings.warn_explicit(message, UserWarning, file, line)
+        warn_at(file, line, message)
 
 
 def written_positions(lowered: Function) -> set[int | None]:

@@ -52,6 +52,14 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
             and self._shape.is_compatible_with(spec_or_value.shape)
         )
 
+    def takes_argument(self, value: Any) -> bool:
+        """True for a sparse tensor of the dtype and the rank: TensorFlow compares its parts, not its shape."""
+        return (
+            isinstance(value, SparseTensor)
+            and self._dtype is value.dtype
+            and (self._shape.rank is None or self._shape.rank == value.shape.rank)
+        )
+
     def most_specific_common_supertype(self, others: Iterable[Any]) -> SparseTensorSpec | None:
         """Returns the narrowest spec that includes this spec and all ``others``; None if more than sizes differ."""
         shape = self._shape

@@ -65,8 +65,8 @@ def kinds_of(row, dtype):
         return (dtype, BOOL)
     if row.name == "add_n":
         return (dtype,) * 3
-    two = row.lowering.code is not None and arity_of(row.lowering.code) > 1
-    return (dtype,) * (2 if two or row.name in {"left_shift", "right_shift", "leaky_relu_gradient"} else 1)
+    count = 1 if row.lowering.code is None else arity_of(row.lowering.code)
+    return (dtype,) * (2 if row.name in {"left_shift", "right_shift", "leaky_relu_gradient"} else count)
 
 
 def output_of(row, kinds):
@@ -171,6 +171,7 @@ ARITHMETIC = frozenset(
         "rint",
         "round",
         "identity",
+        "normalize",
         "masked",
         "where",
         "relu",
@@ -220,7 +221,7 @@ def test_rows_at_awkward_numbers(dtype):
         def program(x, y, keep, part=rows[start : start + 16]):
             results = []
             for row in part:
-                given = iter([x, y, x])
+                given = iter([x, y, x, y])
                 kinds = kinds_of(row, number)
                 inputs = [
                     keep if i == (row.name == "masked") and kinds[i] != number else next(given)

@@ -334,7 +334,7 @@ def has_kernels(name: str) -> bool:
     if row.form is Form.REDUCE:
         attributes = {"axes": (0,), "keepdims": False}
     for dtype in dtypes:
-        for kinds in ((dtype,), (dtype, dtype), (np.dtype(bool), dtype, dtype), (dtype, np.dtype(bool))):
+        for kinds in ((dtype,), (dtype, dtype), (np.dtype(bool), dtype, dtype), (dtype, np.dtype(bool)), (dtype,) * 4):
             case = Case(name, tuple([np.ones(3, kind) for kind in kinds]), attributes)
             try:
                 (y,) = run_of(case)

@@ -194,6 +194,8 @@ OF_GRADIENTS = (
     "sqrt_gradient rsqrt_gradient reciprocal_gradient igamma_slope apply_update_by_element"
 )
 """Rows that tests/reliability/gradients and tests/keras/optimizers compare with TensorFlow."""
+COMPOSED = "normalize"
+"""Rows that are other rows in sequence, each of which rounds."""
 OF_USERS = "log2 log10 hypot"
 """Rows of users' functions (`fg.elementwise`), which TensorFlow does not have; tests/kernels/math measures their kernels."""
 NAMED = {"floor_divide": "floordiv", "gelu_tanh": "gelu tanh", "add_n": "add", "angle": "complex angle"}

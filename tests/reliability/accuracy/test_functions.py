@@ -5,7 +5,7 @@ import pytest
 
 from fastgrad.core.operation import TABLE, Form
 from tests.reliability.accuracy.functions import COMPLEX as COMPLEX_ROWS
-from tests.reliability.accuracy.functions import NAMED, OF_GRADIENTS, OF_USERS, ROWS, WITHOUT_ROUNDING
+from tests.reliability.accuracy.functions import COMPOSED, NAMED, OF_GRADIENTS, OF_USERS, ROWS, WITHOUT_ROUNDING
 from tests.reliability.accuracy.points import COMPLEX, HALVES
 from tests.reliability.accuracy.record import DTYPES
 from tests.reliability.accuracy.table import NOT_OF_HALVES, TENSORFLOW, measured
@@ -30,7 +30,14 @@ KNOWN: dict[tuple[str, str], dict[str, float]] = {
 
 
 def test_every_element_wise_row_of_the_table_is_measured():
-    known = {*ROWS, *COMPLEX_ROWS, *WITHOUT_ROUNDING.split(), *OF_GRADIENTS.split(), *OF_USERS.split()}
+    known = {
+        *ROWS,
+        *COMPLEX_ROWS,
+        *WITHOUT_ROUNDING.split(),
+        *OF_GRADIENTS.split(),
+        *COMPOSED.split(),
+        *OF_USERS.split(),
+    }
     rows = [name for name, row in TABLE.items() if row.form is Form.ELEMENTWISE]
     assert [name for name in rows if NAMED.get(name, name) not in known] == []
 

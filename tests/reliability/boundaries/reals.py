@@ -60,6 +60,10 @@ def chosen(r: np.random.Generator, dtype: str, a: int, b: int) -> Any:
     return [np.asarray(r.random(conditions) < 0.5), *[numbers(r, dtype, *shape) for shape in shapes]], {}
 
 
+def columns(r: np.random.Generator, dtype: str, a: int, b: int) -> Any:
+    return [small(r, dtype, a, b), *[small(r, dtype, *shape) for shape in ((b,), (1, b), (b,))]], {}
+
+
 def kept(r: np.random.Generator, dtype: str, a: int, b: int) -> Any:
     return [numbers(r, dtype, a, b), np.asarray(r.random([(a, b), (b,), (a, 1)][r.integers(0, 3)]) < 0.5)], {}
 
@@ -148,6 +152,7 @@ PROPERTIES = [
     Property("truncatemod", 2, divisors, np.fmod, 0, REAL),
     Property("add_n", 2, several(small), total, dtypes=WHOLE),
     Property("where", 2, chosen, np.where, dtypes=(*NUMBERS, "bool")),
+    Property("normalize", 2, columns, lambda x, mean, scale, offset: (x - mean) * scale + offset, dtypes=REAL),
     Property("masked", 2, kept, lambda x, mask: np.where(mask, x, np.zeros((), x.dtype)), dtypes=NUMBERS),
     *casts(),
 ]

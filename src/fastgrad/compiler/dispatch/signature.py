@@ -388,7 +388,7 @@ class Signature:
 
     def _convert_leaf(self, value: Any, spec: Any, position: int) -> Any:
         if not isinstance(spec, TensorSpec):
-            if isinstance(spec, CompositeSpec) and isinstance(value, Composite) and not spec.is_compatible_with(value):
+            if isinstance(spec, CompositeSpec) and isinstance(value, Composite) and not spec.takes_argument(value):
                 raise TypeError(
                     f"{self._name}(): argument {position} is {value._spec()}, which does not fit input_signature: {spec}."
                 )

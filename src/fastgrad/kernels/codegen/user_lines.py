@@ -42,6 +42,11 @@ def line_text(line: tuple[str, int] | None) -> str:
     return "an unknown line" if line is None else f"{line[0]}:{line[1]}"
 
 
+def warn_at(file: str, line: int, message: str, category: type[Warning] = UserWarning) -> None:
+    """Warns at a line of the user's code that need not be running, such as one that Numba compiled."""
+    warnings.warn_explicit(message, category, file, line)
+
+
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warns at the line of the user's code that is running; a thread without any has its first line instead."""
     frame = last = sys._getframe(1)
