@@ -8,6 +8,7 @@ from numba import njit
 from numba.core import analysis
 
 import fastgrad as fg
+from fastgrad.differentiation.frontend import calls
 from fastgrad.differentiation.runtime.jumps import live_map
 from fastgrad.errors import DifferentiationError
 
@@ -166,3 +167,49 @@ def test_a_recursive_function_is_derived_again_when_what_it_reads_has_changed(mo
     assert fg.grad(power)(2.0, 3) == 24.0
     monkeypatch.setitem(globals(), "scale", 3.0)
     assert fg.grad(power)(2.0, 3) == 36.0
+
+
+@njit
+def chain_of_sines(x, weights, out):
+    total = x
+    for i in range(weights.shape[0]):
+        total = math.sin(total * weights[i]) + total * x
+        out[i] += total
+    return total
+
+
+@njit
+def three_chains(x, weights, out):
+    return chain_of_sines(x, weights, out) + chain_of_sines(x * 2.0, weights, out) * chain_of_sines(x, weights, out)
+
+
+def nine_chains(x, weights):
+    out = np.zeros(weights.shape[0])
+    y = three_chains(x, weights, out) + three_chains(x + 1.0, weights, out)
+    return y * three_chains(out[0] * 0.1, weights, out) + out.sum()
+
+
+def test_large_functions_of_large_programs_are_called(monkeypatch):
+    apart = []
+    is_called_apart = calls.Calls._is_called_apart
+    monkeypatch.setattr(
+        calls.Calls, "_is_called_apart", lambda *given: apart.append(is_called_apart(*given)) or apart[-1]
+    )
+    weights = np.array([0.3, -0.4, 0.7])
+    inlined = fg.value_and_grad(nine_chains, argnums=(0, 1))(0.4, weights)
+    hessian = fg.hessian(nine_chains)(0.4, weights)
+    assert not any(apart)
+    monkeypatch.setattr(calls, "LARGE_CALLEE", 8)
+    monkeypatch.setattr(calls, "LARGE_PROGRAM", 20)
+
+    def again(x, weights):
+        return nine_chains_again(x, weights)
+
+    nine_chains_again = njit(nine_chains)
+    value, gradient = fg.value_and_grad(again, argnums=(0, 1))(0.4, weights)
+    assert any(apart)
+    assert value == inlined[0] == nine_chains_again(0.4, weights)
+    np.testing.assert_allclose(gradient[0], inlined[1][0], rtol=1e-13)
+    np.testing.assert_allclose(gradient[1], inlined[1][1], rtol=1e-13)
+    np.testing.assert_allclose(fg.jvp(again, (0.4, weights), (1.0, 0.0 * weights))[1], gradient[0], rtol=1e-12)
+    np.testing.assert_allclose(fg.hessian(again)(0.4, weights), hessian, rtol=1e-12)

@@ -342,8 +342,8 @@ def test_results_without_matrices_are_refused():
 
 def test_a_refusal_has_file_and_line():
     def f(x):
-        y = {"a": x}
-        return y["a"]
+        y = {0.5: x}
+        return y[0.5]
 
     line = f.__code__.co_firstlineno + 1
     with pytest.raises(DifferentiationError, match=rf"test_transforms\.py:{line}: "):

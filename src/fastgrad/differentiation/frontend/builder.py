@@ -77,6 +77,11 @@ class Builder:
         self._expressions: dict[Hashable, ScalarOperation] = {}
         self.block = self.new_block()
 
+    @property
+    def statement_count(self) -> int:
+        """The number of statements so far."""
+        return sum([len(block.statements) for block in self.function.blocks])
+
     def new_block(self) -> Block:
         """Returns a new block, without making it the current one."""
         block = Block(len(self.function.blocks))

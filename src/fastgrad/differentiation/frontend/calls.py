@@ -54,6 +54,8 @@ from fastgrad.differentiation.runtime.inferred_callees import called_functions, 
 from fastgrad.differentiation.runtime.numba_internals import DUFunc, GUFunc, StencilFunc, dispatcher, ir
 from fastgrad.errors import DifferentiationError
 
+LARGE_CALLEE, LARGE_PROGRAM = 200, 1_500
+"""The statements from which a function and a program are large: then later calls of the function are calls, not inlined."""
 MAX_DEPTH, MAX_CALLS = 64, 4_000
 """The limits on calls within calls, and on all calls that are inlined: more is taken for recursion."""
 RANDOM_DRAWS: frozenset[Any] = frozenset(
@@ -86,6 +88,7 @@ class Calls(Expressions):
 
     _frames: list[Any]
     _calls: int
+    _large_callees: set[Any]
     _typed: Any
 
     def _body(self, typed: TypedFunction, arguments: list[Any], options: Options, is_internal: bool = False) -> Any:
@@ -138,7 +141,8 @@ class Calls(Expressions):
         chosen = signature_of(function, tuple(self.types_of(given)))
         if chosen is not None:
             given = [self.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
-        if isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func):
+        is_recursive = isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func)
+        if is_recursive or self._is_called_apart(function, given):
             parts = [leaf for value in given for leaf in leaves(value)]
             parts = [
                 part
@@ -146,8 +150,22 @@ class Calls(Expressions):
                 if not (isinstance(part, Static) and isinstance(part.value, dispatcher.Dispatcher))
             ]
             if all(isinstance(part, (Constant, Scalar, Complex, View)) for part in parts):
-                return self._call_of_callee(function, given, parts)
-        return self.inline(function, given)
+                try:
+                    return self._call_of_callee(function, given, parts)
+                except DifferentiationError:
+                    if is_recursive:
+                        raise
+        before = self.builder.statement_count
+        result = self.inline(function, given)
+        if self.builder.statement_count - before > LARGE_CALLEE:
+            self._large_callees.add((function, tuple(self.types_of(given))))
+        return result
+
+    def _is_called_apart(self, function: Any, arguments: list[Any]) -> bool:
+        """True for a large function that is inlined already, in a program that would take long to compile."""
+        if not self._large_callees or self.builder.statement_count <= LARGE_PROGRAM:
+            return False
+        return (function, tuple(self.types_of(arguments))) in self._large_callees
 
     def _call_of_callee(self, function: Any, arguments: list[Any], parts: list[Any]) -> Any:
         """Lowers a call of a function that is not inlined, whose arguments are made of ``parts``."""

@@ -5,10 +5,12 @@ Each construct has its own method. Constructs without one are refused: there is 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import itertools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from numba import types
@@ -84,12 +86,33 @@ def lower(function: Any, argument_types: tuple[types.Type, ...], options: Option
         DifferentiationError: it has a construct that can't be differentiated; the message has file and line.
         numba.errors.TypingError: Numba can't compile it.
     """
-    return Lowering(function, argument_types, options).result
+    with _typing_functions_once():
+        return Lowering(function, argument_types, options).result
+
+
+_thread = threading.local()
+
+
+@contextlib.contextmanager
+def _typing_functions_once() -> Iterator[None]:
+    """Types each function once while a function and its callees are lowered, in this thread."""
+    if getattr(_thread, "typed", None) is not None:
+        yield
+        return
+    _thread.typed = functools.lru_cache(maxsize=512)(typed_function)
+    try:
+        yield
+    finally:
+        _thread.typed = None
 
 
 _numbers = itertools.count()
 _assumed: dict[Any, Callee] = {}
 """What is assumed of functions that are being analyzed, which may call each other."""
+_consulted: set[Any] = set()
+"""The functions of whose assumptions the current analysis has made use."""
+_analyzed_callees: dict[Any, Callee] = {}
+"""What is known of callees whose analysis made use of no assumption, while the outermost function is analyzed."""
 
 
 def callee_of(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
@@ -97,7 +120,10 @@ def callee_of(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
     with global_compiler_lock:
         key = function, argument_types
         if key in _assumed:
+            _consulted.add(key)
             return _assumed[key]
+        if key in _analyzed_callees:
+            return _analyzed_callees[key]
         return _analyzed(*key, "") if _assumed else _outermost(*key, _content_of(function))
 
 
@@ -115,28 +141,41 @@ def _outermost(function: Any, argument_types: tuple[types.Type, ...], content: s
 
 
 def _analyzed(function: Any, argument_types: tuple[types.Type, ...], content: str) -> Callee:
-    result = typed_function(function, argument_types).result
-    key, callee = (function, argument_types), Callee(function, argument_types, result, content=content)
+    key, callee = (function, argument_types), Callee(function, argument_types, types.none, content=content)
+    before = {*_consulted}
+    _consulted.clear()
     try:
-        while _assumed.get(key) != callee:
-            _assumed[key] = callee
-            lowered = lower(function, argument_types, Options.of(function))
-            simplify(lowered)
-            parts, memory = parts_of(lowered), possible_memory(lowered)
-            returned: set[Root] = set()
-            for block in lowered.blocks:
-                for value in block.end.values if isinstance(block.end, Return) else []:
-                    returned |= memory[value.root.memory] if isinstance(value, View) else set()
-            callee = callee._replace(
-                active=tuple(number for number, part in enumerate(parts) if part.is_real),
-                written=frozenset(
-                    number for number, part in enumerate(parts) if isinstance(part, Root) and part.is_written
-                ),
-                returned=frozenset(number for number, part in enumerate(parts) if part in returned),
-            )
+        with _typing_functions_once():
+            callee = callee._replace(result=_thread.typed(function, argument_types).result)
+            while _assumed.get(key) != callee:
+                _assumed[key] = callee
+                callee = _analyzed_once(callee)
+                if key not in _consulted:  # it does not call itself
+                    break
+        if not _consulted - {key}:
+            _analyzed_callees[key] = callee
     finally:
-        del _assumed[key]
+        _assumed.pop(key, None)
+        _consulted.discard(key)
+        _consulted.update(before)
+        if not _assumed:
+            _analyzed_callees.clear()
     return callee
+
+
+def _analyzed_once(callee: Callee) -> Callee:
+    lowered = lower(callee.function, callee.types, Options.of(callee.function))
+    simplify(lowered)
+    parts, memory = parts_of(lowered), possible_memory(lowered)
+    returned: set[Root] = set()
+    for block in lowered.blocks:
+        for value in block.end.values if isinstance(block.end, Return) else []:
+            returned |= memory[value.root.memory] if isinstance(value, View) else set()
+    return callee._replace(
+        active=tuple(number for number, part in enumerate(parts) if part.is_real),
+        written=frozenset(number for number, part in enumerate(parts) if isinstance(part, Root) and part.is_written),
+        returned=frozenset(number for number, part in enumerate(parts) if part in returned),
+    )
 
 
 def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
@@ -197,7 +236,8 @@ class Lowering(Calls):
         self.builder = Builder(self.result)
         self._frames: list[_Frame] = []
         self._calls = 0
-        self._typed = functools.lru_cache(maxsize=512)(typed_function)
+        self._large_callees = set()
+        self._typed = _thread.typed
         arguments = [
             self._parameter(f"a_{name}", type, position)
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
