@@ -227,8 +227,8 @@ def test_wrong_calls_say_what_is_wrong():
 
     @numba.njit
     def counted(x):
-        counts = {"a": x}
-        return counts["a"]
+        counts = {0.5: x}
+        return counts[0.5]
 
     y = door.as_op(counted)(pt.dscalar("z"))
     assert float(y.eval({"z": 2.0})) == 2.0
