@@ -168,7 +168,7 @@ def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Ten
 
 
 def dtype_of_enum(what: str, number: int) -> dtypes.DType:
-    """Returns the dtype with a number of TensorFlow's ``DataType``.
+    """Returns the dtype with a number of TensorFlow's enumeration.
 
     Raises:
         InvalidArgumentError: no dtype of fastgrad has this number.

@@ -108,7 +108,7 @@ def pretty_text(type_of_function: FunctionType, captures: Iterable[Variable]) ->
 
 
 def with_path_names(value: Any, path: str) -> Any:
-    """Returns an argument with the path to each ``TensorSpec`` without a name as its name, as ``options_rate``."""
+    """Returns an argument with the path to each ``TensorSpec`` without a name as its name."""
     if isinstance(value, TensorSpec):
         return value if value.name else TensorSpec(value.shape, value.dtype, path)
     if isinstance(value, Mapping):
