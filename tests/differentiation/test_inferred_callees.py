@@ -11,7 +11,6 @@ from numba.core import event
 import fastgrad as fg
 from fastgrad.differentiation.runtime import disk_cache
 from fastgrad.differentiation.runtime.inferred_callees import InferredOverload, is_deriving
-from fastgrad.errors import DifferentiationError
 
 
 @pytest.fixture(autouse=True)
@@ -158,8 +157,7 @@ def test_generators_are_compiled_at_once():
             total += step * x
         return total
 
-    with pytest.raises(DifferentiationError, match="Yield"):
-        fg.grad(loss)(2.0, 3)
+    assert fg.grad(loss)(2.0, 3) == 1.5
     assert loss(2.0, 3) == 3.0
 
 
