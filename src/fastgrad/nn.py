@@ -1,8 +1,5 @@
 """Neural-network operations (``tf.nn``)."""
 
-import importlib as _importlib
-from typing import Any as _Any
-
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.ops import nn_experimental as experimental  # noqa: F401
 from fastgrad.ops.activation import crelu as crelu
@@ -85,16 +82,4 @@ _MODULE_OF_LAZY_NAME = {
 }
 
 
-def __getattr__(name: str) -> _Any:
-    if name in _MODULE_OF_LAZY_NAME:
-        module = _importlib.import_module("fastgrad." + _MODULE_OF_LAZY_NAME[name])
-        value = globals()[name] = getattr(module, name)
-        return value
-    return _missing(name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*_present(), *_MODULE_OF_LAZY_NAME})
-
-
-_missing, _present = _namespace_hooks("tf.nn", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.nn", globals(), _MODULE_OF_LAZY_NAME)

@@ -6,9 +6,10 @@ names (``core/peer_names.py``) loaded.
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Callable, Iterable
-from types import ModuleType, SimpleNamespace
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType, ModuleType, SimpleNamespace
 from typing import Any, TypeVar
 
 _Class = TypeVar("_Class")
@@ -41,7 +42,7 @@ class _Answer:
 
 
 def namespace_hooks(
-    namespace: str, module_globals: dict[str, Any]
+    namespace: str, module_globals: dict[str, Any], lazy_modules: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Returns ``__getattr__`` and ``__dir__`` of a public module.
 
@@ -51,11 +52,15 @@ def namespace_hooks(
     Args:
         namespace: ``"tf"``, ``"tf.nn"`` ...
         module_globals: the module's ``globals()``; loses the name ``annotations`` that ``from __future__ import annotations`` sets.
+        lazy_modules: for each name that is imported when it is asked for, its module below ``fastgrad``.
     """
     module = module_globals["__name__"]
     module_globals.pop("annotations", None)
 
     def __getattr__(name: str) -> Any:  # noqa: N807
+        if name in lazy_modules:
+            value = module_globals[name] = getattr(importlib.import_module(f"fastgrad.{lazy_modules[name]}"), name)
+            return value
         frame = sys._getframe(1)
         while frame.f_code.co_name == "__getattr__" and frame.f_back is not None:
             frame = frame.f_back  # the caller of a __getattr__ that calls this one
@@ -75,7 +80,8 @@ def namespace_hooks(
         )  # without ``obj``, Python adds no suggestion
 
     def __dir__() -> list[str]:  # noqa: N807
-        return sorted(name for name, value in module_globals.items() if name.startswith("__") or _is_ours(name, value))
+        present = [name for name, value in module_globals.items() if name.startswith("__") or _is_ours(name, value)]
+        return sorted({*present, *lazy_modules})
 
     return __getattr__, __dir__
 

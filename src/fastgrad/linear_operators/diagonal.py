@@ -12,8 +12,8 @@ from fastgrad.linear_operators.linear_operator import (
     LinearOperator,
     assert_real,
     hints_of_commuting,
-    implied_hint,
     real_part,
+    self_adjoint_if_real,
     tensor_or_variable,
 )
 from fastgrad.ops.arithmetic import abs as absolute
@@ -56,14 +56,9 @@ class LinearOperatorDiag(LinearOperator, is_made_of_parameters=True):
             raise ValueError(f"Argument diag must have at least 1 dimension. Found: {self._diag}")
         if is_square is False:
             raise ValueError("Only square diagonal operators currently supported.")
-        is_real = not self._diag.dtype.is_complex
         hints = {
             "is_non_singular": is_non_singular,
-            "is_self_adjoint": implied_hint(
-                is_self_adjoint,
-                is_real,
-                "A real diagonal operator is always self adjoint: is_self_adjoint must not be False.",
-            ),
+            "is_self_adjoint": self_adjoint_if_real(is_self_adjoint, self._diag.dtype),
             "is_positive_definite": is_positive_definite,
             "is_square": True,
         }

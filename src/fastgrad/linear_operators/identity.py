@@ -13,8 +13,8 @@ from fastgrad.linear_operators.linear_operator import (
     assert_real,
     broadcast_shapes,
     hints_of_commuting,
-    implied_hint,
     real_part,
+    self_adjoint_if_real,
     tensor_or_variable,
 )
 from fastgrad.ops.arguments import as_python_int
@@ -181,14 +181,9 @@ class LinearOperatorScaledIdentity(LinearOperator, is_made_of_parameters=True):
         self._multiplier = tensor_or_variable(multiplier)
         if not is_square:
             raise ValueError("A ScaledIdentity operator is always square.")
-        is_real = not self._multiplier.dtype.is_complex
         hints = {
             "is_non_singular": is_non_singular,
-            "is_self_adjoint": implied_hint(
-                is_self_adjoint,
-                is_real,
-                "A real diagonal operator is always self adjoint: is_self_adjoint must not be False.",
-            ),
+            "is_self_adjoint": self_adjoint_if_real(is_self_adjoint, self._multiplier.dtype),
             "is_positive_definite": is_positive_definite,
             "is_square": True,
         }

@@ -727,3 +727,13 @@ def implied_hint(hint: bool | None, is_implied: Any, problem: str) -> bool | Non
     if hint is False:
         raise ValueError(problem)
     return True
+
+
+def self_adjoint_if_real(hint: bool | None, dtype: dtypes.DType) -> bool | None:
+    """Returns the hint ``is_self_adjoint`` of a diagonal operator: True if it is real.
+
+    Raises:
+        ValueError: it is real, and ``hint`` is False.
+    """
+    problem = "A real diagonal operator is always self adjoint: is_self_adjoint must not be False."
+    return implied_hint(hint, not dtype.is_complex, problem)

@@ -8,7 +8,6 @@ convolution is a group.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -82,6 +81,13 @@ def image_and_position(position_number, counts, counts_at):
 
 
 @scalar_function
+def phase_positions(places, phase):
+    """Returns the number of result positions of a phase, in all images."""
+    at = phase + POSITIONS_WORD
+    return places[IMAGES_WORD] * places[at] * places[at + 1] * places[at + 2]
+
+
+@scalar_function
 def result_index(places, image, a, b, c):
     """Returns the index of the first channel of a convolution's result at position (a, b, c) of an image."""
     return (
@@ -106,11 +112,9 @@ def slide(source, filters, target, places, terms, first, last):
         number = line // groups
         group = line - number * groups
         phase = HEADER_WORDS
-        positions = places[IMAGES_WORD] * places[phase] * places[phase + 1] * places[phase + 2]
-        while number >= positions:
-            number -= positions
+        while number >= phase_positions(places, phase):
+            number -= phase_positions(places, phase)
             phase += PHASE_WORDS
-            positions = places[IMAGES_WORD] * places[phase] * places[phase + 1] * places[phase + 2]
         image, a, b, c = image_and_position(number, places, phase + POSITIONS_WORD)
         depth, terms_at = places[phase + DEPTH_WORD], places[phase + TERMS_AT_WORD]
         chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
@@ -243,8 +247,7 @@ def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndar
         rows = _terms_in_windows(
             words, int(words[patches.GRADIENT_ROWS_AT_WORD]), row_count, np.dtype(dtypes["T"]).itemsize
         )
-        lines = [words[TARGET_IMAGE_WORD], *words[TARGET_WORD : TARGET_WORD + 3]]
-        counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
+        counts = Constant(np.array(patches.result_sizes(words)))
         units = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * row_count * columns
         arrays = source, cotangents, target, Constant(words), Constant(rows), counts
         return [device_launch(_gather_filters, dtypes, (*arrays, row_count), units)]

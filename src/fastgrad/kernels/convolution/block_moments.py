@@ -7,7 +7,6 @@ it. A second kernel combines the blocks in order. Blocks follow from shapes alon
 from __future__ import annotations
 
 import functools
-import itertools
 
 import numpy as np
 from numpy import float64
@@ -21,6 +20,7 @@ from fastgrad.kernels.convolution.patches import (
     IMAGES_WORD,
     TARGET_IMAGE_WORD,
     TARGET_WORD,
+    result_sizes,
 )
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.math.vector_math import least
@@ -134,8 +134,7 @@ def launches_with_moments(
 
 def _rows_of_blocks(table: np.ndarray) -> np.ndarray:
     """Returns how many rows of the result each block of a table has."""
-    lines = [int(table[TARGET_IMAGE_WORD]), *table[TARGET_WORD : TARGET_WORD + 3].tolist()]
-    sizes = [int(table[IMAGES_WORD]), *[outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]]
+    sizes = [int(table[IMAGES_WORD]), *result_sizes(table)]
     steps = [int(table[BLOCK_IMAGES_WORD]), *table[BLOCK_WORD : BLOCK_WORD + 3].tolist()]
     found = [
         np.minimum(step, size - np.arange(0, size, step, dtype=np.int64))

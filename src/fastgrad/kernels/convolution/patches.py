@@ -9,7 +9,10 @@ the order of sums follow from shapes alone.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+
+import numpy as np
 
 from fastgrad.kernels.codegen.body import (
     call_step,
@@ -47,6 +50,13 @@ POSITIONS_WORD, ROWS_AT_WORD, TERMS_AT_WORD, DEPTH_WORD, TARGET_AT_WORD, PHASE_W
     ROWS_WORD, GRADIENT_ROWS_AT_WORD, TERM_LISTS_WORD, GRADIENT_HEADER_WORDS,
 ) = 31, 32, 33, 34, 35, 36, 37  # fmt: skip
 LIST_TERMS_AT_WORD, LIST_WORDS = 3, 4
+
+
+def result_sizes(table: np.ndarray) -> list[int]:
+    """Returns the depth, height and width of the result of a table without strides between phases."""
+    strides = [int(table[TARGET_IMAGE_WORD]), *table[TARGET_WORD : TARGET_WORD + 3].tolist()]
+    return [outer // max(1, inner) for outer, inner in itertools.pairwise(strides)]
+
 
 multiply = multiply_windows  # the bodies below call it; each kernel is compiled with its own
 IS_DEPTHWISE = 0  # 1 if each column of filters reads its own channel of the source
