@@ -293,10 +293,12 @@ def test_sizes_that_depend_on_values_are_parts_of_the_structure():
     [
         lambda x, b: tf.reduce_sum(tf.square(tf.transpose(x) + b)),
         lambda x, b: tf.reduce_sum(tf.transpose(x) * b, axis=0) ** 2,
+        lambda x, b: tf.square(tf.transpose(tf.matmul(x, b[:, None], transpose_a=True))),
     ],
 )
-def test_sums_of_transposed_arrays_have_the_bits_of_the_gradient_rules(function):
-    values = normal(300, 400), normal(300)
+@pytest.mark.parametrize("shape", [(300, 400), (4, 2), (3, 7), (9, 1)])
+def test_results_of_transposed_arrays_have_the_bits_of_the_gradient_rules(function, shape):
+    values = normal(*shape), normal(shape[0])
     runs = [gradients(function, values) for _ in range(RUNS_BEFORE_PROGRAM + 3)]
     for ours, wanted in zip(runs[-1], runs[0], strict=True):
         np.testing.assert_array_equal(ours, wanted)

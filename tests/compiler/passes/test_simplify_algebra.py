@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.compiler.passes.absorb_transposes import absorb_transposes
 from fastgrad.compiler.passes.algebra_rules import is_lossless_cast
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.passes.simplify_algebra import rules_of, simplify_algebra
@@ -174,10 +175,17 @@ def test_transposes_become_flags_of_a_product(flags, shapes, dtype):
         plain = tf.matmul(a, swapped(swapped(swapped(b))), transpose_a=flags[0], transpose_b=not flags[1])
         return turned, plain
 
-    graph = drop_dead(assert_does_the_same(simplify_algebra, record(program, a, b), [(a, b)]))
+    simplified = assert_does_the_same(simplify_algebra, record(program, a, b), [(a, b)])
+    graph = drop_dead(absorb_transposes(simplified))
     assert operations(graph) == ["matmul", "matmul"]
     for node in graph.nodes[-2:]:
         assert (node.attributes["transpose_a"], node.attributes["transpose_b"]) == flags
+
+
+def test_a_transpose_stays_where_numpy_computes_the_product():
+    graph = simplify_algebra(record(lambda a, b: tf.matmul(a, tf.transpose(b)), np.ones((4, 2)), np.ones((1, 2))))
+    assert operations(graph) == ["transpose", "matmul"]
+    assert operations(drop_dead(absorb_transposes(graph))) == ["matmul"]
 
 
 def test_a_transpose_of_other_axes_stays():

@@ -256,8 +256,17 @@ def merge_casts(node: Node, facts: ValueFacts) -> Node | None:
 
 
 def absorb_transposes(node: Node, facts: ValueFacts) -> Node | None:
-    """Replaces transposed operands of a matrix product by ``transpose_a`` and ``transpose_b`` of the product."""
-    inputs, attributes = list(node.inputs), dict(node.attributes)
+    """Replaces transposed operands of a matrix product by ``transpose_a`` and ``transpose_b``, if the product keeps its bits.
+
+    NumPy computes some small products without ``transpose_b`` that a kernel computes with it.
+    """
+    merged = with_absorbed_transposes(node, facts)
+    return merged if merged is None or _runs_kernel(merged) == _runs_kernel(node) else None
+
+
+def with_absorbed_transposes(product: Node, facts: ValueFacts) -> Node | None:
+    """Returns a matrix product of what its operands are the transposes of; None if no operand is one."""
+    inputs, attributes = list(product.inputs), dict(product.attributes)
     for position, flag in enumerate(("transpose_a", "transpose_b")):
         inner = facts.producer(inputs[position], "transpose")
         if inner is not None:
@@ -267,4 +276,10 @@ def absorb_transposes(node: Node, facts: ValueFacts) -> Node | None:
                 inputs[position] = inner.inputs[0]
                 attributes[flag] = not attributes[flag]
     inputs_now = tuple(inputs)
-    return None if inputs_now == node.inputs else replace(node, inputs=inputs_now, attributes=attributes)
+    return None if inputs_now == product.inputs else replace(product, inputs=inputs_now, attributes=attributes)
+
+
+def _runs_kernel(product: Node) -> bool:
+    known = product.lowering.rounds_as_run
+    assert callable(known)
+    return known(product.inputs, product.outputs, **product.attributes)

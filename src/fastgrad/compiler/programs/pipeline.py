@@ -14,6 +14,7 @@ from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.fusion.product_updates import add_product_updates
 from fastgrad.compiler.fusion.statistics import add_statistics
 from fastgrad.compiler.graph.graph import Graph, validate
+from fastgrad.compiler.passes.absorb_transposes import absorb_transposes
 from fastgrad.compiler.passes.bucket_collectives import bucket_collectives
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.decompose_updates import decompose_updates
@@ -49,6 +50,7 @@ SIMPLIFY: tuple[Pass, ...] = (
 
 DECOMPOSE: tuple[Pass, ...] = (
     join_losses,
+    absorb_transposes,
     decompose,
     drop_dead,  # a gradient may need only a part of an operation
     sink_transposes,
