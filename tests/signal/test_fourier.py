@@ -95,6 +95,12 @@ def test_nothing_has_a_spectrum_of_zeros():
     assert signal.fft(np.zeros((0, 3), "complex64")).shape == (0, 3)
 
 
+@pytest.mark.parametrize("transform", [signal.fftnd, signal.ifftnd])
+def test_a_transform_over_no_axes_changes_nothing(transform):
+    for x in (tf.constant(2 + 1j), tf.constant(waves(2, 3))):
+        np.testing.assert_array_equal(transform(x, axes=[]), x)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
@@ -106,6 +112,8 @@ def test_nothing_has_a_spectrum_of_zeros():
         (lambda: signal.rfft(np.zeros(3), [2, 2]), tf.errors.InvalidArgumentError, r"fft_length must have shape \[1\]"),
         (lambda: signal.rfft(np.zeros(3), [-2]), tf.errors.InvalidArgumentError, "fft_length must be >= 0"),
         (lambda: signal.fftnd(waves(2, 2), axes=[0, -2]), tf.errors.InvalidArgumentError, "axes must be different"),
+        (lambda: signal.rfftnd(np.zeros((2, 3)), [], []), tf.errors.InvalidArgumentError, "wants at least one axis"),
+        (lambda: signal.irfftnd(tf.constant(1j)), tf.errors.InvalidArgumentError, "wants at least one axis"),
         (lambda: signal.fftnd(waves(2, 2), norm="none"), ValueError, "norm must be one of"),
     ],
 )

@@ -200,10 +200,14 @@ class Operation:
         try:
             if dispatchers:
                 result = dispatched(self, inputs, attributes)
-            elif self.large is not NEVER and any(x._array.size >= self.large for x in inputs):
-                result = self._run_on_threads([x._array for x in inputs], attributes)
+            elif len(inputs) == 1:  # without a list, for speed
+                array = inputs[0]._array
+                is_small = array.size < self.large
+                result = self.run(array, **attributes) if is_small else self._run_on_threads([array], attributes)
             else:
-                result = self.run(*[x._array for x in inputs], **attributes)
+                arrays = [x._array for x in inputs]
+                is_small = self.large is NEVER or max([array.size for array in arrays]) < self.large
+                result = self.run(*arrays, **attributes) if is_small else self._run_on_threads(arrays, attributes)
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, inputs)
         finally:

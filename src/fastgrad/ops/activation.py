@@ -38,6 +38,10 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
     return tuple(r.astype(half_dtype) for r in result) if type(result) is tuple else result.astype(half_dtype)
 
 
+_ZERO_OF = {dtype: np.zeros((), dtype) for dtype in REAL_DTYPES}
+"""0 in each dtype: NumPy takes arrays faster than scalars."""
+
+
 # ---- relu and its variants -------------------------------------------------------------------------
 
 
@@ -45,7 +49,7 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 relu_gradient: Operation = elementwise(
     "relu_gradient",
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
-    run=lambda g, y: np.where(y > 0, g, g.dtype.type(0)),
+    run=lambda g, y: np.where(y > _ZERO_OF[y.dtype], g, _ZERO_OF[g.dtype]),
     code=lambda x, y: terms.where(y > 0, x, 0),
     gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL_DTYPES,
@@ -53,7 +57,7 @@ relu_gradient: Operation = elementwise(
 _relu = elementwise(
     "relu",
     "max(features, 0)",
-    run=lambda x: np.maximum(x, x.dtype.type(0)),
+    run=lambda x: np.maximum(x, _ZERO_OF[x.dtype]),
     code=lambda x: terms.maximum(x, 0),
     gradient=lambda g, y, x: relu_gradient(g, y),
     dtypes=REAL_DTYPES,

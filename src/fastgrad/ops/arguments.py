@@ -46,6 +46,14 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
         InvalidArgumentError: ``values`` holds tensors of different dtypes.
         TypeError: a Python value that does not fit the dtype.
     """
+    head = values[0] if values else None
+    if type(head) is Tensor:  # a fast path
+        dtype = head._array.dtype
+        for value in values:
+            if type(value) is not Tensor or value._array.dtype is not dtype:
+                break
+        else:
+            return list(values)
     tensors = [value if type(value) is Tensor else as_tensor_or_none(value) for value in values]
     first = next((x for x in tensors if x is not None), None)
     position = 0
@@ -137,6 +145,11 @@ def as_python_ints(value: Any, what: str) -> tuple[int, ...]:
         InvalidArgumentError: numbers that are no integers, or a tensor of rank above 1. Of a Python value it is a TypeError too.
     """
     if isinstance(value, (tuple, list)):
+        for item in value:
+            if type(item) is not int:
+                break
+        else:
+            return tuple(value)
         for item in value:
             if item is None or item is True or item is False:
                 raise ValueError(

@@ -22,6 +22,8 @@ _BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}
 
 def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     target = dtypes.as_dtype(dtype).numpy
+    if x.size < _KERNEL_MIN_ELEMENTS and x.dtype.kind != "c":
+        return x.astype(target)
     if x.dtype.kind == "c" and target.kind not in {"c", "b"}:
         x = x.real
     if x.size >= _KERNEL_MIN_ELEMENTS and {x.dtype, target} == _BFLOAT16_AND_FLOAT32 and x.flags.c_contiguous:

@@ -115,13 +115,16 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
     if not rank:
         raise InvalidArgumentError("concat: Can't concatenate scalars (use tf.stack instead).")
     position = axis_of(as_single_python_int(axis, "concat: axis"), rank, "concat")
+    before, after = shape[:position], shape[position + 1 :]
     for number, x in enumerate(xs):
         other_shape = x._array.shape
+        if other_shape == shape:
+            continue
         if len(other_shape) != rank:
             raise InvalidArgumentError(
                 f"concat: Ranks of all input tensors should match: shape[0] = {list(shape)} vs. shape[{number}] = {list(other_shape)}."
             )
-        if other_shape[:position] != shape[:position] or other_shape[position + 1 :] != shape[position + 1 :]:
+        if other_shape[:position] != before or other_shape[position + 1 :] != after:
             raise InvalidArgumentError(
                 f"concat: all dimensions but axis {position} must be equal: shape[0] = {list(shape)} "
                 f"vs. shape[{number}] = {list(other_shape)}."

@@ -342,6 +342,15 @@ def _axes_from_last(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
     return tuple([axis % rank - rank for axis in numbers])
 
 
+def _some_axes_from_last(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
+    along = _axes_from_last(name, x, axes)
+    if not along:
+        raise InvalidArgumentError(
+            f"{name}: wants at least one axis, got axes {axes!r} of shape {list(x._array.shape)}."
+        )
+    return along
+
+
 def _normalized(name: str, x: Tensor, lengths: tuple[int, ...], norm: str | None, is_inverse: bool) -> Tensor:
     if norm is not None and norm not in _NORMS:
         raise ValueError(f"{name}: norm must be one of {sorted(_NORMS)}, got {norm!r}.")
@@ -384,7 +393,7 @@ def _complex_transform_along(
     along = _axes_from_last(name, x, axes)
     lengths = _lengths(name, x, along, fft_length)
     x = _normalized(name, _resized(x, along, lengths), lengths, norm, is_inverse)
-    return x if not x._array.size else row(x, axes=along)
+    return row(x, axes=along) if x._array.size and along else x
 
 
 def rfftnd(
@@ -393,10 +402,10 @@ def rfftnd(
     """The discrete Fourier transform of real numbers over any dimensions; arguments and errors as in ``fftnd``, the dtype float32 or float64.
 
     Returns:
-        Complex; the last of the axes has length // 2 + 1 elements.
+        Complex; the last of the axes has length // 2 + 1 elements. Without any axis it is an InvalidArgumentError.
     """
     x = _checked("rfftnd", input_tensor, dtypes.float32, KERNEL_FLOATS)
-    along = _axes_from_last("rfftnd", x, axes)
+    along = _some_axes_from_last("rfftnd", x, axes)
     lengths = _lengths("rfftnd", x, along, fft_length)
     return _transform_of_reals(_normalized("rfftnd", x, lengths, norm, is_inverse=False), along, lengths)
 
@@ -406,7 +415,7 @@ def irfftnd(
 ) -> Tensor:
     """The inverse of ``rfftnd``: the last of the axes gets 2 (bins - 1) elements by default; arguments and errors as there."""
     x = _checked("irfftnd", input_tensor, dtypes.complex64, COMPLEX_DTYPES)
-    along = _axes_from_last("irfftnd", x, axes)
+    along = _some_axes_from_last("irfftnd", x, axes)
     lengths = _inverse_lengths("irfftnd", x, along, fft_length)
     return _reals_of_transform(_normalized("irfftnd", x, lengths, norm, is_inverse=True), along, lengths)
 
