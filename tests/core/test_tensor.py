@@ -69,3 +69,11 @@ def test_references_of_tensors_are_keys_of_weak_dictionaries():
     assert found[key] == 5
     del key
     assert len(found) == 0
+
+
+@pytest.mark.parametrize("compiled", [lambda f: f, tf.function], ids=["eager", "compiled"])
+def test_truth_of_a_tensor_is_that_of_its_only_element(compiled):
+    truth = compiled(lambda x: tf.constant(1 if x < 2 else 0))
+    assert [int(truth(tf.constant(x))) for x in (1, [[1]], 3, [[3]], [])] == [1, 1, 0, 0, 0]
+    with pytest.raises(ValueError, match="The truth value of a tensor of shape"):
+        truth(tf.constant([1, 1]))

@@ -134,6 +134,8 @@ class Tensor(Operand):
             raise ValueError(
                 f"The truth value of a tensor of shape {self.shape} is ambiguous. Use tf.reduce_any or tf.reduce_all."
             )
+        if not self._array.size:  # its shape says it, no value is read
+            return False
         self._report_value_use("bool")
         return bool(self._on_host().any())
 
