@@ -54,70 +54,17 @@ _RULES: dict[Any, str] = {
 }
 """The names of the rules of operators and functions whose own names differ."""
 
+_MODULES_OF_STEPS: list[tuple[Any, tuple[str, ...]]] = [
+    (operator, ("floordiv", "lt", "le", "gt", "ge", "eq", "ne", "not_", "is_", "is_not")),
+    (operator, ("and_", "or_", "xor", "lshift", "rshift", "invert")),
+    (math, ("floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "gcd")),
+    (np, ("floor", "ceil", "trunc", "rint", "round", "around", "sign", "signbit", "spacing", "floor_divide")),
+    (np, ("isnan", "isinf", "isfinite", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal")),
+    (np, ("logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "gcd", "lcm")),
+    (np, ("bool_", "intp", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")),
+]
 WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
-    [
-        *(
-            operator.floordiv,
-            operator.lt,
-            operator.le,
-            operator.gt,
-            operator.ge,
-            operator.eq,
-            operator.ne,
-            operator.not_,
-        ),
-        *(
-            operator.and_,
-            operator.or_,
-            operator.xor,
-            operator.lshift,
-            operator.rshift,
-            operator.invert,
-            operator.is_,
-            operator.is_not,
-        ),
-        *(
-            math.floor,
-            math.ceil,
-            math.trunc,
-            math.isnan,
-            math.isinf,
-            math.isfinite,
-            int,
-            bool,
-            round,
-            np.round,
-            np.around,
-        ),
-        *(
-            np.floor,
-            np.ceil,
-            np.trunc,
-            np.rint,
-            np.sign,
-            np.spacing,
-            np.isnan,
-            np.isinf,
-            np.isfinite,
-            np.signbit,
-            np.int64,
-            np.int32,
-            np.uint8,
-        ),
-        *(np.intp, np.uint64, np.uint32, np.int8, np.int16, np.uint16, np.bool_, np.floor_divide),
-        *(
-            np.less,
-            np.less_equal,
-            np.greater,
-            np.greater_equal,
-            np.equal,
-            np.not_equal,
-            np.logical_and,
-            np.logical_or,
-            np.logical_not,
-        ),
-        *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, math.gcd, np.gcd, np.lcm),
-    ]
+    [int, bool, round, *[getattr(module, name) for module, names in _MODULES_OF_STEPS for name in names]]
 )
 """The functions of numbers that are constant but for jumps."""
 
@@ -281,28 +228,7 @@ def digamma(x):  # type: ignore[no-untyped-def]
 
 
 NUMBA_FUNCTIONS: dict[Any, Any] = {
-    **{
-        name: getattr(math, name)
-        for name in (
-            *("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
-            *(
-                "asin",
-                "acos",
-                "atan",
-                "asinh",
-                "acosh",
-                "atanh",
-                "atan2",
-                "hypot",
-                "erf",
-                "erfc",
-                "lgamma",
-                "fmod",
-                "pow",
-            ),
-            *("isnan", "isinf", "isfinite"),
-        )
-    },
+    **{name: getattr(math, name) for name in terms.FUNCTIONS if hasattr(math, name)},
     "floor": np.floor,
     "ceil": np.ceil,
     "rint": np.rint,
