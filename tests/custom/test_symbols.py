@@ -98,7 +98,7 @@ def test_operators_give_what_numpy_gives(function):
 )
 def test_quotients_by_one_and_an_exponential_are_logistic_functions(function):
     (formula,) = traced(function, (FLOAT64,))
-    rows = [term.row.name for term in formula.terms if term.row is not None]
+    rows = [term.operation.name for term in formula.terms if term.operation is not None]
     assert "sigmoid" in rows
     assert "divide" not in rows
     np.testing.assert_allclose(formula.run(X[:9]), [function(x) for x in X[:9].tolist()], rtol=1e-14)

@@ -45,7 +45,7 @@ def test_each_path_is_a_leaf_and_equal_terms_are_one():
 
     found = formula_of(function)
     assert isinstance(found.tree, Branch)
-    rows = [term.row.name for term in found.terms if term.row is not None]
+    rows = [term.operation.name for term in found.terms if term.operation is not None]
     assert sorted(rows) == ["add", "greater", "multiply", "subtract", "where"]
     np.testing.assert_array_equal(found.run(X), X * X + np.where(X > 0, 1, -1))
 
@@ -55,7 +55,7 @@ def test_a_condition_asked_twice_is_one_fork():
         y = 1.0 if x > 0 else 2.0
         return x * y if x > 0 else x - y
 
-    rows = [term.row.name for term in formula_of(function).terms if term.row is not None]
+    rows = [term.operation.name for term in formula_of(function).terms if term.operation is not None]
     assert rows.count("where") == 1
 
 

@@ -11,6 +11,13 @@ import operator
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
+from fastgrad.kernels.elementwise.activation import (
+    ROOT_HALF_OVER_PI,
+    SELU_SCALE,
+    SELU_SCALED_ALPHA,
+    TANH_GELU_CUBIC,
+)
+
 CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
 """The costs of operations, where an addition costs 1."""
 
@@ -144,13 +151,15 @@ class Term:
     Attributes:
         operation: computes it from the operands; None for leaves.
         operands: the terms that the operation is applied to.
+        dtype: the NumPy dtype of the number; None if it takes the dtype of the numbers beside it.
     """
 
-    __slots__ = ("operands", "operation")
+    __slots__ = ("dtype", "operands", "operation")
 
-    def __init__(self, operation: ScalarOperation | None, operands: tuple[Term, ...] = ()) -> None:
+    def __init__(self, operation: ScalarOperation | None, operands: tuple[Term, ...] = (), dtype: Any = None) -> None:
         self.operation = operation
         self.operands = operands
+        self.dtype = dtype
 
     def __bool__(self) -> bool:
         raise TypeError(
@@ -191,8 +200,8 @@ class Leaf(Term):
 
     __slots__ = ("name", "position")
 
-    def __init__(self, name: str, position: int | None = None) -> None:
-        super().__init__(None)
+    def __init__(self, name: str, position: int | None = None, dtype: Any = None) -> None:
+        super().__init__(None, dtype=dtype)
         self.name = name
         self.position = position
 
@@ -204,16 +213,14 @@ class Number(Term):
     """A constant.
 
     Attributes:
-        value: a Python number, which takes the dtype of the numbers beside it.
-        dtype: the name of its own dtype; None for a Python number.
+        value: a Python number.
     """
 
-    __slots__ = ("dtype", "value")
+    __slots__ = ("value",)
 
-    def __init__(self, value: Any, dtype: str | None = None) -> None:
-        super().__init__(None)
+    def __init__(self, value: Any, dtype: Any = None) -> None:
+        super().__init__(None, dtype=dtype)
         self.value = value
-        self.dtype = dtype
 
     def __repr__(self) -> str:
         return f"<number {self.value!r}>"
@@ -287,12 +294,11 @@ sigmoid = _function_of("sigmoid", definition=lambda x: 1 / (1 + exp(-x)))
 log_sigmoid = _function_of("log_sigmoid", definition=lambda x: minimum(x, 0) - log1p(exp(-abs(x))))
 softplus = _function_of("softplus", definition=lambda x: maximum(x, 0) + log1p(exp(-abs(x))))
 elu_of = _function_of("elu_of", definition=lambda x: where(x >= 0, x, expm1(minimum(x, 0))))
-_SELU_SCALE, _SELU_SCALED_ALPHA = 1.0507009873554805, 1.7580993408473766
 selu_of = _function_of(
-    "selu_of", definition=lambda x: where(x >= 0, _SELU_SCALE * x, _SELU_SCALED_ALPHA * expm1(minimum(x, 0)))
+    "selu_of", definition=lambda x: where(x >= 0, SELU_SCALE * x, SELU_SCALED_ALPHA * expm1(minimum(x, 0)))
 )
 selu_slope = _function_of(
-    "selu_slope", definition=lambda x: where(x >= 0, _SELU_SCALE, _SELU_SCALED_ALPHA * exp(minimum(x, 0)))
+    "selu_slope", definition=lambda x: where(x >= 0, SELU_SCALE, SELU_SCALED_ALPHA * exp(minimum(x, 0)))
 )
 sigmoid_cross_entropy_of = _function_of(
     "sigmoid_cross_entropy_of",
@@ -300,26 +306,30 @@ sigmoid_cross_entropy_of = _function_of(
     definition=lambda x, z: maximum(x, 0) - x * z + log1p(exp(-abs(x))),
 )
 """Of a logit ``x`` and a label ``z``."""
-_SQRT_HALF, _DENSITY_AT_0 = 0.7071067811865476, 0.3989422804014327
+_SQRT_HALF = 0.7071067811865476
 gelu_of = _function_of("gelu_of", definition=lambda x: where(x < -40.0, 0.0, 0.5 * x * erfc(x * -_SQRT_HALF)))
 """``x`` times the normal distribution function of ``x``."""
 gelu_slope = _function_of(
     "gelu_slope",
     definition=lambda x: where(
-        x < -40.0, 0.0, where(x > 40.0, 1.0, 0.5 * erfc(x * -_SQRT_HALF) + x * exp(-0.5 * x * x) * _DENSITY_AT_0)
+        x < -40.0, 0.0, where(x > 40.0, 1.0, 0.5 * erfc(x * -_SQRT_HALF) + x * exp(-0.5 * x * x) * ROOT_HALF_OVER_PI)
     ),
 )
 _TWICE_SQRT_2_OVER_PI = 1.5957691216057308
 gelu_tanh_of = _function_of(
     "gelu_tanh_of",
-    definition=lambda x: where(x < -40.0, 0.0, x / (1.0 + exp(-_TWICE_SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)))),
+    definition=lambda x: where(
+        x < -40.0, 0.0, x / (1.0 + exp(-_TWICE_SQRT_2_OVER_PI * (x + TANH_GELU_CUBIC * x * x * x)))
+    ),
 )
 """``gelu_of`` by a sigmoid of a polynomial, which is Hendrycks and Gimpel's formula by ``tanh``."""
 
 
 def _gelu_tanh_slope(x: Any) -> Term:
-    exponent = x + 0.044715 * x * x * x
-    of_sigmoid = _TWICE_SQRT_2_OVER_PI * x * (1.0 + 0.134145 * x * x) / (1.0 + exp(_TWICE_SQRT_2_OVER_PI * exponent))
+    exponent = x + TANH_GELU_CUBIC * x * x * x
+    of_sigmoid = (
+        _TWICE_SQRT_2_OVER_PI * x * (1.0 + 3 * TANH_GELU_CUBIC * x * x) / (1.0 + exp(_TWICE_SQRT_2_OVER_PI * exponent))
+    )
     return where(
         x < -40.0, 0.0, where(x > 40.0, 1.0, (1.0 + of_sigmoid) / (1.0 + exp(-_TWICE_SQRT_2_OVER_PI * exponent)))
     )
@@ -351,18 +361,46 @@ def nodes_of(term: Term) -> Iterator[Term]:
         yield from nodes_of(operand)
 
 
+def in_postorder(*terms: Term) -> list[Term]:
+    """Returns ``terms`` and all nodes that they are computed from, each once, operands first."""
+    order: list[Term] = []
+    visited_ids: set[int] = set()
+    stack = [(term, False) for term in reversed(terms)]
+    while stack:
+        term, is_ready = stack.pop()
+        if is_ready:
+            order.append(term)
+        elif id(term) not in visited_ids:
+            visited_ids.add(id(term))
+            stack.append((term, True))
+            stack += [(operand, False) for operand in reversed(term.operands)]
+    return order
+
+
 def transform(term: Term, replace: Callable[[Term], Term | None]) -> Term:
     """Returns a term with other nodes: ``replace`` takes a node whose operands are transformed, and returns a term, or None to keep it."""
-    operands = tuple([transform(operand, replace) for operand in term.operands])
-    if any(new is not old for new, old in zip(operands, term.operands, strict=True)):
-        term = Term(term.operation, operands)
-    replacement = replace(term)
-    return term if replacement is None else replacement
+    new_terms: dict[Term, Term] = {}
+    for node in in_postorder(term):
+        new_node = _with_operands(node, new_terms)
+        replacement = replace(new_node)
+        new_terms[node] = new_node if replacement is None else replacement
+    return new_terms[term]
+
+
+def _with_operands(term: Term, new_terms: Mapping[Term, Term]) -> Term:
+    """Returns a term with the terms of ``new_terms`` for its operands."""
+    operands = tuple([new_terms[operand] for operand in term.operands])
+    is_new = any(new is not old for new, old in zip(operands, term.operands, strict=True))
+    return Term(term.operation, operands, term.dtype) if is_new else term
 
 
 def substitute(term: Term, values: Mapping[Term, Term]) -> Term:
-    """Returns a term with other terms for leaves."""
-    return transform(term, values.get)
+    """Returns a term with the terms of ``values`` for some of its nodes."""
+    new_terms = dict(values)
+    for node in in_postorder(term):
+        if node not in new_terms:
+            new_terms[node] = _with_operands(node, new_terms)
+    return new_terms[term]
 
 
 def expand(term: Term) -> Term:

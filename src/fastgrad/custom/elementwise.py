@@ -33,7 +33,14 @@ from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted_dt
 from fastgrad.custom.functions import Snapshot, UserFunction, python_function, unique_name
 from fastgrad.custom.native_step import dispatcher_of
 from fastgrad.custom.scalar_step import ScalarStep, cotangent_count_error
-from fastgrad.custom.symbols import OPERATIONS_THAT_MAY_FAIL, NotFollowedError, Symbol, operand_terms, trace_of_symbols
+from fastgrad.custom.symbols import (
+    OPERATIONS_THAT_MAY_FAIL,
+    NotFollowedError,
+    Symbol,
+    name_of_operation,
+    operand_terms,
+    trace_of_symbols,
+)
 from fastgrad.custom.tracer import traced
 from fastgrad.errors import DifferentiationError, InvalidArgumentError
 from fastgrad.kernels.codegen.body import digest
@@ -299,7 +306,7 @@ class _FunctionOperation(ScalarOperation):
         if formula is None:
             return "RAISE_VARARGS" in self.reached.opcodes
         return any(
-            term.row is not None and term.dtype in INTEGER_DTYPES and term.row.name in OPERATIONS_THAT_MAY_FAIL
+            term.dtype in INTEGER_DTYPES and name_of_operation(term) in OPERATIONS_THAT_MAY_FAIL
             for term in formula.terms
         )
 

@@ -1,12 +1,12 @@
 """Scalar formulas: the computation of a user's scalar function as rows of the operation table.
 
-A formula is a decision tree: conditions at its forks, results at its leaves. Conditions and results are terms: inputs,
-constants, and rows of the table applied to other terms. Equal terms are one object.
+A formula is a decision tree: conditions at its forks, results at its leaves. Conditions and results are terms (core/terms.py)
+whose operations are rows of the table, and whose numbers have dtypes. Equal terms are one object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +15,12 @@ from fastgrad.core import recording
 from fastgrad.core.backward import backward_pass
 from fastgrad.core.operation import FLOAT_DTYPES, TABLE, Form, Operation
 from fastgrad.core.placement import on_host_scope
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
+from fastgrad.core.terms import FUNCTIONS, Leaf, Number, ScalarOperation, Term, in_postorder
 from fastgrad.errors import InternalError
 
+_NO_ATTRIBUTES: dict[str, Any] = {}
 BOOL: np.dtype = np.dtype(bool)
 FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
@@ -33,32 +36,20 @@ def promoted_dtype(*dtypes: np.dtype) -> np.dtype:
     return common_dtype
 
 
-class Term:
-    """A node of a formula: an input, a constant, or an operation on other terms.
+class RowOperation(ScalarOperation):
+    """A row of the operation table as an operation of terms.
 
     Attributes:
-        row: the operation that computes the number; None for inputs and constants.
-        operands: the terms that the row is applied to.
+        row: the row.
         attributes: the attributes of the row.
-        dtype: the number's dtype.
-        value: the position of an input, as an int. The array of shape () of a constant.
     """
 
-    __slots__ = ("attributes", "dtype", "operands", "row", "value")
+    __slots__ = ("attributes", "row")
 
-    def __init__(
-        self,
-        dtype: np.dtype,
-        value: int | np.ndarray | None = None,
-        row: Operation | None = None,
-        operands: tuple[Term, ...] = (),
-        attributes: dict[str, Any] | None = None,
-    ) -> None:
-        self.dtype = dtype
-        self.value = value
+    def __init__(self, row: Operation, attributes: dict[str, Any]) -> None:
+        super().__init__(row.name, name=row.name, definition=row.lowering.code or FUNCTIONS.get(row.name))
         self.row = row
-        self.operands = operands
-        self.attributes = attributes or {}
+        self.attributes = attributes
 
 
 class Branch(NamedTuple):
@@ -77,6 +68,7 @@ class TermPool:
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Term] = {}
+        self._operations: dict[Hashable, RowOperation] = {}
         self.decisions: dict[Term, bool] = {}
         """The conditions of the path that is traced, with their outcomes."""
 
@@ -85,37 +77,36 @@ class TermPool:
 
     def input(self, position: int, dtype: np.dtype) -> Term:
         """Returns the term of the input at ``position``."""
-        return self._known.setdefault(("input", position, dtype), Term(dtype, position))
+        return self._known.setdefault(("input", position, dtype), Leaf(f"input {position}", position, dtype))
 
     def constant(self, value: Any, dtype: np.dtype) -> Term:
         """Returns the term of a constant of ``dtype``."""
         with np.errstate(over="ignore"):
             array = np.asarray(value).astype(dtype)
-        return self._known.setdefault(("constant", array.tobytes(), dtype), Term(dtype, array))
+        return self._known.setdefault(("constant", array.tobytes(), dtype), Number(array.item(), dtype))
 
-    def apply(self, operation: Operation | str, *operands: Term, dtype: np.dtype | None = None) -> Term:
-        """Returns the term of ``operation`` or its name of ``operands``; ``dtype`` defaults to the first operand's."""
-        operation = TABLE[operation] if isinstance(operation, str) else operation
-        return self.term(operation, operands, {}, operands[0].dtype if dtype is None else dtype)
-
-    def term(
-        self, operation: Operation, operands: tuple[Term, ...], attributes: dict[str, Any], dtype: np.dtype
+    def apply(
+        self, row: Operation | str, *operands: Term, dtype: np.dtype | None = None, attributes: Any = _NO_ATTRIBUTES
     ) -> Term:
-        """Returns the term of ``operation`` of ``operands`` with ``attributes``; the result has ``dtype``."""
-        key = (operation.name, *map(id, operands), *attributes.items(), dtype)
-        return self._known.setdefault(key, Term(dtype, None, operation, operands, attributes))
+        """Returns the term of ``row`` or its name of ``operands``; ``dtype`` is that of the result if the table has no such row."""
+        row = TABLE[row] if isinstance(row, str) else row
+        if dtype is None:
+            result: Any = row.result  # element-wise rows have such a rule, for one result
+            dtype = result(*[ArraySpec((), operand.dtype) for operand in operands], **attributes).dtype
+        operation = self._operations.setdefault((row.name, *attributes.items()), RowOperation(row, attributes))
+        return self._known.setdefault((operation, *map(id, operands), dtype), Term(operation, operands, dtype))
 
     def cast(self, x: Term, dtype: np.dtype) -> Term:
         """Converts ``x`` to a number of ``dtype``."""
         if x.dtype == dtype:
             return x
-        if isinstance(x.value, np.ndarray):
-            return self.constant(x.value, dtype)
-        return self.term(TABLE["cast"], (x,), {"dtype": dtype.name}, dtype)
+        if isinstance(x, Number):
+            return self.constant(array_of(x), dtype)
+        return self.apply("cast", x, attributes={"dtype": dtype.name})
 
     def select(self, condition: Term, x: Term, y: Term) -> Term:
         """Selects ``x`` where the condition holds, else ``y``. Both have one dtype."""
-        return x if x is y else self.apply("where", condition, x, y, dtype=x.dtype)
+        return x if x is y else self.apply("where", condition, x, y)
 
     def guarded(self, x: Term, harmless: int) -> Term:
         """Returns ``x`` where the path that is traced is taken, ``harmless`` elsewhere.
@@ -134,34 +125,23 @@ class TermPool:
         return self.select(tree.condition, self.as_one_term(tree.then), self.as_one_term(tree.otherwise))
 
 
+def array_of(number: Number) -> np.ndarray:
+    """Returns a constant of a formula as an array of shape ()."""
+    return np.asarray(number.value, number.dtype)
+
+
 def leaves_of(tree: Any) -> list[Any]:
     """Returns the results of a decision tree, terms or other values, from left to right."""
     return [*leaves_of(tree.then), *leaves_of(tree.otherwise)] if isinstance(tree, Branch) else [tree]
 
 
-def in_postorder(*terms: Term) -> list[Term]:
-    """Returns ``terms`` and all terms of the formula that they depend on, operands first."""
-    order: list[Term] = []
-    visited_ids: set[int] = set()
-    stack = [(term, False) for term in reversed(terms)]
-    while stack:
-        term, is_ready = stack.pop()
-        if is_ready:
-            order.append(term)
-        elif id(term) not in visited_ids:
-            visited_ids.add(id(term))
-            stack.append((term, True))
-            stack += [(operand, False) for operand in reversed(term.operands)]
-    return order
-
-
 class Formula:
-    """The formula of one result of a user's scalar function: its inputs' dtypes, and the result as a term.
+    """The formula of one result of a user's scalar function: its inputs, and the result as a term.
 
     Args:
-        inputs: the dtypes of the inputs.
+        inputs: the leaves that stand for the inputs.
         tree: the tree. Its leaves have one dtype.
-        terms: the ``TermPool`` that made the tree.
+        pool: the ``TermPool`` that made the tree.
 
     Attributes:
         inputs: as given.
@@ -171,24 +151,25 @@ class Formula:
         terms: the result and all terms that it depends on, operands first.
     """
 
-    def __init__(self, inputs: tuple[np.dtype, ...], tree: TermTree, terms: TermPool) -> None:
+    def __init__(self, inputs: tuple[Term, ...], tree: TermTree, pool: TermPool) -> None:
         self.inputs = inputs
         self.tree = tree
-        self.result = terms.as_one_term(tree)
+        self.result = pool.as_one_term(tree)
         self.dtype = self.result.dtype
         self.terms = in_postorder(self.result)
+        self._pool = pool
 
     def run(self, *arrays: np.ndarray) -> np.ndarray:
         """Computes the result for arrays that broadcast, operation by operation."""
-        values: dict[int, np.ndarray] = {}
+        values: dict[Term, np.ndarray] = dict(zip(self.inputs, arrays, strict=True))
         for term in self.terms:
-            if term.row is not None:
-                array = term.row.run(*[values[id(operand)] for operand in term.operands], **term.attributes)
-            else:
-                array = arrays[term.value] if isinstance(term.value, int) else term.value
-            values[id(term)] = array
+            if isinstance(term.operation, RowOperation):
+                operands = [values[operand] for operand in term.operands]
+                values[term] = term.operation.row.run(*operands, **term.operation.attributes)
+            elif isinstance(term, Number):
+                values[term] = array_of(term)
         shape = np.broadcast_shapes(*[x.shape for x in arrays])
-        result = np.asarray(values[id(self.result)], self.dtype)
+        result = np.asarray(values[self.result], self.dtype)
         return result if result.shape == shape else np.broadcast_to(result, shape).copy()
 
     def derivative(self, position: int) -> Formula:
@@ -196,33 +177,15 @@ class Formula:
 
         Each leaf is differentiated separately, so a branch that is not taken can't make the gradient NaN.
         """
-        terms = TermPool()
-        inputs = (self.dtype, *self.inputs)
-        copies: dict[int, Term] = {}
-        dtype = self.inputs[position]
+        inputs = (Leaf("cotangent", dtype=self.dtype), *self.inputs)
+        wanted = self.inputs[position]
 
         def derivative_tree(tree: TermTree) -> TermTree:
             if isinstance(tree, Branch):
-                condition = _copy_term(tree.condition, terms, copies)
-                return Branch(condition, derivative_tree(tree.then), derivative_tree(tree.otherwise))
-            return terms.cast(_cotangent_of_leaf(tree, position, inputs, terms), dtype)
+                return Branch(tree.condition, derivative_tree(tree.then), derivative_tree(tree.otherwise))
+            return self._pool.cast(_cotangent_of_leaf(tree, wanted, inputs, self._pool), wanted.dtype)
 
-        return Formula(inputs, derivative_tree(self.tree), terms)
-
-
-def _copy_term(term: Term, terms: TermPool, copies: dict[int, Term]) -> Term:
-    """Copies a term to the terms of a derivative, where the cotangent is the first input."""
-    for subterm in in_postorder(term):
-        if id(subterm) in copies:
-            continue
-        if subterm.row is not None:
-            operands = tuple([copies[id(operand)] for operand in subterm.operands])
-            copies[id(subterm)] = terms.term(subterm.row, operands, subterm.attributes, subterm.dtype)
-        elif isinstance(subterm.value, int):
-            copies[id(subterm)] = terms.input(subterm.value + 1, subterm.dtype)
-        else:
-            copies[id(subterm)] = terms.constant(subterm.value, subterm.dtype)
-    return copies[id(term)]
+        return Formula(inputs, derivative_tree(self.tree), self._pool)
 
 
 class _OperationRecorder(recording.Recorder):
@@ -238,40 +201,37 @@ class _OperationRecorder(recording.Recorder):
         self.entries.append((operation, inputs, outputs, attributes))
 
 
-def _cotangent_of_leaf(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: TermPool) -> Term:
-    """Returns the cotangent of the input at ``position`` from one leaf of a formula's decision tree.
+def _cotangent_of_leaf(leaf: Term, wanted: Term, inputs: tuple[Term, ...], pool: TermPool) -> Term:
+    """Returns the cotangent of the input ``wanted`` from one leaf of a formula's decision tree.
 
     Runs the gradient rules of the operation table on numbers and records them.
     """
-    zero = terms.constant(0, inputs[position + 1])
-    if leaf.dtype not in FLOAT_DTYPES or inputs[position + 1] not in FLOAT_DTYPES:
+    zero = pool.constant(0, wanted.dtype)
+    if leaf.dtype not in FLOAT_DTYPES or wanted.dtype not in FLOAT_DTYPES:
         return zero
     recorder = _OperationRecorder()
     with recording.hidden_from_recorders(), on_host_scope():
         recording.start(recorder)
-        tensors = [Tensor(np.array(0.5).astype(dtype)) for dtype in inputs]
-        values: dict[int, Tensor] = {}
+        values = {term: Tensor(np.array(0.5).astype(term.dtype)) for term in inputs}
+        terms = {id(tensor): term for term, tensor in values.items()}
         for term in in_postorder(leaf):
-            if term.row is not None:
-                operands = [values[id(operand)] for operand in term.operands]
-                values[id(term)] = Operation.__call__(term.row, *operands, **term.attributes)
-            else:
-                is_input = isinstance(term.value, int)
-                values[id(term)] = tensors[term.value + 1] if is_input else Tensor(term.value)  # type: ignore[operator, arg-type]
-        y = values[id(leaf)]
+            if isinstance(term.operation, RowOperation):
+                operands = [values[operand] for operand in term.operands]
+                values[term] = Operation.__call__(term.operation.row, *operands, **term.operation.attributes)
+            elif isinstance(term, Number):
+                values[term] = Tensor(array_of(term))
         differentiable_entries = [entry for entry in recorder.entries if entry[0].gradient is not None]
-        (slope,) = backward_pass(differentiable_entries, [y], [[id(tensors[position + 1])]], [tensors[0]])
+        (slope,) = backward_pass(differentiable_entries, [values[leaf]], [[id(values[wanted])]], [values[inputs[0]]])
     if slope is None:
         return zero
-    terms_by_tensor_id = {
-        id(tensor): terms.input(input_number, dtype)
-        for input_number, (tensor, dtype) in enumerate(zip(tensors, inputs, strict=True))
-    }
+
+    def term_of(tensor: Tensor) -> Term:
+        term = terms.get(id(tensor))
+        return pool.constant(tensor._array, tensor._array.dtype) if term is None else term
+
     for row, row_inputs, outputs, attributes in recorder.entries:
         if row.form is not Form.ELEMENTWISE or len(outputs) != 1:
             raise InternalError(f"the gradient of a scalar formula needs {row.name}, which is not element-wise.")
-        arguments = tuple(
-            [terms_by_tensor_id.get(id(x)) or terms.constant(x._array, x._array.dtype) for x in row_inputs]
-        )
-        terms_by_tensor_id[id(outputs[0])] = terms.term(row, arguments, attributes, outputs[0]._array.dtype)
-    return terms_by_tensor_id.get(id(slope)) or terms.constant(slope._array, slope._array.dtype)
+        (output,) = outputs
+        terms[id(output)] = pool.apply(row, *map(term_of, row_inputs), dtype=output._array.dtype, attributes=attributes)
+    return term_of(slope)

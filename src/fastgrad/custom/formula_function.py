@@ -9,7 +9,8 @@ import numpy as np
 
 from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, scalar_code
 from fastgrad.core.operation import BOOL_DTYPES
-from fastgrad.custom.formula import Formula, Term, in_postorder
+from fastgrad.core.terms import Number, Term, in_postorder
+from fastgrad.custom.formula import Formula, RowOperation
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import traced
 from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
@@ -54,29 +55,29 @@ def formula_function(name: str, formulas: Mapping[str, Sequence[Formula]]) -> By
 def _generate_function(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.FunctionType:
     """Generates the function that computes formulas of numbers of one dtype."""
     name, results = name_in_source(name), [formula.result for formula in formulas]
-    expressions: dict[int, str] = {}
+    inputs = formulas[0].inputs
+    expressions = {term: f"x{position}" for position, term in enumerate(inputs)}
     lines: list[str] = []
     for term in in_postorder(*results):
-        expressions[id(term)] = _expression_text(term, [expressions[id(operand)] for operand in term.operands], dtype)
-        if term.row is not None:
-            lines.append(f"    v{len(lines)} = {expressions[id(term)]}")
-            expressions[id(term)] = f"v{len(lines) - 1}"
-    arguments = ", ".join([f"x{position}" for position in range(len(formulas[0].inputs))])
-    lines.append(f"    return {', '.join([expressions[id(term)] for term in results])}")
+        if isinstance(term, Number):
+            value = term.value
+            is_bool = term.dtype in BOOL_DTYPES
+            expressions[term] = repr(value) if is_bool else constant_expression(value, term.dtype)
+        elif isinstance(term.operation, RowOperation):
+            text = _expression_text(term, term.operation, [expressions[operand] for operand in term.operands], dtype)
+            expressions[term] = f"v{len(lines)}"
+            lines.append(f"    v{len(lines)} = {text}")
+    arguments = ", ".join([expressions[term] for term in inputs])
+    lines.append(f"    return {', '.join([expressions[term] for term in results])}")
     source = "\n".join([f"def {name}({arguments}):", *lines]) + "\n"
     filename = f"<fastgrad function {name} {digest(source.encode())[:12]}>"
     return function_from_source(name, source, filename, dict(KERNEL_GLOBALS))
 
 
-def _expression_text(term: Term, operands: list[str], dtype: np.dtype) -> str:
+def _expression_text(term: Term, operation: RowOperation, operands: list[str], dtype: np.dtype) -> str:
     """Returns the Python expression of a term of a formula."""
-    if isinstance(term.value, int):
-        return f"x{term.value}"
-    if term.row is None:
-        value = np.asarray(term.value).item()
-        return repr(value) if term.dtype in BOOL_DTYPES else constant_expression(value, term.dtype)
     inputs = [operand.dtype for operand in term.operands]
-    translation = scalar_code(term.row.name, operands, inputs, term.dtype, term.attributes)
+    translation = scalar_code(operation.row.name, operands, inputs, term.dtype, operation.attributes)
     if translation is None or translation[1] not in (None, dtype):
-        raise NotFollowedError(f"{term.row.name} has no expression")
+        raise NotFollowedError(f"{operation.row.name} has no expression")
     return translation[0]

@@ -7,6 +7,7 @@ formula; the trace follows both branches.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import FLOAT_DTYPES, INTEGER_DTYPES
-from fastgrad.custom.formula import BOOL, FLOAT64, Term, TermPool, promoted_dtype
+from fastgrad.core.terms import Number, Term
+from fastgrad.custom.formula import BOOL, FLOAT64, TermPool, promoted_dtype
 from fastgrad.errors import InvalidArgumentError
 
 _PYTHON_NUMBERS = (bool, int, float)
@@ -52,7 +54,7 @@ class Trace:
 
     def outcome_of(self, condition: Term) -> bool:
         """Returns the outcome of ``condition`` in this run."""
-        if isinstance(condition.value, np.ndarray):
+        if isinstance(condition, Number):
             return bool(condition.value)
         self._asked += 1
         if self._asked > MAX_CONDITIONS:
@@ -108,6 +110,12 @@ class Symbol:
 
     def __round__(self, digits: int | None = None) -> Any:
         return apply_function("rint", self) if digits is None else apply_function("round to digits")
+
+    def __floor__(self) -> Any:
+        return apply_function("floor", self)
+
+    def __ceil__(self) -> Any:
+        return apply_function("ceil", self)
 
     def __pow__(self, other: Any, modulus: Any = None) -> Any:
         return apply_function("power", self, other) if modulus is None else apply_function("pow with a modulus")
@@ -171,7 +179,7 @@ def operand_terms(pool: TermPool, *values: Any) -> list[Term]:
 
 
 def _as_condition(term: Term, pool: TermPool) -> Term:
-    return term if term.dtype == BOOL else pool.apply("not_equal", term, pool.constant(0, term.dtype), dtype=BOOL)
+    return term if term.dtype == BOOL else pool.apply("not_equal", term, pool.constant(0, term.dtype))
 
 
 # ---- rules: from (terms, *values) to a term of a formula ------------------------------------------------
@@ -196,9 +204,18 @@ def _as_bools(pool: TermPool, *values: Any) -> list[Term]:
     return [_as_condition(term_of(x, pool, BOOL), pool) for x in values]
 
 
-def _operation_rule(operation_name: str, convert: Callable[..., list[Term]], dtype: np.dtype | None = None) -> TermRule:
+def name_of_operation(term: Term) -> str | None:
+    """Returns the name of the row that computes a term; None for inputs and constants."""
+    return None if term.operation is None else term.operation.name
+
+
+def _is_one(term: Term) -> bool:
+    return isinstance(term, Number) and term.value == 1
+
+
+def _operation_rule(operation_name: str, convert: Callable[..., list[Term]]) -> TermRule:
     """Returns the rule of a function that is the operation ``operation_name`` of ``convert(terms, *values)``."""
-    return lambda pool, *values: pool.apply(operation_name, *convert(pool, *values), dtype=dtype)
+    return lambda pool, *values: pool.apply(operation_name, *convert(pool, *values))
 
 
 def _bitwise_rule(operation_name: str, bool_operation_name: str) -> TermRule:
@@ -234,18 +251,14 @@ def _scaling_rule(factor: float) -> TermRule:
 def _quotient_rule(pool: TermPool, x: Any, y: Any) -> Term:
     """Returns ``x / y``; ``x / (1 + exp(u))`` as ``x * sigmoid(-u)``: one division with its gradient, not three."""
     x, y = _as_floats(pool, x, y)
-    if y.row is not None and y.row.name == "add":
-        constant_operand, other_operand = sorted(y.operands, key=lambda term: term.row is not None)
-        if (
-            isinstance(constant_operand.value, np.ndarray)
-            and constant_operand.value == 1
-            and other_operand.row is not None
-            and other_operand.row.name == "exp"
-        ):
-            (exponent,) = other_operand.operands
-            is_negative = exponent.row is not None and exponent.row.name == "negative"
+    if name_of_operation(y) == "add":
+        first, second = y.operands
+        power = second if _is_one(first) else first
+        if (_is_one(first) or _is_one(second)) and name_of_operation(power) == "exp":
+            (exponent,) = power.operands
+            is_negative = name_of_operation(exponent) == "negative"
             factor = pool.apply("sigmoid", exponent.operands[0] if is_negative else pool.apply("negative", exponent))
-            return factor if isinstance(x.value, np.ndarray) and x.value == 1 else pool.apply("multiply", x, factor)
+            return factor if _is_one(x) else pool.apply("multiply", x, factor)
     return pool.apply("divide", x, y)
 
 
@@ -295,10 +308,10 @@ def ieee_remainder_rule(pool: TermPool, x: Any, y: Any) -> Term:
     x, y = _as_floats(pool, x, y)
     size = pool.apply("abs", y)
     rest = pool.apply("truncatemod", pool.apply("abs", x), pool.apply("add", size, size))
-    is_above_half = pool.apply("greater", pool.apply("add", rest, rest), size, dtype=BOOL)
+    is_above_half = pool.apply("greater", pool.apply("add", rest, rest), size)
     near = pool.select(is_above_half, pool.apply("subtract", rest, size), rest)
-    is_still_half = pool.apply("greater_equal", pool.apply("add", near, near), size, dtype=BOOL)
-    is_twice = pool.apply("logical_and", is_above_half, is_still_half, dtype=BOOL)
+    is_still_half = pool.apply("greater_equal", pool.apply("add", near, near), size)
+    is_twice = pool.apply("logical_and", is_above_half, is_still_half)
     near = pool.select(is_twice, pool.apply("subtract", near, size), near)
     return pool.select(_has_minus_sign(x, pool), pool.apply("negative", near), near)
 
@@ -306,7 +319,7 @@ def ieee_remainder_rule(pool: TermPool, x: Any, y: Any) -> Term:
 def _has_minus_sign(x: Term, pool: TermPool) -> Term:
     """Returns the condition that ``x`` is negative or -0."""
     angle = pool.apply("atan2", x, pool.constant(-1, x.dtype))
-    return pool.apply("less", angle, pool.constant(0, x.dtype), dtype=BOOL)
+    return pool.apply("less", angle, pool.constant(0, x.dtype))
 
 
 def _copysign_rule(pool: TermPool, x: Any, y: Any) -> Term:
@@ -339,13 +352,7 @@ _UNARY_FLOAT_OPERATIONS = (
     *("erf", "erfc", "lgamma", "log2", "log10"),
 )
 _OPERATIONS_WITH_INVERSE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
-_BINARY_NUMBER_OPERATIONS = {
-    "add": "add",
-    "subtract": "subtract",
-    "multiply": "multiply",
-    "maximum": "maximum",
-    "minimum": "minimum",
-}
+_NUMBER_OPERATIONS = ("add", "subtract", "multiply", "maximum", "minimum", "negative", "square", "sign", "abs")
 
 FUNCTIONS: dict[str, TermRule] = {
     **{name: _operation_rule(name, _as_floats) for name in _UNARY_FLOAT_OPERATIONS},
@@ -355,19 +362,18 @@ FUNCTIONS: dict[str, TermRule] = {
     "hypot": _operation_rule("hypot", _as_floats),
     "fabs": _operation_rule("abs", _as_floats),
     **dict.fromkeys(("divide", "true_divide"), _quotient_rule),
-    **{name: _operation_rule(row, _as_numbers) for name, row in _BINARY_NUMBER_OPERATIONS.items()},
-    **{name: _operation_rule("abs", _as_numbers) for name in ("abs", "absolute")},
+    **{name: _operation_rule(name, _as_numbers) for name in _NUMBER_OPERATIONS},
+    "absolute": _operation_rule("abs", _as_numbers),
     "floor_divide": _division_rule("floor_divide"),
     **{name: _division_rule("floormod") for name in ("remainder", "mod")},
     "fmod": _division_rule("truncatemod"),
-    **{name: _operation_rule(name, _as_numbers) for name in ("negative", "square", "sign")},
     **{name: _rounding_rule(name) for name in ("floor", "ceil", "rint")},
     **{
-        name: _operation_rule(name, operand_terms, BOOL)
+        name: _operation_rule(name, operand_terms)
         for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
     },
     **{name: _operation_rule(name, _as_bools) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
-    **{name: _operation_rule(f"is_{name[2:]}", _as_floats, BOOL) for name in ("isnan", "isinf", "isfinite")},
+    **{name: _operation_rule(f"is_{name[2:]}", _as_floats) for name in ("isnan", "isinf", "isfinite")},
     **{f"bitwise_{name}": _bitwise_rule(f"bitwise_{name}", f"logical_{name}") for name in ("and", "or", "xor")},
     "invert": _bitwise_rule("invert", "logical_not"),
     "expit": _operation_rule("sigmoid", _as_floats),
@@ -400,37 +406,37 @@ def _reflected_operator_method(name: str) -> Callable[..., Any]:
     return lambda self, other: apply_function(name, other, self)
 
 
-_OPERATORS = {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "divide",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
-    "xor": "bitwise_xor",
-    "lshift": "left_shift",
-    "rshift": "right_shift",
+_ARITHMETIC: dict[Any, str] = {
+    operator.add: "add",
+    operator.sub: "subtract",
+    operator.mul: "multiply",
+    operator.truediv: "divide",
+    operator.floordiv: "floor_divide",
+    operator.mod: "remainder",
+    operator.and_: "bitwise_and",
+    operator.or_: "bitwise_or",
+    operator.xor: "bitwise_xor",
+    operator.lshift: "left_shift",
+    operator.rshift: "right_shift",
 }
-_COMPARISON_OPERATORS = {
-    "eq": "equal",
-    "ne": "not_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
+RULES_OF_OPERATORS: dict[Any, str] = {
+    **_ARITHMETIC,
+    operator.eq: "equal",
+    operator.ne: "not_equal",
+    operator.lt: "less",
+    operator.le: "less_equal",
+    operator.gt: "greater",
+    operator.ge: "greater_equal",
+    operator.neg: "negative",
+    operator.pos: "positive",
+    abs: "abs",
+    operator.invert: "invert",
+    operator.pow: "power",
 }
-_UNARY_OPERATORS = {
-    "neg": "negative",
-    "pos": "positive",
-    "abs": "abs",
-    "invert": "invert",
-    "floor": "floor",
-    "ceil": "ceil",
-}
+"""The names of the rules of Python's operators."""
 
-for _name, _function in (_OPERATORS | _COMPARISON_OPERATORS | _UNARY_OPERATORS).items():
-    setattr(Symbol, f"__{_name}__", _operator_method(_function))
-for _name, _function in _OPERATORS.items():
-    setattr(Symbol, f"__r{_name}__", _reflected_operator_method(_function))
+for _function, _name in RULES_OF_OPERATORS.items():
+    if _function is not operator.pow:
+        setattr(Symbol, f"__{_function.__name__.strip('_')}__", _operator_method(_name))
+for _function, _name in _ARITHMETIC.items():
+    setattr(Symbol, f"__r{_function.__name__.strip('_')}__", _reflected_operator_method(_name))

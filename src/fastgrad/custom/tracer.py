@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.custom.formula import BOOL, FLOAT64, Branch, Formula, Term, TermPool, TermTree, leaves_of, promoted_dtype
+from fastgrad.core.terms import Term
+from fastgrad.custom.formula import BOOL, FLOAT64, Branch, Formula, TermPool, TermTree, leaves_of, promoted_dtype
 from fastgrad.custom.functions import has_given_types, has_own_adjoint, is_user_function, outside_values
 from fastgrad.custom.symbols import (
     NotFollowedError,
@@ -86,10 +87,10 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
         raise NotFollowedError(f"{line}: {error}") from error
     if len(terms) > MAX_FORMULA_TERMS:
         raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MAX_FORMULA_TERMS}")
-    return [_formula_of_tree(branches, inputs, terms) for branches in trees]
+    return [_formula_of_tree(branches, tuple(arguments), terms) for branches in trees]
 
 
-def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: TermPool) -> Formula | None:
+def _formula_of_tree(tree: Any, inputs: tuple[Term, ...], terms: TermPool) -> Formula | None:
     values = leaves_of(tree)
     if all(value is None for value in values):
         return None
@@ -98,7 +99,7 @@ def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: TermPool) -
     strong_dtypes = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
     if not strong_dtypes and all(isinstance(value, bool) for value in values):
         strong_dtypes = [BOOL]
-    common_dtype = promoted_dtype(*(strong_dtypes or [dtype for dtype in inputs if dtype != BOOL] or [FLOAT64]))
+    common_dtype = promoted_dtype(*(strong_dtypes or [x.dtype for x in inputs if x.dtype != BOOL] or [FLOAT64]))
     common_dtype = promoted_dtype(*[term_of(value, terms, common_dtype).dtype for value in values])
 
     def tree_of_terms(part: Any) -> TermTree:

@@ -250,7 +250,7 @@ def _gelu_erf_second_derivative(x: Tensor) -> Tensor:
     """The second derivative of gelu: ``(2 - x^2) * exp(-x^2 / 2) / sqrt(2 pi)``."""
     x = _clipped(x, 40.0)
     square = x * x
-    return (2.0 - square) * TABLE["exp"](square * -0.5) * 0.3989422804014327
+    return (2.0 - square) * TABLE["exp"](square * -0.5) * kernels.ROOT_HALF_OVER_PI
 
 
 def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:

@@ -9,8 +9,10 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
+from fastgrad.kernels.elementwise.activation import SELU_SCALE
 
-_SELU_SCALE, _SELU_SCALE_ALPHA = 1.0507009873554805, 1.7580993408473768
+_SELU_SCALE_ALPHA = 1.7580993408473768
+"""TensorFlow's number: the product of the rounded scale and alpha is another."""
 
 
 def pullback(function: Callable[[Tensor], Tensor], x: Any, cotangent: Any) -> Tensor:
@@ -38,7 +40,7 @@ def selu_gradient(gradients: Any, outputs: Any) -> Any:
     """The cotangent of the input of selu, from the output."""
     outputs = tf.convert_to_tensor(outputs)
     return gradients * tf.where(
-        outputs < 0, outputs + _SELU_SCALE_ALPHA, tf.fill(tf.shape(outputs), tf.cast(_SELU_SCALE, outputs.dtype))
+        outputs < 0, outputs + _SELU_SCALE_ALPHA, tf.fill(tf.shape(outputs), tf.cast(SELU_SCALE, outputs.dtype))
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import Replacement, rewritten
 from fastgrad.core.operation import TABLE
+from fastgrad.core.terms import Term
 
 
 def expand_formulas(graph: Graph) -> Graph:
@@ -41,20 +42,19 @@ def _formula_of(row: Any, inputs: Sequence[Value]) -> Any:
 
 def _expand_formula(formula: Any, inputs: Sequence[Value], first_value_number: int, nodes: list[Node]) -> Value:
     """Returns the value of a formula; adds its nodes to ``nodes``."""
-    values: dict[int, Value] = {}
+    values: dict[Term, Value] = dict(zip(formula.inputs, inputs, strict=True))
     for term in formula.terms:
-        if isinstance(term.value, int):
-            values[id(term)] = inputs[term.value]
+        if term in values:
             continue
-        operands = tuple([values[id(operand)] for operand in term.operands])
-        inner_formula = None if term.row is None else _formula_of(term.row, operands)
+        operands = tuple([values[operand] for operand in term.operands])
+        inner_formula = None if term.operation is None else _formula_of(term.operation.row, operands)
         if inner_formula is not None:
-            values[id(term)] = _expand_formula(inner_formula, operands, first_value_number, nodes)
+            values[term] = _expand_formula(inner_formula, operands, first_value_number, nodes)
             continue
         shape = np.broadcast_shapes(*[x.shape for x in operands])
-        value = values[id(term)] = Value(shape, term.dtype, first_value_number)
-        if term.row is None:
-            nodes.append(Node(Kind.CONSTANT, term.value, (), (value,)))
+        value = values[term] = Value(shape, term.dtype, first_value_number)
+        if term.operation is None:
+            nodes.append(Node(Kind.CONSTANT, np.asarray(term.value, term.dtype), (), (value,)))
         else:
-            nodes.append(Node(Kind.OPERATION, term.row, operands, (value,), term.attributes))
-    return values[id(formula.result)]
+            nodes.append(Node(Kind.OPERATION, term.operation.row, operands, (value,), term.operation.attributes))
+    return values[formula.result]

@@ -18,7 +18,7 @@ import numpy as np
 from numba import types
 
 from fastgrad.differentiation.ir.representation import CallRule, zero
-from fastgrad.differentiation.ir.scalar_operations import CASTS
+from fastgrad.differentiation.ir.scalar_operations import TEXT_GLOBALS
 from fastgrad.differentiation.runtime.compilation import Types, generated_function
 from fastgrad.differentiation.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad.differentiation.runtime.exceptional_exits import ReleasingCompiler
@@ -42,7 +42,10 @@ def compiled_text(name: str, parameters: Sequence[str], lines: list[str], scope:
     """Returns the function of a text, which Numba compiles when it is called."""
     source = "\n    ".join([f"def {name}({', '.join(parameters)}):", *lines]) + "\n"
     function = generated_function(
-        name, source, name, {"np": np, "real_parts": real_parts, "complex_of_parts": complex_of_parts, **CASTS, **scope}
+        name,
+        source,
+        name,
+        {"np": np, "real_parts": real_parts, "complex_of_parts": complex_of_parts, **TEXT_GLOBALS, **scope},
     )
     return numba.njit(function, pipeline_class=ReleasingCompiler)
 

@@ -29,8 +29,9 @@ from fastgrad.core.terms import (
 )
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.ir import scalar_rules
-from fastgrad.differentiation.ir.partials import CASTS, COTANGENT, RESULT, Partial, call_operation
+from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, Partial, call_operation
 from fastgrad.differentiation.ir.representation import Constant, Operand, Scalar, View, is_constant, refuse
+from fastgrad.differentiation.ir.scalar_operations import CASTS
 from fastgrad.differentiation.ir.values import Complex, Items, Method, Static, describe, is_complex
 from fastgrad.differentiation.runtime.complex_arrays import complex_of_parts, real_parts
 

@@ -55,17 +55,8 @@ class _Selection(NamedTuple):
 
 def places_of(mask, size):  # type: ignore[no-untyped-def]
     """Returns the positions of the elements of a mask that are True; the mask has ``size`` elements."""
-    n = 0
-    for i in range(mask.shape[0]):
-        if mask[i]:
-            n += 1
-    places = np.empty(n, np.intp)
-    at = 0
-    for i in range(common_size(mask.shape[0], size)):
-        if mask[i]:
-            places[at] = i
-            at += 1
-    return places
+    common_size(mask.shape[0], size)
+    return np.nonzero(mask)[0]
 
 
 def _selection(lowering: Any, array: View, indices: list[Any]) -> _Selection:

@@ -52,17 +52,12 @@ def zero_product(factor, other):  # type: ignore[no-untyped-def]
 
 
 ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", zero_product, name="zero_product")
-CASTS = {
-    dtype.__name__: ScalarOperation(f"_{dtype.__name__}({{0}})", dtype, name=f"_{dtype.__name__}")
-    for dtype in (np.float64, np.float32, np.int64)
-}
-"""The conversions to dtypes."""
 _PRODUCTS = (MULTIPLY, DIVIDE, FLOOR_DIVIDE, POWER)
 
 
 def number_of_type(value: float, type: types.Type) -> Number:
     """Returns a constant of a floating type."""
-    return Number(value, None if type == types.float64 else str(type))
+    return Number(value, None if type == types.float64 else np.dtype(str(type)))
 
 
 def slope_of(partial: Term, type: types.Type) -> Term:
@@ -141,7 +136,7 @@ def value_text(value: Any) -> str:
 def number_text(number: Number) -> str:
     """Returns the text of a constant."""
     text = value_text(number.value)
-    return text if number.dtype is None else f"_{number.dtype}({text})"
+    return text if number.dtype is None else f"_{number.dtype.name}({text})"
 
 
 def call_operation(function: Callable[..., Any], arity: int) -> ScalarOperation:

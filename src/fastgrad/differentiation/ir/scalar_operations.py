@@ -5,13 +5,13 @@ Passes compare operations by identity and read their attributes. Only the emitte
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from fastgrad.core.terms import DIVISION_COST, FUNCTION_COST, ScalarOperation
 
-_DTYPES = (*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
 RAISING: set[Any] = set()
 """The functions of this package that may raise; see `may_raise`."""
 
@@ -43,5 +43,14 @@ SHARE_END = ScalarOperation("({0} * ({1} + 1) // {2})")
 """Where the share of the second number begins and ends, of the first number of iterations that third many chunks share."""
 
 
-CASTS = {f"_{name}": getattr(np, name) for name in _DTYPES}
-"""What the text of a derivative calls the dtypes."""
+CASTS: dict[str, ScalarOperation] = {
+    name: ScalarOperation(f"_{name}({{0}})", getattr(np, name), name=f"_{name}")
+    for name in (*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
+}
+"""The conversions to dtypes."""
+TEXT_GLOBALS: dict[str, Any] = {
+    "_nan": math.nan,
+    "_inf": math.inf,
+    **{f"_{name}": cast.function for name, cast in CASTS.items()},
+}
+"""What the texts of derivatives call numbers that have no literals, and dtypes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numba
@@ -23,14 +23,11 @@ from fastgrad.core.terms import (
     exp,
     expand,
     substitute,
-    traced,
+    transform,
 )
-from fastgrad.core.terms import FUNCTIONS as FUNCTIONS_OF_TERMS
-from fastgrad.custom.formula import FLOAT64, Formula, TermPool, TermTree
-from fastgrad.custom.formula import Term as FormulaTerm
-from fastgrad.custom.symbols import FUNCTIONS, Symbol, Trace, apply_function
+from fastgrad.custom.formula import FLOAT64, Branch, Formula, RowOperation, TermPool, TermTree
+from fastgrad.custom.symbols import FUNCTIONS, RULES_OF_OPERATORS, Symbol, Trace, apply_function, name_of_operation
 from fastgrad.differentiation.ir.partials import (
-    CASTS,
     COTANGENT,
     RESULT,
     ZERO_PRODUCT,
@@ -38,18 +35,12 @@ from fastgrad.differentiation.ir.partials import (
     call_operation,
     zero_product,
 )
+from fastgrad.differentiation.ir.scalar_operations import CASTS, TEXT_GLOBALS
+from fastgrad.errors import InternalError
 
-OPERATORS: dict[Any, str] = {
-    operator.add: "add",
-    operator.sub: "subtract",
-    operator.mul: "multiply",
-    operator.truediv: "divide",
-    operator.mod: "remainder",
-    operator.pow: "power",
-    operator.neg: "negative",
-    operator.pos: "positive",
+_RULES: dict[Any, str] = {
+    **RULES_OF_OPERATORS,
     math.pow: "power",
-    abs: "abs",
     math.fabs: "fabs",
     max: "maximum",
     min: "minimum",
@@ -63,70 +54,17 @@ OPERATORS: dict[Any, str] = {
 }
 """The names of the rules of operators and functions whose own names differ."""
 
+_MODULES_OF_STEPS: list[tuple[Any, tuple[str, ...]]] = [
+    (operator, ("floordiv", "lt", "le", "gt", "ge", "eq", "ne", "not_", "is_", "is_not")),
+    (operator, ("and_", "or_", "xor", "lshift", "rshift", "invert")),
+    (math, ("floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "gcd")),
+    (np, ("floor", "ceil", "trunc", "rint", "round", "around", "sign", "signbit", "spacing", "floor_divide")),
+    (np, ("isnan", "isinf", "isfinite", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal")),
+    (np, ("logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "gcd", "lcm")),
+    (np, ("bool_", "intp", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")),
+]
 WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
-    [
-        *(
-            operator.floordiv,
-            operator.lt,
-            operator.le,
-            operator.gt,
-            operator.ge,
-            operator.eq,
-            operator.ne,
-            operator.not_,
-        ),
-        *(
-            operator.and_,
-            operator.or_,
-            operator.xor,
-            operator.lshift,
-            operator.rshift,
-            operator.invert,
-            operator.is_,
-            operator.is_not,
-        ),
-        *(
-            math.floor,
-            math.ceil,
-            math.trunc,
-            math.isnan,
-            math.isinf,
-            math.isfinite,
-            int,
-            bool,
-            round,
-            np.round,
-            np.around,
-        ),
-        *(
-            np.floor,
-            np.ceil,
-            np.trunc,
-            np.rint,
-            np.sign,
-            np.spacing,
-            np.isnan,
-            np.isinf,
-            np.isfinite,
-            np.signbit,
-            np.int64,
-            np.int32,
-            np.uint8,
-        ),
-        *(np.intp, np.uint64, np.uint32, np.int8, np.int16, np.uint16, np.bool_, np.floor_divide),
-        *(
-            np.less,
-            np.less_equal,
-            np.greater,
-            np.greater_equal,
-            np.equal,
-            np.not_equal,
-            np.logical_and,
-            np.logical_or,
-            np.logical_not,
-        ),
-        *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, math.gcd, np.gcd, np.lcm),
-    ]
+    [int, bool, round, *[getattr(module, name) for module, names in _MODULES_OF_STEPS for name in names]]
 )
 """The functions of numbers that are constant but for jumps."""
 
@@ -193,10 +131,10 @@ def has_infinite_slope(function: Any, numbers: Sequence[Any]) -> bool:
 def rule_name(function: Any) -> str | None:
     """Returns the name of a function's rule, or None."""
     try:
-        name = OPERATORS.get(function) or str(getattr(function, "__name__", ""))
+        name = _RULES.get(function) or str(getattr(function, "__name__", ""))
     except TypeError:
         return None
-    return name if name in FUNCTIONS and (function in OPERATORS or _is_known_function(function)) else None
+    return name if name in FUNCTIONS and (function in _RULES or _is_known_function(function)) else None
 
 
 def _is_known_function(function: Any) -> bool:
@@ -219,58 +157,42 @@ def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[Partial]:
     """
     pool = TermPool()
     trace = Trace(pool, (), 16)
-    operands = [
-        dtype if isinstance(dtype, int) else Symbol(pool.input(position, dtype), trace)
-        for position, dtype in enumerate(dtypes)
-    ]
+    inputs = [pool.input(position, FLOAT64 if isinstance(x, int) else x) for position, x in enumerate(dtypes)]
+    operands = [x if isinstance(x, int) else Symbol(term, trace) for x, term in zip(dtypes, inputs, strict=True)]
     result = apply_function(name, *operands)._term
-    inputs = tuple(FLOAT64 if isinstance(dtype, int) else dtype for dtype in dtypes)
-    formula = Formula(inputs, result, pool)
+    formula = Formula(tuple(inputs), result, pool)
     found: list[Partial] = []
     for position, dtype in enumerate(dtypes):
         if isinstance(dtype, int) or dtype.kind != "f":
             found.append(None)
             continue
-        tree = formula.derivative(position).tree
-        is_zero = isinstance(tree, FormulaTerm) and isinstance(tree.value, np.ndarray) and tree.value == 0
-        found.append(None if is_zero else _partial_of_tree(tree, result))
+        slope = formula.derivative(position)
+        values = {result: RESULT, **dict(zip(slope.inputs, (COTANGENT, *OPERANDS), strict=False))}
+        is_zero = isinstance(slope.tree, Number) and slope.tree.value == 0
+        found.append(None if is_zero else _partial_of_tree(slope.tree, values))
     return found
 
 
-def _partial_of_tree(tree: TermTree, result: FormulaTerm) -> Term:
-    if isinstance(tree, FormulaTerm):
-        return _partial_of_term(tree, result)
-    branches = [_partial_of_tree(branch, result) for branch in (tree.then, tree.otherwise)]
-    return SELECT(_partial_of_term(tree.condition, result), *branches)
+def _partial_of_tree(tree: TermTree, values: Mapping[Term, Term]) -> Term:
+    """Returns the partial of a derivative's tree, with the terms of ``values`` in place of some of its terms."""
+    if isinstance(tree, Branch):
+        branches = [_partial_of_tree(branch, values) for branch in (tree.then, tree.otherwise)]
+        return SELECT(_partial_of_tree(tree.condition, values), *branches)
+    return expand(transform(substitute(tree, values), _as_in_partial))
 
 
-def _partial_of_term(term: FormulaTerm, result: FormulaTerm) -> Term:
-    if isinstance(term.value, int):
-        return COTANGENT if term.value == 0 else OPERANDS[term.value - 1]
-    if term.row is None:
-        value = term.value.item()  # type: ignore[union-attr]
-        return Number(value, "float32" if isinstance(value, float) and term.dtype == np.float32 else None)
-    if _is_copy(term, result):
-        return RESULT
-    operands = [_partial_of_term(operand, result) for operand in term.operands]
-    if term.row.name == "cast":
-        return CASTS[term.dtype.name](*operands)
-    code = term.row.lowering.code
-    formula = traced(FUNCTIONS_OF_TERMS[term.row.name] if code is None else code)
-    return substitute(expand(formula), dict(zip(OPERANDS, operands, strict=False)))
-
-
-def _is_copy(term: FormulaTerm, result: FormulaTerm) -> bool:
-    """True if a term of a derivative is the function's result: there the inputs are numbered from 1."""
-    if isinstance(term.value, int) or isinstance(result.value, int):
-        return isinstance(term.value, int) and isinstance(result.value, int) and term.value == result.value + 1
-    if term.row is None or result.row is None:
-        return term.row is None and result.row is None and term.value.tobytes() == result.value.tobytes()  # type: ignore[union-attr]
-    return (
-        term.row is result.row
-        and len(term.operands) == len(result.operands)
-        and all(map(_is_copy, term.operands, result.operands))
-    )
+def _as_in_partial(term: Term) -> Term | None:
+    """Returns what a partial has for a constant or a conversion of a formula; None for other terms."""
+    if isinstance(term, Number):
+        is_narrow = isinstance(term.value, float) and term.dtype == np.float32
+        return Number(term.value, term.dtype if is_narrow else None)
+    if name_of_operation(term) == "cast" and term.dtype is not None:
+        return CASTS[term.dtype.name](*term.operands)
+    if isinstance(term.operation, RowOperation) and term.operation.definition is None:
+        raise InternalError(
+            f"the operation {term.operation.name} has no formula, so it can't be a part of a derivative."
+        )
+    return None
 
 
 # ---- the functions that partials call ---------------------------------------------------------------------------
@@ -305,29 +227,8 @@ def digamma(x):  # type: ignore[no-untyped-def]
     return shift + math.log(x) - 0.5 / x - series
 
 
-NUMBA_FUNCTIONS: dict[str | None, Callable[..., Any] | type | float] = {
-    **{
-        name: getattr(math, name)
-        for name in (
-            *("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
-            *(
-                "asin",
-                "acos",
-                "atan",
-                "asinh",
-                "acosh",
-                "atanh",
-                "atan2",
-                "hypot",
-                "erf",
-                "erfc",
-                "lgamma",
-                "fmod",
-                "pow",
-            ),
-            *("isnan", "isinf", "isfinite"),
-        )
-    },
+NUMBA_FUNCTIONS: dict[Any, Any] = {
+    **{name: getattr(math, name) for name in terms.FUNCTIONS if hasattr(math, name)},
     "floor": np.floor,
     "ceil": np.ceil,
     "rint": np.rint,
@@ -337,10 +238,6 @@ NUMBA_FUNCTIONS: dict[str | None, Callable[..., Any] | type | float] = {
     "digamma": digamma,
     "maximum": max,
     "minimum": min,
-    "_float64": np.float64,
-    "_float32": np.float32,
-    "_int64": np.int64,
-    "_nan": math.nan,
-    "_inf": math.inf,
+    **TEXT_GLOBALS,
 }
 """What Numba calls for the scalar functions of terms, by their names."""

@@ -22,7 +22,7 @@ from fastgrad.core import terms
 from fastgrad.core.terms import FUNCTION_COST, OPERANDS, SELECT, Term, substitute
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, ZERO_PRODUCT, Partial, call_operation, slope_of
 from fastgrad.differentiation.ir.representation import Compute, Constant, Operand, Scalar, refuse
-from fastgrad.differentiation.ir.scalar_rules import digamma
+from fastgrad.differentiation.ir.scalar_rules import PARTIALS, digamma
 
 _STEP = 1e-30
 """A complex step: its square is below the rounding of all numbers, so the imaginary part of a result is the derivative times the step."""
@@ -331,7 +331,7 @@ RULES: dict[str, Rule] = {
     "exp10": [COTANGENT * (RESULT * math.log(10.0))],
     "expm1": [COTANGENT * (RESULT + 1.0)],
     "log1p": [COTANGENT / (1.0 + _X)],
-    "cbrt": [COTANGENT / (3.0 * RESULT * RESULT)],
+    "cbrt": PARTIALS[np.cbrt],
     "xlogy": [
         SELECT(terms.logical_and(_X == 0.0, _Y == 0.0), 0.0, COTANGENT * terms.log(_Y)),
         ZERO_PRODUCT(_X, COTANGENT / _Y),

@@ -40,7 +40,7 @@ from fastgrad.differentiation.ir.representation import (
     refuse,
     zero,
 )
-from fastgrad.differentiation.ir.scalar_operations import CASTS
+from fastgrad.differentiation.ir.scalar_operations import TEXT_GLOBALS
 from fastgrad.differentiation.runtime.compilation import Line
 from fastgrad.differentiation.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE
@@ -363,7 +363,7 @@ class Emitter:
         """Returns the derivative of a name, parameters, the lines before the first block, and the blocks."""
         header = f"def {name}({', '.join(parameters)}):"
         source = "\n".join([header, *["    " + line for line in body], *self.lines, ""])
-        scope = {"np": np, "math": math, "_nan": math.nan, "_inf": math.inf, **CASTS, **self.function.globals}
+        scope = {"np": np, "math": math, **TEXT_GLOBALS, **self.function.globals}
         scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts}
         calls = {name: call for call, name in self._calls.items()}
         first = len(body) + 2

@@ -9,12 +9,11 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.seeds import generator_of_seed
+from fastgrad.kernels.elementwise.activation import SELU_SCALED_ALPHA
 from fastgrad.ops import random_draws
 from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.random_generator import normal_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
-
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
 
 
 class _Noise(SameShape):
@@ -126,6 +125,6 @@ class AlphaDropout(_Noise):
         keep_mask = tf.cast(
             uniform_from(draw_words, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype
         )
-        low, rate = -_SELU_ALPHA * _SELU_SCALE, self._amount
+        low, rate = -SELU_SCALED_ALPHA, self._amount
         scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
         return scale * (inputs * keep_mask + low * (1 - keep_mask)) - scale * low * rate

@@ -7,7 +7,6 @@ argument.
 import math
 
 from fastgrad.kernels.codegen.body import constant_by_dtype, fused_multiply_add, scalar_function, scale_by_power_of_two
-from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.map_kernel import map_kernel, map_pairs_kernel
 from fastgrad.kernels.math import vector_math
 from fastgrad.kernels.math.error_function import normal_tail_parts
@@ -126,6 +125,18 @@ def gelu_tanh_slope(x):
 
 
 @scalar_function
+def gelu_cotangent(g, x):
+    """Returns the cotangent of gelu's argument x, from its result's, g."""
+    return g * gelu_slope(x)
+
+
+@scalar_function
+def gelu_tanh_cotangent(g, x):
+    """Returns the cotangent of gelu_tanh's argument x, from its result's, g."""
+    return g * gelu_tanh_slope(x)
+
+
+@scalar_function
 def elu_of(x):
     """Returns x from 0 on, else e^x - 1 (Clevert et al. 2015)."""
     return x if x >= 0 else expm1(at_most(x, T(0)))
@@ -162,17 +173,12 @@ sigmoid_cross_entropy = map_pairs_kernel(
     "TensorFlow: tf.nn.sigmoid_cross_entropy_with_logits, of logits and labels.",
     T=FLOATS,
 )
-
-
-@kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)
-def gelu_gradient(g, x, out, first, last):
-    """Computes the cotangent of gelu's argument x, from its result's, g."""
-    for i in range(first, last):
-        out[i] = g[i] * gelu_slope(x[i])
-
-
-@kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)
-def gelu_tanh_gradient(g, x, out, first, last):
-    """Computes the cotangent of gelu_tanh's argument x, from its result's, g."""
-    for i in range(first, last):
-        out[i] = g[i] * gelu_tanh_slope(x[i])
+gelu_gradient = map_pairs_kernel(
+    "gelu_gradient", gelu_cotangent, "The cotangents of gelu's arguments, of the results' and the arguments.", T=FLOATS
+)
+gelu_tanh_gradient = map_pairs_kernel(
+    "gelu_tanh_gradient",
+    gelu_tanh_cotangent,
+    "The cotangents of gelu_tanh's arguments, of the results' and the arguments.",
+    T=FLOATS,
+)
