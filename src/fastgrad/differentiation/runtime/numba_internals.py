@@ -33,6 +33,7 @@ from numba.core.cpu import ParallelOptions as ParallelOptions
 from numba.core.dispatcher import Dispatcher as Dispatcher
 from numba.core.dispatcher import _FunctionCompiler as _FunctionCompiler
 from numba.core.errors import NumbaError as NumbaError
+from numba.core.imputils import impl_ret_borrowed as impl_ret_borrowed
 from numba.core.imputils import user_function as user_function
 from numba.core.ir_utils import build_definitions as build_definitions
 from numba.core.postproc import PostProcessor as PostProcessor
@@ -56,6 +57,7 @@ from numba.core.untyped_passes import LiteralPropagationSubPipelinePass as Liter
 from numba.core.untyped_passes import LiteralUnroll as LiteralUnroll
 from numba.core.untyped_passes import MakeFunctionToJitFunction as MakeFunctionToJitFunction
 from numba.core.untyped_passes import WithLifting as WithLifting
+from numba.experimental.jitclass.base import JitClassType as JitClassType
 from numba.np.arrayobj import make_array as make_array
 from numba.np.arrayobj import populate_array as populate_array
 from numba.np.numpy_support import as_dtype as as_dtype
