@@ -42,6 +42,15 @@ from fastgrad.differentiation.runtime.random_states import (
     random_states,
     set_random_states,
 )
+from fastgrad.differentiation.runtime.record_fields import (
+    field_of,
+    instances_as,
+    is_differentiable,
+    is_instance,
+    members_of,
+    memory_of,
+    state_of,
+)
 from fastgrad.errors import DifferentiationError
 
 
@@ -76,12 +85,14 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_
     Args:
         f: a function that ``numba.njit`` compiled, or that Numba can compile. It returns a float, or with ``has_aux`` a pair of a float and
             other results.
-        argnums: the number of the argument to differentiate with respect to, or several. These are floats or arrays of floats.
+        argnums: the number of the argument to differentiate with respect to, or several. These are floats or arrays of floats,
+            tuples of them, records, arrays of records, or instances of ``numba.experimental.jitclass``.
         has_aux: whether ``f`` returns other results, too.
 
     Returns:
         a function of the arguments of ``f`` that returns (value, gradient): of several argnums a tuple of gradients. An array's gradient has
-        its shape and dtype.
+        its shape and dtype. That of an array of records is an array of its shape, of the fields that are floats; that of a record such an
+        array without axes (Numba returns no record that it makes); that of an instance a named tuple of its fields that are floats.
 
     Raises:
         ValueError: ``argnums`` are no numbers of parameters.
@@ -183,6 +194,8 @@ def _is_discrete(type: types.Type) -> bool:
     """True for integers, truth values, texts, arrays and tuples of them: they have no tangents and cotangents."""
     if isinstance(type, types.BaseTuple):
         return all(map(_is_discrete, type))
+    if members_of(type) is not None:
+        return not is_differentiable(type)
     type = type.dtype if isinstance(type, types.Array) else type
     return isinstance(type, (types.Integer, types.Boolean, types.UnicodeType))
 
@@ -194,6 +207,8 @@ def _is_zero(tangent: Any) -> bool:
 
 def _direction(direction: Any, value: Any) -> Any:
     """Returns a tangent or cotangent of a number as a number, that of an array without axes as such an array."""
+    if isinstance(value, np.void) or is_instance(value):
+        return direction
     if isinstance(value, np.ndarray):
         return np.asarray(direction, value.dtype) if value.ndim == 0 == np.ndim(direction) else direction
     return direction[()] if isinstance(direction, np.ndarray) and direction.ndim == 0 else direction
@@ -323,7 +338,9 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
     _check_apart(f, parameter_names(python_function), primals, "vjp")
     states = copy_of_states()
     primals = tuple(copies(primals))
-    result = _kept(_compiled, f)(*copies(primals))
+    state = state_of(primals)
+    with instances_as(state):
+        result = _kept(_compiled, f)(*copies(primals))
     results = result_leaves(result)
     count = len(results)
     pull = _kept(pullback, f, positions, count)
@@ -341,7 +358,7 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
         converted = [
             _of_kind(_as_float(_direction(part, y)), y, "vjp") for part, y in zip(cotangents, results, strict=True)
         ]
-        with drawing_from(states):
+        with drawing_from(states), instances_as(state):
             gradients: tuple[Any, ...] = pull(*copies(primals), *converted)
         return tuple(gradients[place_of[number]] if number in place_of else None for number in range(given))
 
@@ -370,7 +387,7 @@ def _bound(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], owner: st
 
 def _of_kind(value: Any, like: Any, owner: str) -> Any:
     """Returns a tangent or cotangent, a complex one if ``like`` is complex."""
-    if isinstance(like, tuple) or np.iscomplexobj(like) == np.iscomplexobj(value):
+    if isinstance(like, (tuple, np.void)) or is_instance(like) or np.iscomplexobj(like) == np.iscomplexobj(value):
         return value
     if not np.iscomplexobj(like):
         raise TypeError(f"{owner}: a real number or array has no complex tangent or cotangent: pass its real part.")
@@ -406,7 +423,7 @@ def _copy(value: Any) -> Any:
         return copies(value)
     if isinstance(value, np.ndarray):
         return value.copy(order="K")  # a signature may take no other layout
-    return value.copy() if hasattr(value, "copy") else value
+    return value.copy() if hasattr(value, "copy") and not is_instance(value) else value
 
 
 def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
@@ -463,7 +480,16 @@ def _columns(
 
         argument_types = tuple(map(types.unliteral, argument_types))
         check_types(python_function, argument_types, positions, owner)
-        lines, scope = [], {"np": np, "to_array": _as_array, "_float32": np.float32}
+        lines, scope = (
+            [],
+            {
+                "np": np,
+                "to_array": _as_array,
+                "_float32": np.float32,
+                "check_apart": check_apart,
+                "field_of": field_of,
+            },
+        )
         lowered, _ = lowered_function(f, argument_types)
         before_a_run = []
         if draws_random_numbers(f):  # each run draws the same
@@ -479,11 +505,11 @@ def _columns(
             )
         written = written_positions(lowered)  # each run changes them
         lines += _checks_of_memory(names, argument_types, written)
-        scope["check_apart"] = check_apart
         given = [
             _text_of_copy(name, argument_types[number], scope) if number in written else name
             for number, name in enumerate(names)
         ]
+        _check_written(argument_types, written, names, f"{place(python_function)}: {owner}: {python_function.__name__}")
         for position in positions:
             type, argument = argument_types[position], names[position]
             _check_kind_of_columns(type, f"{place(python_function)}: {owner}: the argument {argument[2:]}")
@@ -529,7 +555,9 @@ def _columns(
 
 
 def _texts_of_arrays(text: str, type: types.Type) -> list[str]:
-    """Returns the texts of the arrays of an argument: of a tuple those of its items."""
+    """Returns the texts of the arrays of an argument: of a tuple those of its items, of a record or an instance its fields."""
+    if isinstance(type, (types.Record, types.ClassInstanceType)):
+        return [f"field_of({text}, {name!r})" for name in members_of(type) or ()]
     if isinstance(type, types.BaseTuple):
         return [array for number, item in enumerate(type) for array in _texts_of_arrays(f"{text}[{number}]", item)]
     return [text] if isinstance(type, types.Array) else []
@@ -549,12 +577,25 @@ def _checks_of_memory(names: Sequence[str], argument_types: Types, written: set[
     ]
 
 
+def _check_written(argument_types: Types, written: set[int | None], names: Sequence[str], function: str) -> None:
+    """Raises DifferentiationError if a function writes records or instances, which runs for columns would change again and again."""
+    for number in written:
+        assert number is not None
+        if isinstance(argument_types[number], (types.Record, types.ClassInstanceType)):
+            raise DifferentiationError(
+                f"{function} writes {names[number][2:]}, a record or an instance, which each column would change again: use vjp or jvp, or write "
+                "copies of its fields."
+            )
+
+
 def _check_kind_of_columns(type: types.Type, argument: str) -> None:
     """Raises DifferentiationError if no matrix has the derivatives with respect to an argument of a type."""
     if isinstance(type, types.BaseTuple):
         remedy = (
             "a tuple, and matrices of derivatives are those of arrays and floats: use vjp, or pass its items one by one"
         )
+    elif members_of(type) is not None:
+        remedy = "of records or an instance, and matrices of derivatives are those of arrays and floats: use vjp, or pass its fields one by one"
     elif isinstance(getattr(type, "dtype", type), types.Complex):
         remedy = (
             "complex, and matrices of derivatives are real: use jvp or vjp, or pass the real and the imaginary part"
@@ -579,7 +620,7 @@ def _text_of_copy(text: str, type: types.Type, scope: dict[str, Any]) -> str:
 def _check_apart(f: Any, names: Sequence[str], primals: Sequence[Any], owner: str) -> None:
     """Raises ValueError if ``f`` writes an argument that shares memory with another one."""
     arrays = [
-        (n, leaf) for n, primal in enumerate(primals) for leaf in result_leaves(primal) if isinstance(leaf, np.ndarray)
+        (n, array) for n, primal in enumerate(primals) for leaf in result_leaves(primal) for array in memory_of(leaf)
     ]
     pairs = [
         (first, second) for (first, x), (second, y) in itertools.combinations(arrays, 2) if np.may_share_memory(x, y)

@@ -3,7 +3,8 @@
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
+from numba import float64, int64, njit
+from numba.experimental import jitclass
 from numba.typed import List
 
 from tests.differentiation.table import A, V, X, Y, program
@@ -313,3 +314,22 @@ def set_of_integers(x):
         if i in places:
             total += x[i] * x[i]
     return total
+
+
+@jitclass([("value", float64), ("count", int64)])
+class Accumulator:
+    def __init__(self):
+        self.value = 0.0
+        self.count = 0
+
+    def add(self, x):
+        self.value += x * x
+        self.count += 1
+
+
+@program(X)
+def attributes_of_an_object(x):
+    a = Accumulator()
+    for value in x:
+        a.add(value)
+    return a.value / a.count

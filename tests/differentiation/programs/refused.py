@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import float64, int64, njit, objmode, stencil
-from numba.experimental import jitclass
+from numba import float64, njit, objmode, stencil
 from numba.extending import intrinsic
 
 from tests.differentiation.table import A, N, X, program
@@ -169,25 +168,6 @@ def stencil_that_passes_its_array(x):
 @program(X, refused=True)
 def stencil_that_slices_its_array(x):
     return slices_its_array(x).sum()
-
-
-@jitclass([("value", float64), ("count", int64)])
-class Accumulator:
-    def __init__(self):
-        self.value = 0.0
-        self.count = 0
-
-    def add(self, x):
-        self.value += x * x
-        self.count += 1
-
-
-@program(X, refused=True)
-def attributes_of_an_object(x):
-    a = Accumulator()
-    for value in x:
-        a.add(value)
-    return a.value / a.count
 
 
 COSINE = ctypes.CDLL(ctypes.util.find_library("m")).cos

@@ -1,22 +1,29 @@
-"""Products of 0 and an infinite slope: for which of them reverse mode adds 0.
+"""Products of 0 and a slope that is infinite or NaN: for which of them reverse mode adds 0.
 
 The cotangent of the operand of ``sqrt`` is infinite at 0. In ``sqrt(x * x)`` the slope of ``x * x`` is 0 there. Forward mode multiplies the 0 by the infinite
 slope, where the rule of ``sqrt`` takes 0 for the product. Reverse mode multiplies the infinite cotangent by the 0, so ``x * x`` needs such a rule, too.
+
+A number that nothing uses, as one that ``np.nansum`` skips, has the cotangent 0. The operands of its product with NaN have derivatives of 0, too.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from numba import types
 
+from fastgrad.core.terms import Leaf, Term, nodes_of
 from fastgrad.differentiation.analysis.control_flow import ControlFlow
+from fastgrad.differentiation.ir.partials import COTANGENT, is_selection
 from fastgrad.differentiation.ir.representation import (
     Block,
     Compute,
+    Constant,
     Load,
     Operand,
     Phi,
+    Return,
     Root,
     Scalar,
     Store,
@@ -59,6 +66,80 @@ def statements_before_infinite_slopes(flow: ControlFlow) -> frozenset[Compute]:
         elif number in phis:
             pending += phis[number].incoming.values()
     return frozenset(found)
+
+
+def statements_before_selections(flow: ControlFlow) -> frozenset[Compute]:
+    """Returns the statements whose results may have no use: a branch or a selection skips them, or they are elements of arrays."""
+    after = _post_dominators(flow)
+    users: dict[Operand | View, set[Block]] = defaultdict(set)
+    readers: dict[Root, set[Block]] = defaultdict(set)
+    stores: list[tuple[Block, Store]] = []
+    pending: list[Operand | View] = []
+    for block in flow.blocks:
+        for phi in block.phis:
+            for before, value in phi.incoming.items():
+                users[value].add(before)
+        for statement in block.statements:
+            if isinstance(statement, Compute):
+                for operand, partial in zip(statement.operands, statement.partials, strict=True):
+                    if is_selection(partial):
+                        pending.append(operand)
+                    elif partial is not None:
+                        users[operand].add(block)
+                continue
+            if isinstance(statement, Load):
+                readers[statement.root.memory].add(block)
+            elif isinstance(statement, Store) and statement.root.memory.kind == "local":
+                stores.append((block, statement))
+            for operand in statement.operands:
+                users[operand].add(block)
+        for value in block.end.values if isinstance(block.end, Return) else []:
+            users[value].add(block)
+    for block, store in stores:
+        memory = store.root.memory
+        if not all(_is_carried(memory, {block, reader}, flow) for reader in readers[memory]):
+            pending.append(store.operands[0])
+    pending += [
+        number
+        for number, blocks in users.items()
+        if isinstance(number, Scalar) and number.block is not None and not blocks & after[number.block]
+    ]
+    found: set[Compute] = set()
+    while pending:
+        number = pending.pop()
+        definition = number.definition if isinstance(number, Scalar) else None
+        if (
+            isinstance(definition, Compute)
+            and definition not in found
+            and isinstance(definition.target.type, types.Float)
+        ):
+            found.add(definition)
+            pending += definition.operands
+    return frozenset(found)
+
+
+def may_be_nan(partial: Term, operands: Sequence[Operand]) -> bool:
+    """True if the derivative in a partial may be infinite or NaN: it reads the result or an operand that is no constant, other than to select."""
+    is_plain_selection = is_selection(partial) and all(node.operation is None for node in partial.operands[1:])
+    leaves = [node for node in nodes_of(partial) if isinstance(node, Leaf) and node is not COTANGENT]
+    return not is_plain_selection and any(
+        leaf.position is None or not isinstance(operands[leaf.position], Constant) for leaf in leaves
+    )
+
+
+def _post_dominators(flow: ControlFlow) -> dict[Block, set[Block]]:
+    """Returns for each block those that all ways from it to a return go through, itself among them."""
+    after: dict[Block, set[Block]] = {}
+    has_changed = True
+    while has_changed:
+        has_changed = False
+        for block in reversed(flow.blocks):
+            following = [after[other] for other in block.successors if other in after]
+            if following or isinstance(block.end, Return):
+                found = {block}.union(set.intersection(*following) if following else ())
+                has_changed |= found != after.get(block)
+                after[block] = found
+    return defaultdict(set, after)
 
 
 def _is_carried(array: Root, accesses: set[Block | None], flow: ControlFlow) -> bool:

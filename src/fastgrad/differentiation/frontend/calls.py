@@ -33,6 +33,7 @@ from fastgrad.differentiation.ir.representation import (
 )
 from fastgrad.differentiation.ir.values import (
     Complex,
+    Fields,
     FunctionChoice,
     Items,
     Mapping,
@@ -205,6 +206,9 @@ class Calls(Expressions):
             return containers.call_method(self, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method) and isinstance(function.owner, Mapping):
             return mappings.call_method(self, function.owner, function.name, arguments, result_type)
+        if isinstance(function, Method) and isinstance(function.owner, Fields):
+            method = function.owner.type.jit_methods[function.name]
+            return self.call_compiled(method, [function.owner, *arguments], keywords)
         if isinstance(function, Method):
             result = self.array_functions.call_method(self, function, arguments, keywords, result_type)
             return self._array_of_elements(name, result)

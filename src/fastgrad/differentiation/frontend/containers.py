@@ -1,11 +1,12 @@
-"""Lists of numbers, and arrays of records.
+"""Lists of numbers, records, arrays of records, and instances of ``jitclass``.
 
 A list is an array that grows, and its length: an element of another array, so that names of one list share it. The array of a list of complex
-numbers has two floats for each. A record is one array for each field.
+numbers has two floats for each. A record is one array for each field; so is an instance, and its numbers are arrays without axes.
 """
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import Any
 
@@ -16,9 +17,11 @@ from numba import types
 from fastgrad.core.terms import ADD, DIVISION_COST, MULTIPLY
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.builder import Builder
-from fastgrad.differentiation.ir.representation import Axis, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.ir.representation import Axis, Field, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.ir.scalar_operations import AT_LEAST_0, may_raise
-from fastgrad.differentiation.ir.values import Fields, Items, NumberList, Static, describe, tuple_of
+from fastgrad.differentiation.ir.values import Fields, Items, Method, NumberList, Static, describe, tuple_of, type_of
+from fastgrad.differentiation.runtime.numba_internals import as_dtype
+from fastgrad.differentiation.runtime.record_fields import members_of
 
 NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)
 
@@ -264,12 +267,24 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
 def allocate_records(lowering: Any, type: types.Array, shape: Any, function: str) -> Fields:
     """Returns a new array of records."""
     dims = [lowering.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    _check_offsets(lowering, type)
     parts = {}
     for name, field in type.dtype.members:
         dtype, inner = _field_type(lowering, name, field)
         sizes = [*dims, *[index_constant(size) for size in inner]]
         parts[name] = lowering.builder.allocate(dtype, sizes, function, name)
     return Fields(parts, type)
+
+
+def _check_offsets(lowering: Any, type: types.Type) -> None:
+    """Refuses records whose fields share bytes."""
+    record = type.dtype if isinstance(type, types.Array) else type
+    if not isinstance(record, types.Record):
+        return
+    dtype = as_dtype(record)
+    fields = sorted((offset, offset + field.itemsize) for field, offset in dtype.fields.values())
+    if any(end > start for (_, end), (start, _) in itertools.pairwise(fields)):
+        raise refuse("a record whose fields overlap in memory can't be differentiated", lowering.builder.location)
 
 
 def _field_type(lowering: Any, name: str, field: types.Type) -> tuple[types.Type, tuple[int, ...]]:
@@ -282,23 +297,52 @@ def _field_type(lowering: Any, name: str, field: types.Type) -> tuple[types.Type
     return dtype, shape
 
 
-def parameter_fields(lowering: Any, name: str, type: types.Array, position: int) -> Fields:
-    """Returns a parameter that is an array of records."""
+def parameter_fields(lowering: Any, name: str, type: types.Type, position: int) -> Fields:
+    """Returns a parameter that is a record, an array of records, or an instance of ``jitclass``."""
     builder, parts = lowering.builder, {}
-    for field, field_type in type.dtype.members:
-        dtype, inner = _field_type(lowering, field, field_type)
-        array_type = types.Array(dtype, type.ndim + len(inner), "A")
+    _check_offsets(lowering, type)
+    is_instance = isinstance(type, types.ClassInstanceType)
+    for field, field_type in members_of(type).items():  # type: ignore[union-attr]
+        dtype = field_type.dtype if isinstance(field_type, types.Array) else field_type
+        if is_instance and not isinstance(dtype, NUMBERS):
+            continue  # an error where it is read
+        if is_instance:
+            array_type = field_type if dtype is not field_type else types.Array(dtype, 0, "C")
+        else:
+            dtype, inner = _field_type(lowering, field, field_type)
+            array_type = types.Array(dtype, getattr(type, "ndim", 0) + len(inner), "A")
         root = builder.root(array_type, "parameter", name)
-        root.name, root.block, root.position, root.field = f"field_{field}_of_{name}", None, position, field
+        root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
+        root.field = Field(name, field, isinstance(dtype, types.Complex), not is_instance)
         builder.read_dims(root, array_type)
         parts[field] = View.whole(root, dtype)
     return Fields(parts, type)
+
+
+def new_instance(
+    lowering: Any, type: types.ClassInstanceType, arguments: list[Any], keywords: dict[str, Any]
+) -> Fields:
+    """Lowers the call of a ``jitclass``: its numbers are 0 before the constructor runs, its arrays are those that the constructor assigns."""
+    parts = {
+        name: lowering.builder.allocate(field, [], "zeros", name)
+        for name, field in type.struct.items()
+        if isinstance(field, NUMBERS)
+    }
+    instance = Fields(parts, type)
+    instance.depth = lowering.depth
+    lowering.call_compiled(type.jit_methods["__init__"], [instance, *arguments], keywords)
+    instance.depth = None
+    return instance
 
 
 def field_item(lowering: Any, fields: Fields, index: Any) -> Any:
     """Lowers a field of records, or an item of an array of records."""
     if isinstance(index, str):
         return lowering.element_or_view(fields.parts[index])
+    if isinstance(fields.type, types.ClassInstanceType):
+        raise refuse(
+            "an item of an instance of a jitclass can't be differentiated: call a method", lowering.builder.location
+        )
     indices = index if isinstance(index, list) else [index]
     if any(isinstance(position, View) for position in indices):
         raise refuse("an array of records can't be indexed by an array in a derivative", lowering.builder.location)
@@ -309,10 +353,39 @@ def field_item(lowering: Any, fields: Fields, index: Any) -> Any:
     return Fields(parts, types.Array(record, rank, "A") if rank else record)
 
 
+def field_array(lowering: Any, owner: Fields | Items, name: str) -> View:
+    """Lowers `field_of`: a field of records or of an instance, or of the named tuple that is its tangent, as an array."""
+    if isinstance(owner, Fields):
+        return owner.parts[name]
+    value = owner.values[owner.type.fields.index(name)]
+    if isinstance(value, View):
+        return value
+    array: View = lowering.builder.allocate(type_of(value), [], "zeros", name)
+    view_rules.store_element(lowering.builder, array, [], lowering.number(value))
+    return array
+
+
 def set_field(lowering: Any, fields: Fields, index: Any, value: Any) -> None:
     """Lowers the assignment to a field of records, or to an item of an array of records."""
+    is_instance = isinstance(fields.type, types.ClassInstanceType)
+    if is_instance and index in fields.type.jit_props:
+        lowering.call_compiled(fields.type.jit_props[index]["set"], [fields, value], {})
+        return
+    if is_instance and not isinstance(fields.type.struct.get(index), NUMBERS):
+        if not isinstance(fields.type.struct.get(index), types.Array) or not lowering.runs_once_since(fields.depth):
+            raise refuse(
+                f"the assignment to {index} of an instance of a jitclass can't be differentiated: numbers may be assigned, arrays once, by the "
+                f"constructor, outside of loops and branches. Write the elements: {index}[:] = ...",
+                lowering.builder.location,
+            )
+        array = lowering.array_expressions.materialized(lowering, value)
+        layout = fields.type.struct[index].layout
+        fields.parts[index] = View(array.root, array.starts, array.axes, array.parts, layout)
+        return
     if isinstance(index, str):
         target = fields.parts[index]
+        if is_instance:
+            value = lowering.cast(value, fields.type.struct[index])
         if target.axes:
             lowering.array_functions.assign(lowering, target, value)
         else:
@@ -333,11 +406,30 @@ def field_attribute(lowering: Any, fields: Fields, name: str) -> Any:
     sizes: list[Any] = [axis.size for axis in next(iter(fields.parts.values())).axes[:rank]]
     if name in fields.parts:
         return field_item(lowering, fields, name)
+    if isinstance(fields.type, types.ClassInstanceType):
+        return _member_of_instance(lowering, fields, name)
     if name == "shape":
         return tuple_of(sizes)
     if name == "size" and rank:
         return view_rules.product(lowering.builder, sizes)
     raise refuse(f"the attribute {name} of {describe(fields)} can't be differentiated", lowering.builder.location)
+
+
+def _member_of_instance(lowering: Any, instance: Fields, name: str) -> Any:
+    """Lowers a property or a method of an instance of ``jitclass``."""
+    type = instance.type
+    if name in type.jit_props:
+        return lowering.call_compiled(type.jit_props[name]["get"], [instance], {})
+    if name in type.jit_methods:
+        return Method(instance, name)
+    if name in type.jit_static_methods:
+        return Static(type.jit_static_methods[name])
+    kind = type.struct.get(name)
+    reason = "is read before the constructor assigns it" if isinstance(kind, types.Array) else f"is of type {kind}"
+    raise refuse(
+        f"the field {name} of an instance of {type.classname} {reason}, which can't be differentiated",
+        lowering.builder.location,
+    )
 
 
 ALLOCATIONS = {np.zeros: "zeros", np.empty: "empty"}

@@ -76,6 +76,7 @@ from fastgrad.differentiation.ir.values import (
 from fastgrad.differentiation.numpy import loop_sources
 from fastgrad.differentiation.runtime.disk_cache import NoKeyError, content_of
 from fastgrad.differentiation.runtime.numba_internals import global_compiler_lock, ir, ir_utils
+from fastgrad.differentiation.runtime.record_fields import members_of
 from fastgrad.differentiation.transform.simplification import simplify
 
 
@@ -217,6 +218,14 @@ class _Frame:
         self.iterated: list[tuple[NumberList, int]] = []
         self.resized: list[tuple[NumberList, int, Location]] = []
 
+    def runs_once(self) -> bool:
+        """True if the block that is lowered runs once in the call, whichever way it takes to a return."""
+        blocks = self.function.ir.blocks
+        returns = [label for label, block in blocks.items() if isinstance(block.body[-1], ir.Return)]
+        loops = ir_utils.compute_cfg_from_blocks(blocks).loops().values()
+        is_on_each_way = all(self.label in self.dominators[label] for label in returns)
+        return is_on_each_way and not any(self.label in loop.body for loop in loops)
+
     def handler(self) -> int | None:
         """Returns the label of the block that an exception goes to which is raised now; None outside of ``try``."""
         end = self.function.ir.blocks[self.label].body[-1]
@@ -252,6 +261,11 @@ class Lowering(Calls):
         for leaf in leaves(value):
             if isinstance(leaf, Complex):
                 results += [leaf.real, leaf.imag]
+            elif isinstance(leaf, Fields):
+                raise refuse(
+                    f"{typed.name} returns {describe(leaf)}, which can't be differentiated: return its fields",
+                    self.builder.location,
+                )
             else:
                 results.append(self._plain(leaf).real() if isinstance(leaf, View) else leaf)
         self.builder.block.end = Return(results, self.builder.location)
@@ -292,9 +306,9 @@ class Lowering(Calls):
         builder = self.builder
         if isinstance(type, types.Omitted):
             return self._static(type.value)
+        if members_of(type) is not None:
+            return containers.parameter_fields(self, name, type, position)
         if isinstance(type, types.Array):
-            if isinstance(type.dtype, types.Record):
-                return containers.parameter_fields(self, name, type, position)
             if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean, types.Complex)):
                 return Deferred(f"the parameter {self.result.names[position]} is an array of {type.dtype}")
             root = builder.root(type, "parameter", name)
@@ -378,6 +392,15 @@ class Lowering(Calls):
         builder.checks_bounds = caller_checks_bounds
         builder.is_in_try = any(other.handler() is not None for other in self._frames)
         return self._merged_returns(frame)
+
+    @property
+    def depth(self) -> int:
+        """The number of calls that are lowered, each within the one before."""
+        return len(self._frames)
+
+    def runs_once_since(self, depth: int | None) -> bool:
+        """True if the statement that is lowered runs once in each of the calls within the first ``depth`` ones."""
+        return depth is not None and all(frame.runs_once() for frame in self._frames[depth:])
 
     def note_resize(self, values: NumberList) -> None:
         """Notes that the length of a list changes here."""

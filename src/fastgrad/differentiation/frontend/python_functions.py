@@ -27,8 +27,11 @@ from fastgrad.differentiation.ir.values import (
     Range,
     Static,
     describe,
+    static_value,
     type_of,
 )
+from fastgrad.differentiation.runtime.numba_internals import JitClassType
+from fastgrad.differentiation.runtime.record_fields import field_of
 
 
 @numba.njit
@@ -67,6 +70,10 @@ def call(  # noqa: C901  # one line for each function
     if isinstance(type, types.BaseNamedTuple) and function is type.instance_class:
         named = dict(zip(type.fields, arguments, strict=False)) | keywords
         return Items([named[field] for field in type.fields], type)
+    if isinstance(function, JitClassType):
+        return containers.new_instance(lowering, type, arguments, keywords)
+    if function is field_of:
+        return containers.field_array(lowering, arguments[0], static_value(arguments[1]))
     if function is builtin_type and len(arguments) == 1 and isinstance(arguments[0], (Constant, Scalar, Complex)):
         return Static(np.dtype(str(type_of(arguments[0]))).type)
     if getattr(function, "__module__", "") == "numba.core.unsafe.eh":
@@ -110,7 +117,7 @@ def call(  # noqa: C901  # one line for each function
         return Items([mantissa, exponent], type)
     if function is len and isinstance(arguments[0], NumberList):
         return containers.length_of(lowering, arguments[0])
-    if function is len and isinstance(arguments[0], Fields):
+    if function is len and isinstance(arguments[0], Fields) and isinstance(arguments[0].type, types.Array):
         return next(iter(arguments[0].parts.values())).axes[0].size
     if function is len and isinstance(arguments[0], Static) and isinstance(arguments[0].value, str):
         return builder.constant(len(arguments[0].value))

@@ -30,10 +30,12 @@ from fastgrad.differentiation.runtime.numba_internals import (
     _OverloadFunctionTemplate,
     build_definitions,
     bytecode,
+    compiled_blocks,
     compiler,
     cpu_target,
     ir,
     register_pass,
+    with_values_read,
 )
 
 
@@ -249,6 +251,8 @@ def typed_function(function: Any, argument_types: tuple[types.Type, ...]) -> Typ
 def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
     function: FunctionType = getattr(compiled, "py_func", compiled)
     signature = signature_of(compiled, argument_types)
+    if signature is not None:  # Numba reads values when the function is decorated, not later
+        function = with_values_read(function, compiled_blocks(compiled, signature.args))
     line = line_of_with_block(function)
     if line is not None:
         raise refuse("a with block can't be differentiated", ir.Loc(function.__code__.co_filename, line))
@@ -269,7 +273,9 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
     (passes,) = front_end.define_pipelines()
     with inferred_callees(), quick_liveness():
         for callee in called_functions(function):
-            if callee.py_func is function:  # Numba can't compile it while it infers the types of the same function
+            if callee.py_func is getattr(
+                compiled, "py_func", compiled
+            ):  # Numba can't compile it while it infers the types of the same function
                 callee.get_call_template(argument_types, {})
         passes.run(state)
     _check_items(state)

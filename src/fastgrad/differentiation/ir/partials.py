@@ -17,11 +17,13 @@ from numba import types
 from fastgrad.core.terms import (
     COMPARISONS,
     DIVIDE,
+    EQUAL,
     FLOOR_DIVIDE,
     MULTIPLY,
     NOT,
     OPERANDS,
     POWER,
+    SELECT,
     Leaf,
     Number,
     ScalarOperation,
@@ -78,6 +80,17 @@ def guarded(partial: Term, type: types.Type) -> Term:
     if is_quotient or not any(node.operation in _PRODUCTS for node in nodes_of(partial)):
         return partial
     return ZERO_PRODUCT(slope_of(partial, type), COTANGENT)
+
+
+def skipped(partial: Term, type: types.Type) -> Term:
+    """Returns a partial that is 0 where the cotangent of the result is, whatever the derivative is."""
+    zero = number_of_type(0.0, type)
+    return SELECT(EQUAL(COTANGENT, zero), zero, partial)
+
+
+def is_selection(partial: Partial) -> bool:
+    """True if a partial gives the operand the cotangent or 0, as a condition decides."""
+    return partial is not None and partial.operation in (SELECT, where)
 
 
 def deciding_comparison(partials: Sequence[Partial]) -> Term | None:

@@ -95,6 +95,22 @@ def equal_operands(first: Operand, second: Operand) -> bool:
     return first is second
 
 
+class Field(NamedTuple):
+    """A field of a parameter.
+
+    Attributes:
+        owner: the parameter's variable in the derivative's text.
+        name: of the field.
+        is_complex: whether it has complex numbers.
+        is_of_record: whether the owner is a record or an array of records, whose fields share no memory; else it is an instance of ``jitclass``.
+    """
+
+    owner: str
+    name: str
+    is_complex: bool
+    is_of_record: bool
+
+
 class Root:
     """An array with memory of its own.
 
@@ -106,7 +122,7 @@ class Root:
         block: the block that defines it. None for parameters and globals.
         position: the number of the parameter. None for others.
         dims: its sizes, one operand for each axis.
-        field: of a field of an array of records that is a parameter: the field's name.
+        field: which field of a parameter it is, a record, an array of records or an instance. None for others.
         source: the root whose memory a reshaped array shares.
         is_written: whether a statement stores elements of it.
         is_growing: whether a ``Grow`` may replace its memory by larger memory. No view of it outlives that.
@@ -134,7 +150,7 @@ class Root:
         self.location = location
         self.position: int | None = None
         self.dims: list[Operand] = []
-        self.field: str | None = None
+        self.field: Field | None = None
         self.source: Root | None = None
         self.is_written = False
         self.is_growing = False

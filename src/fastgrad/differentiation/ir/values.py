@@ -140,11 +140,15 @@ class Elements:
 
 
 class Fields:
-    """A record or an array of records: an array for each field."""
+    """A record, an array of records, or an instance of ``jitclass``: an array for each field.
 
-    __slots__ = ("parts", "type")
+    ``depth`` is the number of calls around the constructor of an instance while it runs, else None.
+    """
+
+    __slots__ = ("depth", "parts", "type")
 
     def __init__(self, parts: dict[str, View], type: types.Type) -> None:
+        self.depth: int | None = None
         self.parts = parts
         self.type = type
 
@@ -374,6 +378,8 @@ def describe(value: Any) -> str:
         return "a text"
     if isinstance(value, Mapping):
         return "a set" if value.values is None else "a dictionary"
+    if isinstance(value, Fields) and isinstance(value.type, types.ClassInstanceType):
+        return "an instance of a jitclass"
     if isinstance(value, Fields):
         return "an array of records" if isinstance(value.type, types.Array) else "a record"
     return f"a {type(value).__name__.lower()}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from types import CellType, FunctionType
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numba
@@ -15,7 +15,13 @@ from fastgrad.differentiation.ir.scalar_operations import may_raise
 from fastgrad.differentiation.ir.values import Static, Window, describe
 from fastgrad.differentiation.numpy.array_functions import check_overlap, rank_of
 from fastgrad.differentiation.numpy.loop_sources import loops_from_source
-from fastgrad.differentiation.runtime.numba_internals import GUFunc, StencilFunc, ir, ir_utils, parse_signature
+from fastgrad.differentiation.runtime.numba_internals import (
+    GUFunc,
+    StencilFunc,
+    ir_utils,
+    parse_signature,
+    with_values_read,
+)
 from fastgrad.kernels.codegen.generated_source import function_from_source
 
 _numbers = itertools.count()
@@ -165,20 +171,7 @@ def call_stencil(
 @functools.cache
 def _kernel_of(function: StencilFunc) -> FunctionType:
     """Returns a stencil's kernel with the values of globals and closures that Numba found when the stencil was made."""
-    kernel = function.kernel_ir.func_id.func
-    statements = [statement for block in function.kernel_ir.blocks.values() for statement in block.body]
-    read = [statement.value for statement in statements if isinstance(statement, ir.Assign)]
-    globals_read = {value.name: value.value for value in read if isinstance(value, ir.Global)}
-    variables = {value.name: value.value for value in read if isinstance(value, ir.FreeVar)}
-    names = kernel.__code__.co_freevars
-    cells = zip(names, kernel.__closure__ or (), strict=True)
-    closure = tuple(CellType(variables[name]) if name in variables else cell for name, cell in cells)
-    frozen = FunctionType(
-        kernel.__code__, {**kernel.__globals__, **globals_read}, kernel.__name__, kernel.__defaults__, closure
-    )
-    frozen.__kwdefaults__ = kernel.__kwdefaults__
-    frozen.__module__, frozen.__qualname__ = kernel.__module__, kernel.__qualname__
-    return frozen
+    return with_values_read(function.kernel_ir.func_id.func, function.kernel_ir.blocks)
 
 
 def _neighborhood(function: StencilFunc, argument_types: tuple[types.Type, ...]) -> tuple[list[Any], set[str]]:

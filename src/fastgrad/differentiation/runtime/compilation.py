@@ -30,6 +30,7 @@ from fastgrad.differentiation.runtime.disk_cache import (
 from fastgrad.differentiation.runtime.inferred_callees import inferred_callees
 from fastgrad.differentiation.runtime.jumps import DirectJumpCompiler
 from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, Dispatcher, _FunctionCompiler, cpu_target
+from fastgrad.differentiation.runtime.record_fields import cotangent_type_of, is_differentiable, members_of
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
@@ -351,15 +352,6 @@ def place(function: FunctionType) -> str:
     return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
 
 
-def is_differentiable(type: types.Type) -> bool:
-    """True for floats and complex numbers, arrays of them, and tuples with one of these."""
-    type = types.unliteral(type)
-    if isinstance(type, types.BaseTuple):
-        return any(map(is_differentiable, type))
-    type = type.dtype if isinstance(type, types.Array) else type
-    return isinstance(type, (types.Float, types.Complex)) and type != types.float16
-
-
 def check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
     """Raises DifferentiationError if an argument to differentiate with respect to has no derivative, or Numba does not know an argument's type.
 
@@ -383,6 +375,10 @@ def check_directions(
 ) -> None:
     """Raises DifferentiationError if a tangent or cotangent has not the type of what it belongs to."""
     for name, primal, direction in zip(names, primals, directions, strict=True):
+        fields = members_of(primal)
+        if fields is not None:
+            _check_fields(f"{place(function)}: {owner}: {name} of {function.__name__}", primal, direction)
+            continue
         rank, given = [type.ndim if isinstance(type, types.Array) else 0 for type in (primal, direction)]
         number = direction.dtype if isinstance(direction, types.Array) else types.unliteral(direction)
         if rank != given or not isinstance(number, (types.Float, types.Complex, types.Integer)):
@@ -390,3 +386,19 @@ def check_directions(
                 f"{place(function)}: {owner}: {name} of {function.__name__} is of type {direction}, for a value of type {primal}. "
                 "Pass floats of the shape of the value."
             )
+
+
+def _check_fields(what: str, primal: types.Type, direction: types.Type) -> None:
+    """Raises DifferentiationError if the direction of a record, an array of records or an instance has not their fields of floats."""
+    wanted = cotangent_type_of(primal)
+    if isinstance(direction, types.BaseNamedTuple):
+        fields: Any = dict(zip(direction.fields, direction, strict=True))
+    else:
+        fields = members_of(direction) or {}
+    ranks = [getattr(type, "ndim", 0) for type in (primal, direction)]
+    names = wanted._fields if isinstance(primal, types.ClassInstanceType) else wanted.names
+    if ranks[0] != ranks[1] or not all(is_differentiable(fields.get(name, types.none)) for name in names):
+        raise DifferentiationError(
+            f"{what} is of type {direction}, for a value of type {primal}. Pass the fields {', '.join(names)}, of the shapes of the value: "
+            f"{'a named tuple or an instance' if isinstance(primal, types.ClassInstanceType) else f'an array of the dtype {wanted}'}."
+        )

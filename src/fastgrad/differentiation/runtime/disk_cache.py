@@ -27,6 +27,7 @@ from fastgrad.differentiation.runtime.numba_internals import (
     FunctionPass,
     NullCache,
     codegen,
+    compiled_blocks,
     compiler,
     config,
     dispatcher,
@@ -36,6 +37,7 @@ from fastgrad.differentiation.runtime.numba_internals import (
     rtsys,
     serialize,
     sigutils,
+    values_read,
 )
 from fastgrad.differentiation.runtime.stack_slots import register_symbols
 from fastgrad.kernels.codegen import cache, store
@@ -115,11 +117,13 @@ def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> s
     if isinstance(value, dispatcher.Dispatcher):
         options = sorted(f"{name}={option!r}" for name, option in value.targetoptions.items())
         signatures = [] if value._can_compile else value.signatures  # those that the decorator gave
+        frozen = [values_read(compiled_blocks(value, signature)) for signature in signatures]
+        frozen_text = [_text(sorted(part.items()), visited) for parts in frozen for part in parts]
         own = _text(value.py_func, visited, True)
         local_types = sorted(
             f"{name}={type}" for name, type in value.locals.items() if name.isidentifier()
         )  # no versions
-        return f"compiled {options} {local_types} {signatures} {own} {_adjoint_text(value, visited)}"
+        return f"compiled {options} {local_types} {signatures} {frozen_text} {own} {_adjoint_text(value, visited)}"
     if isinstance(value, (FunctionType, BuiltinFunctionType, np.ufunc, type)) or callable(value):
         return _callable_text(value, visited)
     raise NoKeyError(repr(value))

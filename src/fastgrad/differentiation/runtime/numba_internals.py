@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import CellType, FunctionType
+from typing import Any
+
 from numba.core import analysis as analysis
 from numba.core import bytecode as bytecode
 from numba.core import cgutils as cgutils
@@ -33,6 +36,7 @@ from numba.core.cpu import ParallelOptions as ParallelOptions
 from numba.core.dispatcher import Dispatcher as Dispatcher
 from numba.core.dispatcher import _FunctionCompiler as _FunctionCompiler
 from numba.core.errors import NumbaError as NumbaError
+from numba.core.imputils import impl_ret_borrowed as impl_ret_borrowed
 from numba.core.imputils import user_function as user_function
 from numba.core.ir_utils import build_definitions as build_definitions
 from numba.core.postproc import PostProcessor as PostProcessor
@@ -56,6 +60,7 @@ from numba.core.untyped_passes import LiteralPropagationSubPipelinePass as Liter
 from numba.core.untyped_passes import LiteralUnroll as LiteralUnroll
 from numba.core.untyped_passes import MakeFunctionToJitFunction as MakeFunctionToJitFunction
 from numba.core.untyped_passes import WithLifting as WithLifting
+from numba.experimental.jitclass.base import JitClassType as JitClassType
 from numba.np.arrayobj import make_array as make_array
 from numba.np.arrayobj import populate_array as populate_array
 from numba.np.numpy_support import as_dtype as as_dtype
@@ -65,3 +70,31 @@ from numba.np.ufunc.dufunc import DUFunc as DUFunc
 from numba.np.ufunc.gufunc import GUFunc as GUFunc
 from numba.np.ufunc.sigparse import parse_signature as parse_signature
 from numba.stencils.stencil import StencilFunc as StencilFunc
+
+
+def values_read(blocks: dict[int, ir.Block]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the values of globals and of closures that Numba found when it made the blocks of a function."""
+    read = [getattr(statement, "value", None) for block in blocks.values() for statement in block.body]
+    of_kinds = [
+        {value.name: value.value for value in read if isinstance(value, kind) and value.value is not ir.UNDEFINED}
+        for kind in (ir.Global, ir.FreeVar)
+    ]
+    return of_kinds[0], of_kinds[1]
+
+
+def with_values_read(function: FunctionType, blocks: dict[int, ir.Block]) -> FunctionType:
+    """Returns a function with the values of globals and closures that Numba found when it made its ``blocks``."""
+    globals_read, variables = values_read(blocks)
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    closure = tuple(CellType(variables[name]) if name in variables else cell for name, cell in cells)
+    scope = {**function.__globals__, **globals_read}
+    frozen = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, closure)
+    frozen.__kwdefaults__ = function.__kwdefaults__
+    frozen.__module__, frozen.__qualname__ = function.__module__, function.__qualname__
+    return frozen
+
+
+def compiled_blocks(compiled: Any, argument_types: tuple[Any, ...]) -> dict[int, ir.Block]:
+    """Returns the blocks from which Numba compiled a function for a signature; none of a function that it loaded from its cache."""
+    result = compiled.overloads.get(argument_types)
+    return getattr(getattr(result, "type_annotation", None), "blocks", {})

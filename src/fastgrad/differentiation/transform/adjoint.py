@@ -17,8 +17,12 @@ from fastgrad.differentiation.analysis.activity import Activity
 from fastgrad.differentiation.analysis.control_flow import ControlFlow, scalars_of
 from fastgrad.differentiation.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad.differentiation.analysis.increments import Increments
-from fastgrad.differentiation.analysis.infinite_slopes import statements_before_infinite_slopes
-from fastgrad.differentiation.ir.partials import RESULT, guarded, is_used
+from fastgrad.differentiation.analysis.infinite_slopes import (
+    may_be_nan,
+    statements_before_infinite_slopes,
+    statements_before_selections,
+)
+from fastgrad.differentiation.ir.partials import RESULT, guarded, is_used, skipped
 from fastgrad.differentiation.ir.representation import (
     Allocate,
     Block,
@@ -212,6 +216,7 @@ class Adjoint:
         self._guarded = statements_before_infinite_slopes(flow)
         self.is_guarded = bool(self._guarded)
         users = self._increments.users
+        self._selected = statements_before_selections(flow)
         self.local = {
             scalar
             for scalar in scalars_of(flow.blocks)
@@ -331,7 +336,10 @@ class Adjoint:
             if partial is None or self._increments.through.get(statement) is operand:
                 continue
             if isinstance(operand, Scalar) and operand in self.activity:
-                partial = guarded(partial, statement.target.type) if is_guarded else partial
+                type = statement.target.type
+                partial = guarded(partial, type) if is_guarded else partial
+                if statement in self._selected and may_be_nan(partial, statement.operands):
+                    partial = skipped(partial, type)
                 yield _add_partial(operand, statement, partial)
 
     # ---- calls ----------------------------------------------------------------------------------------------------

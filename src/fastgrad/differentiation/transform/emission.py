@@ -44,6 +44,7 @@ from fastgrad.differentiation.ir.scalar_operations import TEXT_GLOBALS
 from fastgrad.differentiation.runtime.compilation import Line
 from fastgrad.differentiation.runtime.complex_arrays import complex_of_parts, real_parts
 from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE
+from fastgrad.differentiation.runtime.record_fields import field_of
 
 
 class DerivedCall(NamedTuple):
@@ -145,7 +146,10 @@ class Emitter:
         lines = []
         for root in parameters:
             for other in parameters if root.is_written else []:
-                is_same_record = root.field is not None and other.position == root.position
+                field, second = root.field, other.field
+                is_same_record = (
+                    field is not None and second is not None and field.owner == second.owner and field.is_of_record
+                )
                 if other is not root and not is_same_record:
                     names = [repr(function.names[part.position]) for part in (root, other)]  # type: ignore[index]
                     lines.append(f"check_apart({root.name}, {other.name}, {', '.join(names)})")
@@ -337,6 +341,13 @@ class Emitter:
             return [f"{prefix}parts_of_{name} = real_parts({prefix}{name})"]
         return []
 
+    def unpacked_field(self, root: Root, prefix: str = "") -> list[str]:
+        """Returns the line that gives a field of a parameter, a record or an instance, its name; with the prefix ``d_`` its tangent."""
+        if root.field is None:
+            return []
+        text = f"field_of({prefix}{root.field.owner}, {root.field.name!r})"
+        return [f"{prefix}{root.name} = {f'real_parts({text})' if root.field.is_complex else text}"]
+
     def unpacked_parameters(self) -> list[str]:
         """Returns lines that give the parts of parameters that are tuples, records or complex names."""
         lines: list[str] = []
@@ -348,23 +359,16 @@ class Emitter:
                     lines.append(f"{item_name(name, number)} = {name}[{number}]")
                     unpack(item_name(name, number), item)
 
-        for root in self.function.roots:
-            if root.field is not None:
-                assert root.position is not None
-                name = self.function.parameters[root.position]
-                type = self.function.types[root.position].dtype.fields[root.field].type
-                is_complex = isinstance(getattr(type, "dtype", type), types.Complex)
-                lines.append(f"{root.name} = {'real_parts' if is_complex else ''}(a_{name}[{root.field!r}])")
         for name, type in zip(self.function.parameters, self.function.types, strict=True):
             unpack(f"a_{name}", type)
-        return lines
+        return lines + [line for root in self.function.roots for line in self.unpacked_field(root)]
 
     def result(self, name: str, parameters: list[str], body: list[str]) -> Derivative:
         """Returns the derivative of a name, parameters, the lines before the first block, and the blocks."""
         header = f"def {name}({', '.join(parameters)}):"
         source = "\n".join([header, *["    " + line for line in body], *self.lines, ""])
         scope = {"np": np, "math": math, **TEXT_GLOBALS, **self.function.globals}
-        scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts}
+        scope |= {"real_parts": real_parts, "complex_of_parts": complex_of_parts, "field_of": field_of}
         calls = {name: call for call, name in self._calls.items()}
         first = len(body) + 2
         user_lines = {first + number: line for number, line in self._user_lines.items()}

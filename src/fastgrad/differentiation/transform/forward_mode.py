@@ -107,16 +107,20 @@ class ForwardMode(Emitter):
         body += self.checks_of_memory() if self.is_final else []
         writes_arguments = any(root.kind == "parameter" and root.is_written for root in function.roots)
         for position in () if self.is_callee else self.positions:
+            for root in function.roots:
+                if root.position == position and root.is_real:
+                    body += self.unpacked_field(root, "d_")
             body += self.unpacked_parts(f"a_{function.parameters[position]}", function.types[position], "d_")
         for root in function.roots:
             if self.is_callee and root.kind == "parameter" and root.position in self.positions:
                 continue
             if root.kind == "parameter" and root.position in self.positions and root.is_real:
                 name = function.parameters[root.position]
-                body.append(
-                    f"if d_{root.name}.shape != {self._wide(f'{root.name}.shape')}: "
-                    f"raise ValueError('jvp of {function.name}: the tangent of {name} has another shape than the argument')"
-                )
+                if root.dims:
+                    body.append(
+                        f"if d_{root.name}.shape != {self._wide(f'{root.name}.shape')}: "
+                        f"raise ValueError('jvp of {function.name}: the tangent of {name} has another shape than the argument')"
+                    )
                 if root.is_written or (self.is_final and writes_arguments):
                     # the caller's array stays as it is, and the tangent too if it is an argument
                     body.append(f"d_{root.name} = d_{root.name}.copy()")

@@ -42,8 +42,9 @@ from fastgrad.differentiation.ir.representation import (
     refuse,
     zero,
 )
-from fastgrad.differentiation.ir.values import Complex, Items
+from fastgrad.differentiation.ir.values import Complex, Fields, Items
 from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE
+from fastgrad.differentiation.runtime.record_fields import cotangent_type_of
 from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad.differentiation.transform.adjoint import Adjoint
 from fastgrad.differentiation.transform.adjoint_emission import AdjointEmitter
@@ -515,6 +516,8 @@ class ReverseMode(Emitter):
     def _cotangent_of(self, value: object) -> str:
         if isinstance(value, Items):
             return f"({''.join(self._cotangent_of(item) + ', ' for item in value.values)})"
+        if isinstance(value, Fields):
+            return self._cotangent_of_fields(value)
         if isinstance(value, View):
             root = value.root
             if not root.is_real:
@@ -528,6 +531,23 @@ class ReverseMode(Emitter):
         if isinstance(value, Scalar) and value.is_real:
             return f"d_{value.name}" if value in self.activity else zero(value.type)
         return "None"
+
+    def _cotangent_of_fields(self, fields: Fields) -> str:
+        """Writes the cotangent of a record, an array of records or an instance, and returns its text."""
+        parts = {name: view for name, view in fields.parts.items() if view.root.is_real}
+        cotangent_type = cotangent_type_of(fields.type)
+        if isinstance(fields.type, types.ClassInstanceType):
+            texts = [self._cotangent_of(view) + ("" if view.axes else "[()]") for view in parts.values()]
+            return f"{self.bound(cotangent_type, 'cotangent')}({''.join(text + ', ' for text in texts)})"
+        rank, first = getattr(fields.type, "ndim", 0), next(iter(fields.parts.values())).root
+        count = " * ".join(map(self.operand, first.dims[:rank])) or "1"
+        name = f"cotangent_of_{first.name}"
+        self.write(f"{name} = np.zeros({count}, {self.bound(cotangent_type, 'cotangent')})")
+        for field, view in parts.items():
+            if view.root in self.activity:
+                sizes = ", ".join([count, *(self.operand(axis.size) for axis in view.axes[rank:])])
+                self.write(f"{name}[{field!r}][:] = {self._cotangent_of(view)}.reshape(({sizes},))")
+        return f"{name}.reshape({self.shape(first.dims[:rank])})"
 
 
 def _scalars(operands: list[Operand]) -> set[Scalar]:

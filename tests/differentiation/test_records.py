@@ -1,0 +1,229 @@
+"""Derivatives with respect to records, arrays of records and instances of jitclass."""
+
+import numba
+import numpy as np
+import pytest
+from numba import float64, int64
+from numba.experimental import jitclass
+
+import fastgrad as fg
+from fastgrad.errors import DifferentiationError
+
+BODY = np.dtype([("mass", np.float64), ("kind", np.int64), ("place", np.float64, (2,)), ("phase", np.complex128)])
+
+
+def bodies():
+    array = np.zeros(3, BODY)
+    array["mass"], array["kind"], array["phase"] = [1.5, 0.7, 2.1], [1, 0, 2], [1 + 2j, 0.5j, -1 + 0.3j]
+    array["place"] = [[0.4, -1.2], [0.9, 1.1], [-0.3, 0.8]]
+    return array
+
+
+@numba.njit
+def energy(bodies, x):
+    total = 0.0
+    for body in bodies:
+        total += body["mass"] * body["place"][0] * x + body.place[1] ** 2 * body.kind
+        total += (body["phase"] * body["phase"]).real
+    bodies[0]["mass"] = total * x
+    bodies[1] = bodies[0]
+    return total + bodies[0].mass * bodies[1]["mass"]
+
+
+@numba.njit
+def doubled(body, x):
+    body.mass = body.mass * x
+    return body.mass**2 * body["place"][1]
+
+
+@jitclass([("value", float64), ("count", int64), ("weights", float64[:])])
+class Mean:
+    def __init__(self, value, weights):
+        self.value = value
+        self.count = 1
+        self.weights = weights
+
+    def add(self, x, power=2.0):
+        self.value += x**power * self.weights[0]
+        self.count += 1
+
+    @property
+    def mean(self):
+        return self.value / self.count
+
+    @mean.setter
+    def mean(self, mean):
+        self.value = mean * self.count
+
+    @staticmethod
+    def twice(x):
+        return 2.0 * x
+
+
+@numba.njit
+def mean_of(mean, x):
+    for value in x:
+        mean.add(value, power=x[0])
+    mean.mean = mean.mean * mean.weights[1]
+    mean.weights[1] = mean.value
+    return mean.twice(mean.mean) + mean.weights[1] * x[1]
+
+
+@numba.njit
+def mean_of_numbers(value, weights, x):
+    total = 0.0
+    for _ in range(2):
+        total += mean_of(Mean(value, weights.copy()), x)
+    return total
+
+
+X, WEIGHTS = np.array([1.2, 0.7, 2.1]), np.array([0.8, 1.3])
+
+
+def slope_by(field, index, step=1e-6):
+    """Returns the central difference of ``energy`` by a number of the array of records."""
+    results = []
+    for shift in (step, -step):
+        changed = bodies()
+        changed[field][index] += shift
+        results.append(energy(changed, 0.9))
+    return (results[0] - results[1]) / (2.0 * step)
+
+
+def test_the_cotangent_of_an_array_of_records_has_its_fields_of_floats():
+    value, (gradient, slope) = fg.value_and_grad(energy, argnums=(0, 1))(bodies(), 0.9)
+    assert value == energy(bodies(), 0.9)
+    assert gradient.dtype.names == ("mass", "place", "phase")
+    for field in ("mass", "place"):
+        for index in np.ndindex(gradient[field].shape):
+            assert gradient[field][index] == pytest.approx(slope_by(field, index), rel=1e-7, abs=1e-7)
+    direction = np.zeros(3, gradient.dtype)
+    direction["mass"], direction["place"], direction["phase"] = 1.0, 2.0, 0.5 - 0.25j
+    _, tangent = fg.jvp(energy, (bodies(), 0.9), (direction, 1.0))
+    phases = (np.conj(gradient["phase"]) * direction["phase"]).real.sum()
+    wanted = gradient["mass"].sum() + 2.0 * gradient["place"].sum() + phases + slope
+    assert tangent == pytest.approx(wanted, rel=1e-12)
+    primal = bodies()
+    _, pull = fg.vjp(energy, primal, 0.9)
+    np.testing.assert_array_equal(pull(1.0)[0], gradient)
+    np.testing.assert_array_equal(primal, bodies())
+
+
+def test_a_record_has_an_array_without_axes_as_cotangent():
+    gradient = fg.grad(doubled)(bodies()[1], 3.0)
+    assert gradient.shape == ()
+    assert gradient["mass"] == pytest.approx(2.0 * 0.7 * 9.0 * 1.1)
+    np.testing.assert_allclose(gradient["place"], [0.0, (0.7 * 3.0) ** 2])
+    direction = np.zeros((), gradient.dtype)
+    direction["mass"] = 1.0
+    assert fg.jvp(doubled, (bodies()[1], 3.0), (direction, 0.0))[1] == pytest.approx(gradient["mass"])
+    second = fg.hvp(doubled)(bodies()[1], 3.0, direction)
+    np.testing.assert_allclose([second["mass"], second["place"][1]], [2.0 * 9.0 * 1.1, 2.0 * 0.7 * 9.0])
+
+
+def test_an_instance_has_a_named_tuple_as_cotangent():
+    gradient, by_x = fg.grad(mean_of, argnums=(0, 1))(Mean(0.4, WEIGHTS.copy()), X)
+    assert gradient._fields == ("value", "weights")
+    wanted = fg.grad(mean_of_numbers, argnums=(0, 1, 2))(0.4, WEIGHTS, X)
+    fg.check_gradients(mean_of_numbers, 0.4, WEIGHTS, X)
+    for part, twice in zip((*gradient, by_x), wanted, strict=True):
+        np.testing.assert_allclose(part, twice / 2.0, rtol=1e-12)
+    _, tangent = fg.jvp(mean_of, (Mean(0.4, WEIGHTS.copy()), X), (gradient, by_x))
+    assert tangent == pytest.approx(gradient.value**2 + (gradient.weights**2).sum() + (by_x**2).sum(), rel=1e-12)
+
+
+def test_a_pullback_leaves_an_instance_as_it_is():
+    mean = Mean(0.4, WEIGHTS.copy())
+    _, pull = fg.vjp(mean_of, mean, X)
+    assert (mean.value, mean.count) == (0.4, 1)
+    mean.value = 7.0
+    gradient, _ = pull(1.0)
+    assert mean.value == 7.0
+    assert gradient.value == fg.grad(mean_of)(Mean(0.4, WEIGHTS.copy()), X).value
+    np.testing.assert_array_equal(mean.weights, WEIGHTS)
+
+
+def test_items_of_a_tuple_may_be_records_and_instances():
+    @numba.njit
+    def product(parts):
+        return parts[0]["mass"] * parts[1]["mass"] ** 2 * parts[2].value * parts[2].weights[1]
+
+    first, second, third = fg.grad(product)((bodies()[0], bodies()[1], Mean(0.4, WEIGHTS)))
+    wanted = product((bodies()[0], bodies()[1], Mean(0.4, WEIGHTS)))
+    assert first["mass"] * 1.5 == pytest.approx(wanted)
+    assert second["mass"] * 0.7 == pytest.approx(2.0 * wanted)
+    assert third.value * 0.4 == pytest.approx(wanted)
+
+
+@numba.njit
+def rebound(mean, x):
+    mean.weights = x * 2.0
+    return mean.weights.sum() * mean.value
+
+
+@jitclass([("weights", float64[:])])
+class Rebinding:
+    def __init__(self, x, count):
+        for number in range(count):
+            self.weights = x * number
+
+    def __getitem__(self, index):
+        return self.weights[index]
+
+
+@numba.njit
+def rebinding(x):
+    return Rebinding(x, 3).weights.sum()
+
+
+@numba.njit
+def item_of_instance(weights):
+    return weights[0]
+
+
+@numba.njit
+def returned_instance(x):
+    return Mean(x[0], x)
+
+
+@numba.njit
+def one_of_two(x, first):
+    mean = Mean(x[0], x) if first else Mean(x[1], x)
+    return mean.value
+
+
+OVERLAPPING = np.dtype({"names": ["x", "y"], "formats": ["f8", "f8"], "offsets": [0, 4]})
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "reason"),
+    [
+        (rebound, (Mean(0.4, WEIGHTS), X), "weights\\[:\\] = "),
+        (rebinding, (X,), "outside of loops"),
+        (item_of_instance, (Rebinding(X, 1),), "call a method"),
+        (returned_instance, (X,), "return its fields"),
+        (one_of_two, (X, True), "several definitions"),
+        (numba.njit(lambda record: record[0].x), (np.zeros(2, OVERLAPPING),), "overlap"),
+    ],
+)
+def test_what_is_refused_is_an_error_with_its_line(function, arguments, reason):
+    with pytest.raises(DifferentiationError, match=f"test_records.py:.*{reason}"):
+        fg.vjp(function, *arguments)[1](1.0)
+
+
+def test_records_that_share_memory_are_an_error():
+    @numba.njit
+    def written(first, second):
+        first["mass"] = second["mass"] ** 2
+        return first["mass"] * second["mass"]
+
+    record, weights = bodies()[1], WEIGHTS.copy()
+    for call in (lambda: fg.grad(written)(record, record), lambda: fg.vjp(written, record, record)):
+        with pytest.raises(ValueError, match="share memory"):
+            call()
+    with pytest.raises(ValueError, match="share memory"):
+        fg.vjp(mean_of, Mean(0.4, weights), weights)
+    with pytest.raises(DifferentiationError, match="use vjp or jvp"):
+        fg.jacobian(mean_of, 1)(Mean(0.4, weights), X)
+    with pytest.raises(DifferentiationError, match="Pass the fields mass, place, phase"):
+        fg.jvp(doubled, (record, 1.0), (1.0, 0.0))
