@@ -72,6 +72,7 @@ from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input 
 
 _MODULE_OF_LAZY_NAME = {
     "collapse_repeated": "sparse.label_sequences",
+    "ctc_beam_search_decoder": "sparse.label_sequences",
     "ctc_greedy_decoder": "sparse.label_sequences",
     "ctc_loss": "sparse.label_sequences",
     "embedding_lookup_sparse": "sparse.embedding",

@@ -76,13 +76,18 @@ def affine_transform(
         )
     if data_format == "channels_first":
         batch = tf.transpose(batch, (0, 2, 3, 1))
-    y = _transformed(batch, matrices, interpolation, fill_mode, fill_value)
+    y = projective_transform(batch, matrices, interpolation, fill_mode, fill_value)
     if data_format == "channels_first":
         y = tf.transpose(y, (0, 3, 1, 2))
     return y[0] if is_single else y
 
 
-def _transformed(x: Tensor, matrices: Tensor, interpolation: str, fill_mode: str, fill_value: Any) -> Tensor:
+def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_mode: str, fill_value: Any) -> Tensor:
+    """Returns images (batch, height, width, channels) whose pixels are at other places of ``x``; arguments as above.
+
+    Args:
+        matrices: (batch, 8) or (1, 8), as the ``transform`` of ``affine_transform``.
+    """
     images, height, width, channels = x.shape
     columns = tf.range(width, dtype=tf.float32)[None, None, :]
     rows = tf.range(height, dtype=tf.float32)[None, :, None]

@@ -17,6 +17,7 @@ from fastgrad.keras.settings import image_data_format as image_data_format
 from fastgrad.keras.settings import set_epsilon as set_epsilon
 from fastgrad.keras.settings import set_floatx as set_floatx
 from fastgrad.keras.settings import set_image_data_format as set_image_data_format
+from fastgrad.keras.settings import standardize_dtype as _standardize_dtype
 from fastgrad.kernels.codegen.tracebacks import enable_traceback_filtering as _enable_traceback_filtering
 
 
@@ -45,7 +46,25 @@ def backend() -> str:
     return "tensorflow"
 
 
-_missing, _present = _namespace_hooks("tf.keras.backend", globals())
+def is_float_dtype(dtype: _Any) -> bool:
+    """True if ``dtype``, or its name, is a dtype of floating-point numbers."""
+    return _standardize_dtype(dtype).name.startswith(("float", "bfloat"))
+
+
+def is_int_dtype(dtype: _Any) -> bool:
+    """True if ``dtype``, or its name, is a dtype of integers."""
+    return _standardize_dtype(dtype).name.startswith(("int", "uint"))
+
+
+_missing, _present = _namespace_hooks(
+    "tf.keras.backend",
+    globals(),
+    {
+        "is_keras_tensor": "keras.layers.symbolic",
+        "result_type": "keras.ops.function",
+        "standardize_dtype": "keras.utils.arrays",
+    },
+)
 
 
 def __getattr__(name: str) -> _Any:

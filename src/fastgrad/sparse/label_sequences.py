@@ -152,16 +152,8 @@ def ctc_greedy_decoder(
     Raises:
         FailedPreconditionError: shapes do not fit, or a row has more steps than ``inputs``.
     """
-    x = tf.convert_to_tensor(inputs)
-    lengths = tf.convert_to_tensor(sequence_length)
-    if x.ndim != 3 or list(lengths.shape) != [x.shape[1]]:
-        raise FailedPreconditionError(
-            f"ctc_greedy_decoder: inputs of shape (steps, batch, classes) need one length per row, got shapes "
-            f"{list(x.shape)} and {list(lengths.shape)}."
-        )
+    x, lengths = _decoder_inputs("ctc_greedy_decoder", inputs, sequence_length)
     steps, batch, classes = x.shape
-    if int(tf.reduce_max(lengths)) > steps:
-        raise FailedPreconditionError(f"ctc_greedy_decoder: sequence_length must be at most {steps}, got {lengths!r}.")
     blank = classes - 1 if blank_index is None else blank_index + (classes if blank_index < 0 else 0)
     is_running = tf.sequence_mask(lengths, steps)
     best = tf.transpose(tf.argmax(x, 2))
@@ -176,6 +168,110 @@ def ctc_greedy_decoder(
     decoded = SparseTensor._of(indices, tf.boolean_mask(best, is_label), (batch, longest))
     largest = tf.where(is_running, tf.transpose(tf.reduce_max(x, 2)), tf.zeros((), x.dtype))
     return [decoded], -tf.reduce_sum(largest, 1, keepdims=True)
+
+
+def _decoder_inputs(name: str, inputs: Any, sequence_length: Any) -> tuple[Tensor, Tensor]:
+    """Returns the logits and lengths of a decoder as tensors; FailedPreconditionError if they do not fit."""
+    x = tf.convert_to_tensor(inputs)
+    lengths = tf.convert_to_tensor(sequence_length)
+    if x.ndim != 3 or list(lengths.shape) != [x.shape[1]]:
+        raise FailedPreconditionError(
+            f"{name}: inputs of shape (steps, batch, classes) need one length per row, got shapes {list(x.shape)} and "
+            f"{list(lengths.shape)}."
+        )
+    if int(tf.reduce_max(lengths)) > x.shape[0]:
+        raise FailedPreconditionError(f"{name}: sequence_length must be at most {x.shape[0]}, got {lengths!r}.")
+    return x, lengths
+
+
+def ctc_beam_search_decoder(
+    inputs: Any, sequence_length: Any, beam_width: int = 100, top_paths: int = 1
+) -> tuple[list[SparseTensor], Tensor]:
+    """Decodes rows of logits to their most probable sequences of labels, by a beam search over prefixes.
+
+    Args:
+        inputs: logits, float32 or float64, shape (steps, batch, classes); the last class is no label.
+        sequence_length: the number of steps of each row, int32, shape (batch,).
+        beam_width: how many prefixes are kept at each step.
+        top_paths: how many sequences are returned, at most ``beam_width``.
+
+    Returns:
+        A list of ``top_paths`` ``SparseTensor``s of int64, shape (batch, most labels), the most probable first; and the logarithms
+        of the probabilities, shape (batch, top_paths).
+
+    Raises:
+        FailedPreconditionError: shapes do not fit, or a row has more steps than ``inputs``.
+        InvalidArgumentError: ``top_paths`` is greater than ``beam_width`` or than the number of prefixes of a row.
+    """
+    x, lengths = _decoder_inputs("ctc_beam_search_decoder", inputs, sequence_length)
+    width = as_python_int(beam_width, "ctc_beam_search_decoder: beam_width")
+    count = as_python_int(top_paths, "ctc_beam_search_decoder: top_paths")
+    if not 0 < count <= width:
+        raise InvalidArgumentError(
+            f"ctc_beam_search_decoder: top_paths must be from 1 to beam_width={width}, got {count}."
+        )
+
+    def search(logits: Any, lengths: Any) -> tuple[Any, Any]:
+        paths = np.full((count, logits.shape[1], logits.shape[0]), -1, np.int64)
+        scores = np.empty((logits.shape[1], count), logits.dtype)
+        for row, length in enumerate(lengths.tolist()):
+            prefixes, totals = _best_prefixes(logits[:length, row].astype(np.float64), width)
+            if len(prefixes) < count:
+                raise InvalidArgumentError(
+                    f"ctc_beam_search_decoder: row {row} has {len(prefixes)} sequences, fewer than top_paths={count}."
+                )
+            scores[row] = totals[:count]
+            for number, prefix in enumerate(prefixes[:count]):
+                paths[number, row, : len(prefix)] = prefix
+        return paths, scores
+
+    paths, scores = tf.numpy_function(search, [x, lengths], [tf.int64, x.dtype])
+    decoded = []
+    for path in tf.unstack(paths):
+        is_label = path >= 0
+        longest = int(tf.reduce_max(tf.math.count_nonzero(is_label, 1)))
+        decoded.append(SparseTensor._of(tf.where(is_label), tf.boolean_mask(path, is_label), (path.shape[0], longest)))
+    return decoded, scores
+
+
+def _best_prefixes(logits: Any, width: int) -> tuple[list[tuple[int, ...]], Any]:
+    """Returns the ``width`` most probable label sequences of one row, (steps, classes), and logarithms of their probabilities.
+
+    A prefix has two probabilities: of the paths that end with the blank, and of those that end with its last label.
+    """
+    shifted = logits - logits.max(1, keepdims=True, initial=-np.inf)
+    logs = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    prefixes: list[tuple[int, ...]] = [()]
+    by_blank, by_label = np.zeros(1), np.full(1, -np.inf)
+    for log in logs:
+        number = {prefix: place for place, prefix in enumerate(prefixes)}
+        totals = np.logaddexp(by_blank, by_label)
+        grown = totals[:, None] + log[:-1]
+        kept_by_blank, kept_by_label = totals + log[-1], by_label.copy()
+        for place, prefix in enumerate(prefixes):
+            if prefix:  # a label follows itself only after a blank
+                grown[place, prefix[-1]] = by_blank[place] + log[prefix[-1]]
+                kept_by_label[place] += log[prefix[-1]]
+        for place, prefix in enumerate(prefixes):
+            parent = number.get(prefix[:-1]) if prefix else None
+            if parent is not None:
+                kept_by_label[place] = np.logaddexp(kept_by_label[place], grown[parent, prefix[-1]])
+                grown[parent, prefix[-1]] = -np.inf
+        size = len(prefixes)
+        candidates = np.concatenate([np.logaddexp(kept_by_blank, kept_by_label), grown.ravel()])
+        best = np.argsort(-candidates, kind="stable")[:width]
+        best = best[candidates[best] > -np.inf]
+        parents, labels = np.divmod(best - size, grown.shape[1])
+        prefixes = [
+            prefixes[place] if place < size else (*prefixes[parent], label)
+            for place, parent, label in zip(best.tolist(), parents.tolist(), labels.tolist(), strict=True)
+        ]
+        is_kept = best < size
+        by_blank = np.where(is_kept, kept_by_blank[np.minimum(best, size - 1)], -np.inf)
+        by_label = np.where(is_kept, kept_by_label[np.minimum(best, size - 1)], candidates[best])
+    totals = np.logaddexp(by_blank, by_label)
+    order = np.argsort(-totals, kind="stable")
+    return [prefixes[place] for place in order], totals[order]
 
 
 def collapse_repeated(labels: Any, seq_length: Any, name: str | None = None) -> tuple[Tensor, Tensor]:

@@ -63,6 +63,25 @@ def decoding(tf):
     }  # fmt: skip
 
 
+def beam_search(tf):
+    logits = _logits(tf, 6, 2, 4)
+
+    def parts(result):
+        decoded, scores = result
+        return [[path.indices, path.values, path.dense_shape] for path in decoded] + [scores]
+
+    decode = tf.nn.ctc_beam_search_decoder
+    return {
+        "decoded": lambda: parts(decode(logits, [6, 4])),
+        "three paths": lambda: parts(decode(logits, [6, 4], top_paths=3)),
+        "narrow": lambda: parts(decode(logits, [6, 4], beam_width=3, top_paths=2)),
+        "many classes": lambda: parts(decode(_logits(tf, 12, 1, 9), [12], beam_width=20, top_paths=4)),
+        "float64": lambda: decode(tf.cast(logits, tf.float64), [6, 6])[1].dtype,
+        "compiled": lambda: parts(tf.function(decode)(logits, [6, 4])),
+        "few paths": lambda: refused(lambda: decode(logits[:1, :, :2], [1, 1], top_paths=5)),
+    }
+
+
 def edit_distance(tf):
     sparse = tf.SparseTensor
     words = sparse([[0, 0], [0, 1], [0, 2], [1, 0], [2, 0]], ["a", "b", "c", "x", "y"], [4, 3])

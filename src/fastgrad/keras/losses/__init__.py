@@ -3,7 +3,6 @@
 from typing import Any as _Any
 
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.keras.losses import regression as _regression
 from fastgrad.keras.losses.cross_entropy import BinaryCrossentropy as BinaryCrossentropy
 from fastgrad.keras.losses.cross_entropy import BinaryFocalCrossentropy as BinaryFocalCrossentropy
 from fastgrad.keras.losses.cross_entropy import CategoricalCrossentropy as CategoricalCrossentropy
@@ -43,6 +42,12 @@ from fastgrad.keras.losses.regression import MeanSquaredLogarithmicError as Mean
 from fastgrad.keras.losses.regression import Poisson as Poisson
 from fastgrad.keras.losses.regression import cosine_similarity as cosine_similarity
 from fastgrad.keras.losses.regression import huber as huber
+from fastgrad.keras.losses.regression import kl_divergence as kl_divergence
+from fastgrad.keras.losses.regression import log_cosh as log_cosh
+from fastgrad.keras.losses.regression import mean_absolute_error as mean_absolute_error
+from fastgrad.keras.losses.regression import mean_absolute_percentage_error as mean_absolute_percentage_error
+from fastgrad.keras.losses.regression import mean_squared_error as mean_squared_error
+from fastgrad.keras.losses.regression import mean_squared_logarithmic_error as mean_squared_logarithmic_error
 from fastgrad.keras.losses.regression import poisson as poisson
 from fastgrad.keras.losses.temporal import CTC as CTC
 from fastgrad.keras.losses.temporal import ctc as ctc
@@ -50,12 +55,12 @@ from fastgrad.keras.saving.objects import deserialize_keras_object as _deseriali
 from fastgrad.keras.saving.objects import resolve_identifier as _resolved
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
 
-mse = MSE = _regression.mean_squared_error
-mae = MAE = _regression.mean_absolute_error
-mape = MAPE = _regression.mean_absolute_percentage_error
-msle = MSLE = _regression.mean_squared_logarithmic_error
-kld = KLD = kullback_leibler_divergence = _regression.kl_divergence
-logcosh = _regression.log_cosh
+mse = MSE = mean_squared_error
+mae = MAE = mean_absolute_error
+mape = MAPE = mean_absolute_percentage_error
+msle = MSLE = mean_squared_logarithmic_error
+kld = KLD = kullback_leibler_divergence = kl_divergence
+logcosh = log_cosh
 
 ALL: dict[str, _Any] = {
     **{

@@ -25,6 +25,12 @@ from fastgrad.keras.losses import msle as msle
 from fastgrad.keras.losses import poisson as poisson
 from fastgrad.keras.losses import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from fastgrad.keras.losses import squared_hinge as squared_hinge
+from fastgrad.keras.losses.regression import kl_divergence as kl_divergence
+from fastgrad.keras.losses.regression import log_cosh as log_cosh
+from fastgrad.keras.losses.regression import mean_absolute_error as mean_absolute_error
+from fastgrad.keras.losses.regression import mean_absolute_percentage_error as mean_absolute_percentage_error
+from fastgrad.keras.losses.regression import mean_squared_error as mean_squared_error
+from fastgrad.keras.losses.regression import mean_squared_logarithmic_error as mean_squared_logarithmic_error
 from fastgrad.keras.metrics.accuracy import Accuracy as Accuracy
 from fastgrad.keras.metrics.accuracy import BinaryAccuracy as BinaryAccuracy
 from fastgrad.keras.metrics.accuracy import CategoricalAccuracy as CategoricalAccuracy

@@ -10,8 +10,15 @@ from fastgrad.keras.ops.array_functions import TABLE as _ARRAY_FUNCTIONS
 from fastgrad.keras.ops.function import public as _public
 from fastgrad.keras.ops.matrix_functions import TABLE as _MATRIX_FUNCTIONS
 from fastgrad.keras.ops.nn_functions import TABLE as _NN_FUNCTIONS
+from fastgrad.keras.ops.signal_functions import TABLE as _SIGNAL_FUNCTIONS
 
 globals().update(
-    {**_core.PLAIN, **_public("ops", {**_core.TABLE, **_ARRAY_FUNCTIONS, **_NN_FUNCTIONS, **_MATRIX_FUNCTIONS})}
+    {
+        **_core.PLAIN,
+        **_public(
+            "ops",
+            {**_core.TABLE, **_ARRAY_FUNCTIONS, **_NN_FUNCTIONS, **_MATRIX_FUNCTIONS, **_SIGNAL_FUNCTIONS},
+        ),
+    }
 )
 __getattr__, __dir__ = _namespace_hooks("tf.keras.ops", globals())

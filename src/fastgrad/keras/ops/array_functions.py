@@ -10,6 +10,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.keras import settings
+from fastgrad.keras.ops import order_statistics, signal_functions
 from fastgrad.keras.ops.function import common, floats, tensor
 
 
@@ -92,28 +93,6 @@ def _extreme(function: Callable[..., Any], combine: Callable[..., Any]) -> Calla
         return y if initial is None else combine(y, tf.cast(initial, y.dtype))
 
     return call
-
-
-def _quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    x, q = floats(x), floats(q)
-    axes = list(range(x.ndim)) if axis is None else [a % x.ndim for a in np.atleast_1d(axis).tolist()]
-    rest = [a for a in range(x.ndim) if a not in axes]
-    rows = tf.sort(tf.reshape(tf.transpose(x, rest + axes), [*[x.shape[a] for a in rest], -1]), -1)
-    place = tf.cast(q, x.dtype) * (rows.shape[-1] - 1)
-    low, high = tf.floor(place), tf.math.ceil(place)
-    if method in ("lower", "higher", "nearest"):
-        y = tf.gather(
-            rows, tf.cast({"lower": low, "higher": high, "nearest": tf.round(place)}[method], tf.int32), axis=-1
-        )
-    elif method in ("linear", "midpoint"):
-        below, above = [tf.gather(rows, tf.cast(p, tf.int32), axis=-1) for p in (low, high)]
-        y = below + (above - below) * (place - low if method == "linear" else tf.constant(0.5, x.dtype))
-    else:
-        raise ValueError(
-            f"quantile: method {method!r} is none of 'linear', 'lower', 'higher', 'midpoint' and 'nearest'."
-        )
-    y = tf.transpose(y, [*range(len(rest), y.ndim), *range(len(rest))])
-    return tf.reshape(y, [*q.shape, *[1 if a in axes else x.shape[a] for a in range(x.ndim)]]) if keepdims else y
 
 
 def _positive(indices: Any, size: int) -> Any:
@@ -367,8 +346,103 @@ def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     return tf.pow(x[:, None], tf.cast(powers if increasing else powers[::-1], x.dtype))
 
 
+def _integers(name: str, *operands: Any) -> Any:
+    """Converts operands to a list of non-negative integers of their common dtype."""
+    arrays = common(*operands)
+    if not arrays[0].dtype.is_integer:
+        raise TypeError(f"Arguments to {name} must be integers. Received: {[tensor(x).dtype.name for x in operands]}")
+    return arrays if arrays[0].dtype.name.startswith("u") else [tf.abs(x) for x in arrays]
+
+
+def _gcd(x1: Any, x2: Any) -> Any:
+    """Euclid's algorithm, on all elements at once."""
+    a, b = _integers("gcd", x1, x2)
+    shape = tf.broadcast_static_shape(a.shape, b.shape)
+
+    def step(a: Any, b: Any) -> Any:
+        is_going = tf.not_equal(b, 0)
+        divisor = tf.where(is_going, b, tf.ones_like(b))
+        return tf.where(is_going, b, a), tf.where(is_going, tf.math.floormod(a, divisor), b)
+
+    operands = tf.broadcast_to(a, shape), tf.broadcast_to(b, shape)
+    return tf.while_loop(lambda a, b: tf.reduce_any(tf.not_equal(b, 0)), step, operands)[0]
+
+
+def _lcm(x1: Any, x2: Any) -> Any:
+    a, b = _integers("lcm", x1, x2)
+    divisor = _gcd(a, b)
+    return a * tf.math.floordiv(b, tf.maximum(divisor, tf.ones_like(divisor)))
+
+
+def _ldexp(x1: Any, x2: Any) -> Any:
+    if not tensor(x2).dtype.is_integer:
+        raise TypeError(f"ldexp exponent must be an integer type. Received: x2 dtype={tensor(x2).dtype.name}")
+    a, exponent = _both_floats(x1, x2)
+    y = a * tf.pow(tf.constant(2.0, a.dtype), exponent)
+    return tf.where(tf.logical_or(tf.math.is_inf(a), tf.equal(a, 0.0)), tf.broadcast_to(a, y.shape), y)
+
+
+def _logaddexp2(a: Any, b: Any) -> Any:
+    log2 = tf.constant(math.log(2.0), a.dtype)
+    y = tf.maximum(a, b) + tf.math.log1p(tf.exp(-tf.abs(a - b) * log2)) / log2
+    return tf.where(tf.math.is_nan(a - b), a + b, y)
+
+
+def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    first, last = [tensor(x, settings.floatx() if dtype is None else dtype) for x in (start, stop)]
+    exponents = [tf.math.log(tf.abs(x)) / math.log(10.0) for x in (first, last)]
+    y = TABLE["logspace"](*exponents, num, endpoint, 10, dtype, axis)
+    return y * tf.cast(tf.sign(first), y.dtype)
+
+
+def _nan_arg(function: Callable[..., Any], fill: float) -> Callable[..., Any]:
+    """Returns ``argmax`` or ``argmin`` without the NaNs; -1 where all elements are NaN."""
+
+    def call(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        x = tensor(x)
+        if not x.dtype.is_floating:
+            return function(x, axis, keepdims)
+        is_missing = tf.math.is_nan(x)
+        y = function(tf.where(is_missing, tf.constant(fill, x.dtype), x), axis, keepdims)
+        return tf.where(tf.reduce_all(is_missing, axis, keepdims), tf.constant(-1), y)
+
+    return call
+
+
+def _without_nan(x: Any, value: float) -> Any:
+    return _nan_to_num(x, value) if tensor(x).dtype.is_floating else tensor(x)
+
+
+def _corrcoef(x: Any) -> Any:
+    x = floats(x)
+    if not x.ndim:
+        return tf.constant(math.nan, settings.floatx())
+    x = x - tf.reduce_mean(x, -1, keepdims=True)
+    covariance = tf.matmul(x, x, adjoint_b=True) / (x.shape[-1] - 1)
+    deviation = tf.sqrt(tf.math.real(tf.linalg.diag_part(covariance)))
+    y = covariance / tf.cast(deviation[:, None] * deviation[None, :], x.dtype)
+    parts = [tf.clip_by_value(part, -1.0, 1.0) for part in (tf.math.real(y), tf.math.imag(y))]
+    return tf.complex(*parts) if x.dtype.is_complex else parts[0]
+
+
+def _view(x: Any, dtype: Any = None) -> Any:
+    x = tensor(x)
+    other = x.dtype if dtype is None else settings.standardize_dtype(dtype)
+    if x.dtype.size == other.size:
+        return tf.bitcast(x, other)
+    if not x.ndim or x.shape[-1] * x.dtype.size % other.size:
+        raise ValueError(
+            f"Cannot view array of shape {tuple(x.shape)} and dtype {x.dtype.name} as dtype {other.name} because the "
+            "total number of bytes is not divisible by the new itemsize."
+        )
+    if x.dtype.size > other.size:
+        return tf.reshape(tf.bitcast(x, other), [*x.shape[:-1], x.shape[-1] * x.dtype.size // other.size])
+    ratio = other.size // x.dtype.size
+    return tf.bitcast(tf.reshape(x, [*x.shape[:-1], x.shape[-1] // ratio, ratio]), other)
+
+
 _INF = float("inf")
-_FLOAT_FUNCTIONS = {
+FLOAT_FUNCTIONS = {
     "arccos": tf.acos, "arccosh": tf.acosh, "arcsin": tf.asin, "arcsinh": tf.asinh, "arctan": tf.atan, "arctanh": tf.atanh,
     "cos": tf.cos, "cosh": tf.cosh, "exp": tf.exp, "expm1": tf.math.expm1, "log": tf.math.log, "log1p": tf.math.log1p, "sin": tf.sin,
     "sinh": tf.sinh, "sqrt": tf.sqrt, "tan": tf.tan, "tanh": tf.tanh, "ceil": tf.math.ceil, "floor": tf.floor, "fabs": tf.abs,
@@ -377,16 +451,17 @@ _FLOAT_FUNCTIONS = {
     "cbrt": lambda x: tf.sign(x) * tf.abs(x) ** (1.0 / 3.0), "deg2rad": lambda x: x * (math.pi / 180.0), "rad2deg": lambda x: x * (180.0 / math.pi),
     "sinc": lambda x: tf.where(tf.equal(x, 0.0), tf.ones_like(x), tf.sin(math.pi * x) / (math.pi * x)),
 }  # fmt: skip
-_SAME_FUNCTIONS = {
+SAME_FUNCTIONS = {
     "abs": tf.abs, "absolute": tf.abs, "negative": tf.negative, "sign": tf.sign, "square": tf.square, "conj": tf.math.conj,
     "conjugate": tf.math.conj, "real": tf.math.real, "imag": tf.math.imag, "copy": tf.identity, "bitwise_invert": tf.bitwise.invert,
     "bitwise_not": tf.bitwise.invert, "ravel": lambda x: tf.reshape(x, [-1]), "isfinite": lambda x: tf.math.is_finite(floats(x)),
     "isinf": lambda x: tf.math.is_inf(floats(x)), "isnan": lambda x: tf.math.is_nan(floats(x)), "isposinf": lambda x: tf.equal(floats(x), _INF),
     "isneginf": lambda x: tf.equal(floats(x), -_INF), "ndim": lambda x: x.ndim, "size": tf.size,
     "trunc": lambda x: tf.where(x < 0, tf.math.ceil(x), tf.floor(x)) if x.dtype.is_floating else x, "signbit": lambda x: x < 0,
+    "isreal": lambda x: tf.equal(tf.math.imag(x), 0.0) if x.dtype.is_complex else tf.ones(x.shape, tf.bool),
     "fliplr": lambda x: tf.reverse(x, [1]), "flipud": lambda x: tf.reverse(x, [0]),
 }  # fmt: skip
-_BINARY_FUNCTIONS = {
+BINARY_FUNCTIONS = {
     "add": tf.add, "subtract": tf.subtract, "multiply": tf.multiply, "maximum": tf.maximum, "minimum": tf.minimum, "equal": tf.equal,
     "not_equal": tf.not_equal, "less": tf.less, "less_equal": tf.less_equal, "greater": tf.greater, "greater_equal": tf.greater_equal,
     "mod": tf.math.floormod, "floor_divide": tf.math.floordiv, "power": tf.pow, "matmul": _matmul,
@@ -397,18 +472,19 @@ _BINARY_FUNCTIONS = {
     "fmin": lambda a, b: tf.where(_is_nan(a), b, tf.where(_is_nan(b), a, tf.minimum(a, b))),
     "fmod": tf.truncatemod,
 }  # fmt: skip
-_FLOAT_BINARY_FUNCTIONS = {
+FLOAT_BINARY_FUNCTIONS = {
     "divide": tf.divide, "true_divide": tf.divide, "divide_no_nan": tf.math.divide_no_nan, "arctan2": tf.atan2,
     "hypot": lambda a, b: tf.sqrt(a * a + b * b), "logaddexp": lambda a, b: tf.maximum(a, b) + tf.math.log1p(tf.exp(-tf.abs(a - b))),
+    "logaddexp2": _logaddexp2,
     "heaviside": lambda a, b: tf.where(a < 0, tf.zeros_like(a), tf.where(a > 0, tf.ones_like(a), b)),
 }  # fmt: skip
 _BITWISE = {"bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor", "left_shift": "left_shift",
             "right_shift": "right_shift", "bitwise_left_shift": "left_shift", "bitwise_right_shift": "right_shift"}  # fmt: skip
 TABLE: dict[str, Callable[..., Any]] = {
-    **{name: _unary(function, floats) for name, function in _FLOAT_FUNCTIONS.items()},
-    **{name: _unary(function, tensor) for name, function in _SAME_FUNCTIONS.items()},
-    **{name: _binary(function) for name, function in _BINARY_FUNCTIONS.items()},
-    **{name: _binary(function, _both_floats) for name, function in _FLOAT_BINARY_FUNCTIONS.items()},
+    **{name: _unary(function, floats) for name, function in FLOAT_FUNCTIONS.items()},
+    **{name: _unary(function, tensor) for name, function in SAME_FUNCTIONS.items()},
+    **{name: _binary(function) for name, function in BINARY_FUNCTIONS.items()},
+    **{name: _binary(function, _both_floats) for name, function in FLOAT_BINARY_FUNCTIONS.items()},
     **{name: _bitwise(getattr(tf.bitwise, other)) for name, other in _BITWISE.items()},
     "logical_and": _binary(tf.logical_and, _truths), "logical_or": _binary(tf.logical_or, _truths), "logical_xor": _binary(tf.math.logical_xor, _truths),
     "logical_not": lambda x: tf.logical_not(_truth(x)),
@@ -424,12 +500,15 @@ TABLE: dict[str, Callable[..., Any]] = {
     "amin": lambda x, axis=None, keepdims=False: tf.reduce_min(tensor(x), axis, keepdims),
     "ptp": lambda x, axis=None, keepdims=False: tf.reduce_max(tensor(x), axis, keepdims) - tf.reduce_min(tensor(x), axis, keepdims),
     "argmax": _arg(tf.argmax), "argmin": _arg(tf.argmin),
+    "nanargmax": _nan_arg(_arg(tf.argmax), -_INF), "nanargmin": _nan_arg(_arg(tf.argmin), _INF),
+    "nancumsum": lambda x, axis=None, dtype=None: TABLE["cumsum"](_without_nan(x, 0.0), axis, dtype),
+    "nancumprod": lambda x, axis=None, dtype=None: TABLE["cumprod"](_without_nan(x, 1.0), axis, dtype),
+    "corrcoef": _corrcoef, "gcd": _gcd, "lcm": _lcm, "ldexp": _ldexp, "geomspace": _geomspace, "view": _view,
+    "slogdet": lambda x: tuple(tf.linalg.slogdet(floats(x))),
     "nansum": _nan(tf.reduce_sum, lambda x: 0, _summable), "nanprod": _nan(tf.reduce_prod, lambda x: 1, _summable),
     "nanmax": _nan(tf.reduce_max, lambda x: -_INF, tensor), "nanmin": _nan(tf.reduce_min, lambda x: _INF, tensor), "nanvar": _nan_variance,
     "nanmean": lambda x, axis=None, keepdims=False: TABLE["nansum"](floats(x), axis, keepdims) / TABLE["sum"](tf.cast(~tf.math.is_nan(floats(x)), floats(x).dtype), axis, keepdims),
     "nanstd": lambda x, axis=None, keepdims=False: tf.sqrt(_nan_variance(x, axis, keepdims)),
-    "median": lambda x, axis=None, keepdims=False: _quantile(x, 0.5, axis, "linear", keepdims), "quantile": _quantile,
-    "percentile": lambda x, q, axis=None, method="linear", keepdims=False: _quantile(x, floats(q) / 100.0, axis, method, keepdims),
     "average": _average,
     "count_nonzero": lambda x, axis=None: tf.reduce_sum(tf.cast(_truth(x), tf.int32), axis),
     "cumsum": lambda x, axis=None, dtype=None: tf.cumsum(*_flat(_numbers(x, dtype), axis)),
@@ -476,5 +555,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "vander": _vander,
     "unravel_index": lambda indices, shape: [tf.cast(part, tensor(indices).dtype) for part in tf.unstack(tf.unravel_index(tensor(indices), shape))],
     "view_as_complex": lambda x: tf.complex(tensor(x)[..., 0], tensor(x)[..., 1]), "view_as_real": lambda x: tf.stack([tf.math.real(x), tf.math.imag(x)], -1),
+    **order_statistics.TABLE, **signal_functions.ARRAY_TABLE,
     "nextafter": lambda x1, x2: tf.math.nextafter(*_both_floats(x1, x2)),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -142,6 +143,62 @@ def _cast(x: Any, dtype: Any) -> Any:
     return tensor(x, dtype)
 
 
+def jvp(fun: Any, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    """Returns ``fun(*primals)``, its derivative in direction ``tangents``, and what else ``fun`` gives if ``has_aux``."""
+    points = [tensor(x) for x in nest.flatten(primals)]
+    directions = [tensor(x, point.dtype) for x, point in zip(nest.flatten(tangents), points, strict=True)]
+    with tf.autodiff.ForwardAccumulator(points, directions) as accumulator:
+        result = fun(*nest.pack_sequence_as(primals, points))
+        y, *auxiliary = result if has_aux else (result,)
+    return y, nest.map_structure(accumulator.jvp, y), *auxiliary
+
+
+def _axes(pattern: str) -> list[list[str]]:
+    """Returns the axes of one side of a pattern: ``"a (b c)"`` is ``[["a"], ["b", "c"]]``."""
+    groups: list[list[str]] = []
+    is_open = False
+    for word in pattern.replace("(", " ( ").replace(")", " ) ").split():
+        if word in ("(", ")"):
+            is_open = word == "("
+            groups += [[]] if is_open else []
+        elif is_open:
+            groups[-1].append(word)
+        else:
+            groups.append([word])
+    return groups
+
+
+def _rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:  # Keras's name
+    x, sizes = _convert_to_tensor(tensor), dict(axes_lengths)
+    before, after = map(_axes, pattern.split("->"))
+    names = [name for group in before for name in group]
+    if len(before) != x.ndim or sorted(names) != sorted(name for group in after for name in group):
+        raise ValueError(
+            f"rearrange: both sides of pattern {pattern!r} must have the same axes, and the left one as many as the "
+            f"tensor has dimensions. Received a tensor of shape {tuple(x.shape)}."
+        )
+    for group, size in zip(before, x.shape, strict=True):
+        unknown = [name for name in group if name not in sizes]
+        if len(unknown) > 1:
+            raise ValueError(f"rearrange: give the lengths of all but one of the axes {group} of pattern {pattern!r}.")
+        product = math.prod(sizes[name] for name in group if name in sizes)
+        sizes |= dict.fromkeys(unknown, size // product)
+    x = tf.reshape(x, [sizes[name] for name in names])
+    x = tf.transpose(x, [names.index(name) for group in after for name in group])
+    return tf.reshape(x, [math.prod(sizes[name] for name in group) for group in after])
+
+
+def _cdist(x: Any, y: Any) -> Any:
+    a, b = floats(x), floats(y)
+    if min(a.ndim, b.ndim) < 2:
+        raise ValueError(f"`cdist` inputs must have rank >= 2. Received shapes {tuple(a.shape)} and {tuple(b.shape)}.")
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(
+            f"Last dimension of inputs to `cdist` must match. Received shapes {tuple(a.shape)} and {tuple(b.shape)}."
+        )
+    return tf.sqrt(tf.reduce_sum(tf.square(a[..., :, None, :] - b[..., None, :, :]), -1))
+
+
 PLAIN: dict[str, Callable[..., Any]] = {
     "shape": _shape,
     "dtype": lambda x: settings.standardize_dtype(x.dtype).name,
@@ -174,7 +231,9 @@ TABLE: dict[str, Callable[..., Any]] = {
     "erfc": lambda x: tf.math.erfc(floats(x)),
     "erfinv": lambda x: tf.math.erfinv(floats(x)),
     "logdet": lambda x: tf.linalg.logdet(floats(x)),
-    "slogdet": lambda x: tuple(tf.linalg.slogdet(floats(x))),
+    "cdist": _cdist,
+    "jvp": jvp,
+    "rearrange": _rearrange,
     "logsumexp": _logsumexp,
     "top_k": _top_k,
     "in_top_k": _in_top_k,

@@ -34,8 +34,28 @@ def floats(x: Any) -> Any:
 
 def common_dtype(*operands: Any) -> Any:
     """Returns the dtype that Keras gives to operands of several dtypes; Python's numbers only tell the kind of number."""
-    dtypes = [tf.as_dtype(x.dtype) for x in operands if hasattr(x, "dtype")]
-    python = [type(x) for x in operands if not hasattr(x, "dtype")]
+    return _common_dtype([tf.as_dtype(x.dtype) if hasattr(x, "dtype") else type(x) for x in operands])
+
+
+def result_type(*dtypes: Any) -> str:
+    """Returns the name of the dtype that Keras gives to operands of ``dtypes``.
+
+    Args:
+        *dtypes: dtypes or their names; Python's ``bool``, ``int`` and ``float`` for numbers of Python; None for ``floatx()``.
+
+    Raises:
+        ValueError: one is no dtype.
+    """
+    if not dtypes:
+        return settings.floatx()
+    return _common_dtype(
+        [dtype if dtype in (bool, int, float) else settings.standardize_dtype(dtype) for dtype in dtypes]
+    ).name
+
+
+def _common_dtype(kinds: list[Any]) -> Any:
+    dtypes = [kind for kind in kinds if isinstance(kind, tf.DType)]
+    python = [kind for kind in kinds if not isinstance(kind, tf.DType)]
     floating = {dtype for dtype in dtypes if dtype.is_floating or dtype.is_complex}
     if floating:
         if floating == {tf.float16, tf.bfloat16}:

@@ -76,13 +76,26 @@ def _solution(function: Callable[..., Any], a: Any, b: Any, **options: Any) -> A
     return y[..., 0] if is_vector else y
 
 
+def _cholesky_inverse(x: Any, upper: bool = False) -> Any:
+    factor = _square(x)
+    inverse = tf.linalg.triangular_solve(factor, tf.eye(factor.shape[-1], dtype=factor.dtype), lower=not upper)
+    return tf.matmul(inverse, inverse, transpose_a=not upper, transpose_b=upper)
+
+
+def _lu_factor(x: Any) -> Any:
+    factors, permutation = tf.linalg.lu(floats(x))
+    return factors, tf.math.invert_permutation(permutation)
+
+
 TABLE: dict[str, Callable[..., Any]] = {
     "cholesky": _cholesky,
+    "cholesky_inverse": _cholesky_inverse,
     "det": lambda x: tf.linalg.det(_square(x)),
     "eig": lambda x: tf.linalg.eig(_square(x)),
     "eigh": lambda x: tf.linalg.eigh(_square(x)),
     "inv": lambda x: tf.linalg.inv(_square(x)),
     "lstsq": lambda a, b, rcond=None: _solution(tf.linalg.lstsq, a, b, fast=False),
+    "lu_factor": _lu_factor,
     "matrix_rank": lambda x, tol=None: tf.linalg.matrix_rank(floats(x), tol),
     "norm": _norm,
     "pinv": lambda x, rcond=None: tf.linalg.pinv(floats(x), rcond),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.keras import activations, legacy_backend, settings
-from fastgrad.keras.layers.window_arguments import spatial_integers, tensor_format
+from fastgrad.keras.layers import adaptive_pooling
+from fastgrad.keras.layers.convolution.transposed import transposed_sizes
+from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape, tensor_format
 from fastgrad.keras.ops.function import common, floats, tensor
 
 _ACTIVATIONS = (
@@ -48,6 +51,127 @@ def _conv(
     x, weights = common(inputs, kernel)
     _, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
     return tf.nn.convolution(x, weights, sizes["strides"], padding.upper(), layout, sizes["dilation_rate"])
+
+
+def _conv_transpose(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    output_padding: Any = None,
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    x, weights = common(inputs, kernel)
+    rank, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
+    steps, rates = sizes["strides"], sizes["dilation_rate"]
+    form = settings.standardize_data_format(data_format)
+    extra = None if output_padding is None else spatial_integers(output_padding, rank, "output_padding", min_value=0)
+    spatial = transposed_sizes(split_shape(x.shape, form)[0], weights.shape[:-2], steps, rates, padding, extra)
+    shape = joined_shape(x.shape[0], spatial, weights.shape[-2], form)
+    return tf.nn.conv_transpose(x, weights, shape, steps, padding.upper(), layout, rates)
+
+
+def _adaptive_pool(kind: str) -> Callable[..., Any]:
+    def pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
+        x = tensor(inputs)
+        if x.ndim not in (3, 4, 5):
+            raise ValueError(
+                f"adaptive pooling: expected inputs of rank 3, 4 or 5. Received an input of shape {tuple(x.shape)}."
+            )
+        layer = getattr(adaptive_pooling, f"Adaptive{kind}Pooling{x.ndim - 2}D")
+        return layer(output_size, data_format, dtype=x.dtype.name).call(x)
+
+    return pool
+
+
+def _pairs(**values: Any) -> list[tuple[int, ...]]:
+    """Returns a pair of sizes for each argument: height and width."""
+    least = {"padding": 0}
+    return [spatial_integers(value, 2, name, min_value=least.get(name, 1)) for name, value in values.items()]
+
+
+def _unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+    x = tensor(input)
+    sizes, rates, borders, steps = _pairs(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
+    if x.ndim != 4:
+        raise ValueError(
+            f"unfold: expected images of shape (batch, channels, height, width). Received {tuple(x.shape)}."
+        )
+    x = tf.pad(x, [[0, 0], [0, 0], *[[border, border] for border in borders]])
+    batch, channels = x.shape[:2]
+    x = tf.transpose(x, [0, 2, 3, 1])
+    patches = tf.image.extract_patches(x, [1, *sizes, 1], [1, *steps, 1], [1, *rates, 1], "VALID")
+    patches = tf.reshape(patches, [batch, -1, math.prod(sizes), channels])
+    return tf.reshape(tf.transpose(patches, [0, 3, 2, 1]), [batch, channels * math.prod(sizes), -1])
+
+
+def _fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+    """Adds patches at their places: the transpose of ``_unfold``."""
+    x = tensor(x)
+    size, cells, rates, borders, steps = _pairs(
+        output_size=output_size, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
+    )
+    height, width = [length + 2 * border for length, border in zip(size, borders, strict=True)]
+    rows, columns = [
+        np.arange(0, length - rate * (count - 1), step)[None, :] + rate * np.arange(count)[:, None]
+        for length, rate, count, step in zip((height, width), rates, cells, steps, strict=True)
+    ]
+    if x.ndim != 3 or x.shape[1] % math.prod(cells) or x.shape[2] != rows.shape[1] * columns.shape[1]:
+        raise ValueError(
+            f"fold: expected patches of shape (batch, channels * {math.prod(cells)}, {rows.shape[1] * columns.shape[1]}). "
+            f"Received {tuple(x.shape)}."
+        )
+    batch, channels = x.shape[0], x.shape[1] // math.prod(cells)
+    places = rows[:, None, :, None] * width + columns[None, :, None, :]
+    patches = tf.transpose(tf.reshape(x, [batch * channels, -1]))
+    y = tf.math.unsorted_segment_sum(patches, tf.constant(places.reshape(-1), tf.int32), height * width)
+    y = tf.reshape(tf.transpose(y), [batch, channels, height, width])
+    return y[:, :, borders[0] : height - borders[0], borders[1] : width - borders[1]]
+
+
+def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
+    logits = floats(output)
+    dtype = tf.float64 if logits.dtype is tf.float64 else tf.float32
+    labels, logits = tensor(target, "int32"), tf.cast(logits, tf.float32)
+    loss = tf.nn.ctc_loss(labels, logits, target_length, output_length, False, blank_index=mask_index)
+    return tf.cast(loss, dtype)
+
+
+def _ctc_decode(
+    inputs: Any,
+    sequence_lengths: Any,
+    strategy: str = "greedy",
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = True,
+    mask_index: int | None = 0,
+) -> Any:
+    x = floats(inputs)
+    samples, steps, classes = x.shape
+    x = tf.transpose(x if x.dtype is tf.float64 else tf.cast(x, tf.float32), [1, 0, 2])
+    lengths = tensor(sequence_lengths, "int32")
+    if strategy == "greedy":
+        decoded, scores = tf.nn.ctc_greedy_decoder(x, lengths, merge_repeated, mask_index)
+    elif strategy == "beam_search":
+        blank = classes - 1 if mask_index is None else mask_index % classes
+        x = tf.concat([x[..., :blank], x[..., blank + 1 :], x[..., blank : blank + 1]], -1)
+        decoded, scores = tf.nn.ctc_beam_search_decoder(x, lengths, beam_width, top_paths)
+    else:
+        raise ValueError(f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'.")
+    paths = [
+        tf.sparse.to_dense(tf.SparseTensor(path.indices, path.values, (samples, steps)), default_value=-1)
+        for path in decoded
+    ]
+    labels = tf.cast(tf.stack(paths), tf.int32)
+    if strategy == "beam_search":
+        labels = tf.where(labels >= blank, labels + 1, labels)
+    return labels, scores
+
+
+def _polar(abs_: Any, angle: Any) -> Any:
+    radius, phase = [floats(x) for x in common(abs_, angle)]
+    return tf.complex(radius * tf.cos(phase), radius * tf.sin(phase))
 
 
 def _depthwise_conv(
@@ -182,7 +306,15 @@ TABLE: dict[str, Callable[..., Any]] = {
     "gelu": lambda x, approximate=True: activations.gelu(x, approximate),
     "max_pool": _pool("MAX"),
     "average_pool": _pool("AVG"),
+    "adaptive_average_pool": _adaptive_pool("Average"),
+    "adaptive_max_pool": _adaptive_pool("Max"),
     "conv": _conv,
+    "conv_transpose": _conv_transpose,
+    "ctc_decode": _ctc_decode,
+    "ctc_loss": _ctc_loss,
+    "fold": _fold,
+    "polar": _polar,
+    "unfold": _unfold,
     "depthwise_conv": _depthwise_conv,
     "separable_conv": _separable_conv,
     "one_hot": _one_hot,

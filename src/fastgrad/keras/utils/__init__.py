@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.backend import clear_session as clear_session
 from fastgrad.keras.callbacks.progress_bar import Progbar as Progbar
+from fastgrad.keras.layers.symbolic import get_source_inputs as get_source_inputs
+from fastgrad.keras.layers.symbolic import is_keras_tensor as is_keras_tensor
 from fastgrad.keras.models.plotting import model_to_dot as model_to_dot
 from fastgrad.keras.models.plotting import plot_model as plot_model
 from fastgrad.keras.saving.objects import deserialize_keras_object as deserialize_keras_object
@@ -16,6 +18,7 @@ from fastgrad.keras.saving.registration import get_registered_name as get_regist
 from fastgrad.keras.saving.registration import get_registered_object as get_registered_object
 from fastgrad.keras.saving.registration import register_keras_serializable as register_keras_serializable
 from fastgrad.keras.training.batches import PyDataset as PyDataset
+from fastgrad.keras.training.batches import PyDataset as Sequence  # noqa: F401  # the name in Keras 2
 from fastgrad.keras.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
 from fastgrad.keras.training.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from fastgrad.keras.utils.arrays import normalize as normalize

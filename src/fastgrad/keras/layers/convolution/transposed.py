@@ -79,20 +79,37 @@ class _TransposedConvolution(ConvolutionLayer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output."""
         sizes, _ = split_shape(input_shape, self.data_format)
-        extra_sizes = self.output_padding or (None,) * self.rank
-        output_sizes: list[int | None] = []
-        for size, cells, stride, rate, extra_size in zip(
-            sizes, self.kernel_size, self.strides, self.dilation_rate, extra_sizes, strict=True
-        ):
-            span = (cells - 1) * rate + 1
-            if size is None:
-                output_sizes.append(None)
-            elif extra_size is None:
-                output_sizes.append(size * stride + (max(span - stride, 0) if self.padding == "valid" else 0))
-            else:
-                trimmed = 0 if self.padding == "valid" else 2 * (span // 2)
-                output_sizes.append((size - 1) * stride + span - trimmed + extra_size)
+        output_sizes = transposed_sizes(
+            sizes, self.kernel_size, self.strides, self.dilation_rate, self.padding, self.output_padding
+        )
         return joined_shape(input_shape[0], output_sizes, self.filters, self.data_format)
+
+
+def transposed_sizes(
+    sizes: Any, kernel_size: Any, strides: Any, dilation_rate: Any, padding: str, output_padding: Any = None
+) -> list[int | None]:
+    """Returns the spatial sizes of a transposed convolution's result, None for an unknown one.
+
+    Args:
+        sizes: the spatial sizes of the input.
+        kernel_size, strides, dilation_rate: a number for each spatial dimension.
+        padding: ``"valid"`` or ``"same"``.
+        output_padding: the elements added to each size; None to infer them from ``strides``.
+    """
+    extra_sizes = output_padding or (None,) * len(sizes)
+    output_sizes: list[int | None] = []
+    for size, cells, stride, rate, extra_size in zip(
+        sizes, kernel_size, strides, dilation_rate, extra_sizes, strict=True
+    ):
+        span = (cells - 1) * rate + 1
+        if size is None:
+            output_sizes.append(None)
+        elif extra_size is None:
+            output_sizes.append(size * stride + (max(span - stride, 0) if padding == "valid" else 0))
+        else:
+            trimmed = 0 if padding == "valid" else 2 * (span // 2)
+            output_sizes.append((size - 1) * stride + span - trimmed + extra_size)
+    return output_sizes
 
 
 class Conv1DTranspose(_TransposedConvolution, rank=1):

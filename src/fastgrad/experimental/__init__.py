@@ -1,5 +1,8 @@
 """``tf.experimental``."""
 
+import importlib as _importlib
+from typing import Any as _Any
+
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.data.optional import Optional as Optional
 from fastgrad.extension_types.api_dispatch import dispatch_for_api as dispatch_for_api
@@ -14,4 +17,13 @@ from fastgrad.extension_types.extension_type import BatchableExtensionType as Ba
 from fastgrad.extension_types.extension_type import ExtensionType as ExtensionType
 from fastgrad.ragged.row_partition import RowPartition as RowPartition
 
-__getattr__, __dir__ = _namespace_hooks("tf.experimental", globals())
+
+def __getattr__(name: str) -> _Any:
+    return _importlib.import_module("fastgrad.experimental.numpy") if name == "numpy" else _missing(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*_present(), "numpy"})
+
+
+_missing, _present = _namespace_hooks("tf.experimental", globals())

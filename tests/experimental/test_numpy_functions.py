@@ -1,0 +1,58 @@
+"""Functions of ``tf.experimental.numpy``: values, dtypes, shapes and exceptions are TensorFlow's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from tests.conformance.comparison import differences
+from tests.experimental.numpy_calls import ALL_CALLS, ANSWERS, answer
+
+EXPECTED = json.loads(ANSWERS.read_text(encoding="utf-8"))
+
+
+def test_each_call_has_an_answer() -> None:
+    assert list(EXPECTED) == list(dict.fromkeys(ALL_CALLS))
+
+
+@pytest.mark.parametrize("call", EXPECTED)
+def test_answers_are_those_of_tensorflow(call: str) -> None:
+    expected, got = EXPECTED[call], answer(tf, call)
+    assert differences(expected, got) == []
+
+
+def test_the_tutorial_prints_what_tensorflow_prints() -> None:
+    script = Path(__file__).with_name("numpy_tutorial.py")
+    run = subprocess.run([sys.executable, script, "fastgrad"], capture_output=True, text=True, check=True)
+    assert run.stdout == script.with_suffix(".txt").read_text(encoding="utf-8")
+
+
+def test_functions_that_tensorflow_has_not_right() -> None:
+    """TensorFlow 2.21 raises an error of Python or returns no tensor."""
+    tnp, x = tf.experimental.numpy, np.array([1.0, -np.inf, np.inf, np.nan])
+    for name in ("isinf", "isposinf", "isneginf", "rad2deg"):
+        np.testing.assert_array_equal(getattr(tnp, name)(x), getattr(np, name)(x))
+    np.testing.assert_allclose(tnp.var([1.0, 4.0], ddof=1), 4.5)
+
+
+def test_everything_is_there_but_what_the_page_leaves_out() -> None:
+    from fastgrad.core.peer_names import peers
+
+    assert peers()[0]["tf.experimental.numpy"] - set(dir(tf.experimental.numpy)) == {"ix_", "kron"}
+
+
+def test_a_wrong_mode_is_refused() -> None:
+    with pytest.raises(ValueError, match="dtype_conversion_mode"):
+        tf.experimental.numpy.experimental_enable_numpy_behavior(dtype_conversion_mode="all")
+    assert not hasattr(tf.constant(1), "astype")
+
+
+def test_it_is_imported_when_it_is_asked_for() -> None:
+    code = "import fastgrad, sys; print([name for name in sys.modules if name.startswith('fastgrad.experimental')])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
