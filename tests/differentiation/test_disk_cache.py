@@ -356,6 +356,33 @@ def answer():
     assert run(tmp_path, {"draws": source})["draws"][0] == [True] * 4
 
 
+def test_each_derivative_makes_the_texts_of_its_own_exceptions(tmp_path):
+    source = """
+import numpy as np
+import fastgrad as fg
+
+def views(m, z):
+    local = np.zeros((2, 2), np.complex128)
+    local[0] = z[1:3] * 1j
+    return m[:, 1], m.T, local[0], z[::2].real, m[0, 0], z
+
+def scaled(z, x):
+    z[0] = 2.0 * z[1]
+    return (z * x[0]).sum().real
+
+def answer():
+    m, z = np.ones((3, 2)) * 1j, np.ones(4) * 1j
+    fg.jvp(views, (m, z), (m, z))
+    fg.grad(scaled, argnums=(0, 1))(z.copy(), np.ones(2))
+    try:
+        fg.grad(scaled, argnums=(0, 1))(z, z.real)
+    except ValueError as error:
+        return str(error)
+
+# call: answer()"""
+    assert run(tmp_path, {"shared": source})["shared"][0].startswith("the arguments z and x share memory")
+
+
 def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
     (tmp_path / "caller.py").write_text(
         "import numba\nimport numpy as np\nimport fastgrad as fg\n"

@@ -229,6 +229,10 @@ def _surroundings() -> str:
 # ---- machine code ---------------------------------------------------------------------------------------------------
 
 
+_UNWRAPPER = "__excinfo_unwrap_args"
+"""The names of functions that make the arguments of an exception begin with this. Those of one name read environments of their own."""
+
+
 class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no types
     """The code of a derivative, with all that it calls as private functions.
 
@@ -253,8 +257,10 @@ class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba 
     def _optimize_final_module(self) -> None:
         own = self.name.rpartition("_")[2]
         for function in self._final_module.functions:
-            if function.name.startswith("_ZN") and own not in function.name and not function.is_declaration:
-                self.has_foreign_code |= _is_foreign(function.name)
+            is_unwrapper = function.name.startswith(_UNWRAPPER)
+            is_private = is_unwrapper or function.name.startswith("_ZN")
+            if is_private and own not in function.name and not function.is_declaration:
+                self.has_foreign_code |= not is_unwrapper and _is_foreign(function.name)
                 function.linkage = (
                     "internal"  # LLVM may change how it is called: code that is loaded later must not find it
                 )
