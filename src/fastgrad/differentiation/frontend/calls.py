@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numba import types
+from numba.core.errors import TypingError
 
 from fastgrad.core.terms import DIVISION_COST, EQUAL, OPERANDS, where
 from fastgrad.differentiation.frontend import containers, mappings, python_functions
@@ -388,8 +389,9 @@ class Calls(Expressions):
         location = self.builder.location
         try:
             return self.call_compiled(compiled, arguments, keywords)
-        except DifferentiationError as error:
-            reason = str(error).rpartition(": ")[2]
+        except (DifferentiationError, TypingError) as error:
+            is_refusal = isinstance(error, DifferentiationError)
+            reason = str(error).rpartition(": ")[2] if is_refusal else "Numba types it by texts that are literals"
             name = describe(Static(function))
             raise refuse(f"a call of {name} can't be differentiated ({reason})", location) from None
 

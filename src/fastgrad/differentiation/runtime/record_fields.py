@@ -24,9 +24,13 @@ from fastgrad.differentiation.runtime.numba_internals import (
 def field_of(owner, name):  # type: ignore[no-untyped-def]
     """Returns the field of a record or of an instance as an array without axes, that of an array of records as an array.
 
-    Compiled functions call it; a field of an instance that is an array is that array.
+    A field of an instance that is an array is that array. Compiled functions have an implementation of their own; this one is that of a text that runs
+    without compilation.
     """
-    raise NotImplementedError("field_of is for compiled functions")
+    if is_instance(owner):
+        return np.asarray(getattr(owner, name))
+    # A record of NumPy shows its memory to an array of it.
+    return (owner if isinstance(owner, np.ndarray) else np.ndarray((), owner.dtype, owner))[name]
 
 
 def members_of(type: types.Type) -> dict[str, types.Type] | None:
