@@ -13,7 +13,7 @@ ELSEWHERE |= {"RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip"} 
 ELSEWHERE |= {"TFSMLayer"}  # in tests/saved_model/tensorflow_models
 # Keras's answers are recorded in tests/keras/answers.
 ELSEWHERE |= {"RandomRotation", "RandomTranslation", "RandomZoom"}
-ELSEWHERE |= {"Discretization", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"}
+ELSEWHERE |= {"Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"}
 
 
 def classes_of(module, base):

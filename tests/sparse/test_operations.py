@@ -184,6 +184,14 @@ def test_the_key_of_a_hash_may_be_negative(of):
     np.testing.assert_array_equal(crossed.values, [31, 41])  # TensorFlow 2.21
 
 
+@pytest.mark.parametrize("of", [tf.sparse, tf.ragged])
+def test_strings_are_hashed(of):
+    crossed = of.cross_hashed(
+        [tf.constant([["a long text of more than sixteen bytes", "b"]]), tf.constant([[1]])], 1000
+    )
+    np.testing.assert_array_equal(crossed.values, [895, 983])  # TensorFlow 2.21
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 @pytest.mark.parametrize("shape", [(3, 0), (3, 2)])
 def test_products_of_narrow_floats_may_be_empty(dtype, shape):

@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError
-from fastgrad.strings.hashing import siphash
+from fastgrad.ops.text_hashes import siphash
 from fastgrad.strings.regular_expressions import pattern_of
 
 

@@ -34,10 +34,10 @@ def cross(inputs: Any, name: str | None = None) -> RaggedTensor:
 
 
 def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: str | None = None) -> RaggedTensor:
-    """Hashes each combination of the integers of a row to one number, with TensorFlow's hash, FingerprintCat64.
+    """Hashes each combination of the values of a row to one number, with TensorFlow's hash, FingerprintCat64.
 
     Args:
-        inputs: a list of ragged tensors, sparse tensors and tensors of integers, shape (rows, n).
+        inputs: a list of ragged tensors, sparse tensors and tensors of integers or strings, shape (rows, n).
         num_buckets: hashes are modulo ``num_buckets``; 0 for hashes below 2**63 - 1.
         hash_key: the start of the hash; default TensorFlow's.
 
@@ -45,15 +45,13 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
         A ``RaggedTensor`` of int64; see ``cross``.
 
     Raises:
-        TypeError: ``inputs`` is no list, or one holds strings.
+        TypeError: ``inputs`` is no list.
         ValueError, InvalidArgumentError: see ``cross``; also for a negative ``num_buckets``.
     """
     buckets = as_python_int(num_buckets, "cross_hashed: num_buckets")
     if buckets < 0:
         raise InvalidArgumentError(f"cross_hashed: num_buckets must not be negative, got {buckets}.")
     columns, splits = _combinations("cross_hashed", inputs)
-    if any(column.dtype == object for column in columns):
-        raise TypeError("cross_hashed: strings have no hash here; give numbers of a vocabulary, or use cross.")
     hashes = hashed_numbers(columns, buckets, as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key"))
     return RaggedTensor.from_row_splits(constant_tensor(hashes), splits, validate=False)
 

@@ -10,6 +10,7 @@ from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, scalar_of_dtype
+from fastgrad.ops.text_hashes import fingerprint64
 from fastgrad.sparse.sparse_tensor import SparseTensor
 
 HASH_KEY = 956888297470
@@ -40,10 +41,10 @@ def cross(inputs: Any, name: str | None = None, separator: Any = None) -> Sparse
 
 
 def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: str | None = None) -> SparseTensor:
-    """Hashes each combination of the integers of a row to one number, with TensorFlow's hash, FingerprintCat64.
+    """Hashes each combination of the values of a row to one number, with TensorFlow's hash, FingerprintCat64.
 
     Args:
-        inputs: a list of tensors and sparse tensors of integers, shape (rows, n). Values of sparse tensors come first.
+        inputs: a list of tensors and sparse tensors of integers or strings, shape (rows, n). Values of sparse tensors come first.
         num_buckets: hashes are modulo ``num_buckets``; 0 for hashes below 2**63 - 1.
         hash_key: the start of the hash; default TensorFlow's.
 
@@ -51,15 +52,13 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
         A ``SparseTensor`` of int64; see ``cross``.
 
     Raises:
-        TypeError: ``inputs`` is no list of tensors, or one holds strings.
+        TypeError: ``inputs`` is no list of tensors.
         InvalidArgumentError: ``num_buckets`` is negative, an input is no matrix, or the numbers of rows differ.
     """
     buckets = as_python_int(num_buckets, "cross_hashed: num_buckets")
     if buckets < 0:
         raise InvalidArgumentError(f"cross_hashed: num_buckets must not be negative, got {buckets}.")
     columns, indices, shape = _combinations("cross_hashed", inputs)
-    if any(column.dtype == object for column in columns):
-        raise TypeError("cross_hashed: strings have no hash here; give numbers of a vocabulary, or use cross.")
     key = as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key")
     values = hashed_numbers(columns, buckets, key)
     return SparseTensor._of(constant_tensor(indices), constant_tensor(values), shape)
@@ -135,8 +134,10 @@ def joined_texts(columns: list[np.ndarray], separator: bytes) -> np.ndarray:
 
 
 def hashed_numbers(columns: list[np.ndarray], num_buckets: int, key: int) -> np.ndarray:
-    """Returns the int64 hashes of all combinations, whose int64 values ``columns`` has by input."""
+    """Returns the int64 hashes of all combinations, whose values, int64 or strings, ``columns`` has by input."""
     hashes = np.full(len(columns[0]) if columns else 0, key, np.int64).view(np.uint64)  # a key may be negative
     for column in columns:
-        hashes = _join_fingerprints(hashes, column.view(np.uint64))
+        is_text = column.dtype == object
+        words = np.array([*map(fingerprint64, column)], np.uint64) if is_text else column.view(np.uint64)
+        hashes = _join_fingerprints(hashes, words)
     return (hashes % np.uint64(num_buckets or 2**63 - 1)).astype(np.int64)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.dispatch import locking
+from fastgrad.compiler.dispatch import eager_execution, locking
 from fastgrad.compiler.dispatch.captures import CALL_CHANGED
 from fastgrad.core.variable import writer_lock
 
@@ -78,3 +78,19 @@ def test_an_entry_within_a_writer_gives_back_its_own_hold_alone(monkeypatch):
                 step(tf.constant(1.0))
         assert not is_unplaced(lock)
     assert is_unplaced(lock)
+
+
+def test_a_recording_that_is_interrupted_at_its_end_leaves_no_eager_step(monkeypatch):
+    monkeypatch.setattr(eager_execution, "_op_determinism", [True])
+    v = tf.Variable(0.0)
+    step = tf.function(lambda x: v.assign_add(x) * 2.0)
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(step._state.cache, "add", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            step(tf.constant(1.0))
+    assert float(v) == 0.0  # the program computes it when it is called again
+    assert float(step(tf.constant(1.0))) == 2.0

@@ -161,3 +161,45 @@ def test_a_failed_adapt_leaves_the_vocabulary() -> None:
 def test_strings_of_deferred_layers_are_empty() -> None:
     y = layers.Lambda(tf.strings.length)(tf.keras.Input((2,), dtype="string"))
     assert (y.shape, y.dtype) == ((None, 2), "int32")
+
+
+def test_hashed_pairs_are_keras_answers() -> None:
+    a, b = tf.constant(["A", "B", "A", "B", "A"]), tf.constant([101, 101, 101, 102, 102])
+    assert layers.HashedCrossing(5)((a, b)).numpy().tolist() == [1, 4, 1, 1, 3]
+    assert layers.HashedCrossing(7)((a[:, None], b[:, None])).numpy().tolist() == [[4], [0], [4], [0], [0]]
+    assert int(layers.HashedCrossing(7)((a[0], b[0]))) == 4
+    assert layers.HashedCrossing(5)((["a", "b"], [1, 2])).numpy().tolist() == [0, 2]
+    inputs = [tf.keras.Input((1,), dtype="string"), tf.keras.Input((1,), dtype="int32")]
+    layer = layers.HashedCrossing(5, output_mode="one_hot")
+    rows = tf.keras.Model(inputs, layer(inputs))([a[:, None], b[:, None]])
+    assert rows.shape == (5, 5)
+    assert rows.numpy().argmax(1).tolist() == [1, 4, 1, 1, 3]
+    again = layers.HashedCrossing.from_config(layer.get_config())
+    np.testing.assert_array_equal(again((a, b)), rows)
+    batches = tf.data.Dataset.from_tensor_slices((a, b)).batch(2).map(lambda x, y: layers.HashedCrossing(5)((x, y)))
+    assert [batch.numpy().tolist() for batch in batches] == [[1, 4], [1, 1], [3]]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ([["a"]], "at least two inputs"),
+        ((["a", "b"], ["a"]), "equal shape"),
+        ((["a"], [1.0]), "integer or string dtype"),
+        (([[1, 2]], [[1, 2]]), "should have shape"),
+    ],
+)
+def test_other_pairs_are_refused(inputs, reason) -> None:
+    with pytest.raises(ValueError, match=reason):
+        layers.HashedCrossing(5)(inputs)
+
+
+def test_layers_of_preprocessing_take_lists_and_numbers() -> None:
+    scaled = layers.Normalization(axis=None, mean=4.5, variance=8.25)
+    np.testing.assert_allclose(scaled([1.0, 2]), [-1.2185436, -0.8703883], rtol=1e-6)
+    np.testing.assert_allclose(np.squeeze(scaled(3.0)), -0.52223295, rtol=1e-6)
+    assert layers.Rescaling(2.0)([1.0, 2]).numpy().tolist() == [2.0, 4.0]
+    assert layers.CategoryEncoding(3, output_mode="one_hot")([1, 2]).numpy().tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert layers.CenterCrop(1, 1)([[[[1.0]]]]).numpy().tolist() == [[[[1.0]]]]
+    with pytest.raises(ValueError, match="Only input tensors"):
+        layers.Dense(2)([[1.0, 2.0]])

@@ -121,7 +121,7 @@ class TestNames:
     def test_at_the_top_level(self):
         assert tf.metrics.Mean is metrics.Mean
         assert tf.metrics.mse is metrics.mse
-        assert not hasattr(metrics, "mean_squared_error")
+        assert metrics.mean_squared_error is metrics.mse
 
 
 class TestStateless:

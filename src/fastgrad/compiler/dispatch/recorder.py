@@ -82,6 +82,15 @@ class Recorder:
             run = self._run_with_capacity(call, objects)
         except _Unrecorded as end:
             return end.result
+        try:
+            return self._add(run, call, objects, tree, restore_state)
+        except BaseException:  # Ctrl-C may come here, too
+            if restore_state:
+                run.saved.restore()
+            raise
+
+    def _add(self, run: _Run, call: Call, objects: list[Any], tree: TraceTree | None, restore_state: bool) -> Any:
+        """Adds the trace of a run to the state; returns the result, or ``CALL_CHANGED``."""
         state = self._state
         if run.created:
             self._check_created(run, call, objects)
@@ -151,13 +160,17 @@ class Recorder:
             if not recording.gave_up:
                 recording.saved.restore()
             raise
-        compare_with_other_ranks(self._python.name, trace.graph)
-        self._state.retracing.count_control_flow_numbers(recording.numbers)
-        created = [weakref.ref(variable) for variable in recording.created]
-        kept_trace = None if created else trace
-        return _Run(
-            kept_trace, results, computed, list(read_floats), settled, created, recording.saved, recording.reached
-        )
+        try:
+            compare_with_other_ranks(self._python.name, trace.graph)
+            self._state.retracing.count_control_flow_numbers(recording.numbers)
+            created = [weakref.ref(variable) for variable in recording.created]
+            kept_trace = None if created else trace
+            return _Run(
+                kept_trace, results, computed, list(read_floats), settled, created, recording.saved, recording.reached
+            )
+        except BaseException:
+            recording.saved.restore()
+            raise
 
     def _names_changed_by_function(self, before: Captures, recording: Recording) -> frozenset[str]:
         """Returns the labels of captured names that the function itself has changed while it was recorded.

@@ -46,6 +46,7 @@ from fastgrad.keras.layers.einsum_dense import EinsumDense as EinsumDense
 from fastgrad.keras.layers.embedding import Embedding as Embedding
 from fastgrad.keras.layers.group_normalization import GroupNormalization as GroupNormalization
 from fastgrad.keras.layers.grouped_query_attention import GroupedQueryAttention as GroupedQueryAttention
+from fastgrad.keras.layers.hashing import HashedCrossing as HashedCrossing
 from fastgrad.keras.layers.hashing import Hashing as Hashing
 from fastgrad.keras.layers.image_preprocessing import CenterCrop as CenterCrop
 from fastgrad.keras.layers.image_preprocessing import RandomBrightness as RandomBrightness

@@ -139,6 +139,8 @@ class CategoryEncoding(Layer):
     _leaf = True
     _config_names = ("num_tokens", "output_mode")
 
+    _takes_python_values = True
+
     def __init__(
         self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
     ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.core.names import lacks
-from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.keras.layers.category_encoding import checked_output_mode, encode_categories, encoded_shape
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor
@@ -32,6 +32,7 @@ class Discretization(Layer):
     """
 
     _leaf = True
+    _takes_python_values = True
 
     def __init__(
         self,
@@ -83,9 +84,6 @@ class Discretization(Layer):
             merged = np.concatenate([_summary(np.asarray(batch).astype(np.float32), self.epsilon), summary], 1)
             summary = _compressed(merged[:, np.argsort(merged[0])], self.epsilon)
         self.bin_boundaries = _compressed(summary, 1.0 / self.num_bins)[0, :-1].tolist()
-
-    def _converted_inputs(self, value: Any) -> Any:
-        return super()._converted_inputs(convert_to_tensor(value) if isinstance(value, (list, tuple)) else value)
 
     def call(self, inputs: Tensor) -> Any:
         """Returns the numbers of bins, or the encoded rows."""

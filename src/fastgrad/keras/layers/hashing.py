@@ -1,4 +1,4 @@
-"""``Hashing``: the hashes of strings and numbers as categories."""
+"""``Hashing`` and ``HashedCrossing``: the hashes of strings and numbers, and of pairs of them, as categories."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
 from fastgrad.keras.layers.category_encoding import (
     CategoricalLayer,
+    as_categories,
     checked_output_mode,
     encode_categories,
     encoded_shape,
 )
 from fastgrad.keras.layers.index_lookup import checked_salt, hash_buckets
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.symbolic import KerasTensor
 from fastgrad.sparse.sparse_tensor import SparseTensor
 
 
@@ -88,3 +91,64 @@ class Hashing(CategoricalLayer):
     def compute_output_spec(self, inputs: Any) -> Any:
         """The shape and dtype of the results."""
         return self._spec(inputs, self.dtype)
+
+
+class HashedCrossing(Layer):
+    """The number of the bin of each pair of strings or integers, by TensorFlow's hash: ``HashedCrossing(5)((cities, days))``.
+
+    Args:
+        num_bins: the number of bins.
+        output_mode: ``"int"`` or ``"one_hot"``.
+        sparse: whether rows of mode ``"one_hot"`` are a ``SparseTensor``.
+        **kwargs: as in ``Layer``; ``dtype`` is that of the results, int64 or ``floatx()`` by default.
+
+    Raises:
+        ValueError: an argument is out of range. (At a call: less than two inputs, other shapes than (rows, 1), (rows,) and (), shapes that
+            differ, or floats.)
+    """
+
+    _leaf = True
+    _config_names = ("num_bins", "output_mode", "sparse")
+
+    def __init__(self, num_bins: Any, output_mode: str = "int", sparse: bool = False, **kwargs: Any) -> None:
+        mode = checked_output_mode("HashedCrossing", output_mode, ("int", "one_hot"), sparse)
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = "int64" if mode == "int" else settings.floatx()
+        super().__init__(**kwargs)
+        self.num_bins, self.output_mode, self.sparse = num_bins, mode, sparse
+        self.autocast = False
+        self._build_at_init()
+
+    def _converted_inputs(self, value: Any) -> Any:
+        return [as_categories(x, None) for x in value] if isinstance(value, (list, tuple)) else value
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the numbers of bins, or the encoded rows."""
+        if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
+            raise ValueError(f"`HashedCrossing` should be called on at least two inputs. Received: inputs={inputs}")
+        shape = inputs[0].shape
+        for x in inputs:
+            if x.shape != shape:
+                raise ValueError(
+                    f"All `HashedCrossing` inputs should have equal shape. Received: inputs={[y.shape for y in inputs]}"
+                )
+            if not (x.dtype.is_integer or x.dtype is tf.string):
+                raise ValueError(
+                    f"All `HashedCrossing` inputs should have an integer or string dtype. Received: {x.dtype.name}"
+                )
+        if len(shape) > 2 or shape[1:] not in ((), (1,)):
+            raise ValueError(
+                "All `HashedCrossing` inputs should have shape `()`, `(batch_size)` or `(batch_size, 1)`. "
+                f"Received: inputs={[x.shape for x in inputs]}"
+            )
+        crossed = tf.sparse.cross_hashed([tf.reshape(x, (-1, 1)) for x in inputs], self.num_bins)
+        numbers = tf.reshape(crossed.values, shape)
+        return encode_categories(numbers, self.output_mode, self.num_bins, self.dtype, self.sparse)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of an input in mode ``"int"``; else that of the rows."""
+        return encoded_shape(input_shape[0], self.output_mode, self.num_bins)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """The shape and dtype of the results."""
+        return KerasTensor(self.compute_output_shape([x.shape for x in inputs]), self.dtype)

@@ -24,6 +24,8 @@ class _ImageLayer(Layer):
 
     _leaf = True
 
+    _takes_python_values = True
+
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)

@@ -69,6 +69,8 @@ class LayerCaller:
     # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``running_layers``. Only fastgrad's own classes
     # inherit it.
     _leaf = False
+    # Layers of preprocessing take lists and numbers, as Keras's do. Others refuse them.
+    _takes_python_values = False
 
     name: str
     built: bool
@@ -248,6 +250,8 @@ class LayerCaller:
         """Converts arrays in ``value`` to tensors and casts floats to the layer's dtype; keeps other values."""
         if type(value) is Tensor:
             return self._autocast(value)
+        if self._takes_python_values and isinstance(value, (list, tuple, int, float)) and not isinstance(value, bool):
+            return self._autocast(convert_to_tensor(value))
         if value is None or isinstance(value, (bool, int, float, str, Composite)):
             return value
         if isinstance(value, np.ndarray):

@@ -22,6 +22,8 @@ class Rescaling(SameShape):
         **kwargs: as in ``Layer``.
     """
 
+    _takes_python_values = True
+
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scale, self.offset = scale, offset
@@ -63,6 +65,8 @@ class Normalization(SameShape):
     Raises:
         ValueError: only one of mean and variance is given, a shape does not fit, or an axis is missing or of unknown size.
     """
+
+    _takes_python_values = True
 
     def __init__(
         self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
