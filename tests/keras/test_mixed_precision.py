@@ -243,3 +243,20 @@ def test_weights_of_mixed_layers_inside_of_control_flow(policy):
         np.testing.assert_array_equal(tf.cast(y, tf.float32), tf.cast(z, tf.float32))
         np.testing.assert_allclose(eager.total.numpy(), total + 1e-5 * (call + 1), rtol=1e-6)
         np.testing.assert_array_equal(eager.total.numpy(), other.total.numpy())
+
+
+def test_an_optimizer_that_scales_the_loss_already_is_not_wrapped_again():
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        weights = []
+        for wrap in (lambda optimizer: optimizer, keras.optimizers.LossScaleOptimizer):
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+            model.compile(wrap(keras.optimizers.SGD(0.1)), "mse")
+            model.train_on_batch(np.ones((4, 2), "float32"), np.full((4, 1), 1.5, "float32"))
+            weights.append(model.get_weights())
+        for own, wrapped in zip(*weights, strict=True):
+            np.testing.assert_array_equal(own, wrapped)
+        np.testing.assert_allclose(weights[0][0], 0.9, rtol=1e-3)
+    finally:
+        keras.mixed_precision.set_global_policy(before)

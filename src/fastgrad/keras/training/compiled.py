@@ -70,7 +70,8 @@ class Compiled:
         with replicas(self._replicas):
             loss_tracker = Mean(name="loss")
         policy = getattr(self, "dtype_policy", None)
-        if auto_scale_loss and policy is not None and policy.name == "mixed_float16":
+        is_scaling = isinstance(resolved_optimizer, optimizers.LossScaleOptimizer)
+        if auto_scale_loss and policy is not None and policy.name == "mixed_float16" and not is_scaling:
             resolved_optimizer = optimizers.LossScaleOptimizer(resolved_optimizer, name="loss_scale_optimizer")
         _join_replicas(resolved_optimizer, self._replicas)
         names = getattr(self, "output_names", None)
