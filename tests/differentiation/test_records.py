@@ -143,6 +143,21 @@ def test_a_pullback_leaves_an_instance_as_it_is():
     np.testing.assert_array_equal(mean.weights, WEIGHTS)
 
 
+def test_a_pullback_leaves_an_instance_in_a_tuple_as_it_is():
+    @numba.njit
+    def of_parts(parts, x):
+        return mean_of(parts[0][0], x)
+
+    mean = Mean(0.4, WEIGHTS.copy())
+    value, pull = fg.vjp(of_parts, ((mean,), 1.0), X)
+    assert value == mean_of(Mean(0.4, WEIGHTS.copy()), X)
+    ((gradient,), _), by_x = pull(1.0)
+    wanted, wanted_by_x = fg.grad(mean_of, argnums=(0, 1))(Mean(0.4, WEIGHTS.copy()), X)
+    assert (gradient.value, mean.value, mean.count) == (wanted.value, 0.4, 1)
+    np.testing.assert_array_equal(by_x, wanted_by_x)
+    np.testing.assert_array_equal(mean.weights, WEIGHTS)
+
+
 def test_items_of_a_tuple_may_be_records_and_instances():
     @numba.njit
     def product(parts):

@@ -72,7 +72,46 @@ def overwritten(x, w):
     return product[:3].sum()
 
 
-FUNCTIONS = [summed, largest, middle, selected, fmax, branch, early_end, masked, overwritten]
+@numba.njit
+def last(x, w):
+    product = x[0] * w[1]
+    for i in range(3):
+        product = x[i] * w[i]
+    return product
+
+
+@numba.njit
+def last_of_some(x, w):
+    root = np.log(x[1] * w[0]) * np.log(x[1])
+    if w[0] > 2.0:
+        root = x[0]
+    for i in range(3):
+        root = x[i] * w[0]
+        if root < 0.0:
+            break
+    return root
+
+
+@numba.njit
+def smallest(x, w):
+    product = x[1] * w[1]
+    return min(x[0], product) + max(x[2], product, x[3])
+
+
+FUNCTIONS = [
+    summed,
+    largest,
+    middle,
+    selected,
+    fmax,
+    branch,
+    early_end,
+    masked,
+    overwritten,
+    last,
+    last_of_some,
+    smallest,
+]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)

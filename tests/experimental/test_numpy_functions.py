@@ -56,3 +56,14 @@ def test_a_wrong_mode_is_refused() -> None:
 def test_it_is_imported_when_it_is_asked_for() -> None:
     code = "import fastgrad, sys; print([name for name in sys.modules if name.startswith('fastgrad.experimental')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_matrix_times_a_vector_is_that_of_numpy() -> None:
+    code = """
+import fastgrad as tf
+tf.experimental.numpy.experimental_enable_numpy_behavior()
+matrix, vector = tf.constant([[1, 2], [3, 4]]), tf.constant([1.0, 2.0], tf.float64)
+print((matrix @ vector).tolist(), ([1.0, 2.0] @ matrix).tolist(), (tf.Variable(matrix) @ matrix).tolist())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[5.0, 11.0] [7.0, 10.0] [[7, 10], [15, 22]]\n"

@@ -338,7 +338,7 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
     _check_apart(f, parameter_names(python_function), primals, "vjp")
     states = copy_of_states()
     primals = tuple(copies(primals))
-    state = state_of(primals)
+    state = state_of(result_leaves(primals))
     with instances_as(state):
         result = _kept(_compiled, f)(*copies(primals))
     results = result_leaves(result)

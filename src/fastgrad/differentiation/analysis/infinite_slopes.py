@@ -3,11 +3,12 @@
 The cotangent of the operand of ``sqrt`` is infinite at 0. In ``sqrt(x * x)`` the slope of ``x * x`` is 0 there. Forward mode multiplies the 0 by the infinite
 slope, where the rule of ``sqrt`` takes 0 for the product. Reverse mode multiplies the infinite cotangent by the 0, so ``x * x`` needs such a rule, too.
 
-A number that nothing uses, as one that ``np.nansum`` skips, has the cotangent 0. The operands of its product with NaN have derivatives of 0, too.
+A number that nothing uses, as one that ``np.nansum`` skips or that a loop overwrites, has the cotangent 0. The operands of its product with NaN have derivatives of 0, too.
 """
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -29,6 +30,9 @@ from fastgrad.differentiation.ir.representation import (
     Store,
     View,
 )
+
+_Place = Block | tuple[Block, Block]
+"""Where a number is used: in a block, or on the way from one to another, by a phi."""
 
 
 def statements_before_infinite_slopes(flow: ControlFlow) -> frozenset[Compute]:
@@ -69,21 +73,45 @@ def statements_before_infinite_slopes(flow: ControlFlow) -> frozenset[Compute]:
 
 
 def statements_before_selections(flow: ControlFlow) -> frozenset[Compute]:
-    """Returns the statements whose results may have no use: a branch or a selection skips them, or they are elements of arrays."""
-    after = _post_dominators(flow)
-    users: dict[Operand | View, set[Block]] = defaultdict(set)
+    """Returns the statements whose results may have no use: a branch or a selection skips them, or they are overwritten, or elements of arrays."""
+    users, pending = _users_of(flow)
+    phis: dict[Scalar | Root, Phi] = {phi.target: phi for block in flow.blocks for phi in block.phis}
+    may_skip = functools.cache(_may_skip)
+    pending += [
+        number
+        for number, places in users.items()
+        if isinstance(number, Scalar) and number.block is not None and may_skip(number.block, frozenset(places))
+    ]
+    found: set[Compute] = set()
+    visited: set[Scalar] = set()
+    while pending:
+        number = pending.pop()
+        if not isinstance(number, Scalar) or number in visited or not isinstance(number.type, types.Float):
+            continue
+        visited.add(number)
+        if isinstance(number.definition, Compute):
+            found.add(number.definition)
+            pending += number.definition.operands
+        elif number in phis:
+            pending += phis[number].incoming.values()
+    return frozenset(found)
+
+
+def _users_of(flow: ControlFlow) -> tuple[dict[Operand | View, set[_Place]], list[Operand | View]]:
+    """Returns where each number is used, and the numbers that a selection or a store to an array uses, which may be skipped wherever that is."""
+    users: dict[Operand | View, set[_Place]] = defaultdict(set)
     readers: dict[Root, set[Block]] = defaultdict(set)
     stores: list[tuple[Block, Store]] = []
-    pending: list[Operand | View] = []
+    selected: list[Operand | View] = []
     for block in flow.blocks:
         for phi in block.phis:
             for before, value in phi.incoming.items():
-                users[value].add(before)
+                users[value].add((before, block))
         for statement in block.statements:
             if isinstance(statement, Compute):
                 for operand, partial in zip(statement.operands, statement.partials, strict=True):
                     if is_selection(partial):
-                        pending.append(operand)
+                        selected.append(operand)
                     elif partial is not None:
                         users[operand].add(block)
                 continue
@@ -98,24 +126,8 @@ def statements_before_selections(flow: ControlFlow) -> frozenset[Compute]:
     for block, store in stores:
         memory = store.root.memory
         if not all(_is_carried(memory, {block, reader}, flow) for reader in readers[memory]):
-            pending.append(store.operands[0])
-    pending += [
-        number
-        for number, blocks in users.items()
-        if isinstance(number, Scalar) and number.block is not None and not blocks & after[number.block]
-    ]
-    found: set[Compute] = set()
-    while pending:
-        number = pending.pop()
-        definition = number.definition if isinstance(number, Scalar) else None
-        if (
-            isinstance(definition, Compute)
-            and definition not in found
-            and isinstance(definition.target.type, types.Float)
-        ):
-            found.add(definition)
-            pending += definition.operands
-    return frozenset(found)
+            selected.append(store.operands[0])
+    return users, selected
 
 
 def may_be_nan(partial: Term, operands: Sequence[Operand]) -> bool:
@@ -127,19 +139,22 @@ def may_be_nan(partial: Term, operands: Sequence[Operand]) -> bool:
     )
 
 
-def _post_dominators(flow: ControlFlow) -> dict[Block, set[Block]]:
-    """Returns for each block those that all ways from it to a return go through, itself among them."""
-    after: dict[Block, set[Block]] = {}
-    has_changed = True
-    while has_changed:
-        has_changed = False
-        for block in reversed(flow.blocks):
-            following = [after[other] for other in block.successors if other in after]
-            if following or isinstance(block.end, Return):
-                found = {block}.union(set.intersection(*following) if following else ())
-                has_changed |= found != after.get(block)
-                after[block] = found
-    return defaultdict(set, after)
+def _may_skip(definition: Block, users: frozenset[_Place]) -> bool:
+    """True if a way from a block to a return, or to the block itself again, goes through none of the users."""
+    visited: set[Block] = set()
+    pending = [definition]
+    while pending:
+        block = pending.pop()
+        if block in users:
+            continue
+        if isinstance(block.end, Return):
+            return True
+        following = [other for other in block.successors if (block, other) not in users]
+        if definition in following:
+            return True
+        pending += [other for other in following if other not in visited]
+        visited.update(following)
+    return False
 
 
 def _is_carried(array: Root, accesses: set[Block | None], flow: ControlFlow) -> bool:

@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numba import types
 
+from fastgrad.core import terms
 from fastgrad.core.terms import (
     COMPARISONS,
     DIVIDE,
@@ -33,7 +34,6 @@ from fastgrad.core.terms import (
     substitute,
     text_of,
     transform,
-    where,
 )
 
 COTANGENT = Leaf("cotangent")
@@ -51,6 +51,12 @@ def zero_product(factor, other):  # type: ignore[no-untyped-def]
     A branch on the first factor would lose the derivative with respect to it at 0, so this is a function with rules.
     """
     return factor if factor == 0 else factor * other
+
+
+@numba.njit
+def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
+    """Returns ``if_true`` if the condition holds, else ``if_false``."""
+    return if_true if condition else if_false
 
 
 ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", zero_product, name="zero_product")
@@ -90,7 +96,8 @@ def skipped(partial: Term, type: types.Type) -> Term:
 
 def is_selection(partial: Partial) -> bool:
     """True if a partial gives the operand the cotangent or 0, as a condition decides."""
-    return partial is not None and partial.operation in (SELECT, where)
+    operation = None if partial is None else partial.operation
+    return operation is not None and (operation in (SELECT, terms.where) or operation.function is where)
 
 
 def deciding_comparison(partials: Sequence[Partial]) -> Term | None:
@@ -103,7 +110,7 @@ def deciding_comparison(partials: Sequence[Partial]) -> Term | None:
 
 
 def _comparison_in(partial: Term) -> Term | None:
-    if partial.operation is not where or partial.operands[1] is not COTANGENT:
+    if partial.operation is not terms.where or partial.operands[1] is not COTANGENT:
         return None
     condition, _, otherwise = partial.operands
     condition = condition.operands[0] if condition.operation is NOT else condition

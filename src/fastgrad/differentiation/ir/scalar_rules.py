@@ -16,6 +16,7 @@ from fastgrad.core import terms
 from fastgrad.core.terms import (
     CHEAP_COST,
     FUNCTION_COST,
+    NOT,
     OPERANDS,
     SELECT,
     Number,
@@ -33,6 +34,7 @@ from fastgrad.differentiation.ir.partials import (
     ZERO_PRODUCT,
     Partial,
     call_operation,
+    where,
     zero_product,
 )
 from fastgrad.differentiation.ir.scalar_operations import CASTS, TEXT_GLOBALS
@@ -42,8 +44,6 @@ _RULES: dict[Any, str] = {
     **RULES_OF_OPERATORS,
     math.pow: "power",
     math.fabs: "fabs",
-    max: "maximum",
-    min: "minimum",
     pow: "power",
     float: "float",
     np.float64: "float",
@@ -75,6 +75,16 @@ _SLOPE_OF_EXP: list[Partial] = [ZERO_PRODUCT(RESULT, COTANGENT)]
 """Where the result is 0 the slope is, also if the tangent is infinite."""
 _SLOPES_OF_HYPOT: list[Partial] = [COTANGENT * SELECT(RESULT != 0.0, x / RESULT, x) for x in OPERANDS[:2]]
 """At the origin it is 0, as that of the norm."""
+_IS_SECOND_LARGER, _IS_SECOND_SMALLER = OPERANDS[0] < OPERANDS[1], OPERANDS[0] > OPERANDS[1]
+_SLOPES_OF_MAX: list[Partial] = [
+    terms.where(NOT(_IS_SECOND_LARGER), COTANGENT, 0),
+    terms.where(_IS_SECOND_LARGER, COTANGENT, 0),
+]
+_SLOPES_OF_MIN: list[Partial] = [
+    terms.where(NOT(_IS_SECOND_SMALLER), COTANGENT, 0),
+    terms.where(_IS_SECOND_SMALLER, COTANGENT, 0),
+]
+"""Python's ``max`` and ``min`` take the second number only if the comparison holds: of 1 and NaN the first."""
 _SLOPES_OF_LDEXP: list[Partial] = [call_operation(math.ldexp, 2)(COTANGENT, OPERANDS[1]), None]
 
 PARTIALS: dict[Any, list[Partial]] = {
@@ -91,6 +101,8 @@ PARTIALS: dict[Any, list[Partial]] = {
     np.logaddexp2: [SELECT(x != RESULT, COTANGENT * 2.0 ** (x - RESULT), COTANGENT) for x in OPERANDS[:2]],
     math.hypot: _SLOPES_OF_HYPOT,
     np.hypot: _SLOPES_OF_HYPOT,
+    max: _SLOPES_OF_MAX,
+    min: _SLOPES_OF_MIN,
     math.ldexp: _SLOPES_OF_LDEXP,
     np.ldexp: _SLOPES_OF_LDEXP,
     math.nextafter: [COTANGENT, None],
@@ -196,12 +208,6 @@ def _as_in_partial(term: Term) -> Term | None:
 
 
 # ---- the functions that partials call ---------------------------------------------------------------------------
-
-
-@numba.njit
-def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
-    """Returns ``if_true`` if the condition holds, else ``if_false``."""
-    return if_true if condition else if_false
 
 
 @numba.njit

@@ -247,7 +247,7 @@ def _over_log(x: Any, base: float) -> Any:
 
 def _filled(value: int) -> Callable[..., Any]:
     def call(shape: Any, dtype: Any = float) -> Any:
-        return tf.fill(np.atleast_1d(shape) if np.size(shape) else [], tf.constant(value, result_type(dtype or float)))
+        return tf.fill(np.atleast_1d(shape) if np.size(shape) else [], tf.cast(value, result_type(dtype or float)))
 
     return call
 
@@ -284,7 +284,7 @@ def _one_of(value: Any, *allowed: Any) -> Any:
 
 
 _PLAIN_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": tf.abs, "absolute": tf.abs, "conj": tf.math.conj, "conjugate": tf.math.conj, "fabs": tf.abs, "imag": tf.math.imag,
+    "abs": tf.abs, "absolute": tf.abs, "conj": tf.math.conj, "conjugate": tf.math.conj, "fabs": tf.abs, "imag": lambda x: tf.math.imag(x) if x.dtype is not tf.bool else tf.zeros_like(x),
     "negative": tf.negative, "positive": tf.identity, "real": tf.math.real, "reciprocal": tf.math.reciprocal, "square": tf.square,
     "bitwise_not": lambda x: tf.logical_not(x) if x.dtype is tf.bool else tf.bitwise.invert(x), "ravel": lambda x: tf.reshape(x, [-1]),
     "signbit": lambda x: tf.zeros(x.shape, tf.bool) if x.dtype is tf.bool else x < 0, "copy": tf.identity,
@@ -361,7 +361,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     **{name: _unary(function, asarray) for name, function in _PLAIN_FUNCTIONS.items()}, **{name: _array_function(name) for name in _SHARED_ARRAY_FUNCTIONS},
     **{name: _binary(*functions) for name, functions in _BINARY_FUNCTIONS.items()},
     **{f"logical_{name}": lambda x1, x2, name=name: getattr(tf.math, f"logical_{name}")(asarray(x1, bool), asarray(x2, bool)) for name in ("and", "or", "xor")}, "logical_not": lambda x: tf.logical_not(asarray(x, bool)),
-    "logaddexp": _binary(KERAS_FUNCTIONS["logaddexp"]), "logaddexp2": _binary(lambda a, b: tf.cast(KERAS_FUNCTIONS["logaddexp2"](a, b), result_type(a, np.float64))), "log2": lambda x: _over_log(TABLE["log"](x), 2.0), "log10": lambda x: _over_log(TABLE["log"](x), 10.0), "hypot": lambda x1, x2: TABLE["sqrt"](TABLE["add"](TABLE["square"](x1), TABLE["square"](x2))), "divmod": lambda x1, x2: (TABLE["floor_divide"](x1, x2), TABLE["mod"](x1, x2)),
+    "logaddexp": _binary(lambda a, b: KERAS_FUNCTIONS["logaddexp"](inexact(a), inexact(b))), "logaddexp2": _binary(lambda a, b: tf.cast(KERAS_FUNCTIONS["logaddexp2"](inexact(a), inexact(b)), result_type(a, np.float64))), "log2": lambda x: _over_log(TABLE["log"](x), 2.0), "log10": lambda x: _over_log(TABLE["log"](x), 10.0), "hypot": lambda x1, x2: TABLE["sqrt"](TABLE["add"](TABLE["square"](x1), TABLE["square"](x2))), "divmod": lambda x1, x2: (TABLE["floor_divide"](x1, x2), TABLE["mod"](x1, x2)),
     "tensordot": lambda a, b, axes=2: _binary(functools.partial(tf.tensordot, axes=axes))(a, b), "isclose": _isclose, "allclose": lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: tf.reduce_all(_isclose(a, b, rtol, atol, equal_nan)),
     "array_equal": _binary(lambda a, b: tf.reduce_all(tf.equal(a, b)) if a.shape == b.shape else tf.constant(False)), "polyval": _binary(lambda p, x: tf.broadcast_to(tf.math.polyval(tf.unstack(tf.reshape(p, [-1])), x), x.shape)), "clip": _clip,
     "angle": lambda z, deg=False: tf.math.angle(inexact(z)) * (180.0 / math.pi if deg else 1.0), "sign": lambda x: tf.sign(asarray(x)), "around": lambda a, decimals=0: tf.cast(tf.round(inexact(a) * 10.0**decimals) / 10.0**decimals, asarray(a).dtype),

@@ -285,7 +285,8 @@ def _clip(x: Any, x_min: Any, x_max: Any) -> Any:
 def _diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     x = _moveaxis(a, axis, -1)
     for _ in range(n):
-        x = x[..., 1:] - x[..., :-1]
+        after, before = x[..., 1:], x[..., :-1]
+        x = tf.not_equal(after, before) if x.dtype is tf.bool else after - before
     return _moveaxis(x, -1, axis)
 
 
@@ -315,7 +316,10 @@ def _rot90(array: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 
 
 def _swapaxes(x: Any, axis1: int, axis2: int) -> Any:
-    return _moveaxis(x, (axis1, axis2), (axis2, axis1))
+    x = tensor(x)
+    order = list(range(x.ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return tf.transpose(x, order)
 
 
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
