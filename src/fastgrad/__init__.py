@@ -112,6 +112,7 @@ from fastgrad.ops.control_flow import while_loop as while_loop
 from fastgrad.ops.creation import constant as constant
 from fastgrad.ops.creation import eye as eye
 from fastgrad.ops.creation import fill as fill
+from fastgrad.ops.creation import identity as guarantee_const  # noqa: F401
 from fastgrad.ops.creation import identity as identity
 from fastgrad.ops.creation import identity_n as identity_n
 from fastgrad.ops.creation import linspace as linspace
@@ -264,6 +265,7 @@ _LAZY = (
     "sparse",
     "strings",
     "summary",
+    "test",
     "train",
     "types",
     "version",
@@ -275,6 +277,8 @@ _keep_freed_memory()
 
 # Lazily imported names, with the module of each.
 _MODULE_OF_LAZY_NAME = {
+    "CriticalSection": "core.critical_section",
+    "DeviceSpec": "core.device_spec",
     "Module": "module",
     "RaggedTensor": "ragged",
     "RaggedTensorSpec": "ragged",
@@ -287,6 +291,7 @@ _MODULE_OF_LAZY_NAME = {
     "constant_initializer": "initializers",
     "edit_distance": "sparse.label_sequences",
     "elementwise": "custom",
+    "extract_volume_patches": "image.geometry",
     "fftnd": "signal",
     "fixed_point": "differentiation",
     "function": "compiler.function",
@@ -303,6 +308,7 @@ _MODULE_OF_LAZY_NAME = {
     "ones_initializer": "initializers",
     "random_normal_initializer": "initializers",
     "random_uniform_initializer": "initializers",
+    "required_space_to_batch_paddings": "ops.space_to_batch_paddings",
     "rfftnd": "signal",
     "value_and_grad": "differentiation",
     "vjp": "differentiation",

@@ -72,6 +72,7 @@ _MODULE_OF_LAZY_NAME = {
     "LinearOperatorToeplitz": "linear_operators.circulant",
     "LinearOperatorTridiag": "linear_operators.tridiagonal",
     "LinearOperatorZeros": "linear_operators.identity",
+    "experimental": "linear_operators.conjugate_gradient",
 }
 
 

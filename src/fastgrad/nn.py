@@ -71,15 +71,26 @@ from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_filter
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input
 
 _MODULE_OF_LAZY_NAME = {
+    "all_candidate_sampler": "ops.candidate_sampling",
+    "approx_max_k": "ops.approximate_top_k",
+    "approx_min_k": "ops.approximate_top_k",
     "collapse_repeated": "sparse.label_sequences",
+    "compute_accidental_hits": "ops.candidate_sampling",
     "ctc_beam_search_decoder": "sparse.label_sequences",
     "ctc_greedy_decoder": "sparse.label_sequences",
     "ctc_loss": "sparse.label_sequences",
+    "ctc_unique_labels": "sparse.label_sequences",
+    "dilation2d": "ops.morphology",
     "embedding_lookup_sparse": "sparse.embedding",
+    "erosion2d": "ops.morphology",
+    "fixed_unigram_candidate_sampler": "ops.candidate_sampling",
     "fractional_avg_pool": "signal.fractional_pooling",
     "fractional_max_pool": "signal.fractional_pooling",
     "isotonic_regression": "signal.isotonic",
+    "learned_unigram_candidate_sampler": "ops.candidate_sampling",
+    "nce_loss": "ops.candidate_sampling",
     "safe_embedding_lookup_sparse": "sparse.embedding",
+    "sampled_softmax_loss": "ops.candidate_sampling",
 }
 
 

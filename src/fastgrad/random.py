@@ -25,4 +25,13 @@ from fastgrad.ops.random_stateless import stateless_poisson as stateless_poisson
 from fastgrad.ops.random_stateless import stateless_truncated_normal as stateless_truncated_normal
 from fastgrad.ops.random_stateless import stateless_uniform as stateless_uniform
 
-__getattr__, __dir__ = _namespace_hooks("tf.random", globals())
+_MODULE_OF_LAZY_NAME = {
+    "all_candidate_sampler": "ops.candidate_sampling",
+    "fixed_unigram_candidate_sampler": "ops.candidate_sampling",
+    "learned_unigram_candidate_sampler": "ops.candidate_sampling",
+    "log_uniform_candidate_sampler": "ops.candidate_sampling",
+    "stateless_parameterized_truncated_normal": "ops.random_parameterized",
+    "uniform_candidate_sampler": "ops.candidate_sampling",
+}
+
+__getattr__, __dir__ = _namespace_hooks("tf.random", globals(), _MODULE_OF_LAZY_NAME)

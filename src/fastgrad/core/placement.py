@@ -200,13 +200,15 @@ class device:  # noqa: N801  # TensorFlow's name
     Operations run on the device of their tensors. ``tf.identity`` copies a tensor to the device of the context.
 
     Args:
-        device_name: ``"/CPU:0"``, ``"/GPU:0"`` and their spellings, or None for the default.
+        device_name: ``"/CPU:0"``, ``"/GPU:0"`` and their spellings, a ``tf.DeviceSpec``, or None for the default.
 
     Raises:
         ValueError: ``device_name`` is not a string, or not the name of a device.
     """
 
-    def __init__(self, device_name: str | None) -> None:
+    def __init__(self, device_name: Any) -> None:
+        if hasattr(device_name, "to_string"):
+            device_name = device_name.to_string()
         if device_name is not None and not isinstance(device_name, str):
             raise ValueError(f"tf.device: Expecting a string device name. Got {device_name!r}.")
         self._name = device_name

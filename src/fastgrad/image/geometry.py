@@ -5,6 +5,7 @@ An image has shape (height, width, channels), a batch of images has one axis mor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -395,26 +396,53 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         OutOfRangeError: a size, stride or rate below 1.
         UnimplementedError: patches over images or channels.
     """
+    return _patches("extract_patches", images, 2, sizes, strides, rates, padding)
+
+
+def extract_volume_patches(input: Any, ksizes: Any, strides: Any, padding: str, name: str | None = None) -> Tensor:
+    """Patches of volumes, as vectors.
+
+    Args:
+        input: shape (batch, planes, rows, columns, channels).
+        ksizes: (1, planes, rows, columns, 1) of a patch.
+        strides: (1, planes, rows, columns, 1) from one patch to the next.
+        padding: as of ``extract_patches``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (batch, planes of patches, rows of patches, columns of patches, product of ``ksizes`` times channels).
+
+    Raises:
+        InvalidArgumentError, OutOfRangeError, UnimplementedError: as of ``extract_patches``.
+    """
+    return _patches("extract_volume_patches", input, 3, ksizes, strides, (1,) * 5, padding)
+
+
+def _patches(caller: str, images: Any, rank: int, sizes: Any, strides: Any, rates: Any, padding: str) -> Tensor:
+    """Returns the patches over ``rank`` spatial dimensions."""
     x = convert_to_tensor(images)
-    if x._array.ndim != 4:
-        raise InvalidArgumentError(f"extract_patches: input must be 4-dimensional, got {TensorShape(x._array.shape)}.")
+    if x._array.ndim != rank + 2:
+        raise InvalidArgumentError(
+            f"{caller}: input must be {rank + 2}-dimensional, got {TensorShape(x._array.shape)}."
+        )
     windows = []
     for what, value in (("sizes", sizes), ("strides", strides), ("rates", rates)):
-        numbers = as_python_ints(value, f"extract_patches: {what}")
-        message = f"extract_patches: {what} must be (1, rows, columns, 1), all above 0, got {value!r}."
-        if len(numbers) != 4:
+        numbers = as_python_ints(value, f"{caller}: {what}")
+        order = "(1, rows, columns, 1)" if rank == 2 else "(1, planes, rows, columns, 1)"
+        message = f"{caller}: {what} must be {order}, all above 0, got {value!r}."
+        if len(numbers) != rank + 2:
             raise InvalidArgumentError(message)
         if min(numbers) < 1:
             raise OutOfRangeError(message)
-        if numbers[0] != 1 or numbers[3] != 1:
+        if numbers[0] != 1 or numbers[-1] != 1:
             raise UnimplementedError(message)
-        windows.append(numbers[1:3])
+        windows.append(numbers[1:-1])
     if padding not in ("SAME", "VALID"):
-        raise InvalidValueError(f"extract_patches: padding must be 'SAME' or 'VALID', got {padding!r}.")
+        raise InvalidValueError(f"{caller}: padding must be 'SAME' or 'VALID', got {padding!r}.")
     counts: list[int] = []
     positions = []
     paddings = [(0, 0)]
-    for length, patch, stride, rate in zip(x._array.shape[1:3], *windows, strict=True):
+    for length, patch, stride, rate in zip(x._array.shape[1:-1], *windows, strict=True):
         extent = (patch - 1) * rate + 1
         if padding == "SAME":
             count = -(-length // stride)
@@ -425,7 +453,7 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
                 length - extent + stride <= -stride
             ):  # TensorFlow rounds towards 0: a patch that is a little too large is none
                 raise InvalidArgumentError(
-                    f"extract_patches: a patch of {extent} rows or columns is too large for an image of {length}, with stride "
+                    f"{caller}: a patch of {extent} rows or columns is too large for an image of {length}, with stride "
                     f"{stride} and padding 'VALID'; padding 'SAME' takes it."
                 )
         counts.append(count)
@@ -433,10 +461,12 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         positions.append(np.arange(count)[:, None] * stride + np.arange(patch) * rate)
     if any(after for _, after in paddings):
         x = pad(x, [*paddings, (0, 0)])
-    batch, _, _, channels = x._array.shape
-    patches = gather(gather(x, positions[0], axis=1), positions[1], axis=3)
-    patches = transpose_axes(patches, [0, 1, 3, 2, 4, 5])
-    return reshape(patches, (batch, *counts, windows[0][0] * windows[0][1] * channels))
+    batch, channels = x._array.shape[0], x._array.shape[-1]
+    for dimension, numbers in enumerate(positions):
+        x = gather(x, numbers, axis=1 + 2 * dimension)
+    outer = range(1, 2 * rank, 2)
+    x = transpose_axes(x, [0, *outer, *(axis + 1 for axis in outer), 2 * rank + 1])
+    return reshape(x, (batch, *counts, math.prod(windows[0]) * channels))
 
 
 def extract_glimpse(

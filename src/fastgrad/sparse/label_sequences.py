@@ -375,3 +375,29 @@ def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str
         first, hypothesis.values, second, truth.values, shape=shape, normalize=bool(normalize)
     )
     return distances
+
+
+def ctc_unique_labels(labels: Any, name: str | None = None) -> list[Tensor]:
+    """The distinct labels of each row, in order of their first positions.
+
+    Args:
+        labels: numbers, shape (batch, labels).
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``[unique, indices]``, both of the shape of ``labels``: int64, the distinct labels of each row, filled with zeros; int32, the
+        position of each label in ``unique``.
+
+    Raises:
+        InvalidArgumentError: another rank.
+    """
+    x = tf.convert_to_tensor(labels)
+    if x.ndim != 2:
+        raise InvalidArgumentError(f"ctc_unique_labels: labels must be a matrix, got shape {list(x.shape)}.")
+    first = tf.argmax(tf.cast(tf.equal(x[:, :, None], x[:, None, :]), tf.int32), 2, output_type=tf.int32)
+    positions = tf.range(x.shape[1])
+    is_first = tf.equal(first, positions)
+    ranks = tf.cumsum(tf.cast(is_first, tf.int32), 1) - 1
+    is_at = tf.logical_and(is_first[:, :, None], tf.equal(ranks[:, :, None], positions))
+    unique = tf.reduce_sum(tf.where(is_at, tf.cast(x, tf.int64)[:, :, None], tf.constant(0, tf.int64)), 1)
+    return [unique, tf.gather(ranks, first, batch_dims=1)]

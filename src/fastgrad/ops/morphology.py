@@ -1,0 +1,110 @@
+"""Grayscale dilation and erosion of images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.core.operation import REAL_DTYPES
+from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of, tensor_of_dtype
+from fastgrad.ops.comparison import greater, logical_and
+from fastgrad.ops.creation import fill
+from fastgrad.ops.padding import pad
+from fastgrad.ops.reordering import reverse
+from fastgrad.ops.selection import where
+from fastgrad.ops.windows import output_sizes, padding_sizes, per_dimension
+
+
+def dilation2d(
+    input: Any, filters: Any, strides: Any, padding: Any, data_format: Any, dilations: Any, name: str | None = None
+) -> Tensor:
+    """The maximum over each window of the pixels plus the filter's elements, for each channel; "max-sum" correlation.
+
+    The gradient flows to the first largest sum of each window.
+
+    Args:
+        input: real numbers, shape (batch, height, width, channels).
+        filters: of the dtype of ``input``, shape (rows, columns, channels).
+        strides: (1, rows, columns, 1) from one window to the next.
+        padding: ``"VALID"``, or ``"SAME"`` for windows that reach beyond the image, where they have no pixels.
+        data_format: ``"NHWC"``.
+        dilations: (1, rows, columns, 1) from one pixel of a window to the next.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (batch, rows of windows, columns of windows, channels).
+
+    Raises:
+        ValueError: another ``data_format``.
+        InvalidArgumentError: a shape, a number or ``padding`` is wrong; TypeError if ``padding`` is no string.
+        UnimplementedError: a stride or dilation of batch or channels is above 1.
+    """
+    return _dilated("dilation2d", input, filters, strides, padding, data_format, dilations)
+
+
+def erosion2d(
+    value: Any, filters: Any, strides: Any, padding: Any, data_format: Any, dilations: Any, name: str | None = None
+) -> Tensor:
+    """The minimum over each window of the pixels less the elements of the reversed filter: ``-dilation2d(-value, reversed)``.
+
+    Arguments, results and errors as of ``dilation2d``.
+    """
+    table = tensor_of(filters)
+    if table._array.ndim != 3:
+        raise InvalidArgumentError(f"erosion2d: filters must be 3-dimensional, got shape {list(table.shape)}.")
+    x = tensor_of(value)
+    check_dtype("erosion2d", x._array.dtype, REAL_DTYPES)
+    return -_dilated("erosion2d", -x, reverse(table, [0, 1]), strides, padding, data_format, dilations)
+
+
+def _dilated(
+    caller: str, input: Any, filters: Any, strides: Any, padding: Any, data_format: Any, dilations: Any
+) -> Tensor:
+    if data_format != "NHWC":
+        raise ValueError(f"{caller}: data_format must be 'NHWC', got {data_format!r}.")
+    x = tensor_of(input)
+    check_dtype(caller, x._array.dtype, REAL_DTYPES)
+    table = tensor_of_dtype(filters, x.dtype, caller, "filters")
+    if x._array.ndim != 4 or table._array.ndim != 3 or x._array.shape[3] != table._array.shape[2]:
+        raise InvalidArgumentError(
+            f"{caller}: the images must be 4-dimensional, and filters 3-dimensional with as many channels, got shapes "
+            f"{list(x.shape)} and {list(table.shape)}."
+        )
+    if not isinstance(padding, str):
+        raise TypeError(f"{caller}: padding must be a string, 'SAME' or 'VALID', got {padding!r}.")
+    if padding not in ("SAME", "VALID"):
+        raise InvalidArgumentError(f"{caller}: padding must be 'SAME' or 'VALID', got {padding!r}.")
+    steps = []
+    for what, value in (("strides", strides), ("dilations", dilations)):
+        if len(as_python_ints(value, f"{caller}: {what}")) != 4:
+            raise InvalidArgumentError(f"{caller}: {what} must be 4 numbers (1, rows, columns, 1), got {value!r}.")
+        steps.append(per_dimension(value, 2, False, f"{caller}: {what}"))
+    strides, dilations = steps
+    (*kernel, _), (batch, *sizes, channels) = table._array.shape, x._array.shape
+    window = (
+        tuple(kernel),
+        strides,
+        padding_sizes(padding, tuple(sizes), tuple(kernel), strides, dilations, False, caller),
+        dilations,
+    )
+    counts = output_sizes(tuple(sizes), *window, caller)
+    padded = pad(x, [(0, 0), *window[2], (0, 0)]) if padding == "SAME" else x
+    best = fill([batch, *counts, channels], constant_tensor(np.asarray(x.dtype.min, x._array.dtype)))
+    for position in np.ndindex(*kernel):
+        rows, columns = (
+            slice(start * rate, start * rate + (count - 1) * stride + 1, stride)
+            for start, rate, count, stride in zip(position, dilations, counts, strides, strict=True)
+        )
+        sums = padded[:, rows, columns] + table[position]
+        has_pixel = np.ones(counts, bool)
+        for axis, (part, size, (before, _)) in enumerate(zip((rows, columns), sizes, window[2], strict=True)):
+            pixels = np.arange(part.start, part.stop, part.step) - before
+            has_pixel &= np.expand_dims((pixels >= 0) & (pixels < size), 1 - axis)
+        larger = greater(sums, best)
+        if not has_pixel.all():
+            larger = logical_and(larger, constant_tensor(has_pixel[..., None]))
+        best = where(larger, sums, best)
+    return best

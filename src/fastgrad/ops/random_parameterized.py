@@ -1,0 +1,67 @@
+"""``stateless_parameterized_truncated_normal``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastgrad import dtypes
+from fastgrad.core.operation import FLOAT_DTYPES
+from fastgrad.core.tensor import Tensor
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import broadcasts_to, check_dtype, tensors_of
+from fastgrad.ops.assertion import assert_less, assert_positive
+from fastgrad.ops.casting import cast
+from fastgrad.ops.clipping import clip_by_value
+from fastgrad.ops.comparison import greater
+from fastgrad.ops.custom_gradient import stop_gradient
+from fastgrad.ops.error_function import erfc, ndtri
+from fastgrad.ops.random_generator import shape_of
+from fastgrad.ops.random_stateless import stateless_uniform
+from fastgrad.ops.selection import where
+
+
+def stateless_parameterized_truncated_normal(
+    shape: Any,
+    seed: Any,
+    means: Any = 0.0,
+    stddevs: Any = 1.0,
+    minvals: Any = -2.0,
+    maxvals: Any = 2.0,
+    name: str | None = None,
+) -> Tensor:
+    """Normal numbers between bounds, by inversion of the distribution function in float64.
+
+    Args:
+        shape: the shape of the result, which the parameters broadcast to.
+        seed: two integers.
+        means, stddevs: of the normal distribution, floating, of one dtype.
+        minvals, maxvals: the bounds of the numbers.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Numbers of the dtype of the parameters; no gradient flows through them.
+
+    Raises:
+        InvalidArgumentError: a parameter has a wrong shape or dtype, a standard deviation is not above 0, or a lower bound is not
+            below the upper one.
+    """
+    caller = "stateless_parameterized_truncated_normal"
+    sizes, parameters = shape_of(caller, shape), tensors_of([means, stddevs, minvals, maxvals], caller)
+    for value in parameters:
+        check_dtype(caller, value._array.dtype, FLOAT_DTYPES)
+        if not broadcasts_to(value._array.shape, sizes):
+            raise InvalidArgumentError(
+                f"{caller}: the parameters must broadcast to shape {list(sizes)}, got shape {list(value.shape)}."
+            )
+    mean, deviation, low, high = (stop_gradient(cast(value, dtypes.float64)) for value in parameters)
+    assert_positive(deviation, f"{caller}: stddevs must be above 0")
+    assert_less(low, high, f"{caller}: minvals must be below maxvals")
+    first, last = (low - mean) / deviation, (high - mean) / deviation
+    # Numbers of the lower tail have more digits, so an interval above the mean is mirrored.
+    is_upper = greater(first, 0.0)
+    first, last = where(is_upper, -last, first), where(is_upper, -first, last)
+    below, above = (0.5 * erfc(-bound / math.sqrt(2.0)) for bound in (first, last))
+    quantile = ndtri(below + stateless_uniform(sizes, seed, dtype=dtypes.float64) * (above - below))
+    numbers = mean + deviation * where(is_upper, -quantile, quantile)
+    return cast(clip_by_value(numbers, low, high), parameters[0].dtype)

@@ -1,0 +1,142 @@
+"""Dilation and erosion, patches of volumes, distinct labels, paddings for blocks, conjugate gradients, names of devices."""
+
+
+def morphology(tf):
+    x = tf.reshape(tf.range(32.0) % 7, [1, 4, 4, 2])
+    f = tf.reshape(tf.range(8.0) / 4, [2, 2, 2])
+
+    def gradients(operation, *arguments):
+        with tf.GradientTape() as tape:
+            tape.watch([x, f])
+            y = operation(x, f, *arguments) * tf.range(2.0)
+        return tape.gradient(y, [x, f])
+
+    questions = {}
+    for name in ("dilation2d", "erosion2d"):
+        operation = getattr(tf.nn, name)
+        ones = [1, 1, 1, 1]
+        cases = {
+            "same": (x, f, ones, "SAME", "NHWC", ones),
+            "valid": (x, f, [1, 2, 1, 1], "VALID", "NHWC", [1, 1, 2, 1]),
+            "dilated": (x, f, [1, 2, 2, 1], "SAME", "NHWC", [1, 2, 2, 1]),
+            "integers": (tf.cast(x, tf.int32), tf.cast(f, tf.int32), ones, "SAME", "NHWC", ones),
+            "float64": (tf.cast(x, tf.float64), tf.cast(f, tf.float64) - 3.0, ones, "SAME", "NHWC", ones),
+            "format": (x, f, ones, "SAME", "NCHW", ones),
+            "channels": (x, f[:, :, :1], ones, "SAME", "NHWC", ones),
+            "rank": (x[0], f, ones, "SAME", "NHWC", ones),
+            "two strides": (x, f, [1, 1], "SAME", "NHWC", ones),
+            "stride of the batch": (x, f, [2, 1, 1, 1], "SAME", "NHWC", ones),
+            "padding": (x, f, ones, "FULL", "NHWC", ones),
+            "dtypes": (x, tf.cast(f, tf.int32), ones, "SAME", "NHWC", ones),
+        }
+        for case, arguments in cases.items():
+            questions[f"{name} {case}"] = lambda operation=operation, arguments=arguments: operation(*arguments)
+        questions[f"{name} gradients"] = lambda operation=operation: gradients(
+            operation, [1, 1, 1, 1], "SAME", "NHWC", [1, 2, 1, 1]
+        )
+    return questions
+
+
+def shapes(tf):
+    v = tf.reshape(tf.range(108.0), [1, 3, 3, 6, 2])
+    labels = tf.constant([[1, 2, 1, 0], [3, 3, 3, 0]])
+    paddings = tf.required_space_to_batch_paddings
+
+    @tf.function
+    def compiled(labels):
+        return tf.nn.ctc_unique_labels(labels)
+
+    return {
+        "volumes": lambda: tf.extract_volume_patches(v, [1, 2, 2, 3, 1], [1, 1, 1, 2, 1], "VALID"),
+        "volumes with zeros": lambda: tf.extract_volume_patches(v, [1, 2, 3, 2, 1], [1, 2, 2, 2, 1], "SAME"),
+        "three sizes": lambda: tf.extract_volume_patches(v, [1, 2, 2], [1, 2, 2, 2, 1], "SAME"),
+        "rank": lambda: tf.extract_volume_patches(v[0], [1, 2, 2, 2, 1], [1, 2, 2, 2, 1], "SAME"),
+        "labels": lambda: tf.nn.ctc_unique_labels(labels),
+        "int64 labels": lambda: tf.nn.ctc_unique_labels(tf.cast(labels, tf.int64)),
+        "compiled labels": lambda: [compiled(labels), compiled(labels[:, ::-1])],
+        "vector of labels": lambda: tf.nn.ctc_unique_labels([1, 2]),
+        "paddings": lambda: paddings([5, 7], [2, 3]),
+        "base paddings": lambda: paddings(tf.constant([5, 7]), tf.constant([2, 3]), base_paddings=[[1, 0], [0, 2]]),
+        "no blocks": lambda: paddings(tf.zeros([0], tf.int32), tf.zeros([0], tf.int32)),
+        "two sizes for a block": lambda: paddings([5, 7], [2]),
+        "floats": lambda: paddings([5.0, 7.0], [2, 3]),
+        "guarantee": lambda: tf.guarantee_const([1.0, 2.0]),
+    }
+
+
+def conjugate_gradients(tf):
+    solve = tf.linalg.experimental.conjugate_gradient
+    matrix = tf.constant([[4.0, 1.0, 0.5], [1.0, 3.0, 0.0], [0.5, 0.0, 2.0]])
+    operator = tf.linalg.LinearOperatorFullMatrix(matrix, is_self_adjoint=True, is_positive_definite=True)
+    batch = tf.linalg.LinearOperatorFullMatrix(
+        tf.stack([matrix, 2.0 * matrix]), is_self_adjoint=True, is_positive_definite=True
+    )
+    preconditioner = tf.linalg.LinearOperatorDiag(1.0 / tf.linalg.diag_part(matrix))
+    b = tf.constant([1.0, 2.0, 3.0])
+
+    def solution(*arguments, **options):
+        return solve(*arguments, **options).x
+
+    @tf.function
+    def compiled(b):
+        return solve(operator, b).x
+
+    return {
+        "solution": lambda: solution(operator, b),
+        "one iteration": lambda: solve(operator, b, max_iter=1),
+        "iterations": lambda: solve(operator, b, tol=0.3).i,
+        "preconditioned": lambda: solution(operator, b, preconditioner),
+        "start": lambda: solve(operator, b, x=tf.constant([0.1, 0.6, 1.4]), max_iter=2)[:2],
+        "batch": lambda: solution(batch, b),
+        "compiled": lambda: compiled(b),
+        "not said to be positive definite": lambda: solve(tf.linalg.LinearOperatorFullMatrix(matrix), b),
+    }
+
+
+def devices(tf):
+    spec = tf.DeviceSpec
+
+    def read(text):
+        return spec.from_string(text).to_string()
+
+    def section():
+        lock = tf.CriticalSection()
+        return lock.execute(lambda: tf.constant(1) + 1)
+
+    def section_in_itself():
+        lock = tf.CriticalSection()
+        return lock.execute(lambda: lock.execute(lambda: tf.constant(1)))
+
+    def on_cpu():
+        with tf.device(spec(device_type="CPU", device_index=0)):
+            return tf.constant(1.0) + 1.0
+
+    return {
+        "all parts": lambda: spec(job="ps", replica=1, task=2, device_type="gpu", device_index=3).to_string(),
+        "read": lambda: [
+            read(text) for text in ("/job:worker/device:CPU:1", "/gpu:1", "GPU:0", "/device:GPU:*", "/device:*:1", "")
+        ],
+        "parts": lambda: [
+            str(getattr(spec.from_string("/job:a/task:2/gpu:1"), key))
+            for key in ("job", "replica", "task", "device_type", "device_index")
+        ],
+        "merged": lambda: spec(device_type="GPU").make_merged_spec(spec(job="a", device_index=1)).to_string(),
+        "replaced": lambda: spec(device_type="GPU").replace(device_index=2).to_string(),
+        "parsed": lambda: spec(device_type="GPU").parse_from_string("/cpu:0").to_string(),
+        "other type": lambda: spec(device_type="x", job=3).to_string(),
+        "text": lambda: repr(spec(device_type="GPU")),
+        "equal": lambda: [
+            spec(device_type="GPU") == spec(device_type="gpu"),
+            spec(job="a") == spec(job="b"),
+            spec(job="a") == "/job:a",
+        ],
+        "hash": lambda: len({spec(job="a"), spec(job="a"), spec(job="b")}),
+        "two types": lambda: read("/gpu:1/cpu:0"),
+        "unknown part": lambda: read("/nope:1"),
+        "no value": lambda: read("/job"),
+        "no number": lambda: spec(replica="a"),
+        "scope": on_cpu,
+        "section": section,
+        "section in itself": section_in_itself,
+        "not callable": lambda: tf.CriticalSection().execute(3),
+    }

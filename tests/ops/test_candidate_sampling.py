@@ -1,0 +1,144 @@
+"""Candidate samplers: the distribution of samples and of the number of draws, seeds and compiled functions."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+TRUE = tf.constant([[0]], tf.int64)
+
+
+def draws_of(function, count):
+    """``count`` results of a compiled call, as lists of NumPy arrays."""
+    call = tf.function(function)
+    return [[part.numpy() for part in call()] for _ in range(count)]
+
+
+def test_the_order_of_distinct_samples_is_that_of_drawing_until_there_are_enough():
+    tf.random.set_seed(3)
+    runs = draws_of(lambda: tf.random.log_uniform_candidate_sampler(TRUE, 1, 2, True, 4), 4000)
+    p = np.log((np.arange(4) + 2) / (np.arange(4) + 1)) / np.log(5)
+    counts = Counter(tuple(samples.tolist()) for samples, _, _ in runs)
+    for a in range(4):
+        for b in range(4):
+            share = 0.0 if a == b else p[a] * p[b] / (1 - p[a])
+            assert abs(counts[a, b] / 4000 - share) < 4 * np.sqrt(share / 4000) + 1e-9
+
+
+def test_expected_counts_tell_how_many_draws_distinct_samples_took():
+    """Of two equally probable classes, the second is there after 2 draws with probability 1/2, after 3 with 1/4 ..."""
+    tf.random.set_seed(4)
+    runs = draws_of(lambda: tf.random.uniform_candidate_sampler(TRUE, 1, 2, True, 2), 4000)
+    # Without repeated draws the count is the number of samples times the probability, else the probability to occur.
+    tries = [2 if count == 1.0 else round(-np.log2(1 - float(count))) for _, ((count,),), _ in runs]
+    for number in (2, 3, 4):
+        share = 0.5 ** (number - 1)
+        assert abs(tries.count(number) / 4000 - share) < 4 * np.sqrt(share / 4000)
+
+
+@pytest.mark.parametrize("unique", [False, True])
+def test_samples_have_the_given_frequencies_and_none_of_weight_0(unique):
+    tf.random.set_seed(5)
+    sample = tf.function(
+        lambda: tf.random.fixed_unigram_candidate_sampler(TRUE, 1, 1, unique, 5, unigrams=[1.0, 0.0, 3.0, 0.0, 4.0])[0]
+    )
+    counts = np.bincount(np.concatenate([sample().numpy() for _ in range(4000)]), minlength=5) / 4000
+    np.testing.assert_allclose(counts, np.array([1, 0, 3, 0, 4]) / 8, atol=0.035)
+    assert counts[1] == counts[3] == 0
+
+
+def test_seeds_repeat_samples():
+    def samples():
+        tf.random.set_seed(6)
+        return [
+            tf.random.log_uniform_candidate_sampler(TRUE, 1, 5, True, 1000, seed=1)[0].numpy().tolist()
+            for _ in range(2)
+        ]
+
+    first = samples()
+    assert first == samples()
+    assert first[0] != first[1]
+
+
+def test_a_refused_call_draws_nothing_and_learns_nothing():
+    def next_samples():
+        return [
+            part.numpy().tolist()
+            for part in tf.random.learned_unigram_candidate_sampler(TRUE, 1, 5, False, 10, seed=987)
+        ]
+
+    def refused():
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="learned_unigram_candidate_sampler: true_classes must be in"
+        ):
+            tf.random.learned_unigram_candidate_sampler([[10]], 1, 5, False, 10, seed=987)
+
+    tf.random.set_seed(7)
+    refused()
+    assert next_samples()[1][0][0] == pytest.approx(0.5)  # 5 draws of 10 classes
+    refused()
+    assert next_samples()[1][0][0] == pytest.approx(5 * 2 / 11)
+
+
+def test_a_compiled_function_learns_the_counts_of_all_calls():
+    step = tf.function(lambda true: tf.random.learned_unigram_candidate_sampler(true, 1, 2, False, 4, seed=55)[1])
+    counts = [float(step(tf.constant([[3]], tf.int64))[0, 0]) for _ in range(4)]
+    np.testing.assert_allclose(counts, [2 * 1 / 4, 2 * 2 / 5, 2 * 3 / 6, 2 * 4 / 7], rtol=1e-6)
+
+
+def test_a_vocabulary_file_has_the_counts_in_its_last_fields(tmp_path):
+    path = tmp_path / "vocabulary.csv"
+    path.write_text('a,1\n"b,c",2\n\nd,x,5\n')
+    counts = tf.random.fixed_unigram_candidate_sampler(
+        tf.constant([[0, 1, 2]], tf.int64), 3, 1, False, 3, vocab_file=str(path)
+    )[1]
+    np.testing.assert_allclose(counts.numpy(), [[1 / 8, 2 / 8, 5 / 8]])
+    path.write_text("a,1\nb,many\n")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the counts must be numbers"):
+        tf.random.fixed_unigram_candidate_sampler(TRUE, 1, 1, False, 2, vocab_file=str(path))
+
+
+def test_more_distinct_samples_than_classes_with_counts_are_refused():
+    """TensorFlow draws forever."""
+    with pytest.raises(tf.errors.InvalidArgumentError, match="2 classes with a count above 0; lower num_sampled"):
+        tf.random.fixed_unigram_candidate_sampler(TRUE, 1, 3, True, 4, unigrams=[1.0, 2.0, 0.0, 0.0])
+
+
+def test_word_vectors_learn_by_nce():
+    """The steps of the word2vec tutorial: words that occur together get high scores."""
+    tf.random.set_seed(8)
+    vectors, outputs, biases = (
+        tf.Variable(tf.random.uniform([8, 4], -1, 1)),
+        tf.Variable(tf.zeros([8, 4])),
+        tf.Variable(tf.zeros([8])),
+    )
+    words, contexts = tf.constant([0, 1, 2, 3]), tf.constant([[4], [5], [6], [7]], tf.int64)
+    optimizer = tf.keras.optimizers.SGD(1.0)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(
+                tf.nn.nce_loss(outputs, biases, contexts, tf.nn.embedding_lookup(vectors, words), 3, 8)
+            )
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, [vectors, outputs, biases]), [vectors, outputs, biases], strict=True)
+        )
+        return loss
+
+    for _ in range(200):
+        step()
+    scores = tf.matmul(vectors[:4], outputs, transpose_b=True) + biases
+    assert tf.argmax(scores, 1).numpy().tolist() == [4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_approx_min_k_takes_the_smallest_along_any_axis(axis):
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    values, indices = tf.math.approx_min_k(x, 2, reduction_dimension=axis)
+    np.testing.assert_array_equal(values.numpy(), np.take(np.sort(x, axis), [0, 1], axis))
+    np.testing.assert_array_equal(indices.numpy(), np.take(np.argsort(x, axis), [0, 1], axis))
+    largest = tf.function(lambda x: tf.math.approx_max_k(x, 2, reduction_dimension=axis)[0])(tf.constant(x))
+    np.testing.assert_array_equal(largest.numpy(), np.take(-np.sort(-x, axis), [0, 1], axis))
