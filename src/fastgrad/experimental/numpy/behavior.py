@@ -37,7 +37,7 @@ def experimental_enable_numpy_behavior(prefer_float32: bool = False, dtype_conve
         if dtype_conversion_mode == "legacy":
             for name in [*_BINARY_OPERATORS, *[f"r{name}" for name in _BINARY_OPERATORS], *_COMPARISONS]:
                 _wrap(kind, f"__{name}__", _promoting)
-            setattr(kind, "__matmul__", lambda x, y: TABLE["matmul"](x, y))  # noqa: B010  # for mypy
+            setattr(kind, "__matmul__", TABLE["matmul"])  # noqa: B010  # for mypy
             setattr(kind, "__rmatmul__", lambda x, y: TABLE["matmul"](y, x))  # noqa: B010
         _wrap(kind, "__getitem__", _with_array_indices)
     for name, value in _MEMBERS.items():
