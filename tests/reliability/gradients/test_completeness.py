@@ -50,6 +50,8 @@ elementwise kernel adjoint cfunc check_gradients fixed_point grad hessian hvp im
 SparseTensor SparseTensorSpec as_string timestamp type_spec_from_value
 fftnd ifftnd irfftnd rfftnd eigh_tridiagonal RandomBrightness RandomContrast RandomCrop RandomFlip RandomRotation
 RandomTranslation RandomZoom StringLookup IntegerLookup TextVectorization Discretization Hashing HashedCrossing TFSMLayer TypeSpec LinearOperator
+CriticalSection DeviceSpec required_space_to_batch_paddings all_candidate_sampler compute_accidental_hits ctc_unique_labels
+fixed_unigram_candidate_sampler learned_unigram_candidate_sampler
 """
 
 
