@@ -168,3 +168,16 @@ def test_protobuf_is_imported_by_examples_only():
     ):
         assert line.startswith(name)
         assert line.endswith('protobuf, which is not installed: pip install ".[records]".')
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("compression", ["", "GZIP"])
+def test_a_writer_that_is_dropped_has_written_all_records(tmp_path, compression):
+    path = str(tmp_path / "records")
+    writer = tf.io.TFRecordWriter(path, compression)
+    writer.write(b"first")
+    writer.write(b"last")
+    del writer
+    assert list(tf.data.TFRecordDataset(path, compression).as_numpy_iterator()) == [b"first", b"last"]
+    with pytest.raises(tf.errors.NotFoundError):
+        tf.io.TFRecordWriter(str(tmp_path / "missing" / "records"))

@@ -93,11 +93,16 @@ class TFRecordWriter:
         chosen = options if isinstance(options, TFRecordOptions) else TFRecordOptions(options)
         self._compressor = chosen._compressor()
         try:
-            self._file: Any = open(name, "wb")  # noqa: SIM115  # `close` closes it
+            self._file = open(name, "wb")  # noqa: SIM115  # `close` closes it
         except FileNotFoundError:
             raise NotFoundError(f"TFRecordWriter: {name}; No such file or directory") from None
         except IsADirectoryError:
             raise FailedPreconditionError(f"TFRecordWriter: {name}; Is a directory") from None
+
+    _file: Any = None
+
+    def __del__(self) -> None:
+        self.close()  # as TensorFlow's writer does, so that the last records are in the file
 
     def __enter__(self) -> TFRecordWriter:
         return self
