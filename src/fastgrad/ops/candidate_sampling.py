@@ -7,7 +7,6 @@ distribution of drawing until there are enough distinct classes. The number of s
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -254,6 +253,8 @@ def _checked_arguments(
 
 
 def _last_fields(caller: str, path: str) -> list[str]:
+    import csv  # most programs need no file of a vocabulary
+
     try:
         with open(path, newline="", encoding="utf-8") as file:
             return [row[-1] for row in csv.reader(file) if row]

@@ -78,7 +78,11 @@ UNANSWERED: dict[str, tuple[str, str]] = {
     r"windows: nn\.(conv1d 2|conv2d [56]): .*": ("InvalidArgumentError", "windows or groups that a CPU kernel refuses"),
     r"windows: nn\.max_pool3d [67].*: .*": ("InvalidArgumentError", "windows that a CPU kernel refuses"),
     r"windows: nn\.avg_pool3d [67].*: .*": ("NotFoundError", "no kernel for float64"),
-    r"windows: nn\.max_pool_with_argmax: forward float64": ("LookupError", "no second derivative registered"),
+    r"moving: nn\.approx_min_k: .*": ("NotFoundError", "no kernel for a CPU"),
+    r"windows: nn\.(max_pool_with_argmax|dilation2d|erosion2d): forward float64": (
+        "LookupError",
+        "no second derivative registered",
+    ),
 }
 """The questions that TensorFlow answers with an error: the class of the error, and why. Nothing is compared with such an answer."""
 
