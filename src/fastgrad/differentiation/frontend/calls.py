@@ -8,8 +8,7 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.core.errors import TypingError
+from numba import TypingError, types
 
 from fastgrad.core.terms import DIVISION_COST, EQUAL, OPERANDS, where
 from fastgrad.differentiation.frontend import containers, mappings, python_functions
