@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
+from fastgrad.compiler.passes.keep_eager_bits import has_bits_of_eager
 from fastgrad.compiler.passes.rewriting import operation_of, same_type
 from fastgrad.core.operation import COMPLEX_DTYPES, FLOAT_DTYPES, INTEGER_DTYPES, REAL_DTYPES, TABLE
 
@@ -261,7 +262,7 @@ def absorb_transposes(node: Node, facts: ValueFacts) -> Node | None:
     NumPy computes some small products without ``transpose_b`` that a kernel computes with it.
     """
     merged = with_absorbed_transposes(node, facts)
-    return merged if merged is None or _runs_kernel(merged) == _runs_kernel(node) else None
+    return merged if merged is None or has_bits_of_eager(merged) == has_bits_of_eager(node) else None
 
 
 def with_absorbed_transposes(product: Node, facts: ValueFacts) -> Node | None:
@@ -277,9 +278,3 @@ def with_absorbed_transposes(product: Node, facts: ValueFacts) -> Node | None:
                 attributes[flag] = not attributes[flag]
     inputs_now = tuple(inputs)
     return None if inputs_now == product.inputs else replace(product, inputs=inputs_now, attributes=attributes)
-
-
-def _runs_kernel(product: Node) -> bool:
-    known = product.lowering.rounds_as_run
-    assert callable(known)
-    return known(product.inputs, product.outputs, **product.attributes)

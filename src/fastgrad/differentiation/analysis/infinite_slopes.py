@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from numba import types
 
@@ -41,16 +41,34 @@ def statements_before_infinite_slopes(flow: ControlFlow) -> frozenset[Compute]:
     Arrays that the function allocates are followed, unless a loop carries their elements from one iteration to another: most products of a simulation flow
     into the roots of the next step, and would run slower.
     """
-    phis: dict[Scalar | Root, Phi] = {}
     stores: dict[Root, list[tuple[Block, Store]]] = defaultdict(list)
     pending: list[Operand | View] = []
     for block in flow.blocks:
-        phis |= {phi.target: phi for phi in block.phis}
         for statement in block.statements:
             if isinstance(statement, Store) and statement.root.memory.kind == "local":
                 stores[statement.root.memory].append((block, statement))
             elif isinstance(statement, Compute) and statement.has_infinite_slope:
                 pending += statement.operands
+    return _statements_before(pending, flow, stores)
+
+
+def statements_before_selections(flow: ControlFlow) -> frozenset[Compute]:
+    """Returns the statements whose results may have no use: a branch or a selection skips them, or they are overwritten, or elements of arrays."""
+    users, pending = _users_of(flow)
+    may_skip = functools.cache(_may_skip)
+    pending += [
+        number
+        for number, places in users.items()
+        if isinstance(number, Scalar) and number.block is not None and may_skip(number.block, frozenset(places))
+    ]
+    return _statements_before(pending, flow, {})
+
+
+def _statements_before(
+    pending: list[Operand | View], flow: ControlFlow, stores: Mapping[Root, list[tuple[Block, Store]]]
+) -> frozenset[Compute]:
+    """Returns the statements that compute the floats ``pending``, and those from which these come: through phis, and through the arrays of ``stores``."""
+    phis: dict[Scalar | Root, Phi] = {phi.target: phi for block in flow.blocks for phi in block.phis}
     found: set[Compute] = set()
     visited: set[Scalar] = set()
     while pending:
@@ -64,34 +82,9 @@ def statements_before_infinite_slopes(flow: ControlFlow) -> frozenset[Compute]:
             pending += definition.operands
         elif isinstance(definition, Load):
             memory = definition.root.memory
-            for block, store in stores[memory]:
+            for block, store in stores.get(memory, ()):
                 if not _is_carried(memory, {block, number.block}, flow):
                     pending.append(store.operands[0])
-        elif number in phis:
-            pending += phis[number].incoming.values()
-    return frozenset(found)
-
-
-def statements_before_selections(flow: ControlFlow) -> frozenset[Compute]:
-    """Returns the statements whose results may have no use: a branch or a selection skips them, or they are overwritten, or elements of arrays."""
-    users, pending = _users_of(flow)
-    phis: dict[Scalar | Root, Phi] = {phi.target: phi for block in flow.blocks for phi in block.phis}
-    may_skip = functools.cache(_may_skip)
-    pending += [
-        number
-        for number, places in users.items()
-        if isinstance(number, Scalar) and number.block is not None and may_skip(number.block, frozenset(places))
-    ]
-    found: set[Compute] = set()
-    visited: set[Scalar] = set()
-    while pending:
-        number = pending.pop()
-        if not isinstance(number, Scalar) or number in visited or not isinstance(number.type, types.Float):
-            continue
-        visited.add(number)
-        if isinstance(number.definition, Compute):
-            found.add(number.definition)
-            pending += number.definition.operands
         elif number in phis:
             pending += phis[number].incoming.values()
     return frozenset(found)
