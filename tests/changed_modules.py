@@ -2,7 +2,8 @@
 
 A test module depends on the files of `tests` that it imports, on their neighbours that are no Python, and on folders of cases
 below them. It depends on the parts of src/fastgrad that these files name, with all that the parts import. A part is a folder or a
-module directly in src/fastgrad. Each module depends on what `import fastgrad` loads.
+module directly in src/fastgrad. Each module depends on what `import fastgrad` loads. A file that searches folders, or asks where
+the package is, depends on all parts: it may read each file of them.
 When a run passes, it leaves a file for each of its modules, whose name is a digest of what the module depends on.
 """
 
@@ -40,6 +41,7 @@ def cache_folder(name: str) -> Path:
 
 
 _IMPORT = re.compile(r"^ *from +([.\w]+) +import +(?:\(([^)]*)\)|(.*))|^ *import +([.\w]+)", re.MULTILINE)
+_SEARCHES = re.compile(r"\brglob\(|\b(?:tf|fg|fastgrad)\.__file__|\b(?:iter_modules|walk_packages)\(")
 _ATTRIBUTE = re.compile(r"\b(?:tf|fg|fastgrad)\.(\w+)")
 
 
@@ -98,7 +100,7 @@ def _digest(pieces: Iterable[bytes]) -> str:
 def _parts_and_files_of(path: Path) -> tuple[frozenset[str], frozenset[Path]]:
     """Returns the parts of src/fastgrad that a file of `tests` names, and the files of `tests` that it needs itself."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    names = set(_ATTRIBUTE.findall(text))
+    names = set(parts()) if _SEARCHES.search(text) else set(_ATTRIBUTE.findall(text))
     if path.suffix == ".txt":  # calls of the library, which import nothing
         return frozenset(names), frozenset()
     needed = {near for near in path.parent.iterdir() if near.is_file() and near.suffix not in {".py", ".pyc"}}

@@ -79,6 +79,8 @@ SLOW_TESTS = Path(__file__).with_name("slow_tests.txt")
 """The tests that took more than a second with an empty cache, and their seconds."""
 SLOW_PARTS = 6
 """`--short` draws one of so many tests that take so many seconds or more, and one of three that take three."""
+WHOLE_SECONDS = 3
+"""`--short` draws each test that asks whether there is a case of everything, if it takes no more than this."""
 VARIABLE = "FASTGRAD_RANDOM_SEED"
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -231,10 +233,14 @@ def without_some_slow_tests(names: set[str]) -> set[str]:
     """Returns the names with a sample of the slow tests: one of three that take three seconds, one of six that take six or more.
 
     All slow tests of a place that is never sampled stay, and so do those of a place of which one test in six or fewer is drawn.
+    Tests that ask whether there is a case of everything stay, too, if they take three seconds at most: a change breaks no other
+    test of what it adds.
     """
     times = slow_tests()
     groups: dict[int, list[str]] = {}
     for name in sorted(names & times.keys()):
+        if is_whole(name) and times[name] <= WHOLE_SECONDS:
+            continue
         sample = SHORT_SAMPLES.get(place_of(name.partition("[")[0]) or "", 2)
         if 1 < sample < SLOW_PARTS:
             groups.setdefault(min(times[name], SLOW_PARTS), []).append(name)

@@ -24,10 +24,18 @@ def gpu():
 
 @pytest.mark.parametrize(
     "file",
-    ["runtime/test_steps", "runtime/test_control_flow", "runtime/test_fit", "runtime/test_rows", "../test_placement"],
+    [
+        "cuda/runtime/test_steps",
+        "cuda/runtime/test_control_flow",
+        "cuda/runtime/test_fit",
+        "cuda/runtime/test_rows",
+        "cuda/runtime/test_layers",
+        "cuda/runtime/test_recurrent_layers",
+        "core/test_placement",
+    ],
 )
 def test_what_is_simulated_elsewhere_holds_on_a_gpu(file):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.cuda.on_hardware", f"tests/cuda/{file}.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.cuda.on_hardware", f"tests/{file}.py"]
     child = subprocess.run(command, check=False, capture_output=True, text=True, timeout=1800)
     assert child.returncode == 0, child.stdout[-6000:]
 

@@ -102,7 +102,13 @@ def test_a_run_that_fails_leaves_no_record(tree):
     assert Records("a run").unchanged == []
 
 
+def test_a_module_that_searches_the_package_depends_on_all_of_it(tree, tmp_path):
+    path = tree("tests/sets/test_files.py", "import fastgrad\n\nfor path in folder.rglob('*.py'):\n    pass\n")
+    assert dependencies(path)[0] == set(changed_modules.parts())
+
+
 def test_modules_of_this_tree():
+    assert "keras" in dependencies(changed_modules.TESTS / "reliability" / "hostile_files" / "test_call_sites.py")[0]
     root = changed_modules.TESTS
     parts, files = dependencies(root / "differentiation" / "test_gradients.py")
     assert "differentiation" in parts

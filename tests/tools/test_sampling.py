@@ -98,6 +98,15 @@ def test_slow_tests_are_drawn_seldom(monkeypatch):
     assert set(slow) <= drawn
 
 
+def test_tests_of_completeness_that_take_seconds_are_drawn_always(monkeypatch):
+    complete = {
+        f"tests/reliability/hostile_files/test_call_sites.py::test_{number}": 2 + number % 2 for number in range(20)
+    }
+    monkeypatch.setattr(sampling, "slow_tests", lambda: complete)
+    monkeypatch.setenv(sampling.VARIABLE, "1")
+    assert sampling.without_some_slow_tests(set(complete)) == set(complete)
+
+
 def test_the_modules_of_slow_tests_are_there():
     modules = {name.partition("::")[0] for name in sampling.slow_tests()}
     assert [name for name in sorted(modules) if not (ROOT / name).exists()] == []

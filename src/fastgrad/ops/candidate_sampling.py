@@ -7,6 +7,7 @@ distribution of drawing until there are enough distinct classes. The number of s
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -41,6 +42,7 @@ from fastgrad.ops.segments import unsorted_segment_sum
 from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import expand_dims, reshape
 from fastgrad.ops.sorting import top_k
+from fastgrad.storage.damaged_file import open_regular
 
 _LOWEST = float(np.finfo(np.float32).min)
 
@@ -256,8 +258,9 @@ def _last_fields(caller: str, path: str) -> list[str]:
     import csv  # most programs need no file of a vocabulary
 
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return [row[-1] for row in csv.reader(file) if row]
+        with open_regular(path) as file:
+            lines = io.StringIO(file.read().decode("utf-8"), newline="")
+        return [row[-1] for row in csv.reader(lines) if row]
     except FileNotFoundError:
         raise NotFoundError(f"{caller}: {path}: No such file; vocab_file must be a CSV file.") from None
     except (OSError, ValueError, csv.Error) as error:

@@ -74,6 +74,7 @@ READERS = {
     "lookup/initializers.py": (1, "vocabulary"),
     "core/peer_names.py": (3, OWN),
     "core/printing.py": (1, OWN),
+    "ops/candidate_sampling.py": (2, "counted words"),
     "ops/replica_messages.py": (2, JOB),
     "saved_model/loading.py": (1, "saved model"),
     "saved_model/tensorflow/objects.py": (1, "TensorFlow's saved model"),
