@@ -6,6 +6,7 @@ import re
 import pytest
 
 from fastgrad.cuda.codegen.compile import UnsupportedOnGpuError
+from fastgrad.cuda.codegen.entry import entry_name
 from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.rows import logsumexp, norms
 from fastgrad.kernels.codegen.body import call_c_function
@@ -36,7 +37,7 @@ KERNELS = {
 @pytest.mark.parametrize("name", KERNELS)
 def test_no_kernel_of_float32_computes_in_float64_or_calls_or_has_a_stack(name):
     text = ptx_of(KERNELS[name], {"T": "float32"}, 90)
-    assert ".visible .entry kernel(" in text
+    assert f".visible .entry {entry_name(KERNELS[name])}(" in text
     assert ".f64" not in text
     assert not re.search(r"\bcall", text)
     assert ".local" not in text

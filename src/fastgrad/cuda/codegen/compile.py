@@ -32,7 +32,7 @@ class UnsupportedOnGpuError(RuntimeError):
 
 
 def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> str:
-    """Compiles a kernel to PTX; the entry is `entry.ENTRY`.
+    """Compiles a kernel to PTX; the entry is named `entry_name(kernel)`.
 
     Args:
         kernel: the kernel to compile.

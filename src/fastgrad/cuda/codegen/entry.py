@@ -11,8 +11,8 @@ from fastgrad.kernels.codegen.body import Special
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS
 
-ENTRY = "kernel"
-"""The name of the entry of each kernel."""
+_ENTRY = "kernel"
+"""The name of the entry in its source."""
 
 arrays_are_distinct = Special("arrays_are_distinct")
 """`arrays_are_distinct()`: promises that no arrays of the entry overlap."""
@@ -26,8 +26,13 @@ _SPECIALS_BY_NAME: dict[str, Any] = {
 }
 
 
+def entry_name(kernel: DeviceKernel) -> str:
+    """Returns the name of a kernel's entry in machine code, which profilers show."""
+    return "fastgrad_" + "".join([c if c.isascii() else "_" for c in kernel.name])
+
+
 def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
-    """Returns the entry as a Python function.
+    """Returns the entry as a Python function named `entry_name`.
 
     Args:
         kernel: the kernel of the entry.
@@ -35,7 +40,9 @@ def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
     """
     source, scope = entry_source(kernel), {"__name__": __name__, **_SPECIALS_BY_NAME, "body": body}
     filename = f"<fastgrad entry of {kernel.name}>"
-    return function_from_source(ENTRY, source, filename, scope)
+    entry = function_from_source(_ENTRY, source, filename, scope)
+    entry.__name__ = entry_name(kernel)
+    return entry
 
 
 def entry_source(kernel: DeviceKernel) -> str:
@@ -58,10 +65,11 @@ def entry_source(kernel: DeviceKernel) -> str:
         if kernel.together
         else ("block_index() * block_size() + thread_index()", "grid_size() * block_size()")
     )
-    return f"""def {ENTRY}({", ".join([*names, "answer", "units"])}):
+    return f"""def {_ENTRY}({", ".join([*names, "answer", "units"])}):
     {"arrays_are_distinct()" if kernel.noalias else "pass"}
     unit, step = {begin}, {step}
     while unit < units:
-        {f"atomic_unsigned_min(answer, {work})" if kernel.signature.returns_status else work}
+        {"status = " if kernel.signature.returns_status else ""}{work}
+        {"if status >= 0: atomic_unsigned_min(answer, status)" if kernel.signature.returns_status else "pass"}
         unit += step
 """

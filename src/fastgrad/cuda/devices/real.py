@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.cuda.codegen.compile import cache_key_of, compile_ptx
-from fastgrad.cuda.codegen.entry import ENTRY
+from fastgrad.cuda.codegen.entry import entry_name
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.cuda.codegen.link import Cubin, link
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel, installed_blas
@@ -158,7 +158,7 @@ class RealDriver:
             return kernel
         self._make_gpu_current()
         cubin = cached_cubin(kernel, dtypes, self.capability)
-        entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel(ENTRY)
+        entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel(entry_name(kernel))
         # Loads all code to the GPU now: lazy loading at the first launch would fail during graph capture.
         self._checked(self._driver.cuFuncLoad(self._checked(self._driver.cuKernelGetFunction(int(entry.handle)))))
         resident_blocks = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)

@@ -19,24 +19,22 @@ from fastgrad.core.operation import Operation
 from fastgrad.cuda.codegen.kernel import (
     DeviceKernel,
     TypedDeviceKernel,
-    device_kernel_of,
     device_kernel_of_native,
     with_attributes,
 )
-from fastgrad.cuda.kernels import gathering, products, recurrent, rows, windows
+from fastgrad.cuda.kernels import gathering, moves, pooling, products, recurrent, rows, windows
 from fastgrad.cuda.kernels.groups import map_launches
 from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import gpu_reduction_launches
 from fastgrad.cuda.kernels.replacement import (
     Replacement,
     ScratchMemory,
-    same_operands_replacement,
     with_kernel,
 )
+from fastgrad.cuda.kernels.updates import update_replacement
 from fastgrad.kernels.codegen.body import call_c_function, call_pair, call_step
 from fastgrad.kernels.codegen.build import source_of
 from fastgrad.kernels.codegen.signature import Signature
-from fastgrad.kernels.movement import strided
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
 REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
@@ -45,9 +43,8 @@ REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
     rows.REPLACEMENTS,
     gathering.REPLACEMENTS,
     recurrent.REPLACEMENTS,
-    {
-        strided.transpose_tiles.function: same_operands_replacement(device_kernel_of(strided.move_tiles)),
-    },
+    pooling.REPLACEMENTS,
+    moves.REPLACEMENTS,
 )
 """The GPU replacements of CPU kernels: a table for each file of `cuda.kernels`, by the body of the CPU kernel."""
 
@@ -95,7 +92,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
         source = source_of(kernel)
         if source is None:  # a user's function, which only the host has
             return False
-        replacement = _replacements_by_cpu_body().get(source.function)
+        replacement = _replacements_by_cpu_body().get(source.function) or update_replacement(source.function)
         if replacement is not None:
             return all(map(convert, replacement(launch, source.variables, memory)))
         if _calls_host(source.function):

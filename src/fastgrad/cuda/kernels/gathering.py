@@ -1,15 +1,57 @@
-"""The order of ids, without the stack that a CPU's kernel has."""
+"""Rows at ids, a block for each; the order of ids, without the stack that a CPU's kernel has."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fastgrad.cuda.codegen.kernel import device_kernel_of
-from fastgrad.cuda.kernels.replacement import Replacement, same_operands_replacement
+from numpy import int64
+
+from fastgrad.cuda.codegen.body import block_size, thread_index
+from fastgrad.cuda.codegen.kernel import TypedDeviceKernel, device_kernel, device_kernel_of
+from fastgrad.cuda.kernels.replacement import (
+    Replacement,
+    ScratchMemory,
+    same_operands_replacement,
+    with_kernel,
+)
 from fastgrad.kernels.codegen.body import scalar_function, specialized
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.embedding import group_ids
+from fastgrad.kernels.movement.gathering import INDEX_DTYPES, UNIT_DTYPES, gather_blocks
+from fastgrad.kernels.runtime.launch import Launch
+
+
+@device_kernel(
+    "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, middle: int, zeros: int, first: int, "
+    "last: int -> int",
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
+)
+def gather_wide_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
+    """Gathers rows as `gather_blocks` does. A unit is a row, whose elements the threads of a block copy."""
+    for r in range(first, last):
+        block = r // count
+        k = r - block * count
+        number = int64(ids[block // middle * count + k])
+        if number >= size or (number < 0 and zeros == 0):
+            return k
+        source = (block * size + number) * width
+        for j in range(thread_index(), width, block_size()):
+            out[r * width + j] = x[source + j] if number >= 0 else T(0)
+    return -1
+
+
+_LEAST_WIDTH_OF_A_BLOCK = 16
+"""The least number of elements of a row that gets a block; a thread copies a shorter one."""
+
+
+def _gather_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    """Returns the launch of the kernel for the width of the rows."""
+    operands: Any = launch.operands
+    kernel = gather_wide_blocks if operands[5] >= _LEAST_WIDTH_OF_A_BLOCK else _gather_blocks
+    return [with_kernel(launch, TypedDeviceKernel(kernel, dtypes))]
 
 
 @scalar_function
@@ -45,7 +87,10 @@ _group_on_gpu = replace(
 )
 
 
+_gather_blocks = device_kernel_of(gather_blocks)
+
 REPLACEMENTS: dict[Any, Replacement] = {
+    gather_blocks.function: _gather_replacement,
     group_ids.function: same_operands_replacement(_group_on_gpu),
 }
 """The GPU replacements of CPU kernels, by the body of the CPU kernel."""

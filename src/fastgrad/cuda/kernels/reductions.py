@@ -11,16 +11,19 @@ import contextlib
 from typing import Any
 
 from fastgrad.compiler.fusion.emit import in_place_pairs
-from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combine_of, lane_dtype_of
+from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combine_code, combine_of, lane_dtype_of
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.phases import Phase
 from fastgrad.compiler.fusion.reductions import neutral_element
 from fastgrad.cuda.codegen.kernel import DEFAULT_THREADS_PER_BLOCK
 from fastgrad.cuda.kernels.groups import DeviceWriter
-from fastgrad.kernels.runtime.launch import Launches
+from fastgrad.kernels.runtime.launch import Launch, Launches
 
 MOST_TERMS_OF_A_THREAD = 64
 """The largest number of terms that a thread adds to a total; longer sums are cut into parts."""
+
+
+_LEAST_PARTS_OF_A_BLOCK = 32
 
 
 def gpu_reduction_launches(fused: Fused) -> Launches:
@@ -86,6 +89,28 @@ class _BlockReduction(ReductionEmitter):
                         for number in phase.reductions:
                             self._store_part(number, "u")
 
+    def _combination(self) -> Launch:
+        """Returns the kernel that combines parts; a block computes an element of the result, or a thread if it has few parts."""
+        if self.parts < _LEAST_PARTS_OF_A_BLOCK:
+            return super()._combination()
+        writer = self.kind_of_writer(self.fused)
+        writer.together = True
+        (phase,) = self.schedule.phases
+        parts = writer.integer_parameter("parts", self.parts)
+        with writer.block("for p in range(first, last)"):
+            for number in phase.reductions:
+                step = self.step(number)
+                combine, kind = combine_of(step), self.total_dtype_of(step)
+                name = writer.array_parameter(f"parts{number}", f"in[{kind}]", self.partial[number])
+                writer.line(f"total{number} = {neutral_element(combine, kind)}")
+                with writer.block(f"for part in range(thread_index(), {parts}, block_size())"):
+                    writer.line(combine_code(combine, f"total{number}", f"{name}[p * {parts} + part]"))
+                writer.line_at_top(f"shared_{kind} = shared_array({kind}, {DEFAULT_THREADS_PER_BLOCK})")
+                writer.line(f"total{number} = block_{combine}(total{number}, shared_{kind})")
+            writer.write_dimension_indices("p", self.kept)
+            self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
+        return writer.launch(self.kept_count)
+
     def _write_element_loop(self, phase: Phase, begin: str, finish: str) -> None:
         """Generates the loop over elements, in which a thread takes strided elements."""
         writer, inner = self.writer, f"k{self.dims[-1]}"
@@ -94,7 +119,7 @@ class _BlockReduction(ReductionEmitter):
             self._write_outer_loads(phase)
             self._write_elements(phase, f"for j in range({inner}, {inner} + 1)", None, "total{0}")
 
-    def _in_one_thread(self, writer: DeviceWriter) -> Any:
+    def _in_one_thread(self, writer: Any) -> Any:
         """Returns a context whose generated code runs in one thread of each block."""
         return writer.block("if thread_index() == 0") if writer.together else contextlib.nullcontext()
 

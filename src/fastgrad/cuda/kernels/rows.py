@@ -1,4 +1,4 @@
-"""Sparse cross-entropies, logarithms of sums, and norms: a block for each row; each thread takes strided elements.
+"""Sparse cross-entropies, logarithms of sums, and norms: a block for each row; each thread takes strided elements. Moments of columns.
 
 A CPU's kernels keep sums of many rows on the stack, and a GPU's threads have no memory for that.
 """
@@ -6,16 +6,21 @@ A CPU's kernels keep sums of many rows on the stack, and a GPU's threads have no
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
-from fastgrad.cuda.codegen.kernel import device_kernel
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
-from fastgrad.cuda.kernels.replacement import Replacement, same_operands_replacement
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
 from fastgrad.kernels.codegen.body import scalar_function
-from fastgrad.kernels.math.vector_math import exp, log, nan_greatest
-from fastgrad.kernels.reduction import general
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import exp, least, log, nan_greatest
+from fastgrad.kernels.reduction import batch_moments, general
 from fastgrad.kernels.reduction import softmax as on_cpu
+from fastgrad.kernels.runtime.launch import Launch, Scratch
 
 FLOATS = ("float32", "float64")
 block_sum, block_greatest = BLOCK_REDUCTIONS["sum"], BLOCK_REDUCTIONS["greatest"]
@@ -56,6 +61,33 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
     return -1
 
 
+@device_kernel(
+    "g: in[T], logits: in[T], labels: in[I], loss: out[T], out: out[T], columns: int, first: int, last: int -> int",
+    T=FLOATS,
+    I=on_cpu.INDEX_DTYPES,
+)
+def sparse_cross_entropy_and_gradient(g, logits, labels, loss, out, columns, first, last):
+    """Losses and their gradient g * (probabilities - onehot(labels)). Returns -1, or the row of a label outside [0, columns)."""
+    parts = shared_array(T, 256)
+    for row in range(first, last):
+        at, label = row * columns, labels[row]
+        if label < 0 or label >= columns:
+            return row
+        greatest = greatest_of_row(logits, at, columns, parts)
+        total = T(0)
+        for column in range(thread_index(), columns, block_size()):
+            power = exp(logits[at + column] - greatest)
+            out[at + column] = power
+            total += power
+        total = block_sum(total, parts)
+        if thread_index() == 0:
+            loss[row] = log(total) - (logits[at + label] - greatest)
+        for column in range(thread_index(), columns, block_size()):
+            probability = out[at + column] / total
+            out[at + column] = g[row] * (probability - T(1) if column == label else probability)
+    return -1
+
+
 @device_kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def logsumexp(x, out, columns, first, last):
     """The logarithm of each row's sum of e^x, relative to the greatest element if that is finite."""
@@ -87,8 +119,62 @@ def norms(x, out, columns, parts, first, last):
                 out[row * parts + 1] = T(0)
 
 
+@kernel("x: in[T], moments: out[float64], rows: int, columns: int, parts: int, first: int, last: int", T=FLOATS)
+def part_moments(x, moments, rows, columns, parts, first, last):
+    """Mean and sum of squares around it, for each part of the rows and each column; a unit is one of them."""
+    for unit in range(first, last):
+        part = unit // columns
+        column = unit - part * columns
+        begin, end = rows * part // parts, rows * (part + 1) // parts
+        total = 0.0
+        for left in range(begin, end, 64):  # float32 in between: most GPUs have few units for float64
+            some = T(0)
+            for row in range(left, least(left + 64, end)):
+                some += x[row * columns + column]
+            total += some
+        mean = total / (end - begin)
+        near, squares = T(mean), 0.0
+        for left in range(begin, end, 64):
+            some = T(0)
+            for row in range(left, least(left + 64, end)):
+                distance = x[row * columns + column] - near
+                some += distance * distance
+            squares += some
+        moments[2 * part * columns + column] = mean
+        moments[(2 * part + 1) * columns + column] = squares - (end - begin) * (mean - near) * (mean - near)
+
+
+_part_moments = device_kernel_of(part_moments)
+_LEAST_ROWS_OF_A_PART, _MOST_PARTS = 64, 256
+
+
+def _gpu_parts(operands: Any, at: int) -> tuple[int, int, int]:
+    """Returns rows, columns and the number of parts on a GPU, from the CPU's numbers, which begin at an index."""
+    rows, columns, parts = operands[at : at + 3]
+    return rows, columns, max(parts, min(rows // _LEAST_ROWS_OF_A_PART, _MOST_PARTS))
+
+
+def _part_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    """Returns the launch for more parts than a CPU's, and makes the scratch memory as large as they need."""
+    x, scratch, *_ = operands = launch.operands
+    rows, columns, parts = _gpu_parts(operands, 2)
+    assert isinstance(scratch, Scratch)
+    memory.arrays[scratch.number] = np.dtype(np.float64), 2 * parts * columns
+    return [device_launch(_part_moments, dtypes, (x, scratch, rows, columns, parts), parts * columns)]
+
+
+def _whole_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    arrays = launch.operands[:3]
+    return [device_launch(_whole_moments, dtypes, (*arrays, *_gpu_parts(launch.operands, 3)), launch.units)]
+
+
+_whole_moments = device_kernel_of(batch_moments.whole_moments)
+
 REPLACEMENTS: dict[Any, Replacement] = {
+    batch_moments.part_moments.function: _part_moments_replacement,
+    batch_moments.whole_moments.function: _whole_moments_replacement,
     on_cpu.sparse_cross_entropy.function: same_operands_replacement(sparse_cross_entropy),
+    on_cpu.sparse_cross_entropy_and_gradient.function: same_operands_replacement(sparse_cross_entropy_and_gradient),
     general.logsumexp_rows.function: same_operands_replacement(logsumexp),
     general.norms_of_rows.function: same_operands_replacement(norms),
 }

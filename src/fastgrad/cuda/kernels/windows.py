@@ -149,16 +149,41 @@ def gather_filters(source, cotangents, target, places, rows, counts, row_count, 
         group = line // row_count % groups
         chunk = line // (row_count * groups)
         total = T(0)
-        for number in range(count * chunk // places[CHUNKS_WORD], count * (chunk + 1) // places[CHUNKS_WORD]):
-            image, a, b, c = image_and_position(number, counts, 0)
+        number = count * chunk // places[CHUNKS_WORD]
+        image, a, b, c = image_and_position(number, counts, 0)
+        for _ in range(number, count * (chunk + 1) // places[CHUNKS_WORD]):
             cotangent_at = result_index(places, image, a, b, c) + group * places[FILTER_GROUP_WORD] + column
             x = source_element(source, places, image, a, b, c, rows, row, group)
             total = multiply_add(x, cotangents[cotangent_at], total)
+            c += 1
+            if c == counts[2]:  # a division for each position would take longer than the sum
+                c, b = 0, b + 1
+                if b == counts[1]:
+                    b, a = 0, a + 1
+                    if a == counts[0]:
+                        a, image = 0, image + 1
         at = chunk * places[CHUNK_SIZE_WORD] + group * places[TARGET_GROUP_WORD] + column
         target[at + rows[row + 4]] = total
 
 
+@kernel("x: in[T], y: out[T], parts: int, size: int, first: int, last: int", noalias=True, T=SUM_DTYPES)
+def add_parts_of_chunks(x, y, parts, size, first, last):
+    """Each chunk of y, of `size` elements, is the sum of `parts` consecutive chunks of x. A unit is an element of y."""
+    for i in range(first, last):
+        chunk = i // size
+        at = chunk * parts * size + i - chunk * size
+        total = x[at]
+        for part in range(1, parts):
+            total += x[at + part * size]
+        y[i] = total
+
+
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
+
+
+_GATHERING_UNITS = 1 << 18
+"""About how many threads gather filters, as far as their sums are long enough; a GPU of 2024 runs that many at once."""
+_LEAST_POSITIONS_OF_PART = 16
 
 
 def _terms_in_windows(table: np.ndarray, begin: int, count: int, item_bytes: int) -> np.ndarray:
@@ -248,14 +273,27 @@ def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndar
             words, int(words[patches.GRADIENT_ROWS_AT_WORD]), row_count, np.dtype(dtypes["T"]).itemsize
         )
         counts = Constant(np.array(patches.result_sizes(words)))
-        units = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * row_count * columns
-        arrays = source, cotangents, target, Constant(words), Constant(rows), counts
-        return [device_launch(_gather_filters, dtypes, (*arrays, row_count), units)]
+        chunks, size = int(words[CHUNKS_WORD]), int(words[CHUNK_SIZE_WORD])
+        units = chunks * int(words[GROUPS_WORD]) * row_count * columns
+        positions = int(words[IMAGES_WORD] * np.prod(counts.array)) // chunks
+        parts = min(-(-_GATHERING_UNITS // units), positions // _LEAST_POSITIONS_OF_PART)
+        if parts < 2:
+            arrays = source, cotangents, target, Constant(words), Constant(rows), counts
+            return [device_launch(_gather_filters, dtypes, (*arrays, row_count), units)]
+        words = words.copy()
+        words[CHUNKS_WORD] = chunks * parts
+        in_parts = memory.add(dtypes["T"], chunks * parts * size)
+        arrays = source, cotangents, in_parts, Constant(words), Constant(rows), counts
+        return [
+            device_launch(_gather_filters, dtypes, (*arrays, row_count), parts * units),
+            device_launch(_add_parts_of_chunks, dtypes, (in_parts, target, parts, size), chunks * size),
+        ]
 
     return replacement
 
 
 _slide, _gather_filters = device_kernel_of(slide), device_kernel_of(gather_filters)
+_add_parts_of_chunks = device_kernel_of(add_parts_of_chunks)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     patches.slide.function: _slide_replacement(),

@@ -29,7 +29,7 @@ VECTOR_DTYPES = ("uint32", "uint64")
 LEAST_VECTOR_SIDE = 8  # least rows and columns for which transposing vectors pays
 MOVE_RANK = 6
 TILE_SIDE = 16
-_MATRIX_SIGNATURE = (
+MATRIX_SIGNATURE = (
     "x: in[T], y: out[T], batch: int, rows: int, columns: int, x_from: int, xb: int, xr: int, xc: int, y_from: int, yb: int, "
     "yr: int, yc: int, first: int, last: int"
 )
@@ -76,7 +76,7 @@ def move(x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y
                         k0 += 1
 
 
-@kernel(_MATRIX_SIGNATURE, noalias=True, T=ELEMENT_DTYPES)
+@kernel(MATRIX_SIGNATURE, noalias=True, T=ELEMENT_DTYPES)
 def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
     """y = x over transposed matrices, in tiles, so that each cache line is fetched once; units are bands of rows."""
     bands = (rows + 15) // 16
@@ -92,7 +92,7 @@ def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, y
                     y[b + j * yc] = x[a + j * xc]
 
 
-@kernel(_MATRIX_SIGNATURE, noalias=True, T=VECTOR_DTYPES)
+@kernel(MATRIX_SIGNATURE, noalias=True, T=VECTOR_DTYPES)
 def transpose_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
     """y = x over matrices whose columns are contiguous in x, and whose rows are contiguous in y."""
     bands = (rows + 15) // 16

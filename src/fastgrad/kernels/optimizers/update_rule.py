@@ -31,7 +31,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,10 @@ GRADIENT_PARAMETER_NAMES = ("g", "grad", "gradient")
 RULES: dict[str, UpdateRule] = {}
 """Every rule by its key."""
 
-RULES_BY_FUNCTION: dict[Any, tuple[UpdateRule, str]] = {}
-"""The rule of each kernel's function, and the name of its template."""
+NO_NAMES: Mapping[str, Any] = MappingProxyType({})
+
+RULE_KERNELS_BY_FUNCTION: dict[Any, RuleKernel] = {}
+"""Every kernel of a rule that has been made, by its function."""
 
 _ONE_MINUS_PREFIX = "one_minus_"
 _ROW_PARAMETERS = "ids: in[I], id_count: in[int64], "
@@ -83,7 +86,9 @@ def {name}(p, {slots}g, {given}):
     return {result}
 """
 
-# In these templates `{move}` updates the row r by the gradient's row k, and `{rest}` by a gradient of zeros.
+_ALL_ELEMENTS = "greatest(start, 0), least(stop, size)"
+
+# In these templates `{span}` is what `range` gets for the elements of a unit in a variable; `{move}` updates the row r by the gradient's row k, and `{rest}` by a gradient of zeros.
 _KERNEL_TEMPLATES = {
     "variables": """
 def {name}(p, {slots}g, count, sizes, first, last, {given}):
@@ -92,7 +97,7 @@ def {name}(p, {slots}g, count, sizes, first, last, {given}):
     for k in range(count):
         {pointers} = {lists}
         size = sizes[k]
-        for i in range(greatest(start, 0), least(stop, size)):
+        for i in range({span}):
             {targets} = step({elements}, {hyper})
         start, stop = start - size, stop - size
 """,
@@ -375,18 +380,33 @@ class UpdateRule:
         noalias: bool = False,
         **indices: tuple[str, ...],
     ) -> Kernel:
-        name = f"scaled_{self.__name__}" if with_factor else self.__name__
-        function = self._function(_KERNEL_TEMPLATES[template], name, with_factor)
-        if not with_factor:
-            RULES_BY_FUNCTION[function] = self, template
+        function = self.kernel_function(template, with_factor)
         parameters = [f"{name}: {state_kind}[T]" for name in self.state] + [f"g: {gradient_kind}[T]", more_parameters]
         parameters += [f"{number}: float" for number in self._kernel_number_parameters(with_factor)]
-        return RuleKernel(self, function, ", ".join(parameters), noalias, {"T": FLOATS, **indices})
+        return RuleKernel(
+            self, template, with_factor, function, ", ".join(parameters), noalias, {"T": FLOATS, **indices}
+        )
+
+    def kernel_function(
+        self, template: str, with_factor: bool, span: str = _ALL_ELEMENTS, names: Mapping[str, Any] = NO_NAMES
+    ) -> Any:
+        """Returns the function of a kernel.
+
+        Args:
+            template: the name of its template.
+            with_factor: whether gradients are multiplied by a factor.
+            span: the arguments of `range` for the elements of a unit in a variable.
+            names: the globals that ``span`` uses.
+        """
+        name = f"scaled_{self.__name__}" if with_factor else self.__name__
+        return self._function(_KERNEL_TEMPLATES[template], name, with_factor, names, span=span)
 
     def _kernel_number_parameters(self, with_factor: bool) -> tuple[str, ...]:
         return ("factor", *self.number_parameters) if with_factor else self.number_parameters
 
-    def _function(self, template: str, name: str, with_factor: bool = False, **fields: str) -> Any:
+    def _function(
+        self, template: str, name: str, with_factor: bool = False, names: Mapping[str, Any] = NO_NAMES, **fields: str
+    ) -> Any:
         every = (*self.state, "g")
         row = ", ".join(f"{name}[i]" for name in self.state)
         in_row = "for j in range(width): i = r * width + j; {} = step({}, {}, {})"
@@ -415,19 +435,34 @@ class UpdateRule:
                 **fields,
             }
         )
-        return _update_function(source, name, {"step": self.step})
+        return _update_function(source, name, {"step": self.step, **names})
 
 
 class RuleKernel(Kernel):
     """A kernel of an update rule.
 
+    Attributes:
+        rule: the rule.
+        template: the name of the template of its function.
+        with_factor: whether gradients are multiplied by a factor.
+
     Raises:
         TypeError: when it is built, if the rule can't be compiled.
     """
 
-    def __init__(self, rule: UpdateRule, function: Any, signature: str, noalias: bool, variables: Any) -> None:
+    def __init__(
+        self,
+        rule: UpdateRule,
+        template: str,
+        with_factor: bool,
+        function: Any,
+        signature: str,
+        noalias: bool,
+        variables: Any,
+    ) -> None:
         super().__init__(function, parse_signature(signature), variables, False, noalias)
-        self.rule = rule
+        self.rule, self.template, self.with_factor = rule, template, with_factor
+        RULE_KERNELS_BY_FUNCTION[function] = self
 
     def _build(self, variables: dict[str, str]) -> Any:
         try:
