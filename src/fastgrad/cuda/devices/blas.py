@@ -20,6 +20,7 @@ _CUDA_DATA_TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  #
 MOST_WORKSPACE_BYTES = 1 << 25
 """The limit on workspace in bytes, as NVIDIA recommends for its newer GPUs."""
 _LEAST_ARRAY_ALIGNMENT_IN_BYTES = 16  # the least alignment of the arrays of programs, in bytes
+_WORKSPACE_ALIGNMENT_IN_BYTES = 256  # cuBLASLt refuses others
 _SIGNATURE = parse_signature("a: in[A], b: in[A], d: out[D], workspace: out[uint8]")
 
 
@@ -55,11 +56,13 @@ class LibraryKernel:
         spec: the product.
         name: the name in reports.
         workspace: the bytes of its workspace.
+        scratch_bytes: the bytes of memory that hold a workspace of the alignment that cuBLASLt wants.
     """
 
     def __init__(self, blas: Blas, spec: ProductSpec, handles: dict[str, int], algorithm: Any, workspace: int) -> None:
         self.spec, self.workspace, self.signature = spec, workspace, _SIGNATURE
         self.name = "cublasLt"
+        self.scratch_bytes = workspace + _WORKSPACE_ALIGNMENT_IN_BYTES - 1
         self._blas, self._handles, self._algorithm = blas, handles, algorithm
         number = np.float64 if spec.dtype == "float64" else np.float32
         self._one, self._zero = np.ones(1, number), np.zeros(1, number)
@@ -83,7 +86,7 @@ class LibraryKernel:
             alpha, beta = int(self._one.ctypes.data), int(self._zero.ctypes.data)
             first_operand, second_operand = (addresses["b"], handles["b"]), (addresses["a"], handles["a"])
             c_operand, d_operand = (addresses["d"], handles["d"]), (addresses["d"], handles["d"])
-            workspace_words = addresses["workspace"], self.workspace
+            workspace = -(-addresses["workspace"] // _WORKSPACE_ALIGNMENT_IN_BYTES) * _WORKSPACE_ALIGNMENT_IN_BYTES
             algorithm = int(self._algorithm.ptr)  # its first field is the algorithm
             blas.lt.matmul(
                 blas.handle,
@@ -95,7 +98,8 @@ class LibraryKernel:
                 *c_operand,
                 *d_operand,
                 algorithm,
-                *workspace_words,
+                workspace,
+                self.workspace,
                 stream,
             )
 

@@ -75,4 +75,4 @@ def product_spec_of(product: Node) -> ProductSpec | None:
 def _library_launches(kernel: LibraryKernel) -> Launches:
     typed_kernel: Any = TypedDeviceKernel(kernel, {})  # type: ignore[arg-type]
     launch = Launch(typed_kernel, (Input(0), Input(1), Output(0), Scratch(0)))
-    return Launches((launch,), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
+    return Launches((launch,), ((np.dtype(np.uint8), kernel.scratch_bytes),))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy import float64
 
 from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
 from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
@@ -144,6 +145,30 @@ def part_moments(x, moments, rows, columns, parts, first, last):
         moments[(2 * part + 1) * columns + column] = squares - (end - begin) * (mean - near) * (mean - near)
 
 
+@device_kernel(
+    "moments: in[float64], mean: out[T], variance: out[T], rows: int, columns: int, parts: int, first: int, last: int",
+    T=FLOATS,
+)
+def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
+    """Mean and population variance, from the moments of parts. A unit is a column; without rows both are NaN."""
+    shared = shared_array(float64, 256)
+    for c in range(first, last):
+        total = 0.0
+        for part in range(thread_index(), parts, block_size()):
+            count = rows * (part + 1) // parts - rows * part // parts
+            total += count * moments[2 * part * columns + c]
+        middle = block_sum(total, shared) / rows
+        squares = 0.0
+        for part in range(thread_index(), parts, block_size()):
+            count = rows * (part + 1) // parts - rows * part // parts
+            apart = moments[2 * part * columns + c] - middle
+            squares += moments[(2 * part + 1) * columns + c] + apart * apart * count
+        squares = block_sum(squares, shared)
+        if thread_index() == 0:
+            mean[c] = T(middle)
+            variance[c] = T(squares / rows)
+
+
 _part_moments = device_kernel_of(part_moments)
 _LEAST_ROWS_OF_A_PART, _MOST_PARTS = 64, 256
 
@@ -165,10 +190,8 @@ def _part_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory:
 
 def _whole_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     arrays = launch.operands[:3]
-    return [device_launch(_whole_moments, dtypes, (*arrays, *_gpu_parts(launch.operands, 3)), launch.units)]
+    return [device_launch(whole_moments, dtypes, (*arrays, *_gpu_parts(launch.operands, 3)), launch.units)]
 
-
-_whole_moments = device_kernel_of(batch_moments.whole_moments)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     batch_moments.part_moments.function: _part_moments_replacement,

@@ -1,4 +1,4 @@
-"""Convolutions and their gradients, a thread for each element of the result.
+"""Convolutions and their gradients, a thread for four neighbouring channels of the result, which share what it reads of the source.
 
 The tables are the CPU's (`kernels.convolution.patches`), except that a term, or a row of a filter gradient, is a place in a window,
 not in a patch: nothing is copied, and elements outside the input are 0. A CPU's kernel keeps patches on the stack, which the many
@@ -81,6 +81,24 @@ def image_and_position(position_number, counts, counts_at):
 
 
 @scalar_function
+def further_columns(remaining):
+    """Returns the offsets of the second, third and fourth column of a thread; those beyond the last one read the last one."""
+    return least(1, remaining - 1), least(2, remaining - 1), least(3, remaining - 1)
+
+
+@scalar_function
+def store_four(target, at, remaining, t0, t1, t2, t3):
+    """Stores the sums of up to four columns, as many as remain."""
+    target[at] = t0
+    if remaining > 1:
+        target[at + 1] = t1
+    if remaining > 2:
+        target[at + 2] = t2
+    if remaining > 3:
+        target[at + 3] = t3
+
+
+@scalar_function
 def phase_positions(places, phase):
     """Returns the number of result positions of a phase, in all images."""
     at = phase + POSITIONS_WORD
@@ -104,11 +122,13 @@ def result_index(places, image, a, b, c):
     T=SUM_DTYPES,
 )
 def slide(source, filters, target, places, terms, first, last):
-    """Convolves a source with filters. A unit is a column of a group at a result position, phase by phase."""
+    """Convolves a source with filters. A unit is up to four columns of a group at a result position, phase by phase."""
     columns, groups = places[COLUMNS_WORD], places[GROUPS_WORD]
+    fours = (columns + 3) // 4
     for unit in range(first, last):
-        line = unit // columns
-        column = unit - line * columns
+        line = unit // fours
+        column = 4 * (unit - line * fours)
+        second, third, fourth = further_columns(columns - column)
         number = line // groups
         group = line - number * groups
         phase = HEADER_WORDS
@@ -119,17 +139,22 @@ def slide(source, filters, target, places, terms, first, last):
         depth, terms_at = places[phase + DEPTH_WORD], places[phase + TERMS_AT_WORD]
         chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
         filter_at = group * places[FILTER_GROUP_WORD] + column
-        total = T(0)
+        t0, t1, t2, t3 = T(0), T(0), T(0), T(0)
         for chain in range(chains):
             length = (depth + chains - 1) // chains
-            part = T(0)
+            p0, p1, p2, p3 = T(0), T(0), T(0), T(0)
             end = terms_at + 5 * least((chain + 1) * length, depth)
             for term in range(terms_at + 5 * chain * length, end, 5):
                 x = source_element(source, places, image, a, b, c, terms, term, group)
-                part = multiply_add(x, filters[filter_at + terms[term + 4]], part)
-            total += part
+                at = filter_at + terms[term + 4]
+                p0 = multiply_add(x, filters[at], p0)
+                if columns > 1:
+                    p1 = multiply_add(x, filters[at + second], p1)
+                    p2 = multiply_add(x, filters[at + third], p2)
+                    p3 = multiply_add(x, filters[at + fourth], p3)
+            t0, t1, t2, t3 = t0 + p0, t1 + p1, t2 + p2, t3 + p3
         at = places[phase + TARGET_AT_WORD] + group * places[TARGET_GROUP_WORD] + column
-        target[at + result_index(places, image, a, b, c)] = total
+        store_four(target, at + result_index(places, image, a, b, c), columns - column, t0, t1, t2, t3)
 
 
 @kernel(
@@ -139,22 +164,28 @@ def slide(source, filters, target, places, terms, first, last):
     T=SUM_DTYPES,
 )
 def gather_filters(source, cotangents, target, places, rows, counts, row_count, first, last):
-    """The gradient of filters over chunks of result positions. A unit is a column of a filter row, group and chunk."""
+    """The gradient of filters over chunks of result positions. A unit is up to four columns of a filter row, group and chunk."""
     count = places[IMAGES_WORD] * counts[0] * counts[1] * counts[2]
     columns, groups = places[COLUMNS_WORD], places[GROUPS_WORD]
+    fours = (columns + 3) // 4
     for unit in range(first, last):
-        line = unit // columns
-        column = unit - line * columns
+        line = unit // fours
+        column = 4 * (unit - line * fours)
+        second, third, fourth = further_columns(columns - column)
         row = 5 * (line % row_count)
         group = line // row_count % groups
         chunk = line // (row_count * groups)
-        total = T(0)
+        t0, t1, t2, t3 = T(0), T(0), T(0), T(0)
         number = count * chunk // places[CHUNKS_WORD]
         image, a, b, c = image_and_position(number, counts, 0)
         for _ in range(number, count * (chunk + 1) // places[CHUNKS_WORD]):
-            cotangent_at = result_index(places, image, a, b, c) + group * places[FILTER_GROUP_WORD] + column
+            at = result_index(places, image, a, b, c) + group * places[FILTER_GROUP_WORD] + column
             x = source_element(source, places, image, a, b, c, rows, row, group)
-            total = multiply_add(x, cotangents[cotangent_at], total)
+            t0 = multiply_add(x, cotangents[at], t0)
+            if columns > 1:
+                t1 = multiply_add(x, cotangents[at + second], t1)
+                t2 = multiply_add(x, cotangents[at + third], t2)
+                t3 = multiply_add(x, cotangents[at + fourth], t3)
             c += 1
             if c == counts[2]:  # a division for each position would take longer than the sum
                 c, b = 0, b + 1
@@ -163,7 +194,7 @@ def gather_filters(source, cotangents, target, places, rows, counts, row_count, 
                     if a == counts[0]:
                         a, image = 0, image + 1
         at = chunk * places[CHUNK_SIZE_WORD] + group * places[TARGET_GROUP_WORD] + column
-        target[at + rows[row + 4]] = total
+        store_four(target, at + rows[row + 4], columns - column, t0, t1, t2, t3)
 
 
 @kernel("x: in[T], y: out[T], parts: int, size: int, first: int, last: int", noalias=True, T=SUM_DTYPES)
@@ -224,7 +255,7 @@ def _slide_launch(arrays: tuple[Any, ...], table: np.ndarray, terms: list[np.nda
         table[[phase + DEPTH_WORD, phase + TERMS_AT_WORD]] = len(found) // 5, at
         at += len(found)
         positions = int(table[IMAGES_WORD] * table[phase + POSITIONS_WORD : phase + POSITIONS_WORD + 3].prod())
-        units += positions * int(table[GROUPS_WORD] * table[COLUMNS_WORD])
+        units += positions * int(table[GROUPS_WORD]) * _fours(table)
     return device_launch(_slide, dtypes, (*arrays, Constant(table), Constant(np.concatenate(terms))), units)
 
 
@@ -258,6 +289,11 @@ def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory:
     return [_slide_launch(arrays, words, terms, dtypes)]
 
 
+def _fours(table: np.ndarray) -> int:
+    """Returns how many threads a group's columns take."""
+    return -(-int(table[COLUMNS_WORD]) // 4)
+
+
 def _phase_offsets(phase_count: int) -> range:
     """Returns the word offset of each phase in a convolution's table."""
     return range(HEADER_WORDS, HEADER_WORDS + phase_count * PHASE_WORDS, PHASE_WORDS)
@@ -268,13 +304,13 @@ def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndar
         operands: Any = launch.operands
         source, cotangents, target, table = operands
         words = converted_table(table.array)
-        row_count, columns = int(words[patches.ROWS_WORD]), int(words[COLUMNS_WORD])
+        row_count = int(words[patches.ROWS_WORD])
         rows = _terms_in_windows(
             words, int(words[patches.GRADIENT_ROWS_AT_WORD]), row_count, np.dtype(dtypes["T"]).itemsize
         )
         counts = Constant(np.array(patches.result_sizes(words)))
         chunks, size = int(words[CHUNKS_WORD]), int(words[CHUNK_SIZE_WORD])
-        units = chunks * int(words[GROUPS_WORD]) * row_count * columns
+        units = chunks * int(words[GROUPS_WORD]) * row_count * _fours(words)
         positions = int(words[IMAGES_WORD] * np.prod(counts.array)) // chunks
         parts = min(-(-_GATHERING_UNITS // units), positions // _LEAST_POSITIONS_OF_PART)
         if parts < 2:
