@@ -260,6 +260,7 @@ _LAZY = (
     "nest",
     "nn",
     "optimizers",
+    "profiler",
     "quantization",
     "ragged",
     "random",
