@@ -62,6 +62,11 @@ from fastgrad.dtypes import int8 as int8
 from fastgrad.dtypes import int16 as int16
 from fastgrad.dtypes import int32 as int32
 from fastgrad.dtypes import int64 as int64
+from fastgrad.dtypes import qint8 as qint8
+from fastgrad.dtypes import qint16 as qint16
+from fastgrad.dtypes import qint32 as qint32
+from fastgrad.dtypes import quint8 as quint8
+from fastgrad.dtypes import quint16 as quint16
 from fastgrad.dtypes import string as string
 from fastgrad.dtypes import uint8 as uint8
 from fastgrad.dtypes import uint16 as uint16
@@ -255,6 +260,7 @@ _LAZY = (
     "nest",
     "nn",
     "optimizers",
+    "profiler",
     "quantization",
     "ragged",
     "random",

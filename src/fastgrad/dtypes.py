@@ -174,6 +174,9 @@ complex64 = _declared("complex64", np.complex64, 8)
 complex128 = _declared("complex128", np.complex128, 18)
 string = _declared("string", object, 7)
 
+# TensorFlow's quantized types hold plain integers: here they are other names of these.
+qint8, quint8, qint16, quint16, qint32 = int8, uint8, int16, uint16, int32
+
 ALL = tuple(_declared_dtypes)
 """Every DType."""
 
@@ -190,6 +193,7 @@ _BY_KEY: dict[Any, DType] = {
     "half": float16,
     "float": float32,
     "double": float64,
+    **{f"q{dtype.name}": dtype for dtype in (int8, uint8, int16, uint16, int32)},
 }
 
 

@@ -15,6 +15,7 @@ from fastgrad.extension_types.api_dispatch import (
 from fastgrad.extension_types.api_dispatch import unregister_dispatch_for as unregister_dispatch_for
 from fastgrad.extension_types.extension_type import BatchableExtensionType as BatchableExtensionType
 from fastgrad.extension_types.extension_type import ExtensionType as ExtensionType
+from fastgrad.ragged.dynamic_ragged_shape import DynamicRaggedShape as DynamicRaggedShape
 from fastgrad.ragged.row_partition import RowPartition as RowPartition
 
 

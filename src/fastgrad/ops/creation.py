@@ -217,11 +217,11 @@ def identity_n(input: Any, name: str | None = None) -> list[Tensor]:
 # ---- of one value ----------------------------------------------------------------------------------
 
 
-def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
+def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Any:
     """A tensor of zeros (False for bool, empty strings for string).
 
     Args:
-        shape: an int, a sequence of ints, or an integer tensor.
+        shape: an int, a sequence of ints, an integer tensor, or a ``DynamicRaggedShape``.
         dtype: any dtype.
         name, layout: kept for TensorFlow's signature.
 
@@ -229,14 +229,18 @@ def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layo
         InvalidArgumentError: a negative size.
         TypeError: a size that is no integer, or an unknown dtype.
     """
-    return constant_tensor(_filled(dimensions(shape, "zeros"), dtypes.as_dtype(dtype), 0, "zeros"))
+    try:
+        sizes = dimensions(shape, "zeros")
+    except CompositeOperand as met:
+        return met.call("zeros", shape, dtype)
+    return constant_tensor(_filled(sizes, dtypes.as_dtype(dtype), 0, "zeros"))
 
 
-def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
+def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Any:
     """A tensor of ones (True for bool).
 
     Args:
-        shape: an int, a sequence of ints, or an integer tensor.
+        shape: an int, a sequence of ints, an integer tensor, or a ``DynamicRaggedShape``.
         dtype: any dtype but string.
         name, layout: kept for TensorFlow's signature.
 
@@ -247,7 +251,11 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
     target_dtype = dtypes.as_dtype(dtype)
     if target_dtype is dtypes.string:
         raise TypeError("ones: Cannot convert 1 to EagerTensor of dtype string.")
-    return constant_tensor(_filled(dimensions(shape, "ones"), target_dtype, 1, "ones"))
+    try:
+        sizes = dimensions(shape, "ones")
+    except CompositeOperand as met:
+        return met.call("ones", shape, dtype)
+    return constant_tensor(_filled(sizes, target_dtype, 1, "ones"))
 
 
 def _filled(sizes: tuple[int, ...], dtype: DType, value: int, name: str) -> np.ndarray:
@@ -297,7 +305,7 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
     return constant_like(_filled(x._array.shape, target_dtype, 1, "ones_like"), x)
 
 
-def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
+def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Any:
     """A tensor with the scalar ``value`` at each position.
 
     Args:
@@ -308,7 +316,10 @@ def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> 
     Raises:
         InvalidArgumentError: a negative size, or a value that is no scalar.
     """
-    sizes = dimensions(dims, "fill")
+    try:
+        sizes = dimensions(dims, "fill")
+    except CompositeOperand as met:
+        return met.call("fill", dims, value)
     x = tensor_of(value)
     if x._array.ndim:
         raise InvalidArgumentError(f"fill: value must represent a scalar, got shape {list(x._array.shape)}.")

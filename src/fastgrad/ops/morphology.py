@@ -35,7 +35,7 @@ def dilation2d(
         name: kept for TensorFlow's signature.
 
     Returns:
-        Shape (batch, rows of windows, columns of windows, channels).
+        Shape (batch, rows of windows, columns of windows, channels); a size is 0 where a window is at most one stride too large.
 
     Raises:
         ValueError: another ``data_format``.
@@ -84,6 +84,13 @@ def _dilated(
         steps.append(per_dimension(value, 2, False, f"{caller}: {what}"))
     strides, dilations = steps
     (*kernel, _), (batch, *sizes, channels) = table._array.shape, x._array.shape
+    if padding == "VALID":
+        # TensorFlow's number of windows before it is divided by the stride: 0 if a window is larger by one stride.
+        parts = zip(sizes, kernel, strides, dilations, strict=True)
+        room = [size - (count - 1) * rate - 1 + stride for size, count, stride, rate in parts]
+        if min(room) >= 0 and any(left < stride for left, stride in zip(room, strides, strict=True)):
+            rows, columns = [left // stride for left, stride in zip(room, strides, strict=True)]
+            return x[:, :rows, :columns] + table[0, 0]
     window = (
         tuple(kernel),
         strides,

@@ -34,12 +34,12 @@ _reshape_operation: Operation = operation(
 )
 
 
-def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
+def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     """The elements of ``tensor``, in row-major order, in another shape.
 
     Args:
         tensor: any tensor.
-        shape: the new sizes; one size may be -1 and is then computed from the others.
+        shape: the new sizes; one size may be -1 and is then computed from the others. A ``DynamicRaggedShape`` gives ragged rows.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -48,8 +48,11 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: the number of elements differs, or two sizes are negative.
     """
-    x = tensor_of(tensor)
-    sizes = as_python_ints(shape, "reshape: shape")
+    try:
+        x = tensor_of(tensor)
+        sizes = as_python_ints(shape, "reshape: shape")
+    except CompositeOperand as met:
+        return met.call("reshape", tensor, shape)
     count = x._array.size
     requested_count = math.prod(sizes)
     if requested_count != count or requested_count == 0:
@@ -290,19 +293,22 @@ _broadcast_to_operation = operation(
 )
 
 
-def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
+def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
     """``input`` repeated along dimensions of size 1, and along new leading dimensions, up to ``shape``.
 
     Args:
         input: any tensor.
-        shape: the shape of the result.
+        shape: the shape of the result; a ``DynamicRaggedShape`` for ragged ones.
         name: kept for TensorFlow's signature.
 
     Raises:
         InvalidArgumentError: the shape of ``input`` does not broadcast to ``shape``.
     """
-    x = tensor_of(input)
-    sizes = as_python_ints(shape, "broadcast_to: shape")
+    try:
+        x = tensor_of(input)
+        sizes = as_python_ints(shape, "broadcast_to: shape")
+    except CompositeOperand as met:
+        return met.call("broadcast_to", input, shape)
     input_shape = x._array.shape
     if input_shape == sizes:
         return _reshape_operation(x, shape=sizes)

@@ -15,6 +15,7 @@ from fastgrad.ragged import (  # noqa: F401  # modules register their overrides
     array_ops,
     contraction,
     dense,
+    dynamic_ragged_shape,
     elementwise,
     indexing,
     reductions,

@@ -28,6 +28,10 @@ def morphology(tf):
             "stride of the batch": (x, f, [2, 1, 1, 1], "SAME", "NHWC", ones),
             "padding": (x, f, ones, "FULL", "NHWC", ones),
             "dtypes": (x, tf.cast(f, tf.int32), ones, "SAME", "NHWC", ones),
+            "window larger by 1": (x, tf.zeros([x.shape[1] + 1, x.shape[2] + 1, 2]), ones, "VALID", "NHWC", ones),
+            "rows larger by 1": (x, tf.zeros([x.shape[1] + 1, 1, 2]), ones, "VALID", "NHWC", ones),
+            "window larger by 2": (x, tf.zeros([x.shape[1] + 2, 1, 2]), ones, "VALID", "NHWC", ones),
+            "window larger by a stride": (x, tf.zeros([x.shape[1] + 2, 1, 2]), [1, 2, 2, 1], "VALID", "NHWC", ones),
         }
         for case, arguments in cases.items():
             questions[f"{name} {case}"] = lambda operation=operation, arguments=arguments: operation(*arguments)

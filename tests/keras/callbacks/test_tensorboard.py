@@ -1,10 +1,14 @@
 """``TensorBoard``: what ``fit`` writes, under Keras's names."""
 
+import gzip
+import json
+
 import numpy as np
 import pytest
 
+import fastgrad as tf
 from fastgrad import keras
-from fastgrad.errors import UnimplementedError
+from fastgrad.errors import UnavailableError, UnimplementedError
 
 pytest.importorskip("tensorboardX")
 
@@ -46,4 +50,23 @@ def test_histograms(tmp_path):
 
 def test_what_is_not_written(tmp_path):
     with pytest.raises(UnimplementedError):
-        keras.callbacks.TensorBoard(tmp_path, profile_batch=2)
+        keras.callbacks.TensorBoard(tmp_path, embeddings_freq=1)
+
+
+@pytest.mark.parametrize(("profile_batch", "batches"), [(2, 1), ((2, 4), 3), ("5,9", 2)])
+def test_a_profile_has_the_steps_of_its_batches(tmp_path, profile_batch, batches):
+    fitted(tmp_path, profile_batch=profile_batch)
+    (file,) = tmp_path.glob("train/plugins/profile/*/*.trace.json.gz")
+    events = json.loads(gzip.decompress(file.read_bytes()))["traceEvents"]
+    marked = [event["args"]["step_num"] for event in events if event["name"] == "Profiled batch"]
+    first = 5 if profile_batch == "5,9" else 2
+    assert marked == [str(number) for number in range(first, first + batches)]
+    assert {event["name"] for event in events} > {"process_name", "thread_name", "Profiled batch"}
+    with pytest.raises(UnavailableError):
+        tf.profiler.experimental.stop()
+
+
+@pytest.mark.parametrize("profile_batch", [-1, (4, 2), "a", "1,b", 1.5, None, [1, 2, 3]])
+def test_other_values_are_no_batches_to_profile(tmp_path, profile_batch):
+    with pytest.raises(ValueError, match="profile_batch"):
+        keras.callbacks.TensorBoard(tmp_path, profile_batch=profile_batch)

@@ -11,6 +11,7 @@ import numpy as np
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.errors import UnimplementedError
 from fastgrad.keras.callbacks.callback import Callback, Logs
+from fastgrad.profiler import experimental as profiler
 from fastgrad.summary import SummaryWriter, create_file_writer
 
 
@@ -24,11 +25,13 @@ class TensorBoard(Callback):
             weights are not written.
         write_steps_per_second: whether to write the rate of steps.
         update_freq: ``"epoch"``, ``"batch"``, or the number of batches between writes of their loss and metrics.
-        profile_batch: only 0: see ``python -m cProfile``, and ``report()`` of compiled functions.
+        profile_batch: the number of the training batch that is profiled, from 1 on, or the first and the last of a range, as a
+            pair or as ``"10,20"``; 0: none. The file is that of ``tf.profiler.experimental.stop``, below ``train``.
 
     Raises:
         ImportError: tensorboardX is not installed.
-        UnimplementedError: a profile, or embeddings.
+        UnimplementedError: embeddings.
+        ValueError: ``profile_batch`` is no number or range.
         TypeError: ``log_dir`` is not a path.
     """
 
@@ -47,11 +50,12 @@ class TensorBoard(Callback):
         embeddings_metadata: Any = None,
     ) -> None:
         super().__init__()
-        if profile_batch or embeddings_freq:
+        if embeddings_freq:
             raise UnimplementedError(
-                "TensorBoard: profiles and embeddings are not written; use 0. "
-                f"Received: profile_batch={profile_batch!r}, embeddings_freq={embeddings_freq!r}."
+                f"TensorBoard: embeddings are not written; use 0. Received: embeddings_freq={embeddings_freq!r}."
             )
+        self._profiled = _batch_range(profile_batch)
+        self._is_profiling = False
         self.log_dir = checked_path("TensorBoard", "log_dir", log_dir)
         self.histogram_freq, self.write_graph = histogram_freq, write_graph
         self.write_images, self.write_steps_per_second = write_images, write_steps_per_second
@@ -63,8 +67,8 @@ class TensorBoard(Callback):
 
     @property
     def follows_batches(self) -> bool:
-        """True if values are written for batches, or batches are counted."""
-        return self.update_freq != "epoch" or self.write_steps_per_second
+        """True if values are written for batches, or batches are counted or profiled."""
+        return self.update_freq != "epoch" or self.write_steps_per_second or self._profiled != (0, 0)
 
     def _write_scalars(self, kind: str, values: dict[str, Any], step: int) -> None:
         if not self._writes_files:
@@ -80,9 +84,21 @@ class TensorBoard(Callback):
         """Resets the counter of training steps."""
         self._steps = 0
 
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Starts the profile at its first batch."""
+        if self._steps + 1 == self._profiled[0] and self._writes_files:
+            profiler.start(os.path.join(self.log_dir, "train"))
+            self._is_profiling = True
+        if self._is_profiling:
+            self._marked_batch = profiler.Trace("Profiled batch", step_num=self._steps + 1)
+
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Writes the loss and metrics of a batch to the event file."""
         self._steps += 1
+        if self._is_profiling:
+            self._marked_batch.__exit__()
+            if self._steps >= self._profiled[1]:
+                self._stop_profile()
         if isinstance(self.update_freq, int) and self._steps % self.update_freq == 0:
             self._write_scalars("train", {f"batch_{name}": value for name, value in (logs or {}).items()}, self._steps)
 
@@ -120,7 +136,29 @@ class TensorBoard(Callback):
             writer.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Closes the event files."""
+        """Closes the event files, and ends a profile whose last batch did not come."""
+        if self._is_profiling:
+            self._stop_profile()
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
+
+    def _stop_profile(self) -> None:
+        self._is_profiling = False
+        profiler.stop()
+
+
+def _batch_range(profile_batch: Any) -> tuple[int, int]:
+    """Returns the first and the last batch to profile; ValueError for other values."""
+    numbers: Any = (profile_batch, profile_batch) if isinstance(profile_batch, int) else profile_batch
+    if isinstance(profile_batch, str):
+        parts = profile_batch.split(",")
+        numbers = [int(part) for part in parts if part.strip().isdecimal()] if len(parts) == 2 else None
+    if isinstance(numbers, (list, tuple)) and len(numbers) == 2 and all(isinstance(n, int) for n in numbers):
+        first, last = numbers
+        if 0 <= first <= last:
+            return first, last
+    raise ValueError(
+        "TensorBoard: profile_batch must be a number of a batch, at least 0, or two, the second not below the first. "
+        f"Received: profile_batch={profile_batch!r}."
+    )

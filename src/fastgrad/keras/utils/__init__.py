@@ -24,6 +24,7 @@ from fastgrad.keras.training.batches import unpack_x_y_sample_weight as unpack_x
 from fastgrad.keras.utils.arrays import normalize as normalize
 from fastgrad.keras.utils.arrays import standardize_dtype as standardize_dtype
 from fastgrad.keras.utils.arrays import to_categorical as to_categorical
+from fastgrad.keras.utils.feature_space import FeatureSpace as FeatureSpace
 from fastgrad.keras.utils.files import get_file as get_file
 from fastgrad.keras.utils.image_dataset import image_dataset_from_directory as image_dataset_from_directory
 from fastgrad.keras.utils.images import array_to_img as array_to_img
