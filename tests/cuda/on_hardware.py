@@ -1,5 +1,15 @@
-"""A plugin of pytest (`-p tests.cuda.on_hardware`): tests that simulate a GPU run on a real one instead."""
+"""A plugin of pytest (`-p tests.cuda.on_hardware`): tests that simulate GPUs run on real ones instead, if there are as many."""
+
+import pytest
 
 from fastgrad.cuda.devices import available
 
-available.list_gpus_of = lambda *drivers: available.forget_gpus()
+
+def list_real_gpus(*drivers):
+    """Lists the real GPUs in the place of as many simulated ones."""
+    available.forget_gpus()
+    if len(drivers) > available.count():
+        pytest.skip(f"{len(drivers)} GPUs are simulated, and there are {available.count()}")
+
+
+available.list_gpus_of = list_real_gpus

@@ -36,6 +36,8 @@ def gpu():
 )
 def test_what_is_simulated_elsewhere_holds_on_a_gpu(file):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.cuda.on_hardware", f"tests/{file}.py"]
+    # Facts about a process without GPUs, and about memory of the host, hold in simulation alone.
+    command += ["-k", "not simulated_gpu_is and not without_a_gpu and not dlpack_gives"]
     child = subprocess.run(command, check=False, capture_output=True, text=True, timeout=1800)
     assert child.returncode == 0, child.stdout[-6000:]
 

@@ -48,3 +48,13 @@ def test_updates_of_rows_that_have_moved_before(name):
     for width, dtype, count in ((3, "float32", 6), (8, "float32", 9), (4, "float64", 0)):
         inputs = inputs_of(RULES[name], width, dtype, count, live=True)
         ran("apply_update_to_live_rows", inputs, rule=name)
+
+
+@pytest.mark.parametrize("shapes", [[(3, 5), (2,), (4096, 3)], [(4095,), (1,), (0, 3), (8193,)]])
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_updates_of_all_variables(name, shapes):
+    rule, random = RULES[name], np.random.default_rng(1)
+    state = [np.abs(random.normal(size=shape)).astype("float32") for _ in rule.state for shape in shapes]
+    gradients = [random.normal(size=shape).astype("float32") for shape in shapes]
+    numbers = [np.array(0.1 / (1 + i)) for i in range(len(rule.numbers))]
+    ran("apply_update", [*state, *gradients, *numbers], rule=name, count=len(shapes))
