@@ -26,7 +26,7 @@ def adjoint_of(function, *argument_types):
     lowered, flow = lowered_function(function, argument_types, is_reverse=True)
     positions = frozenset(range(len(argument_types)))
     activity = Activity(lowered, flow.blocks, positions, is_forward=False, leaf=0)
-    return Adjoint(flow, activity, CotangentArrays(lowered, flow, activity, is_apart=False), 0), flow
+    return Adjoint(lowered, flow, activity, CotangentArrays(lowered, flow, activity, is_apart=False), 0), flow
 
 
 def test_each_operand_of_a_product_gets_a_partial_that_reads_the_other():

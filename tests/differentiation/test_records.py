@@ -242,3 +242,26 @@ def test_records_that_share_memory_are_an_error():
         fg.jacobian(mean_of, 1)(Mean(0.4, weights), X)
     with pytest.raises(DifferentiationError, match="Pass the fields mass, place, phase"):
         fg.jvp(doubled, (record, 1.0), (1.0, 0.0))
+
+
+@numba.njit
+def kink(bodies, mean):
+    total = 0.0
+    for body in bodies:
+        total += max(body["place"][0], 0.0)
+    return total + max(mean.value, 0.0) * mean.weights[0]
+
+
+def test_check_gradients_compares_fields():
+    assert fg.check_gradients(energy, bodies(), 0.9) is None
+    assert fg.check_gradients(doubled, bodies()[1], 3.0) is None
+    mean = Mean(0.4, WEIGHTS.copy())
+    assert fg.check_gradients(mean_of, mean, X) is None
+    assert (mean.value, mean.count) == (0.4, 1)
+    np.testing.assert_array_equal(mean.weights, WEIGHTS)
+    at_kink = bodies()
+    at_kink["place"][1, 0] = 0.0
+    with pytest.raises(AssertionError, match=r"with respect to bodies\.place\[1, 0\] differ"):
+        fg.check_gradients(kink, at_kink, mean)
+    with pytest.raises(AssertionError, match=r"with respect to mean\.value differ"):
+        fg.check_gradients(kink, bodies(), Mean(0.0, WEIGHTS.copy()))

@@ -22,6 +22,14 @@ from fastgrad.differentiation.runtime.compilation import (
 )
 from fastgrad.differentiation.runtime.numba_internals import dispatcher
 from fastgrad.differentiation.runtime.random_states import copy_of_states, drawing_from
+from fastgrad.differentiation.runtime.record_fields import (
+    State,
+    cotangent_type_of,
+    field_of,
+    instances_as,
+    is_instance,
+    state_of,
+)
 from fastgrad.differentiation.transforms import forward_dispatcher, pullback, result_leaves
 
 _LEVELS = 4
@@ -30,11 +38,15 @@ _MOST_CERTAIN = 0.05
 
 
 class Direction(NamedTuple):
-    """A change of one argument: ``argument[element] += step * change``; ``element`` is ``()`` for a number, ``...`` for a whole array."""
+    """A change of one argument: ``argument[element] += step * change``; ``element`` is ``()`` for a number, ``...`` for a whole array.
+
+    Of records and instances of ``jitclass`` the ``field`` changes.
+    """
 
     position: int
     element: tuple[int, ...] | EllipsisType
     change: Any
+    field: str = ""
 
 
 class Comparison(NamedTuple):
@@ -65,7 +77,8 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     Args:
         f: a function that Numba compiles; it returns a real or complex float, an array of floats or a tuple of these.
         *arguments: where to compare; away from kinks and jumps, where differences are no derivatives.
-        argnums: the number of the argument to check, or several. Default: all floats and arrays of floats.
+        argnums: the number of the argument to check, or several. Default: all floats, arrays of floats, and records and instances of ``jitclass``
+            with fields of these.
 
     Raises:
         AssertionError: they differ; the message names the argument and the index and has the three numbers.
@@ -81,9 +94,11 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
     ]
     names = list(bound.arguments)
     if argnums is None:
-        positions = tuple(number for number, value in enumerate(values) if is_float(value))
+        positions = tuple(number for number, value in enumerate(values) if is_float(value) or _float_fields(value))
         if not positions:
-            raise ValueError(f"check_gradients: {python_function.__name__} got no float and no array of floats.")
+            raise ValueError(
+                f"check_gradients: {python_function.__name__} got no float, no array of floats and no record with them."
+            )
     else:
         positions = parameter_positions(argnums, python_function, "check_gradients")
     comparer = Comparer(f, values, positions)
@@ -92,8 +107,9 @@ def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Seque
             comparison = comparer.compare(direction)
             if comparison.status != "right":
                 index = direction.element
-                text = f"{names[position]}[{', '.join(map(str, index))}]" if index else names[position]  # type: ignore[arg-type]
-                if np.iscomplexobj(values[position]):
+                text = f"{names[position]}{direction.field and f'.{direction.field}'}"
+                text = f"{text}[{', '.join(map(str, index))}]" if index else text  # type: ignore[arg-type]
+                if np.iscomplexobj(_part(values[position], direction.field)):
                     text = f"the {'real' if direction.change == 1 else 'imaginary'} part of {text}"
                 raise AssertionError(
                     f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: {comparison}. "
@@ -107,7 +123,7 @@ class Comparer:
     Args:
         f: a function that Numba compiles.
         values: its arguments, which are never written to.
-        positions: the numbers of the arguments that are differentiated: floats and arrays of floats.
+        positions: the numbers of the arguments that are differentiated: floats, arrays of floats, records and instances of ``jitclass``.
 
     Raises:
         DifferentiationError: ``f`` can't be differentiated.
@@ -117,9 +133,11 @@ class Comparer:
         self._values = values
         self._positions = positions
         self._states = copy_of_states()
+        self._state = state_of(values)
         self._compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
         results = result_leaves(self._run(self._compiled))
-        floats = [part for part in (*values, *results) if is_float(part)]
+        fields = [_part(value, field) for value in values for field in _float_fields(value)]
+        floats = [part for part in (*values, *fields, *results) if is_float(part)]
         self._eps = max(float(np.finfo(np.asarray(part).dtype).eps) for part in floats)
         random = np.random.default_rng(0)
         self._weights = [
@@ -133,20 +151,31 @@ class Comparer:
 
     def compare(self, direction: Direction) -> Comparison:
         """Returns the derivatives of the weighted sum along ``direction``."""
-        position, element, change = direction
-        value = self._values[position]
+        position, element, change, field = direction
+        value = _part(self._values[position], field)
         tangents = [_zeros(self._values[number]) for number in self._positions]
         place = self._positions.index(position)
-        tangents[place] = _moved(tangents[place], element, change)
+        tangents[place] = _moved_field(tangents[place], field, element, change)
         slopes = self._weighted(self._run(self._forward, *tangents)[1])
         slope = float(slopes.sum())
-        cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(self._cotangents[place])[element])))
+        cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(_part(self._cotangents[place], field))[element])))
         size, eps = float(np.max(np.abs(np.asarray(value)[element]))), self._eps
 
         def shifted(step: float) -> np.ndarray:
             values = [_copy(other) for other in self._values]
-            values[position] = _moved(values[position], element, step * change)
-            return self._weighted(self._run(self._compiled, at=values))
+            state = self._state
+            if is_instance(values[position]):
+                state = [
+                    (owner, name, _moved(np.copy(part)[()], element, step * change), contents)
+                    if owner is values[position] and name == field and not isinstance(part, np.ndarray)
+                    else (owner, name, part, _moved(contents.copy(), element, step * change))
+                    if owner is values[position] and name == field
+                    else (owner, name, part, contents)
+                    for owner, name, part, contents in state
+                ]
+            else:
+                values[position] = _moved_field(values[position], field, element, step * change)
+            return self._weighted(self._run(self._compiled, at=values, state=state))
 
         difference, error = _central_difference(shifted, size, eps)
         scale = max(abs(cotangent), abs(slope), abs(difference))
@@ -159,9 +188,9 @@ class Comparer:
         status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
         return Comparison(cotangent, slope, difference, error, status)
 
-    def _run(self, function: Any, *more: Any, at: Sequence[Any] | None = None) -> Any:
+    def _run(self, function: Any, *more: Any, at: Sequence[Any] | None = None, state: State | None = None) -> Any:
         """Returns the result for copies of the arguments, with the same random draws in all runs."""
-        with drawing_from(self._states):
+        with drawing_from(self._states), instances_as(self._state if state is None else state):
             return function(*map(_copy, self._values if at is None else at), *more)
 
     def _weighted(self, y: Any) -> np.ndarray:
@@ -176,8 +205,11 @@ class Comparer:
 
 def axes_of(value: Any, position: int) -> Iterator[Direction]:
     """Yields a direction for each number of an argument, for a complex number two."""
-    for index in np.ndindex(np.shape(value)):
-        yield from (Direction(position, index, change) for change in ((1.0, 1j) if np.iscomplexobj(value) else (1.0,)))
+    for field in _float_fields(value) or [""]:
+        part = _part(value, field)
+        changes = (1.0, 1j) if np.iscomplexobj(part) else (1.0,)
+        for index in np.ndindex(np.shape(part)):
+            yield from (Direction(position, index, change, field) for change in changes)
 
 
 def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
@@ -222,7 +254,36 @@ def is_float(value: Any) -> bool:
     )
 
 
+def _float_fields(value: Any) -> list[str]:
+    """Returns the names of the fields of floats and of arrays of floats of records and instances."""
+    if is_instance(value):
+        return [name for _, name, part, _ in state_of([value]) if is_float(part)]
+    dtype: Any = value.dtype if isinstance(value, (np.ndarray, np.void)) else None
+    return [name for name in (dtype.names if dtype is not None else None) or () if dtype[name].base.kind in "fc"]
+
+
+def _part(value: Any, field: str) -> Any:
+    """Returns a field of a record, of an array of records, of an instance, or of a cotangent of one; without a field the value."""
+    if not field:
+        return value
+    return getattr(value, field) if is_instance(value) or isinstance(value, tuple) else field_of(value, field)
+
+
+def _moved_field(value: Any, field: str, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
+    """Returns a value that may be written to with ``step`` added at ``index`` of a field; without a field at ``index`` of the value."""
+    if not field:
+        return _moved(value, index, step)
+    if isinstance(value, tuple):
+        return value._replace(**{field: _moved(getattr(value, field), index, step)})  # type: ignore[attr-defined]
+    part = np.array(_part(value, field))
+    part[index] += step
+    value[field] = part
+    return value
+
+
 def _copy(value: Any) -> Any:
+    if isinstance(value, np.void):
+        return value.copy()
     return value.copy(order="K") if isinstance(value, np.ndarray) else value
 
 
@@ -235,6 +296,11 @@ def _typed(weights: Any, like: Any) -> Any:
 
 
 def _zeros(value: Any) -> Any:
+    if is_instance(value):
+        parts = [_zeros(_part(value, field)) for field in _float_fields(value)]
+        return cotangent_type_of(numba.typeof(value))(*parts)
+    if _float_fields(value):
+        return np.zeros(np.shape(value), cotangent_type_of(numba.typeof(value)))
     return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0.0)
 
 

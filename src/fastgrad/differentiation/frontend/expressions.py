@@ -423,7 +423,9 @@ class Expressions:
             numbers = [*numbers, builder.compute(types.boolean, comparison.operation, numbers)]
         result = builder.compute(type, operation, numbers, cost, partials, hint)
         assert isinstance(result.definition, Compute)
-        result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
+        if not scalar_rules.is_away_from_zero(function, numbers):
+            result.definition.has_pole = scalar_rules.has_pole(function)
+            result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
         return result
 
     def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
@@ -487,7 +489,8 @@ class Expressions:
             partials[0] = ZERO_PRODUCT(exponent, COTANGENT * terms.pow(base, exponent - number_of_type(1.0, type)))
         elif name == "power" and is_constant(numbers[1], 0):
             partials[0] = None
-        if partials[0] is not None and scalar_rules.has_infinite_slope(function, numbers):
+        is_infinite = scalar_rules.has_infinite_slope(function, numbers)
+        if partials[0] is not None and is_infinite and not scalar_rules.is_away_from_zero(function, numbers):
             partials[0] = without_zeros(partials[0], type)
         return [
             partial if isinstance(number, Scalar) and number.is_real else None

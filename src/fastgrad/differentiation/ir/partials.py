@@ -6,7 +6,10 @@ tangent of the operand for it.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -54,12 +57,23 @@ def zero_product(factor, other):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
+def zero_product_of_both(factor, other):  # type: ignore[no-untyped-def]
+    """Returns the product of two numbers; 0 if one of them is 0, also where the other is infinite."""
+    return factor if factor == 0 else other if other == 0 else factor * other
+
+
+@numba.njit
 def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
     """Returns ``if_true`` if the condition holds, else ``if_false``."""
     return if_true if condition else if_false
 
 
 ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", zero_product, name="zero_product")
+ZERO_PRODUCT_OF_BOTH = ScalarOperation(
+    "zero_product_of_both({0}, {1})", zero_product_of_both, name="zero_product_of_both"
+)
+GUARDS = {"zero_product": zero_product, "zero_product_of_both": zero_product_of_both}
+"""What the texts of guarded partials call."""
 _PRODUCTS = (MULTIPLY, DIVIDE, FLOOR_DIVIDE, POWER)
 
 
@@ -80,12 +94,36 @@ def without_zeros(partial: Term, type: types.Type) -> Term:
 
 def guarded(partial: Term, type: types.Type) -> Term:
     """Returns a partial that is 0 where the derivative is 0, whatever the cotangent is."""
+    if (
+        partial.operation is not None
+        and partial.operation.function is zero_product
+        and partial.operands[0] is COTANGENT
+    ):
+        return ZERO_PRODUCT_OF_BOTH(*partial.operands)
+    if partial.operation is ZERO_PRODUCT and partial.operands[1] is COTANGENT:
+        return partial
     is_quotient = (
         partial.operation is DIVIDE and partial.operands[0] is COTANGENT and partial.operands[1] is OPERANDS[1]
     )
     if is_quotient or not any(node.operation in _PRODUCTS for node in nodes_of(partial)):
         return partial
     return ZERO_PRODUCT(slope_of(partial, type), COTANGENT)
+
+
+def sums_by_operand(partials: Sequence[Partial], operands: Sequence[Any], type: types.Type) -> list[Partial]:
+    """Returns partials, those of an operand that a statement reads several times as one: 0 where the sum of the derivatives is, as in ``x - x``."""
+    of_operand: dict[Any, list[Term]] = defaultdict(list)
+    for operand, partial in zip(operands, partials, strict=True):
+        if partial is not None:
+            of_operand[operand].append(partial)
+    sums: list[Partial] = []
+    for operand in operands:
+        terms = of_operand.pop(operand, [])
+        if len(terms) > 1:
+            slope = functools.reduce(operator.add, [slope_of(term, type) for term in terms])
+            terms = [ZERO_PRODUCT(slope, COTANGENT)]
+        sums.append(terms[0] if terms else None)
+    return sums
 
 
 def skipped(partial: Term, type: types.Type) -> Term:

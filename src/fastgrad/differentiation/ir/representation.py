@@ -322,9 +322,10 @@ class Compute(Statement):
         cost: of computing it once more, where an addition has cost 1.
         partials: for each operand its partial, see `partials.py`; None if it has no derivative. By default none has one.
         has_infinite_slope: whether a slope may be infinite where the result is finite.
+        has_pole: whether a slope may be infinite where the operand is finite and the result infinite.
     """
 
-    __slots__ = ("cost", "has_infinite_slope", "operation", "partials", "target")
+    __slots__ = ("cost", "has_infinite_slope", "has_pole", "operation", "partials", "target")
 
     def __init__(
         self,
@@ -341,6 +342,7 @@ class Compute(Statement):
         self.cost = operation.cost if cost is None else cost
         self.partials: list[Partial] = partials or [None] * len(operands)
         self.has_infinite_slope = False
+        self.has_pole = False
 
 
 class Size(Statement):

@@ -36,8 +36,10 @@ from fastgrad.differentiation.ir.partials import (
     call_operation,
     where,
     zero_product,
+    zero_product_of_both,
 )
-from fastgrad.differentiation.ir.scalar_operations import CASTS, TEXT_GLOBALS
+from fastgrad.differentiation.ir.representation import Compute, Constant
+from fastgrad.differentiation.ir.scalar_operations import CASTS, POWER_OF_FLOAT, TEXT_GLOBALS
 from fastgrad.errors import InternalError
 
 _RULES: dict[Any, str] = {
@@ -71,6 +73,7 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
 _SLOPES_OF_QUOTIENT: list[Partial] = [COTANGENT / OPERANDS[1], ZERO_PRODUCT(COTANGENT, -(RESULT / OPERANDS[1]))]
 """A cotangent of 0 adds 0, also where the quotient is infinite."""
 _SLOPE_OF_SQRT: list[Partial] = [COTANGENT / (RESULT + RESULT)]
+_SLOPES_OF_ZERO_PRODUCT: list[Partial] = [ZERO_PRODUCT(COTANGENT, OPERANDS[1]), ZERO_PRODUCT(OPERANDS[0], COTANGENT)]
 _SLOPE_OF_EXP: list[Partial] = [ZERO_PRODUCT(RESULT, COTANGENT)]
 """Where the result is 0 the slope is, also if the tangent is infinite."""
 _SLOPES_OF_HYPOT: list[Partial] = [COTANGENT * SELECT(RESULT != 0.0, x / RESULT, x) for x in OPERANDS[:2]]
@@ -88,7 +91,7 @@ _SLOPES_OF_MIN: list[Partial] = [
 _SLOPES_OF_LDEXP: list[Partial] = [call_operation(math.ldexp, 2)(COTANGENT, OPERANDS[1]), None]
 
 PARTIALS: dict[Any, list[Partial]] = {
-    zero_product: [ZERO_PRODUCT(COTANGENT, OPERANDS[1]), ZERO_PRODUCT(OPERANDS[0], COTANGENT)],
+    **dict.fromkeys([zero_product, zero_product_of_both], _SLOPES_OF_ZERO_PRODUCT),
     math.sqrt: _SLOPE_OF_SQRT,
     np.sqrt: _SLOPE_OF_SQRT,
     np.reciprocal: [ZERO_PRODUCT(COTANGENT, -(RESULT * RESULT))],
@@ -113,7 +116,7 @@ PARTIALS: dict[Any, list[Partial]] = {
 """The partials of functions that the operation table does not have, or whose slope at a kink is NaN there."""
 
 _COSTS = {
-    zero_product: CHEAP_COST,
+    **dict.fromkeys([zero_product, zero_product_of_both], CHEAP_COST),
     **{function: operation.cost for function, operation in terms.OPERATORS.items()},
     **dict.fromkeys([math.sqrt, np.sqrt], terms.sqrt.cost),
     pow: terms.POWER.cost,
@@ -129,15 +132,53 @@ def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
 
 
 _INFINITE_SLOPES = frozenset(["sqrt", "cbrt", "asin", "arcsin", "acos", "arccos", "acosh", "arccosh"])
+_INFINITE_AT_ZERO = frozenset(["sqrt", "cbrt", "power", "log", "log2", "log10"])
+_NEVER_NEGATIVE = frozenset(["sqrt", "exp", "abs", "fabs", "square"])
+_POLES = frozenset(["log", "log2", "log10", "log1p", "atanh", "arctanh"])
+
+
+def has_pole(function: Any) -> bool:
+    """True if the slope of a function may be infinite where the operand is finite and the result infinite."""
+    return _name_of(function) in _POLES
+
+
+def is_away_from_zero(function: Any, numbers: Sequence[Any]) -> bool:
+    """True if a function that has an infinite slope at 0 alone gets a number that is known to be above 0."""
+    return _name_of(function) in _INFINITE_AT_ZERO and is_positive(numbers[0])
+
+
+def _name_of(function: Any) -> str:
+    return rule_name(function) or str(getattr(function, "__name__", ""))
 
 
 def has_infinite_slope(function: Any, numbers: Sequence[Any]) -> bool:
     """True if the slope of a function with respect to its first number may be infinite where the result is finite."""
-    name = rule_name(function) or getattr(function, "__name__", "")
+    name = _name_of(function)
     if name != "power":
         return name in _INFINITE_SLOPES
     exponent = getattr(numbers[1], "value", None)
     return not isinstance(numbers[1].type, types.Integer) and (exponent is None or 0 < exponent < 1)
+
+
+def is_positive(number: Any, or_zero: bool = False) -> bool:
+    """True if a number is known to be above 0, or with ``or_zero`` not below it, unless it is NaN: as a sum of squares and a positive constant is."""
+    if isinstance(number, Constant):
+        return bool(number.value >= 0 if or_zero else number.value > 0)
+    definition = number.definition
+    if not isinstance(definition, Compute):
+        return False
+    operation, operands = definition.operation, definition.operands
+    if operation is terms.ADD:
+        first, second = operands
+        is_certain = or_zero or is_positive(first) or is_positive(second)
+        return is_certain and is_positive(first, or_zero=True) and is_positive(second, or_zero=True)
+    if not or_zero:
+        return False
+    if operation is terms.MULTIPLY:
+        return operands[0] is operands[1] or all(is_positive(operand, or_zero=True) for operand in operands)
+    if operation in (terms.POWER, POWER_OF_FLOAT):
+        return isinstance(operands[1], Constant) and operands[1].value % 2 == 0
+    return operation.function is not None and _name_of(operation.function) in _NEVER_NEGATIVE
 
 
 def rule_name(function: Any) -> str | None:
@@ -240,6 +281,7 @@ NUMBA_FUNCTIONS: dict[Any, Any] = {
     "rint": np.rint,
     "where": where,
     "zero_product": zero_product,
+    "zero_product_of_both": zero_product_of_both,
     "sign": sign,
     "digamma": digamma,
     "maximum": max,

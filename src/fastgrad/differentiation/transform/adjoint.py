@@ -19,10 +19,11 @@ from fastgrad.differentiation.analysis.cotangent_arrays import CotangentArrays, 
 from fastgrad.differentiation.analysis.increments import Increments
 from fastgrad.differentiation.analysis.infinite_slopes import (
     may_be_nan,
+    may_be_zero,
     statements_before_infinite_slopes,
     statements_before_selections,
 )
-from fastgrad.differentiation.ir.partials import RESULT, guarded, is_used, skipped
+from fastgrad.differentiation.ir.partials import RESULT, guarded, is_used, skipped, sums_by_operand
 from fastgrad.differentiation.ir.representation import (
     Allocate,
     Block,
@@ -31,6 +32,7 @@ from fastgrad.differentiation.ir.representation import (
     CallRule,
     Compute,
     Constant,
+    Function,
     Load,
     Operand,
     Phi,
@@ -146,11 +148,15 @@ class RestoreArrays(AdjointStatement):
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class CallAdjoint(AdjointStatement):
-    """Calls the adjoint of a function with a rule; ``variables`` get the cotangents of its active arguments."""
+    """Calls the adjoint of a function with a rule; ``variables`` get the cotangents of its active arguments.
+
+    ``is_guarded`` says that cotangents of the results may be infinite.
+    """
 
     call: Call
     rule: CallRule
     variables: list[str]
+    is_guarded: bool
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -192,6 +198,7 @@ class Adjoint:
     """The statements that undo a function.
 
     Args:
+        function: the function.
         flow: the function's control flow.
         activity: what has cotangents.
         arrays: where the cotangents of arrays are.
@@ -208,12 +215,19 @@ class Adjoint:
         taken: the numbers whose cotangents are taken.
     """
 
-    def __init__(self, flow: ControlFlow, activity: Activity, arrays: CotangentArrays, seed: int | None) -> None:
+    def __init__(
+        self,
+        function: Function,
+        flow: ControlFlow,
+        activity: Activity,
+        arrays: CotangentArrays,
+        seed: int | None,
+    ) -> None:
         self._flow = flow
         self.activity = activity
         self._arrays = arrays
         self._increments = Increments(flow)
-        self._guarded = statements_before_infinite_slopes(flow)
+        self._guarded = statements_before_infinite_slopes(function)
         self.is_guarded = bool(self._guarded)
         users = self._increments.users
         self._selected = statements_before_selections(flow)
@@ -331,14 +345,18 @@ class Adjoint:
 
     def _undo_compute(self, statement: Compute) -> Iterator[AdjointStatement]:
         yield _take(statement.target)
-        is_guarded = statement in self._guarded and not statement.has_infinite_slope
-        for operand, partial in zip(statement.operands, statement.partials, strict=True):
+        is_guarded = statement in self._guarded
+        partials = statement.partials
+        if is_guarded:
+            partials = sums_by_operand(partials, statement.operands, statement.target.type)
+        for operand, partial in zip(statement.operands, partials, strict=True):
             if partial is None or self._increments.through.get(statement) is operand:
                 continue
             if isinstance(operand, Scalar) and operand in self.activity:
                 type = statement.target.type
-                partial = guarded(partial, type) if is_guarded else partial
-                if statement in self._selected and may_be_nan(partial, statement.operands):
+                if is_guarded and may_be_zero(partial, statement.operands):
+                    partial = guarded(partial, type)
+                if (statement in self._selected or statement.has_pole) and may_be_nan(partial, statement.operands):
                     partial = skipped(partial, type)
                 yield _add_partial(operand, statement, partial)
 
@@ -364,7 +382,7 @@ class Adjoint:
             elif place not in saved and isinstance(part, View):
                 reads += part.slice_operands
         variables = [f"e_{call.results[0].name}_{position}" for position in rule.active]
-        yield CallAdjoint(call=call, rule=rule, variables=variables, reads=reads)
+        yield CallAdjoint(call=call, rule=rule, variables=variables, reads=reads, is_guarded=call in self._guarded)
         yield from self._clear_results(call)
         for position, variable in zip(rule.active, variables, strict=True):
             value = call.arguments[position]

@@ -40,6 +40,7 @@ from fastgrad.differentiation.transform.adjoint import (
     sizes_of,
 )
 from fastgrad.differentiation.transform.emission import Emitter, flat_index
+from fastgrad.differentiation.transform.infinite_cotangents import guarded_adjoint
 from fastgrad.differentiation.transform.record_stacks import STACKS_OF_REVERSE, TOPS, RecordStacks
 
 Text = Callable[[Operand], str]
@@ -238,7 +239,15 @@ class AdjointEmitter:
                 known.append(self._empty(part, text))
             else:
                 known.append(self._emitter.view(part, text) if isinstance(part, View) else part.name)
-        function = self._emitter.bound(rule.adjoint, "adjoint")
+        adjoint = rule.adjoint
+        if statement.is_guarded:
+            adjoint = guarded_adjoint(
+                adjoint,
+                tuple(isinstance(result, Root) for result in call.results),
+                len(known),
+                tuple(isinstance(call.arguments[position], View) for position in rule.active),
+            )
+        function = self._emitter.bound(adjoint, "adjoint")
         self._line(f"{_targets(statement.variables)}= {function}({', '.join([*cotangents, *known])})")
 
     def _cotangent_of_result(self, result: Scalar | Root, text: Text) -> str:

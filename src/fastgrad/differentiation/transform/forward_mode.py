@@ -9,7 +9,14 @@ from numba import types
 from fastgrad.differentiation.analysis.activity import Activity
 from fastgrad.differentiation.analysis.aliases import check_stores
 from fastgrad.differentiation.analysis.control_flow import ControlFlow
-from fastgrad.differentiation.ir.partials import partial_text
+from fastgrad.differentiation.analysis.infinite_slopes import may_be_zero, statements_after_infinite_slopes
+from fastgrad.differentiation.ir.partials import (
+    GUARDS,
+    guarded,
+    partial_text,
+    sums_by_operand,
+    without_zeros,
+)
 from fastgrad.differentiation.ir.representation import (
     Allocate,
     Block,
@@ -80,6 +87,8 @@ class ForwardMode(Emitter):
         self.is_final = is_final
         self.width = width
         self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
+        self._guarded = statements_after_infinite_slopes(flow, self.activity)
+        function.globals.update(GUARDS)
 
     def _write_each(self, line_of: Callable[[int], str], indent: int = 3) -> None:
         """Appends the line of each tangent, by its number."""
@@ -204,9 +213,18 @@ class ForwardMode(Emitter):
     def _tangent_of_compute(self, statement: Compute, lane: int) -> str:
         """Returns the line that computes a tangent of a number."""
         operands = [self.operand(operand) for operand in statement.operands]
+        type, partials = statement.target.type, statement.partials
+        if statement.has_pole:
+            partials = [None if partial is None else without_zeros(partial, type) for partial in partials]
+        if statement in self._guarded:
+            partials = sums_by_operand(partials, statement.operands, type)
+            partials = [
+                guarded(partial, type) if partial is not None and may_be_zero(partial, statement.operands) else partial
+                for partial in partials
+            ]
         terms = [
             partial_text(partial, operands, self._name_of(operand, lane), statement.target.name)
-            for operand, partial in zip(statement.operands, statement.partials, strict=True)
+            for operand, partial in zip(statement.operands, partials, strict=True)
             if partial is not None and isinstance(operand, Scalar) and operand in self.activity
         ]
         return f"{self._name_of(statement.target, lane)} = {' + '.join(terms) or zero(statement.target.type)}"

@@ -15,7 +15,7 @@ from fastgrad.differentiation.analysis.aliases import check_stores
 from fastgrad.differentiation.analysis.control_flow import ControlFlow, scalars_of
 from fastgrad.differentiation.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad.differentiation.analysis.residuals import Needs, Residuals
-from fastgrad.differentiation.ir.partials import zero_product
+from fastgrad.differentiation.ir.partials import GUARDS
 from fastgrad.differentiation.ir.representation import (
     Allocate,
     BeginLoop,
@@ -74,9 +74,9 @@ class ReverseMode(Emitter):
         self.seed = seed
         self.activity = self._activity()
         self.arrays = CotangentArrays(function, flow, self.activity, self.is_apart)
-        self.adjoint = Adjoint(flow, self.activity, self.arrays, seed)
+        self.adjoint = Adjoint(function, flow, self.activity, self.arrays, seed)
         if self.adjoint.is_guarded:
-            function.globals["zero_product"] = zero_product
+            function.globals.update(GUARDS)
         self.calling = {
             block
             for block in flow.blocks
