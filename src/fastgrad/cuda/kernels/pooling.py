@@ -21,13 +21,13 @@ from fastgrad.kernels.runtime.launch import Launch
 
 
 def _pool_channels(
-    x, y, values, out, channels, unit_windows, cleared_elements, min_value,
+    x, y, values, out, channels, unit_size, cleared_elements, min_value,
     d, h, w, kernel_d, kernel_h, kernel_w, out_d, out_h, out_w, stride_d, stride_h, stride_w,
     pad_d, pad_h, pad_w, dilation_d, dilation_h, dilation_w, first, last,
 ):  # fmt: skip
-    """Runs a pooling over all windows; parameters are as of `sliding`, with windows in the place of lines.
+    """Runs a pooling over all windows; parameters are those of `sliding`, but `unit_size` counts windows.
 
-    A unit is a channel of `unit_windows` windows, and of the `cleared_elements` elements of `out` that they are added to.
+    A unit is a channel of `unit_size` windows, and of the `cleared_elements` elements of `out` that they are added to.
     """
     acc = local_array(V, 1)
     for unit in range(first, last):
@@ -35,7 +35,7 @@ def _pool_channels(
         channel = unit - group * channels
         for o in range(group * cleared_elements + channel, (group + 1) * cleared_elements, channels):
             out[o] = V(0)
-        for number in range(group * unit_windows, (group + 1) * unit_windows):
+        for number in range(group * unit_size, (group + 1) * unit_size):
             line = number // out_w
             c = number - line * out_w
             b = line % out_h

@@ -93,7 +93,7 @@ def process_window(
 
 
 def _pool_windows(
-    x, y, values, out, channels, unit_lines, cleared_elements, min_value,
+    x, y, values, out, channels, unit_size, cleared_elements, min_value,
     d, h, w, kernel_d, kernel_h, kernel_w, out_d, out_h, out_w, stride_d, stride_h, stride_w,
     pad_d, pad_h, pad_w, dilation_d, dilation_h, dilation_w, first, last,
 ):  # fmt: skip
@@ -105,7 +105,7 @@ def _pool_windows(
     Args:
         x, y, values, out: arrays: of the input's shape, of the result's, of either shape, and the output.
         channels: of all arrays.
-        unit_lines: the lines of windows in a unit of work.
+        unit_size: the lines of windows in a unit of work.
         cleared_elements: the elements of `out` that a unit first sets to zero.
         min_value: a number for `begin_window`.
         first, last: the units to do.
@@ -114,7 +114,7 @@ def _pool_windows(
     for unit in range(first, last):
         for o in range(unit * cleared_elements, (unit + 1) * cleared_elements):
             out[o] = V(0)
-        for line in range(unit * unit_lines, (unit + 1) * unit_lines):
+        for line in range(unit * unit_size, (unit + 1) * unit_size):
             b = line % out_h
             a = line // out_h % out_d
             n = line // (out_h * out_d)
@@ -159,7 +159,7 @@ def pooling_kernel(
     """
     cells = scalar_function(specialized(process_window, f"{name}_cells", **functions))
     function = specialized(_pool_windows, name, summary, process_window=cells)
-    sizes = f"channels: int, unit_lines: int, cleared_elements: int, min_value: float, {WINDOW_PARAMETERS}"
+    sizes = f"channels: int, unit_size: int, cleared_elements: int, min_value: float, {WINDOW_PARAMETERS}"
     signature = f"{array_parameters}, {sizes}, first: int, last: int"
     options: dict[str, Any] = {"noalias": True, "aliases": aliases, **variables}
     made: Kernel = kernel(signature, **options)(function)
