@@ -1,14 +1,15 @@
 """Which test modules depend on files that have changed since they passed: `pytest --if-changed`.
 
 A test module depends on the files of `tests` that it imports, on their neighbours that are no Python, and on folders of cases
-below them. It depends on the parts of src/fastgrad that these files name, with all that the parts import. A part is a folder or a
-module directly in src/fastgrad. Each module depends on what `import fastgrad` loads. A file that searches folders, or asks where
+below them. It depends on the parts of src/fastgrad that these files name, with all that the parts import, also where that waits
+until a name is asked for. A part is a folder or a module directly in src/fastgrad. Each module depends on what `import fastgrad` loads. A file that searches folders, or asks where
 the package is, depends on all parts: it may read each file of them.
 When a run passes, it leaves a file for each of its modules, whose name is a digest of what the module depends on.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -58,14 +59,23 @@ def _parts_in(module: str, names: list[str]) -> list[str]:
     return [] if first != "fastgrad" else rest[:1] or names
 
 
+def _lazy_parts(text: str) -> set[str]:
+    """Returns the parts of src/fastgrad that a public namespace imports when one of its names is asked for."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_MODULE_OF_LAZY_NAME":
+            return {module.partition(".")[0] for module in ast.literal_eval(node.value).values()}
+    return set()
+
+
 @cache
 def parts() -> dict[str, frozenset[str]]:
     """Returns the parts of src/fastgrad, and for each the parts that it imports, itself included."""
     imported: dict[str, set[str]] = {}
     for path in SOURCES.rglob("*.py"):
         part = path.relative_to(SOURCES).parts[0].removesuffix(".py")
+        text = path.read_text("utf-8")
         imported.setdefault(part, {part}).update(
-            name for module, names in _imports(path.read_text("utf-8")) for name in _parts_in(module, names)
+            _lazy_parts(text), (name for module, names in _imports(text) for name in _parts_in(module, names))
         )
     names = set(imported) - {"__init__"}
 

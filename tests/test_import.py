@@ -110,6 +110,23 @@ def test_forms_of_import(run, statement):
     run(statement)
 
 
+def test_a_composed_function_is_imported_when_it_is_asked_for(run):
+    """`import fastgrad` runs all modules of rows, so functions that few programs call have a folder of their own."""
+    printed = run(
+        """
+        import sys
+        import fastgrad as tf
+        def imported():
+            return ",".join(sorted(name for name in sys.modules if name.startswith("fastgrad.composed_ops."))) or None
+        tf.nn.relu, tf.math.exp, tf.random.normal, tf.linalg.inv, tf.sparse.reorder, tf.signal.fft
+        print(imported())
+        tf.nn.nce_loss
+        print(imported())
+        """
+    )
+    assert printed.split() == ["None", "fastgrad.composed_ops.candidate_sampling"]
+
+
 def test_names_show_in_dir_before_they_are_imported(run):
     printed = run("import fastgrad as tf; print({'keras', 'data', 'train', 'Module', 'matmul'} <= set(dir(tf)))")
     assert printed.strip() == "True"

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 
+import fastgrad.composed_ops
 import fastgrad.image
 import fastgrad.ops
 import fastgrad.signal
@@ -12,6 +13,13 @@ import fastgrad.strings
 
 def load() -> None:
     """Imports all modules that declare rows."""
-    for package in (fastgrad.image, fastgrad.ops, fastgrad.signal, fastgrad.sparse, fastgrad.strings):
+    for package in (
+        fastgrad.composed_ops,
+        fastgrad.image,
+        fastgrad.ops,
+        fastgrad.signal,
+        fastgrad.sparse,
+        fastgrad.strings,
+    ):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)

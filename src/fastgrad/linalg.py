@@ -35,9 +35,6 @@ from fastgrad.ops.linear_algebra import pinv as pinv
 from fastgrad.ops.linear_algebra import slogdet as slogdet
 from fastgrad.ops.linear_algebra import solve as solve
 from fastgrad.ops.linear_algebra import triangular_solve as triangular_solve
-from fastgrad.ops.lu_factors import lu_matrix_inverse as lu_matrix_inverse
-from fastgrad.ops.lu_factors import lu_reconstruct as lu_reconstruct
-from fastgrad.ops.lu_factors import lu_solve as lu_solve
 from fastgrad.ops.matrix_functions import expm as expm
 from fastgrad.ops.matrix_functions import logm as logm
 from fastgrad.ops.matrix_functions import sqrtm as sqrtm
@@ -49,7 +46,7 @@ from fastgrad.ops.tridiagonal import eigh_tridiagonal as eigh_tridiagonal
 from fastgrad.ops.tridiagonal import tridiagonal_matmul as tridiagonal_matmul
 from fastgrad.ops.tridiagonal import tridiagonal_solve as tridiagonal_solve
 
-# Few programs have operators, so they are imported when they are asked for.
+# Few programs have these, so they are imported when they are asked for.
 _MODULE_OF_LAZY_NAME = {
     "LinearOperator": "linear_operators.linear_operator",
     "LinearOperatorAdjoint": "linear_operators.composition",
@@ -73,6 +70,9 @@ _MODULE_OF_LAZY_NAME = {
     "LinearOperatorTridiag": "linear_operators.tridiagonal",
     "LinearOperatorZeros": "linear_operators.identity",
     "experimental": "linear_operators.conjugate_gradient",
+    "lu_matrix_inverse": "composed_ops.lu_factors",
+    "lu_reconstruct": "composed_ops.lu_factors",
+    "lu_solve": "composed_ops.lu_factors",
 }
 
 

@@ -132,8 +132,8 @@ from fastgrad.ops.statistics import reduce_std as reduce_std
 from fastgrad.ops.statistics import reduce_variance as reduce_variance
 
 _MODULE_OF_LAZY_NAME = {
-    "approx_max_k": "ops.approximate_top_k",
-    "approx_min_k": "ops.approximate_top_k",
+    "approx_max_k": "composed_ops.approximate_top_k",
+    "approx_min_k": "composed_ops.approximate_top_k",
 }
 
 __getattr__, __dir__ = _namespace_hooks("tf.math", globals(), _MODULE_OF_LAZY_NAME)

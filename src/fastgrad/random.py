@@ -26,12 +26,12 @@ from fastgrad.ops.random_stateless import stateless_truncated_normal as stateles
 from fastgrad.ops.random_stateless import stateless_uniform as stateless_uniform
 
 _MODULE_OF_LAZY_NAME = {
-    "all_candidate_sampler": "ops.candidate_sampling",
-    "fixed_unigram_candidate_sampler": "ops.candidate_sampling",
-    "learned_unigram_candidate_sampler": "ops.candidate_sampling",
-    "log_uniform_candidate_sampler": "ops.candidate_sampling",
-    "stateless_parameterized_truncated_normal": "ops.random_parameterized",
-    "uniform_candidate_sampler": "ops.candidate_sampling",
+    "all_candidate_sampler": "composed_ops.candidate_sampling",
+    "fixed_unigram_candidate_sampler": "composed_ops.candidate_sampling",
+    "learned_unigram_candidate_sampler": "composed_ops.candidate_sampling",
+    "log_uniform_candidate_sampler": "composed_ops.candidate_sampling",
+    "stateless_parameterized_truncated_normal": "composed_ops.random_parameterized",
+    "uniform_candidate_sampler": "composed_ops.candidate_sampling",
 }
 
 __getattr__, __dir__ = _namespace_hooks("tf.random", globals(), _MODULE_OF_LAZY_NAME)

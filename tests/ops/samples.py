@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-import fastgrad.signal.isotonic  # its rows
-import fastgrad.sparse.label_sequences
+import fastgrad.composed_ops.isotonic  # its rows
+import fastgrad.composed_ops.label_sequences
 from fastgrad import image, lookup, sets, signal, sparse, strings  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import Recorder, start, stop

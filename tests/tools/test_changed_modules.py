@@ -13,6 +13,7 @@ FILES = {
     "src/fastgrad/kernels/sums.py": "",
     "src/fastgrad/compiler/plan.py": "",
     "src/fastgrad/signal/windows.py": "from fastgrad.ops import (\n    casting,\n)\n",
+    "src/fastgrad/nn.py": "_MODULE_OF_LAZY_NAME = {\n    'mel': 'signal.windows',\n}\n",
     "src/fastgrad/sets.py": "def size():\n    from fastgrad.signal import windows\n",
     "tests/conftest.py": "from fastgrad import sets\n",
     "tests/ops/test_casting.py": "import fastgrad as tf\n\ntf.cast(1.0)\n",
@@ -21,6 +22,7 @@ FILES = {
     "tests/signal/answers.json": "{}",
     "tests/signal/cases/windows.py": "import fastgrad as tf\ntf.sets.size()\n",
     "tests/sets/test_sets.py": "from fastgrad.sets import size\n\nfrom . import helper\n",
+    "tests/test_nn.py": "import fastgrad as tf\n\ntf.nn.mel()\n",
     "tests/sets/helper.py": "from ..ops import samples\n",
 }
 
@@ -62,6 +64,7 @@ CACHED = [function for function in vars(changed_modules).values() if hasattr(fun
             {"signal/test_windows.py", "signal/answers.json", "signal/cases/windows.py", "ops/samples.py"},
         ),
         ("sets/test_sets.py", {"sets", "signal"}, {"sets/test_sets.py", "sets/helper.py", "ops/samples.py"}),
+        ("test_nn.py", {"nn", "signal"}, {"test_nn.py"}),
     ],
 )
 def test_dependencies(tree, tmp_path, module, parts, files):
@@ -73,15 +76,23 @@ def test_dependencies(tree, tmp_path, module, parts, files):
 @pytest.mark.parametrize(
     ("changed", "still_unchanged"),
     [
-        (None, {"tests/ops/test_casting.py", "tests/signal/test_windows.py", "tests/sets/test_sets.py"}),
+        (
+            None,
+            {
+                "tests/ops/test_casting.py",
+                "tests/signal/test_windows.py",
+                "tests/sets/test_sets.py",
+                "tests/test_nn.py",
+            },
+        ),
         ("src/fastgrad/core/tensor.py", set()),
         ("src/fastgrad/__init__.py", set()),
         ("tests/conftest.py", set()),
         ("src/fastgrad/signal/windows.py", {"tests/ops/test_casting.py"}),
         ("src/fastgrad/signal/mel.py", {"tests/ops/test_casting.py"}),
-        ("tests/ops/samples.py", {"tests/ops/test_casting.py"}),
-        ("tests/signal/answers.json", {"tests/ops/test_casting.py", "tests/sets/test_sets.py"}),
-        ("tests/ops/test_casting.py", {"tests/signal/test_windows.py", "tests/sets/test_sets.py"}),
+        ("tests/ops/samples.py", {"tests/ops/test_casting.py", "tests/test_nn.py"}),
+        ("tests/signal/answers.json", {"tests/ops/test_casting.py", "tests/sets/test_sets.py", "tests/test_nn.py"}),
+        ("tests/ops/test_casting.py", {"tests/signal/test_windows.py", "tests/sets/test_sets.py", "tests/test_nn.py"}),
     ],
 )
 def test_modules_that_passed_count_as_unchanged_until_they_change(tree, changed, still_unchanged):

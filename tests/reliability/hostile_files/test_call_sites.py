@@ -38,6 +38,7 @@ JOB = "reads what other processes of the same job send or write"
 NO_FILE = "calls a function of the same name that reads no file"
 ASKED = "runs code of a file only where the caller asks for it, by `safe_mode=False`"
 READERS = {
+    "composed_ops/candidate_sampling.py": (2, "counted words"),
     "core/malloc_tuning.py": (2, SYSTEM),
     "cuda/codegen/compile.py": (1, OWN),
     "data/files.py": (3, "CSV"),
@@ -74,7 +75,6 @@ READERS = {
     "lookup/initializers.py": (1, "vocabulary"),
     "core/peer_names.py": (3, OWN),
     "core/printing.py": (1, OWN),
-    "ops/candidate_sampling.py": (2, "counted words"),
     "ops/replica_messages.py": (2, JOB),
     "saved_model/loading.py": (1, "saved model"),
     "saved_model/tensorflow/objects.py": (1, "TensorFlow's saved model"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.composed_ops.label_sequences import path_loss
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import NamedLoss, as_tensor
-from fastgrad.sparse.label_sequences import path_loss
 
 
 def ctc(y_true: Any, y_pred: Any) -> Tensor:
