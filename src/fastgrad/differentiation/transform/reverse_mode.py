@@ -540,14 +540,17 @@ class ReverseMode(Emitter):
             texts = [self._cotangent_of(view) + ("" if view.axes else "[()]") for view in parts.values()]
             return f"{self.bound(cotangent_type, 'cotangent')}({''.join(text + ', ' for text in texts)})"
         rank, first = getattr(fields.type, "ndim", 0), next(iter(fields.parts.values())).root
-        count = " * ".join(map(self.operand, first.dims[:rank])) or "1"
+        # The numbers of the sizes are dropped where nothing uses the field.
+        shape = [f"{first.name}.shape[{axis}]" for axis in range(rank)]
+        count = " * ".join(shape) or "1"
         name = f"cotangent_of_{first.name}"
         self.write(f"{name} = np.zeros({count}, {self.bound(cotangent_type, 'cotangent')})")
         for field, view in parts.items():
             if view.root in self.activity:
-                sizes = ", ".join([count, *(self.operand(axis.size) for axis in view.axes[rank:])])
+                inner = [f"{view.root.name}.shape[{axis}]" for axis in range(rank, len(view.axes))]
+                sizes = ", ".join([count, *inner])
                 self.write(f"{name}[{field!r}][:] = {self._cotangent_of(view)}.reshape(({sizes},))")
-        return f"{name}.reshape({self.shape(first.dims[:rank])})"
+        return f"{name}.reshape(({''.join(size + ', ' for size in shape)}))"
 
 
 def _scalars(operands: list[Operand]) -> set[Scalar]:
