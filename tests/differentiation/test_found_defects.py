@@ -1177,3 +1177,25 @@ def test_functions_that_are_known_by_type_only_are_refused_with_the_remedy():
         DifferentiationError, match=f":{line}: the parameter functions has .*pass functions of njit one by one"
     ):
         value_and_gradients(of_a_tuple_of_functions, ((given_square, given_double), 1.5, 1), 1.0, (1,))
+
+
+@numba.njit
+def scaled_by_recursion(a, n):
+    if n <= 0:
+        return a * a[0], a[0]
+    a[1] *= a[0]
+    scaled_by_recursion(a, n - 1)
+    return a * 2.0, a[1]
+
+
+@numba.njit
+def calls_for_the_write(a, n):
+    scaled_by_recursion(a, n)
+    for i in range(n):
+        if a[i] > 1.0:
+            scaled_by_recursion(a[i:], 1)
+    return a[1] * a[2]
+
+
+def test_a_recursive_function_that_writes_an_array_is_called_without_use_of_its_results():
+    fg.check_gradients(calls_for_the_write, A, 2)
