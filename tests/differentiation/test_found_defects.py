@@ -1199,3 +1199,24 @@ def calls_for_the_write(a, n):
 
 def test_a_recursive_function_that_writes_an_array_is_called_without_use_of_its_results():
     fg.check_gradients(calls_for_the_write, A, 2)
+
+
+@numba.njit
+def array_without_axes_by_recursion(a, n):
+    if n <= 0:
+        return a
+    b = np.zeros((), a.dtype)
+    b[()] = a[()] * 1.5
+    return array_without_axes_by_recursion(b, n - 1)
+
+
+@numba.njit
+def of_arrays_without_axes(a, n):
+    total = a[()]
+    for i in range(n):
+        total += array_without_axes_by_recursion(a, i)[()] ** 2 * total
+    return total
+
+
+def test_a_recursive_function_returns_an_array_without_axes():
+    fg.check_gradients(of_arrays_without_axes, np.array(1.2), 3)

@@ -296,6 +296,7 @@ class ReverseMode(Emitter):
             callee = self.arrays.callee_of(statement)
             if isinstance(statement, Call) and callee is not None:
                 self._augmented_call(statement, callee)
+                self._make_cotangents_without_axes(statement)
                 continue
             self.forward_statement(statement)
             self._after_statement(statement, block)
@@ -322,6 +323,7 @@ class ReverseMode(Emitter):
             if statement.root.kind == "local" and sizes[-1:] == [statement.target]:
                 self.make_cotangent(statement.root)
         elif isinstance(statement, Call) and self.activity.is_active_call(statement):
+            self._make_cotangents_without_axes(statement)
             self._save_arrays(statement)
         elif isinstance(statement, Grow):
             self.grow_buffer(statement.root, f"{statement.root.name}.size")
@@ -332,6 +334,12 @@ class ReverseMode(Emitter):
             self.stacks.reserve(
                 count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block))
             )
+
+    def _make_cotangents_without_axes(self, call: Call) -> None:
+        """Writes what gives the cotangents of a call's results without axes memory; others get it where the last of their sizes is known."""
+        for result in call.results:
+            if isinstance(result, Root) and result in self.activity and not _scalars(result.dims):
+                self.make_cotangent(result)
 
     def make_cotangent(self, root: Root) -> None:
         """Writes what gives the cotangent of an array memory."""
