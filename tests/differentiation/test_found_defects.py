@@ -1220,3 +1220,22 @@ def of_arrays_without_axes(a, n):
 
 def test_a_recursive_function_returns_an_array_without_axes():
     fg.check_gradients(of_arrays_without_axes, np.array(1.2), 3)
+
+
+@numba.njit
+def cube_of_array_without_axes(a):
+    return a[()] ** 3
+
+
+slope_of_cube = fg.grad(cube_of_array_without_axes)
+
+
+@numba.njit
+def of_slope_of_cube(a):
+    return slope_of_cube(a)[()] * a[()]
+
+
+def test_a_gradient_with_respect_to_an_array_without_axes_is_differentiated():
+    a = np.array(1.2)
+    fg.check_gradients(of_slope_of_cube, a)
+    assert fg.grad(of_slope_of_cube)(a)[()] == pytest.approx(9.0 * 1.2**2)
