@@ -1177,3 +1177,65 @@ def test_functions_that_are_known_by_type_only_are_refused_with_the_remedy():
         DifferentiationError, match=f":{line}: the parameter functions has .*pass functions of njit one by one"
     ):
         value_and_gradients(of_a_tuple_of_functions, ((given_square, given_double), 1.5, 1), 1.0, (1,))
+
+
+@numba.njit
+def scaled_by_recursion(a, n):
+    if n <= 0:
+        return a * a[0], a[0]
+    a[1] *= a[0]
+    scaled_by_recursion(a, n - 1)
+    return a * 2.0, a[1]
+
+
+@numba.njit
+def calls_for_the_write(a, n):
+    scaled_by_recursion(a, n)
+    for i in range(n):
+        if a[i] > 1.0:
+            scaled_by_recursion(a[i:], 1)
+    return a[1] * a[2]
+
+
+def test_a_recursive_function_that_writes_an_array_is_called_without_use_of_its_results():
+    fg.check_gradients(calls_for_the_write, A, 2)
+
+
+@numba.njit
+def array_without_axes_by_recursion(a, n):
+    if n <= 0:
+        return a
+    b = np.zeros((), a.dtype)
+    b[()] = a[()] * 1.5
+    return array_without_axes_by_recursion(b, n - 1)
+
+
+@numba.njit
+def of_arrays_without_axes(a, n):
+    total = a[()]
+    for i in range(n):
+        total += array_without_axes_by_recursion(a, i)[()] ** 2 * total
+    return total
+
+
+def test_a_recursive_function_returns_an_array_without_axes():
+    fg.check_gradients(of_arrays_without_axes, np.array(1.2), 3)
+
+
+@numba.njit
+def cube_of_array_without_axes(a):
+    return a[()] ** 3
+
+
+slope_of_cube = fg.grad(cube_of_array_without_axes)
+
+
+@numba.njit
+def of_slope_of_cube(a):
+    return slope_of_cube(a)[()] * a[()]
+
+
+def test_a_gradient_with_respect_to_an_array_without_axes_is_differentiated():
+    a = np.array(1.2)
+    fg.check_gradients(of_slope_of_cube, a)
+    assert fg.grad(of_slope_of_cube)(a)[()] == pytest.approx(9.0 * 1.2**2)

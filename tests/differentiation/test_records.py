@@ -265,3 +265,68 @@ def test_check_gradients_compares_fields():
         fg.check_gradients(kink, at_kink, mean)
     with pytest.raises(AssertionError, match=r"with respect to mean\.value differ"):
         fg.check_gradients(kink, bodies(), Mean(0.0, WEIGHTS.copy()))
+
+
+@numba.njit
+def place_of_one(bodies):
+    return abs(bodies[1]["place"][0])
+
+
+@numba.njit
+def phase_of_one(bodies):
+    return bodies[2].phase.imag ** 2
+
+
+@numba.njit
+def kind_of_one(bodies):
+    return bodies[0].kind * 1.5
+
+
+@numba.njit
+def place_by_an_expression(bodies):
+    total = 0.0
+    for i in range(2):
+        total += bodies[2 - i].place[bodies[i].kind % 2] ** 2
+    return total
+
+
+@numba.njit
+def place_in_a_call(bodies):
+    return place_of_one(bodies[::-1]) * place_of_one(bodies)
+
+
+@numba.njit
+def place_that_is_written(bodies):
+    bodies[1].place[0] = 3.0
+    return bodies[1].place[0]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [place_of_one, phase_of_one, kind_of_one, place_by_an_expression, place_in_a_call, place_that_is_written],
+)
+def test_a_function_reads_some_fields_only(function):
+    fg.check_gradients(function, bodies())
+    gradient = fg.grad(function)(bodies())
+    assert gradient.shape == (3,)
+    assert fg.jvp(function, (bodies(),), (gradient,))[1] >= 0.0
+
+
+def test_an_array_of_records_with_two_axes_reads_one_field():
+    @numba.njit
+    def of_matrix(bodies):
+        return bodies[1, 0].place[1] ** 2
+
+    matrix = np.stack([bodies(), bodies()])
+    gradient = fg.grad(of_matrix)(matrix)
+    assert gradient.shape == (2, 3)
+    assert gradient["place"][1, 0, 1] == 2.0 * matrix["place"][1, 0, 1]
+    assert np.count_nonzero(gradient["place"]) == 1
+
+
+def test_a_record_reads_one_field():
+    @numba.njit
+    def of_record(body):
+        return body.place[1] ** 2
+
+    np.testing.assert_array_equal(fg.grad(of_record)(bodies()[1])["place"], [0.0, 2.2])

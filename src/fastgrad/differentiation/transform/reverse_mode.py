@@ -296,6 +296,7 @@ class ReverseMode(Emitter):
             callee = self.arrays.callee_of(statement)
             if isinstance(statement, Call) and callee is not None:
                 self._augmented_call(statement, callee)
+                self._make_cotangents_without_axes(statement)
                 continue
             self.forward_statement(statement)
             self._after_statement(statement, block)
@@ -322,6 +323,7 @@ class ReverseMode(Emitter):
             if statement.root.kind == "local" and sizes[-1:] == [statement.target]:
                 self.make_cotangent(statement.root)
         elif isinstance(statement, Call) and self.activity.is_active_call(statement):
+            self._make_cotangents_without_axes(statement)
             self._save_arrays(statement)
         elif isinstance(statement, Grow):
             self.grow_buffer(statement.root, f"{statement.root.name}.size")
@@ -332,6 +334,12 @@ class ReverseMode(Emitter):
             self.stacks.reserve(
                 count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block))
             )
+
+    def _make_cotangents_without_axes(self, call: Call) -> None:
+        """Writes what gives the cotangents of a call's results without axes memory; others get it where the last of their sizes is known."""
+        for result in call.results:
+            if isinstance(result, Root) and result in self.activity and not _scalars(result.dims):
+                self.make_cotangent(result)
 
     def make_cotangent(self, root: Root) -> None:
         """Writes what gives the cotangent of an array memory."""
@@ -540,14 +548,17 @@ class ReverseMode(Emitter):
             texts = [self._cotangent_of(view) + ("" if view.axes else "[()]") for view in parts.values()]
             return f"{self.bound(cotangent_type, 'cotangent')}({''.join(text + ', ' for text in texts)})"
         rank, first = getattr(fields.type, "ndim", 0), next(iter(fields.parts.values())).root
-        count = " * ".join(map(self.operand, first.dims[:rank])) or "1"
+        # The numbers of the sizes are dropped where nothing uses the field.
+        shape = [f"{first.name}.shape[{axis}]" for axis in range(rank)]
+        count = " * ".join(shape) or "1"
         name = f"cotangent_of_{first.name}"
         self.write(f"{name} = np.zeros({count}, {self.bound(cotangent_type, 'cotangent')})")
         for field, view in parts.items():
             if view.root in self.activity:
-                sizes = ", ".join([count, *(self.operand(axis.size) for axis in view.axes[rank:])])
+                inner = [f"{view.root.name}.shape[{axis}]" for axis in range(rank, len(view.axes))]
+                sizes = ", ".join([count, *inner])
                 self.write(f"{name}[{field!r}][:] = {self._cotangent_of(view)}.reshape(({sizes},))")
-        return f"{name}.reshape({self.shape(first.dims[:rank])})"
+        return f"{name}.reshape(({''.join(size + ', ' for size in shape)}))"
 
 
 def _scalars(operands: list[Operand]) -> set[Scalar]:

@@ -322,8 +322,9 @@ def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all 
                 if isinstance(statement, (Grow, Store)):
                     use(statement.root)
                 elif isinstance(statement, Call):
-                    for argument in statement.arguments:
-                        use(argument)
+                    # The way back takes cotangents of all results, in the sizes that they have.
+                    for value in (*statement.arguments, *statement.results):
+                        use(value)
         if isinstance(block.end, Branch):
             use(block.end.condition)
         elif isinstance(block.end, Return):
