@@ -110,3 +110,12 @@ def test_without_pillow_the_error_says_how_to_install_it(monkeypatch: pytest.Mon
         tf.io.decode_png(b"")
     with pytest.raises(ImportError, match="pip install"):
         tf.io.encode_png(PIXELS)
+
+
+def test_color_png_is_decoded_to_gray_by_libpng_weights():
+    # TensorFlow 2.21 gives these levels; Pillow rounds two of them up to 150.
+    colors = np.array([[[255, 0, 0], [0, 0, 255], [1, 254, 3], [0, 255, 0], [7, 7, 7]]], np.uint8)
+    with_alpha = np.concatenate([colors, np.full((1, 5, 1), 9, np.uint8)], axis=2)
+    for pixels in (colors, with_alpha):
+        gray = tf.io.decode_png(tf.io.encode_png(pixels), channels=1)
+        assert gray.numpy()[0, :, 0].tolist() == [76, 29, 149, 149, 7]

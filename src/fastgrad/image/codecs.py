@@ -24,6 +24,7 @@ from fastgrad.ops.shaping import expand_dims
 from fastgrad.storage.image_file import decode_image_file, pillow_image
 
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP")
+_LIBPNG_GRAY_WEIGHTS = np.array([9797, 19234, 3737], np.int32)
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _DCT_METHODS = ("", "INTEGER_FAST", "INTEGER_ACCURATE")
 """TensorFlow's. Pillow has one."""
@@ -57,8 +58,15 @@ def _is_wide_png(image: Any, data: bytes) -> bool:
     return image.format == "PNG" and bit_depth == 16
 
 
+def _gray_of_png(image: Any) -> np.ndarray:
+    """Returns libpng's luminance in uint8, as TensorFlow has it: weights in 2**-15, cut off where Pillow rounds."""
+    pixels = np.asarray(image.convert("RGB")).astype(np.int32)
+    return (pixels @ _LIBPNG_GRAY_WEIGHTS >> 15).astype(np.uint8)
+
+
 def _pixels(name: str, image: Any, channels: int, wide: bool) -> np.ndarray:
     """Returns an array of shape (height, width, channels): uint16 for a gray image of 16 bits, else uint8."""
+    is_png = image.format == "PNG"
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.uint16)
         if channels in (0, 1):
@@ -69,6 +77,8 @@ def _pixels(name: str, image: Any, channels: int, wide: bool) -> np.ndarray:
     if image.mode == "P" or (channels == 4 and "transparency" in image.info):
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     mode = _MODES[channels or {"1": 1, "L": 1, "LA": 2, "RGBA": 4}.get(image.mode, 3)]
+    if mode == "L" and is_png and image.mode in ("RGB", "RGBA"):
+        return _gray_of_png(image)[:, :, None]
     if image.mode != mode:
         image = image.convert(mode)
     pixels = np.asarray(image)
