@@ -264,3 +264,23 @@ def test_logsumexp_of_half_width_floats_is_rounded_once(dtype):
         np.testing.assert_allclose(
             tf.cast(y, tf.float64), wanted, rtol={"float16": 2.0**-10, "bfloat16": 2.0**-7}[dtype], atol=1e-6
         )
+
+
+@pytest.mark.parametrize(
+    "name", ["reduce_sum", "reduce_mean", "reduce_prod", "reduce_variance", "reduce_euclidean_norm", "reduce_logsumexp"]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "float16"])
+def test_a_view_has_the_bits_of_its_copy(name, dtype):
+    function = getattr(tf, name, None) or getattr(tf.math, name)
+    random = np.random.default_rng(0)
+    if dtype == "complex64" and name not in ("reduce_sum", "reduce_prod"):
+        return
+    for shape in ((6, 3), (5, 4, 7), (40, 30)):
+        x = tf.constant(random.normal(size=shape).astype(dtype))
+        rank = len(shape)
+        views = [tf.transpose(x), x[1:, 1:], x[::-1], x[..., ::2], tf.transpose(x)[:, 1:]]
+        for view in views:
+            copy = tf.constant(np.array(view.numpy(), order="C"))
+            for axes in (None, 0, rank - 1, [0, 1]):
+                got, wanted = function(view, axes), function(copy, axes)
+                assert got.numpy().tobytes() == wanted.numpy().tobytes(), (shape, axes)

@@ -44,7 +44,7 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.shaping import broadcast_view_or_small_copy
-from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, reduce_by_kernels, sum_over, sum_runs_kernels
+from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, in_row_order, reduce_by_kernels, sum_over, sum_runs_kernels
 
 # NumPy's type stubs accept only a literal keepdims.
 _add_reduce: Any = np.add.reduce
@@ -274,8 +274,8 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 def _run_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if x.dtype in HALF_DTYPES:  # rounds once, as in programs
-        return np.asarray(_multiply_reduce(x.astype(np.float32), axes, None, None, keepdims)).astype(x.dtype)
-    return _multiply_reduce(x, axes, x.dtype, None, keepdims)
+        return np.asarray(_multiply_reduce(x.astype(np.float32, order="C"), axes, None, None, keepdims)).astype(x.dtype)
+    return _multiply_reduce(in_row_order(x), axes, x.dtype, None, keepdims)
 
 
 def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:

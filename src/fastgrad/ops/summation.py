@@ -52,6 +52,11 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
     return total if divisor == 1 else total / total.dtype.type(divisor)
 
 
+def in_row_order(x: np.ndarray) -> np.ndarray:
+    """Returns ``x``, or a contiguous copy: NumPy's order of additions follows the memory, so that a view has other bits."""
+    return x if x.ndim < 2 or x.flags.c_contiguous else np.ascontiguousarray(x)
+
+
 def _sum_by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
     return reduce_by_kernels(_large_sum_launches(), x, axes, keepdims, divisor)
 
@@ -121,6 +126,7 @@ def _sum_by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.nd
     if dtype in HALF_DTYPES:
         dtype = _FLOAT32
     if x.size <= 2048 or dtype.kind in "iu" or not axes or (len(axes) == x.ndim and x.flags.c_contiguous):
+        x = in_row_order(x)
         return _add_reduce(x, axes, dtype, None, keepdims)
     shape, rank = x.shape, x.ndim
     total = np.ascontiguousarray(x)
