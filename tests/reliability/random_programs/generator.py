@@ -67,6 +67,8 @@ def program_of(seed: int) -> Program:
             )
     if gradient == "second" and any("normalized" in s.kind for s in b.statements):
         b.referee = False  # Keras's second derivatives of normalizations are not those of central differences
+    if gradient == "second" and any("cumprod" in line for s in b.statements for line in s.lines):
+        b.referee = False  # TensorFlow divides by the factors: in float32 it was off by 3e-4 where ours was by 2e-7
     tolerance = TOLERANCES[b.mixed.removeprefix("mixed_") or dtype]
     return Program(
         seed, tuple(b.statements), tuple(arguments), b.setup, returned, _calls(rng, arguments, sizes, form), tolerance,
