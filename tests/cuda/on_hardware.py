@@ -1,4 +1,4 @@
-"""A plugin of pytest (`-p tests.cuda.on_hardware`): tests that simulate GPUs run on real ones instead, if there are as many."""
+"""A plugin of pytest (`-p tests.cuda.on_hardware`): tests that simulate GPUs run on real ones. It skips tests of more GPUs than there are."""
 
 import pytest
 

@@ -12,6 +12,7 @@ from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device
 from fastgrad.kernels.codegen.body import fused_multiply_add
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.convolution.patches import SUM_DTYPES
 from fastgrad.kernels.elementwise.half import WIDENING_KERNELS
 from fastgrad.kernels.gemm import gemm, gemv, pairs, transpose
 from fastgrad.kernels.gemm.gemm import chains_of
@@ -48,14 +49,23 @@ def product(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, apart
         c[unit] = total
 
 
-@kernel("x: in[T], y: out[T], parts: int, size: int, first: int, last: int", noalias=True, T=FLOATS)
+@kernel("x: in[T], y: out[T], parts: int, size: int, first: int, last: int", noalias=True, T=SUM_DTYPES)
 def add_parts(x, y, parts, size, first, last):
-    """The sum `y` of `parts` consecutive arrays of `size` elements in x."""
+    """Each array of `size` elements in y is the sum of `parts` consecutive arrays in x. A unit is an element of y."""
     for i in range(first, last):
-        total = x[i]
+        array = i // size
+        at = array * parts * size + i - array * size
+        total = x[at]
         for part in range(1, parts):
-            total += x[part * size + i]
+            total += x[at + part * size]
         y[i] = total
+
+
+def add_parts_launch(
+    dtypes: Mapping[str, str], x: Operand, y: Operand, parts: int, size: int, arrays: int = 1
+) -> Launch:
+    """Returns the launch that adds `parts` arrays of `size` elements for each of `arrays` arrays."""
+    return device_launch(_add_parts, dtypes, (x, y, parts, size), arrays * size)
 
 
 def _product_launch(
@@ -83,7 +93,7 @@ def _add_chains_replacement(launch: Launch, dtypes: Mapping[str, str], memory: S
     """Returns the GPU launches that replace a launch of `add_chains`, which adds the partial products of chains."""
     operands: Any = launch.operands
     x, y, chains, size, *_ = operands
-    return [device_launch(_add_parts, dtypes, (x, y, chains, size), size), *_epilogue_launches(launch)]
+    return [add_parts_launch(dtypes, x, y, chains, size), *_epilogue_launches(launch)]
 
 
 def _pairs_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:

@@ -36,6 +36,22 @@ def greatest_of_row(x, at, columns, parts):
     return block_greatest(greatest, parts)
 
 
+@scalar_function
+def loss_of_row(logits, label, loss, powers, row, columns, parts):
+    """Writes the loss of a row, and e^(x - greatest) for each x to `powers`; returns their sum. `parts` is as in `reduce_block`."""
+    at = row * columns
+    greatest = greatest_of_row(logits, at, columns, parts)
+    total = T(0)
+    for column in range(thread_index(), columns, block_size()):
+        power = exp(logits[at + column] - greatest)
+        powers[at + column] = power
+        total += power
+    total = block_sum(total, parts)
+    if thread_index() == 0:
+        loss[row] = log(total) - (logits[at + label] - greatest)
+    return total
+
+
 @device_kernel(
     "logits: in[T], labels: in[I], loss: out[T], probabilities: out[T], columns: int, first: int, last: int -> int",
     T=FLOATS,
@@ -48,15 +64,7 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
         at, label = row * columns, labels[row]
         if label < 0 or label >= columns:
             return row
-        greatest = greatest_of_row(logits, at, columns, parts)
-        total = T(0)
-        for column in range(thread_index(), columns, block_size()):
-            power = exp(logits[at + column] - greatest)
-            probabilities[at + column] = power
-            total += power
-        total = block_sum(total, parts)
-        if thread_index() == 0:
-            loss[row] = log(total) - (logits[at + label] - greatest)
+        total = loss_of_row(logits, label, loss, probabilities, row, columns, parts)
         for column in range(thread_index(), columns, block_size()):
             probabilities[at + column] /= total
     return -1
@@ -74,15 +82,7 @@ def sparse_cross_entropy_and_gradient(g, logits, labels, loss, out, columns, fir
         at, label = row * columns, labels[row]
         if label < 0 or label >= columns:
             return row
-        greatest = greatest_of_row(logits, at, columns, parts)
-        total = T(0)
-        for column in range(thread_index(), columns, block_size()):
-            power = exp(logits[at + column] - greatest)
-            out[at + column] = power
-            total += power
-        total = block_sum(total, parts)
-        if thread_index() == 0:
-            loss[row] = log(total) - (logits[at + label] - greatest)
+        total = loss_of_row(logits, label, loss, out, row, columns, parts)
         for column in range(thread_index(), columns, block_size()):
             probability = out[at + column] / total
             out[at + column] = g[row] * (probability - T(1) if column == label else probability)

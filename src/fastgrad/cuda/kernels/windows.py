@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.cuda.codegen.kernel import device_kernel_of
+from fastgrad.cuda.kernels.products import add_parts_launch
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function
 from fastgrad.kernels.codegen.build import kernel
@@ -197,18 +198,6 @@ def gather_filters(source, cotangents, target, places, rows, counts, row_count, 
         store_four(target, at + rows[row + 4], columns - column, t0, t1, t2, t3)
 
 
-@kernel("x: in[T], y: out[T], parts: int, size: int, first: int, last: int", noalias=True, T=SUM_DTYPES)
-def add_parts_of_chunks(x, y, parts, size, first, last):
-    """Each chunk of y, of `size` elements, is the sum of `parts` consecutive chunks of x. A unit is an element of y."""
-    for i in range(first, last):
-        chunk = i // size
-        at = chunk * parts * size + i - chunk * size
-        total = x[at]
-        for part in range(1, parts):
-            total += x[at + part * size]
-        y[i] = total
-
-
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
@@ -312,24 +301,18 @@ def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndar
         chunks, size = int(words[CHUNKS_WORD]), int(words[CHUNK_SIZE_WORD])
         units = chunks * int(words[GROUPS_WORD]) * row_count * _fours(words)
         positions = int(words[IMAGES_WORD] * np.prod(counts.array)) // chunks
-        parts = min(-(-_GATHERING_UNITS // units), positions // _LEAST_POSITIONS_OF_PART)
-        if parts < 2:
-            arrays = source, cotangents, target, Constant(words), Constant(rows), counts
-            return [device_launch(_gather_filters, dtypes, (*arrays, row_count), units)]
+        parts = max(min(-(-_GATHERING_UNITS // units), positions // _LEAST_POSITIONS_OF_PART), 1)
+        gathered = target if parts == 1 else memory.add(dtypes["T"], chunks * parts * size)
         words = words.copy()
         words[CHUNKS_WORD] = chunks * parts
-        in_parts = memory.add(dtypes["T"], chunks * parts * size)
-        arrays = source, cotangents, in_parts, Constant(words), Constant(rows), counts
-        return [
-            device_launch(_gather_filters, dtypes, (*arrays, row_count), parts * units),
-            device_launch(_add_parts_of_chunks, dtypes, (in_parts, target, parts, size), chunks * size),
-        ]
+        arrays = source, cotangents, gathered, Constant(words), Constant(rows), counts
+        gather = device_launch(_gather_filters, dtypes, (*arrays, row_count), parts * units)
+        return [gather] if parts == 1 else [gather, add_parts_launch(dtypes, gathered, target, parts, size, chunks)]
 
     return replacement
 
 
 _slide, _gather_filters = device_kernel_of(slide), device_kernel_of(gather_filters)
-_add_parts_of_chunks = device_kernel_of(add_parts_of_chunks)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     patches.slide.function: _slide_replacement(),
