@@ -79,7 +79,7 @@ SLOW_TESTS = Path(__file__).with_name("slow_tests.txt")
 """The tests that took more than a second with an empty cache, and their seconds."""
 SLOW_PARTS = 6
 """`--short` draws one of so many tests that take so many seconds or more, and one of three that take three."""
-WHOLE_SECONDS = 3
+WHOLE_SECONDS = 6
 """`--short` draws each test that asks whether there is a case of everything, if it takes no more than this."""
 VARIABLE = "FASTGRAD_RANDOM_SEED"
 ROOT = Path(__file__).resolve().parents[1]
@@ -225,15 +225,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def is_whole(name: str) -> bool:
-    """True for a test without cases in tests/reliability: most ask whether there is a case of everything, in no time."""
-    return name.startswith("tests/reliability/") and "[" not in name
+    """True for a test without cases in tests/reliability or tests/tools: most ask about all files or all cases, in no time."""
+    return name.startswith(("tests/reliability/", "tests/tools/")) and "[" not in name
 
 
 def without_some_slow_tests(names: set[str]) -> set[str]:
     """Returns the names with a sample of the slow tests: one of three that take three seconds, one of six that take six or more.
 
     All slow tests of a place that is never sampled stay, and so do those of a place of which one test in six or fewer is drawn.
-    Tests that ask whether there is a case of everything stay, too, if they take three seconds at most: a change breaks no other
+    Tests that ask about all files or all cases stay, too, if they take six seconds at most: a change breaks no other
     test of what it adds.
     """
     times = slow_tests()

@@ -1199,6 +1199,7 @@ def calls_for_the_write(a, n):
 
 def test_a_recursive_function_that_writes_an_array_is_called_without_use_of_its_results():
     fg.check_gradients(calls_for_the_write, A, 2)
+    assert fg.value_and_grad(calls_for_the_write)(A.copy(), 2)[0] == pytest.approx(calls_for_the_write(A.copy(), 2))
 
 
 @numba.njit
@@ -1219,7 +1220,9 @@ def of_arrays_without_axes(a, n):
 
 
 def test_a_recursive_function_returns_an_array_without_axes():
-    fg.check_gradients(of_arrays_without_axes, np.array(1.2), 3)
+    a = np.array(1.2)
+    fg.check_gradients(of_arrays_without_axes, a, 3)
+    assert fg.value_and_grad(of_arrays_without_axes)(a, 3)[0] == pytest.approx(of_arrays_without_axes(a, 3))
 
 
 @numba.njit

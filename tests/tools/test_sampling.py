@@ -77,6 +77,7 @@ def test_a_test_without_cases_in_reliability_is_drawn_always():
     assert sampling.is_whole(
         "tests/reliability/bad_input/test_wrong_calls.py::test_there_is_a_wrong_call_of_each_public_name"
     )
+    assert sampling.is_whole("tests/tools/test_tests.py::test_every_test_asserts_something")
     assert not sampling.is_whole("tests/reliability/bad_input/test_wrong_calls.py::test_it[a]")
     assert not sampling.is_whole("tests/differentiation/test_gradients.py::test_it")
 
