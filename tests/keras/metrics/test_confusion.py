@@ -97,3 +97,34 @@ def test_configurations_have_the_assigned_constraint(kind, argument):
         "num_thresholds": 200,
         argument: 0.7,
     }
+
+
+@pytest.mark.parametrize("num_thresholds", [200, 57, 11, 3, 1])
+@pytest.mark.parametrize("constraint", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize(
+    "kind", ["SpecificityAtSensitivity", "SensitivityAtSpecificity", "PrecisionAtRecall", "RecallAtPrecision"]
+)
+def test_equal_weights_do_not_change_where_a_constraint_holds(kind, constraint, num_thresholds):
+    # 0.1 is rounded, so a count that is a difference of sums of it is not 0 where nothing is counted.
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        labels, predictions = random.random(40) > 0.5, random.random(40, np.float32)
+        results = []
+        for weights in (None, np.full(40, 0.1, np.float32)):
+            metric = getattr(metrics, kind)(constraint, num_thresholds=num_thresholds)
+            metric.update_state(labels, predictions, weights)
+            metric.update_state(labels, predictions[::-1], weights)
+            results.append(float(metric.result()))
+        assert results[1] == pytest.approx(results[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["TrueNegatives", "FalseNegatives"])
+@pytest.mark.parametrize("thresholds", [[0.2, 0.6, 0.9], [0.0, 0.5, 1.0]])
+def test_nothing_below_a_threshold_counts_0(kind, thresholds):
+    weights = np.full(40, 0.1, np.float32)
+    metric = getattr(metrics, kind)(thresholds)
+    for label in (0.0, 1.0):
+        metric.update_state(np.full(40, label), np.linspace(0.91, 1.0, 40), weights)
+    counts = metric.result().numpy()
+    assert counts[:2].tolist() == [0.0, 0.0]
+    assert (counts[2] > 0.0) == (thresholds[2] == 1.0)

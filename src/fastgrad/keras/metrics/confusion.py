@@ -142,35 +142,44 @@ class ConfusionMetric(Metric):
         counts = tuple(getattr(self, self._counted[0]).shape)
         columns = counts[1] if len(counts) == 2 else 1
         rows = [tf.reshape(array, [-1, columns]) for array in (predictions, positive * weight, (1 - positive) * weight)]
-        sums_above = self._sums_by_buckets if self._even else self._sums_by_comparison
-        true_positives, false_positives = sums_above(*rows)
+        # The weights below a threshold are added up, not taken from the total: a difference of rounded sums is not 0 where
+        # no weight is, and a constraint such as "recall is at least 1" would hold or not by chance.
+        (true_positives, false_negatives), (false_positives, true_negatives) = (
+            self._sums_by_buckets(*rows) if self._even else self._sums_by_comparison(*rows)
+        )
         batch_counts = {
             "true_positives": true_positives,
             "false_positives": false_positives,
-            "true_negatives": tf.reduce_sum(rows[2], 0) - false_positives,
-            "false_negatives": tf.reduce_sum(rows[1], 0) - true_positives,
+            "true_negatives": true_negatives,
+            "false_negatives": false_negatives,
         }
         return {name: tf.reshape(batch_counts[name], counts) for name in self._counted}
 
-    def _sums_by_comparison(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
-        """Returns the sums of the positive and negative weights above each threshold, by column."""
+    def _sums_by_comparison(
+        self, predictions: Tensor, positive: Tensor, negative: Tensor
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Returns the sums of the positive and of the negative weights, each above and not above each threshold."""
         limits = tf.constant(self.thresholds, self._dtype)[:, None, None]
         is_above = tf.cast(predictions > limits, self._dtype)
-        return [tf.einsum("tnl,nl->tl", is_above, weights) for weights in (positive, negative)]
 
-    def _sums_by_buckets(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
-        """Returns the sums of positives and negatives above each of the evenly spaced thresholds, by buckets."""
-        count, columns = len(self.thresholds), predictions.shape[-1]
-        bucket = tf.math.ceil(tf.clip_by_value(predictions, 0.0, 1.0) * (count - 1)) - 1
-        if self.thresholds[0] < 0.0:
-            bucket = tf.nn.relu(bucket)
-        bucket = tf.cast(bucket, tf.int32)
-        segments = tf.where(bucket < 0, -1, bucket * columns + tf.range(columns))
-        sums = [
-            tf.math.unsorted_segment_sum(tf.reshape(array, [-1]), tf.reshape(segments, [-1]), count * columns)
-            for array in (positive, negative)
-        ]
-        return [tf.cumsum(tf.reshape(array, [count, columns]), axis=0, reverse=True) for array in sums]
+        def sums(weights: Tensor) -> tuple[Tensor, Tensor]:
+            return tf.einsum("tnl,nl->tl", is_above, weights), tf.einsum("tnl,nl->tl", 1 - is_above, weights)
+
+        return [sums(positive), sums(negative)]
+
+    def _sums_by_buckets(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Returns what ``_sums_by_comparison`` does, for evenly spaced thresholds: bucket i is below threshold i."""
+        count, columns = len(self.thresholds) + 1, predictions.shape[-1]
+        lowest = 1 if self.thresholds[0] < 0.0 else 0  # AUC's first threshold is below every prediction
+        bucket = tf.cast(tf.math.ceil(tf.clip_by_value(predictions, 0.0, 1.0) * (count - 2)), tf.int32)
+        segments = tf.reshape(tf.maximum(bucket, lowest) * columns + tf.range(columns), [-1])
+
+        def sums(weights: Tensor) -> tuple[Tensor, Tensor]:
+            flat = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1]), segments, count * columns)
+            buckets = tf.reshape(flat, [count, columns])
+            return tf.cumsum(buckets[1:], axis=0, reverse=True), tf.cumsum(buckets[:-1], axis=0)
+
+        return [sums(positive), sums(negative)]
 
 
 class _SingleCount(ConfusionMetric):
