@@ -87,6 +87,37 @@ def test_models_of_encoded_features_train_and_predict_from_columns():
     np.testing.assert_allclose(model(columns), training_model(space(RAW)), rtol=1e-6)
 
 
+FURTHER_KINDS = {
+    **KINDS, "c": "float_discretized", "h": FeatureSpace.string_hashed(5), "r": FeatureSpace.float_rescaled(2.0, 1.0),
+    "t": FeatureSpace.feature("string", keras.layers.TextVectorization(output_mode="tf_idf"), "float"),
+}  # fmt: skip
+FURTHER_RAW = {**RAW, "c": RAW["f"], "h": RAW["s"], "r": RAW["f"], "t": ["a b", "b c", "c", "a"]}
+
+
+@pytest.mark.parametrize("output_mode", ["concat", "dict"])
+def test_an_adapted_object_is_saved_and_loaded(tmp_path, output_mode):
+    crosses = [("s", "i"), FeatureSpace.cross(("i", "h"), 3)]
+    space = FeatureSpace(FURTHER_KINDS, output_mode, crosses, crossing_dim=4, num_discretization_bins=3)
+    space.adapt(FURTHER_RAW)
+    expected = space(FURTHER_RAW)
+    space.save(tmp_path / "space.keras")
+    loaded = keras.saving.load_model(tmp_path / "space.keras")
+    assert type(loaded) is FeatureSpace
+    tf.nest.map_structure(np.testing.assert_array_equal, loaded(FURTHER_RAW), expected)
+    rows = tf.data.Dataset.from_tensor_slices(FURTHER_RAW).batch(4).map(loaded)
+    tf.nest.map_structure(np.testing.assert_array_equal, next(iter(rows)), expected)
+    assert loaded.get_config()["features"].keys() == FURTHER_KINDS.keys()
+
+
+def test_a_configuration_makes_an_object_that_is_not_adapted():
+    space = adapted(crosses=[("s", "i")], crossing_dim=5)
+    config = space.get_config()
+    assert config["crosses"][0]["config"] == {"feature_names": ["s", "i"], "crossing_dim": 5, "output_mode": "one_hot"}
+    copy = FeatureSpace.from_config(config)
+    copy.adapt(tf.data.Dataset.from_tensor_slices(RAW))
+    np.testing.assert_array_equal(copy(RAW), space(RAW))
+
+
 def test_integers_are_not_concatenated():
     space = FeatureSpace({"i": FeatureSpace.integer_categorical(output_mode="int")})
     with pytest.raises(ValueError, match="has not been encoded"):
@@ -106,7 +137,8 @@ def test_integers_are_not_concatenated():
     (lambda: adapted()([1]), ValueError, "with a dict"),
     (lambda: adapted()({"f": 0.1}), KeyError, "must have the features"),
     (lambda: adapted()({**RAW, "z": [1] * 4}), KeyError, "must have the features"),
-    (lambda: adapted().get_config(), NotImplementedError, "get_encoded_features"),
+    (lambda: FeatureSpace.from_config(adapted().get_config())(RAW), ValueError, "adapt"),
+    (lambda: FeatureSpace.from_config({"features": {"a": {"class_name": "Dense"}}}), TypeError, "Invalid feature type"),
 ])  # fmt: skip
 def test_wrong_calls(call, error, text):
     with pytest.raises(error, match=text):

@@ -37,7 +37,8 @@ from fastgrad.storage.damaged_file import reason
 _KERAS_PACKAGE = "fastgrad.keras"
 _CLASS_NAMESPACES = (
     *("activations", "callbacks", "constraints", "initializers", "layers", "losses"),
-    *("metrics", "models", "optimizers", "optimizers.schedules", "regularizers"),
+    *("metrics", "models", "models.functional", "optimizers", "optimizers.schedules", "regularizers"),
+    *("utils", "utils.feature_space"),
 )
 
 
@@ -172,6 +173,15 @@ def _instance_config(obj: Any) -> dict[str, Any]:
     return result
 
 
+# Classes in Keras's files that it does not export: its module of a class, and this package's.
+_FEATURE_SPACE_MODULE = "keras.src.layers.preprocessing.feature_space"
+_UNEXPORTED_MODULES = {
+    (_FEATURE_SPACE_MODULE, "Cross"): "utils.feature_space",
+    (_FEATURE_SPACE_MODULE, "Feature"): "utils.feature_space",
+    ("keras.src.models.functional", "Functional"): "models.functional",
+}
+
+
 def public_module(kind: type) -> str | None:
     """Returns the public module of a class of this package, such as ``"keras.layers"``; None for a user's class."""
     if not kind.__module__.startswith(_KERAS_PACKAGE + "."):
@@ -179,8 +189,9 @@ def public_module(kind: type) -> str | None:
     module_path = kind.__module__[len(_KERAS_PACKAGE) + 1 :]
     if module_path.startswith("optimizers.schedules"):
         return "keras.optimizers.schedules"
-    if kind.__name__ == "Functional" and module_path.startswith("models."):
-        return "keras.src.models.functional"  # Keras does not export it
+    for (keras_module, name), own_module in _UNEXPORTED_MODULES.items():
+        if (name, own_module) == (kind.__name__, module_path):
+            return keras_module
     folder = module_path.split(".")[0]
     return "keras" if folder in ("models", "dtype_policy") else "keras." + folder
 
@@ -290,7 +301,9 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
             return class_object
     submodule = module.removeprefix("keras").removeprefix(".")
     if submodule.startswith("src."):  # classes that Keras itself does not export
-        submodule = "" if submodule.startswith("src.models") else submodule.split(".")[1]
+        submodule = _UNEXPORTED_MODULES.get(
+            (module, name), "" if "src.models" in submodule else submodule.split(".")[1]
+        )
     hint = suggestions(name, module_objects or ())
     if public and (submodule in _CLASS_NAMESPACES or not submodule):
         namespace = importlib.import_module(f"{_KERAS_PACKAGE}.{submodule}" if submodule else _KERAS_PACKAGE)

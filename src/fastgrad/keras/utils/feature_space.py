@@ -20,6 +20,8 @@ from fastgrad.keras.layers.preprocessing import Normalization, Rescaling
 from fastgrad.keras.layers.reshaping import Identity
 from fastgrad.keras.layers.text_vectorization import TextVectorization
 from fastgrad.keras.naming import auto_name
+from fastgrad.keras.saving.model_files import save_model
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
 
 def _checked_mode(owner: str, output_mode: str, modes: tuple[str, ...]) -> str:
@@ -28,6 +30,11 @@ def _checked_mode(owner: str, output_mode: str, modes: tuple[str, ...]) -> str:
             f"{owner}: Invalid value for argument `output_mode`. Expected one of {modes}. Received: output_mode={output_mode!r}"
         )
     return output_mode
+
+
+def _made(value: Any) -> Any:
+    """Returns the object of a configuration; another value as it is."""
+    return deserialize_keras_object(value) if isinstance(value, dict) else value
 
 
 class Cross:
@@ -42,13 +49,36 @@ class Cross:
         """The names of the features, joined by ``_X_``."""
         return "_X_".join(self.feature_names)
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments."""
+        return {
+            "feature_names": self.feature_names,
+            "crossing_dim": self.crossing_dim,
+            "output_mode": self.output_mode,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Cross:
+        """Returns the cross of a ``get_config()``."""
+        return cls(**config)
+
 
 class Feature:
     """A column and its preprocessing layer; ``FeatureSpace.feature`` and similar functions make it."""
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str) -> None:
-        self.dtype, self.preprocessor = dtype, preprocessor
+        self.dtype, self.preprocessor = dtype, _made(preprocessor)
         self.output_mode = _checked_mode("FeatureSpace.feature", output_mode, ("int", "one_hot", "float"))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments, the layer as its configuration."""
+        preprocessor = serialize_keras_object(self.preprocessor)
+        return {"dtype": self.dtype, "preprocessor": preprocessor, "output_mode": self.output_mode}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Feature:
+        """Returns the feature of a ``get_config()``."""
+        return cls(**config)
 
 
 class FeatureSpace(Layer):
@@ -168,6 +198,7 @@ class FeatureSpace(Layer):
         return Feature("int32", Hashing(num_bins, name=_layer_name(name, "integer_hashed")), output_mode)
 
     def _feature_of(self, name: str, kind: Any) -> Feature:
+        kind = _made(kind)
         if isinstance(kind, Feature):
             return kind
         makers = {
@@ -183,11 +214,11 @@ class FeatureSpace(Layer):
         return feature
 
     def _cross_of(self, cross: Any) -> Cross:
-        made = cross if isinstance(cross, Cross) else None
-        if made is None:
+        made = _made(cross)
+        if not isinstance(made, Cross):
             if not self.crossing_dim:
                 raise ValueError("FeatureSpace: `crosses` need `crossing_dim`, the number of their bins.")
-            made = Cross(cross, self.crossing_dim)
+            made = Cross(made, self.crossing_dim)
         for name in made.feature_names:
             if name not in self.features:
                 raise ValueError(
@@ -325,10 +356,30 @@ class FeatureSpace(Layer):
         return tf.nest.map_structure(lambda x: tf.squeeze(x, 0) if x.shape.rank == 2 else x, encoded)
 
     def get_config(self) -> dict[str, Any]:
-        """Raises NotImplementedError: the object has no file; a model of ``get_encoded_features()`` has one."""
-        raise NotImplementedError(
-            "FeatureSpace: it is not saved itself; save keras.Model(space.get_inputs(), space.get_encoded_features())."
-        )
+        """Returns the constructor arguments, features and crosses as their configurations."""
+        return {
+            "features": serialize_keras_object(self.features),
+            "output_mode": self.output_mode,
+            "crosses": serialize_keras_object(self.crosses),
+            "crossing_dim": self.crossing_dim,
+            "hashing_dim": self.hashing_dim,
+            "num_discretization_bins": self.num_discretization_bins,
+        }
+
+    def get_build_config(self) -> dict[str, Any]:
+        """Returns the shapes that the features' layers were built for, by the features' names."""
+        return {name: layer.get_build_config() or {} for name, layer in self.preprocessors.items()}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the features' layers from ``get_build_config()``; what they learned is in the file that is loaded."""
+        for name, shapes in config.items():
+            if shapes and not self.preprocessors[name].built:
+                self.preprocessors[name].build_from_config(shapes)
+        self._is_adapted = self.built = True
+
+    def save(self, filepath: Any) -> None:
+        """Writes the object and what it learned to a ``.keras`` file; see ``keras.models.save_model``."""
+        save_model(self, filepath)
 
 
 def _layer_name(name: str | None, kind: str) -> str:
