@@ -67,3 +67,29 @@ print((matrix @ vector).tolist(), ([1.0, 2.0] @ matrix).tolist(), (tf.Variable(m
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[5.0, 11.0] [7.0, 10.0] [[7, 10], [15, 22]]\n"
+
+
+def test_integers_beside_arrays_only_remove_their_axes() -> None:
+    # The shapes are TensorFlow's. In NumPy an integer counts as an array, so the second is [2, 3]: the slice is between two.
+    code = """
+import fastgrad as tf
+tf.experimental.numpy.experimental_enable_numpy_behavior()
+x = tf.reshape(tf.range(120), (2, 3, 4, 5))
+for key in [
+    (0, slice(None), [1, 2], [0, 1]), (0, 1, slice(None), [1, 2, 3]), (tf.constant(1), slice(None), 2, [[1, 2]]), ([0, 1], slice(None), 2, 3),
+    ([0, 1], 2, slice(None), [1, 2]), (slice(None), [0, 1], 2, [1, 2]), (slice(None), 0, Ellipsis, [1, 2, 4]), (None, 0, slice(None), [1, 2]),
+]:
+    y = x[key]
+    print(y.shape.as_list(), y.numpy().ravel()[[1, -2]].tolist())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == [
+        "[3, 2] [11, 45]",
+        "[4, 3] [22, 37]",
+        "[3, 1, 2] [72, 111]",
+        "[2, 3] [33, 93]",
+        "[2, 4] [46, 112]",
+        "[2, 2] [32, 71]",
+        "[2, 4, 3] [2, 77]",
+        "[1, 3, 2, 5] [6, 53]",
+    ]

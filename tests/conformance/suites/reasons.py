@@ -162,7 +162,6 @@ LEFT: list[tuple[str, str]] = [
         r"TestCompileMetrics::test_(deeply_nested_outputs_and_metrics0|list_output_case)",
         "on purpose: metrics of unnamed outputs are `output_1_...`, so that two of one name are told apart",
     ),
-    (r"test_trainer_with_raggeds", "`fit` and `predict` take no ragged tensors"),
     (
         r"test_swap_ema_weights_on_epoch",
         "the first batch of a model runs operation by operation, and its mean is rounded in another order (one unit in the last place)",
@@ -178,7 +177,6 @@ LEFT: list[tuple[str, str]] = [
         r"test_redefinition_of_trackable",
         "a property that gives a layer another name is not looked for in a file of weights",
     ),
-    (r"test_get_file_with_tgz_extension", "`get_file` takes no `file://` addresses"),
     (r"TimeseriesDatasetTest::test_shuffle_tf", "other random numbers: this seed draws the first window first"),
     (
         r"NotCheckpointable.*FailedPreconditionError|testSaveStatefulFunction|testDisallowCapturingStatefulOps",

@@ -72,7 +72,7 @@ def _is_array(key: Any) -> bool:
 
 
 def _at(x: Any, keys: tuple[Any, ...]) -> Any:
-    """Returns the elements of ``x`` that NumPy selects by ``keys``, at least one of which is an array."""
+    """Returns the elements of ``x`` that TensorFlow selects by ``keys``, at least one of which is an array."""
     arrays = [TABLE["asarray"](key) if _is_array(key) else key for key in keys]
     expanded: list[Any] = []
     for key in arrays:
@@ -90,9 +90,12 @@ def _at(x: Any, keys: tuple[Any, ...]) -> Any:
     indices = [tf.where(index < 0, index + x.shape[n], index) for index, n in zip(indices, axes, strict=True)]
     rest = [n for n in range(x.ndim) if n not in axes]
     y = tf.gather_nd(tf.transpose(x, [*axes, *rest]), tf.stack(indices, -1))
-    if axes != list(range(axes[0], axes[-1] + 1)):
+    # As in TensorFlow an integer only removes its axis; in NumPy it counts as an array, and parts arrays from others.
+    kept = [n for n in range(x.ndim) if n in rest or getattr(expanded[n], "ndim", None)]
+    places = [place for place, n in enumerate(kept) if n in axes]
+    if places != list(range(places[0], places[-1] + 1)):
         return y  # arrays that do not follow each other: their axes come first
-    rank, before = indices[0].ndim, axes[0]
+    rank, before = indices[0].ndim, places[0]
     return tf.transpose(y, [*range(rank, rank + before), *range(rank), *range(rank + before, y.ndim)])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.core.composite import Composite
 from fastgrad.core.replicas import loss_weight, step_rows
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.dtypes import DType
@@ -30,6 +31,13 @@ def as_tensor(value: Any, dtype: DType | None) -> Tensor:
     return tensor if dtype is None or tensor._array.dtype == dtype.numpy else tf.cast(tensor, dtype)
 
 
+def as_operand(value: Any, dtype: DType | None) -> Any:
+    """Returns labels or predictions as ``as_tensor`` does; a ragged or sparse tensor stays one."""
+    if isinstance(value, Composite):
+        return value if dtype is None else tf.cast(value, dtype)
+    return as_tensor(value, dtype)
+
+
 def holds_arrays(structure: Any) -> bool:
     """True if ``structure`` is a list, tuple or dict of tensors or arrays, not of numbers."""
     return any(isinstance(part, (Tensor, np.ndarray)) for part in tf.nest.flatten(structure))
@@ -37,6 +45,8 @@ def holds_arrays(structure: Any) -> bool:
 
 def align_ranks(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Returns labels and predictions with one rank: if they differ by a last dimension of 1, drops it, or adds it to a vector."""
+    if isinstance(x, Composite) or isinstance(y, Composite):
+        return x, y
     ranks = x._array.ndim, y._array.ndim
     if ranks[0] == ranks[1] + 1 and x._array.shape[-1] == 1:
         return (x, tf.expand_dims(y, -1)) if ranks[1] == 1 else (tf.squeeze(x, -1), y)
@@ -47,10 +57,10 @@ def align_ranks(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 def labels_and_predictions(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     """Returns labels and predictions as tensors of one rank, in the dtype of ``y_pred`` (``floatx()`` for integers)."""
-    predictions = as_tensor(y_pred, None)
+    predictions = as_operand(y_pred, None)
     if not predictions.dtype.is_floating:
         predictions = tf.cast(predictions, settings.default_dtype())
-    return align_ranks(as_tensor(y_true, predictions.dtype), predictions)
+    return align_ranks(as_operand(y_true, predictions.dtype), predictions)
 
 
 class Reduction:
@@ -109,12 +119,12 @@ class Loss(Configured):
         """
         if isinstance(y_pred, (list, tuple, dict)) and holds_arrays(y_pred):
             return self._loss_of_structures(y_true, y_pred, sample_weight)
-        predictions = as_tensor(y_pred, self._dtype)
+        predictions = as_operand(y_pred, self._dtype)
         labels = None
         if self._keeps_integer_labels:
-            labels = as_tensor(y_true, None)
+            labels = as_operand(y_true, None)
         if labels is None or labels.dtype.is_floating:
-            labels = as_tensor(y_true, self._dtype)
+            labels = as_operand(y_true, self._dtype)
         losses = self.call(labels, predictions)
         mask, prediction_mask = mask_of_losses(losses), mask_of(y_pred)
         if prediction_mask is not None:

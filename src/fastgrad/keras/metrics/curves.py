@@ -59,7 +59,7 @@ class AUC(_AllFourCounts):
 
     def __init__(
         self,
-        num_thresholds: int = 200,
+        num_thresholds: int | None = 200,
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
@@ -78,14 +78,17 @@ class AUC(_AllFourCounts):
                 raise ValueError(
                     f'Invalid AUC {argument_name} value: "{argument}". Expected values are {sorted(known_values)}'
                 )
-        checked_integer("AUC", "num_thresholds", num_thresholds)
-        if thresholds is None and num_thresholds <= 1:
-            raise ValueError(
-                f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}"
-            )
+        if thresholds is None:
+            count = checked_integer("AUC", "num_thresholds", num_thresholds)
+            if count <= 1:
+                raise ValueError(
+                    f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}"
+                )
+            inner = evenly_spaced_thresholds(count)[1:-1]
+        else:
+            inner = sorted(thresholds)
         if num_labels and not multi_label:
             raise ValueError("`num_labels` is needed only when `multi_label` is True.")
-        inner = evenly_spaced_thresholds(num_thresholds)[1:-1] if thresholds is None else sorted(thresholds)
         margin = settings.epsilon()
         super().__init__(
             [-margin, *inner, 1.0 + margin],

@@ -8,6 +8,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core import nest
+from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import masks, settings, structure
 from fastgrad.keras.layers.input_layer import InputLayer
@@ -418,9 +419,11 @@ def _fit_to_input(model: Model, value: Any, input_tensor: KerasTensor) -> Any:
         if not getattr(layer, "optional", True):
             raise ValueError(f"{model.name}: the input '{layer.name}' is not optional, but None was passed.")
         return None
+    dtype = settings.standardize_dtype(input_tensor.dtype)
+    if isinstance(value, Composite):
+        return tf.cast(value, dtype)
     if not isinstance(value, Tensor):
         return value
-    dtype = settings.standardize_dtype(input_tensor.dtype)
     if value._array.dtype != dtype.numpy:
         value = tf.cast(value, dtype)
     shape = tuple(value._array.shape)

@@ -9,6 +9,7 @@ from weakref import ref
 
 import fastgrad as tf
 from fastgrad.core import nest
+from fastgrad.core.composite import Composite
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import naming, structure
@@ -186,7 +187,7 @@ class Sequential(Model):
             (inputs,) = input_list
         if bottom is not None and isinstance(inputs, Tensor) and inputs._array.ndim != len(bottom._batch_shape):
             inputs = self._with_rank(inputs)
-        if isinstance(inputs, Tensor) and self._layers:
+        if isinstance(inputs, (Tensor, Composite)) and self._layers:
             inputs = self._with_input_dtype(inputs)
         if mask is not None:
             give_mask(inputs, mask)
@@ -209,11 +210,11 @@ class Sequential(Model):
             f"Invalid input shape for '{self.name}'. Expected shape {expected_shape}, but input has incompatible shape {actual_shape}"
         )
 
-    def _with_input_dtype(self, inputs: Tensor) -> Tensor:
+    def _with_input_dtype(self, inputs: Any) -> Any:
         """Casts numbers to the dtype of the ``Input``, without one to the first layer's compute dtype, as Keras does."""
         first = self._layers[0]
         dtype = first._layer_dtype if self._bottom is None else self._bottom._layer_dtype
-        if inputs._array.dtype == dtype.numpy or inputs._array.dtype.kind in "OSU" or dtype.numpy.kind in "OSU":
+        if inputs.dtype == dtype or tf.string in (inputs.dtype, dtype):
             return inputs
         if isinstance(first, (Embedding, Model)):  # ids stay exact; a model casts by its own inputs
             return inputs

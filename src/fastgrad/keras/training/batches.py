@@ -92,8 +92,13 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     )
 
 
-def as_array(value: Any) -> np.ndarray:
-    """Returns the samples of an input or label as an array; floats are cast to ``floatx()``, tensors of strings stay."""
+def as_array(value: Any) -> Any:
+    """Returns the samples of an input or label as an array; floats are cast to ``floatx()``, tensors of strings stay.
+
+    A ragged or sparse tensor is returned as it is.
+    """
+    if isinstance(value, Composite):
+        return value
     tensor = as_tensor_or_none(value)
     if tensor is not None and tensor.dtype is string:
         return tensor._on_host()
@@ -146,7 +151,7 @@ def named_arrays(x: Any, y: Any, sample_weight: Any) -> list[Any]:
         with named_argument("Data", name, "arrays of samples, whose first dimension counts them"):
             arrays.append(as_arrays(structure))
             for array in flat_arrays(arrays[-1]):
-                if array.ndim == 0:
+                if len(array.shape) == 0:
                     raise ValueError(
                         f"Found the scalar {array.item()!r}. (Nested lists of numbers become arrays with np.array.)"
                     )
@@ -226,7 +231,7 @@ def split_validation_data(x: Any, y: Any, sample_weight: Any, fraction: float) -
     """
     for argument in (x, y, sample_weight):
         for leaf in nest.flatten(argument) if argument is not None else ():
-            is_array = isinstance(leaf, (np.ndarray, Tensor, list, int, float)) or hasattr(leaf, "__array__")
+            is_array = isinstance(leaf, (np.ndarray, Tensor, Composite, list, int, float)) or hasattr(leaf, "__array__")
             if not is_array and as_tensor_or_none(leaf) is None:
                 raise ValueError(
                     "Argument `validation_split` is only supported for tensors or NumPy arrays. "
@@ -293,8 +298,6 @@ class Batches:
         self._nested: list[Any] | None = None
         self._position: Any = None  # the current iterator, which knows the position in the data
         self._restored_iterator: Any = None  # an iterator that ``restore`` has moved to a saved position
-        if isinstance(x, Composite):
-            x, y, sample_weight = _dataset_of_rows(x, y, sample_weight, batch_size or 32, shuffle), None, None
         self._py_dataset = x if isinstance(x, PyDataset) else None
         self.is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_batch_source(x)
         if not self.is_arrays and (y is not None or sample_weight is not None):
@@ -499,8 +502,10 @@ def _zeros_of_spec(spec: Any) -> Any:
     return None if spec is None else Tensor(np.zeros([size or 1 for size in spec.shape], spec.dtype.numpy))
 
 
-def _tensor_sharing_memory(array: np.ndarray) -> Tensor:
+def _tensor_sharing_memory(array: Any) -> Any:
     """Returns a tensor that shares the memory of ``array`` if possible: training only reads it."""
+    if isinstance(array, Composite):
+        return array
     if type(array) is np.ndarray and array.flags.c_contiguous and array.dtype.isnative:
         as_dtype(array.dtype)
         return tensor_of_data(array)
@@ -516,16 +521,9 @@ def _warn_out_of_data() -> None:
 
 def _is_batch_source(x: Any) -> bool:
     """True if ``x`` is an iterator, or another iterable that is not data itself."""
-    if x is None or isinstance(x, (list, tuple, dict, str, np.ndarray)) or hasattr(x, "__array__"):
+    if x is None or isinstance(x, (list, tuple, dict, str, np.ndarray, Composite)) or hasattr(x, "__array__"):
         return False
     return as_tensor_or_none(x) is None and hasattr(x, "__iter__")
-
-
-def _dataset_of_rows(x: Composite, y: Any, sample_weight: Any, batch_size: int, shuffle: bool) -> Dataset:
-    """Returns batches of the rows of a ragged or sparse tensor, with their labels and weights."""
-    parts = pack_x_y_sample_weight(x, as_arrays(y), as_arrays(sample_weight))
-    rows = Dataset.from_tensor_slices(parts)
-    return (rows.shuffle(len(rows)) if shuffle else rows).batch(batch_size)
 
 
 def _converted_to_tensors(structure: Any) -> Any:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+import fastgrad as tf
 from fastgrad.core import nest
+from fastgrad.core.composite import Composite
 from fastgrad.core.replicas import ReplicaGroup
 from fastgrad.core.tensor import tensor_of_data
 from fastgrad.data.dataset import Dataset
@@ -24,6 +26,10 @@ def row_range(group: ReplicaGroup, total: int) -> tuple[int, int]:
     """
     size = -(-total // group.size)
     return min(group.rank * size, total), min((group.rank + 1) * size, total)
+
+
+def _rows(array: Any, rows: np.ndarray) -> Any:
+    return tf.gather(array, rows) if isinstance(array, Composite) else tensor_of_data(array[rows])
 
 
 def row_count(batch: Any) -> int:
@@ -127,9 +133,7 @@ class ReplicaBatches:
 
     def _rows_of_arrays(self, rows: np.ndarray) -> Any:
         return tuple(
-            nest.map_structure(
-                lambda array: None if array is None else tensor_of_data(array[rows]), self._batches.arrays
-            )
+            nest.map_structure(lambda array: None if array is None else _rows(array, rows), self._batches.arrays)
         )
 
     def state(self, in_epoch: bool) -> dict[str, np.ndarray]:

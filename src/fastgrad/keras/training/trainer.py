@@ -532,7 +532,7 @@ class Trainer(Compiled):
         outputs = self._rows_of_all_replicas(
             self._run_step(self.make_predict_function(), self._step_arguments(_batch_tensors(x, None, None)))
         )
-        return nest.map_structure(lambda output: output.numpy(), outputs)
+        return nest.map_structure(_concatenate_rows, outputs)
 
     def _step_arguments(self, batch: tuple[Any, Any, Any]) -> tuple[Any, ...]:
         """Returns a batch as ``_run_step`` takes it: in the scope of a strategy, this replica's part of it."""
@@ -563,8 +563,21 @@ class Trainer(Compiled):
         return values[0] if len(values) == 1 else values
 
 
-def _concatenate_rows(*parts: Any) -> np.ndarray:
-    """Concatenates the rows of all parts into one array."""
+def _concatenate_rows(*parts: Any) -> Any:
+    """Concatenates the rows of all parts into one array; those of ragged or sparse parts into one of these.
+
+    Parts whose other dimensions differ become a ragged tensor.
+    """
+    if isinstance(parts[0], tf.SparseTensor):
+        return tf.sparse.concat(0, parts)
+    if isinstance(parts[0], Composite):
+        return tf.concat(parts, 0)
+    shapes = [part.shape[1:] for part in parts]
+    ragged_rank = max(
+        [axis for shape in shapes for axis, size in enumerate(shape, 1) if size != shapes[0][axis - 1]], default=0
+    )
+    if ragged_rank:
+        return tf.concat([tf.RaggedTensor.from_tensor(part, ragged_rank=ragged_rank) for part in parts], 0)
     return np.concatenate([part.numpy() for part in parts])
 
 
@@ -583,12 +596,13 @@ def _has_training_argument(compute_loss: Callable[..., Any]) -> bool:
 
 def _batch_tensors(*parts: Any) -> tuple[Any, Any, Any]:
     x, y, weights = [
-        part
-        if part is None or isinstance(part, Composite)
-        else nest.map_structure(tf.convert_to_tensor, as_arrays(part))
-        for part in parts
+        None if part is None else nest.map_structure(_tensor_or_composite, as_arrays(part)) for part in parts
     ]
     return x, y, weights
+
+
+def _tensor_or_composite(array: Any) -> Any:
+    return array if isinstance(array, Composite) else tf.convert_to_tensor(array)
 
 
 def _batch_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -37,7 +37,7 @@ def get_file(
 
     Args:
         fname: its name in the cache, without a folder; default: the last part of ``origin``.
-        origin: its URL.
+        origin: its URL; a ``file://`` URL is copied, without pooch.
         file_hash: its SHA-256 or MD5, in hexadecimal; None checks nothing.
         hash_algorithm: ``"sha256"``, ``"md5"`` or ``"auto"``: by the length.
         cache_subdir: a folder in the cache.
@@ -92,21 +92,39 @@ def _download(origin: str, path: str, expected: str | None, algorithm: str) -> N
     checksum = "" if expected is None else f" ({algorithm} {expected})"
     existing_file_note = " A file of this name is there, but with another checksum." if os.path.exists(path) else ""
     by_hand = f"{existing_file_note} Or get it elsewhere and put it at {path}{checksum}."
+    retrieve = _copy_of_local_file if urllib.parse.urlsplit(origin).scheme == "file" else _pooch_retrieve(by_hand)
+    os.makedirs(folder, exist_ok=True)
+    scratch = tempfile.mkdtemp(dir=folder, prefix=".download-")  # an old file stays until the new one is complete
+    try:
+        known_hash = None if expected is None else f"{algorithm}:{expected}"
+        os.replace(retrieve(origin, known_hash, fname=name, path=scratch), path)
+    except OSError as error:  # errors of requests are OSErrors
+        raise ConnectionError(f"{name} can't be downloaded from {origin}: {error}.{by_hand}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _pooch_retrieve(by_hand: str) -> Any:
+    """Returns pooch's function for downloads; ImportError if it is not installed."""
     try:
         import pooch
     except ImportError as error:
         raise ImportError(f'Downloads need pooch: pip install ".[datasets]".{by_hand}') from error
     pooch.get_logger().setLevel("WARNING")
-    os.makedirs(folder, exist_ok=True)
-    scratch = tempfile.mkdtemp(dir=folder, prefix=".download-")  # an old file stays until the new one is complete
-    try:
-        pooch_hash = None if expected is None else f"{algorithm}:{expected}"
-        downloaded = pooch.retrieve(origin, pooch_hash, fname=name, path=scratch)
-        os.replace(downloaded, path)
-    except OSError as error:  # errors of requests are OSErrors
-        raise ConnectionError(f"{name} can't be downloaded from {origin}: {error}.{by_hand}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    return pooch.retrieve
+
+
+def _copy_of_local_file(origin: str, known_hash: str | None, fname: str, path: str) -> str:
+    """Copies the file of a ``file://`` URL, with the arguments of ``pooch.retrieve``."""
+    url = urllib.parse.urlsplit(origin)
+    if url.netloc not in ("", "localhost"):
+        raise OSError(f"'{url.netloc}' is another machine; a file:// URL of this one begins with file:///")
+    copy = os.path.join(path, fname)
+    shutil.copyfile(urllib.parse.unquote(url.path), copy)
+    algorithm, _, expected = (known_hash or "md5:").partition(":")
+    if known_hash is not None and not _has_checksum(copy, expected, algorithm):
+        raise ValueError(f"get_file: the {algorithm} hash of {origin} is not {expected}. Nothing is kept.")
+    return copy
 
 
 def _unpack(path: str, folder: str) -> None:
