@@ -28,6 +28,7 @@ class Adagrad(RuleOptimizer):
     """
 
     rule = rules.adagrad
+    _slot_of_squares = ("accumulator", None)
     _config_names = ("initial_accumulator_value", "epsilon")
 
     @with_optimizer_options

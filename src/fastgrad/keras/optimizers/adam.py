@@ -39,6 +39,7 @@ class Adam(MomentOptimizer, RuleOptimizer):
     """
 
     slot_names = MappingProxyType({"m": "momentum", "v": "velocity", "greatest_v": "velocity_hat"})
+    _slot_of_squares = ("velocity", "beta_2")
     _config_names = ("amsgrad",)
 
     @with_optimizer_options

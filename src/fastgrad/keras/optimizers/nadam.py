@@ -36,6 +36,7 @@ class Nadam(MomentOptimizer, RuleOptimizer):
 
     rule = rules.nadam
     slot_names = MappingProxyType({"m": "momentum", "v": "velocity"})
+    _slot_of_squares = ("velocity", "beta_2")
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""

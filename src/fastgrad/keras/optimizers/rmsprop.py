@@ -45,6 +45,7 @@ class RMSprop(RuleOptimizer):
     """
 
     slot_names = MappingProxyType({"v": "velocity", "m": "momentum", "average": "average_gradient"})
+    _slot_of_squares = ("velocity", "rho")
     _config_names = ("rho", "momentum", "epsilon", "centered")
 
     @with_optimizer_options

@@ -6,10 +6,18 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.recording import hidden_from_tapes, state_is_recorded
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
+from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar, proxy_if_recorded
+from fastgrad.keras.optimizers.step import build_unrecorded
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers.update_rule import UpdateRule
+from fastgrad.ops.casting import cast
+from fastgrad.ops.optimizer_updates import add_rows, sum_rows
 
 
 class RuleOptimizer(KernelOptimizer):
@@ -39,9 +47,13 @@ class RuleOptimizer(KernelOptimizer):
     Attributes:
         rule: the update rule; its slots may depend on the options that the optimizer has when it is built.
         slot_names: the names of slot variables by the names of the rule's parameters, where the two differ.
+        squares_repeated_rows_apart: whether the slot of squared gradients gets the squares of the parts of a repeated row, as in Keras
+            on TensorFlow, instead of the square of their sum. False; ``Adam``, ``AdamW``, ``Nadam``, ``RMSprop`` and ``Adagrad`` take True.
     """
 
     slot_names: Mapping[str, str] = MappingProxyType({})
+    squares_repeated_rows_apart: bool = False
+    _slot_of_squares: tuple[str, str | None] | None = None  # its name, and the attribute that is its decay rate
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Makes the slots of ``variables``, one of each kind for each variable.
@@ -61,6 +73,49 @@ class RuleOptimizer(KernelOptimizer):
         """Makes the slots, variable by variable; returns for each name the slots of all variables."""
         first = [self.initial_value(name) for name in names]
         return [*self.add_optimizer_variables(variables, names, first)]
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Updates variables as ``Optimizer.apply`` does.
+
+        Raises:
+            ValueError: as there; ``squares_repeated_rows_apart`` is set, and the optimizer has no slot of squares, a decay rate of 0,
+                or an option that changes gradients before the rule.
+        """
+        if self.squares_repeated_rows_apart and any(isinstance(gradient, IndexedSlices) for gradient in grads):
+            with hidden_from_tapes():
+                self._add_squares_of_parts(grads, self._checked_variables(grads, trainable_variables))
+        super().apply(grads, trainable_variables)
+
+    def _add_squares_of_parts(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+        """Adds to the slots what the rule's square of a sum is short of the sum of squares, divided by the decay of this step."""
+        class_name = type(self).__name__
+        if self._slot_of_squares is None:
+            raise ValueError(
+                f"{class_name}: squares_repeated_rows_apart needs a slot of squares, which it does not have."
+            )
+        slot_name, decay_name = self._slot_of_squares
+        options = ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor", "gradient_accumulation_steps")
+        used = [name for name in options if getattr(self, name)]
+        if used or self._is_reducing() or (decay_name and not getattr(self, decay_name)):
+            reason = used[0] if used else "replicas" if self._is_reducing() else f"{decay_name}=0"
+            raise ValueError(f"{class_name}: squares_repeated_rows_apart does not work with {reason}. Set it to False.")
+        with np.errstate(all="ignore"):
+            self._gradient_pairs(grads, variables)  # an error comes before anything changes
+        if not self.built:
+            build_unrecorded(self, variables)
+        decay = (
+            0.5 if decay_name is None else getattr(proxy_if_recorded(self) if state_is_recorded() else self, decay_name)
+        )
+        share = as_float64_scalar((1.0 - decay) / decay)
+        for gradient, variable in zip(grads, variables, strict=True):
+            if not isinstance(gradient, IndexedSlices):
+                continue
+            slot = self.slot(slot_name)[self._positions[id(variable)]]
+            parts = cast(gradient.values, slot.dtype)
+            rows = {"limit": variable.shape[0], "owner": class_name}
+            sums, ids, number = sum_rows(parts, gradient.indices, **rows)
+            squares, _, _ = sum_rows(parts * parts, gradient.indices, **rows)
+            slot.assign(add_rows(slot._read(), (squares - sums * sums) * cast(share, slot.dtype), ids, number))
 
     def initial_value(self, slot: str) -> Any:
         """Returns the initial value of the elements of a slot: a number, an initializer, or the name of an initializer.
