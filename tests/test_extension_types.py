@@ -88,3 +88,18 @@ def test_datasets_shuffle_and_take_objects():
 def test_print_writes_the_fields(capsys):
     tf.print(Interval(1, 2, False), output_stream="file:///dev/null")
     assert "closed=False" in repr(Interval(1, 2, False))
+
+
+def test_maps_over_rows_of_a_batch_without_rows_and_of_scalars():
+    class Pair(tf.experimental.BatchableExtensionType):
+        a: tf.Tensor
+        b: tf.Tensor
+
+    empty = Pair(tf.zeros((0, 2)), tf.zeros((0,)))
+    for function in (tf.map_fn, tf.vectorized_map):
+        result = function(lambda pair: Pair(pair.a * 2.0, pair.b), empty)
+        assert [result.a.shape.as_list(), result.b.shape.as_list()] == [[0, 2], [0]]
+        with pytest.raises(ValueError, match="scalar"):
+            function(lambda pair: pair, Pair(1.0, 2.0))
+        with pytest.raises(TypeError, match="not callable"):
+            function(3, empty)

@@ -45,6 +45,14 @@ class Composite:
         """Returns the static form and the tensors; the inverse of ``_from_components``."""
         raise NotImplementedError
 
+    def _form_of_rows(self) -> Any:
+        """Returns the static form of a row of the composite; CompositeOperand if rows are not rows of its tensors."""
+        raise CompositeOperand(self)
+
+    def _form_of_batch(self, size: int) -> Any:
+        """Returns the static form of ``size`` such composites, whose tensors are stacked; raises as ``_form_of_rows``."""
+        raise CompositeOperand(self)
+
     def _spec(self) -> CompositeSpec:
         """Returns the composite's static type, a ``CompositeSpec``."""
         raise NotImplementedError
@@ -78,6 +86,10 @@ class CompositeSpec(TypeSpec):
     def of_rows(self) -> CompositeSpec:
         """Returns the spec of one row of the composites that this spec describes."""
         raise NotImplementedError
+
+    def component_specs(self) -> list[Any]:
+        """Returns a ``TensorSpec`` for each tensor of a composite."""
+        raise TypeError(f"{type(self).__name__}: the static types of its tensors are not known.")
 
     def placeholder(self, unknown_size: int, fill_value: Any) -> Any:
         """Returns a value of this spec filled with ``fill_value``; unknown sizes become ``unknown_size``."""

@@ -18,11 +18,13 @@ class ExtensionColumn:
     Args:
         arrays: of all tensors, with the same number of rows.
         value_type: the class.
-        form: the static form of the object (see ``Composite``).
+        form, row_form: the static forms of the object and of a row (see ``Composite``).
     """
 
-    def __init__(self, arrays: Sequence[np.ndarray], value_type: type[Composite], form: Hashable) -> None:
-        self.arrays, self._value_type, self._form = list(arrays), value_type, form
+    def __init__(
+        self, arrays: Sequence[np.ndarray], value_type: type[Composite], form: Hashable, row_form: Hashable
+    ) -> None:
+        self.arrays, self._value_type, self._form, self._row_form = list(arrays), value_type, form, row_form
 
     @classmethod
     def of(cls, value: Composite) -> ExtensionColumn:
@@ -32,14 +34,14 @@ class ExtensionColumn:
             TypeError: the class can't be batched.
             InvalidArgumentError: a tensor has no rows, or their numbers of rows differ.
         """
-        value._spec().of_rows()
+        row_form = value._form_of_rows()
         form, tensors = value._to_components()
         arrays = [tensor._on_host().copy() for tensor in tensors]
         if not arrays or len({array.shape[:1] for array in arrays}) > 1 or not arrays[0].ndim:
             raise InvalidArgumentError(
                 f"{type(value).__name__}: the tensors need one number of rows, got shapes {[array.shape for array in arrays]}."
             )
-        return cls(arrays, type(value), form)
+        return cls(arrays, type(value), form, row_form)
 
     def tensor(self) -> Any:
         """Returns the object."""
@@ -58,16 +60,20 @@ class ExtensionColumn:
         return sum(array.nbytes for array in self.arrays)
 
     def __getitem__(self, rows: slice) -> ExtensionColumn:
-        return ExtensionColumn([array[rows] for array in self.arrays], self._value_type, self._form)
+        return self._of_rows(rows)
+
+    def _of_rows(self, rows: Any) -> ExtensionColumn:
+        arrays = [array[rows] for array in self.arrays]
+        return ExtensionColumn(arrays, self._value_type, self._form, self._row_form)
 
     def element(self, row_index: int) -> Any:
         """Returns one row."""
-        arrays = [np.asarray(array[row_index], array.dtype) for array in self.arrays]
-        return ExtensionColumn(arrays, self._value_type, self._form).tensor()
+        tensors = [tensor_of_data(np.asarray(array[row_index], array.dtype)) for array in self.arrays]
+        return self._value_type._from_components(self._row_form, tensors)
 
     def take(self, rows: np.ndarray) -> ExtensionColumn:
         """Returns the rows with the numbers ``rows``."""
-        return ExtensionColumn([array[rows] for array in self.arrays], self._value_type, self._form)
+        return self._of_rows(rows)
 
 
 def stack_extension_types(column: Sequence[Composite]) -> Any:
@@ -77,7 +83,7 @@ def stack_extension_types(column: Sequence[Composite]) -> Any:
         TypeError: the class can't be batched.
         InvalidArgumentError: the shapes or the values of other fields differ.
     """
-    column[0]._spec().batched(None)
+    batch_form = column[0]._form_of_batch(len(column))
     forms, tensor_lists = zip(*[value._to_components() for value in column], strict=True)
     columns = [[tensor._on_host() for tensor in tensors] for tensors in zip(*tensor_lists, strict=False)]
     if any(form != forms[0] for form in forms) or any(len({array.shape for array in arrays}) > 1 for arrays in columns):
@@ -85,4 +91,4 @@ def stack_extension_types(column: Sequence[Composite]) -> Any:
             f"Dataset.batch: Cannot batch values of {type(column[0]).__name__} whose tensors have different shapes, or whose "
             "other fields differ."
         )
-    return ExtensionColumn([np.stack(arrays) for arrays in columns], type(column[0]), forms[0]).tensor()
+    return type(column[0])._from_components(batch_form, [tensor_of_data(np.stack(arrays)) for arrays in columns])

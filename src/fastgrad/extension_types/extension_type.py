@@ -19,6 +19,7 @@ from fastgrad.extension_types.structure import (
     NoCommonType,
     are_compatible,
     common_spec,
+    form_with_shapes,
     join_tensors,
     spec_of,
     split_tensors,
@@ -154,6 +155,8 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         def with_shape(item: Any) -> Any:
             if isinstance(item, TensorSpec):
                 return TensorSpec(reshape(item.shape), item.dtype)
+            if isinstance(item, TensorShape):
+                return reshape(item)
             if isinstance(item, ExtensionTypeSpec):
                 return item._with_shapes(reshape)
             if isinstance(item, CompositeSpec):
@@ -161,6 +164,18 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
             return nest.map_structure(with_shape, item) if nest.is_nested(item) else item
 
         return self._of([with_shape(item) for item in self._values()])
+
+    def component_specs(self) -> list[TensorSpec]:
+        """Returns the specs of all tensors, in the order of the fields."""
+
+        def specs_of(item: Any) -> list[TensorSpec]:
+            if isinstance(item, CompositeSpec):
+                return item.component_specs()
+            if nest.is_nested(item):
+                return [spec for part in nest.flatten(item) for spec in specs_of(part)]
+            return [item] if isinstance(item, TensorSpec) else []
+
+        return specs_of(self._values())
 
     def fitted(self, value: Any) -> Any:
         """Returns ``value`` if it fits this spec, else raises ValueError."""
@@ -257,6 +272,14 @@ class ExtensionType(_Fields, Composite):
     def _to_components(self) -> tuple[Any, list[Any]]:
         parts: list[Any] = []
         return tuple([split_tensors(value, parts) for value in self._values()]), parts
+
+    def _form_of_rows(self) -> Any:
+        self._spec().of_rows()  # raises an error if the class has no rows
+        return tuple([form_with_shapes(item, lambda shape: shape[1:]) for item in self._to_components()[0]])
+
+    def _form_of_batch(self, size: int) -> Any:
+        self._spec().batched(size)
+        return tuple([form_with_shapes(item, TensorShape([size]).concatenate) for item in self._to_components()[0]])
 
     @classmethod
     def _from_components(cls, form: Any, tensors: Sequence[Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastgrad.core import nest
@@ -79,6 +79,20 @@ def split_tensors(value: Any, parts: list[Any]) -> Any:
     if isinstance(value, tuple) and not isinstance(value, TensorShape):
         return "a tuple", tuple([split_tensors(item, parts) for item in value])
     return "a value", (type(value), value)
+
+
+def form_with_shapes(form: Any, reshape: Callable[[TensorShape], TensorShape]) -> Any:
+    """Returns a form of ``split_tensors`` with ``reshape`` applied to the shapes among its values."""
+    kind, content = form
+    if kind == "a mapping":
+        return kind, tuple([(key, form_with_shapes(item, reshape)) for key, item in content])
+    if kind == "a tuple":
+        return kind, tuple([form_with_shapes(item, reshape) for item in content])
+    if kind == "a value":
+        return (kind, (TensorShape, reshape(content[1]))) if content[0] is TensorShape else form
+    if isinstance(kind, type):
+        return kind, (tuple([form_with_shapes(item, reshape) for item in content[0]]), content[1])
+    return form
 
 
 def join_tensors(form: Any, parts: Any) -> Any:

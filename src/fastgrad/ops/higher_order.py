@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core import nest
+from fastgrad.core.composite import Composite, CompositeSpec
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import control_flow_handler, hidden_from_recorders
 from fastgrad.core.shape import TensorShape
@@ -44,9 +45,13 @@ def loop_over_rows(
     return carried, [stack(list(column)) for column in zip(*results, strict=True)]
 
 
-def _flat_elements(what: str, fn: Any, elems: Any) -> list[Tensor]:
+def _check_callable(fn: Any) -> None:
     if not callable(fn):
         raise TypeError(f"The provided function {fn!r} is not callable. fn must be callable.")
+
+
+def _flat_elements(what: str, fn: Any, elems: Any) -> list[Tensor]:
+    _check_callable(fn)
     flat = [convert_to_tensor(leaf) for leaf in nest.flatten(elems)]
     if not flat:
         raise ValueError(
@@ -73,11 +78,12 @@ def map_fn(
 
     Args:
         fn: takes a row of ``elems``, in its structure.
-        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each.
+        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each; values of a
+            ``tf.experimental.BatchableExtensionType`` count as tensors.
         dtype: an alias of ``fn_output_signature``.
         parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
         infer_shape: whether the first result fixes the shape of all.
-        fn_output_signature: a dtype or TensorSpec for each result of ``fn``, in their structure; default the structure
+        fn_output_signature: a dtype or spec for each result of ``fn``, in their structure; default the structure
             and dtypes of ``elems``.
 
     Returns:
@@ -88,13 +94,23 @@ def map_fn(
         ValueError: scalars, tensors of different numbers of rows, no tensors; ``fn`` returns another structure or shape.
         InvalidArgumentError: ``fn`` returns another dtype than the signature says. TensorFlow: tf.map_fn.
     """
+    signature = dtype if fn_output_signature is None else fn_output_signature
+    if _holds_composites(elems, signature):
+        if signature is None:
+            signature = nest.map_structure(_spec_of_row, elems)
+        of_components = _FunctionOfComponents(fn, elems, signature)
+        if any(
+            tensor._array.shape[:1] == (0,) for tensor in of_components.tensors
+        ):  # only a call gives the results' form
+            return of_components.pack(vectorized_map(of_components, of_components.tensors))
+        specs = [spec for leaf in nest.flatten(signature) for spec in _component_specs(leaf)]
+        return of_components.pack(map_fn(of_components, of_components.tensors, fn_output_signature=specs))
     flat = _flat_elements("map_fn", fn, elems)
     for x in flat:
         if not x._array.ndim:
             raise ValueError("map_fn: Elements in elems must be 1+ dimensional Tensors, not scalars")
         if len(x._array) != len(flat[0]._array):
             raise ValueError(f"map_fn: Dimensions {len(flat[0]._array)} and {len(x._array)} are not compatible")
-    signature = dtype if fn_output_signature is None else fn_output_signature
     if signature is None:
         signature = nest.pack_sequence_as(elems, [x.dtype for x in flat])
     specs = [_as_tensor_spec(leaf) for leaf in nest.flatten(signature)]
@@ -116,6 +132,85 @@ def map_fn(
         return [], results
 
     return _pack_like(signature, loop_over_rows(run_iteration, [], flat)[1])
+
+
+class _FunctionOfComponents:
+    """A function of rows of composites as one of rows of their tensors, for ``map_fn`` and ``vectorized_map``.
+
+    Args:
+        fn: takes a row of ``elems``.
+        elems: a nested structure of tensors and composites.
+        signature: the structure and the specs of the results; None if they are not checked.
+
+    Attributes:
+        tensors: all tensors of ``elems``.
+
+    Raises:
+        CompositeOperand, TypeError: rows of a composite are not rows of its tensors.
+    """
+
+    def __init__(self, fn: Callable[[Any], Any], elems: Any, signature: Any = None) -> None:
+        _check_callable(fn)
+        self._fn, self._elems, self._signature = fn, elems, signature
+        self._leaves = [
+            leaf if isinstance(leaf, Composite) else convert_to_tensor(leaf) for leaf in nest.flatten(elems)
+        ]
+        self._row_forms = [leaf._form_of_rows() if isinstance(leaf, Composite) else None for leaf in self._leaves]
+        self.tensors = [tensor for leaf in self._leaves for tensor in _components(leaf)]
+        self._result: Any = None
+
+    def __call__(self, rows: list[Tensor]) -> list[Tensor]:
+        row_tensors = iter(rows)
+        values = [
+            type(leaf)._from_components(form, [next(row_tensors) for _ in _components(leaf)])
+            if isinstance(leaf, Composite)
+            else next(row_tensors)
+            for leaf, form in zip(self._leaves, self._row_forms, strict=True)
+        ]
+        result = self._fn(_pack_like(self._elems, values))
+        if self._signature is not None:
+            nest.assert_same_structure(self._signature, result)
+            for spec, leaf in zip(nest.flatten(self._signature), nest.flatten(result), strict=True):
+                if isinstance(spec, CompositeSpec):
+                    spec.fitted(leaf)
+        self._result = result
+        return [tensor for leaf in nest.flatten(result) for tensor in _components(leaf)]
+
+    def pack(self, stacked: list[Tensor]) -> Any:
+        """Returns the stacked results of the calls in the structure that the function returned."""
+        return _pack_rows(self._result, stacked, len(self.tensors[0]._array))
+
+
+def _components(leaf: Any) -> list[Any]:
+    return leaf._to_components()[1] if isinstance(leaf, Composite) else [leaf]
+
+
+def _pack_rows(row: Any, stacked: list[Tensor], size: int) -> Any:
+    """Returns ``size`` results in the structure of one; ``stacked`` has the tensors of all, none for a None."""
+    tensors = iter(stacked)
+
+    def packed(leaf: Any) -> Any:
+        if isinstance(leaf, Composite):
+            return type(leaf)._from_components(leaf._form_of_batch(size), [next(tensors) for _ in _components(leaf)])
+        return None if leaf is None else next(tensors)
+
+    return _pack_like(row, [packed(leaf) for leaf in nest.flatten(row)])
+
+
+def _component_specs(leaf: Any) -> list[Any]:
+    return leaf.component_specs() if isinstance(leaf, CompositeSpec) else [leaf]
+
+
+def _spec_of_row(leaf: Any) -> Any:
+    return leaf._spec().of_rows() if isinstance(leaf, Composite) else convert_to_tensor(leaf).dtype
+
+
+def _holds_composites(elems: Any, signature: Any = None) -> bool:
+    """True if an element or a spec of a result is of a composite."""
+    is_composite = [
+        isinstance(leaf, (Composite, CompositeSpec)) for part in (elems, signature) for leaf in nest.flatten(part)
+    ]
+    return any(is_composite)
 
 
 def _as_tensor_spec(leaf: Any) -> TensorSpec:
@@ -157,7 +252,8 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
 
     Args:
         fn: takes a row of ``elems``, in its structure; returns a nested structure of tensors, or None for some.
-        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each; a single row serves for all.
+        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each; a single row serves for all. Values of a
+            ``tf.experimental.BatchableExtensionType`` count as tensors, also in the results.
         fallback_to_while_loop: whether ``fn`` may run row by row.
         warn: kept for TensorFlow's signature.
 
@@ -169,6 +265,9 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
         ValueError: scalars or no tensors; ``fn`` must run row by row, and may not.
         InvalidArgumentError: tensors of different numbers of rows. TensorFlow: tf.vectorized_map.
     """
+    if _holds_composites(elems):
+        of_components = _FunctionOfComponents(fn, elems)
+        return of_components.pack(vectorized_map(of_components, of_components.tensors, fallback_to_while_loop, warn))
     flat = _flat_elements("vectorized_map", fn, elems)
     for x in flat:
         if not x._array.ndim:
@@ -191,7 +290,8 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
         for position, row in zip(row_positions, rows, strict=True):
             leaves[position] = row
         structure[0] = fn(_pack_like(elems, leaves))
-        return [], [convert_to_tensor(leaf) for leaf in nest.flatten(structure[0]) if leaf is not None]
+        parts = [part for leaf in nest.flatten(structure[0]) for part in _components(leaf)]
+        return [], [convert_to_tensor(part) for part in parts if part is not None]
 
     results: list[Tensor] | None
     if count:
@@ -214,10 +314,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
             ]
             results = run_iteration([], zero_rows)[1]
         results = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in results]
-    result_iterator = iter(results)
-    return _pack_like(
-        structure[0], [None if leaf is None else next(result_iterator) for leaf in nest.flatten(structure[0])]
-    )
+    return _pack_rows(structure[0], results, count)
 
 
 # ---- scan and folds ----------------------------------------------------------------------------------

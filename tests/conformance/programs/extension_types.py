@@ -310,3 +310,60 @@ def dispatch(tf):
         "no API": lambda: d.dispatch_for_api(len)(lambda obj: obj),
         "never registered": lambda: d.unregister_dispatch_for(add),
     }
+
+
+def _network(tf):
+    class Network(tf.experimental.BatchableExtensionType):
+        shape: tf.TensorShape
+        work: tf.Tensor
+        bandwidth: tf.Tensor
+
+        def __init__(self, work, bandwidth):
+            self.work, self.bandwidth = tf.convert_to_tensor(work), tf.convert_to_tensor(bandwidth)
+            self.shape = self.work.shape[:-1].merge_with(self.bandwidth.shape[:-2])
+
+    return Network
+
+
+def rows(tf):
+    """The networks of TensorFlow's guide on extension types, one by one and as a batch."""
+    Network = _network(tf)
+    links = [[[0.0, 2, 0], [2, 0, 3], [0, 3, 0]], [[0.0, 2, 2], [2, 0, 2], [2, 2, 0]]]
+    batch = Network([[5.0, 3, 8], [3.0, 4, 2]], links)
+    spec = Network.Spec(shape=[], work=tf.TensorSpec([3]), bandwidth=tf.TensorSpec([3, 3]))
+    data = tf.data.Dataset
+
+    def balanced(network):
+        mean = tf.reduce_mean(network.work, axis=-1, keepdims=True)
+        return Network(mean + tf.zeros_like(network.work), network.bandwidth)
+
+    def loads(vector):
+        return Network(vector, tf.linalg.diag(vector))
+
+    def parts(network):
+        return [network.shape.as_list(), network.work, network.bandwidth]
+
+    def total(network):
+        return tf.reduce_sum(network.work)
+
+    return {
+        "slices": lambda: [parts(network) for network in data.from_tensor_slices(batch)],
+        "unbatch": lambda: [parts(network) for network in data.from_tensors(batch).unbatch()],
+        "work of batches": lambda: [network.work for network in data.from_tensor_slices(batch).repeat(2).batch(3)],
+        "map_fn": lambda: parts(tf.map_fn(balanced, batch)),
+        "map_fn to numbers": lambda: tf.map_fn(total, batch, fn_output_signature=tf.float32),
+        "map_fn to networks": lambda: parts(tf.map_fn(loads, tf.ones((2, 3)), fn_output_signature=spec)),
+        "map_fn and a tensor": lambda: tf.map_fn(
+            lambda pair: total(pair[0]) * pair[1], (batch, tf.constant([2.0, 3.0])), fn_output_signature=tf.float32
+        ),
+        "map_fn in a function": lambda: tf.function(lambda: tf.map_fn(balanced, batch).work)(),
+        "map_fn without a signature": lambda: tf.map_fn(total, batch),
+        "map_fn with another shape": lambda: tf.map_fn(
+            lambda vector: loads(vector[:2]), tf.ones((2, 3)), fn_output_signature=spec
+        ),
+        "vectorized_map": lambda: parts(tf.vectorized_map(balanced, batch)),
+        "vectorized_map to numbers": lambda: tf.vectorized_map(total, batch),
+        "vectorized_map to networks": lambda: parts(tf.vectorized_map(loads, tf.ones((2, 3)))),
+        "vectorized_map in a function": lambda: tf.function(lambda: tf.vectorized_map(total, batch))(),
+        "no rows": lambda: tf.map_fn(lambda m: m.values, _masked(tf)([1.0], [True]), fn_output_signature=tf.float32),
+    }
