@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import terms
+from fastgrad.core.lowering import complex_launches
 from fastgrad.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, NEVER, Binary, Unary, elementwise
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
@@ -18,7 +19,7 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run, make_pair_kernel_run
+from fastgrad.ops.kernel_launches import make_float_kernel_run, make_kernel_run, make_pair_kernel_run
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
@@ -259,7 +260,7 @@ atanh = _transcendental_operation(
 
 
 _complex_sigmoid = make_kernel_run(
-    launches_from("elementwise.complex_numbers", "sigmoid_launches"),
+    complex_launches("sigmoid"),
     same,
     lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
 )
