@@ -68,23 +68,13 @@ log = _transcendental_operation(
 )
 
 
-def _log1p_by_numpy(x: np.ndarray) -> Any:
-    if x.dtype.kind != "c":
-        return np.log1p(x)
-    # NumPy takes the logarithm of the rounded sum, which loses the digits of small numbers.
-    a, b = x.real, x.imag
-    modulus = np.hypot(a + 1, b)
-    near_one = (modulus > 0.5) & (modulus < 2)
-    result = np.empty(x.shape, x.dtype)
-    result.real = np.where(near_one, np.log1p(a * (a + 2) + b * b) / 2, np.log(modulus))
-    result.imag = np.arctan2(b, a + 1)
-    return result
-
+# NumPy takes the logarithm of the rounded sum, which loses the digits of small complex numbers.
+_complex_log1p = make_kernel_run(complex_launches("log1p"), same)
 
 log1p = _transcendental_operation(
     "log1p",
     "``log(1 + x)``, element by element, exact near 0.",
-    _log1p_by_numpy,
+    lambda x: _complex_log1p(x) if x.dtype.kind == "c" else np.log1p(x),
     lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
     domain=(-1.0, np.inf),
 )
@@ -259,11 +249,7 @@ atanh = _transcendental_operation(
 # ---- the sigmoid family --------------------------------------------------------------------------------
 
 
-_complex_sigmoid = make_kernel_run(
-    complex_launches("sigmoid"),
-    same,
-    lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
-)
+_complex_sigmoid = make_kernel_run(complex_launches("sigmoid"), same)
 
 
 def _sigmoid_by_numpy(x: np.ndarray) -> Any:
