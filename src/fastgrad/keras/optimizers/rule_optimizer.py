@@ -81,8 +81,8 @@ class RuleOptimizer(KernelOptimizer):
             learning_rate: the rate of this update.
             step: the number of this update, counted from 1.
         """
-        given = {"learning_rate": learning_rate, "step": step}
-        return tuple([given[name] if name in given else getattr(self, name) for name in self.rule.hyper_numbers])
+        values: tuple[Any, ...] = self.rule.hyper_values_function(self, learning_rate, step)
+        return values
 
     def slot(self, name: str) -> list[OptimizerVariable]:
         """Returns the slot variables of a name, in the order of the variables that the optimizer was built with.

@@ -268,6 +268,13 @@ class UpdateRule:
         return (*self.hyper, "decay") if self.decays else self.hyper
 
     @functools.cached_property
+    def hyper_values_function(self) -> Any:
+        """The function `(optimizer, learning_rate, step)` that returns the values of `hyper_numbers`."""
+        known = "learning_rate", "step"
+        values = "".join(f"{name if name in known else f'optimizer.{name}'}, " for name in self.hyper_numbers)
+        return _update_function(f"def values(optimizer, learning_rate, step):\n    return ({values})\n", "values", {})
+
+    @functools.cached_property
     def step(self) -> Any:
         """The scalar function that all kernels call: decay, then the rule, then the flush of subnormal slots."""
         slots = self.state[1:]
