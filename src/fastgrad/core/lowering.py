@@ -164,6 +164,7 @@ def complex_launches(name: str) -> LaunchFunction:
     def imported_launches(*specs: Any, **attributes: Any) -> Launches | None:
         from fastgrad.kernels.elementwise import complex_numbers
 
-        return complex_numbers.LAUNCHES[name](*specs, **attributes)
+        launches: LaunchFunction = getattr(complex_numbers, f"{name}_launches")
+        return launches(*specs, **attributes)
 
     return imported_launches

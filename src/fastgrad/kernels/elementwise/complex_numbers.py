@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -319,58 +320,6 @@ def is_nonzero(x, y, first, last):
         y[i] = 1 if x[2 * i] != 0 or x[2 * i + 1] != 0 else 0
 
 
-# ---- functions of numbers, by the names of operations ---------------------------------------------------
-
-_OF_NUMBERS = {
-    "negative": lambda a, b: (-a, -b),
-    "conj": lambda a, b: (a, -b),
-    "sign": direction,
-    "square": square,
-    "sqrt": square_root,
-    "rsqrt": reciprocal_square_root,
-    "reciprocal": lambda a, b: quotient(1.0, 0.0, a, b),
-    "exp": exponential,
-    "expm1": exponential_minus_one,
-    "log": logarithm,
-    "log1p": logarithm_of_sum,
-    "sigmoid": logistic,
-    "sin": lambda a, b: (product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)),
-    "cos": lambda a, b: (cos(a) * cosh(b), -product_with_exact_zero(sinh(b), sin(a))),
-    "tan": specialized(_turned, "tangent", function=hyperbolic_tangent),
-    "asin": inverse_sine,
-    "acos": inverse_cosine,
-    "atan": specialized(_turned, "inverse_tangent", function=inverse_hyperbolic_tangent),
-    "sinh": lambda a, b: (sinh(a) * cos(b), product_with_exact_zero(cosh(a), sin(b))),
-    "cosh": lambda a, b: (cosh(a) * cos(b), product_with_exact_zero(sinh(a), sin(b))),
-    "tanh": hyperbolic_tangent,
-    "asinh": specialized(_turned, "inverse_hyperbolic_sine", function=inverse_sine),
-    "acosh": inverse_hyperbolic_cosine,
-    "atanh": inverse_hyperbolic_tangent,
-}
-_TO_REAL = {
-    "abs": hypotenuse,
-    "real": lambda a, b: a,
-    "imag": lambda a, b: b,
-    "angle": lambda a, b: atan2(b, a),
-}
-_OF_PAIRS = {
-    "add": lambda a, b, c, d: (a + c, b + d),
-    "subtract": lambda a, b, c, d: (a - c, b - d),
-    "multiply": product,
-    "divide": quotient,
-    "multiply_no_nan": lambda a, b, c, d: (0.0, 0.0) if c == 0 and d == 0 else product(a, b, c, d),
-    "divide_no_nan": lambda a, b, c, d: (0.0, 0.0) if c == 0 and d == 0 else quotient(a, b, c, d),
-    "xdivy": lambda a, b, c, d: (0.0, 0.0) if a == 0 and b == 0 else quotient(a, b, c, d),
-    "squared_difference": lambda a, b, c, d: ((a - c) * (a - c) + (b - d) * (b - d), 0.0),
-    "sqrt_gradient": lambda a, b, c, d: (a, b) if a == 0 and b == 0 else quotient(a * 0.5, b * 0.5, c, d),
-    "xlogy": specialized(_product_with_function, "times_logarithm", function=logarithm),
-    "xlog1py": specialized(_product_with_function, "times_logarithm_of_sum", function=logarithm_of_sum),
-    "pow": power,
-    "rsqrt_gradient": rsqrt_gradient,
-    "reciprocal_gradient": reciprocal_gradient,
-}
-
-
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
@@ -400,16 +349,75 @@ def _make_complex_launches(function: Any, *numbers: int) -> ComplexLaunches:
     return complex_launches
 
 
-def _launches_of_functions(template: Any, operands: str, functions: dict[str, Any]) -> dict[str, ComplexLaunches]:
-    """Returns the ``complex_launches`` of operations by name; ``template`` is the body of their kernels, which calls the function."""
+def _function_launches(template: Any, operands: str, name: str, of_parts: Any) -> ComplexLaunches:
+    """Returns the ``complex_launches`` of a function of the parts of numbers; ``template`` is the body of its kernel."""
+    body = specialized(template, name, f"The operation {name}.", function=scalar_function(of_parts))
     signature = parse_signature(f"{operands}, first: int, last: int")
-    launches = {}
-    for name, of_parts in functions.items():
-        body = specialized(template, name, f"The operation {name}.", function=scalar_function(of_parts))
-        launches[name] = _make_complex_launches(
-            Kernel(body, signature, {"E": FLOATS, "T": (WIDE.name,)}, release_gil=False, noalias=False)
-        )
-    return launches
+    return _make_complex_launches(
+        Kernel(body, signature, {"E": FLOATS, "T": (WIDE.name,)}, release_gil=False, noalias=False)
+    )
+
+
+_of_number = partial(_function_launches, _map_numbers, "x: in[E], y: out[E], step: int")
+_to_real = partial(_function_launches, _map_to_real, "x: in[E], y: out[E], step: int")
+_of_pair = partial(_function_launches, _map_pairs, "x: in[E], y: in[E], z: out[E], x_step: int, y_step: int")
+
+negative_launches = _of_number("negative", lambda a, b: (-a, -b))
+conj_launches = _of_number("conj", lambda a, b: (a, -b))
+sign_launches = _of_number("sign", direction)
+square_launches = _of_number("square", square)
+sqrt_launches = _of_number("sqrt", square_root)
+rsqrt_launches = _of_number("rsqrt", reciprocal_square_root)
+reciprocal_launches = _of_number("reciprocal", lambda a, b: quotient(1.0, 0.0, a, b))
+exp_launches = _of_number("exp", exponential)
+expm1_launches = _of_number("expm1", exponential_minus_one)
+log_launches = _of_number("log", logarithm)
+log1p_launches = _of_number("log1p", logarithm_of_sum)
+sigmoid_launches = _of_number("sigmoid", logistic)
+sin_launches = _of_number("sin", lambda a, b: (product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)))
+cos_launches = _of_number("cos", lambda a, b: (cos(a) * cosh(b), -product_with_exact_zero(sinh(b), sin(a))))
+tan_launches = _of_number("tan", specialized(_turned, "tangent", function=hyperbolic_tangent))
+asin_launches = _of_number("asin", inverse_sine)
+acos_launches = _of_number("acos", inverse_cosine)
+atan_launches = _of_number("atan", specialized(_turned, "inverse_tangent", function=inverse_hyperbolic_tangent))
+sinh_launches = _of_number("sinh", lambda a, b: (sinh(a) * cos(b), product_with_exact_zero(cosh(a), sin(b))))
+cosh_launches = _of_number("cosh", lambda a, b: (cosh(a) * cos(b), product_with_exact_zero(sinh(a), sin(b))))
+tanh_launches = _of_number("tanh", hyperbolic_tangent)
+asinh_launches = _of_number("asinh", specialized(_turned, "inverse_hyperbolic_sine", function=inverse_sine))
+acosh_launches = _of_number("acosh", inverse_hyperbolic_cosine)
+atanh_launches = _of_number("atanh", inverse_hyperbolic_tangent)
+abs_launches = _to_real("abs", hypotenuse)
+real_launches = _to_real("real", lambda a, b: a)
+imag_launches = _to_real("imag", lambda a, b: b)
+angle_launches = _to_real("angle", lambda a, b: atan2(b, a))
+add_launches = _of_pair("add", lambda a, b, c, d: (a + c, b + d))
+subtract_launches = _of_pair("subtract", lambda a, b, c, d: (a - c, b - d))
+multiply_launches = _of_pair("multiply", product)
+divide_launches = _of_pair("divide", quotient)
+multiply_no_nan_launches = _of_pair(
+    "multiply_no_nan", lambda a, b, c, d: (0.0, 0.0) if c == 0 and d == 0 else product(a, b, c, d)
+)
+divide_no_nan_launches = _of_pair(
+    "divide_no_nan", lambda a, b, c, d: (0.0, 0.0) if c == 0 and d == 0 else quotient(a, b, c, d)
+)
+xdivy_launches = _of_pair("xdivy", lambda a, b, c, d: (0.0, 0.0) if a == 0 and b == 0 else quotient(a, b, c, d))
+squared_difference_launches = _of_pair(
+    "squared_difference", lambda a, b, c, d: ((a - c) * (a - c) + (b - d) * (b - d), 0.0)
+)
+sqrt_gradient_launches = _of_pair(
+    "sqrt_gradient", lambda a, b, c, d: (a, b) if a == 0 and b == 0 else quotient(a * 0.5, b * 0.5, c, d)
+)
+xlogy_launches = _of_pair("xlogy", specialized(_product_with_function, "times_logarithm", function=logarithm))
+xlog1py_launches = _of_pair(
+    "xlog1py", specialized(_product_with_function, "times_logarithm_of_sum", function=logarithm_of_sum)
+)
+pow_launches = _of_pair("pow", power)
+rsqrt_gradient_launches = _of_pair("rsqrt_gradient", rsqrt_gradient)
+reciprocal_gradient_launches = _of_pair("reciprocal_gradient", reciprocal_gradient)
+not_equal_launches, equal_launches = [_make_complex_launches(are_equal, wanted) for wanted in range(2)]
+where_launches, masked_launches, complex_launches = [
+    _make_complex_launches(kernel) for kernel in (select, zero_where_false, join_parts)
+]
 
 
 def add_n_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
@@ -439,19 +447,3 @@ def cast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes:
     if given not in convert_dtype.variables["T"] or wanted not in convert_dtype.variables["U"]:
         return None
     return Launches((Launch(convert_dtype[given, wanted], (Input(0), Output(0), x_parts, y_parts), size),))
-
-
-LAUNCHES: dict[str, ComplexLaunches] = {
-    **_launches_of_functions(_map_numbers, "x: in[E], y: out[E], step: int", _OF_NUMBERS),
-    **_launches_of_functions(_map_to_real, "x: in[E], y: out[E], step: int", _TO_REAL),
-    **_launches_of_functions(_map_pairs, "x: in[E], y: in[E], z: out[E], x_step: int, y_step: int", _OF_PAIRS),
-    "not_equal": _make_complex_launches(are_equal, 0),
-    "equal": _make_complex_launches(are_equal, 1),
-    "where": _make_complex_launches(select),
-    "masked": _make_complex_launches(zero_where_false),
-    "complex": _make_complex_launches(join_parts),
-    "add_n": add_n_launches,
-    "identity": identity_launches,
-    "cast": cast_launches,
-}
-"""The ``complex_launches`` of the operations, by their names."""
