@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core import terms
 from fastgrad.core.operation import FLOAT_DTYPES, INTEGER_DTYPES
-from fastgrad.core.terms import Number, Term
+from fastgrad.core.terms import CHEAP_COST, Number, Term, arity_of
 from fastgrad.custom.formula import BOOL, FLOAT64, TermPool, promoted_dtype
 from fastgrad.errors import InvalidArgumentError
 
@@ -347,16 +348,16 @@ def cast_rule(dtype: np.dtype) -> TermRule:
     return lambda pool, x: pool.cast(term_of(x, pool, dtype), dtype)
 
 
-_UNARY_FLOAT_OPERATIONS = (
-    *("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
-    *("erf", "erfc", "lgamma", "log2", "log10"),
-)
+_UNARY_FLOAT_OPERATIONS = [
+    name
+    for name, function in terms.FUNCTIONS.items()
+    if function.cost > CHEAP_COST and function.definition is None and arity_of(function) == 1
+]
 _OPERATIONS_WITH_INVERSE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
 _NUMBER_OPERATIONS = ("add", "subtract", "multiply", "maximum", "minimum", "negative", "square", "sign", "abs")
 
 FUNCTIONS: dict[str, TermRule] = {
     **{name: _operation_rule(name, _as_floats) for name in _UNARY_FLOAT_OPERATIONS},
-    **{f"a{name}": _operation_rule(f"a{name}", _as_floats) for name in _OPERATIONS_WITH_INVERSE},
     **{f"arc{name}": _operation_rule(f"a{name}", _as_floats) for name in _OPERATIONS_WITH_INVERSE},
     **{name: _operation_rule("atan2", _as_floats) for name in ("atan2", "arctan2")},
     "hypot": _operation_rule("hypot", _as_floats),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import terms
+from fastgrad.core.lowering import complex_launches
 from fastgrad.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, NEVER, Binary, Unary, elementwise
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
@@ -18,7 +19,7 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run, make_pair_kernel_run
+from fastgrad.ops.kernel_launches import make_float_kernel_run, make_kernel_run, make_pair_kernel_run
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
@@ -67,23 +68,13 @@ log = _transcendental_operation(
 )
 
 
-def _log1p_by_numpy(x: np.ndarray) -> Any:
-    if x.dtype.kind != "c":
-        return np.log1p(x)
-    # NumPy takes the logarithm of the rounded sum, which loses the digits of small numbers.
-    a, b = x.real, x.imag
-    modulus = np.hypot(a + 1, b)
-    near_one = (modulus > 0.5) & (modulus < 2)
-    result = np.empty(x.shape, x.dtype)
-    result.real = np.where(near_one, np.log1p(a * (a + 2) + b * b) / 2, np.log(modulus))
-    result.imag = np.arctan2(b, a + 1)
-    return result
-
+# NumPy takes the logarithm of the rounded sum, which loses the digits of small complex numbers.
+_complex_log1p = make_kernel_run(complex_launches("log1p"), same)
 
 log1p = _transcendental_operation(
     "log1p",
     "``log(1 + x)``, element by element, exact near 0.",
-    _log1p_by_numpy,
+    lambda x: _complex_log1p(x) if x.dtype.kind == "c" else np.log1p(x),
     lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
     domain=(-1.0, np.inf),
 )
@@ -258,11 +249,7 @@ atanh = _transcendental_operation(
 # ---- the sigmoid family --------------------------------------------------------------------------------
 
 
-_complex_sigmoid = make_kernel_run(
-    launches_from("elementwise.complex_numbers", "sigmoid_launches"),
-    same,
-    lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
-)
+_complex_sigmoid = make_kernel_run(complex_launches("sigmoid"), same)
 
 
 def _sigmoid_by_numpy(x: np.ndarray) -> Any:

@@ -32,6 +32,7 @@ from fastgrad.core.terms import (
     COMPARISONS,
     DIVIDE,
     FLOOR_DIVIDE,
+    FUNCTIONS,
     MULTIPLY,
     NEGATIVE,
     NOT,
@@ -53,18 +54,14 @@ from fastgrad.kernels.math import circular, error_function, hyperbolic, power, s
 FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALF_DTYPES | INTEGER_DTYPES
 """The dtypes of the values that kernels of element-wise operations read and write."""
 
-_VECTOR_MATH_FUNCTIONS = {
-    vector_math: ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "log_sigmoid", "log1p_of_fraction"),
-    circular: ("sin", "cos", "tan", "asin", "acos", "atan", "atan2"),
-    hyperbolic: ("sinh", "cosh", "asinh", "acosh", "atanh"),
-    error_function: ("erf", "erfc"),
-    power: ("log2", "log10"),
-    activation: (
-        *("gelu_of", "gelu_slope", "gelu_tanh_of", "gelu_tanh_slope"),
-        *("elu_of", "selu_of", "selu_slope", "sigmoid_cross_entropy_of"),
-    ),
+_MODULES = (vector_math, circular, hyperbolic, error_function, power, activation)
+_FUNCTIONS = {
+    name: next(getattr(module, name) for module in _MODULES if hasattr(module, name))
+    for name in FUNCTIONS
+    if any(hasattr(module, name) for module in _MODULES)
 }
-_BODY_FUNCTIONS = {name: name for names in _VECTOR_MATH_FUNCTIONS.values() for name in names}
+"""The functions of kernels for the scalar functions of the same names."""
+_BODY_FUNCTIONS = {name: name for name in _FUNCTIONS}
 _BODY_FUNCTIONS |= {"pow": "power", "hypot": "hypotenuse", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
 # Functions in expressions that compute in the kernel's own dtype ``T``, with their names in a body.
 
@@ -102,7 +99,7 @@ KERNEL_GLOBALS: dict[str, Any] = {
         for dtype in ("float16", "bfloat16")
         for name in (f"of_{dtype}", f"to_{dtype}", f"rounded_to_{dtype}")
     },
-    **{name: getattr(module, name) for module, names in _VECTOR_MATH_FUNCTIONS.items() for name in names},
+    **_FUNCTIONS,
     **{
         name: getattr(scalars, name)
         for name in (

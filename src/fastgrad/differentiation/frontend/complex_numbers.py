@@ -12,7 +12,6 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 
@@ -27,6 +26,7 @@ from fastgrad.core.terms import (
     ScalarOperation,
     Term,
 )
+from fastgrad.core.terms import abs as absolute
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.ir import scalar_rules
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, Partial, call_operation
@@ -43,68 +43,38 @@ FUNCTIONS: dict[Any, Rule] = {}
 # ---- slopes -------------------------------------------------------------------------------------------------------
 
 
-@numba.njit
-def quotient(x, y):  # type: ignore[no-untyped-def]
-    """Returns ``x / y``, which raises nothing."""
-    return np.divide(x, y)
-
-
-@numba.njit
-def slope_of_tangent(z):  # type: ignore[no-untyped-def]
-    """Returns the derivative of ``tan`` at ``z``."""
-    if abs(z.imag) > 300.0:
-        return complex(0.0 * z.real, 0.0)
-    secant = quotient(1.0, cmath.cos(z))
-    return secant * secant
-
-
-@numba.njit
-def slope_of_arcsine(z):  # type: ignore[no-untyped-def]
-    """Returns the derivative of ``asin`` at ``z``, on the branch cuts on the side that the sign of 0 tells."""
-    return quotient(1.0, cmath.sqrt(complex(1.0 - z.real, -z.imag)) * cmath.sqrt(complex(1.0 + z.real, z.imag)))
-
-
-@numba.njit
-def slope_of_area_cosine(z):  # type: ignore[no-untyped-def]
-    """Returns the derivative of ``acosh`` at ``z``, on the branch cuts on the side that the sign of 0 tells."""
-    return quotient(1.0, cmath.sqrt(complex(z.real - 1.0, z.imag)) * cmath.sqrt(complex(z.real + 1.0, z.imag)))
-
-
-@numba.njit
-def times_i(z):  # type: ignore[no-untyped-def]
-    """Returns ``1j * z``."""
-    return complex(-z.imag, z.real)
-
-
-@numba.njit
-def slope_of_base(base, exponent):  # type: ignore[no-untyped-def]
-    """Returns the derivative of ``base ** exponent`` with respect to the base."""
-    if exponent == 0:
-        return 0.0 * base
-    return exponent * base ** (exponent - 1.0)
-
-
-@numba.njit
-def slope_of_exponent(base, power):  # type: ignore[no-untyped-def]
-    """Returns the derivative of ``power``, which is ``base ** exponent``, with respect to the exponent."""
-    if base == 0:
-        return 0.0 * base
-    return power * cmath.log(base)
-
-
-_QUOTIENT, _TIMES_I = call_operation(quotient, 2), call_operation(times_i, 1)
-_SLOPE_OF_TANGENT, _SLOPE_OF_ARCSINE = call_operation(slope_of_tangent, 1), call_operation(slope_of_arcsine, 1)
-_SLOPE_OF_AREA_COSINE = call_operation(slope_of_area_cosine, 1)
-_SLOPE_OF_BASE, _SLOPE_OF_EXPONENT = call_operation(slope_of_base, 2), call_operation(slope_of_exponent, 2)
-_EXP, _SIN, _COS, _SINH, _COSH = [
-    call_operation(f, 1) for f in (cmath.exp, cmath.sin, cmath.cos, cmath.sinh, cmath.cosh)
+_QUOTIENT = call_operation(np.divide, 2)
+"""A division that raises nothing."""
+_EXP, _LOG, _SQRT, _SIN, _COS, _SINH, _COSH = [
+    call_operation(f, 1) for f in (cmath.exp, cmath.log, cmath.sqrt, cmath.sin, cmath.cos, cmath.sinh, cmath.cosh)
 ]
 _REAL_SIN, _REAL_COS = call_operation(math.sin, 1), call_operation(math.cos, 1)
 _COMPLEX = ScalarOperation("complex({0}, {1})")
-_PARTS = (ScalarOperation("{0}.real"), ScalarOperation("{0}.imag"))
+_PARTS = _REAL, _IMAG = ScalarOperation("{0}.real"), ScalarOperation("{0}.imag")
 
 Slope = Callable[..., Term]
 """A derivative as a term: of the operands, then the value."""
+
+
+def _slope_of_tangent(z: Term) -> Term:
+    secant = _QUOTIENT(1.0, _COS(z))
+    return SELECT(absolute(_IMAG(z)) > 300.0, _COMPLEX(0.0 * _REAL(z), 0.0), secant * secant)
+
+
+def _slope_of_arcsine(z: Term) -> Term:
+    """Returns the derivative of ``asin``, on the branch cuts on the side that the sign of 0 tells."""
+    x, y = _REAL(z), _IMAG(z)
+    return _QUOTIENT(1.0, _SQRT(_COMPLEX(1.0 - x, -y)) * _SQRT(_COMPLEX(1.0 + x, y)))
+
+
+def _slope_of_area_cosine(z: Term) -> Term:
+    x, y = _REAL(z), _IMAG(z)
+    return _QUOTIENT(1.0, _SQRT(_COMPLEX(x - 1.0, y)) * _SQRT(_COMPLEX(x + 1.0, y)))
+
+
+def _times_i(z: Term) -> Term:
+    return _COMPLEX(-_IMAG(z), _REAL(z))
+
 
 _SLOPES: dict[str, Slope] = {
     "exp": lambda z, w: w,
@@ -117,15 +87,15 @@ _SLOPES: dict[str, Slope] = {
     "sqrt": lambda z, w: _QUOTIENT(0.5, w),
     "sin": lambda z, w: _COS(z),
     "cos": lambda z, w: -_SIN(z),
-    "tan": lambda z, w: _SLOPE_OF_TANGENT(z),
+    "tan": lambda z, w: _slope_of_tangent(z),
     "sinh": lambda z, w: _COSH(z),
     "cosh": lambda z, w: _SINH(z),
-    "tanh": lambda z, w: _SLOPE_OF_TANGENT(_TIMES_I(z)),
-    "asin": lambda z, w: _SLOPE_OF_ARCSINE(z),
-    "acos": lambda z, w: -_SLOPE_OF_ARCSINE(z),
+    "tanh": lambda z, w: _slope_of_tangent(_times_i(z)),
+    "asin": lambda z, w: _slope_of_arcsine(z),
+    "acos": lambda z, w: -_slope_of_arcsine(z),
     "atan": lambda z, w: _QUOTIENT(1.0, 1.0 + z * z),
-    "asinh": lambda z, w: _SLOPE_OF_ARCSINE(_TIMES_I(z)),
-    "acosh": lambda z, w: _SLOPE_OF_AREA_COSINE(z),
+    "asinh": lambda z, w: _slope_of_arcsine(_times_i(z)),
+    "acosh": lambda z, w: _slope_of_area_cosine(z),
     "atanh": lambda z, w: _QUOTIENT(1.0, 1.0 - z * z),
     "reciprocal": lambda z, w: -w * w,
 }
@@ -283,8 +253,8 @@ def _quotient(lowering: Any, operands: list[Any], type: types.Type) -> Any:
 
 
 _SLOPES_OF_POWER: tuple[Slope, Slope] = (
-    lambda z, b, w: _SLOPE_OF_BASE(z, b),
-    lambda z, b, w: _SLOPE_OF_EXPONENT(z, w),
+    lambda z, b, w: SELECT(b == 0, 0.0 * z, b * z ** (b - 1.0)),
+    lambda z, b, w: SELECT(z == 0, 0.0 * z, w * _LOG(z)),
 )
 FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _with_slopes(POWER, *_SLOPES_OF_POWER)
 FUNCTIONS[np.power] = _with_slopes(np.power, *_SLOPES_OF_POWER)

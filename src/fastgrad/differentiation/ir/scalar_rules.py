@@ -18,6 +18,7 @@ from fastgrad.core.terms import (
     FUNCTION_COST,
     NOT,
     OPERANDS,
+    OPERATORS,
     SELECT,
     Number,
     Term,
@@ -30,6 +31,7 @@ from fastgrad.custom.formula import FLOAT64, Branch, Formula, RowOperation, Term
 from fastgrad.custom.symbols import FUNCTIONS, RULES_OF_OPERATORS, Symbol, Trace, apply_function, name_of_operation
 from fastgrad.differentiation.ir.partials import (
     COTANGENT,
+    GUARDS,
     RESULT,
     ZERO_PRODUCT,
     Partial,
@@ -115,20 +117,16 @@ PARTIALS: dict[Any, list[Partial]] = {
 }
 """The partials of functions that the operation table does not have, or whose slope at a kink is NaN there."""
 
-_COSTS = {
-    **dict.fromkeys([zero_product, zero_product_of_both], CHEAP_COST),
-    **{function: operation.cost for function, operation in terms.OPERATORS.items()},
-    **dict.fromkeys([math.sqrt, np.sqrt], terms.sqrt.cost),
-    pow: terms.POWER.cost,
-}
-
 
 def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
     """Returns the cost of a function of numbers, where an addition costs 1. Of a power with a small constant exponent LLVM makes products."""
     if function in (operator.pow, pow) and getattr(numbers[1], "value", None) in (2, 3, 4):
         return CHEAP_COST
-    is_operator = getattr(function, "__module__", None) in ("_operator", "builtins") or isinstance(function, type)
-    return _COSTS.get(function, CHEAP_COST if is_operator else FUNCTION_COST)
+    operation = OPERATORS.get(operator.pow if function is pow else function) or terms.FUNCTIONS.get(_name_of(function))
+    if operation is not None:
+        return operation.cost
+    is_cheap = getattr(function, "__module__", None) in ("_operator", "builtins") or isinstance(function, type)
+    return CHEAP_COST if is_cheap or function in GUARDS.values() else FUNCTION_COST
 
 
 _INFINITE_SLOPES = frozenset(["sqrt", "cbrt", "asin", "arcsin", "acos", "arccos", "acosh", "arccosh"])
@@ -280,8 +278,7 @@ NUMBA_FUNCTIONS: dict[Any, Any] = {
     "ceil": np.ceil,
     "rint": np.rint,
     "where": where,
-    "zero_product": zero_product,
-    "zero_product_of_both": zero_product_of_both,
+    **GUARDS,
     "sign": sign,
     "digamma": digamma,
     "maximum": max,

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
-from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function, specialized
+from fastgrad.kernels.codegen.build import Kernel, kernel
+from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.math.circular import atan2, cos, sin
 from fastgrad.kernels.math.hyperbolic import asinh, cosh, sinh
@@ -50,6 +52,18 @@ def quotient(a, b, c, d):
     ratio = c / d
     scale = 1.0 / (c * ratio + d)
     return (a * ratio + b) * scale, (b * ratio - a) * scale
+
+
+@scalar_function
+def product(a, b, c, d):
+    """Returns (a + ib) (c + id)."""
+    return a * c - b * d, a * d + b * c
+
+
+@scalar_function
+def square(a, b):
+    """Returns (a + ib)^2."""
+    return a * a - b * b, 2.0 * (a * b)
 
 
 @scalar_function
@@ -90,7 +104,7 @@ def logistic(a, b):
         return (expm1(a) + 2.0 * c * c) / below, sin(b) / below
     p, q = exponential(-abs(a), -b if a > 0 else b)
     r, s = quotient(1.0, 0.0, 1.0 + p, q)
-    return (r, s) if a > 0 else (p * r - q * s, p * s + q * r)
+    return (r, s) if a > 0 else product(p, q, r, s)
 
 
 @scalar_function
@@ -152,84 +166,24 @@ def inverse_hyperbolic_tangent(a, b):
 
 
 @scalar_function
-def algebraic_function(operation_number, a, b):
-    """Applies the operation with number `operation_number` of one number, up to the conjugate."""
-    if operation_number == 0:
-        return -a, -b
-    if operation_number == 1:
-        size = hypotenuse(a, b)
-        return (0.0, 0.0) if size == 0 else (a / size, b / size)
-    if operation_number == 2:
-        return a * a - b * b, 2.0 * (a * b)
-    if operation_number == 3:
-        return square_root(a, b)
-    if operation_number == 4:
-        p, q = square_root(a, b)
-        return quotient(1.0, 0.0, p, q)
-    if operation_number == 5:
-        return quotient(1.0, 0.0, a, b)
-    if operation_number == 6:
-        return exponential(a, b)
-    if operation_number == 7:
-        half = sin(b * 0.5)
-        return expm1(a) * cos(b) - 2.0 * half * half, product_with_exact_zero(exp(a), sin(b))
-    if operation_number == 8:
-        return logarithm(a, b)
-    if operation_number == 9:
-        return logarithm_of_sum(a, b)
-    if operation_number == 10:
-        return logistic(a, b)
-    return a, -b
+def exponential_minus_one(a, b):
+    """Returns e^(a + ib) - 1, exact near 0."""
+    half = sin(b * 0.5)
+    return expm1(a) * cos(b) - 2.0 * half * half, product_with_exact_zero(exp(a), sin(b))
 
 
 @scalar_function
-def circular_function(operation_number, a, b):
-    """Applies the operation with number `operation_number` of one number, from the sine on."""
-    if operation_number == 12:
-        return product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)
-    if operation_number == 13:
-        return cos(a) * cosh(b), -product_with_exact_zero(sinh(b), sin(a))
-    if operation_number == 14:
-        p, q = hyperbolic_tangent(-b, a)
-        return q, -p
-    if operation_number == 15:
-        return inverse_sine(a, b)
-    if operation_number == 16:
-        return inverse_cosine(a, b)
-    if operation_number == 17:
-        p, q = inverse_hyperbolic_tangent(-b, a)
-        return q, -p
-    if operation_number == 18:
-        return sinh(a) * cos(b), product_with_exact_zero(cosh(a), sin(b))
-    if operation_number == 19:
-        return cosh(a) * cos(b), product_with_exact_zero(sinh(a), sin(b))
-    if operation_number == 20:
-        return hyperbolic_tangent(a, b)
-    if operation_number == 21:
-        p, q = inverse_sine(-b, a)
-        return q, -p
-    if operation_number == 22:
-        return inverse_hyperbolic_cosine(a, b)
-    return inverse_hyperbolic_tangent(a, b)
+def direction(a, b):
+    """Returns a + ib over its absolute value; 0 for 0."""
+    size = hypotenuse(a, b)
+    return (0.0, 0.0) if size == 0 else (a / size, b / size)
 
 
-@kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
-def unary_operation(x, y, step, mode, first, last):
-    """Applies the operation with number `mode` of one number to x."""
-    for i in range(first, last):
-        a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
-        p, q = algebraic_function(mode, a, b) if mode < 12 else circular_function(mode, a, b)
-        y[2 * i] = p
-        y[2 * i + 1] = q
-
-
-@kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
-def to_real(x, y, step, mode, first, last):
-    """Applies the operation with number `mode` of one number with a real result to x."""
-    for i in range(first, last):
-        a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
-        found = hypotenuse(a, b) if mode == 0 else (a if mode == 1 else (b if mode == 2 else atan2(b, a)))
-        y[i] = found
+@scalar_function
+def reciprocal_square_root(a, b):
+    """Returns 1 over the square root of a + ib."""
+    p, q = square_root(a, b)
+    return quotient(1.0, 0.0, p, q)
 
 
 @scalar_function
@@ -242,53 +196,58 @@ def power(a, b, c, d):
     if d == 0 and c == 1:
         return a, b
     if d == 0 and c == 2:
-        return a * a - b * b, 2.0 * (a * b)
+        return square(a, b)
     p, q = logarithm(a, b)
     return exponential(c * p - d * q, c * q + d * p)
 
 
 @scalar_function
-def binary_function(operation_number, a, b, c, d):
-    """Applies the operation with number `operation_number` of two numbers."""
-    if operation_number == 0:
-        return a + c, b + d
-    if operation_number == 1:
-        return a - c, b - d
-    nothing = a == 0 and b == 0
-    if (operation_number in (4, 5) and c == 0 and d == 0) or (operation_number in (6, 9, 10) and nothing):
-        return 0.0, 0.0
-    if operation_number in (2, 4):
-        return a * c - b * d, a * d + b * c
-    if operation_number in (3, 5, 6):
-        return quotient(a, b, c, d)
-    if operation_number == 7:
-        return (a - c) * (a - c) + (b - d) * (b - d), 0.0
-    if operation_number == 8:
-        p, q = quotient(a * 0.5, b * 0.5, c, d)
-        return (a, b) if nothing else (p, q)
-    if operation_number == 11:
-        return power(a, b, c, d)
-    if operation_number in (12, 13):
-        if nothing:
-            return a, b
-        p, q = c * c - d * d, 2.0 * (c * d)
-        if operation_number == 12:
-            p, q = 0.5 * (p * c - q * d), 0.5 * (p * d + q * c)
-        return b * q - a * p, -(a * q + b * p)
-    p, q = logarithm(c, d) if operation_number == 9 else logarithm_of_sum(c, d)
-    return a * p - b * q, a * q + b * p
+def reciprocal_gradient(a, b, c, d):
+    """Returns -(a + ib) (c + id)^2; a + ib itself if it is 0."""
+    p, q = square(c, d)
+    return (a, b) if a == 0 and b == 0 else (b * q - a * p, -(a * q + b * p))
 
 
-@kernel(
-    "x: in[E], y: in[E], z: out[E], x_step: int, y_step: int, mode: int, first: int, last: int",
-    E=FLOATS,
-    T=("float64",),
-)
-def binary_operation(x, y, z, x_step, y_step, mode, first, last):
-    """Applies the operation with number `mode` of two numbers to x and y."""
+@scalar_function
+def rsqrt_gradient(a, b, c, d):
+    """Returns -(a + ib) (c + id)^3 / 2; a + ib itself if it is 0."""
+    p, q = square(c, d)
+    p, q = product(p, q, c, d)
+    p, q = 0.5 * p, 0.5 * q
+    return (a, b) if a == 0 and b == 0 else (b * q - a * p, -(a * q + b * p))
+
+
+@scalar_function
+def function(*parts):
+    """Placeholder for the function that a kernel applies to the parts of numbers; each kernel is compiled with its own."""
+
+
+def _turned(a, b):
+    p, q = function(-b, a)
+    return q, -p
+
+
+def _product_with_function(a, b, c, d):
+    p, q = function(c, d)
+    return (0.0, 0.0) if a == 0 and b == 0 else product(a, b, p, q)
+
+
+def _map_numbers(x, y, step, first, last):
+    for i in range(first, last):
+        p, q = function(T(x[2 * i * step]), T(x[2 * i * step + 1]))
+        y[2 * i] = p
+        y[2 * i + 1] = q
+
+
+def _map_to_real(x, y, step, first, last):
+    for i in range(first, last):
+        y[i] = function(T(x[2 * i * step]), T(x[2 * i * step + 1]))
+
+
+def _map_pairs(x, y, z, x_step, y_step, first, last):
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
-        p, q = binary_function(mode, T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
+        p, q = function(T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
         z[2 * i] = p
         z[2 * i + 1] = q
 
@@ -390,21 +349,71 @@ def _make_complex_launches(function: Any, *numbers: int) -> ComplexLaunches:
     return complex_launches
 
 
-# The numbers of operations count in these orders.
-(
-    negative_launches, sign_launches, square_launches, sqrt_launches, rsqrt_launches, reciprocal_launches, exp_launches,
-    expm1_launches, log_launches, log1p_launches, sigmoid_launches, conj_launches, sin_launches, cos_launches,
-    tan_launches, asin_launches, acos_launches, atan_launches, sinh_launches, cosh_launches, tanh_launches,
-    asinh_launches, acosh_launches, atanh_launches,
-) = [_make_complex_launches(unary_operation, number) for number in range(24)]  # fmt: skip
-abs_launches, real_launches, imag_launches, angle_launches = [
-    _make_complex_launches(to_real, number) for number in range(4)
-]
-(
-    add_launches, subtract_launches, multiply_launches, divide_launches, multiply_no_nan_launches,
-    divide_no_nan_launches, xdivy_launches, squared_difference_launches, sqrt_gradient_launches, xlogy_launches,
-    xlog1py_launches, pow_launches, rsqrt_gradient_launches, reciprocal_gradient_launches,
-) = [_make_complex_launches(binary_operation, number) for number in range(14)]  # fmt: skip
+def _function_launches(template: Any, operands: str, name: str, of_parts: Any) -> ComplexLaunches:
+    """Returns the ``complex_launches`` of a function of the parts of numbers; ``template`` is the body of its kernel."""
+    body = specialized(template, name, f"The operation {name}.", function=scalar_function(of_parts))
+    signature = parse_signature(f"{operands}, first: int, last: int")
+    return _make_complex_launches(
+        Kernel(body, signature, {"E": FLOATS, "T": (WIDE.name,)}, release_gil=False, noalias=False)
+    )
+
+
+_of_number = partial(_function_launches, _map_numbers, "x: in[E], y: out[E], step: int")
+_to_real = partial(_function_launches, _map_to_real, "x: in[E], y: out[E], step: int")
+_of_pair = partial(_function_launches, _map_pairs, "x: in[E], y: in[E], z: out[E], x_step: int, y_step: int")
+
+negative_launches = _of_number("negative", lambda a, b: (-a, -b))
+conj_launches = _of_number("conj", lambda a, b: (a, -b))
+sign_launches = _of_number("sign", direction)
+square_launches = _of_number("square", square)
+sqrt_launches = _of_number("sqrt", square_root)
+rsqrt_launches = _of_number("rsqrt", reciprocal_square_root)
+reciprocal_launches = _of_number("reciprocal", lambda a, b: quotient(1.0, 0.0, a, b))
+exp_launches = _of_number("exp", exponential)
+expm1_launches = _of_number("expm1", exponential_minus_one)
+log_launches = _of_number("log", logarithm)
+log1p_launches = _of_number("log1p", logarithm_of_sum)
+sigmoid_launches = _of_number("sigmoid", logistic)
+sin_launches = _of_number("sin", lambda a, b: (product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)))
+cos_launches = _of_number("cos", lambda a, b: (cos(a) * cosh(b), -product_with_exact_zero(sinh(b), sin(a))))
+tan_launches = _of_number("tan", specialized(_turned, "tangent", function=hyperbolic_tangent))
+asin_launches = _of_number("asin", inverse_sine)
+acos_launches = _of_number("acos", inverse_cosine)
+atan_launches = _of_number("atan", specialized(_turned, "inverse_tangent", function=inverse_hyperbolic_tangent))
+sinh_launches = _of_number("sinh", lambda a, b: (sinh(a) * cos(b), product_with_exact_zero(cosh(a), sin(b))))
+cosh_launches = _of_number("cosh", lambda a, b: (cosh(a) * cos(b), product_with_exact_zero(sinh(a), sin(b))))
+tanh_launches = _of_number("tanh", hyperbolic_tangent)
+asinh_launches = _of_number("asinh", specialized(_turned, "inverse_hyperbolic_sine", function=inverse_sine))
+acosh_launches = _of_number("acosh", inverse_hyperbolic_cosine)
+atanh_launches = _of_number("atanh", inverse_hyperbolic_tangent)
+abs_launches = _to_real("abs", hypotenuse)
+real_launches = _to_real("real", lambda a, b: a)
+imag_launches = _to_real("imag", lambda a, b: b)
+angle_launches = _to_real("angle", lambda a, b: atan2(b, a))
+add_launches = _of_pair("add", lambda a, b, c, d: (a + c, b + d))
+subtract_launches = _of_pair("subtract", lambda a, b, c, d: (a - c, b - d))
+multiply_launches = _of_pair("multiply", product)
+divide_launches = _of_pair("divide", quotient)
+multiply_no_nan_launches = _of_pair(
+    "multiply_no_nan", lambda a, b, c, d: (0.0, 0.0) if c == 0 and d == 0 else product(a, b, c, d)
+)
+divide_no_nan_launches = _of_pair(
+    "divide_no_nan", lambda a, b, c, d: (0.0, 0.0) if c == 0 and d == 0 else quotient(a, b, c, d)
+)
+xdivy_launches = _of_pair("xdivy", lambda a, b, c, d: (0.0, 0.0) if a == 0 and b == 0 else quotient(a, b, c, d))
+squared_difference_launches = _of_pair(
+    "squared_difference", lambda a, b, c, d: ((a - c) * (a - c) + (b - d) * (b - d), 0.0)
+)
+sqrt_gradient_launches = _of_pair(
+    "sqrt_gradient", lambda a, b, c, d: (a, b) if a == 0 and b == 0 else quotient(a * 0.5, b * 0.5, c, d)
+)
+xlogy_launches = _of_pair("xlogy", specialized(_product_with_function, "times_logarithm", function=logarithm))
+xlog1py_launches = _of_pair(
+    "xlog1py", specialized(_product_with_function, "times_logarithm_of_sum", function=logarithm_of_sum)
+)
+pow_launches = _of_pair("pow", power)
+rsqrt_gradient_launches = _of_pair("rsqrt_gradient", rsqrt_gradient)
+reciprocal_gradient_launches = _of_pair("reciprocal_gradient", reciprocal_gradient)
 not_equal_launches, equal_launches = [_make_complex_launches(are_equal, wanted) for wanted in range(2)]
 where_launches, masked_launches, complex_launches = [
     _make_complex_launches(kernel) for kernel in (select, zero_where_false, join_parts)
