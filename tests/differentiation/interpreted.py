@@ -8,7 +8,8 @@ from numba.core.dispatcher import Dispatcher
 
 from fastgrad.differentiation import callees, derivation
 from fastgrad.differentiation.analysis.control_flow import ControlFlow
-from fastgrad.differentiation.frontend.lowering import lower
+from fastgrad.differentiation.frontend.lowering import lower, lowering_of
+from fastgrad.differentiation.ir.representation import Function
 from fastgrad.differentiation.ir.values import Options
 from fastgrad.differentiation.runtime import chunks, compilation
 from fastgrad.differentiation.runtime.tape_memory import INTERPRETED
@@ -43,6 +44,37 @@ def run_derivative(
     lowered = lower(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
     simplify(lowered, is_reverse=True)
     flow = outline_parallel_loops(lowered, ControlFlow(lowered), positions)
+    return _run_backward(lowered, flow, positions, arguments, cotangent)
+
+
+def tangent_and_gradients(
+    function: Any,
+    arguments: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    cotangent: tuple[Any, Any],
+    places: tuple[int, ...] | None = None,
+) -> tuple[Any, tuple[Any, ...]]:
+    """Returns the result of a function with its tangent, and the cotangents of the arguments that have tangents, then of the tangents.
+
+    Args:
+        function, arguments: see ``value_and_gradients``.
+        tangents: of the arguments numbered ``places``.
+        cotangent: of the result and of its tangent.
+        places: None for all arguments.
+    """
+    places = tuple(range(len(arguments))) if places is None else places
+    positions = (*places, *range(len(arguments), len(arguments) + len(places)))
+    python_function = compilation.wrapped_function(function, "test")
+    lowering = lowering_of(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
+    simplify(lowering.result)
+    lowered = callees.tangents_of(lowering, places)
+    simplify(lowered, is_reverse=True)
+    return _run_backward(lowered, ControlFlow(lowered), positions, (*arguments, *tangents), cotangent)[:2]
+
+
+def _run_backward(
+    lowered: Function, flow: ControlFlow, positions: tuple[int, ...], arguments: tuple[Any, ...], cotangent: Any
+) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     mode = ReverseMode(lowered, flow, positions, None)
     derivative = mode.derivative(lambda value, cotangents: f"{value}, ({''.join(f'{text}, ' for text in cotangents)})")
     run = _python_function(derivative, {})
@@ -51,18 +83,16 @@ def run_derivative(
     return result[0], result[1], tuple(copies)
 
 
-def value_and_tangent(
-    function: Any, arguments: tuple[Any, ...], tangents: tuple[Any, ...], positions: tuple[int, ...]
-) -> tuple[Any, Any]:
-    """Returns the result of a Python function, and its tangent, by forward mode.
+def value_and_tangent_of(function: Any, arguments: tuple[Any, ...], positions: tuple[int, ...]) -> Any:
+    """Returns the function of arguments and tangents that returns the result and its tangent, by forward mode.
 
     Args:
         function, arguments: see ``value_and_gradients``.
-        tangents, positions: of the arguments that have tangents.
+        positions: of the arguments that have tangents.
     """
     lowered, flow = derivation.lowered_function(function, tuple(map(numba.typeof, arguments)))
     run = _python_function(ForwardMode(lowered, flow, positions).derivative(), {})
-    return run(*map(copy_of, (*arguments, *tangents)))
+    return lambda *values: run(*map(copy_of, values))
 
 
 def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], call: DerivedCall | None = None) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad.errors import DifferentiationError
 from tests.differentiation import central, random_programs
-from tests.differentiation.interpreted import value_and_gradients, value_and_tangent
+from tests.differentiation.interpreted import tangent_and_gradients, value_and_gradients, value_and_tangent_of
 from tests.differentiation.table import active, copy_of
 from tests.differentiation.wide_programs import WideWriter
 
@@ -27,7 +27,7 @@ def outcomes(seed: int) -> tuple[str, dict[str, str]]:
     """Returns the text of a seed's program, and for each mode "right", "refused: " with the reason, or what is wrong."""
     program = drawn(seed)
     results = {}
-    for mode, differences in ("reverse mode", _by_reverse_mode), ("forward mode", _by_forward_mode):
+    for mode, differences in MODES.items():
         try:
             with np.errstate(all="ignore"):
                 wrong = [each for each in differences(program) if each]
@@ -52,17 +52,56 @@ def _by_reverse_mode(program: random_programs.Drawn) -> Iterator[str]:
 
 def _by_forward_mode(program: random_programs.Drawn) -> Iterator[str]:
     places = active(program.arguments)
-    tangents = tuple(np.cos(1.0 + place + np.arange(np.size(program.arguments[place]))) for place in places)
-    tangents = tuple(
-        tangent if np.ndim(program.arguments[place]) else float(tangent[0])
-        for place, tangent in zip(places, tangents, strict=True)
-    )
-    value, tangent = value_and_tangent(program.function, program.arguments, tangents, places)
+    tangents = _directions(program, places, 1.0)
+    value, tangent = value_and_tangent_of(program.function, program.arguments, places)(*program.arguments, *tangents)
     yield _of_the_value(program, value)
     gradients, errors = program.reference
     right = sum(np.sum(gradient * along) for gradient, along in zip(gradients, tangents, strict=True))
     if not abs(tangent - right) <= sum(map(np.sum, errors)) + _tolerance(program):
         yield f"the tangent is {tangent}, by differences {right}"
+
+
+def _by_reverse_over_forward_mode(program: random_programs.Drawn) -> Iterator[str]:
+    """Compares the gradient of a tangent with respect to tangents with gradients, with respect to arguments with differences of tangents."""
+    places, arguments = active(program.arguments), program.arguments
+    tangents, others = _directions(program, places, 1.0), _directions(program, places, 2.0)
+    (value, tangent), found = tangent_and_gradients(
+        program.function, tuple(map(copy_of, arguments)), tangents, (0.0, 1.0), places
+    )
+    yield _of_the_value(program, value)
+    for place, of_tangent, right, error in zip(places, found[len(places) :], *program.reference, strict=True):
+        if not np.all(np.abs(of_tangent - right) <= error + _tolerance(program)):
+            yield f"the gradient of the tangent by that of argument {place} is {of_tangent}, by differences {right}"
+    forward = value_and_tangent_of(program.function, arguments, places)
+
+    def moved(step: float) -> float:
+        values = [*arguments]
+        for place, along in zip(places, others, strict=True):
+            values[place] = values[place] + float(step) * along
+        return float(forward(*values, *tangents)[1])
+
+    expected = moved(0.0)
+    if not abs(tangent - expected) <= 1e-12 * (1.0 + abs(expected)):
+        yield f"the tangent is {tangent}, by forward mode {expected}"
+    slope = sum(np.sum(gradient * along) for gradient, along in zip(found, others, strict=False))
+    right, error = central.extrapolated(moved, central.STEP_IN_DOUBLE * 2.0**-4, np.finfo(float).eps)
+    if not abs(slope - right) <= 100.0 * error + 1e-7 * (1.0 + abs(right) + abs(expected)):
+        yield f"the second derivative is {slope}, by differences of tangents {right}"
+
+
+def _directions(program: random_programs.Drawn, places: tuple[int, ...], phase: float) -> tuple[Any, ...]:
+    tangents = [np.cos(phase + place + np.arange(np.size(program.arguments[place]))) for place in places]
+    return tuple(
+        tangent.reshape(np.shape(program.arguments[place])) if np.ndim(program.arguments[place]) else float(tangent[0])
+        for place, tangent in zip(places, tangents, strict=True)
+    )
+
+
+MODES = {
+    "reverse mode": _by_reverse_mode,
+    "forward mode": _by_forward_mode,
+    "reverse over forward mode": _by_reverse_over_forward_mode,
+}
 
 
 def _tolerance(program: random_programs.Drawn) -> Any:

@@ -19,7 +19,8 @@ from numba import types
 from fastgrad.differentiation.analysis.activity import Activity
 from fastgrad.differentiation.analysis.aliases import check_stores
 from fastgrad.differentiation.analysis.control_flow import ControlFlow
-from fastgrad.differentiation.frontend.lowering import lower
+from fastgrad.differentiation.frontend.lowering import Lowering, lowering_of
+from fastgrad.differentiation.frontend.tangent_numbers import TangentNumbers
 from fastgrad.differentiation.ir.representation import (
     Block,
     Callee,
@@ -28,6 +29,8 @@ from fastgrad.differentiation.ir.representation import (
     Root,
     Scalar,
     Size,
+    TangentOf,
+    is_real,
     leaf_types_of,
     zero,
 )
@@ -39,12 +42,13 @@ from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE, DirectJumpCom
 from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, global_compiler_lock
 from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, COMPILED
 from fastgrad.differentiation.transform.checkpoints import bytes_of_a_loop
-from fastgrad.differentiation.transform.emission import Derivative, DerivedCall, is_real
+from fastgrad.differentiation.transform.emission import Derivative, DerivedCall
 from fastgrad.differentiation.transform.forward_mode import ForwardMode
 from fastgrad.differentiation.transform.parallel_loops import Outlined, ParallelLoop
 from fastgrad.differentiation.transform.record_stacks import STACKS, STACKS_OF_REVERSE, TOPS
 from fastgrad.differentiation.transform.reverse_mode import ReverseMode
 from fastgrad.differentiation.transform.simplification import simplify
+from fastgrad.differentiation.transform.tangents import Tangents
 
 _ACQUIRE = "values, codes, arrays = acquire(owner, 0, 8), acquire(owner, 1, 1), acquire(owner, 2, 8)"
 _EMPTY_STACKS = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
@@ -197,15 +201,31 @@ class SplitMode(ReverseMode):
         return self.result(f"reverse_{self.function.name}", parameters, body)
 
 
+def tangents_of(lowering: Lowering, positions: tuple[int, ...], is_callee: bool = False, width: int = 1) -> Function:
+    """Returns the function that computes the results of a lowered function and their tangents, to be differentiated again."""
+    lowered = lowering.result
+    return Tangents(lowered, ControlFlow(lowered), positions, TangentNumbers(lowering), is_callee, width).function
+
+
 def _lowered(callee: Callee) -> tuple[Function, ControlFlow]:
     """Returns a callee in the intermediate representation, its parts numbered one by one."""
     if isinstance(callee.function, Outlined):
         return callee.function.lowered, ControlFlow(callee.function.lowered)
-    lowered = lower(callee.function, callee.types, Options.of(callee.function))
+    is_tangent = isinstance(callee.function, TangentOf)
+    inner = callee.function.callee if is_tangent else callee
+    lowering = lowering_of(inner.function, inner.types, Options.of(inner.function))
+    lowered = lowering.result
+    _simplify_and_number(lowered)
+    if is_tangent:
+        lowered = tangents_of(lowering, callee.function.active, is_callee=True)
+        _simplify_and_number(lowered)
+    return lowered, ControlFlow(lowered)
+
+
+def _simplify_and_number(lowered: Function) -> None:
     simplify(lowered)
     for number, part in enumerate(parts_of(lowered)):
         part.position = number
-    return lowered, ControlFlow(lowered)
 
 
 @functools.lru_cache(maxsize=64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -10,8 +10,9 @@ from numba import types
 
 from fastgrad.differentiation.analysis.control_flow import ControlFlow
 from fastgrad.differentiation.analysis.searches import searches_of
-from fastgrad.differentiation.callees import compiled_text
-from fastgrad.differentiation.frontend.lowering import lower
+from fastgrad.differentiation.callees import compiled_text, tangents_of
+from fastgrad.differentiation.frontend.lowering import Lowering, lower, lowering_of
+from fastgrad.differentiation.frontend.splicing import Spliced
 from fastgrad.differentiation.ir.representation import Function
 from fastgrad.differentiation.ir.values import Options
 from fastgrad.differentiation.runtime.compilation import (
@@ -69,40 +70,29 @@ def reverse_mode(
 
 
 def forward_mode(
-    function: Any,
-    positions: tuple[int, ...],
-    owner: str,
-    argument_types: Types,
-    is_scalar: bool = False,
-    is_final: bool = False,
-    width: int = 1,
+    function: Any, positions: tuple[int, ...], owner: str, argument_types: Types, width: int = 1
 ) -> FunctionType:
     """Returns a derivative by forward mode, a function of the arguments and the tangents of some.
 
-    Tangents of arrays have one more axis, of size ``width``, if this is not 1. Arguments and errors are those of ``reverse_mode``. With ``is_scalar`` the function must return a float. ``is_final``
-    says that the derivative is not differentiated again: then it runs parallel loops in parallel, and checks which arguments share memory.
+    Tangents of arrays have one more axis, of size ``width``, if this is not 1. Arguments and errors are those of ``reverse_mode``.
     """
-    python_function = wrapped_function(function, owner)
-    function_types = _function_types(argument_types, len(parameter_names(python_function)))
-    check_types(python_function, function_types, positions, owner)
-    for position in positions:
-        if isinstance(function_types[position], types.BaseTuple):
-            raise DifferentiationError(
-                f"{place(python_function)}: {owner}: a tuple has no tangent here: pass its items one by one."
-            )
-    names = [f"the tangent of {parameter_names(python_function)[position]}" for position in positions]
-    directions = argument_types[len(function_types) :]
-    primals = tuple(function_types[position] for position in positions)
-    if width > 1:
-        primals = tuple(type.copy(ndim=type.ndim + 1) for type in primals)
-    check_directions(python_function, names[: len(directions)], primals[: len(directions)], directions, owner)
-    lowered, flow = lowered_function(function, function_types)
-    if is_scalar:
-        check_result(lowered.result, python_function, owner)
+    lowered = _lowering_for_forward_mode(function, positions, owner, argument_types, width).result
+    flow = ControlFlow(lowered)
     _warn_of_searches(lowered, flow, positions)
-    if is_final:
-        flow = outline_parallel_loops(lowered, flow, positions, is_forward=True)
-    return compiled_text(ForwardMode(lowered, flow, positions, is_final=is_final, width=width).derivative(), "tangent")
+    flow = outline_parallel_loops(lowered, flow, positions, is_forward=True)
+    return compiled_text(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent")
+
+
+def spliced_forward_mode(
+    function: Any, positions: tuple[int, ...], owner: str, argument_types: Types, width: int = 1
+) -> Spliced:
+    """Returns how calls of a derivative by forward mode are differentiated. Arguments and errors are those of ``forward_mode``."""
+
+    def function_of(caller: Lowering, values: list[Any]) -> Function:
+        lowering = _lowering_for_forward_mode(function, positions, owner, argument_types, width, caller, values)
+        return tangents_of(lowering, positions, width=width)
+
+    return Spliced(function_of)
 
 
 def reverse_over_forward(
@@ -115,12 +105,47 @@ def reverse_over_forward(
     seed: int | None = None,
 ) -> FunctionType:
     """Returns the reverse mode of the forward mode with the ``tangents``. Arguments and errors are those of ``reverse_mode``."""
-    names = parameter_names(wrapped_function(function, owner))
-    function_types = _function_types(argument_types, len(names) + len(tangents))
-    tangent = forward_mode(function, tangents, owner, function_types, is_scalar=seed is not None)
-    lowered, flow = lowered_function(tangent, function_types, is_reverse=True)
-    lowered.names = [*names, *[f"the tangent of {names[position]}" for position in tangents]]
-    return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "second derivative")
+    count = len(parameter_names(wrapped_function(function, owner))) + len(tangents)
+    lowering = _lowering_for_forward_mode(function, tangents, owner, argument_types[:count])
+    if seed is not None:
+        check_result(lowering.result.result, wrapped_function(function, owner), owner)
+    _warn_of_searches(lowering.result, ControlFlow(lowering.result), tangents)
+    lowered = tangents_of(lowering, tangents)
+    simplify(lowered, is_reverse=True)
+    mode = ReverseMode(lowered, ControlFlow(lowered), positions, seed)
+    return compiled_text(mode.derivative(form), "second derivative")
+
+
+def _lowering_for_forward_mode(
+    function: Any,
+    positions: tuple[int, ...],
+    owner: str,
+    argument_types: Types,
+    width: int = 1,
+    caller: Lowering | None = None,
+    values: Sequence[Any] = (),
+) -> Lowering:
+    """Returns the lowering of a function, of whose argument types those of tangents may follow."""
+    python_function = wrapped_function(function, owner)
+    names = parameter_names(python_function)
+    function_types = _function_types(argument_types, len(names))
+    check_types(python_function, function_types, positions, owner)
+    for position in positions:
+        if isinstance(function_types[position], types.BaseTuple):
+            raise DifferentiationError(
+                f"{place(python_function)}: {owner}: a tuple has no tangent here: pass its items one by one."
+            )
+    directions = argument_types[len(names) :]
+    primals = [function_types[position] for position in positions]
+    if width > 1:
+        primals = [type.copy(ndim=type.ndim + 1) for type in primals]
+    names_of_directions = [f"the tangent of {names[position]}" for position in positions]
+    given = len(directions)
+    check_directions(python_function, names_of_directions[:given], tuple(primals[:given]), directions, owner)
+    values = values[: len(names)]
+    lowering = lowering_of(python_function, function_types, Options.of(function), caller, values)
+    simplify(lowering.result)
+    return lowering
 
 
 def lowered_function(function: Any, argument_types: Types, is_reverse: bool = False) -> tuple[Function, ControlFlow]:

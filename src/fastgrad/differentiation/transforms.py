@@ -222,14 +222,18 @@ def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> De
     python_function = wrapped_function(f, "jvp")
     names = parameter_names(python_function)
 
-    def derive(argument_types: Types, is_final: bool = True) -> FunctionType:
+    def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.derivation import forward_mode
 
-        return forward_mode(f, positions, "jvp", argument_types, is_final=is_final, width=width)
+        return forward_mode(f, positions, "jvp", argument_types, width)
+
+    def rule(argument_types: Types) -> Any:
+        from fastgrad.differentiation.derivation import spliced_forward_mode
+
+        return spliced_forward_mode(f, positions, "jvp", argument_types, width)
 
     tangents = [f"tangent_of_{names[position]}" for position in positions]
     stub = stub_of(python_function, "jvp", tangents)
-    rule = functools.partial(derive, is_final=False)
     pipeline = LaneCompiler if width > 1 else DerivativeCompiler
     return DerivedDispatcher(stub, (forward_dispatcher, f, positions, width), derive, rule, pipeline)
 

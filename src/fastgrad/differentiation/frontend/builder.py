@@ -18,6 +18,7 @@ from fastgrad.core.terms import (
     ScalarOperation,
     Term,
     key_of,
+    substitute,
     transform,
 )
 from fastgrad.differentiation.ir import representation as ir
@@ -56,6 +57,8 @@ def grown(array, size):  # type: ignore[no-untyped-def]
 class Builder:
     """Appends statements to the current block of ``function``.
 
+    The blocks of a function with the names of ``caller`` may become blocks of the caller's function.
+
     Attributes:
         function: the function that is built.
         block: the current block.
@@ -67,7 +70,7 @@ class Builder:
     checks_bounds = False
     is_in_try = False
 
-    def __init__(self, function: ir.Function) -> None:
+    def __init__(self, function: ir.Function, caller: Builder | None = None) -> None:
         self.function = function
         self.location = function.location
         self._names: dict[str, int] = {}
@@ -75,6 +78,14 @@ class Builder:
         self._computed: dict[Any, Scalar] = {}
         self._calls: dict[tuple[str, int], ScalarOperation] = {}
         self._expressions: dict[Hashable, ScalarOperation] = {}
+        if caller is not None:
+            function.globals, self._names, self._numbers_of_globals, self._calls, self._expressions = (
+                caller.function.globals,
+                caller._names,
+                caller._numbers_of_globals,
+                caller._calls,
+                caller._expressions,
+            )
         self.block = self.new_block()
 
     @property
@@ -131,17 +142,20 @@ class Builder:
         hint: str = "t",
     ) -> Scalar:
         """Appends a ``Compute`` and returns its target; ``cost`` is by default that of the operation."""
-        # Programs catch other errors than those of sizes, which leave the `try`.
-        if self.is_in_try and operation.may_raise and operation.function not in CHECKS_OF_SIZES:
-            raise refuse(
-                "what may raise here can't be differentiated within try, save for raise and divisions", self.location
-            )
+        self.check_in_try(operation)
         target = self.scalar(type, hint)
         partials = partials and [None if partial is None else self.with_names(partial) for partial in partials]
         statement = ir.Compute(self.location, target, operation, operands, cost, partials)
         target.definition = statement
         self.block.statements.append(statement)
         return target
+
+    def check_in_try(self, operation: ScalarOperation) -> None:
+        """Refuses an operation that raises what a program may catch. It catches other errors than those of sizes, which leave the `try`."""
+        if self.is_in_try and operation.may_raise and operation.function not in CHECKS_OF_SIZES:
+            raise refuse(
+                "what may raise here can't be differentiated within try, save for raise and divisions", self.location
+            )
 
     def call_of(self, function: Any, count: int, hint: str = "") -> ScalarOperation:
         """Returns the operation that calls a function of ``count`` numbers.
@@ -181,7 +195,10 @@ class Builder:
         key = key_of(term)
         if key not in self._expressions:
             operands = [f"{{{number}}}" for number in range(len(OPERANDS))]
-            self._expressions[key] = ScalarOperation(partial_text(term, operands, "", ""))
+            self._expressions[key] = ScalarOperation(
+                partial_text(term, operands, "", ""),
+                definition=lambda *values: substitute(term, dict(zip(OPERANDS, values, strict=False))),
+            )
         return self._expressions[key]
 
     def index(
@@ -214,12 +231,13 @@ class Builder:
 
     def store(self, root: Root, value: Operand, indices: list[Operand]) -> None:
         """Appends a ``Store``."""
-        self._note_write(root)
+        self.note_write(root)
         if not root.is_real and isinstance(value.type, types.Float) and isinstance(value, Scalar):
             raise refuse("a float is stored in an array of integers, where its derivative would be lost", self.location)
         self.block.statements.append(ir.Store(self.location, root, value, indices))
 
-    def _note_write(self, root: Root) -> None:
+    def note_write(self, root: Root) -> None:
+        """Notes that an array is written."""
         if root.memory.kind == "global":
             raise refuse("a global array is written", self.location)
         root.memory.is_written = True
@@ -272,7 +290,7 @@ class Builder:
         results: list[Scalar | Root] = []
         statement = ir.Call(self.location, rule, arguments, results)
         for root in statement.written:
-            self._note_write(root)
+            self.note_write(root)
         self.block.statements.append(statement)
         values: list[Scalar | Complex | View] = []
         for leaf_type in leaf_types:

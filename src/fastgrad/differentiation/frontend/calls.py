@@ -15,6 +15,7 @@ from fastgrad.differentiation.frontend import containers, mappings, python_funct
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.call_rules import TypedRule, own_rule_of
 from fastgrad.differentiation.frontend.expressions import Expressions
+from fastgrad.differentiation.frontend.splicing import Spliced, splice
 from fastgrad.differentiation.frontend.typed_functions import TypedFunction, implementation
 from fastgrad.differentiation.ir import scalar_rules, special_functions
 from fastgrad.differentiation.ir.partials import COTANGENT, Partial
@@ -405,7 +406,7 @@ class Calls(Expressions):
     def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that has derivatives of its own.
 
-        ``rule`` is a function of the argument types. It returns a ``CallRule`` and the type of the result, or a Python function to inline.
+        ``rule`` is a function of the argument types. It returns a ``CallRule`` and the type of the result, a Python function to inline, or `Spliced`.
         """
         values, value_types = self.bound_values(inspect.signature(function.py_func), arguments, keywords)
         found = rule(value_types)
@@ -426,6 +427,9 @@ class Calls(Expressions):
             )
         if isinstance(found, FunctionType):
             return self.inline(found, values)
+        if isinstance(found, Spliced):
+            values = [self.array_expressions.materialized(self, value) for value in values]
+            return splice(self, found.function_of(self, values), values)
         return self.call_by_rule(found[0], values, found[1])
 
     def bound_values(

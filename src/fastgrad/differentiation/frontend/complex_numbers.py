@@ -49,8 +49,9 @@ _EXP, _LOG, _SQRT, _SIN, _COS, _SINH, _COSH = [
     call_operation(f, 1) for f in (cmath.exp, cmath.log, cmath.sqrt, cmath.sin, cmath.cos, cmath.sinh, cmath.cosh)
 ]
 _REAL_SIN, _REAL_COS = call_operation(math.sin, 1), call_operation(math.cos, 1)
-_COMPLEX = ScalarOperation("complex({0}, {1})")
-_PARTS = _REAL, _IMAG = ScalarOperation("{0}.real"), ScalarOperation("{0}.imag")
+COMPLEX = ScalarOperation("complex({0}, {1})")
+PARTS = REAL, IMAG = ScalarOperation("{0}.real"), ScalarOperation("{0}.imag")
+"""The complex number of two real ones, and its parts."""
 
 Slope = Callable[..., Term]
 """A derivative as a term: of the operands, then the value."""
@@ -58,22 +59,22 @@ Slope = Callable[..., Term]
 
 def _slope_of_tangent(z: Term) -> Term:
     secant = _QUOTIENT(1.0, _COS(z))
-    return SELECT(absolute(_IMAG(z)) > 300.0, _COMPLEX(0.0 * _REAL(z), 0.0), secant * secant)
+    return SELECT(absolute(IMAG(z)) > 300.0, COMPLEX(0.0 * REAL(z), 0.0), secant * secant)
 
 
 def _slope_of_arcsine(z: Term) -> Term:
     """Returns the derivative of ``asin``, on the branch cuts on the side that the sign of 0 tells."""
-    x, y = _REAL(z), _IMAG(z)
-    return _QUOTIENT(1.0, _SQRT(_COMPLEX(1.0 - x, -y)) * _SQRT(_COMPLEX(1.0 + x, y)))
+    x, y = REAL(z), IMAG(z)
+    return _QUOTIENT(1.0, _SQRT(COMPLEX(1.0 - x, -y)) * _SQRT(COMPLEX(1.0 + x, y)))
 
 
 def _slope_of_area_cosine(z: Term) -> Term:
-    x, y = _REAL(z), _IMAG(z)
-    return _QUOTIENT(1.0, _SQRT(_COMPLEX(x - 1.0, y)) * _SQRT(_COMPLEX(x + 1.0, y)))
+    x, y = REAL(z), IMAG(z)
+    return _QUOTIENT(1.0, _SQRT(COMPLEX(x - 1.0, y)) * _SQRT(COMPLEX(x + 1.0, y)))
 
 
 def _times_i(z: Term) -> Term:
-    return _COMPLEX(-_IMAG(z), _REAL(z))
+    return COMPLEX(-IMAG(z), REAL(z))
 
 
 _SLOPES: dict[str, Slope] = {
@@ -115,14 +116,14 @@ def _with_slopes(value: Any, *slopes: Slope) -> Rule:
         numbers: list[Operand] = []
         for operand in operands:
             numbers += converted_parts(lowering, operand, float_type)
-        arguments = [_COMPLEX(*OPERANDS[place : place + 2]) for place in range(0, len(numbers), 2)]
+        arguments = [COMPLEX(*OPERANDS[place : place + 2]) for place in range(0, len(numbers), 2)]
         operation = value if isinstance(value, ScalarOperation) else call_operation(value, len(arguments))
         values = _parts_of(lowering.builder, operation(*arguments), numbers, float_type)
-        result = _COMPLEX(*OPERANDS[len(numbers) : len(numbers) + 2])
+        result = COMPLEX(*OPERANDS[len(numbers) : len(numbers) + 2])
         of_real: list[Term] = []
         of_imag: list[Term] = []
         for slope in slopes:
-            real, imag = [part(slope(*arguments, result)) for part in _PARTS]
+            real, imag = [part(slope(*arguments, result)) for part in PARTS]
             of_real += [COTANGENT * real, -COTANGENT * imag]
             of_imag += [COTANGENT * imag, COTANGENT * real]
         return _with_partials(lowering, numbers, values, of_real, of_imag)
@@ -132,7 +133,7 @@ def _with_slopes(value: Any, *slopes: Slope) -> Rule:
 
 def _parts_of(builder: Any, term: Term, numbers: list[Operand], float_type: types.Type) -> list[Scalar]:
     """Lowers the real and the imaginary part of a complex number, a term of ``numbers``."""
-    operations = [builder.expression(part(term)) for part in _PARTS]
+    operations = [builder.expression(part(term)) for part in PARTS]
     return [builder.compute(float_type, operation, numbers, FUNCTION_COST) for operation in operations]
 
 

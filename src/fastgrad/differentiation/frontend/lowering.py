@@ -10,7 +10,7 @@ import functools
 import inspect
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from numba import types
@@ -87,8 +87,22 @@ def lower(function: Any, argument_types: tuple[types.Type, ...], options: Option
         DifferentiationError: it has a construct that can't be differentiated; the message has file and line.
         numba.errors.TypingError: Numba can't compile it.
     """
+    return lowering_of(function, argument_types, options).result
+
+
+def lowering_of(
+    function: Any,
+    argument_types: tuple[types.Type, ...],
+    options: Options = DEFAULT_OPTIONS,
+    caller: Lowering | None = None,
+    values: Sequence[Any] = (),
+) -> Lowering:
+    """Returns what has lowered a function and may append to it. Arguments and errors are those of ``lower``.
+
+    With a ``caller`` the function has names that the caller's does not have, and knows those ``values`` of its arguments that are no numbers or arrays.
+    """
     with _typing_functions_once():
-        return Lowering(function, argument_types, options).result
+        return Lowering(function, argument_types, options, caller, values)
 
 
 _thread = threading.local()
@@ -235,14 +249,35 @@ class _Frame:
         return int(end.truebr) if is_test else None
 
 
+class _InternalFrame(_Frame):
+    """What stands for the call while statements are appended to a function that has been lowered."""
+
+    def __init__(self) -> None:
+        super().__init__(None, [], Options("numpy"), True)  # type: ignore[arg-type]
+
+    def runs_once(self) -> bool:
+        """True: nothing of it is repeated."""
+        return True
+
+    def handler(self) -> None:
+        """None: it has no ``try``."""
+
+
 class Lowering(Calls):
     """Lowers one function and all that it calls."""
 
-    def __init__(self, function: Any, argument_types: tuple[types.Type, ...], options: Options) -> None:
+    def __init__(
+        self,
+        function: Any,
+        argument_types: tuple[types.Type, ...],
+        options: Options,
+        caller: Lowering | None = None,
+        values: Sequence[Any] = (),
+    ) -> None:
         typed = typed_function(function, argument_types)
         parameters = list(inspect.signature(getattr(function, "py_func", function)).parameters)
         self.result = Function(typed.name, typed.location, parameters, argument_types)
-        self.builder = Builder(self.result)
+        self.builder = Builder(self.result, None if caller is None else caller.builder)
         self._frames: list[_Frame] = []
         self._calls = 0
         self._large_callees = set()
@@ -251,11 +286,14 @@ class Lowering(Calls):
             self._parameter(f"a_{name}", type, position)
             for position, (name, type) in enumerate(zip(parameters, argument_types, strict=True))
         ]
+        for position, value in enumerate(values):
+            arguments[position] = value if isinstance(value, (Static, Text, NumberedText)) else arguments[position]
         self.result.arguments = arguments
-        self._texts: dict[str, int] = {}
-        self._numbered_parameters: dict[str, list[Compute]] = {}
+        self._texts: dict[str, int] = {} if caller is None else caller._texts
+        self._numbered_parameters: dict[str, list[Compute]] = {} if caller is None else caller._numbered_parameters
         value = self._body(typed, arguments, options)
-        self._number_parameters()
+        if caller is None:
+            self._number_parameters()
         self.result.result = typed.result
         results: list[Operand | View] = []
         for leaf in leaves(value):
@@ -273,6 +311,17 @@ class Lowering(Calls):
     def callee(self, function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
         """Returns what calls of a recursive function need to know."""
         return callee_of(function, argument_types)
+
+    @contextlib.contextmanager
+    def internal_frame(self, location: Location) -> Iterator[None]:
+        """Lets statements of a place be appended to the function, which has been lowered."""
+        before, self.builder.location = self.builder.location, location
+        self._frames.append(_InternalFrame())
+        with _typing_functions_once():
+            self._typed = _thread.typed
+            yield
+        self._frames.pop()
+        self.builder.location = before
 
     # ---- texts --------------------------------------------------------------------------------------------
 
@@ -509,7 +558,8 @@ class Lowering(Calls):
             self.scalar(condition), self._first_block(statement.truebr), self._first_block(statement.falsebr)
         )
 
-    def _raise(self, statement: ir.StaticRaise) -> None:
+    def raise_(self, end: Raise) -> None:
+        """Ends the current block with an exception, or with the jump to what handles it."""
         for frame in reversed(self._frames):
             handler = frame.handler()
             if handler is not None:
@@ -517,6 +567,12 @@ class Lowering(Calls):
                 frame.raising.setdefault((frame.label, handler), []).append(self.builder.block)
                 self.builder.jump(self._first_block(handler, frame))
                 return
+        self.builder.block.end = end
+
+    def _raise(self, statement: ir.StaticRaise) -> None:
+        if any(frame.handler() is not None for frame in self._frames):
+            self.raise_(Raise(Exception, ()))
+            return
         arguments = statement.exc_args or ()
         if statement.exc_class is None:
             raise refuse("a raise without an exception can't be differentiated", self.builder.location)
@@ -525,7 +581,7 @@ class Lowering(Calls):
                 f"{statement.exc_class.__name__} with arguments that are no constant numbers or texts can't be raised in a derivative",
                 self.builder.location,
             )
-        self.builder.block.end = Raise(statement.exc_class, tuple(arguments))
+        self.raise_(Raise(statement.exc_class, tuple(arguments)))
 
     def _print(self, statement: ir.Print) -> None:
         """Lowers a print of numbers and texts, which happens where it is, once."""

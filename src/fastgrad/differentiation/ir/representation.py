@@ -6,6 +6,7 @@ and one index for each of its axes. Calls exist of functions with adjoints of th
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -32,6 +33,11 @@ def leaf_types_of(type: types.Type) -> list[types.Type]:
     if isinstance(type, types.BaseTuple):
         return [leaf for item in type for leaf in leaf_types_of(item)]
     return [] if isinstance(type, types.NoneType) else [type]
+
+
+def is_real(type: types.Type) -> bool:
+    """True if numbers or arrays of ``type`` may have derivatives."""
+    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
 
 
 class Constant:
@@ -487,6 +493,23 @@ class Callee(NamedTuple):
         return [leaf for type in self.types for leaf in leaf_types_of(type) if not isinstance(leaf, types.Dispatcher)]
 
 
+@dataclasses.dataclass(frozen=True)
+class TangentOf:
+    """What computes the results of a function that is not inlined and their tangents: ``Callee.function`` of such a call.
+
+    Attributes:
+        callee: the function.
+        active: the numbers of the arguments that have tangents.
+    """
+
+    callee: Callee
+    active: tuple[int, ...]
+
+    @property
+    def __name__(self) -> str:
+        return f"tangent_of_{self.callee.function.__name__}"
+
+
 class CallRule:
     """A function with derivatives of its own, which reads its arguments only.
 
@@ -501,11 +524,13 @@ class CallRule:
         name: of the function, for messages.
         with_tangent: if one function computes results and tangents for less, the function that returns it, for the numbers of the arguments
             that have tangents. It takes these tangents and the arguments, and returns a tuple: the results, then their tangents.
+        returns_tuple: whether the function returns a tuple also of one result.
     """
 
     written: frozenset[int] = frozenset()
     returned: frozenset[int] = frozenset()
     with_tangent: Callable[[tuple[int, ...]], Any] | None = None
+    returns_tuple = False
 
     def __init__(
         self,
@@ -516,6 +541,7 @@ class CallRule:
         unread: frozenset[int] = frozenset(),
         name: str = "a gradient",
         with_tangent: Callable[[tuple[int, ...]], Any] | None = None,
+        returns_tuple: bool = False,
     ) -> None:
         self.function = function
         self.adjoint = adjoint
@@ -524,6 +550,7 @@ class CallRule:
         self.unread = unread
         self.name = name
         self.with_tangent = with_tangent
+        self.returns_tuple = returns_tuple
 
 
 class BeginLoop(Statement):

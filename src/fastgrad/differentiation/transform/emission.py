@@ -17,6 +17,7 @@ from fastgrad.differentiation.ir.representation import (
     Branch,
     Call,
     Callee,
+    CallRule,
     Compute,
     Constant,
     Counter,
@@ -33,6 +34,7 @@ from fastgrad.differentiation.ir.representation import (
     Size,
     Statement,
     Store,
+    TangentOf,
     View,
     is_constant,
     item_name,
@@ -77,11 +79,6 @@ class Derivative:
         self.scope = scope
         self.calls = calls
         self.user_lines = user_lines
-
-
-def is_real(type: types.Type) -> bool:
-    """True if numbers or arrays of ``type`` may have derivatives."""
-    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
 
 
 def flat_index(dims: list[str], indices: list[str]) -> str:
@@ -139,9 +136,8 @@ class Emitter:
         condition = " and ".join(f"{count} > 0" for count in guards)
         return f"({element} if {condition} else {zero(statement.target.type)})" if condition else element
 
-    def checks_of_memory(self) -> list[str]:
-        """Returns the lines that raise if an argument that is written shares memory with another one."""
-        function = self.function
+    def checks_of_memory(self, function: Function) -> list[str]:
+        """Returns the lines that raise if an argument of a function that is written shares memory with another one."""
         parameters = [root for root in function.roots if root.kind == "parameter"]
         lines = []
         for root in parameters:
@@ -262,14 +258,19 @@ class Emitter:
         """Writes a call of a function with derivatives of its own."""
         rule = statement.rule
         arguments = [self.argument(value) for value in statement.arguments]
-        if isinstance(rule, Callee) and rule.is_exact:
-            self.write(f"{self.derived_call('tangent', rule, ())}({', '.join(arguments)})")
+        if isinstance(rule, Callee) and (rule.is_exact or isinstance(rule.function, TangentOf)):
+            tangent = rule.function if isinstance(rule.function, TangentOf) else TangentOf(rule, ())
+            targets = "".join(f"{result.name}, " for result in statement.results)
+            call = f"{self.derived_call('tangent', tangent.callee, tangent.active)}({', '.join(arguments)})"
+            self.write(f"{targets}= {call}" if targets else call)
             return
         targets = ", ".join(result.name for result in statement.results)
         if isinstance(rule, Callee):
             remaining = iter(arguments)
             arguments = [self._structured(type, remaining) for type in rule.types]
             targets = self._structured(rule.result, iter([result.name for result in statement.results]))
+        if isinstance(rule, CallRule) and rule.returns_tuple:
+            targets += ","
         call = f"{self.bound(rule.function, 'function')}({', '.join(arguments)})"
         self.write(f"{targets} = {call}" if statement.results else call)
 

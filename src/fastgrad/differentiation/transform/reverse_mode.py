@@ -466,7 +466,7 @@ class ReverseMode(Emitter):
         """Returns the lines before the first block: checks, and what the way back may read without having been set."""
         function = self.function
         lines = self.unpacked_parameters()
-        lines += [*self.checks_of_memory(), *self.initial_records(), *self.initial_cotangents()]
+        lines += [*self.checks_of_memory(function), *self.initial_records(), *self.initial_cotangents()]
         for loop in self._checkpointed.values():
             lines += loop.initial_lines()
         for root in function.roots:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from fastgrad.differentiation.analysis.control_flow import ControlFlow, possible_memory
 from fastgrad.differentiation.ir.partials import COTANGENT
@@ -247,7 +247,10 @@ def _copy_at_exits(function: Function) -> None:
         (after,) = exits
         if not body.issuperset(flow.predecessors[after]):
             continue
-        copies: dict[Scalar, Operand] = {}
+        # A function that becomes a part of another one, or gets tangents, has copies already.
+        known = [statement for statement in after.statements if _is_copy_at_exit(statement)]
+        after.statements = [statement for statement in after.statements if statement not in known]
+        copies: dict[Operand, Operand] = {statement.operands[0]: statement.target for statement in known}
 
         def copied(operand: Operand, body: set[Block] = body, after: Block = after, copies: dict = copies) -> Operand:
             if not isinstance(operand, Scalar) or operand.block not in body:
@@ -270,6 +273,10 @@ def _copy_at_exits(function: Function) -> None:
                     for before, value in phi.incoming.items()
                 }
         after.statements[:0] = [copy.definition for copy in copies.values()]  # type: ignore[union-attr, misc]
+
+
+def _is_copy_at_exit(statement: Statement) -> TypeGuard[Compute]:
+    return isinstance(statement, Compute) and statement.operation is COPY and statement.cost == _COST_OF_COPIES
 
 
 def _replace_uses(block: Block, final: Callable[[Operand], Operand]) -> None:
