@@ -140,7 +140,7 @@ class TangentNumbers:
         return copy.root
 
     def _known_operands(self, statement: Compute) -> dict[Term, Operand]:
-        """Returns what the operands of a statement's partials are. Those that have a formula, but no partials, are evaluated anew, so that they have some."""
+        """Returns what the operands of a statement's partials are. Those that have a formula, but no partials, are evaluated again, so that they have some."""
         known: dict[Term, Operand] = {}
         for leaf, operand in zip(OPERANDS, statement.operands, strict=False):
             known[leaf] = operand
