@@ -267,7 +267,17 @@ def filled_after_append(a):
     return rows[1][1]
 
 
+@numba.njit
+def items_updated_in_place(a):
+    rows = [np.ones(3) for _ in range(3)]
+    for i in range(3):
+        rows[i] *= a[i] * rows[i - 1]
+        rows[-1] += a
+    return rows[0].sum() * rows[2][2]
+
+
 PROGRAMS = [
+    items_updated_in_place,
     items_written_in_loops,
     matrices_by_position,
     steps_of_a_trajectory,

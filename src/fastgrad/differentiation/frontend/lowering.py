@@ -573,6 +573,8 @@ class Lowering(Calls):
         if isinstance(target, Fields):
             containers.set_field(self, target, indices, value)
             return
+        if isinstance(target, ArrayList) and self._is_item_updated_in_place(statement):
+            return
         if isinstance(target, ArrayList):
             array_lists.set_item(self, target, indices[0], value)
             return
@@ -580,6 +582,18 @@ class Lowering(Calls):
             containers.set_item(self, target, indices[0], value)
             return
         self._set_elements(target, indices, value)
+
+    def _is_item_updated_in_place(self, statement: Any) -> bool:
+        """True if a statement assigns to an item what an operator such as ``rows[i] += x`` returns, which is the item."""
+        definitions = self.frame.definitions
+        update = definitions.get(statement.value.name)
+        if not isinstance(update, ir.Expr) or update.op != "inplace_binop":
+            return False
+        read = definitions.get(update.lhs.name)
+        if not isinstance(read, ir.Expr) or read.op not in ("getitem", "static_getitem", "typed_getitem"):
+            return False
+        indices = [getattr(index, "name", index) for index in (read.index, statement.index)]
+        return bool(read.value.name == statement.target.name and indices[0] == indices[1])
 
     def _set_elements(self, target: View, indices: list[Any], value: Any) -> None:
         """Lowers the assignment of elements of an array."""
