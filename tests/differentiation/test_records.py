@@ -330,3 +330,46 @@ def test_a_record_reads_one_field():
         return body.place[1] ** 2
 
     np.testing.assert_array_equal(fg.grad(of_record)(bodies()[1])["place"], [0.0, 2.2])
+
+
+@numba.njit
+def cubed(scale, body):
+    return scale**3 * body["mass"]
+
+
+slope_by_scale = fg.grad(cubed)
+
+
+@numba.njit
+def sum_of_slopes(records):
+    total = 0.0
+    for i in range(len(records)):
+        total += slope_by_scale(records[i]["mass"], records[i]) * records[i]["mass"]
+    return total
+
+
+def test_a_gradient_by_a_number_that_reads_a_record_may_be_called():
+    records = bodies()
+    gradient = fg.grad(sum_of_slopes)(records)  # of 3 m**4
+    np.testing.assert_allclose(gradient["mass"], 12.0 * records["mass"] ** 3, rtol=1e-12)
+
+
+@numba.njit
+def mass_squared(records):
+    return records[0]["mass"] ** 2
+
+
+slopes_by_fields = fg.grad(mass_squared)
+
+
+@numba.njit
+def twice_the_mass(records):
+    return slopes_by_fields(records)[0]["mass"]
+
+
+@pytest.mark.parametrize("derivative", [fg.grad, fg.jacobian])
+def test_a_derivative_of_a_gradient_by_records_is_refused_with_the_remedy(derivative):
+    records = bodies()
+    assert twice_the_mass(records) == 2.0 * records[0]["mass"]
+    with pytest.raises(DifferentiationError, match="records is of type .*: pass the fields of records as arguments"):
+        derivative(twice_the_mass)(records)

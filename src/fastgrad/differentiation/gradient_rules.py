@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 
 from fastgrad.differentiation.derivation import Form, lowered_function, written_positions
-from fastgrad.differentiation.ir.representation import CallRule, Constant, literal, zero
+from fastgrad.differentiation.ir.representation import CallRule, Constant, leaf_types_of, literal, zero
 from fastgrad.differentiation.runtime.compilation import (
     Types,
     generated_function,
@@ -53,6 +53,13 @@ def rule_of_gradient(
     names = [f"a_{name}" for name in parameter_names(python_function)]
     if all(isinstance(argument_types[position], (types.Float, types.Complex)) for position in positions):
         return _slopes(f, names, positions, argument_types, form, has_aux)
+    for name, type in zip(parameter_names(python_function), argument_types, strict=True):
+        numbers = [leaf.dtype if isinstance(leaf, types.Array) else leaf for leaf in leaf_types_of(type)]
+        if not all(isinstance(number, (types.Number, types.Boolean, types.Dispatcher)) for number in numbers):
+            raise DifferentiationError(
+                f"{place(python_function)}: {name} is of type {type}; a gradient of {python_function.__name__} can be differentiated only if its "
+                "arguments are numbers, arrays of numbers and tuples of them: pass the fields of records as arguments of their own."
+            )
     lowered, _ = lowered_function(f, argument_types)
     if written_positions(lowered):
         raise DifferentiationError(

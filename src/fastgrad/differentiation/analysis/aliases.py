@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastgrad.differentiation.analysis.control_flow import ControlFlow, written_by
-from fastgrad.differentiation.ir.representation import Allocate, Block, Call, Function, Root, Statement, View, refuse
+from fastgrad.differentiation.ir.representation import (
+    Allocate,
+    Block,
+    Call,
+    Function,
+    Grow,
+    Root,
+    Statement,
+    View,
+    refuse,
+)
 
-PHI, COPY = "phi", "copy"
+PHI, COPY, ITEM = "phi", "copy", "item"
 Pair = tuple[frozenset[Root], str]
-"""Two names that may share memory. PHI: a phi names the array of another name, or a call returns its argument. COPY: Numba does not copy what the derivative copies."""
+"""Two names that may share memory. PHI: a phi names the array of another name, or a call returns its argument. COPY: Numba does not copy what the derivative copies. ITEM: neither
+does it copy an array to a list of arrays."""
 
 
 class Aliases:
@@ -17,11 +28,17 @@ class Aliases:
 
     A name is a root that owns memory, or a phi. Two names of one pair are names of the same array in a run of the function; an array that is
     allocated once more is another one.
+
+    Attributes:
+        at_start: by block its pairs.
+        repeated: the elements of lists of arrays that may have one array twice.
     """
 
     def __init__(self, function: Function, flow: ControlFlow) -> None:
         self._sources = {copy: source for copy, (source, _, _) in function.copies.items()}
+        self._appended = function.appended
         self._flow = flow
+        self.repeated: set[Root] = set()
         self.at_start: dict[Block, set[Pair]] = {block: set() for block in flow.blocks}
         changed = True
         while changed:
@@ -42,6 +59,11 @@ class Aliases:
             pairs = {pair for pair in pairs if root not in pair[0]}
             if source is not None:
                 pairs |= {(frozenset((root, other)), COPY) for other in _names_of(source.memory, pairs)}
+        elif isinstance(statement, Grow) and statement in self._appended:
+            names = _names_of(self._appended[statement].memory, pairs)
+            if statement.root in names:
+                self.repeated.add(statement.root)
+            pairs = pairs | {(frozenset((statement.root, name)), ITEM) for name in names if name is not statement.root}
         elif isinstance(statement, Call):
             pairs = {pair for pair in pairs if pair[0].isdisjoint(statement.results)}
             for position in statement.rule.returned:
@@ -95,8 +117,13 @@ def _conflicts(function: Function, flow: ControlFlow) -> Iterator[tuple[Statemen
         for statement, pairs in zip(reversed(block.statements), reversed(pairs_at), strict=True):
             for memory in written_by(statement):
                 for names, kind in pairs:
-                    if memory in names and names - {memory} <= alive:
-                        yield statement, memory, next(iter(names - {memory})), kind
+                    if memory not in names:
+                        continue
+                    (name,) = names - {memory}
+                    if name in alive or (kind == ITEM and name.kind == "parameter"):  # the caller reads it
+                        yield statement, memory, name, kind
+                if memory in aliases.repeated:
+                    yield statement, memory, memory, ITEM
             flow.make_live_before(statement, alive)
 
 
@@ -104,9 +131,16 @@ def check_stores(function: Function, flow: ControlFlow, is_reverse: bool) -> Non
     """Refuses stores that another name of the array shows.
 
     In reverse mode each phi, and each array that a call may return, has a cotangent with memory of its own, as if it were a copy. That is right if it can't be
-    told from a copy. In both modes that holds for copies for which Numba takes the arrays themselves if they are contiguous.
+    told from a copy. In both modes that holds for copies for which Numba takes the arrays themselves if they are contiguous, and for items of lists of arrays.
     """
     for store, memory, name, kind in _conflicts(function, flow):
+        is_item = memory in function.fills and store not in function.fills[memory]
+        if (kind == ITEM and (is_item or memory not in function.fills)) or (kind == PHI and is_item):
+            what = "an item of a list of arrays" if is_item else "an array that was appended to a list"
+            raise refuse(
+                f"{what} is written here, while another name may show the same array, which can't be differentiated; append a copy, or write before",
+                store.location,
+            )
         if kind == PHI and is_reverse:
             raise refuse(
                 "a variable that is one of several arrays is written here, while another variable may hold the same array; copy the array",

@@ -19,7 +19,17 @@ from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.builder import Builder
 from fastgrad.differentiation.ir.representation import Axis, Field, Operand, Root, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.ir.scalar_operations import AT_LEAST_0, may_raise
-from fastgrad.differentiation.ir.values import Fields, Items, Method, NumberList, Static, describe, tuple_of, type_of
+from fastgrad.differentiation.ir.values import (
+    ArrayList,
+    Fields,
+    Items,
+    Method,
+    NumberList,
+    Static,
+    describe,
+    tuple_of,
+    type_of,
+)
 from fastgrad.differentiation.runtime.numba_internals import as_dtype
 from fastgrad.differentiation.runtime.record_fields import members_of
 
@@ -163,7 +173,8 @@ def as_arrays(lowering: Any, arguments: list[Any]) -> list[Any]:
     ]
 
 
-def _position(lowering: Any, values: NumberList, index: Any) -> Operand:
+def position_of(lowering: Any, values: NumberList, index: Any) -> Operand:
+    """Returns the position of an item of a list, which is checked."""
     builder = lowering.builder
     length, position = length_of(lowering, values), builder.call_of(list_position, 2)
     return builder.index(position, lowering.scalar(index), length, cost=DIVISION_COST, is_natural=True)
@@ -174,7 +185,7 @@ def item(lowering: Any, values: NumberList, index: Any, type: types.Type) -> Any
     if isinstance(index, view_rules.Slice):
         part = view_rules.subview(lowering.builder, items_of(lowering, values), [index])
         return list_of_array(lowering, type, part)
-    return view_rules.load_element(lowering.builder, values.data, [_position(lowering, values, index)])
+    return view_rules.load_element(lowering.builder, values.data, [position_of(lowering, values, index)])
 
 
 def set_item(lowering: Any, values: NumberList, index: Any, value: Any) -> None:
@@ -182,7 +193,7 @@ def set_item(lowering: Any, values: NumberList, index: Any, value: Any) -> None:
     if isinstance(index, view_rules.Slice):
         raise refuse("the assignment of a slice of a list can't be differentiated", lowering.builder.location)
     number = lowering.cast(lowering.number(value), values.type.dtype)
-    view_rules.store_element(lowering.builder, values.data, [_position(lowering, values, index)], number)
+    view_rules.store_element(lowering.builder, values.data, [position_of(lowering, values, index)], number)
 
 
 def resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
@@ -244,6 +255,11 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
     """Lowers an operator of lists."""
     first, second = operands
     builder = lowering.builder
+    if any(isinstance(operand, ArrayList) for operand in operands):
+        raise refuse(
+            f"{getattr(function, '__name__', function)} of lists of arrays can't be differentiated; append the arrays one by one",
+            builder.location,
+        )
     if function is operator.contains and isinstance(first, NumberList):
         return lowering.inline(contains, [items_of(lowering, first), lowering.number(second)])
     if function is operator.add and isinstance(type, types.List):

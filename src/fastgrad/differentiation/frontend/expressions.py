@@ -6,6 +6,7 @@ Each construct has its own method. Constructs without one are refused: there is 
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -14,7 +15,7 @@ from numba import types
 
 from fastgrad.core import terms
 from fastgrad.core.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation
-from fastgrad.differentiation.frontend import complex_numbers, containers, mappings, selections
+from fastgrad.differentiation.frontend import array_lists, complex_numbers, containers, mappings, selections
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.builder import Builder
 from fastgrad.differentiation.frontend.views import Slice
@@ -45,6 +46,7 @@ from fastgrad.differentiation.ir.representation import (
 )
 from fastgrad.differentiation.ir.scalar_operations import IS_TRUE, POWER_OF_FLOAT, may_raise
 from fastgrad.differentiation.ir.values import (
+    ArrayList,
     Complex,
     Deferred,
     Elements,
@@ -56,6 +58,7 @@ from fastgrad.differentiation.ir.values import (
     Method,
     NumberedText,
     NumberList,
+    Selection,
     Static,
     Step,
     Text,
@@ -196,6 +199,8 @@ class Expressions:
         value = self.frame.values[variable.name]
         while isinstance(value, Step) and value.is_resolved:
             value = value.item
+        if isinstance(value, Selection):
+            value = self.selected_item(Items(value.items, types.none), value.index, value.type)
         if isinstance(value, Deferred):
             raise refuse(f"{value.reason}, which can't be differentiated", self.builder.location)
         if isinstance(value, Window):
@@ -397,7 +402,7 @@ class Expressions:
             return builder.constant(bool(function(*known)))
         if function is operator.contains and isinstance(operands[0], Mapping):
             return mappings.contains(self, operands[0], operands[1], type)
-        if any(isinstance(operand, NumberList) for operand in operands):
+        if any(isinstance(operand, (ArrayList, NumberList)) for operand in operands):
             return containers.apply(self, function, operands, type)
         if function is operator.contains and isinstance(operands[0], View):
             return self.inline(containers.is_element, [operands[0], self.number(operands[1])])
@@ -504,6 +509,11 @@ class Expressions:
         items, list_type = [self.value(item) for item in value.items], self._type(name)
         if isinstance(list_type.dtype, containers.NUMBERS) and not self._is_constant_list(name):
             return containers.new_list(self, list_type, items)
+        is_list_of_arrays = isinstance(list_type.dtype, types.Array) and isinstance(
+            list_type.dtype.dtype, containers.NUMBERS
+        )
+        if is_list_of_arrays and (not items or not self._is_constant_list(name, may_be_passed=True)):
+            return array_lists.new_list(self, list_type, items)
         return Items(items, list_type)
 
     def _expression_build_map(self, name: str, value: ir.Expr) -> Any:
@@ -519,8 +529,11 @@ class Expressions:
         items = Items([self.value(item) for item in value.items], types.none)
         return mappings.new_mapping(self, self._type(name), [items])
 
-    def _is_constant_list(self, name: str) -> bool:
-        """True if a list is only read, or passed to functions that only read it: then it is as good as a tuple."""
+    def _is_constant_list(self, name: str, may_be_passed: bool = False) -> bool:
+        """True if a list is only read, or passed to functions that only read it: then it is as good as a tuple.
+
+        With ``may_be_passed`` functions that are inlined count as such, whatever they do.
+        """
         names = {name}
         blocks = self.frame.function.ir.blocks.values()
         statements = [statement for block in blocks for statement in block.body if not isinstance(statement, ir.Del)]
@@ -534,7 +547,8 @@ class Expressions:
                     if value.op in ("cast", "build_list", "build_tuple"):
                         names.add(statement.target.name)
                     elif value.op == "call":
-                        if not isinstance(self.frame.function.types[value.func.name], types.Function):
+                        is_known = isinstance(self.frame.function.types[value.func.name], types.Function)
+                        if not (is_known or may_be_passed):
                             return False
                     elif value.op not in ("getitem", "static_getitem", "typed_getitem", "getiter", "exhaust_iter"):
                         return False
@@ -573,6 +587,34 @@ class Expressions:
         value = self.frame.values[variable.name]
         return value if isinstance(value, Window) else None
 
+    def selection(self, variable: ir.Var) -> Selection | None:
+        """Returns the value of a variable that is a written array of a tuple, else None."""
+        value = self.frame.values[variable.name]
+        while isinstance(value, Step) and value.is_resolved:
+            value = value.item
+        return value if isinstance(value, Selection) else None
+
+    def is_written(self, name: str) -> bool:
+        """True if elements of a variable, or of another item of its tuple, are assigned in the function."""
+        statements = [
+            statement
+            for block in self.frame.function.ir.blocks.values()
+            for statement in block.body
+            if isinstance(statement, (ir.SetItem, ir.StaticSetItem))
+        ]
+        origin = self._origin(name)
+        return any(self._origin(statement.target.name) == origin for statement in statements)
+
+    def _origin(self, name: str) -> str:
+        """Returns the tuple that a variable is an item of, else the variable that it is a copy of."""
+        definition = self.frame.definitions.get(name)
+        while isinstance(definition, ir.Var):
+            name, definition = definition.name, self.frame.definitions.get(definition.name)
+        is_item = isinstance(definition, ir.Expr) and definition.op in ("getitem", "static_getitem", "typed_getitem")
+        if is_item and isinstance(self._type(definition.value.name), (types.BaseTuple, types.List)):
+            return self._origin(definition.value.name)
+        return name
+
     def _item_of_window(self, window: Window, indices: list[Any]) -> Any:
         """Lowers an element at a place of a stencil."""
         if len(indices) != len(window.place) or not all(isinstance(index, (Constant, Scalar)) for index in indices):
@@ -591,6 +633,17 @@ class Expressions:
         window = self._window(value.value)
         if window is not None:
             return self._item_of_window(window, self._indices(value))
+        selection = self.selection(value.value)
+        if selection is not None and not isinstance(self._type(name), types.Array):
+            indices = self._indices(value)
+            return self.merged(
+                self._type(name),
+                self.by_branches(
+                    selection.items,
+                    selection.index,
+                    lambda view: self.element_or_view(view_rules.subview(self.builder, view, indices)),
+                ),
+            )
         container = self.value(value.value)
         if isinstance(container, Items):
             index = static_value(self.value(value.index)) if value.op == "getitem" else value.index
@@ -605,12 +658,16 @@ class Expressions:
                 size = index_constant(len(container.values))
                 operand = self.scalar(self.value(value.index))
                 position = self.builder.index(check, operand, size, is_natural=True)
+                if self.is_selection(container) and self.is_written(name):
+                    return Selection(container.values, position, self._type(name))
                 return self.selected_item(container, position, self._type(name))
             if not -len(container.values) <= index < len(container.values):
                 raise refuse("an index is out of range", self.builder.location)
             return container.values[index]
         if isinstance(container, Mapping):
             return mappings.item(self, container, self._mapping_key(value))
+        if isinstance(container, ArrayList):
+            return array_lists.item(self, container, self._indices(value)[0])
         if isinstance(container, NumberList):
             return containers.item(self, container, self._indices(value)[0], self._type(name))
         if isinstance(container, Fields):
@@ -642,6 +699,18 @@ class Expressions:
                 raise refuse(f"{value.reason}, which can't be differentiated", builder.location)
         if isinstance(type, types.FunctionType) and all(isinstance(value, Static) for value in values):
             return FunctionChoice(tuple(value.value for value in values), index, type.get_precise())
+        return self.merged(type, self.by_branches(values, index, lambda value: value))
+
+    def is_selection(self, container: Items) -> bool:
+        """True if an item of a tuple of several arrays may be a `Selection`."""
+        views = container.values
+        return len(views) > 1 and all(
+            isinstance(view, View) and type_of(view).dtype == type_of(views[0]).dtype for view in views
+        )
+
+    def by_branches(self, values: list[Any], index: Operand, action: Callable[[Any], Any]) -> list[tuple[Block, Any]]:
+        """Applies ``action`` to the item of ``values`` at a position, by a branch for each; returns the ends of the branches with the results."""
+        builder = self.builder
         after = builder.new_block()
         incoming = []
         for number, value in enumerate(values):
@@ -650,11 +719,16 @@ class Expressions:
                 condition = builder.compute(types.boolean, EQUAL, [index, index_constant(number)])
                 builder.block.end = Branch(condition, here, others)
                 builder.enter(here)
-            incoming.append((builder.block, value))
+            result = action(value)
+            incoming.append((builder.block, result))
             builder.jump(after)
             if number < len(values) - 1:
                 builder.enter(others)
         builder.enter(after)
+        return incoming
+
+    def merged(self, type: types.Type, incoming: list[tuple[Block, Any]]) -> Any:
+        """Returns the phi of the results of branches."""
         merged = self.phi_of_type(type, "item")
         for block, value in incoming:
             self.add_incoming(merged, block, value)
@@ -693,12 +767,17 @@ class Expressions:
             return Method(owner, attribute)
         if isinstance(owner, Fields):
             return containers.field_attribute(self, owner, attribute)
-        if isinstance(owner, (NumberList, Mapping)):
+        if isinstance(owner, (ArrayList, NumberList, Mapping)):
             return Method(owner, attribute)
         if isinstance(owner, Items) and attribute in getattr(owner.type, "fields", ()):
             return owner.values[owner.type.fields.index(attribute)]
         if isinstance(owner, Items) and attribute in ("count", "index"):
             return Method(owner, attribute)
+        if isinstance(owner, Items) and isinstance(owner.type, types.List) and hasattr(list, attribute):
+            raise refuse(
+                f"{attribute} of a list that another function made with items can't be differentiated; make it empty, and append the items",
+                builder.location,
+            )
         if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag"):
             return owner if attribute == "real" else Constant(0, owner.type)
         if isinstance(owner, Complex) and attribute in ("real", "imag"):

@@ -17,7 +17,7 @@ from numba import types
 
 from fastgrad.core.terms import ADD, DIVISION_COST, MULTIPLY, SUBTRACT, ScalarOperation
 from fastgrad.differentiation.analysis.control_flow import possible_memory
-from fastgrad.differentiation.frontend import containers, mappings, selections
+from fastgrad.differentiation.frontend import array_lists, containers, mappings, selections
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.builder import Builder
 from fastgrad.differentiation.frontend.calls import Calls
@@ -53,6 +53,7 @@ from fastgrad.differentiation.ir.representation import (
 )
 from fastgrad.differentiation.ir.values import (
     DEFAULT_OPTIONS,
+    ArrayList,
     Complex,
     Deferred,
     Fields,
@@ -66,6 +67,7 @@ from fastgrad.differentiation.ir.values import (
     NumberList,
     Options,
     Range,
+    Selection,
     Static,
     Step,
     Text,
@@ -605,6 +607,12 @@ class Lowering(Calls):
 
     def _set_item(self, statement: Any) -> None:
         builder = self.builder
+        selection = self.selection(statement.target)
+        if selection is not None:
+            assigned = self.array_expressions.materialized(self, self.value(statement.value))
+            indices = self._indices(statement)
+            self.by_branches(selection.items, selection.index, lambda view: self._set_elements(view, indices, assigned))
+            return
         target = self.value(statement.target)
         value = self.value(statement.value)
         if not isinstance(target, View):
@@ -615,15 +623,37 @@ class Lowering(Calls):
         if isinstance(target, Mapping):
             mappings.set_item(self, target, self._mapping_key(statement), value)
             return
-        if not isinstance(target, (View, Fields, NumberList)):
+        if not isinstance(target, (View, Fields, ArrayList, NumberList)):
             raise refuse(f"the assignment of an item of {describe(target)} can't be differentiated", builder.location)
         indices = self._indices(statement)
         if isinstance(target, Fields):
             containers.set_field(self, target, indices, value)
             return
+        if isinstance(target, ArrayList) and self._is_item_updated_in_place(statement):
+            return
+        if isinstance(target, ArrayList):
+            array_lists.set_item(self, target, indices[0], value)
+            return
         if isinstance(target, NumberList):
             containers.set_item(self, target, indices[0], value)
             return
+        self._set_elements(target, indices, value)
+
+    def _is_item_updated_in_place(self, statement: Any) -> bool:
+        """True if a statement assigns to an item what an operator such as ``rows[i] += x`` returns, which is the item."""
+        definitions = self.frame.definitions
+        update = definitions.get(statement.value.name)
+        if not isinstance(update, ir.Expr) or update.op != "inplace_binop":
+            return False
+        read = definitions.get(update.lhs.name)
+        if not isinstance(read, ir.Expr) or read.op not in ("getitem", "static_getitem", "typed_getitem"):
+            return False
+        indices = [getattr(index, "name", index) for index in (read.index, statement.index)]
+        return bool(read.value.name == statement.target.name and indices[0] == indices[1])
+
+    def _set_elements(self, target: View, indices: list[Any], value: Any) -> None:
+        """Lowers the assignment of elements of an array."""
+        builder = self.builder
         if len(indices) == len(target.axes) and all(isinstance(index, (Constant, Scalar)) for index in indices):
             view_rules.store_element(builder, target, indices, self.number(value))
             return
@@ -780,6 +810,11 @@ class Lowering(Calls):
             statement.incoming[block] = value
         elif isinstance(phi, View):
             statement = self._phi_statement(phi.root)
+            if isinstance(value, Selection):
+                raise refuse(
+                    "an array of a tuple that is written can't be one of several arrays in a derivative; index the tuple where it is used",
+                    statement.location,
+                )
             if value is None:
                 value = self._empty_array(phi.root, block)
             if not isinstance(value, View):
@@ -823,6 +858,8 @@ class Lowering(Calls):
             return Iterable(value.axes[0].size, lambda k: self.element_or_view(view_rules.subview(builder, value, [k])))
         if isinstance(value, Mapping):
             return mappings.iterable(self, value)
+        if isinstance(value, ArrayList):
+            return array_lists.iterable(self, value)
         if isinstance(value, NumberList):
             return Iterable(
                 containers.length_of(self, value), lambda k: view_rules.load_element(builder, value.data, [k]), (value,)
@@ -832,7 +869,10 @@ class Lowering(Calls):
             return Iterable(first.axes[0].size, lambda k: containers.field_item(self, value, k))
         if isinstance(value, Items):
             item_type = types.unliteral(getattr(value.type, "dtype", None) or types.none)
-            return Iterable(index_constant(len(value.values)), lambda k: self.selected_item(value, k, item_type))
+            result = Iterable(index_constant(len(value.values)), lambda k: self.selected_item(value, k, item_type))
+            if self.is_selection(value):
+                result.selection = lambda k: Selection(value.values, k, item_type)
+            return result
         raise refuse(f"a loop over {describe(value)} can't be differentiated", builder.location)
 
     def _iterable_of_range(self, value: Range) -> Iterable:
@@ -874,10 +914,14 @@ class Lowering(Calls):
         statement = NextIteration(builder.location, counter, target, is_valid)
         target.definition = is_valid.definition = statement
         builder.block.statements.append(statement)
-        return Step(is_valid, lambda: state.iterable.item(target))
+        select = state.iterable.selection
+        return Step(is_valid, lambda: state.iterable.item(target), select and (lambda: select(target)))
 
     def _expression_pair_first(self, name: str, value: ir.Expr) -> Any:
-        return self.frame.values[value.value.name]
+        step = self.frame.values[value.value.name]
+        if step.select is not None and self.is_written(name):
+            step.make = step.select
+        return step
 
     def _expression_pair_second(self, name: str, value: ir.Expr) -> Any:
         return self.frame.values[value.value.name].is_valid

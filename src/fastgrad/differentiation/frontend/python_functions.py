@@ -13,11 +13,12 @@ from numba.cpython.builtins import ol_isinstance
 from numba.typed import Dict
 
 from fastgrad.core.terms import FUNCTION_COST, OPERANDS, digamma
-from fastgrad.differentiation.frontend import complex_numbers, containers, mappings
+from fastgrad.differentiation.frontend import array_lists, complex_numbers, containers, mappings
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, Partial, call_operation
 from fastgrad.differentiation.ir.representation import Constant, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.ir.scalar_operations import AT_LEAST_0
 from fastgrad.differentiation.ir.values import (
+    ArrayList,
     Complex,
     Fields,
     Items,
@@ -92,8 +93,16 @@ def call(  # noqa: C901  # one line for each function
         return mappings.new_mapping(lowering, type, arguments if function is set else [])
     if function in (len, bool) and isinstance(arguments[0], Mapping):
         arguments = [arguments[0].keys[0]]
+    if function in (len, bool) and isinstance(arguments[0], ArrayList):
+        arguments = [arguments[0].starts]
     if isinstance(type, (types.List, types.ListType)) and isinstance(type.dtype, containers.NUMBERS):
         return _list(lowering, arguments, type)
+    if (
+        isinstance(type, (types.List, types.ListType))
+        and isinstance(type.dtype, types.Array)
+        and not any(isinstance(argument, (Items, View)) for argument in arguments)
+    ):
+        return array_lists.new_list(lowering, type, [])
     if getattr(function, "__name__", "") == "literal_unroll":
         return arguments[0]
     if function is divmod:

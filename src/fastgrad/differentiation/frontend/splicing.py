@@ -86,6 +86,8 @@ class _Splice:
         builder.function.roots += [root for root in function.roots if root not in self._arrays]
         builder.function.counters += function.counters
         builder.function.copies.update(function.copies)
+        builder.function.appended.update(function.appended)
+        builder.function.fills.update(function.fills)
         (last,) = [block for block in function.blocks if isinstance(block.end, Return)]
         builder.enter(last)
         builder.location = location

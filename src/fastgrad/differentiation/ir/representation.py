@@ -666,6 +666,8 @@ class Function:
         globals: values that the text names.
         copies: the copies of arrays for which Numba takes the arrays themselves if they are contiguous. Of each the array, the stores that fill the
             copy, and the place.
+        appended: the arrays that are copied to lists of arrays, by the statement that makes room for them.
+        fills: of the elements of each list of arrays the stores that append items.
         result: the structure of the result: a Numba type.
     """
 
@@ -683,6 +685,8 @@ class Function:
         self.counters: list[Counter] = []
         self.globals: dict[str, Any] = {}
         self.copies: dict[Root, tuple[Root, set[Statement], Location]] = {}
+        self.appended: dict[Statement, Root] = {}
+        self.fills: dict[Root, set[Statement]] = {}
         self.result: types.Type = types_none
 
     def note_copy(self, copy: Root, source: Root, location: Location) -> None:

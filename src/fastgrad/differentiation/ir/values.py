@@ -81,6 +81,17 @@ class Items:
         self.type = type
 
 
+class Selection:
+    """An array of a tuple, by its number: accesses to elements are branches to those of the arrays, so that each name of an array sees a write."""
+
+    __slots__ = ("index", "items", "type")
+
+    def __init__(self, items: list[View], index: Operand, type: types.Array) -> None:
+        self.items = items
+        self.index = index
+        self.type = type
+
+
 class NumberList:
     """A list of numbers: an array that grows, and an array that holds the length."""
 
@@ -89,6 +100,27 @@ class NumberList:
     def __init__(self, data: View, length: View, type: types.Type) -> None:
         self.data = data
         self.length = length
+        self.type = type
+
+
+class ArrayList:
+    """A list of arrays of one rank.
+
+    Attributes:
+        elements: the elements of all items.
+        starts: for each item the number of its first element.
+        sizes: for each axis the list of the items' sizes.
+        type: of the list.
+    """
+
+    __slots__ = ("elements", "sizes", "starts", "type")
+
+    def __init__(
+        self, elements: NumberList, starts: NumberList, sizes: tuple[NumberList, ...], type: types.Type
+    ) -> None:
+        self.elements = elements
+        self.starts = starts
+        self.sizes = sizes
         self.type = type
 
 
@@ -224,14 +256,18 @@ class Range:
 
 
 class Iterable:
-    """What a ``for`` loop goes through: the number of items, a function from a number to the item, and lists that must not grow meanwhile."""
+    """What a ``for`` loop goes through: the number of items, a function from a number to the item, and lists that must not grow meanwhile.
 
-    __slots__ = ("count", "item", "lists")
+    ``selection`` is the function from a number to the item of a tuple of arrays, if the item is written.
+    """
+
+    __slots__ = ("count", "item", "lists", "selection")
 
     def __init__(self, count: Operand, item: Callable[[Scalar], Any], lists: tuple[NumberList, ...] = ()) -> None:
         self.count = count
         self.item = item
         self.lists = lists
+        self.selection: Callable[[Scalar], Selection] | None = None
 
 
 class LoopState:
@@ -247,18 +283,19 @@ class LoopState:
 class Step:
     """What an iterator gives: whether there is an item, and the item, which is read where the loop's body begins."""
 
-    __slots__ = ("_make", "is_resolved", "is_valid", "item")
+    __slots__ = ("is_resolved", "is_valid", "item", "make", "select")
 
-    def __init__(self, is_valid: Scalar, make: Callable[[], Any]) -> None:
+    def __init__(self, is_valid: Scalar, make: Callable[[], Any], select: Callable[[], Any] | None = None) -> None:
         self.is_valid = is_valid
-        self._make = make
+        self.make = make
+        self.select = select
         self.is_resolved = False
         self.item: Any = None
 
     def resolve(self) -> None:
         """Reads the item."""
         if not self.is_resolved:
-            self.item = self._make()
+            self.item = self.make()
             self.is_resolved = True
 
 
@@ -288,7 +325,7 @@ def type_of(value: Any) -> types.Type:
         if isinstance(value.type, types.BaseNamedTuple):
             return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
-    if isinstance(value, (Complex, NumberList, Mapping, Fields, FunctionChoice)):
+    if isinstance(value, (ArrayList, Complex, NumberList, Mapping, Fields, FunctionChoice)):
         return value.type
     if isinstance(value, Maybe):
         return types.Optional(type_of(value.value))
@@ -322,8 +359,10 @@ def _is_row(view: View) -> bool:
 
 def is_value(value: Any) -> bool:
     """True if ``value`` is what a variable stands for, not a plain Python value."""
+    numbers = (Constant, Scalar, Complex, Maybe, NumberedText, Text)
+    arrays = (ArrayList, Elements, Fields, Items, Mapping, NumberList, Selection, View, Window)
     return isinstance(
-        value, (Constant, Scalar, Complex, View, Static, Items, Method, Deferred, Range, Iterable, LoopState, Step)
+        value, (*numbers, *arrays, Static, FunctionChoice, Method, Deferred, Range, Iterable, LoopState, Step)
     )
 
 
@@ -370,7 +409,7 @@ def describe(value: Any) -> str:
         return "a number"
     if isinstance(value, Complex):
         return "a complex number"
-    if isinstance(value, NumberList):
+    if isinstance(value, (ArrayList, NumberList)):
         return "a list"
     if isinstance(value, FunctionChoice):
         return "a function"

@@ -167,6 +167,7 @@ def _replace_trivial_array_phis(function: Function) -> None:
     for root in function.roots:
         root.source = root.source and final(root.source)
     function.copies = {final(copy): (final(source), *rest) for copy, (source, *rest) in function.copies.items()}
+    function.appended = {statement: final(root) for statement, root in function.appended.items()}
     function.roots = [root for root in function.roots if root not in replaced]
 
 

@@ -149,6 +149,7 @@ class Tangents:
         function.arguments = [*source.arguments]
         function.scalars, function.roots, function.counters = [*source.scalars], [*source.roots], [*source.counters]
         function.globals, function.copies = source.globals, source.copies
+        function.appended, function.fills = source.appended, source.fills
         function.globals.update(GUARDS)
         return function
 

@@ -1,0 +1,132 @@
+"""Lists of arrays: a list of the elements of all items, and for each item where it starts and its sizes.
+
+Numba's list holds the arrays themselves. This one holds copies, which `Aliases` proves to be as good: neither the array nor the item is written while
+the other one is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+
+from fastgrad.core.terms import MULTIPLY
+from fastgrad.differentiation.frontend import containers
+from fastgrad.differentiation.frontend import views as view_rules
+from fastgrad.differentiation.ir.representation import INDEX, Axis, Grow, Operand, Store, View, index_constant, refuse
+from fastgrad.differentiation.ir.values import ArrayList, Items, Iterable, Static, describe
+
+_INTEGERS = types.List(INDEX)
+
+
+def new_list(lowering: Any, type: types.Type, items: list[Any]) -> ArrayList:
+    """Returns a new list of arrays."""
+    elements = containers.new_list(lowering, types.List(type.dtype.dtype), [])
+    starts, *sizes = [containers.new_list(lowering, _INTEGERS, []) for _ in range(1 + type.dtype.ndim)]
+    result = ArrayList(elements, starts, tuple(sizes), type)
+    for item in items:
+        _call_for_each(lowering, result, "append", [], _placed(lowering, result, item))
+    return result
+
+
+def _call_for_each(
+    lowering: Any, values: ArrayList, name: str, arguments: list[Any], numbers: list[Operand]
+) -> list[Operand]:
+    """Calls a method of the lists of starts and sizes, with the last argument of ``numbers`` for each; returns the results."""
+    lists = [values.starts, *values.sizes]
+    last = [[number] for number in numbers] or [[] for _ in lists]
+    return [
+        containers.call_method(lowering, integers, name, [*arguments, *number], INDEX)
+        for integers, number in zip(lists, last, strict=True)
+    ]
+
+
+def _placed(lowering: Any, values: ArrayList, array: Any) -> list[Operand]:
+    """Copies an array behind the elements of all items; returns its start and its sizes."""
+    builder = lowering.builder
+    array = lowering.array_expressions.materialized(lowering, array)
+    if not isinstance(array, View) or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
+        raise refuse(
+            f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type",
+            builder.location,
+        )
+    sizes = [axis.size for axis in array.axes]
+    start = containers.resize(lowering, values.elements, view_rules.product(builder, sizes))
+    function, root, block = builder.function, values.elements.data.root, builder.block
+    grow = next(statement for statement in reversed(block.statements) if isinstance(statement, Grow))
+    function.appended[grow] = array.root
+    statement_count, block_count = len(block.statements), len(function.blocks)
+    lowering.array_functions.assign(lowering, _view_of(lowering, values, start, sizes), array)
+    written = [block.statements[statement_count:], *[block.statements for block in function.blocks[block_count:]]]
+    stores = {statement for part in written for statement in part if isinstance(statement, Store)}
+    function.fills.setdefault(root, set()).update(store for store in stores if store.root is root)
+    return [start, *sizes]
+
+
+def _view_of(lowering: Any, values: ArrayList, start: Operand, sizes: list[Operand]) -> View:
+    """Returns the item whose elements, in C order, begin with number ``start`` of all elements."""
+    builder, is_complex = lowering.builder, isinstance(values.type.dtype.dtype, types.Complex)
+    unit = index_constant(2 if is_complex else 1)
+    axes = [
+        Axis(0, builder.index(MULTIPLY, view_rules.product(builder, sizes[axis + 1 :]), unit), size)
+        for axis, size in enumerate(sizes)
+    ]
+    parts = Axis(0, index_constant(1), index_constant(2)) if is_complex else None
+    return View(values.elements.data.root, [builder.index(MULTIPLY, start, unit)], axes, parts)
+
+
+def _item_at(lowering: Any, values: ArrayList, position: Operand) -> View:
+    numbers = [
+        view_rules.load_real(lowering.builder, integers.data, [position]) for integers in (values.starts, *values.sizes)
+    ]
+    for number in numbers:
+        number.is_natural = True
+    return _view_of(lowering, values, numbers[0], list(numbers[1:]))
+
+
+def item(lowering: Any, values: ArrayList, index: Any) -> View:
+    """Lowers an item of a list of arrays."""
+    if isinstance(index, view_rules.Slice):
+        raise refuse(
+            "a slice of a list of arrays can't be differentiated; read the items one by one", lowering.builder.location
+        )
+    return _item_at(lowering, values, containers.position_of(lowering, values.starts, index))
+
+
+def set_item(lowering: Any, values: ArrayList, index: Any, array: Any) -> None:
+    """Lowers the assignment of an item of a list of arrays."""
+    if isinstance(index, view_rules.Slice):
+        raise refuse(
+            "the assignment of a slice of a list of arrays can't be differentiated; assign the items one by one",
+            lowering.builder.location,
+        )
+    numbers = _placed(lowering, values, array)
+    for integers, number in zip((values.starts, *values.sizes), numbers, strict=True):
+        containers.set_item(lowering, integers, index, number)
+
+
+def iterable(lowering: Any, values: ArrayList) -> Iterable:
+    """Returns what a ``for`` loop over a list of arrays goes through."""
+    count = containers.length_of(lowering, values.starts)
+    return Iterable(count, lambda k: _item_at(lowering, values, k), (values.starts,))
+
+
+def call_method(lowering: Any, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
+    """Lowers the call of a method of a list of arrays."""
+    if name in ("append", "insert"):
+        numbers = _placed(lowering, values, arguments[-1])
+        _call_for_each(lowering, values, name, [lowering.scalar(index) for index in arguments[:-1]], numbers)
+    elif name == "pop":
+        start, *sizes = _call_for_each(lowering, values, name, arguments, [])
+        return _view_of(lowering, values, start, sizes)
+    elif name in ("reverse", "clear"):
+        _call_for_each(lowering, values, name, [], [])
+    elif name == "extend" and isinstance(arguments[0], Items):
+        for array in arguments[0].values:
+            call_method(lowering, values, "append", [array], type)
+    else:
+        raise refuse(
+            f"the method {name} of a list of arrays can't be differentiated; append the arrays one by one",
+            lowering.builder.location,
+        )
+    return Static(None)
