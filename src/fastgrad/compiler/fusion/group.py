@@ -362,7 +362,7 @@ class Group:
         Args:
             uses: how often each value is read, by nodes and as a result.
         """
-        inside: Counter[int] = Counter([id(value) for node in self._nodes for value in node.inputs])
+        inside = Counter([id(value) for node in self._nodes for value in node.inputs])
         input_count = len(self._values)
         steps = tuple(
             Step(
@@ -378,8 +378,9 @@ class Group:
         )
         needed: set[int] = set()  # inputs of index maps in the group whose results are read outside
         for node in reversed(self._nodes):
-            read = any(uses[id(value)] > inside[id(value)] or id(value) in needed for value in node.outputs)
-            if read and id(node.outputs[0]) not in self.steps_by_value:
+            if id(node.outputs[0]) in self.steps_by_value:
+                continue
+            if any(uses[id(value)] > inside[id(value)] or id(value) in needed for value in node.outputs):
                 needed.update(map(id, node.inputs))
         numbers: list[int] = []
         outputs: list[Value] = []
