@@ -268,10 +268,13 @@ class Group:
         return tuple([size for size, role in zip(*self._dims(), strict=True) if role == "k"])
 
     def _dims(self) -> tuple[tuple[int, ...], str]:
+        sizes = sizes_between_cuts(self.cuts, self.count)
+        if not self.reduced:
+            return sizes, "k" * len(sizes)
         bounds = (1, *self.cuts, self.count)[::-1]
         pairs = list(zip(bounds[1:], bounds, strict=False))
-        roles = ["r" if any(low <= a and b <= high for low, high in self.reduced or ()) else "k" for a, b in pairs]
-        return sizes_between_cuts(self.cuts, self.count), "".join(roles)
+        roles = ["r" if any(low <= a and b <= high for low, high in self.reduced) else "k" for a, b in pairs]
+        return sizes, "".join(roles)
 
     def add(self, node: Node, plan: _JoinPlan) -> None:
         """Adds a node by the changes that ``join_plan`` returned."""

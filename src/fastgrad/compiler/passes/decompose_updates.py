@@ -24,7 +24,7 @@ def decompose_updates(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    if not any(op_name(node) == "apply_update" for node in graph.nodes):
+    if not any(op_name(node) == "apply_update" and any(map(_is_large, node.inputs)) for node in graph.nodes):
         return graph
     uses = uses_of(graph)
     large_by_element = {

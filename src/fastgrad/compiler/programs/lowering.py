@@ -78,13 +78,11 @@ def may_exit(node: Node, launches: Launches | None) -> bool:
 
     A collective stops a program only if the whole job fails, so that it does not count.
     """
+    if node.kind not in COMPUTING_KINDS:
+        return node.kind is Kind.GUARD
     if node.is_collective:
         return False
-    if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
-        return True
-    return node.kind in COMPUTING_KINDS and (
-        launches is None or any(_may_stop(launch.kernel) for launch in launches.launches)
-    )
+    return node.has_effect or launches is None or any(_may_stop(launch.kernel) for launch in launches.launches)
 
 
 def stops_only_before_writes(launches: Launches) -> bool:
