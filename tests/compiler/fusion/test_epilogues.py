@@ -9,7 +9,8 @@ from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.decompose import decompose
-from fastgrad.compiler.programs.pipeline import simplified
+from fastgrad.compiler.programs.lowering import launches_of_fused
+from fastgrad.compiler.programs.pipeline import for_host, simplified
 from fastgrad.compiler.programs.program import Program
 from tests.compiler.recorded import record
 
@@ -47,6 +48,17 @@ def test_bias_and_activation(m, k, n, dtype):
     program = compiled(layer, normal(m, k, dtype=dtype), normal(k, n, dtype=dtype), normal(n, dtype=dtype))
     assert len(products(program)) == 1
     assert sum(len(a.launches.launches) for a in program.plan.actions) == 1
+
+
+def test_products_share_launches_if_operations_and_sizes_are_equal():
+    def layers(x, v, w, u, b):
+        return tf.nn.relu(tf.nn.relu(tf.nn.relu(tf.nn.relu(x @ v + b) @ w + b) @ v - b) @ u)
+
+    graph = for_host(record(layers, normal(4, 8), normal(8, 8), normal(8, 8), normal(8, 16), normal(8))[0])
+    payloads = [node.payload for node in graph.nodes if isinstance(node.payload, ProductWithEpilogue)]
+    first, equal, of_other_operations, of_more_columns = [launches_of_fused(payload) for payload in payloads]
+    assert first is equal
+    assert len({id(launches) for launches in (first, of_other_operations, of_more_columns)}) == 3
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.compiler.fusion import product_updates
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.passes import rematerialize
-from fastgrad.compiler.programs import node_order, pipeline, program
+from fastgrad.compiler.programs import pipeline, program
 from fastgrad.compiler.programs.buffers import InPermanent
 from fastgrad.compiler.programs.node_order import move_freeing_nodes_up
 from fastgrad.compiler.programs.pipeline import for_host
@@ -21,7 +21,6 @@ ROWS, WIDTH, LAYERS = 256, 32, 6
 @pytest.fixture
 def scarce(monkeypatch):
     """Memory is scarce for small programs, and variables are large."""
-    monkeypatch.setattr(node_order, "LEAST_PEAK_BYTES", 1)
     monkeypatch.setattr(rematerialize, "LEAST_PEAK_BYTES", 1)
     monkeypatch.setattr(product_updates, "LEAST_UPDATED_ELEMENTS", 1)
 

@@ -57,7 +57,6 @@ print("the same")
 _PASSES = "fastgrad.compiler.passes"
 THRESHOLDS = (
     (f"{_PASSES}.rematerialize", "LEAST_PEAK_BYTES", 0),
-    ("fastgrad.compiler.programs.node_order", "LEAST_PEAK_BYTES", 0),
     (f"{_PASSES}.decompose_updates", "LEAST_UPDATE_BYTES", 8),
     ("fastgrad.compiler.fusion.product_updates", "LEAST_UPDATED_ELEMENTS", 4),
     ("fastgrad.compiler.programs.frame", "LEAST_THREADED_STEP_NANOSECONDS", 40.0),

@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 from fastgrad.compiler.fusion import emit, fuse_to_fit, group
-from fastgrad.compiler.graph.graph import Graph, Kind, Node
+from fastgrad.compiler.graph.graph import ALL_KINDS, Graph, Kind, Node
 from fastgrad.compiler.passes import simplify_algebra
 from fastgrad.compiler.programs import chains, frame, pipeline, plan, program
 from fastgrad.compiler.programs.buffers import InArena, InCallerArray, InPermanent
@@ -278,7 +278,7 @@ def names() -> list[str]:
     """All that must be reached."""
     passes = [f"pass: {name}" for name in (*[p.__name__ for p in pipeline.HOST_PASSES], *CALLED)]
     rules = [rule_name(row.name, rule) for row, rules in algebra_rules().items() for rule in rules]
-    kinds = [f"node: {kind.name.lower()}" for kind in Kind if kind is not Kind.GIVEN]  # those are inside of passes
+    kinds = [f"node: {kind.name.lower()}" for kind in ALL_KINDS if kind is not Kind.GIVEN]  # those are inside of passes
     return list(dict.fromkeys([*passes, *rules, *kinds, *GROUPS, *PLANS, *map(statement_name, KINDS)]))
 
 

@@ -7,11 +7,12 @@ anywhere; reductions are in emit_reduction.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 from fastgrad.compiler.fusion.emit_reduction import reduction_launches
-from fastgrad.compiler.fusion.fused import Fused, Source, contiguous_strides
+from fastgrad.compiler.fusion.fused import Fused, Payload, Source, contiguous_strides
 from fastgrad.compiler.fusion.kernel_writer import KernelWriter
 from fastgrad.compiler.fusion.stages import BLOCK_ELEMENTS, ElementLoops
 from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions
@@ -21,16 +22,17 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 
 def launches_of_group(fused: Fused) -> Launches:
     """Returns the launches of a group; equal groups with equal sizes share them."""
-    steps = [
-        (step.row, step.operands, repr(step.attributes), step.inputs, step.output, step.kept, step.reduces)
-        for step in fused.steps
-    ]
-    key = fused.sizes, fused.roles, fused.inputs, tuple(steps), fused.outputs, fused.number
+    return cached_launches(fused, _make_launches)
+
+
+def cached_launches(payload: Payload, make: Callable[[Any], Launches]) -> Launches:
+    """Returns the launches that ``make`` makes for a payload; equal payloads with equal sizes share them."""
+    key = make, payload.key
     launches = _launches_by_group.get(key)
     if launches is None:
         if len(_launches_by_group) >= MOST_CACHED_GROUPS:
             _launches_by_group.clear()
-        launches = _launches_by_group[key] = _make_launches(fused)
+        launches = _launches_by_group[key] = make(payload)
     return launches
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from fastgrad.compiler.fusion.column_sums import block_kernels, sums_columns
 from fastgrad.compiler.fusion.emit import in_place_pairs, map_launch
-from fastgrad.compiler.fusion.fused import Fused, Payload, graph_of
+from fastgrad.compiler.fusion.fused import Fused, Payload, graph_of, key_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
@@ -34,6 +34,11 @@ class ProductWithEpilogue(Payload):
     def name(self) -> str:
         """The name of the product and the names of the group's operations, joined by "+"."""
         return f"{self.node.payload.name}+{self.fused.name}"
+
+    @property
+    def key(self) -> Hashable:
+        """The keys of the group and of the product."""
+        return self.fused.key, self.place, key_of(self.node)
 
     @property
     def inputs_read_in_order(self) -> frozenset[int]:

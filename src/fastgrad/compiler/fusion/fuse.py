@@ -30,6 +30,8 @@ MOST_FOLDED_INDEX_MAP_BYTES = 4096
 _MOST_CACHED_ELEMENTS = 65536
 # Up to this number of elements any order of reads is fast.
 
+_EXPANDING_FORMS = (Form.ELEMENTWISE, Form.INDEX_MAP)
+
 
 def fuse(graph: Graph) -> Graph:
     """Returns the graph with groups of operations as FUSED nodes.
@@ -96,7 +98,8 @@ class _Fusion:
             for base in bases:
                 if id(base) in self._deferred:
                     self._compute_value(base)
-            for group in [*self._groups_to_join(node), self._new_group(prod(_loop_shape(node)))]:
+            loop_elements = prod(_loop_shape(node))
+            for group in [*self._groups_to_join(node, loop_elements), self._new_group(loop_elements)]:
                 fit = group.join_plan(node, number, self._view_of)
                 apart = fit is None or (group.reduced is None and not self._is_broadcast_back(node))
                 if apart and self._add_to_follower(node, number, group):
@@ -137,16 +140,16 @@ class _Fusion:
         self._serial += 1
         return Group(loop_elements, self._serial, after=followed_group)
 
-    def _groups_to_join(self, node: Node) -> list[Group]:
+    def _groups_to_join(self, node: Node, loop_elements: int) -> list[Group]:
         """Returns the open groups that a node may join, the best first."""
         bases = [id(self._view_of(value).base) for value in node.inputs]
         homes = [self._home[base] for base in bases if base in self._home]
         homes.sort(key=lambda group: (group.after is None, -group.count, -group.serial))
-        beside = self._open.get(prod(_loop_shape(node)), [])[::-1]
+        beside = self._open.get(loop_elements, [])[::-1]
         if is_reduction(node):  # it must not fix the reduced dimensions of a group with which it shares no value
             x = self._view_of(node.inputs[0]).base
             beside = [group for group in beside if group.reduced is not None or any(x is read for read in group.reads)]
-        elif prod(_loop_shape(node)) == 1 == max(self._broadcast_counts.get(id(value), 1) for value in node.outputs):
+        elif loop_elements == 1 == max(self._broadcast_counts.get(id(value), 1) for value in node.outputs):
             # Scalars that are not broadcast to an array are computed with the reduced values.
             beside = [*beside, *[group for group in self._list_open_groups() if group.is_full_reduction]]
         return list({id(group): group for group in [*homes, *beside]}.values())
@@ -251,14 +254,16 @@ class _Fusion:
 
     def _defer_view(self, node: Node) -> bool:
         """Defers an index map whose results are views; returns True on success."""
-        if node.lowering.views is None and node.lowering.reducer is None:
+        lowering = node.lowering
+        if lowering.views is None and lowering.reducer is None:
             return False
         x = node.inputs[0]
-        if not element_count(x) or (node.lowering.views is None and not only_drops_unit_dimensions(node)):
+        drops_unit_dimensions = only_drops_unit_dimensions(node)
+        if not element_count(x) or (lowering.views is None and not drops_unit_dimensions):
             return False
         whole_view = View(x, contiguous(element_count(x)), ())
         for view in (self._views.get(id(x), whole_view), whole_view):
-            if only_drops_unit_dimensions(node):
+            if drops_unit_dimensions:
                 layouts = [view.layout]
             else:
                 layouts = view_layouts(node, view.layout) or []
@@ -319,7 +324,7 @@ def _element_counts_after_broadcasts(graph: Graph) -> dict[int, int]:
     """Returns for each value the largest number of elements that element-wise operations and index maps expand it to."""
     counts: dict[int, int] = {}
     for node in reversed(graph.nodes):
-        if node.kind is not Kind.OPERATION or node.payload.form not in {Form.ELEMENTWISE, Form.INDEX_MAP}:
+        if node.kind is not Kind.OPERATION or node.payload.form not in _EXPANDING_FORMS:
             continue
         for y in node.outputs:
             largest = max(element_count(y), counts.get(id(y), 0))

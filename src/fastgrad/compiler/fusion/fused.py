@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
@@ -75,9 +75,23 @@ class Payload:
 
     graph: Graph
 
+    @property
+    def key(self) -> Hashable:
+        """A key that payloads share if they have the same launches."""
+        raise NotImplementedError
+
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the node's results, computed step by step: the reference for its kernels."""
         return tuple(interpret(self.graph, arrays))
+
+
+def key_of(node: Node) -> Hashable:
+    """Returns a key that nodes, operations or FUSED, share if they have the same launches."""
+    if node.kind is Kind.FUSED:
+        key: Hashable = node.payload.key
+        return key
+    specs = tuple([(value.shape, value.dtype) for value in (*node.inputs, *node.outputs)])
+    return node.payload, repr(node.attributes), specs
 
 
 def contiguous_strides(sizes: Sequence[int]) -> tuple[int, ...]:
@@ -116,6 +130,15 @@ class Fused(Payload):
     def name(self) -> str:
         """The names of the group's operations, joined by "+"."""
         return "+".join(step.row.name for step in self.steps) or "copy"
+
+    @property
+    def key(self) -> Hashable:
+        """The sizes, how inputs are read, and the steps."""
+        steps = [
+            (step.row, step.operands, repr(step.attributes), step.inputs, step.output, step.kept, step.reduces)
+            for step in self.steps
+        ]
+        return self.sizes, self.roles, self.inputs, tuple(steps), self.outputs, self.number
 
     @property
     def count(self) -> int:

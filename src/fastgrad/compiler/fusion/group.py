@@ -7,9 +7,8 @@ through layouts, so that reshapes, broadcasts, slices and the like of its inputs
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Source, Step, graph_of
 from fastgrad.compiler.fusion.reductions import drops_unit_dimensions
-from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, scalar_code
+from fastgrad.compiler.fusion.scalar_code import compute_dtype
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import operation_of
@@ -73,25 +72,7 @@ def fusible_dtype(node: Node) -> np.dtype | bool:
         return x.dtype in row.lowering.reducer.dtypes and element_count(x) > 0
     if row.form is not Form.ELEMENTWISE:
         return False
-    inputs = tuple([value.dtype for value in node.inputs])
-    if node.attributes:
-        return _compute_dtype(row.name, inputs, output.dtype, node.attributes)
-    return _compute_dtype_without_attributes(row.name, inputs, output.dtype)
-
-
-def _compute_dtype(
-    name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
-) -> np.dtype | bool:
-    """Returns the dtype in which an operation computes functions; True if any dtype fits, False if none does."""
-    if not FUSIBLE_DTYPES.issuperset([*inputs, output]):
-        return False
-    translation = scalar_code(name, ["x"] * len(inputs), inputs, output, attributes)
-    return False if translation is None else translation[1] or True
-
-
-@functools.lru_cache(maxsize=4096)
-def _compute_dtype_without_attributes(name: str, inputs: tuple[np.dtype, ...], output: np.dtype) -> np.dtype | bool:
-    return _compute_dtype(name, inputs, output, {})
+    return compute_dtype(row.name, tuple([value.dtype for value in node.inputs]), output.dtype, node.attributes)
 
 
 def is_reduction(node: Node) -> bool:
@@ -268,10 +249,13 @@ class Group:
         return tuple([size for size, role in zip(*self._dims(), strict=True) if role == "k"])
 
     def _dims(self) -> tuple[tuple[int, ...], str]:
+        sizes = sizes_between_cuts(self.cuts, self.count)
+        if not self.reduced:
+            return sizes, "k" * len(sizes)
         bounds = (1, *self.cuts, self.count)[::-1]
         pairs = list(zip(bounds[1:], bounds, strict=False))
-        roles = ["r" if any(low <= a and b <= high for low, high in self.reduced or ()) else "k" for a, b in pairs]
-        return sizes_between_cuts(self.cuts, self.count), "".join(roles)
+        roles = ["r" if any(low <= a and b <= high for low, high in self.reduced) else "k" for a, b in pairs]
+        return sizes, "".join(roles)
 
     def add(self, node: Node, plan: _JoinPlan) -> None:
         """Adds a node by the changes that ``join_plan`` returned."""
@@ -362,7 +346,7 @@ class Group:
         Args:
             uses: how often each value is read, by nodes and as a result.
         """
-        inside: Counter[int] = Counter([id(value) for node in self._nodes for value in node.inputs])
+        inside = Counter([id(value) for node in self._nodes for value in node.inputs])
         input_count = len(self._values)
         steps = tuple(
             Step(
@@ -378,8 +362,9 @@ class Group:
         )
         needed: set[int] = set()  # inputs of index maps in the group whose results are read outside
         for node in reversed(self._nodes):
-            read = any(uses[id(value)] > inside[id(value)] or id(value) in needed for value in node.outputs)
-            if read and id(node.outputs[0]) not in self.steps_by_value:
+            if id(node.outputs[0]) in self.steps_by_value:
+                continue
+            if any(uses[id(value)] > inside[id(value)] or id(value) in needed for value in node.outputs):
                 needed.update(map(id, node.inputs))
         numbers: list[int] = []
         outputs: list[Value] = []

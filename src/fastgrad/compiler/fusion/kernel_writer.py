@@ -18,7 +18,7 @@ import numpy as np
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.reductions import reduction_of_one_element
 from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
-from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, scalar_code
+from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, compute_dtype, scalar_code
 from fastgrad.core.operation import Binary, Form, Operation
 from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_ALIASES, Kernel
@@ -312,8 +312,7 @@ def is_costly_function(step: Step) -> bool:
     """True if a step is a costly function such as exp: a long chain of dependent instructions."""
     if step.row.form is not Form.ELEMENTWISE or callable(step.row.lowering.kernel_code):
         return False  # a function writes such an expression, of casts, arithmetic or an optimizer's update
-    translation = scalar_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
-    return translation is not None and translation[1] is not None
+    return isinstance(compute_dtype(step.row.name, step.inputs, step.output, step.attributes), np.dtype)
 
 
 def have_common_function(step: Step, other: Step) -> bool:

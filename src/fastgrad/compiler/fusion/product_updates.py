@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from math import prod
 
 from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
-from fastgrad.compiler.fusion.fused import Payload, graph_of
+from fastgrad.compiler.fusion.fused import Payload, graph_of, key_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.decompose_updates import split_updates
 from fastgrad.compiler.passes.rewriting import is_matrix_product, op_name
@@ -41,6 +42,11 @@ class UpdatedProduct(Payload):
         """The names of the product's operations and of the update, joined by "+"."""
         return f"{self.product.payload.name}+apply_update"
 
+    @property
+    def key(self) -> Hashable:
+        """The key of the product, and the update."""
+        return key_of(self.product), self.rule, self.again
+
 
 def add_product_updates(graph: Graph) -> Graph:
     """Returns the graph with updates joined to the products of their gradients, if no other node reads the gradients.
@@ -58,14 +64,12 @@ def add_product_updates(graph: Graph) -> Graph:
     }
     joined_ids: set[int] = set()
 
-    def join_update(update: Node, gradient: Value) -> list[Node] | None:
-        product = products.get(id(gradient))
-        if product is None:
-            return None
+    def join_update(update: Node, gradient: Value) -> list[Node]:
+        product = products[id(gradient)]
         joined_ids.add(id(product))
         return [_joined_node(product, update)]
 
-    new_graph = split_updates(graph, join_update)
+    new_graph = split_updates(graph, lambda gradient: id(gradient) in products, join_update)
     return Graph([node for node in new_graph.nodes if id(node) not in joined_ids], graph.results)
 
 
@@ -84,7 +88,7 @@ def _keeps_dtype(node: Node) -> bool:
 
 def _is_large(node: Node) -> bool:
     value = node.outputs[0]
-    if value.dtype.name not in FLOATS or prod(value.shape) < LEAST_UPDATED_ELEMENTS:
+    if prod(value.shape) < LEAST_UPDATED_ELEMENTS or value.dtype.name not in FLOATS:
         return False
     product = node.payload.node if isinstance(node.payload, ProductWithEpilogue) else node
     return product_launches(product.inputs, **product.attributes).launches[0].kernel.__name__ == "gemm"

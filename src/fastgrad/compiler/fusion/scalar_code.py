@@ -160,6 +160,34 @@ def scalar_code(
     return None if template is None else (template[0].format(*operands), template[1])
 
 
+def compute_dtype(
+    name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
+) -> np.dtype | bool:
+    """Returns the dtype in which an operation computes functions; True if any dtype fits, False if none does.
+
+    Args:
+        name, attributes: of the operation.
+        inputs, output: dtypes.
+    """
+    if not attributes:
+        return _compute_dtype_without_attributes(name, inputs, output)
+    return _compute_dtype(name, inputs, output, attributes)
+
+
+@functools.lru_cache(maxsize=4096)
+def _compute_dtype_without_attributes(name: str, inputs: tuple[np.dtype, ...], output: np.dtype) -> np.dtype | bool:
+    return _compute_dtype(name, inputs, output, {})
+
+
+def _compute_dtype(
+    name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
+) -> np.dtype | bool:
+    if not FUSIBLE_DTYPES.issuperset([*inputs, output]):
+        return False
+    translation = scalar_code(name, ["x"] * len(inputs), inputs, output, attributes)
+    return False if translation is None else translation[1] or True
+
+
 class ScalarExpressions:
     """Builder of the scalar expressions that the ``kernel_code`` function of an operation returns.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from fastgrad.compiler.fusion.epilogues import (
     launches_of_product,
     launches_with_epilogue,
 )
-from fastgrad.compiler.fusion.fused import Payload, graph_of
+from fastgrad.compiler.fusion.fused import Payload, graph_of, key_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.core.operation import Form
@@ -40,6 +41,11 @@ class ConvolutionWithMoments(Payload):
     def name(self) -> str:
         """The names of the convolution's operations and of the moments, joined by "+"."""
         return f"{self.convolution.payload.name}+batch_moments"
+
+    @property
+    def key(self) -> Hashable:
+        """The key of the convolution, and the number of the result."""
+        return key_of(self.convolution), self.place
 
 
 def add_statistics(graph: Graph) -> Graph:

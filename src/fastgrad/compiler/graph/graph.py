@@ -6,12 +6,11 @@ fixed shape and dtype. Nodes that read or change state keep their order; all oth
 
 from __future__ import annotations
 
-import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,19 +19,44 @@ from fastgrad.core.lowering import NO_LOWERING, Lowering
 from fastgrad.core.result_rules import ArraySpec, fits, specs_of
 
 
-class Kind(enum.Enum):
-    """The kind of a node."""
+class Kind:
+    """The kind of a node. It is no `Enum`: passes name kinds thousands of times, and Python 3.11 is slow to find members of an `Enum`.
 
-    ARGUMENT = "the value of an argument of the call; payload: its position among the tensors"
-    CONSTANT = "a value that never changes; payload: the array"
-    READ = "the value that a variable has now; payload: the variable"
-    OPERATION = "an operation of the table; payload: the operation"
-    FUSED = "element-wise operations in one loop; payload: what they are (see fuse.py)"
-    ASSIGN = "gives a variable a value; payload: the variable"
-    GUARD = "the program goes on only if a scalar has the value that it had; payload: (kind of look, value)"
-    GIVEN = "a value of an earlier part of the program; see tree.py"
+    Attributes:
+        ARGUMENT: the value of an argument of the call; payload: its position among the tensors.
+        CONSTANT: a value that never changes; payload: the array.
+        READ: the value that a variable has now; payload: the variable.
+        OPERATION: an operation of the table; payload: the operation.
+        FUSED: element-wise operations in one loop; payload: what they are (see fuse.py).
+        ASSIGN: gives a variable a value; payload: the variable.
+        GUARD: the program goes on only if a scalar has the value that it had; payload: (kind of look, value).
+        GIVEN: a value of an earlier part of the program; see tree.py.
+        name: the name of the kind, as written here.
+    """
 
-    __hash__ = object.__hash__  # Enum's own is a Python function, and passes call it thousands of times
+    __slots__ = ("name",)
+
+    ARGUMENT: ClassVar[Kind]
+    CONSTANT: ClassVar[Kind]
+    READ: ClassVar[Kind]
+    OPERATION: ClassVar[Kind]
+    FUSED: ClassVar[Kind]
+    ASSIGN: ClassVar[Kind]
+    GUARD: ClassVar[Kind]
+    GIVEN: ClassVar[Kind]
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Kind.{self.name}"
+
+
+ALL_KINDS = tuple(
+    Kind(name) for name in ("ARGUMENT", "CONSTANT", "READ", "OPERATION", "FUSED", "ASSIGN", "GUARD", "GIVEN")
+)
+for _kind in ALL_KINDS:
+    setattr(Kind, _kind.name, _kind)
 
 
 @dataclass(eq=False, slots=True)

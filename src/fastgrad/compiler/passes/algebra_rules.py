@@ -24,19 +24,12 @@ class ValueFacts:
 
     def __init__(self) -> None:
         self._producers: dict[int, Node] = {}
-        self._bits: dict[int, bytes] = {}
+        self._bits: dict[int, bytes | None] = {}
 
     def add(self, node: Node) -> None:
-        """Adds a node as the producer of its outputs, and the bits of an output whose elements are one constant."""
+        """Adds a node as the producer of its outputs."""
         for value in node.outputs:
             self._producers[id(value)] = node
-        bits = None
-        if node.kind is Kind.CONSTANT:
-            bits = _bytes_of_element(node.payload)
-        elif node.lowering.is_broadcast:
-            bits = self._bits.get(id(node.inputs[0]))
-        if bits is not None:
-            self._bits[id(node.outputs[0])] = bits
 
     def producer(self, value: Value, *names: str) -> Node | None:
         """Returns the node that computes ``value``, if the name of its operation is in ``names``; else None."""
@@ -46,8 +39,19 @@ class ValueFacts:
 
     def is_all(self, value: Value, number: complex) -> bool:
         """True if every element of ``value`` is a constant with the bits of ``number``."""
-        bits = self._bits.get(id(value))
+        bits = self._bits_of(value)
         return bits is not None and bits == _bytes_of_number(number, value.dtype)
+
+    def _bits_of(self, value: Value) -> bytes | None:
+        """Returns the bytes of an element of a value whose elements are one constant, computed once; None for others."""
+        if id(value) not in self._bits:
+            node, bits = self._producers[id(value)], None
+            if node.kind is Kind.CONSTANT:
+                bits = _bytes_of_element(node.payload)
+            elif node.lowering.is_broadcast:
+                bits = self._bits_of(node.inputs[0])
+            self._bits[id(value)] = bits
+        return self._bits[id(value)]
 
 
 Rule = Callable[[Node, ValueFacts], Node | Value | tuple[Value, ...] | None]

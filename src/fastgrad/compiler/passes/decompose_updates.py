@@ -7,9 +7,8 @@ fit the caches, would be written to memory and read again. Its update goes into 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, size_of, uses_of
 from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.core.operation import Form
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
@@ -25,28 +24,30 @@ def decompose_updates(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
+    if not any(op_name(node) == "apply_update" and any(map(_is_large, node.inputs)) for node in graph.nodes):
+        return graph
     uses = uses_of(graph)
-    by_element = {
+    large_by_element = {
         id(value)
         for node in graph.nodes
         if node.kind is Kind.OPERATION and node.payload.form is Form.ELEMENTWISE
         for value in node.outputs
+        if uses[id(value)] == 1 and _is_large(value)
     }
-
-    def expanded(update: Node, gradient: Value) -> list[Node] | None:
-        worth = id(gradient) in by_element and uses[id(gradient)] == 1 and _is_large(gradient)
-        return _elementwise_update(update) if worth else None
-
-    return split_updates(graph, expanded)
+    return split_updates(
+        graph, lambda gradient: id(gradient) in large_by_element, lambda update, _: _elementwise_update(update)
+    )
 
 
-def split_updates(graph: Graph, replacement_of: Callable[[Node, Value], list[Node] | None]) -> Graph:
+def split_updates(
+    graph: Graph, is_replaced: Callable[[Value], bool], replacement_of: Callable[[Node, Value], list[Node]]
+) -> Graph:
     """Returns the graph with updates of several variables split: some variables get separate updates.
 
     Args:
         graph: the graph; it is not changed. Updates that scale their gradients stay as they are.
-        replacement_of: maps the update of one variable and its gradient to the nodes that replace the update; None to keep it with
-            the others.
+        is_replaced: whether the update by a gradient is separate.
+        replacement_of: maps the update of one variable and its gradient to the nodes that replace the update.
     """
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -56,18 +57,18 @@ def split_updates(graph: Graph, replacement_of: Callable[[Node, Value], list[Nod
         count, state_count = node.attributes["count"], len(RULES[node.attributes["rule"]].state)
         remaining = []
         for i in range(count):
-            replacement = replacement_of(_update_of_some_variables(node, [i]), node.inputs[state_count * count + i])
-            if replacement is None:
-                remaining.append(i)
+            gradient = node.inputs[state_count * count + i]
+            if is_replaced(gradient):
+                nodes += replacement_of(_update_of_some_variables(node, [i]), gradient)
             else:
-                nodes += replacement
+                remaining.append(i)
         if remaining:
             nodes.append(_update_of_some_variables(node, remaining) if len(remaining) < count else node)
     return Graph(nodes, graph.results)
 
 
 def _is_large(gradient: Value) -> bool:
-    return gradient.dtype.name in FLOATS and prod(gradient.shape) * gradient.dtype.itemsize >= LEAST_UPDATE_BYTES
+    return size_of(gradient) >= LEAST_UPDATE_BYTES and gradient.dtype.name in FLOATS
 
 
 def _update_of_some_variables(node: Node, variable_numbers: list[int]) -> Node:

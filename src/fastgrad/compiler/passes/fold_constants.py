@@ -32,8 +32,9 @@ def fold_constants(graph: Graph) -> Graph:
         if node.kind is Kind.CONSTANT:
             constants[id(node.outputs[0])] = lambda: node.payload
             return node
-        if not all(id(value) in constants for value in node.inputs):
-            return node
+        for value in node.inputs:  # `all` of a generator takes three times as long
+            if id(value) not in constants:
+                return node
         if node.kind is Kind.GUARD:
             passes = outcome_of(node, constants[id(node.inputs[0])]()) == node.payload[1]
             return () if passes else node

@@ -16,6 +16,8 @@ def hoist_guards(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
+    if not any(node.kind is Kind.GUARD for node in graph.nodes):
+        return graph
     producer: dict[int, Node] = {}  # of scalars that may be computed at the front
     assigned: set[int] = set()
     moved_ids: set[int] = set()
@@ -34,8 +36,9 @@ def hoist_guards(graph: Graph) -> Graph:
 
 
 def _is_cheap_scalar(node: Node, producer: dict[int, Node], assigned: set[int]) -> bool:
-    if any(prod(value.shape) != 1 for value in node.outputs):
-        return False
+    for value in node.outputs:
+        if prod(value.shape) != 1:
+            return False
     if node.kind is Kind.READ:
         return id(node.payload) not in assigned
     if node.kind in {Kind.ARGUMENT, Kind.CONSTANT, Kind.GIVEN}:

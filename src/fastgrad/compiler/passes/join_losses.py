@@ -33,7 +33,7 @@ def join_losses(graph: Graph) -> Graph:
     nodes_at: dict[int, list[Node]] = {}  # by the position of a loss: the nodes to put there
     removed_nodes: set[int] = set()
     for node in graph.nodes:
-        if operation_of(node) not in gradient_operations:
+        if node.kind is not Kind.OPERATION or node.payload not in gradient_operations:
             continue
         g, probabilities, labels = node.inputs
         at, gradient_operation, joint_operation = losses.get(id(probabilities), (-1, None, None))

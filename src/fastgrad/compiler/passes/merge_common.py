@@ -65,6 +65,8 @@ def plain_key(value: Any) -> Hashable:
         value: None, a bool, number, string, bytes, dtype or NumPy scalar, or a tuple, list or dict of such.
     """
     kind = type(value)
+    if value is None or kind in _KINDS_WITH_EQUAL_BITS:
+        return (kind, value)
     if kind is float:
         return (kind, struct.pack("d", value))
     if kind is complex:
@@ -75,9 +77,11 @@ def plain_key(value: Any) -> Hashable:
         return _container_key(kind, [part for name in sorted(value) for part in (name, value[name])])
     if isinstance(value, np.generic) and kind is not np.object_:
         return (kind, value.tobytes())
-    if value is None or kind in (bool, int, str, bytes) or isinstance(value, np.dtype):
-        return (kind, value)
-    return None
+    return (kind, value) if isinstance(value, np.dtype) else None
+
+
+_KINDS_WITH_EQUAL_BITS = (int, str, bool, bytes)
+# Equal values of one of these types have equal bits.
 
 
 def _container_key(kind: type, parts: Any) -> Hashable:

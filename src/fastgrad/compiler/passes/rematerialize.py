@@ -56,7 +56,7 @@ _UNCOMPUTED_NODE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kin
 
 def is_scarce(planned: Graph) -> bool:
     """True if a fused graph needs so much memory that recomputing values can pay."""
-    return MemoryTimeline(planned).peak >= LEAST_PEAK_BYTES
+    return max(live_bytes(planned)) >= LEAST_PEAK_BYTES
 
 
 def rematerialize(graph: Graph, planned: Graph) -> Graph:
@@ -92,14 +92,12 @@ def rematerialized_by_known_decision(graph: Graph) -> Graph | None:
     Args:
         graph: the graph; it is not changed.
     """
+    graph_bytes = _bytes_of(graph) if _decisions else 0
+    if not any(_are_similar(graph_bytes, decision.bytes) for decision in _decisions.values()):
+        return None  # before the search for the structure, which takes longer
     key = structure_of(graph)
     decision = None if key is None else _decisions.get(key)
-    if (
-        decision is None
-        or not decision.bytes
-        <= MOST_REUSE_SIZE_RATIO * _bytes_of(graph)
-        <= MOST_REUSE_SIZE_RATIO * MOST_REUSE_SIZE_RATIO * decision.bytes
-    ):
+    if decision is None or not _are_similar(graph_bytes, decision.bytes):
         return None
     values = [id(value) for node in graph.nodes for value in node.outputs]
     kept_ids = {values[i] for i in decision.kept}
@@ -124,8 +122,34 @@ MOST_CACHED_DECISIONS = 64
 _decisions: dict[Hashable, _RecomputationDecision] = {}
 
 
+def _are_similar(size: int, other: int) -> bool:
+    return other <= MOST_REUSE_SIZE_RATIO * size <= MOST_REUSE_SIZE_RATIO * MOST_REUSE_SIZE_RATIO * other
+
+
 def _bytes_of(graph: Graph) -> int:
     return sum([size_of(value) for node in graph.nodes for value in node.outputs])
+
+
+def live_bytes(planned: Graph) -> list[int]:
+    """Returns the bytes of computed values that are live at each position of a fused graph, and at its end."""
+    last_uses: dict[int, int] = {}
+    sizes: dict[int, int] = {}
+    change = [0] * (len(planned.nodes) + 2)
+    for position, node in enumerate(planned.nodes):
+        for value in node.inputs:
+            if id(value) in sizes:
+                last_uses[id(value)] = position
+        if node.kind not in _UNCOMPUTED_NODE_KINDS:
+            for value in node.outputs:
+                size = sizes[id(value)] = size_of(value)
+                last_uses[id(value)] = position
+                change[position] += size
+    for value in planned.results:
+        if id(value) in sizes:
+            last_uses[id(value)] = len(planned.nodes)
+    for value_id, position in last_uses.items():
+        change[position + 1] -= sizes[value_id]
+    return list(accumulate(change))
 
 
 class MemoryTimeline:
@@ -142,7 +166,7 @@ class MemoryTimeline:
         self.at: dict[int, int] = {}
         self.uses: dict[int, list[int]] = {}
         self.producer_positions: dict[int, int] = {}
-        sizes: dict[int, int] = {}
+        born = [0] * (len(planned.nodes) + 2)
         for position, node in enumerate(planned.nodes):
             self.at[id(node)] = position
             if node.kind is Kind.FUSED:
@@ -154,18 +178,11 @@ class MemoryTimeline:
             if node.kind not in _UNCOMPUTED_NODE_KINDS:
                 for value in node.outputs:
                     self.producer_positions[id(value)], self.uses[id(value)] = position, []
-                    sizes[id(value)] = size_of(value)
+                    born[position] += size_of(value)
         for value in planned.results:
             if id(value) in self.uses:
                 self.uses[id(value)].append(len(planned.nodes))
-        born = [0] * (len(planned.nodes) + 2)
-        change = born.copy()
-        for value_id, size in sizes.items():
-            made_at = self.producer_positions[value_id]
-            born[made_at] += size
-            change[made_at] += size
-            change[max([made_at, *self.uses[value_id]]) + 1] -= size
-        alive = list(accumulate(change))
+        alive = live_bytes(planned)
         self.peak = max(alive)
         self._born_bytes = [0, *accumulate(born)]
         self._high_counts = [0, *accumulate([int(size >= SCARCE_MEMORY_SHARE_OF_PEAK * self.peak) for size in alive])]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.core.operation import Form, Operation, operation_named
+from fastgrad.core.operation import TABLE, Form, Operation, operation_named
 
 
 class Replacement(NamedTuple):
@@ -68,6 +68,8 @@ def operation_of(node: Node) -> Operation | None:
     if node.kind is not Kind.OPERATION:
         return None
     operation: Operation = node.payload
+    if TABLE.get(operation.name) is operation:
+        return operation
     return operation if operation_named(operation.name) is operation else None
 
 

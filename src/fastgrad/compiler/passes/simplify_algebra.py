@@ -30,12 +30,13 @@ def simplify_algebra(graph: Graph) -> Graph:
     facts = ValueFacts()
 
     def simplify(node: Node) -> Node | tuple[Value, ...]:
-        for rule in () if node.lowering.simplifications is None else rules_of(node.payload):
-            replacement = rule(node, facts)
-            if isinstance(replacement, Node):
-                node = replacement
-            elif replacement is not None:
-                return replacement if type(replacement) is tuple else (replacement,)  # type: ignore[return-value]
+        if node.lowering.simplifications is not None:
+            for rule in rules_of(node.payload):
+                replacement = rule(node, facts)
+                if isinstance(replacement, Node):
+                    node = replacement
+                elif replacement is not None:
+                    return replacement if type(replacement) is tuple else (replacement,)  # type: ignore[return-value]
         facts.add(node)
         return node
 

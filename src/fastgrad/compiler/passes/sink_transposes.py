@@ -27,6 +27,9 @@ Perm = tuple[int, ...]
 Shape = tuple[int, ...]
 
 
+_CONVOLUTION_FORMS = (Form.CONVOLVE, Form.POOL)
+
+
 class DeferredTranspose(NamedTuple):
     """A value that is a deferred transpose of another value.
 
@@ -65,7 +68,7 @@ def _transposed_element_count(graph: Graph) -> int:
 
 
 def _is_convolution_or_pool(node: Node) -> bool:
-    return op_name(node) is not None and node.payload.form in {Form.CONVOLVE, Form.POOL}
+    return node.kind is Kind.OPERATION and node.payload.form in _CONVOLUTION_FORMS and op_name(node) is not None
 
 
 def _keeps_layout(node: Node) -> bool:

@@ -8,12 +8,13 @@ is written.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Sequence
 from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 from fastgrad.compiler.graph.graph import Node, Value, size_of
-from fastgrad.compiler.programs.buffers import Action, ByteExtent, InArena, Place, extent_of, operands_of
+from fastgrad.compiler.programs.buffers import Action, ByteExtent, InArena, Place, operands_of
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.build import in_place_variant, signature_of, source_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature
@@ -72,7 +73,7 @@ def compiled_for_places(action: Action, compiler: KernelCompiler) -> Action:
         return action
     form = action.launches
     launches = tuple([_launch_for_places(action, launch, compiler) for launch in form.launches])
-    if all(new is old for new, old in zip(launches, form.launches, strict=True)):
+    if all(map(operator.is_, launches, form.launches)):
         return action
     return dataclasses.replace(action, launches=form.with_launches(launches))
 
@@ -80,7 +81,9 @@ def compiled_for_places(action: Action, compiler: KernelCompiler) -> Action:
 def _launch_for_places(action: Action, launch: Launch, compiler: KernelCompiler) -> Launch:
     operands: list[Any] = list(launch.operands)
     for position, operand in enumerate(operands):
-        new_operand = _launch_for_places(action, operand, compiler) if isinstance(operand, Launch) else operand
+        if type(operand) is not Launch:
+            continue
+        new_operand = _launch_for_places(action, operand, compiler)
         if new_operand is not operand:
             assert isinstance(operands[position - 1], KernelEntry), (
                 f"{launch.kernel.__name__} calls a kernel by its address"
@@ -90,7 +93,7 @@ def _launch_for_places(action: Action, launch: Launch, compiler: KernelCompiler)
     if compiler.is_noalias(kernel):
         in_place = _aliased_parameters(action, launch, compiler)
         kernel = compiler.for_arrays(kernel, in_place) if in_place else kernel
-    if kernel is launch.kernel and all(new is old for new, old in zip(operands, launch.operands, strict=True)):
+    if kernel is launch.kernel and all(map(operator.is_, operands, launch.operands)):
         return launch
     return Launch(kernel, tuple(operands), launch.units, launch.unit_cost, launch.parts, launch.waits)
 
@@ -127,6 +130,8 @@ def _arrays_of(action: Action, launch: Launch, compiler: KernelCompiler) -> list
     """Returns the arrays of a kernel that have elements."""
     arrays = []
     for number, parameter, operand in operands_of(launch, compiler.signature_of(launch.kernel)):
+        if type(operand) is int:
+            continue
         listed = parameter.kind in LIST_KINDS
         for array_operand in operand if listed else [operand] if parameter.kind in ARRAY_KINDS else ():
             extent = action.extent_of(array_operand)
@@ -149,24 +154,29 @@ def check_no_overlap(node: Node, launches: Launches | None, inputs: Sequence[Pla
     Raises:
         InternalError: the plan is wrong.
     """
-    results = _extents_in_arena(outputs, node.outputs)
-    for (_, extent), (_, next_extent) in pairwise(sorted(results, key=lambda result: result[1].start)):
-        if extent.overlaps(next_extent):
+    results = sorted(_ranges_in_arena(outputs, node.outputs))
+    for (_, end, _), (next_start, _, _) in pairwise(results):
+        if next_start < end:
             raise InternalError(f"{node}: two of its results would lie in the same memory.")
-    allowed = () if launches is None else launches.in_place
-    parts_of_results = set(() if launches is None else launches.packed)
-    parts_of_inputs = set(() if launches is None else launches.unpacked)
-    for input_number, old in _extents_in_arena(inputs, node.inputs):
-        for number, new in results:
-            if (number, input_number, old.start - new.start) in parts_of_results and old.end <= new.end:
+    launches = launches or Launches(())
+    for old_start, old_end, input_number in _ranges_in_arena(inputs, node.inputs):
+        for start, end, number in results:
+            if end <= old_start or old_end <= start:
                 continue
-            if (number, input_number, new.start - old.start) in parts_of_inputs and new.end <= old.end:
+            if (number, input_number, old_start - start) in launches.packed and old_end <= end:
                 continue
-            if new.overlaps(old) and ((number, input_number) not in allowed or new != old):
+            if (number, input_number, start - old_start) in launches.unpacked and end <= old_end:
+                continue
+            if (number, input_number) not in launches.in_place or (start, end) != (old_start, old_end):
                 raise InternalError(f"{node}: its result {number} would lie in the memory of its input {input_number}.")
 
 
-def _extents_in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, ByteExtent]]:
-    """Returns for each value in the arena that has elements its number and its extent."""
-    pairs = enumerate(zip(places, values, strict=True))
-    return [(i, extent_of(p, size_of(v))) for i, (p, v) in pairs if isinstance(p, InArena) and size_of(v)]
+def _ranges_in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, int, int]]:
+    """Returns for each value in the arena that has elements its first byte, the byte after its last, and its number."""
+    ranges = []
+    for number, place in enumerate(places):
+        if type(place) is InArena:
+            size = size_of(values[number])
+            if size:
+                ranges.append((place.offset, place.offset + size, number))
+    return ranges

@@ -73,8 +73,7 @@ def extent_of(place: Place, size: int) -> ByteExtent:
 
 def operands_of(launch: Launch, signature: Signature) -> Iterator[tuple[int, Parameter, Any]]:
     """Yields each parameter of a kernel for which a launch has an operand: its number, the parameter, the operand."""
-    passed = [(i, p) for i, p in enumerate(signature.parameters) if p.passed and not p.is_share_bound]
-    for (number, parameter), operand in zip(passed, launch.operands, strict=True):
+    for (number, parameter), operand in zip(signature.operand_parameters, launch.operands, strict=True):
         yield number, parameter, operand
 
 
@@ -97,22 +96,22 @@ class Action:
 
     def array_of(self, operand: Any) -> tuple[Place, int, np.dtype]:
         """Returns for the array of a launch's operand its ``Place`` in memory, the number of its elements, and their dtype."""
-        match operand:
-            case Scratch(number):
-                assert self.launches is not None
-                dtype, size = self.launches.scratch[number]
-                return self.scratch[number], size, np.dtype(dtype)
-            case Input(number):
-                value = self.node.inputs[number]
-                return self.inputs[number], prod(value.shape), value.dtype
-            case Output(number):
-                place = self.outputs[number]
-                if isinstance(place, InPermanent):  # the output of an assignment is a variable, not a value
-                    return place, place.array.size, place.array.dtype
-                value = self.node.outputs[number]
-                return place, prod(value.shape), value.dtype
-            case Constant(array):
-                return InPermanent(array), array.size, array.dtype
+        kind = type(operand)
+        if kind is Input:
+            value = self.node.inputs[operand.number]
+            return self.inputs[operand.number], prod(value.shape), value.dtype
+        if kind is Output:
+            place = self.outputs[operand.number]
+            if type(place) is InPermanent:  # the output of an assignment is a variable, not a value
+                return place, place.array.size, place.array.dtype
+            value = self.node.outputs[operand.number]
+            return place, prod(value.shape), value.dtype
+        if kind is Scratch:
+            assert self.launches is not None
+            dtype, size = self.launches.scratch[operand.number]
+            return self.scratch[operand.number], size, np.dtype(dtype)
+        if kind is Constant:
+            return InPermanent(operand.array), operand.array.size, operand.array.dtype
         raise AssertionError(f"{self.node}: {operand!r} is no array")
 
     def extent_of(self, operand: Any) -> ByteExtent:

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fastgrad.compiler.programs.buffers import Action, ByteExtent, operands_of
+from fastgrad.compiler.programs.buffers import Action, ByteExtent, InPermanent, extent_of, operands_of
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS
 from fastgrad.kernels.runtime.launch import Input, KernelEntry, Launch
@@ -97,6 +97,8 @@ def accesses_of(action: Action, launch: Launch) -> list[ArrayAccess] | None:
         return None
     accesses: list[ArrayAccess] = []
     for position, (_, parameter, operand) in enumerate(operands_of(launch, signature)):
+        if type(operand) is int:
+            continue
         if parameter.kind in LIST_KINDS:
             return None
         if isinstance(operand, Launch):
@@ -105,11 +107,12 @@ def accesses_of(action: Action, launch: Launch) -> list[ArrayAccess] | None:
                 return None
             accesses += inner_accesses
         elif parameter.kind in ARRAY_KINDS or isinstance(operand, Input):
-            extent, elements = action.extent_of(operand), launch.parts.get(position)
-            own_elements = elements if elements == action.array_of(operand)[1] else None
+            (place, count, dtype), elements = action.array_of(operand), launch.parts.get(position)
+            own_elements = elements if elements == count else None
             # No chain may write a variable or constant, as its other readers are unknown.
-            in_memory = extent.home == "memory"
+            in_memory = isinstance(place, InPermanent)
             if not in_memory:
+                extent = extent_of(place, count * dtype.itemsize)
                 accesses.append(ArrayAccess(extent, parameter.written, own_elements))
             if parameter.written and (in_memory or (own_elements is None and not launch.waits)):
                 return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.emit import launches_of_group
+from fastgrad.compiler.fusion.emit import cached_launches, launches_of_group
 from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_with_update
 from fastgrad.compiler.fusion.statistics import ConvolutionWithMoments, launches_of_convolution_with_moments
@@ -21,12 +21,14 @@ NO_LAUNCHES = Launches(())
 
 
 def launches_of_fused(payload: Any) -> Launches | None:
-    """Returns the kernels of a FUSED node's payload."""
+    """Returns the kernels of a FUSED node's payload; equal payloads with equal sizes share them."""
     if isinstance(payload, UpdatedProduct):
-        return launches_with_update(payload)
+        return cached_launches(payload, launches_with_update)
     if isinstance(payload, ConvolutionWithMoments):
-        return launches_of_convolution_with_moments(payload)
-    return launches_of_product(payload) if isinstance(payload, ProductWithEpilogue) else launches_of_group(payload)
+        return cached_launches(payload, launches_of_convolution_with_moments)
+    if isinstance(payload, ProductWithEpilogue):
+        return cached_launches(payload, launches_of_product)
+    return launches_of_group(payload)
 
 
 def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_of_fused) -> Launches | None:
@@ -76,13 +78,11 @@ def may_exit(node: Node, launches: Launches | None) -> bool:
 
     A collective stops a program only if the whole job fails, so that it does not count.
     """
+    if node.kind not in COMPUTING_KINDS:
+        return node.kind is Kind.GUARD
     if node.is_collective:
         return False
-    if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
-        return True
-    return node.kind in COMPUTING_KINDS and (
-        launches is None or any(_may_stop(launch.kernel) for launch in launches.launches)
-    )
+    return node.has_effect or launches is None or any(_may_stop(launch.kernel) for launch in launches.launches)
 
 
 def stops_only_before_writes(launches: Launches) -> bool:

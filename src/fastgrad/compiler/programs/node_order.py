@@ -7,7 +7,7 @@ at the end, and so do the products that compute gradients. Until then the operan
 from __future__ import annotations
 
 from fastgrad.compiler.graph.graph import Graph, Kind, size_of
-from fastgrad.compiler.passes.rematerialize import LEAST_PEAK_BYTES, MemoryTimeline
+from fastgrad.compiler.passes.rematerialize import is_scarce
 from fastgrad.compiler.passes.rewriting import is_pure
 from fastgrad.compiler.programs.lowering import COMPUTING_KINDS, launches_of, may_exit
 
@@ -21,7 +21,7 @@ def move_freeing_nodes_up(graph: Graph) -> Graph:
     Args:
         graph: fused; it is not changed.
     """
-    if MemoryTimeline(graph).peak < LEAST_PEAK_BYTES:
+    if not is_scarce(graph):
         return graph
     makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
     uses: dict[int, list[int]] = {}

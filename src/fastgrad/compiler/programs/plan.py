@@ -122,17 +122,20 @@ class _NodeSequence:
                 self._make_inputs_parts(position, packing_launches)
 
     def _add(self, node: Node) -> None:
-        launches = launches_of(node, self._fused) if node.kind in {*COMPUTING_KINDS, Kind.GUARD} else None
+        has_kernels = node.kind in COMPUTING_KINDS or node.kind is Kind.GUARD
+        launches = launches_of(node, self._fused) if has_kernels else None
         position = len(self.nodes)
+        owners, uses = self.owners, self.uses
         for value in node.inputs:
-            self.note_use(value, position)
+            uses.setdefault(id(owners[id(value)]), []).append(position)
         for value in node.outputs:
-            self.owners[id(value)] = value
+            owners[id(value)] = value
             self.producer_positions.setdefault(id(value), position)
-        if launches is not None and launches.alias:
-            self._make_part(node.outputs[0], node.inputs[0], 0)
-        for output, number, offset in launches.unpacked if launches is not None else ():
-            self._make_part(node.outputs[output], node.inputs[number], offset)
+        if launches is not None:
+            if launches.alias:
+                self._make_part(node.outputs[0], node.inputs[0], 0)
+            for output, number, offset in launches.unpacked:
+                self._make_part(node.outputs[output], node.inputs[number], offset)
         self.nodes.append(node)
         self.launches.append(launches)
 
@@ -390,6 +393,9 @@ class _Planner:
 
     def _offset_of_overwritten_input(self, value: Value, position: int) -> int | None:
         """Returns the offset of an input that this node reads last and may overwrite; None if there is none."""
+        launches = self.line.launches[position]
+        if launches is None or not launches.in_place:
+            return None
         pairs = self._in_place_pairs_of(position)
         if not pairs.has_result(value):
             return None  # a bucket is placed with the first value in it

@@ -140,7 +140,8 @@ class Recording(recording.Recorder):
             return
         if operation.reached is not None:
             self.on_dependency(operation.reached)
-        values = tuple([self._value_of(x) for x in inputs])
+        known = self._values.get
+        values = tuple([known(id(x)) or self._value_of(x) for x in inputs])
         if operation.lowering.result_size is not None:
             self._guard_count(operation, values, attributes, len(outputs[0]._array))
         node = self._add_node(Kind.OPERATION, operation, values, outputs, attributes)
@@ -314,9 +315,11 @@ class Recording(recording.Recorder):
         self._refuse_unrecorded_writes()
         values = []
         for tensor in outputs:
-            value = Value(tensor._array.shape, tensor._array.dtype, self._count)
+            array = tensor._array
+            value = self._values[id(tensor)] = Value(array.shape, array.dtype, self._count)
             values.append(value)
-            self._set_value(tensor, value)
+            self._made_here.discard(id(tensor))
+            self.forget_id_on_deletion(tensor)
             self._count += 1
         node = Node(kind, payload, inputs, tuple(values), attributes or {})
         self._nodes.append(node)
@@ -341,11 +344,6 @@ class Recording(recording.Recorder):
         if self._unrecorded_writes and self.failure is None:
             names = ", ".join(variable.name for variable in self._unrecorded_writes)
             self._set_failure(f"the variables {names} were changed in a way that can't be replayed")
-
-    def _set_value(self, tensor: Tensor, value: Value) -> None:
-        self._values[id(tensor)] = value
-        self._made_here.discard(id(tensor))
-        self.forget_id_on_deletion(tensor)
 
     def forget_id_on_deletion(self, tensor: Tensor) -> None:
         """Removes the tensor's id from the recording when the tensor is deleted."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from fastgrad.core.recording import hidden_from_recorders
+from fastgrad.core.recording import call_unrecorded, hidden_from_recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write, writer_lock
 
@@ -25,8 +25,7 @@ class SavedVariables:
     def save(self, variable: Variable) -> None:
         """Saves a variable's value, unless it is saved already."""
         if id(variable) not in self._values:
-            with hidden_from_recorders():
-                self._values[id(variable)] = variable, variable._read_as_stored()
+            self._values[id(variable)] = variable, call_unrecorded(variable._read_as_stored)
 
     def restore(self) -> None:
         """Restores all saved values."""

@@ -297,6 +297,7 @@ class _NativeFunctionSelf:
         signature: all its parameters.
         source: the source that it is compiled from.
         parameters: the parameters that a caller passes, each with its dtype.
+        dtypes: the dtypes of these parameters by name.
         places: for each parameter that a caller passes: whether it is `first` (0), `last` (1) or neither (-1), its
             dtype, and whether it is a float.
     """
@@ -307,6 +308,7 @@ class _NativeFunctionSelf:
         self.signature = source.signature
         self.source = source
         self.parameters = [(p, d) for p, d in zip(source.signature.parameters, source.dtypes, strict=True) if p.passed]
+        self.dtypes = {p.name: d for p, d in self.parameters}
         self.places = tuple([(_share_bound_index(p), d, p.kind == "float") for p, d in self.parameters])
         self.native: Callable[[], Any]
         self.memory: Any

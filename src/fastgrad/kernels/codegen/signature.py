@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,19 +50,36 @@ class Parameter(NamedTuple):
         return self.kind in ("out", "inout", "inouts")
 
 
-class Signature(NamedTuple):
-    """The parameters of a kernel, and whether its body returns an int64 status."""
-
+class _SignatureFields(NamedTuple):
     text: str
     parameters: tuple[Parameter, ...]
     returns_status: bool
+
+
+class Signature(_SignatureFields):
+    """The parameters of a kernel, and whether its body returns an int64 status."""
 
     @property
     def passed_parameters(self) -> tuple[Parameter, ...]:
         """The parameters that a caller passes, in order."""
         return tuple(p for p in self.parameters if p.passed)
 
-    @property
+    @cached_property
+    def operand_parameters(self) -> tuple[tuple[int, Parameter], ...]:
+        """The parameters for which launches have operands, in order, each with its number."""
+        return tuple((i, p) for i, p in enumerate(self.parameters) if p.passed and not p.is_share_bound)
+
+    @cached_property
+    def word_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that have words in a step: all but `first` and `last`."""
+        return tuple(p for p in self.parameters if not p.is_share_bound)
+
+    @cached_property
+    def array_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that are arrays or lists of arrays."""
+        return tuple(p for p in self.parameters if p.kind in ARRAY_KINDS + LIST_KINDS)
+
+    @cached_property
     def takes_shares(self) -> bool:
         """True if a step of the kernel may be cut into shares."""
         return set(SHARE_PARAMETERS) <= {p.name for p in self.parameters}

@@ -83,22 +83,26 @@ class FrameEncoder:
         """Adds the words of a launch's arguments; returns the position of the first one."""
         kernel: Any = launch.kernel
         signature = signature_of(kernel)
-        parameters = [p for p in signature.parameters if not p.is_share_bound]
-        operands: dict[str, Any] = dict(zip([p.name for p in parameters if p.passed], launch.operands, strict=True))
-        dtypes = {parameter.name: dtype for parameter, dtype in kernel.__self__.parameters}
+        parameters = signature.word_parameters
+        operands: dict[str, Any] = {
+            parameter.name: operand
+            for (_, parameter), operand in zip(signature.operand_parameters, launch.operands, strict=True)
+        }
+        dtypes = kernel.__self__.dtypes
         places: dict[str, list[ArrayPlace]] = {}
-        for parameter in parameters:
-            if parameter.kind in ARRAY_KINDS or parameter.kind in LIST_KINDS:
-                operand = operands[parameter.name]
-                each = operand if parameter.kind in LIST_KINDS else (operand,)
-                places[parameter.name] = [_checked_place(kernel, dtypes[parameter.name], x, place_of(x)) for x in each]
+        for parameter in signature.array_parameters:
+            operand = operands[parameter.name]
+            each = operand if parameter.kind in LIST_KINDS else (operand,)
+            places[parameter.name] = [_checked_place(kernel, dtypes[parameter.name], x, place_of(x)) for x in each]
         listed = next((places[p.name] for p in parameters if p.kind in LIST_KINDS and places[p.name]), [])
         start = len(self._words)
         self._words += [0] * len(parameters)
         if checks_bounds():
             self._add_sizes(signature, start, places, len(listed), dtypes)
         for position, parameter in enumerate(parameters, start):
-            if parameter.kind == "count":
+            if parameter.kind == "int" and type(operands[parameter.name]) is int:
+                self._words[position] = operands[parameter.name]
+            elif parameter.kind == "count":
                 self._words[position] = len(listed)
             elif parameter.kind == "sizes":
                 self._add_table(position, [place.size for place in listed])

@@ -207,13 +207,9 @@ def single_launch(
 
 def in_place_operands(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ...]:
     """Returns pairs (output, input) of arrays that may share their memory, for this kernel and these operands."""
-    names = [p.name for p in signature_of(kernel).passed_parameters if not p.is_share_bound]
-    operand_of = dict(zip(names, operands, strict=True))
-    parameters = signature_of(kernel).parameters
-    pairs = [
-        (operand_of[parameters[result].name], operand_of[parameters[operand].name])
-        for result, operand in in_place_pairs_of(kernel)
-    ]
+    operand_parameters = signature_of(kernel).operand_parameters
+    operand_of = {number: operand for (number, _), operand in zip(operand_parameters, operands, strict=True)}
+    pairs = [(operand_of[result], operand_of[operand]) for result, operand in in_place_pairs_of(kernel)]
     return tuple([(y.number, x.number) for y, x in pairs if isinstance(y, Output) and isinstance(x, Input)])
 
 
