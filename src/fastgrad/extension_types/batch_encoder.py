@@ -23,8 +23,8 @@ class ExtensionTypeBatchEncoder:
             spec: of one object.
             batch_size: the number of objects; None if it is not known.
         """
-        gain = TensorShape([batch_size]).concatenate
-        return spec._of([with_shapes(field, lambda leaf: leaf.batched(batch_size), gain) for field in spec._values()])
+        fields, gain = _fields(spec), TensorShape([batch_size]).concatenate
+        return spec._of([with_shapes(field, lambda leaf: leaf.batched(batch_size), gain) for field in fields])
 
     def unbatch(self, spec: Any) -> Any:
         """Returns the spec of one object of a batch: each spec and each shape in the fields of ``spec`` loses its first dimension.
@@ -32,9 +32,8 @@ class ExtensionTypeBatchEncoder:
         Args:
             spec: of a batch.
         """
-        return spec._of(
-            [with_shapes(field, lambda leaf: leaf.of_rows(), lambda shape: shape[1:]) for field in spec._values()]
-        )
+        fields = _fields(spec)
+        return spec._of([with_shapes(field, lambda leaf: leaf.of_rows(), lambda shape: shape[1:]) for field in fields])
 
     def encode(self, spec: Any, value: Any, minimum_rank: int = 0) -> Any:
         """Returns all tensors, ragged and sparse tensors and extension types in the fields of ``value``, a tuple.
@@ -53,8 +52,8 @@ class ExtensionTypeBatchEncoder:
             spec: of the result: ``batch`` of the spec of the encoded objects, or ``unbatch`` of it.
             encoded_value: what ``encode`` returns, stacked, cut or joined.
         """
-        values = iter(encoded_value)
-        return spec.value_type._of([with_values(field, values) for field in spec._values()])
+        fields, values = _fields(spec), iter(encoded_value)
+        return spec.value_type._of([with_values(field, values) for field in fields])
 
     def encoding_specs(self, spec: Any) -> Any:
         """Returns the specs of what ``encode`` returns, in its structure.
@@ -62,4 +61,13 @@ class ExtensionTypeBatchEncoder:
         Args:
             spec: of an object.
         """
-        return tuple(tensors_and_composites(spec._values()))
+        return tuple(tensors_and_composites(_fields(spec)))
+
+
+def _fields(spec: Any) -> Any:
+    """Returns the fields of the spec of an extension type; AttributeError for anything else."""
+    if not hasattr(spec, "_values"):
+        raise AttributeError(
+            f"ExtensionTypeBatchEncoder: the spec of an extension type is wanted, got {spec!r}. Pass tf.type_spec_from_value(value)."
+        )
+    return spec._values()
