@@ -103,3 +103,31 @@ def test_maps_over_rows_of_a_batch_without_rows_and_of_scalars():
             function(lambda pair: pair, Pair(1.0, 2.0))
         with pytest.raises(TypeError, match="not callable"):
             function(3, empty)
+
+
+def test_vectorized_map_runs_for_rows_of_ragged_tensors_one_by_one():
+    numbers = tf.ragged.constant([[3, 1, 4], [], [1, 5]])
+    assert tf.vectorized_map(tf.reduce_sum, numbers).numpy().tolist() == [8, 0, 6]
+    sums, rows, nothing = tf.vectorized_map(
+        lambda pair: (pair[1] + tf.size(pair[0]), tf.ragged.stack([pair[0]]), None), (numbers, tf.range(3))
+    )
+    assert [sums.numpy().tolist(), rows.to_list(), nothing] == [[3, 1, 4], [[[3, 1, 4]], [[]], [[1, 5]]], None]
+    empty = tf.vectorized_map(lambda row: tf.stack([tf.reduce_sum(row)] * 2), numbers[:0])
+    assert empty.shape.as_list() == [0, 2]
+    with pytest.raises(ValueError, match="fallback_to_while_loop=True"):
+        tf.vectorized_map(tf.reduce_sum, numbers, fallback_to_while_loop=False)
+    with pytest.raises(ValueError, match="Dimensions 3 and 2"):
+        tf.vectorized_map(lambda pair: pair[1], (numbers, tf.range(2)))
+    with pytest.raises(ValueError, match="Incompatible shape"):
+        tf.vectorized_map(lambda row: row, numbers)
+
+
+def test_objects_whose_encoding_has_other_numbers_of_rows_are_refused():
+    class Words(tf.experimental.BatchableExtensionType):
+        number: tf.Tensor
+        words: tf.RaggedTensor
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one number of rows"):
+        tf.data.Dataset.from_tensor_slices(Words([1, 2], tf.ragged.constant([[1]])))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one number of rows"):
+        tf.data.Dataset.from_tensor_slices(Words(1, tf.ragged.constant([[1]])))

@@ -92,8 +92,9 @@ def test_names_say_where(tmp_path):
         ("net/scale", []),
         ("step", []),
     ]
-    np.testing.assert_array_equal(tf.train.load_variable(path, "module/w"), [1.0, 2.0])
-    with pytest.raises(ValueError, match="'nothing'"):
+    for name in ("module/w", "module/w/.ATTRIBUTES/VARIABLE_VALUE"):
+        np.testing.assert_array_equal(tf.train.load_variable(path, name), [1.0, 2.0])
+    with pytest.raises(ValueError, match="Key nothing not found"):
         tf.train.load_variable(path, "nothing")
 
 
@@ -104,6 +105,8 @@ def test_a_reader_has_names_shapes_dtypes_and_values(tmp_path):
         assert reader.has_tensor("a")
         assert not reader.has_tensor("b")
         assert reader.get_tensor("a").tolist() == [1.0, 2.0]
+        assert reader.has_tensor("a/.ATTRIBUTES/VARIABLE_VALUE")
+        assert reader.get_tensor("a/.ATTRIBUTES/VARIABLE_VALUE").tolist() == [1.0, 2.0]
         shapes, kinds = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         assert (shapes["a"], shapes["n"]) == ([2], [])
         assert (kinds["a"], kinds["n"]) == (tf.float32, tf.int32)

@@ -45,14 +45,6 @@ class Composite:
         """Returns the static form and the tensors; the inverse of ``_from_components``."""
         raise NotImplementedError
 
-    def _form_of_rows(self) -> Any:
-        """Returns the static form of a row of the composite; CompositeOperand if rows are not rows of its tensors."""
-        raise CompositeOperand(self)
-
-    def _form_of_batch(self, size: int) -> Any:
-        """Returns the static form of ``size`` such composites, whose tensors are stacked; raises as ``_form_of_rows``."""
-        raise CompositeOperand(self)
-
     def _spec(self) -> CompositeSpec:
         """Returns the composite's static type, a ``CompositeSpec``."""
         raise NotImplementedError
@@ -60,6 +52,11 @@ class Composite:
     def _text(self, text_of_array: Callable[[Any], str]) -> str:
         """Returns what ``tf.print`` writes; ``text_of_array`` returns the text of an array, cut if it is long."""
         raise NotImplementedError
+
+    @classmethod
+    def _spec_of_tensor(cls, tensor: Any) -> Any:
+        """Returns the spec of a tensor in place of a composite of this class, which has it as a row; None if it has not."""
+        return None
 
     @classmethod
     def _from_components(cls, form: Any, tensors: Sequence[Any]) -> Any:
@@ -80,11 +77,36 @@ class CompositeSpec(TypeSpec):
     """The number of dimensions with row splits; None if the composite has none, as a sparse tensor."""
 
     def batched(self, size: int | None) -> CompositeSpec:
-        """Returns the spec of a batch of ``size`` values of this spec."""
-        raise NotImplementedError
+        """Returns the spec of a batch of ``size`` values of this spec; TypeError if its values can't be batched."""
+        raise TypeError(f"{type(self).__name__}: its values have no rows and can't be batched.")
 
     def of_rows(self) -> CompositeSpec:
-        """Returns the spec of one row of the composites that this spec describes."""
+        """Returns the spec of one row of the composites that this spec describes; TypeError if they have no rows."""
+        raise TypeError(f"{type(self).__name__}: its values have no rows and can't be batched.")
+
+    def encode(self, value: Any, minimum_rank: int = 0) -> list[Any]:
+        """Returns the tensors and composites that are stacked and cut in place of ``value``; each has the rows of ``value``.
+
+        Args:
+            value: fits this spec.
+            minimum_rank: how often the result must be cut into rows.
+        """
+        return [value]
+
+    def decode(self, parts: list[Any]) -> Any:
+        """Returns the value of this spec that ``encode`` turns into ``parts``."""
+        return parts[0]
+
+    def encoding_specs(self) -> list[Any]:
+        """Returns the specs of what ``encode`` returns."""
+        return [self]
+
+    def rows(self, value: Any) -> list[Any]:
+        """Returns the rows of ``value``, by operations."""
+        raise NotImplementedError
+
+    def stack(self, values: list[Any]) -> Any:
+        """Returns a batch of ``values`` of this spec, by operations; there is at least one."""
         raise NotImplementedError
 
     def component_specs(self) -> list[Any]:

@@ -11,8 +11,9 @@ import numpy as np
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor, tensor_of_data
+from fastgrad.data.columns import stack_composites
 from fastgrad.data.node import Chunk, Failure
-from fastgrad.data.ragged_rows import ragged_stack, stack_composites
+from fastgrad.data.ragged_rows import ragged_stack
 from fastgrad.data.rows import Indices
 from fastgrad.data.structure import packer
 from fastgrad.errors import DataLossError, InvalidArgumentError

@@ -24,13 +24,14 @@ from fastgrad.data.batch import (
     stack_as_ragged,
     stack_elements,
 )
+from fastgrad.data.columns import row, rows_of_leaf
 from fastgrad.data.compiling import TracedFunction, call_traced_with_element
 from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, Stage, catching_failures
-from fastgrad.data.ragged_rows import row, rows_of_leaf
 from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec, spec_of
 from fastgrad.data.transformations import checked_function, node_of
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.extension_types.extension_type import ExtensionTypeSpec
 
 BYTES_GATHERED_AT_ONCE = 131072  # bytes of batches of rows that are gathered at once, so that they stay in the L2 cache
 
@@ -86,10 +87,15 @@ def _ragged_leaves(spec: Any) -> tuple[Any, ...]:
     """Returns the ``ragged`` argument of ``stack_elements`` for a spec; empty without ragged leaves or without a spec."""
     if spec is None:
         return ()
-    uniform_lengths = tuple(
-        [_uniform_row_lengths(leaf) if isinstance(leaf, CompositeSpec) else None for leaf in nest.flatten(spec)]
-    )
+    uniform_lengths = tuple([_lengths_of_composite(leaf) for leaf in nest.flatten(spec)])
     return uniform_lengths if any(uniform_lengths) else ()
+
+
+def _lengths_of_composite(leaf: Any) -> list[Any] | None:
+    """Returns the lengths of a ragged tensor's rows; for an extension type a list for the tensors that encode it."""
+    if isinstance(leaf, ExtensionTypeSpec):
+        return list(map(_lengths_of_composite, leaf.encoding_specs()))
+    return _uniform_row_lengths(leaf) if isinstance(leaf, CompositeSpec) else None
 
 
 class RaggedBatched(_FixedSizeGroups):
@@ -130,13 +136,11 @@ def _uniform_row_lengths(leaf: Any) -> list[int | None]:
     Raises:
         ValueError: the rank is not known.
     """
-    if leaf is None:
+    if leaf is None or (isinstance(leaf, CompositeSpec) and leaf.ragged_rank is None):
         return []
     if leaf.shape.rank is None:
         raise ValueError(f"Dataset.ragged_batch: elements of unknown rank can't be batched: {leaf}.")
     if isinstance(leaf, CompositeSpec):
-        if leaf.ragged_rank is None:
-            return []
         levels = leaf.ragged_rank + 1
     else:
         levels = max([axis + 1 for axis, size in enumerate(leaf.shape) if size is None], default=0)
@@ -201,7 +205,7 @@ def _element_rows(element: Any) -> list[Any]:
     columns = [None if leaf is None else rows_of_leaf(leaf) for leaf in leaves]
     counts = {len(column) if getattr(column, "ndim", 1) else -1 for column in columns if column is not None}
     if len(counts) != 1 or -1 in counts:
-        shapes = [leaf.shape for leaf in leaves if leaf is not None]
+        shapes = [getattr(leaf, "shape", None) for leaf in leaves if leaf is not None]
         raise InvalidArgumentError(
             f"Dataset.unbatch: Input tensors must be at least rank 1 and have the same first dimension, got {shapes}."
         )
@@ -256,7 +260,7 @@ def _zero_row_spec(leaf: Any) -> Any:
 
 def _known_row_count(spec: Any) -> int | None:
     """Returns the number of rows of an element of ``spec``; None if it is unknown or leaves differ."""
-    row_counts = {leaf.shape[0] for leaf in nest.flatten(spec) if leaf is not None and leaf.shape.rank} - {None}
+    row_counts = {leaf.shape[0] for leaf in nest.flatten(spec) if hasattr(leaf, "shape") and leaf.shape.rank} - {None}
     return row_counts.pop() if len(row_counts) == 1 else None
 
 

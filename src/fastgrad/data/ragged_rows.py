@@ -9,10 +9,7 @@ import numpy as np
 
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import tensor_of_data
-from fastgrad.data.extension_rows import ExtensionColumn, stack_extension_types
-from fastgrad.data.sparse_rows import SparseColumn, stack_sparse_tensors
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.extension_types.extension_type import ExtensionType
 
 
 class RaggedColumn:
@@ -86,28 +83,6 @@ class RaggedColumn:
         return RaggedColumn(self.values.take(rows, 0), splits, self.uniform)
 
 
-def row(column: Any, number: int) -> Any:
-    """Returns one row of an array or of ragged rows."""
-    return tensor_of_data(column[number, ...]) if isinstance(column, np.ndarray) else column.element(number)
-
-
-def tensor_of_rows(column: Any) -> Any:
-    """Returns the tensor or ragged tensor of an array or of ragged rows."""
-    return tensor_of_data(column) if isinstance(column, np.ndarray) else column.tensor()
-
-
-def rows_of_composite(leaf: Composite) -> RaggedColumn | SparseColumn | ExtensionColumn:
-    """Returns the rows of a ragged or sparse tensor, or of an extension type."""
-    if isinstance(leaf, ExtensionType):
-        return ExtensionColumn.of(leaf)
-    return SparseColumn.of(leaf) if leaf._spec().ragged_rank is None else RaggedColumn.of(leaf)
-
-
-def rows_of_leaf(leaf: Any) -> Any:
-    """Returns the array or the rows of a tensor, ragged tensor or sparse tensor."""
-    return rows_of_composite(leaf) if isinstance(leaf, Composite) else leaf._on_host()
-
-
 def ragged_stack(column: Sequence[Any], uniform: Sequence[int | None], splits_dtype: Any = None) -> Any:
     """Returns tensors and ragged tensors as the rows of one ragged tensor.
 
@@ -119,7 +94,8 @@ def ragged_stack(column: Sequence[Any], uniform: Sequence[int | None], splits_dt
     Raises:
         InvalidArgumentError: the tensors differ in dimensions that are not cut.
     """
-    parts = [_with_split_levels(rows_of_leaf(leaf), len(uniform) - 1) for leaf in column]
+    rows = [RaggedColumn.of(leaf) if isinstance(leaf, Composite) else leaf._on_host() for leaf in column]
+    parts = [_with_split_levels(part, len(uniform) - 1) for part in rows]
     dtype = np.dtype(splits_dtype or next((part.splits[0].dtype for part in parts if part.splits), np.dtype(np.int64)))
     counts = [len(part.splits[0]) - 1 if part.splits else len(part.values) for part in parts]
     splits = [_splits_of_lengths(counts, dtype)]
@@ -152,14 +128,6 @@ def _with_split_levels(rows: Any, levels: int) -> RaggedColumn:
         splits.append(np.arange(count + 1) * length)
         rows = rows.reshape(count * length, *rows.shape[2:])
     return RaggedColumn(rows, splits, [None] * levels)
-
-
-def stack_composites(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
-    """Stacks ragged or sparse tensors or extension types along a new first dimension; ``uniform``: see ``ragged_stack``."""
-    if isinstance(column[0], ExtensionType):
-        return stack_extension_types(column)
-    is_ragged = column[0]._spec().ragged_rank is not None
-    return stack_ragged_tensors(column, uniform) if is_ragged else stack_sparse_tensors(column)
 
 
 def stack_ragged_tensors(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.ragged_rows import row, tensor_of_rows
+from fastgrad.data.columns import row, tensor_of_rows
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import DType
 

@@ -14,9 +14,9 @@ from fastgrad.core.recording import call_unrecorded
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
+from fastgrad.data.columns import rows_of_composite
 from fastgrad.data.node import INFINITE, Chunk, Failure, Node, RandomStage
 from fastgrad.data.prefetch import close_iterator
-from fastgrad.data.ragged_rows import rows_of_composite
 from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of
 from fastgrad.dtypes import DType, as_dtype

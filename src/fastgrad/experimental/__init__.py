@@ -13,6 +13,7 @@ from fastgrad.extension_types.api_dispatch import (
     dispatch_for_unary_elementwise_apis as dispatch_for_unary_elementwise_apis,
 )
 from fastgrad.extension_types.api_dispatch import unregister_dispatch_for as unregister_dispatch_for
+from fastgrad.extension_types.batch_encoder import ExtensionTypeBatchEncoder as ExtensionTypeBatchEncoder
 from fastgrad.extension_types.extension_type import BatchableExtensionType as BatchableExtensionType
 from fastgrad.extension_types.extension_type import ExtensionType as ExtensionType
 from fastgrad.ragged.dynamic_ragged_shape import DynamicRaggedShape as DynamicRaggedShape

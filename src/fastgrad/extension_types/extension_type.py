@@ -10,17 +10,17 @@ from typing import Any, ClassVar
 
 from fastgrad.core import nest, tensor
 from fastgrad.core.composite import Composite, CompositeOperand, CompositeSpec
-from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.extension_types.annotations import ImmutableDict, check_annotation, convert
 from fastgrad.extension_types.api_dispatch import call_elementwise
+from fastgrad.extension_types.batch_encoder import ExtensionTypeBatchEncoder
 from fastgrad.extension_types.structure import (
     NoCommonType,
     are_compatible,
     common_spec,
-    form_with_shapes,
     join_tensors,
+    row_spec_of_annotation,
     spec_of,
     split_tensors,
 )
@@ -111,14 +111,16 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
         """
         if not isinstance(value, ExtensionType) or type(value) is not cls.value_type:
             raise TypeError(f"{cls.__qualname__}.from_value: expected {cls.value_type.__name__}, got {value!r}.")
-        return cls._of([spec_of(item) for item in value._values()])
+        pairs = zip(value._values(), cls._annotations.values(), strict=True)
+        return cls._of(
+            [row_spec_of_annotation(item, kind) if isinstance(item, Tensor) else spec_of(item) for item, kind in pairs]
+        )
 
     @classmethod
     def _of(cls, values: Sequence[Any]) -> ExtensionTypeSpec:
         """Returns the spec with these values of the fields, which may come from a constructor of the user's own."""
         spec = cls.__new__(cls)
-        vars(spec).update(zip(cls._annotations, values, strict=True))
-        spec._finish()
+        vars(spec).update(zip(cls._annotations, values, strict=True), _is_finished=True)
         return spec
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
@@ -140,30 +142,46 @@ class ExtensionTypeSpec(_Fields, CompositeSpec):
 
     def batched(self, size: int | None) -> Any:
         """Returns the spec of a batch of ``size`` values of this spec."""
-        return self._with_shapes(lambda shape: TensorShape([size]).concatenate(shape))
+        return self._encoder().batch(self, size)
 
     def of_rows(self) -> Any:
         """Returns the spec of a row of a value of this spec."""
-        return self._with_shapes(lambda shape: shape[1:])
+        return self._encoder().unbatch(self)
 
-    def _with_shapes(self, reshape: Callable[[TensorShape], TensorShape]) -> Any:
-        if not issubclass(self.value_type, BatchableExtensionType):
+    def encode(self, value: Any, minimum_rank: int = 0) -> list[Any]:
+        """Returns the tensors, ragged and sparse tensors that the batch encoder of the class makes of ``value``."""
+        parts = nest.flatten(self._encoder().encode(self, value, minimum_rank))
+        return [
+            leaf
+            for part in parts
+            for leaf in (part._spec().encode(part, minimum_rank) if isinstance(part, Composite) else [part])
+        ]
+
+    def decode(self, parts: list[Any]) -> Any:
+        """Returns the object that the batch encoder of the class makes of ``parts``."""
+        structure, remaining = self._encoder().encoding_specs(self), iter(parts)
+        values = [
+            spec.decode([next(remaining) for _ in spec.encoding_specs()])
+            if isinstance(spec, CompositeSpec)
+            else next(remaining)
+            for spec in nest.flatten(structure)
+        ]
+        return self._encoder().decode(self, nest.pack_sequence_as(structure, values))
+
+    def encoding_specs(self) -> list[Any]:
+        """Returns the specs of what ``encode`` returns."""
+        specs = nest.flatten(self._encoder().encoding_specs(self))
+        return [
+            leaf for spec in specs for leaf in (spec.encoding_specs() if isinstance(spec, CompositeSpec) else [spec])
+        ]
+
+    def _encoder(self) -> ExtensionTypeBatchEncoder:
+        encoder: Any = getattr(self, "__batch_encoder__", None)
+        if encoder is None:
             raise TypeError(
                 f"{type(self).__qualname__}: only values of a tf.experimental.BatchableExtensionType have rows and batches."
             )
-
-        def with_shape(item: Any) -> Any:
-            if isinstance(item, TensorSpec):
-                return TensorSpec(reshape(item.shape), item.dtype)
-            if isinstance(item, TensorShape):
-                return reshape(item)
-            if isinstance(item, ExtensionTypeSpec):
-                return item._with_shapes(reshape)
-            if isinstance(item, CompositeSpec):
-                raise TypeError(f"{type(self).__qualname__}: can't batch a field of {type(item).__name__}.")
-            return nest.map_structure(with_shape, item) if nest.is_nested(item) else item
-
-        return self._of([with_shape(item) for item in self._values()])
+        return encoder
 
     def component_specs(self) -> list[TensorSpec]:
         """Returns the specs of all tensors, in the order of the fields."""
@@ -240,7 +258,12 @@ class ExtensionType(_Fields, Composite):
                 setattr(cls, name, None)
         cls._signature = _signature_of(cls._annotations, defaults)
         spec_bases = (vars(cls)["Spec"], ExtensionTypeSpec) if "Spec" in vars(cls) else (ExtensionTypeSpec,)
-        spec_members = {"_annotations": cls._annotations, "_signature": _signature_of(cls._annotations, {})}
+        spec_members: dict[str, Any] = {
+            "_annotations": cls._annotations,
+            "_signature": _signature_of(cls._annotations, {}),
+        }
+        if hasattr(cls, "__batch_encoder__"):
+            spec_members["__batch_encoder__"] = cls.__batch_encoder__
         spec_names = {"value_type": cls, "__qualname__": f"{cls.__qualname__}.Spec", "__module__": cls.__module__}
         cls.Spec = type("Spec", spec_bases, spec_members | spec_names)
         for name in cls._annotations:
@@ -272,14 +295,6 @@ class ExtensionType(_Fields, Composite):
     def _to_components(self) -> tuple[Any, list[Any]]:
         parts: list[Any] = []
         return tuple([split_tensors(value, parts) for value in self._values()]), parts
-
-    def _form_of_rows(self) -> Any:
-        self._spec().of_rows()  # raises an error if the class has no rows
-        return tuple([form_with_shapes(item, lambda shape: shape[1:]) for item in self._to_components()[0]])
-
-    def _form_of_batch(self, size: int) -> Any:
-        self._spec().batched(size)
-        return tuple([form_with_shapes(item, TensorShape([size]).concatenate) for item in self._to_components()[0]])
 
     @classmethod
     def _from_components(cls, form: Any, tensors: Sequence[Any]) -> Any:
@@ -382,4 +397,10 @@ tensor.converters.append((ExtensionType, _refuse_conversion))
 
 
 class BatchableExtensionType(ExtensionType):
-    """An extension type of tensors whose first dimension datasets may slice, batch and shuffle: ``Dataset.from_tensor_slices(value)``."""
+    """An extension type of tensors whose first dimension datasets may slice, batch and shuffle: ``Dataset.from_tensor_slices(value)``.
+
+    Attributes:
+        __batch_encoder__: a ``tf.experimental.ExtensionTypeBatchEncoder``; default: one that stacks each field.
+    """
+
+    __batch_encoder__ = ExtensionTypeBatchEncoder()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastgrad.core import nest
@@ -30,6 +31,35 @@ def spec_of(value: Any) -> Any:
     if isinstance(value, Composite):
         return value._spec()
     return nest.map_structure(spec_of, value) if nest.is_nested(value) else value
+
+
+def row_spec_of_annotation(tensor: Tensor, annotation: Any) -> Any:
+    """Returns the spec of a tensor in the field of a row: that of a composite without levels if the field is a composite's."""
+    for kind in (annotation, *typing.get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, Composite):
+            return kind._spec_of_tensor(tensor) or spec_of(tensor)
+    return spec_of(tensor)
+
+
+def tensors_and_composites(value: Any) -> list[Any]:
+    """Returns the tensors and composites of a field's value, or the specs of a field of a spec."""
+    return [leaf for leaf in nest.flatten(value) if isinstance(leaf, (Tensor, Composite, TensorSpec, CompositeSpec))]
+
+
+def with_values(specs: Any, values: Iterator[Any]) -> Any:
+    """Returns a field of a spec with the next of ``values`` in place of each spec."""
+    return nest.map_structure(lambda leaf: next(values) if _is_spec(leaf) else leaf, specs)
+
+
+def with_shapes(spec: Any, reshape_spec: Callable[[Any], Any], reshape: Callable[[TensorShape], TensorShape]) -> Any:
+    """Returns a field of a spec with ``reshape_spec`` and ``reshape`` applied to its specs of composites and its shapes."""
+
+    def with_shape(leaf: Any) -> Any:
+        if isinstance(leaf, TensorSpec):
+            return TensorSpec(reshape(leaf.shape), leaf.dtype)
+        return reshape_spec(leaf) if _is_spec(leaf) else reshape(leaf) if isinstance(leaf, TensorShape) else leaf
+
+    return nest.map_structure(with_shape, spec)
 
 
 def are_compatible(spec: Any, other: Any) -> bool:
@@ -79,20 +109,6 @@ def split_tensors(value: Any, parts: list[Any]) -> Any:
     if isinstance(value, tuple) and not isinstance(value, TensorShape):
         return "a tuple", tuple([split_tensors(item, parts) for item in value])
     return "a value", (type(value), value)
-
-
-def form_with_shapes(form: Any, reshape: Callable[[TensorShape], TensorShape]) -> Any:
-    """Returns a form of ``split_tensors`` with ``reshape`` applied to the shapes among its values."""
-    kind, content = form
-    if kind == "a mapping":
-        return kind, tuple([(key, form_with_shapes(item, reshape)) for key, item in content])
-    if kind == "a tuple":
-        return kind, tuple([form_with_shapes(item, reshape) for item in content])
-    if kind == "a value":
-        return (kind, (TensorShape, reshape(content[1]))) if content[0] is TensorShape else form
-    if isinstance(kind, type):
-        return kind, (tuple([form_with_shapes(item, reshape) for item in content[0]]), content[1])
-    return form
 
 
 def join_tensors(form: Any, parts: Any) -> Any:

@@ -78,13 +78,13 @@ def map_fn(
 
     Args:
         fn: takes a row of ``elems``, in its structure.
-        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each; values of a
-            ``tf.experimental.BatchableExtensionType`` count as tensors.
+        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each; ragged and sparse tensors and
+            values of a ``tf.experimental.BatchableExtensionType`` count as tensors.
         dtype: an alias of ``fn_output_signature``.
         parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
         infer_shape: whether the first result fixes the shape of all.
         fn_output_signature: a dtype or spec for each result of ``fn``, in their structure; default the structure
-            and dtypes of ``elems``.
+            and dtypes of ``elems``. Rows of different lengths become a ragged tensor by ``tf.RaggedTensorSpec([None], dtype)``.
 
     Returns:
         Tensors with a row for each row of ``elems``, in the structure of ``fn_output_signature``.
@@ -96,15 +96,7 @@ def map_fn(
     """
     signature = dtype if fn_output_signature is None else fn_output_signature
     if _holds_composites(elems, signature):
-        if signature is None:
-            signature = nest.map_structure(_spec_of_row, elems)
-        of_components = _FunctionOfComponents(fn, elems, signature)
-        if any(
-            tensor._array.shape[:1] == (0,) for tensor in of_components.tensors
-        ):  # only a call gives the results' form
-            return of_components.pack(vectorized_map(of_components, of_components.tensors))
-        specs = [spec for leaf in nest.flatten(signature) for spec in _component_specs(leaf)]
-        return of_components.pack(map_fn(of_components, of_components.tensors, fn_output_signature=specs))
+        return _map_composites(fn, elems, signature)
     flat = _flat_elements("map_fn", fn, elems)
     for x in flat:
         if not x._array.ndim:
@@ -134,71 +126,148 @@ def map_fn(
     return _pack_like(signature, loop_over_rows(run_iteration, [], flat)[1])
 
 
-class _FunctionOfComponents:
-    """A function of rows of composites as one of rows of their tensors, for ``map_fn`` and ``vectorized_map``.
+def _map_composites(fn: Callable[[Any], Any], elems: Any, signature: Any) -> Any:
+    """``map_fn`` of composites, or with composites as results; each stands for the tensors that its spec encodes it as."""
+    if signature is None:
+        signature = nest.map_structure(_spec_of_row, elems)
+    on_parts = _FunctionOfParts(fn, elems, signature)
+    specs = [spec for leaf in nest.flatten(signature) for spec in _encoding_specs(leaf)]
+    if not _holds_composites(on_parts.parts, specs):
+        return on_parts.pack(map_fn(on_parts, on_parts.parts, fn_output_signature=specs))
+    results = on_parts.of_each_row("map_fn")
+    return on_parts.pack(
+        [_stack("map_fn", spec, [r[i] for r in results]) for i, spec in enumerate(specs)], len(results)
+    )
+
+
+def _map_row_by_row(on_parts: _FunctionOfParts) -> Any:
+    """``vectorized_map`` of composites whose rows are no rows of tensors."""
+    results = on_parts.of_each_row("vectorized_map")
+    if results:
+        specs = list(map(_spec_of_part, results[0]))
+    else:
+        with hidden_from_recorders():  # only the specs of the results are needed
+            specs = list(map(_spec_of_part, on_parts(list(map(_zero_row, on_parts.parts)))))
+    columns = [[result[i] for result in results] for i in range(len(specs))]
+    stacked = [_stack("vectorized_map", spec, column) for spec, column in zip(specs, columns, strict=True) if spec]
+    return on_parts.pack(stacked, len(results))
+
+
+def _spec_of_part(part: Any) -> Any:
+    if part is None:
+        return None
+    return part._spec() if isinstance(part, Composite) else TensorSpec(part.shape, part.dtype)
+
+
+def _zero_row(part: Any) -> Any:
+    if isinstance(part, Composite):
+        return part._spec().of_rows().placeholder(0, 0)
+    return Tensor(np.zeros(part._array.shape[1:], part._array.dtype))
+
+
+def _stack(what: str, spec: Any, values: list[Any]) -> Any:
+    """Returns a batch of results of the spec or dtype ``spec``."""
+    if isinstance(spec, CompositeSpec):
+        return spec.stack(values) if values else spec.batched(0).placeholder(0, 0)
+    tensor_spec = _as_tensor_spec(spec)
+    if not values:
+        return constant_tensor(np.zeros((0, *_sizes_if_known(tensor_spec.shape)), tensor_spec.dtype.numpy))
+    tensors = [_checked_result(what, value, tensor_spec.dtype) for value in values]
+    for x in tensors:
+        _check_shape(what, x, tensor_spec.shape)
+        _check_shape(what, x, tensors[0].shape)
+    return stack(tensors)
+
+
+class _FunctionOfParts:
+    """A function of rows of composites as one of rows of the tensors that encode them, for ``map_fn`` and ``vectorized_map``.
 
     Args:
         fn: takes a row of ``elems``.
         elems: a nested structure of tensors and composites.
-        signature: the structure and the specs of the results; None if they are not checked.
+        signature: the structure and the specs of the results; None if those of the first result count.
 
     Attributes:
-        tensors: all tensors of ``elems``.
+        parts: all tensors that encode ``elems``; ragged and sparse tensors, too.
 
     Raises:
-        CompositeOperand, TypeError: rows of a composite are not rows of its tensors.
+        TypeError: a composite has no rows.
     """
 
     def __init__(self, fn: Callable[[Any], Any], elems: Any, signature: Any = None) -> None:
         _check_callable(fn)
         self._fn, self._elems, self._signature = fn, elems, signature
-        self._leaves = [
-            leaf if isinstance(leaf, Composite) else convert_to_tensor(leaf) for leaf in nest.flatten(elems)
-        ]
-        self._row_forms = [leaf._form_of_rows() if isinstance(leaf, Composite) else None for leaf in self._leaves]
-        self.tensors = [tensor for leaf in self._leaves for tensor in _components(leaf)]
-        self._result: Any = None
+        leaves = nest.flatten(elems)
+        self._row_specs = [leaf._spec().of_rows() if isinstance(leaf, Composite) else None for leaf in leaves]
+        self.parts = [part for leaf in leaves for part in _parts(leaf, 1)]
+        self._result_specs: Any = signature
 
-    def __call__(self, rows: list[Tensor]) -> list[Tensor]:
-        row_tensors = iter(rows)
+    def __call__(self, rows: list[Any]) -> list[Any]:
+        remaining = iter(rows)
         values = [
-            type(leaf)._from_components(form, [next(row_tensors) for _ in _components(leaf)])
-            if isinstance(leaf, Composite)
-            else next(row_tensors)
-            for leaf, form in zip(self._leaves, self._row_forms, strict=True)
+            next(remaining) if spec is None else spec.decode([next(remaining) for _ in spec.encoding_specs()])
+            for spec in self._row_specs
         ]
         result = self._fn(_pack_like(self._elems, values))
-        if self._signature is not None:
-            nest.assert_same_structure(self._signature, result)
-            for spec, leaf in zip(nest.flatten(self._signature), nest.flatten(result), strict=True):
-                if isinstance(spec, CompositeSpec):
-                    spec.fitted(leaf)
-        self._result = result
-        return [tensor for leaf in nest.flatten(result) for tensor in _components(leaf)]
+        if self._signature is None:
+            self._result_specs = _specs_of(result)
+            return [part for leaf in nest.flatten(result) for part in _parts(leaf)]
+        nest.assert_same_structure(self._signature, result)
+        pairs = zip(nest.flatten(self._signature), nest.flatten(result), strict=True)
+        return [part for spec, leaf in pairs for part in _fitted_parts(spec, leaf)]
 
-    def pack(self, stacked: list[Tensor]) -> Any:
-        """Returns the stacked results of the calls in the structure that the function returned."""
-        return _pack_rows(self._result, stacked, len(self.tensors[0]._array))
+    def of_each_row(self, what: str) -> list[list[Any]]:
+        """Returns the results of calls with the rows of ``parts``; ValueError if their numbers of rows differ."""
+        columns = [part._spec().rows(part) if isinstance(part, Composite) else unstack(part) for part in self.parts]
+        counts = [len(column) for column in columns]
+        for count in counts:
+            if count != counts[0]:
+                raise ValueError(f"{what}: Dimensions {counts[0]} and {count} are not compatible")
+        return [self(list(row)) for row in zip(*columns, strict=True)]
 
-
-def _components(leaf: Any) -> list[Any]:
-    return leaf._to_components()[1] if isinstance(leaf, Composite) else [leaf]
-
-
-def _pack_rows(row: Any, stacked: list[Tensor], size: int) -> Any:
-    """Returns ``size`` results in the structure of one; ``stacked`` has the tensors of all, none for a None."""
-    tensors = iter(stacked)
-
-    def packed(leaf: Any) -> Any:
-        if isinstance(leaf, Composite):
-            return type(leaf)._from_components(leaf._form_of_batch(size), [next(tensors) for _ in _components(leaf)])
-        return None if leaf is None else next(tensors)
-
-    return _pack_like(row, [packed(leaf) for leaf in nest.flatten(row)])
+    def pack(self, stacked: list[Any], size: int | None = None) -> Any:
+        """Returns ``size`` stacked results of the calls in the structure of the signature, or that the function returned."""
+        return _pack_rows(self._result_specs, stacked, len(self.parts[0]._array) if size is None else size)
 
 
-def _component_specs(leaf: Any) -> list[Any]:
-    return leaf.component_specs() if isinstance(leaf, CompositeSpec) else [leaf]
+def _parts(leaf: Any, minimum_rank: int = 0) -> list[Any]:
+    """Returns the tensors that encode a composite; another leaf as a tensor, None as it is."""
+    if isinstance(leaf, Composite):
+        return leaf._spec().encode(leaf, minimum_rank)
+    return [None if leaf is None else convert_to_tensor(leaf)]
+
+
+def _fitted_parts(spec: Any, result: Any) -> list[Any]:
+    """Returns the tensors that encode a result of the spec or dtype ``spec``; ValueError if it does not fit a composite's."""
+    if not isinstance(spec, CompositeSpec):
+        return [result]
+    try:
+        return spec.encode(spec.fitted(result))
+    except ValueError as error:
+        raise ValueError(
+            f"map_fn: Expected `fn` to return a {spec}, but it returned {result!r}. To fix, update the `fn_output_signature`."
+        ) from error
+
+
+def _specs_of(result: Any) -> Any:
+    """Returns ``result`` with the specs of its composites in their place."""
+    return nest.map_structure(lambda leaf: leaf._spec() if isinstance(leaf, Composite) else leaf, result)
+
+
+def _pack_rows(specs: Any, stacked: list[Any], size: int) -> Any:
+    """Returns ``size`` results in the structure of ``specs``; ``stacked`` has the tensors of all, none for a None."""
+    remaining = iter(stacked)
+
+    def packed(spec: Any) -> Any:
+        if isinstance(spec, CompositeSpec):
+            return spec.batched(size).decode([next(remaining) for _ in spec.encoding_specs()])
+        return None if spec is None else next(remaining)
+
+    return _pack_like(specs, [packed(spec) for spec in nest.flatten(specs)])
+
+
+def _encoding_specs(leaf: Any) -> list[Any]:
+    return leaf.encoding_specs() if isinstance(leaf, CompositeSpec) else [leaf]
 
 
 def _spec_of_row(leaf: Any) -> Any:
@@ -253,7 +322,8 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
     Args:
         fn: takes a row of ``elems``, in its structure; returns a nested structure of tensors, or None for some.
         elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each; a single row serves for all. Values of a
-            ``tf.experimental.BatchableExtensionType`` count as tensors, also in the results.
+            ``tf.experimental.BatchableExtensionType`` count as tensors, also in the results; so do ragged and sparse tensors, for whose
+            rows ``fn`` runs one by one.
         fallback_to_while_loop: whether ``fn`` may run row by row.
         warn: kept for TensorFlow's signature.
 
@@ -266,8 +336,15 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
         InvalidArgumentError: tensors of different numbers of rows. TensorFlow: tf.vectorized_map.
     """
     if _holds_composites(elems):
-        of_components = _FunctionOfComponents(fn, elems)
-        return of_components.pack(vectorized_map(of_components, of_components.tensors, fallback_to_while_loop, warn))
+        on_parts = _FunctionOfParts(fn, elems)
+        if _holds_composites(on_parts.parts):
+            if not fallback_to_while_loop:
+                raise ValueError(
+                    "vectorized_map: the function can't be done for all rows of ragged or sparse tensors at once. "
+                    "Pass fallback_to_while_loop=True."
+                )
+            return _map_row_by_row(on_parts)
+        return on_parts.pack(vectorized_map(on_parts, on_parts.parts, fallback_to_while_loop, warn))
     flat = _flat_elements("vectorized_map", fn, elems)
     for x in flat:
         if not x._array.ndim:
@@ -289,8 +366,9 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
         leaves = list(shared_leaves)
         for position, row in zip(row_positions, rows, strict=True):
             leaves[position] = row
-        structure[0] = fn(_pack_like(elems, leaves))
-        parts = [part for leaf in nest.flatten(structure[0]) for part in _components(leaf)]
+        result = fn(_pack_like(elems, leaves))
+        structure[0] = _specs_of(result)
+        parts = [part for leaf in nest.flatten(result) for part in _parts(leaf)]
         return [], [convert_to_tensor(part) for part in parts if part is not None]
 
     results: list[Tensor] | None

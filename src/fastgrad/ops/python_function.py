@@ -55,7 +55,7 @@ def py_function(
         raise ValueError(f"py_function: Expected func to be callable. Received func={func!r} of type {type(func)}.")
     inputs = tuple([convert_to_tensor(x) for x in inp])
     if not any(recorder.records_state for recorder in recorders.active):
-        return _result_tensors("py_function", func(*inputs), Tout)
+        return nest.map_structure(_with_sample_sizes, _result_tensors("py_function", func(*inputs), Tout))
 
     def call_function(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple([y._array for y in nest.flatten(_result_tensors("py_function", func(*map(Tensor, arrays)), Tout))])
@@ -115,6 +115,7 @@ def numpy_function(
         return tuple([y._array for y in nest.flatten(_result_tensors("numpy_function", func(*arguments), Tout))])
 
     outputs = call_on_host("numpy_function", call_function, tuple([convert_to_tensor(x) for x in inp]))
+    outputs = tuple(map(_with_sample_sizes, outputs))
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
 
@@ -184,13 +185,21 @@ _thread = _ThreadState()
 def sample_results(unknown_size: int) -> Iterator[None]:
     """A context in which ``call_of_strings`` returns samples, whose unknown dimensions have the size ``unknown_size``.
 
-    A dataset asks for the shapes of results so: no string that it could make up is a valid example.
+    A dataset asks for the shapes of results so: no string that it could make up is a valid example. All dimensions of results of
+    ``py_function`` and ``numpy_function`` are unknown.
     """
     before, _thread.sample_size = _thread.sample_size, unknown_size
     try:
         yield
     finally:
         _thread.sample_size = before
+
+
+def _with_sample_sizes(result: Tensor) -> Tensor:
+    """Returns ``result``, in ``sample_results`` with the size of unknown dimensions: Python code may give any other size."""
+    if _thread.sample_size is None:
+        return result
+    return Tensor(np.resize(result._array, [_thread.sample_size] * result._array.ndim))
 
 
 def call_of_strings(

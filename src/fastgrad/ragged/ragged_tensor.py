@@ -538,6 +538,12 @@ class RaggedTensor(Composite):
 
         return RaggedTensorSpec.from_value(self)
 
+    @classmethod
+    def _spec_of_tensor(cls, tensor: Tensor) -> CompositeSpec:
+        from fastgrad.ragged.spec import RaggedTensorSpec
+
+        return RaggedTensorSpec(tensor.shape, tensor.dtype, 0)
+
     def _text(self, text_of_array: Callable[[Any], str]) -> str:
         return _array_text(self.numpy())
 

@@ -13,7 +13,8 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor, tensor_of_data
 from fastgrad.core.tensor_spec import ShapedSpec, common_shape
 from fastgrad.dtypes import DType
-from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.ragged.array_ops import concat, cut_into_rows
+from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 
 
 class RaggedTensorSpec(ShapedSpec, CompositeSpec):
@@ -113,6 +114,15 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
     def of_rows(self) -> RaggedTensorSpec:
         """Returns the spec of a row of a value of this spec."""
         return RaggedTensorSpec(self._shape[1:], self._dtype, max(self._ragged_rank - 1, 0), self._row_splits_dtype)
+
+    def rows(self, value: Any) -> list[Any]:
+        """Returns the rows of ``value``: tensors, or ragged tensors of a ragged rank less by 1."""
+        return [value[row] for row in range(row_count(value))]
+
+    def stack(self, values: list[Any]) -> Any:
+        """Returns the ragged tensor with the rows ``values``."""
+        lengths = [row_count(value) for value in values]
+        return cut_into_rows(concat(values, 0), lengths, self._row_splits_dtype)
 
     def placeholder(self, unknown_size: int, fill_value: Any) -> Any:
         """Returns a value of this spec filled with ``fill_value``; unknown sizes become ``unknown_size``."""

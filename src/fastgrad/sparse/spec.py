@@ -13,6 +13,7 @@ from fastgrad.core.composite import CompositeSpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import tensor_of_data
 from fastgrad.core.tensor_spec import ShapedSpec, common_shape
+from fastgrad.sparse.array_ops import concat, expand_dims, reshape, slice
 from fastgrad.sparse.sparse_tensor import SparseTensor
 
 
@@ -82,6 +83,16 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
         if self._shape.rank == 0:
             raise ValueError("SparseTensorSpec: Unbatching a tensor is only supported for rank >= 1.")
         return SparseTensorSpec(self._shape[1:], self._dtype)
+
+    def rows(self, value: Any) -> list[Any]:
+        """Returns the rows of ``value``, sparse tensors of a rank less by 1."""
+        count, *sizes = value.shape
+        starts = [[row] + [0] * len(sizes) for row in range(count)]
+        return [reshape(slice(value, start, [1, *sizes]), sizes) for start in starts]
+
+    def stack(self, values: list[Any]) -> SparseTensor:
+        """Returns the sparse tensor with the rows ``values``, which have one shape."""
+        return concat(0, [expand_dims(value, 0) for value in values])
 
     def placeholder(self, unknown_size: int, fill_value: Any) -> SparseTensor:
         """Returns a value of this spec without elements; unknown sizes become ``unknown_size``."""

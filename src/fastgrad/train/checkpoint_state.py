@@ -23,6 +23,10 @@ _logger = logging.getLogger("fastgrad")
 _FIELD_PATTERN = re.compile(r'\s*(\w+):\s*("[^"\\]*(?:\\.[^"\\]*)*"|[-+.\deE]+)\s*')
 
 
+_VALUE_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+"""The end of TensorFlow's names of the values of variables; names here may have it."""
+
+
 class CheckpointState(NamedTuple):
     """The contents of a checkpoint state file.
 
@@ -131,10 +135,11 @@ def list_variables(ckpt_dir_or_file: Any) -> list[tuple[str, list[int]]]:
 
 def load_variable(ckpt_dir_or_file: Any, name: str) -> np.ndarray:
     """Returns the value ``name`` of a checkpoint, or of the newest one of a folder; ValueError if it is missing."""
-    values = _load_values(ckpt_dir_or_file)
-    if name not in values:
-        raise ValueError(f"The checkpoint has no {name!r}; it has {sorted(values)}.")
-    return values[name]
+    reader = load_checkpoint(ckpt_dir_or_file)
+    try:
+        return reader.get_tensor(name)
+    except NotFoundError as error:
+        raise ValueError(str(error)) from None
 
 
 class CheckpointReader:
@@ -144,14 +149,14 @@ class CheckpointReader:
         self._values = values
 
     def has_tensor(self, name: str) -> bool:
-        """True if the checkpoint has a value ``name``."""
-        return name in self._values
+        """True if the checkpoint has a value ``name``, which may end as TensorFlow's names do."""
+        return name.removesuffix(_VALUE_SUFFIX) in self._values
 
     def get_tensor(self, name: str) -> np.ndarray:
-        """Returns the value ``name``; raises NotFoundError if there is none."""
-        if name not in self._values:
+        """Returns the value ``name``, which may end as TensorFlow's names do; raises NotFoundError if there is none."""
+        if not self.has_tensor(name):
             raise NotFoundError(f"Key {name} not found in checkpoint; it has {sorted(self._values)}.")
-        return self._values[name]
+        return self._values[name.removesuffix(_VALUE_SUFFIX)]
 
     def get_variable_to_shape_map(self) -> dict[str, list[int]]:
         """Returns the shape of each value, by name."""

@@ -460,3 +460,37 @@ def training(tf):
         return [[tuple(batch["image"].shape), batch["label"]] for batch in dataset]
 
     return {"one epoch": one_epoch, "dict batches": dict_batches}
+
+
+def python_functions(tf):
+    """Rows of different lengths from Python code in a pipeline."""
+
+    def numbers(text, factor):
+        return np.array([float(part) for part in text.numpy().decode().split(",")], np.float32) * factor.numpy()
+
+    def squares(count):
+        return np.arange(count, dtype=np.int64) ** 2
+
+    lines = tf.data.Dataset.from_tensor_slices((["1,2", "3,4,5"], [1.0, 2.0]))
+    parsed = lines.map(lambda text, factor: tf.py_function(numbers, [text, factor], tf.float32))
+    rows = tf.data.Dataset.range(1, 5).map(lambda n: tf.numpy_function(squares, [n], tf.int64))
+    fixed = tf.data.Dataset.range(3).map(
+        lambda n: tf.ensure_shape(tf.numpy_function(lambda n: np.full((2, 3), n), [n], tf.int64), [2, 3])
+    )
+
+    def with_shape(row):
+        row.set_shape([None])
+        return row
+
+    return {
+        "rows": lambda: list(parsed),
+        "padded": lambda: list(parsed.map(lambda x: tf.ensure_shape(x, [None])).padded_batch(2, padding_values=-1.0)),
+        "padded to shapes": lambda: list(rows.padded_batch(3, padded_shapes=[None])),
+        "padded after set_shape": lambda: list(rows.map(with_shape).padded_batch(3)),
+        "ragged": lambda: list(rows.map(with_shape).ragged_batch(4)),
+        "spec": lambda: str(fixed.element_spec),
+        "batched": lambda: list(fixed.batch(2)),
+        "two results": lambda: list(
+            rows.map(lambda x: tf.py_function(lambda x: (x[:1], tf.size(x)), [x], [tf.int64, tf.int32]))
+        ),
+    }

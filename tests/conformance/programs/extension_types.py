@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Optional, Union
 
+from ..refusal import refused
+
 
 def _masked(tf):
     class Masked(tf.experimental.ExtensionType):
@@ -366,4 +368,116 @@ def rows(tf):
         "vectorized_map to networks": lambda: parts(tf.vectorized_map(loads, tf.ones((2, 3)))),
         "vectorized_map in a function": lambda: tf.function(lambda: tf.vectorized_map(total, batch))(),
         "no rows": lambda: tf.map_fn(lambda m: m.values, _masked(tf)([1.0], [True]), fn_output_signature=tf.float32),
+    }
+
+
+def _document(tf):
+    class Document(tf.experimental.BatchableExtensionType):
+        number: tf.Tensor
+        words: tf.RaggedTensor
+
+    return Document
+
+
+def ragged_fields(tf):
+    Document, data = _document(tf), tf.data.Dataset
+    flat = Document([1, 2, 3], tf.ragged.constant([[1], [2, 3], []]))
+    deep = Document([1, 2, 3], tf.ragged.constant([[[1], [2, 3]], [], [[4]]]))
+
+    def parts(dataset):
+        return [[document.number, document.words] for document in dataset]
+
+    def questions_of(value):
+        rows = data.from_tensor_slices(value)
+        return {
+            "rows": lambda: parts(rows),
+            "batches": lambda: parts(rows.batch(2)),
+            "specs": lambda: [str(rows.element_spec.words), str(rows.batch(2, drop_remainder=True).element_spec.words)],
+            "batches of wholes": lambda: parts(data.from_tensors(value).repeat(2).batch(2)),
+            "unbatch": lambda: parts(data.from_tensors(value).unbatch()),
+            "filtered": lambda: parts(rows.filter(lambda document: document.number != 2).batch(2)),
+            "shuffled": lambda: parts(rows.shuffle(1).batch(3)),
+            "map_fn": lambda: parts([tf.map_fn(lambda document: document, value)]),
+            "map_fn to numbers": lambda: tf.map_fn(
+                lambda document: tf.reduce_sum(document.words) + document.number, value, fn_output_signature=tf.int32
+            ),
+            "vectorized_map": lambda: tf.vectorized_map(lambda document: document.number, value),
+        }
+
+    questions = {
+        ("deep " * (value is deep)) + name: q for value in (flat, deep) for name, q in questions_of(value).items()
+    }
+
+    class Counts(tf.experimental.BatchableExtensionType):
+        counts: tf.SparseTensor
+        inner: Document
+
+    sparse = Counts(tf.sparse.from_dense([[1, 0], [2, 3], [0, 4]]), flat)
+    rows = data.from_tensor_slices(sparse)
+    return questions | {
+        "sparse rows": lambda: [row.counts for row in rows],
+        "sparse batches": lambda: [batch.counts for batch in rows.batch(2)],
+        "inner rows": lambda: [row.inner.words for row in rows.batch(2)],
+    }
+
+
+def batch_encoders(tf):
+    """A type whose tensors are stacked as differences from ``base``, and joined to one tensor."""
+
+    class Encoder(tf.experimental.ExtensionTypeBatchEncoder):
+        def batch(self, spec, batch_size):
+            return self._with_shape(spec, tf.TensorShape([batch_size]).concatenate(spec.shape))
+
+        def unbatch(self, spec):
+            return self._with_shape(spec, spec.shape[1:])
+
+        def encode(self, spec, value, minimum_rank=0):
+            return {"pair": tf.stack([value.low, value.high], -1) - value.base}
+
+        def decode(self, spec, encoded):
+            pair = encoded["pair"] + spec.base
+            return Interval(pair[..., 0], pair[..., 1], spec.shape, spec.base)
+
+        def encoding_specs(self, spec):
+            return {"pair": tf.TensorSpec(spec.shape + [2], spec.low.dtype)}
+
+        def _with_shape(self, spec, shape):
+            field = tf.TensorSpec(shape, spec.low.dtype)
+            return Interval.Spec(field, field, shape, spec.base)
+
+    class Interval(tf.experimental.BatchableExtensionType):
+        low: tf.Tensor
+        high: tf.Tensor
+        shape: tf.TensorShape
+        base: int = 0
+        __batch_encoder__ = Encoder()
+
+    value = Interval([[1, 2], [3, 4], [5, 6]], [[7, 8], [9, 10], [11, 12]], [3, 2], 5)
+    rows = tf.data.Dataset.from_tensor_slices(value)
+    spec = tf.type_spec_from_value(value)
+    default = tf.experimental.ExtensionTypeBatchEncoder()
+
+    def parts(dataset):
+        return [[interval.low, interval.high, interval.base, interval.shape.rank] for interval in dataset]
+
+    def wider(interval):
+        return Interval(interval.low - 1, interval.high + 1, interval.shape, interval.base)
+
+    return {
+        "rows": lambda: parts(rows),
+        "batches": lambda: parts(rows.batch(2)),
+        "of batches": lambda: parts(rows.batch(2).batch(2, drop_remainder=True)),
+        "unbatch": lambda: parts(tf.data.Dataset.from_tensors(value).unbatch()),
+        "rebatch": lambda: parts(rows.batch(2).rebatch(3)),
+        "spec": lambda: str(rows.batch(2).element_spec.low),
+        "mapped": lambda: parts(rows.map(wider).batch(2)),
+        "map_fn": lambda: parts([tf.map_fn(wider, value)]),
+        "vectorized_map": lambda: parts([tf.vectorized_map(wider, value)]),
+        "default batch": lambda: str(default.batch(spec, 4).low),
+        "default unbatch": lambda: str(default.unbatch(spec).low),
+        "default encode": lambda: default.encode(spec, value),
+        "default encoding_specs": lambda: [str(part) for part in default.encoding_specs(spec)],
+        "default decode": lambda: parts([default.decode(spec, default.encode(spec, value))]),
+        "of the spec": lambda: type(spec.__batch_encoder__) is Encoder,
+        "plain type": lambda: refused(lambda: tf.data.Dataset.from_tensor_slices(_masked(tf)([1.0], [True]))),
     }

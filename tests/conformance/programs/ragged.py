@@ -695,3 +695,60 @@ def dispatched(tf):
             for keepdims in (False, True)
         },
     }
+
+
+def maps(tf):
+    """``tf.map_fn`` of ragged and sparse tensors, and with such results."""
+    numbers = tf.ragged.constant([[3, 1, 4], [], [1, 5]])
+    deep = tf.ragged.constant([[[1, 2], [3]], [], [[4, 5, 6]]])
+    sparse = tf.sparse.from_dense([[1, 0], [2, 3]])
+    ints, rows = tf.int32, tf.RaggedTensorSpec([None], tf.int32)
+    deep_rows = tf.RaggedTensorSpec([None, None], tf.int32)
+    mapped = tf.map_fn
+
+    def gradient(signature):
+        v = tf.Variable([1.0, 2.0, 3.0])
+        with tf.GradientTape() as tape:
+            ragged = tf.RaggedTensor.from_row_splits(v * 2.0, [0, 1, 3])
+            loss = tf.reduce_sum(mapped(lambda row: row * row, ragged, fn_output_signature=signature))
+        return tape.gradient(loss, v)
+
+    square = tf.function(lambda x: mapped(lambda row: row * row, x))
+    return {
+        "numbers": lambda: mapped(tf.reduce_sum, numbers, fn_output_signature=ints),
+        "rows": lambda: mapped(lambda row: row * row, numbers),
+        "rows by signature": lambda: mapped(lambda row: row[1:], numbers, fn_output_signature=rows),
+        "rows of numbers": lambda: mapped(tf.range, tf.constant([3, 0, 2]), fn_output_signature=rows),
+        "deep": lambda: mapped(lambda row: row + 1, deep),
+        "deep to rows": lambda: mapped(lambda row: tf.reduce_sum(row, 1), deep, fn_output_signature=rows),
+        "deep to numbers": lambda: mapped(tf.reduce_sum, deep, fn_output_signature=ints),
+        "numbers to deep": lambda: mapped(
+            lambda n: tf.ragged.range(tf.range(n)), tf.constant([3, 0, 2]), fn_output_signature=deep_rows
+        ),
+        "with a tensor": lambda: mapped(
+            lambda pair: pair[0] * pair[1], (numbers, tf.constant([1, 2, 3])), fn_output_signature=rows
+        ),
+        "two results": lambda: mapped(lambda row: (row, tf.size(row)), numbers, fn_output_signature=(rows, ints)),
+        "shape": lambda: mapped(lambda row: row, numbers).shape.as_list(),
+        "no rows": lambda: mapped(lambda row: row, tf.ragged.constant([], ragged_rank=1, dtype=ints)),
+        "no numbers": lambda: mapped(tf.range, tf.zeros([0], ints), fn_output_signature=rows),
+        "in a function": lambda: [square(numbers), square(tf.ragged.constant([[1], [2, 3]]))],
+        "gradient": lambda: gradient(tf.RaggedTensorSpec([None], tf.float32)),
+        "strings": lambda: mapped(
+            tf.strings.reduce_join, tf.ragged.constant([["a", "b"], ["c"]]), fn_output_signature=tf.string
+        ),
+        "sparse to numbers": lambda: mapped(tf.sparse.reduce_sum, sparse, fn_output_signature=ints),
+        "sparse": lambda: mapped(lambda row: row, sparse),
+        "to sparse": lambda: mapped(
+            tf.sparse.from_dense, tf.constant([[1, 0], [2, 3]]), fn_output_signature=tf.SparseTensorSpec([None], ints)
+        ),
+        "other dtype": lambda: mapped(
+            lambda row: row, numbers, fn_output_signature=tf.RaggedTensorSpec([None], tf.int64)
+        ),
+        "rows as numbers": lambda: mapped(lambda row: row[:1], numbers, fn_output_signature=ints),
+        "numbers of rows": lambda: mapped(
+            lambda pair: pair[0], (numbers, tf.constant([1, 2])), fn_output_signature=rows
+        ),
+        "other structure": lambda: mapped(lambda row: (row, row), numbers, fn_output_signature=rows),
+        "other rank": lambda: mapped(lambda row: tf.stack([row, row]), numbers, fn_output_signature=rows),
+    }

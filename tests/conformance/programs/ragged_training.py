@@ -44,6 +44,47 @@ def inputs(tf):
     }
 
 
+def _dtypes_in_a_sequential(tf):
+    """The dtypes that the first item of a ``Sequential`` gets, which casts to that of its input; and without a ``Sequential``."""
+    seen = []
+
+    class Network(tf.keras.Model):
+        def call(self, x):
+            seen.append(x.dtype)
+            return x
+
+    def dtypes_of(make, x):
+        model = make()
+        seen.clear()
+        result = model(x)
+        model.compile("sgd", "mse")
+        predicted = model.predict(x, verbose=0)
+        return [result.dtype.name, seen[-1].name, predicted]
+
+    def network_with_input(dtype):
+        return tf.keras.Sequential([tf.keras.Input((2,), dtype=dtype), Network()])
+
+    values = {
+        "ragged integers": tf.ragged.constant([[1], [2, 3]]),
+        "integers": tf.constant([[1, 2], [3, 4]]),
+        "an array": np.array([[1, 2], [3, 4]]),
+        "booleans": tf.constant([[True, False]]),
+        "doubles": tf.constant([[1.5, 2.5]], tf.float64),
+    }
+    makers = {
+        "a model": Network,
+        "a model in a Sequential": lambda: tf.keras.Sequential([Network()]),
+        "a model in two": lambda: tf.keras.Sequential([tf.keras.Sequential([Network()])]),
+        "a model after integers": lambda: network_with_input("int32"),
+        "a model after floats": lambda: network_with_input("float32"),
+    }
+    return {
+        f"{name} gets {kind}": lambda make=make, x=x: dtypes_of(make, x)
+        for name, make in makers.items()
+        for kind, x in values.items()
+    }
+
+
 def outputs(tf):
     x = _rows(tf)
 
@@ -62,6 +103,7 @@ def outputs(tf):
         "integers become floats": lambda: tf.keras.Sequential([tf.keras.layers.Identity()]).predict(
             tf.ragged.constant([[1], [2, 3]]), verbose=0
         ),
+        **_dtypes_in_a_sequential(tf),
         "mse": lambda: of_loss("mse"),
         "mae": lambda: of_loss("mae"),
         "a function of the user's": lambda: of_loss(lambda y, p: tf.reduce_sum(tf.square(y - p), axis=1)),

@@ -19,6 +19,7 @@ from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.shapes import is_shape
 from fastgrad.keras.layers.symbolic import KerasTensor, Node
 from fastgrad.keras.masks import give_mask, mask_of
+from fastgrad.keras.models.functional import Functional
 from fastgrad.keras.models.model import Model, shapes_of
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -216,7 +217,9 @@ class Sequential(Model):
         dtype = first._layer_dtype if self._bottom is None else self._bottom._layer_dtype
         if inputs.dtype == dtype or tf.string in (inputs.dtype, dtype):
             return inputs
-        if isinstance(first, (Embedding, Model)):  # ids stay exact; a model casts by its own inputs
+        if isinstance(
+            first, (Embedding, Functional, Sequential)
+        ):  # ids stay exact; such a model casts by its own inputs
             return inputs
         input_mask = mask_of(inputs)
         inputs = tf.cast(inputs, dtype)
