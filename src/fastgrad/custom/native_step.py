@@ -44,6 +44,7 @@ class NativeStep:
         step: the address of the entry.
         signature: the parsed parameters.
         parameters: each parameter with the dtype of its array, or None.
+        dtypes: the dtypes of these parameters by name.
         places: as in built kernels; see ``build._NativeFunctionSelf``.
         in_place: empty: no result is in place.
         source: None: there is no source for another machine.
@@ -56,6 +57,7 @@ class NativeStep:
         self.__name__ = self.name = name
         self.signature = parse_signature(f"{parameters}, first: int, last: int -> int")
         self.parameters = [(p, None if p.element is None else np.dtype(p.element)) for p in self.signature.parameters]
+        self.dtypes = {p.name: d for p, d in self.parameters}
         self.places = tuple(
             [
                 (SHARE_PARAMETERS.index(p.name) if p.name in SHARE_PARAMETERS else -1, d, False)

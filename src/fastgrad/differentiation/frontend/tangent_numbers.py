@@ -12,6 +12,7 @@ from numba import types
 from fastgrad.core import terms
 from fastgrad.core.terms import OPERANDS, OPERATORS, SELECT, Number, Term, key_of
 from fastgrad.differentiation.frontend import complex_numbers
+from fastgrad.differentiation.ir import special_functions
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, where
 from fastgrad.differentiation.ir.representation import (
     Block,
@@ -26,7 +27,7 @@ from fastgrad.differentiation.ir.representation import (
     View,
 )
 from fastgrad.differentiation.ir.scalar_operations import CASTS, POWER_OF_FLOAT
-from fastgrad.differentiation.ir.values import Complex, leaves
+from fastgrad.differentiation.ir.values import Complex, is_hashable, leaves
 from fastgrad.differentiation.runtime.numba_internals import cpu_target
 from fastgrad.errors import InternalError
 
@@ -42,6 +43,10 @@ _TYPES_OF_CASTS = {operation: getattr(types, name) for name, operation in CASTS.
 
 
 @functools.lru_cache(maxsize=4096)
+def _result_type_of_operator(function: Any, argument_types: tuple[types.Type, ...]) -> types.Type:
+    return _result_type(function, argument_types)
+
+
 def _result_type(function: Any, argument_types: tuple[types.Type, ...]) -> types.Type:
     """Returns the type that Numba gives the result of a function."""
     context = cpu_target.typing_context
@@ -188,10 +193,14 @@ class TangentNumbers:
         return constant if number.dtype is None else Constant(number.value, getattr(types, number.dtype.name))
 
     def _apply(self, function: Any, operands: list[Any]) -> Any:
-        type = _result_type(function, tuple(types.unliteral(operand.type) for operand in operands))
         lowering = self._lowering
-        if function in OPERATORS:
-            return lowering.apply(function, operands, type)
+        argument_types = tuple(types.unliteral(operand.type) for operand in operands)
+        if is_hashable(function) and function in OPERATORS:
+            return lowering.apply(function, operands, _result_type_of_operator(function, argument_types))
+        type = _result_type(function, argument_types)
+        special_name = special_functions.special_name(function)
+        if special_name is not None:
+            return special_functions.call(lowering, special_name, function, operands, type)
         return lowering.call(function, operands, {}, type, "t")
 
     def _selection(self, term: Term, known: Mapping[Term, Operand]) -> Any:
