@@ -13,6 +13,7 @@ from fastgrad.train.checkpoint_state import latest_checkpoint as latest_checkpoi
 from fastgrad.train.checkpoint_state import list_variables as list_variables
 from fastgrad.train.checkpoint_state import load_checkpoint as load_checkpoint
 from fastgrad.train.checkpoint_state import load_variable as load_variable
+from fastgrad.train.moving_average import ExponentialMovingAverage as ExponentialMovingAverage
 from fastgrad.train.random_state import RandomState as RandomState
 
 # These names depend on Keras's optimizers, a higher layer than this package, so they are imported lazily.

@@ -214,3 +214,48 @@ def modules(tf):
 def _scoped(tf, module):
     with module.name_scope:
         return tf.Variable(1.0, name="v").name
+
+
+def moving_averages(tf):
+    def averaged(decay, dtype="float32", **options):
+        v = tf.Variable([1.0, 2.0], dtype=dtype, name="w")
+        average = tf.train.ExponentialMovingAverage(decay, **options)
+        before = average.average(v), average.average_name(v)
+        first = average.apply([v]), average.average(v).numpy()
+        v.assign([2.0, 4.0])
+        average.apply([v])
+        name = average.average(v).name if "name" in options else ""  # TensorFlow numbers names that were used
+        return [*before, *first, average.average(v).numpy(), average.average(v).dtype, name]
+
+    def in_function():
+        v, count = tf.Variable([1.0, 2.0]), tf.Variable(0)
+        average = tf.train.ExponentialMovingAverage(tf.Variable(0.99), num_updates=count)
+        average.apply([v])
+
+        @tf.function
+        def step(x):
+            v.assign_add(x)
+            count.assign_add(1)
+            average.apply([v])
+
+        for _ in range(3):
+            step(tf.constant([1.0, -1.0]))
+        return average.average(v).numpy()
+
+    average = tf.train.ExponentialMovingAverage(0.9)
+    return {
+        "decay": lambda: averaged(0.9),
+        "tensor": lambda: averaged(tf.constant(0.5), zero_debias=True),
+        "named": lambda: averaged(0.5, name="mean"),
+        "float64": lambda: averaged(0.9, "float64"),
+        "float16": lambda: averaged(0.5, "float16"),
+        "updates": lambda: averaged(0.9, num_updates=3),
+        "in a function": in_function,
+        "name": lambda: average.name,
+        "trainable": lambda: averaged(0.9) and average.average(tf.Variable(1.0)),
+        "nothing": lambda: average.apply([]),
+        "a tensor": lambda: average.apply([tf.constant(1.0)]),
+        "integers": lambda: average.apply([tf.Variable(1)]),
+        "one variable": lambda: average.apply(tf.Variable([1.0, 2.0])),
+        "restored": lambda: sorted(average.variables_to_restore([tf.Variable(1.0, name="r")])),
+    }
