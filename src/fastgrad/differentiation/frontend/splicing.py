@@ -79,8 +79,7 @@ class _Splice:
         for block in function.blocks:
             for phi in block.phis:
                 self._complete(phi)
-        known = [*self._numbers]
-        builder.function.scalars += [scalar for scalar in function.scalars if scalar not in known]
+        builder.function.scalars += [scalar for scalar in function.scalars if scalar not in self._numbers]
         for root in function.roots:
             root.dims = [self._number(size) for size in root.dims]
         builder.function.roots += [root for root in function.roots if root not in self._arrays]
