@@ -418,16 +418,13 @@ class Calls(Expressions):
             while hasattr(user, "recipe"):
                 user = user.recipe[1]
             python_function = getattr(user, "py_func", user)
-            if self.builder.location.filename.startswith("<"):  # a text of ours, not the user's
-                raise DifferentiationError(
-                    f"{place(python_function)}: third derivatives of functions of arrays are refused, here of {python_function.__name__}: "
-                    "its gradient's derivative can't be differentiated again"
-                )
-            raise refuse(
-                f"{function.py_func.__name__} is a derivative of {python_function.__name__} by reverse mode, which can't be differentiated again: "
-                "third derivatives of functions of arrays are refused. For second ones use fg.hvp or fg.hessian of the function itself",
-                self.builder.location,
+            reason = (
+                f"third derivatives of functions of arrays are refused, here of {python_function.__name__}: its gradient's derivative can't be "
+                "differentiated again. For second derivatives use fg.hvp or fg.hessian of the function itself"
             )
+            if self.builder.location.filename.startswith("<"):  # a text of ours, not the user's
+                raise DifferentiationError(f"{place(python_function)}: {reason}")
+            raise refuse(reason, self.builder.location)
         if isinstance(found, FunctionType):
             return self.inline(found, values)
         if isinstance(found, Spliced):
