@@ -190,6 +190,13 @@ def writing(x):
 
 
 @numba.njit
+def writing_one_of_two(x, y):
+    x[0] = x[0] * x[1]
+    x[1] = x[0] * y[1] + x[1] * y[0]
+    return (x * x).sum() * y[0]
+
+
+@numba.njit
 def complex_product(z):
     return cmath.exp(z) * z
 
@@ -214,6 +221,7 @@ def one_of_several_arrays(x, n):
 of_rows_tangent = fg.jvp(of_rows, argnums=(0, 1))
 raising_tangent = fg.jvp(raising, argnums=0)
 writing_tangent = fg.jvp(writing, argnums=0)
+writing_one_tangent = fg.jvp(writing_one_of_two, argnums=1)
 complex_tangent = fg.jvp(complex_product, argnums=0)
 solving_tangent = fg.jvp(solving, argnums=0)
 solving_jacobian = fg.jacobian(solving)
@@ -247,6 +255,12 @@ def of_a_function_that_writes(x):
     return value * tangent + (y * y * x[0]).sum()
 
 
+def of_a_tangent_that_is_a_written_argument(x):
+    y = x[0, :2].copy()
+    value, tangent = writing_one_tangent(y, x[1, :2], y)
+    return value * tangent + (y * y).sum()
+
+
 def of_complex_numbers(x):
     value, tangent = complex_tangent(complex(x[0, 0], 0.3), complex(0.5, x[0, 1]))
     return (value * tangent).real + tangent.imag
@@ -276,6 +290,7 @@ def of_one_of_several_arrays(x):
         rows_of_an_array,
         caught,
         of_a_function_that_writes,
+        of_a_tangent_that_is_a_written_argument,
         of_complex_numbers,
         of_a_linear_system,
         of_a_jacobian,
