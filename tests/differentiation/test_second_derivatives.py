@@ -2,6 +2,7 @@
 
 import cmath
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -197,6 +198,27 @@ def writing_one_of_two(x, y):
 
 
 @numba.njit
+def squares(x):
+    return x * x
+
+
+class Point(NamedTuple):
+    u: np.ndarray
+    n: int
+    w: tuple[float]
+
+
+@numba.njit
+def of_a_tuple(p, scale):
+    return (p[0] ** 3).sum() * p[1] * p[2][0] ** 2 * scale
+
+
+@numba.njit
+def of_a_function(f, none, x):
+    return (f(x) ** 2).sum() if none is None else 0.0
+
+
+@numba.njit
 def complex_product(z):
     return cmath.exp(z) * z
 
@@ -221,6 +243,9 @@ def one_of_several_arrays(x, n):
 of_rows_tangent = fg.jvp(of_rows, argnums=(0, 1))
 raising_tangent = fg.jvp(raising, argnums=0)
 writing_tangent = fg.jvp(writing, argnums=0)
+tuple_gradient = fg.grad(of_a_tuple)
+value_and_gradients_of_tuple = fg.value_and_grad(of_a_tuple, argnums=(1, 0))
+called_gradient = fg.grad(of_a_function, argnums=2)
 writing_one_tangent = fg.jvp(writing_one_of_two, argnums=1)
 complex_tangent = fg.jvp(complex_product, argnums=0)
 solving_tangent = fg.jvp(solving, argnums=0)
@@ -261,6 +286,16 @@ def of_a_tangent_that_is_a_written_argument(x):
     return value * tangent + (y * y).sum()
 
 
+def of_tuples(x):
+    u, _, (w,) = tuple_gradient((x[0], 3, (x[1, 1],)), x[0, 0])
+    value, (scale, (v, _, _)) = value_and_gradients_of_tuple(Point(x[0] * x[1], 2, (x[2, 0],)), x[0, 1])
+    return (u * x[1]).sum() * w + value * scale * (v * u).sum()
+
+
+def of_a_function_that_is_an_argument(x):
+    return (called_gradient(squares, None, x[0]) * x[1]).sum()
+
+
 def of_complex_numbers(x):
     value, tangent = complex_tangent(complex(x[0, 0], 0.3), complex(0.5, x[0, 1]))
     return (value * tangent).real + tangent.imag
@@ -291,6 +326,8 @@ def of_one_of_several_arrays(x):
         caught,
         of_a_function_that_writes,
         of_a_tangent_that_is_a_written_argument,
+        of_tuples,
+        of_a_function_that_is_an_argument,
         of_complex_numbers,
         of_a_linear_system,
         of_a_jacobian,
