@@ -350,6 +350,24 @@ def test_a_function_that_calls_a_function_of_tangents_has_derivatives(function):
         assert found[index] == pytest.approx(right, rel=1e-8, abs=float(error) + 1e-8)
 
 
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("step", [-1, 1, 2])
+def test_arguments_that_share_memory_which_a_function_of_tangents_writes_are_an_error(apart, step):
+    @numba.njit
+    def shared(x, n):
+        y = x * x
+        return writing_one_tangent(y[:n][::step], y[n - 1 + apart :], x[n - 1 + apart :])[1]
+
+    x = np.linspace(0.5, 1.5, 6)
+    if apart:
+        _, (gradient,) = value_and_gradients(shared, (x, 3), 1.0, (0,))
+        h = 2.0**-16
+        assert gradient.sum() == pytest.approx((shared(x + h, 3) - shared(x - h, 3)) / (2 * h), rel=1e-6)
+        return
+    with pytest.raises(ValueError, match="the arguments x and y share memory"):
+        value_and_gradients(shared, (x, 3), 1.0, (0,))
+
+
 def test_two_calls_of_one_function_of_tangents_have_names_of_their_own():
     @numba.njit
     def cube(x):
