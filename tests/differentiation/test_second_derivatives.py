@@ -2,6 +2,7 @@
 
 import cmath
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -190,6 +191,34 @@ def writing(x):
 
 
 @numba.njit
+def writing_one_of_two(x, y):
+    x[0] = x[0] * x[1]
+    x[1] = x[0] * y[1] + x[1] * y[0]
+    return (x * x).sum() * y[0]
+
+
+@numba.njit
+def squares(x):
+    return x * x
+
+
+class Point(NamedTuple):
+    u: np.ndarray
+    n: int
+    w: tuple[float]
+
+
+@numba.njit
+def of_a_tuple(p, scale):
+    return (p[0] ** 3).sum() * p[1] * p[2][0] ** 2 * scale
+
+
+@numba.njit
+def of_a_function(f, none, x):
+    return (f(x) ** 2).sum() if none is None else 0.0
+
+
+@numba.njit
 def complex_product(z):
     return cmath.exp(z) * z
 
@@ -214,6 +243,10 @@ def one_of_several_arrays(x, n):
 of_rows_tangent = fg.jvp(of_rows, argnums=(0, 1))
 raising_tangent = fg.jvp(raising, argnums=0)
 writing_tangent = fg.jvp(writing, argnums=0)
+tuple_gradient = fg.grad(of_a_tuple)
+value_and_gradients_of_tuple = fg.value_and_grad(of_a_tuple, argnums=(1, 0))
+called_gradient = fg.grad(of_a_function, argnums=2)
+writing_one_tangent = fg.jvp(writing_one_of_two, argnums=1)
 complex_tangent = fg.jvp(complex_product, argnums=0)
 solving_tangent = fg.jvp(solving, argnums=0)
 solving_jacobian = fg.jacobian(solving)
@@ -247,6 +280,22 @@ def of_a_function_that_writes(x):
     return value * tangent + (y * y * x[0]).sum()
 
 
+def of_a_tangent_that_is_a_written_argument(x):
+    y = x[0, :2].copy()
+    value, tangent = writing_one_tangent(y, x[1, :2], y)
+    return value * tangent + (y * y).sum()
+
+
+def of_tuples(x):
+    u, _, (w,) = tuple_gradient((x[0], 3, (x[1, 1],)), x[0, 0])
+    value, (scale, (v, _, _)) = value_and_gradients_of_tuple(Point(x[0] * x[1], 2, (x[2, 0],)), x[0, 1])
+    return (u * x[1]).sum() * w + value * scale * (v * u).sum()
+
+
+def of_a_function_that_is_an_argument(x):
+    return (called_gradient(squares, None, x[0]) * x[1]).sum()
+
+
 def of_complex_numbers(x):
     value, tangent = complex_tangent(complex(x[0, 0], 0.3), complex(0.5, x[0, 1]))
     return (value * tangent).real + tangent.imag
@@ -276,6 +325,9 @@ def of_one_of_several_arrays(x):
         rows_of_an_array,
         caught,
         of_a_function_that_writes,
+        of_a_tangent_that_is_a_written_argument,
+        of_tuples,
+        of_a_function_that_is_an_argument,
         of_complex_numbers,
         of_a_linear_system,
         of_a_jacobian,
@@ -296,6 +348,24 @@ def test_a_function_that_calls_a_function_of_tangents_has_derivatives(function):
 
         right, error = central.extrapolated(moved, 2.0**-8, np.finfo(float).eps)
         assert found[index] == pytest.approx(right, rel=1e-8, abs=float(error) + 1e-8)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("step", [-1, 1, 2])
+def test_arguments_that_share_memory_which_a_function_of_tangents_writes_are_an_error(apart, step):
+    @numba.njit
+    def shared(x, n):
+        y = x * x
+        return writing_one_tangent(y[:n][::step], y[n - 1 + apart :], x[n - 1 + apart :])[1]
+
+    x = np.linspace(0.5, 1.5, 6)
+    if apart:
+        _, (gradient,) = value_and_gradients(shared, (x, 3), 1.0, (0,))
+        h = 2.0**-16
+        assert gradient.sum() == pytest.approx((shared(x + h, 3) - shared(x - h, 3)) / (2 * h), rel=1e-6)
+        return
+    with pytest.raises(ValueError, match="the arguments x and y share memory"):
+        value_and_gradients(shared, (x, 3), 1.0, (0,))
 
 
 def test_two_calls_of_one_function_of_tangents_have_names_of_their_own():

@@ -92,7 +92,7 @@ def spliced_forward_mode(
         lowering = _lowering_for_forward_mode(function, positions, owner, argument_types, width, caller, values)
         return tangents_of(lowering, positions, width=width)
 
-    return Spliced(function_of)
+    return Spliced(function_of, len(parameter_names(wrapped_function(function, owner))))
 
 
 def reverse_over_forward(

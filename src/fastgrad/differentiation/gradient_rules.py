@@ -19,6 +19,7 @@ from fastgrad.differentiation.runtime.compilation import (
     place,
     wrapped_function,
 )
+from fastgrad.differentiation.runtime.numba_internals import dispatcher
 from fastgrad.differentiation.transforms import (
     draws_random_numbers,
     forward_dispatcher,
@@ -67,6 +68,8 @@ def rule_of_gradient(
         )
     if has_aux:
         raise DifferentiationError("a gradient with has_aux=True can't be differentiated: return the value alone.")
+    if any(isinstance(type, (types.BaseTuple, types.Dispatcher, types.NoneType)) for type in argument_types):
+        return _gradient_of_leaves(f, names, positions, is_single, has_value, argument_types)
     active = tuple(number for number, type in enumerate(argument_types) if is_differentiable(type))
     gradient_types = [_gradient_type(argument_types[position]) for position in positions]
     value_types = [lowered.result] if has_value else []
@@ -125,6 +128,53 @@ def _slopes(
     scope: dict[str, Any] = {f"tangent_{position}": forward_dispatcher(f, (position,)) for position in positions}
     scope |= {"_float32": np.float32, "complex64": np.complex64, "complex128": np.complex128}
     return generated_function("slopes", source, "slope", scope)
+
+
+def _gradient_of_leaves(
+    f: Any, names: list[str], positions: tuple[int, ...], is_single: bool, has_value: bool, argument_types: Types
+) -> FunctionType:
+    """Returns the Python function that computes a gradient by that of a function of the numbers and arrays in the arguments, one by one."""
+    scope: dict[str, Any] = {"function": f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)}
+    leaves: list[str] = []
+    active: list[int] = []
+
+    def bound(value: Any) -> str:
+        name = f"value_{len(scope)}"
+        scope[name] = value
+        return name
+
+    def walk(type: types.Type, text: str, is_active: bool) -> tuple[str, str]:
+        """Returns the texts of a value made of the leaves, and of its gradient."""
+        type = types.unliteral(type)
+        if isinstance(type, types.BaseTuple):
+            items = [walk(item, f"{text}[{number}]", is_active) for number, item in enumerate(type)]
+            make = bound(type.instance_class) if isinstance(type, types.BaseNamedTuple) else ""
+            value, gradient = ["".join(f"{part}, " for part in parts) for parts in zip(*items, strict=True)] or ["", ""]
+            return f"{make}({value})", f"({gradient})"
+        if isinstance(type, types.Dispatcher):
+            return bound(type.dispatcher), "None"
+        if isinstance(type, types.NoneType):
+            return "None", "None"
+        leaves.append(text)
+        name = f"leaf_{len(leaves) - 1}"
+        if not is_active or not is_differentiable(type):
+            return name, "None"
+        active.append(len(leaves) - 1)
+        return name, f"gradients[{len(active) - 1}]"
+
+    walked = [
+        walk(type, name, position in positions)
+        for position, (name, type) in enumerate(zip(names, argument_types, strict=True))
+    ]
+    parameters = ", ".join(f"leaf_{number}" for number in range(len(leaves)))
+    source = f"def of_leaves({parameters}):\n    return function({', '.join(value for value, _ in walked)})\n"
+    of_leaves = numba.njit(generated_function("of_leaves", source, "gradient", scope))
+    derivative = (value_and_grad if has_value else grad)(of_leaves, tuple(active))
+    gradients = [walked[position][1] for position in positions]
+    value = "value, " if has_value else ""
+    result = gradients[0] if is_single else f"({''.join(f'{text}, ' for text in gradients)})"
+    source = f"def gradient({', '.join(names)}):\n    {value}gradients = derivative({', '.join(leaves)})\n    return {value}{result}\n"
+    return generated_function("gradient", source, "gradient", {"derivative": derivative})
 
 
 def _flat_gradient(function: Any, names: list[str], has_value: bool, count: int) -> Any:

@@ -429,7 +429,7 @@ class Calls(Expressions):
             return self.inline(found, values)
         if isinstance(found, Spliced):
             values = [self.array_expressions.materialized(self, value) for value in values]
-            return splice(self, found.function_of(self, values), values)
+            return splice(self, found, values)
         return self.call_by_rule(found[0], values, found[1])
 
     def bound_values(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from fastgrad.differentiation.ir.representation import (
     Statement,
     Store,
     View,
+    index_constant,
     refuse,
 )
 from fastgrad.differentiation.ir.values import Complex, Fields, Items, Static
@@ -39,14 +41,41 @@ class Spliced(NamedTuple):
 
     Attributes:
         function_of: returns the function, from the caller's lowering and the values of the arguments. It shares the names of the caller.
+        argument_count: how many of the first arguments the function takes to be apart: they share no memory if it writes one of them.
     """
 
     function_of: Callable[[Any, list[Any]], Function]
+    argument_count: int
 
 
-def splice(lowering: Any, function: Function, values: list[Any]) -> Any:
+def splice(lowering: Any, spliced: Spliced, values: list[Any]) -> Any:
     """Appends the blocks of a function to the one that is lowered; returns its result for the values of its arguments."""
-    return _Splice(lowering, function).result_for(values)
+    return _Splice(lowering, spliced.function_of(lowering, values)).result_for(values, spliced.argument_count)
+
+
+def _ranges_meet(
+    meet: bool, start: int, step: int, size: int, other_start: int, other_step: int, other_size: int
+) -> bool:
+    """True if ``meet`` is, and two slices of one axis have elements between the first and the last one of each other."""
+    last, other_last = start + step * (size - 1), other_start + other_step * (other_size - 1)
+    is_before = max(start, last) < min(other_start, other_last)
+    is_after = max(other_start, other_last) < min(start, last)
+    return meet and size > 0 and other_size > 0 and not is_before and not is_after
+
+
+def _check_of(message: str) -> Callable[[bool], None]:
+    def check(meet: bool) -> None:
+        if meet:
+            raise ValueError(message)
+
+    return check
+
+
+def _range_of(view: View, root_axis: int) -> list[Operand]:
+    """Returns the start, the step and the size of the slice of an axis of a view's root."""
+    one = index_constant(1)
+    (axis,) = [axis for axis in view.axes if axis.root_axis == root_axis] or [Axis(root_axis, one, one)]
+    return [view.starts[root_axis], axis.step, axis.size]
 
 
 class _Splice:
@@ -59,10 +88,13 @@ class _Splice:
         self._numbers: dict[Scalar, Operand] = {}
         self._arrays: dict[Root, View] = {}
 
-    def result_for(self, values: list[Any]) -> Any:
+    def result_for(self, values: list[Any], argument_count: int) -> Any:
         builder, function, location = self._builder, self._function, self._builder.location
         for parameter, value in zip(function.arguments, values, strict=True):
             self._bind(parameter, value)
+        self._check_memory(
+            [root for root in self._arrays if root.position is not None and root.position < argument_count]
+        )
         globals_by_name = {root.name: root for root in builder.function.roots if root.kind == "global"}
         for root in function.roots:
             if root.kind == "global" and root.name in globals_by_name:
@@ -136,6 +168,29 @@ class _Splice:
         array: View = self._builder.allocate(parameter.dtype, [], "empty")
         view_rules.store_element(self._builder, array, [], self._lowering.number(value))
         return array
+
+    def _check_memory(self, parameters: list[Root]) -> None:
+        """Appends the checks that parameters which the function writes share no memory with others, as its tangents do not."""
+        for first, second in itertools.combinations(parameters, 2):
+            view, other = self._arrays[first], self._arrays[second]
+            is_same_record = first.position == second.position and first.field is not None and first.field.is_of_record
+            if (
+                not (first.is_written or second.is_written)
+                or view.root.memory is not other.root.memory
+                or is_same_record
+            ):
+                continue
+            names = " and ".join(self._function.names[root.position] for root in (first, second))  # type: ignore[index]
+            message = (
+                f"the arguments {names} share memory, which the function writes: its derivative would be wrong. "
+                "Pass a copy of one of them."
+            )
+            if view.root is not other.root or not (view.has_slices() and other.has_slices()):
+                raise refuse(message, self._builder.location)
+            meet: Operand = self._builder.constant(True)
+            for axis in range(len(view.starts)):
+                meet = self._lowering.inline(_ranges_meet, [meet, *_range_of(view, axis), *_range_of(other, axis)])
+            self._lowering.inline(_check_of(message), [meet])
 
     # ---- statements ----------------------------------------------------------------------------------------------------
 

@@ -298,8 +298,7 @@ class Tangents:
             elif not self._is_callee:
                 if root.dims:
                     self._check_shape(root, self._arrays[root])
-                if root.is_written or (self._statements.is_last and writes_arguments):
-                    # the caller's array stays as it is, and the tangent too if it is an argument
+                if writes_arguments:  # the caller's array stays as it is, and the tangent too if it is an argument
                     self._arrays[root] = self._statements.copy(root.location, View.whole(self._arrays[root]))
 
     def _parameter(self, value: Any, name_of: Callable[[str], str], number: int) -> Any:
