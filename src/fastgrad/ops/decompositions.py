@@ -64,7 +64,7 @@ def _svd(x: np.ndarray, full_matrices: bool) -> tuple[np.ndarray, np.ndarray, np
         s = np.full((*x.shape[:-2], smaller_side), filler, x.real.dtype)
         return s, _identity_or_filled(x, rows, widths[0], filler), _identity_or_filled(x, columns, widths[1], filler)
     u, s, vh = np.linalg.svd(x, full_matrices=full_matrices)
-    return s, u, vh.swapaxes(-1, -2).conj()
+    return s, u, np.asarray(vh.swapaxes(-1, -2).conj(), order="C")
 
 
 def _identity_or_filled(x: np.ndarray, rows: int, columns: int, fill_value: float) -> np.ndarray:

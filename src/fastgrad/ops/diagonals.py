@@ -82,7 +82,7 @@ _packed_diag_part = make_kernel_run(_diag_part_launches, _diag_part_result, move
 
 def _run_diag_part(x: np.ndarray, lower: int, upper: int, **attributes: Any) -> Any:
     if lower == upper:
-        return np.diagonal(x, lower, -2, -1)
+        return np.asarray(np.diagonal(x, lower, -2, -1), order="C")
     return _packed_diag_part(x, lower=lower, upper=upper, **attributes)
 
 

@@ -99,7 +99,7 @@ def _run_gather_gradient(
         numbers += outer * size
     count = int(np.prod(batch)) * size
     out = add_rows((count, *middle, *last), numbers.reshape(-1), rows)
-    return np.moveaxis(out.reshape(*batch, size, *middle, *last), batch_dims, axis)
+    return np.asarray(np.moveaxis(out.reshape(*batch, size, *middle, *last), batch_dims, axis), order="C")
 
 
 def _gather_cotangent(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_dims: int) -> Any:

@@ -270,7 +270,7 @@ def _run_inv(x: np.ndarray, adjoint: bool) -> np.ndarray:
         y = None
     if y is None or np.isnan(y).any():
         raise InvalidArgumentError("inv: Input is not invertible.")
-    return y.swapaxes(-1, -2).conj() if adjoint else y
+    return np.asarray(y.swapaxes(-1, -2).conj() if adjoint else y, order="C")
 
 
 def _inv_gradient(g: Tensor, y: Tensor, x: Tensor, adjoint: bool) -> Tensor:

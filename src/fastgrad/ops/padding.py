@@ -82,7 +82,7 @@ def _run_mirror_pad_gradient(g: np.ndarray, paddings: Paddings, edge: int) -> np
             inner[edge : edge + low] += g[:low][::-1]
             inner[size - edge - high : size - edge] += g[low + size :][::-1]
             g = np.moveaxis(inner, 0, axis)
-    return g
+    return np.asarray(g, order="C")
 
 
 _mirror_pad_operation: Operation = kernel_operation(

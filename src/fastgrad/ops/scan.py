@@ -36,7 +36,7 @@ def _accumulate(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse: 
         y = _shifted_by_one(y, axis, first)
     if y.dtype != x.dtype:
         y = y.astype(x.dtype)
-    return np.flip(y, axis) if reverse else y
+    return np.asarray(np.flip(y, axis), order="C") if reverse else y
 
 
 def _shifted_by_one(x: np.ndarray, axis: int, first: float) -> np.ndarray:
@@ -69,7 +69,7 @@ def _run_recurrence(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) -> n
     rows, factors = np.moveaxis(y, axis, 0), np.moveaxis(a, axis, 0)
     for k in range(1, len(rows)):
         rows[k] += factors[k] * rows[k - 1]
-    return np.flip(y, axis) if reverse else y
+    return np.asarray(np.flip(y, axis), order="C") if reverse else y
 
 
 linear_recurrence: Operation = operation(
