@@ -67,7 +67,7 @@ def tangent_and_gradients(
     python_function = compilation.wrapped_function(function, "test")
     lowering = lowering_of(python_function, tuple(map(numba.typeof, arguments)), Options.of(function))
     simplify(lowering.result)
-    lowered = callees.tangents_of(lowering, places)
+    lowered = callees.tangents_of(lowering, ControlFlow(lowering.result), places)
     simplify(lowered, is_reverse=True)
     return _run_backward(lowered, ControlFlow(lowered), positions, (*arguments, *tangents), cotangent)[:2]
 

@@ -104,6 +104,14 @@ def distance_of_root(p, scale):
     return scale * (bisection(p) - 2.0) ** 2 + scale
 
 
+bisection_with_tangent = fg.jvp(bisection, argnums=0)
+
+
+@njit
+def uses_tangent_of_root(p):
+    return p * bisection_with_tangent(p, p)[1]
+
+
 @njit
 def sum_of_roots(p):
     roots = np.empty(3)
@@ -261,8 +269,9 @@ def test_the_parameters_are_looked_at_one_by_one():
         lambda: fg.jvp(bisection, argnums=0)(2.0, 1.0),
         lambda: fg.vjp(golden_section, 2.0)[1](1.0),
         lambda: fg.hessian(bisection)(2.0),
+        lambda: fg.grad(uses_tangent_of_root)(2.0),
     ],
-    ids=["grad", "jvp", "vjp", "hessian"],
+    ids=["grad", "jvp", "vjp", "hessian", "grad of jvp"],
 )
 def test_each_transformation_warns(call):
     with pytest.warns(UserWarning, match="depends on p only"):

@@ -201,10 +201,11 @@ class SplitMode(ReverseMode):
         return self.result(f"reverse_{self.function.name}", parameters, body)
 
 
-def tangents_of(lowering: Lowering, positions: tuple[int, ...], is_callee: bool = False, width: int = 1) -> Function:
+def tangents_of(
+    lowering: Lowering, flow: ControlFlow, positions: tuple[int, ...], is_callee: bool = False, width: int = 1
+) -> Function:
     """Returns the function that computes the results of a lowered function and their tangents, to be differentiated again."""
-    lowered = lowering.result
-    return Tangents(lowered, ControlFlow(lowered), positions, TangentNumbers(lowering), is_callee, width).function
+    return Tangents(lowering.result, flow, positions, TangentNumbers(lowering), is_callee, width).function
 
 
 def _lowered(callee: Callee) -> tuple[Function, ControlFlow]:
@@ -217,7 +218,7 @@ def _lowered(callee: Callee) -> tuple[Function, ControlFlow]:
     lowered = lowering.result
     _simplify_and_number(lowered)
     if is_tangent:
-        lowered = tangents_of(lowering, callee.function.active, is_callee=True)
+        lowered = tangents_of(lowering, ControlFlow(lowered), callee.function.active, is_callee=True)
         _simplify_and_number(lowered)
     return lowered, ControlFlow(lowered)
 

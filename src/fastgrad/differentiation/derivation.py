@@ -90,7 +90,9 @@ def spliced_forward_mode(
 
     def function_of(caller: Lowering, values: list[Any]) -> Function:
         lowering = _lowering_for_forward_mode(function, positions, owner, argument_types, width, caller, values)
-        return tangents_of(lowering, positions, width=width)
+        flow = ControlFlow(lowering.result)
+        _warn_of_searches(lowering.result, flow, positions)
+        return tangents_of(lowering, flow, positions, width=width)
 
     return Spliced(function_of, len(parameter_names(wrapped_function(function, owner))))
 
@@ -109,8 +111,9 @@ def reverse_over_forward(
     lowering = _lowering_for_forward_mode(function, tangents, owner, argument_types[:count])
     if seed is not None:
         check_result(lowering.result.result, wrapped_function(function, owner), owner)
-    _warn_of_searches(lowering.result, ControlFlow(lowering.result), tangents)
-    lowered = tangents_of(lowering, tangents)
+    flow = ControlFlow(lowering.result)
+    _warn_of_searches(lowering.result, flow, tangents)
+    lowered = tangents_of(lowering, flow, tangents)
     simplify(lowered, is_reverse=True)
     mode = ReverseMode(lowered, ControlFlow(lowered), positions, seed)
     return compiled_text(mode.derivative(form), "second derivative")

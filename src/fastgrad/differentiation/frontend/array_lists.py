@@ -42,7 +42,7 @@ def _call_for_each(
 
 
 def _placed(lowering: Any, values: ArrayList, array: Any) -> list[Operand]:
-    """Copies an array behind the elements of all items; returns its start and its sizes."""
+    """Appends the elements of an array to those of all items; returns its start and its sizes."""
     builder = lowering.builder
     array = lowering.array_expressions.materialized(lowering, array)
     if not isinstance(array, View) or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import TypingError, types
 
-from fastgrad.core.terms import DIVISION_COST, EQUAL, OPERANDS, where
+from fastgrad.core.terms import DIVISION_COST, OPERANDS, where
 from fastgrad.differentiation.frontend import array_lists, containers, mappings, python_functions
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.call_rules import TypedRule, own_rule_of
@@ -21,14 +21,12 @@ from fastgrad.differentiation.ir import scalar_rules, special_functions
 from fastgrad.differentiation.ir.partials import COTANGENT, Partial
 from fastgrad.differentiation.ir.representation import (
     COST_OF_EFFECTS,
-    Branch,
     Callee,
     CallRule,
     Constant,
     Operand,
     Scalar,
     View,
-    index_constant,
     leaf_types_of,
     refuse,
 )
@@ -236,31 +234,18 @@ class Calls(Expressions):
 
     def _call_of_choice(self, choice: FunctionChoice, arguments: list[Any], type: types.Type) -> Any:
         """Lowers the call of a function that is chosen when the derivative runs: a branch for each."""
-        builder, type = self.builder, types.unliteral(type)
+        type = types.unliteral(type)
         if choice.type.is_precise():
             arguments = [
                 self.cast(value, wanted) for value, wanted in zip(arguments, choice.type.signature.args, strict=True)
             ]
         arguments = [self.array_expressions.materialized(self, argument) for argument in arguments]
-        after, returns = builder.new_block(), []
-        for number, function in enumerate(choice.functions):
-            is_last = number == len(choice.functions) - 1
-            if not is_last:
-                here, others = builder.new_block(), builder.new_block()
-                condition = builder.compute(types.boolean, EQUAL, [choice.index, index_constant(number)])
-                builder.block.end = Branch(condition, here, others)
-                builder.enter(here)
+
+        def called(function: Any) -> Any:
             value = self._call_of_function("", function, arguments, {}, type)
-            value = self.cast(self.array_expressions.materialized(self, value), type)
-            returns.append((builder.block, value))
-            builder.jump(after)
-            if not is_last:
-                builder.enter(others)
-        builder.enter(after)
-        result = self.phi_of_type(type, "result")
-        for block, value in returns:
-            self.add_incoming(result, block, value)
-        return result
+            return self.cast(self.array_expressions.materialized(self, value), type)
+
+        return self.merged(type, self.by_branches(choice.functions, choice.index, called))
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""

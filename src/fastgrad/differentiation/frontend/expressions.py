@@ -6,7 +6,7 @@ Each construct has its own method. Constructs without one are refused: there is 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
@@ -708,7 +708,9 @@ class Expressions:
             isinstance(view, View) and type_of(view).dtype == type_of(views[0]).dtype for view in views
         )
 
-    def by_branches(self, values: list[Any], index: Operand, action: Callable[[Any], Any]) -> list[tuple[Block, Any]]:
+    def by_branches(
+        self, values: Sequence[Any], index: Operand, action: Callable[[Any], Any]
+    ) -> list[tuple[Block, Any]]:
         """Applies ``action`` to the item of ``values`` at a position, by a branch for each; returns the ends of the branches with the results."""
         builder = self.builder
         after = builder.new_block()

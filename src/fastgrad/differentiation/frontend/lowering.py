@@ -319,11 +319,13 @@ class Lowering(Calls):
         """Lets statements of a place be appended to the function, which has been lowered."""
         before, self.builder.location = self.builder.location, location
         self._frames.append(_InternalFrame())
-        with _typing_functions_once():
-            self._typed = _thread.typed
-            yield
-        self._frames.pop()
-        self.builder.location = before
+        try:
+            with _typing_functions_once():
+                self._typed = _thread.typed
+                yield
+        finally:
+            self._frames.pop()
+            self.builder.location = before
 
     # ---- texts --------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ class Spliced(NamedTuple):
 
     Attributes:
         function_of: returns the function, from the caller's lowering and the values of the arguments. It shares the names of the caller.
-        argument_count: how many of the first arguments the function takes to be apart: they share no memory if it writes one of them.
+        argument_count: how many arguments come before the tangents. None of them may share memory with one that the function writes.
     """
 
     function_of: Callable[[Any, list[Any]], Function]
@@ -173,12 +173,8 @@ class _Splice:
         """Appends the checks that parameters which the function writes share no memory with others, as its tangents do not."""
         for first, second in itertools.combinations(parameters, 2):
             view, other = self._arrays[first], self._arrays[second]
-            is_same_record = first.position == second.position and first.field is not None and first.field.is_of_record
-            if (
-                not (first.is_written or second.is_written)
-                or view.root.memory is not other.root.memory
-                or is_same_record
-            ):
+            is_written = first.is_written or second.is_written
+            if not is_written or view.root.memory is not other.root.memory or first.is_beside(second):
                 continue
             names = " and ".join(self._function.names[root.position] for root in (first, second))  # type: ignore[index]
             message = (

@@ -1,4 +1,4 @@
-"""Tangents as statements that can be differentiated again: each operation of a partial is a statement with partials of its own."""
+"""Tangents as statements that can be differentiated again: each operation of a partial becomes a statement with its own partials."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class TangentNumbers:
         return copy.root
 
     def _known_operands(self, statement: Compute) -> dict[Term, Operand]:
-        """Returns what the operands of a statement's partials are. Those that have a formula, but no partials, are evaluated again, so that they have some."""
+        """Returns the operands of a statement's partials. An operand with a formula but without partials is evaluated again, with partials."""
         known: dict[Term, Operand] = {}
         for leaf, operand in zip(OPERANDS, statement.operands, strict=False):
             known[leaf] = operand

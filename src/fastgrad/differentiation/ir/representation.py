@@ -161,6 +161,11 @@ class Root:
         self.is_written = False
         self.is_growing = False
 
+    def is_beside(self, other: Root) -> bool:
+        """True if both are fields of one record or array of records: they share no memory."""
+        field, second = self.field, other.field
+        return field is not None and second is not None and field.owner == second.owner and field.is_of_record
+
     @property
     def memory(self) -> Root:
         """The root that owns the memory."""

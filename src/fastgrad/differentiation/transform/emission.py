@@ -31,6 +31,7 @@ from fastgrad.differentiation.ir.representation import (
     Raise,
     Reshape,
     Root,
+    Scalar,
     Size,
     Statement,
     Store,
@@ -142,11 +143,7 @@ class Emitter:
         lines = []
         for root in parameters:
             for other in parameters if root.is_written else []:
-                field, second = root.field, other.field
-                is_same_record = (
-                    field is not None and second is not None and field.owner == second.owner and field.is_of_record
-                )
-                if other is not root and not is_same_record:
+                if other is not root and not root.is_beside(other):
                     names = [repr(function.names[part.position]) for part in (root, other)]  # type: ignore[index]
                     lines.append(f"check_apart({root.name}, {other.name}, {', '.join(names)})")
         return lines
@@ -301,7 +298,20 @@ class Emitter:
 
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis on the way from a block, and the jump."""
-        raise NotImplementedError  # each mode has its own
+        self.phi_values(block, target, indent)
+        self.jump(target.number, indent)
+
+    def phi_values(self, block: Block, target: Block, indent: int) -> None:
+        """Writes the values that the target's phis have on the way from a block."""
+        for phi in target.phis:
+            value = phi.incoming.get(block)
+            if isinstance(phi.target, Root):
+                assert isinstance(value, View)
+                text = self.view(value)
+            else:
+                operand = value if isinstance(value, (Constant, Scalar)) else Constant(0, phi.target.type)
+                text = self.converted(operand, phi.target.type)
+            self.write(f"p_{phi.target.name} = {text}", indent)
 
     def raise_(self, end: Raise) -> None:
         """Writes the raise of an exception."""

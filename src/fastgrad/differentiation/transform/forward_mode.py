@@ -159,19 +159,6 @@ class ForwardMode(Emitter):
         elif isinstance(end, Return):
             self._return(end)
 
-    def edge(self, block: Block, target: Block, indent: int) -> None:
-        """Writes the values of the target's phis, and the jump."""
-        for phi in target.phis:
-            value = phi.incoming.get(block)
-            if isinstance(phi.target, Root):
-                assert isinstance(value, View)
-                text = self.view(value)
-            else:
-                operand = value if isinstance(value, (Constant, Scalar)) else Constant(0, phi.target.type)
-                text = self.converted(operand, phi.target.type)
-            self.write(f"p_{phi.target.name} = {text}", indent)
-        self.jump(target.number, indent)
-
     def _return(self, end: Return) -> None:
         if self._is_callee:
             leaf_types = leaf_types_of(self.function.result)

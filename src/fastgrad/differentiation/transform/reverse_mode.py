@@ -23,7 +23,6 @@ from fastgrad.differentiation.ir.representation import (
     Branch,
     Call,
     Callee,
-    Constant,
     Counter,
     Function,
     Grow,
@@ -380,14 +379,7 @@ class ReverseMode(Emitter):
 
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis, and the jump."""
-        for phi in target.phis:
-            value = phi.incoming.get(block)
-            if isinstance(phi.target, Root):
-                assert isinstance(value, View)
-                self.write(f"p_{phi.target.name} = {self.view(value)}", indent)
-            else:
-                operand = value if isinstance(value, (Constant, Scalar)) else Constant(0, phi.target.type)
-                self.write(f"p_{phi.target.name} = {self.converted(operand, phi.target.type)}", indent)
+        self.phi_values(block, target, indent)
         way = self.residuals.way_back(target)
         if way is not None and self.residuals.writes_code(target):
             choices = way.first if block in way.first else way.second

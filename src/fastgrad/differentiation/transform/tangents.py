@@ -514,27 +514,27 @@ class Tangents:
         return (value.root if isinstance(value, View) else value) in self._active
 
     def _call(self, statement: Call) -> None:
-        rule, location = statement.rule, statement.location
-        if isinstance(rule, Callee):
-            active = tuple(position for position in rule.active if self._is_active(statement.arguments[position]))
-            if not active:
-                self._append(statement)
-                return
-            tangents = [self._tangent_of(statement.arguments[position], location) for position in active]
-            self._append_together(statement, _callee_with_tangents(rule, active), [*statement.arguments, *tangents])
-            return
-        if not any(result in self._active for result in statement.results):
+        rule = statement.rule
+        active = tuple(position for position in rule.active if self._is_active(statement.arguments[position]))
+        has_tangents = bool(active) if isinstance(rule, Callee) else any(x in self._active for x in statement.results)
+        if not has_tangents:
             self._append(statement)
+        elif isinstance(rule, Callee):
+            arguments = [*statement.arguments, *self._tangents_of_arguments(statement, active)]
+            self._append_together(statement, _callee_with_tangents(rule, active), arguments)
         elif rule.with_tangent is not None:
-            active = tuple(position for position in rule.active if self._is_active(statement.arguments[position]))
-            tangents = [self._tangent_of(statement.arguments[position], location) for position in active]
-            function, arguments = rule.with_tangent(active), [*tangents, *statement.arguments]
+            function = rule.with_tangent(active)
+            arguments = [*self._tangents_of_arguments(statement, active), *statement.arguments]
             if not self._statements.is_last:  # it is refused there
-                self._statements.call(location, function, arguments, statement.results)
+                self._statements.call(statement.location, function, arguments, statement.results)
             self._append_together(statement, CallRule(function, None, None, ()), arguments)
         else:
             self._append(statement)
             self._call_before = statement
+
+    def _tangents_of_arguments(self, statement: Call, positions: tuple[int, ...]) -> list[Operand | View]:
+        """Returns the tangents of the arguments of a call that are numbered ``positions``."""
+        return [self._tangent_of(statement.arguments[position], statement.location) for position in positions]
 
     def _append_together(self, statement: Call, rule: CallRule | Callee, arguments: list[Operand | View]) -> None:
         """Appends a call that returns the results of a statement and their tangents."""
@@ -561,7 +561,7 @@ class Tangents:
             raise refuse(f"{rule.name} has no forward mode: give it a tangent with fg.adjoint", location)
         results = [View.whole(result) if isinstance(result, Root) else result for result in statement.results]
         given = [statement.arguments[position] for position in rule.active]
-        tangents = [self._tangent_of(value, location) for value in given]
+        tangents = self._tangents_of_arguments(statement, rule.active)
         lanes: list[Sequence[Operand | Root]] = []
         for lane in range(self._width):
             of_lane = [
@@ -582,7 +582,7 @@ class Tangents:
                 self._arrays[result] = self._joined(result, values, location)
 
     def _lane_of(self, view: View, lane: int, location: Location) -> View:
-        """Returns the tangents of an array of the number ``lane``, as an array of its own."""
+        """Returns one of several tangents of an array, that with the number ``lane``, as an array."""
         if self._width == 1:
             return view
         *axes, last = view.axes
