@@ -8,6 +8,7 @@ from numba import njit
 
 import fastgrad as fg
 from fastgrad.differentiation import derivation
+from fastgrad.differentiation.runtime import disk_cache
 
 X = np.array([0.1, 0.7, 0.4])
 
@@ -229,8 +230,9 @@ OTHERS = [
 
 @pytest.fixture(autouse=True)
 def _no_derivatives_before(tmp_path, monkeypatch):
-    """A derivative that is loaded from disk is not derived, so it warns of nothing; a line warns once in a process."""
+    """A derivative that is in memory or on disk is not derived, so it warns of nothing; a line warns once in a process."""
     monkeypatch.setattr(derivation, "WARNED_OF", set())
+    monkeypatch.setattr(disk_cache, "COMPILED", disk_cache.RecentlyUsed())
     monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
 
 
