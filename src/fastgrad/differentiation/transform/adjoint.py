@@ -21,8 +21,8 @@ from fastgrad.differentiation.analysis.infinite_slopes import (
     may_be_nan,
     may_be_zero,
     statements_before_infinite_slopes,
-    statements_before_selections,
 )
+from fastgrad.differentiation.analysis.unused_numbers import statements_without_use
 from fastgrad.differentiation.ir.partials import RESULT, guarded, is_used, skipped, sums_by_operand
 from fastgrad.differentiation.ir.representation import (
     Allocate,
@@ -230,7 +230,7 @@ class Adjoint:
         self._guarded = statements_before_infinite_slopes(function)
         self.is_guarded = bool(self._guarded)
         users = self._increments.users
-        self._selected = statements_before_selections(flow)
+        self._without_use = statements_without_use(flow)
         self.local = {
             scalar
             for scalar in scalars_of(flow.blocks)
@@ -356,7 +356,7 @@ class Adjoint:
                 type = statement.target.type
                 if is_guarded and may_be_zero(partial, statement.operands):
                     partial = guarded(partial, type)
-                if (statement in self._selected or statement.has_pole) and may_be_nan(partial, statement.operands):
+                if (statement in self._without_use or statement.has_pole) and may_be_nan(partial, statement.operands):
                     partial = skipped(partial, type)
                 yield _add_partial(operand, statement, partial)
 
