@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-distributed wheel test test-all list-test-all test-here test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-packages test-distributed mutations reliability test-boundaries test-gradients \
+.PHONY: help demo demo-distributed wheel test test-all list-test-all test-here test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-packages test-doors test-distributed mutations reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
 	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers gradbench tables dashboard performance clean
 
@@ -159,6 +159,12 @@ test-packages: ## check the derivatives of packages' Numba functions, in an envi
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-packages packages
 	@.venv-packages/bin/python tests/packages $(ARGS)
 
+# Functions of Numba in the models of other libraries: PyTensor and PyMC, PyTorch, JAX.
+test-doors: ## run the tests of fastgrad.pytensor, fastgrad.torch and fastgrad.jax, in an environment of its own
+	@PYTHON='$(PYTHON)' tools/environment.sh .venv-doors test,pymc,torch,jax
+	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_pytensor.py tests/test_torch.py tests/test_jax.py $(ARGS)
+	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_examples.py -k pymc
+
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a quarter)
 	@$(ENVIRONMENT) test,cuda
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,4) tests/cuda $(ARGS)
@@ -264,4 +270,4 @@ performance: ## make docs/performance.md from the committed results
 	@$(PYTHON_HERE) -m benchmarks.dashboard.performance
 
 clean: ## remove the environments and caches that this Makefile made
-	rm -rf .venv .venv-conformance .venv-numba .venv-packages .venv-peers site .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-conformance .venv-doors .venv-numba .venv-packages .venv-peers site .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -136,9 +136,9 @@ def check_stores(function: Function, flow: ControlFlow, is_reverse: bool) -> Non
     for store, memory, name, kind in _conflicts(function, flow):
         is_item = memory in function.fills and store not in function.fills[memory]
         if (kind == ITEM and (is_item or memory not in function.fills)) or (kind == PHI and is_item):
-            what = "an item of a list of arrays" if is_item else "an array that was appended to a list"
+            what = "an item of a list" if is_item else "an array or list that was appended to a list"
             raise refuse(
-                f"{what} is written here, while another name may show the same array, which can't be differentiated; append a copy, or write before",
+                f"{what} is changed here, while another name may show the same array or list, which can't be differentiated; append a copy, or write before",
                 store.location,
             )
         if kind == PHI and is_reverse:

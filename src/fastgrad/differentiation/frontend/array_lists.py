@@ -1,7 +1,7 @@
-"""Lists of arrays: a list of the elements of all items, and for each item where it starts and its sizes.
+"""Lists of arrays, and of lists of numbers: a list of the elements of all items, and for each item where it starts and its sizes.
 
 Numba's list holds the arrays themselves. This one holds copies, which `Aliases` proves to be as good: neither the array nor the item is written while
-the other one is used.
+the other one is used. Neither does a list that is an item change its length.
 """
 
 from __future__ import annotations
@@ -13,8 +13,19 @@ from numba import types
 from fastgrad.core.terms import MULTIPLY
 from fastgrad.differentiation.frontend import containers
 from fastgrad.differentiation.frontend import views as view_rules
-from fastgrad.differentiation.ir.representation import INDEX, Axis, Grow, Operand, Store, View, index_constant, refuse
-from fastgrad.differentiation.ir.values import ArrayList, Items, Iterable, Static, describe
+from fastgrad.differentiation.ir.representation import (
+    INDEX,
+    Axis,
+    Grow,
+    Operand,
+    Root,
+    Statement,
+    Store,
+    View,
+    index_constant,
+    refuse,
+)
+from fastgrad.differentiation.ir.values import ArrayList, Items, Iterable, NumberList, Static, describe
 
 _INTEGERS = types.List(INDEX)
 
@@ -22,11 +33,31 @@ _INTEGERS = types.List(INDEX)
 def new_list(lowering: Any, type: types.Type, items: list[Any]) -> ArrayList:
     """Returns a new list of arrays."""
     elements = containers.new_list(lowering, types.List(type.dtype.dtype), [])
-    starts, *sizes = [containers.new_list(lowering, _INTEGERS, []) for _ in range(1 + type.dtype.ndim)]
+    rank = getattr(type.dtype, "ndim", 1)
+    starts, *sizes = [containers.new_list(lowering, _INTEGERS, []) for _ in range(1 + rank)]
     result = ArrayList(elements, starts, tuple(sizes), type)
     for item in items:
-        _call_for_each(lowering, result, "append", [], _placed(lowering, result, item))
+        _append(lowering, result, item)
     return result
+
+
+def _append(lowering: Any, values: ArrayList, item: Any) -> None:
+    """Appends an item; `Aliases` proves that a list which is the item keeps its length."""
+    numbers = _placed(lowering, values, item)
+    block = lowering.builder.block
+    count = len(block.statements)
+    _call_for_each(lowering, values, "append", [], numbers)
+    if isinstance(item, NumberList) and isinstance(item.length, View):
+        _note_copy(lowering, values.sizes[0].data.root, item.length.root, block.statements[count:])
+
+
+def _note_copy(lowering: Any, elements: Root, source: Root, statements: list[Statement]) -> None:
+    """Notes for `Aliases` that statements append elements of an array that Numba does not copy."""
+    function = lowering.builder.function
+    grow = next(statement for statement in statements if isinstance(statement, Grow) and statement.root is elements)
+    function.appended[grow] = source
+    stores = {statement for statement in statements if isinstance(statement, Store) and statement.root is elements}
+    function.fills.setdefault(elements, set()).update(stores)
 
 
 def _call_for_each(
@@ -44,6 +75,10 @@ def _call_for_each(
 def _placed(lowering: Any, values: ArrayList, array: Any) -> list[Operand]:
     """Appends the elements of an array to those of all items; returns its start and its sizes."""
     builder = lowering.builder
+    if isinstance(array, Items) and isinstance(values.type.dtype, types.List):
+        array = containers.new_list(lowering, values.type.dtype, array.values)
+    if isinstance(array, NumberList):
+        array = containers.items_of(lowering, array)
     array = lowering.array_expressions.materialized(lowering, array)
     if not isinstance(array, View) or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
         raise refuse(
@@ -51,15 +86,13 @@ def _placed(lowering: Any, values: ArrayList, array: Any) -> list[Operand]:
             builder.location,
         )
     sizes = [axis.size for axis in array.axes]
+    function, block = builder.function, builder.block
+    count, block_count = len(block.statements), len(function.blocks)
     start = containers.resize(lowering, values.elements, view_rules.product(builder, sizes))
-    function, root, block = builder.function, values.elements.data.root, builder.block
-    grow = next(statement for statement in reversed(block.statements) if isinstance(statement, Grow))
-    function.appended[grow] = array.root
-    statement_count, block_count = len(block.statements), len(function.blocks)
     lowering.array_functions.assign(lowering, _view_of(lowering, values, start, sizes), array)
-    written = [block.statements[statement_count:], *[block.statements for block in function.blocks[block_count:]]]
-    stores = {statement for part in written for statement in part if isinstance(statement, Store)}
-    function.fills.setdefault(root, set()).update(store for store in stores if store.root is root)
+    parts = [block.statements[count:], *[other.statements for other in function.blocks[block_count:]]]
+    written = [statement for part in parts for statement in part]
+    _note_copy(lowering, values.elements.data.root, array.root, written)
     return [start, *sizes]
 
 
@@ -75,16 +108,23 @@ def _view_of(lowering: Any, values: ArrayList, start: Operand, sizes: list[Opera
     return View(values.elements.data.root, [builder.index(MULTIPLY, start, unit)], axes, parts)
 
 
-def _item_at(lowering: Any, values: ArrayList, position: Operand) -> View:
+def _item_of(values: ArrayList, view: View) -> Any:
+    """Returns the item whose elements a view shows: the array, or the list."""
+    if not isinstance(values.type.dtype, types.List):
+        return view
+    return NumberList(view, view.axes[0].size, values.type.dtype)
+
+
+def _item_at(lowering: Any, values: ArrayList, position: Operand) -> Any:
     numbers = [
         view_rules.load_real(lowering.builder, integers.data, [position]) for integers in (values.starts, *values.sizes)
     ]
     for number in numbers:
         number.is_natural = True
-    return _view_of(lowering, values, numbers[0], list(numbers[1:]))
+    return _item_of(values, _view_of(lowering, values, numbers[0], list(numbers[1:])))
 
 
-def item(lowering: Any, values: ArrayList, index: Any) -> View:
+def item(lowering: Any, values: ArrayList, index: Any, type: types.Type) -> Any:
     """Lowers an item of a list of arrays."""
     if isinstance(index, view_rules.Slice):
         raise refuse(
@@ -100,6 +140,7 @@ def set_item(lowering: Any, values: ArrayList, index: Any, array: Any) -> None:
             "the assignment of a slice of a list of arrays can't be differentiated; assign the items one by one",
             lowering.builder.location,
         )
+    _check_kind(lowering, values, "the assignment of an item")
     numbers = _placed(lowering, values, array)
     for integers, number in zip((values.starts, *values.sizes), numbers, strict=True):
         containers.set_item(lowering, integers, index, number)
@@ -113,12 +154,15 @@ def iterable(lowering: Any, values: ArrayList) -> Iterable:
 
 def call_method(lowering: Any, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
     """Lowers the call of a method of a list of arrays."""
-    if name in ("append", "insert"):
-        numbers = _placed(lowering, values, arguments[-1])
-        _call_for_each(lowering, values, name, [lowering.scalar(index) for index in arguments[:-1]], numbers)
+    if name == "append":
+        _append(lowering, values, arguments[0])
+    elif name == "insert":
+        _check_kind(lowering, values, "the method insert")
+        numbers = _placed(lowering, values, arguments[1])
+        _call_for_each(lowering, values, name, [lowering.scalar(arguments[0])], numbers)
     elif name == "pop":
         start, *sizes = _call_for_each(lowering, values, name, arguments, [])
-        return _view_of(lowering, values, start, sizes)
+        return _item_of(values, _view_of(lowering, values, start, sizes))
     elif name in ("reverse", "clear"):
         _call_for_each(lowering, values, name, [], [])
     elif name == "extend" and isinstance(arguments[0], Items):
@@ -130,3 +174,11 @@ def call_method(lowering: Any, values: ArrayList, name: str, arguments: list[Any
             lowering.builder.location,
         )
     return Static(None)
+
+
+def _check_kind(lowering: Any, values: ArrayList, what: str) -> None:
+    """Refuses what lists of arrays can and lists of lists can't."""
+    if isinstance(values.type.dtype, types.List):
+        raise refuse(
+            f"{what} of a list of lists can't be differentiated; append the lists one by one", lowering.builder.location
+        )

@@ -11,7 +11,7 @@ import numpy as np
 from numba import TypingError, types
 
 from fastgrad.core.terms import DIVISION_COST, OPERANDS, where
-from fastgrad.differentiation.frontend import array_lists, containers, mappings, python_functions
+from fastgrad.differentiation.frontend import containers, lists, mappings, python_functions
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.call_rules import TypedRule, own_rule_of
 from fastgrad.differentiation.frontend.expressions import Expressions
@@ -31,14 +31,12 @@ from fastgrad.differentiation.ir.representation import (
     refuse,
 )
 from fastgrad.differentiation.ir.values import (
-    ArrayList,
     Complex,
     Fields,
     FunctionChoice,
     Items,
     Mapping,
     Method,
-    NumberList,
     Options,
     Static,
     describe,
@@ -202,10 +200,8 @@ class Calls(Expressions):
         result_type = self.frame.function.types[name]
         if not (isinstance(function, Static) and isinstance(function.value, dispatcher.Dispatcher)):
             arguments = [self.definite(argument) for argument in arguments]
-        if isinstance(function, Method) and isinstance(function.owner, ArrayList):
-            return array_lists.call_method(self, function.owner, function.name, arguments, result_type)
-        if isinstance(function, Method) and isinstance(function.owner, NumberList):
-            return containers.call_method(self, function.owner, function.name, arguments, result_type)
+        if isinstance(function, Method) and isinstance(function.owner, lists.LISTS):
+            return lists.call_method(self, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method) and isinstance(function.owner, Mapping):
             return mappings.call_method(self, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method) and isinstance(function.owner, Fields):

@@ -26,6 +26,7 @@ from fastgrad.differentiation.ir.values import (
     Method,
     NumberList,
     Static,
+    TupleList,
     describe,
     tuple_of,
     type_of,
@@ -70,13 +71,13 @@ def insert(data, length, index, value):  # type: ignore[no-untyped-def]
     return 0
 
 
-def reverse(data, length):  # type: ignore[no-untyped-def]
-    """Reverses a list."""
-    n = length[0]
+def reverse(items):  # type: ignore[no-untyped-def]
+    """Reverses the items of a list."""
+    n = items.shape[0]
     for i in range(n // 2):
-        item = data[i]
-        data[i] = data[n - 1 - i]
-        data[n - 1 - i] = item
+        item = items[i]
+        items[i] = items[n - 1 - i]
+        items[n - 1 - i] = item
     return 0
 
 
@@ -152,8 +153,10 @@ def list_of_array(lowering: Any, type: types.Type, array: View) -> NumberList:
     return result
 
 
-def length_of(lowering: Any, values: NumberList) -> Scalar:
+def length_of(lowering: Any, values: NumberList) -> Operand:
     """Returns the length of a list, as it is now."""
+    if not isinstance(values.length, View):
+        return values.length
     length: Scalar = lowering.builder.load(values.length.root, [index_constant(0)], "length")
     length.is_natural = True
     return length
@@ -161,6 +164,8 @@ def length_of(lowering: Any, values: NumberList) -> Scalar:
 
 def items_of(lowering: Any, values: NumberList) -> View:
     """Returns the view of the items of a list. It must not outlive the next change of the list's length."""
+    if not isinstance(values.length, View):
+        return values.data
     return _items_from(values.data.root, values.type, index_constant(0), length_of(lowering, values))
 
 
@@ -199,12 +204,23 @@ def set_item(lowering: Any, values: NumberList, index: Any, value: Any) -> None:
 def resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
     """Adds ``count`` to the length of a list and returns the length before that."""
     builder = lowering.builder
-    lowering.note_resize(values)
+    length = _changing_length(lowering, values)
     before = length_of(lowering, values)
     after = builder.index(ADD, before, count)
     builder.grow(values.data.root, _floats(builder, values.type, after))
-    builder.store(values.length.root, after, [index_constant(0)])
+    builder.store(length.root, after, [index_constant(0)])
     return before
+
+
+def _changing_length(lowering: Any, values: NumberList) -> View:
+    """Notes that the length of a list changes here, and returns the array that holds it."""
+    if not isinstance(values.length, View):
+        raise refuse(
+            "an item of a list of lists changes its length, which can't be differentiated; append lists that are complete",
+            lowering.builder.location,
+        )
+    lowering.note_resize(values)
+    return values.length
 
 
 def extend(lowering: Any, values: NumberList, more: Any) -> None:
@@ -225,25 +241,24 @@ def extend(lowering: Any, values: NumberList, more: Any) -> None:
 def call_method(lowering: Any, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
     """Lowers the call of a method of a list."""
     builder = lowering.builder
-    parts = [values.data, values.length]
     if name in ("append", "insert"):
         number = lowering.cast(lowering.number(arguments[-1]), values.type.dtype)
         before = resize(lowering, values, index_constant(1))
         if name == "append":
             view_rules.store_element(builder, values.data, [before], number)
         else:
-            lowering.inline(insert, [*parts, lowering.scalar(arguments[0]), number])
+            lowering.inline(insert, [values.data, values.length, lowering.scalar(arguments[0]), number])
     elif name == "pop":
-        lowering.note_resize(values)
+        length = _changing_length(lowering, values)
         index = lowering.scalar(arguments[0]) if arguments else index_constant(-1)
-        return lowering.inline(pop, [*parts, index])
+        return lowering.inline(pop, [values.data, length, index])
     elif name == "extend":
         extend(lowering, values, arguments[0])
     elif name == "reverse":
-        lowering.inline(reverse, parts)
+        lowering.inline(reverse, [items_of(lowering, values)])
     elif name == "clear":
-        lowering.note_resize(values)
-        builder.store(values.length.root, index_constant(0), [index_constant(0)])
+        length = _changing_length(lowering, values)
+        builder.store(length.root, index_constant(0), [index_constant(0)])
     elif name == "copy":
         return list_of_array(lowering, type, items_of(lowering, values))
     else:
@@ -255,9 +270,9 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
     """Lowers an operator of lists."""
     first, second = operands
     builder = lowering.builder
-    if any(isinstance(operand, ArrayList) for operand in operands):
+    if any(isinstance(operand, (ArrayList, TupleList)) for operand in operands):
         raise refuse(
-            f"{getattr(function, '__name__', function)} of lists of arrays can't be differentiated; append the arrays one by one",
+            f"{getattr(function, '__name__', function)} of lists of arrays or tuples can't be differentiated; append the items one by one",
             builder.location,
         )
     if function is operator.contains and isinstance(first, NumberList):

@@ -15,7 +15,7 @@ from numba import types
 
 from fastgrad.core import terms
 from fastgrad.core.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation
-from fastgrad.differentiation.frontend import array_lists, complex_numbers, containers, mappings, selections
+from fastgrad.differentiation.frontend import complex_numbers, containers, lists, mappings, selections
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.builder import Builder
 from fastgrad.differentiation.frontend.views import Slice
@@ -46,7 +46,6 @@ from fastgrad.differentiation.ir.representation import (
 )
 from fastgrad.differentiation.ir.scalar_operations import IS_TRUE, POWER_OF_FLOAT, may_raise
 from fastgrad.differentiation.ir.values import (
-    ArrayList,
     Complex,
     Deferred,
     Elements,
@@ -57,7 +56,6 @@ from fastgrad.differentiation.ir.values import (
     Maybe,
     Method,
     NumberedText,
-    NumberList,
     Selection,
     Static,
     Step,
@@ -366,8 +364,8 @@ class Expressions:
 
     def _expression_inplace_binop(self, name: str, value: ir.Expr) -> Any:
         left, right = self.value(value.lhs), self.value(value.rhs)
-        if isinstance(left, NumberList) and value.immutable_fn is operator.add:
-            containers.extend(self, left, right)
+        if isinstance(left, lists.LISTS) and value.immutable_fn is operator.add:
+            lists.call_method(self, left, "extend", [right], types.none)
             return left
         if isinstance(left, View):
             return self.array_functions.update(self, value.immutable_fn, left, right)
@@ -402,7 +400,7 @@ class Expressions:
             return builder.constant(bool(function(*known)))
         if function is operator.contains and isinstance(operands[0], Mapping):
             return mappings.contains(self, operands[0], operands[1], type)
-        if any(isinstance(operand, (ArrayList, NumberList)) for operand in operands):
+        if any(isinstance(operand, lists.LISTS) for operand in operands):
             return containers.apply(self, function, operands, type)
         if function is operator.contains and isinstance(operands[0], View):
             return self.inline(containers.is_element, [operands[0], self.number(operands[1])])
@@ -507,13 +505,12 @@ class Expressions:
 
     def _expression_build_list(self, name: str, value: ir.Expr) -> Any:
         items, list_type = [self.value(item) for item in value.items], self._type(name)
-        if isinstance(list_type.dtype, containers.NUMBERS) and not self._is_constant_list(name):
-            return containers.new_list(self, list_type, items)
-        is_list_of_arrays = isinstance(list_type.dtype, types.Array) and isinstance(
-            list_type.dtype.dtype, containers.NUMBERS
-        )
-        if is_list_of_arrays and (not items or not self._is_constant_list(name, may_be_passed=True)):
-            return array_lists.new_list(self, list_type, items)
+        is_of_numbers = isinstance(list_type.dtype, containers.NUMBERS)
+        is_empty = not items and not is_of_numbers
+        if lists.has_kind(list_type) and (
+            is_empty or not self._is_constant_list(name, may_be_passed=not is_of_numbers)
+        ):
+            return lists.new_list(self, list_type, items)
         return Items(items, list_type)
 
     def _expression_build_map(self, name: str, value: ir.Expr) -> Any:
@@ -666,10 +663,8 @@ class Expressions:
             return container.values[index]
         if isinstance(container, Mapping):
             return mappings.item(self, container, self._mapping_key(value))
-        if isinstance(container, ArrayList):
-            return array_lists.item(self, container, self._indices(value)[0])
-        if isinstance(container, NumberList):
-            return containers.item(self, container, self._indices(value)[0], self._type(name))
+        if isinstance(container, lists.LISTS):
+            return lists.item(self, container, self._indices(value)[0], self._type(name))
         if isinstance(container, Fields):
             is_field = value.op == "static_getitem" and isinstance(value.index, str)
             return containers.field_item(self, container, value.index if is_field else self._indices(value))
@@ -769,7 +764,7 @@ class Expressions:
             return Method(owner, attribute)
         if isinstance(owner, Fields):
             return containers.field_attribute(self, owner, attribute)
-        if isinstance(owner, (ArrayList, NumberList, Mapping)):
+        if isinstance(owner, (*lists.LISTS, Mapping)):
             return Method(owner, attribute)
         if isinstance(owner, Items) and attribute in getattr(owner.type, "fields", ()):
             return owner.values[owner.type.fields.index(attribute)]

@@ -17,7 +17,7 @@ from numba import types
 
 from fastgrad.core.terms import ADD, DIVISION_COST, MULTIPLY, SUBTRACT, ScalarOperation
 from fastgrad.differentiation.analysis.control_flow import possible_memory
-from fastgrad.differentiation.frontend import array_lists, containers, mappings, selections
+from fastgrad.differentiation.frontend import containers, lists, mappings, selections
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.builder import Builder
 from fastgrad.differentiation.frontend.calls import Calls
@@ -468,7 +468,7 @@ class Lowering(Calls):
         for values, head in frame.iterated:
             body = next((loop.body for loop in loops.values() if loop.header == head), ())
             for other, label, location in frame.resized:
-                if other.length.root is values.length.root and label in body:
+                if other.length is values.length and label in body:
                     raise refuse("a list whose length changes in a loop over it can't be differentiated", location)
 
     def _first_block(self, label: int, frame: _Frame | None = None) -> Block:
@@ -625,7 +625,7 @@ class Lowering(Calls):
         if isinstance(target, Mapping):
             mappings.set_item(self, target, self._mapping_key(statement), value)
             return
-        if not isinstance(target, (View, Fields, ArrayList, NumberList)):
+        if not isinstance(target, (View, Fields, *lists.LISTS)):
             raise refuse(f"the assignment of an item of {describe(target)} can't be differentiated", builder.location)
         indices = self._indices(statement)
         if isinstance(target, Fields):
@@ -633,11 +633,8 @@ class Lowering(Calls):
             return
         if isinstance(target, ArrayList) and self._is_item_updated_in_place(statement):
             return
-        if isinstance(target, ArrayList):
-            array_lists.set_item(self, target, indices[0], value)
-            return
-        if isinstance(target, NumberList):
-            containers.set_item(self, target, indices[0], value)
+        if isinstance(target, lists.LISTS):
+            lists.set_item(self, target, indices[0], value)
             return
         self._set_elements(target, indices, value)
 
@@ -860,12 +857,8 @@ class Lowering(Calls):
             return Iterable(value.axes[0].size, lambda k: self.element_or_view(view_rules.subview(builder, value, [k])))
         if isinstance(value, Mapping):
             return mappings.iterable(self, value)
-        if isinstance(value, ArrayList):
-            return array_lists.iterable(self, value)
-        if isinstance(value, NumberList):
-            return Iterable(
-                containers.length_of(self, value), lambda k: view_rules.load_element(builder, value.data, [k]), (value,)
-            )
+        if isinstance(value, lists.LISTS):
+            return lists.iterable(self, value)
         if isinstance(value, Fields) and isinstance(value.type, types.Array):
             first = next(iter(value.parts.values()))
             return Iterable(first.axes[0].size, lambda k: containers.field_item(self, value, k))

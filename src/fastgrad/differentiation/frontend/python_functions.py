@@ -13,12 +13,11 @@ from numba.cpython.builtins import ol_isinstance
 from numba.typed import Dict
 
 from fastgrad.core.terms import FUNCTION_COST, OPERANDS, digamma
-from fastgrad.differentiation.frontend import array_lists, complex_numbers, containers, mappings
+from fastgrad.differentiation.frontend import complex_numbers, containers, lists, mappings
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, Partial, call_operation
 from fastgrad.differentiation.ir.representation import Constant, Scalar, View, index_constant, refuse
 from fastgrad.differentiation.ir.scalar_operations import AT_LEAST_0
 from fastgrad.differentiation.ir.values import (
-    ArrayList,
     Complex,
     Fields,
     Items,
@@ -93,16 +92,13 @@ def call(  # noqa: C901  # one line for each function
         return mappings.new_mapping(lowering, type, arguments if function is set else [])
     if function in (len, bool) and isinstance(arguments[0], Mapping):
         arguments = [arguments[0].keys[0]]
-    if function in (len, bool) and isinstance(arguments[0], ArrayList):
-        arguments = [arguments[0].starts]
+    if function in (len, bool) and isinstance(arguments[0], lists.LISTS):
+        length = lists.length_of(lowering, arguments[0])
+        return length if function is len else lowering.apply(operator.gt, [length, index_constant(0)], type)
     if isinstance(type, (types.List, types.ListType)) and isinstance(type.dtype, containers.NUMBERS):
         return _list(lowering, arguments, type)
-    if (
-        isinstance(type, (types.List, types.ListType))
-        and isinstance(type.dtype, types.Array)
-        and not any(isinstance(argument, (Items, View)) for argument in arguments)
-    ):
-        return array_lists.new_list(lowering, type, [])
+    if lists.has_kind(type) and not any(isinstance(argument, (Items, View)) for argument in arguments):
+        return lists.new_list(lowering, type, [])
     if getattr(function, "__name__", "") == "literal_unroll":
         return arguments[0]
     if function is divmod:
@@ -124,16 +120,12 @@ def call(  # noqa: C901  # one line for each function
         )
         exponent = _computed(lowering, type[1], frexp_exponent, arguments, None)
         return Items([mantissa, exponent], type)
-    if function is len and isinstance(arguments[0], NumberList):
-        return containers.length_of(lowering, arguments[0])
     if function is len and isinstance(arguments[0], Fields) and isinstance(arguments[0].type, types.Array):
         return next(iter(arguments[0].parts.values())).axes[0].size
     if function is len and isinstance(arguments[0], Static) and isinstance(arguments[0].value, str):
         return builder.constant(len(arguments[0].value))
     if function is np.dtype and len(arguments) == 1 and isinstance(arguments[0], Static):
         return Static(np.dtype(str(type.dtype)))
-    if function is bool and isinstance(arguments[0], NumberList):
-        return lowering.apply(operator.gt, [containers.length_of(lowering, arguments[0]), index_constant(0)], type)
     if function is bool and isinstance(arguments[0], (Items, Static)):
         value = arguments[0]
         return builder.constant(bool(value.values if isinstance(value, Items) else value.value))

@@ -279,6 +279,7 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
                 callee.get_call_template(argument_types, {})
         passes.run(state)
     _check_items(state)
+    _restore_indices(state)
     return TypedFunction(
         function.__name__,
         function.__code__,
@@ -300,6 +301,17 @@ def _check_items(state: Any) -> None:
         versions = [version for version in (name, *scope.get_versions_of(name)) if version in state.typemap]
         if len({types.unliteral(state.typemap[version]) for version in versions}) > 1:
             raise refuse("a generator that yields values of several types can't be differentiated", scope.get(name).loc)
+
+
+def _restore_indices(state: Any) -> None:
+    """Gives accesses the variables of their indices where Numba took None for the value, which it does for variables of outer comprehensions."""
+    for block in state.func_ir.blocks.values():
+        for statement in block.find_insts(ir.Assign):
+            value = statement.value
+            if not isinstance(value, ir.Expr) or value.op != "static_getitem" or value.index is not None:
+                continue
+            if not isinstance(state.typemap[value.index_var.name], types.NoneType):
+                statement.value = ir.Expr.getitem(value.value, value.index_var, value.loc)
 
 
 _library_function = functools.lru_cache(maxsize=512)(_typed_function)

@@ -93,18 +93,21 @@ class Selection:
 
 
 class NumberList:
-    """A list of numbers: an array that grows, and an array that holds the length."""
+    """A list of numbers: an array that grows, and an array that holds the length.
+
+    The length of an item of a list of lists is the number that it had when the item was read.
+    """
 
     __slots__ = ("data", "length", "type")
 
-    def __init__(self, data: View, length: View, type: types.Type) -> None:
+    def __init__(self, data: View, length: View | Operand, type: types.Type) -> None:
         self.data = data
         self.length = length
         self.type = type
 
 
 class ArrayList:
-    """A list of arrays of one rank.
+    """A list of arrays of one rank, or of lists of numbers.
 
     Attributes:
         elements: the elements of all items.
@@ -121,6 +124,16 @@ class ArrayList:
         self.elements = elements
         self.starts = starts
         self.sizes = sizes
+        self.type = type
+
+
+class TupleList:
+    """A list of tuples: a list for each item of the tuples."""
+
+    __slots__ = ("columns", "type")
+
+    def __init__(self, columns: list[NumberList | ArrayList | TupleList], type: types.Type) -> None:
+        self.columns = columns
         self.type = type
 
 
@@ -325,7 +338,7 @@ def type_of(value: Any) -> types.Type:
         if isinstance(value.type, types.BaseNamedTuple):
             return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
-    if isinstance(value, (ArrayList, Complex, NumberList, Mapping, Fields, FunctionChoice)):
+    if isinstance(value, (ArrayList, Complex, NumberList, TupleList, Mapping, Fields, FunctionChoice)):
         return value.type
     if isinstance(value, Maybe):
         return types.Optional(type_of(value.value))
@@ -360,7 +373,7 @@ def _is_row(view: View) -> bool:
 def is_value(value: Any) -> bool:
     """True if ``value`` is what a variable stands for, not a plain Python value."""
     numbers = (Constant, Scalar, Complex, Maybe, NumberedText, Text)
-    arrays = (ArrayList, Elements, Fields, Items, Mapping, NumberList, Selection, View, Window)
+    arrays = (ArrayList, Elements, Fields, Items, Mapping, NumberList, Selection, TupleList, View, Window)
     return isinstance(
         value, (*numbers, *arrays, Static, FunctionChoice, Method, Deferred, Range, Iterable, LoopState, Step)
     )
@@ -409,7 +422,7 @@ def describe(value: Any) -> str:
         return "a number"
     if isinstance(value, Complex):
         return "a complex number"
-    if isinstance(value, (ArrayList, NumberList)):
+    if isinstance(value, (ArrayList, NumberList, TupleList)):
         return "a list"
     if isinstance(value, FunctionChoice):
         return "a function"
