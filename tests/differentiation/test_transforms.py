@@ -350,6 +350,33 @@ def test_a_refusal_has_file_and_line():
         fg.grad(f)(1.0)
 
 
+@pytest.mark.parametrize("none", [None, 0])
+def test_results_without_derivatives_take_none_or_zero_as_cotangents(none):
+    @numba.njit
+    def of_several_kinds(x):
+        return (x * x).sum(), x.argmax(), x > 1.0, "a text"
+
+    result, pullback = fg.vjp(of_several_kinds, X)
+    assert result[3] == "a text"
+    mask = None if none is None else np.zeros(X.shape)
+    (cotangent,) = pullback((1.0, none, mask, none))
+    np.testing.assert_array_equal(cotangent, 2.0 * X)
+
+
+def test_a_text_that_is_one_of_several_is_refused_as_a_result():
+    @numba.njit
+    def with_name(x):
+        name = "low"
+        if x > 1.0:
+            name = "high"
+        return x * x, name
+
+    with pytest.raises(
+        DifferentiationError, match=r"\.py:\d+: with_name returns one of several texts.*return a number"
+    ):
+        fg.vjp(with_name, 2.0)[1]((1.0, None))
+
+
 # ---- jvp, vjp, jacobian, hessian, hvp ----------------------------------------------------------------------------
 
 

@@ -328,8 +328,8 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
         **keywords: more arguments, which have no cotangents.
 
     Returns:
-        (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result and returns a tuple, one cotangent for
-        each of the primals; None for one that has no derivative, as an integer. It runs ``f`` once more, with copies of the primals and the same random draws.
+        (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result, None or 0 for integers and texts, and returns a tuple,
+        one cotangent for each of the primals; None for one that has no derivative, as an integer. It runs ``f`` once more, with copies of the primals and the same random draws.
     """
     given = len(primals)
     positions = tuple(number for number, primal in enumerate(primals) if not _is_discrete(type_of(primal)))
@@ -354,6 +354,10 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
         cotangents = result_leaves(cotangent)
         if len(cotangents) != count:
             raise ValueError(f"vjp of {python_function.__name__}: {len(cotangents)} cotangents for {count} results.")
+        cotangents = [
+            _zero_cotangent(y) if part is None and _is_discrete(type_of(y)) else part
+            for part, y in zip(cotangents, results, strict=True)
+        ]
         for part, value in zip(cotangents, results, strict=True):
             if np.shape(part) != np.shape(value):
                 raise ValueError(
@@ -367,6 +371,11 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
         return tuple(gradients[place_of[number]] if number in place_of else None for number in range(given))
 
     return result, pull_back
+
+
+def _zero_cotangent(result: Any) -> Any:
+    """Returns the cotangent of a result that has no derivative."""
+    return np.zeros(result.shape) if isinstance(result, np.ndarray) else 0.0
 
 
 def result_leaves(result: Any) -> list[Any]:

@@ -306,6 +306,13 @@ class Lowering(Calls):
                     f"{typed.name} returns {describe(leaf)}, which can't be differentiated: return its fields",
                     self.builder.location,
                 )
+            elif isinstance(leaf, NumberedText):
+                raise refuse(
+                    f"{typed.name} returns one of several texts, which can't be differentiated: return a number for each",
+                    self.builder.location,
+                )
+            elif isinstance(leaf, Static) and isinstance(leaf.value, str):
+                results.append(Constant(leaf.value, types.unicode_type))
             else:
                 results.append(self._plain(leaf).real() if isinstance(leaf, View) else leaf)
         self.builder.block.end = Return(results, self.builder.location)

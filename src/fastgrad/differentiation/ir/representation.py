@@ -716,6 +716,8 @@ def item_name(name: str, number: int) -> str:
 def literal(constant: Constant) -> str:
     """Returns the text of a constant, which Numba gives the constant's type."""
     value = constant.value
+    if isinstance(value, str):
+        return repr(value)
     if isinstance(value, (bool, np.bool_)) or isinstance(constant.type, types.Boolean):
         return repr(bool(value))
     is_float = isinstance(constant.type, types.Float)
