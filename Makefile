@@ -161,7 +161,7 @@ test-packages: ## check the derivatives of packages' Numba functions, in an envi
 
 # Functions of Numba in the models of other libraries: PyTensor and PyMC, PyTorch, JAX.
 test-doors: ## run the tests of fastgrad.pytensor, fastgrad.torch and fastgrad.jax, in an environment of its own
-	@PYTHON='$(PYTHON)' tools/environment.sh .venv-doors test,pymc,torch,jax
+	@PYTHON='$(PYTHON)' tools/environment.sh .venv-doors test,doors
 	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_pytensor.py tests/test_torch.py tests/test_jax.py $(ARGS)
 	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_examples.py -k pymc
 

@@ -12,8 +12,8 @@ from scipy import special
 from scipy.special import cython_special
 
 import fastgrad as fg
-from fastgrad.differentiation.ir import special_functions
-from fastgrad.differentiation.ir.special_functions import BESSEL_RULES, RULES, special_name
+from fastgrad.differentiation.ir.parameter_derivatives import betainc_by_parameter, log_iv_by_order, log_kv_by_order
+from fastgrad.differentiation.ir.special_functions import BESSEL_RULES, ORDER_RULES, RULES, special_name
 
 MODULE = "scipy.special.cython_special"
 GENERATOR = np.random.default_rng(7)
@@ -61,6 +61,14 @@ def lower_tail(df, t):
     return mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + t * t), regularized=True) / 2
 
 
+def noncentral(x, df, nc):
+    def part(j):
+        weight = mp.exp(-nc / 2) * (nc / 2) ** j / mp.factorial(j)
+        return weight * mp.gammainc(df / 2 + j, 0, x / 2, regularized=True)
+
+    return mp.fsum(part(j) for j in range(120))
+
+
 EXACT = {
     "gammainc": (
         lambda a, x: mp.gammainc(a, 0, x, regularized=True),
@@ -90,6 +98,7 @@ EXACT = {
     "log_ndtr": (lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2), drawn(6, (-20, 5))),
     "erfcx": (lambda x: mp.exp(x * x) * mp.erfc(x), drawn(6, (-2, 20))),
     "psi": (lambda x: mp.psi(0, x), drawn(10, (-3, 30))),
+    "chndtr": (noncentral, [(3.0, 2.0, 1.5), (0.5, 3.3, 0.7), (12.0, 4.5, 9.0), (30.0, 5.0, 25.0)]),
     "xlogy": (lambda x, y: x * mp.log(y), drawn(4, (-3, 3), (0.1, 5))),
 }
 
@@ -146,7 +155,7 @@ def test_derivatives_at_edges(name):
 @pytest.mark.parametrize(("a", "b", "x"), [(1.0, 1.0, 0.5), (1.0, 2.0, 0.3), (2.0, 3.0, 0.8), (1.5, 4.0, 0.1)])
 def test_mixed_second_derivatives_of_betainc_at_integers(a, b, x):
     """A term of the continued fraction is 0 if b is an integer: the derivative by a has a derivative by b beyond this term."""
-    slope = special_functions.betainc_by_parameter
+    slope = betainc_by_parameter
     _, mixed = fg.jvp(slope, (a, b, x, 1), (0.0, 1.0, 0.0, None))
     h = 1e-3
     difference = 8 * (slope(a, b + h, x, 1) - slope(a, b - h, x, 1)) - (
@@ -156,7 +165,8 @@ def test_mixed_second_derivatives_of_betainc_at_integers(a, b, x):
 
 
 CASES = {1: (0.37,), 2: (1.7, 0.43), 3: (2.3, 1.4, 0.35)}
-"""Arguments where all functions of one, two and three numbers have derivatives."""
+"""Arguments where all functions of one, two and three numbers have derivatives, but those of a probability that comes first."""
+QUANTILE_CASES = {"chndtrix": (0.37, 2.3, 1.4)}
 
 
 @pytest.mark.parametrize("name", sorted(RULES))
@@ -166,7 +176,7 @@ def test_all_rules_are_those_of_differences(name):
         _, function = by_ctypes(name, arity)
     except LookupError:
         pytest.skip(f"this SciPy's cython_special has no {name}")
-    case = np.array(CASES[arity])
+    case = np.array(QUANTILE_CASES.get(name, CASES[arity]))
     value, gradient = fg.value_and_grad(function, argnums=tuple(range(arity)))(*case)
     assert value == function(*case)
     for place in range(arity):
@@ -200,8 +210,39 @@ def test_bessel_functions_have_derivatives_but_of_their_order(name):
     slope = fg.grad(of_integer, argnums=1)
     second = (slope(2, 1.3 + 1e-5) - slope(2, 1.3 - 1e-5)) / 2e-5
     assert fg.hvp(of_integer, argnums=1)(2, 1.3, 1.0) == pytest.approx(second, rel=1e-7)
+    if name in ORDER_RULES:
+        return
     with pytest.raises(fg.errors.DifferentiationError, match=f"{name} has no derivative with respect to the order"):
         fg.grad(call, argnums=1)(2.0, 1.3)
+
+
+@pytest.mark.parametrize("name", sorted(ORDER_RULES))
+def test_derivatives_with_respect_to_the_order(name):
+    _, call = by_ctypes(name, 2)
+    derivative = fg.grad(call, argnums=(0, 1))
+    for order, x in [(0.3, 1.2), (2.7, 0.01), (15.3, 3.0), (1.5, 40.0), (3.2, 200.0), (0.01, 49.0), (0.5, 51.0)]:
+        h = 1e-3 * max(order, 0.1)
+        near, far = [call(order + t, x) - call(order - t, x) for t in (h, 2.0 * h)]
+        by_order, _ = derivative(order, x)
+        assert by_order == pytest.approx((8.0 * near - far) / (12.0 * h), rel=1e-7)
+    second = (fg.grad(call)(1.3 + 1e-4, 2.0) - fg.grad(call)(1.3 - 1e-4, 2.0)) / 2e-4
+    assert fg.hvp(call)(1.3, 2.0, 1.0) == pytest.approx(second, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("slope", "function"), [(log_iv_by_order, mp.besseli), (log_kv_by_order, mp.besselk)], ids=["iv", "kv"]
+)
+def test_slopes_of_logarithms_by_order_are_those_of_mpmath(slope, function):
+    with mp.workdps(40):
+        for order, x in [*drawn(8, (0.0, 8.0), (0.02, 100.0)), (30.5, 500.0), (100.2, 1.0), (4.5, 3000.0), (0.5, 51.0)]:
+            wanted = mp.diff(lambda t, x=x: mp.log(function(t, x)), mp.mpf(order))
+            assert slope(order, x) == pytest.approx(float(wanted), rel=1e-11)
+
+
+def test_orders_without_a_formula_have_no_number():
+    assert math.isnan(log_iv_by_order(-1.5, 2.0))
+    assert log_kv_by_order(-1.5, 2.0) == -log_kv_by_order(1.5, 2.0)
+    assert log_kv_by_order(0.0, 2.0) == 0.0
 
 
 def test_addresses_of_numba_and_functions_of_scipy_are_known():
