@@ -13,8 +13,8 @@ from tests.saved_model.tensorflow_models import record, user_models
 
 pytest.importorskip("google.protobuf")
 
-from fastgrad.saved_model.tensorflow import messages  # needs protobuf
-from fastgrad.saved_model.tensorflow.tensor_bundle import TensorBundle
+from fastgrad.io import saved_model_messages as messages  # needs protobuf
+from fastgrad.io.tensor_bundle import TensorBundle
 
 FOLDER = Path(record.__file__).parent
 

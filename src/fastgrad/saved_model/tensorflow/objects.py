@@ -11,6 +11,8 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
 from fastgrad.errors import UnimplementedError
+from fastgrad.io.saved_model_messages import parse
+from fastgrad.io.tensor_bundle import TensorBundle
 from fastgrad.lookup.tables import LookupInterface, MutableHashTable
 from fastgrad.saved_model.composites import CompositeLeaf, Leaf
 from fastgrad.saved_model.function_recording import number_specs
@@ -26,9 +28,7 @@ from fastgrad.saved_model.loaded_objects import (
 from fastgrad.saved_model.tensorflow.attributes import Attributes
 from fastgrad.saved_model.tensorflow.graph_functions import GraphFunction, Library
 from fastgrad.saved_model.tensorflow.lookup_tables import TABLE_INITIALIZERS, TABLE_MAKERS
-from fastgrad.saved_model.tensorflow.messages import parse
 from fastgrad.saved_model.tensorflow.structures import decode, signature_of
-from fastgrad.saved_model.tensorflow.tensor_bundle import TensorBundle
 from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 
 _FILE_NAME = "saved_model.pb"

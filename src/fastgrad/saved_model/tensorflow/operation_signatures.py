@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from fastgrad.io.saved_model_messages import make
 from fastgrad.raw_ops.table import TABLE
-from fastgrad.saved_model.tensorflow.messages import make
 
 _SIGNATURES = """
 AddN: inputs*N -> sum
