@@ -136,12 +136,17 @@ class _SizesVary:
         return self._recorder.varies(tensor) or self._is_computed(tensor)
 
 
-def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:
-    """Returns a structure with numbered leaves in the places of specs, and the specs of all tensors in this order."""
+def number_specs(arguments: Any, with_composites: bool = False) -> tuple[Any, list[TensorSpec]]:
+    """Returns a structure with numbered leaves in the places of specs, and the specs of all tensors in this order.
+
+    Args:
+        arguments: the structure.
+        with_composites: whether the specs of ragged and sparse tensors become leaves, too.
+    """
     specs: list[TensorSpec] = []
 
     def numbered(leaf: Any) -> Any:
-        if isinstance(leaf, CompositeSpec):
+        if with_composites and isinstance(leaf, CompositeSpec):
             return CompositeLeaf(tuple([numbered(spec) for spec in component_specs(leaf)]), leaf)
         if not isinstance(leaf, TensorSpec):
             return leaf
@@ -177,6 +182,11 @@ def store_concrete_functions(
         ValueError: the function can't be stored; the text says why.
     """
     numbered, specs = number_specs(arguments)
+    composites = [leaf for leaf in _leaves(numbered) if isinstance(leaf, CompositeSpec)]
+    if composites:
+        raise Unstorable(
+            f"{name}(): takes a value of {composites[0]}, which a stored function can't. Take its tensors, and make the value of them in it."
+        )
     if all(spec.shape.rank is not None for spec in specs):
         return [_stored(call, numbered, specs, name, constants, variable_reference)]
     entries, error = [], None

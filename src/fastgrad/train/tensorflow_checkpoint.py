@@ -29,7 +29,7 @@ _MOST_EDGES = 1 << 20
 
 def has_tensorflow_checkpoint(prefix: str) -> bool:
     """True if TensorFlow's checkpoint ``prefix`` exists."""
-    return os.path.isfile(prefix + ".index")
+    return os.path.lexists(prefix + ".index")
 
 
 def tensorflow_values(prefix: str) -> dict[str, np.ndarray]:

@@ -275,8 +275,8 @@ class _Reader:
             raise ValueError(f"there is no concrete function {name!r:.100}")
         concrete = self._concrete[name]
         function = self._library.function(name)
-        (positional, keywords), specs = number_specs(decode(concrete.canonicalized_input_signature))
-        result, result_specs = number_specs(decode(concrete.output_signature))
+        (positional, keywords), specs = number_specs(decode(concrete.canonicalized_input_signature), True)
+        result, result_specs = number_specs(decode(concrete.output_signature), True)
         captures = [self._objects[self._child(number)] for number in concrete.bound_inputs]
         if not self.missing and not all(isinstance(capture, _CAPTURES) for capture in captures):
             raise ValueError(f"the function {name!r:.100} takes something else than variables, tables and constants")
