@@ -9,33 +9,40 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.saved_model.tensorflow_models import record
+from tests.saved_model.tensorflow_models import record, user_models
 
 pytest.importorskip("google.protobuf")
 
-from fastgrad.saved_model.tensorflow import messages  # needs protobuf
-from fastgrad.saved_model.tensorflow.tensor_bundle import TensorBundle
+from fastgrad.io import saved_model_messages as messages  # needs protobuf
+from fastgrad.io.tensor_bundle import TensorBundle
 
 FOLDER = Path(record.__file__).parent
+
+
+def unpacked(name, folder):
+    with tarfile.open(FOLDER / name) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def answers_of(name):
+    answers = {}
+    with np.load(FOLDER / name) as arrays:
+        for key in arrays.files:
+            answers.setdefault(key.split("/")[0], []).append(arrays[key])
+    return answers
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """The folder of the models."""
-    folder = tmp_path_factory.mktemp("models")
-    with tarfile.open(FOLDER / "models.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+    return unpacked("models.tar.xz", tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
 def expected():
     """TensorFlow's answers: for each name a list."""
-    answers = {}
-    with np.load(FOLDER / "answers.npz") as arrays:
-        for key in arrays.files:
-            answers.setdefault(key.split("/")[0], []).append(arrays[key])
-    return answers
+    return answers_of("answers.npz")
 
 
 def check(answers, expected):
@@ -112,27 +119,88 @@ def test_a_loaded_model_is_saved_again(models, expected, tmp_path):
 
 
 def test_missing_operations_are_named(models):
-    with pytest.raises(tf.errors.UnimplementedError, match=r"lacks: Dilation2D, FakeQuantWithMinMaxArgs\. "):
+    with pytest.raises(tf.errors.UnimplementedError, match=r"lacks: DecodeWav, UnicodeScript\. "):
         tf.saved_model.load(models / "lacking")
 
 
-def test_lookup_tables_are_refused(models):
-    with pytest.raises(
-        tf.errors.UnimplementedError, match=r"lacks: HashTableV2, .*LookupTableFindV2.*, resources other"
-    ):
-        tf.saved_model.load(models / "lookup")
+# ---- models as users export them ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def user_folder(tmp_path_factory):
+    """The folder of the models of user_models.py."""
+    return unpacked("user_models.tar.xz", tmp_path_factory.mktemp("user_models"))
+
+
+@pytest.fixture(scope="module")
+def user_answers():
+    return answers_of("user_answers.npz")
+
+
+def check_parts(parts, expected):
+    assert len(parts) == len(expected)
+    for part, other in zip(parts, expected, strict=True):
+        array = np.asarray(part.numpy())
+        if other.dtype.kind == "S":
+            assert array.tolist() == other.tolist()
+        else:
+            assert array.dtype == other.dtype
+            np.testing.assert_allclose(array, other, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", user_models.CALLS)
+def test_a_model_of_a_user_computes_what_it_does_in_tensorflow(user_folder, user_answers, name):
+    loaded = tf.saved_model.load(user_folder / name)
+    check_parts(user_models.tensors(tf, user_models.CALLS[name](tf, loaded)), user_answers[name])
+
+
+def test_a_function_with_a_table_runs_in_a_function(user_folder, user_answers):
+    loaded = tf.saved_model.load(user_folder / "vocabulary")
+
+    @tf.function
+    def function(terms, numbers):
+        return *loaded.ids(terms), loaded.names(numbers)
+
+    for _ in range(3):
+        check_parts(
+            function(tf.constant(["fox", "dog", "cat"]), tf.constant([0, 1, 7], tf.int64)), user_answers["vocabulary"]
+        )
+    assert loaded.ids(tf.constant(["dog", "fox"]))[0].numpy().tolist() == [1, 0]
+
+
+def test_a_table_that_changes_belongs_to_one_loaded_object(user_folder):
+    first, second = [tf.saved_model.load(user_folder / "counters") for _ in range(2)]
+    first.put(tf.constant(["new"]))
+    assert [int(model.get(tf.constant(["new"]))[0][0]) for model in (first, second)] == [1, -1]
+
+
+def test_a_ragged_argument_must_fit_its_spec(user_folder):
+    loaded = tf.saved_model.load(user_folder / "tagger")
+    assert loaded.tag.input_signature == [tf.RaggedTensorSpec([None, None], tf.int64)]
+    with pytest.raises(TypeError, match="Binding inputs"):
+        loaded.tag(tf.ragged.constant([["text"]]))
+    with pytest.raises(TypeError, match="Binding inputs"):
+        loaded.tag(tf.constant([[1]], tf.int64))
+
+
+def test_a_missing_vocabulary_is_told(user_folder, tmp_path):
+    shutil.copytree(user_folder / "vocabulary", tmp_path / "copy")
+    for file in (tmp_path / "copy" / "assets").iterdir():
+        file.unlink()
+    with pytest.raises(ValueError, match="vocabulary.txt; No such file"):
+        tf.saved_model.load(tmp_path / "copy")
 
 
 # ---- damaged files ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def changed(models, tmp_path):
+def changed(models, user_folder, tmp_path):
     """Returns a function that changes the message of a copy of a model and returns the copy's folder."""
 
     def change(edit, name="module"):
         folder = tmp_path / "copy"
-        shutil.copytree(models / name, folder)
+        shutil.copytree((user_folder if name in user_models.CALLS else models) / name, folder)
         message = messages.parse("SavedModel", (folder / "saved_model.pb").read_bytes())
         edit(message.meta_graphs[0])
         (folder / "saved_model.pb").write_bytes(message.SerializeToString())
@@ -209,6 +277,39 @@ def test_an_asset_outside_of_the_folder_is_refused(changed):
 
     with pytest.raises(ValueError, match="an asset is no file of the folder"):
         tf.saved_model.load(changed(edit))
+
+
+def test_the_initializer_of_a_table_only_fills_it(changed):
+    def edit(graph):
+        function = function_named(graph, "initializer")
+        node = function.node_def.add(name="all", op="Identity", input=["Const:output:0"])
+        node.op = "Neg"
+        function.ret["identity"] = "all:y:0"
+
+    with pytest.raises(ValueError, match=r"of a table has the operations \['Neg'\]"):
+        tf.saved_model.load(changed(edit, "vocabulary"))
+
+
+def test_a_maker_of_a_table_that_makes_none_is_refused(changed):
+    def edit(graph):
+        for node in function_named(graph, "creator").node_def:
+            if node.op == "HashTableV2":
+                node.op = "Const"
+                node.attr["value"].tensor.dtype = 1
+                node.attr["value"].tensor.float_val.append(1.0)
+
+    with pytest.raises(ValueError, match="makes no table"):
+        tf.saved_model.load(changed(edit, "vocabulary"))
+
+
+def test_a_variable_in_place_of_a_table_is_refused(changed):
+    def edit(graph):
+        for name, concrete in graph.object_graph_def.concrete_functions.items():
+            if "inference_get" in name:
+                concrete.bound_inputs[0] = concrete.bound_inputs[1]
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a handle of a table is needed"):
+        tf.saved_model.load(changed(edit, "counters")).get(tf.constant(["a"]))
 
 
 def test_a_text_is_no_saved_model(tmp_path):

@@ -33,7 +33,8 @@ class RawOperation:
         self._function = function
         self._result_class = namedtuple(name, results) if results else None  # noqa: PYI024
         self.result_names = results.split()
-        target = f"tf.{function}" if isinstance(function, str) else function.__doc__
+        composed = function.func if isinstance(function, functools.partial) else function
+        target = f"tf.{function}" if isinstance(function, str) else composed.__doc__
         self.__doc__ = f"The raw operation {name}{self.__signature__}, keyword arguments only: {target}"
 
     @property

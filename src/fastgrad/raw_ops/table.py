@@ -6,11 +6,12 @@ their names and defaults, which returns the positional arguments of the public f
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.raw_ops import composed
+from fastgrad.raw_ops import composed, composed_images, composed_random, composed_rows
 from fastgrad.raw_ops.raw_operation import RawOperation
 
 # The arguments of rows have TensorFlow's names, some of which are those of Python's functions.
@@ -32,7 +33,11 @@ def _rows(
 
 _rows(
     lambda x: (x,), Abs="abs", Acos="acos", Acosh="acosh", Asin="asin", Asinh="asinh", Atan="atan", Atanh="atanh",
-    BesselI0="math.bessel_i0", BesselI0e="math.bessel_i0e", BesselI1="math.bessel_i1", BesselI1e="math.bessel_i1e",
+    BesselJ0="math.special.bessel_j0", BesselJ1="math.special.bessel_j1", BesselK0="math.special.bessel_k0",
+    BesselK0e="math.special.bessel_k0e", BesselK1="math.special.bessel_k1", BesselK1e="math.special.bessel_k1e",
+    BesselY0="math.special.bessel_y0", BesselY1="math.special.bessel_y1", Dawsn="math.special.dawsn",
+    Expint="math.special.expint", FresnelCos="math.special.fresnel_cos", FresnelSin="math.special.fresnel_sin",
+    Spence="math.special.spence", BesselI0="math.bessel_i0", BesselI0e="math.bessel_i0e", BesselI1="math.bessel_i1", BesselI1e="math.bessel_i1e",
     Ceil="math.ceil", Cos="cos", Cosh="cosh", DeepCopy="identity", Digamma="math.digamma", Erf="math.erf",
     Erfc="math.erfc", Erfinv="math.erfinv", Exp="exp", Expm1="math.expm1", Floor="floor", Inv="math.reciprocal",
     Invert="bitwise.invert", InvertPermutation="math.invert_permutation", IsFinite="math.is_finite",
@@ -150,6 +155,23 @@ _rows(
     lambda input, k, padding_value, align="RIGHT_LEFT": (input, "diag_part", k, padding_value, align),
     MatrixDiagPartV3="linalg.diag_part"
 )
+_rows(
+    lambda diagonal, k, num_rows, num_cols, padding_value: (diagonal, "diag", k, num_rows, num_cols, padding_value,
+    "LEFT_LEFT"), MatrixDiagV2="linalg.diag"
+)
+_rows(
+    lambda input, k, padding_value: (input, "diag_part", k, padding_value, "LEFT_LEFT"),
+    MatrixDiagPartV2="linalg.diag_part"
+)
+_rows(lambda input, diagonal, k: (input, diagonal, "set_diag", k, "LEFT_LEFT"), MatrixSetDiagV2="linalg.set_diag")
+_rows(
+    lambda superdiag, maindiag, subdiag, rhs: ([tf.squeeze(diagonal, -2) for diagonal in (superdiag, maindiag,
+    subdiag)], rhs, "sequence"), TridiagonalMatMul="linalg.tridiagonal_matmul"
+)
+_rows(
+    lambda a, b, transpose_a=False, transpose_b=False, a_is_sparse=False, b_is_sparse=False: (a, b, transpose_a,
+    transpose_b), SparseMatMul="linalg.matmul"
+)
 _rows(lambda input, diagonal: (input, diagonal), MatrixSetDiag="linalg.set_diag")
 _rows(
     lambda input, diagonal, k, align="RIGHT_LEFT": (input, diagonal, "set_diag", k, align),
@@ -219,6 +241,73 @@ _rows(
     padding, data_format, dilations), Conv3D="nn.conv3d"
 )
 _rows(
+    lambda input_sizes, filter, out_backprop, strides, padding, data_format="NDHWC", dilations=(1, 1, 1, 1, 1): (lambda
+    x: tf.nn.conv3d(x, filter, strides, padding, data_format, dilations), tf.zeros(input_sizes,
+    tf.convert_to_tensor(filter).dtype), out_backprop), Conv3DBackpropInputV2=composed.pullback
+)
+_rows(
+    lambda input, filter_sizes, out_backprop, strides, padding, data_format="NDHWC", dilations=(1, 1, 1, 1, 1): (lambda
+    x: tf.nn.conv3d(input, x, strides, padding, data_format, dilations), tf.zeros(filter_sizes,
+    tf.convert_to_tensor(input).dtype), out_backprop), Conv3DBackpropFilterV2=composed.pullback
+)
+_rows(
+    lambda input_sizes, filter, out_backprop, strides, padding, explicit_paddings=(), data_format="NHWC",
+    dilations=(1, 1, 1, 1): (lambda x: tf.nn.depthwise_conv2d(x, filter, strides, composed.window_padding(padding,
+    explicit_paddings), data_format, dilations[1:3]), tf.zeros(input_sizes, tf.convert_to_tensor(filter).dtype),
+    out_backprop), DepthwiseConv2dNativeBackpropInput=composed.pullback
+)
+_rows(
+    lambda input, filter_sizes, out_backprop, strides, padding, explicit_paddings=(), data_format="NHWC",
+    dilations=(1, 1, 1, 1): (lambda x: tf.nn.depthwise_conv2d(input, x, strides, composed.window_padding(padding,
+    explicit_paddings), data_format, dilations[1:3]), tf.zeros(filter_sizes, tf.convert_to_tensor(input).dtype),
+    out_backprop), DepthwiseConv2dNativeBackpropFilter=composed.pullback
+)
+_rows(
+    lambda input, filter, strides, rates, padding: (input, filter, strides, padding, "NHWC", rates),
+    Dilation2D="nn.dilation2d"
+)
+_rows(
+    lambda input, filter, out_backprop, strides, rates, padding: (lambda x: tf.nn.dilation2d(x, filter, strides,
+    padding, "NHWC", rates), input, out_backprop), Dilation2DBackpropInput=composed.pullback
+)
+_rows(
+    lambda input, filter, out_backprop, strides, rates, padding: (lambda x: tf.nn.dilation2d(input, x, strides,
+    padding, "NHWC", rates), filter, out_backprop), Dilation2DBackpropFilter=composed.pullback
+)
+_rows(
+    lambda orig_input_shape, grad, ksize, strides, padding, data_format="NDHWC": (lambda x: tf.nn.avg_pool3d(x, ksize,
+    strides, padding, data_format), tf.zeros(orig_input_shape, tf.convert_to_tensor(grad).dtype), grad),
+    AvgPool3DGrad=composed.pullback
+)
+_rows(
+    lambda orig_input, orig_output, grad, ksize, strides, padding, data_format="NDHWC": (lambda x:
+    tf.nn.max_pool3d(x, ksize, strides, padding, data_format), orig_input, grad), MaxPool3DGrad=composed.pullback
+)
+_rows(
+    lambda orig_input, orig_output, grad, ksize, strides, padding, data_format="NHWC": (orig_input, grad, ksize,
+    strides, padding, data_format), MaxPoolGradV2=composed.max_pool_gradient
+)
+_rows(
+    lambda input_grads, input_image, output_image, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5: (lambda x:
+    tf.nn.local_response_normalization(x, depth_radius, bias, alpha, beta), input_image, input_grads),
+    LRNGrad=composed.pullback
+)
+_rows(
+    lambda inputs, min=-6, max=6, num_bits=8, narrow_range=False: (inputs, min, max, num_bits, narrow_range),
+    FakeQuantWithMinMaxArgs="quantization.fake_quant_with_min_max_args"
+)
+_rows(
+    lambda inputs, min, max, num_bits=8, narrow_range=False: (inputs, min, max, num_bits, narrow_range),
+    FakeQuantWithMinMaxVars="quantization.fake_quant_with_min_max_vars",
+    FakeQuantWithMinMaxVarsPerChannel="quantization.fake_quant_with_min_max_vars_per_channel"
+)
+_rows(
+    lambda input, input_min, input_max, signed_input=True, num_bits=8, range_given=False, round_mode="HALF_TO_EVEN",
+    narrow_range=False, axis=-1: (input, input_min, input_max, signed_input, num_bits, range_given, round_mode, None,
+    narrow_range, None if axis == -1 else axis), QuantizeAndDequantizeV2="quantization.quantize_and_dequantize_v2",
+    QuantizeAndDequantizeV4="quantization.quantize_and_dequantize_v2"
+)
+_rows(
     lambda input, filter, strides, padding, explicit_paddings=(), data_format="NHWC", dilations=(1, 1, 1, 1): (input,
     filter, strides, composed.window_padding(padding, explicit_paddings), data_format, dilations[1:3]),
     DepthwiseConv2dNative="nn.depthwise_conv2d"
@@ -272,7 +361,7 @@ _rows(lambda predictions, targets, k: (targets, predictions, k), InTopK="math.in
 # ---- shapes, joining and splitting --------------------------------------------------------------------
 
 _rows(
-    lambda input: (input,), Identity="identity", IdentityN="identity_n", Rank="rank", Snapshot="identity",
+    lambda input: (input,), GuaranteeConst="identity", Identity="identity", IdentityN="identity_n", Rank="rank", Snapshot="identity",
     StopGradient="stop_gradient"
 )
 _rows(lambda input, out_type=tf.int32: (input, out_type), Shape="shape", ShapeN="shape_n", Size="size")
@@ -344,6 +433,10 @@ _rows(
     lambda input, k, sorted=True, index_type=tf.int32: (input, k, sorted, index_type), "values indices",
     TopKV2="math.top_k"
 )
+_rows(
+    lambda input, indices, updates, bad_indices_policy="": (input, indices, updates, bad_indices_policy),
+    ScatterNdNonAliasingAdd="tensor_scatter_nd_add"
+)
 _rows(lambda input, n, reverse=False: (input, n, reverse), NthElement=composed.nth_element)
 _rows(lambda x, out_idx=tf.int32: (x, out_idx), "y idx", Unique="unique")
 _rows(lambda x, out_idx=tf.int32: (x, out_idx), "y idx count", UniqueWithCounts="unique_with_counts")
@@ -365,6 +458,12 @@ _rows(
 )
 _rows(lambda input, fft_length, Tcomplex=tf.complex64: (input, fft_length), RFFT="signal.rfft", RFFT2D="signal.rfft2d")
 _rows(lambda input, fft_length, Treal=tf.float32: (input, fft_length), IRFFT="signal.irfft", IRFFT2D="signal.irfft2d")
+_rows(lambda input, fft_length, Tcomplex=tf.complex64: (input, fft_length), RFFT3D="signal.rfft3d")
+_rows(lambda input, fft_length, Treal=tf.float32: (input, fft_length), IRFFT3D="signal.irfft3d")
+_rows(
+    lambda input, ksizes, strides, padding: (input, ksizes, strides, padding),
+    ExtractVolumePatches="extract_volume_patches"
+)
 _rows(lambda images: (images,), HSVToRGB="image.hsv_to_rgb", RGBToHSV="image.rgb_to_hsv")
 _rows(lambda images, delta: (images, delta), AdjustHue="image.adjust_hue")
 _rows(lambda images, scale: (images, scale), AdjustSaturation="image.adjust_saturation")
@@ -384,6 +483,81 @@ _rows(
 _rows(
     lambda boxes, scores, max_output_size, iou_threshold, score_threshold: (boxes, scores, max_output_size,
     iou_threshold, score_threshold), NonMaxSuppressionV3="image.non_max_suppression"
+)
+_rows(
+    lambda images, size, align_corners=False, half_pixel_centers=False: (images, size, align_corners,
+    half_pixel_centers), ResizeBicubic=functools.partial(composed_images.resized, "bicubic"),
+    ResizeBilinear=functools.partial(composed_images.resized, "bilinear"),
+    ResizeNearestNeighbor=functools.partial(composed_images.resized, "nearest")
+)
+_rows(
+    lambda images, size, align_corners=False: (images, size, align_corners), ResizeArea=composed_images.resized_by_area
+)
+_rows(
+    lambda grads, original_image, align_corners=False, half_pixel_centers=False: (grads, original_image, align_corners,
+    half_pixel_centers), ResizeBicubicGrad=functools.partial(composed_images.resize_gradient, "bicubic"),
+    ResizeBilinearGrad=functools.partial(composed_images.resize_gradient, "bilinear")
+)
+_rows(
+    lambda grads, size, align_corners=False, half_pixel_centers=False: (grads, size, align_corners,
+    half_pixel_centers), ResizeNearestNeighborGrad=composed_images.resize_nearest_gradient
+)
+_rows(
+    lambda images, transforms, output_shape, interpolation, fill_mode="CONSTANT": (images, transforms, output_shape,
+    0.0, interpolation, fill_mode), ImageProjectiveTransformV2=composed_images.image_transform
+)
+_rows(
+    lambda images, transforms, output_shape, fill_value, interpolation, fill_mode="CONSTANT": (images, transforms,
+    output_shape, fill_value, interpolation, fill_mode), ImageProjectiveTransformV3=composed_images.image_transform
+)
+_rows(
+    lambda boxes, scores, max_output_size, iou_threshold: (boxes, scores, max_output_size, iou_threshold),
+    NonMaxSuppressionV2="image.non_max_suppression"
+)
+_rows(
+    lambda boxes, scores, max_output_size, iou_threshold, score_threshold, pad_to_max_output_size=False: (boxes,
+    scores, max_output_size, iou_threshold, score_threshold, 0.0, pad_to_max_output_size),
+    "selected_indices valid_outputs", NonMaxSuppressionV4=composed_images.suppressed_without_scores
+)
+_rows(
+    lambda boxes, scores, max_output_size, iou_threshold, score_threshold, soft_nms_sigma,
+    pad_to_max_output_size=False: (boxes, scores, max_output_size, iou_threshold, score_threshold, soft_nms_sigma,
+    pad_to_max_output_size), "selected_indices selected_scores valid_outputs",
+    NonMaxSuppressionV5=composed_images.suppressed
+)
+_rows(
+    lambda overlaps, scores, max_output_size, overlap_threshold, score_threshold: (overlaps, scores, max_output_size,
+    overlap_threshold, score_threshold), NonMaxSuppressionWithOverlaps="image.non_max_suppression_overlaps"
+)
+_rows(
+    lambda boxes, scores, max_output_size_per_class, max_total_size, iou_threshold, score_threshold,
+    pad_per_class=False, clip_boxes=True: (boxes, scores, max_output_size_per_class, max_total_size, iou_threshold,
+    score_threshold, pad_per_class, clip_boxes), "nmsed_boxes nmsed_scores nmsed_classes valid_detections",
+    CombinedNonMaxSuppression="image.combined_non_max_suppression"
+)
+_rows(lambda images, boxes: (images, boxes, None), DrawBoundingBoxes="image.draw_bounding_boxes")
+_rows(lambda images, boxes, colors: (images, boxes, colors), DrawBoundingBoxesV2="image.draw_bounding_boxes")
+_rows(
+    lambda contents, channels=0, ratio=1, fancy_upscaling=True, try_recover_truncated=False, acceptable_fraction=1,
+    dct_method="": (contents, channels, ratio, fancy_upscaling, try_recover_truncated, acceptable_fraction,
+    dct_method), DecodeJpeg="io.decode_jpeg"
+)
+_rows(
+    lambda contents, crop_window, channels=0, ratio=1, fancy_upscaling=True, try_recover_truncated=False,
+    acceptable_fraction=1, dct_method="": (contents, crop_window, channels, ratio, fancy_upscaling,
+    try_recover_truncated, acceptable_fraction, dct_method), DecodeAndCropJpeg="io.decode_and_crop_jpeg"
+)
+_rows(
+    lambda contents, channels=0, dtype=tf.uint8, expand_animations=True: (contents, channels, dtype, None,
+    expand_animations), DecodeImage="io.decode_image"
+)
+_rows(lambda contents, channels=0: (contents, channels), DecodeBmp="io.decode_bmp")
+_rows(lambda contents: (contents,), DecodeGif="io.decode_gif")
+_rows(lambda contents, output_type=tf.int32: (contents, output_type), ExtractJpegShape="io.extract_jpeg_shape")
+_rows(
+    lambda image, format="", quality=95, progressive=False, optimize_size=False, chroma_downsampling=True,
+    density_unit="in", x_density=300, y_density=300, xmp_metadata="": (image, format, quality, progressive,
+    optimize_size, chroma_downsampling, density_unit, x_density, y_density, xmp_metadata), EncodeJpeg="io.encode_jpeg"
 )
 _rows(lambda contents, channels=0, dtype=tf.uint8: (contents, channels, dtype), DecodePng="io.decode_png")
 _rows(lambda image, compression=-1: (image, compression), EncodePng="io.encode_png")
@@ -440,7 +614,46 @@ _rows(
     lambda input, sep, maxsplit=-1: (input, sep, maxsplit), "indices values shape",
     StringSplitV2=composed.split_strings
 )
+_rows(
+    lambda data, data_splits, separator, ngram_widths, left_pad, right_pad, pad_width, preserve_short_sequences: (data,
+    data_splits, separator, ngram_widths, left_pad, right_pad, pad_width, preserve_short_sequences),
+    "ngrams ngrams_splits", StringNGrams=composed_rows.ngrams
+)
+_rows(
+    lambda serialized, names, sparse_keys, dense_keys, ragged_keys, dense_defaults, num_sparse, sparse_types,
+    ragged_value_types, ragged_split_types, dense_shapes: (serialized, names, sparse_keys, dense_keys, ragged_keys,
+    dense_defaults, sparse_types, ragged_value_types, ragged_split_types, dense_shapes),
+    "sparse_indices sparse_values sparse_shapes dense_values ragged_values ragged_row_splits",
+    ParseExampleV2=composed_rows.parsed_examples
+)
+_rows(
+    lambda serialized, dense_defaults, num_sparse, sparse_keys, dense_keys, sparse_types, dense_shapes: (serialized,
+    dense_defaults, sparse_keys, dense_keys, sparse_types, dense_shapes),
+    "sparse_indices sparse_values sparse_shapes dense_values", ParseSingleExample=composed_rows.parsed_single_example
+)
+_rows(
+    lambda records, record_defaults, field_delim=",", use_quote_delim=True, na_value="", select_cols=(): (records,
+    record_defaults, field_delim, use_quote_delim, na_value, list(select_cols) or None), DecodeCSV="io.decode_csv"
+)
+_rows(
+    lambda input_bytes, fixed_length, out_type, little_endian=True: (input_bytes, out_type, little_endian,
+    fixed_length), DecodePaddedRaw="io.decode_raw"
+)
+_rows(
+    lambda input_values, input_splits, output_encoding, errors="replace", replacement_char=65533: (
+    composed_rows.nested_rows([input_splits], input_values), output_encoding, errors, replacement_char),
+    UnicodeEncode="strings.unicode_encode"
+)
+_rows(
+    lambda input, input_encoding, errors="replace", replacement_char=65533, replace_control_characters=False,
+    Tsplits=tf.int64: (input, input_encoding, errors, replacement_char, replace_control_characters),
+    "row_splits char_values char_to_byte_starts", UnicodeDecodeWithOffsets=composed_rows.code_points_with_offsets
+)
+_rows(lambda serialized, out_type: (serialized, out_type), ParseTensor="io.parse_tensor")
+_rows(lambda tensor: (tensor,), SerializeTensor="io.serialize_tensor")
 _rows(lambda filename: (filename,), ReadFile="io.read_file")
+_rows(lambda filename, contents: (filename, contents), WriteFile="io.write_file")
+_rows(lambda pattern: (pattern,), MatchingFiles="io.matching_files")
 _rows(lambda bytes, out_type, little_endian=True: (bytes, out_type, little_endian), DecodeRaw="io.decode_raw")
 _rows(lambda: (), Timestamp="timestamp", NoOp="no_op")
 
@@ -477,8 +690,82 @@ _rows(
 )
 _rows(
     lambda input_indices, input_values, input_shape, reduction_axes, keep_dims=False: (tf.SparseTensor(input_indices,
-    input_values, input_shape), reduction_axes, keep_dims), SparseReduceSum="sparse.reduce_sum"
+    input_values, input_shape), reduction_axes, keep_dims), SparseReduceMax="sparse.reduce_max",
+    SparseReduceSum="sparse.reduce_sum"
 )
+_rows(
+    lambda input_indices, input_values, input_shape, reduction_axes, keep_dims=False: (tf.SparseTensor(input_indices,
+    input_values, input_shape), reduction_axes, keep_dims), "output_indices output_values output_shape",
+    SparseReduceMaxSparse=composed_rows.sparse_maxima, SparseReduceSumSparse=composed_rows.sparse_sums
+)
+_rows(
+    lambda a_indices, a_values, a_shape, b_indices, b_values, b_shape: (tf.SparseTensor(a_indices, a_values, a_shape),
+    tf.SparseTensor(b_indices, b_values, b_shape)), "output_indices output_values",
+    SparseSparseMaximum=composed_rows.sparse_maximum, SparseSparseMinimum=composed_rows.sparse_minimum
+)
+_rows(
+    lambda split_dim, indices, values, shape, num_split: (tf.SparseTensor(indices, values, shape), num_split,
+    split_dim), "output_indices output_values output_shape", SparseSplit=composed_rows.sparse_split
+)
+_rows(
+    lambda indices, values, dense_shape, default_value: (tf.SparseTensor(indices, values, dense_shape),
+    default_value), "output_indices output_values empty_row_indicator reverse_index_map",
+    SparseFillEmptyRows=composed_rows.filled_rows
+)
+_rows(
+    lambda sp_indices, sp_values, sp_shape, dense: (composed_rows.dense_elements(dense, sp_indices, sp_shape),
+    sp_values), SparseDenseCwiseMul="multiply"
+)
+_rows(
+    lambda sp_indices, sp_values, sp_shape, dense: (sp_values, composed_rows.dense_elements(dense, sp_indices,
+    sp_shape)), SparseDenseCwiseAdd="add", SparseDenseCwiseDiv=composed.divide
+)
+_rows(
+    lambda a_indices, a_values, a_shape, b: (tf.SparseTensor(a_indices, a_values, a_shape), b),
+    SparseTensorDenseAdd="sparse.add"
+)
+_rows(
+    lambda set1, set2, set_operation, validate_indices=True: (set1, set2, set_operation, validate_indices),
+    "result_indices result_values result_shape", DenseToDenseSetOperation=composed_rows.set_operation
+)
+_rows(
+    lambda set1, set2_indices, set2_values, set2_shape, set_operation, validate_indices=True: (set1,
+    tf.SparseTensor(set2_indices, set2_values, set2_shape), set_operation, validate_indices),
+    "result_indices result_values result_shape", DenseToSparseSetOperation=composed_rows.set_operation
+)
+_rows(
+    lambda set1_indices, set1_values, set1_shape, set2_indices, set2_values, set2_shape, set_operation,
+    validate_indices=True: (tf.SparseTensor(set1_indices, set1_values, set1_shape), tf.SparseTensor(set2_indices,
+    set2_values, set2_shape), set_operation, validate_indices), "result_indices result_values result_shape",
+    SparseToSparseSetOperation=composed_rows.set_operation
+)
+_rows(
+    lambda set_indices, set_values, set_shape, validate_indices=True: (tf.SparseTensor(set_indices, set_values,
+    set_shape), validate_indices), SetSize="sets.size"
+)
+_rows(
+    lambda params_nested_splits, params_dense_values, indices, OUTPUT_RAGGED_RANK: (composed_rows.nested_rows(
+    params_nested_splits, params_dense_values), indices), "output_nested_splits output_dense_values",
+    RaggedGather=composed_rows.gathered_rows
+)
+_rows(
+    lambda splits, values, size, weights, binary_output=False: (splits, values, size, weights, binary_output),
+    RaggedBincount=composed_rows.ragged_bincount
+)
+_rows(
+    lambda rt_nested_splits, rt_dense_values: (rt_nested_splits, rt_dense_values),
+    "sparse_indices sparse_values sparse_dense_shape", RaggedTensorToSparse=composed_rows.sparse_rows
+)
+_rows(
+    lambda shape, values, default_value, row_partition_tensors, row_partition_types: (shape, values, default_value,
+    row_partition_tensors, row_partition_types), RaggedTensorToTensor=composed_rows.dense_rows
+)
+_rows(
+    lambda indices, values, shapes, dense_inputs, hashed_output, num_buckets, hash_key, out_type, internal_type: (
+    indices, values, shapes, dense_inputs, hashed_output, num_buckets, hash_key),
+    "output_indices output_values output_shape", SparseCross=composed_rows.crossed
+)
+_rows(lambda s0, s1: (s0, s1), "r0 r1", BroadcastGradientArgs=composed_rows.broadcast_gradient_axes)
 _rows(
     lambda starts, limits, deltas, Tsplits=tf.int64: (starts, limits, deltas, Tsplits),
     "rt_nested_splits rt_dense_values", RaggedRange=composed.ragged_range
@@ -530,6 +817,33 @@ _rows(
 _rows(
     lambda shape, seed, dtype=tf.float32: (shape, seed, 0.0, 1.0, dtype),
     StatelessRandomNormal="random.stateless_normal", StatelessTruncatedNormal="random.stateless_truncated_normal"
+)
+_rows(lambda seed: (seed,), "key counter", StatelessRandomGetKeyCounter=composed_random.key_and_counter)
+_rows(
+    lambda shape, key, counter, alg, dtype=tf.float32: (shape, key, counter, dtype),
+    StatelessRandomNormalV2=composed_random.normal, StatelessRandomUniformV2=composed_random.uniform,
+    StatelessTruncatedNormalV2=composed_random.truncated_normal
+)
+_rows(lambda shape, seed, lam, dtype: (shape, seed, lam, dtype), StatelessRandomPoisson="random.stateless_poisson")
+_rows(
+    lambda shape, seed, counts, probs, dtype=tf.int64: (shape, seed, counts, probs, dtype),
+    StatelessRandomBinomial="random.stateless_binomial"
+)
+_rows(
+    lambda shape, seed, alpha: (shape, seed, alpha, None, tf.convert_to_tensor(alpha).dtype),
+    StatelessRandomGammaV2="random.stateless_gamma"
+)
+_rows(
+    lambda shape, key, counter, alg, dtype=tf.uint64: (shape, key, counter, dtype),
+    StatelessRandomUniformFullIntV2=composed_random.uniform
+)
+_rows(
+    lambda shape, key, counter, alg, minval, maxval: (shape, key, counter, minval, maxval),
+    StatelessRandomUniformIntV2=composed_random.uniform_integers
+)
+_rows(
+    lambda shape, seed, dtype=tf.uint64: (shape, seed, None, None, dtype),
+    StatelessRandomUniformFullInt="random.stateless_uniform"
 )
 _rows(
     lambda shape, seed, dtype=tf.float32: (shape, seed, 0, None, dtype),

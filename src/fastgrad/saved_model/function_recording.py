@@ -20,6 +20,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec, common_shape
 from fastgrad.core.variable import Variable
 from fastgrad.ops.random_draws import advance_generator
+from fastgrad.saved_model.composites import CompositeLeaf, Leaf, component_specs
 from fastgrad.saved_model.graph_writer import Constants, GraphWriter
 from fastgrad.saved_model.plain_values import DependsOnSizes, Unstorable, encode
 from fastgrad.saved_model.sizes import probe_sizes
@@ -31,13 +32,6 @@ _MOST_PARTITIONED_AXES = 5
 
 _OFFSETS = (0, 32)
 """Added to the sizes of the recordings: images may have to be larger than the smallest sizes."""
-
-
-class Leaf(NamedTuple):
-    """A tensor among the arguments of a function: its number and its spec."""
-
-    number: int
-    spec: TensorSpec
 
 
 _MOST_CHOICES = 12
@@ -142,11 +136,18 @@ class _SizesVary:
         return self._recorder.varies(tensor) or self._is_computed(tensor)
 
 
-def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:
-    """Returns a structure with each ``TensorSpec`` replaced by a numbered ``Leaf``, and the specs in this order."""
+def number_specs(arguments: Any, with_composites: bool = False) -> tuple[Any, list[TensorSpec]]:
+    """Returns a structure with numbered leaves in the places of specs, and the specs of all tensors in this order.
+
+    Args:
+        arguments: the structure.
+        with_composites: whether the specs of ragged and sparse tensors become leaves, too.
+    """
     specs: list[TensorSpec] = []
 
     def numbered(leaf: Any) -> Any:
+        if with_composites and isinstance(leaf, CompositeSpec):
+            return CompositeLeaf(tuple([numbered(spec) for spec in component_specs(leaf)]), leaf)
         if not isinstance(leaf, TensorSpec):
             return leaf
         specs.append(leaf)
@@ -156,8 +157,8 @@ def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:
 
 
 def map_leaves(function: Callable[[Any], Any], structure: Any) -> Any:
-    """Returns a structure with ``function`` applied to its leaves; a ``Leaf`` is one."""
-    if isinstance(structure, Leaf) or not nest.is_nested(structure):
+    """Returns a structure with ``function`` applied to its leaves; a ``Leaf`` and a ``CompositeLeaf`` are leaves."""
+    if isinstance(structure, (Leaf, CompositeLeaf)) or not nest.is_nested(structure):
         return function(structure)
     if isinstance(structure, dict):
         return {key: map_leaves(function, item) for key, item in structure.items()}
@@ -181,6 +182,11 @@ def store_concrete_functions(
         ValueError: the function can't be stored; the text says why.
     """
     numbered, specs = number_specs(arguments)
+    composites = [leaf for leaf in _leaves(numbered) if isinstance(leaf, CompositeSpec)]
+    if composites:
+        raise Unstorable(
+            f"{name}(): takes a value of {composites[0]}, which a stored function can't. Take its tensors, and make the value of them in it."
+        )
     if all(spec.shape.rank is not None for spec in specs):
         return [_stored(call, numbered, specs, name, constants, variable_reference)]
     entries, error = [], None

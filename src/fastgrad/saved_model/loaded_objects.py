@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastgrad.compiler.function import Function
@@ -14,7 +14,8 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.saved_model.function_recording import Leaf, map_leaves
+from fastgrad.saved_model.composites import CompositeLeaf, Leaf, component_tensors
+from fastgrad.saved_model.function_recording import map_leaves
 from fastgrad.saved_model.stored_graph import StoredGraph
 from fastgrad.storage.object_graph import dict_of_unique_names, nested_items
 from fastgrad.storage.restoration import DeferredRestorationOwner
@@ -63,9 +64,7 @@ class StoredEntry:
 
     def __init__(self, arguments: dict[str, Any], symbols: list[Any], graph: StoredGraph, result: Any) -> None:
         self.arguments, self._symbols, self.graph, self.result = arguments, symbols, graph, result
-        leaves: dict[int, TensorSpec] = {}
-        map_leaves(lambda leaf: leaves.update({leaf.number: leaf.spec}) if isinstance(leaf, Leaf) else None, arguments)
-        self.specs = [leaves[number] for number in range(len(leaves))]
+        self.specs = [leaf.spec for leaf in sorted(tensor_leaves(arguments), key=lambda leaf: leaf.number)]
 
     def match(self, arguments: dict[str, Any]) -> list[Tensor] | None:
         """Returns the tensors of a call's arguments; None if the call does not fit."""
@@ -98,7 +97,36 @@ class StoredEntry:
     def call(self, tensors: list[Tensor]) -> Any:
         """Returns the nested result for tensors that fit."""
         results = self.run(tensors)
-        return map_leaves(lambda leaf: results[leaf.number] if isinstance(leaf, Leaf) else leaf, self.result)
+        return with_tensors(results, self.result)
+
+
+def tensor_leaves(structure: Any) -> list[Leaf]:
+    """Returns the leaves of a structure that are tensors, and those of its ragged and sparse tensors."""
+    leaves: list[Leaf] = []
+
+    def add(leaf: Any) -> None:
+        if isinstance(leaf, Leaf):
+            leaves.append(leaf)
+        elif isinstance(leaf, CompositeLeaf):
+            leaves.extend(leaf.leaves)
+
+    map_leaves(add, structure)
+    return leaves
+
+
+def with_tensors(tensors: Sequence[Tensor], structure: Any) -> Any:
+    """Returns a structure with the values of its leaves in their places."""
+
+    def value(leaf: Any) -> Any:
+        if isinstance(leaf, Leaf):
+            return tensors[leaf.number]
+        return leaf.value(tensors) if isinstance(leaf, CompositeLeaf) else leaf
+
+    return map_leaves(value, structure)
+
+
+def _with_specs(structure: Any) -> Any:
+    return map_leaves(lambda leaf: leaf.spec if isinstance(leaf, (Leaf, CompositeLeaf)) else leaf, structure)
 
 
 def _matches(stored: Any, value: Any, tensors: dict[int, Tensor]) -> bool:
@@ -108,6 +136,12 @@ def _matches(stored: Any, value: Any, tensors: dict[int, Tensor]) -> bool:
         if tensor is None:
             return False
         tensors[stored.number] = tensor
+        return True
+    if isinstance(stored, CompositeLeaf):
+        if not isinstance(value, Composite) or not stored.spec.takes_argument(value):
+            return False
+        parts = component_tensors(value)
+        tensors.update({leaf.number: part for leaf, part in zip(stored.leaves, parts, strict=True)})
         return True
     if nest.is_nested(stored):
         if not nest.is_nested(value) or len(stored) != len(value):
@@ -180,8 +214,7 @@ class RestoredFunction(Function):
             ) from None
         bound.apply_defaults()
         entry, tensors = self._entry(dict(bound.arguments), args, kwargs)
-        canonical = map_leaves(lambda leaf: tensors[leaf.number] if isinstance(leaf, Leaf) else leaf, entry.arguments)
-        bound = inspect.BoundArguments(self._stored_signature, canonical)
+        bound = inspect.BoundArguments(self._stored_signature, with_tensors(tensors, entry.arguments))
         return super().__call__(*bound.args, **bound.kwargs)
 
     def _entry(self, arguments: dict[str, Any], args: Any, kwargs: Any) -> tuple[StoredEntry, list[Tensor]]:
@@ -211,10 +244,7 @@ class RestoredFunction(Function):
 
     def stored_arguments(self) -> list[dict[str, Any]]:
         """Returns the arguments, with specs for tensors, of the stored graphs."""
-        return [
-            map_leaves(lambda leaf: leaf.spec if isinstance(leaf, Leaf) else leaf, entry.arguments)
-            for entry in self.entries
-        ]
+        return [_with_specs(entry.arguments) for entry in self.entries]
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> Any:
         """Returns a function for certain arguments, by default for those of ``input_signature``."""
@@ -232,7 +262,7 @@ def _option_text(entries: list[StoredEntry]) -> str:
 
 
 def _specs_text(entry: StoredEntry) -> str:
-    return str(map_leaves(lambda leaf: leaf.spec if isinstance(leaf, Leaf) else leaf, entry.arguments))
+    return str(_with_specs(entry.arguments))
 
 
 class SignatureFunction(Function):
@@ -242,7 +272,7 @@ class SignatureFunction(Function):
         name: of the signature.
         entries: the stored graphs; several only for several ranks.
         input_names: the names of the tensors.
-        outputs: the numbers of the results by their names.
+        outputs: the leaves of the results by their names.
         output_specs: the specs of the results.
     """
 
@@ -251,8 +281,8 @@ class SignatureFunction(Function):
         name: str,
         entries: list[StoredEntry],
         input_names: list[str],
-        outputs: dict[str, int],
-        output_specs: dict[str, TensorSpec],
+        outputs: dict[str, Leaf | CompositeLeaf],
+        output_specs: dict[str, Any],
     ) -> None:
         self.entries, self._input_names, self._outputs = entries, input_names, outputs
         self._output_specs = output_specs
@@ -260,7 +290,8 @@ class SignatureFunction(Function):
         def run_signature(*tensors: Any) -> dict[str, Any]:
             entry, fitting = self._entry(list(tensors))
             results = entry.run(fitting)
-            return {key: results[number] for key, number in outputs.items()}
+            named: dict[str, Any] = with_tensors(results, outputs)
+            return named
 
         run_signature.__name__ = run_signature.__qualname__ = f"signature_wrapper_{name}"
         super().__init__(run_signature)
@@ -300,7 +331,7 @@ class SignatureFunction(Function):
         return (), {name: TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs}
 
     @property
-    def structured_outputs(self) -> dict[str, TensorSpec]:
+    def structured_outputs(self) -> dict[str, Any]:
         """The specs of the outputs by name."""
         return dict(self._output_specs)
 

@@ -19,7 +19,8 @@ from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
 from fastgrad.ops.default_generators import state_of_operation_seed
-from fastgrad.saved_model.function_recording import Leaf, result_specs
+from fastgrad.saved_model.composites import CompositeLeaf, Leaf
+from fastgrad.saved_model.function_recording import result_specs
 from fastgrad.saved_model.loaded_objects import (
     RestoredFunction,
     SignatureFunction,
@@ -220,7 +221,10 @@ class _Reader:
         named_specs = {
             name: TensorSpec(specs[number].shape, specs[number].dtype, name) for name, number in outputs.items()
         }
-        return SignatureFunction(str(data["name"]), [other for other, _ in stored], names, outputs, named_specs)
+        leaves: dict[str, Leaf | CompositeLeaf] = {
+            name: Leaf(number, specs[number]) for name, number in outputs.items()
+        }
+        return SignatureFunction(str(data["name"]), [other for other, _ in stored], names, leaves, named_specs)
 
 
 def _argument(tag: str, content: Any) -> Leaf:

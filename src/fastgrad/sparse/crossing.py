@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, scalar_of_dtype
+from fastgrad.ops.python_function import call_on_host
 from fastgrad.ops.text_hashes import fingerprint64
 from fastgrad.sparse.sparse_tensor import SparseTensor
 
@@ -26,18 +28,16 @@ def cross(inputs: Any, name: str | None = None, separator: Any = None) -> Sparse
 
     Returns:
         A ``SparseTensor`` of strings, shape (rows, the most combinations of a row); the last input varies fastest. A compiled
-        function is recorded again for other values.
+        function is recorded again for sparse inputs with values elsewhere.
 
     Raises:
         TypeError: ``inputs`` is no list of tensors, or ``separator`` is no string.
         InvalidArgumentError: there are no inputs, an input is no matrix, or the numbers of rows differ.
     """
-    columns, indices, shape = _combinations("cross", inputs)
     text: Any = b"_X_"
     if separator is not None:
         text = scalar_of_dtype(separator, dtypes.string, "cross", "separator")._elements()[()]
-    values = constant_tensor(joined_texts(columns, text))
-    return SparseTensor._of(constant_tensor(indices), values, shape)
+    return _crossed("cross", inputs, lambda columns: joined_texts(columns, text))
 
 
 def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: str | None = None) -> SparseTensor:
@@ -58,10 +58,8 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
     buckets = as_python_int(num_buckets, "cross_hashed: num_buckets")
     if buckets < 0:
         raise InvalidArgumentError(f"cross_hashed: num_buckets must not be negative, got {buckets}.")
-    columns, indices, shape = _combinations("cross_hashed", inputs)
     key = as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key")
-    values = hashed_numbers(columns, buckets, key)
-    return SparseTensor._of(constant_tensor(indices), constant_tensor(values), shape)
+    return _crossed("cross_hashed", inputs, lambda columns: hashed_numbers(columns, buckets, key))
 
 
 def _shift_mix(x: np.ndarray) -> np.ndarray:
@@ -74,8 +72,8 @@ def _join_fingerprints(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return _shift_mix(_shift_mix(x) * _FACTOR)
 
 
-def _combinations(name: str, inputs: Any) -> tuple[list[np.ndarray], np.ndarray, tuple[int, int]]:
-    """Returns, for each combination in each row, the value of each input; the positions of the combinations; and their shape."""
+def _crossed(name: str, inputs: Any, combine: Callable[[list[np.ndarray]], np.ndarray]) -> SparseTensor:
+    """Returns the matrix of the combinations of each row; ``combine`` makes their values of the columns of the inputs' values."""
     if not isinstance(inputs, (list, tuple)):
         raise TypeError(f"{name}: Inputs must be a list.")
     if not all(isinstance(x, (SparseTensor, Tensor)) for x in inputs):
@@ -88,16 +86,24 @@ def _combinations(name: str, inputs: Any) -> tuple[list[np.ndarray], np.ndarray,
     if len({x.shape[0] for x in inputs}) != 1:
         raise InvalidArgumentError(f"{name}: Expected batch sizes to be equal, got {[x.shape[0] for x in inputs]}.")
     rows = inputs[0].shape[0]
-    values, counts = [], []
+    counts = []
     for x in inputs:
-        array = (x.values if isinstance(x, SparseTensor) else x)._elements()
-        values.append(array.reshape(-1) if x.dtype is dtypes.string else array.reshape(-1).astype(np.int64))
         sparse_rows = (
             x.indices._elements()[:, 0] if isinstance(x, SparseTensor) else np.repeat(np.arange(rows), x.shape[1])
         )
         counts.append(np.bincount(sparse_rows, minlength=rows))
-    columns, totals, row_of, number = combinations_of_rows(values, counts)
-    return columns, np.stack([row_of, number], 1), (rows, int(totals.max(initial=0)))
+    no_values = [np.zeros(int(count.sum())) for count in counts]
+    _, totals, row_of, number = combinations_of_rows(no_values, counts)
+    tensors = tuple([x.values if isinstance(x, SparseTensor) else x for x in inputs])
+
+    def run(*arrays: np.ndarray) -> tuple[np.ndarray]:
+        flat = [array.reshape(-1) for array in arrays]
+        values = [array if array.dtype == object else array.astype(np.int64) for array in flat]
+        return (combine(combinations_of_rows(values, counts)[0]),)
+
+    (result,) = call_on_host(name, run, tensors, acts=False)
+    indices = constant_tensor(np.stack([row_of, number], 1))
+    return SparseTensor._of(indices, result, (rows, int(totals.max(initial=0))))
 
 
 def combinations_of_rows(

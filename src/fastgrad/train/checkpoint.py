@@ -26,6 +26,12 @@ from fastgrad.storage.object_graph import (
 )
 from fastgrad.storage.restoration import Restoration, restore_deferred_values, watched_containers
 from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
+from fastgrad.train.tensorflow_checkpoint import (
+    OBJECT_GRAPH,
+    has_tensorflow_checkpoint,
+    tensorflow_nodes,
+    tensorflow_values,
+)
 
 _OBJECT_GRAPH_KEY = "fastgrad.objects"
 _UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_replicas", "_root", "_save_counter"])
@@ -181,7 +187,8 @@ class Checkpoint:
         objects when they become attributes of the checkpoint, of a module or of a layer, or items of a list or dict there.
 
         Args:
-            save_path: the result of ``write`` or ``save``.
+            save_path: the result of ``write`` or ``save``, here or of TensorFlow. Objects of a checkpoint of TensorFlow are matched by
+                the names of attributes, and the layers of a model by their order.
 
         Returns:
             An object whose ``assert_consumed()`` checks that all variables and all values were matched.
@@ -192,6 +199,9 @@ class Checkpoint:
             InvalidArgumentError: a value and its variable differ in dtype; nothing is changed.
         """
         path = checkpoint_path(save_path)
+        prefix = checked_path("Checkpoint", "file_prefix", save_path)
+        if not os.path.exists(path) and has_tensorflow_checkpoint(prefix):
+            return self._read_of_tensorflow(prefix)
         if not os.path.exists(path):
             raise NotFoundError(
                 f"Error when restoring from checkpoint at {os.fspath(save_path)}: there is no file {path}. "
@@ -203,6 +213,14 @@ class Checkpoint:
             nodes = parsed_nodes(parse_json(metadata[_OBJECT_GRAPH_KEY])) if _OBJECT_GRAPH_KEY in metadata else None
         restoration = Restoration(values, nodes, path)
         restoration.bind(*self._roots())
+        return LoadStatus(self, restoration)
+
+    def _read_of_tensorflow(self, prefix: str) -> LoadStatus:
+        target, extra_children = self._roots()
+        nodes = tensorflow_nodes(prefix, target, extra_children)
+        values = {name: value for name, value in tensorflow_values(prefix).items() if name != OBJECT_GRAPH}
+        restoration = Restoration(values, nodes, prefix)
+        restoration.bind(target, extra_children)
         return LoadStatus(self, restoration)
 
     def restore(self, save_path: Any, options: Any = None) -> LoadStatus:

@@ -18,13 +18,10 @@ from fastgrad.errors import NotFoundError
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.tensor_file import load_tensors
 from fastgrad.train.checkpoint import checkpoint_path
+from fastgrad.train.tensorflow_checkpoint import VALUE_SUFFIX, has_tensorflow_checkpoint, tensorflow_values
 
 _logger = logging.getLogger("fastgrad")
 _FIELD_PATTERN = re.compile(r'\s*(\w+):\s*("[^"\\]*(?:\\.[^"\\]*)*"|[-+.\deE]+)\s*')
-
-
-_VALUE_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
-"""The end of TensorFlow's names of the values of variables; names here may have it."""
 
 
 class CheckpointState(NamedTuple):
@@ -113,7 +110,10 @@ def _parsed_field_value(text: str) -> Any:
 def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -> str | None:
     """Returns the newest checkpoint of a folder, None if there is none; arguments: see ``get_checkpoint_state``."""
     state = get_checkpoint_state(checkpoint_dir, latest_filename)
-    if state is None or not os.path.exists(checkpoint_path(state.model_checkpoint_path)):
+    if state is None:
+        return None
+    prefix = state.model_checkpoint_path
+    if not os.path.exists(checkpoint_path(prefix)) and not has_tensorflow_checkpoint(prefix):
         return None
     return state.model_checkpoint_path
 
@@ -125,6 +125,8 @@ def _load_values(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:
         if newest_path is None:
             raise ValueError(f"Couldn't find a checkpoint in the folder {path}.")
         path = newest_path
+    if has_tensorflow_checkpoint(path) and not os.path.exists(checkpoint_path(path)):
+        return tensorflow_values(path)
     return load_tensors(checkpoint_path(path))[0]
 
 
@@ -143,20 +145,28 @@ def load_variable(ckpt_dir_or_file: Any, name: str) -> np.ndarray:
 
 
 class CheckpointReader:
-    """The values of a checkpoint, by name; ``load_checkpoint`` makes it."""
+    """The values of a checkpoint, by name; ``load_checkpoint`` makes it.
+
+    The names of variables in checkpoints of TensorFlow end in ``/.ATTRIBUTES/VARIABLE_VALUE``; the end may be left out, or added to
+    names of other checkpoints.
+    """
 
     def __init__(self, values: dict[str, np.ndarray]) -> None:
         self._values = values
 
     def has_tensor(self, name: str) -> bool:
-        """True if the checkpoint has a value ``name``, which may end as TensorFlow's names do."""
-        return name.removesuffix(_VALUE_SUFFIX) in self._values
+        """True if the checkpoint has a value ``name``."""
+        return self._key(name) in self._values
+
+    def _key(self, name: str) -> str:
+        others = (name + VALUE_SUFFIX, name.removesuffix(VALUE_SUFFIX))
+        return next((other for other in others if other in self._values), name)
 
     def get_tensor(self, name: str) -> np.ndarray:
-        """Returns the value ``name``, which may end as TensorFlow's names do; raises NotFoundError if there is none."""
+        """Returns the value ``name``; raises NotFoundError if there is none."""
         if not self.has_tensor(name):
             raise NotFoundError(f"Key {name} not found in checkpoint; it has {sorted(self._values)}.")
-        return self._values[name.removesuffix(_VALUE_SUFFIX)]
+        return self._values[self._key(name)]
 
     def get_variable_to_shape_map(self) -> dict[str, list[int]]:
         """Returns the shape of each value, by name."""

@@ -1,5 +1,8 @@
 """Raw operations: results, derivatives and refusals, each question by the operation's name."""
 
+import os
+import tempfile
+
 import numpy as np
 
 from ..differentiation import value_and_gradients
@@ -72,6 +75,24 @@ def elementwise(tf):
                 "BesselI0e",
                 "BesselI1",
                 "BesselI1e",
+            ],
+            positive,
+        ),
+        **dict.fromkeys(
+            [
+                "BesselJ0",
+                "BesselJ1",
+                "BesselK0",
+                "BesselK0e",
+                "BesselK1",
+                "BesselK1e",
+                "BesselY0",
+                "BesselY1",
+                "Dawsn",
+                "Expint",
+                "FresnelCos",
+                "FresnelSin",
+                "Spence",
             ],
             positive,
         ),
@@ -186,6 +207,12 @@ def matrices(tf):
         "MatrixSetDiag": lambda: raw.MatrixSetDiag(input=b, diagonal=[8.0, 9.0]),
         "MatrixSetDiagV3": lambda: raw.MatrixSetDiagV3(input=b, diagonal=[8.0], k=1),
         "MatrixBandPart": lambda: raw.MatrixBandPart(input=b, num_lower=0, num_upper=-1),
+        "MatrixDiagV2": lambda: raw.MatrixDiagV2(diagonal=[[1.0, 2.0], [3.0, 4.0]], k=[0, 1], num_rows=-1, num_cols=-1, padding_value=9.0),
+        "MatrixDiagPartV2": lambda: raw.MatrixDiagPartV2(input=b, k=[0, 1], padding_value=9.0),
+        "MatrixSetDiagV2": lambda: raw.MatrixSetDiagV2(input=b, diagonal=[[8.0, 0.0], [7.0, 6.0]], k=[0, 1]),
+        "TridiagonalMatMul": lambda: raw.TridiagonalMatMul(superdiag=[[1.0, 2.0, 0.0]], maindiag=[[4.0, 5.0, 6.0]], subdiag=[[0.0, 1.0, 3.0]], rhs=[[1.0], [2.0], [3.0]]),
+        "SparseMatMul": lambda: raw.SparseMatMul(a=a, b=b, transpose_b=True, a_is_sparse=True),
+        "BroadcastGradientArgs": lambda: [_parts(raw.BroadcastGradientArgs(s0=s0, s1=s1)) for s0, s1 in (([2, 1, 3], [4, 1]), ([3], [2, 3]), ([2, 3], [2, 3]), ([1, 1], [1]))],
         "MatrixSolve": lambda: raw.MatrixSolve(matrix=a, rhs=b),
         "MatrixSolveLs": lambda: raw.MatrixSolveLs(matrix=a, rhs=b, l2_regularizer=0.5),
         "MatrixTriangularSolve": lambda: raw.MatrixTriangularSolve(matrix=a, rhs=b, lower=False),
@@ -223,6 +250,21 @@ def networks(tf):
         "Conv2DBackpropFilter": lambda: raw.Conv2DBackpropFilter(input=images, filter_sizes=[2, 2, 2, 3], out_backprop=_range(tf, 2, 2, 2, 3), strides=two, padding="SAME"),
         "Conv3D": lambda: raw.Conv3D(input=volume, filter=_range(tf, 2, 2, 2, 1, 1), strides=[1] * 5, padding="VALID"),
         "DepthwiseConv2dNative": lambda: raw.DepthwiseConv2dNative(input=images, filter=filters, strides=one, padding="SAME"),
+        "Conv3DBackpropInputV2": lambda: raw.Conv3DBackpropInputV2(input_sizes=[1, 3, 3, 3, 1], filter=_range(tf, 2, 2, 2, 1, 1), out_backprop=_range(tf, 1, 2, 2, 2, 1), strides=[1] * 5, padding="VALID"),
+        "Conv3DBackpropFilterV2": lambda: raw.Conv3DBackpropFilterV2(input=volume, filter_sizes=[2, 2, 2, 1, 1], out_backprop=_range(tf, 1, 2, 2, 2, 1), strides=[1] * 5, padding="VALID"),
+        "DepthwiseConv2dNativeBackpropInput": lambda: raw.DepthwiseConv2dNativeBackpropInput(input_sizes=[2, 4, 4, 2], filter=filters, out_backprop=_range(tf, 2, 4, 4, 6), strides=one, padding="SAME"),
+        "DepthwiseConv2dNativeBackpropFilter": lambda: raw.DepthwiseConv2dNativeBackpropFilter(input=images, filter_sizes=[2, 2, 2, 3], out_backprop=tf.cos(_range(tf, 2, 4, 4, 6)), strides=one, padding="SAME"),
+        "Dilation2D": lambda: raw.Dilation2D(input=images, filter=filters[..., 0], strides=one, rates=[1, 2, 2, 1], padding="SAME"),
+        "Dilation2DBackpropInput": lambda: raw.Dilation2DBackpropInput(input=images, filter=filters[..., 0], out_backprop=_range(tf, 2, 4, 4, 2), strides=one, rates=one, padding="SAME"),
+        "Dilation2DBackpropFilter": lambda: raw.Dilation2DBackpropFilter(input=images, filter=filters[..., 0], out_backprop=_range(tf, 2, 4, 4, 2), strides=one, rates=one, padding="SAME"),
+        "AvgPool3DGrad": lambda: raw.AvgPool3DGrad(orig_input_shape=[1, 3, 3, 3, 1], grad=_range(tf, 1, 2, 2, 2, 1), ksize=[1, 2, 2, 2, 1], strides=[1] * 5, padding="VALID"),
+        "MaxPool3DGrad": lambda: raw.MaxPool3DGrad(orig_input=volume, orig_output=tf.nn.max_pool3d(volume, 2, 1, "VALID"), grad=_range(tf, 1, 2, 2, 2, 1), ksize=[1, 2, 2, 2, 1], strides=[1] * 5, padding="VALID"),
+        "MaxPoolGradV2": lambda: raw.MaxPoolGradV2(orig_input=images, orig_output=tf.nn.max_pool2d(images, 2, 2, "VALID"), grad=_range(tf, 2, 2, 2, 2), **windows),
+        "LRNGrad": lambda: raw.LRNGrad(input_grads=tf.cos(images), input_image=images, output_image=tf.nn.local_response_normalization(images)),
+        "FakeQuantWithMinMaxArgs": lambda: raw.FakeQuantWithMinMaxArgs(inputs=x, min=-2, max=3, num_bits=4),
+        "FakeQuantWithMinMaxVars": lambda: raw.FakeQuantWithMinMaxVars(inputs=x, min=-2.0, max=3.0, narrow_range=True),
+        "FakeQuantWithMinMaxVarsPerChannel": lambda: raw.FakeQuantWithMinMaxVarsPerChannel(inputs=x, min=[-2.0, -1.0, -3.0], max=[3.0, 1.0, 2.0]),
+        **{name: lambda name=name: [getattr(raw, name)(input=x, input_min=0.0, input_max=0.0, num_bits=4), getattr(raw, name)(input=x, input_min=-3.0, input_max=4.0, range_given=True)] for name in ("QuantizeAndDequantizeV2", "QuantizeAndDequantizeV4")},
         "AvgPool": lambda: raw.AvgPool(value=images, **windows),
         "AvgPool3D": lambda: raw.AvgPool3D(input=volume, ksize=[1, 2, 2, 2, 1], strides=[1] * 5, padding="SAME"),
         "AvgPoolGrad": lambda: raw.AvgPoolGrad(orig_input_shape=[2, 4, 4, 2], grad=_range(tf, 2, 2, 2, 2), **windows),
@@ -244,7 +286,7 @@ def shapes(tf):
     raw = tf.raw_ops
     x, images = _range(tf, 2, 3), _range(tf, 1, 2, 2, 4)
     return {
-        **{name: lambda name=name: getattr(raw, name)(input=x) for name in ("Identity", "Rank", "Snapshot", "StopGradient", "Shape", "Size")},
+        **{name: lambda name=name: getattr(raw, name)(input=x) for name in ("Identity", "Rank", "Snapshot", "StopGradient", "Shape", "Size", "GuaranteeConst")},
         "Shape, int64": lambda: raw.Shape(input=x, out_type=tf.int64),
         "IdentityN": lambda: raw.IdentityN(input=[x, 1]),
         "ShapeN": lambda: raw.ShapeN(input=[x, images]),
@@ -307,6 +349,7 @@ def indices(tf):
         "Where": lambda: raw.Where(condition=x > 2.0),
         "UnravelIndex": lambda: raw.UnravelIndex(indices=[2, 5], dims=[2, 3]),
         "TopKV2": lambda: [*_parts(raw.TopKV2(input=x, k=2)), raw.TopKV2(input=x, k=1, index_type=tf.int64).indices],
+        "ScatterNdNonAliasingAdd": lambda: raw.ScatterNdNonAliasingAdd(input=x, indices=[[0, 1], [0, 1]], updates=[1.0, 2.0]),
         "NthElement": lambda: [raw.NthElement(input=x, n=1), raw.NthElement(input=x, n=0, reverse=True)],
         "Unique": lambda: _parts(raw.Unique(x=v)),
         "UniqueWithCounts": lambda: _parts(raw.UniqueWithCounts(x=v, out_idx=tf.int64)),
@@ -316,18 +359,56 @@ def indices(tf):
     }  # fmt: skip
 
 
+GIF = bytes.fromhex("47494638396101000100800000ff0000ffffff2c00000000010001000002024401003b")
+"""A red pixel."""
+
+BMP = bytes.fromhex(
+    "424d3a0000000000000036000000280000000100000001000000010018000000000004000000130b0000130b0000000000000000000010203000"
+)
+"""One pixel of three colours."""
+
+
 def signals_and_images(tf):
     raw = tf.raw_ops
     x = tf.sin(_range(tf, 2, 4, 4))
     wave = tf.complex(x, -x)
     pictures = tf.abs(tf.sin(_range(tf, 1, 2, 2, 3)))
     boxes = [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.9, 1.0], [0.5, 0.5, 0.75, 1.0]]
+    scene = tf.sin(_range(tf, 1, 4, 5, 3))
+    turned = [[0.9, 0.3, -0.45, -0.2, 0.8, 0.73, 0.0, 0.0]]
+    grey = raw.EncodeJpeg(image=tf.fill([4, 5, 1], tf.constant(128, tf.uint8)))
     return {
         **{name: lambda name=name: getattr(raw, name)(input=wave) for name in ("FFT", "FFT2D", "FFT3D", "IFFT", "IFFT2D", "IFFT3D")},
         "RFFT": lambda: raw.RFFT(input=x, fft_length=[4]),
         "RFFT2D": lambda: raw.RFFT2D(input=x, fft_length=[4, 4]),
         "IRFFT": lambda: raw.IRFFT(input=wave, fft_length=[4]),
         "IRFFT2D": lambda: raw.IRFFT2D(input=wave, fft_length=[4, 4]),
+        "RFFT3D": lambda: raw.RFFT3D(input=x, fft_length=[2, 4, 4]),
+        "IRFFT3D": lambda: raw.IRFFT3D(input=wave, fft_length=[2, 4, 4]),
+        "ExtractVolumePatches": lambda: raw.ExtractVolumePatches(input=_range(tf, 1, 3, 3, 3, 1), ksizes=[1, 2, 2, 2, 1], strides=[1, 1, 1, 1, 1], padding="VALID"),
+        **{name: lambda name=name: [getattr(raw, name)(images=scene, size=[3, 7], half_pixel_centers=True), getattr(raw, name)(images=scene, size=[7, 3], half_pixel_centers=True)] for name in ("ResizeBilinear", "ResizeBicubic", "ResizeNearestNeighbor")},
+        **{f"{name}, old centres": lambda name=name: [getattr(raw, name)(images=scene, size=[3, 7], align_corners=align) for align in (False, True)] for name in ("ResizeBilinear", "ResizeNearestNeighbor")},
+        "ResizeBilinear, both": lambda: raw.ResizeBilinear(images=scene, size=[3, 7], align_corners=True, half_pixel_centers=True),
+        "ResizeArea": lambda: raw.ResizeArea(images=scene, size=[3, 2]),
+        "ResizeBilinearGrad": lambda: [raw.ResizeBilinearGrad(grads=tf.cos(scene), original_image=tf.zeros([1, 3, 7, 3]), half_pixel_centers=half) for half in (False, True)],
+        "ResizeBicubicGrad": lambda: raw.ResizeBicubicGrad(grads=tf.cos(scene), original_image=tf.zeros([1, 3, 7, 3]), half_pixel_centers=True),
+        "ResizeNearestNeighborGrad": lambda: raw.ResizeNearestNeighborGrad(grads=tf.cos(scene), size=[3, 7], half_pixel_centers=True),
+        "ImageProjectiveTransformV2": lambda: raw.ImageProjectiveTransformV2(images=scene, transforms=turned, output_shape=[4, 5], interpolation="NEAREST"),
+        "ImageProjectiveTransformV3": lambda: [raw.ImageProjectiveTransformV3(images=scene, transforms=turned, output_shape=[4, 5], fill_value=0.5, interpolation="BILINEAR", fill_mode=mode) for mode in ("CONSTANT", "REFLECT", "NEAREST", "WRAP")],
+        "NonMaxSuppressionV2": lambda: raw.NonMaxSuppressionV2(boxes=boxes, scores=[0.5, 0.9, 0.3], max_output_size=3, iou_threshold=0.5),
+        "NonMaxSuppressionV4": lambda: [_parts(raw.NonMaxSuppressionV4(boxes=boxes, scores=[0.5, 0.9, 0.3], max_output_size=3, iou_threshold=0.5, score_threshold=0.1, pad_to_max_output_size=pad)) for pad in (False, True)],
+        "NonMaxSuppressionV5": lambda: [_parts(raw.NonMaxSuppressionV5(boxes=boxes, scores=[0.5, 0.9, 0.3], max_output_size=3, iou_threshold=0.5, score_threshold=0.1, soft_nms_sigma=sigma, pad_to_max_output_size=True)) for sigma in (0.0, 0.5)],
+        "NonMaxSuppressionWithOverlaps": lambda: raw.NonMaxSuppressionWithOverlaps(overlaps=[[1.0, 0.9], [0.9, 1.0]], scores=[0.5, 0.9], max_output_size=2, overlap_threshold=0.5, score_threshold=0.1),
+        "CombinedNonMaxSuppression": lambda: _parts(raw.CombinedNonMaxSuppression(boxes=tf.reshape(boxes, [1, 3, 1, 4]), scores=[[[0.5, 0.2], [0.9, 0.1], [0.3, 0.6]]], max_output_size_per_class=2, max_total_size=4, iou_threshold=0.5, score_threshold=0.15)),
+        "DrawBoundingBoxes": lambda: raw.DrawBoundingBoxes(images=scene, boxes=[boxes[2:]]),
+        "DrawBoundingBoxesV2": lambda: raw.DrawBoundingBoxesV2(images=scene, boxes=[boxes[2:]], colors=[[1.0, 0.5, 0.0]]),
+        "DecodeJpeg": lambda: raw.DecodeJpeg(contents=grey, channels=1),
+        "DecodeImage": lambda: raw.DecodeImage(contents=grey, channels=1),
+        "DecodeAndCropJpeg": lambda: raw.DecodeAndCropJpeg(contents=grey, crop_window=[1, 1, 2, 3], channels=1),
+        "EncodeJpeg": lambda: tf.shape(raw.DecodeJpeg(contents=raw.EncodeJpeg(image=tf.zeros([4, 5, 3], tf.uint8)))),
+        "ExtractJpegShape": lambda: raw.ExtractJpegShape(contents=grey),
+        "DecodeGif": lambda: raw.DecodeGif(contents=tf.constant(GIF)),
+        "DecodeBmp": lambda: raw.DecodeBmp(contents=tf.constant(BMP)),
         "HSVToRGB": lambda: raw.HSVToRGB(images=pictures),
         "RGBToHSV": lambda: raw.RGBToHSV(images=pictures),
         "AdjustHue": lambda: raw.AdjustHue(images=pictures, delta=0.2),
@@ -345,6 +426,17 @@ def signals_and_images(tf):
 def texts(tf):
     raw = tf.raw_ops
     words = tf.constant(["Blue sky ", "a1b22"])
+    path = os.path.join(tempfile.gettempdir(), f"fastgrad_raw_operations_{os.getpid()}")
+    feature = tf.train.Feature
+    features = [
+        {
+            "s": feature(bytes_list=tf.train.BytesList(value=strings)),
+            "d": feature(float_list=tf.train.FloatList(value=[1.5])),
+            "r": feature(int64_list=tf.train.Int64List(value=range(len(strings)))),
+        }
+        for strings in ([b"x", b"y"], [])
+    ]
+    examples = [tf.train.Example(features=tf.train.Features(feature=one)).SerializeToString() for one in features]
     return {
         **{name: lambda name=name: getattr(raw, name)(input=words) for name in ("StringStrip", "StringLower", "StringUpper", "EncodeBase64", "StringLength")},
         "DecodeBase64": lambda: raw.DecodeBase64(input=raw.EncodeBase64(input=words)),
@@ -365,6 +457,17 @@ def texts(tf):
         "UnicodeTranscode": lambda: raw.UnicodeTranscode(input=["grün"], input_encoding="UTF-8", output_encoding="UTF-16-BE"),
         "UnicodeDecode": lambda: _parts(raw.UnicodeDecode(input=["grün", "a"], input_encoding="UTF-8")),
         "StringSplitV2": lambda: [_parts(raw.StringSplitV2(input=words, sep=sep)) for sep in ("", "b")],
+        "StringNGrams": lambda: [_parts(raw.StringNGrams(data=["a", "b", "c"], data_splits=[0, 2, 3], separator="-", ngram_widths=[1, 2], left_pad="<", right_pad=">", pad_width=pad, preserve_short_sequences=keep)) for pad, keep in ((0, False), (0, True), (-1, False), (1, False))],
+        "DecodeCSV": lambda: raw.DecodeCSV(records=["1,a", "2,"], record_defaults=[[0], ["none"]]),
+        "DecodePaddedRaw": lambda: raw.DecodePaddedRaw(input_bytes=["ab", "c"], fixed_length=4, out_type=tf.uint8),
+        "UnicodeEncode": lambda: raw.UnicodeEncode(input_values=[103, 252, 97], input_splits=[0, 2, 3], output_encoding="UTF-8"),
+        "UnicodeDecodeWithOffsets": lambda: _parts(raw.UnicodeDecodeWithOffsets(input=["grün", "a"], input_encoding="UTF-8")),
+        "ParseTensor": lambda: raw.ParseTensor(serialized=raw.SerializeTensor(tensor=[1, 2]), out_type=tf.int32),
+        "SerializeTensor": lambda: raw.SerializeTensor(tensor=[1.5]),
+        "WriteFile": lambda: [raw.WriteFile(filename=path, contents="text"), raw.ReadFile(filename=path)],
+        "MatchingFiles": lambda: raw.MatchingFiles(pattern="/no such folder/*"),
+        "ParseExampleV2": lambda: _parts(raw.ParseExampleV2(serialized=examples, names=[], sparse_keys=["s"], dense_keys=["d", "e"], ragged_keys=["r"], dense_defaults=[tf.zeros([0]), tf.constant([7], tf.int64)], num_sparse=1, sparse_types=[tf.string], ragged_value_types=[tf.int64], ragged_split_types=[tf.int32], dense_shapes=[[1], [1]])),
+        "ParseSingleExample": lambda: _parts(raw.ParseSingleExample(serialized=examples[0], dense_defaults=[tf.zeros([0])], num_sparse=1, sparse_keys=["s"], dense_keys=["d"], sparse_types=[tf.string], dense_shapes=[[1]])),
         "DecodeRaw": lambda: raw.DecodeRaw(bytes=["\x01\x00\x02\x00"], out_type=tf.int16),
         "ReadFile": lambda: raw.ReadFile(filename="no such file"),
         "NoOp": lambda: raw.NoOp(),
@@ -377,6 +480,7 @@ def sparse_and_ragged(tf):
     parts = [tf.constant([[0, 1], [1, 0]], tf.int64), tf.constant([2.0, 3.0]), tf.constant([2, 3], tf.int64)]
     a = dict(zip(("a_indices", "a_values", "a_shape"), parts, strict=True))
     b = dict(zip(("b_indices", "b_values", "b_shape"), parts, strict=True))
+    c = dict(zip(("input_indices", "input_values", "input_shape"), parts, strict=True))
     return {
         "SparseToDense": lambda: [
             raw.SparseToDense(sparse_indices=[1, 3], output_shape=[5], sparse_values=7, default_value=-1),
@@ -389,6 +493,35 @@ def sparse_and_ragged(tf):
         "SparseSlice": lambda: _parts(raw.SparseSlice(indices=parts[0], values=parts[1], shape=parts[2], start=[0, 1], size=[2, 2])),
         "SparseSoftmax": lambda: raw.SparseSoftmax(sp_indices=parts[0], sp_values=parts[1], sp_shape=parts[2]),
         "SparseReduceSum": lambda: raw.SparseReduceSum(input_indices=parts[0], input_values=parts[1], input_shape=parts[2], reduction_axes=1),
+        **{name: lambda name=name: _parts(getattr(raw, name)(**c, reduction_axes=[1])) for name in ("SparseReduceMaxSparse", "SparseReduceSumSparse")},
+        "SparseReduceMax": lambda: raw.SparseReduceMax(**c, reduction_axes=1, keep_dims=True),
+        **{name: lambda name=name: _parts(getattr(raw, name)(**a, **(b | {"b_values": [1.0, 5.0]}))) for name in ("SparseSparseMaximum", "SparseSparseMinimum")},
+        "SparseSplit": lambda: _parts(raw.SparseSplit(split_dim=tf.constant(1, tf.int64), indices=parts[0], values=parts[1], shape=parts[2], num_split=3)),
+        "SparseFillEmptyRows": lambda: _parts(raw.SparseFillEmptyRows(indices=[[1, 0], [1, 2], [3, 1]], values=[1, 2, 3], dense_shape=[5, 3], default_value=-1)),
+        **{name: lambda name=name: getattr(raw, name)(sp_indices=parts[0], sp_values=parts[1], sp_shape=parts[2], dense=[2.0, 4.0, 8.0]) for name in ("SparseDenseCwiseAdd", "SparseDenseCwiseMul", "SparseDenseCwiseDiv")},
+        "SparseTensorDenseAdd": lambda: raw.SparseTensorDenseAdd(**a, b=_range(tf, 2, 3)),
+        "DenseToDenseSetOperation": lambda: [_parts(raw.DenseToDenseSetOperation(set1=[[1, 2], [3, 4]], set2=[[2, 5], [3, 4]], set_operation=name)) for name in ("a-b", "b-a", "intersection", "union")],
+        "DenseToSparseSetOperation": lambda: _parts(raw.DenseToSparseSetOperation(set1=[[1, 2], [3, 4]], set2_indices=parts[0], set2_values=[2, 3], set2_shape=parts[2], set_operation="union")),
+        "SparseToSparseSetOperation": lambda: _parts(raw.SparseToSparseSetOperation(set1_indices=parts[0], set1_values=[1, 2], set1_shape=parts[2], set2_indices=parts[0], set2_values=[1, 3], set2_shape=parts[2], set_operation="union")),
+        "SetSize": lambda: raw.SetSize(set_indices=parts[0], set_values=[1, 2], set_shape=parts[2]),
+        "SparseCross": lambda: [
+            _parts(raw.SparseCross(indices=[], values=[], shapes=[], dense_inputs=[[["a"], ["b"]], [["x", "y"], ["z", "x"]]], hashed_output=hashed, num_buckets=9, hash_key=956888297470, out_type=kind, internal_type=tf.string))
+            for hashed, kind in ((True, tf.int64), (False, tf.string))
+        ],
+        "RaggedGather": lambda: _parts(raw.RaggedGather(params_nested_splits=[[0, 2, 2, 3]], params_dense_values=[5, 6, 7], indices=[2, 0], OUTPUT_RAGGED_RANK=1)),
+        "RaggedTensorToSparse": lambda: _parts(raw.RaggedTensorToSparse(rt_nested_splits=[[0, 2, 2, 3]], rt_dense_values=[5, 6, 7])),
+        "RaggedTensorToTensor": lambda: [
+            raw.RaggedTensorToTensor(shape=shape, values=[5, 6, 7], default_value=0, row_partition_tensors=rows, row_partition_types=types)
+            for shape in ([-1, -1], [2, 4], -1)
+            for rows, types in (([[0, 2, 2, 3]], ["ROW_SPLITS"]), ([3, [0, 0, 2]], ["FIRST_DIM_SIZE", "VALUE_ROWIDS"]))
+        ],
+        "RaggedTensorToTensor, deep": lambda: raw.RaggedTensorToTensor(
+            shape=-1, values=[5, 6, 7], default_value=0, row_partition_tensors=[2, [0, 0, 1], [0, 2, 2]], row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS", "VALUE_ROWIDS"]
+        ),
+        "RaggedBincount": lambda: [
+            raw.RaggedBincount(splits=[0, 2, 3], values=[1, 1, 0], size=3, weights=weights, binary_output=binary)
+            for weights, binary in ((tf.zeros([0]), False), (tf.zeros([0]), True), ([0.5, 1.0, 2.0], False))
+        ],
         "CTCLoss": lambda: _parts(raw.CTCLoss(inputs=tf.sin(_range(tf, 5, 2, 4)), labels_indices=[[0, 0], [0, 1], [1, 0]], labels_values=[1, 1, 2], sequence_length=[5, 4])),
         "CTCGreedyDecoder": lambda: _parts(raw.CTCGreedyDecoder(inputs=tf.sin(_range(tf, 5, 2, 4)), sequence_length=[5, 4], merge_repeated=True)),
         "EditDistance": lambda: raw.EditDistance(
@@ -414,10 +547,21 @@ def random_numbers(tf):
         "StatelessTruncatedNormal": {"shape": [2, 3], "seed": [1, 2], "dtype": tf.float64},
         "StatelessRandomUniform": {"shape": [2, 3], "seed": [1, 2]},
         "StatelessRandomUniformInt": {"shape": [4], "seed": [1, 2], "minval": tf.constant(2, tf.int64), "maxval": tf.constant(9, tf.int64)},
+        "StatelessRandomPoisson": {"shape": [4], "seed": [1, 2], "lam": 2.0, "dtype": tf.float32},
+        "StatelessRandomBinomial": {"shape": [4], "seed": [1, 2], "counts": 5.0, "probs": 0.5},
+        "StatelessRandomGammaV2": {"shape": [4], "seed": [1, 2], "alpha": tf.constant(2.0, tf.float64)},
         "StatelessMultinomial": {"logits": [[1.0, 2.0]], "num_samples": 3, "seed": [1, 2], "output_dtype": tf.int32},
     }  # fmt: skip
     results = {name: getattr(raw, name)(**call) for name, call in calls.items()}
-    return {name: [result.shape, result.dtype] for name, result in results.items()}
+    key, counter = raw.StatelessRandomGetKeyCounter(seed=[5, 7])
+    philox = {"shape": [2, 3], "key": key, "counter": counter, "alg": 1}
+    equal = {
+        "StatelessRandomGetKeyCounter": lambda: [key, counter],
+        **{name: lambda name=name: getattr(raw, name)(**philox) for name in ("StatelessRandomNormalV2", "StatelessRandomUniformV2", "StatelessTruncatedNormalV2", "StatelessRandomUniformFullIntV2")},
+        "StatelessRandomUniformFullInt": lambda: raw.StatelessRandomUniformFullInt(shape=[3], seed=[1, 2]),
+        "StatelessRandomUniformIntV2": lambda: raw.StatelessRandomUniformIntV2(**philox, minval=2, maxval=9),
+    }  # fmt: skip
+    return {name: [result.shape, result.dtype] for name, result in results.items()} | equal
 
 
 def derivatives(tf):

@@ -30,10 +30,13 @@ from fastgrad.keras.datasets import cifar, fashion_mnist, reading, word_numbers
 from fastgrad.kernels.codegen import cache
 from fastgrad.script_names import missing_names
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
+from tests.train import tensorflow_checkpoints
 
 KERAS_FILE = (ValueError, TypeError)
 OF_CHECKPOINT = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
 MODELS_OF_TENSORFLOW = Path(__file__).parents[2] / "saved_model" / "tensorflow_models" / "models.tar.xz"
+USER_MODELS = MODELS_OF_TENSORFLOW.with_name("user_models.tar.xz")
+CHECKPOINTS_OF_TENSORFLOW = Path(__file__).parents[2] / "train" / "tensorflow_checkpoints.tar.xz"
 OF_SAVED_MODEL = (tf.errors.InvalidArgumentError,)
 OF_VOCABULARY = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.FailedPreconditionError)
 LOST = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
@@ -124,14 +127,18 @@ def read_saved_model(path: Path) -> Any:
     return [loaded.v, loaded.parts["list"], results, dict(loaded.signatures).keys() == {"serving_default"}]
 
 
-def model_of_tensorflow(file: str) -> Callable[[Path], Path]:
-    """Makes a SavedModel that TensorFlow wrote, of which ``file`` is to be damaged."""
+def file_of_tensorflow(path: Path, name: str) -> Callable[[Path], Path]:
+    """Unpacks the files of an archive beside the file ``name``, which is to be damaged."""
 
     def make(folder: Path) -> Path:
-        with tarfile.open(MODELS_OF_TENSORFLOW) as archive:
-            members = [member for member in archive.getmembers() if member.name.startswith("module/")]
+        with tarfile.open(path) as archive:
+            members = [
+                member
+                for member in archive.getmembers()
+                if member.name.startswith(name.split("/", maxsplit=1)[0].split(".", maxsplit=1)[0])
+            ]
             archive.extractall(folder, members, filter="data")
-        return folder / "module" / file
+        return folder / name
 
     return make
 
@@ -141,6 +148,18 @@ def read_model_of_tensorflow(folder: Path) -> Any:
     loaded = tf.saved_model.load(folder)
     variables = {name: value for name, value in vars(loaded).items() if isinstance(value, tf.Variable)}
     return [variables, sorted(vars(loaded)), sorted(loaded.signatures)]
+
+
+def read_tables_of_tensorflow(folder: Path) -> Any:
+    """The numbers of some terms in the table of a loaded model."""
+    return [part.numpy().tolist() for part in tf.saved_model.load(folder).get(tf.constant(["a", "b", "z"]))]
+
+
+def read_checkpoint_of_tensorflow(path: Path) -> Any:
+    """The variables of a module after a checkpoint of TensorFlow was read."""
+    module = tensorflow_checkpoints.module_of(tf)
+    tf.train.Checkpoint(module).read(path.with_suffix("")).expect_partial()
+    return [value.numpy().tolist() for value in (module.w, module.parts[0], module.parts[1]["k"], module.inner.v)]
 
 
 class Program:
@@ -698,21 +717,34 @@ READERS: dict[str, Reader] = {
     ".weights.h5 of Keras": Reader(as_keras_writes(weights), read_weights, KERAS_FILE, header=256),
     "saved model": Reader(saved_model, read_saved_model, (ValueError, *OF_SAVED_MODEL), True, 400, given=folder_of),
     "TensorFlow's saved model": Reader(
-        model_of_tensorflow("saved_model.pb"),
+        file_of_tensorflow(MODELS_OF_TENSORFLOW, "module/saved_model.pb"),
         lambda path: read_model_of_tensorflow(path.parent),
         (ValueError, tf.errors.UnimplementedError),
         header=400,
         given=folder_of,
     ),
+    "TensorFlow's saved model with a table": Reader(
+        file_of_tensorflow(USER_MODELS, "counters/saved_model.pb"),
+        lambda path: read_tables_of_tensorflow(path.parent),
+        (ValueError, tf.errors.OpError),
+        header=400,
+        given=folder_of,
+    ),
+    "TensorFlow's checkpoint of objects": Reader(
+        file_of_tensorflow(CHECKPOINTS_OF_TENSORFLOW, "module.index"),
+        read_checkpoint_of_tensorflow,
+        (ValueError,),
+        True,
+    ),
     "TensorFlow's checkpoint": Reader(
-        model_of_tensorflow("variables/variables.index"),
+        file_of_tensorflow(MODELS_OF_TENSORFLOW, "module/variables/variables.index"),
         lambda path: read_model_of_tensorflow(path.parents[1]),
         (ValueError,),
         True,
         given=folder_of_classes,
     ),
     "data of TensorFlow's checkpoint": Reader(
-        model_of_tensorflow("variables/variables.data-00000-of-00001"),
+        file_of_tensorflow(MODELS_OF_TENSORFLOW, "module/variables/variables.data-00000-of-00001"),
         lambda path: read_model_of_tensorflow(path.parents[1]),
         (ValueError,),
         True,

@@ -78,7 +78,7 @@ READERS = {
     "ops/replica_messages.py": (2, JOB),
     "saved_model/loading.py": (1, "saved model"),
     "saved_model/tensorflow/objects.py": (1, "TensorFlow's saved model"),
-    "saved_model/tensorflow/tensor_bundle.py": (2, "TensorFlow's checkpoint"),
+    "io/tensor_bundle.py": (2, "TensorFlow's checkpoint"),
     "storage/archive_extraction.py": (6, "tar.gz"),
     "storage/atomic_write.py": (5, OWN),
     "storage/damaged_file.py": (2, "safetensors"),

@@ -21,6 +21,9 @@ FAMILIES = {
     "models of TensorFlow": [
         *("TensorFlow's saved model", "TensorFlow's checkpoint", "data of TensorFlow's checkpoint"),
     ],
+    "tables and checkpoints of TensorFlow": [
+        *("TensorFlow's saved model with a table", "TensorFlow's checkpoint of objects"),
+    ],
     "HDF5": [".h5", ".weights.h5"],
     "HDF5 of Keras": [".h5 of Keras", ".weights.h5 of Keras"],
     "models": [".keras", "model in safetensors", "model in npz", "model in JSON", "object in JSON"],
@@ -43,6 +46,7 @@ SLOW = {
     "HDF5": {"mutations": 300},
     "HDF5 of Keras": {"mutations": 300},
     "models": {"mutations": 300},
+    "tables and checkpoints of TensorFlow": {"truncations": 1000, "flips": 6000, "mutations": 300},
     "models of TensorFlow": {"truncations": 1000, "flips": 6000, "mutations": 300},
 }
 """What the long form tries of readers for which a case takes milliseconds."""

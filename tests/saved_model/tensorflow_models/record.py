@@ -154,11 +154,9 @@ def make_models(tf, keras, folder):
             return clip(tf.sin(x)) * 2.0
 
     class Lacking(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec([1, 2, 2, 3])])
+        @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
         def f(self, x):
-            return tf.quantization.fake_quant_with_min_max_args(
-                tf.nn.dilation2d(x, x[0], [1] * 4, "SAME", "NHWC", [1] * 4)
-            )
+            return tf.audio.decode_wav(x).sample_rate + tf.strings.unicode_script(65)
 
     module = Module()
     module.g(tf.ones([2]))
@@ -168,8 +166,6 @@ def make_models(tf, keras, folder):
     tf.saved_model.save(module, folder / "module", signatures=module.f)
     tf.saved_model.save(Custom(), folder / "custom")
     tf.saved_model.save(Lacking(), folder / "lacking")
-    lookup = [keras.Input([3], dtype="string"), layers.StringLookup(vocabulary=["a", "b"])]
-    keras.Sequential(lookup).export(folder / "lookup", verbose=False)
     dense = [keras.Input([4]), layers.Dense(5, "relu"), layers.Dropout(0.5), layers.Dense(3, "softmax")]
     keras.Sequential(dense).export(folder / "dense", verbose=False)
     tf.saved_model.save(keras.Sequential(dense), folder / "saved")
@@ -190,24 +186,28 @@ def make_models(tf, keras, folder):
     keras.Model(x, layers.Dense(2, "gelu")(y)).export(folder / "attention", verbose=False)
 
 
-def main():
-    """Writes the files."""
+def main(make=make_models, answer=all_answers, archive="models.tar.xz", answer_file="answers.npz"):
+    """Writes the files: the models that ``make`` makes, and the answers of them."""
     import keras
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        make_models(tf, keras, folder)
-        answers = all_answers(tf, lambda name: tf.saved_model.load(str(folder / name)), folder)
+        folder = pathlib.Path(name) / "models"
+        folder.mkdir()
+        make(tf, keras, folder)
+        answers = answer(tf, lambda name: tf.saved_model.load(str(folder / name)), folder)
         arrays = {f"{name}/{i}": np.asarray(x) for name, several in answers.items() for i, x in enumerate(several)}
-        np.savez_compressed(FOLDER / "answers.npz", **arrays)
-        with tarfile.open(FOLDER / "models.tar.xz", "w:xz") as archive:
+        for key, array in arrays.items():
+            if array.dtype == object:  # strings in a file without pickles
+                arrays[key] = array.astype(bytes)
+        np.savez_compressed(FOLDER / answer_file, **arrays)
+        with tarfile.open(FOLDER / archive, "w:xz") as tar:
             for path in sorted(folder.rglob("*")):
                 if path.is_file() and path.name != "fingerprint.pb":
                     content = path.read_bytes()
                     member = tarfile.TarInfo(path.relative_to(folder).as_posix())
                     member.size = len(content)
-                    archive.addfile(member, io.BytesIO(content))
+                    tar.addfile(member, io.BytesIO(content))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.image.projection import projective_transform
 from fastgrad.keras import random
-from fastgrad.keras.affine_transform import affine_transform, projective_transform
+from fastgrad.keras.affine_transform import affine_transform
 from fastgrad.keras.layers.image_preprocessing import Resizing
 from fastgrad.keras.ops.function import common, floats, tensor
 from fastgrad.keras.ops.nn_functions import TABLE as NN_FUNCTIONS

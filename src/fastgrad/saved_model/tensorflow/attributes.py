@@ -53,6 +53,10 @@ class Attributes:
         default = self._defaults.get(name)
         return name in self._node.attr or (default is not None and default.WhichOneof("value") is not None)
 
+    def get(self, name: str, default: Any) -> Any:
+        """Returns the value, or ``default`` if there is no such attribute."""
+        return self[name] if name in self else default  # noqa: SIM401  # this is get
+
     def is_set(self, name: str) -> bool:
         """True if there is an attribute of this name, and it is true."""
         return name in self and bool(self[name])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST_NESTED_CALLS = 40
 
 Compute = Callable[[list[Any]], Sequence[Any]]
-"""What a node computes: its outputs from its inputs. They are tensors, TensorArrays, and variables in the place of handles."""
+"""What a node computes: its outputs from its inputs. They are tensors, TensorArrays, and variables and tables in the place of handles."""
 
 
 class _Step(NamedTuple):
@@ -48,6 +48,7 @@ class GraphFunction:
         name: of the function.
         argument_count, result_count: how many values it takes and returns.
         depth: the largest number of calls inside of each other, with the call of this function.
+        operations: the names of the operations of its nodes.
 
     Raises:
         ValueError: the definition contradicts itself.
@@ -66,6 +67,7 @@ class GraphFunction:
         results = [self._ret(definition, result.name) for result in definition.signature.output_arg]
         self._compile(definition, [*results, *definition.control_ret.values()], library)
         self._results = [self._slot(reference) for reference in results]
+        self.operations = {step.operation for step in self._steps}
 
     def _ret(self, definition: Any, name: str) -> str:
         if name not in definition.ret:

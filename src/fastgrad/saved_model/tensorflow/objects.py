@@ -11,7 +11,11 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
 from fastgrad.errors import UnimplementedError
-from fastgrad.saved_model.function_recording import Leaf, map_leaves, number_specs
+from fastgrad.io.saved_model_messages import parse
+from fastgrad.io.tensor_bundle import TensorBundle
+from fastgrad.lookup.tables import LookupInterface, MutableHashTable
+from fastgrad.saved_model.composites import CompositeLeaf, Leaf
+from fastgrad.saved_model.function_recording import number_specs
 from fastgrad.saved_model.loaded_objects import (
     RestoredFunction,
     SignatureFunction,
@@ -19,17 +23,21 @@ from fastgrad.saved_model.loaded_objects import (
     _CallableUserObject,
     _SignatureMap,
     _UserObject,
+    tensor_leaves,
 )
 from fastgrad.saved_model.tensorflow.attributes import Attributes
 from fastgrad.saved_model.tensorflow.graph_functions import GraphFunction, Library
-from fastgrad.saved_model.tensorflow.messages import parse
+from fastgrad.saved_model.tensorflow.lookup_tables import TABLE_INITIALIZERS, TABLE_MAKERS
 from fastgrad.saved_model.tensorflow.structures import decode, signature_of
-from fastgrad.saved_model.tensorflow.tensor_bundle import TensorBundle
 from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 
 _FILE_NAME = "saved_model.pb"
 _VARIABLES = os.path.join("variables", "variables")
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_CAPTURES = (Tensor, Variable, LookupInterface)
+_OPERATIONS_OF_TABLES = {"Const", "Identity", "NoOp"} | {*TABLE_INITIALIZERS} | {*TABLE_MAKERS}
+"""The operations of the functions that make and fill tables, which ``load`` runs."""
+
 _LARGEST_FILE = 1 << 31  # the limit of a protocol buffer
 
 
@@ -116,18 +124,23 @@ class _Reader:
         for node in self._nodes:
             if node.user_object.identifier == "signature_map":
                 self._signatures.update(child.node_id for child in node.children)
-        self._keys = self._variable_keys()
+        self._keys, self._table_keys = self._checkpoint_keys()
         self._objects = [self._make_object(number) for number in range(len(self._nodes))]
         names = {child.node_id: child.local_name for node in self._nodes for child in node.children}
         # Functions have their traces as children. A trace is an object of its own only if another object has it, too.
         attributes = {child.node_id for node in self._nodes if not node.HasField("function") for child in node.children}
         of_resources = {child.node_id for node in self._nodes if node.HasField("resource") for child in node.children}
+        resources = [number for number, node in enumerate(self._nodes) if node.HasField("resource")]
+        for number in resources:
+            self._objects[number] = self._table(number)
+        for number in resources:
+            if not self.missing:
+                self._fill_table(number)
         for number, node in enumerate(self._nodes):
             kind = node.WhichOneof("kind")
             if number in of_resources:
-                for name in node.function.concrete_functions:
-                    self._library.function(name)  # notes the operations that are missing
-            elif kind == "function":
+                continue
+            if kind == "function":
                 self._objects[number] = self._function(node.function, names.get(number, "function"))
             elif kind == "bare_concrete_function" and number in attributes:
                 self._objects[number] = self._concrete_function(
@@ -154,19 +167,22 @@ class _Reader:
             raise ValueError(f"there is no object {number}")
         return number
 
-    def _variable_keys(self) -> dict[int, str]:
-        """Returns the keys of the variables in the checkpoint, whose objects have the same names from the root on."""
-        if not any(node.WhichOneof("kind") == "variable" for node in self._nodes):
-            return {}
+    def _checkpoint_keys(self) -> tuple[dict[int, str], dict[int, str]]:
+        """Returns the keys in the checkpoint of variables and of tables; objects have the same names from the root on."""
+        keys: dict[int, str] = {}
+        table_keys: dict[int, str] = {}
+        if not any(node.WhichOneof("kind") in ("variable", "resource") for node in self._nodes):
+            return keys, table_keys
         self._bundle = TensorBundle(os.path.join(self._folder, _VARIABLES))
         saved = parse("TrackableObjectGraph", self._bundle.read(_OBJECT_GRAPH).item()).nodes
-        keys: dict[int, str] = {}
         pairs, seen = [(0, 0)], {(0, 0)}
         while pairs:
             number, saved_number = pairs.pop()
             for attribute in saved[saved_number].attributes:
                 if attribute.name == "VARIABLE_VALUE":
                     keys[number] = attribute.checkpoint_key
+                elif attribute.name == "table":
+                    table_keys[number] = attribute.checkpoint_key
             node = self._nodes[number]
             children = {child.local_name: child.node_id for child in (*node.dependencies, *node.children)}
             for child in saved[saved_number].children:
@@ -177,7 +193,7 @@ class _Reader:
                         pairs.append(pair)
             if len(seen) > 4 * (len(self._nodes) + len(saved)):
                 raise ValueError("its objects are not those of its checkpoint")
-        return keys
+        return keys, table_keys
 
     def _make_object(self, number: int) -> Any:
         node = self._nodes[number]
@@ -198,9 +214,45 @@ class _Reader:
                 return convert_to_tensor(self._constant(node.constant.operation))
             case "asset":
                 return convert_to_tensor(self._asset_path(node.asset.asset_file_def_index))
-            case "resource":
-                self.missing.add("resources other than variables")
-        return None  # a function, made when all variables are there, or a tensor inside of one
+        return None  # made later: a table, a function, for which all variables are there, or a tensor inside of one
+
+    def _function_of_resource(self, number: int, name: str) -> tuple[GraphFunction, list[Any]]:
+        """Returns a function of a table, and what it captures."""
+        children = {child.local_name: child.node_id for child in self._nodes[number].children}
+        node = self._nodes[self._child(children.get(name, -1))]
+        names = [*node.function.concrete_functions, node.bare_concrete_function.concrete_function_name]
+        if names[0] not in self._concrete:
+            raise ValueError(f"there is no concrete function {names[0]!r:.100}")
+        captures = [self._objects[self._child(capture)] for capture in self._concrete[names[0]].bound_inputs]
+        function = self._library.function(names[0])
+        if function.argument_count != len(captures):
+            raise ValueError(f"the function {names[0]!r:.100} of a table takes arguments")
+        others = function.operations - _OPERATIONS_OF_TABLES
+        if others and not self.missing:
+            raise ValueError(f"the function {names[0]!r:.100} of a table has the operations {sorted(others)!r:.200}")
+        return function, captures
+
+    def _table(self, number: int) -> LookupInterface | None:
+        """Returns a new table; None if operations are missing."""
+        function, captures = self._function_of_resource(number, "_create_resource")
+        if self.missing:
+            return None
+        (table,) = function.run(captures)
+        if not isinstance(table, LookupInterface):
+            raise ValueError(f"the function {function.name!r:.100} makes no table")
+        return table
+
+    def _fill_table(self, number: int) -> None:
+        function, captures = self._function_of_resource(number, "_initialize")
+        if self.missing:
+            return
+        function.run(captures)
+        if number in self._table_keys:
+            table, key = self._objects[number], self._table_keys[number]
+            if not isinstance(table, MutableHashTable):
+                raise ValueError(f"the checkpoint has elements {key!r:.100} of a table that does not change")
+            keys, values = [convert_to_tensor(self._bundle.read(f"{key}-{part}")) for part in ("keys", "values")]
+            table.insert(keys, values)
 
     def _constant(self, operation: str) -> Any:
         for node in self._meta_graph.graph_def.node:
@@ -223,11 +275,11 @@ class _Reader:
             raise ValueError(f"there is no concrete function {name!r:.100}")
         concrete = self._concrete[name]
         function = self._library.function(name)
-        (positional, keywords), specs = number_specs(decode(concrete.canonicalized_input_signature))
-        result, result_specs = number_specs(decode(concrete.output_signature))
+        (positional, keywords), specs = number_specs(decode(concrete.canonicalized_input_signature), True)
+        result, result_specs = number_specs(decode(concrete.output_signature), True)
         captures = [self._objects[self._child(number)] for number in concrete.bound_inputs]
-        if not self.missing and not all(isinstance(capture, (Tensor, Variable)) for capture in captures):
-            raise ValueError(f"the function {name!r:.100} takes something else than variables and constants")
+        if not self.missing and not all(isinstance(capture, _CAPTURES) for capture in captures):
+            raise ValueError(f"the function {name!r:.100} takes something else than variables, tables and constants")
         if function.argument_count != len(specs) + len(captures) or function.result_count != len(result_specs):
             raise ValueError(f"the function {name!r:.100} has other arguments or results than its signature")
         nest.flatten(result)  # fails if the keys of a dict have no order
@@ -247,17 +299,19 @@ class _Reader:
 
     def _concrete_function(self, node: Any, name: str, is_signature: bool) -> Any:
         (_, keywords), entry = self._entry(node.concrete_function_name)
-        leaves: list[Leaf] = []
-        map_leaves(lambda leaf: leaves.append(leaf) if isinstance(leaf, Leaf) else None, entry.arguments)
+        leaves = tensor_leaves(entry.arguments)
         if is_signature:
             outputs, names = entry.result, list(keywords)
-            if not isinstance(outputs, dict) or not all(isinstance(leaf, Leaf) for leaf in outputs.values()):
+            kinds = (Leaf, CompositeLeaf)
+            if not isinstance(outputs, dict) or not all(isinstance(leaf, kinds) for leaf in outputs.values()):
                 raise ValueError(f"the signature {name!r:.100} returns no dict of tensors")
             if [leaf for leaf in keywords.values() if isinstance(leaf, Leaf)] != leaves or len(names) != len(leaves):
                 raise ValueError(f"the signature {name!r:.100} takes something else than tensors by name")
-            specs = {key: TensorSpec(leaf.spec.shape, leaf.spec.dtype, key) for key, leaf in outputs.items()}
-            numbers = {key: leaf.number for key, leaf in outputs.items()}
-            return SignatureFunction(name, [entry], names, numbers, specs)
+            specs = {
+                key: TensorSpec(leaf.spec.shape, leaf.spec.dtype, key) if isinstance(leaf, Leaf) else leaf.spec
+                for key, leaf in outputs.items()
+            }
+            return SignatureFunction(name, [entry], names, outputs, specs)
         arguments = list(node.argument_keywords)
         if len(arguments) != len(leaves):
             raise ValueError(f"the function {name!r:.100} has {len(arguments)} names for {len(leaves)} tensors")

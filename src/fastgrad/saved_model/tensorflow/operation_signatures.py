@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from fastgrad.io.saved_model_messages import make
 from fastgrad.raw_ops.table import TABLE
-from fastgrad.saved_model.tensorflow.messages import make
 
 _SIGNATURES = """
 AddN: inputs*N -> sum
@@ -23,8 +23,20 @@ DynamicPartition: data partitions -> outputs*num_partitions
 DynamicStitch: indices*N data*N -> merged
 Einsum: inputs*N -> output
 EmptyTensorList: element_shape max_num_elements -> handle
+HashTableV2: -> table_handle
 IdentityN: input*T -> output*T
 If: cond input*Tin -> output*Tout
+InitializeTableFromTextFileV2: table_handle filename ->
+InitializeTableV2: table_handle keys values ->
+LookupTableExportV2: table_handle -> keys values
+LookupTableFindV2: table_handle keys default_value -> values
+LookupTableImportV2: table_handle keys values ->
+LookupTableInsertV2: table_handle keys values ->
+LookupTableRemoveV2: table_handle keys ->
+LookupTableSizeV2: table_handle -> size
+MutableDenseHashTableV2: empty_key deleted_key -> table_handle
+MutableHashTableOfTensorsV2: -> table_handle
+MutableHashTableV2: -> table_handle
 NoOp: ->
 Pack: values*N -> output
 ParallelConcat: values*N -> output
@@ -35,6 +47,9 @@ PreventGradient: input -> output
 ReadVariableOp: resource -> value
 ResourceGather: resource indices -> output
 ResourceGatherNd: resource indices -> output
+RaggedTensorToTensor: shape values default_value row_partition_tensors*num_row_partition_tensors -> result
+RaggedTensorToSparse: rt_nested_splits*RAGGED_RANK rt_dense_values -> sparse_indices sparse_values sparse_dense_shape
+RngReadAndSkip: resource alg delta -> value
 ShapeN: input*N -> output*N
 SparseConcat: indices*N values*N shapes*N -> output_indices output_values output_shape
 Split: split_dim value -> output*num_split

@@ -9,11 +9,14 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.variable import Variable
+from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.random_draws import RESERVED_COUNTERS, advance_generator
 from fastgrad.ops.tensor_array import TensorArray
 from fastgrad.raw_ops.raw_operation import RawOperation
 from fastgrad.raw_ops.table import TABLE
 from fastgrad.saved_model.tensorflow.attributes import Attributes
 from fastgrad.saved_model.tensorflow.graph_functions import Compute, GraphFunction
+from fastgrad.saved_model.tensorflow.lookup_tables import ON_TABLES
 
 Functions = Mapping[str, list[GraphFunction]]
 
@@ -129,7 +132,21 @@ def _pass_on(attributes: Attributes, value: Any) -> Any:
     return tf.identity(value) if isinstance(value, tf.Tensor) else value
 
 
+def _gather_rows(attributes: Attributes, resource: Any, indices: Any) -> Any:
+    batch_dims = attributes.get("batch_dims", 0)
+    return tf.gather(_variable(resource), indices, axis=batch_dims, batch_dims=batch_dims)
+
+
+def _read_and_skip(attributes: Attributes, resource: Any, algorithm: Any, delta: Any) -> Any:
+    """Returns the state of a generator and advances it by ``delta`` numbers."""
+    state = tf.convert_to_tensor(_variable(resource))
+    count = as_python_int(delta, "RngReadAndSkip: delta") * RESERVED_COUNTERS
+    _variable(resource).assign(advance_generator(state, count=count))
+    return state
+
+
 _ON_HANDLES: dict[str, Callable[..., Any]] = {
+    **ON_TABLES,
     "Const": lambda attributes: tf.constant(attributes["value"]),
     "Identity": _pass_on,
     "PreventGradient": _pass_on,
@@ -138,9 +155,8 @@ _ON_HANDLES: dict[str, Callable[..., Any]] = {
     "ReadVariableOp": lambda attributes, resource: tf.convert_to_tensor(_variable(resource)),
     "VarIsInitializedOp": lambda attributes, resource: tf.constant(isinstance(resource, Variable)),
     "VariableShape": lambda attributes, resource: tf.shape(_variable(resource), attributes["out_type"]),
-    "ResourceGather": lambda attributes, resource, indices: tf.gather(
-        _variable(resource), indices, axis=attributes["batch_dims"], batch_dims=attributes["batch_dims"]
-    ),
+    "RngReadAndSkip": _read_and_skip,
+    "ResourceGather": _gather_rows,
     "ResourceGatherNd": lambda attributes, resource, indices: tf.gather_nd(_variable(resource), indices),
     "AssignVariableOp": _change("assign"),
     "AssignAddVariableOp": _change("assign_add"),
@@ -155,15 +171,17 @@ _ON_HANDLES: dict[str, Callable[..., Any]] = {
     "TensorListStack": lambda attributes, array, shape: array.stack(),
     "TensorListGather": lambda attributes, array, indices, shape: array.gather(indices),
 }
-"""Functions of a node's attributes and inputs, which return its result. Values may be variables and TensorArrays."""
+"""Functions of a node's attributes and inputs, which return its result. Values may be variables, tables and TensorArrays."""
 
 
 def _compute_on_handles(function: Callable[..., Any], attributes: Attributes) -> Compute:
-    has_result = len(attributes.definition.output_arg) > 0
+    result_count = len(attributes.definition.output_arg)
 
     def compute(inputs: list[Any]) -> Sequence[Any]:
         result = function(attributes, *inputs)
-        return [result] if has_result else []
+        if result_count == 0:
+            return []
+        return [result] if result_count == 1 else list(result)
 
     return compute
 

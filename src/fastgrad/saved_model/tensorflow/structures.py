@@ -8,6 +8,11 @@ from typing import Any
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.io.string_tensors import dtype_of_enum
+from fastgrad.ragged.spec import RaggedTensorSpec
+from fastgrad.sparse.spec import SparseTensorSpec
+
+_SPARSE, _RAGGED = 1, 3
+"""The numbers of the classes of specs in a ``TypeSpecProto``."""
 
 
 def shape_of(message: Any) -> TensorShape:
@@ -26,7 +31,7 @@ def decode(value: Any) -> Any:
     """Returns the nested Python value of a ``StructuredValue``; dicts are in the order of their keys.
 
     Raises:
-        ValueError: it holds something else, such as the spec of a ragged tensor.
+        ValueError: it holds something else, such as the spec of a dataset.
     """
     kind = value.WhichOneof("kind")
     match kind:
@@ -48,6 +53,14 @@ def decode(value: Any) -> Any:
             return {key: decode(item) for key, item in sorted(value.dict_value.fields.items())}
         case "named_tuple_value":
             return tuple([decode(pair.value) for pair in value.named_tuple_value.values])
+        case "type_spec_value" if value.type_spec_value.type_spec_class == _RAGGED:
+            shape, dtype, ragged_rank, splits_dtype, *_ = decode(value.type_spec_value.type_state)
+            if not ragged_rank:
+                return TensorSpec(shape, dtype)
+            return RaggedTensorSpec(shape, dtype, ragged_rank, splits_dtype)
+        case "type_spec_value" if value.type_spec_value.type_spec_class == _SPARSE:
+            shape, dtype = decode(value.type_spec_value.type_state)
+            return SparseTensorSpec(shape, dtype)
         case _:
             raise ValueError(f"an argument or result is a {value.type_spec_value.type_spec_class_name!r:.100}")
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.io.saved_model_messages import parse
 from fastgrad.io.string_tensors import dtype_of_enum
-from fastgrad.saved_model.tensorflow.messages import parse
 from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.record_file import crc32c
 from fastgrad.strings.rows import array_of_elements
@@ -55,6 +55,10 @@ class TensorBundle:
             self._entries = {
                 key.decode(): parse("BundleEntryProto", value) for key, value in entries.items() if b"\0" not in key
             }
+
+    def keys(self) -> list[str]:
+        """Returns the keys of all tensors."""
+        return list(self._entries)
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries

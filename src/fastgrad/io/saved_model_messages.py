@@ -10,7 +10,11 @@ from fastgrad.io.messages import TENSOR_FILE, build_classes, tensor_messages
 _MODEL: dict[str, tuple[str, ...]] = {
     "TensorSpecProto": ("one string name 1", "one TensorShapeProto shape 2", "one int32 dtype 3"),
     "NoneValue": (),
-    "TypeSpecProto": ("one int32 type_spec_class 1", "one string type_spec_class_name 3"),
+    "TypeSpecProto": (
+        "one int32 type_spec_class 1",
+        "one StructuredValue type_state 2",
+        "one string type_spec_class_name 3",
+    ),
     "StructuredValue": (
         "kind NoneValue none_value 1",
         "kind double float64_value 11",
