@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.saved_model.tensorflow_models import record
-
-pytest.importorskip("google.protobuf")
-
-from fastgrad.saved_model.tensorflow import messages  # needs protobuf
+from fastgrad.saved_model.tensorflow import messages
 from fastgrad.saved_model.tensorflow.tensor_bundle import TensorBundle
+from tests.saved_model.tensorflow_models import record
 
 FOLDER = Path(record.__file__).parent
 
