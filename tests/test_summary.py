@@ -7,9 +7,6 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-
-pytest.importorskip("tensorboardX")
-
 from tests.events import scalars
 
 
@@ -104,14 +101,6 @@ def test_steps_and_conditions(tmp_path):
     writer.close()
     with writer.as_default(step=0), pytest.raises(RuntimeError, match="closed"):
         tf.summary.scalar("a", 1)
-
-
-def test_without_tensorboardx(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(ImportError, match=r"pip install .\.\[tensorboard\]"):
-        tf.summary.create_file_writer(tmp_path)
-    with pytest.raises(ImportError, match="pip install"):
-        tf.keras.callbacks.TensorBoard(tmp_path)
 
 
 def test_what_is_written_after_a_flush_is_there_too(tmp_path):

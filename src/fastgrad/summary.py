@@ -99,13 +99,6 @@ class SummaryWriter:
     """Writes to an event file of a folder; see ``create_file_writer``. The first summary creates the file."""
 
     def __init__(self, logdir: str, queue: int, seconds: float, suffix: str) -> None:
-        try:
-            import tensorboardX  # noqa: F401
-        except ImportError as error:
-            raise ImportError(
-                "TensorBoard's files are written by tensorboardX, which is not installed: "
-                'pip install ".[tensorboard]".'
-            ) from error
         self._make: Callable[[], Any] = lambda: _EventFile(logdir, queue, seconds, suffix)
         self._logdir = logdir
         self._made: Any = None
@@ -169,7 +162,6 @@ def create_file_writer(
         name, experimental_trackable: kept for TensorFlow's signature.
 
     Raises:
-        ImportError: tensorboardX is not installed.
         TypeError: ``logdir`` is not a path, a count not an integer, or the suffix not a string.
         ValueError: ``logdir`` is None.
     """

@@ -9,8 +9,6 @@ import pytest
 
 import fastgrad as tf
 
-pytest.importorskip("google.protobuf")
-
 
 def example(values):
     feature = tf.train.Feature(int64_list=tf.train.Int64List(value=values))

@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.saved_model.tensorflow_models import record, user_models
-
-pytest.importorskip("google.protobuf")
-
-from fastgrad.io import saved_model_messages as messages  # needs protobuf
+from fastgrad.io import saved_model_messages as messages
 from fastgrad.io.tensor_bundle import TensorBundle
+from tests.saved_model.tensorflow_models import record, user_models
 
 FOLDER = Path(record.__file__).parent
 

@@ -41,7 +41,6 @@ def parse_single_example(
     Raises:
         ValueError: ``features`` are empty, a feature is incomplete, or ``serialized`` is no string scalar.
         InvalidArgumentError: a string is no example, a feature is missing, has another dtype, or another number of values.
-        ImportError: protobuf is not installed.
     """
     what = "parse_single_example"
     columns = _columns(what, "features", features, _EXAMPLE_FEATURES, True)
@@ -209,7 +208,7 @@ def _parsed(
     what: str, strings: Tensor, names: Any, plans: Sequence[tuple[list[Column], Reader]]
 ) -> list[dict[str, Any]]:
     """Returns a dict of results for each list of columns."""
-    message = message_class("SequenceExample" if len(plans) > 1 else "Example", what)
+    message = message_class("SequenceExample" if len(plans) > 1 else "Example")
     inputs: tuple[Tensor, ...] = (strings,) if names is None else (strings, strings_of(what, names))
     if names is not None and inputs[1].shape != strings.shape:
         raise InvalidArgumentError(

@@ -46,23 +46,9 @@ _FILES: dict[str, dict[str, tuple[str, ...]]] = {
 """The fields of each message: a rule, a type, a name and a number. Rules are one, repeated, map (of strings) or the name of a oneof."""
 
 
-def message_class(name: str, user: str) -> Any:
-    """Returns the class of a message, such as ``Example``.
-
-    Args:
-        name: the name of the message.
-        user: who needs it, for the error.
-
-    Raises:
-        ImportError: protobuf is not installed.
-    """
-    try:
-        return _classes()[name]
-    except ImportError as error:
-        raise ImportError(
-            f"{user}: TensorFlow's messages are read and written by protobuf, which is not installed: "
-            'pip install ".[records]".'
-        ) from error
+def message_class(name: str) -> Any:
+    """Returns the class of the message ``name``, such as ``Example``."""
+    return _classes()[name]
 
 
 @functools.cache
@@ -76,9 +62,6 @@ def build_classes(files: dict[str, dict[str, tuple[str, ...]]], module: str) -> 
     Args:
         files: for each file, below ``tensorflow/core/``, the fields of its messages. A file may use the messages of those before it.
         module: the module where pickle finds the classes.
-
-    Raises:
-        ImportError: protobuf is not installed.
     """
     from google.protobuf import descriptor_pool, message_factory
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -110,7 +93,7 @@ def tensor_messages() -> dict[str, tuple[str, ...]]:
 
 def __getattr__(name: str) -> Any:
     if any(name in messages for messages in _FILES.values()):
-        return message_class(name, name)
+        return message_class(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

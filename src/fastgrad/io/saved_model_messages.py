@@ -172,19 +172,11 @@ def parse(name: str, content: bytes) -> Any:
     """Returns the message ``name`` of some bytes.
 
     Raises:
-        ImportError: protobuf is not installed.
         ValueError: the bytes are no such message.
     """
-    try:
-        classes = _classes()
-    except ImportError as error:
-        raise ImportError(
-            "saved_model.load: TensorFlow's SavedModels are read by protobuf, which is not installed: "
-            'pip install ".[records]".'
-        ) from error
     from google.protobuf.message import DecodeError
 
     try:
-        return classes[name].FromString(content)
+        return _classes()[name].FromString(content)
     except DecodeError as error:
         raise ValueError(f"it holds no message {name}: {error}") from None

@@ -107,9 +107,8 @@ def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
 
     Raises:
         ValueError: ``tensor`` does not convert to a tensor.
-        ImportError: protobuf is not installed.
     """
-    message = message_class("TensorProto", "serialize_tensor")
+    message = message_class("TensorProto")
     x = convert_to_tensor(tensor)
     enum = x.dtype.as_datatype_enum
 
@@ -138,7 +137,6 @@ def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Ten
     Raises:
         TypeError: ``serialized`` is no string, or ``out_type`` is None.
         InvalidArgumentError: the string is no tensor, or one of another dtype; ``serialized`` is no scalar.
-        ImportError: protobuf is not installed.
     """
     what = "parse_tensor"
     if out_type is None:
@@ -146,7 +144,7 @@ def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Ten
     dtype, strings = dtypes.as_dtype(out_type), strings_of(what, serialized)
     if strings.ndim:
         raise InvalidArgumentError(f"{what}: Expected `serialized` to be a scalar, got shape: {strings.shape}")
-    message = message_class("TensorProto", what)
+    message = message_class("TensorProto")
 
     def run(text: np.ndarray) -> tuple[np.ndarray, ...]:
         from google.protobuf.message import DecodeError

@@ -68,7 +68,6 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
         OSError: there is no SavedModel in the folder.
         ValueError: a file is damaged, has operations of another fastgrad, or ``tags`` are others.
         UnimplementedError: a SavedModel of TensorFlow has operations that fastgrad lacks; the message names all of them.
-        ImportError: protobuf, which a SavedModel of TensorFlow needs, is not installed.
     """
     folder = checked_path("tf.saved_model.load", "export_dir", export_dir)
     path = os.path.join(folder, FILE_NAME)

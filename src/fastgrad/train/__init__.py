@@ -30,7 +30,7 @@ _LAZY_OPTIMIZER_NAMES = frozenset(
     ]
 )
 
-# Their classes are made by protobuf, which need not be installed.
+# Their classes are made by protobuf, which is imported at first use.
 _MESSAGE_NAMES = frozenset(
     [
         "BytesList",
@@ -48,7 +48,7 @@ _MESSAGE_NAMES = frozenset(
 
 def __getattr__(name: str) -> _Any:
     if name in _MESSAGE_NAMES:
-        return _importlib.import_module("fastgrad.io.messages").message_class(name, f"tf.train.{name}")
+        return _importlib.import_module("fastgrad.io.messages").message_class(name)
     if name in _LAZY_OPTIMIZER_NAMES:
         return getattr(_importlib.import_module("fastgrad.contrib.train"), name)
     return _missing(name)

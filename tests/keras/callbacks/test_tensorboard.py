@@ -9,9 +9,6 @@ import pytest
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad.errors import UnavailableError, UnimplementedError
-
-pytest.importorskip("tensorboardX")
-
 from tests.events import scalars
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)

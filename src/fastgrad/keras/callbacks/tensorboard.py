@@ -29,7 +29,6 @@ class TensorBoard(Callback):
             pair or as ``"10,20"``; 0: none. The file is that of ``tf.profiler.experimental.stop``, below ``train``.
 
     Raises:
-        ImportError: tensorboardX is not installed.
         UnimplementedError: embeddings.
         ValueError: ``profile_batch`` is no number or range.
         TypeError: ``log_dir`` is not a path.
@@ -63,7 +62,6 @@ class TensorBoard(Callback):
         self._steps = 0
         self._writers: dict[str, SummaryWriter] = {}
         self._began = (0.0, 0)
-        create_file_writer(self.log_dir)  # raises its ImportError before training
 
     @property
     def follows_batches(self) -> bool:

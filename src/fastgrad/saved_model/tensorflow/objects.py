@@ -47,7 +47,6 @@ def load(folder: str, tags: list[str] | None) -> Any:
     Raises:
         ValueError: a file is damaged, or ``tags`` are those of no graph in it.
         UnimplementedError: a function has operations that fastgrad lacks.
-        ImportError: protobuf is not installed.
     """
     path = os.path.join(folder, _FILE_NAME)
     with parser_errors_as_one(path, "SavedModel"), open_regular(path) as file:
