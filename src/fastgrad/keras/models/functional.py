@@ -427,7 +427,9 @@ def _fit_to_input(model: Model, value: Any, input_tensor: KerasTensor) -> Any:
         return None
     dtype = settings.standardize_dtype(input_tensor.dtype)
     if isinstance(value, Composite):
-        return tf.cast(value, dtype)
+        if input_tensor.sparse or not isinstance(value, tf.SparseTensor):
+            return tf.cast(value, dtype)
+        value = tf.sparse.to_dense(value)
     if not isinstance(value, Tensor):
         return value
     if value._array.dtype != dtype.numpy:
