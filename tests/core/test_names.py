@@ -147,9 +147,9 @@ def test_hints_are_for_missing_names():
         ),
         ("import fastgrad.nn.rnn_cell", ModuleNotFoundError, r"tf\.nn\.rnn_cell: TensorFlow 1 has it"),
         (
-            "from fastgrad.keras.layers import RandomShear",
+            "from fastgrad.keras.layers import RandomElasticTransform",
             ImportError,
-            r"cannot import name 'RandomShear' .*TensorFlow has it",
+            r"cannot import name 'RandomElasticTransform' .*TensorFlow has it",
         ),
         (
             "from fastgrad.nn import relu, with_space_to_batch",
@@ -240,6 +240,23 @@ UNANSWERED = {
         for layer in (
             *("CenterCrop", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "Resizing"),
             *("RandomRotation", "RandomTranslation", "RandomZoom"),
+            *("AugMix", "AutoContrast", "CutMix", "Equalization", "MixUp", "RandAugment", "RandomColorDegeneration"),
+            *(
+                "RandomColorJitter",
+                "RandomErasing",
+                "RandomGaussianBlur",
+                "RandomGrayscale",
+                "RandomHue",
+                "RandomInvert",
+            ),
+            *(
+                "RandomPerspective",
+                "RandomPosterization",
+                "RandomSaturation",
+                "RandomSharpness",
+                "RandomShear",
+                "Solarization",
+            ),
         )
         for name in (
             "get_random_transformation",
@@ -247,8 +264,8 @@ UNANSWERED = {
             *(f"transform_single_{what}" for what in ("bounding_box", "image", "label", "segmentation_mask")),
         )
     ),
-    *(f"{layer}.get_transformed_x_y" for layer in ("RandomTranslation", "RandomZoom")),
-    "RandomTranslation.get_shifted_bbox",
+    *(f"{layer}.get_transformed_x_y" for layer in ("RandomShear", "RandomTranslation", "RandomZoom")),
+    *(f"{layer}.get_shifted_bbox" for layer in ("RandomShear", "RandomTranslation")),
     "RandomZoom.get_clipped_bbox",
     *(f"KerasTensor.{name}" for name in ("ragged_rank", "reshape", "row_splits_dtype", "squeeze")),
     *(f"Muon.{name}" for name in ("lr_adjust", "transpose_last_axis", "zeropower_via_newtonschulz5")),
