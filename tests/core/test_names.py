@@ -161,7 +161,7 @@ def test_hints_are_for_missing_names():
         ("from fastgrad.keras.layers import Densee", ImportError, r"Did you mean: Dense\?$"),
         ("tf.matmull", AttributeError, r"Did you mean: matmul\?$"),
         ("tf.contrib.layers", AttributeError, r"TensorFlow 1 has it, .*Nearest: tf\.keras"),
-        ("tf.keras.backend.ctc_decode", AttributeError, r"TensorFlow has it, .*Nearest: tf, tf\.math"),
+        ("tf.keras.backend.gradients", AttributeError, r"TensorFlow has it, .*Nearest: tf, tf\.math"),
         ("tf.keras.backend.get_session()", AttributeError, r"TensorFlow 1 has it, .*Nearest: a call of the function"),
         ("from fastgrad.keras.utils import np_utils", ImportError, r"TensorFlow 1 has it, .*Nearest: tf\.keras\.utils"),
         ("from fastgrad.keras.layers.core import x", ModuleNotFoundError, r"TensorFlow 1 .*Nearest: tf\.keras\.layers"),
