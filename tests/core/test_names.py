@@ -138,7 +138,7 @@ def test_hints_are_for_missing_names():
         ),
         ("tf.audio.decode_wav", AttributeError, r"tf\.audio: TensorFlow has it, fastgrad does not\. Nearest"),
         ("tf.log", AttributeError, r"Nearest: tf\.math\.log\.$"),
-        ("tf.keras.tree", AttributeError, r"Nearest: tf\.nest\.$"),
+        ("tf.keras.dtype_policies", AttributeError, r"Nearest: tf\.keras\.mixed_precision, tf\.keras\.DTypePolicy\.$"),
         ("from fastgrad.keras.wrappers import x", ModuleNotFoundError, r"tf\.keras\.wrappers: TensorFlow has it"),
         (
             "import fastgrad.keras.applications.resnet50",
