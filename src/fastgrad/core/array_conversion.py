@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -226,9 +227,21 @@ def _array_from_gpu(value: Any, dtype: DType | None) -> Any:
     return array
 
 
+def is_scipy_sparse(value: Any) -> bool:
+    """True if ``value`` is a sparse matrix or array of SciPy. Does not import SciPy: such a value exists after its import."""
+    scipy_sparse = sys.modules.get("scipy.sparse")
+    return scipy_sparse is not None and bool(scipy_sparse.issparse(value))
+
+
 def _unsupported_type_error(value: Any) -> ValueError:
+    remedy = ""
+    if is_scipy_sparse(value):
+        remedy = (
+            " `.toarray()` makes a sparse matrix of SciPy dense; for coo = scipy.sparse.coo_array(matrix), "
+            "tf.SparseTensor(np.stack(coo.coords, 1), coo.data, coo.shape) has its elements."
+        )
     return ValueError(
-        f"Attempt to convert a value ({short_repr(value)}) with an unsupported type ({type(value)}) to a Tensor."
+        f"Attempt to convert a value ({short_repr(value)}) with an unsupported type ({type(value)}) to a Tensor.{remedy}"
     )
 
 

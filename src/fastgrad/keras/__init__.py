@@ -31,6 +31,7 @@ _NAMESPACES = frozenset(
         "random",
         "regularizers",
         "saving",
+        "tree",
         "utils",
     ]
 )

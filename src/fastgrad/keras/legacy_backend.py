@@ -515,3 +515,189 @@ def rnn(
         outputs.append(output)
         states = tuple(new_states)
     return outputs[-1], tf.stack(outputs, axis=1), states
+
+
+def _pair(strides: Any) -> tuple[int, ...]:
+    return (strides,) * 2 if isinstance(strides, int) else tuple(strides)
+
+
+def _strides_of(layout: str, strides: Any) -> list[int]:
+    return [1, *_pair(strides), 1] if layout == "NHWC" else [1, 1, *_pair(strides)]
+
+
+@_legacy
+def depthwise_conv2d(
+    x: Any,
+    depthwise_kernel: Any,
+    strides: Any = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = (1, 1),
+) -> Any:
+    """Returns a convolution of each channel with kernels of its own."""
+    layout = _layout(2, data_format)
+    strides = _strides_of(layout, strides)
+    return tf.nn.depthwise_conv2d(x, depthwise_kernel, strides, _padding(padding), layout, _pair(dilation_rate))
+
+
+@_legacy
+def separable_conv2d(
+    x: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = (1, 1),
+) -> Any:
+    """Returns a convolution of each channel, followed by one of single pixels."""
+    if len(strides) != 2:
+        raise ValueError(f"`strides` must be a tuple of 2 integers. Received: strides={strides}")
+    layout = _layout(2, data_format)
+    options = _strides_of(layout, strides), _padding(padding), layout, _pair(dilation_rate)
+    return tf.nn.separable_conv2d(x, depthwise_kernel, pointwise_kernel, *options)
+
+
+@_legacy
+def conv2d_transpose(
+    x: Any,
+    kernel: Any,
+    output_shape: Any,
+    strides: Any = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = (1, 1),
+) -> Any:
+    """Returns a transposed convolution; the kernel has the shape (height, width, channels of the result, channels of ``x``)."""
+    layout, rates = _layout(2, data_format), _pair(dilation_rate)
+    sizes = [x.shape[0] if size is None else size for size in output_shape]
+    if rates == (1, 1):
+        return tf.nn.conv2d_transpose(x, kernel, sizes, _strides_of(layout, strides), _padding(padding), layout)
+    if rates[0] != rates[1]:
+        raise ValueError(
+            "Expected the 2 dimensions of the `dilation_rate` argument to be equal to each other. "
+            f"Received: dilation_rate={dilation_rate}"
+        )
+    if layout == "NHWC":
+        return tf.nn.atrous_conv2d_transpose(x, kernel, sizes, rates[0], _padding(padding))
+    last = [sizes[axis] for axis in (0, 2, 3, 1)]
+    y = tf.nn.atrous_conv2d_transpose(tf.transpose(x, [0, 2, 3, 1]), kernel, last, rates[0], _padding(padding))
+    return tf.transpose(y, [0, 3, 1, 2])
+
+
+@_legacy
+def resize_images(
+    x: Any, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest"
+) -> Any:
+    """Returns images whose height and width are multiples of those of ``x``."""
+    methods = ("area", "bicubic", "bilinear", "gaussian", "lanczos3", "lanczos5", "mitchellcubic", "nearest")
+    if interpolation not in methods:
+        raise ValueError(f"`interpolation` argument should be one of: {methods}. Received: {interpolation!r}.")
+    is_first = _has_channels_first(data_format)
+    x = tf.transpose(x, [0, 2, 3, 1]) if is_first else x
+    y = tf.image.resize(x, (x.shape[1] * height_factor, x.shape[2] * width_factor), interpolation)
+    return tf.transpose(y, [0, 3, 1, 2]) if is_first else y
+
+
+@_legacy
+def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Any:
+    """Returns volumes in which each element is repeated along depth, height and width."""
+    first = 2 if _has_channels_first(data_format) else 1
+    for axis, factor in enumerate((depth_factor, height_factor, width_factor), first):
+        x = tf.repeat(x, factor, axis=axis)
+    return x
+
+
+@_legacy
+def is_sparse(tensor: Any) -> bool:
+    """True for a ``SparseTensor``."""
+    return isinstance(tensor, tf.SparseTensor)
+
+
+@_legacy
+def binary_focal_crossentropy(
+    target: Any,
+    output: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+) -> Any:
+    """Returns the binary cross-entropy times a power of the distance from the label; of each element."""
+    probabilities = tf.sigmoid(output) if from_logits else output
+    match = target * probabilities + (1 - target) * (1 - probabilities)
+    losses = tf.pow(1.0 - match, gamma) * LEGACY["binary_crossentropy"](target, output, from_logits=from_logits)
+    return losses * (target * alpha + (1 - target) * (1 - alpha)) if apply_class_balancing else losses
+
+
+@_legacy
+def categorical_focal_crossentropy(
+    target: Any, output: Any, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
+) -> Any:
+    """Returns the cross-entropy of classes times a power of the distance from the label."""
+    target, output = tf.convert_to_tensor(target), tf.convert_to_tensor(output)
+    output = tf.nn.softmax(output, axis=axis) if from_logits else output
+    output = output / tf.reduce_sum(output, axis=axis, keepdims=True)
+    output = tf.clip_by_value(output, epsilon(), 1.0 - epsilon())
+    return tf.reduce_sum(tf.pow(1.0 - output, gamma) * alpha * (-target * tf.math.log(output)), axis=axis)
+
+
+@_legacy
+def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> Any:
+    """Returns the first ``label_lengths`` labels of each row as a ``SparseTensor``."""
+    labels = tf.convert_to_tensor(labels)
+    indices = tf.where(tf.sequence_mask(label_lengths, labels.shape[1]))
+    return tf.SparseTensor(indices, tf.gather_nd(labels, indices), labels.shape)
+
+
+@_legacy
+def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: Any) -> Any:
+    """Returns the CTC loss of each row, shape (batch, 1).
+
+    Args:
+        y_true: labels, shape (batch, labels).
+        y_pred: probabilities of the classes, of which the last is the blank; shape (batch, time, classes).
+        input_length, label_length: how much of both counts, shape (batch, 1).
+    """
+    logits = tf.math.log(tf.convert_to_tensor(y_pred) + epsilon())
+    losses = tf.nn.ctc_loss(
+        tf.cast(y_true, tf.int32),
+        logits,
+        tf.cast(tf.squeeze(label_length, -1), tf.int32),
+        tf.cast(tf.squeeze(input_length, -1), tf.int32),
+        logits_time_major=False,
+        blank_index=-1,
+    )
+    return tf.expand_dims(losses, 1)
+
+
+@_legacy
+def ctc_decode(
+    y_pred: Any, input_length: Any, greedy: bool = True, beam_width: int = 100, top_paths: int = 1
+) -> tuple[list[Any], Any]:
+    """Returns the decoded labels of each path, filled up with -1, and the logarithms of their probabilities.
+
+    Args:
+        y_pred: probabilities of the classes, of which the last is the blank; shape (batch, time, classes).
+        input_length: how much of the time counts, shape (batch,).
+        greedy: whether to take the best class of each time; else a beam search of ``beam_width`` gives ``top_paths``.
+        beam_width, top_paths: of the beam search.
+    """
+    logits = tf.math.log(tf.transpose(y_pred, [1, 0, 2]) + epsilon())
+    lengths = tf.cast(input_length, tf.int32)
+    if greedy:
+        decoded, scores = tf.nn.ctc_greedy_decoder(logits, lengths)
+    else:
+        decoded, scores = tf.nn.ctc_beam_search_decoder(logits, lengths, beam_width, top_paths)
+    shape = logits.shape[1], logits.shape[0]
+    paths = [tf.sparse.to_dense(tf.SparseTensor(path.indices, path.values, shape), -1) for path in decoded]
+    return paths if greedy else [_without_repetitions(path) for path in paths], scores
+
+
+def _without_repetitions(labels: Any) -> Any:
+    """Returns each run of a label once, filled up with -1, as the beam search of TensorFlow 1 does."""
+    counts = tf.reduce_sum(tf.cast(labels >= 0, tf.int32), 1)
+    merged, counts = tf.nn.collapse_repeated(labels, counts)
+    is_label = tf.sequence_mask(counts, merged.shape[1])
+    merged = tf.where(is_label, merged, tf.constant(-1, merged.dtype))
+    return tf.pad(merged, [[0, 0], [0, labels.shape[1] - merged.shape[1]]], constant_values=-1)

@@ -36,6 +36,18 @@ def from_dense(tensor: Any, name: str | None = None) -> SparseTensor:
     return SparseTensor._of(indices, gather_nd(x, indices), x._array.shape)
 
 
+def from_scipy(matrix: Any) -> SparseTensor:
+    """Returns a sparse matrix or array of SciPy, of any format, as a sparse tensor whose positions are in row-major order.
+
+    Elements that are stored several times are added up, as SciPy does.
+    """
+    coo = matrix.tocoo(copy=True)
+    coo.sum_duplicates()
+    coordinates = np.stack(coo.coords, 1).astype(np.int64)
+    order = np.lexsort(coordinates.T[::-1])
+    return SparseTensor(coordinates[order], coo.data[order], coo.shape)
+
+
 def to_dense(
     sp_input: Any, default_value: Any = None, validate_indices: bool = True, name: str | None = None
 ) -> Tensor:

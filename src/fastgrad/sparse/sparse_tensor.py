@@ -28,8 +28,9 @@ class SparseTensor(Composite):
     ``values[i]`` is the element at the position ``indices[i]``. Positions are in row-major order; ``tf.sparse.reorder`` sorts
     others. Gradients are those of ``values``.
 
-    SciPy's matrices have these parts: for ``coo = scipy.sparse.coo_array(m)`` it is
-    ``tf.SparseTensor(np.stack(coo.coords, 1), coo.data, coo.shape)``.
+    Models take SciPy's sparse matrices: ``model.fit(matrix, y)``. Elsewhere their parts make a sparse tensor: for
+    ``coo = scipy.sparse.coo_array(m)`` it is ``tf.SparseTensor(np.stack(coo.coords, 1), coo.data, coo.shape)``. The way back is
+    ``scipy.sparse.coo_array((x.values.numpy(), x.indices.numpy().T), x.shape)``.
 
     Args:
         indices: the positions, int64, shape (elements, rank).

@@ -90,10 +90,33 @@ def models(tf):
         "sequences": lambda: [sequences()(X), list(sequences().output_shape)],
         "operators": lambda: operators()(a),
         "trained": trained,
+        "training of a layer's call": lambda: _unfrozen(tf),
         "a part": part,
         "a column for an input without": lambda: _column(tf),
         "shapes of a layer": lambda: list(_branches(tf).get_layer("wide").output.shape),
     }
+
+
+def _unfrozen(tf):
+    """A base called with ``training=``, frozen first and unfrozen later: its statistics and what each kind of call gives."""
+    results = []
+    for training in (True, False, None):
+        x = tf.keras.Input((4,))
+        base = tf.keras.Model(x, tf.keras.layers.BatchNormalization()(x))
+        base.trainable = False
+        model = _with_weights(tf.keras.Model(x, tf.keras.layers.Dense(1)(base(x, training=training))))
+        for trainable in (False, True):
+            base.trainable = trainable
+            model.compile(tf.keras.optimizers.SGD(0.01), "mse")
+            history = model.fit(X[0], np.ones((3, 1), np.float32), epochs=2, verbose=0).history
+            results += [[float(loss) for loss in history["loss"]], base.layers[1].moving_mean.numpy()]
+        results += [
+            model(X[1]),
+            model(X[1], training=True),
+            model(X[1], training=False),
+            model.predict(X[1], verbose=0),
+        ]
+    return results
 
 
 def _column(tf):

@@ -139,6 +139,39 @@ def products(tf):
             k.conv1d(matrices, _numbers(tf, 2, 3, 5), padding="causal", dilation_rate=2),
         ],
         "conv2d": lambda: [k.conv2d(image, kernel), k.conv2d(image, kernel, strides=(2, 1), padding="same")],
+        "depthwise_conv2d": lambda: [
+            k.depthwise_conv2d(image, kernel),
+            k.depthwise_conv2d(image, kernel, padding="same", dilation_rate=(2, 2)),
+        ],
+        "separable_conv2d": lambda: k.separable_conv2d(
+            image, kernel, _numbers(tf, 1, 1, kernel.shape[2] * kernel.shape[3], 3), strides=(2, 2)
+        ),
+        "separable_conv2d: strides": lambda: k.separable_conv2d(image, kernel, kernel, strides=(1, 1, 1)),
+        "conv2d_transpose": lambda: k.conv2d_transpose(
+            image,
+            tf.transpose(kernel, [0, 1, 3, 2]),
+            (None, 2 * image.shape[1], 2 * image.shape[2], kernel.shape[3]),
+            strides=(2, 2),
+            padding="same",
+        ),
+        "conv2d_transpose: dilated": lambda: k.conv2d_transpose(
+            image,
+            tf.transpose(kernel, [0, 1, 3, 2]),
+            (None, image.shape[1], image.shape[2], kernel.shape[3]),
+            padding="same",
+            dilation_rate=(2, 2),
+        ),
+        "conv2d_transpose: rates": lambda: k.conv2d_transpose(image, kernel, (1, 2, 3, 4), dilation_rate=(1, 2)),
+        "resize_images": lambda: [
+            k.resize_images(image, 2, 3, "channels_last"),
+            k.resize_images(image, 2, 1, "channels_last", interpolation="bilinear"),
+            k.resize_images(tf.transpose(image, [0, 3, 1, 2]), 1, 2, "channels_first"),
+        ],
+        "resize_images: method": lambda: k.resize_images(image, 2, 2, "channels_last", interpolation="sinc"),
+        "resize_images: format": lambda: k.resize_images(image, 2, 2, "unknown"),
+        "resize_volumes": lambda: [
+            k.resize_volumes(_numbers(tf, 1, 2, 2, 3, 2), 2, 1, 3, form) for form in ("channels_last", "channels_first")
+        ],
         "conv2d: padding": lambda: k.conv2d(image, kernel, padding="full"),
         "conv3d": lambda: k.conv3d(_numbers(tf, 1, 3, 4, 3, 2), _numbers(tf, 2, 2, 2, 2, 3)),
         "pool2d": lambda: [
@@ -205,4 +238,35 @@ def draws(tf):
         "a generator of a float": lambda: random.SeedGenerator(1.5),
         "integers of floats": lambda: random.randint((2,), 0, 5, dtype="float32"),
         "classes of a vector": lambda: random.categorical([0.0, 1.0], 3),
+    }
+
+
+def losses(tf):
+    k = tf.keras.backend
+    labels, output = tf.constant([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]), _numbers(tf, 2, 3)
+    chances = tf.nn.softmax(_numbers(tf, 2, 6, 4))
+    numbers = tf.constant([[0, 1, 2], [2, 0, 0]])
+    steps, lengths = tf.constant([[6], [5]]), tf.constant([[3], [1]])
+    return {
+        "binary_focal_crossentropy": lambda: [
+            k.binary_focal_crossentropy(labels, output, from_logits=True),
+            k.binary_focal_crossentropy(labels, tf.sigmoid(output), apply_class_balancing=True, alpha=0.3, gamma=1.5),
+        ],
+        "categorical_focal_crossentropy": lambda: [
+            k.categorical_focal_crossentropy(labels, output, from_logits=True),
+            k.categorical_focal_crossentropy(labels, tf.nn.softmax(output), alpha=0.4, gamma=1.0),
+        ],
+        "ctc_label_dense_to_sparse": lambda: tf.sparse.to_dense(
+            k.ctc_label_dense_to_sparse(numbers, lengths[:, 0]), -1
+        ),
+        "ctc_batch_cost": lambda: k.ctc_batch_cost(numbers, chances, steps, lengths),
+        "ctc_batch_cost: gradient": lambda: value_and_gradients(
+            tf, lambda p: k.ctc_batch_cost(numbers, tf.nn.softmax(p), steps, lengths), _numbers(tf, 2, 6, 4)
+        ),
+        "ctc_decode": lambda: [*k.ctc_decode(chances, steps[:, 0])[0], k.ctc_decode(chances, steps[:, 0])[1]],
+        "ctc_decode: beams": lambda: [
+            *k.ctc_decode(chances, steps[:, 0], greedy=False, beam_width=9, top_paths=2)[0],
+            k.ctc_decode(chances, steps[:, 0], greedy=False, beam_width=9, top_paths=2)[1],
+        ],
+        "is_sparse": lambda: [k.is_sparse(output), k.is_sparse(tf.sparse.from_dense(output))],
     }

@@ -483,3 +483,55 @@ def models(tf):
         "one element": lambda: list(tf.data.Dataset.from_tensors(matrix)),
         "unbatched": lambda: list(tf.data.Dataset.from_tensors(matrix).unbatch()),
     }
+
+
+def matrices_of_scipy(tf):
+    """Models that get SciPy's sparse matrices; what layers see of them."""
+    import scipy.sparse
+
+    keras = tf.keras
+    numbers = np.arange(40.0).reshape(10, 4)
+    dense = np.where(numbers % 3 == 0, 0.1 * numbers, 0.0)
+    labels = np.ones((10, 1), np.float32)
+
+    class Noted(keras.layers.Layer):
+        def call(self, x):
+            self.kind = [isinstance(x, tf.SparseTensor), str(x.dtype.name)]
+            return x
+
+    def model(sparse=True):
+        x, noted = keras.Input((4,), sparse=sparse), Noted()
+        model = keras.Model(x, keras.layers.Dense(1)(keras.layers.Dense(2)(noted(x))))
+        model.set_weights([np.cos(np.arange(w.size)).reshape(w.shape) for w in model.get_weights()])
+        model.compile("sgd", "mse")
+        return model, noted
+
+    def fitted(matrix, sparse=True, **options):
+        net, noted = model(sparse)
+        history = net.fit(matrix, labels, batch_size=4, shuffle=False, verbose=0, **options).history
+        return [[float(loss) for losses in history.values() for loss in losses], noted.kind]
+
+    csr = scipy.sparse.csr_matrix(dense)
+    return {
+        "fit": lambda: fitted(csr, epochs=2),
+        "fit with dense inputs": lambda: fitted(csr, sparse=False),
+        "fit of a COO array": lambda: fitted(scipy.sparse.coo_array(dense)),
+        "fit of lists": lambda: fitted(scipy.sparse.lil_matrix(dense)),
+        "validation split": lambda: fitted(csr, validation_split=0.3),
+        "validation data": lambda: fitted(csr, validation_data=(csr, labels)),
+        "batches of a generator": lambda: [
+            float(loss)
+            for loss in model()[0]
+            .fit(((csr[i : i + 2], labels[i : i + 2]) for i in range(0, 10, 2)), verbose=0)
+            .history["loss"]
+        ],
+        "evaluate": lambda: float(model()[0].evaluate(csr, labels, batch_size=4, verbose=0)),
+        "predict": lambda: model()[0].predict(csr, batch_size=4, verbose=0),
+        "predict of integers": lambda: model()[0].predict(
+            scipy.sparse.csr_matrix(np.eye(4, dtype=np.int64)), verbose=0
+        ),
+        "as a tensor": lambda: refused(lambda: tf.convert_to_tensor(csr)),
+        "as a constant": lambda: refused(lambda: tf.constant(csr)),
+        "rows of a dataset": lambda: refused(lambda: tf.data.Dataset.from_tensor_slices(csr)),
+        "labels for fewer rows": lambda: refused(lambda: model()[0].fit(csr, labels[:4], verbose=0)),
+    }

@@ -151,10 +151,6 @@ LEFT: list[tuple[str, str]] = [
         "masks of symbolic tensors are made when the model runs, and can't be its outputs",
     ),
     (
-        r"test_predict_dropout",
-        "on purpose: `training=True` of a layer's call in a functional model stays, as TensorFlow's guides say; Keras 3 replaces it",
-    ),
-    (
         r"test_steps_per_execution_steps_per_epoch_match_multi_epoch",
         "on purpose: with `steps_per_execution`, an epoch has exactly `steps_per_epoch` steps; Keras goes on to a whole group",
     ),

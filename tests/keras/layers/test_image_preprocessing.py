@@ -20,6 +20,23 @@ LAYERS: dict[str, tuple[Any, ...]] = {
     "RandomRotation": (0.3,),
     "RandomZoom": (0.3, 0.2),
     "RandomTranslation": (0.3, 0.2),
+    "RandomShear": (0.3, 0.2),
+    "RandomPerspective": (),
+    "RandomHue": (0.3,),
+    "RandomSaturation": (0.3,),
+    "RandomColorDegeneration": (0.3,),
+    "RandomColorJitter": ((0, 255), 0.2, 0.2, 0.3, 0.2),
+    "RandomPosterization": ((1, 4),),
+    "RandomSharpness": ((0.0, 0.2),),
+    "RandomInvert": (0.5,),
+    "RandomGrayscale": (),
+    "RandomGaussianBlur": (),
+    "RandomErasing": (),
+    "Solarization": (0.5, 0.5),
+    "MixUp": (1.0,),
+    "CutMix": (),
+    "RandAugment": (),
+    "AugMix": (),
 }
 
 
@@ -113,3 +130,41 @@ def test_the_gradient_of_a_transformed_image_is_its_transpose(fill_mode: str, in
     constant = layer(tf.zeros_like(x), training=True)
     expected = np.sum((y - constant).numpy().astype(np.float64) * cotangent.numpy())
     np.testing.assert_allclose(np.sum(gradient.numpy().astype(np.float64) * x.numpy()), expected, rtol=1e-4)
+
+
+def test_batches_and_labels_are_mixed_in_the_same_shares() -> None:
+    batch = np.repeat(np.arange(8.0).reshape(8, 1, 1, 1), 20, 1).repeat(20, 2)
+    labels = np.arange(8.0).reshape(8, 1)
+    for layer in (layers.MixUp(1.0, seed=1), layers.CutMix(seed=1)):
+        mixed = layer({"images": batch, "labels": labels}, training=True)
+        np.testing.assert_allclose(np.mean(mixed["images"], (1, 2)), mixed["labels"], atol=0.6)  # parts of pixels
+        assert not np.array_equal(mixed["labels"], labels)
+        same = layer({"images": batch, "labels": labels}, training=False)
+        np.testing.assert_array_equal(same["images"], batch)
+        with pytest.raises(ValueError, match="'images' and may have 'labels'; it has"):
+            layer({"images": batch, "boxes": labels}, training=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "share"), [("RandomInvert", 0.25), ("RandomGrayscale", 0.5), ("RandomErasing", 0.25)]
+)
+def test_some_images_are_chosen(layer: str, share: float) -> None:
+    batch = np.tile(np.array([200.0, 90.0, 0.0], np.float32), (2000, 5, 5, 1))
+    changed = getattr(layers, layer)(0.5, seed=4)(batch, training=True).numpy()
+    assert abs((changed != batch).any((1, 2, 3)).mean() - share) < 0.05
+
+
+def test_posters_have_each_number_of_bits_as_often() -> None:
+    batch = np.full((7000, 1, 1, 1), 255.0, np.float32)
+    values, counts = np.unique(layers.RandomPosterization(8, seed=3)(batch, training=True), return_counts=True)
+    np.testing.assert_array_equal(values, [128, 192, 224, 240, 248, 252, 254])
+    assert counts.min() > 850
+
+
+def test_erased_parts_have_the_asked_size() -> None:
+    batch = np.zeros((300, 40, 40, 3), np.float32)
+    erased = layers.RandomErasing(scale=(0.25, 0.25), fill_value=9, factor=(1.0, 1.0), seed=2)(
+        batch, training=True
+    ).numpy()
+    np.testing.assert_array_equal((erased == 9).sum((1, 2, 3)), 3 * 20 * 20)
+    assert np.ptp((erased == 9).any((2, 3)).argmax(1)) > 10

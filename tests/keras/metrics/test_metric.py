@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad import keras
 
-metrics = keras.metrics
+layers, metrics = keras.layers, keras.metrics
 
 
 class TestMean:
@@ -186,3 +186,31 @@ def test_the_axis_of_cosines_counts():
     expected = (6 / np.sqrt(2 * 26) + 3 / np.sqrt(9 * 5)) / 2
     assert float(cosine.result()) == pytest.approx(expected, rel=1e-6)
     assert "axis" not in cosine.get_config()
+
+
+@pytest.mark.parametrize("values", [tf.constant(2.0), tf.ones((2,))])
+def test_a_mask_that_does_not_fit_the_values_of_a_metric_is_named(values):
+    model = keras.Sequential([layers.Input((3,)), layers.Embedding(5, 4, mask_zero=True), layers.Dense(1)])
+    model.compile(
+        "sgd", "mse", metrics=[keras.metrics.MeanMetricWrapper(lambda y, x: values, name="mine")], run_eagerly=True
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        model.test_on_batch(np.ones((2, 3)), np.ones((2, 3, 1)))
+    for fact in (
+        "Metric 'mine'",
+        "mask of shape (2, 3)",
+        f"values of shape {tuple(values.shape)}",
+        "for each element of the mask",
+    ):
+        assert fact in str(error.value)
+    assert not model.metrics[1].variables[0].numpy()
+
+
+def test_weights_that_do_not_fit_the_values_of_a_metric_are_named():
+    mean = metrics.Mean(name="average")
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match=r"'average': `sample_weight` of shape \(3,\) cannot weigh .*\(2,\).*Give a weight",
+    ):
+        mean.update_state(tf.ones((2,)), tf.ones((3,)))
+    assert not any(variable.numpy() for variable in mean.variables)

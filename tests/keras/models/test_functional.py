@@ -496,7 +496,7 @@ def test_calls_in_the_form_of_keras_2_are_read():
         "output_layers": [["dropped", 0, 0]],
     }
     model = keras.Model.from_config(config)
-    np.testing.assert_array_equal(model([X[:, :3], X[:, 1:]], training=True), X[:, :3] - X[:, 1:])
+    np.testing.assert_array_equal(model([X[:, :3], X[:, 1:]]), X[:, :3] - X[:, 1:])
 
 
 def test_operators_are_layers_with_the_name_of_their_operation():
@@ -511,3 +511,44 @@ def test_operators_are_layers_with_the_name_of_their_operation():
     model.compile("sgd", "mse")
     logs = model.evaluate(X[:, :2], [X[:, :2], X[:, :2]], verbose=0, return_dict=True)
     assert list(logs) == [f"{model.output_names[1]}_loss", "loss", f"{model.output_names[0]}_loss"]
+
+
+class _Noted(layers.Layer):
+    """Notes the ``training`` of its calls."""
+
+    def call(self, x, training=None):
+        self.training = training
+        return x
+
+
+@pytest.mark.parametrize("given", [None, False, True])
+def test_training_of_a_model_comes_before_that_of_a_layers_call(given):
+    x = keras.Input((3,))
+    noted = _Noted()
+    inner = keras.Model(x, noted(x, training=given))
+    outer = keras.Model(x, inner(x, training=False))
+    for training in (True, False):
+        inner(X[:, :3], training=training)
+        assert noted.training is training
+        outer(X[:, :3], training=training)
+        assert noted.training is training
+    inner(X[:, :3])
+    assert noted.training is given
+    outer(X[:, :3])
+    assert noted.training is False
+
+
+def test_a_base_that_is_unfrozen_moves_its_statistics_in_fit():
+    x = keras.Input((4,))
+    normalization = layers.BatchNormalization()
+    base = keras.Model(x, normalization(x))
+    base.trainable = False
+    model = keras.Model(x, layers.Dense(1)(base(x, training=False)))
+    labels = np.ones((len(X), 1), np.float32)
+    model.compile("sgd", "mse")
+    model.fit(X, labels, verbose=0)
+    assert not normalization.moving_mean.numpy().any()
+    base.trainable = True
+    model.compile("sgd", "mse")
+    model.fit(X, labels, verbose=0)
+    assert normalization.moving_mean.numpy().all()

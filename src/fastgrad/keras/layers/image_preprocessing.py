@@ -195,6 +195,11 @@ class RandomImageLayer(_ImageLayer):
         draw_words = default_philox_words(None) if self._generator is None else self._generator._draw_words
         return uniform_from(draw_words, type(self).__name__, tuple(shape), low, high, self.compute_dtype)
 
+    def _seed_of_draw(self) -> Tensor:
+        """Returns a seed for ``tf.random.stateless_*``, from the layer's own draws."""
+        draw_words = default_philox_words(None) if self._generator is None else self._generator._draw_words
+        return uniform_from(draw_words, type(self).__name__, (2,), 0, 2**31 - 1, "int32")
+
     def _number_of_each_image(self, images: Tensor, low: float, high: float) -> Tensor:
         return self._uniform((*images.shape[:-3], 1, 1, 1), low, high)
 
@@ -269,11 +274,11 @@ class RandomCrop(RandomImageLayer):
         return x
 
 
-def factor_range(factor: Any, low: float, high: float) -> tuple[float, float]:
+def factor_range(factor: Any, low: float, high: float, argument: str = "factor") -> tuple[float, float]:
     """Returns the bounds of ``factor``, a number for both sides of 0 or a pair."""
     message = (
-        f"The `factor` argument should be a number (or a list of two numbers) in the range [{low}, {high}]. "
-        f"Received: factor={factor}"
+        f"The `{argument}` argument should be a number (or a list of two numbers) in the range [{low}, {high}]. "
+        f"Received: {argument}={factor}"
     )
     if isinstance(factor, (tuple, list)):
         if len(factor) != 2 or factor[0] > high or factor[1] < low:
@@ -283,6 +288,15 @@ def factor_range(factor: Any, low: float, high: float) -> tuple[float, float]:
     if not isinstance(factor, (int, float)) or not low <= factor <= high:
         raise ValueError(message)
     return max(-abs(factor), low), abs(factor)
+
+
+def checked_value_range(value_range: Any) -> list[float]:
+    """Returns the least and the greatest value of images; ValueError unless they are two numbers."""
+    if not isinstance(value_range, (tuple, list)) or len(value_range) != 2:
+        raise ValueError(
+            f"The `value_range` argument should be a list of two numbers. Received: value_range={value_range}"
+        )
+    return sorted(value_range)
 
 
 class RandomBrightness(RandomImageLayer):
@@ -302,11 +316,7 @@ class RandomBrightness(RandomImageLayer):
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
         self.factor = factor_range(factor, -1, 1)
-        if not isinstance(value_range, (tuple, list)) or len(value_range) != 2:
-            raise ValueError(
-                f"The `value_range` argument should be a list of two numbers. Received: value_range={value_range}"
-            )
-        self.value_range = sorted(value_range)
+        self.value_range = checked_value_range(value_range)
         super().__init__(seed, **kwargs)
 
     def _changed(self, x: Tensor) -> Tensor:

@@ -193,3 +193,105 @@ class RandomTranslation(_RandomTransformOfAxes):
         down = self._draws(images, self._height_range) * height
         right = self._draws(images, self._width_range) * width
         return 1.0, 0.0, -right, 0.0, 1.0, -down
+
+
+class RandomShear(_RandomTransform):
+    """In training, shears each image, in one of the two directions.
+
+    Args:
+        x_factor: the bounds of the columns by which a row moves for each row: a pair in [0, 1], or a number for both sides of 0.
+        y_factor: the same for the rows by which a column moves.
+        interpolation, fill_mode, fill_value, data_format, seed, **kwargs: as in ``RandomRotation``.
+
+    Raises:
+        ValueError: another factor; at a call another rank.
+        NotImplementedError: another ``fill_mode`` or ``interpolation``.
+    """
+
+    _config_names = ("data_format", "x_factor", "y_factor", "fill_mode", "interpolation", "seed", "fill_value")
+
+    def __init__(
+        self,
+        x_factor: Any = 0.0,
+        y_factor: Any = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.x_factor, self.y_factor = _shear_range("x_factor", x_factor), _shear_range("y_factor", y_factor)
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+
+    def _matrices(self, images: int, height: int, width: int) -> tuple[Any, ...]:
+        sign = tf.where(self._draws(images, (0.0, 1.0)) > 0.5, -1.0, 1.0)
+        return 1.0, sign * self._draws(images, self.x_factor), 0.0, sign * self._draws(images, self.y_factor), 1.0, 0.0
+
+
+def _shear_range(argument: str, factor: Any) -> tuple[float, float]:
+    bounds = factor if isinstance(factor, (tuple, list)) else (factor, factor)
+    # A number may come back from a configuration as the pair of its two sides.
+    is_of_number = len(bounds) == 2 and isinstance(bounds[1], (int, float)) and bounds[0] == -bounds[1]
+    if len(bounds) != 2 or not all(
+        isinstance(bound, (int, float)) and (0 <= bound <= 1 or is_of_number) and abs(bound) <= 1 for bound in bounds
+    ):
+        raise ValueError(
+            f"The `{argument}` argument should be a number (or a list of two numbers) in the range [0, 1.0]. "
+            f"Received: {argument}={factor}"
+        )
+    low, high = sorted(bounds)
+    return (low, high) if bounds is factor else (-high, high)
+
+
+class RandomPerspective(RandomImageLayer):
+    """In training, moves the corners of some images, as if they were seen from another point.
+
+    Args:
+        factor: the bounds of the probability: a pair in [0, 1], or a number for 0 and itself.
+        scale: how far corners move, a number in [0, 1].
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        fill_value: the number outside of the image.
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor`` or ``scale``; at a call another rank.
+        NotImplementedError: another ``interpolation``.
+    """
+
+    _config_names = ("data_format", "factor", "scale", "interpolation", "fill_value", "seed")
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: float = 1.0,
+        interpolation: str = "bilinear",
+        fill_value: float = 0.0,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.factor = factor_range(factor, 0, 1)
+        if not 0.0 <= scale <= 1.0:
+            raise ValueError(f"The `scale` argument should be a number in the range [0,1]. Received: scale={scale}")
+        if interpolation not in INTERPOLATIONS:
+            raise NotImplementedError(
+                f"RandomPerspective: Unknown `interpolation` {interpolation}. Expected of one {INTERPOLATIONS}."
+            )
+        self.scale, self.interpolation, self.fill_value = scale, interpolation, fill_value
+        super().__init__(seed, data_format, **kwargs)
+
+    def _changed(self, x: Tensor) -> Tensor:
+        if x.ndim == 3:
+            return self._changed(x[None])[0]
+        bottom, right = [float(x.shape[axis] - 1) for axis in (self._height_axis, self._height_axis + 1)]
+        is_moved = self._number_of_each_image(x, 0.0, 1.0) < self._number_of_each_image(x, *self.factor)
+        corners = tf.constant([[[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]]], x.dtype)
+        moves = self._uniform((x.shape[0], 4, 2), -0.5 * self.scale, 0.5 * self.scale)
+        start = tf.broadcast_to(corners, moves.shape)
+        options = self.interpolation, self.fill_value, self.data_format
+        return tf.where(
+            is_moved, tf.keras.ops.image.perspective_transform(x, start, start + start * moves, *options), x
+        )

@@ -12,7 +12,7 @@ import fastgrad as tf
 from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor, constant_tensor
-from fastgrad.dtypes import DType
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras.configured import FunctionOptionsMixin
 from fastgrad.keras.losses.loss import align_ranks, as_tensor, masked_weight
 from fastgrad.keras.masks import mask_of, mask_of_losses
@@ -21,31 +21,53 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 
 
 def weighted_values_per_sample(
-    values: Any, sample_weight: Any, reduce: Callable[..., Tensor], dtype: DType
+    metric: Metric,
+    values: Any,
+    sample_weight: Any,
+    reduce: Callable[..., Tensor],
+    mask: Any = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """Returns one weighted value and one weight for each sample of a batch.
+    """Returns one weighted value and one weight for each sample of a batch, in the dtype of the metric.
 
     Args:
+        metric: the metric that the values are for.
         values: shape (batch, ...) or ().
         sample_weight: shape (), (batch,) or (batch, ...), or None; the mask of a loss function sets weights to zero.
         reduce: ``reduce_sum`` or ``reduce_mean``, for all dimensions but the first.
-        dtype: the dtype of the results.
+        mask: the mask of the predictions, or None; it sets weights to zero.
+
+    Raises:
+        InvalidArgumentError: the weights or the mask do not fit the values.
     """
-    mask = mask_of_losses(values)
+    dtype = metric._dtype
+    mask_of_values = mask_of_losses(values)
     values = as_tensor(values, dtype)
-    weights = None
-    if sample_weight is not None:
-        weights = as_tensor(sample_weight, dtype)
+    weights = None if sample_weight is None else as_tensor(sample_weight, dtype)
+    try:
         if mask is not None:
             weights = masked_weight(weights, mask, dtype, "sum")
-        values, weights = align_ranks(values, weights)
-        rank = weights.ndim
-        if values.ndim > rank:
-            values = reduce(values, list(range(rank, values.ndim)))
-        weights = tf.broadcast_to(weights, values.shape)
-        values = values * weights
-        if rank > 1:
-            weights = reduce(weights, list(range(1, rank)))
+        if weights is not None:
+            if mask_of_values is not None:
+                weights = masked_weight(weights, mask_of_values, dtype, "sum")
+            per_element, weights = align_ranks(values, weights)
+            rank = weights.ndim
+            if per_element.ndim > rank:
+                per_element = reduce(per_element, list(range(rank, per_element.ndim)))
+            weights = tf.broadcast_to(weights, per_element.shape)
+            values = per_element * weights
+            if rank > 1:
+                weights = reduce(weights, list(range(1, rank)))
+    except InvalidArgumentError as error:
+        given = [] if sample_weight is None else [f"`sample_weight` of shape {np.shape(sample_weight)}"]
+        given += [f"the mask of shape {np.shape(m)}" for m in (mask, mask_of_values) if m is not None]
+        raise InvalidArgumentError(
+            f"Metric '{metric.name}': {' and '.join(given)} cannot weigh values of shape {tuple(values.shape)}. "
+            + (
+                "Give a weight for each sample or value, or let the metric's function return a value for each weight."
+                if mask is None and mask_of_values is None
+                else "Let the metric's function return a value for each element of the mask, without a mean over its axes."
+            )
+        ) from error
     if values.ndim > 1:
         values = reduce(values, list(range(1, values.ndim)))
     return values, weights
@@ -65,7 +87,7 @@ class Sum(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` times ``sample_weight``."""
         with hidden_from_tapes():
-            values, _ = weighted_values_per_sample(values, sample_weight, tf.reduce_sum, self._dtype)
+            values, _ = weighted_values_per_sample(self, values, sample_weight, tf.reduce_sum)
             total = tf.reduce_sum(values)
         self.total.assign_add(total)
 
@@ -83,9 +105,17 @@ class Mean(Metric):
         self.count = self.add_variable((), "zeros", self._dtype, name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Adds ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one sample."""
+        """Adds ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one sample.
+
+        Raises:
+            InvalidArgumentError: the weights do not fit the values.
+        """
+        self._add(values, sample_weight)
+
+    def _add(self, values: Any, sample_weight: Any, mask: Any = None) -> None:
+        """Adds ``values``, weighted by ``sample_weight`` and by ``mask``, that of the predictions."""
         with hidden_from_tapes():
-            values, weights = weighted_values_per_sample(values, sample_weight, tf.reduce_mean, self._dtype)
+            values, weights = weighted_values_per_sample(self, values, sample_weight, tf.reduce_mean, mask)
             total = tf.reduce_sum(values) if values.ndim else values
             if weights is not None:
                 count: Any = tf.reduce_sum(weights)
@@ -117,14 +147,14 @@ class MeanMetricWrapper(Mean):
         self._fn_kwargs = kwargs
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Adds a batch of labels and predictions; samples outside the mask of ``y_pred`` have no weight."""
+        """Adds a batch of labels and predictions; samples outside the mask of ``y_pred`` have no weight.
+
+        Raises:
+            InvalidArgumentError: the weights or the mask do not fit the values of the function.
+        """
         with hidden_from_tapes():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
-            mask = mask_of(y_pred)
-            if mask is not None:
-                weight = None if sample_weight is None else as_tensor(sample_weight, self._dtype)
-                sample_weight = masked_weight(weight, mask, self._dtype, "sum")
-        super().update_state(values, sample_weight)
+        self._add(values, sample_weight, mask_of(y_pred))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""

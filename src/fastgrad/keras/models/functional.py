@@ -12,6 +12,7 @@ from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import masks, settings, structure
 from fastgrad.keras.layers.input_layer import InputLayer
+from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, Node, map_keras_tensors
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.naming import running_layers
@@ -123,13 +124,18 @@ class CallGraph:
 
     def _run_calls(self, values: Sequence[Any]) -> Any:
         values_by_id = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
+        training = running_layers.now.training
         for layer, argument, output, node in self._calls:
             if argument:
                 values_by_id[output] = layer(values_by_id[argument])
                 continue
             args, kwargs = map_keras_tensors(node.arguments, lambda tensor: values_by_id[id(tensor)])
-            if kwargs.get("training", True) is None:
-                del kwargs["training"]  # the layer inherits that of the model
+            if "training" in kwargs and isinstance(layer, Layer):
+                # As in Keras, the model's argument comes before that of the layer's call, which is for calls without one.
+                if training is not None:
+                    kwargs["training"] = training
+                elif kwargs["training"] is None:
+                    del kwargs["training"]
             results = layer(*args, **kwargs)
             for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
                 values_by_id[id(tensor)] = result
@@ -421,7 +427,9 @@ def _fit_to_input(model: Model, value: Any, input_tensor: KerasTensor) -> Any:
         return None
     dtype = settings.standardize_dtype(input_tensor.dtype)
     if isinstance(value, Composite):
-        return tf.cast(value, dtype)
+        if input_tensor.sparse or not isinstance(value, tf.SparseTensor):
+            return tf.cast(value, dtype)
+        value = tf.sparse.to_dense(value)
     if not isinstance(value, Tensor):
         return value
     if value._array.dtype != dtype.numpy:

@@ -184,6 +184,8 @@ class Sequential(Model):
     ) -> Any:
         """Returns the output of the top layer. ``training`` is passed to the layers automatically."""
         bottom = self._bottom
+        if isinstance(inputs, Composite):
+            inputs = self._dense_for_dense_input(inputs)
         if not isinstance(inputs, Tensor) and len(input_list := nest.flatten(inputs)) == 1:
             (inputs,) = input_list
         if bottom is not None and isinstance(inputs, Tensor) and inputs._array.ndim != len(bottom._batch_shape):
@@ -199,6 +201,12 @@ class Sequential(Model):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns None: the layers have set the mask of the output."""
         return None
+
+    def _dense_for_dense_input(self, inputs: Composite) -> Any:
+        """Makes a sparse tensor dense unless the ``Input`` is sparse, or a model that comes first knows that."""
+        has_own_inputs = self._bottom is None and self._layers and isinstance(self._layers[0], (Functional, Sequential))
+        takes_sparse = has_own_inputs or (self._bottom is not None and self._bottom.sparse)
+        return inputs if takes_sparse or not isinstance(inputs, tf.SparseTensor) else tf.sparse.to_dense(inputs)
 
     def _with_rank(self, inputs: Tensor) -> Tensor:
         """Adds or removes a last dimension of size 1, as Keras does; ValueError if the rank still differs."""

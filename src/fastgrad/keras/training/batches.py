@@ -13,12 +13,15 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.argument_checks import named_argument
+from fastgrad.core.array_conversion import is_scipy_sparse
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, tensor_of_data
 from fastgrad.data.dataset import Dataset
+from fastgrad.data.sparse_rows import SparseColumn
 from fastgrad.dtypes import as_dtype, string
 from fastgrad.keras import settings
 from fastgrad.kernels.codegen.user_lines import warn
+from fastgrad.ops.casting import cast
 
 
 class PyDataset:
@@ -95,10 +98,15 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 def as_array(value: Any) -> Any:
     """Returns the samples of an input or label as an array; floats are cast to ``floatx()``, tensors of strings stay.
 
-    A ragged or sparse tensor is returned as it is.
+    A ragged or sparse tensor is returned as it is; a sparse matrix of SciPy becomes a sparse tensor.
     """
     if isinstance(value, Composite):
         return value
+    if is_scipy_sparse(value):
+        from fastgrad.sparse.conversion import from_scipy
+
+        sparse = from_scipy(value)
+        return cast(sparse, settings.default_dtype()) if sparse.dtype.is_floating else sparse
     tensor = as_tensor_or_none(value)
     if tensor is not None and tensor.dtype is string:
         return tensor._on_host()
@@ -131,7 +139,7 @@ def _objects_as_floats(array: np.ndarray) -> np.ndarray:
 
 
 def _is_leaf(value: Any) -> bool:
-    return not isinstance(value, (list, tuple, dict))
+    return not isinstance(value, (list, tuple, dict)) or is_scipy_sparse(value)  # SciPy's DOK matrices are dicts
 
 
 def as_arrays(structure: Any) -> Any:
@@ -232,7 +240,7 @@ def split_validation_data(x: Any, y: Any, sample_weight: Any, fraction: float) -
     for argument in (x, y, sample_weight):
         for leaf in nest.flatten(argument) if argument is not None else ():
             is_array = isinstance(leaf, (np.ndarray, Tensor, Composite, list, int, float)) or hasattr(leaf, "__array__")
-            if not is_array and as_tensor_or_none(leaf) is None:
+            if not is_array and not is_scipy_sparse(leaf) and as_tensor_or_none(leaf) is None:
                 raise ValueError(
                     "Argument `validation_split` is only supported for tensors or NumPy arrays. "
                     f"Found incompatible type in the input: {type(leaf)}"
@@ -247,8 +255,13 @@ def split_validation_data(x: Any, y: Any, sample_weight: Any, fraction: float) -
             "`validation_split` argument."
         )
 
+    def rows_of(array: Any, which: slice) -> Any:
+        if isinstance(array, Composite) and array.is_rectangular:
+            return SparseColumn.of(array)[which].tensor()
+        return None if array is None else array[which]
+
     def rows_in(which: slice) -> tuple[Any, ...]:
-        return nest.map_structure(lambda array: None if array is None else array[which], tuple(arrays))
+        return nest.map_structure(lambda array: rows_of(array, which), tuple(arrays))
 
     return rows_in(slice(0, split_row)), rows_in(slice(split_row, size))
 
@@ -521,15 +534,21 @@ def _warn_out_of_data() -> None:
 
 def _is_batch_source(x: Any) -> bool:
     """True if ``x`` is an iterator, or another iterable that is not data itself."""
-    if x is None or isinstance(x, (list, tuple, dict, str, np.ndarray, Composite)) or hasattr(x, "__array__"):
+    is_data = isinstance(x, (list, tuple, dict, str, np.ndarray, Composite)) or hasattr(x, "__array__")
+    if x is None or is_data or is_scipy_sparse(x):
         return False
     return as_tensor_or_none(x) is None and hasattr(x, "__iter__")
+
+
+def tensor_or_composite(array: Any) -> Any:
+    """Returns an array as a tensor, and a ragged or sparse tensor as it is."""
+    return array if isinstance(array, Composite) else convert_to_tensor(array)
 
 
 def _converted_to_tensors(structure: Any) -> Any:
     def tensor_or_none(value: Any) -> Any:
         is_converted = value is None or isinstance(value, (Tensor, Composite))
-        return value if is_converted else convert_to_tensor(as_array(value))
+        return value if is_converted else tensor_or_composite(as_array(value))
 
     if structure is None or _is_leaf(structure):
         return tensor_or_none(structure)

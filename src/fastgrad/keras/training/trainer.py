@@ -31,6 +31,7 @@ from fastgrad.keras.training.batches import (
     as_arrays,
     pack_x_y_sample_weight,
     split_validation_data,
+    tensor_or_composite,
     unpack_x_y_sample_weight,
     weights_of_classes,
 )
@@ -596,13 +597,9 @@ def _has_training_argument(compute_loss: Callable[..., Any]) -> bool:
 
 def _batch_tensors(*parts: Any) -> tuple[Any, Any, Any]:
     x, y, weights = [
-        None if part is None else nest.map_structure(_tensor_or_composite, as_arrays(part)) for part in parts
+        None if part is None else nest.map_structure(tensor_or_composite, as_arrays(part)) for part in parts
     ]
     return x, y, weights
-
-
-def _tensor_or_composite(array: Any) -> Any:
-    return array if isinstance(array, Composite) else tf.convert_to_tensor(array)
 
 
 def _batch_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
