@@ -8,8 +8,6 @@ import pytest
 import fastgrad as tf
 from tests.train import tensorflow_checkpoints
 
-pytest.importorskip("google.protobuf")
-
 END = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
