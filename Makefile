@@ -163,7 +163,7 @@ test-packages: ## check the derivatives of packages' Numba functions, in an envi
 test-doors: ## run the tests of fastgrad.pytensor, fastgrad.torch and fastgrad.jax, in an environment of its own
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-doors test,doors
 	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_pytensor.py tests/test_torch.py tests/test_jax.py $(ARGS)
-	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_examples.py -k pymc
+	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_examples.py -k 'pymc or numpyro'
 
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a quarter)
 	@$(ENVIRONMENT) test,cuda

@@ -1,5 +1,6 @@
-"""A GARCH(1,1) model in PyMC: the loop of variances is that of the package arch, and nutpie samples with its derived gradient.
+"""A GARCH(1,1) model in PyMC: the package arch computes the variances, and nutpie samples with the derived gradient of its function.
 
+pip install "fastgrad[doors]"
 python examples/pymc_garch.py [--output build]
 
 PyMC's alternative for a likelihood without a gradient is the Slice sampler.
@@ -12,6 +13,7 @@ import numba
 import numpy as np
 import pymc as pm
 import pymc_posteriors
+from arch.univariate.recursions_python import garch_recursion
 
 import fastgrad.pytensor
 
@@ -21,13 +23,13 @@ TRUE = {"omega": 0.1, "alpha": 0.15, "beta": 0.75}
 @numba.njit
 def loglik(returns, omega, alpha, beta):
     """The log likelihood of returns, whose variances follow from the squares of the returns before."""
-    variance = np.var(returns)
-    total = 0.0
-    for t in range(returns.size):
-        if t > 0:
-            variance = omega + alpha * returns[t - 1] ** 2 + beta * variance
-        total -= 0.5 * (np.log(2.0 * np.pi * variance) + returns[t] ** 2 / variance)
-    return total
+    squares = returns**2
+    bounds = np.empty((returns.size, 2))
+    bounds[:, 0], bounds[:, 1] = 1e-12, 1e12
+    parameters = np.array([omega, alpha, beta])
+    variances = np.empty(returns.size)
+    garch_recursion(parameters, squares, np.sign(returns), variances, 1, 0, 1, returns.size, np.var(returns), bounds)
+    return -0.5 * (np.log(2.0 * np.pi * variances) + squares / variances).sum()
 
 
 def simulate(count=2000):

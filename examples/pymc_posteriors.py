@@ -59,7 +59,7 @@ def time_gradients(f, arguments, argnums):
                 for step in (1e-6, -1e-6):
                     moved = np.array(arguments[number], float)
                     moved[place] += step
-                    f(*[moved if n == number else given for n, given in enumerate(arguments)])
+                    f(*[moved[()] if n == number else given for n, given in enumerate(arguments)])
 
     both = fg.value_and_grad(f, argnums)
     calls = {"derived": lambda: both(*arguments), "differences": differences, "value": lambda: f(*arguments)}
