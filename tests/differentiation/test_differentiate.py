@@ -87,8 +87,8 @@ def test_each_function_of_a_package_has_a_status_and_a_wrong_one_is_the_exit_sta
 
 def test_a_slow_function_does_not_stop_the_rest(tmp_path):
     finished, functions = report_of(tmp_path, "import toy\ntoy.slow(0.0)\ntoy.counts(2)\n", "--seconds", "4")
-    assert {name: function["reason"] for name, function in functions.items()} == {
-        "slow": "takes longer than 4 s",
-        "counts": "takes no floats",
+    assert {name: (function["status"], function["reason"]) for name, function in functions.items()} == {
+        "slow": ("too slow", "takes longer than 4 s"),
+        "counts": ("skipped", "takes no floats"),
     }
     assert finished.returncode == 0, finished.stderr

@@ -71,7 +71,7 @@ def summary(report: dict) -> dict:
                 "name"
             ]: f"{function['status']}: {re.split(r':[0-9]+: ', function['reason'].splitlines()[0], maxsplit=1)[-1]}"
             for function in functions
-            if function["status"] in ("wrong", "failed", "refused")
+            if function["status"] in ("wrong", "failed", "refused", "too slow")
         },
     }
 
@@ -89,13 +89,13 @@ def page(figures: dict) -> str:
         "",
         (
             f"Of {with_floats} functions that compute floats from floats, {counts['right']} are right, {counts['refused']} refused, {counts['failed']} failed, "
-            f"{counts['not smooth']} not smooth at the arguments, and {counts['wrong']} wrong."
+            f"{counts['not smooth']} not smooth at the arguments, {counts['too slow']} too slow, and {counts['wrong']} wrong."
         ),
         "",
-        "| package | version | right | refused | failed | wrong | not smooth | skipped |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: |",
+        "| package | version | right | refused | failed | wrong | not smooth | too slow | skipped |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
-    columns = ("right", "refused", "failed", "wrong", "not smooth", "skipped")
+    columns = ("right", "refused", "failed", "wrong", "not smooth", "too slow", "skipped")
     for row in figures.values():
         numbers = " | ".join(str(row["counts"][status]) for status in columns)
         lines.append(f"| {row['distribution']} | {row['version']} | {numbers} |")
@@ -103,7 +103,7 @@ def page(figures: dict) -> str:
         "",
         (
             "*Not smooth* is a call where differences do not converge as their step shrinks, or where those from the left and from the right differ. *Skipped* are functions that take, return and write no floats, "
-            "calls that raise, and what takes longer than the limit of time. *Failed* is an error that is no refusal."
+            "and calls that raise. *Too slow* takes longer than two minutes, compilation included. *Failed* is an error that is no refusal."
         ),
         "",
         "## What is refused, and what failed",

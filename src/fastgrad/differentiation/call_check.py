@@ -19,7 +19,7 @@ from fastgrad.differentiation.runtime.random_states import copy_of_states, drawi
 from fastgrad.differentiation.transforms import copies, type_of
 from fastgrad.errors import DifferentiationError
 
-STATUSES = ("wrong", "failed", "refused", "right", "not smooth", "skipped")
+STATUSES = ("wrong", "failed", "refused", "right", "not smooth", "too slow", "skipped")
 _MOST_ELEMENTS = 6
 """Of a larger array, so many elements are compared, and one direction in which all elements change."""
 _MOST_SECONDS = 2.0
@@ -49,7 +49,7 @@ def check_call(call: Call) -> Outcome:
     except Exception as error:  # noqa: BLE001  # whatever the package raises
         return _skipped(f"the call raises {type(error).__name__}: {error}")
     if seconds > _MOST_SECONDS:
-        return _skipped(f"a call takes {seconds:.1f} s")
+        return Outcome("too slow", f"a call takes {seconds:.1f} s", {})
     try:
         comparer = Comparer(function.compiled, function.arguments, function.positions)
     except DifferentiationError as error:
