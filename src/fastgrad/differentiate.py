@@ -98,7 +98,9 @@ def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
     outcomes, end = _outcomes_of_process(calls, seconds)
     statuses = {outcome["status"] for outcome in outcomes}
     if end and len(outcomes) < len(calls):
-        outcomes.append({"status": "too slow" if end.startswith("takes") else "failed", "reason": end, "directions": {}})
+        outcomes.append(
+            {"status": "too slow" if end.startswith("takes") else "failed", "reason": end, "directions": {}}
+        )
         statuses.add(outcomes[-1]["status"])
     status = next(status for status in STATUSES if status in statuses)
     return {

@@ -50,7 +50,8 @@ def grown(array, size):  # type: ignore[no-untyped-def]
     if size <= rows:
         return array
     result = np.zeros((max(size, 2 * rows, 8), *array.shape[1:]), array.dtype)
-    result[:rows] = array
+    for row in range(rows):  # Numba compiles a loop faster than the assignment to a slice
+        result[row] = array[row]
     return result
 
 

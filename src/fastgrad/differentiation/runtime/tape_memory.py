@@ -300,13 +300,16 @@ def zero_cotangents(size, dtype):  # type: ignore[no-untyped-def]
 @library_function()
 def exchange(first, second):  # type: ignore[no-untyped-def]
     """Returns two flat arrays in the other order. The smaller one gets zeros up to the size of the larger one: no variable loses room."""
+    # Loops copy, since Numba takes a second to compile the assignment of an array to a slice: its error message formats shapes.
     if first.size < second.size:
         larger = np.zeros(second.size, first.dtype)
-        larger[: first.size] = first
+        for i in range(first.size):
+            larger[i] = first[i]
         return second, larger
     if second.size < first.size:
         larger = np.zeros(first.size, second.dtype)
-        larger[: second.size] = second
+        for i in range(second.size):
+            larger[i] = second[i]
         return larger, first
     return second, first
 
