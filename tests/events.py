@@ -21,15 +21,23 @@ def records(contents: bytes) -> Iterator[bytes]:
             yield record
 
 
+def events(folder):
+    """The events of all files in a folder."""
+    return [
+        Event.FromString(record)
+        for path in sorted(Path(folder).glob("events.*"))
+        for record in records(path.read_bytes())
+    ]
+
+
 def scalars(folder):
-    """``{name: [(step, value), ...]}`` of all files in a folder."""
+    """``{name: [(step, value), ...]}`` of all files in a folder; for what is no number its plugin or kind."""
     found = {}
-    for path in sorted(Path(folder).glob("events.*")):
-        for record in records(path.read_bytes()):
-            event = Event.FromString(record)
-            for value in event.summary.value:
-                kind = value.WhichOneof("value")
-                found.setdefault(value.tag, []).append(
-                    (event.step, value.simple_value if kind == "simple_value" else kind)
-                )
+    for event in events(folder):
+        for value in event.summary.value:
+            plugin = value.metadata.plugin_data.plugin_name
+            number = struct.unpack("<f", value.tensor.tensor_content)[0] if plugin == "scalars" else None
+            found.setdefault(value.tag, []).append(
+                (event.step, number if number is not None else plugin or value.WhichOneof("value"))
+            )
     return found

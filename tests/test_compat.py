@@ -1,5 +1,6 @@
 """`tf.compat`: strings, sizes, and names of TensorFlow 1."""
 
+import inspect
 import logging
 import pathlib
 
@@ -7,6 +8,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compat import v1
+from fastgrad.compat.v1 import aliases
 
 
 @pytest.mark.parametrize(
@@ -40,17 +42,58 @@ def test_sizes_of_a_shape():
 
 def test_names_that_mean_the_same_are_tensorflow_2s():
     assert v1.matmul is tf.matmul
+    assert v1.math.log is v1.log is tf.math.log
+    assert v1.train.AdamOptimizer is tf.train.AdamOptimizer
+    assert v1.io.gfile.exists is tf.io.gfile.exists
     assert tf.compat.v2 is tf
-    assert {"matmul", "set_random_seed", "logging"} <= set(dir(v1))
-    for name in set(dir(v1)) & set(dir(tf)):
-        if not name.startswith("_"):
-            assert getattr(v1, name) is getattr(tf, name), name
+    assert {"matmul", "set_random_seed", "logging", "reduce_sum", "losses"} <= set(dir(v1))
+    assert {"conv2d", "relu"} <= set(dir(v1.nn))
+
+
+def test_each_name_is_there():
+    for space in ("", *aliases._NAMESPACES_AS_IN_TF, *aliases._NAMESPACES_OF_TF_1):
+        for name in aliases.names(space):
+            assert aliases.find(f"{space}.{name}" if space else name) is not aliases.MISSING, (space, name)
+
+
+def test_the_tables_know_the_arguments():
+    for name, (target, order) in aliases._ARGUMENTS.items():
+        if target == "gradients":  # which takes anything, and raises
+            continue
+        known = set(inspect.signature(aliases._value(target)).parameters)
+        assert {p if isinstance(p, str) else p[1] for p in order} <= {*known, None}, name
 
 
 def test_names_that_mean_something_else_are_refused():
-    for name in ("Session", "placeholder", "nn", "reduce_sum", "argmax"):
+    for space, name in (
+        (v1, "Session"),
+        (v1.nn, "ctc_loss"),
+        (v1.image, "resize"),
+        (v1.gfile, "nope"),
+        (v1.nn, "gelu"),
+    ):
         with pytest.raises(AttributeError, match=name):
-            getattr(v1, name)
+            getattr(space, name)
+        assert name not in dir(space)
+
+
+def test_arguments_of_both_versions():
+    x = tf.constant([[1.0, 2.0]])
+    assert v1.reduce_sum(x, reduction_indices=None, axis=1, keep_dims=True).shape == (1, 1)
+    for wrong, kind in (
+        (lambda: v1.reduce_sum(x, axis=1, reduction_indices=1), ValueError),
+        (lambda: v1.reduce_sum(x, 1, axis=1), TypeError),
+        (lambda: v1.reduce_sum(x, keep=1), TypeError),
+        (lambda: v1.expand_dims(x, 0, None, 0, 0), TypeError),
+    ):
+        with pytest.raises(kind, match=r"(reduce_sum|expand_dims)\(\)"):
+            wrong()
+
+
+def test_words_are_printed(capsys):
+    x = v1.Print(tf.constant(3.0), [tf.constant([1, 2])], "values: ")
+    assert float(x) == 3.0
+    assert capsys.readouterr().err == "values: [1 2]\n"
 
 
 def test_behaviour_is_tensorflow_2s():

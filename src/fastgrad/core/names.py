@@ -92,6 +92,11 @@ def _is_ours(name: str, value: Any) -> bool:
     return not name.startswith("_") and (not isinstance(home, str) or home.partition(".")[0] == "fastgrad")
 
 
+def missing_attribute(namespace: str, name: str, known: Callable[[], Iterable[str]]) -> AttributeError:
+    """Returns the error for a name that a namespace lacks; ``known`` returns the names that it has."""
+    return AttributeError(_Answer("", namespace, name, known), name=name)
+
+
 class Namespace(SimpleNamespace):
     """A public namespace that is no module; ``path`` is its name, such as ``"tf.config.experimental"``."""
 
@@ -102,7 +107,7 @@ class Namespace(SimpleNamespace):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             return object.__getattribute__(self, name)
-        raise AttributeError(_Answer("", self._path, name, lambda: vars(self)), name=name)
+        raise missing_attribute(self._path, name, lambda: vars(self))
 
 
 class MissingModuleFinder:

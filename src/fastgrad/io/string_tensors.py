@@ -95,6 +95,19 @@ def decode_raw(
     return call_of_strings(what, run, (strings,), sample, (what, dtype.name, swaps, length))[0]
 
 
+def tensor_message(array: np.ndarray) -> Any:
+    """Returns the ``TensorProto`` of an array of numbers or bytes."""
+    proto = message_class("TensorProto")(dtype=dtypes.DTYPE_OF_NUMPY[array.dtype].as_datatype_enum)
+    proto.tensor_shape.SetInParent()
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    if array.dtype == object:
+        proto.string_val.extend(array.reshape(-1).tolist())
+    else:
+        proto.tensor_content = array.tobytes()
+    return proto
+
+
 def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
     """A tensor as a string, a serialized ``TensorProto``.
 
@@ -108,20 +121,10 @@ def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
     Raises:
         ValueError: ``tensor`` does not convert to a tensor.
     """
-    message = message_class("TensorProto")
     x = convert_to_tensor(tensor)
-    enum = x.dtype.as_datatype_enum
 
     def run(array: np.ndarray) -> tuple[np.ndarray, ...]:
-        proto = message(dtype=enum)
-        proto.tensor_shape.SetInParent()
-        for size in array.shape:
-            proto.tensor_shape.dim.add(size=size)
-        if array.dtype == object:
-            proto.string_val.extend(array.reshape(-1).tolist())
-        else:
-            proto.tensor_content = array.tobytes()
-        return (array_of_elements([proto.SerializeToString(deterministic=True)], ()),)
+        return (array_of_elements([tensor_message(array).SerializeToString(deterministic=True)], ()),)
 
     return call_on_host("serialize_tensor", run, (x,), acts=False)[0]
 

@@ -172,12 +172,12 @@ class RecordedGraph:
     Args:
         name: the function's.
         graph: the recording.
-        argument_names: the names of the arguments' tensors, in their order.
+        argument_names: the names of the arguments' tensors, in their order; None for ``Placeholder``.
     """
 
     __getattr__ = missing_member_getattr
 
-    def __init__(self, name: str, graph: Graph, argument_names: list[str]) -> None:
+    def __init__(self, name: str, graph: Graph, argument_names: list[str] | None) -> None:
         self.name = name
         self._operations: list[RecordedOperation] = []
         self._counts: dict[str, int] = {}
@@ -189,12 +189,12 @@ class RecordedGraph:
             operation.outputs = (_recorded_tensor(operation.name, 0, value),)
             self._operations.append(operation)
 
-    def _add(self, node: Node, tensors: dict[int, RecordedTensor], argument_names: list[str]) -> None:
+    def _add(self, node: Node, tensors: dict[int, RecordedTensor], argument_names: list[str] | None) -> None:
         kind = _TYPES_OF_KINDS.get(node.kind)
         if kind is None:
             words = str(node.payload.name)
             kind = _TYPES_OF_OPERATIONS.get(words) or "".join(word[:1].upper() + word[1:] for word in words.split("_"))
-        label = argument_names[node.payload] if node.kind is Kind.ARGUMENT else kind
+        label = argument_names[node.payload] if argument_names and node.kind is Kind.ARGUMENT else kind
         inputs = tuple([tensors[id(value)] for value in node.inputs])
         operation = RecordedOperation(self._unique(label), kind, inputs)
         operation.outputs = tuple([_recorded_tensor(operation.name, i, v) for i, v in enumerate(node.outputs)])
@@ -220,6 +220,15 @@ class RecordedGraph:
     def as_graph_def(self) -> RecordedGraph:
         """Returns this graph, whose ``node`` lists the operations."""
         return self
+
+    def SerializeToString(self) -> bytes:  # protobuf's name
+        """Returns the bytes of a ``GraphDef`` with the names, types and inputs of the operations."""
+        from tensorboardX.proto.graph_pb2 import GraphDef
+
+        graph = GraphDef()
+        for operation in self._operations:
+            graph.node.add(name=operation.name, op=operation.type, input=operation.input)
+        return bytes(graph.SerializeToString())
 
     @property
     def node(self) -> list[RecordedOperation]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from typing import Any
 
 import numpy as np
 
+from fastgrad import summary
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.errors import UnimplementedError
 from fastgrad.keras.callbacks.callback import Callback, Logs
+from fastgrad.keras.settings import image_data_format
 from fastgrad.profiler import experimental as profiler
-from fastgrad.summary import SummaryWriter, create_file_writer
+from fastgrad.summary.values import PluginData, write_value
+from fastgrad.summary.writers import SummaryWriter, create_file_writer
 
 
 class TensorBoard(Callback):
@@ -21,8 +25,9 @@ class TensorBoard(Callback):
     Args:
         log_dir: the folder.
         histogram_freq: the number of epochs between histograms of the weights; 0: never.
-        write_graph, write_images, embeddings_freq, embeddings_metadata: kept for Keras's signature; graphs and pictures of
-            weights are not written.
+        write_graph: whether the configuration of a ``Functional`` or ``Sequential`` model is written, for the page of graphs.
+        write_images: whether weights are written as pictures, with the histograms.
+        embeddings_freq, embeddings_metadata: kept for Keras's signature.
         write_steps_per_second: whether to write the rate of steps.
         update_freq: ``"epoch"``, ``"batch"``, or the number of batches between writes of their loss and metrics.
         profile_batch: the number of the training batch that is profiled, from 1 on, or the first and the last of a range, as a
@@ -68,19 +73,30 @@ class TensorBoard(Callback):
         """True if values are written for batches, or batches are counted or profiled."""
         return self.update_freq != "epoch" or self.write_steps_per_second or self._profiled != (0, 0)
 
+    def _writer(self, kind: str) -> SummaryWriter:
+        if kind not in self._writers:
+            self._writers[kind] = create_file_writer(os.path.join(self.log_dir, kind))
+        return self._writers[kind]
+
     def _write_scalars(self, kind: str, values: dict[str, Any], step: int) -> None:
         if not self._writes_files:
             return
-        if kind not in self._writers:
-            self._writers[kind] = create_file_writer(os.path.join(self.log_dir, kind))
-        files = self._writers[kind]._files()
-        for name, value in values.items():
-            if np.ndim(value) == 0:
-                files.add("scalar", step, name, float(value))
+        with self._writer(kind).as_default():
+            for name, value in values.items():
+                if np.ndim(value) == 0:
+                    summary.scalar(name, float(value), step)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Resets the counter of training steps."""
+        """Resets the counter of training steps, and writes the model's configuration."""
         self._steps = 0
+        if self.write_graph and self._writes_files and type(self.model).__name__ in ("Functional", "Sequential"):
+            try:
+                configuration = self.model.to_json()
+            except Exception as error:  # noqa: BLE001  # a configuration that can't be written must not stop a training
+                warnings.warn(f"Model failed to serialize as JSON. Ignoring... {error}", stacklevel=2)
+                return
+            with self._writer("train").as_default():
+                write_value("TensorBoard", "keras", configuration, 0, PluginData("graph_keras_model", b"1"))
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Starts the profile at its first batch."""
@@ -126,10 +142,11 @@ class TensorBoard(Callback):
         if validation_values:
             self._write_scalars("validation", validation_values, epoch)
         if self._writes_files and self.histogram_freq and epoch % self.histogram_freq == 0:
-            for layer in self.model.layers:
-                for weight in layer.weights:
-                    values = np.asarray(weight.numpy(), np.float64)
-                    self._writers["train"]._files().add("histogram", epoch, f"{weight.path}/histogram", values, 30)
+            with self._writer("train").as_default():
+                for weight in [weight for layer in self.model.layers for weight in layer.weights]:
+                    summary.histogram(f"{weight.path}/histogram", weight, epoch)
+                    if self.write_images:
+                        _write_picture(f"{weight.path}/image", weight.numpy(), epoch)
         for writer in self._writers.values():
             writer.flush()
 
@@ -144,6 +161,21 @@ class TensorBoard(Callback):
     def _stop_profile(self) -> None:
         self._is_profiling = False
         profiler.stop()
+
+
+def _write_picture(name: str, weight: np.ndarray, epoch: int) -> None:
+    """Writes a weight of up to three dimensions as a picture, or as one for each of its last dimension's elements."""
+    weight = np.squeeze(weight)
+    if weight.ndim == 1:
+        pictures = weight[None, :, None, None]
+    elif weight.ndim == 2:
+        pictures = (weight.T if weight.shape[0] > weight.shape[1] else weight)[None, :, :, None]
+    elif weight.ndim == 3:
+        pictures = (weight.transpose(2, 0, 1) if image_data_format() == "channels_last" else weight)[..., None]
+    else:
+        pictures = weight
+    if pictures.ndim == 4 and pictures.shape[-1] in (1, 3, 4):
+        summary.image(name, pictures, epoch)
 
 
 def _batch_range(profile_batch: Any) -> tuple[int, int]:

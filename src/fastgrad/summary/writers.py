@@ -1,4 +1,4 @@
-"""``tf.summary``: writes TensorBoard event files, with ``tensorboardX``."""
+"""Writers of TensorBoard's event files, and the default writer, step and condition."""
 
 from __future__ import annotations
 
@@ -11,18 +11,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-import numpy as np
-
-from fastgrad.core.argument_checks import checked_integer as _checked_integer
-from fastgrad.core.argument_checks import checked_path as _checked_path
-from fastgrad.core.names import Namespace as _Namespace
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.core.tensor import Tensor as _Tensor
-from fastgrad.core.tensor import convert_to_tensor as _convert_to_tensor
-from fastgrad.core.variable import Variable as _Variable
-from fastgrad.dtypes import string as _string
-from fastgrad.ops.python_function import numpy_function as _numpy_function
-from fastgrad.storage.record_file import framed_record as _framed_record
+from fastgrad.core.argument_checks import checked_integer, checked_path
+from fastgrad.storage.record_file import framed_record
 
 
 class _SummaryDefaults(threading.local):
@@ -34,7 +24,6 @@ class _SummaryDefaults(threading.local):
 
 
 _defaults = _SummaryDefaults()
-_MOST_HISTOGRAM_BUCKETS = 1 << 20
 
 
 class _EventFile:
@@ -58,20 +47,25 @@ class _EventFile:
         self._waiting, self._flushed = 0, time.monotonic()
         self._write_record(file_version="brain.Event:2")
 
-    def add(self, summary_function_name: str, step: int, *values: Any, **options: Any) -> None:
-        """Writes the summary that the function ``summary_function_name`` of ``tensorboardX.summary`` makes."""
-        from tensorboardX import summary
+    def add(self, step: int, summary: Any) -> None:
+        """Writes ``summary``, a ``Summary`` of ``tensorboardX.proto`` or a serialized one."""
+        from tensorboardX.proto.summary_pb2 import Summary
 
-        self._write_record(step=step, summary=getattr(summary, summary_function_name)(*values, **options))
+        message = Summary.FromString(summary) if isinstance(summary, bytes) else summary
+        self._write_record(step=step, summary=message)
         self._waiting += 1
         if self._waiting >= self._queue or time.monotonic() - self._flushed > self._seconds:
             self.flush()
+
+    def add_graph(self, graph: bytes) -> None:
+        """Writes a serialized ``GraphDef``."""
+        self._write_record(step=0, graph_def=graph)
 
     def _write_record(self, **fields: Any) -> None:
         """Writes a record in one call: an exception or a thread between its parts would corrupt the file's rest."""
         from tensorboardX.proto.event_pb2 import Event
 
-        self._file.write(_framed_record(Event(wall_time=time.time(), **fields).SerializeToString()))
+        self._file.write(framed_record(Event(wall_time=time.time(), **fields).SerializeToString()))
 
     def flush(self) -> None:
         """Writes waiting events and syncs them to the disk."""
@@ -144,6 +138,29 @@ class SummaryWriter:
         self._closed = True
 
 
+class _NoopWriter(SummaryWriter):
+    """A writer that writes nothing and is never the default."""
+
+    def __init__(self) -> None:
+        super().__init__("", 1, 1.0, "")
+
+    @contextlib.contextmanager
+    def as_default(self, step: Any = None) -> Iterator[SummaryWriter]:
+        """A context that changes nothing."""
+        yield self
+
+    def set_as_default(self, step: Any = None) -> None:
+        """Changes nothing."""
+
+    def init(self) -> None:
+        """Creates no file."""
+
+
+def create_noop_writer() -> SummaryWriter:
+    """Returns a writer that writes nothing, for code that needs a writer."""
+    return _NoopWriter()
+
+
 def create_file_writer(
     logdir: Any,
     max_queue: int | None = None,
@@ -171,129 +188,11 @@ def create_file_writer(
     if not isinstance(filename_suffix, (str, type(None))):
         raise TypeError(f"{what}: Argument `filename_suffix` must be a text, got {filename_suffix!r}.")
     return SummaryWriter(
-        _checked_path(what, "logdir", logdir),
-        10 if max_queue is None else _checked_integer(what, "max_queue", max_queue),
-        (120_000 if flush_millis is None else _checked_integer(what, "flush_millis", flush_millis)) / 1000,
+        checked_path(what, "logdir", logdir),
+        10 if max_queue is None else checked_integer(what, "max_queue", max_queue),
+        (120_000 if flush_millis is None else checked_integer(what, "flush_millis", flush_millis)) / 1000,
         ".v2" if filename_suffix is None else filename_suffix,
     )
-
-
-def scalar(name: str, data: Any, step: Any = None, description: str | None = None) -> bool:
-    """Writes a number.
-
-    Args:
-        name: the name of the curve.
-        data: a number or a tensor with one number; a compiled function writes it at each call.
-        step: the position on the axis, an integer or an integer variable; default: that of ``as_default`` or ``set_step``.
-        description: a string that TensorBoard shows.
-
-    Returns:
-        True if there is a default writer and ``record_if`` permits the summary.
-
-    Raises:
-        ValueError: there is no step, or more than one number.
-        TypeError: ``name`` is not a string, ``data`` not a real number, or ``step`` not an integer.
-    """
-    value = _numbers("summary.scalar", name, data, description)
-    if value._array.size != 1:
-        raise ValueError(f"summary.scalar: {name!r} must be one number, got the shape {value.shape}.")
-
-    def write(files: _EventFile, x: np.ndarray, at: int) -> None:
-        files.add("scalar", at, name, float(x), summary_description=description or "")
-
-    return _write_default_summary("summary.scalar", value, step, write)
-
-
-def histogram(
-    name: str, data: Any, step: Any = None, buckets: int | None = None, description: str | None = None
-) -> bool:
-    """Writes a histogram of the values of a tensor.
-
-    Args:
-        name, step, description: as in ``scalar``.
-        data: real numbers; at least one is finite.
-        buckets: the number of intervals, from 1 to 2**20; default 30.
-
-    Raises:
-        ValueError: there is no step, ``buckets`` is out of range, or no number is finite.
-        TypeError: as in ``scalar``.
-    """
-    what = "summary.histogram"
-    value = _numbers(what, name, data, description)
-    count = 30 if buckets is None else _checked_integer(what, "buckets", buckets)
-    if not 1 <= count <= _MOST_HISTOGRAM_BUCKETS:
-        raise ValueError(f"{what}: Argument `buckets` must be from 1 to {_MOST_HISTOGRAM_BUCKETS}, got {count}.")
-    return _write_default_summary(
-        what, value, step, lambda files, x, at: files.add("histogram", at, name, x.astype(np.float64), count)
-    )
-
-
-def text(name: str, data: Any, step: Any = None, description: str | None = None) -> bool:
-    """Writes a string; not in compiled functions.
-
-    Args:
-        name, step, description: as in ``scalar``.
-        data: a ``str`` or a string tensor of shape ().
-
-    Raises:
-        ValueError: there is no step.
-        TypeError: ``data`` is not a string, or as in ``scalar``.
-    """
-    _check_names("summary.text", name, description)
-    if isinstance(data, _Tensor) and data.dtype is _string and not data.ndim:
-        data = bytes(data._on_host()[()]).decode(errors="replace")
-    if not isinstance(data, str):
-        raise TypeError(f"summary.text: {name!r} must be a text, got {data!r}.")
-    return _write_default_summary("summary.text", None, step, lambda files, x, at: files.add("text", at, name, data))
-
-
-def _check_names(function_name: str, name: Any, description: Any) -> None:
-    for argument, text in (("name", name), ("description", description)):
-        if not isinstance(text, str) and (text is not None or argument == "name"):
-            raise TypeError(f"{function_name}: Argument `{argument}` must be a text, got {text!r}.")
-
-
-def _numbers(function_name: str, name: Any, data: Any, description: Any) -> _Tensor:
-    """Returns ``data`` as a tensor of real numbers."""
-    _check_names(function_name, name, description)
-    value = _convert_to_tensor(data)
-    if value.dtype is _string or value.dtype.is_complex:
-        raise TypeError(f"{function_name}: {name!r} must be real numbers, got dtype {value.dtype.name} in {data!r}.")
-    return value
-
-
-def _checked_step(function_name: str, step: Any) -> Any:
-    """Returns ``step`` checked: an int, or a tensor of one number."""
-    value = step.read_value() if isinstance(step, _Variable) else step
-    if isinstance(value, _Tensor):
-        if value.ndim or not (value.dtype.is_integer or value.dtype.is_floating):
-            raise TypeError(f"{function_name}: Argument `step` must be one integer, got {value!r}.")
-        return value
-    number = _checked_integer(function_name, "step", value)
-    if not -(1 << 63) <= number < 1 << 63:
-        raise ValueError(f"{function_name}: Argument `step` must fit into 64 bits, got {number}.")
-    return number
-
-
-def _write_default_summary(function_name: str, value: Any, step: Any, write: Callable[[Any, Any, int], Any]) -> bool:
-    writer, at = _defaults.writer, _defaults.step if step is None else step
-    if writer is None or not should_record_summaries():
-        return False
-    if at is None:
-        raise ValueError(
-            "No step set. Please specify one either through the `step` argument or through tf.summary.experimental.set_step()"
-        )
-    at = _checked_step(function_name, at)
-    files = writer._files()
-    if value is None:
-        write(files, None, int(at))
-        return True
-
-    def call(x: np.ndarray, number: np.ndarray) -> None:
-        write(files, x, int(number))
-
-    _numpy_function(call, [value, at], [])
-    return True
 
 
 def flush(writer: SummaryWriter | None = None, name: str | None = None) -> None:
@@ -303,6 +202,11 @@ def flush(writer: SummaryWriter | None = None, name: str | None = None) -> None:
         raise ValueError(f"summary.flush: Argument `writer` must be a SummaryWriter, got {writer!r}.")
     if chosen is not None:
         chosen.flush()
+
+
+def default_writer() -> SummaryWriter | None:
+    """Returns the default writer of this thread; None without one."""
+    return _defaults.writer
 
 
 def should_record_summaries() -> bool:
@@ -321,16 +225,11 @@ def record_if(condition: Any) -> Iterator[None]:
         _defaults.condition = before
 
 
-def _set_step(step: Any) -> None:
+def set_step(step: Any) -> None:
     """Sets the default step of summaries: an integer, or an integer variable. TensorFlow: tf.summary.experimental.set_step."""
     _defaults.step = step
 
 
-def _get_step() -> Any:
+def get_step() -> Any:
     """Returns the step of ``set_step`` or ``as_default``. TensorFlow: tf.summary.experimental.get_step."""
     return _defaults.step
-
-
-experimental = _Namespace("tf.summary.experimental", set_step=_set_step, get_step=_get_step)
-
-__getattr__, __dir__ = _namespace_hooks("tf.summary", globals())

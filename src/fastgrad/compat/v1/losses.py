@@ -1,0 +1,236 @@
+"""``tf.compat.v1.losses``: losses with weights, as one number by default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+
+
+class Reduction:
+    """How the losses of elements become one number."""
+
+    NONE = "none"
+    SUM = "weighted_sum"
+    SUM_OVER_BATCH_SIZE = "weighted_sum_over_batch_size"
+    MEAN = "weighted_mean"
+    SUM_BY_NONZERO_WEIGHTS = "weighted_sum_by_nonzero_weights"
+    SUM_OVER_NONZERO_WEIGHTS = SUM_BY_NONZERO_WEIGHTS
+
+    @classmethod
+    def all(cls) -> tuple[str, ...]:
+        """Returns all of them."""
+        return cls.NONE, cls.SUM, cls.MEAN, cls.SUM_OVER_BATCH_SIZE, cls.SUM_BY_NONZERO_WEIGHTS
+
+    @classmethod
+    def validate(cls, key: Any) -> None:
+        """Raises ValueError for another value."""
+        if key not in cls.all():
+            raise ValueError(f"Invalid Reduction Key {key}. Key should be one of {cls.all()}.")
+
+
+_BY_WEIGHTS = Reduction.SUM_BY_NONZERO_WEIGHTS
+
+
+def compute_weighted_loss(
+    losses: Any, weights: Any = 1.0, scope: Any = None, loss_collection: Any = "losses", reduction: str = _BY_WEIGHTS
+) -> Any:
+    """Returns the losses of elements, times their weights, as one number.
+
+    Args:
+        losses: numbers of any shape.
+        weights: a number; or numbers of the same rank, whose sizes are those of ``losses`` or 1.
+        scope, loss_collection: kept for TensorFlow's signature; eager code has no collections.
+        reduction: one of ``Reduction``; by default the sum divided by the number of elements with a weight.
+
+    Raises:
+        ValueError: another reduction, or a shape of ``weights`` that does not fit.
+    """
+    Reduction.validate(reduction)
+    losses = tf.convert_to_tensor(losses)
+    dtype = losses.dtype
+    losses, weights = tf.cast(losses, tf.float32), tf.cast(weights, tf.float32)
+    sizes = [tuple(losses.shape), tuple(weights.shape)]
+    if sizes[1] and (len(sizes[0]) != len(sizes[1]) or any(w not in (1, n) for n, w in zip(*sizes, strict=True))):
+        raise ValueError(f"weights can not be broadcast to values. values.shape={sizes[0]}. weights.shape={sizes[1]}.")
+    weighted = losses * weights
+    if reduction == Reduction.NONE:
+        return tf.cast(weighted, dtype)
+    total = tf.reduce_sum(weighted)
+    if reduction == Reduction.MEAN:
+        total = tf.math.divide_no_nan(total, tf.reduce_sum(tf.ones_like(losses) * weights))
+    elif reduction == Reduction.SUM_BY_NONZERO_WEIGHTS:
+        present = tf.cast(tf.broadcast_to(weights, losses.shape) != 0.0, tf.float32)
+        total = tf.math.divide_no_nan(total, tf.reduce_sum(present))
+    elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
+        total = tf.math.divide_no_nan(total, tf.cast(tf.size(losses), tf.float32))
+    return tf.cast(total, dtype)
+
+
+def _pair(name: str, labels: Any, predictions: Any) -> tuple[Any, Any]:
+    """Returns both as float32 of one shape."""
+    for key, value in (("labels", labels), ("predictions", predictions)):
+        if value is None:
+            raise ValueError(f"{name}: Argument `{key}` must not be None.")
+    labels, predictions = tf.cast(labels, tf.float32), tf.cast(predictions, tf.float32)
+    if labels.shape != predictions.shape:
+        raise ValueError(f"{name}: Shapes {predictions.shape} and {labels.shape} are incompatible")
+    return labels, predictions
+
+
+def absolute_difference(
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = "losses",
+    reduction: str = _BY_WEIGHTS,
+) -> Any:
+    """Returns ``abs(predictions - labels)`` as one number; see ``compute_weighted_loss``."""
+    labels, predictions = _pair("absolute_difference", labels, predictions)
+    return compute_weighted_loss(tf.abs(predictions - labels), weights, reduction=reduction)
+
+
+def cosine_distance(  # TensorFlow's arguments
+    labels: Any,
+    predictions: Any,
+    axis: Any = None,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = "losses",
+    reduction: str = _BY_WEIGHTS,
+    dim: Any = None,
+) -> Any:
+    """Returns ``1 - sum(labels * predictions)`` over ``axis`` (or ``dim``) as one number; both should have length 1 along it.
+
+    Raises:
+        ValueError: there is no axis, or the shapes differ.
+    """
+    axis = dim if axis is None else axis
+    if axis is None:
+        raise ValueError("You must specify argument `axis`.")
+    labels, predictions = _pair("cosine_distance", labels, predictions)
+    distances = 1.0 - tf.reduce_sum(labels * predictions, axis, keepdims=True)
+    return compute_weighted_loss(distances, weights, reduction=reduction)
+
+
+def hinge_loss(
+    labels: Any,
+    logits: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = "losses",
+    reduction: str = _BY_WEIGHTS,
+) -> Any:
+    """Returns ``max(0, 1 - (2 labels - 1) logits)`` for labels 0 and 1 as one number; see ``compute_weighted_loss``."""
+    labels, logits = _pair("hinge_loss", labels, logits)
+    return compute_weighted_loss(tf.nn.relu(1.0 - (2.0 * labels - 1.0) * logits), weights, reduction=reduction)
+
+
+def huber_loss(  # TensorFlow's arguments
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    delta: float = 1.0,
+    scope: Any = None,
+    loss_collection: Any = "losses",
+    reduction: str = _BY_WEIGHTS,
+) -> Any:
+    """Returns Huber's loss as one number: quadratic up to ``delta``, linear from there; see ``compute_weighted_loss``."""
+    labels, predictions = _pair("huber_loss", labels, predictions)
+    error = tf.abs(predictions - labels)
+    quadratic = tf.minimum(error, delta)
+    return compute_weighted_loss(
+        0.5 * quadratic * quadratic + delta * (error - quadratic), weights, reduction=reduction
+    )
+
+
+def log_loss(  # TensorFlow's arguments
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    epsilon: float = 1e-7,
+    scope: Any = None,
+    loss_collection: Any = "losses",
+    reduction: str = _BY_WEIGHTS,
+) -> Any:
+    """Returns the binary cross-entropy of probabilities as one number; see ``compute_weighted_loss``."""
+    labels, predictions = _pair("log_loss", labels, predictions)
+    losses = -labels * tf.math.log(predictions + epsilon) - (1.0 - labels) * tf.math.log(1.0 - predictions + epsilon)
+    return compute_weighted_loss(losses, weights, reduction=reduction)
+
+
+def mean_squared_error(
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = "losses",
+    reduction: str = _BY_WEIGHTS,
+) -> Any:
+    """Returns ``(predictions - labels) ** 2`` as one number; see ``compute_weighted_loss``."""
+    labels, predictions = _pair("mean_squared_error", labels, predictions)
+    return compute_weighted_loss(tf.math.squared_difference(predictions, labels), weights, reduction=reduction)
+
+
+def sigmoid_cross_entropy(  # TensorFlow's arguments
+    multi_class_labels: Any,
+    logits: Any,
+    weights: Any = 1.0,
+    label_smoothing: float = 0,
+    scope: Any = None,
+    loss_collection: Any = "losses",
+    reduction: str = _BY_WEIGHTS,
+) -> Any:
+    """Returns the cross-entropy of logits of independent classes as one number; see ``compute_weighted_loss``.
+
+    Args:
+        multi_class_labels: 0 and 1, of the shape of ``logits``.
+        label_smoothing: how far labels move to 1/2, from 0 to 1.
+        logits, weights, scope, loss_collection, reduction: as in the other losses.
+    """
+    logits = tf.convert_to_tensor(logits)
+    labels, _ = _pair("sigmoid_cross_entropy", multi_class_labels, logits)
+    labels = tf.cast(labels * (1.0 - label_smoothing) + 0.5 * label_smoothing, logits.dtype)
+    return compute_weighted_loss(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits), weights, reduction=reduction)
+
+
+def softmax_cross_entropy(  # TensorFlow's arguments
+    onehot_labels: Any,
+    logits: Any,
+    weights: Any = 1.0,
+    label_smoothing: float = 0,
+    scope: Any = None,
+    loss_collection: Any = "losses",
+    reduction: str = _BY_WEIGHTS,
+) -> Any:
+    """Returns the cross-entropy of logits and probabilities as one number; see ``compute_weighted_loss``.
+
+    Args:
+        onehot_labels: probabilities, of the shape of ``logits``; they get no gradient.
+        label_smoothing: how far labels move to equal probabilities, from 0 to 1.
+        logits, weights, scope, loss_collection, reduction: as in the other losses.
+    """
+    logits = tf.convert_to_tensor(logits)
+    labels, _ = _pair("softmax_cross_entropy", onehot_labels, logits)
+    labels = labels * (1.0 - label_smoothing) + label_smoothing / labels.shape[1] if label_smoothing > 0 else labels
+    losses = tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(tf.cast(labels, logits.dtype)), logits)
+    return compute_weighted_loss(losses, weights, reduction=reduction)
+
+
+def sparse_softmax_cross_entropy(
+    labels: Any,
+    logits: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = "losses",
+    reduction: str = _BY_WEIGHTS,
+) -> Any:
+    """Returns the cross-entropy of logits and numbers of classes as one number; see ``compute_weighted_loss``."""
+    if labels is None or logits is None:
+        raise ValueError("sparse_softmax_cross_entropy: Arguments `labels` and `logits` must not be None.")
+    labels = tf.convert_to_tensor(labels)
+    if labels.ndim == tf.convert_to_tensor(logits).ndim:
+        labels = tf.squeeze(labels, [-1])
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    return compute_weighted_loss(losses, weights, reduction=reduction)
