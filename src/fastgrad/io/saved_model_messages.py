@@ -103,6 +103,7 @@ _MODEL: dict[str, tuple[str, ...]] = {
         "one string concrete_function_name 1",
         "repeated string argument_keywords 2",
         "one int64 allowed_positional_arguments 3",
+        "one FunctionSpec function_spec 4",
     ),
     "SavedConstant": ("one string operation 1",),
     "SavedResource": ("one string device 1",),

@@ -5,6 +5,10 @@ A table is a dict of Python. A look-up is a call of Python that compiled program
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -76,6 +80,40 @@ class LookupInterface:
         return convert_to_tensor(x)
 
 
+_undo_log: ContextVar[dict[_HashTable, dict[Any, Any]] | None] = ContextVar("undo_log", default=None)
+
+
+@contextlib.contextmanager
+def undo_changes() -> Iterator[None]:
+    """A context after which all tables have the elements that they had before it."""
+    log: dict[_HashTable, dict[Any, Any]] = {}
+    token = _undo_log.set(log)
+    try:
+        yield
+    finally:
+        _undo_log.reset(token)
+        for table, values in log.items():
+            table._values = values
+
+
+@dataclass(frozen=True)
+class TableCall:
+    """What a program calls at each run: a method of a table on arrays.
+
+    Attributes:
+        table: the table.
+        method: a key of ``TABLE_METHODS``.
+    """
+
+    table: _HashTable
+    method: str
+
+    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Returns the results as arrays."""
+        results: tuple[np.ndarray, ...] = TABLE_METHODS[self.method](self.table, *arrays)
+        return results
+
+
 class _HashTable(LookupInterface):
     """A table in a dict; ``_changes`` tells that programs must not compute a look-up once for all."""
 
@@ -91,8 +129,13 @@ class _HashTable(LookupInterface):
         shape: tuple[int, ...] = self._default._array.shape
         return shape
 
-    def _call(self, method: str, run: Any, *inputs: Tensor, acts: bool = True) -> Any:
-        return call_on_host(f"{type(self).__name__}.{method}", run, inputs, acts)
+    def _call(self, method: str, *inputs: Tensor) -> Any:
+        return call_on_host(f"{type(self).__name__}.{method}", TableCall(self, method), inputs, self._changes)
+
+    def _before_change(self) -> None:
+        log = _undo_log.get()
+        if log is not None and self not in log:
+            log[self] = dict(self._values)
 
     def _check_keys(self, keys: np.ndarray) -> None:
         """Raises InvalidArgumentError for keys that the table can't have."""
@@ -111,7 +154,7 @@ class _HashTable(LookupInterface):
     def _lookup(self, keys: Any, default: Tensor, error: type[Exception] = TypeError) -> Any:
         if isinstance(keys, RaggedTensor):
             return keys.with_flat_values(self._lookup(keys.flat_values, default, error))
-        return self._call("lookup", self._find, self._checked_keys(keys, error), default, acts=self._changes)[0]
+        return self._call("lookup", self._checked_keys(keys, error), default)[0]
 
     def _exported(self) -> tuple[np.ndarray, np.ndarray]:
         keys = np.empty(len(self._values), self._key_dtype.numpy)
@@ -121,14 +164,17 @@ class _HashTable(LookupInterface):
             values[row] = value
         return keys, values
 
+    def _count(self) -> tuple[np.ndarray]:
+        return (np.array(len(self._values), np.int64),)
+
     def size(self, name: str | None = None) -> Tensor:
         """Returns the number of keys, int64."""
-        (count,) = self._call("size", lambda: (np.array(len(self._values), np.int64),), acts=self._changes)
+        (count,) = self._call("size")
         return count
 
     def export(self, name: str | None = None) -> tuple[Tensor, Tensor]:
         """Returns all keys and their values, in the order in which they came."""
-        keys, values = self._call("export", self._exported, acts=self._changes)
+        keys, values = self._call("export")
         return keys, values
 
 
@@ -349,10 +395,11 @@ class MutableHashTable(_HashTable):
             raise InvalidArgumentError(
                 f"{self._name}.insert: Expected shape {list(expected)} for value, got {list(value_tensor._array.shape)}."
             )
-        self._call("insert", self._put, key_tensor, value_tensor)
+        self._call("insert", key_tensor, value_tensor)
 
     def _put(self, keys: np.ndarray, values: np.ndarray) -> tuple[()]:
         self._check_keys(keys)
+        self._before_change()
         rows = values.reshape(keys.size, *self._value_shape)
         # Copies, because a row of the array may be a view of a variable's memory.
         self._values.update(zip(keys.reshape(-1).tolist(), list(np.array(rows)), strict=True))
@@ -360,10 +407,11 @@ class MutableHashTable(_HashTable):
 
     def remove(self, keys: Any, name: str | None = None) -> None:
         """Removes keys; those that are not in the table are ignored. TypeError: another dtype."""
-        self._call("remove", self._drop, self._checked_keys(keys))
+        self._call("remove", self._checked_keys(keys))
 
     def _drop(self, keys: np.ndarray) -> tuple[()]:
         self._check_keys(keys)
+        self._before_change()
         for key in keys.reshape(-1).tolist():
             self._values.pop(key, None)
         return ()
@@ -421,3 +469,13 @@ class DenseHashTable(MutableHashTable):
 
     insert_or_assign = MutableHashTable.insert
     erase = MutableHashTable.remove
+
+
+TABLE_METHODS: dict[str, Callable[..., Any]] = {
+    "lookup": lambda table, keys, default: table._find(keys, default),
+    "size": lambda table: table._count(),
+    "export": lambda table: table._exported(),
+    "insert": lambda table, keys, values: table._put(keys, values),
+    "remove": lambda table, keys: table._drop(keys),
+}
+"""The methods of tables that programs call, by name."""

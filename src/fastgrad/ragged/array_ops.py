@@ -24,7 +24,7 @@ from fastgrad.ops.selection import boolean_mask as mask_of_tensor
 from fastgrad.ops.selection import dynamic_partition as partitioned
 from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import expand_dims as expand_dims_of_tensor
-from fastgrad.ops.shaping import reshape
+from fastgrad.ops.shaping import reshape, transpose
 from fastgrad.ops.shaping import squeeze as squeeze_of_tensor
 from fastgrad.ragged import dense, partition
 from fastgrad.ragged.indexing import rows_at
@@ -94,8 +94,8 @@ def _concat_rows(xs: list[RaggedTensor], uniform: int | None) -> RaggedTensor:
 def _join_corresponding_rows(whole: RaggedTensor, parts: int) -> RaggedTensor:
     """Joins row i of each part to row i of the result; ``whole`` holds the rows of all ``parts`` one after another."""
     rows = (len(whole.row_splits) - 1) // parts
-    row_order = np.arange(parts * rows, dtype=whole.row_splits.dtype.numpy).reshape(parts, rows).T
-    reordered = rows_at(whole, constant_tensor(np.ascontiguousarray(row_order.reshape(-1))))
+    row_numbers = reshape(partition.index_range(parts * rows, whole.row_splits.dtype), [parts, rows])
+    reordered = rows_at(whole, reshape(transpose(row_numbers), [-1]))
     return RaggedTensor._of(reordered.values, reordered.row_splits[::parts])
 
 
@@ -271,7 +271,7 @@ def _reverse_along_axes(x: Any, axes: set[int]) -> Any:
         ends = gather(x.row_splits[:-1] + x.row_splits[1:] - 1, ids)
         x = x._with(rows_at(x.values, ends - partition.index_range(len(ids), ids.dtype)))
     if 0 in axes:
-        x = rows_at(x, constant_tensor(np.arange(row_count(x), dtype=x.row_splits.dtype.numpy)[::-1].copy()))
+        x = rows_at(x, row_count(x) - 1 - partition.index_range(row_count(x), x.row_splits.dtype))
     return x
 
 

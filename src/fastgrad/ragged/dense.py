@@ -142,7 +142,7 @@ def _padded_rows(ragged: RaggedTensor, default: Tensor, sizes: list[int | None])
     if sizes[1] is not None:
         row_length = sizes[1]
     elif row_length is None:
-        row_length = int(reduce_max(lengths)) if rows else 0
+        row_length = int(reduce_max(concat([lengths, index_range(1, lengths.dtype)], 0)))  # the 0: there may be no rows
     columns = expand_dims(index_range(row_length, splits.dtype), 0)
     positions = where(less(columns, expand_dims(lengths, 1)), columns + expand_dims(splits[:-1], 1), count)
     if sizes[0] is not None and sizes[0] != rows:

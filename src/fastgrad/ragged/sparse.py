@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
-import numpy as np
-
 from fastgrad import dtypes
-from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.core.tensor import Tensor
 from fastgrad.ops.arguments import as_python_ints
 from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import gather
-from fastgrad.ops.joining import concat
+from fastgrad.ops.joining import concat, stack
 from fastgrad.ops.shaping import reshape
 from fastgrad.ragged.partition import index_range
 from fastgrad.ragged.ragged_tensor import RaggedTensor
@@ -43,7 +42,8 @@ def to_sparse(ragged: RaggedTensor) -> SparseTensor:
 def _positions(x: Any) -> Tensor:
     """Returns the positions of all elements of a tensor or ragged tensor, int64, shape (elements, rank)."""
     if isinstance(x, Tensor):
-        return constant_tensor(np.indices(x._array.shape, np.int64).reshape(x.ndim, -1).T.copy())
+        number, shape = index_range(x._array.size, dtypes.int64), x._array.shape
+        return stack([number // max(prod(shape[axis + 1 :]), 1) % max(size, 1) for axis, size in enumerate(shape)], 1)
     inner = _positions(x.values)
     numbers, rows = inner[:, 0], gather(cast(x.value_rowids(), dtypes.int64), inner[:, 0])
     places = numbers - gather(cast(x.row_splits, dtypes.int64), rows)

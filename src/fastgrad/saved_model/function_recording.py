@@ -19,11 +19,27 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec, common_shape
 from fastgrad.core.variable import Variable
+from fastgrad.lookup.tables import undo_changes
 from fastgrad.ops.random_draws import advance_generator
-from fastgrad.saved_model.composites import CompositeLeaf, Leaf, component_specs
-from fastgrad.saved_model.graph_writer import Constants, GraphWriter
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.ragged.spec import RaggedTensorSpec
+from fastgrad.saved_model.composites import (
+    CompositeLeaf,
+    Leaf,
+    component_specs,
+    component_tensors,
+    equal_axes,
+    fit_components,
+    leaves_of,
+    map_leaves,
+    spec_of_components,
+    with_tensors,
+)
+from fastgrad.saved_model.graph_writer import Constants, GraphWriter, SizesGuard
 from fastgrad.saved_model.plain_values import DependsOnSizes, Unstorable, encode
 from fastgrad.saved_model.sizes import probe_sizes
+from fastgrad.sparse.sparse_tensor import SparseTensor
+from fastgrad.sparse.spec import SparseTensorSpec
 
 MOST_RANKS = 5
 """A spec of unknown rank is stored for the ranks 0, 1, 2, 3 and 4, as far as the function takes them."""
@@ -116,6 +132,18 @@ class _ChoosingRecording(Recording):
                     "function has no Python. Use tf.while_loop, or a `while` whose variables keep shape and dtype."
                 )
 
+    def _guard(self, value: Any, recorded_value: Any, kind: str = "bool") -> None:
+        if kind == "bool":
+            super()._guard(value, recorded_value, kind)
+        else:
+            self._add_node(Kind.GUARD, SizesGuard(kind, (recorded_value,)), (value,))
+
+    def _guard_elements(self, value: Any, recorded_elements: np.ndarray) -> None:
+        if recorded_elements.dtype.kind in "iu":
+            self._add_node(Kind.GUARD, SizesGuard("sizes", tuple(recorded_elements.reshape(-1).tolist())), (value,))
+        else:
+            super()._guard_elements(value, recorded_elements)
+
 
 class _SizesVary:
     """A recorder of control flow for which sizes, constants of a recording, may be others in another run.
@@ -136,17 +164,15 @@ class _SizesVary:
         return self._recorder.varies(tensor) or self._is_computed(tensor)
 
 
-def number_specs(arguments: Any, with_composites: bool = False) -> tuple[Any, list[TensorSpec]]:
+def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:
     """Returns a structure with numbered leaves in the places of specs, and the specs of all tensors in this order.
 
-    Args:
-        arguments: the structure.
-        with_composites: whether the specs of ragged and sparse tensors become leaves, too.
+    Ragged and sparse tensors become a ``CompositeLeaf``; the specs of other composites stay.
     """
     specs: list[TensorSpec] = []
 
     def numbered(leaf: Any) -> Any:
-        if with_composites and isinstance(leaf, CompositeSpec):
+        if isinstance(leaf, (RaggedTensorSpec, SparseTensorSpec)):
             return CompositeLeaf(tuple([numbered(spec) for spec in component_specs(leaf)]), leaf)
         if not isinstance(leaf, TensorSpec):
             return leaf
@@ -156,18 +182,8 @@ def number_specs(arguments: Any, with_composites: bool = False) -> tuple[Any, li
     return map_leaves(numbered, arguments), specs
 
 
-def map_leaves(function: Callable[[Any], Any], structure: Any) -> Any:
-    """Returns a structure with ``function`` applied to its leaves; a ``Leaf`` and a ``CompositeLeaf`` are leaves."""
-    if isinstance(structure, (Leaf, CompositeLeaf)) or not nest.is_nested(structure):
-        return function(structure)
-    if isinstance(structure, dict):
-        return {key: map_leaves(function, item) for key, item in structure.items()}
-    items = [map_leaves(function, item) for item in structure]
-    return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
-
-
 def store_concrete_functions(
-    call: Callable[[Any], Any], arguments: Any, name: str, constants: Constants, variable_reference: Any
+    call: Callable[[Any], Any], arguments: Any, name: str, constants: Constants, references: Any
 ) -> list[Any]:
     """Returns the JSON of a function for certain arguments: one entry, or one for each rank if ranks are unknown.
 
@@ -176,19 +192,23 @@ def store_concrete_functions(
         arguments: plain Python values and specs, nested.
         name: the function's, for errors.
         constants: of the file.
-        variable_reference: as of ``GraphWriter``, and takes whether the variable is the state of a generator.
+        references: as of ``GraphWriter``, and takes whether a variable is the state of a generator.
 
     Raises:
         ValueError: the function can't be stored; the text says why.
     """
     numbered, specs = number_specs(arguments)
-    composites = [leaf for leaf in _leaves(numbered) if isinstance(leaf, CompositeSpec)]
-    if composites:
-        raise Unstorable(
-            f"{name}(): takes a value of {composites[0]}, which a stored function can't. Take its tensors, and make the value of them in it."
-        )
+    for leaf in leaves_of(numbered):
+        if isinstance(leaf, CompositeSpec):
+            raise Unstorable(
+                f"{name}(): takes a value of {leaf}, which a stored function can't. Take its tensors, and make the value of them in it."
+            )
+        if isinstance(leaf, CompositeLeaf) and leaf.spec.shape.rank is None:
+            raise Unstorable(
+                f"{name}(): takes a value of {leaf.spec}, of unknown rank. Give its shape, with None for open sizes."
+            )
     if all(spec.shape.rank is not None for spec in specs):
-        return [_stored(call, numbered, specs, name, constants, variable_reference)]
+        return [_stored(call, numbered, specs, name, constants, references)]
     entries, error = [], None
     for rank in range(MOST_RANKS):
         ranked = [
@@ -196,7 +216,7 @@ def store_concrete_functions(
         ]
         with_ranks = map_leaves(functools.partial(_with_spec, ranked), numbered)
         try:
-            entries.append(_stored(call, with_ranks, ranked, name, constants, variable_reference))
+            entries.append(_stored(call, with_ranks, ranked, name, constants, references))
         except Exception as refusal:  # noqa: BLE001  # of this rank; the error of the last one is raised if none fits
             error = refusal
     if not entries and error is not None:
@@ -240,7 +260,7 @@ def outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Outline:
         raise error
     results = [path.result[0] for run in runs for path in run]
     merged: dict[int, Any] = {}
-    for position, leaves in enumerate(zip(*map(_leaves, results), strict=False)):
+    for position, leaves in enumerate(zip(*map(leaves_of, results), strict=False)):
         if isinstance(leaves[0], Leaf):
             shape = functools.reduce(common_shape, [leaf.spec.shape for leaf in leaves if isinstance(leaf, Leaf)])
             label = f"Identity_{leaves[0].number}" if leaves[0].number else "Identity"
@@ -265,19 +285,15 @@ def _specs_and_parts(result: Any) -> Any:
     return nest.map_structure(spec_of, result), parts
 
 
-def _leaves(structure: Any) -> list[Any]:
-    leaves: list[Any] = []
-    map_leaves(leaves.append, structure)
-    return leaves
-
-
 def _runs_of_two_sizes(call: Any, arguments: Any, specs: list[TensorSpec], name: str) -> list[list[_Path]]:
     """Records a function with two sizes for each unknown one; sizes are equal only if the function needs it."""
     open_axes = [
         (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
     ]
     first_error: Exception | None = None
-    for symbols, offset in itertools.product(_symbol_choices(open_axes), _OFFSETS if open_axes else (0,)):
+    for symbols, offset in itertools.product(
+        _symbol_choices(open_axes, equal_axes(arguments)), _OFFSETS if open_axes else (0,)
+    ):
         probes = probe_sizes(len(set(symbols.values())), offset)
         try:
             return [
@@ -308,15 +324,17 @@ def _with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:
 
 
 def _stored(
-    call: Any, arguments: Any, specs: list[TensorSpec], name: str, constants: Constants, variable_reference: Any
+    call: Any, arguments: Any, specs: list[TensorSpec], name: str, constants: Constants, references: Any
 ) -> Any:
     first_error: Exception | None = None
     open_axes = [
         (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
     ]
-    for symbols, offset in itertools.product(_symbol_choices(open_axes), _OFFSETS if open_axes else (0,)):
+    for symbols, offset in itertools.product(
+        _symbol_choices(open_axes, equal_axes(arguments)), _OFFSETS if open_axes else (0,)
+    ):
         try:
-            return _recorded(call, arguments, specs, symbols, offset, name, constants, variable_reference)
+            return _recorded(call, arguments, specs, symbols, offset, name, constants, references)
         except Exception as error:  # other sizes may do; the first error is raised if none does
             if isinstance(error, AssertionError) or (
                 isinstance(error, Unstorable) and not isinstance(error, DependsOnSizes)
@@ -327,8 +345,16 @@ def _stored(
     raise first_error
 
 
-def _symbol_choices(open_axes: Sequence[tuple[int, int]]) -> Iterator[dict[tuple[int, int], int]]:
-    """Yields which unknown sizes are the same number: first none are, then all first axes, then fewer and fewer differ."""
+def _symbol_choices(
+    all_axes: Sequence[tuple[int, int]], equal: dict[tuple[int, int], tuple[int, int]]
+) -> Iterator[dict[tuple[int, int], int]]:
+    """Yields which unknown sizes are the same number: first none are, then all first axes, then fewer and fewer differ.
+
+    Args:
+        all_axes: the tensor and the axis of each unknown size.
+        equal: the axes that always have the size of another one.
+    """
+    open_axes = [place for place in all_axes if place not in equal]
     others = [place for place in open_axes if place[1] > 0]
     axes = sorted({axis for _, axis in open_axes})
     choices: list[list[int]] = [
@@ -345,7 +371,8 @@ def _symbol_choices(open_axes: Sequence[tuple[int, int]]) -> Iterator[dict[tuple
         dense = tuple([numbers.setdefault(number, len(numbers)) for number in choice])
         if dense not in seen:
             seen.add(dense)
-            yield dict(zip(open_axes, dense, strict=True))
+            symbols = dict(zip(open_axes, dense, strict=True))
+            yield symbols | {place: symbols[equal[place]] for place in all_axes if place in equal}
 
 
 def _recorded(
@@ -356,7 +383,7 @@ def _recorded(
     offset: int,
     name: str,
     constants: Constants,
-    variable_reference: Any,
+    references: Any,
 ) -> Any:
     symbol_count = len(set(symbols.values()))
     probes = probe_sizes(symbol_count, offset)
@@ -367,20 +394,18 @@ def _recorded(
             for i, spec in enumerate(specs)
         ]
         runs.append(_record(call, arguments, specs, shapes, number, name, bool(symbols)))
-        if not symbols and not any(_counts_results(node) for path in runs[0] for node in path.graph.nodes):
+        if not symbols and not any(_has_open_size(node) for path in runs[0] for node in path.graph.nodes):
             break
     paths = [path for run in runs for path in run]
     generator_states = {id(variable) for path in paths for variable in _generator_states(path.graph)}
     writer = GraphWriter(
         probes[: len(runs)],
         constants,
-        lambda variable: variable_reference(variable, id(variable) in generator_states),
+        lambda state: references(state, id(state) in generator_states),
         name,
     )
     graph = writer.finish(writer.tree([{path.outcomes: path.graph for path in run} for run in runs]))
-    results = [
-        encode(path.result, lambda leaf: {"result": leaf.number} if isinstance(leaf, Leaf) else None) for path in paths
-    ]
+    results = [encode(path.result, _encode_result) for path in paths]
     if any(other != results[0] for other in results):
         raise Unstorable(
             f"{name}(): the results of the branches of an `if`, or for different sizes, have different structures."
@@ -402,11 +427,21 @@ def _generator_states(graph: Graph) -> list[Any]:
 
 
 def _encode_argument(leaf: Any) -> Any:
+    if isinstance(leaf, CompositeLeaf):
+        return {"composite": [[part.number for part in leaf.leaves], encode(leaf.spec)]}
     return {"argument": [leaf.number, encode(leaf.spec)]} if isinstance(leaf, Leaf) else None
 
 
-def _counts_results(node: Any) -> bool:
-    return node.kind is Kind.OPERATION and getattr(node.payload, "counts_results", False)
+def _encode_result(leaf: Any) -> Any:
+    if isinstance(leaf, CompositeLeaf):
+        return {"ragged" if leaf.spec.ragged_rank else "sparse": [part.number for part in leaf.leaves]}
+    return {"result": leaf.number} if isinstance(leaf, Leaf) else None
+
+
+def _has_open_size(node: Any) -> bool:
+    """True if a node tells a size that follows from values, not from the sizes of the arguments."""
+    counts_results = node.kind is Kind.OPERATION and getattr(node.payload, "counts_results", False)
+    return counts_results or (node.kind is Kind.GUARD and isinstance(node.payload, SizesGuard))
 
 
 def _record(
@@ -421,7 +456,13 @@ def _record(
     """Runs the function on made-up values of these shapes, once for each path; state is restored."""
     error: Exception | None = None
     for make in (_normal_values, _positive_values, _ones, _zeros):
-        made = [make(shape, spec.dtype, number) for shape, spec in zip(shapes, specs, strict=True)]
+        made = [
+            make(shape, spec.dtype, number, np.random.default_rng([number, position, len(shape)]))
+            for position, (shape, spec) in enumerate(zip(shapes, specs, strict=True))
+        ]
+        for leaf in leaves_of(arguments):
+            if isinstance(leaf, CompositeLeaf):
+                fit_components(leaf, made, number)
         try:
             return _record_paths(call, arguments, made, name, loops_over_ranges)
         except Unstorable:
@@ -457,13 +498,11 @@ def _record_once(
 ) -> _Path | None:
     """Returns the recording of one run; None if the run has made variables."""
     tensors = [Tensor(array.copy()) for array in arrays]
-    with hidden_from_recordings():
+    with hidden_from_recordings(), undo_changes():
         recording = _ChoosingRecording(tensors, chosen, loops_over_ranges)
         try:
             with recording:
-                value = call(
-                    map_leaves(lambda leaf: tensors[leaf.number] if isinstance(leaf, Leaf) else leaf, arguments)
-                )
+                value = call(with_tensors(tensors, arguments))
                 results: list[Tensor] = []
                 structure = _number_results(as_results(value, name), results, name)
                 graph = recording.graph(results)
@@ -474,6 +513,10 @@ def _record_once(
 
 def _number_results(value: Any, results: list[Tensor], name: str) -> Any:
     def numbered(leaf: Any) -> Any:
+        if isinstance(leaf, (RaggedTensor, SparseTensor)):
+            leaves = tuple([numbered(part) for part in component_tensors(leaf)])
+            kind = "ragged" if isinstance(leaf, RaggedTensor) else "sparse"
+            return CompositeLeaf(leaves, spec_of_components(kind, [part.spec for part in leaves]))
         if isinstance(leaf, Tensor):
             results.append(leaf)
             return Leaf(len(results) - 1, TensorSpec(leaf.shape, leaf.dtype))
@@ -486,31 +529,39 @@ def _number_results(value: Any, results: list[Tensor], name: str) -> Any:
     return map_leaves(numbered, value)
 
 
-def _normal_values(shape: Sequence[int], dtype: Any, number: int) -> np.ndarray:
-    """Returns numbers of either sign, or 0 and 1; square matrices are positive definite."""
-    rng = np.random.default_rng([number, len(shape)])
+def _normal_values(shape: Sequence[int], dtype: Any, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns numbers of either sign, or integers from 0 to 9; square matrices are positive definite. Strings are words of one digit."""
     if dtype.numpy.kind == "O":
-        return np.full(shape, b"1", object)
+        return _texts(shape, rng.integers(0, 3 + number // 2, shape), rng)
     if dtype.numpy.kind not in "fcV":
-        return np.asarray(rng.integers(0, 2, shape)).astype(dtype.numpy)
+        return np.asarray(rng.integers(0, 2 if dtype.is_bool else 10, shape)).astype(dtype.numpy)
     values = np.asarray(rng.normal(size=shape))
     if len(shape) > 1 and shape[-1] == shape[-2]:
         values = values + np.swapaxes(values, -1, -2) + 8 * shape[-1] * np.eye(shape[-1])
     return np.asarray(values).astype(dtype.numpy)
 
 
-def _positive_values(shape: Sequence[int], dtype: Any, number: int) -> np.ndarray:
-    """Returns numbers from 0.5 to 1.5, or what ``_normal_values`` returns for other dtypes."""
-    if dtype.numpy.kind not in "fV":
-        return _normal_values(shape, dtype, number)
-    return np.asarray(np.random.default_rng(number).uniform(0.5, 1.5, shape)).astype(dtype.numpy)
+def _positive_values(shape: Sequence[int], dtype: Any, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns numbers from 0.5 to 1.5, texts of one word, or 0 and 1 for other dtypes."""
+    if dtype.numpy.kind == "O":
+        return _texts(shape, np.ones(shape, int), rng)
+    values = rng.uniform(0.5, 1.5, shape) if dtype.numpy.kind in "fV" else rng.integers(0, 2, shape)
+    return np.asarray(values).astype(dtype.numpy)
 
 
-def _ones(shape: Sequence[int], dtype: Any, number: int) -> np.ndarray:
+def _texts(shape: Sequence[int], word_counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns texts of so many words. A word is a digit, so that a text of one word is a number."""
+    texts = np.empty(shape, object)
+    for place in np.ndindex(*texts.shape):
+        texts[place] = " ".join(map(str, rng.integers(0, 10, word_counts[place]))).encode()
+    return texts
+
+
+def _ones(shape: Sequence[int], dtype: Any, *_: Any) -> np.ndarray:
     return np.full(shape, b"1", object) if dtype.numpy.kind == "O" else np.ones(shape, dtype.numpy)
 
 
-def _zeros(shape: Sequence[int], dtype: Any, number: int) -> np.ndarray:
+def _zeros(shape: Sequence[int], dtype: Any, *_: Any) -> np.ndarray:
     return np.full(shape, b"", object) if dtype.numpy.kind == "O" else np.zeros(shape, dtype.numpy)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,11 +21,24 @@ from fastgrad.compiler.control_flow.loops import Loop
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.core.operation import TABLE
+from fastgrad.lookup.tables import TableCall
 from fastgrad.saved_model.plain_values import DependsOnSizes, Unstorable, encode
-from fastgrad.saved_model.sizes import Sizes, fit_floats, fit_integers
+from fastgrad.saved_model.sizes import LARGEST_PROBE, Sizes, fit_floats, fit_integers
 
 _MAX_FITTED_ELEMENTS = 64
 _LOOP_OPTIONS = ("carried", "rows", "limited", "reverse", "name", "counts", "counted")
+
+
+class SizesGuard(NamedTuple):
+    """The payload of a guard on integers that Python asks for, such as the longest row of a ragged tensor.
+
+    Attributes:
+        kind: shown in graphs.
+        sizes: the integers of this recording.
+    """
+
+    kind: str
+    sizes: tuple[int, ...]
 
 
 class Constants:
@@ -56,13 +69,13 @@ class GraphWriter:
     Args:
         probes: the sizes of all symbols in each recording.
         constants: of the file.
-        variable_reference: returns the JSON of a variable that a graph reads or assigns.
+        references: returns the JSON of a variable that a graph reads or assigns, or of a table.
         name: the function's, for errors.
     """
 
-    def __init__(self, probes: Sequence[Sizes], constants: Constants, variable_reference: Any, name: str) -> None:
+    def __init__(self, probes: Sequence[Sizes], constants: Constants, references: Any, name: str) -> None:
         self.probes: list[Sizes] = list(probes)
-        self._constants, self._variable_reference, self._name = constants, variable_reference, name
+        self._constants, self._references, self._name = constants, references, name
         self._counts: set[int] = set()  # ids of the values that are numbers of results
 
     def graph(self, graphs: Sequence[Graph]) -> Any:
@@ -135,6 +148,10 @@ class GraphWriter:
         if node.kind is Kind.GUARD:
             if all(id(version.inputs[0]) in self._counts for version in versions):
                 return None  # the stored operation counts its results itself
+            if isinstance(node.payload, SizesGuard):
+                sizes = self._size_symbols([version.payload.sizes for version in versions])
+                if sizes is not None:
+                    return {"kind": "sizes", "in": inputs, "out": [], "sizes": sizes}
             raise Unstorable(
                 f"{self._name}(): Python's control flow in the function depends on a value: {node}. A stored function has "
                 "no Python. Use tf.cond, tf.case, tf.while_loop or tf.where."
@@ -151,7 +168,7 @@ class GraphWriter:
             case Kind.READ | Kind.ASSIGN:
                 if any(version.payload is not node.payload for version in versions):
                     raise self._differs("the variables")
-                data["variable"] = self._variable_reference(node.payload)
+                data["variable"] = self._references(node.payload)
             case Kind.OPERATION:
                 if any(version.attributes.keys() != node.attributes.keys() for version in versions):
                     raise self._differs(f"the attributes of {node.payload.name}")
@@ -173,6 +190,17 @@ class GraphWriter:
         self.probes = [(*sizes, count) for sizes, count in zip(self.probes, counts, strict=True)]
         return [len(self.probes[0]) - 1, -1 if len(set(counts)) > 2 else counts[0]]
 
+    def _size_symbols(self, sizes: Sequence[tuple[int, ...]]) -> list[list[int]] | None:
+        """Adds numbers that Python asks for to the sizes; returns each as ``_add_count_symbol`` does.
+
+        Returns:
+            None if the numbers are no sizes, or are too few to tell what follows from them.
+        """
+        columns = list(zip(*sizes, strict=True))
+        if any(len(set(column)) == 2 or min(column) < 0 or max(column) > LARGEST_PROBE for column in columns):
+            return None
+        return [self._add_count_symbol(column) for column in columns]
+
     def _operation(self, operations: Sequence[Any]) -> dict[str, Any]:
         operation: Any = operations[0]
         if any(type(other) is not type(operation) or other.name != operation.name for other in operations):
@@ -182,6 +210,13 @@ class GraphWriter:
             return {"kind": "operation", "name": name}
         if operation is value_read_operation:
             return {"kind": "value_read"}
+        call = operation.function if isinstance(operation, HostCall) else None
+        if isinstance(call, TableCall):
+            if call.method == "export" and call.table._changes:
+                raise Unstorable(
+                    f"{self._name}(): {name} has as many results as the table has keys in a call; use lookup."
+                )
+            return {"kind": "table", "table": self._references(call.table), "method": call.method}
         if type(operation) is GraphOperation:
             return {"kind": "graph", "name": operation.name, "graph": self._subgraph(operations)}
         if type(operation) is Branches:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastgrad.compiler.function import Function
@@ -14,8 +14,14 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.saved_model.composites import CompositeLeaf, Leaf, component_tensors
-from fastgrad.saved_model.function_recording import map_leaves
+from fastgrad.saved_model.composites import (
+    CompositeLeaf,
+    Leaf,
+    component_tensors,
+    map_leaves,
+    tensor_leaves,
+    with_tensors,
+)
 from fastgrad.saved_model.stored_graph import StoredGraph
 from fastgrad.storage.object_graph import dict_of_unique_names, nested_items
 from fastgrad.storage.restoration import DeferredRestorationOwner
@@ -98,31 +104,6 @@ class StoredEntry:
         """Returns the nested result for tensors that fit."""
         results = self.run(tensors)
         return with_tensors(results, self.result)
-
-
-def tensor_leaves(structure: Any) -> list[Leaf]:
-    """Returns the leaves of a structure that are tensors, and those of its ragged and sparse tensors."""
-    leaves: list[Leaf] = []
-
-    def add(leaf: Any) -> None:
-        if isinstance(leaf, Leaf):
-            leaves.append(leaf)
-        elif isinstance(leaf, CompositeLeaf):
-            leaves.extend(leaf.leaves)
-
-    map_leaves(add, structure)
-    return leaves
-
-
-def with_tensors(tensors: Sequence[Tensor], structure: Any) -> Any:
-    """Returns a structure with the values of its leaves in their places."""
-
-    def value(leaf: Any) -> Any:
-        if isinstance(leaf, Leaf):
-            return tensors[leaf.number]
-        return leaf.value(tensors) if isinstance(leaf, CompositeLeaf) else leaf
-
-    return map_leaves(value, structure)
 
 
 def _with_specs(structure: Any) -> Any:
@@ -265,13 +246,18 @@ def _specs_text(entry: StoredEntry) -> str:
     return str(_with_specs(entry.arguments))
 
 
+def named_spec(leaf: Leaf | CompositeLeaf, name: str) -> Any:
+    """Returns the spec of an output of a signature; the specs of ragged and sparse tensors have no names."""
+    return TensorSpec(leaf.spec.shape, leaf.spec.dtype, name) if isinstance(leaf, Leaf) else leaf.spec
+
+
 class SignatureFunction(Function):
     """A function of ``loaded.signatures``: takes tensors by the names of the inputs, returns a dict of tensors.
 
     Args:
         name: of the signature.
         entries: the stored graphs; several only for several ranks.
-        input_names: the names of the tensors.
+        input_names: the names of the tensors, also of those of ragged and sparse arguments.
         outputs: the leaves of the results by their names.
         output_specs: the specs of the results.
     """

@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import dtypes
 from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_path
+from fastgrad.core.tensor import constant_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
+from fastgrad.lookup.initializers import KeyValueTensorInitializer
+from fastgrad.lookup.tables import DenseHashTable, MutableHashTable, StaticHashTable, _HashTable
 from fastgrad.ops.default_generators import state_of_operation_seed
-from fastgrad.saved_model.composites import CompositeLeaf, Leaf
+from fastgrad.ragged.spec import RaggedTensorSpec
+from fastgrad.saved_model.composites import CompositeLeaf, Leaf, component_specs, spec_of_components, tensor_leaves
 from fastgrad.saved_model.function_recording import result_specs
 from fastgrad.saved_model.loaded_objects import (
     RestoredFunction,
@@ -28,10 +31,13 @@ from fastgrad.saved_model.loaded_objects import (
     _CallableUserObject,
     _SignatureMap,
     _UserObject,
+    named_spec,
 )
 from fastgrad.saved_model.plain_values import decode
 from fastgrad.saved_model.saving import CONTENTS_KEY, FILE_NAME
+from fastgrad.saved_model.sizes import LARGEST_PROBE
 from fastgrad.saved_model.stored_graph import StoredGraph, stored_array
+from fastgrad.sparse.spec import SparseTensorSpec
 from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.tensor_file import load_tensors
@@ -39,7 +45,6 @@ from fastgrad.storage.tensor_file import load_tensors
 SERVING = "serve"
 TENSORFLOW_FILE = "saved_model.pb"
 _TENSORFLOW_FILES = (TENSORFLOW_FILE, "saved_model.pbtxt")
-_LARGEST_PROBE = 1 << 10
 
 
 def contains_saved_model(export_dir: Any) -> bool:
@@ -107,6 +112,7 @@ class _Reader:
     def __init__(self, contents: Any, arrays: dict[str, np.ndarray]) -> None:
         self._contents, self._arrays = contents, arrays
         self._hidden = [Variable(stored_array(value, arrays), trainable=False) for value in contents["hidden"]]
+        self._tables = [self._table(table) for table in contents.get("tables", ())]
         nodes = contents["objects"]
         children_of_nodes = [dict(node.get("children", ())) for node in nodes]
         self._objects = [
@@ -162,26 +168,55 @@ class _Reader:
             else:
                 raise ValueError(f"a {kind} has parts")
 
-    def _variable(self, reference: Any) -> Variable:
+    def _table(self, data: Any) -> _HashTable:
+        """Returns a table with its elements."""
+        keys, values, default = [
+            constant_tensor(stored_array(data[part], self._arrays)) for part in ("keys", "values", "default")
+        ]
+        match data["kind"]:
+            case "static":
+                table: _HashTable = StaticHashTable(KeyValueTensorInitializer(keys, values), default)
+            case "mutable":
+                table = MutableHashTable(keys.dtype, values.dtype, default)
+            case "dense":
+                unused = [decode(key) for key in data["unused_keys"]]
+                table = DenseHashTable(keys.dtype, values.dtype, default, *unused)
+            case kind:
+                raise ValueError(f"it has a table of the kind {kind!r:.100}")
+        if isinstance(table, MutableHashTable):
+            table.insert(keys, values)
+        if len(table._values) != keys.shape.num_elements():
+            raise ValueError("a table has a key twice")
+        return table
+
+    def _state(self, reference: Any) -> Variable | _HashTable:
+        """Returns a variable or a table from its JSON in a graph."""
         ((tag, content),) = reference.items()
+        if tag == "table":
+            table: _HashTable = self._numbered(content, self._tables, "table")
+            return table
         if tag == "object":
             variable = self._numbered(content, self._objects, "object")
             if not isinstance(variable, Variable):
                 raise ValueError(f"object {content} is no variable")
             return variable
         if tag == "hidden":
-            return self._numbered(content, self._hidden, "hidden variable")
+            hidden: Variable = self._numbered(content, self._hidden, "hidden variable")
+            return hidden
         if tag == "generator":
             return state_of_operation_seed(decode(content))
         raise ValueError(f"a variable is given as {reference!r:.100}")
 
-    def _entry(self, data: Any) -> tuple[StoredEntry, dict[int, TensorSpec]]:
+    def _entry(self, data: Any) -> StoredEntry:
         probe, symbols = data["probe"], data["symbols"]
-        if not all(type(size) is int and 0 <= size <= _LARGEST_PROBE for size in probe):
+        if not all(type(size) is int and 0 <= size <= LARGEST_PROBE for size in probe):
             raise ValueError(f"a function was recorded for the sizes {probe!r:.100}")
-        graph = StoredGraph(data["graph"], len(probe), self._arrays, self._variable, "a stored function")
+        graph = StoredGraph(data["graph"], len(probe), self._arrays, self._state, "a stored function")
         arguments = decode(data["arguments"], _argument)
-        result = decode(data["result"], lambda tag, content: _result(tag, content, graph.result_count))
+        specs_of_results = result_specs(data)
+        result = decode(
+            data["result"], lambda tag, content: _result(tag, content, specs_of_results, graph.result_count)
+        )
         nest.flatten(result)  # fails if the keys of a dict have no order
         if not isinstance(arguments, dict):
             raise ValueError("a function has no arguments by name")
@@ -193,14 +228,14 @@ class _Reader:
         if {symbol for _, _, symbol in symbols} != set(range(len({symbol for _, _, symbol in symbols}))):
             raise ValueError("a size belongs to no argument")
         graph.check(probe, _probe_specs(specs, symbols, probe))
-        return StoredEntry(arguments, symbols, graph, result), result_specs(data)
+        return StoredEntry(arguments, symbols, graph, result)
 
     def _function(self, node: Any) -> RestoredFunction:
         parameters = []
         for name, kind, *default in node["parameters"]:
             value = decode(default[0]) if default else inspect.Parameter.empty
             parameters.append(inspect.Parameter(name, inspect._ParameterKind(kind), default=value))
-        entries = [self._numbered(number, self._entries, "stored function")[0] for number in node["entries"]]
+        entries = [self._numbered(number, self._entries, "stored function") for number in node["entries"]]
         names = {parameter.name for parameter in parameters}
         if any(entry.arguments.keys() != names for entry in entries):
             raise ValueError(f"the function {node['name']!r:.100} has other parameters than its graphs")
@@ -211,32 +246,45 @@ class _Reader:
 
     def _signature(self, data: Any) -> SignatureFunction:
         stored = [self._numbered(number, self._entries, "stored function") for number in data["entries"]]
-        specs = stored[0][1]
-        names, outputs = list(map(str, data["inputs"])), dict(data["outputs"])
-        if any(len(other.specs) != len(names) for other, _ in stored) or not all(
-            number in specs for number in outputs.values()
-        ):
-            raise ValueError(f"the signature {data['name']!r:.100} has other inputs or outputs than its function")
-        named_specs = {
-            name: TensorSpec(specs[number].shape, specs[number].dtype, name) for name, number in outputs.items()
+        names = list(map(str, data["inputs"]))
+        if any(len(other.specs) != len(names) for other in stored):
+            raise ValueError(f"the signature {data['name']!r:.100} has other inputs than its function")
+        first = stored[0]
+        specs = {leaf.number: leaf.spec for leaf in tensor_leaves(first.result)}
+        outputs = {
+            name: decode(output, lambda tag, content: _result(tag, content, specs, len(specs)))
+            for name, output in dict(data["outputs"]).items()
         }
-        leaves: dict[str, Leaf | CompositeLeaf] = {
-            name: Leaf(number, specs[number]) for name, number in outputs.items()
-        }
-        return SignatureFunction(str(data["name"]), [other for other, _ in stored], names, leaves, named_specs)
+        named_specs = {name: named_spec(leaf, name) for name, leaf in outputs.items()}
+        return SignatureFunction(str(data["name"]), stored, names, outputs, named_specs)
 
 
-def _argument(tag: str, content: Any) -> Leaf:
+def _argument(tag: str, content: Any) -> Leaf | CompositeLeaf:
     number, spec = content[0], decode(content[1])
-    if tag != "argument" or type(number) is not int or not isinstance(spec, TensorSpec) or spec.shape.rank is None:
-        raise ValueError(f"no argument: {tag!r:.100}")
-    return Leaf(number, spec)
+    if tag == "argument" and type(number) is int and isinstance(spec, TensorSpec) and spec.shape.rank is not None:
+        return Leaf(number, spec)
+    if tag == "composite" and isinstance(spec, (RaggedTensorSpec, SparseTensorSpec)) and spec.shape.rank is not None:
+        leaves = [Leaf(other, part) for other, part in zip(number, component_specs(spec), strict=True)]
+        if all(type(leaf.number) is int for leaf in leaves):
+            return CompositeLeaf(tuple(leaves), spec)
+    raise ValueError(f"no argument: {tag!r:.100}")
 
 
-def _result(tag: str, number: Any, count: int) -> Leaf:
-    if tag != "result" or type(number) is not int or not 0 <= number < count:
-        raise ValueError(f"there is no result {number!r:.100}")
-    return Leaf(number, TensorSpec([], dtypes.float32))
+def _result(tag: str, content: Any, specs: dict[int, TensorSpec], count: int) -> Leaf | CompositeLeaf:
+    """Returns a leaf of a result from its JSON.
+
+    Args:
+        tag, content: of the JSON.
+        specs: of the results, by number.
+        count: of the results.
+    """
+    numbers = content if isinstance(content, list) else [content]
+    if not all(type(number) is int and 0 <= number < count and number in specs for number in numbers):
+        raise ValueError(f"there is no result {content!r:.100}")
+    leaves = tuple([Leaf(number, specs[number]) for number in numbers])
+    if tag == "result" and len(leaves) == 1:
+        return leaves[0]
+    return CompositeLeaf(leaves, spec_of_components(tag, [leaf.spec for leaf in leaves]))
 
 
 def _probe_specs(specs: list[TensorSpec], symbols: Any, probe: Any) -> list[Any]:

@@ -14,6 +14,8 @@ from fastgrad import dtypes
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.dtypes import DType
+from fastgrad.ragged.spec import RaggedTensorSpec
+from fastgrad.sparse.spec import SparseTensorSpec
 
 
 class Unstorable(ValueError):
@@ -28,7 +30,7 @@ def encode(value: Any, encode_leaf: Callable[[Any], Any] | None = None) -> Any:
     """Returns a plain value as JSON.
 
     Args:
-        value: None, a number, text, bytes, dtype, shape, slice or ``TensorSpec``; or a list, tuple or dict of these.
+        value: None, a number, text, bytes, dtype, shape, slice, or spec of a tensor, ragged tensor or sparse tensor; or a list, tuple or dict of these.
         encode_leaf: called first for each part; returns its JSON, or None for the encoding here.
 
     Raises:
@@ -54,9 +56,8 @@ def encode(value: Any, encode_leaf: Callable[[Any], Any] | None = None) -> Any:
         return {"numpy_dtype": dtypes.DTYPE_OF_NUMPY[value].name}
     if isinstance(value, np.generic) and value.dtype in dtypes.DTYPE_OF_NUMPY:
         return {"number": [dtypes.DTYPE_OF_NUMPY[value.dtype].name, encode(value.item())]}
-    if isinstance(value, TensorSpec):
-        sizes = None if value.shape.rank is None else value.shape.as_list()
-        return {"spec": [sizes, value.dtype.name, value.name]}
+    if isinstance(value, (TensorSpec, RaggedTensorSpec, SparseTensorSpec)):
+        return _encode_spec(value)
     if isinstance(value, TensorShape):
         return {"shape": None if value.rank is None else value.as_list()}
     if isinstance(value, Mapping):
@@ -105,8 +106,8 @@ def decode(data: Any, decode_leaf: Callable[[str, Any], Any] | None = None) -> A
             return dtypes.as_dtype(_text(content)).numpy
         case "number":
             return dtypes.as_dtype(_text(content[0])).numpy.type(decode(content[1]))
-        case "spec":
-            return TensorSpec(content[0], _text(content[1]), content[2])
+        case "spec" | "ragged_spec" | "sparse_spec":
+            return _decode_spec(tag, *content)
         case "shape":
             return TensorShape(content)
         case "dict":
@@ -122,6 +123,23 @@ def decode(data: Any, decode_leaf: Callable[[str, Any], Any] | None = None) -> A
     if decode_leaf is None:
         raise ValueError(f"no encoded value: {data!r:.100}")
     return decode_leaf(tag, content)
+
+
+def _encode_spec(spec: Any) -> Any:
+    sizes, dtype = None if spec.shape.rank is None else spec.shape.as_list(), spec.dtype.name
+    if isinstance(spec, RaggedTensorSpec):
+        return {"ragged_spec": [sizes, dtype, spec.ragged_rank, spec.row_splits_dtype.name]}
+    return (
+        {"sparse_spec": [sizes, dtype]} if isinstance(spec, SparseTensorSpec) else {"spec": [sizes, dtype, spec.name]}
+    )
+
+
+def _decode_spec(tag: str, sizes: Any, dtype: Any, *others: Any) -> Any:
+    if tag == "ragged_spec":
+        ragged_rank, splits_dtype = others
+        return RaggedTensorSpec(sizes, _text(dtype), ragged_rank, _text(splits_dtype))
+    kind: Any = TensorSpec if tag == "spec" else SparseTensorSpec
+    return kind(sizes, _text(dtype), *others)
 
 
 def _text(value: Any) -> str:

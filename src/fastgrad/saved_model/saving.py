@@ -14,6 +14,7 @@ from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
+from fastgrad.lookup.tables import DenseHashTable, StaticHashTable, _HashTable
 from fastgrad.ops.default_generators import operation_seed_of_state
 from fastgrad.saved_model.function_recording import store_concrete_functions
 from fastgrad.saved_model.graph_writer import Constants
@@ -24,6 +25,7 @@ from fastgrad.storage.tensor_file import save_tensors
 FILE_NAME = "saved_model.safetensors"
 CONTENTS_KEY = "fastgrad.saved_model"
 DEFAULT_SIGNATURE = "serving_default"
+_RESULT_TAGS = frozenset(["result", "ragged", "sparse"])
 _UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_replicas", "_root", "_name", "_scope_name"])
 
 
@@ -84,6 +86,7 @@ class _Writer:
         self._entries: list[Any] = []
         self._entries_of: dict[int, list[int]] = {}
         self._hidden: list[tuple[Variable, Any]] = []
+        self._tables: dict[_HashTable, int] = {}
         self._signatures = signatures
         self._add(root, "")
         self._children = _children_of(root)
@@ -100,6 +103,7 @@ class _Writer:
             "objects": self._nodes,
             "entries": self._entries,
             "hidden": hidden,
+            "tables": [self._table(table) for table in self._tables],
             "signatures": [signature for signature in signatures if signature is not None],
         }
         return contents, self._constants
@@ -126,6 +130,28 @@ class _Writer:
             items = [[name, self._add(child, f"{path}/{name}" if path else name)] for name, child in children.items()]
             self._nodes[number] = {"kind": kind, "children": items}
         return number
+
+    def _table(self, table: _HashTable) -> Any:
+        """Returns the JSON of a table with its elements."""
+        keys, values = table._exported()
+        kind = "static" if isinstance(table, StaticHashTable) else "mutable"
+        data = {
+            "kind": kind,
+            "keys": self._constants.encode(keys),
+            "values": self._constants.encode(values),
+            "default": self._constants.encode(table._default._on_host()),
+        }
+        return (
+            {**data, "kind": "dense", "unused_keys": list(map(encode, table._refused))}
+            if isinstance(table, DenseHashTable)
+            else data
+        )
+
+    def _reference(self, state: Any, is_generator_state: bool) -> Any:
+        """Returns the JSON, in a graph, of a variable or a table."""
+        if isinstance(state, _HashTable):
+            return {"table": self._tables.setdefault(state, len(self._tables))}
+        return self._variable_reference(state, is_generator_state)
 
     def _variable_reference(self, variable: Variable, is_generator_state: bool) -> Any:
         number = self._numbers.get(id(variable))
@@ -173,9 +199,7 @@ class _Writer:
             else:
                 call, stored = function.call_with_arguments, function.stored_arguments()
             for arguments in stored:
-                entries = store_concrete_functions(
-                    call, arguments, function.__name__, self._constants, self._variable_reference
-                )
+                entries = store_concrete_functions(call, arguments, function.__name__, self._constants, self._reference)
                 for entry in entries:
                     if any(self._entries[n]["arguments"] == entry["arguments"] for n in numbers):
                         continue
@@ -310,9 +334,12 @@ def _input_names(arguments: Any) -> list[str]:
                 add_below(item, f"{name}_{position}")
         elif isinstance(data, dict):
             ((tag, content),) = data.items()
-            if tag == "argument":
+            if tag in {"argument", "composite"}:
                 spec = decode(content[1])
-                names.append(spec.name or name)
+                if tag == "argument":
+                    names.append(spec.name or name)
+                else:  # as TensorFlow: the tensors of a ragged or sparse argument by numbers
+                    names.extend([f"{name}_{i}" if i else name for i in range(len(content[0]))])
             elif tag == "dict":
                 for key, item in content:
                     add_below(item, str(decode(key)))
@@ -324,8 +351,8 @@ def _input_names(arguments: Any) -> list[str]:
     return [name if names.count(name) == 1 else f"{name}_{i}" for i, name in enumerate(names)]
 
 
-def _named_outputs(result: Any, function_name: str, signature_name: str) -> dict[str, int]:
-    """Returns the numbers of results by the names of a signature's outputs.
+def _named_outputs(result: Any, function_name: str, signature_name: str) -> dict[str, Any]:
+    """Returns the JSON of results by the names of a signature's outputs.
 
     Raises:
         ValueError: the function returns something else than a tensor, a sequence or a dict of tensors.
@@ -340,10 +367,10 @@ def _named_outputs(result: Any, function_name: str, signature_name: str) -> dict
     else:
         items = [("output_0", result)]
     for name, item in items:
-        if not isinstance(name, str) or not isinstance(item, dict) or set(item) != {"result"}:
+        if not isinstance(name, str) or not isinstance(item, dict) or not set(item) & _RESULT_TAGS:
             raise ValueError(
                 f"Got a non-Tensor value for key {name!r} in the output of the function {function_name} used to generate the SavedModel "
                 f"signature {signature_name!r}. Outputs for functions used as signatures must be a single Tensor, a sequence of Tensors, "
                 "or a dictionary from string to Tensor."
             )
-    return {name: item["result"] for name, item in items}
+    return dict(items)

@@ -17,6 +17,9 @@ import numpy as np
 Sizes = Sequence[int]
 """A size for each symbol."""
 
+LARGEST_PROBE = 1 << 16
+"""The largest size of a recording."""
+
 _SMALLEST_SIZE = 5
 _PROBE_COUNTS = (8, 8, 16)
 """The number of recordings for no, one, and more unknown sizes. More sizes need more, to tell which size a number follows from."""

@@ -23,11 +23,13 @@ from fastgrad.compiler.control_flow.loops import Loop
 from fastgrad.compiler.control_flow.scan_gradient import loop_with_residuals
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, validate
 from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad.core.operation import TABLE, Binary, Unary
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.lookup.tables import TABLE_METHODS, TableCall, _HashTable
 from fastgrad.saved_model.plain_values import decode
 from fastgrad.saved_model.sizes import (
     Sizes,
@@ -53,7 +55,19 @@ _SUBGRAPHS = {
     "custom_gradient": ("gradient",),
 }
 _CHOICES = ("true", "false")
-_KINDS = {"argument", "constant", "read", "assign", "operation", "value_read", "count", "choice", *_SUBGRAPHS}
+_KINDS = {
+    "argument",
+    "constant",
+    "read",
+    "assign",
+    "operation",
+    "value_read",
+    "count",
+    "sizes",
+    "table",
+    "choice",
+    *_SUBGRAPHS,
+}
 
 
 class _StoredNode(NamedTuple):
@@ -75,7 +89,7 @@ class StoredGraph:
         data: its JSON.
         symbol_count: the number of sizes that expressions may have.
         arrays: the arrays of the file.
-        variable_of: returns a variable from its JSON; None in a graph that is a part of an operation, which has no state.
+        state_of: returns a variable or a table from its JSON.
         name: the function's, for errors.
         depth: how many graphs it is a part of.
         value_count: how many values there are before its nodes run, if it is the rest of a graph after a choice.
@@ -89,14 +103,14 @@ class StoredGraph:
         data: Any,
         symbol_count: int,
         arrays: Mapping[str, np.ndarray],
-        variable_of: Callable[[Any], Variable] | None,
+        state_of: Callable[[Any], Variable | _HashTable],
         name: str,
         depth: int = 0,
         value_count: int = 0,
     ) -> None:
         if depth > _MAX_DEPTH:
             raise ValueError(f"{name}: its graphs are nested too deeply")
-        self._arrays, self._variable_of, self._name, self._depth = arrays, variable_of, name, depth
+        self._arrays, self._state_of, self._name, self._depth = arrays, state_of, name, depth
         self.symbol_count = symbol_count
         self._nodes: list[_StoredNode] = []
         self._value_count = value_count
@@ -134,15 +148,22 @@ class StoredGraph:
         inputs = self._numbers(data["in"])
         payload: Any = None
         if kind in {"read", "assign"}:
-            if self._variable_of is None:
-                raise ValueError(f"{self._name}: a part of an operation has a variable")
-            payload = self._variable_of(data["variable"])
+            payload = self._state_of(data["variable"])
+            if self._depth or not isinstance(payload, Variable):
+                raise ValueError(f"{self._name}: a part of an operation has a variable, or a node has none")
+        elif kind == "table":
+            table, method = self._state_of(data["table"]), data["method"]
+            if not isinstance(table, _HashTable) or method not in TABLE_METHODS:
+                raise ValueError(f"{self._name}: no table has a method {method!r:.100}")
+            name = f"{type(table).__name__}.{method}"
+            payload = HostCall(name, TableCall(table, method), table._changes, method in ("insert", "remove"))
+        elif kind == "sizes":
+            for pair in data["sizes"]:
+                self._check_symbol(pair, "an integer")
         elif kind == "operation":
             payload = TABLE[data["name"]]
             if "count" in data:
-                symbol, _ = data["count"]
-                if self._depth or not all(type(i) is int for i in data["count"]) or not 0 <= symbol < self.symbol_count:
-                    raise ValueError(f"{self._name}: the number of results of {payload.name} is no size")
+                self._check_symbol(data["count"], f"the number of results of {payload.name}")
         elif kind == "value_read":
             payload = value_read_operation
         elif kind == "argument" and (type(data["argument"]) is not int or data["argument"] < 0):
@@ -162,15 +183,20 @@ class StoredGraph:
         self._value_count += len(outputs)
         return _StoredNode(kind, data, inputs, outputs, payload, subgraphs, {})
 
+    def _check_symbol(self, pair: Any, what: str) -> None:
+        symbol, only = pair
+        if self._depth or type(symbol) is not int or type(only) is not int or not 0 <= symbol < self.symbol_count:
+            raise ValueError(f"{self._name}: {what} is no size")
+
     def _rest(self, data: Any) -> StoredGraph:
         """Returns the rest of this graph for one outcome of a choice."""
         name, depth = self._name, self._depth
-        if self._variable_of is None or self._value_count > _MOST_VALUES:
+        if self._depth or self._value_count > _MOST_VALUES:
             raise ValueError(f"{name}: it has a choice where there can be none")
-        return StoredGraph(data, self.symbol_count, self._arrays, self._variable_of, name, depth, self._value_count)
+        return StoredGraph(data, self.symbol_count, self._arrays, self._state_of, name, depth, self._value_count)
 
     def _subgraph(self, data: Any) -> StoredGraph:
-        return StoredGraph(data, self.symbol_count, self._arrays, None, self._name, self._depth + 1)
+        return StoredGraph(data, self.symbol_count, self._arrays, self._state_of, self._name, self._depth + 1)
 
     def _check_size(self, tag: str, content: Any) -> int:
         if tag == "sizes":
@@ -248,6 +274,11 @@ class StoredGraph:
                     return rest._run(tensors, all_sizes, values)
                 case "count":
                     values.append(constant_tensor(np.zeros((), np.int64)))
+                case "sizes":
+                    self._set_sizes(node, inputs[0], all_sizes)
+                case "table":
+                    call = node.payload.function
+                    values += call.table._call(call.method, *inputs) or (constant_tensor(np.ones((), bool)),)
                 case _:
                     operation = self._operation(node, all_sizes, [(x._array.shape, x._array.dtype) for x in inputs])
                     outputs = call_primitive(operation, inputs, self._attributes(node, all_sizes))
@@ -264,6 +295,15 @@ class StoredGraph:
                 f"{self._name}(): {node.payload.name} has found {count} elements. The function was stored for {only}, as all the values "
                 "that it was recorded with had so many; sizes of results could not be told from other numbers."
             )
+
+    def _set_sizes(self, node: _StoredNode, tensor: Tensor, sizes: list[int]) -> None:
+        for (symbol, only), number in zip(node.data["sizes"], tensor._elements().reshape(-1).tolist(), strict=True):
+            sizes[symbol] = number
+            if number < 0 or only not in {-1, number}:
+                raise InvalidArgumentError(
+                    f"{self._name}(): Python asks for a number, such as a size, which is {number}. The function was stored for "
+                    f"{'numbers from 0 on' if only == -1 else only}, as that is what all the values had that it was recorded with."
+                )
 
     def _decode(self, data: Any, sizes: Sizes) -> Any:
         def of_sizes(tag: str, content: Any) -> Any:
@@ -396,6 +436,14 @@ class StoredGraph:
                         guard = Node(Kind.GUARD, ("bool", part == "true"), inputs)
                         yield from node.subgraphs[part][0]._paths(sizes, [*nodes, guard], values)
                     return
+                case "sizes":
+                    if inputs[0].dtype.kind not in "iu" or math.prod(inputs[0].shape) != len(node.data["sizes"]):
+                        raise ValueError(
+                            f"{self._name}: {inputs[0].type_text} holds no {len(node.data['sizes'])} integers"
+                        )
+                    continue
+                case "table":
+                    _check_table_call(node.payload, inputs, outputs)
                 case "argument":
                     kind, payload = Kind.ARGUMENT, node.data["argument"]
                 case "constant":
@@ -418,6 +466,29 @@ _PART_NAMES = {"graph": "graph", "branches": "branch", "body": "trip", "conditio
 
 def _specs(values: Sequence[Value]) -> list[_Spec]:
     return [(value.shape, value.dtype) for value in values]
+
+
+def _check_table_call(operation: HostCall, inputs: Sequence[Value], outputs: Sequence[Value]) -> None:
+    """Checks the shapes and dtypes of the keys, values and results of a call of a table.
+
+    Raises:
+        ValueError: they are not those of the table.
+    """
+    call: Any = operation.function
+    table, count = call.table, len(call.table._values)
+    keys = inputs[0].shape if inputs else (count,)
+    of_keys, of_values = (keys, table.key_dtype.numpy), ((*keys, *table._value_shape), table.value_dtype.numpy)
+    default = (table._value_shape, table.value_dtype.numpy)
+    signatures: dict[str, tuple[list[list[_Spec]], list[_Spec]]] = {
+        "lookup": ([[of_keys, default], [of_keys, of_values]], [of_values]),
+        "size": ([[]], [((), np.dtype(np.int64))]),
+        "export": ([[]], [of_keys, of_values]),
+        "insert": ([[of_keys, of_values]], [((), np.dtype(bool))]),
+        "remove": ([[of_keys]], [((), np.dtype(bool))]),
+    }
+    takes, returns = signatures[call.method]
+    if _specs(inputs) not in takes or _specs(outputs) != returns or (call.method == "export" and table._changes):
+        raise ValueError(f"{operation.name} does not take {_specs(inputs)} and return {_specs(outputs)}")
 
 
 def _check_arguments(graph: Graph, inputs: Sequence[_Spec]) -> None:

@@ -21,6 +21,7 @@ class HostCall(UnlistedOperation):
         computes_nothing: whether the function returns nothing: the operation's result is then True.
 
     Attributes:
+        function: as given.
         counts_results: whether it returns the number of results of the operation after it.
     """
 
@@ -30,12 +31,12 @@ class HostCall(UnlistedOperation):
         self, name: str, function: Callable[..., Any], acts: bool = False, computes_nothing: bool = False
     ) -> None:
         super().__init__(name)
-        self._function = function
+        self.function = function
         self.checks = acts
         self.computes_nothing = computes_nothing
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
         """Calls the Python function on arrays, hidden from recorders."""
         with hidden_from_recorders():
-            results = self._function(*arrays, **attributes)
+            results = self.function(*arrays, **attributes)
         return np.ones((), bool) if self.computes_nothing else results

@@ -8,13 +8,12 @@ from typing import Any
 
 from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
 from fastgrad.errors import UnimplementedError
 from fastgrad.io.saved_model_messages import parse
 from fastgrad.io.tensor_bundle import TensorBundle
 from fastgrad.lookup.tables import LookupInterface, MutableHashTable
-from fastgrad.saved_model.composites import CompositeLeaf, Leaf
+from fastgrad.saved_model.composites import CompositeLeaf, Leaf, leaves_of, tensor_leaves
 from fastgrad.saved_model.function_recording import number_specs
 from fastgrad.saved_model.loaded_objects import (
     RestoredFunction,
@@ -23,7 +22,7 @@ from fastgrad.saved_model.loaded_objects import (
     _CallableUserObject,
     _SignatureMap,
     _UserObject,
-    tensor_leaves,
+    named_spec,
 )
 from fastgrad.saved_model.tensorflow.attributes import Attributes
 from fastgrad.saved_model.tensorflow.graph_functions import GraphFunction, Library
@@ -102,6 +101,13 @@ class _GraphEntry(StoredEntry):
     def variables(self) -> list[Variable]:
         """Returns the variables that the function captures."""
         return [capture for capture in self._captures if isinstance(capture, Variable)]
+
+
+def _named_arguments(signature: inspect.Signature, positional: Any, keywords: Any) -> dict[str, Any]:
+    """Returns arguments by the names of the parameters."""
+    bound = signature.bind(*positional, **keywords)
+    bound.apply_defaults()
+    return dict(bound.arguments)
 
 
 class _Reader:
@@ -274,8 +280,8 @@ class _Reader:
             raise ValueError(f"there is no concrete function {name!r:.100}")
         concrete = self._concrete[name]
         function = self._library.function(name)
-        (positional, keywords), specs = number_specs(decode(concrete.canonicalized_input_signature), True)
-        result, result_specs = number_specs(decode(concrete.output_signature), True)
+        (positional, keywords), specs = number_specs(decode(concrete.canonicalized_input_signature))
+        result, result_specs = number_specs(decode(concrete.output_signature))
         captures = [self._objects[self._child(number)] for number in concrete.bound_inputs]
         if not self.missing and not all(isinstance(capture, _CAPTURES) for capture in captures):
             raise ValueError(f"the function {name!r:.100} takes something else than variables, tables and constants")
@@ -288,29 +294,28 @@ class _Reader:
         signature = signature_of(node.function_spec)
         entries = []
         for concrete in node.concrete_functions:
-            (positional, keywords), entry = self._entry(concrete)
-            bound = signature.bind(*positional, **keywords)
-            bound.apply_defaults()
-            entry.arguments = dict(bound.arguments)
+            arguments, entry = self._entry(concrete)
+            entry.arguments = _named_arguments(signature, *arguments)
             entries.append(entry)
         has_signature = node.function_spec.input_signature.WhichOneof("kind") not in (None, "none_value")
         return RestoredFunction(name, signature, has_signature and bool(entries), list(entries))
 
     def _concrete_function(self, node: Any, name: str, is_signature: bool) -> Any:
-        (_, keywords), entry = self._entry(node.concrete_function_name)
+        (positional, keywords), entry = self._entry(node.concrete_function_name)
         leaves = tensor_leaves(entry.arguments)
         if is_signature:
             outputs, names = entry.result, list(keywords)
             kinds = (Leaf, CompositeLeaf)
             if not isinstance(outputs, dict) or not all(isinstance(leaf, kinds) for leaf in outputs.values()):
                 raise ValueError(f"the signature {name!r:.100} returns no dict of tensors")
-            if [leaf for leaf in keywords.values() if isinstance(leaf, Leaf)] != leaves or len(names) != len(leaves):
+            if list(keywords.values()) != leaves:
                 raise ValueError(f"the signature {name!r:.100} takes something else than tensors by name")
-            specs = {
-                key: TensorSpec(leaf.spec.shape, leaf.spec.dtype, key) if isinstance(leaf, Leaf) else leaf.spec
-                for key, leaf in outputs.items()
-            }
+            specs = {key: named_spec(leaf, key) for key, leaf in outputs.items()}
             return SignatureFunction(name, [entry], names, outputs, specs)
+        if any(isinstance(leaf, CompositeLeaf) for leaf in leaves_of(entry.arguments)):
+            signature = signature_of(node.function_spec)
+            entry.arguments = _named_arguments(signature, positional, keywords)
+            return RestoredFunction(name, signature, True, [entry])
         arguments = list(node.argument_keywords)
         if len(arguments) != len(leaves):
             raise ValueError(f"the function {name!r:.100} has {len(arguments)} names for {len(leaves)} tensors")
