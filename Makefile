@@ -204,6 +204,8 @@ conformance: ## compare with real TensorFlow, in an environment of its own
 names: ## write the table of the names of TensorFlow and Keras, and the pages that list them
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance
 	@.venv-conformance/bin/python tools/names_table.py --peers
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) tools/names_table.py
 
 conformance-suites: ## run the tests of copies of the peers: KERAS=folder TENSORFLOW=folder; writes docs/conformance.md
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance,suites

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from fastgrad.command_line import main
+from fastgrad.core.peer_names import DIFFERING
 from fastgrad.script_names import names_of
 
 SCRIPT = """
@@ -51,8 +52,11 @@ def test_missing_names_are_told_at_once_and_are_the_exit_status(tmp_path, capsys
         [f"{script}:6", "tf.keras.layers.NoSuchLayer"],
         [f"{script}:9", "tf.no_such_function"],
         [f"{script}:12", "tf.nn.no_such_space.function"],
+        [f"{script}:8", "tf.nn.relu differs"],
+        [f"{script}:10", "tf.keras.Sequential differs"],
+        [f"{script}:11", "tf.keras.Model.fit differs"],
     ]
-    assert last == f"{script}: 9 of 12 names are there"
+    assert last == f"{script}: 9 of 12 names are there, 3 differ"
 
 
 def test_a_script_without_missing_names_is_fine(tmp_path, capsys):
@@ -60,6 +64,19 @@ def test_a_script_without_missing_names_is_fine(tmp_path, capsys):
     script.write_text("import fastgrad as tf\nfrom keras import layers as L\nL.Dense(tf.reduce_sum([3]))\n")
     assert main(["names", str(script)]) == 0
     assert capsys.readouterr().out == f"{script}: 3 of 3 names are there\n"
+
+
+def test_names_that_differ_are_told_with_the_difference_and_are_no_failure(tmp_path, capsys):
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import tensorflow as tf\ntf.abs(tf.sort([1.0]))\ntf.data.Dataset.range(3)\ntf.raw_ops.Abs(x=1)\n"
+    )
+    assert main(["names", str(script)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{script}:2: tf.sort differs: NaN comes last.",
+        f"{script}:3: tf.data.Dataset.range differs: {DIFFERING['tf.data.Dataset']}",
+        f"{script}: 4 of 4 names are there, 2 differ",
+    ]
 
 
 def test_notebooks_are_read_without_commands_of_ipython(tmp_path, capsys):

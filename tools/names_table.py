@@ -1,6 +1,6 @@
-"""Writes the tables of docs/names.md and docs/keras_names.md: public names, and for each where it is or what is nearest.
+"""Writes the tables of docs/names.md and docs/keras_names.md: public names, and for each where it is, how it differs, or why it is missing.
 
-python tools/names_table.py            # rewrites the tables for the names that stand in them
+python tools/names_table.py            # rewrites the tables from the names of TensorFlow and Keras and from the package
 python tools/names_table.py --check    # says which would change, and fails if any would
 python tools/names_table.py --peers    # rewrites the names of TensorFlow and Keras, which must be installed; `make names` runs it
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ast
 import gzip
-import re
-import runpy
+import inspect
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "names.md"
@@ -23,8 +24,47 @@ SOURCE = ROOT / "src" / "fastgrad"
 PEERS = SOURCE / "core" / "peer_names.txt.gz"
 """The peers' names: a line for each of their namespaces and classes."""
 
-HEAD = "| name | | where it is declared, or the nearest |\n| --- | --- | --- |\n"
-_ROW = re.compile(r"\| `(tf[\w.]*)\.(\w+)` \|.*\n")
+START = "<!-- tools/names_table.py writes what follows -->\n"
+_HEAD = (
+    "| name | | where it is declared, how it differs, or why it is refused and what is nearest |\n| --- | --- | --- |\n"
+)
+
+WITHOUT_MEANING = {
+    "tf.tpu* tf.*TPU* tf.config.*mlir_bridge": "there is no TPU",
+    "tf.xla* tf.config.optimizer* tf.mlir* tf.graph_util* tf.*graph_def* tf.Graph tf.Operation tf.RegisterGradient tf.summary.graph "
+    "tf.io.write_graph tf.data.experimental.get_model_proto tf.test.assert_equal_graph_def tf.version.GRAPH_DEF*": "there are "
+    "no graphs of TensorFlow, XLA or MLIR",
+    "tf.lite* tf.quantization.experimental* tf.experimental.tensorrt*": "converts models for other runtimes",
+    "tf.*dtensor* tf.*check_pinned": "divides or moves memory of accelerators",
+    "tf.distribute.*coordinator* tf.distribute.*ParameterServer* tf.distribute.*partitioners* tf.distribute.*Preemption* "
+    "tf.distribute.*TerminationConfig tf.distribute.*rpc* tf.distribute.Server tf.distribute.*CentralStorage* "
+    "tf.distribute.cluster_resolver.* tf.data.experimental.*service* tf.data.experimental.ServiceOptions "
+    "tf.data.experimental.distributed_save tf.config.*connect_to_* tf.config.experimental.ClusterDeviceFilters "
+    "tf.test.create_local_cluster tf.train.ClusterDef tf.train.ClusterSpec tf.train.JobDef tf.train.ServerDef "
+    "tf.profiler.experimental.client* tf.profiler.experimental.server*": "needs several machines or processes",
+    "tf.feature_column*": "deprecated; made for Estimators, which TensorFlow no longer has",
+    "tf.sysconfig* tf.load_*library tf.experimental.register_filesystem_plugin tf.version.COMPILER_VERSION": "for programs in C++ "
+    "that are linked to TensorFlow",
+    "tf.tools tf.security tf.resource tf.variant tf.dtypes.resource tf.dtypes.variant tf.data.experimental.*variant": "internal to "
+    "TensorFlow's runtime",
+}
+"""Patterns of names that mean nothing on one CPU, or nothing outside of TensorFlow's own runtime, with the reason."""
+
+
+class Row(NamedTuple):
+    """A public name of TensorFlow or Keras.
+
+    Args:
+        name: the full name.
+        status: supported, differs, refused or missing.
+        text: the file under src/fastgrad, the difference, or the reason and what is nearest.
+        has_meaning: False for a name that means nothing on one CPU.
+    """
+
+    name: str
+    status: str
+    text: str
+    has_meaning: bool
 
 
 def peer_lines() -> list[str]:
@@ -42,7 +82,7 @@ def peer_lines() -> list[str]:
     former: dict[str, set[str]] = {}
     classes: dict[type, set[str]] = {}
     version_1 = tf.compat.v1
-    _add_names(tf, "tf", current, classes, [tf.compat, tf.raw_ops])
+    _add_names(tf, "tf", current, classes, [tf.compat])
     _add_names(keras, "tf.keras", current, classes, [])
     _add_names(version_1, "tf", former, classes, [version_1.compat, version_1.raw_ops, version_1.keras])
     later_names = {
@@ -84,87 +124,158 @@ def _add_names(
             classes.setdefault(value, {value.__name__}).add(name)
 
 
-def names_of(page: str) -> list[tuple[str, str]]:
-    """The peers' names of the namespaces that stand in a page's table, as (namespace, name)."""
-    rows = _ROW.findall(page)
-    public = {
-        space: names for space, *names in map(str.split, gzip.decompress(PEERS.read_bytes()).decode().splitlines())
-    }
-    return [(space, name) for space in dict.fromkeys(space for space, _ in rows) for name in public[space]]
+def rows_of(namespaces: list[str]) -> list[Row]:
+    """The public names of some namespaces of TensorFlow and Keras, compared with the package."""
+    from fastgrad.core.peer_names import peers
+
+    current = peers()[0]
+    rows = []
+    for namespace in namespaces:
+        homes = declared_in(namespace)
+        rows += [
+            _row(namespace, name, homes) for name in sorted(current[namespace], key=lambda name: (name.lower(), name))
+        ]
+    return rows
+
+
+def _row(namespace: str, name: str, homes: dict[str, str]) -> Row:
+    from fastgrad.core.peer_names import DIFFERING, nearest
+
+    full_name = f"{namespace}.{name}"
+    found, value = _value_of(full_name)
+    reason = next((reason for patterns, reason in WITHOUT_MEANING.items() if _fits(full_name, patterns)), "")
+    if found == full_name:
+        difference = DIFFERING.get(full_name)
+        status = "differs" if difference else "supported"
+        return Row(full_name, status, difference or _file_of(value, homes.get(name) or homes[""]), True)
+    first_missing = ".".join(full_name.split(".")[: found.count(".") + 2])
+    hint = nearest(full_name) or nearest(first_missing)
+    hint = f"nearest: {hint}" if reason and hint else hint
+    text = "; ".join(part for part in (reason, hint) if part)
+    return Row(full_name, "refused" if text else "missing", text, not reason)
+
+
+def _fits(name: str, patterns: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns.split(" "))
+
+
+def _value_of(full_name: str) -> tuple[str, Any]:
+    """How much of a dotted name is there, and the object of this part."""
+    import fastgrad
+
+    value: Any = fastgrad
+    parts = full_name.split(".")
+    for i, part in enumerate(parts[1:], 1):
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            return ".".join(parts[:i]), value
+    return full_name, value
+
+
+def _file_of(value: object, home: str) -> str:
+    """The file of a module, function or class; of another object ``home``, the file from which its namespace imports it."""
+    module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+    has_file = isinstance(value, ModuleType | type) or inspect.isroutine(value)
+    return f"`{_file(module) if has_file and str(module).startswith('fastgrad.') else home}`"
+
+
+def namespaces_of(page: Path) -> list[str]:
+    """The namespaces whose names a page lists one by one."""
+    from fastgrad.core.peer_names import peers
+
+    spaces = [space for space in peers()[0] if space != "tf.raw_ops"]
+    if page == KERAS_PAGE:
+        return [space for space in spaces if space.startswith("tf.keras") and _value_of(space)[0] == space]
+    return [space for space in spaces if not space.startswith("tf.keras")]
 
 
 def declared_in(namespace: str) -> dict[str, str]:
-    """For the names that a namespace's file imports or declares: the file or folder under src/fastgrad."""
-    path = SOURCE / namespace.replace("tf", "", 1).removeprefix(".").replace(".", "/")
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    here = path.relative_to(SOURCE).as_posix()
-    found: dict[str, str] = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    """For the names that a namespace's file imports or declares: the file or folder under src/fastgrad; for "" the namespace's file."""
+    module = _value_of(namespace)[1]
+    while not isinstance(module, ModuleType):
+        namespace = namespace.rpartition(".")[0]
+        module = _value_of(namespace)[1]
+    homes = {"": _file(module.__name__)}
+    for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             for alias in node.names:
-                file = _file(node.module) if node.module != "fastgrad.ops" else _file("fastgrad.ops." + alias.name)
-                found[alias.asname or alias.name] = file
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found[node.name] = here
+                homes[alias.asname or alias.name] = _file(node.module)
         elif isinstance(node, ast.Assign):
             for target in [name for one in node.targets for name in getattr(one, "elts", [one])]:
                 if isinstance(target, ast.Name):
-                    found[target.id] = here
-                    found.update(_later(target.id, node.value, namespace.removeprefix("tf").replace(".", "", 1)))
-    return found
-
-
-def _later(name: str, value: ast.expr, folder: str) -> dict[str, str]:
-    """The names that are imported when they are first used, by the variables that list them."""
-    prefix = "fastgrad." + (folder + "." if folder else "")
-    match name:
-        case "_LAZY":
-            return {lazy: _file("fastgrad." + lazy) for lazy in ast.literal_eval(value)}
-        case "_MODULE_OF_LAZY_NAME" | "_MODULE_OF_NAME":
-            later = ast.literal_eval(value)
-            return {
-                lazy: _file(("fastgrad." if name == "_MODULE_OF_LAZY_NAME" else prefix) + home)
-                for lazy, home in later.items()
-            }
-        case "_NAMESPACES" if isinstance(value, ast.Call):
-            return {lazy: _file(prefix + lazy) for lazy in ast.literal_eval(value.args[0])}
-    return {}
+                    homes[target.id] = _file(module.__name__)
+    return homes
 
 
 def _file(module: str) -> str:
-    path = module.removeprefix("fastgrad.").replace(".", "/")
+    path = module.removeprefix("fastgrad").removeprefix(".").replace(".", "/")
     return path + ("/" if (SOURCE / path).is_dir() else ".py")
 
 
-def table_of(names: list[tuple[str, str]]) -> str:
-    """The table for some names, sorted by namespace and name."""
-    nearest = runpy.run_path(str(SOURCE / "core" / "peer_names.py"))["nearest"]
-    rows, homes = [], {namespace: declared_in(namespace) for namespace in dict.fromkeys(n for n, _ in names)}
-    order = list(homes)
-    for namespace, name in sorted(set(names), key=lambda full: (order.index(full[0]), full[1].lower(), full[1])):
-        home, hint = homes[namespace].get(name), nearest(f"{namespace}.{name}")
-        state = f"supported | `{home}` |" if home else f"refused | {hint} |" if hint else "missing | |"
-        rows.append(f"| `{namespace}.{name}` | {state}\n")
-    return HEAD + "".join(rows)
+def share(rows: list[Row]) -> float:
+    """The percentage of names with a meaning on one CPU that are there, also if they differ."""
+    with_meaning = [row for row in rows if row.has_meaning]
+    return 100 * sum(row.status in ("supported", "differs") for row in with_meaning) / len(with_meaning)
 
 
-def rewritten(page: str) -> str:
-    """The page with its table as it should be now."""
-    start = page.index(HEAD)
-    end = start + len(HEAD) + len("".join(match.group() for match in _ROW.finditer(page, start)))
-    return page[:start] + table_of(names_of(page[start:])) + page[end:]
+def _counts(rows: list[Row]) -> str:
+    by_status = {
+        status: sum(row.status == status for row in rows) for status in ("supported", "differs", "refused", "missing")
+    }
+    without = sum(not row.has_meaning for row in rows)
+    numbers = ", ".join(f"{status} {number}" for status, number in by_status.items())
+    return f"{len(rows)} names: {numbers}. {without} mean nothing on one CPU; {share(rows):.1f} % of the others are there.\n\n"
+
+
+def _list_of_missing(title: str, names: list[str]) -> str:
+    missing = [name for name in names if _value_of(name)[0] != name]
+    words = ", ".join(
+        f"`{name.rpartition('.')[2] if title == 'tf.raw_ops' else name.removeprefix(title + '.')}`" for name in missing
+    )
+    return f"\n## {title}\n\n{len(names)} names, of which {len(names) - len(missing)} are there. Missing: {words}.\n"
+
+
+def written(page: Path) -> str:
+    """What the tool writes into a page, after its introduction."""
+    from fastgrad.core.peer_names import peers
+
+    rows = rows_of(namespaces_of(page))
+    text = (
+        _counts(rows)
+        + _HEAD
+        + "".join(f"| `{row.name}` | {row.status} | {row.text} |\n".replace("|  |", "| |") for row in rows)
+    )
+    if page == PAGE:
+        current, former, _ = peers()
+        text += _list_of_missing("tf.raw_ops", sorted(f"tf.raw_ops.{name}" for name in current["tf.raw_ops"]))
+        version_1 = (
+            f"tf.compat.v1{space.removeprefix('tf')}.{name}" for space, names in former.items() for name in names
+        )
+        text += _list_of_missing("tf.compat.v1", sorted(name for name in version_1 if ".contrib" not in name))
+    return text
+
+
+def rewritten(page: Path) -> str:
+    """The text of a page as it should be now."""
+    introduction = page.read_text(encoding="utf-8").partition(START)[0]
+    return introduction + START + "\n" + written(page)
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status."""
+    if "--peers" in arguments:
+        PEERS.write_bytes(gzip.compress("\n".join(peer_lines()).encode(), mtime=0))
+        return 0
+    changed = [page for page in (PAGE, KERAS_PAGE) if rewritten(page) != page.read_text(encoding="utf-8")]
+    if "--check" in arguments:
+        for page in changed:
+            print(f"{page.name}: not what tools/names_table.py writes; run it", file=sys.stderr)
+        return 1 if changed else 0
+    for page in changed:
+        page.write_text(rewritten(page), encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    if "--peers" in sys.argv[1:]:
-        PEERS.write_bytes(gzip.compress("\n".join(peer_lines()).encode(), mtime=0))
-    changed = []
-    for one in (PAGE, KERAS_PAGE):
-        before = one.read_text(encoding="utf-8")
-        after = rewritten(before)
-        if after != before:
-            changed.append(one.name)
-            if "--check" not in sys.argv[1:]:
-                one.write_text(after, encoding="utf-8")
-    if "--check" in sys.argv[1:] and changed:
-        sys.exit(f"{', '.join(changed)}: not what tools/names_table.py writes; run it")
+    sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,7 @@
 
 fastgrad cache info     prints the folder, number and size of the cached kernels
 fastgrad cache clear    removes the cached kernels
-fastgrad names FILE …   lists the names of TensorFlow and Keras that scripts and notebooks ask for, and that are missing
+fastgrad names FILE …   lists the names of TensorFlow and Keras that scripts and notebooks ask for, and that are missing or differ
 fastgrad warm           compiles all kernels of the library, and typical programs, for this machine in advance
 """
 
@@ -36,12 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warm_command = commands.add_parser("warm", help="compile all kernels of the library for this machine now")
     warm_command.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many work side by side")
     warm_command.set_defaults(action="warm")
-    names_command = commands.add_parser("names", help="which names of TensorFlow and Keras scripts ask for are missing")
+    names_command = commands.add_parser(
+        "names", help="which names of TensorFlow and Keras that scripts ask for are missing, or differ and how"
+    )
     names_command.add_argument("files", nargs="+", metavar="file", help="a Python file or a notebook; it is not run")
     names_command.set_defaults(action="names")
     options = parser.parse_args(arguments)
     if options.action == "names":
-        return _print_missing_names(options.files)
+        return _print_names(options.files)
     if options.action == "warm":
         return _compile_kernels(options.processes)
     return _clear_kernel_cache() if options.action == "clear" else _print_cache_info()
@@ -56,20 +58,25 @@ def _print_cache_info() -> int:
     return 0
 
 
-def _print_missing_names(files: Sequence[str]) -> int:
-    from fastgrad.script_names import missing_names
+def _print_names(files: Sequence[str]) -> int:
+    from fastgrad.script_names import check_script
 
     status = 0
     for file in files:
         try:
-            count, missing = missing_names(Path(file))
+            count, missing, differing = check_script(Path(file))
         except (OSError, SyntaxError, ValueError) as error:
             print(f"fastgrad: {file}: {error}", file=sys.stderr)
             status = 1
             continue
         for use, text in missing:
             print(f"{file}:{use.line}: {use.name}: {text}")
-        print(f"{file}: {count - len(missing)} of {count} names are there")
+        for use, text in differing:
+            print(f"{file}:{use.line}: {use.name} differs: {text}")
+        print(
+            f"{file}: {count - len(missing)} of {count} names are there"
+            + f", {len(differing)} differ" * bool(differing)
+        )
         status = 1 if missing else status
     return status
 

@@ -1,6 +1,7 @@
 """``tf.losses``: the losses of ``tf.keras.losses``."""
 
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
+from fastgrad.keras.losses import CTC as CTC
 from fastgrad.keras.losses import KLD as KLD
 from fastgrad.keras.losses import MAE as MAE
 from fastgrad.keras.losses import MAPE as MAPE
@@ -10,8 +11,11 @@ from fastgrad.keras.losses import BinaryCrossentropy as BinaryCrossentropy
 from fastgrad.keras.losses import BinaryFocalCrossentropy as BinaryFocalCrossentropy
 from fastgrad.keras.losses import CategoricalCrossentropy as CategoricalCrossentropy
 from fastgrad.keras.losses import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
+from fastgrad.keras.losses import CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy
 from fastgrad.keras.losses import CategoricalHinge as CategoricalHinge
+from fastgrad.keras.losses import Circle as Circle
 from fastgrad.keras.losses import CosineSimilarity as CosineSimilarity
+from fastgrad.keras.losses import Dice as Dice
 from fastgrad.keras.losses import Hinge as Hinge
 from fastgrad.keras.losses import Huber as Huber
 from fastgrad.keras.losses import KLDivergence as KLDivergence
@@ -25,13 +29,18 @@ from fastgrad.keras.losses import Poisson as Poisson
 from fastgrad.keras.losses import Reduction as Reduction
 from fastgrad.keras.losses import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
 from fastgrad.keras.losses import SquaredHinge as SquaredHinge
+from fastgrad.keras.losses import Tversky as Tversky
 from fastgrad.keras.losses import binary_crossentropy as binary_crossentropy
 from fastgrad.keras.losses import binary_focal_crossentropy as binary_focal_crossentropy
 from fastgrad.keras.losses import categorical_crossentropy as categorical_crossentropy
 from fastgrad.keras.losses import categorical_focal_crossentropy as categorical_focal_crossentropy
+from fastgrad.keras.losses import categorical_generalized_cross_entropy as categorical_generalized_cross_entropy
 from fastgrad.keras.losses import categorical_hinge as categorical_hinge
+from fastgrad.keras.losses import circle as circle
 from fastgrad.keras.losses import cosine_similarity as cosine_similarity
+from fastgrad.keras.losses import ctc as ctc
 from fastgrad.keras.losses import deserialize as deserialize
+from fastgrad.keras.losses import dice as dice
 from fastgrad.keras.losses import get as get
 from fastgrad.keras.losses import hinge as hinge
 from fastgrad.keras.losses import huber as huber
@@ -46,5 +55,6 @@ from fastgrad.keras.losses import poisson as poisson
 from fastgrad.keras.losses import serialize as serialize
 from fastgrad.keras.losses import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from fastgrad.keras.losses import squared_hinge as squared_hinge
+from fastgrad.keras.losses import tversky as tversky
 
 __getattr__, __dir__ = _namespace_hooks("tf.losses", globals())

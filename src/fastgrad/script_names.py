@@ -1,4 +1,4 @@
-"""The names of TensorFlow and Keras that a script asks for, and which of them are there: ``fastgrad names train.py``."""
+"""The names of TensorFlow and Keras that a script asks for, and which of them are there or differ: ``fastgrad names train.py``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,22 @@ class Use(NamedTuple):
     line: int
 
 
-def missing_names(path: Path) -> tuple[int, list[tuple[Use, str]]]:
-    """Returns how many names a script asks for, and those that are missing, with the texts of their errors.
+class Findings(NamedTuple):
+    """What ``fastgrad names`` tells of a script.
+
+    Args:
+        name_count: the number of names of TensorFlow and Keras that it asks for.
+        missing: those that are missing, with the texts of their errors.
+        differing: those that are there and differ, with a sentence that says how.
+    """
+
+    name_count: int
+    missing: list[tuple[Use, str]]
+    differing: list[tuple[Use, str]]
+
+
+def check_script(path: Path) -> Findings:
+    """Returns which names of TensorFlow and Keras a script asks for that are missing or differ.
 
     Args:
         path: a Python file, or a notebook; it is read, not run.
@@ -38,12 +52,14 @@ def missing_names(path: Path) -> tuple[int, list[tuple[Use, str]]]:
     with open_regular(path) as file:
         text = file.read().decode()
     uses = names_of(_code_of_notebook(text) if path.suffix == ".ipynb" else text)
-    missing = []
+    missing, differing = [], []
     for use in uses:
         error = _error_of(use.name)
         if error is not None:
             missing.append((use, error))
-    return len(uses), missing
+        elif (difference := _difference_of(use.name)) is not None:
+            differing.append((use, difference))
+    return Findings(len(uses), missing, differing)
 
 
 def names_of(text: str) -> list[Use]:
@@ -102,6 +118,14 @@ def _error_of(name: str) -> str | None:
         except (AttributeError, ImportError) as error:
             return str(error)
     return None
+
+
+def _difference_of(name: str) -> str | None:
+    """Returns how a name differs, or the class or function of which it is a member, such as ``tf.data.Dataset`` of its ``map``."""
+    from fastgrad.core.peer_names import DIFFERING, peers
+
+    owner = name.rpartition(".")[0]
+    return DIFFERING.get(name) or (DIFFERING.get(owner) if owner not in peers()[0] else None)
 
 
 def _code_of_notebook(text: str) -> str:

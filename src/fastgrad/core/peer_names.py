@@ -1,7 +1,7 @@
-"""The public names of TensorFlow and Keras, and what is nearest to those that fastgrad lacks.
+"""The public names of TensorFlow and Keras, what is nearest to those that fastgrad lacks, and how some differ.
 
 ``tools/names_table.py`` writes the names, with the format of the file, from TensorFlow and Keras; ``docs/names.md`` lists some.
-``nearest_names.txt`` has the alternatives.
+``nearest_names.txt`` has the alternatives, ``differing_names.txt`` the differences.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 
-def _read_nearest_names() -> dict[str, str]:
-    text = Path(__file__).with_name("nearest_names.txt").read_text(encoding="utf-8").replace("\n  ", " ")
-    entries = [line.split(" = ") for line in text.splitlines() if not line.startswith("#")]
+def _read_texts(file: str) -> dict[str, str]:
+    text = Path(__file__).with_name(file).read_text(encoding="utf-8").replace("\n  ", " ")
+    entries = [line.split(" = ", 1) for line in text.splitlines() if not line.startswith("#")]
     return {name: hint for names, hint in entries for name in names.split(" ")}
 
 
-NEAREST = _read_nearest_names()
+NEAREST = _read_texts("nearest_names.txt")
 """The nearest alternative, by full name; the file describes its patterns."""
+
+DIFFERING = _read_texts("differing_names.txt")
+"""How a name that is there differs from TensorFlow's or Keras's, by full name."""
 
 
 @functools.cache

@@ -1,13 +1,12 @@
 """Public callables of fastgrad, and those that wrong calls name.
 
-A name of ``fastgrad`` is public if its module defines it or re-exports it by ``import x as x``; a name of ``fastgrad.keras`` if docs/keras_names.md supports it.
+A name of ``fastgrad`` is public if its module defines it or re-exports it by ``import x as x``; a name of ``fastgrad.keras`` if it is in one of ``KERAS_NAMESPACES`` and Keras has it, too.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-import re
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -17,9 +16,22 @@ from tools import names_table
 
 from .names import names
 
-KERAS_ROW = re.compile(r"\| `(tf\.keras[\w.]*)\.(\w+)` \| supported \|")
 NAMESPACES = ("nn.experimental", "random.experimental", "summary.experimental", "config.experimental")
 """Namespaces that are classes or modules, which no ``import x as x`` names."""
+
+KERAS_NAMESPACES = (
+    "keras",
+    *(
+        f"keras.{name}"
+        for name in ("activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers")
+    ),
+    *(
+        f"keras.{name}"
+        for name in ("losses", "metrics", "mixed_precision", "models", "optimizers", "optimizers.schedules")
+    ),
+    *(f"keras.{name}" for name in ("preprocessing", "preprocessing.text", "regularizers", "saving", "utils")),
+)
+"""Namespaces of Keras with wrong calls here; those of ``keras.ops`` and its kin are in tests/keras."""
 
 
 def exported(module: ModuleType) -> set[str]:
@@ -66,8 +78,8 @@ def public_callables() -> dict[int, list[str]]:
         value = value_of(f"tf.{namespace}")
         inner = exported(value) if isinstance(value, ModuleType) else [name for name in dir(value) if name[0] != "_"]
         pairs += [(f"tf.{namespace}.{name}", getattr(value, name)) for name in inner]
-    page = names_table.KERAS_PAGE.read_text(encoding="utf-8")
-    pairs += [(f"{space}.{name}", value_of(f"{space}.{name}")) for space, name in KERAS_ROW.findall(page)]
+    rows = names_table.rows_of([f"tf.{namespace}" for namespace in KERAS_NAMESPACES])
+    pairs += [(row.name, value_of(row.name)) for row in rows if row.status in ("supported", "differs")]
     found: dict[int, list[str]] = {}
     for name, value in pairs:
         if callable(value) and not isinstance(value, ModuleType) and name.removeprefix("tf.") not in NAMESPACES:

@@ -28,7 +28,7 @@ from fastgrad import keras
 from fastgrad.differentiation.runtime import disk_cache
 from fastgrad.keras.datasets import cifar, fashion_mnist, reading, word_numbers
 from fastgrad.kernels.codegen import cache
-from fastgrad.script_names import missing_names
+from fastgrad.script_names import check_script
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 from tests.train import tensorflow_checkpoints
 
@@ -549,7 +549,7 @@ def notebook(folder: Path) -> Path:
 
 
 def read_notebook(path: Path) -> Any:
-    count, missing = missing_names(path)
+    count, missing, _ = check_script(path)
     return [count, [use.name for use, _ in missing]]
 
 

@@ -46,7 +46,8 @@ def random(size: Any = None) -> Any:
     return uniform(0.0, 1.0, size)
 
 
-def rand(*size: int) -> Any:  # noqa: D103
+def rand(*size: int) -> Any:
+    """Returns numbers from 0 to 1, of shape ``size``."""
     return random(size)
 
 

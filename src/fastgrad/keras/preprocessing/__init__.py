@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.preprocessing import image as image
 from fastgrad.keras.preprocessing import sequence as sequence
+from fastgrad.keras.preprocessing import text as text
 from fastgrad.keras.utils.image_dataset import image_dataset_from_directory as image_dataset_from_directory
 from fastgrad.keras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from fastgrad.keras.utils.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
