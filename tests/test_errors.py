@@ -71,3 +71,12 @@ def test_classes_may_be_mixed_with_classes_that_take_options():
 def test_classes_of_errors_take_no_options():
     with pytest.raises(TypeError, match="__init_subclass__"):
         type("E", (tf.errors.NotFoundError,), {}, code=3)
+
+
+def test_arguments_by_name():
+    error = tf.errors.InvalidArgumentError(node_def=None, op=None, message="words")
+    assert (str(error), error.node_def, error.op, error.error_code) == ("words", None, None, 3)
+    assert tf.errors.NotFoundError("node", "op", message="words").node_def == "node"
+    for wrong in ({"op": None}, {"message": "a", "nope": 3}):
+        with pytest.raises(TypeError, match="InvalidArgumentError"):
+            tf.errors.InvalidArgumentError(**wrong)

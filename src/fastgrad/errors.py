@@ -22,6 +22,10 @@ class OpError(Exception):
 
     Args:
         *arguments: the message alone, or TensorFlow's ``(node_def, op, message)``.
+        **named: ``node_def``, ``op`` and ``message`` by name.
+
+    Raises:
+        TypeError: another name, a name that is given twice, or names without ``message``.
 
     Attributes:
         message: the error message.
@@ -33,7 +37,19 @@ class OpError(Exception):
 
     error_code = UNKNOWN
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        if named:
+            parts = dict(zip(("node_def", "op", "message"), arguments, strict=False))
+            if (
+                named.keys() & parts.keys()
+                or not named.keys() <= {"node_def", "op", "message"}
+                or "message" not in named
+            ):
+                raise TypeError(
+                    f"{type(self).__name__}: expected node_def, op and message, got {arguments} and {named}."
+                )
+            parts |= named
+            arguments = parts.get("node_def"), parts.get("op"), parts["message"]
         super().__init__(*arguments)
         self.node_def, self.op = arguments[:2] if len(arguments) >= 3 else (None, None)
         self.message = str(arguments[2] if len(arguments) >= 3 else arguments[0] if arguments else "")

@@ -79,4 +79,59 @@ def dense_to_ragged_batch(
     return batched
 
 
+def _transformation(name: str) -> Callable[..., Callable[[Dataset], Dataset]]:
+    """Returns an older function: it takes the arguments of the method ``name``, and returns a transformation for ``Dataset.apply``."""
+
+    def make(*args: Any, **kwargs: Any) -> Callable[[Dataset], Dataset]:
+        return lambda dataset: getattr(checked_dataset(name, dataset), name)(*args, **kwargs)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Returns a transformation for ``Dataset.apply``: ``dataset.{name}(...)`` under its older name."
+    return make
+
+
+group_by_window, ignore_errors, rejection_resample = map(
+    _transformation, ("group_by_window", "ignore_errors", "rejection_resample")
+)
+bucket_by_sequence_length, take_while = _transformation("bucket_by_sequence_length"), _transformation("take_while")
+scan, snapshot, unbatch, unique = map(_transformation, ("scan", "snapshot", "unbatch", "unique"))
+choose_from_datasets, sample_from_datasets = Dataset.choose_from_datasets, Dataset.sample_from_datasets
+Counter, RandomDataset, load = Dataset.counter, Dataset.random, Dataset.load
+
+
+def enumerate_dataset(start: Any = 0) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: ``dataset.enumerate(start)`` under its older name."""
+    return lambda dataset: checked_dataset("enumerate_dataset", dataset).enumerate(start)
+
+
+def shuffle_and_repeat(buffer_size: Any, count: Any = None, seed: Any = None) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: ``dataset.shuffle(buffer_size, seed).repeat(count)``."""
+    return lambda dataset: checked_dataset("shuffle_and_repeat", dataset).shuffle(buffer_size, seed).repeat(count)
+
+
+def map_and_batch(
+    map_func: Callable[..., Any],
+    batch_size: Any,
+    num_parallel_batches: Any = None,
+    drop_remainder: bool = False,
+    num_parallel_calls: Any = None,
+) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: ``dataset.map(map_func).batch(batch_size, drop_remainder)``."""
+    return lambda dataset: checked_dataset("map_and_batch", dataset).map(map_func).batch(batch_size, drop_remainder)
+
+
+def get_structure(dataset_or_iterator: Any) -> Any:
+    """Returns the ``element_spec``; TypeError if the argument has none."""
+    if not hasattr(dataset_or_iterator, "element_spec"):
+        raise TypeError(f"get_structure: expected a dataset or an iterator, got {type(dataset_or_iterator).__name__}.")
+    return dataset_or_iterator.element_spec
+
+
+def save(
+    dataset: Dataset, path: Any, compression: Any = None, shard_func: Any = None, checkpoint_args: Any = None
+) -> None:
+    """Writes the elements to a folder: ``dataset.save(...)`` under its older name."""
+    checked_dataset("save", dataset).save(path, compression, shard_func, checkpoint_args)
+
+
 __getattr__, __dir__ = _namespace_hooks("tf.data.experimental", globals())

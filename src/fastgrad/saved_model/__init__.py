@@ -14,4 +14,25 @@ from fastgrad.saved_model.options import SaveOptions as SaveOptions
 from fastgrad.saved_model.saving import DEFAULT_SIGNATURE as DEFAULT_SERVING_SIGNATURE_DEF_KEY  # noqa: F401  # TensorFlow's name
 from fastgrad.saved_model.saving import save as save
 
+# TensorFlow's constants, for programs that look into its SavedModels
+ASSETS_DIRECTORY, ASSETS_KEY, DEBUG_DIRECTORY, DEBUG_INFO_FILENAME_PB = (
+    "assets",
+    "saved_model_assets",
+    "debug",
+    "saved_model_debug_info.pb",
+)
+SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT, SAVED_MODEL_SCHEMA_VERSION = (
+    "saved_model.pb",
+    "saved_model.pbtxt",
+    1,
+)
+VARIABLES_DIRECTORY, VARIABLES_FILENAME = "variables", "variables"
+GPU, TPU, TRAINING = "gpu", "tpu", "train"
+CLASSIFY_INPUTS = PREDICT_INPUTS = REGRESS_INPUTS = "inputs"
+CLASSIFY_OUTPUT_CLASSES, CLASSIFY_OUTPUT_SCORES = "classes", "scores"
+PREDICT_OUTPUTS = REGRESS_OUTPUTS = "outputs"
+CLASSIFY_METHOD_NAME = "tensorflow/serving/classify"
+PREDICT_METHOD_NAME = "tensorflow/serving/predict"
+REGRESS_METHOD_NAME = "tensorflow/serving/regress"
+
 __getattr__, __dir__ = _namespace_hooks("tf.saved_model", globals())

@@ -1,0 +1,42 @@
+"""``tf.data.experimental``: older names of transformations."""
+
+import pytest
+
+import fastgrad as tf
+
+old = tf.data.experimental
+
+
+def elements(dataset):
+    return list(dataset.as_numpy_iterator())
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: old.take_while(lambda x: x < 2), [0, 1]),
+        (old.unique, [0, 1, 2, 3]),
+        (lambda: old.scan(tf.constant(0, tf.int64), lambda s, x: (s + x, s + x)), [0, 1, 3, 6]),
+        (lambda: old.enumerate_dataset(5), [(5, 0), (6, 1), (7, 2), (8, 3)]),
+        (old.ignore_errors, [0, 1, 2, 3]),
+    ],
+)
+def test_transformations(make, expected):
+    assert elements(tf.data.Dataset.range(4).apply(make())) == expected
+
+
+def test_batches_and_order():
+    batches = tf.data.Dataset.range(5).apply(old.map_and_batch(lambda x: x * 2, 2, drop_remainder=True))
+    assert [batch.tolist() for batch in elements(batches)] == [[0, 2], [4, 6]]
+    assert elements(batches.apply(old.unbatch())) == [0, 2, 4, 6]
+    assert sorted(elements(tf.data.Dataset.range(3).apply(old.shuffle_and_repeat(3, 2, seed=1)))) == [0, 0, 1, 1, 2, 2]
+    by_parity = old.group_by_window(lambda x: x % 2, lambda _, window: window.batch(3), window_size=3)
+    assert [batch.tolist() for batch in elements(tf.data.Dataset.range(6).apply(by_parity))] == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_files(tmp_path):
+    old.save(tf.data.Dataset.range(3), str(tmp_path / "a"))
+    assert elements(old.load(str(tmp_path / "a"))) == [0, 1, 2]
+    assert old.get_structure(tf.data.Dataset.range(3)) == tf.TensorSpec((), tf.int64)
+    with pytest.raises(TypeError, match="get_structure"):
+        old.get_structure(3)
