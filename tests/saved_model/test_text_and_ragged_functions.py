@@ -1,5 +1,6 @@
 """Stored functions with tables, strings, ragged and sparse tensors give the same results, for other sizes and values."""
 
+import json
 import subprocess
 import sys
 
@@ -8,6 +9,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
+from fastgrad.saved_model.saving import CONTENTS_KEY, FILE_NAME
+from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 TEXTS = [tf.TensorSpec([None], tf.string)]
 WORDS = [["a b c", "d", "e f g h"], ["", "q"], []]
@@ -241,6 +244,52 @@ def test_a_number_that_was_always_the_same_must_be_it(tmp_path):
     tf.saved_model.save(module, tmp_path)
     loaded = tf.saved_model.load(tmp_path)
     assert plain(loaded.f(tf.constant(["a", "b"]))) == [[[b"a"], [b"b"]]]
+
+
+# ---- files that say something else ---------------------------------------------------------------------------
+
+
+def node_of(contents, kind):
+    return next(node for node in contents["entries"][0]["graph"]["nodes"] if node["kind"] == kind)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: node_of(c, "table").update(method="clear"), "no table has a method 'clear'"),
+        (lambda c: node_of(c, "table").update(method="size"), "does not take"),
+        (lambda c: node_of(c, "table").update(table={"table": 7}), "there is no table 7"),
+        (lambda c: node_of(c, "table").update(table={"hidden": 0}), "there is no hidden variable 0"),
+        (lambda c: c["tables"][0].update(kind="file"), "a table of the kind 'file'"),
+        (lambda c: c["tables"][0].update(keys=c["tables"][0]["values"]), "does not take"),
+        (lambda c: c["tables"][0].update(keys={"strings": [[2], ["YQ==", "YQ=="]]}), "different value for same key"),
+        (lambda c: node_of(c, "sizes").update(sizes=[[99, -1]]), "an integer is no size"),
+        (lambda c: node_of(c, "sizes").update(sizes=[]), "holds no 0 integers"),
+        (lambda c: c["entries"][0]["result"].update(tuple=[{"ragged": [0]}]), "has no components"),
+        (lambda c: c["entries"][0]["result"].update(tuple=[{"sparse": [0, 1, 0]}]), "has no components"),
+        (lambda c: c["entries"][0]["result"].update(tuple=[{"ragged": [0, 77]}]), "there is no result"),
+        (lambda c: argument(c, "r").update(composite=[[1, 1], argument(c, "r")["composite"][1]]), "not numbered"),
+        (lambda c: argument(c, "r").update(composite=[[1, 2], {"spec": [[None], "float32", None]}]), "no argument"),
+        (lambda c: argument(c, "r").update(composite=[[1], argument(c, "r")["composite"][1]]), "is longer than"),
+    ],
+)
+def test_files_with_a_right_checksum_are_checked(tmp_path, change, message):
+    module = tf.Module()
+    module.f = tf.function(
+        lambda x, r: (TABLE.lookup(tf.strings.split(x)).to_tensor(), r * 2), input_signature=TEXTS + RAGGED
+    )
+    tf.saved_model.save(module, tmp_path)
+    arrays, texts = load_tensors(tmp_path / FILE_NAME)
+    contents = json.loads(texts[CONTENTS_KEY])
+    change(contents)
+    save_tensors(tmp_path / FILE_NAME, arrays, {CONTENTS_KEY: json.dumps(contents)})
+    with pytest.raises(ValueError, match=message) as refusal:
+        tf.saved_model.load(tmp_path)
+    assert str(tmp_path) in str(refusal.value)
+
+
+def argument(contents, name):
+    return dict(contents["entries"][0]["arguments"]["dict"])[name]
 
 
 # ---- Keras -------------------------------------------------------------------------------------------------

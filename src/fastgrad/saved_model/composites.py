@@ -127,7 +127,8 @@ def spec_of_components(kind: str, specs: Sequence[TensorSpec]) -> RaggedTensorSp
         ValueError: these are no components of such a tensor.
     """
     values, *splits = specs
-    if kind == "ragged" and splits and all(other.shape.rank == 1 for other in splits) and values.shape.rank:
+    are_splits = all(other.shape.rank == 1 and other.dtype in (dtypes.int32, dtypes.int64) for other in splits)
+    if kind == "ragged" and splits and are_splits and values.shape.rank:
         ends = splits[0].shape.as_list()[0]
         sizes = [None if ends is None else ends - 1, *[None] * len(splits), *values.shape.as_list()[1:]]
         return RaggedTensorSpec(sizes, values.dtype, len(splits), splits[0].dtype)

@@ -221,6 +221,8 @@ class _Reader:
         if not isinstance(arguments, dict):
             raise ValueError("a function has no arguments by name")
         specs = StoredEntry(arguments, [], graph, None).specs
+        if sorted(leaf.number for leaf in tensor_leaves(arguments)) != list(range(len(specs))):
+            raise ValueError("the tensors of a function's arguments are not numbered from 0 on")
         for number, axis, symbol in symbols:
             if self._numbered(number, specs, "tensor").shape.as_list()[axis] is not None or axis < 0:
                 raise ValueError(f"axis {axis} of {specs[number]} has a known size")

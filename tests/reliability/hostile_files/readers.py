@@ -127,6 +127,28 @@ def read_saved_model(path: Path) -> Any:
     return [loaded.v, loaded.parts["list"], results, dict(loaded.signatures).keys() == {"serving_default"}]
 
 
+def saved_model_of_texts(folder: Path) -> Path:
+    table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+    table.insert(["a", "b", "c"], tf.constant([1, 2, 3], tf.int64))
+    module = tf.Module()
+
+    def function(x: Any, weights: Any) -> Any:
+        numbers = table.lookup(tf.strings.split(x))
+        return {"padded": numbers.to_tensor(), "ragged": numbers, "weights": weights * 2.0, "count": table.size()}
+
+    specs = [tf.TensorSpec([None], tf.string), tf.RaggedTensorSpec([None, None], tf.float32)]
+    module.f = tf.function(function, input_signature=specs)
+    tf.saved_model.save(module, folder / "model")
+    return folder / "model" / "saved_model.safetensors"
+
+
+def read_saved_model_of_texts(path: Path) -> Any:
+    """What the function makes of texts and a ragged tensor."""
+    loaded = tf.saved_model.load(path.parent)
+    results = loaded.f(tf.constant(["a b", "", "c x a"]), tf.ragged.constant([[1.0, 2.0], [3.0]]))
+    return [results["padded"], results["ragged"].to_list(), results["weights"].to_list(), results["count"]]
+
+
 def file_of_tensorflow(path: Path, name: str) -> Callable[[Path], Path]:
     """Unpacks the files of an archive beside the file ``name``, which is to be damaged."""
 
@@ -716,6 +738,9 @@ READERS: dict[str, Reader] = {
     ".weights.h5": Reader(weights, read_weights, KERAS_FILE, True, 256),
     ".weights.h5 of Keras": Reader(as_keras_writes(weights), read_weights, KERAS_FILE, header=256),
     "saved model": Reader(saved_model, read_saved_model, (ValueError, *OF_SAVED_MODEL), True, 400, given=folder_of),
+    "saved model of texts": Reader(
+        saved_model_of_texts, read_saved_model_of_texts, (ValueError, *OF_SAVED_MODEL), True, 400, given=folder_of
+    ),
     "TensorFlow's saved model": Reader(
         file_of_tensorflow(MODELS_OF_TENSORFLOW, "module/saved_model.pb"),
         lambda path: read_model_of_tensorflow(path.parent),

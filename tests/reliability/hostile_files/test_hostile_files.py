@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 FAMILIES = {
     "weights": ["safetensors", "npz", "compressed npz", "checkpoint", "checkpoint state"],
     "training": ["backup of fit"],
-    "functions": ["saved model"],
+    "functions": ["saved model", "saved model of texts"],
     "models of TensorFlow": [
         *("TensorFlow's saved model", "TensorFlow's checkpoint", "data of TensorFlow's checkpoint"),
     ],
