@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
+from fastgrad.storage.json_text import parse_json
 
 _PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
@@ -246,10 +247,10 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
         ValueError: the text is none of a tokenizer.
     """
     try:
-        config = dict(json.loads(json_string)["config"])
-        tables = {name: json.loads(config.pop(name)) for name in ("word_counts", "word_docs", "word_index")}
+        config = dict(parse_json(json_string)["config"])
+        tables = {name: parse_json(config.pop(name)) for name in ("word_counts", "word_docs", "word_index")}
         by_number = {
-            name: {int(number): value for number, value in json.loads(config.pop(name)).items()}
+            name: {int(number): value for number, value in parse_json(config.pop(name)).items()}
             for name in ("index_docs", "index_word")
         }
         tokenizer = Tokenizer(**config)
