@@ -1242,3 +1242,30 @@ def test_a_gradient_with_respect_to_an_array_without_axes_is_differentiated():
     a = np.array(1.2)
     fg.check_gradients(of_slope_of_cube, a)
     assert fg.grad(of_slope_of_cube)(a)[()] == pytest.approx(9.0 * 1.2**2)
+
+
+@numba.njit
+def slices_between_unsigned_integers(x, first, last):
+    total, width = 0.0, np.uint64(2)
+    for i in range(first, last):
+        j = np.uint64(i + first)
+        total += np.linalg.norm(x[j : j + width] - x[i : i + width]) ** 2 * x[i]
+    return total
+
+
+@numba.njit
+def indices_from_an_unsigned_start(x, first, last):
+    places = np.arange(x.size)[::-1]
+    total = 0.0
+    for k in range(first, last):
+        total += x[places[k]] ** 2 * x[k - first] * (k + 0.5)
+    return total
+
+
+@pytest.mark.parametrize("function", [slices_between_unsigned_integers, indices_from_an_unsigned_start])
+def test_unsigned_integers_are_indices(function):
+    x, bounds = np.arange(8.0) ** 2 + 0.3, (np.uint64(1), np.uint64(4))
+    steps = 1e-5 * np.eye(8)
+    differences = [(function(x + step, *bounds) - function(x - step, *bounds)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(fg.grad(function)(x, *bounds), differences, rtol=1e-7, atol=1e-5)
+    np.testing.assert_allclose(fg.jacobian(function)(x, *bounds), differences, rtol=1e-7, atol=1e-5)

@@ -288,6 +288,10 @@ class Expressions:
     def _expression_cast(self, name: str, value: ir.Expr) -> Any:
         return self.cast(self.optional_value(value.value), self._type(name))
 
+    def signed(self, index: Operand) -> Operand:
+        """Returns an index; one of uint64, whose sum with a size is a float in Numba, as one of int64."""
+        return self.cast(index, INDEX) if index.type == types.uint64 else index
+
     def cast(self, value: Any, type: types.Type) -> Any:
         """Returns ``value`` as Numba casts it to ``type``."""
         if not isinstance(type, types.Optional):
@@ -341,10 +345,14 @@ class Expressions:
         raise refuse("this kind of index can't be differentiated", self.builder.location)
 
     def _index(self, value: Any) -> Any:
+        if isinstance(value, Static) and isinstance(value.value, Slice):
+            return Slice(*[None if bound is None else self.signed(bound) for bound in value.value])
         if isinstance(value, Static):
-            return value.value if isinstance(value.value, Slice) else self._static_index(value.value)
+            return self._static_index(value.value)
         if isinstance(value, View) and not value.axes:
-            return self.scalar(value)
+            return self.signed(self.scalar(value))
+        if isinstance(value, Scalar):
+            return self.signed(value)
         if isinstance(value, Items):
             raise refuse("an index that is a tuple within a tuple can't be differentiated", self.builder.location)
         return value

@@ -879,7 +879,7 @@ class Lowering(Calls):
 
     def _iterable_of_range(self, value: Range) -> Iterable:
         builder = self.builder
-        start, stop, step = value.start, value.stop, value.step
+        start, stop, step = [self.signed(bound) for bound in (value.start, value.stop, value.step)]
         if is_constant(step, 1):
             count = builder.index(SUBTRACT, stop, start)
         elif is_constant(step, -1):
