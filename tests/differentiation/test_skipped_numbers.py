@@ -245,3 +245,25 @@ def test_what_each_run_needs_is_not_guarded(function):
 def test_what_a_run_may_skip_is_guarded(function):
     _, flow = lowered_function(function, (numba.float64[::1], numba.float64[::1]), is_reverse=True)
     assert statements_without_use(flow)
+
+
+def test_an_array_that_a_call_returns_may_be_written():
+    @numba.njit
+    def doubled(x):
+        return x + x
+
+    fg.adjoint(doubled)(lambda g, y, x: 2.0 * g)
+
+    @numba.njit
+    def written(x):
+        total = 0.0
+        for k in range(2):
+            y = doubled(x)
+            for i in range(y.size):
+                y[i] = y[i] * x[k]
+            total += y.sum()
+        return total
+
+    np.testing.assert_allclose(
+        fg.grad(written)(X), 2.0 * (X[0] + X[1]) + 2.0 * X.sum() * np.array([1.0, 1.0, 0.0, 0.0])
+    )

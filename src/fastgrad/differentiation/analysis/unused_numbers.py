@@ -137,11 +137,13 @@ def _accesses_of(flow: ControlFlow) -> dict[Root, list[_Access]]:
 
 def _certain_loads(accesses: list[_Access], flow: ControlFlow) -> list[Load]:
     """Returns loads by loops that read each element of a local array, after one store has written it once. None for arrays that are used otherwise."""
-    beginning = next(block for block, access in accesses if isinstance(access, Allocate))
+    beginnings = [block for block, access in accesses if isinstance(access, Allocate)]
     stores = [(block, access) for block, access in accesses if isinstance(access, Store)]
-    if len(stores) != 1 or not all(isinstance(access, (Allocate, Store, Load, Size)) for _, access in accesses):
+    is_plain = all(isinstance(access, (Allocate, Store, Load, Size)) for _, access in accesses)
+    if len(beginnings) != 1 or len(stores) != 1 or not is_plain:  # a call may return the array
         return []
     ((storing, store),) = stores
+    (beginning,) = beginnings
     counters = _counters_of(store.operands[1:])
     heads = _heads_around(storing, beginning, flow)
     if len(counters) != len(heads) or {*counters} != {flow.counted.get(head) for head in heads}:
