@@ -80,7 +80,9 @@ def test_images_of_bytes_are_scaled():
 
 
 def test_a_layer_that_comes_later_says_so():
-    with pytest.raises(AttributeError, match="RandomShear: TensorFlow has it, fastgrad does not.*Rescaling"):
-        _ = layers.RandomShear
+    with pytest.raises(
+        AttributeError, match="RandomElasticTransform: TensorFlow has it, fastgrad does not.*RandomPerspective"
+    ):
+        _ = layers.RandomElasticTransform
     with pytest.raises(AttributeError, match="LeakyReLU"):
         _ = layers.LeakyRelu

@@ -168,6 +168,12 @@ def data_that_end(monkeypatch, tmp_path):
     make_model().fit(iter([(X, Y)]), steps_per_epoch=3, verbose=0)
 
 
+def model_without_a_configuration(monkeypatch, tmp_path):
+    model = make_model()
+    monkeypatch.setattr(model, "to_json", [].index)
+    model.fit(X, Y, verbose=0, callbacks=[keras.callbacks.TensorBoard(tmp_path)])
+
+
 def transparent_jpeg(monkeypatch, tmp_path):
     keras.utils.save_img(tmp_path / "x.jpg", np.ones((2, 2, 4)))
 

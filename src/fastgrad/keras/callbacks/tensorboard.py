@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from fastgrad.core.argument_checks import checked_path
 from fastgrad.errors import UnimplementedError
 from fastgrad.keras.callbacks.callback import Callback, Logs
 from fastgrad.keras.settings import image_data_format
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.profiler import experimental as profiler
 from fastgrad.summary.values import PluginData, write_value
 from fastgrad.summary.writers import SummaryWriter, create_file_writer
@@ -93,7 +93,7 @@ class TensorBoard(Callback):
             try:
                 configuration = self.model.to_json()
             except Exception as error:  # noqa: BLE001  # a configuration that can't be written must not stop a training
-                warnings.warn(f"Model failed to serialize as JSON. Ignoring... {error}", stacklevel=2)
+                warn(f"Model failed to serialize as JSON. Ignoring... {error}")
                 return
             with self._writer("train").as_default():
                 write_value("TensorBoard", "keras", configuration, 0, PluginData("graph_keras_model", b"1"))
