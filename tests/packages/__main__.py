@@ -106,7 +106,12 @@ def page(figures: dict) -> str:
             "and calls that raise. *Too slow* takes longer than two minutes, compilation included. *Failed* is an error that is no refusal."
         ),
         "",
-        "## What is refused, and what failed",
+        (
+            "*Wrong* is a derivative that differs from differences. quantecon's functions have branches such as `if multiplier == 0`, which leave out what the other branch would add; "
+            "hapsira's `vallado` searches by bisection; functions of umap and pynndescent round to float32 in between."
+        ),
+        "",
+        "## What is wrong, refused, and failed",
         "",
         "| function | reason |",
         "| --- | --- |",
