@@ -61,13 +61,13 @@ class ControlFlow:
         """True if a block may run more than once; False for None, the start of the function."""
         return block is not None and block in self._in_cycle
 
-    def blocks_from(self, block: Block) -> set[Block]:
-        """Returns a block and those that may run after it."""
+    def blocks_from(self, block: Block, end: Block | None = None) -> set[Block]:
+        """Returns a block and those that may run after it, with ``end`` those that may run before ``end`` does."""
         reached: set[Block] = set()
         pending = [block]
         while pending:
             current = pending.pop()
-            if current not in reached:
+            if current not in reached and current is not end:
                 reached.add(current)
                 pending += current.successors
         return reached

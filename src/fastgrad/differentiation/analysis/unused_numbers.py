@@ -174,7 +174,7 @@ def _reads_all(load: Load, block: Block, beginning: Block, storing: Block, flow:
             or not all(inner in flow.dominators[latch] for latch in flow.predecessors[head] if latch in body)
         ):
             return False
-    return not _may_skip(beginning, frozenset(heads[:1])) and not _may_reach(heads[0], storing, beginning)
+    return not _may_skip(beginning, frozenset(heads[:1])) and storing not in flow.blocks_from(heads[0], beginning)
 
 
 def _heads_around(block: Block, beginning: Block, flow: ControlFlow) -> list[Block]:
@@ -187,20 +187,6 @@ def _counters_of(indices: Sequence[Operand]) -> list[Counter | None]:
     """Returns the counters whose numbers the indices are; None for other indices."""
     definitions = [index.definition if isinstance(index, Scalar) else None for index in indices]
     return [definition.counter if isinstance(definition, NextIteration) else None for definition in definitions]
-
-
-def _may_reach(first: Block, last: Block, end: Block) -> bool:
-    """True if a way from one block to another does not go through ``end``."""
-    visited = {end}
-    pending = [first]
-    while pending:
-        block = pending.pop()
-        if block is last:
-            return True
-        if block not in visited:
-            visited.add(block)
-            pending += block.successors
-    return False
 
 
 def _may_skip(definition: Block, users: frozenset[_Place]) -> bool:
