@@ -150,8 +150,11 @@ def _row(namespace: str, name: str, homes: dict[str, str]) -> Row:
         return Row(full_name, status, difference or _file_of(value, homes.get(name) or homes[""]), True)
     first_missing = ".".join(full_name.split(".")[: found.count(".") + 2])
     hint = nearest(full_name) or nearest(first_missing)
-    hint = f"nearest: {hint}" if reason and hint else hint
-    text = "; ".join(part for part in (reason, hint) if part)
+    if hint and hint.startswith("nothing: "):  # why there is nothing says more than the reason
+        text = hint.removeprefix("nothing: ")
+    else:
+        hint = f"nearest: {hint}" if reason and hint else hint
+        text = "; ".join(part for part in (reason, hint) if part)
     return Row(full_name, "refused" if text else "missing", text, not reason)
 
 
