@@ -86,6 +86,14 @@ def _draws_do_not_depend_on_other_tests(request):
         generator.bit_generator.state = state
 
 
+@pytest.fixture
+def no_kept_derivatives(monkeypatch):
+    """Have this test derive: a derivative in memory, or on disk from an earlier run, is not derived again."""
+    from fastgrad.differentiation.runtime.disk_cache import DerivativeCache
+
+    monkeypatch.setattr(DerivativeCache, "load_overload", lambda self, signature, target: None)
+
+
 def _settings_of_the_process():
     """The settings that change what later tests of this process run, by name. Those of GPUs are the simulation's to take back."""
     from fastgrad.compiler.dispatch import background_compilation, eager_execution, locking

@@ -189,27 +189,50 @@ def nine_chains(x, weights):
     return y * three_chains(out[0] * 0.1, weights, out) + out.sum()
 
 
-def test_large_functions_of_large_programs_are_called(monkeypatch):
+def nine_chains_again():
+    """Returns a function whose derivative is that of `nine_chains`, under a name of its own."""
+    compiled = njit(nine_chains)
+
+    def again(x, weights):
+        return compiled(x, weights)
+
+    return again
+
+
+WEIGHTS = np.array([0.3, -0.4, 0.7])
+
+
+@pytest.fixture
+def all_are_large(monkeypatch):
+    def set_limits():
+        monkeypatch.setattr(calls, "LARGE_CALLEE", 8)
+        monkeypatch.setattr(calls, "LARGE_PROGRAM", 20)
+
+    return set_limits
+
+
+@pytest.mark.usefixtures("no_kept_derivatives")
+def test_large_functions_of_large_programs_are_called(monkeypatch, all_are_large):
     apart = []
     is_called_apart = calls.Calls._is_called_apart
     monkeypatch.setattr(
         calls.Calls, "_is_called_apart", lambda *given: apart.append(is_called_apart(*given)) or apart[-1]
     )
-    weights = np.array([0.3, -0.4, 0.7])
-    inlined = fg.value_and_grad(nine_chains, argnums=(0, 1))(0.4, weights)
-    hessian = fg.hessian(nine_chains)(0.4, weights)
+    inlined = fg.value_and_grad(nine_chains, argnums=(0, 1))(0.4, WEIGHTS)
     assert not any(apart)
-    monkeypatch.setattr(calls, "LARGE_CALLEE", 8)
-    monkeypatch.setattr(calls, "LARGE_PROGRAM", 20)
-
-    def again(x, weights):
-        return nine_chains_again(x, weights)
-
-    nine_chains_again = njit(nine_chains)
-    value, gradient = fg.value_and_grad(again, argnums=(0, 1))(0.4, weights)
+    all_are_large()
+    again = nine_chains_again()
+    value, gradient = fg.value_and_grad(again, argnums=(0, 1))(0.4, WEIGHTS)
     assert any(apart)
-    assert value == inlined[0] == nine_chains_again(0.4, weights)
+    assert value == inlined[0] == again(0.4, WEIGHTS)
     np.testing.assert_allclose(gradient[0], inlined[1][0], rtol=1e-13)
     np.testing.assert_allclose(gradient[1], inlined[1][1], rtol=1e-13)
-    np.testing.assert_allclose(fg.jvp(again, (0.4, weights), (1.0, 0.0 * weights))[1], gradient[0], rtol=1e-12)
-    np.testing.assert_allclose(fg.hessian(again)(0.4, weights), hessian, rtol=1e-12)
+
+
+def test_derivatives_of_large_functions_that_are_called(all_are_large):
+    gradient = fg.grad(nine_chains)(0.4, WEIGHTS)
+    hessian = fg.hessian(nine_chains)(0.4, WEIGHTS)
+    all_are_large()
+    again = nine_chains_again()
+    np.testing.assert_allclose(fg.jvp(again, (0.4, WEIGHTS), (1.0, 0.0 * WEIGHTS))[1], gradient, rtol=1e-12)
+    np.testing.assert_allclose(fg.hessian(again)(0.4, WEIGHTS), hessian, rtol=1e-12)

@@ -9,15 +9,9 @@ import pytest
 from numba.core import event
 
 import fastgrad as fg
-from fastgrad.differentiation.runtime import disk_cache
 from fastgrad.differentiation.runtime.inferred_callees import InferredOverload, is_deriving
 
-
-@pytest.fixture(autouse=True)
-def _empty_cache(monkeypatch, tmp_path):
-    """A derivative that is loaded infers nothing."""
-    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(disk_cache, "COMPILED", disk_cache.RecentlyUsed())
+pytestmark = pytest.mark.usefixtures("no_kept_derivatives")  # a derivative that is loaded infers nothing
 
 
 @numba.njit

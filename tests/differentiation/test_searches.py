@@ -8,7 +8,6 @@ from numba import njit
 
 import fastgrad as fg
 from fastgrad.differentiation import derivation
-from fastgrad.differentiation.runtime import disk_cache
 
 X = np.array([0.1, 0.7, 0.4])
 
@@ -228,12 +227,13 @@ OTHERS = [
 ]
 
 
+pytestmark = pytest.mark.usefixtures("no_kept_derivatives")  # warnings come from deriving
+
+
 @pytest.fixture(autouse=True)
-def _no_derivatives_before(tmp_path, monkeypatch):
-    """A derivative that is in memory or on disk is not derived, so it warns of nothing; a line warns once in a process."""
+def _lines_warn_again(monkeypatch):
+    """A line warns once in a process."""
     monkeypatch.setattr(derivation, "WARNED_OF", set())
-    monkeypatch.setattr(disk_cache, "COMPILED", disk_cache.RecentlyUsed())
-    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
 
 
 @pytest.mark.parametrize("search", SEARCHES)
