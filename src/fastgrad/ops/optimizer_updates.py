@@ -28,7 +28,7 @@ from fastgrad.kernels.optimizers.norms import (
     sums_of_squares_launches,
 )
 from fastgrad.kernels.optimizers.optimizers import completed_rounds, is_last_of_round
-from fastgrad.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS, unit_count
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
 from fastgrad.ops.joining import stack
@@ -71,10 +71,7 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launch
     gradients = tuple([Input(state_count * count + i) for i in range(count)])
     numbers = [Input(number) for number in range((state_count + 1) * count, len(inputs))]
     pairs = tuple([(i, i) for i in range(state_count * count)])
-    work = unit_count(outputs[:count])
-    elements = sum(math.prod(value.shape) for value in outputs[:count])
-    cost = elements * update_rule.nanoseconds / max(work, 1)
-    launch = Launch(update_rule.variables[dtype], (*state, gradients, *numbers), work, cost)
+    launch = update_rule.launch(update_rule.variables[dtype], outputs[:count], (*state, gradients, *numbers))
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 

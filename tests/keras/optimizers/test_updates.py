@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.keras.optimizers import grouped_update
 from fastgrad.kernels.optimizers import optimizers as kernels
+from fastgrad.kernels.runtime.eager_launch import run_eagerly
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 
 from .reference import ALL, CASES, IDS, run
 
@@ -185,3 +188,38 @@ def test_an_update_is_not_recorded_and_leaves_gradients_alone():
         optimizer.apply_gradients([(tf.constant(1.0), variable)])
     assert float(tape.gradient(y, variable)) == 6.0
     assert float(variable) == 2.0
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The launches of updates that the thread pool does, of any size; the pool has its number of threads again afterwards."""
+    before, found = compute_pool.threads, []
+    monkeypatch.setattr(grouped_update, "_LEAST_POOL_NANOSECONDS", 0.0)
+    monkeypatch.setattr(grouped_update, "run_eagerly", lambda *given: found.append(given[0]) or run_eagerly(*given))
+    yield found
+    compute_pool.resize(before)
+
+
+@pytest.mark.parametrize("options", [{}, {"global_clipnorm": 0.5}], ids=["plain", "clipped"])
+@pytest.mark.parametrize("name", CASES)
+def test_any_number_of_threads_gives_the_same_weights(name, options, launched):
+    weights, gradients = draw(steps=3, shapes=[(150, 70), (70,), (), (0,), (9, 1000)])
+    results = []
+    for threads in (1, 2, 3):
+        compute_pool.resize(threads)
+        launched.clear()
+        variables = [tf.Variable(w, dtype="float32") for w in weights]
+        optimizer = getattr(tf.optimizers, name)(RATE, **options)
+        for step in gradients:
+            tensors = [tf.transpose(tf.constant(np.transpose(g), "float32")) for g in step]  # not contiguous
+            optimizer.apply(tensors, variables)
+        results.append([variable.numpy().tobytes() for variable in variables])
+        assert len(launched) == (0 if threads == 1 or name == "Adafactor" else 3)
+    assert results[0] == results[1] == results[2]
+
+
+def test_the_thread_pool_does_large_updates():
+    for size, is_launched in ((1_000, False), (1_000_000, True)):
+        group = grouped_update.GroupedUpdate([tf.Variable(tf.zeros(size))], [], None, [True]).groups[0]
+        found = group._launches_of(kernels.adam, kernels.adam.variables[group.dtype], 2)
+        assert (found is not None) == is_launched

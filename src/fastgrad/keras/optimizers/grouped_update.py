@@ -17,7 +17,13 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.gradients import positions_by_key
 from fastgrad.keras.optimizers.variable import LastReadNumber, OptimizerVariable
 from fastgrad.kernels.optimizers.update_rule import UpdateRule, unit_count
+from fastgrad.kernels.runtime.eager_launch import run_eagerly
+from fastgrad.kernels.runtime.launch import Input, Launches, Output
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from fastgrad.ops.optimizer_updates import is_half, update_variables
+
+_LEAST_POOL_NANOSECONDS = 70_000.0
+"""Nanoseconds of work from which on the thread pool does an update: more than for an operation, since there are more arrays."""
 
 
 class Group:
@@ -34,7 +40,18 @@ class Group:
         is_floating: whether kernels can update the variables.
     """
 
-    __slots__ = ("_units", "arrays", "decays", "dtype", "half", "is_floating", "positions", "slots", "variables")
+    __slots__ = (
+        "_launches",
+        "_units",
+        "arrays",
+        "decays",
+        "dtype",
+        "half",
+        "is_floating",
+        "positions",
+        "slots",
+        "variables",
+    )
 
     def __init__(self, positions: list[int], variables: Sequence[Variable], slots: Sequence[Any], decays: bool) -> None:
         self.positions = positions
@@ -45,6 +62,7 @@ class Group:
         self.half = is_half(self.dtype)
         self.is_floating = self.half or self.dtype.kind == "f"
         self._units = unit_count(self.arrays[0])
+        self._launches: dict[Any, Launches | None] = {}
         self.decays = decays
 
     def update(self, rule: UpdateRule, gradients: Sequence[Any], numbers: Sequence[Any], factor: float = 1.0) -> None:
@@ -69,9 +87,30 @@ class Group:
                     for target, array in zip(old, new, strict=True):
                         target[...] = array
         elif factor == 1.0:
-            rule.variables[self.dtype](*self.arrays, gradients, 0, self._units, *numbers)
+            self._call(rule, rule.variables[self.dtype], gradients, numbers)
         else:
-            rule.scaled_variables[self.dtype](*self.arrays, gradients, 0, self._units, factor, *numbers)
+            self._call(rule, rule.scaled_variables[self.dtype], gradients, (factor, *numbers))
+
+    def _call(self, rule: UpdateRule, kernel: Any, gradients: Sequence[np.ndarray], numbers: Sequence[float]) -> None:
+        """Calls a kernel that updates the variables in place, on the thread pool if there is much work."""
+        try:
+            launches = self._launches[kernel]
+        except KeyError:
+            launches = self._launches[kernel] = self._launches_of(rule, kernel, len(numbers))
+        if launches is None or compute_pool.threads == 1:
+            kernel(*self.arrays, gradients, 0, self._units, *numbers)
+            return
+        inputs = (*gradients, *np.array(numbers, np.float64).reshape(-1, 1))
+        run_eagerly(launches, inputs, [array for arrays in self.arrays for array in arrays])
+
+    def _launches_of(self, rule: UpdateRule, kernel: Any, number_count: int) -> Launches | None:
+        """Returns the launch of a kernel; None if one thread does the update sooner."""
+        count = len(self.variables)
+        state = [tuple([Output(k * count + i) for i in range(count)]) for k in range(len(self.arrays))]
+        numbers = [Input(count + i) for i in range(number_count)]
+        operands = (*state, tuple([Input(i) for i in range(count)]), *numbers)
+        launch = rule.launch(kernel, self.arrays[0], operands)
+        return Launches((launch,)) if launch.units * launch.unit_cost >= _LEAST_POOL_NANOSECONDS else None
 
 
 class GroupedUpdate:

@@ -50,6 +50,7 @@ from fastgrad.kernels.codegen.generated_source import function_from_source, name
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import SMALLEST_NORMAL, greatest, least
+from fastgrad.kernels.runtime.launch import Launch
 
 FLOATS = ("float32", "float64")
 INDEX_DTYPES = ("int32", "int64")
@@ -369,6 +370,18 @@ class UpdateRule:
             self.flagged_row_kernel[dtypes](
                 *state, gradient_rows, row_flags, *rows, limit, width, 0, len(row_flags), *hyper_values
             )
+
+    def launch(self, kernel: Any, arrays: Sequence[Any], operands: tuple[Any, ...]) -> Launch:
+        """Returns the launch of a kernel that updates all variables of a model.
+
+        Args:
+            kernel: ``variables`` or ``scaled_variables`` of a dtype.
+            arrays: the variables, or their shapes and dtypes.
+            operands: those of the kernel.
+        """
+        units = unit_count(arrays)
+        elements = sum(math.prod(array.shape) for array in arrays)
+        return Launch(kernel, operands, units, elements * self.nanoseconds / max(units, 1))
 
     def _kernel(
         self,
