@@ -77,6 +77,33 @@ def test_kernels_have_the_bits_of_the_functions(row):
     assert compared or row.name == "cast"
 
 
+@pytest.mark.parametrize(
+    "views",
+    [
+        lambda x, y: (x, y[:, :1]),
+        lambda x, y: (x[:, 5:-3], y[:, :-8]),
+        lambda x, y: (x[:, 5:-3], y[0, :-8]),
+        lambda x, y: (x.T, y.T),
+        lambda x, y: (x.T, np.float32(2.0).reshape(())),
+        lambda x, y: (x.T, y.reshape(x.T.shape)),
+        lambda x, y: (x[::-1], y[:, ::-1]),
+        lambda x, y: (np.broadcast_to(x[:1, :1], x.shape), y[:, ::2].repeat(2, 1)[:, : x.shape[1]]),
+    ],
+)
+def test_views_have_the_bits_of_the_function(views):
+    for shape in ((30, 100), (700, 800)):
+        given = views(elements(shape, "float32"), elements(shape, "float32"))
+        with np.errstate(all="ignore"):
+            wanted = np.add(*given)
+            found = large_arrays.run_large(TABLE["add"], given, {})
+        assert_same_bits(found, wanted)
+
+
+def test_a_scalar_leaves_the_order_in_memory():
+    y = large_arrays.run_large(TABLE["multiply"], [elements((600, 500), "float32").T, np.array(2.0, np.float32)], {})
+    assert y.T.flags.c_contiguous
+
+
 def test_casts():
     for source in ("float32", "float64", "int32", "int64", "bool", "uint8"):
         for target in ("float32", "float64", "int32", "int64", "bool", "uint8"):

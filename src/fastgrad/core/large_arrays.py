@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.kernels.codegen.jit_switch import compiling_threads, jit_is_disabled
-from fastgrad.kernels.movement.in_order import run_in_memory_order
+from fastgrad.kernels.movement.in_order import copy_by_kernel, run_in_memory_order
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 
 RUNS_BEFORE_KERNEL = 8
@@ -23,6 +23,9 @@ RUNS_BEFORE_KERNEL = 8
 
 MOST_KEPT = 1024
 """The most operations, for shapes and dtypes, whose kernels are known."""
+
+LEAST_SIZE_OVER_COPY = 16
+"""How many times as large as an operand the largest one is, at least, when NumPy copies the operand for a kernel."""
 
 _runs: dict[Any, int] = {}
 _known: dict[tuple[Any, ...], tuple[Any, ArraySpec, tuple[int, ...]] | None] = {}
@@ -36,7 +39,7 @@ def run_large(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any]
         arrays: its operands, some with ``LARGE`` elements or more.
         attributes: its attributes, hashable.
     """
-    if all(x.strides == arrays[0].strides for x in arrays):  # in one order in memory, as NumPy's result then is
+    if len({x.strides for x in arrays if x.ndim}) == 1:  # in one order in memory, as NumPy's result then is
         turned = run_in_memory_order(lambda *xs: run_large(row, xs, attributes), *arrays)
         if turned is not None:
             return turned
@@ -45,11 +48,9 @@ def run_large(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any]
 
 
 def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any]) -> np.ndarray | None:
-    plain = arrays
-    if not all(x.flags.c_contiguous for x in arrays):
-        plain = [_without_repetition(x) for x in arrays]
-        if not all(x.flags.c_contiguous for x in plain):
-            return None
+    plain = _in_row_major_order(arrays)
+    if plain is None:
+        return None
     key = (row, *[(x.dtype, x.shape) for x in plain], *map(repr, attributes.values()))  # 0.0 equals -0.0
     known = _known.get(key)
     if known is None:
@@ -71,6 +72,25 @@ def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, An
     out = np.empty(*spec)
     run_eagerly(launches, [plain[number] for number in numbers], (out,))
     return out
+
+
+def _in_row_major_order(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray] | None:
+    """Returns the arrays in row-major order, or one element of each that repeats it; None if copies cost more than a kernel saves."""
+    if all(x.flags.c_contiguous for x in arrays):
+        return arrays
+    size = max([x.size for x in arrays])
+    found = []
+    for x in map(_without_repetition, arrays):
+        if x.flags.c_contiguous:
+            found.append(x)
+        elif x.size * LEAST_SIZE_OVER_COPY <= size:
+            found.append(np.ascontiguousarray(x))
+        else:
+            copy = copy_by_kernel(x)
+            if copy is None:
+                return None
+            found.append(copy)
+    return found
 
 
 def _without_repetition(x: np.ndarray) -> np.ndarray:

@@ -22,7 +22,13 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import as_python_int, as_python_ints, axis_of, tensor_of
 from fastgrad.ops.batching import BatchArg, broadcast_rows, call_operation, move_rows_to_front
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from, make_kernel_run
+from fastgrad.ops.kernel_launches import (
+    KERNEL_FLOATS,
+    LEAST_MOVED_ELEMENTS,
+    kernel_operation,
+    launches_from,
+    make_kernel_run,
+)
 from fastgrad.ops.segments import KERNEL_INDEX_DTYPES, add_rows
 
 _INDEX_DTYPES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
@@ -55,7 +61,7 @@ def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
 
 
 _gather_launches = launches_from("movement.gathering", "gather_launches")
-_gather_in_batches = make_kernel_run(
+_gather_by_launches = make_kernel_run(
     _gather_launches,
     _gather_result,
     raise_error=lambda x, ids, axis, batch_dims: check_indices("gather", ids, x.shape[axis]),
@@ -67,11 +73,13 @@ def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> n
     if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDEX_DTYPES:
         size, *row = x.shape
         x, ids = np.ascontiguousarray(x), np.ascontiguousarray(ids).reshape(ids.shape)
+        if ids.size * math.prod(row) >= LEAST_MOVED_ELEMENTS:
+            return _gather_by_launches(x, ids, axis=axis, batch_dims=batch_dims)
         rows = np.empty((*ids.shape, *row), x.dtype)
         if kernels.gather_rows[x.dtype, ids.dtype](x, ids, rows, ids.size, math.prod(row), size) < 0:
             return rows
     if batch_dims:
-        return _gather_in_batches(x, ids, axis=axis, batch_dims=batch_dims)
+        return _gather_by_launches(x, ids, axis=axis, batch_dims=batch_dims)
     check_indices("gather", ids, x.shape[axis])
     return x.take(ids, axis)
 

@@ -20,6 +20,7 @@ from fastgrad.kernels.movement.strided import placed_inputs_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.arguments import as_python_ints, as_single_python_int, axis_of, tensor_of, tensors_of
 from fastgrad.ops.batching import shift_axes_rule
+from fastgrad.ops.kernel_launches import make_move_run
 
 # ---- concat and split ------------------------------------------------------------------------------
 
@@ -61,7 +62,7 @@ def _stack_result(*xs: Any, axis: int) -> ArraySpec:
 _concat: Operation = operation(
     "concat",
     Form.INDEX_MAP,
-    run=lambda *xs, axis: np.concatenate(xs, axis),
+    run=make_move_run(lambda *xs, axis: np.concatenate(xs, axis), _concat_launches, _concat_result),
     gradient=joint(
         lambda needs, g, y, *xs, axis: _split(g, sizes=tuple([x._array.shape[axis] for x in xs]), axis=axis)
     ),
@@ -159,7 +160,7 @@ def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) 
 _stack: Operation = operation(
     "stack",
     Form.INDEX_MAP,
-    run=_run_stack,
+    run=make_move_run(_run_stack, _stack_launches, _stack_result),
     gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
     launches=_stack_launches,
     batched=shift_axes_rule("axis", "axes"),

@@ -17,6 +17,8 @@ from fastgrad.kernels.runtime.launch import Launches, Spec, part_of
 
 KERNEL_MIN_ELEMENTS = 1 << 15
 """The size of the largest array, in elements, from which a kernel is faster than a few passes of NumPy."""
+LEAST_MOVED_ELEMENTS = 1 << 18
+"""The elements of all operands from which copies on all threads are faster than NumPy's."""
 TRANSCENDENTAL_NANOSECONDS_PER_ELEMENT = 0.5
 """The approximate cost of one exponential, sine and so on, in nanoseconds."""
 KERNEL_FLOATS: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -116,7 +118,7 @@ def make_float_kernel_run(
         if size * nanoseconds < LEAST_POOL_NANOSECONDS:
             kernel(x, out, 0, size)
         else:
-            call_eagerly(kernel, (x,), out, units=size, unit_cost=nanoseconds)
+            call_eagerly(kernel, (in_row_major_order(x),), out, units=size, unit_cost=nanoseconds)
         return out
 
     return run_float_kernel
@@ -197,6 +199,25 @@ def make_kernel_run(
 
     run_kernels.launches = launches  # type: ignore[attr-defined]  # read by the pass that keeps eager bits
     return run_kernels
+
+
+def make_move_run(
+    by_numpy: Callable[..., np.ndarray], launches: Callable[..., Launches | None], result: Rule
+) -> Callable[..., Any]:
+    """Returns a ``run`` of an operation that copies elements: by NumPy, and by kernels on all threads if arrays are large.
+
+    Args:
+        by_numpy: the function.
+        launches, result: of the operation.
+    """
+    run_kernels = make_kernel_run(launches, result, by_numpy)
+
+    def run_move(*arrays: np.ndarray, **attributes: Any) -> Any:
+        is_large = sum(map(_get_size, arrays)) >= LEAST_MOVED_ELEMENTS
+        run = run_kernels if is_large and all(x.flags.c_contiguous for x in arrays) else by_numpy
+        return run(*arrays, **attributes)
+
+    return run_move
 
 
 def _move_objects(run: Callable[..., np.ndarray], *arrays: np.ndarray, **attributes: Any) -> np.ndarray:

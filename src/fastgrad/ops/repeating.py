@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import single_result_layouts
+from fastgrad.kernels.movement.layout import Layout
+from fastgrad.kernels.movement.strided import make_view_launches, single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.batching import extend_sizes_rule
+from fastgrad.ops.kernel_launches import make_move_run
 
 # ---- tile ------------------------------------------------------------------------------------------
 
@@ -27,6 +30,14 @@ def _run_tile(x: np.ndarray, multiples: tuple[int, ...]) -> np.ndarray:
     return out.reshape([multiple * length for multiple, length in pairs])
 
 
+def _tile_views(layout: Layout, given: Sequence[int], results: Any, multiples: tuple[int, ...]) -> list[Layout] | None:
+    return single_result_layouts(layouts.tiled(layout, given, multiples))
+
+
+def _tile_result(x: Any, multiples: tuple[int, ...]) -> ArraySpec:
+    return ArraySpec(tuple([n * size for n, size in zip(multiples, x.shape, strict=True)]), x.dtype)
+
+
 def _tile_gradient(g: Tensor, y: Tensor, x: Tensor, multiples: tuple[int, ...]) -> Tensor:
     pairs = tuple([size for pair in zip(multiples, x._array.shape, strict=True) for size in pair])
     g = TABLE["reshape"](g, shape=pairs)
@@ -36,13 +47,11 @@ def _tile_gradient(g: Tensor, y: Tensor, x: Tensor, multiples: tuple[int, ...]) 
 _tile_operation = operation(
     "tile",
     Form.INDEX_MAP,
-    run=_run_tile,
+    run=make_move_run(_run_tile, make_view_launches(_tile_views), _tile_result),
     gradient=_tile_gradient,
-    views=lambda layout, given, results, multiples: single_result_layouts(layouts.tiled(layout, given, multiples)),
+    views=_tile_views,
     batched=extend_sizes_rule("multiples", row_entry=1),
-    result=lambda x, multiples: ArraySpec(
-        tuple([n * size for n, size in zip(multiples, x.shape, strict=True)]), x.dtype
-    ),
+    result=_tile_result,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),
 )
 

@@ -15,17 +15,25 @@ from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
+from fastgrad.kernels.movement.in_order import in_row_major_order, is_view_of_shape
 from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, as_single_python_int, check_dtype, tensor_of
 from fastgrad.ops.batching import call_operation, extend_sizes_rule, leading_axes_rule, pad_rank
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import LEAST_MOVED_ELEMENTS, launches_from
 
 # ---- reshape ---------------------------------------------------------------------------------------
+
+
+def _run_reshape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if x.size < LEAST_MOVED_ELEMENTS or x.flags.c_contiguous or is_view_of_shape(x, shape):
+        return x.reshape(shape)
+    return in_row_major_order(x).reshape(shape)
+
 
 _reshape_operation: Operation = operation(
     "reshape",
     Form.INDEX_MAP,
-    run=lambda x, shape: x.reshape(shape),
+    run=_run_reshape,
     gradient=lambda g, y, x, shape: _reshape_operation(g, shape=x._array.shape),
     keeps_order=True,
     views=lambda layout, given, results, shape: [layout],

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from math import prod
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions
+from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions, split_dimensions
 from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launches, Output
 
-LEAST_COPIED_ELEMENTS = 4096  # least elements for which kernels are faster
+LEAST_COPIED_ELEMENTS = 4096
+"""The elements of a transposed array from which a kernel copies it faster than NumPy."""
+LEAST_ELEMENTS_OF_ROWS, LEAST_ROW_ELEMENTS = 400_000, 32
+"""The same for an array of rows that lie apart in memory or are repeated, and the least length of its rows."""
 
 
 def memory_order(x: np.ndarray) -> tuple[int, ...] | None:
@@ -23,16 +27,39 @@ def memory_order(x: np.ndarray) -> tuple[int, ...] | None:
 
 
 def in_row_major_order(x: np.ndarray) -> np.ndarray:
-    """Returns an array in row-major order, as ``np.ascontiguousarray``; kernels copy large transposes."""
-    order = None if x.flags.c_contiguous or x.size < LEAST_COPIED_ELEMENTS or x.dtype.kind == "O" else memory_order(x)
-    if order is None:
-        return np.ascontiguousarray(x)
+    """Returns an array in row-major order, as ``np.ascontiguousarray``; kernels copy large arrays."""
+    copy = None if x.flags.c_contiguous else copy_by_kernel(x)
+    return np.ascontiguousarray(x) if copy is None else copy
+
+
+def copy_by_kernel(x: np.ndarray) -> np.ndarray | None:
+    """Returns a copy of an array in row-major order; None if NumPy copies it faster."""
+    if x.size < LEAST_COPIED_ELEMENTS or x.dtype.hasobject:
+        return None
     launches = _copy_launches(x.shape, x.strides, x.dtype)
     if launches is None:
-        return np.ascontiguousarray(x)
+        return None
     y = np.empty(x.shape, x.dtype)
-    run_eagerly(launches, (x.transpose(order),), (y,))
+    run_eagerly(launches, (_memory_between_ends(x),), (y,))
     return y
+
+
+def _memory_between_ends(x: np.ndarray) -> np.ndarray:
+    """Returns all elements from the first to the last in memory that an array reads, as a vector."""
+    offset, last = _ends(x.shape, x.strides)
+    first = x[tuple([slice(-1, None) if stride < 0 else slice(None) for stride in x.strides])] if offset else x
+    return as_strided(first, ((last - offset) // x.itemsize + 1,), (x.itemsize,))
+
+
+def _ends(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, int]:
+    """Returns the offsets in bytes of the first and the last element in memory, from that at index 0."""
+    distances = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
+    return sum([d for d in distances if d < 0]), sum([d for d in distances if d > 0])
+
+
+def is_view_of_shape(x: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """True if an array can be read in another shape, of as many elements, without a copy."""
+    return split_dimensions(merged_dimensions(zip(x.shape, x.strides, strict=True)), shape) is not None
 
 
 def run_in_memory_order(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray | None:
@@ -42,20 +69,30 @@ def run_in_memory_order(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> 
 
     Args:
         run: the function.
-        *arrays: arrays of ``LEAST_COPIED_ELEMENTS`` or more elements; smaller arrays are not worth the check.
+        *arrays: scalars, and arrays of ``LEAST_COPIED_ELEMENTS`` or more elements; smaller arrays are not worth the check.
 
     Returns:
         None if the arrays are in order, or have no memory order.
     """
     last = next((x for x in reversed(arrays) if not x.flags.c_contiguous), None)
     order = None if last is None else memory_order(last)
-    if order is None or any(x.shape != arrays[0].shape for x in arrays):
+    if last is None or order is None or any(x.ndim and x.shape != last.shape for x in arrays):
         return None
-    return run(*[in_row_major_order(x.transpose(order)) for x in arrays]).transpose(np.argsort(order))
+    turned = [in_row_major_order(x.transpose(order)) if x.ndim else x for x in arrays]
+    return run(*turned).transpose(np.argsort(order))
 
 
 @functools.lru_cache(maxsize=256)
 def _copy_launches(shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> Launches | None:
+    if any(stride % dtype.itemsize for stride in strides):
+        return None  # a field of a structure
     dims = merged_dimensions([(size, stride // dtype.itemsize) for size, stride in zip(shape, strides, strict=True)])
-    launch = strided_copy_launch(Input(0), Output(0), dtype, Layout(0, dims), contiguous(prod(shape)))
+    size, stride = dims[-1]
+    is_transposed = any(stride == 1 for _, stride in dims[:-1])
+    if not is_transposed and (
+        prod(shape) < LEAST_ELEMENTS_OF_ROWS or size < LEAST_ROW_ELEMENTS or stride not in (0, 1)
+    ):
+        return None
+    source = Layout(-_ends(shape, strides)[0] // dtype.itemsize, dims)
+    launch = strided_copy_launch(Input(0), Output(0), dtype, source, contiguous(prod(shape)))
     return None if launch is None else Launches((launch,))
