@@ -46,6 +46,8 @@ def operands(row, dtype, shapes):
     first, second = shapes
     if row.name == "where":
         return [elements(first, "bool"), elements(first, dtype), elements(second, dtype)]
+    if row.name == "add_n":  # no broadcasting
+        return [elements(first, dtype) for _ in range(3)]
     return [elements(shape, dtype) for shape in (first, *[second] * 3)][: arity_of(row.lowering.code)]
 
 

@@ -232,6 +232,11 @@ class Operation:
             recorder.on_operation(self, inputs, outputs, attributes)
         return y
 
+    def run_arrays(self, *arrays: Any, **attributes: Any) -> Any:
+        """Returns ``run(*arrays, **attributes)``; all threads share it if an array is large."""
+        is_small = max([array.size for array in arrays]) < self.large
+        return self.run(*arrays, **attributes) if is_small else self._run_on_threads(list(arrays), attributes)
+
     def _run_on_threads(self, arrays: list[Any], attributes: dict[str, Any]) -> Any:
         return importlib.import_module("fastgrad.core.large_arrays").run_large(self, arrays, attributes)
 

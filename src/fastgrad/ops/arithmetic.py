@@ -15,6 +15,7 @@ from fastgrad.core.operation import (
     COMPLEX_DTYPES,
     FLOAT_DTYPES,
     INEXACT_DTYPES,
+    LARGE,
     NUMERIC_DTYPES,
     REAL_DTYPES,
     SIGNED_DTYPES,
@@ -240,6 +241,8 @@ _add_n_operation = operation(
     dtypes=NUMERIC_DTYPES,
     batched=leading_axes_rule,
     kernel_code=_add_n_code,
+    rounds_as_run=True,
+    large=LARGE,
 )
 
 

@@ -31,7 +31,13 @@ from fastgrad.ops.arguments import check_dtype
 from fastgrad.ops.batching import rows_into_batch_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_pair_kernel_run
+from fastgrad.ops.kernel_launches import (
+    KERNEL_FLOATS,
+    KERNEL_MIN_ELEMENTS,
+    launches_from,
+    make_kernel_run,
+    make_pair_kernel_run,
+)
 from fastgrad.ops.rows import as_column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
 
@@ -43,14 +49,18 @@ def _check_floating(name: str, x: Tensor) -> None:
 def _loss_operation(
     name: str, run: Callable[..., Any], gradient: JointGradient | None, kernel: str, result: Rule, **lowering: Any
 ) -> Operation:
-    """Declares an operation on matrices of logits; its kernels are ``{kernel}_launches`` in kernels/reduction/softmax.py."""
+    """Declares an operation on matrices of logits; its kernels are ``{kernel}_launches`` in kernels/reduction/softmax.py.
+
+    ``run`` calls the kernels on one thread; all threads share large matrices.
+    """
+    launches = launches_from("reduction.softmax", f"{kernel}_launches")
     return operation(
         name,
         Form.FUSED,
-        run=run,
+        run=make_kernel_run(launches, result, run, KERNEL_MIN_ELEMENTS, raise_error=run),
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
-        launches=launches_from("reduction.softmax", f"{kernel}_launches"),
+        launches=launches,
         rounds_as_run=True,
         batched=None if gradient is None else rows_into_batch_rule,
         result=result,

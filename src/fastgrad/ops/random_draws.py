@@ -8,6 +8,7 @@ their use. The state of a generator is the words of its next draw.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -19,8 +20,9 @@ from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, Form, Operation, 
 from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.random import random as kernels
+from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
-from fastgrad.ops.kernel_launches import kernel_operation, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_MIN_ELEMENTS, kernel_operation, launches_from, make_kernel_run
 
 _FLOAT32 = np.dtype(np.float32)
 _UINT32 = np.dtype(np.uint32)
@@ -44,7 +46,7 @@ def _float_draw_operation(name: str) -> Any:
         result_dtype = dtypes.as_dtype(dtype).numpy
         kernel_dtype = result_dtype if result_dtype.itemsize > 2 else _FLOAT32
         out = np.empty(shape, kernel_dtype)
-        getattr(kernels, name)[kernel_dtype](out, out.size, words, 0, kernels.unit_count(out.size))
+        _fill(getattr(kernels, name)[kernel_dtype], out, words)
         if kernel_dtype is result_dtype:
             return out
         if name == "uniform":
@@ -64,6 +66,15 @@ def _float_draw_operation(name: str) -> Any:
     return operation(f"random_{name}", Form.RANDOM, run=draw_floats, launches=draw_launches, result=_draw_result)
 
 
+def _fill(kernel: Any, out: np.ndarray, words: np.ndarray) -> None:
+    """Fills an array with the draws of a kernel; all threads share large arrays."""
+    if out.size < KERNEL_MIN_ELEMENTS:
+        kernel(out, out.size, words, 0, kernels.unit_count(out.size))
+    else:
+        run_eagerly(_fill_launches(kernel, out.shape), (words,), (out,))
+
+
+@functools.lru_cache(maxsize=256)
 def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:
     size = element_count(shape)
     return Launches(
@@ -85,7 +96,7 @@ def _run_bits(
     words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _UINT64, kernel: Any = kernels.bits
 ) -> np.ndarray:
     out = np.empty(shape, dtype)
-    kernel[dtype](out, out.size, words, 0, kernels.unit_count(out.size))
+    _fill(kernel[dtype], out, words)
     return out
 
 
@@ -126,14 +137,17 @@ def _decomposed_dropout(builder: Any, x: Any, words: Any, rate: float) -> tuple[
     return (builder.add("where", keep_mask, scaled, builder.number(0.0, x.dtype), shape=x.shape, out_dtype=x.dtype),)
 
 
+_dropout_launches = launches_from("random.draws", "dropout_launches")
+
+
 dropout: Operation = operation(
     "dropout",
     Form.RANDOM,
-    run=_run_dropout,
+    run=make_kernel_run(_dropout_launches, same, _run_dropout, KERNEL_MIN_ELEMENTS),
     # Dropout is linear in x. The gradient draws the same mask again and applies it to the cotangent.
     gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
     dtypes=FLOAT_DTYPES,
-    launches=launches_from("random.draws", "dropout_launches"),
+    launches=_dropout_launches,
     decomposition=_decomposed_dropout,
     result=same,
 )

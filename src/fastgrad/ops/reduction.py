@@ -42,7 +42,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
 from fastgrad.ops.shaping import broadcast_view_or_small_copy
 from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, in_row_order, reduce_by_kernels, sum_over, sum_runs_kernels
 
@@ -508,7 +508,13 @@ _finite_maximum_operation = operation(
 )
 
 
+_logsumexp_launches = launches_from("reduction.general", "logsumexp_launches")
+_logsumexp_of_rows = make_kernel_run(_logsumexp_launches, reduction_result)
+
+
 def _run_logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    if x.dtype in KERNEL_FLOATS and x.size >= KERNEL_MIN_ELEMENTS and reduces_trailing_axes(x, axes):
+        return _logsumexp_of_rows(x, axes=axes, keepdims=keepdims)
     if not x.size:
         return np.log(_run_sum(x, axes, keepdims))
     if x.dtype in HALF_DTYPES:  # rounded exponentials leave no digits for a result near 0
@@ -567,7 +573,7 @@ def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False
 def _run_euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if x.dtype in HALF_DTYPES:  # squares of float16 numbers above 256 are infinite, below 2^-13 they are 0
         return _run_euclidean_norm(x.astype(np.float32), axes, keepdims).astype(x.dtype)
-    squares = np.multiply(x, np.conjugate(x)) if x.dtype.kind == "c" else np.square(x)
+    squares = np.multiply(x, np.conjugate(x)) if x.dtype.kind == "c" else TABLE["square"].run_arrays(x)
     y = np.sqrt(sum_over(squares, axes, keepdims))
     return y if y.dtype == x.dtype else y.astype(x.dtype)
 

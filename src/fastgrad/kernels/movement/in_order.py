@@ -9,8 +9,8 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions, split_dimensions
-from fastgrad.kernels.movement.strided import strided_copy_launch
+from fastgrad.kernels.movement.layout import Dims, Layout, contiguous, merged_dimensions, split_dimensions
+from fastgrad.kernels.movement.strided import has_short_rows, strided_copy_launch
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launches, Output
 
@@ -82,16 +82,21 @@ def run_in_memory_order(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> 
     return run(*turned).transpose(np.argsort(order))
 
 
+def _is_fast_copy(dims: Dims) -> bool:
+    """True if the kernel that copies these (size, stride) dimensions is faster than NumPy."""
+    sizes, strides = zip(*dims, strict=True)
+    if any(stride == 1 for stride in strides[:-1]) and strides[-1]:
+        return True  # a transpose
+    has_rows = strides[-1] in (0, 1) and (sizes[-1] >= LEAST_ROW_ELEMENTS or has_short_rows(sizes))
+    return has_rows and prod(sizes) >= LEAST_ELEMENTS_OF_ROWS
+
+
 @functools.lru_cache(maxsize=256)
 def _copy_launches(shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> Launches | None:
     if any(stride % dtype.itemsize for stride in strides):
         return None  # a field of a structure
     dims = merged_dimensions([(size, stride // dtype.itemsize) for size, stride in zip(shape, strides, strict=True)])
-    size, stride = dims[-1]
-    is_transposed = any(stride == 1 for _, stride in dims[:-1])
-    if not is_transposed and (
-        prod(shape) < LEAST_ELEMENTS_OF_ROWS or size < LEAST_ROW_ELEMENTS or stride not in (0, 1)
-    ):
+    if not _is_fast_copy(dims):
         return None
     source = Layout(-_ends(shape, strides)[0] // dtype.itemsize, dims)
     launch = strided_copy_launch(Input(0), Output(0), dtype, source, contiguous(prod(shape)))

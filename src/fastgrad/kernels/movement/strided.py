@@ -27,6 +27,8 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Ou
 ELEMENT_DTYPES = ("uint8", "uint16", "uint32", "uint64")
 VECTOR_DTYPES = ("uint32", "uint64")
 LEAST_VECTOR_SIDE = 8  # least rows and columns for which transposing vectors pays
+MOST_SHORT_ROW_ELEMENTS, LEAST_ROWS_MOVED_TOGETHER = 8, 64
+"""The most elements of rows whose columns are moved one after another, and the least number of such rows."""
 MOVE_RANK = 6
 TILE_SIDE = 16
 MATRIX_SIGNATURE = (
@@ -145,9 +147,16 @@ def strided_copy_launch(
             return Launch(transpose_tiles[width], (x, y, *numbers), units)
         if prod(n for n, _, _ in dims) > 4096:
             return Launch(move_tiles[width], (x, y, *numbers), units)
+    if has_short_rows([size for size, _, _ in dims]):
+        dims = [*dims[:-2], dims[-1], dims[-2]]
     dims = [(1, 0, 0)] * (MOVE_RANK - len(dims)) + dims
     sizes, reads, writes = zip(*dims, strict=True)
     return Launch(move[width], (x, y, *sizes, source.offset, *reads, target.offset, *writes), prod(sizes))
+
+
+def has_short_rows(sizes: Sequence[int]) -> bool:
+    """True if the last of these dimensions is so short that the loop over the one before it is the inner loop."""
+    return len(sizes) > 1 and sizes[-1] <= MOST_SHORT_ROW_ELEMENTS and sizes[-2] >= LEAST_ROWS_MOVED_TOGETHER
 
 
 class ScratchCopies:
