@@ -9,6 +9,7 @@ import numpy as np
 import scipy.special
 
 from fastgrad import sparse  # noqa: F401  # whose rows are in the table once it is imported
+from fastgrad.image.resampling import resampling_weights
 from fastgrad.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import F64, Property, ids, normal, of_sizes, one_array
 
@@ -46,6 +47,20 @@ def multiply_sparse(indices: Any, values: Any, b: Any, rows: int) -> Any:
     out = np.zeros((rows, b.shape[1]), b.dtype)
     np.add.at(out, indices[:, 0], values[:, None] * b[indices[:, 1]])
     return out
+
+
+def make_resampling(method: str, transposed: bool) -> Any:
+    def made(r: np.random.Generator, dtype: str, batch: int, size: int, new_size: int, width: int) -> Any:
+        sizes = size + 1, new_size + 1
+        attributes = {"axis": 1, "sizes": sizes, "method": method, "antialias": False, "transposed": transposed}
+        return [normal(r, dtype, batch, sizes[transposed], width)], attributes
+
+    return made
+
+
+def resampled(x: Any, sizes: tuple[int, int], method: str, antialias: bool, transposed: bool, axis: int) -> Any:
+    weights = resampling_weights(*sizes, method, antialias).astype(F64)
+    return np.einsum("bsw,sn->bnw", x, weights if transposed else weights.T)
 
 
 def make_attention(r: np.random.Generator, dtype: str, batch: int, queries: int, keys: int, depth: int) -> Any:
@@ -234,6 +249,11 @@ PROPERTIES: list[Property] = [
     ),
     Property("reverse", 3, one_array(axes=(0, 2)), lambda x, **given: np.flip(x, *given.values())),
     Property("roll", 3, one_array(shift=(2, -3), axis=(1, 2)), lambda x, **given: np.roll(x, *given.values())),
+    *[
+        Property("resample", 4, make_resampling(method, transposed), resampled, 8)
+        for method in ("bilinear", "bicubic", "lanczos3")
+        for transposed in (False, True)
+    ],
     Property("transpose", 3, one_array(perm=(2, 0, 1)), lambda x, **given: np.transpose(x, *given.values())),
     Property(
         "matmul",

@@ -18,6 +18,7 @@ import fastgrad.composed_ops.label_sequences
 from fastgrad import image, lookup, sets, signal, sparse, strings  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import Recorder, start, stop
+from fastgrad.image.resampling import resized_axis
 from fastgrad.ops import recurrent  # noqa: F401
 from fastgrad.ops.attention import attention
 from fastgrad.ops.random_stateless import stateless_dropout
@@ -206,6 +207,7 @@ SAMPLES: dict[str, Sample] = {
     "max_pool": of(lambda x: tf.nn.max_pool2d(x, 2, 1, "SAME") ** 2, distinct(1, 3, 4, 2)),
     "max_pool_gather": of(at_maxima, normal(1, 3, 4, 2)),
     "avg_pool": of(lambda x: tf.nn.avg_pool2d(x, 2, 2, "SAME") ** 2, normal(1, 3, 4, 2)),
+    "resample": of(lambda x: resized_axis(resized_axis(x, 5, 0, "bicubic"), 2, 1, "area") ** 2, normal(3, 4, 2)),
     # ---- moving elements
     "reshape": of(lambda x: tf.reshape(x, [3, 2]) ** 2, normal(2, 3)),
     "transpose": of(lambda x: tf.transpose(x, [2, 0, 1]) ** 2, normal(2, 3, 2)),

@@ -338,9 +338,10 @@ def _resized(x: Tensor, rows: int, sizes: Sequence[int], method: Any, antialias:
         raise InvalidArgumentError(f"resize: input image must be of non-zero size, got {TensorShape(x._array.shape)}.")
     if method != "nearest":
         x = cast(x, dtypes.float32)
-    # Columns first: rows of the result are then made of fewer pixels.
-    x = resized_axis(x, sizes[1], rows + 1, method, antialias)
-    return resized_axis(x, sizes[0], rows, method, antialias)
+    # Rows are sums of vectors, so columns, the slower ones, are resized where there are fewer rows.
+    for axis in (rows, rows + 1) if sizes[0] < shape[rows] else (rows + 1, rows):
+        x = resized_axis(x, sizes[axis - rows], axis, method, antialias)
+    return x
 
 
 def _sizes_of_same_proportions(sizes: Sequence[int], limits: Sequence[int]) -> tuple[int, ...]:

@@ -5,15 +5,22 @@ The weights are those of TensorFlow's ``tf.image.resize``. Pixels are squares wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.core.tensor import Tensor, constant_tensor
-from fastgrad.ops.arithmetic import multiply
+from fastgrad.core.operation import FLOAT_DTYPES, Form, Operation
+from fastgrad.core.result_rules import ArraySpec, require
+from fastgrad.core.tensor import Tensor
+from fastgrad.kernels.convolution.resampling import LEAST_VECTOR_WIDTH, resampled_rows
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
+from fastgrad.ops.batching import shift_axes_rule
 from fastgrad.ops.indexing import gather
-from fastgrad.ops.reduction import reduce_sum
+from fastgrad.ops.kernel_launches import kernel_operation
 
 
 def _cubic_kernel(x: np.ndarray, a: float, b: float) -> np.ndarray:
@@ -91,21 +98,65 @@ def resampling_weights(size: int, new_size: int, method: str, antialias: bool = 
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)  # pixels outside of the image do not count
 
 
-@lru_cache(maxsize=64)
-def resampling_taps(size: int, new_size: int, method: str, antialias: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels of a line that have weights in each pixel of the result; arguments as for ``resampling_weights``.
+class _Taps(NamedTuple):
+    """The pixels of a line from the first to the last with a weight, for each pixel of the result: NaN stays where it is.
 
-    Returns:
-        Positions, int64, and weights, float32, both of shape (new_size, taps). Pixels with no weight are not among them, so
-        that NaN and infinity stay where they are.
+    Attributes:
+        firsts: the first of them, int64 of shape (new_size,).
+        counts: their number, int64 of shape (new_size,).
+        weights: float32 of shape (new_size, taps), the first ``counts`` of each row.
     """
+
+    firsts: np.ndarray
+    counts: np.ndarray
+    weights: np.ndarray
+
+
+@lru_cache(maxsize=64)
+def _taps(size: int, new_size: int, method: str, antialias: bool, transposed: bool) -> _Taps:
+    """The taps of ``resampling_weights``, or of the transposed matrix."""
     weights = resampling_weights(size, new_size, method, antialias)
+    if transposed:
+        weights = weights.T
     has_weight = weights != 0
-    first = has_weight.argmax(1)[:, None]
-    last = size - 1 - has_weight[:, ::-1].argmax(1)[:, None]
-    offsets = np.arange(int((last - first).max()) + 1)
-    positions = np.minimum(first + offsets, last)
-    return positions, np.where(first + offsets <= last, np.take_along_axis(weights, positions, 1), np.float32(0))
+    firsts = has_weight.argmax(1)
+    counts = np.where(has_weight.any(1), weights.shape[1] - has_weight[:, ::-1].argmax(1) - firsts, 0)
+    offsets = np.arange(counts.max())
+    positions = np.minimum(firsts[:, None] + offsets, weights.shape[1] - 1)
+    return _Taps(firsts, counts, np.ascontiguousarray(np.take_along_axis(weights, positions, 1)))
+
+
+@through_float32
+def _resample_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, sizes: tuple[int, int], transposed: bool, **options: Any
+) -> Launches:
+    x, y = inputs[0], outputs[0]
+    taps = _taps(*sizes, **options, transposed=transposed)
+    rows, width = math.prod(y.shape[: axis + 1]), math.prod(y.shape[axis + 1 :])
+    arrays = [Constant(taps.firsts), Constant(taps.counts), Constant(taps.weights.astype(x.dtype))]
+    lengths = x.shape[axis], y.shape[axis], taps.weights.shape[1], width
+    cost = width * taps.weights.shape[1] * (0.1 if width >= LEAST_VECTOR_WIDTH else 0.7)
+    return single_launch(resampled_rows[x.dtype], Input(0), *arrays, Output(0), *lengths, units=rows, unit_cost=cost)
+
+
+def _resample_result(x: Any, axis: int, sizes: tuple[int, int], transposed: bool, **options: Any) -> ArraySpec:
+    require(x.shape[axis] == sizes[transposed])
+    return ArraySpec((*x.shape[:axis], sizes[not transposed], *x.shape[axis + 1 :]), x.dtype)
+
+
+_resample: Operation = kernel_operation(
+    "resample",
+    Form.FUSED,
+    launches=_resample_launches,
+    result=_resample_result,
+    gradient=lambda g, y, x, transposed, **attributes: _resample(g, transposed=not transposed, **attributes),
+    dtypes=FLOAT_DTYPES,
+    batched=shift_axes_rule("axis"),
+)
+"""An axis resized by the matrix of ``resampling_weights``: ``resample(x, axis=, sizes=, method=, antialias=, transposed=)``.
+
+``sizes`` are the columns and the rows of the matrix. With ``transposed``, the axis is multiplied by its transpose, as in gradients.
+"""
 
 
 def resized_axis(x: Tensor, new_size: int, axis: int, method: str, antialias: bool = False) -> Tensor:
@@ -115,12 +166,10 @@ def resized_axis(x: Tensor, new_size: int, axis: int, method: str, antialias: bo
         x: floats; with ``"nearest"`` any dtype.
         new_size: at least 1.
         axis: not negative.
-        method, antialias: as for ``resampling_taps``.
+        method, antialias: as for ``resampling_weights``.
     """
     size = x._array.shape[axis]
-    positions, weights = resampling_taps(size, new_size, method, antialias)
-    if positions.shape[1] == 1:
-        return x if size == new_size else gather(x, positions[:, 0], axis=axis)
-    inner = x._array.ndim - axis - 1
-    factors = constant_tensor(weights.astype(x._array.dtype).reshape(*weights.shape, *[1] * inner))
-    return reduce_sum(multiply(gather(x, positions, axis=axis), factors), axis + 1)
+    taps = _taps(size, new_size, method, antialias, transposed=False)
+    if taps.weights.shape[1] == 1:
+        return x if size == new_size else gather(x, taps.firsts, axis=axis)
+    return _resample(x, axis=axis, sizes=(size, new_size), method=method, antialias=antialias, transposed=False)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+import fastgrad.image  # its rows
 from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operation import TABLE
@@ -399,6 +400,21 @@ EXACT: list[Case] = [
     ),
     case("cumprod", normal(4, 5), axis=0, exclusive=False, reverse=True),
     *at(ANY, lambda d: case("roll", some(d, 4, 5), shift=(1, -7, 2), axis=(0, 1, 0))),
+    *[
+        case(
+            "resample",
+            some(np.dtype(d), 2, (5, 8)[transposed], width),
+            axis=1,
+            sizes=(5, 8),
+            method=method,
+            antialias=False,
+            transposed=transposed,
+        )
+        for d in (F32, F64, np.float16)
+        for width in (3, 40)
+        for method in ("bilinear", "bicubic", "lanczos5")
+        for transposed in (False, True)
+    ],
     *at(ANY, lambda d: case("shifted", some(d, 3, 4, 2), axis=1, reverse=False)),
     case("shifted", normal(5), axis=0, reverse=True),
     *at(ANY, lambda d: case("mirror_pad", some(d, 3, 4, 2), paddings=((1, 2), (3, 0), (0, 0)), edge=1)),
