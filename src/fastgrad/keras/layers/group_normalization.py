@@ -13,7 +13,7 @@ from fastgrad.ops.casting import cast, cast_narrow_to_float32
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
-from fastgrad.ops.shaping import reshape
+from fastgrad.ops.shaping import broadcast_to, reshape
 
 
 class GroupNormalization(SameShape):
@@ -84,17 +84,24 @@ class GroupNormalization(SameShape):
         x = cast_narrow_to_float32(inputs)
         shape = x._array.shape
         axis, groups = self.axis % len(shape), self.groups
-        grouped = reshape(x, (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]))
-        axes = [dim for dim in range(1, len(shape) + 1) if dim != axis]
-        mean = reduce_mean(grouped, axis=axes, keepdims=True)
-        centred = grouped - mean
+        other_axes = [dim for dim in range(1, len(shape)) if dim != axis]
+        channels = (shape[0], *[size if dim == axis else 1 for dim, size in enumerate(shape[1:], 1)])
+
+        def mean_of_groups(values: Tensor) -> Tensor:
+            """The means of groups, for each channel."""
+            means = reshape(reduce_mean(values, axis=other_axes), (shape[0], groups, shape[axis] // groups))
+            means = reduce_mean(means, axis=2, keepdims=True)
+            return reshape(broadcast_to(means, (shape[0], groups, shape[axis] // groups)), channels)
+
+        centred = x - mean_of_groups(x)
         # Corrects the rounding of the mean; the exact gradient of the correction is 0.
-        centred = centred - stop_gradient(reduce_mean(centred, axis=axes, keepdims=True))
-        scale = rsqrt(reduce_mean(square(centred), axis=axes, keepdims=True) + self.epsilon)
-        sizes = (shape[axis], *(1,) * (len(shape) - 1 - axis))
-        outputs = reshape(centred * scale, shape)
+        rest = stop_gradient(mean_of_groups(centred))
+        scale = rsqrt(mean_of_groups(square(centred)) - square(rest) + self.epsilon)
+        sizes = channels[1:]
         if self.gamma is not None:
-            outputs = outputs * reshape(cast(self.gamma._read(), x.dtype), sizes)
+            scale = scale * reshape(cast(self.gamma._read(), x.dtype), sizes)
+        offset = -rest * scale
         if self.beta is not None:
-            outputs = outputs + reshape(cast(self.beta._read(), x.dtype), sizes)
+            offset = offset + reshape(cast(self.beta._read(), x.dtype), sizes)
+        outputs = centred * scale + offset
         return outputs if outputs.dtype is self._layer_dtype else cast(outputs, self._layer_dtype)
