@@ -218,11 +218,11 @@ class _Window:
         """
         disagreeing: dict[int, str] = {}
         recordings: dict[int, tuple[Sizes, list[Path]]] = {}
-        for size in sizes:
+        for number, size in enumerate(sizes, len(self.probes)):
             row = list(self.probes[0])
             row[symbol] = size
             try:
-                recordings[size] = row, self.function.record(row, len(self.probes) + size, self.sizes_are_open)
+                recordings[size] = row, self.function.record(row, number, self.sizes_are_open)
             except Exception as error:  # noqa: BLE001  # of the function
                 if self._always_fails(size):
                     disagreeing[size] = f"{type(error).__name__}: {error}"
@@ -237,7 +237,7 @@ class _Window:
             return True
         row = [self.fixed.get(symbol, size) for symbol in range(count)]
         try:
-            self.function.record(row, size, self.sizes_are_open)
+            self.function.record(row, 0, self.sizes_are_open)
         except Exception:  # noqa: BLE001  # of the function
             return True
         return False
