@@ -232,6 +232,23 @@ def test_a_condition_beyond_the_sizes_that_were_recorded_refuses_them_and_leaves
     np.testing.assert_array_equal(loaded.f(tf.ones([9000, 3])).numpy(), np.full([9000, 3], 3.0))
 
 
+def test_files_without_excluded_sizes_load_as_before(tmp_path):
+    reload(first_rows, ROWS, tmp_path)
+    arrays, texts = load_tensors(tmp_path / FILE_NAME)
+    contents = json.loads(texts[CONTENTS_KEY])
+    for entry in contents["entries"]:
+        entry.pop("excluded")
+        entry["graph"]["nodes"] = [node for node in entry["graph"]["nodes"] if node["kind"] != "condition"]
+        entry.pop("variant", None)
+    for node in (*contents["objects"], *contents["signatures"]):
+        if "entries" in node:
+            node["entries"] = node["entries"][:1]
+    save_tensors(tmp_path / FILE_NAME, arrays, {CONTENTS_KEY: json.dumps(contents)})
+    loaded = tf.saved_model.load(tmp_path)
+    for size in (2, 9):
+        np.testing.assert_array_equal(loaded.f(rows(size)).numpy(), rows(size)[:3].numpy())
+
+
 def test_sizes_for_which_python_raises_are_refused_with_its_error(tmp_path):
     def needs_two(x):
         if x.shape[0] < 2:

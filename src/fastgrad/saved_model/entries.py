@@ -298,7 +298,7 @@ class _Entries:
                 excluded.append([symbol, first, None, error])
                 if not error and window.function.symbol_count == 1:
                     windows += self._next_window(window, first)
-        if excluded:
+        if window.function.symbols:
             entry["excluded"] = excluded
         if len(self.entries) > 1:
             entry["variant"] = True

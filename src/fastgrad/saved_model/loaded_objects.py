@@ -65,7 +65,8 @@ class StoredEntry:
         graph: computes the results.
         result: the nested result, with a ``Leaf`` for each tensor.
         excluded: the sizes that the entry is not for: the number of the size, the first and the last one, or None if there is
-            no last one, and the error that the function has for them.
+            no last one, and the error that the function has for them. None if the file is of an earlier fastgrad, which did not
+            look for such sizes; then all sizes are taken.
         is_variant: whether an entry before has the same arguments, for other sizes.
 
     Attributes:
@@ -79,7 +80,7 @@ class StoredEntry:
         symbols: list[Any],
         graph: StoredGraph,
         result: Any,
-        excluded: Sequence[Any] = (),
+        excluded: Sequence[Any] | None = None,
         is_variant: bool = False,
     ) -> None:
         self.arguments, self._symbols, self.graph, self.result = arguments, symbols, graph, result
@@ -105,7 +106,7 @@ class StoredEntry:
 
     def refusal(self, tensors: list[Tensor]) -> str | None:
         """Returns why the entry does not hold for the sizes of tensors that fit; None if it does."""
-        if not self._symbols:
+        if self._excluded is None:
             return None
         sizes = tuple(self._sizes(tensors))
         try:
@@ -118,7 +119,7 @@ class StoredEntry:
         return refusal
 
     def _refusal(self, sizes: tuple[int, ...], tensors: list[Tensor]) -> str | None:
-        for symbol, first, last, error in self._excluded:
+        for symbol, first, last, error in self._excluded or ():
             if first <= sizes[symbol] and (last is None or sizes[symbol] <= last):
                 number, axis, _ = next(place for place in self._symbols if place[2] == symbol)
                 reason = f"it raised {error}" if error else "it did something else than for the sizes that are stored"

@@ -230,8 +230,8 @@ class _Reader:
         if {symbol for _, _, symbol in symbols} != set(range(len({symbol for _, _, symbol in symbols}))):
             raise ValueError("a size belongs to no argument")
         graph.check(probe, _probe_specs(specs, symbols, probe))
-        excluded = data.get("excluded", [])
-        for symbol, first, last, error in excluded:
+        excluded = data.get("excluded")
+        for symbol, first, last, error in excluded or ():
             self._numbered(symbol, probe, "size")
             if type(first) is not int or not (last is None or type(last) is int) or not isinstance(error, str):
                 raise ValueError(f"no sizes: {[first, last, error]!r:.100}")

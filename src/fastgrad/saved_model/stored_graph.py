@@ -285,8 +285,10 @@ class StoredGraph:
             with hidden_from_recordings():
                 self._check_conditions(sizes, {})
             self.check(sizes, arguments)
-        except (_ConditionFails, ValueError, InvalidArgumentError) as error:
+        except _ConditionFails as error:
             return str(error)
+        except (ValueError, InvalidArgumentError) as error:
+            return f"its operations give other shapes than the sizes of its recording ({error})"
         return None
 
     def _check_conditions(self, sizes: Sizes, values: dict[int, Tensor]) -> None:
