@@ -210,6 +210,19 @@ def test_two_open_sizes_are_told_apart(tmp_path):
             np.testing.assert_array_equal(loaded.f(x).numpy(), both(x).numpy())
 
 
+def test_an_exported_model_whose_layer_branches_on_the_batch_size(tmp_path):
+    class Branching(tf.keras.layers.Layer):
+        def call(self, x):
+            return static_if(x)
+
+    inputs = tf.keras.Input([3])
+    model = tf.keras.Model(inputs, Branching()(tf.keras.layers.Dense(3)(inputs)))
+    model.export(tmp_path, verbose=False)
+    loaded = tf.saved_model.load(tmp_path)
+    for size in (1, 2, 3, 4, 5, 40):
+        np.testing.assert_allclose(loaded.serve(rows(size)).numpy(), model(rows(size)).numpy(), rtol=1e-5)
+
+
 def test_a_signature_takes_the_graph_of_the_size(tmp_path):
     loaded = reload(static_if, ROWS, tmp_path)
     for size in range(6):

@@ -341,9 +341,8 @@ class _Entries:
 
 def _all_probes(window: _Window) -> list[tuple[int, ...]]:
     """Returns the sizes of all symbols for each recording, also if fewer recordings were needed."""
-    smallest = min(map(min, window.probes))
-    rows = probe_sizes(window.function.symbol_count, 0)
-    offset = max(0, smallest - min(map(min, rows))) if not window.fixed else 0
+    smallest = min([size for sizes in window.probes for i, size in enumerate(sizes) if i not in window.fixed])
+    offset = smallest - min(map(min, probe_sizes(window.function.symbol_count, 0)))
     return probe_sizes(window.function.symbol_count, offset)
 
 
