@@ -15,12 +15,10 @@ from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.record import Recording, hidden_from_recordings
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite, CompositeSpec
-from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec, common_shape
 from fastgrad.core.variable import Variable
 from fastgrad.lookup.tables import undo_changes
-from fastgrad.ops.random_draws import advance_generator
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.ragged.spec import RaggedTensorSpec
 from fastgrad.saved_model.composites import (
@@ -35,8 +33,8 @@ from fastgrad.saved_model.composites import (
     spec_of_components,
     with_tensors,
 )
-from fastgrad.saved_model.graph_writer import Constants, GraphWriter, SizesGuard
-from fastgrad.saved_model.plain_values import DependsOnSizes, Unstorable, encode
+from fastgrad.saved_model.graph_writer import SizesCondition, SizesGuard
+from fastgrad.saved_model.plain_values import Unstorable
 from fastgrad.saved_model.sizes import probe_sizes
 from fastgrad.sparse.sparse_tensor import SparseTensor
 from fastgrad.sparse.spec import SparseTensorSpec
@@ -46,7 +44,7 @@ MOST_RANKS = 5
 
 _MOST_PARTITIONED_AXES = 5
 
-_OFFSETS = (0, 32)
+OFFSETS = (0, 32)
 """Added to the sizes of the recordings: images may have to be larger than the smallest sizes."""
 
 
@@ -55,8 +53,11 @@ _MOST_CHOICES = 12
 
 _MOST_PATHS = 64
 
+_MOST_ASKED_ELEMENTS = 64
+"""Larger tensors that Python asks for are not noted."""
 
-class _Path(NamedTuple):
+
+class Path(NamedTuple):
     """One recorded run of a function: a path through Python's control flow.
 
     Attributes:
@@ -78,15 +79,15 @@ class _ChoosingRecording(Recording):
     Args:
         arguments: tensors.
         chosen: the first outcomes; further ones are as the tensors say.
-        loops_over_ranges: whether each loop over a ``tf.range`` becomes a loop of the program.
+        sizes_are_open: whether each loop over a ``tf.range`` becomes a loop of the program.
 
     Attributes:
         outcomes: all outcomes.
     """
 
-    def __init__(self, arguments: Sequence[Tensor], chosen: tuple[bool, ...], loops_over_ranges: bool) -> None:
+    def __init__(self, arguments: Sequence[Tensor], chosen: tuple[bool, ...], sizes_are_open: bool) -> None:
         super().__init__(arguments)
-        self._chosen, self._loops_over_ranges = chosen, loops_over_ranges
+        self._chosen, self._sizes_are_open = chosen, sizes_are_open
         self._tested: set[int] = set()
         self._counters: set[int] = set()
         self.outcomes: list[bool] = []
@@ -95,7 +96,7 @@ class _ChoosingRecording(Recording):
     def control_flow_recorder(self) -> Any:
         """The recorder of branches and loops as operations."""
         recorder = super().control_flow_recorder
-        return _SizesVary(recorder, self.is_computed) if self._loops_over_ranges else recorder
+        return _SizesVary(recorder, self.is_computed) if self._sizes_are_open else recorder
 
     def is_computed(self, tensor: Tensor) -> bool:
         """True if an operation has computed the tensor, perhaps from sizes alone."""
@@ -111,6 +112,10 @@ class _ChoosingRecording(Recording):
         """Records the use of a tensor's truth as a guard, with the chosen outcome."""
         if id(tensor) in self._counters:
             return  # Python's attributes can't change any more
+        known = self._values.get(id(tensor))
+        if known is not None and id(known) in self._fixed:
+            self._add_condition(known, tensor)
+            return
         if use != "bool" or not self.may_vary(tensor):
             super().on_value_use(tensor, use)
             return
@@ -131,6 +136,20 @@ class _ChoosingRecording(Recording):
                     f"Python's control flow depends on more than {_MOST_CHOICES} values in one run, as a loop of Python does. A stored "
                     "function has no Python. Use tf.while_loop, or a `while` whose variables keep shape and dtype."
                 )
+
+    def _add_condition(self, value: Any, tensor: Tensor) -> None:
+        """Notes that Python asks for a tensor that follows from sizes, or from constants, alone."""
+        array = tensor._array
+        if (
+            self._sizes_are_open
+            and id(value) not in self._tested
+            and array.dtype.kind in "biuf"
+            and array.size <= _MOST_ASKED_ELEMENTS
+        ):
+            self._tested.add(id(value))
+            elements = tensor._on_host().reshape(-1)
+            numbers = elements.astype(np.int64) if array.dtype.kind == "b" else elements
+            self._add_node(Kind.GUARD, SizesCondition(tuple(numbers)), (value,))
 
     def _guard(self, value: Any, recorded_value: Any, kind: str = "bool") -> None:
         if kind == "bool":
@@ -182,48 +201,6 @@ def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:
     return map_leaves(numbered, arguments), specs
 
 
-def store_concrete_functions(
-    call: Callable[[Any], Any], arguments: Any, name: str, constants: Constants, references: Any
-) -> list[Any]:
-    """Returns the JSON of a function for certain arguments: one entry, or one for each rank if ranks are unknown.
-
-    Args:
-        call: the function of a structure such as ``arguments``, with tensors in place of specs.
-        arguments: plain Python values and specs, nested.
-        name: the function's, for errors.
-        constants: of the file.
-        references: as of ``GraphWriter``, and takes whether a variable is the state of a generator.
-
-    Raises:
-        ValueError: the function can't be stored; the text says why.
-    """
-    numbered, specs = number_specs(arguments)
-    for leaf in leaves_of(numbered):
-        if isinstance(leaf, CompositeSpec):
-            raise Unstorable(
-                f"{name}(): takes a value of {leaf}, which a stored function can't. Take its tensors, and make the value of them in it."
-            )
-        if isinstance(leaf, CompositeLeaf) and leaf.spec.shape.rank is None:
-            raise Unstorable(
-                f"{name}(): takes a value of {leaf.spec}, of unknown rank. Give its shape, with None for open sizes."
-            )
-    if all(spec.shape.rank is not None for spec in specs):
-        return [_stored(call, numbered, specs, name, constants, references)]
-    entries, error = [], None
-    for rank in range(MOST_RANKS):
-        ranked = [
-            spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype, spec.name) for spec in specs
-        ]
-        with_ranks = map_leaves(functools.partial(_with_spec, ranked), numbered)
-        try:
-            entries.append(_stored(call, with_ranks, ranked, name, constants, references))
-        except Exception as refusal:  # noqa: BLE001  # of this rank; the error of the last one is raised if none fits
-            error = refusal
-    if not entries and error is not None:
-        raise error
-    return entries
-
-
 class Outline(NamedTuple):
     """What a function does with arguments of certain specs.
 
@@ -247,7 +224,7 @@ def outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Outline:
     """
     numbered, specs = number_specs(arguments)
     ranks = range(MOST_RANKS) if any(spec.shape.rank is None for spec in specs) else (0,)
-    runs: list[list[_Path]] = []
+    runs: list[list[Path]] = []
     error: Exception | None = None
     for rank in ranks:
         ranked = [spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype) for spec in specs]
@@ -285,19 +262,19 @@ def _specs_and_parts(result: Any) -> Any:
     return nest.map_structure(spec_of, result), parts
 
 
-def _runs_of_two_sizes(call: Any, arguments: Any, specs: list[TensorSpec], name: str) -> list[list[_Path]]:
+def _runs_of_two_sizes(call: Any, arguments: Any, specs: list[TensorSpec], name: str) -> list[list[Path]]:
     """Records a function with two sizes for each unknown one; sizes are equal only if the function needs it."""
     open_axes = [
         (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
     ]
     first_error: Exception | None = None
     for symbols, offset in itertools.product(
-        _symbol_choices(open_axes, equal_axes(arguments)), _OFFSETS if open_axes else (0,)
+        symbol_choices(open_axes, equal_axes(arguments)), OFFSETS if open_axes else (0,)
     ):
         probes = probe_sizes(len(set(symbols.values())), offset)
         try:
             return [
-                _record(
+                record_shapes(
                     call,
                     arguments,
                     specs,
@@ -319,33 +296,12 @@ def _runs_of_two_sizes(call: Any, arguments: Any, specs: list[TensorSpec], name:
     raise first_error
 
 
-def _with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:
+def with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:
+    """Returns a leaf with the spec of its number."""
     return Leaf(leaf.number, specs[leaf.number]) if isinstance(leaf, Leaf) else leaf
 
 
-def _stored(
-    call: Any, arguments: Any, specs: list[TensorSpec], name: str, constants: Constants, references: Any
-) -> Any:
-    first_error: Exception | None = None
-    open_axes = [
-        (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
-    ]
-    for symbols, offset in itertools.product(
-        _symbol_choices(open_axes, equal_axes(arguments)), _OFFSETS if open_axes else (0,)
-    ):
-        try:
-            return _recorded(call, arguments, specs, symbols, offset, name, constants, references)
-        except Exception as error:  # other sizes may do; the first error is raised if none does
-            if isinstance(error, AssertionError) or (
-                isinstance(error, Unstorable) and not isinstance(error, DependsOnSizes)
-            ):
-                raise
-            first_error = first_error or error
-    assert first_error is not None
-    raise first_error
-
-
-def _symbol_choices(
+def symbol_choices(
     all_axes: Sequence[tuple[int, int]], equal: dict[tuple[int, int], tuple[int, int]]
 ) -> Iterator[dict[tuple[int, int], int]]:
     """Yields which unknown sizes are the same number: first none are, then all first axes, then fewer and fewer differ.
@@ -375,84 +331,15 @@ def _symbol_choices(
             yield symbols | {place: symbols[equal[place]] for place in all_axes if place in equal}
 
 
-def _recorded(
-    call: Any,
-    arguments: Any,
-    specs: list[TensorSpec],
-    symbols: dict[tuple[int, int], int],
-    offset: int,
-    name: str,
-    constants: Constants,
-    references: Any,
-) -> Any:
-    symbol_count = len(set(symbols.values()))
-    probes = probe_sizes(symbol_count, offset)
-    runs: list[list[_Path]] = []
-    for number, sizes in enumerate(probes):
-        shapes = [
-            [sizes[symbols[i, axis]] if size is None else size for axis, size in enumerate(spec.shape.as_list())]
-            for i, spec in enumerate(specs)
-        ]
-        runs.append(_record(call, arguments, specs, shapes, number, name, bool(symbols)))
-        if not symbols and not any(_has_open_size(node) for path in runs[0] for node in path.graph.nodes):
-            break
-    paths = [path for run in runs for path in run]
-    generator_states = {id(variable) for path in paths for variable in _generator_states(path.graph)}
-    writer = GraphWriter(
-        probes[: len(runs)],
-        constants,
-        lambda state: references(state, id(state) in generator_states),
-        name,
-    )
-    graph = writer.finish(writer.tree([{path.outcomes: path.graph for path in run} for run in runs]))
-    results = [encode(path.result, _encode_result) for path in paths]
-    if any(other != results[0] for other in results):
-        raise Unstorable(
-            f"{name}(): the results of the branches of an `if`, or for different sizes, have different structures."
-        )
-    return {
-        "arguments": encode(arguments, _encode_argument),
-        "symbols": [[i, axis, symbol] for (i, axis), symbol in symbols.items()],
-        "probe": list(writer.probes[0]),
-        "graph": graph,
-        "result": results[0],
-    }
-
-
-def _generator_states(graph: Graph) -> list[Any]:
-    """Returns the variables that hold the state of a generator from which the graph draws."""
-    reads = {id(node.outputs[0]): node.payload for node in graph.nodes if node.kind is Kind.READ}
-    draws = [node for node in graph.nodes if node.kind is Kind.OPERATION and node.payload is advance_generator]
-    return [reads[id(node.inputs[0])] for node in draws if id(node.inputs[0]) in reads]
-
-
-def _encode_argument(leaf: Any) -> Any:
-    if isinstance(leaf, CompositeLeaf):
-        return {"composite": [[part.number for part in leaf.leaves], encode(leaf.spec)]}
-    return {"argument": [leaf.number, encode(leaf.spec)]} if isinstance(leaf, Leaf) else None
-
-
-def _encode_result(leaf: Any) -> Any:
-    if isinstance(leaf, CompositeLeaf):
-        return {"ragged" if leaf.spec.ragged_rank else "sparse": [part.number for part in leaf.leaves]}
-    return {"result": leaf.number} if isinstance(leaf, Leaf) else None
-
-
-def _has_open_size(node: Any) -> bool:
-    """True if a node tells a size that follows from values, not from the sizes of the arguments."""
-    counts_results = node.kind is Kind.OPERATION and getattr(node.payload, "counts_results", False)
-    return counts_results or (node.kind is Kind.GUARD and isinstance(node.payload, SizesGuard))
-
-
-def _record(
+def record_shapes(
     call: Any,
     arguments: Any,
     specs: Sequence[TensorSpec],
     shapes: Sequence[Any],
     number: int,
     name: str,
-    loops_over_ranges: bool,
-) -> list[_Path]:
+    sizes_are_open: bool,
+) -> list[Path]:
     """Runs the function on made-up values of these shapes, once for each path; state is restored."""
     error: Exception | None = None
     for make in (_normal_values, _positive_values, _ones, _zeros):
@@ -464,7 +351,7 @@ def _record(
             if isinstance(leaf, CompositeLeaf):
                 fit_components(leaf, made, number)
         try:
-            return _record_paths(call, arguments, made, name, loops_over_ranges)
+            return _record_paths(call, arguments, made, name, sizes_are_open)
         except Unstorable:
             raise
         except Exception as refusal:  # noqa: BLE001  # the function may refuse these values and take others
@@ -473,14 +360,14 @@ def _record(
     raise error
 
 
-def _record_paths(call: Any, arguments: Any, arrays: list[Any], name: str, loops_over_ranges: bool) -> list[_Path]:
-    paths: list[_Path] = []
+def _record_paths(call: Any, arguments: Any, arrays: list[Any], name: str, sizes_are_open: bool) -> list[Path]:
+    paths: list[Path] = []
     unexplored: list[tuple[bool, ...]] = [()]
     while unexplored:
         chosen = unexplored.pop()
         path = None
         for _ in range(2):  # the first run may make variables, which are there in the second
-            path = path or _record_once(call, arguments, arrays, name, loops_over_ranges, chosen)
+            path = path or _record_once(call, arguments, arrays, name, sizes_are_open, chosen)
         if path is None:
             raise ValueError(f"{name}(): tf.function only supports singleton tf.Variables created on the first call.")
         paths.append(path)
@@ -494,12 +381,12 @@ def _record_paths(call: Any, arguments: Any, arrays: list[Any], name: str, loops
 
 
 def _record_once(
-    call: Any, arguments: Any, arrays: list[Any], name: str, loops_over_ranges: bool, chosen: tuple[bool, ...]
-) -> _Path | None:
+    call: Any, arguments: Any, arrays: list[Any], name: str, sizes_are_open: bool, chosen: tuple[bool, ...]
+) -> Path | None:
     """Returns the recording of one run; None if the run has made variables."""
     tensors = [Tensor(array.copy()) for array in arrays]
     with hidden_from_recordings(), undo_changes():
-        recording = _ChoosingRecording(tensors, chosen, loops_over_ranges)
+        recording = _ChoosingRecording(tensors, chosen, sizes_are_open)
         try:
             with recording:
                 value = call(with_tensors(tensors, arguments))
@@ -508,7 +395,7 @@ def _record_once(
                 graph = recording.graph(results)
         finally:
             recording.saved.restore()
-    return None if recording.created else _Path(graph, structure, tuple(recording.outcomes))
+    return None if recording.created else Path(graph, structure, tuple(recording.outcomes))
 
 
 def _number_results(value: Any, results: list[Tensor], name: str) -> Any:
@@ -563,19 +450,3 @@ def _ones(shape: Sequence[int], dtype: Any, *_: Any) -> np.ndarray:
 
 def _zeros(shape: Sequence[int], dtype: Any, *_: Any) -> np.ndarray:
     return np.full(shape, b"", object) if dtype.numpy.kind == "O" else np.zeros(shape, dtype.numpy)
-
-
-def result_specs(entry: Any) -> dict[int, TensorSpec]:
-    """Returns the spec of each result of a stored function, by number; sizes that depend on arguments are unknown."""
-    graph, outputs = entry["graph"], []
-    while True:
-        outputs += [spec for node in graph["nodes"] for spec in node["out"]]
-        if not graph["nodes"] or graph["nodes"][-1]["kind"] != "choice":
-            break
-        graph = graph["nodes"][-1]["true"]
-    specs = {}
-    for number, value in enumerate(graph["results"]):
-        dtype, shape = outputs[value]
-        sizes = [size if isinstance(size, int) else None for size in shape["tuple"]]
-        specs[number] = TensorSpec(TensorShape(sizes), dtype)
-    return specs

@@ -41,6 +41,18 @@ class SizesGuard(NamedTuple):
     sizes: tuple[int, ...]
 
 
+class SizesCondition(NamedTuple):
+    """The payload of a guard on a tensor that follows from sizes alone, whose elements Python asks for.
+
+    A graph holds for the sizes that give the elements which its expressions give.
+
+    Attributes:
+        elements: the numbers of this recording; a truth is 0 or 1.
+    """
+
+    elements: tuple[Any, ...]
+
+
 class Constants:
     """The arrays of all functions, each once, by their names in the file."""
 
@@ -148,6 +160,12 @@ class GraphWriter:
         if node.kind is Kind.GUARD:
             if all(id(version.inputs[0]) in self._counts for version in versions):
                 return None  # the stored operation counts its results itself
+            if isinstance(node.payload, SizesCondition):
+                elements = [getattr(version.payload, "elements", ()) for version in versions]
+                if len({len(several) for several in elements}) > 1:
+                    raise self._differs("a number that Python asks for")
+                wanted = [self._number(numbers) for numbers in zip(*elements, strict=True)]
+                return {"kind": "condition", "in": inputs, "out": [], "wanted": wanted}
             if isinstance(node.payload, SizesGuard):
                 sizes = self._size_symbols([version.payload.sizes for version in versions])
                 if sizes is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastgrad.compiler.function import Function
@@ -25,6 +25,8 @@ from fastgrad.saved_model.composites import (
 from fastgrad.saved_model.stored_graph import StoredGraph
 from fastgrad.storage.object_graph import dict_of_unique_names, nested_items
 from fastgrad.storage.restoration import DeferredRestorationOwner
+
+_MOST_KNOWN_SIZES = 64
 
 
 class _UserObject(DeferredRestorationOwner):
@@ -62,14 +64,28 @@ class StoredEntry:
         symbols: for each unknown size the number of the tensor, its axis, and the number of the size.
         graph: computes the results.
         result: the nested result, with a ``Leaf`` for each tensor.
+        excluded: the sizes that the entry is not for: the number of the size, the first and the last one, or None if there is
+            no last one, and the error that the function has for them. None if the file is of an earlier fastgrad, which did not
+            look for such sizes; then all sizes are taken.
+        is_variant: whether an entry before has the same arguments, for other sizes.
 
     Attributes:
-        arguments, graph, result: as given.
+        arguments, graph, result, is_variant: as given.
         specs: of the tensors.
     """
 
-    def __init__(self, arguments: dict[str, Any], symbols: list[Any], graph: StoredGraph, result: Any) -> None:
+    def __init__(
+        self,
+        arguments: dict[str, Any],
+        symbols: list[Any],
+        graph: StoredGraph,
+        result: Any,
+        excluded: Sequence[Any] | None = None,
+        is_variant: bool = False,
+    ) -> None:
         self.arguments, self._symbols, self.graph, self.result = arguments, symbols, graph, result
+        self._excluded, self.is_variant = excluded, is_variant
+        self._refusals: dict[tuple[int, ...], str | None] = {}
         self.specs = [leaf.spec for leaf in sorted(tensor_leaves(arguments), key=lambda leaf: leaf.number)]
 
     def match(self, arguments: dict[str, Any]) -> list[Tensor] | None:
@@ -86,6 +102,31 @@ class StoredEntry:
         Raises:
             InvalidArgumentError: two sizes differ that were one number when the function was stored.
         """
+        return self.graph.run(tensors, self._sizes(tensors))
+
+    def refusal(self, tensors: list[Tensor]) -> str | None:
+        """Returns why the entry does not hold for the sizes of tensors that fit; None if it does."""
+        if self._excluded is None:
+            return None
+        sizes = tuple(self._sizes(tensors))
+        try:
+            return self._refusals[sizes]
+        except KeyError:
+            refusal = self._refusal(sizes, tensors)
+        if len(self._refusals) >= _MOST_KNOWN_SIZES:
+            self._refusals.clear()
+        self._refusals[sizes] = refusal
+        return refusal
+
+    def _refusal(self, sizes: tuple[int, ...], tensors: list[Tensor]) -> str | None:
+        for symbol, first, last, error in self._excluded or ():
+            if first <= sizes[symbol] and (last is None or sizes[symbol] <= last):
+                number, axis, _ = next(place for place in self._symbols if place[2] == symbol)
+                reason = f"it raised {error}" if error else "it did something else than for the sizes that are stored"
+                return f"for the size {sizes[symbol]} of axis {axis} of tensor {number} {reason} when it was saved"
+        return self.graph.refusal(sizes, [(x._array.shape, x._array.dtype) for x in tensors])
+
+    def _sizes(self, tensors: list[Tensor]) -> list[int]:
         sizes: dict[int, int] = {}
         for number, axis, symbol in self._symbols:
             size = tensors[number]._array.shape[axis]
@@ -94,7 +135,7 @@ class StoredEntry:
                     f"A function of a SavedModel got the sizes {sizes[symbol]} and {size} for axes that must have the same size, such as the "
                     f"batch: {[list(x._array.shape) for x in tensors]}."
                 )
-        return self.graph.run(tensors, [sizes[symbol] for symbol in range(len(sizes))])
+        return [sizes[symbol] for symbol in range(len(sizes))]
 
     def variables(self) -> list[Variable]:
         """Returns the variables that the function reads and assigns; one may occur twice."""
@@ -199,10 +240,16 @@ class RestoredFunction(Function):
         return super().__call__(*bound.args, **bound.kwargs)
 
     def _entry(self, arguments: dict[str, Any], args: Any, kwargs: Any) -> tuple[StoredEntry, list[Tensor]]:
+        refusal = None
         for entry in self.entries:
             tensors = entry.match(arguments)
             if tensors is not None:
-                return entry, tensors
+                refusal_here = entry.refusal(tensors)
+                if refusal_here is None:
+                    return entry, tensors
+                refusal = refusal or _refusal_text(self.__name__, refusal_here, tensors)
+        if refusal is not None:
+            raise InvalidArgumentError(refusal)
         if self._has_signature:
             raise TypeError(
                 f"Binding inputs to tf.function failed due to `Can not cast {short_repr(arguments)} to {_option_text(self.entries)}`. "
@@ -225,7 +272,7 @@ class RestoredFunction(Function):
 
     def stored_arguments(self) -> list[dict[str, Any]]:
         """Returns the arguments, with specs for tensors, of the stored graphs."""
-        return [_with_specs(entry.arguments) for entry in self.entries]
+        return [_with_specs(entry.arguments) for entry in self.entries if not entry.is_variant]
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> Any:
         """Returns a function for certain arguments, by default for those of ``input_signature``."""
@@ -238,8 +285,15 @@ class RestoredFunction(Function):
         return RestoredFunction(self.__name__, self._stored_signature, self._has_signature, self.entries)
 
 
+def _refusal_text(name: str, refusal: str, tensors: list[Tensor]) -> str:
+    return (
+        f"{name}(): the SavedModel has no graph of it for tensors of the shapes {[list(x._array.shape) for x in tensors]}: {refusal}. Save "
+        "the function with these sizes in input_signature, or without Python that depends on sizes: tf.where and tf.while_loop are stored."
+    )
+
+
 def _option_text(entries: list[StoredEntry]) -> str:
-    return " or ".join(map(_specs_text, entries))
+    return " or ".join([_specs_text(entry) for entry in entries if not entry.is_variant])
 
 
 def _specs_text(entry: StoredEntry) -> str:
@@ -300,11 +354,17 @@ class SignatureFunction(Function):
         return super().__call__(*tensors)
 
     def _entry(self, values: list[Any]) -> tuple[StoredEntry, list[Tensor]]:
+        refusal = None
         for entry in self.entries:
             tensors = [as_spec(value, spec) for value, spec in zip(values, entry.specs, strict=True)]
             fitting = [tensor for tensor in tensors if tensor is not None]
             if len(fitting) == len(values):
-                return entry, fitting
+                refusal_here = entry.refusal(fitting)
+                if refusal_here is None:
+                    return entry, fitting
+                refusal = refusal or _refusal_text(self.__name__, refusal_here, fitting)
+        if refusal is not None:
+            raise InvalidArgumentError(refusal)
         raise TypeError(
             f"Binding inputs to tf.function failed: the signature takes {self._text()}, got "
             f"{short_repr(dict(zip(self._input_names, values, strict=True)))}."

@@ -23,7 +23,7 @@ from fastgrad.lookup.tables import DenseHashTable, MutableHashTable, StaticHashT
 from fastgrad.ops.default_generators import state_of_operation_seed
 from fastgrad.ragged.spec import RaggedTensorSpec
 from fastgrad.saved_model.composites import CompositeLeaf, Leaf, component_specs, spec_of_components, tensor_leaves
-from fastgrad.saved_model.function_recording import result_specs
+from fastgrad.saved_model.entries import result_specs
 from fastgrad.saved_model.loaded_objects import (
     RestoredFunction,
     SignatureFunction,
@@ -230,7 +230,12 @@ class _Reader:
         if {symbol for _, _, symbol in symbols} != set(range(len({symbol for _, _, symbol in symbols}))):
             raise ValueError("a size belongs to no argument")
         graph.check(probe, _probe_specs(specs, symbols, probe))
-        return StoredEntry(arguments, symbols, graph, result)
+        excluded = data.get("excluded")
+        for symbol, first, last, error in excluded or ():
+            self._numbered(symbol, probe, "size")
+            if type(first) is not int or not (last is None or type(last) is int) or not isinstance(error, str):
+                raise ValueError(f"no sizes: {[first, last, error]!r:.100}")
+        return StoredEntry(arguments, symbols, graph, result, excluded, bool(data.get("variant")))
 
     def _function(self, node: Any) -> RestoredFunction:
         parameters = []

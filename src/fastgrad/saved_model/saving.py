@@ -16,7 +16,7 @@ from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
 from fastgrad.lookup.tables import DenseHashTable, StaticHashTable, _HashTable
 from fastgrad.ops.default_generators import operation_seed_of_state
-from fastgrad.saved_model.function_recording import store_concrete_functions
+from fastgrad.saved_model.entries import store_concrete_functions
 from fastgrad.saved_model.graph_writer import Constants
 from fastgrad.saved_model.plain_values import Unstorable, decode, encode
 from fastgrad.storage.object_graph import is_saved, nested_items
@@ -200,11 +200,10 @@ class _Writer:
                 call, stored = function.call_with_arguments, function.stored_arguments()
             for arguments in stored:
                 entries = store_concrete_functions(call, arguments, function.__name__, self._constants, self._reference)
-                for entry in entries:
-                    if any(self._entries[n]["arguments"] == entry["arguments"] for n in numbers):
-                        continue
-                    numbers.append(len(self._entries))
-                    self._entries.append(entry)
+                if any(self._entries[n]["arguments"] == entries[0]["arguments"] for n in numbers):
+                    continue
+                numbers += range(len(self._entries), len(self._entries) + len(entries))
+                self._entries += entries
         return numbers
 
     def _function(self, function: Any) -> Any:

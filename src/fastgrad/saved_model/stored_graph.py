@@ -24,6 +24,7 @@ from fastgrad.compiler.control_flow.scan_gradient import loop_with_residuals
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, validate
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.host_call import HostCall
+from fastgrad.compiler.recording.record import hidden_from_recordings
 from fastgrad.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad.core.operation import TABLE, Binary, Unary
 from fastgrad.core.tensor import Tensor, constant_tensor
@@ -66,6 +67,7 @@ _KINDS = {
     "sizes",
     "table",
     "choice",
+    "condition",
     *_SUBGRAPHS,
 }
 
@@ -113,7 +115,7 @@ class StoredGraph:
         self._arrays, self._state_of, self._name, self._depth = arrays, state_of, name, depth
         self.symbol_count = symbol_count
         self._nodes: list[_StoredNode] = []
-        self._value_count = value_count
+        self._first_value, self._value_count = value_count, value_count
         unknown = sorted(_operation_names(data) - TABLE.keys())
         if unknown:
             raise ValueError(f"{name}: it has operations that are not in fastgrad: {', '.join(map(repr, unknown))}")
@@ -123,6 +125,7 @@ class StoredGraph:
         self.result_count = len(self.results)
         if self._nodes and self._nodes[-1].kind == "choice":
             self.result_count = min([self._nodes[-1].subgraphs[part][0].result_count for part in _CHOICES])
+        self._condition_values = self._values_of_conditions()
 
     def variables(self) -> list[Variable]:
         """Returns the variables that the graph reads and assigns, in the order of its nodes; one may occur twice."""
@@ -176,12 +179,38 @@ class StoredGraph:
             subgraphs["branches"] = [self._subgraph(branch) for branch in data["branches"]]
         outputs = tuple([(dtypes.as_dtype(dtype).numpy, shape) for dtype, shape in data["out"]])
         attributes = data.get("attributes", {}).values()
-        for value in (*[shape for _, shape in outputs], *attributes, data.get("trips"), data.get("most")):
+        numbers = (data.get("trips"), data.get("most"), *data.get("wanted", ()))
+        for value in (*[shape for _, shape in outputs], *attributes, *numbers):
             decode(value, self._check_size)
         if kind == "constant":
             self._check_constant(data["value"])
         self._value_count += len(outputs)
         return _StoredNode(kind, data, inputs, outputs, payload, subgraphs, {})
+
+    def _values_of_conditions(self) -> set[int]:
+        """Returns the numbers of the values from which the conditions on sizes follow, also in the rests after a choice.
+
+        Raises:
+            ValueError: a condition follows from something else than constants.
+        """
+        values: set[int] = set()
+        end = self._value_count
+        for node in reversed(self._nodes):
+            start = end - len(node.outputs)
+            if node.kind == "condition":
+                if self._depth or len(node.inputs) != 1 or "wanted" not in node.data:
+                    raise ValueError(f"{self._name}: it has a condition on sizes where there can be none")
+                values.update(node.inputs)
+            elif node.kind == "choice":
+                values.update(*[node.subgraphs[part][0]._condition_values for part in _CHOICES])
+            elif not values.isdisjoint(range(start, end)):
+                if node.kind not in {"constant", "operation", *_SUBGRAPHS}:
+                    raise ValueError(
+                        f"{self._name}: a condition on sizes follows from a node of the kind {node.kind!r}"
+                    )
+                values.update(node.inputs)
+            end = start
+        return values
 
     def _check_symbol(self, pair: Any, what: str) -> None:
         symbol, only = pair
@@ -243,7 +272,61 @@ class StoredGraph:
                     if expected is not None and (value.shape, value.dtype) != expected:
                         raise ValueError(f"{self._name}: {node}: the graph has {value.type_text}, not {expected}")
 
+    def refusal(self, sizes: Sizes, arguments: Sequence[Any]) -> str | None:
+        """Returns why the graph does not hold for sizes of the arguments; None if it does, as far as is known before a run.
+
+        Args:
+            sizes: of the arguments.
+            arguments: as of ``check``.
+        """
+        if len(sizes) < self.symbol_count:
+            return None  # sizes of results are known in a run only, which checks its conditions itself
+        try:
+            with hidden_from_recordings():
+                self._check_conditions(sizes, {})
+            self.check(sizes, arguments)
+        except _ConditionFails as error:
+            return str(error)
+        except (ValueError, InvalidArgumentError) as error:
+            return f"its operations give other shapes than the sizes of its recording ({error})"
+        return None
+
+    def _check_conditions(self, sizes: Sizes, values: dict[int, Tensor]) -> None:
+        """Computes the values of ``_condition_values``, and checks all conditions, in ``values`` those of earlier nodes."""
+        start = self._first_value
+        for node in self._nodes:
+            end = start + len(node.outputs)
+            if node.kind == "condition":
+                self._check_condition(node, values[node.inputs[0]], sizes)
+            elif node.kind == "choice":
+                for part in _CHOICES:
+                    node.subgraphs[part][0]._check_conditions(sizes, dict(values))
+            elif not self._condition_values.isdisjoint(range(start, end)):
+                if node.kind == "constant":
+                    outputs: Sequence[Tensor] = [constant_tensor(self._constant(node.data["value"], sizes))]
+                else:
+                    outputs = self._call(node, tuple([values[i] for i in node.inputs]), sizes)
+                values.update(zip(range(start, end), outputs, strict=True))
+            start = end
+
+    def _check_condition(self, node: _StoredNode, tensor: Tensor, sizes: Sizes) -> None:
+        found = tensor._elements().reshape(-1).tolist()
+        wanted = [self._decode(number, sizes) for number in node.data["wanted"]]
+        if tensor.dtype.is_floating:
+            wanted = np.array(wanted, tensor.dtype.numpy).tolist()
+        if found != wanted:
+            is_truth = tensor.dtype.is_bool
+            raise _ConditionFails(
+                f"its Python asks for {'a truth' if is_truth else 'numbers'} that follow{'s' * is_truth} from sizes, "
+                f"which the sizes of this call make {found}, and those of its recording {[type(x)(y) for x, y in zip(found, wanted, strict=False)]}"
+            )
+
     # ---- running -----------------------------------------------------------------------------------------
+
+    def _call(self, node: _StoredNode, inputs: tuple[Tensor, ...], sizes: Sizes) -> Sequence[Tensor]:
+        """Returns the results of the operation of a node."""
+        operation = self._operation(node, sizes, [(x._array.shape, x._array.dtype) for x in inputs])
+        return call_primitive(operation, inputs, self._attributes(node, sizes))
 
     def run(self, tensors: Sequence[Tensor], sizes: Sizes) -> list[Tensor]:
         """Returns the results for arguments whose unknown sizes are ``sizes``, computed by operations on tensors."""
@@ -276,12 +359,16 @@ class StoredGraph:
                     values.append(constant_tensor(np.zeros((), np.int64)))
                 case "sizes":
                     self._set_sizes(node, inputs[0], all_sizes)
+                case "condition":
+                    try:
+                        self._check_condition(node, inputs[0], all_sizes)
+                    except _ConditionFails as error:
+                        raise InvalidArgumentError(f"{self._name}(): {error}.") from None
                 case "table":
                     call = node.payload.function
                     values += call.table._call(call.method, *inputs) or (constant_tensor(np.ones((), bool)),)
                 case _:
-                    operation = self._operation(node, all_sizes, [(x._array.shape, x._array.dtype) for x in inputs])
-                    outputs = call_primitive(operation, inputs, self._attributes(node, all_sizes))
+                    outputs = self._call(node, inputs, all_sizes)
                     if "count" in node.data:
                         self._set_count(node, outputs[0], all_sizes)
                     values += outputs
@@ -436,6 +523,8 @@ class StoredGraph:
                         guard = Node(Kind.GUARD, ("bool", part == "true"), inputs)
                         yield from node.subgraphs[part][0]._paths(sizes, [*nodes, guard], values)
                     return
+                case "condition":
+                    continue
                 case "sizes":
                     if inputs[0].dtype.kind not in "iu" or math.prod(inputs[0].shape) != len(node.data["sizes"]):
                         raise ValueError(
@@ -459,6 +548,10 @@ class StoredGraph:
             nodes.append(Node(kind, payload, inputs, tuple(outputs), attributes))
             values += outputs
         yield Graph(nodes, [values[i] for i in self.results])
+
+
+class _ConditionFails(Exception):
+    """Raised for sizes that a graph does not hold for; the text says why."""
 
 
 _PART_NAMES = {"graph": "graph", "branches": "branch", "body": "trip", "condition": "condition", "gradient": "gradient"}
