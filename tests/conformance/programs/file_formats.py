@@ -234,3 +234,21 @@ def batches_of_examples(tf):
         "reader": batches(2, reader=tf.data.TFRecordDataset, reader_args=["", 1000]),
         "no file": lambda: refused(lambda: experimental.make_batched_features_dataset("/nowhere/*", 2, features)),
     }  # fmt: skip
+
+
+RGB_WEBP = b"RIFF0\x00\x00\x00WEBPVP8L$\x00\x00\x00/\x02@\x00\x00/ \x10H\x08\xe2\xd8\x9fq\x899\xb9\xc6\xc9\xfc'\xb6\xa1\xa6m\x036\xd4\xf9\x97S#\xfa\x1f\xd3\x0b"
+RGBA_WEBP = b"RIFF0\x00\x00\x00WEBPVP8L$\x00\x00\x00/\x02@\x00\x10/\xf0\x86\x939\xb9\xc6\x89@\x80\xa0\x9c\xf4\x00\xff\xdd\xff\xa0\xa6m\x036\xd4\xf9\x97S#\xfa\x1f\xd3\x0b"
+
+
+def webp_pictures(tf):
+    decode = tf.io.decode_webp
+    return {
+        "colours": lambda: decode(RGB_WEBP),
+        "three channels": lambda: tf.image.decode_webp(RGB_WEBP, channels=3),
+        "opacity": lambda: decode(RGBA_WEBP),
+        "compiled": lambda: tf.function(decode)(tf.constant(RGBA_WEBP)),
+        "another number of channels": lambda: decode(RGB_WEBP, channels=4),
+        "one channel": lambda: decode(RGB_WEBP, channels=1),
+        "no picture": lambda: decode(b"abc"),
+        "a vector": lambda: decode([RGB_WEBP]),
+    }

@@ -663,6 +663,10 @@ def read_notebook(path: Path) -> Any:
     return [count, [use.name for use, _ in missing]]
 
 
+def read_contents_of_webp(path: Path) -> Any:
+    return tf.io.decode_webp(tf.io.read_file(str(path)))
+
+
 def read_image_directory(path: Path) -> Any:
     images = keras.utils.image_dataset_from_directory(path.parent.parent, image_size=(4, 4), verbose=False)
     return list(images.as_numpy_iterator())
@@ -909,6 +913,7 @@ READERS: dict[str, Reader] = {
     "JPEG": Reader(image("jpg"), read_image, (OSError,)),
     "GIF": Reader(image("gif"), read_image, (OSError,)),
     "BMP": Reader(image("bmp"), read_image, (OSError,), header=54),
+    "contents of a WebP": Reader(image("webp"), read_contents_of_webp, LOST_CONTENTS, names_file=False),
     "contents of a JPEG": Reader(
         image("jpg"),
         read_contents_of_jpeg,

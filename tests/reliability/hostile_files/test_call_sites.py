@@ -109,6 +109,7 @@ NO_VALID_FILE = {
     ],
     "storage/decompression.py": ["zlib.decompressobj(self._window)"],
     "storage/hdf5_file.py": ['File(target, "w")'],
+    "storage/sound_file.py": ['wave.open(file, "wb")'],
     "storage/tensor_file.py": ['zipfile.ZipFile(file, "w"', 'archive.open(name + ".npy", "w"'],
 }
 """Calls that no valid file reaches, by parts of their lines: they write, read on Windows, read the package's own files, or read the second stream of `attacks_on_data.py`."""

@@ -46,7 +46,7 @@ FAMILIES = {
         "sparse tensor",
     ],
     "Parquet": ["Parquet"],
-    "images": ["PNG", "JPEG", "GIF", "BMP", "images of a folder", "contents of a JPEG"],
+    "images": ["PNG", "JPEG", "GIF", "BMP", "images of a folder", "contents of a JPEG", "contents of a WebP"],
     "archives": ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"],
     "downloads": ["npz of objects", "CIFAR", "Fashion-MNIST", "word numbers"],
 }
