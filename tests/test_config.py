@@ -72,3 +72,38 @@ def test_logical_devices_that_cannot_be_are_refused(configurations, text):
     with pytest.raises(ValueError, match="Unrecognized device: 'CPU'"):
         tf.config.set_logical_device_configuration("CPU", [tf.config.LogicalDeviceConfiguration()])
     assert tf.config.list_logical_devices("CPU") == [tf.config.LogicalDevice("/device:CPU:0", "CPU")]
+
+
+def test_hidden_devices_are_not_listed_and_a_wrong_device_hides_none():
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    try:
+        tf.config.set_visible_devices([], "CPU")
+        assert tf.config.get_visible_devices() == tf.config.list_logical_devices("CPU") == []
+        assert tf.config.list_physical_devices("CPU") == [cpu]
+        tf.config.set_visible_devices([], "GPU")
+        assert tf.config.get_visible_devices("CPU") == []
+    finally:
+        tf.config.set_visible_devices(cpu)
+    with pytest.raises(ValueError, match="set_visible_devices: Unrecognized device: 'cpu'"):
+        tf.config.set_visible_devices([cpu, "cpu"])
+    assert tf.config.experimental.get_visible_devices() == [cpu]
+
+
+def test_a_missing_gpu_is_an_error_without_soft_placement():
+    with tf.device("/GPU:7"):
+        assert tf.constant(1.0).device.endswith("CPU:0")
+    tf.config.set_soft_device_placement(False)
+    try:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="there is no GPU 7 .*set_soft_device_placement"):
+            tf.device("/GPU:7").__enter__()
+    finally:
+        tf.config.set_soft_device_placement(True)
+
+
+def test_memory_and_details_of_the_cpu():
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    experimental = tf.config.experimental
+    assert experimental.get_memory_usage("CPU:0") > 1 << 20
+    experimental.reset_memory_stats("CPU:0")
+    assert experimental.get_memory_growth(cpu) is True
+    assert experimental.get_device_details(cpu) == {}

@@ -55,3 +55,20 @@ def test_a_layer_within_fit_is_found(checked):
     model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
     with pytest.raises(tf.errors.InvalidArgumentError, match="Detected NaN"):
         model.fit(np.full((4, 3), np.nan), np.ones((4, 2)), verbose=0)
+
+
+def test_the_device_of_each_operation_is_written_while_asked_for(capsys):
+    doubled = tf.function(lambda x: x * 2.0)
+    doubled(tf.constant(1.0))
+    tf.debugging.set_log_device_placement(True)
+    try:
+        tf.debugging.set_log_device_placement(True)
+        assert tf.debugging.get_log_device_placement()
+        doubled(tf.constant(1.0) + 1.0)
+    finally:
+        tf.debugging.set_log_device_placement(False)
+    tf.constant(1.0) + 1.0
+    device = "/job:localhost/replica:0/task:0/device:CPU:0"
+    assert capsys.readouterr().err.splitlines() == [
+        f"Executing op {name} in device {device}" for name in ("add", "multiply")
+    ]

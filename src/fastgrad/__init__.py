@@ -236,6 +236,7 @@ __version__ = _VERSION
 newaxis = None
 
 _LAZY = (
+    "audio",
     "autodiff",
     "autograph",
     "bitwise",
@@ -299,6 +300,7 @@ _MODULE_OF_LAZY_NAME = {
     "elementwise": "custom",
     "extract_volume_patches": "image.geometry",
     "fftnd": "signal",
+    "fingerprint": "strings.hashing",
     "fixed_point": "differentiation",
     "function": "compiler.function",
     "grad": "differentiation",
@@ -311,6 +313,8 @@ _MODULE_OF_LAZY_NAME = {
     "jacobian": "differentiation",
     "jvp": "differentiation",
     "kernel": "custom",
+    "make_ndarray": "io.string_tensors",
+    "make_tensor_proto": "io.string_tensors",
     "ones_initializer": "initializers",
     "random_normal_initializer": "initializers",
     "random_uniform_initializer": "initializers",

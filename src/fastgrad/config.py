@@ -9,15 +9,19 @@ from numpy import bool_ as _bool_
 from fastgrad.compiler.dispatch.background_compilation import get_background_compilation as get_background_compilation
 from fastgrad.compiler.dispatch.background_compilation import set_background_compilation as set_background_compilation
 from fastgrad.compiler.dispatch.eager_execution import enable_op_determinism as _enable_op_determinism
+from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as experimental_functions_run_eagerly  # noqa: F401
 from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as functions_run_eagerly
+from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as experimental_run_functions_eagerly  # noqa: F401
 from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as run_functions_eagerly
 from fastgrad.core import settings_version as _mutation
+from fastgrad.core.argument_checks import checked_flag as _checked_flag
 from fastgrad.core.argument_checks import checked_integer as _checked_integer
 from fastgrad.core.malloc_tuning import memory_of_process as _memory_of_process
 from fastgrad.core.names import Namespace as _Namespace
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.placement import device_named as _device_named
 from fastgrad.core.placement import get_default_device as get_default_device
+from fastgrad.core.placement import placement as _placement
 from fastgrad.core.placement import set_default_device as set_default_device
 from fastgrad.core.settings_version import TENSOR_FLOAT_32_SETTING as _TF32
 from fastgrad.kernels.codegen.progress import set_compile_messages as set_compile_messages
@@ -61,7 +65,7 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
 def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
     """Lists the devices that can hold tensors; see ``set_logical_device_configuration``; arguments as in ``list_physical_devices``."""
     devices: list[LogicalDevice] = []
-    for physical in list_physical_devices(device_type):
+    for physical in get_visible_devices(device_type):
         kind = physical.device_type
         first = sum(device.device_type == kind for device in devices)
         parts = len(_logical_devices.get(physical, [None]))
@@ -128,7 +132,56 @@ def _devices(device_type: str | None) -> list[tuple[str, int]]:
     return [(kind, number) for kind, count in counts.items() for number in range(count)]
 
 
-get_visible_devices = list_physical_devices
+_hidden_devices: set[PhysicalDevice] = set()
+
+
+def get_visible_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """Lists the physical devices that ``set_visible_devices`` did not hide; arguments as in ``list_physical_devices``."""
+    return [device for device in list_physical_devices(device_type) if device not in _hidden_devices]
+
+
+def set_visible_devices(devices: PhysicalDevice | list[PhysicalDevice], device_type: str | None = None) -> None:
+    """Hides all other devices. A hidden GPU counts as missing: ``tf.device`` of its name uses the CPU.
+
+    The other GPUs keep their numbers. Tensors on a hidden GPU stay there.
+
+    Args:
+        devices: a device of ``list_physical_devices`` or a list of them; an empty list hides all.
+        device_type: ``"CPU"`` or ``"GPU"``, the type of ``devices``; devices of other types stay as they are. Default: all types.
+
+    Raises:
+        ValueError: an item of ``devices`` is not a device of this machine and of this type.
+    """
+    machine_devices = list_physical_devices(device_type)
+    visible = devices if isinstance(devices, list) else [devices]
+    for device in visible:
+        if device not in machine_devices:
+            raise ValueError(
+                f"tf.config.set_visible_devices: Unrecognized device: {device!r}. Take it from "
+                f"tf.config.list_physical_devices({'' if device_type is None else repr(device_type)}): {machine_devices}."
+            )
+    _hidden_devices.difference_update(machine_devices)
+    _hidden_devices.update(device for device in machine_devices if device not in visible)
+    _placement.hidden_gpus = frozenset(
+        int(device.name.rpartition(":")[2]) for device in _hidden_devices if device.device_type == "GPU"
+    )
+
+
+def get_soft_device_placement() -> bool:
+    """Returns the value of ``set_soft_device_placement``; True by default."""
+    return _placement.is_soft
+
+
+def set_soft_device_placement(enabled: bool) -> None:
+    """Sets whether the name of a missing GPU means the CPU.
+
+    Args:
+        enabled: False makes such a name an InvalidArgumentError, for example in ``tf.device("/GPU:7")``.
+
+    Raises:
+        TypeError: ``enabled`` is not a bool.
+    """
+    _placement.is_soft = _checked_flag("tf.config.set_soft_device_placement", "enabled", enabled)
 
 
 def why_no_gpu() -> str | None:
@@ -154,6 +207,79 @@ def _set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
         raise ValueError(
             f"tf.config.experimental.set_memory_growth: memory of {device.name} is always taken as it is needed."
         )
+
+
+def _checked_physical_device(function: str, device: PhysicalDevice) -> PhysicalDevice:
+    """Returns ``device``, if it is one of ``list_physical_devices``; otherwise ValueError."""
+    if device not in list_physical_devices():
+        raise ValueError(
+            f"tf.config.experimental.{function}: Unrecognized device: {device!r}. Take it from tf.config.list_physical_devices()."
+        )
+    return device
+
+
+def _get_memory_growth(device: PhysicalDevice) -> bool:
+    """Returns True: memory is always allocated on demand; ValueError if ``device`` is no device of ``list_physical_devices``."""
+    _checked_physical_device("get_memory_growth", device)
+    return True
+
+
+def _get_device_details(device: PhysicalDevice) -> dict[str, str]:
+    """Returns what is known of a device: ``"device_name"`` of a GPU, nothing of the CPU.
+
+    Args:
+        device: a device of ``list_physical_devices``.
+
+    Raises:
+        ValueError: ``device`` is no such device.
+    """
+    kind, number = _checked_physical_device("get_device_details", device).name.split(":")[-2:]
+    if kind == "CPU":
+        return {}
+    from fastgrad.cuda.devices import available
+
+    return {"device_name": available.device(int(number)).driver.name}
+
+
+def _get_memory_usage(device: str) -> int:
+    """Returns the bytes in use: ``get_memory_info(device)["current"]``; errors as there."""
+    return _get_memory_info(device)["current"]
+
+
+def _reset_memory_stats(device: str) -> None:
+    """Sets the peak of a GPU's memory to what is in use; nothing for the CPU, whose peak the system counts.
+
+    Args:
+        device: for example ``"GPU:0"``.
+
+    Raises:
+        ValueError, TypeError: as in ``get_memory_info``.
+    """
+    _get_memory_info(device)
+    gpu = _device_named(device, "tf.config.experimental.reset_memory_stats")
+    if gpu is not None:
+        gpu.peak = gpu.bytes_in_blocks()[0]
+
+
+_synchronous_execution = [True]
+
+
+def _get_synchronous_execution() -> bool:
+    """Returns the value of ``set_synchronous_execution``; True by default."""
+    return _synchronous_execution[0]
+
+
+def _set_synchronous_execution(enable: bool | None) -> None:
+    """Stores the value only: operations on the CPU always run at once.
+
+    Args:
+        enable: a bool; None is the default, True.
+
+    Raises:
+        TypeError: ``enable`` is not a bool or None.
+    """
+    name = "tf.config.experimental.set_synchronous_execution"
+    _synchronous_execution[0] = True if enable is None else _checked_flag(name, "enable", enable)
 
 
 def _get_memory_info(device: str) -> dict[str, int]:
@@ -218,6 +344,14 @@ experimental = _Namespace(
     enable_op_determinism=_enable_op_determinism,
     set_memory_growth=_set_memory_growth,
     get_memory_info=_get_memory_info,
+    get_memory_growth=_get_memory_growth,
+    get_memory_usage=_get_memory_usage,
+    reset_memory_stats=_reset_memory_stats,
+    get_device_details=_get_device_details,
+    get_visible_devices=get_visible_devices,
+    set_visible_devices=set_visible_devices,
+    get_synchronous_execution=_get_synchronous_execution,
+    set_synchronous_execution=_set_synchronous_execution,
 )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys as _sys
 from typing import Any as _Any
 
 import numpy as np
 
 from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as _functions_run_eagerly
 from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as _run_functions_eagerly
+from fastgrad.core.argument_checks import checked_flag as _checked_flag
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.operation import FLOAT_DTYPES as _FLOATING
+from fastgrad.core.placement import device_of as _device_of
+from fastgrad.core.placement import name_of as _device_name
 from fastgrad.core.recording import Recorder as _Recorder
 from fastgrad.core.recording import start as _start
 from fastgrad.core.recording import stop as _stop
@@ -108,6 +112,45 @@ def disable_check_numerics() -> None:
         check = _checks.pop()
         _stop(check)
         _run_functions_eagerly(check.functions_ran_eagerly)
+
+
+class _PlacementLog(_Recorder):
+    """A recorder that writes the device of each operation's results to stderr."""
+
+    records_state = True
+
+    def on_operation(
+        self, operation: _Any, inputs: tuple[_Any, ...], outputs: tuple[_Any, ...], attributes: dict[str, _Any]
+    ) -> None:
+        device = _device_name(_device_of(outputs[0]._array) if outputs else None)
+        print(f"Executing op {operation.name} in device {device}", file=_sys.stderr)
+
+
+_placement_logs: list[_PlacementLog] = []
+
+
+def get_log_device_placement() -> bool:
+    """True if ``set_log_device_placement`` has been enabled."""
+    return bool(_placement_logs)
+
+
+def set_log_device_placement(enabled: bool) -> None:
+    """Sets whether each operation of this thread writes a line to stderr that names it and its device.
+
+    Compiled functions run operation by operation meanwhile, so that each one has its line.
+
+    Args:
+        enabled: whether lines are written.
+
+    Raises:
+        TypeError: ``enabled`` is not a bool.
+    """
+    enabled = _checked_flag("tf.debugging.set_log_device_placement", "enabled", enabled)
+    if enabled and not _placement_logs:
+        _placement_logs.append(_PlacementLog())
+        _start(_placement_logs[0])
+    elif not enabled and _placement_logs:
+        _stop(_placement_logs.pop())
 
 
 __getattr__, __dir__ = _namespace_hooks("tf.debugging", globals())

@@ -134,6 +134,7 @@ from fastgrad.ops.statistics import reduce_variance as reduce_variance
 _MODULE_OF_LAZY_NAME = {
     "approx_max_k": "composed_ops.approximate_top_k",
     "approx_min_k": "composed_ops.approximate_top_k",
+    "sobol_sample": "composed_ops.sobol",
 }
 
 __getattr__, __dir__ = _namespace_hooks("tf.math", globals(), _MODULE_OF_LAZY_NAME)

@@ -1,5 +1,9 @@
 """``tf.data.experimental``: older names of transformations."""
 
+import contextlib
+import gzip
+import sqlite3
+
 import pytest
 
 import fastgrad as tf
@@ -40,3 +44,38 @@ def test_files(tmp_path):
     assert old.get_structure(tf.data.Dataset.range(3)) == tf.TensorSpec((), tf.int64)
     with pytest.raises(TypeError, match="get_structure"):
         old.get_structure(3)
+
+
+def test_a_fold_passes_a_failed_element_on_and_goes_on():
+    reducer = old.Reducer(lambda key: 0, lambda count, x: count + 1, lambda count: count)
+    source = tf.data.Dataset.from_tensor_slices([1, 0, 2]).map(
+        lambda x: tf.debugging.assert_positive(x) or tf.cast(x, tf.int64)
+    )
+    counts = source.apply(old.group_by_reducer(lambda x: x % 2, reducer))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        elements(counts)
+    assert elements(counts.ignore_errors()) == [1, 1]
+
+
+def test_records_of_one_length_of_a_stream_are_checked_at_its_end(tmp_path):
+    path = tmp_path / "records.gz"
+    path.write_bytes(gzip.compress(b"hdabcdefg"))
+    records = iter(tf.data.FixedLengthRecordDataset(str(path), 3, 2, compression_type="GZIP"))
+    assert [next(records).numpy() for _ in range(2)] == [b"abc", b"def"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="has 7 bytes, which is not a multiple"):
+        next(records)
+
+
+def test_a_database_is_opened_for_reading_only(tmp_path):
+    missing = tmp_path / "no.db"
+    with pytest.raises(tf.errors.NotFoundError, match="No such file"):
+        elements(old.SqlDataset("sqlite", str(missing), "select 1", (tf.int32,)))
+    assert not missing.exists()
+    path = tmp_path / "some.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table t (n integer)")
+        connection.execute("insert into t values (3)")
+        connection.commit()
+    assert elements(old.SqlDataset("sqlite", str(path), "select n from t", (tf.int64,))) == [(3,)]
+    with pytest.raises(tf.errors.UnknownError, match="readonly"):
+        elements(old.SqlDataset("sqlite", str(path), "delete from t", ()))

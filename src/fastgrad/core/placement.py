@@ -43,11 +43,15 @@ class Placement:
     Attributes:
         active: whether the program has ever selected a GPU; until then all tensors are on the host, and calls skip checks.
         default: the device outside of all scopes; None is the host.
+        hidden_gpus: the numbers of the GPUs that `device_named` treats as missing.
+        is_soft: whether the name of a missing GPU means the host; if not, it is an error.
     """
 
     def __init__(self) -> None:
         self.active = False
         self.default: Device | None = None
+        self.hidden_gpus: frozenset[int] = frozenset()
+        self.is_soft = True
         self._scopes = _Scopes()
 
     @property
@@ -172,10 +176,11 @@ def _short_name(device: Device | None) -> str:
 
 
 def device_named(name: Any, function: str) -> Device | None:
-    """Returns the device `name`; None for the host, and for a GPU that does not exist, as in TensorFlow.
+    """Returns the device `name`; None for the host, and for a GPU that is missing or hidden, as in TensorFlow.
 
     Raises:
         ValueError: `name` is not a string, or not the name of a device.
+        InvalidArgumentError: the GPU is missing or hidden, and placement is not soft.
     """
     if not isinstance(name, str):
         raise ValueError(f"{function}: Expecting a string device name. Got {name!r}.")
@@ -191,7 +196,13 @@ def device_named(name: Any, function: str) -> Device | None:
 
     number = match["number"]
     number = 0 if number in {None, "*"} else int(number)
-    return available.device(number) if number < available.count() else None
+    if number < available.count() and number not in placement.hidden_gpus:
+        return available.device(number)
+    if placement.is_soft:
+        return None
+    raise InvalidArgumentError(
+        f"{function}: there is no GPU {number} for {name!r}. tf.config.set_soft_device_placement(True) uses the CPU instead."
+    )
 
 
 class device:  # noqa: N801  # TensorFlow's name

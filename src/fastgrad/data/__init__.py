@@ -9,6 +9,7 @@ from fastgrad.data.dataset import Dataset as Dataset
 from fastgrad.data.iterator import Iterator as Iterator
 from fastgrad.data.options import Options as Options
 from fastgrad.data.options import ThreadingOptions as ThreadingOptions
+from fastgrad.data.readers import FixedLengthRecordDataset as FixedLengthRecordDataset
 from fastgrad.data.readers import TextLineDataset as TextLineDataset
 from fastgrad.data.readers import TFRecordDataset as TFRecordDataset
 from fastgrad.data.structure import DatasetSpec as DatasetSpec

@@ -50,6 +50,30 @@ class DatasetBatching(Pipeline):
             raise TypeError(f"Dataset.batch: drop_remainder must be a boolean, got {drop_remainder!r}.")
         return self._of(grouping.Batched(self._node, size, bool(drop_remainder)))
 
+    def sparse_batch(self, batch_size: Any, row_shape: Any, name: str | None = None) -> Dataset:
+        """Returns batches of ``batch_size`` tensors of different sizes, as sparse tensors that store all their elements.
+
+        Args:
+            batch_size: a positive integer. The last batch may be smaller.
+            row_shape: the shape of a row of a batch; None for a size means that of the largest element.
+
+        Raises:
+            TypeError: the elements are not single dense tensors.
+            InvalidArgumentError: ``batch_size`` is below 1; while iterating, an element does not have the rank of ``row_shape``.
+            DataLossError: while iterating, an element is larger than ``row_shape``.
+        """
+        spec = self._node.spec()
+        if not isinstance(spec, TensorSpec):
+            raise TypeError(f"Dataset.sparse_batch: elements must be single dense tensors, got elements of {spec}.")
+        shape = TensorShape(
+            [
+                None if size in (None, -1) else as_python_int(size, "Dataset.sparse_batch: row_shape")
+                for size in row_shape
+            ]
+        )
+        size = _positive_integer(batch_size, "sparse_batch: Batch size")
+        return self._of(grouping.SparseBatched(self._node, size, list(shape)))
+
     def padded_batch(
         self,
         batch_size: Any,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_integer
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor
@@ -13,7 +14,15 @@ from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
 from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
 from fastgrad.data.dataset import Dataset, checked_dataset
+from fastgrad.data.example_records import TFRecordWriter as TFRecordWriter
+from fastgrad.data.example_records import make_batched_features_dataset as make_batched_features_dataset
+from fastgrad.data.example_records import parse_example_dataset as parse_example_dataset
+from fastgrad.data.grouping import ElementListNode, GroupReduced
 from fastgrad.data.iterator import Iterator
+from fastgrad.data.lookup_tables import DatasetInitializer as DatasetInitializer
+from fastgrad.data.lookup_tables import index_table_from_dataset as index_table_from_dataset
+from fastgrad.data.lookup_tables import table_from_dataset as table_from_dataset
+from fastgrad.data.node import value_or_raise
 from fastgrad.data.optional import Optional as Optional
 from fastgrad.data.options import AutoShardPolicy as AutoShardPolicy
 from fastgrad.data.options import AutotuneAlgorithm as AutotuneAlgorithm
@@ -24,9 +33,13 @@ from fastgrad.data.options import OptimizationOptions as OptimizationOptions
 from fastgrad.data.options import ThreadingOptions as ThreadingOptions
 from fastgrad.data.readers import CsvDataset as CsvDataset
 from fastgrad.data.readers import ParquetDataset as ParquetDataset
+from fastgrad.data.readers import SqlDataset as SqlDataset
 from fastgrad.data.readers import make_csv_dataset as make_csv_dataset
+from fastgrad.data.structure import map_leaves, spec_of, to_element
 from fastgrad.data.to_device import copy_to_device as copy_to_device
 from fastgrad.data.to_device import prefetch_to_device as prefetch_to_device
+from fastgrad.errors import OutOfRangeError
+from fastgrad.ops.arguments import as_python_int
 
 
 def cardinality(dataset: Dataset) -> Tensor:
@@ -79,6 +92,105 @@ def dense_to_ragged_batch(
     return batched
 
 
+class Reducer:
+    """The functions of ``group_by_reducer``, which folds a group of elements to one.
+
+    Args:
+        init_func: maps a key, an int64 scalar, to the first state.
+        reduce_func: maps a state and an element to the next state.
+        finalize_func: maps the last state to the group's element; a tuple's parts are its arguments.
+    """
+
+    def __init__(
+        self, init_func: Callable[..., Any], reduce_func: Callable[..., Any], finalize_func: Callable[..., Any]
+    ) -> None:
+        self.init_func, self.reduce_func, self.finalize_func = init_func, reduce_func, finalize_func
+
+
+def group_by_reducer(key_func: Callable[..., Any], reducer: Reducer) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: one element for each key, in the order of keys.
+
+    Args:
+        key_func: maps an element to an int64 scalar.
+        reducer: the fold over the elements of a key.
+
+    Raises:
+        TypeError: ``reducer`` is no ``Reducer``; while iterating, a state has other dtypes than the one before.
+        ValueError: a function is not callable; while iterating, ``key_func`` returns something else.
+        InvalidArgumentError: while iterating, a state has another structure.
+    """
+    if not isinstance(reducer, Reducer):
+        raise TypeError(f"group_by_reducer: reducer must be a tf.data.experimental.Reducer, got {reducer!r}.")
+
+    def reduced(dataset: Dataset) -> Dataset:
+        node = checked_dataset("group_by_reducer", dataset)._node
+        return Dataset(GroupReduced(node, key_func, reducer.init_func, reducer.reduce_func, reducer.finalize_func))
+
+    return reduced
+
+
+def parallel_interleave(
+    map_func: Callable[..., Any],
+    cycle_length: Any,
+    block_length: Any = 1,
+    sloppy: Any = False,
+    buffer_output_elements: Any = None,
+    prefetch_input_elements: Any = None,
+) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: ``dataset.interleave(map_func, cycle_length, block_length)``, always in order."""
+    return lambda dataset: checked_dataset("parallel_interleave", dataset).interleave(
+        map_func, cycle_length, block_length
+    )
+
+
+def from_list(elements: list[Any], name: str | None = None) -> Dataset:
+    """Returns a dataset of the items of a list, which may differ in shape.
+
+    Args:
+        elements: tensors, arrays, numbers or strings, or tuples or dicts of them, all of one structure and of the same dtypes.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``elements`` is no list, or is empty.
+        TypeError: the items differ in structure or dtype.
+    """
+    if not isinstance(elements, list):
+        raise ValueError(f"from_list: Invalid `elements`. `elements` must be a list, got {type(elements).__name__}.")
+    if not elements:
+        raise ValueError(
+            "from_list: Invalid `elements`. `elements` should not be empty. For an empty dataset use tf.data.Dataset.range(0)."
+        )
+    items = list(map(to_element, elements))
+    specs = list(map(spec_of, items))
+    try:
+        spec = map_leaves(lambda leaf, *others: leaf.most_specific_common_supertype(others), *specs)
+    except ValueError:
+        spec = None
+    if spec is None or None in nest.flatten(spec):
+        raise TypeError(f"from_list: all elements must have one structure and the same dtypes, got {specs[:10]}.")
+    return Dataset(ElementListNode(items, spec))
+
+
+def at(dataset: Dataset, index: Any) -> Any:
+    """Returns the element of a number, from 0 on.
+
+    Args:
+        dataset: a dataset.
+        index: an integer scalar.
+
+    Raises:
+        TypeError: ``dataset`` is no dataset, or ``index`` no integer.
+        OutOfRangeError: there is no such element.
+    """
+    node, number = checked_dataset("at", dataset)._node, as_python_int(index, "at: index")
+    element = next(node.elements_after(number), None) if number >= 0 else None
+    if element is None:
+        raise OutOfRangeError(
+            f"at: Index {number} out of range: the dataset has {node.count()} elements (-2: unknown)."
+        )
+    return value_or_raise(element)
+
+
 def _transformation(name: str) -> Callable[..., Callable[[Dataset], Dataset]]:
     """Returns an older function: it takes the arguments of the method ``name``, and returns a transformation for ``Dataset.apply``."""
 
@@ -94,6 +206,7 @@ group_by_window, ignore_errors, rejection_resample = map(
     _transformation, ("group_by_window", "ignore_errors", "rejection_resample")
 )
 bucket_by_sequence_length, take_while = _transformation("bucket_by_sequence_length"), _transformation("take_while")
+dense_to_sparse_batch = _transformation("sparse_batch")
 scan, snapshot, unbatch, unique = map(_transformation, ("scan", "snapshot", "unbatch", "unique"))
 choose_from_datasets, sample_from_datasets = Dataset.choose_from_datasets, Dataset.sample_from_datasets
 Counter, RandomDataset, load = Dataset.counter, Dataset.random, Dataset.load

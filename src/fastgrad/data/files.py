@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,7 +18,14 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.node import Failure, Node, catching_failures, value_or_raise
 from fastgrad.dtypes import DType
-from fastgrad.errors import DataLossError, FailedPreconditionError, InvalidArgumentError, NotFoundError, OpError
+from fastgrad.errors import (
+    DataLossError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    OpError,
+    UnknownError,
+)
 from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.decompression import decompressed
 from fastgrad.storage.record_file import records_of
@@ -124,6 +133,114 @@ class TFRecords(Node):
 
     def make_spec(self) -> Any:
         return TensorSpec((), "string")
+
+
+class FixedLengthRecords(Node):
+    """The records of files of records of one length, between a header and a footer.
+
+    Args:
+        files: a dataset of the names of files.
+        record, header, footer: the number of bytes of each.
+        compression: as in ``open_decompressed``.
+    """
+
+    name = "FixedLengthRecordDatasetV2"
+
+    def __init__(self, files: Node, record: int, header: int, footer: int, compression: str) -> None:
+        self.sources, self._compression = (files,), compression
+        self._record, self._header, self._footer = record, header, footer
+
+    def elements(self) -> Iterator[Any]:
+        for name in file_names(self.sources[0]):
+            try:
+                yield from map(text_tensor, self._records(name))
+            except OpError as error:
+                yield Failure(error)
+
+    def _records(self, name: str) -> Iterator[bytes]:
+        if os.path.isdir(name):
+            raise FailedPreconditionError(f"{name}; Is a directory")
+        with open_decompressed(name, self._compression) as file:
+            if not self._compression:
+                if not os.path.isfile(name):  # a device may never end
+                    raise FailedPreconditionError(
+                        f"FixedLengthRecordDataset: {name} is a pipe or a device, of unknown length"
+                    )
+                self._check_length(name, os.path.getsize(name))
+            with parser_errors_as_one(name, f"{self._compression} file of records".lstrip(), DataLossError):
+                header, rest = file.read(self._header), file.read(self._footer)
+            length = len(header) + len(rest)
+            while True:
+                with parser_errors_as_one(name, f"{self._compression} file of records".lstrip(), DataLossError):
+                    data = file.read(self._record)
+                length += len(data)
+                if len(data) < self._record:
+                    self._check_length(name, length)
+                    return
+                rest += data
+                yield rest[: self._record]
+                rest = rest[self._record :]
+
+    def _check_length(self, name: str, length: int) -> None:
+        body = length - self._header - self._footer
+        if body < 0 or body % self._record:
+            raise InvalidArgumentError(
+                f"FixedLengthRecordDataset: Excluding the header ({self._header} bytes) and footer ({self._footer} bytes), {name} "
+                f"has {body} bytes, which is not a multiple of the record length ({self._record} bytes)."
+            )
+
+    def make_spec(self) -> Any:
+        return TensorSpec((), "string")
+
+
+class SqlRows(Node):
+    """The rows of the result of a query of an SQLite database, each a tuple of scalars.
+
+    Args:
+        database: the name of the file.
+        query: the text of the query.
+        dtypes: the dtype of each column.
+    """
+
+    name = "SqlDatasetV2"
+
+    def __init__(self, database: str, query: str, dtypes: Sequence[DType]) -> None:
+        self._database, self._query, self._dtypes = database, query, dtypes
+
+    def elements(self) -> Iterator[Any]:
+        import sqlite3
+
+        if not os.path.isfile(self._database):
+            raise NotFoundError(f"SqlDataset: {self._database}; No such file or directory")
+        uri = f"{Path(self._database).absolute().as_uri()}?mode=ro"
+        try:
+            with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+                cursor = connection.execute(self._query)
+                columns = len(cursor.description or ())
+                if columns != len(self._dtypes):
+                    raise InvalidArgumentError(
+                        f"SqlDataset: the query returns {columns} columns, but output_types has {len(self._dtypes)}: "
+                        f"{self._query!r}."
+                    )
+                yield from map(catching_failures(self._element_of_row), cursor)
+        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+            raise UnknownError(f"SqlDataset: {error} ({self._database}, {self._query!r})") from None
+
+    def _element_of_row(self, row: tuple[Any, ...]) -> tuple[Tensor, ...]:
+        return tuple([_sql_tensor(value, dtype) for value, dtype in zip(row, self._dtypes, strict=True)])
+
+    def make_spec(self) -> Any:
+        return tuple([TensorSpec((), dtype) for dtype in self._dtypes])
+
+
+def _sql_tensor(value: Any, dtype: DType) -> Tensor:
+    """Returns a value of an SQL column as a scalar; NULL is 0, false, or an empty string."""
+    if dtype.name == "string":
+        return text_tensor(value if isinstance(value, bytes) else b"" if value is None else str(value).encode())
+    try:
+        return Tensor(np.array(value or 0, dtype.numpy))
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidArgumentError(f"SqlDataset: a column of {dtype.name} has the value {value!r:.100}.") from None
 
 
 def _size_of_regular(name: str) -> int:

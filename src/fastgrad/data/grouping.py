@@ -27,7 +27,18 @@ from fastgrad.data.batch import (
 from fastgrad.data.columns import row, rows_of_leaf
 from fastgrad.data.compiling import TracedFunction, call_traced_with_element
 from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, Stage, catching_failures
-from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec, spec_of
+from fastgrad.data.sparse_rows import stack_as_sparse
+from fastgrad.data.structure import (
+    DatasetSpec,
+    batched_spec,
+    checked_next_state,
+    map_leaves,
+    packer,
+    placeholder,
+    result_element,
+    row_spec,
+    spec_of,
+)
 from fastgrad.data.transformations import checked_function, node_of
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
@@ -145,6 +156,31 @@ def _uniform_row_lengths(leaf: Any) -> list[int | None]:
     else:
         levels = max([axis + 1 for axis, size in enumerate(leaf.shape) if size is None], default=0)
     return list(leaf.shape[:levels])
+
+
+class SparseBatched(_FixedSizeGroups):
+    """A stage that batches groups of ``size`` dense tensors as sparse tensors, which store all their elements.
+
+    Args:
+        row_shape: the sizes of a row of a batch, None for that of the largest element.
+    """
+
+    name = "_DenseToSparseBatchDataset"
+
+    def __init__(self, source: Node, size: int, row_shape: Sequence[int | None]) -> None:
+        super().__init__(source, size, drop_remainder=False)
+        self._row_shape = row_shape
+
+    def elements(self) -> Iterator[Any]:
+        return map(
+            catching_failures(lambda group: stack_as_sparse([x._on_host() for x in group], self._row_shape)),
+            groups_between_failures(self.source.elements(), itertools.repeat(self._size), drop_remainder=False),
+        )
+
+    def make_spec(self) -> Any:
+        from fastgrad.sparse.spec import SparseTensorSpec
+
+        return SparseTensorSpec([None, *self._row_shape], self.source.spec().dtype)
 
 
 class PaddedBatched(_FixedSizeGroups):
@@ -402,6 +438,64 @@ class Grouped(Stage):
 
     def make_spec(self) -> Any:
         return self._node_of_reduced_group(0, [placeholder(self.source.spec(), 2)]).spec()
+
+
+class GroupReduced(Stage):
+    """One element for each key of the source's elements, in the order of keys: the last state of a fold over the group.
+
+    Args:
+        key: maps an element to an int64 scalar.
+        init: maps a key to the first state.
+        reduce: maps a state and an element to the next state.
+        finalize: maps the parts of the last state to the element.
+    """
+
+    name = "_GroupByReducerDataset"
+    _method = "group_by_reducer"
+    spec_calls_function = True
+    count = Node.count  # unknown
+
+    def __init__(
+        self,
+        source: Node,
+        key: Callable[..., Any],
+        init: Callable[..., Any],
+        reduce: Callable[..., Any],
+        finalize: Callable[..., Any],
+    ) -> None:
+        super().__init__(source)
+        self._key, self._init, self._reduce, self._finalize = (
+            TracedFunction(checked_function(function, self._method)) for function in (key, init, reduce, finalize)
+        )
+
+    def elements(self) -> Iterator[Any]:
+        states: dict[int, Any] = {}
+        add = catching_failures(functools.partial(self._add_to_group, states))
+        for element in self.source.elements():
+            failure = add(element)
+            if type(failure) is Failure:
+                yield failure
+        for key in sorted(states):
+            yield catching_failures(self._result)(states[key])
+
+    def _add_to_group(self, states: dict[int, Any], element: Any) -> None:
+        key = result_element(call_traced_with_element(self._key, element), self._method)
+        if not isinstance(key, Tensor) or key.ndim or key.dtype.name != "int64":
+            raise ValueError(
+                f"{self._method}: Invalid `key_func`. Expected `key_func` to return a scalar tf.int64 tensor, got {spec_of(key)}."
+            )
+        number = int(key)
+        state = states[number] if number in states else self._first_state(number)
+        states[number] = checked_next_state(state, self._reduce(state, element), self._method)
+
+    def _first_state(self, key: int) -> Any:
+        return result_element(self._init(_key_tensor(key)), self._method)
+
+    def _result(self, state: Any) -> Any:
+        return result_element(call_traced_with_element(self._finalize, state), self._method)
+
+    def make_spec(self) -> Any:
+        return spec_of(self._result(self._first_state(0)))
 
 
 def _key_tensor(key: int) -> Tensor:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import itertools
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.constructors import text_list
 from fastgrad.data.dataset import AUTOTUNE, Dataset
 from fastgrad.data.files import (
     CsvRecords,
+    FixedLengthRecords,
+    SqlRows,
     TextLines,
     TFRecords,
     check_compression,
@@ -32,6 +37,7 @@ from fastgrad.dtypes import DType, as_dtype, string
 from fastgrad.errors import DataLossError, InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int
 from fastgrad.storage.damaged_file import parser_errors_as_one
+from fastgrad.strings.rows import bytes_of
 
 
 class TextLineDataset(Dataset):
@@ -89,14 +95,99 @@ class TFRecordDataset(Dataset):
             raise ValueError(f"{what}: Attempt to convert a value (None) with an unsupported type to file names.")
         if buffer_size is not None:
             as_python_int(buffer_size, f"{what}: buffer_size")
-        reads = 1 if num_parallel_reads is None else as_python_int(num_parallel_reads, f"{what}: num_parallel_reads")
-        if reads < 1 and reads != AUTOTUNE:
-            raise InvalidArgumentError(f"{what}: num_parallel_reads must be > 0, got {reads}.")
+        reads = _checked_parallel_reads(what, num_parallel_reads)
         compression, files = compression_type or "", _file_name_node(filenames)
         if reads > 1:
             super().__init__(Interleaved(files, lambda name: TFRecordDataset(name, compression), reads, 1))
         else:
             super().__init__(TFRecords(files, compression))
+
+
+class FixedLengthRecordDataset(Dataset):
+    """The records of binary files, strings of ``record_bytes`` bytes each.
+
+    Args:
+        filenames: one name or several, or a dataset of names.
+        record_bytes: the number of bytes of a record.
+        header_bytes, footer_bytes: the number of bytes that are skipped at the start and at the end of each file. Default: 0.
+        buffer_size: kept for TensorFlow's signature.
+        compression_type: ``"GZIP"``, ``"ZLIB"``, or None.
+        num_parallel_reads: as in ``TFRecordDataset``.
+
+    Raises:
+        TypeError: ``filenames`` are no strings, or a number is no integer.
+        InvalidArgumentError: ``record_bytes`` or ``num_parallel_reads`` is below 1, or another number is negative. While iterating:
+            the bytes of a file are not a multiple of ``record_bytes``, or the compression is unknown.
+        NotFoundError: while iterating, a file does not exist.
+        DataLossError: while iterating, a compressed file is damaged.
+    """
+
+    def __init__(
+        self,
+        filenames: Any,
+        record_bytes: Any,
+        header_bytes: Any = None,
+        footer_bytes: Any = None,
+        buffer_size: Any = None,
+        compression_type: str | None = None,
+        num_parallel_reads: Any = None,
+        name: str | None = None,
+    ) -> None:
+        what = "FixedLengthRecordDataset"
+        if buffer_size is not None:
+            as_python_int(buffer_size, f"{what}: buffer_size")
+        record = as_python_int(record_bytes, f"{what}: record_bytes")
+        header, footer = (
+            0 if count is None else as_python_int(count, f"{what}: {argument}")
+            for argument, count in (("header_bytes", header_bytes), ("footer_bytes", footer_bytes))
+        )
+        if record < 1 or header < 0 or footer < 0:
+            raise InvalidArgumentError(
+                f"{what}: record_bytes must be at least 1, header_bytes and footer_bytes at least 0; got {record}, {header} and {footer}."
+            )
+        reads = _checked_parallel_reads(what, num_parallel_reads)
+        compression, files = compression_type or "", _file_name_node(filenames)
+        if reads > 1:
+            made = functools.partial(
+                FixedLengthRecordDataset,
+                record_bytes=record,
+                header_bytes=header,
+                footer_bytes=footer,
+                compression_type=compression,
+            )
+            super().__init__(Interleaved(files, made, reads, 1))
+        else:
+            super().__init__(FixedLengthRecords(files, record, header, footer, compression))
+
+
+class SqlDataset(Dataset):
+    """The rows of the result of a query of a database, each a tuple of scalars.
+
+    Args:
+        driver_name: ``"sqlite"``.
+        data_source_name: the name of the SQLite file, which is opened for reading only.
+        query: the SQL text.
+        output_types: the dtype of each column of the result. NULL becomes 0, false or an empty string.
+
+    Raises:
+        TypeError: an argument is no string or dtype.
+        InvalidArgumentError: ``driver_name`` is another. While iterating: the number of columns is not that of ``output_types``, or a value
+            does not have its dtype.
+        UnknownError: while iterating, the query fails, or the file is no database.
+        NotFoundError: while iterating, the file does not exist.
+    """
+
+    def __init__(self, driver_name: Any, data_source_name: Any, query: Any, output_types: Any) -> None:
+        arguments = {"driver_name": driver_name, "data_source_name": data_source_name, "query": query}
+        driver, database, text = (
+            os.fsdecode(bytes_of("SqlDataset", argument, value)) for argument, value in arguments.items()
+        )
+        if driver != "sqlite":
+            raise InvalidArgumentError(
+                f"SqlDataset: the database type, {driver!r}, is not supported by SqlDataset. The set of supported databases is: {{'sqlite'}}."
+            )
+        dtypes = [as_dtype(dtype) for dtype in nest.flatten(output_types)]
+        super().__init__(SqlRows(database, text, dtypes))
 
 
 class CsvDataset(Dataset):
@@ -287,6 +378,13 @@ def make_csv_dataset(
             lambda features: ({k: v for k, v in features.items() if k != label_name}, features[label_name])
         )
     return Dataset(Prefetched(dataset._node, 1))
+
+
+def _checked_parallel_reads(what: str, num_parallel_reads: Any) -> int:
+    reads = 1 if num_parallel_reads is None else as_python_int(num_parallel_reads, f"{what}: num_parallel_reads")
+    if reads < 1 and reads != AUTOTUNE:
+        raise InvalidArgumentError(f"{what}: num_parallel_reads must be > 0, got {reads}.")
+    return reads
 
 
 def _file_name_node(filenames: Any) -> Node:

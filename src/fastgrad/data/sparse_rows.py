@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import tensor_of_data
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import DataLossError, InvalidArgumentError
 
 
 class SparseColumn:
@@ -74,6 +74,36 @@ class SparseColumn:
         indices = self.indices[elements]
         indices[:, 0] = numbers
         return SparseColumn(indices, self.values[elements], (len(rows), *self.shape[1:]))
+
+
+def stack_as_sparse(column: Sequence[np.ndarray], row_shape: Sequence[int | None]) -> Any:
+    """Stacks arrays of one rank and of any sizes as a sparse tensor that stores all their elements.
+
+    Args:
+        column: the arrays.
+        row_shape: the sizes of a row, None for the largest of the arrays.
+
+    Raises:
+        InvalidArgumentError: an array has another rank than ``row_shape``.
+        DataLossError: an array is larger than ``row_shape``.
+    """
+    for array in column:
+        if array.ndim != len(row_shape):
+            raise InvalidArgumentError(
+                f"Dataset.sparse_batch: an element has the shape {array.shape}, whose rank is not that of row_shape, {list(row_shape)}."
+            )
+        if any(limit is not None and size > limit for size, limit in zip(array.shape, row_shape, strict=True)):
+            raise DataLossError(
+                f"Dataset.sparse_batch: an element has the shape {array.shape}, which is larger than row_shape, {list(row_shape)}."
+            )
+    positions = [np.argwhere(np.ones(array.shape, bool)) for array in column]
+    numbers = np.repeat(np.arange(len(column)), [array.size for array in column])
+    indices = np.concatenate([numbers[:, None], np.concatenate(positions)], 1)
+    sizes = [
+        max(array.shape[axis] for array in column) if limit is None else limit for axis, limit in enumerate(row_shape)
+    ]
+    values = np.concatenate([array.reshape(-1) for array in column])
+    return SparseColumn(indices, values, (len(column), *sizes)).tensor()
 
 
 def stack_sparse_tensors(column: Sequence[Composite]) -> Any:

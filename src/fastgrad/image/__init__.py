@@ -28,6 +28,7 @@ from fastgrad.image.codecs import decode_gif as decode_gif
 from fastgrad.image.codecs import decode_image as decode_image
 from fastgrad.image.codecs import decode_jpeg as decode_jpeg
 from fastgrad.image.codecs import decode_png as decode_png
+from fastgrad.image.codecs import decode_webp as decode_webp
 from fastgrad.image.codecs import encode_jpeg as encode_jpeg
 from fastgrad.image.codecs import encode_png as encode_png
 from fastgrad.image.codecs import extract_jpeg_shape as extract_jpeg_shape

@@ -7,6 +7,7 @@ from fastgrad.image.codecs import decode_gif as decode_gif
 from fastgrad.image.codecs import decode_image as decode_image
 from fastgrad.image.codecs import decode_jpeg as decode_jpeg
 from fastgrad.image.codecs import decode_png as decode_png
+from fastgrad.image.codecs import decode_webp as decode_webp
 from fastgrad.image.codecs import encode_jpeg as encode_jpeg
 from fastgrad.image.codecs import encode_png as encode_png
 from fastgrad.image.codecs import extract_jpeg_shape as extract_jpeg_shape
@@ -26,7 +27,12 @@ from fastgrad.io.files import read_file as read_file
 from fastgrad.io.files import write_file as write_file
 from fastgrad.io.record_writer import TFRecordOptions as TFRecordOptions
 from fastgrad.io.record_writer import TFRecordWriter as TFRecordWriter
+from fastgrad.io.serialized_sparse import deserialize_many_sparse as deserialize_many_sparse
+from fastgrad.io.serialized_sparse import serialize_many_sparse as serialize_many_sparse
+from fastgrad.io.serialized_sparse import serialize_sparse as serialize_sparse
 from fastgrad.io.string_tensors import decode_base64 as decode_base64
+from fastgrad.io.string_tensors import decode_compressed as decode_compressed
+from fastgrad.io.string_tensors import decode_json_example as decode_json_example
 from fastgrad.io.string_tensors import decode_raw as decode_raw
 from fastgrad.io.string_tensors import encode_base64 as encode_base64
 from fastgrad.io.string_tensors import parse_tensor as parse_tensor

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import io
+import math
 import re
 from typing import Any
 
@@ -10,10 +12,12 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import DataLossError, InvalidArgumentError
 from fastgrad.io.messages import message_class
-from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.arguments import as_python_int, as_python_ints
 from fastgrad.ops.python_function import call_of_strings, call_on_host
+from fastgrad.storage.damaged_file import parser_errors_as_one
+from fastgrad.storage.decompression import decompressed
 from fastgrad.strings.rows import array_of_elements, check_choice, strings_of
 
 _RAW_DTYPES = (
@@ -106,6 +110,56 @@ def tensor_message(array: np.ndarray) -> Any:
     else:
         proto.tensor_content = array.tobytes()
     return proto
+
+
+def make_tensor_proto(
+    values: Any, dtype: Any = None, shape: Any = None, verify_shape: bool = False, allow_broadcast: bool = False
+) -> Any:
+    """Returns a ``TensorProto`` message, such as TensorFlow Serving takes.
+
+    Args:
+        values: numbers or strings: a tensor, an array or Python values.
+        dtype: the dtype. Default: that of ``values``.
+        shape: the shape. Default: that of ``values``. If it has more elements, the last of ``values`` is repeated.
+        verify_shape: whether ``values`` must have the shape ``shape``.
+        allow_broadcast: kept for TensorFlow's signature: only the last element is repeated.
+
+    Raises:
+        ValueError: ``values`` is no tensor, or has more elements than ``shape``.
+        TypeError: ``values`` do not have ``dtype``, or not the shape ``shape`` with ``verify_shape``.
+    """
+    what = "make_tensor_proto"
+    array = convert_to_tensor(values, None if dtype is None else dtypes.as_dtype(dtype))._on_host()
+    if shape is not None:
+        sizes = as_python_ints(shape, f"{what}: shape")
+        if verify_shape and sizes != array.shape:
+            raise TypeError(f"{what}: Expected Tensor's shape: {sizes}, got {array.shape}.")
+        missing = math.prod(sizes) - array.size
+        if missing < 0 or (missing and not array.size):
+            raise ValueError(
+                f"{what}: Too many elements provided. Takes at most {math.prod(sizes)}, but got {array.size}."
+                if missing < 0
+                else f"{what}: values has no element to fill the shape {sizes} with."
+            )
+        flat = array.reshape(-1)
+        array = np.concatenate([flat, np.repeat(flat[-1:], missing)]).reshape(sizes)
+    return tensor_message(array)
+
+
+def make_ndarray(tensor: Any) -> np.ndarray:
+    """Returns the values of a ``TensorProto`` message as an array.
+
+    Args:
+        tensor: the message; also one of TensorFlow's own class.
+
+    Raises:
+        TypeError: ``tensor`` is no such message.
+        InvalidArgumentError: its dtype is unknown, or its values do not fit its shape.
+    """
+    what = "make_ndarray"
+    if not hasattr(tensor, "tensor_content"):
+        raise TypeError(f"{what}: Argument `tensor` must be a TensorProto message, got {type(tensor).__name__}.")
+    return tensor_of_proto(what, tensor, dtype_of_enum(what, tensor.dtype)).copy()
 
 
 def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
@@ -285,6 +339,52 @@ def decode_base64(input: Any, name: str | None = None) -> Tensor:
         return base64.urlsafe_b64decode(bare + b"=" * padding)
 
     return _mapped("decode_base64", input, decoded)
+
+
+def decode_compressed(bytes: Any, compression_type: str = "", name: str | None = None) -> Tensor:
+    """The decompressed contents of each string.
+
+    Args:
+        bytes: strings, any shape.
+        compression_type: ``"ZLIB"``, ``"GZIP"``, or ``""`` for strings as they are.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: a tensor of another dtype, or another ``compression_type``.
+        DataLossError: a string is damaged or truncated.
+    """
+    what = "decode_compressed"
+    check_choice(what, "compression_type", compression_type, ("", "ZLIB", "GZIP"))
+
+    def contents(text: Any) -> Any:
+        if not compression_type:
+            return text
+        with parser_errors_as_one("bytes", f"{compression_type} string", DataLossError):
+            return decompressed(io.BytesIO(text), compression_type.lower()).read()
+
+    return _mapped(what, bytes, contents)
+
+
+def decode_json_example(json_examples: Any, name: str | None = None) -> Tensor:
+    """Serialized ``tf.train.Example`` messages, of their JSON texts.
+
+    Args:
+        json_examples: strings, any shape.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: a Python value that is no string.
+        InvalidArgumentError: a tensor of another dtype, or a text that is no JSON of an ``Example``.
+    """
+
+    def serialized(text: Any) -> Any:
+        from google.protobuf import json_format
+
+        with parser_errors_as_one("json_examples", "JSON of an Example", InvalidArgumentError):
+            return json_format.Parse(text, message_class("Example")()).SerializeToString(deterministic=True)
+
+    return _mapped("decode_json_example", json_examples, serialized)
 
 
 def _mapped(what: str, value: Any, function: Any) -> Tensor:

@@ -1,16 +1,19 @@
-"""Hashes of strings: to_hash_bucket, to_hash_bucket_fast, to_hash_bucket_strong. The numbers are TensorFlow's."""
+"""Hashes of strings: to_hash_bucket, to_hash_bucket_fast, to_hash_bucket_strong; tf.fingerprint. The numbers are TensorFlow's."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad.core.operation import Operation
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.python_function import call_on_host
 from fastgrad.ops.text_hashes import fingerprint64, hash64, siphash
-from fastgrad.strings.rows import elements_operation, elementwise, integer_attribute, strings_of
+from fastgrad.strings.rows import bytes_of, elements_operation, elementwise, integer_attribute, strings_of
 
 
 def _bucket_operation(name: str, hash_function: Callable[..., int]) -> Operation:
@@ -29,6 +32,44 @@ def _checked_count(name: str, num_buckets: Any) -> int:
             f"{name}: Value for attr 'num_buckets' of {count} must be at least minimum 1, and fit into int64."
         )
     return count
+
+
+def fingerprint(data: Any, method: Any = "farmhash64", name: str | None = None) -> Tensor:
+    """The 64-bit fingerprint of each row, which is the same on all machines.
+
+    Args:
+        data: a tensor of any dtype with at least one dimension.
+        method: ``"farmhash64"``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        uint8, shape (rows, 8): the bytes of the fingerprint, the lowest first.
+
+    Raises:
+        InvalidArgumentError: ``data`` is a scalar, or ``method`` is another.
+    """
+    what = "fingerprint"
+    if bytes_of(what, "method", method) != b"farmhash64":
+        raise InvalidArgumentError(f"{what}: Unsupported fingerprint method: {method!r}; use 'farmhash64'.")
+    x = convert_to_tensor(data)
+    if not x.ndim:
+        raise InvalidArgumentError(f"{what}: `data` should have at least one dimension, got a scalar.")
+
+    def run(array: np.ndarray) -> tuple[np.ndarray, ...]:
+        rows = array.reshape(len(array), math.prod(array.shape[1:]))
+        texts = [_bytes_to_hash(row) for row in rows]
+        return (np.array([fingerprint64(text) for text in texts], "<u8")[:, None].view(np.uint8),)
+
+    return call_on_host(what, run, (x,), acts=False)[0]
+
+
+def _bytes_to_hash(row: np.ndarray) -> bytes:
+    """Returns what the fingerprint of a row is that of: its bytes, its only string, or the fingerprints of its strings."""
+    if row.dtype != object:
+        return row.tobytes()
+    if len(row) == 1:
+        return bytes(row[0])
+    return b"".join(fingerprint64(text).to_bytes(8, "little") for text in row.tolist())
 
 
 @elementwise

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import struct
-import wave
 import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,6 +20,7 @@ from fastgrad.io.string_tensors import tensor_message
 from fastgrad.ops.assertion import assert_non_negative, assert_rank
 from fastgrad.ops.casting import cast
 from fastgrad.ops.python_function import numpy_function
+from fastgrad.storage.sound_file import encode_wav_file
 from fastgrad.summary.writers import default_writer, get_step, should_record_summaries
 
 _MOST_HISTOGRAM_BUCKETS = 1 << 20
@@ -244,7 +243,7 @@ def audio(
         raise ValueError(f"{what}: sample_rate must be positive and fit into 32 bits, got {rate}.")
 
     def encode(x: np.ndarray) -> np.ndarray:
-        rows = [[_wav(sound, rate), b""] for sound in x[:count]]
+        rows = [[encode_wav_file(sound, rate), b""] for sound in x[:count]]
         return np.array(rows, object).reshape(-1, 2)
 
     # 16 and 11: the field and the number of WAV in the message of TensorBoard's page of sounds
@@ -279,18 +278,6 @@ def _png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
-
-
-def _wav(sound: np.ndarray, sample_rate: int) -> bytes:
-    """Returns a WAV file of float32 samples of shape (frames, channels)."""
-    samples = np.trunc(sound * np.float32(32768) + np.copysign(np.float32(0.5), sound))  # C's roundf
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(sound.shape[1])
-        writer.setsampwidth(2)
-        writer.setframerate(sample_rate)
-        writer.writeframes(np.clip(samples, -32768, 32767).astype("<i2").tobytes())
-    return file.getvalue()
 
 
 def _check_names(function_name: str, name: Any, description: Any) -> None:

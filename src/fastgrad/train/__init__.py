@@ -8,6 +8,7 @@ from typing import Any as _Any
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.train.checkpoint import Checkpoint as Checkpoint
 from fastgrad.train.checkpoint_manager import CheckpointManager as CheckpointManager
+from fastgrad.train.checkpoint_state import checkpoints_iterator as checkpoints_iterator
 from fastgrad.train.checkpoint_state import get_checkpoint_state as get_checkpoint_state
 from fastgrad.train.checkpoint_state import latest_checkpoint as latest_checkpoint
 from fastgrad.train.checkpoint_state import list_variables as list_variables

@@ -5,14 +5,16 @@ from __future__ import annotations
 import codecs
 import json
 import logging
+import math
 import os
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.core.argument_checks import checked_path
+from fastgrad.core.argument_checks import checked_callable, checked_number, checked_path
 from fastgrad.dtypes import DType, as_dtype
 from fastgrad.errors import NotFoundError
 from fastgrad.storage.atomic_write import write_atomically
@@ -116,6 +118,60 @@ def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -
     if not os.path.exists(checkpoint_path(prefix)) and not has_tensorflow_checkpoint(prefix):
         return None
     return state.model_checkpoint_path
+
+
+def checkpoints_iterator(
+    checkpoint_dir: Any,
+    min_interval_secs: float = 0,
+    timeout: float | None = None,
+    timeout_fn: Callable[[], Any] | None = None,
+) -> Iterator[str]:
+    """Yields the path of each new checkpoint of a folder, for a program that evaluates models while another one trains.
+
+    Looks once a second. A checkpoint that is no longer the newest when the caller asks for the next one is left out.
+
+    Args:
+        checkpoint_dir: the folder, which may not exist yet.
+        min_interval_secs: the shortest time between two checkpoints, in seconds.
+        timeout: how long to wait for a new checkpoint, in seconds. Default: without limit.
+        timeout_fn: called after each ``timeout``; a true result ends the iteration. Default: the first timeout ends it.
+
+    Raises:
+        TypeError: ``checkpoint_dir`` is no path, a number is no number, or ``timeout_fn`` is not callable.
+    """
+    what = "checkpoints_iterator"
+    folder = checked_path(what, "checkpoint_dir", checkpoint_dir)
+    interval = checked_number(what, "min_interval_secs", min_interval_secs)
+    limit = math.inf if timeout is None else checked_number(what, "timeout", timeout)
+    if timeout_fn is not None:
+        checked_callable(what, "timeout_fn", timeout_fn)
+
+    def paths() -> Iterator[str]:
+        path = None
+        while True:
+            new_path = _next_checkpoint(folder, path, limit)
+            if new_path is None:
+                if timeout_fn is None or timeout_fn():
+                    return
+                continue
+            path, start = new_path, time.monotonic()
+            yield path
+            time.sleep(max(0.0, start + interval - time.monotonic()))
+
+    return paths()
+
+
+def _next_checkpoint(folder: str, path: str | None, limit: float) -> str | None:
+    """Waits until the newest checkpoint of a folder is another than ``path``; returns None after ``limit`` seconds."""
+    end = time.monotonic() + limit
+    while (newest := latest_checkpoint(folder)) in (None, path):
+        if time.monotonic() + _SECONDS_BETWEEN_LOOKS > end:
+            return None
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    return newest
+
+
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def _load_values(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:

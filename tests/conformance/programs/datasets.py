@@ -494,3 +494,71 @@ def python_functions(tf):
             rows.map(lambda x: tf.py_function(lambda x: (x[:1], tf.size(x)), [x], [tf.int64, tf.int32]))
         ),
     }
+
+
+def folds_and_lists(tf):
+    """Folds of groups, sparse batches, elements by number, lists of elements, and lookup tables of elements."""
+    experimental, dataset = tf.data.experimental, tf.data.Dataset
+    rows = dataset.range(4).map(lambda n: tf.fill([n], n))
+    reducer = experimental.Reducer(
+        lambda key: (tf.constant(0, tf.int64), key), lambda state, x: (state[0] + x, state[1]), lambda a, b: (a, b)
+    )
+
+    def folded(count, key, reduce):
+        return dataset.range(count).apply(experimental.group_by_reducer(key, reduce))
+
+    def table(**options):
+        return experimental.index_table_from_dataset(dataset.from_tensor_slices(["a", "b", "c"]), **options)
+
+    def pairs(**options):
+        source = dataset.from_tensor_slices((["a", "b"], tf.constant([3, 4], tf.int64)))
+        return experimental.table_from_dataset(source, key_dtype=tf.string, **options)
+
+    scalars = experimental.Reducer(lambda key: 0.0, lambda state, x: state + 1.0, lambda state: state)
+    changing = experimental.Reducer(lambda key: 0.0, lambda state, x: 1, lambda state: state)
+    keys = tf.constant(["c", "z", "a"])
+    return {
+        "fold": lambda: _listed(folded(7, lambda x: 2 - x % 3, reducer)),
+        "fold to scalars": lambda: _listed(folded(7, lambda x: x % 2, scalars)),
+        "fold of nothing": lambda: _listed(folded(0, lambda x: x, scalars)),
+        "fold's spec": lambda: str(folded(7, lambda x: x, reducer).element_spec),
+        "fold's cardinality": lambda: folded(7, lambda x: x, reducer).cardinality(),
+        "fold to another dtype": lambda: _listed(folded(7, lambda x: x, changing)),
+        "fold by int32": lambda: _listed(folded(7, lambda x: tf.cast(x, tf.int32), reducer)),
+        "fold by a vector": lambda: refused(lambda: _listed(folded(7, lambda x: [x], reducer))),
+        "fold by no function": lambda: refused(lambda: _listed(folded(7, 3, reducer))),
+        "parallel_interleave": lambda: _listed(
+            dataset.range(3).apply(experimental.parallel_interleave(lambda x: dataset.from_tensors(x).repeat(3), 2, 2))
+        ),
+        "sparse batches": lambda: _listed(rows.sparse_batch(3, [4])),
+        "sparse batches of unknown size": lambda: _listed(rows.sparse_batch(3, [None])),
+        "sparse batches of scalars": lambda: _listed(dataset.range(3).sparse_batch(2, [])),
+        "sparse batches' spec": lambda: str(rows.sparse_batch(3, [4]).element_spec),
+        "sparse batches' cardinality": lambda: dataset.range(5).sparse_batch(2, []).cardinality(),
+        "sparse batches, older name": lambda: _listed(rows.apply(experimental.dense_to_sparse_batch(2, [4]))),
+        "sparse batches of too long rows": lambda: _listed(rows.sparse_batch(3, [2])),
+        "sparse batches of another rank": lambda: _listed(dataset.range(3).sparse_batch(2, [3])),
+        "sparse batches of pairs": lambda: dataset.range(4).map(lambda x: (x, x)).sparse_batch(3, [2]),
+        "sparse batches of nothing": lambda: _listed(dataset.range(4).sparse_batch(0, [])),
+        "from_list": lambda: _listed(experimental.from_list([(1, "a"), (2, "b")])),
+        "from_list of dicts": lambda: _listed(experimental.from_list([{"a": 1}, {"a": 2}])),
+        "from_list of vectors": lambda: _listed(experimental.from_list([[1, 2], [3]])),
+        "from_list's spec": lambda: str(experimental.from_list([(1, "a"), (2, "b")]).element_spec),
+        "from_list shuffled": lambda: sorted(int(x) for x in experimental.from_list([1, 2, 3]).shuffle(3)),
+        "from_list of nothing": lambda: experimental.from_list([]),
+        "from_list of two dtypes": lambda: refused(lambda: experimental.from_list([1, "a"])),
+        "from_list of a number": lambda: experimental.from_list(3),
+        "at": lambda: experimental.at(dataset.range(5).map(lambda x: x * 2), 3),
+        "at of a pair": lambda: experimental.at(dataset.range(5).map(lambda x: (x, -x)), 1),
+        "at the end": lambda: experimental.at(dataset.range(5), 5),
+        "at before": lambda: experimental.at(dataset.range(5), -1),
+        "index table": lambda: [table().lookup(keys), table().size()],
+        "index table of two": lambda: table(vocab_size=2).lookup(keys),
+        "index table with a default": lambda: table(default_value=7).lookup(keys),
+        "index table with buckets": lambda: table(num_oov_buckets=2).lookup(keys),
+        "table": lambda: pairs(default_value=-1).lookup(tf.constant(["b", "z"])),
+        "initializer": lambda: tf.lookup.StaticHashTable(
+            experimental.DatasetInitializer(dataset.from_tensor_slices(([1, 2], [0.5, 1.5]))), -1.0
+        ).lookup(tf.constant([2, 3])),
+        "initializer of scalars": lambda: refused(lambda: experimental.DatasetInitializer(dataset.range(3))),
+    }

@@ -144,3 +144,34 @@ def devices(tf):
         "section in itself": section_in_itself,
         "not callable": lambda: tf.CriticalSection().execute(3),
     }
+
+
+def sobol_sequences(tf):
+    sample = tf.math.sobol_sample
+    return {
+        "two dimensions": lambda: sample(2, 5),
+        "many dimensions": lambda: sample(1111, 3),
+        "many points": lambda: sample(3, 100)[-4:],
+        "skipped": lambda: sample(dim=4, num_results=3, skip=6),
+        "float64": lambda: sample(2, 4, dtype=tf.float64),
+        "a tensor of points": lambda: sample(2, tf.constant(3), tf.constant(1)),
+        "no dimension": lambda: sample(0, 4),
+        "integers as points": lambda: sample(2, 3.5),
+        "no points": lambda: sample(2, 0),
+        "integers": lambda: sample(2, 4, dtype=tf.int32),
+    }
+
+
+def fingerprints(tf):
+    of = tf.fingerprint
+    return {
+        "texts": lambda: of([b"a", b"b" * 100]),
+        "rows of texts": lambda: of([[b"a", b"b"], [b"", b"c"]]),
+        "columns of texts": lambda: of([[b"a"], [b"b"]]),
+        "rows of numbers": lambda: of([[1, 2], [3, 4]]),
+        "numbers": lambda: of([1.0, 2.0]),
+        "flags": lambda: of([[True, False]]),
+        "compiled": lambda: tf.function(of)(tf.constant([1, 2])),
+        "a scalar": lambda: of(b"a"),
+        "another method": lambda: of([b"a"], method="x"),
+    }

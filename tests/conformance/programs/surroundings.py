@@ -283,3 +283,57 @@ def environment(tf):
         "AUTOTUNE": lambda: tf.data.AUTOTUNE,
         "unknown name": lambda: tf.nonsense,
     }
+
+
+def device_settings(tf):
+    config = tf.config
+    (cpu,) = config.list_physical_devices("CPU")
+
+    def visible(devices, *device_type):
+        try:
+            config.set_visible_devices(devices, *device_type)
+            return [device.name for device in config.get_visible_devices()]
+        finally:
+            config.set_visible_devices([cpu])
+
+    def with_setting(module, name, value):
+        get, set_to = (getattr(module, f"{verb}_{name}") for verb in ("get", "set"))
+        before = get()
+        try:
+            set_to(value)
+            return [before, get(), tf.constant(1.0) + 2.0]
+        finally:
+            set_to(before)
+
+    def on_missing_gpu():
+        config.set_soft_device_placement(False)
+        try:
+            with tf.device("/GPU:7"):
+                return tf.constant(1.0) + 1.0
+        finally:
+            config.set_soft_device_placement(True)
+
+    def eagerly():
+        config.experimental_run_functions_eagerly(True)
+        try:
+            return config.experimental_functions_run_eagerly()
+        finally:
+            config.experimental_run_functions_eagerly(False)
+
+    experimental = config.experimental
+    return {
+        "no GPU visible": lambda: visible([], "GPU"),
+        "the CPU visible": lambda: [visible(cpu), visible([cpu], "CPU")],
+        "experimental names": lambda: [experimental.set_visible_devices([], "GPU"), experimental.get_visible_devices("GPU")],
+        "visible text": lambda: visible("cpu"),
+        "visible CPU as GPU": lambda: visible([cpu], "GPU"),
+        "details": lambda: experimental.get_device_details(cpu),
+        "details of a text": lambda: experimental.get_device_details("x"),
+        "growth of a text": lambda: experimental.get_memory_growth("x"),
+        "memory statistics of a number": lambda: experimental.reset_memory_stats(3),
+        "synchronous": lambda: [with_setting(experimental, "synchronous_execution", value) for value in (False, None)],
+        "soft placement": lambda: with_setting(config, "soft_device_placement", False),
+        "a missing GPU": on_missing_gpu,
+        "log of devices": lambda: with_setting(tf.debugging, "log_device_placement", True),
+        "functions run eagerly": eagerly,
+    }  # fmt: skip

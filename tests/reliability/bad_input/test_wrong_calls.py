@@ -91,7 +91,8 @@ WITHOUT_WRONG_CALLS = {
         "tf.summary.should_record_summaries", "tf.summary.experimental.get_step", "tf.train.RandomState", "tf.train.get_global_step",
         "tf.train.get_or_create_global_step", "tf.keras.Regularizer", "tf.keras.activations.linear", "tf.keras.utils.clear_session", "tf.timestamp",
         "tf.test.gpu_device_name", "tf.test.is_built_with_cuda", "tf.test.is_built_with_gpu_support", "tf.test.is_built_with_rocm", "tf.test.is_built_with_xla",
-        "tf.test.is_gpu_available", "tf.test.main", "tf.profiler.experimental.Profile", "tf.profiler.experimental.ProfilerOptions",
+        "tf.test.is_gpu_available", "tf.test.main", "tf.config.get_soft_device_placement", "tf.debugging.get_log_device_placement",
+        "tf.config.experimental.get_synchronous_execution", "tf.profiler.experimental.Profile", "tf.profiler.experimental.ProfilerOptions",
     },
     "takes every value, as in TensorFlow": {
         "tf.autograph.trace", "tf.compat.dimension_value", "tf.compat.path_to_str", "tf.get_static_value", "tf.is_symbolic_tensor", "tf.is_tensor", "tf.nest.is_nested", "tf.config.get_visible_devices",
@@ -100,7 +101,7 @@ WITHOUT_WRONG_CALLS = {
         "tf.keras.saving.get_registered_name", "tf.keras.utils.get_source_inputs", "tf.keras.utils.is_keras_tensor",
     },
     "a class whose objects the library makes": {
-        "tf.DType", "tf.Tensor", "tf.config.LogicalDevice", "tf.config.PhysicalDevice",
+        "tf.DType", "tf.Tensor", "tf.audio.DecodeWav", "tf.config.LogicalDevice", "tf.config.PhysicalDevice",
     },
     "names of constants": {"tf.AggregationMethod", "tf.UnconnectedGradients", "tf.image.ResizeMethod", "tf.lookup.TextFileIndex"},
     "classes of exceptions": {f"tf.errors.{name}" for name, value in vars(tf.errors).items() if isinstance(value, type) and name[0] != "_"},
