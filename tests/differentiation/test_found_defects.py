@@ -1269,3 +1269,29 @@ def test_unsigned_integers_are_indices(function):
     differences = [(function(x + step, *bounds) - function(x - step, *bounds)) / 2e-5 for step in steps]
     np.testing.assert_allclose(fg.grad(function)(x, *bounds), differences, rtol=1e-7, atol=1e-5)
     np.testing.assert_allclose(fg.jacobian(function)(x, *bounds), differences, rtol=1e-7, atol=1e-5)
+
+
+@numba.njit
+def cube_of_number(x):
+    return x**3
+
+
+@fg.adjoint(cube_of_number)
+def slope_of_cube_of_number(cotangent, result, x):
+    return 3.0 * x**2 * cotangent
+
+
+@numba.njit
+def calls_that_record_nothing(x):
+    rounded = np.empty(x.shape[0], np.float32)
+    for i in range(x.shape[0]):
+        rounded[i] = x[i]
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += cube_of_number(1.0 * rounded[i])
+    return total
+
+
+def test_a_loop_of_calls_that_records_nothing():
+    x = np.array([0.25, 0.5, 1.5])
+    np.testing.assert_allclose(fg.grad(calls_that_record_nothing)(x), 3.0 * x**2, rtol=1e-6)

@@ -753,3 +753,19 @@ def test_a_gradient_in_huge_pages_is_right(dtype):
         return np.sum(x * x)
 
     np.testing.assert_array_equal(fg.grad(squares)(x), 2 * x)
+
+
+@numba.njit
+def scaled_by_default(x, scale=2.0, n=3):
+    return x * scale**n
+
+
+def test_gradients_with_respect_to_default_values():
+    assert fg.grad(scaled_by_default, argnums=1)(0.7) == pytest.approx(0.7 * 3.0 * 4.0)
+    assert fg.grad(scaled_by_default, argnums=1)(0.7, 3.0) == pytest.approx(0.7 * 3.0 * 9.0)
+    assert fg.grad(scaled_by_default, argnums=(0, 1))(0.7) == pytest.approx((8.0, 0.7 * 3.0 * 4.0))
+    assert fg.jacobian(scaled_by_default, argnums=1)(0.7) == pytest.approx(0.7 * 3.0 * 4.0)
+    with pytest.raises(
+        DifferentiationError, match="the argument n of scaled_by_default is of type int64, which has no derivative"
+    ):
+        fg.grad(scaled_by_default, argnums=2)(0.7)

@@ -26,6 +26,20 @@ OWN_TESTS = {
 }
 """Folders and files of tests, by the names that packages are imported by."""
 SCRIPTS = {script.stem.removeprefix("use_"): script for script in sorted((FOLDER / "use").glob("use_*.py"))}
+LISTED = ("wrong", "failed", "refused", "search", "at a branch", "right within noise", "too slow")
+"""The statuses of the functions that the page names."""
+COLUMNS = (
+    "right",
+    "right within noise",
+    "refused",
+    "failed",
+    "wrong",
+    "at a branch",
+    "search",
+    "not smooth",
+    "too slow",
+    "skipped",
+)
 SECONDS_FOR_A_PACKAGE = 3600.0
 
 
@@ -59,7 +73,7 @@ def run(package: str, path: Path) -> None:
 
 
 def summary(report: dict) -> dict:
-    """Returns the counts of a report, and the reasons of what is refused and what failed."""
+    """Returns the counts of a report, and the reasons of the statuses that the page names."""
     functions = report["functions"]
     distribution = importlib.metadata.packages_distributions()[report["package"]][0]
     return {
@@ -71,14 +85,14 @@ def summary(report: dict) -> dict:
                 "name"
             ]: f"{function['status']}: {re.split(r':[0-9]+: ', function['reason'].splitlines()[0], maxsplit=1)[-1]}"
             for function in functions
-            if function["status"] in ("wrong", "failed", "refused", "too slow")
+            if function["status"] in LISTED
         },
     }
 
 
 def page(figures: dict) -> str:
     """Returns the text of docs/numba_packages.md."""
-    counts = {status: sum(row["counts"][status] for row in figures.values()) for status in STATUSES}
+    counts = {status: sum(row["counts"].get(status, 0) for row in figures.values()) for status in STATUSES}
     with_floats = sum(counts[status] for status in STATUSES if status != "skipped")
     lines = [
         "# Derivatives of packages' Numba functions",
@@ -88,16 +102,16 @@ def page(figures: dict) -> str:
         "`make test-packages` does so for the packages below, with the arguments of their own tests or of the scripts in [tests/packages/use](../tests/packages/use), and writes this page.",
         "",
         (
-            f"Of {with_floats} functions that compute floats from floats, {counts['right']} are right, {counts['refused']} refused, {counts['failed']} failed, "
+            f"Of {with_floats} functions that compute floats from floats, {counts['right']} are right, {counts['right within noise']} right within noise, "
+            f"{counts['refused']} refused, {counts['failed']} failed, {counts['at a branch']} at a branch, {counts['search']} searches, "
             f"{counts['not smooth']} not smooth at the arguments, {counts['too slow']} too slow, and {counts['wrong']} wrong."
         ),
         "",
-        "| package | version | right | refused | failed | wrong | not smooth | too slow | skipped |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: | --: |",
+        f"| package | version | {' | '.join(COLUMNS)} |",
+        f"| --- | --- |{' --: |' * len(COLUMNS)}",
     ]
-    columns = ("right", "refused", "failed", "wrong", "not smooth", "too slow", "skipped")
     for row in figures.values():
-        numbers = " | ".join(str(row["counts"][status]) for status in columns)
+        numbers = " | ".join(str(row["counts"].get(status, 0)) for status in COLUMNS)
         lines.append(f"| {row['distribution']} | {row['version']} | {numbers} |")
     lines += [
         "",
@@ -107,11 +121,14 @@ def page(figures: dict) -> str:
         ),
         "",
         (
-            "*Wrong* is a derivative that differs from differences. quantecon's functions have branches such as `if multiplier == 0`, which leave out what the other branch would add; "
-            "hapsira's `vallado` searches by bisection; functions of umap and pynndescent round to float32 in between."
+            "*Wrong* is a derivative that differs from differences, for no reason of the next three. "
+            "*At a branch*: a branch such as `if multiplier == 0` takes this one point by another way than all points around it, where derivatives are right; "
+            "the way may leave out what the others add, so its derivative is another one. "
+            "*Search*: a loop searches by comparisons, such as bisection; derivatives are right between the jumps of the result. "
+            "*Right within noise*: the function rounds inside, mostly to float32; differences agree whose steps are as large as that noise asks for."
         ),
         "",
-        "## What is wrong, refused, and failed",
+        "## What is not right",
         "",
         "| function | reason |",
         "| --- | --- |",

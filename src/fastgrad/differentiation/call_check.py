@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ import numba
 import numpy as np
 
 from fastgrad.differentiation.check import Comparer, Comparison, Direction, axes_of, is_float
+from fastgrad.differentiation.disagreements import explained
 from fastgrad.differentiation.recorded_calls import Call
 from fastgrad.differentiation.runtime.compilation import generated_function, is_differentiable
 from fastgrad.differentiation.runtime.numba_internals import dispatcher
@@ -19,7 +21,18 @@ from fastgrad.differentiation.runtime.random_states import copy_of_states, drawi
 from fastgrad.differentiation.transforms import copies, type_of
 from fastgrad.errors import DifferentiationError
 
-STATUSES = ("wrong", "failed", "refused", "right", "not smooth", "too slow", "skipped")
+STATUSES = (
+    "wrong",
+    "failed",
+    "refused",
+    "search",
+    "at a branch",
+    "right within noise",
+    "right",
+    "not smooth",
+    "too slow",
+    "skipped",
+)
 _MOST_ELEMENTS = 6
 """Of a larger array, so many elements are compared, and one direction in which all elements change."""
 _MOST_SECONDS = 2.0
@@ -57,6 +70,7 @@ def check_call(call: Call) -> Outcome:
     except Exception as error:  # noqa: BLE001  # the report has it
         return Outcome("failed", f"{type(error).__name__}: {error}", {})
     counts: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
     for direction in function.directions():
         with np.errstate(all="ignore"):
             try:
@@ -64,9 +78,18 @@ def check_call(call: Call) -> Outcome:
             except Exception:  # noqa: BLE001  # the function itself raises a step away
                 counts["not smooth"] += 1
                 continue
-        if comparison.status == "wrong":
-            return Outcome("wrong", _text(function.names[direction.position], direction, comparison), dict(counts))
-        counts[comparison.status] += 1
+            status: str = comparison.status
+            if status != "right":
+                with contextlib.suppress(Exception):  # the function raises near the point: the status stays
+                    status, comparison = explained(function.compiled, comparer, direction, comparison)
+        text = _text(function.names[direction.position], direction, comparison)
+        if status == "wrong":
+            return Outcome("wrong", text, dict(counts))
+        counts[status] += 1
+        reasons.setdefault(status, text)
+    for status in ("search", "at a branch", "right within noise"):
+        if counts[status]:
+            return Outcome(status, reasons[status], dict(counts))
     if counts["right"]:
         return Outcome("right", "", dict(counts))
     if counts["not smooth"]:

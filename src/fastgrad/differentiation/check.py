@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -146,47 +147,79 @@ class Comparer:
             else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
             for y in results
         ]
-        self._cotangents = self._run(pullback(f, positions, len(results)), *self._weights)
+        self._pullback = pullback(f, positions, len(results))
+        self._cotangents = self._run(self._pullback, *self._weights)
         self._forward = forward_dispatcher(f, positions)
 
-    def compare(self, direction: Direction) -> Comparison:
-        """Returns the derivatives of the weighted sum along ``direction``."""
+    @property
+    def eps(self) -> float:
+        """The relative rounding of the argument or result of the lowest precision."""
+        return self._eps
+
+    def compare(self, direction: Direction, noise: float | None = None) -> Comparison:
+        """Returns the derivatives of the weighted sum along ``direction``.
+
+        Args:
+            direction: what changes.
+            noise: the error of the results relative to their size, which decides the steps; default: the rounding of their dtypes.
+        """
         position, element, change, field = direction
-        value = _part(self._values[position], field)
         tangents = [_zeros(self._values[number]) for number in self._positions]
         place = self._positions.index(position)
         tangents[place] = _moved_field(tangents[place], field, element, change)
         slopes = self._weighted(self._run(self._forward, *tangents)[1])
         slope = float(slopes.sum())
         cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(_part(self._cotangents[place], field))[element])))
-        size, eps = float(np.max(np.abs(np.asarray(value)[element]))), self._eps
+        size, eps = self.size(direction), noise or self._eps
 
         def shifted(step: float) -> np.ndarray:
-            values = [_copy(other) for other in self._values]
-            state = self._state
-            if is_instance(values[position]):
-                state = [
-                    (owner, name, _moved(np.copy(part)[()], element, step * change), contents)
-                    if owner is values[position] and name == field and not isinstance(part, np.ndarray)
-                    else (owner, name, part, _moved(contents.copy(), element, step * change))
-                    if owner is values[position] and name == field
-                    else (owner, name, part, contents)
-                    for owner, name, part, contents in state
-                ]
-            else:
-                values[position] = _moved_field(values[position], field, element, step * change)
-            return self._weighted(self._run(self._compiled, at=values, state=state))
+            return self.results_at(direction, step)
 
         difference, error = _central_difference(shifted, size, eps)
         scale = max(abs(cotangent), abs(slope), abs(difference))
         is_equal = abs(cotangent - slope) <= 1e3 * eps * (max(scale, float(np.abs(slopes).sum())) + 1.0)
         is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
         # A result that changes by less than its rounding at the largest step does not change at all.
-        unseen = eps * float(np.abs(shifted(0.0)[slopes != 0.0]).sum()) / _largest_step(size, eps)
-        is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(eps) * scale + unseen
+        unseen = eps * float(np.abs(shifted(0.0)[slopes != 0.0]).sum()) / largest_step(size, eps)
+        is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(self._eps) * scale + unseen
         is_smooth = math.isfinite(difference) and is_exact and (is_close or _has_one_slope(shifted, size, eps))
         status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
         return Comparison(cotangent, slope, difference, error, status)
+
+    def size(self, direction: Direction) -> float:
+        """Returns the size of the largest number that ``direction`` changes."""
+        value = _part(self._values[direction.position], direction.field)
+        return float(np.max(np.abs(np.asarray(value)[direction.element])))
+
+    def results_at(self, direction: Direction, step: float) -> np.ndarray:
+        """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``."""
+        values, state = self.moved_arguments(direction, step)
+        return self._weighted(self._run(self._compiled, at=values, state=state))
+
+    def moved(self, direction: Direction, step: float) -> Comparer:
+        """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``."""
+        comparer = copy.copy(self)
+        comparer._values, comparer._state = self.moved_arguments(direction, step)
+        comparer._cotangents = comparer._run(self._pullback, *self._weights)
+        return comparer
+
+    def moved_arguments(self, direction: Direction, step: float) -> tuple[list[Any], State]:
+        """Returns copies of the arguments, moved by ``step`` along ``direction``, and the state of instances of ``jitclass`` there."""
+        position, element, change, field = direction
+        values = [_copy(other) for other in self._values]
+        state = self._state
+        if is_instance(values[position]):
+            state = [
+                (owner, name, _moved(np.copy(part)[()], element, step * change), contents)
+                if owner is values[position] and name == field and not isinstance(part, np.ndarray)
+                else (owner, name, part, _moved(contents.copy(), element, step * change))
+                if owner is values[position] and name == field
+                else (owner, name, part, contents)
+                for owner, name, part, contents in state
+            ]
+        else:
+            values[position] = _moved_field(values[position], field, element, step * change)
+        return values, state
 
     def _run(self, function: Any, *more: Any, at: Sequence[Any] | None = None, state: State | None = None) -> Any:
         """Returns the result for copies of the arguments, with the same random draws in all runs."""
@@ -214,7 +247,7 @@ def axes_of(value: Any, position: int) -> Iterator[Direction]:
 
 def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
     """Returns the derivative of a sum at a shift of 0 by Richardson's extrapolation of central differences, and its approximate error."""
-    step = _largest_step(x, eps)
+    step = largest_step(x, eps)
     row: list[float] = []
     best, error = np.nan, np.inf
     for _ in range(_LEVELS):
@@ -231,7 +264,8 @@ def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: 
     return best, error
 
 
-def _largest_step(x: float, eps: float) -> float:
+def largest_step(x: float, eps: float) -> float:
+    """Returns the first step of differences at a number ``x`` of a function whose results have the relative error ``eps``."""
     return float(eps**0.25 * max(abs(x), 0.01) * 2.0)
 
 

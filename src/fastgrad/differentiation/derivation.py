@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
-from numba import types
+from numba import typeof, types
 
 from fastgrad.differentiation.analysis.control_flow import ControlFlow
 from fastgrad.differentiation.analysis.searches import searches_of
@@ -59,7 +59,7 @@ def reverse_mode(
         DifferentiationError: the function can't be differentiated; the message has file and line.
     """
     python_function = wrapped_function(function, owner)
-    function_types = _function_types(argument_types, len(parameter_names(python_function)))
+    function_types = function_types_of(argument_types, len(parameter_names(python_function)), positions)
     check_types(python_function, function_types, positions, owner)
     lowered, flow = lowered_function(function, function_types, is_reverse=True)
     if seed == 0:
@@ -131,7 +131,7 @@ def _lowering_for_forward_mode(
     """Returns the lowering of a function, of whose argument types those of tangents may follow."""
     python_function = wrapped_function(function, owner)
     names = parameter_names(python_function)
-    function_types = _function_types(argument_types, len(names))
+    function_types = function_types_of(argument_types, len(names), positions)
     check_types(python_function, function_types, positions, owner)
     for position in positions:
         if isinstance(function_types[position], types.BaseTuple):
@@ -185,8 +185,12 @@ def written_positions(lowered: Function) -> set[int | None]:
     return {root.position for root in lowered.roots if root.kind == "parameter" and root.is_written}
 
 
-def _function_types(argument_types: Types, count: int) -> Types:
-    return tuple(types.unliteral(type) for type in argument_types[:count])
+def function_types_of(argument_types: Types, count: int, positions: tuple[int, ...]) -> Types:
+    """Returns the types of a function's arguments; default values to differentiate with respect to are numbers, others constants."""
+    return tuple(
+        typeof(type.value) if isinstance(type, types.Omitted) and number in positions else types.unliteral(type)
+        for number, type in enumerate(argument_types[:count])
+    )
 
 
 def check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool = False) -> None:

@@ -70,7 +70,7 @@ class CallRecorder:
             for call in self._pending:  # which grows meanwhile
                 function: Any = call.python_function
                 function = np.vectorize(function) if isinstance(call.function, DUFunc) else function
-                with contextlib.suppress(Exception, _TimeIsOver), _time_limit(_SECONDS_IN_PYTHON):
+                with contextlib.suppress(Exception, TimeIsOver), time_limit(_SECONDS_IN_PYTHON):
                     function(*copies(call.arguments), **call.keywords)
 
     def _recorded(self, call: Any) -> Any:
@@ -96,16 +96,16 @@ class CallRecorder:
             self._pending.append(calls[-1])
 
 
-class _TimeIsOver(BaseException):
+class TimeIsOver(BaseException):
     """No handler of the function's own catches it."""
 
 
 @contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raises _TimeIsOver in the main thread after some seconds."""
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises ``TimeIsOver`` in the main thread after some seconds."""
 
     def stop(*_: Any) -> None:
-        raise _TimeIsOver
+        raise TimeIsOver
 
     handler = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

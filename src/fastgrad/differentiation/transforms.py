@@ -487,11 +487,16 @@ def _columns(
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.callees import check_apart
-        from fastgrad.differentiation.derivation import check_result, lowered_function, written_positions
+        from fastgrad.differentiation.derivation import (
+            check_result,
+            function_types_of,
+            lowered_function,
+            written_positions,
+        )
         from fastgrad.differentiation.ir.representation import Constant, literal
         from fastgrad.differentiation.transform.forward_mode import tangents_of_a_run
 
-        argument_types = tuple(map(types.unliteral, argument_types))
+        argument_types = function_types_of(argument_types, len(argument_types), positions)
         check_types(python_function, argument_types, positions, owner)
         lines, scope = (
             [],

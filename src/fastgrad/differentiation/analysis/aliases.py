@@ -13,6 +13,7 @@ from fastgrad.differentiation.ir.representation import (
     Grow,
     Root,
     Statement,
+    Store,
     View,
     refuse,
 )
@@ -59,7 +60,7 @@ class Aliases:
             pairs = {pair for pair in pairs if root not in pair[0]}
             if source is not None:
                 pairs |= {(frozenset((root, other)), COPY) for other in _names_of(source.memory, pairs)}
-        elif isinstance(statement, Grow) and statement in self._appended:
+        elif isinstance(statement, (Grow, Store)) and statement in self._appended:
             names = _names_of(self._appended[statement].memory, pairs)
             if statement.root in names:
                 self.repeated.add(statement.root)

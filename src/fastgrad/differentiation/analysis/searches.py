@@ -34,7 +34,9 @@ class Search(NamedTuple):
     location: Location
 
 
-def searches_of(function: Function, flow: ControlFlow, positions: tuple[int, ...], leaf: int | None) -> list[Search]:
+def searches_of(
+    function: Function, flow: ControlFlow, positions: tuple[int, ...], leaf: int | None, is_partial: bool = False
+) -> list[Search]:
     """Returns the parameters on which a result depends by the comparisons of a search only.
 
     A loop searches if a comparison in it chooses the next value of a float, or writes an array, and depends itself on that value and on the parameter. So
@@ -45,6 +47,7 @@ def searches_of(function: Function, flow: ControlFlow, positions: tuple[int, ...
         flow: its control flow.
         positions: the numbers of the parameters to look at.
         leaf: the number of the part of the result that is differentiated. None for all.
+        is_partial: whether the result may depend on a parameter in other ways, too.
     """
     in_loops: set[Block] = set().union(*flow.loops.values())
     conditions = {block.end.condition for block in in_loops if isinstance(block.end, Branch)}
@@ -57,7 +60,7 @@ def searches_of(function: Function, flow: ControlFlow, positions: tuple[int, ...
         if conditions.isdisjoint(compared):
             continue
         activity = Activity(function, flow.blocks, frozenset([position]), is_forward=False, leaf=leaf)
-        if any(activity.is_varied(part) for part in _results(flow.blocks, leaf)):
+        if not is_partial and any(activity.is_varied(part) for part in _results(flow.blocks, leaf)):
             continue
         for choice in _choices(flow):
             if (

@@ -6,6 +6,8 @@ the other one is used. Neither does a list that is an item change its length.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from numba import types
@@ -42,21 +44,39 @@ def new_list(lowering: Any, type: types.Type, items: list[Any]) -> ArrayList:
 
 
 def _append(lowering: Any, values: ArrayList, item: Any) -> None:
-    """Appends an item; `Aliases` proves that a list which is the item keeps its length."""
+    """Appends an item."""
     numbers = _placed(lowering, values, item)
-    block = lowering.builder.block
-    count = len(block.statements)
-    _call_for_each(lowering, values, "append", [], numbers)
+    with _noted_length(lowering, values, item):
+        _call_for_each(lowering, values, "append", [], numbers)
+
+
+@contextlib.contextmanager
+def _noted_length(lowering: Any, values: ArrayList, item: Any) -> Iterator[None]:
+    """Notes that the statements of its block write the length of an item; `Aliases` proves that a list which is the item keeps its length."""
+    with _statements_of(lowering) as statements:
+        yield
     if isinstance(item, NumberList) and isinstance(item.length, View):
-        _note_copy(lowering, values.sizes[0].data.root, item.length.root, block.statements[count:])
+        _note_copy(lowering, values.sizes[0].data.root, item.length.root, statements)
+
+
+@contextlib.contextmanager
+def _statements_of(lowering: Any) -> Iterator[list[Statement]]:
+    """Yields a list that has, after the block, the statements that it appended."""
+    function, block = lowering.builder.function, lowering.builder.block
+    count, block_count = len(block.statements), len(function.blocks)
+    statements: list[Statement] = []
+    yield statements
+    for part in (block.statements[count:], *[other.statements for other in function.blocks[block_count:]]):
+        statements += part
 
 
 def _note_copy(lowering: Any, elements: Root, source: Root, statements: list[Statement]) -> None:
-    """Notes for `Aliases` that statements append elements of an array that Numba does not copy."""
+    """Notes for `Aliases` that statements write elements of an array that Numba does not copy."""
     function = lowering.builder.function
-    grow = next(statement for statement in statements if isinstance(statement, Grow) and statement.root is elements)
-    function.appended[grow] = source
-    stores = {statement for statement in statements if isinstance(statement, Store) and statement.root is elements}
+    written = [statement for statement in statements if isinstance(statement, (Grow, Store))]
+    first = next(statement for statement in written if statement.root is elements)
+    function.appended[first] = source
+    stores = {statement for statement in written if isinstance(statement, Store) and statement.root is elements}
     function.fills.setdefault(elements, set()).update(stores)
 
 
@@ -86,13 +106,10 @@ def _placed(lowering: Any, values: ArrayList, array: Any) -> list[Operand]:
             builder.location,
         )
     sizes = [axis.size for axis in array.axes]
-    function, block = builder.function, builder.block
-    count, block_count = len(block.statements), len(function.blocks)
-    start = containers.resize(lowering, values.elements, view_rules.product(builder, sizes))
-    lowering.array_functions.assign(lowering, _view_of(lowering, values, start, sizes), array)
-    parts = [block.statements[count:], *[other.statements for other in function.blocks[block_count:]]]
-    written = [statement for part in parts for statement in part]
-    _note_copy(lowering, values.elements.data.root, array.root, written)
+    with _statements_of(lowering) as statements:
+        start = containers.resize(lowering, values.elements, view_rules.product(builder, sizes))
+        lowering.array_functions.assign(lowering, _view_of(lowering, values, start, sizes), array)
+    _note_copy(lowering, values.elements.data.root, array.root, statements)
     return [start, *sizes]
 
 
@@ -140,10 +157,10 @@ def set_item(lowering: Any, values: ArrayList, index: Any, array: Any) -> None:
             "the assignment of a slice of a list of arrays can't be differentiated; assign the items one by one",
             lowering.builder.location,
         )
-    _check_kind(lowering, values, "the assignment of an item")
     numbers = _placed(lowering, values, array)
-    for integers, number in zip((values.starts, *values.sizes), numbers, strict=True):
-        containers.set_item(lowering, integers, index, number)
+    with _noted_length(lowering, values, array):
+        for integers, number in zip((values.starts, *values.sizes), numbers, strict=True):
+            containers.set_item(lowering, integers, index, number)
 
 
 def iterable(lowering: Any, values: ArrayList) -> Iterable:
@@ -157,9 +174,9 @@ def call_method(lowering: Any, values: ArrayList, name: str, arguments: list[Any
     if name == "append":
         _append(lowering, values, arguments[0])
     elif name == "insert":
-        _check_kind(lowering, values, "the method insert")
         numbers = _placed(lowering, values, arguments[1])
-        _call_for_each(lowering, values, name, [lowering.scalar(arguments[0])], numbers)
+        with _noted_length(lowering, values, arguments[1]):
+            _call_for_each(lowering, values, name, [lowering.scalar(arguments[0])], numbers)
     elif name == "pop":
         start, *sizes = _call_for_each(lowering, values, name, arguments, [])
         return _item_of(values, _view_of(lowering, values, start, sizes))
@@ -174,11 +191,3 @@ def call_method(lowering: Any, values: ArrayList, name: str, arguments: list[Any
             lowering.builder.location,
         )
     return Static(None)
-
-
-def _check_kind(lowering: Any, values: ArrayList, what: str) -> None:
-    """Refuses what lists of arrays can and lists of lists can't."""
-    if isinstance(values.type.dtype, types.List):
-        raise refuse(
-            f"{what} of a list of lists can't be differentiated; append the lists one by one", lowering.builder.location
-        )

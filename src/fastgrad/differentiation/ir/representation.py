@@ -671,7 +671,7 @@ class Function:
         globals: values that the text names.
         copies: the copies of arrays for which Numba takes the arrays themselves if they are contiguous. Of each the array, the stores that fill the
             copy, and the place.
-        appended: the arrays that are copied to lists of arrays, by the statement that makes room for them.
+        appended: the arrays that are copied to lists of arrays, by the first statement that makes room for them or writes one of their sizes.
         fills: of the elements of each list of arrays the stores that append items.
         result: the structure of the result: a Numba type.
     """

@@ -100,7 +100,9 @@ class CheckpointedLoop:
         at_start = mode.residuals.at_start
         self._variables = [item for block in mode.flow.blocks if block in self.body for item in at_start.get(block, [])]
         self.restored, self.final = _written_arrays(mode.function, mode.flow, self.head)
-        self._reserved = mode.residuals.reservations.get(counter)
+        reserved = mode.residuals.reservations.get(counter)
+        # A loop of calls may keep arrays, of which reservations know nothing, and record no number.
+        self._reserved = reserved if reserved is not None and any(reserved) else None
 
     def is_possible(self) -> bool:
         """True if running iterations again does the same, and memory for their records is worth it."""
