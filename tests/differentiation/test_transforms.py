@@ -58,8 +58,6 @@ def test_default_values_are_taken():
     np.testing.assert_allclose(fg.grad(loss)(W, 0.7, 3.0), slopes(3.0)[0])
     np.testing.assert_allclose(fg.grad(loss)(W, 0.7, scale=3.0), slopes(3.0)[0])
     assert fg.hessian(loss)(W, 0.7).shape == (3, 3)
-    with pytest.raises(DifferentiationError, match=r"scale of loss is of type omitted"):
-        fg.grad(loss, 2)(W, 0.7)
 
 
 @numba.njit
