@@ -13,21 +13,23 @@ from tests import whole_table
 
 whole_table.load()
 
-DERIVED_BY = ("make_kernel_run", "make_move_run", "_run_on_copies")
+DERIVED_BY = ("make_kernel_run", "_run_on_copies")
 """The functions that make a ``run`` from ``launches``."""
 
 REASONS = {
     "a few calls of NumPy or SciPy are faster for few elements": """
-        add_rows argsort assert check_numerics cumprod ends_turn erfcinv erfinv floor_divide floordiv
-        floormod fresnel_cos fresnel_sin gather_segments ndtri pow random_order reduce_max reduce_min
-        reduce_prod sort strided_slice_assign strided_slice_gradient true_positions truncatemod unique
+        add_rows argsort assert check_numerics concat cumprod ends_turn erfcinv erfinv floor_divide floordiv
+        floormod fresnel_cos fresnel_sin gather_segments ndtri pad pow random_order reduce_max reduce_min
+        reduce_prod sort stack strided_slice_assign strided_slice_gradient true_positions truncatemod unique
         whole_turns""",
     "a few calls of NumPy are faster for many elements": """
         assert_true finite_maximum take_along_axis unsorted_segment_max unsorted_segment_min""",
     "it calls the kernel without a frame, which is faster for few elements": """
-        advance_generator dense dense_gradient layer_normalization layer_normalization_gradient log_softmax
-        log_softmax_gradient matmul random_bits random_bits_of_dropout random_integers random_normal
-        random_truncated_normal random_uniform softmax softmax_gradient sums_of_squares
+        advance_generator dense dense_gradient dropout layer_normalization layer_normalization_gradient
+        log_softmax log_softmax_gradient matmul random_bits random_bits_of_dropout random_integers
+        random_normal random_truncated_normal random_uniform softmax softmax_cross_entropy
+        softmax_cross_entropy_gradient softmax_gradient sparse_softmax_cross_entropy
+        sparse_softmax_cross_entropy_and_gradient sparse_softmax_cross_entropy_gradient sums_of_squares
         wide_product""",
     "its kernel computes in another order, or with other functions, and rounds otherwise": """
         clip_by_norm cumulative_logsumexp gather_gradient igamma_slope linear_recurrence reduce_euclidean_norm

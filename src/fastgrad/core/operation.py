@@ -115,8 +115,9 @@ class Operation:
             ``run`` itself is the rule of views. None if the shape of the result is unknown before the run.
         batched: the batching rule; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
         keeps_rows: whether a cotangent of ``IndexedSlices`` gives ``IndexedSlices`` for the inputs, as in TensorFlow.
-        large: the elements of an operand from which a kernel with the bits of ``run`` runs instead; ``NEVER`` for a ``run``
+        large: the elements of the first operand, or of one of two, from which ``run_if_large`` runs; ``NEVER`` for a ``run``
             that uses all threads itself.
+        run_if_large: a function with the bits of ``run`` that uses all threads; None for the kernels of ``large_arrays.py``.
         lowering: all else that programs know of it; see ``lowering.py``. A row declares these parts among its own.
     """
 
@@ -129,6 +130,7 @@ class Operation:
     batched: Callable[..., Any] | None = None
     keeps_rows = False
     large = NEVER
+    run_if_large: Callable[..., Any] | None = None
     lowering = NO_LOWERING
 
     def __init__(  # noqa: PLR0913  # each argument is a part of a row
@@ -145,6 +147,7 @@ class Operation:
         batched: Callable[..., Any] | None = None,
         keeps_rows: bool = False,
         large: int | None = None,
+        run_if_large: Callable[..., Any] | None = None,
         **lowering: Any,
     ) -> None:
         if name in TABLE:
@@ -171,6 +174,7 @@ class Operation:
         self.lowering = Lowering(**lowering)
         self.__doc__ = doc or type(self).__doc__
         has_kernel_with_bits = self.lowering.code is not None and self.lowering.rounds_as_run is None
+        self.run_if_large = run_if_large
         if large is not None:
             self.large = large
         elif form is Form.ELEMENTWISE and has_kernel_with_bits:
@@ -206,7 +210,7 @@ class Operation:
                 result = self.run(array, **attributes) if is_small else self._run_on_threads([array], attributes)
             else:
                 arrays = [x._array for x in inputs]
-                is_small = self.large is NEVER or max([array.size for array in arrays]) < self.large
+                is_small = arrays[0].size < self.large
                 result = self.run(*arrays, **attributes) if is_small else self._run_on_threads(arrays, attributes)
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, inputs)
@@ -234,10 +238,12 @@ class Operation:
 
     def run_arrays(self, *arrays: Any, **attributes: Any) -> Any:
         """Returns ``run(*arrays, **attributes)``; all threads share it if an array is large."""
-        is_small = max([array.size for array in arrays]) < self.large
+        is_small = arrays[0].size < self.large
         return self.run(*arrays, **attributes) if is_small else self._run_on_threads(list(arrays), attributes)
 
     def _run_on_threads(self, arrays: list[Any], attributes: dict[str, Any]) -> Any:
+        if self.run_if_large is not None:
+            return self.run_if_large(*arrays, **attributes)
         return importlib.import_module("fastgrad.core.large_arrays").run_large(self, arrays, attributes)
 
     def _raise_explained(self, error: MemoryError | ValueError, inputs: tuple[Tensor, ...]) -> NoReturn:

@@ -20,7 +20,7 @@ from fastgrad.kernels.movement.strided import placed_inputs_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.arguments import as_python_ints, as_single_python_int, axis_of, tensor_of, tensors_of
 from fastgrad.ops.batching import shift_axes_rule
-from fastgrad.ops.kernel_launches import make_move_run
+from fastgrad.ops.kernel_launches import LEAST_MOVED_ELEMENTS, make_move_run
 
 # ---- concat and split ------------------------------------------------------------------------------
 
@@ -28,6 +28,10 @@ from fastgrad.ops.kernel_launches import make_move_run
 def _piece_cotangents(g: Any) -> tuple[Tensor, ...]:
     """The cotangents of the pieces as a tuple; ``g`` is no tuple if there is one piece."""
     return g if type(g) is tuple else (g,)
+
+
+def _run_concat(*xs: np.ndarray, axis: int) -> np.ndarray:
+    return np.concatenate(xs, axis)
 
 
 def _run_split(x: np.ndarray, sizes: tuple[int, ...], axis: int) -> tuple[np.ndarray, ...]:
@@ -62,7 +66,9 @@ def _stack_result(*xs: Any, axis: int) -> ArraySpec:
 _concat: Operation = operation(
     "concat",
     Form.INDEX_MAP,
-    run=make_move_run(lambda *xs, axis: np.concatenate(xs, axis), _concat_launches, _concat_result),
+    run=_run_concat,
+    large=LEAST_MOVED_ELEMENTS,
+    run_if_large=make_move_run(_run_concat, _concat_launches, _concat_result),
     gradient=joint(
         lambda needs, g, y, *xs, axis: _split(g, sizes=tuple([x._array.shape[axis] for x in xs]), axis=axis)
     ),
@@ -160,7 +166,9 @@ def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) 
 _stack: Operation = operation(
     "stack",
     Form.INDEX_MAP,
-    run=make_move_run(_run_stack, _stack_launches, _stack_result),
+    run=_run_stack,
+    large=LEAST_MOVED_ELEMENTS,
+    run_if_large=make_move_run(_run_stack, _stack_launches, _stack_result),
     gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
     launches=_stack_launches,
     batched=shift_axes_rule("axis", "axes"),

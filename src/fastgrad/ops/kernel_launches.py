@@ -18,7 +18,7 @@ from fastgrad.kernels.runtime.launch import Launches, Spec, part_of
 KERNEL_MIN_ELEMENTS = 1 << 15
 """The size of the largest array, in elements, from which a kernel is faster than a few passes of NumPy."""
 LEAST_MOVED_ELEMENTS = 1 << 18
-"""The elements of all operands from which copies on all threads are faster than NumPy's."""
+"""The elements from which copies on all threads are faster than NumPy's."""
 TRANSCENDENTAL_NANOSECONDS_PER_ELEMENT = 0.5
 """The approximate cost of one exponential, sine and so on, in nanoseconds."""
 KERNEL_FLOATS: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -202,20 +202,17 @@ def make_kernel_run(
 
 
 def make_move_run(
-    by_numpy: Callable[..., np.ndarray], launches: Callable[..., Launches | None], result: Rule
+    run: Callable[..., np.ndarray], launches: Callable[..., Launches | None], result: Rule
 ) -> Callable[..., Any]:
-    """Returns a ``run`` of an operation that copies elements: by NumPy, and by kernels on all threads if arrays are large.
+    """Returns the ``run_if_large`` of an operation that copies elements: kernels copy arrays in row-major order.
 
     Args:
-        by_numpy: the function.
-        launches, result: of the operation.
+        run, launches, result: of the operation.
     """
-    run_kernels = make_kernel_run(launches, result, by_numpy)
+    run_kernels = make_kernel_run(launches, result, run)
 
     def run_move(*arrays: np.ndarray, **attributes: Any) -> Any:
-        is_large = sum(map(_get_size, arrays)) >= LEAST_MOVED_ELEMENTS
-        run = run_kernels if is_large and all(x.flags.c_contiguous for x in arrays) else by_numpy
-        return run(*arrays, **attributes)
+        return (run_kernels if all(x.flags.c_contiguous for x in arrays) else run)(*arrays, **attributes)
 
     return run_move
 

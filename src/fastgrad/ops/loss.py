@@ -57,7 +57,9 @@ def _loss_operation(
     return operation(
         name,
         Form.FUSED,
-        run=make_kernel_run(launches, result, run, KERNEL_MIN_ELEMENTS, raise_error=run),
+        run=run,
+        large=KERNEL_MIN_ELEMENTS,
+        run_if_large=make_kernel_run(launches, result, run, raise_error=run),
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches,
@@ -79,6 +81,12 @@ def _gradient_result(g: Any, probabilities: Any, labels: Any) -> ArraySpec:
     return same(probabilities)
 
 
+_large_sparse_cross_entropy_gradient, _large_cross_entropy_gradient = [
+    make_kernel_run(launches_from("reduction.softmax", f"{name}_gradient_launches"), _gradient_result)
+    for name in ("sparse_cross_entropy", "cross_entropy")
+]
+
+
 def _run_sparse_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = logits.shape
     loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
@@ -94,6 +102,8 @@ def _run_sparse_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[n
 
 
 def _run_sparse_cross_entropy_gradient(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    if probabilities.size >= KERNEL_MIN_ELEMENTS:
+        return _large_sparse_cross_entropy_gradient(g, probabilities, labels)
     out = np.empty(probabilities.shape, g.dtype)
     kernels.sparse_cross_entropy_gradient[g.dtype, labels.dtype](
         g, probabilities, labels, out, out.shape[1], 0, len(out)
@@ -235,6 +245,8 @@ def _cross_entropy_gradient_rule(needs: Any, g: Any, y: Any, logits: Tensor, lab
 
 
 def _run_cross_entropy_gradient(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    if probabilities.size >= KERNEL_MIN_ELEMENTS:
+        return _large_cross_entropy_gradient(g, probabilities, labels)
     out = np.empty(probabilities.shape, g.dtype)
     kernels.cross_entropy_gradient[g.dtype](g, probabilities, labels, out, out.shape[1], 0, len(out))
     return out

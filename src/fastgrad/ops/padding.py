@@ -17,7 +17,7 @@ from fastgrad.kernels.movement.strided import placed_inputs_launches, strided_co
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import extend_sizes_rule
-from fastgrad.ops.kernel_launches import kernel_operation, launches_from, make_move_run
+from fastgrad.ops.kernel_launches import LEAST_MOVED_ELEMENTS, kernel_operation, launches_from, make_move_run
 from fastgrad.ops.shaping import permuted_back
 
 Paddings = tuple[tuple[int, int], ...]
@@ -62,7 +62,9 @@ def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Pad
 _pad_operation = operation(
     "pad",
     Form.INDEX_MAP,
-    run=make_move_run(_run_pad, _pad_launches, _pad_result),
+    run=_run_pad,
+    large=LEAST_MOVED_ELEMENTS,
+    run_if_large=make_move_run(_run_pad, _pad_launches, _pad_result),
     gradient=(_pad_gradient, None),
     launches=_pad_launches,
     batched=extend_sizes_rule("paddings", row_entry=(0, 0), first_only=True),

@@ -143,7 +143,9 @@ _dropout_launches = launches_from("random.draws", "dropout_launches")
 dropout: Operation = operation(
     "dropout",
     Form.RANDOM,
-    run=make_kernel_run(_dropout_launches, same, _run_dropout, KERNEL_MIN_ELEMENTS),
+    run=_run_dropout,
+    large=KERNEL_MIN_ELEMENTS,
+    run_if_large=make_kernel_run(_dropout_launches, same, _run_dropout),
     # Dropout is linear in x. The gradient draws the same mask again and applies it to the cotangent.
     gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
     dtypes=FLOAT_DTYPES,

@@ -21,6 +21,7 @@ from fastgrad.core.operation import (
     FLOAT_DTYPES,
     HALF_DTYPES,
     INTEGER_DTYPES,
+    LARGE,
     NUMERIC_DTYPES,
     REAL_DTYPES,
     TABLE,
@@ -573,7 +574,10 @@ def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False
 def _run_euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if x.dtype in HALF_DTYPES:  # squares of float16 numbers above 256 are infinite, below 2^-13 they are 0
         return _run_euclidean_norm(x.astype(np.float32), axes, keepdims).astype(x.dtype)
-    squares = np.multiply(x, np.conjugate(x)) if x.dtype.kind == "c" else TABLE["square"].run_arrays(x)
+    if x.dtype.kind == "c":
+        squares = np.multiply(x, np.conjugate(x))
+    else:
+        squares = np.square(x) if x.size < LARGE else TABLE["square"].run_arrays(x)
     y = np.sqrt(sum_over(squares, axes, keepdims))
     return y if y.dtype == x.dtype else y.astype(x.dtype)
 

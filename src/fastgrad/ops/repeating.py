@@ -18,7 +18,7 @@ from fastgrad.kernels.movement.layout import Layout
 from fastgrad.kernels.movement.strided import make_view_launches, single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.batching import extend_sizes_rule
-from fastgrad.ops.kernel_launches import make_move_run
+from fastgrad.ops.kernel_launches import LEAST_MOVED_ELEMENTS, make_move_run
 
 # ---- tile ------------------------------------------------------------------------------------------
 
@@ -47,7 +47,9 @@ def _tile_gradient(g: Tensor, y: Tensor, x: Tensor, multiples: tuple[int, ...]) 
 _tile_operation = operation(
     "tile",
     Form.INDEX_MAP,
-    run=make_move_run(_run_tile, make_view_launches(_tile_views), _tile_result),
+    run=_run_tile,
+    large=LEAST_MOVED_ELEMENTS,
+    run_if_large=make_move_run(_run_tile, make_view_launches(_tile_views), _tile_result),
     gradient=_tile_gradient,
     views=_tile_views,
     batched=extend_sizes_rule("multiples", row_entry=1),

@@ -24,8 +24,8 @@ from fastgrad.ops.kernel_launches import LEAST_MOVED_ELEMENTS, launches_from
 # ---- reshape ---------------------------------------------------------------------------------------
 
 
-def _run_reshape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if x.size < LEAST_MOVED_ELEMENTS or x.flags.c_contiguous or is_view_of_shape(x, shape):
+def _run_large_reshape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if x.flags.c_contiguous or is_view_of_shape(x, shape):
         return x.reshape(shape)
     return in_row_major_order(x).reshape(shape)
 
@@ -33,7 +33,9 @@ def _run_reshape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 _reshape_operation: Operation = operation(
     "reshape",
     Form.INDEX_MAP,
-    run=_run_reshape,
+    run=lambda x, shape: x.reshape(shape),
+    large=LEAST_MOVED_ELEMENTS,
+    run_if_large=_run_large_reshape,
     gradient=lambda g, y, x, shape: _reshape_operation(g, shape=x._array.shape),
     keeps_order=True,
     views=lambda layout, given, results, shape: [layout],
