@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad.core.operation import Operation
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.text_hashes import fingerprint64, hash64, siphash
-from fastgrad.strings.rows import elements_operation, elementwise, integer_attribute, strings_of
+from fastgrad.ops.text_hashes import hashes_of
+from fastgrad.strings.rows import elementwise, integer_attribute, string_operation, strings_of
 
 
-def _bucket_operation(name: str, hash_function: Callable[..., int]) -> Operation:
-    return elements_operation(name, lambda text, count, **options: hash_function(text, **options) % count, np.int64)
+def _bucket_operation(name: str, function: str) -> Operation:
+    def run(x: np.ndarray, count: int, key: tuple[int, int] = (0, 0)) -> np.ndarray:
+        return hashes_of(x, function, count, key)
+
+    return string_operation(name, run, lambda x, **attributes: ArraySpec(tuple(x.shape), np.dtype(np.int64)))
 
 
-_bucket = _bucket_operation("to_hash_bucket", hash64)
-_bucket_fast = _bucket_operation("to_hash_bucket_fast", fingerprint64)
-_bucket_strong = _bucket_operation("to_hash_bucket_strong", siphash)
+_bucket = _bucket_operation("to_hash_bucket", "murmur")
+_bucket_fast = _bucket_operation("to_hash_bucket_fast", "farm")
+_bucket_strong = _bucket_operation("to_hash_bucket_strong", "sip")
 
 
 def _checked_count(name: str, num_buckets: Any) -> int:
