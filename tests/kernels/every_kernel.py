@@ -273,6 +273,27 @@ def others() -> Iterator[tuple[str, Any]]:
     a = r.normal(size=(5, 7)).astype(np.float32)
     yield from both("clipped rows", lambda x: tf.clip_by_norm(x, 2.0, [1]), a)
     yield from both("distinct", lambda x: tf.unique_with_counts(tf.cast(x, "int32")[0]), a)
+    yield from hashes()
+
+
+def hashes() -> Iterator[tuple[str, Any]]:
+    """Hashes of strings, and hash tables."""
+    from fastgrad.ops.hash_tables import KeyIndex, distinct_elements
+    from fastgrad.ops.text_hashes import hashes_of
+
+    r = np.random.default_rng(8)
+    texts = np.array([r.bytes(size) for size in (0, 3, 7, 8, 16, 20, 32, 40, 64, 65, 128, 150, 3)] + [b"\xc3\xa4"] * 2)
+    texts = texts.astype(object)
+    for function in ("murmur", "farm", "sip"):
+        yield f"hashes {function}", [hashes_of(texts, function, key=(1, -1)), hashes_of(texts, function, 1000)]
+    yield "lengths", [tf.strings.length(tf.constant(texts), unit) for unit in ("BYTE", "UTF8_CHAR")]
+    numbers = {dtype: r.integers(-30, 30, 700).astype(dtype) for dtype in ("int32", "int64", "float32", "float64")}
+    for keys in (texts, *numbers.values()):
+        for dtype in ("int32", "int64"):
+            yield f"distinct {keys.dtype} {dtype}", distinct_elements(keys, dtype)
+        if keys.dtype.kind != "f":
+            table = KeyIndex(keys[distinct_elements(keys, "int64")[0]][::2])
+            yield f"positions {keys.dtype}", [table.positions_of(keys)]
 
 
 def products_of_bfloat16() -> Iterator[tuple[str, Any]]:

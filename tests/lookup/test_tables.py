@@ -1,5 +1,8 @@
 """Tables: what TensorFlow can't answer; tests/conformance/programs/lookup.py asks the rest."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 import fastgrad as tf
@@ -55,3 +58,29 @@ def test_embeddings_of_looked_up_words_have_gradients() -> None:
         return tf.convert_to_tensor(tape.gradient(loss, weights))
 
     assert gradient(tf.constant(["b", "b", "z"])).numpy().tolist() == [[2, 2], [0, 0], [4, 4]]
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "string"])
+def test_many_look_ups_agree_with_a_dict_while_the_table_changes(dtype: str) -> None:
+    r = np.random.default_rng(0)
+
+    def keys(count: int) -> np.ndarray:
+        numbers = r.integers(-300, 300, count)
+        return np.array([b"k%d" % n for n in numbers], object) if dtype == "string" else numbers.astype(dtype)
+
+    table = tf.lookup.experimental.MutableHashTable(dtype, tf.float32, [-1.0, -2.0])
+    pairs: dict[Any, list[float]] = {}
+    for change in range(6):
+        new, values = keys(100), r.random((100, 2)).astype(np.float32)
+        table.insert(new, values)
+        pairs.update(zip(new.tolist(), values.tolist(), strict=True))
+        for key in new.tolist()[:20] if change % 2 else ():
+            pairs.pop(key, None)
+            table.remove(tf.constant([key], dtype))
+        for _ in range(3):  # the later ones use the index
+            wanted = keys(400)
+            defaults = r.random((400, 2)).astype(np.float32)
+            expected = [pairs.get(key, [-1.0, -2.0]) for key in wanted.tolist()]
+            assert table.lookup(wanted.reshape(20, 20)).numpy().reshape(400, 2).tolist() == expected
+            expected = [pairs.get(key, row) for key, row in zip(wanted.tolist(), defaults.tolist(), strict=True)]
+            assert table.lookup(wanted, defaults).numpy().tolist() == expected

@@ -198,3 +198,26 @@ def test_in_top_k():
             function(targets, values, 1)
     with pytest.raises(ValueError, match="float64"):
         function([1], tf.constant([[0.1, 0.9]], tf.float64), 1)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "int8", "uint16", "int32", "uint64", "float16", "bfloat16", "float64", "string"]
+)
+@pytest.mark.parametrize("count", [0, 1, 5000])
+def test_unique_numbers_elements_in_order_of_first_appearance(dtype: str, count: int) -> None:
+    numbers = np.random.default_rng(0).integers(0, 4000, count)
+    x = tf.strings.as_string(numbers) if dtype == "string" else tf.cast(numbers, dtype)
+    seen: dict[object, int] = {}
+    positions = [seen.setdefault(value, len(seen)) for value in x.numpy().tolist()]
+    y, indices, counts = tf.unique_with_counts(x, tf.int64)
+    assert y.numpy().tolist() == list(seen)
+    assert indices.numpy().tolist() == positions
+    assert counts.numpy().tolist() == np.bincount(positions, minlength=len(seen)).tolist()[: len(seen)]
+
+
+def test_unique_takes_each_nan_for_a_new_element_and_both_zeros_for_one() -> None:
+    x = tf.constant([np.nan, 0.0, -0.0, np.nan, 1.0] + [np.nan] * 2000)
+    y, indices = tf.unique(x)
+    assert indices.numpy()[:6].tolist() == [0, 1, 1, 2, 3, 4]
+    assert len(y) == 2004
+    assert not np.signbit(y.numpy()[1])

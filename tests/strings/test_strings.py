@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError
-from fastgrad.ops.text_hashes import siphash
+from fastgrad.ops.text_hashes import hashes_of
 from fastgrad.strings.regular_expressions import pattern_of
 
 
@@ -57,8 +57,21 @@ def test_a_dataset_of_words_has_an_unknown_size() -> None:
 
 
 def test_siphash_gives_the_published_vector() -> None:
-    key = np.frombuffer(bytes(range(16)), np.uint64).tolist()  # Aumasson and Bernstein, SipHash, appendix A
-    assert siphash(bytes(range(15)), key) == 0xA129CA6149BE45E5
+    key = tuple(np.frombuffer(bytes(range(16)), np.uint64).tolist())  # Aumasson and Bernstein, SipHash, appendix A
+    (word,) = hashes_of(np.array([bytes(range(15))], object), "sip", key=key).view(np.uint64)
+    assert word == 0xA129CA6149BE45E5
+
+
+def test_hashes_and_lengths_are_those_of_plain_bytes_for_subclasses_and_views() -> None:
+    texts = [b"a", b"some words", "\u00e4\u20ac".encode(), b"", bytes(200)]
+    x = np.array(texts, object)
+    strided = np.empty((5, 2), object)
+    strided[:, 0], strided[:, 1] = [np.bytes_(text) if text.rstrip(b"\0") else text for text in texts], b"other"
+    for function in ("murmur", "farm", "sip"):
+        assert hashes_of(strided[:, 0], function).tolist() == hashes_of(x, function).tolist()
+    y = tf.constant(strided)[:, 0]
+    assert tf.strings.length(y).numpy().tolist() == [len(text) for text in texts]
+    assert tf.strings.length(y, "UTF8_CHAR").numpy().tolist() == [1, 10, 2, 0, 200]
 
 
 def test_classes_of_re2_are_those_of_ascii() -> None:

@@ -1,6 +1,7 @@
 """Tables from keys to values: StaticHashTable, StaticVocabularyTable, MutableHashTable, DenseHashTable.
 
-A table is a dict of Python. A look-up is a call of Python that compiled programs make at each run.
+A table is a dict of Python. A look-up is a call of Python that compiled programs make at each run. When as many keys were looked up
+as a table has, it gets an index, a hash table of a kernel, which serves until the table changes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fastgrad.lookup.initializers import TableInitializer
 from fastgrad.ops.arguments import as_python_int, tensor_of_dtype
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
+from fastgrad.ops.hash_tables import KeyIndex
 from fastgrad.ops.python_function import call_on_host
 from fastgrad.ops.selection import where
 from fastgrad.ragged.ragged_tensor import RaggedTensor
@@ -80,6 +82,8 @@ class LookupInterface:
         return convert_to_tensor(x)
 
 
+_MOST_KEYS_IN_PYTHON = 16  # the dict finds as few sooner
+
 _undo_log: ContextVar[dict[_HashTable, dict[Any, Any]] | None] = ContextVar("undo_log", default=None)
 
 
@@ -94,6 +98,7 @@ def undo_changes() -> Iterator[None]:
         _undo_log.reset(token)
         for table, values in log.items():
             table._values = values
+            table._forget_index()
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,7 @@ class _HashTable(LookupInterface):
         super().__init__(key_dtype, value_dtype, name)
         self._default: Tensor = convert_to_tensor(default_value, self._value_dtype)
         self._values: dict[Any, Any] = {}
+        self._forget_index()
 
     @property
     def _value_shape(self) -> tuple[int, ...]:
@@ -131,6 +137,10 @@ class _HashTable(LookupInterface):
 
     def _call(self, method: str, *inputs: Tensor) -> Any:
         return call_on_host(f"{type(self).__name__}.{method}", TableCall(self, method), inputs, self._changes)
+
+    def _forget_index(self) -> None:
+        self._index: tuple[KeyIndex, np.ndarray] | None = None  # with the values, in the order of the keys
+        self._keys_until_index = len(self._values)
 
     def _before_change(self) -> None:
         log = _undo_log.get()
@@ -143,12 +153,23 @@ class _HashTable(LookupInterface):
     def _find(self, keys: np.ndarray, default: np.ndarray) -> tuple[np.ndarray]:
         self._check_keys(keys)
         shape = keys.shape + self._value_shape
+        if self._index is not None and keys.size > _MOST_KEYS_IN_PYTHON:
+            index, values = self._index
+            positions = index.positions_of(keys)
+            found = values.take(positions, 0, mode="wrap")
+            missing = np.nonzero(positions < 0)
+            found[missing] = np.broadcast_to(default, shape)[missing]
+            return (found,)
         values = np.array(np.broadcast_to(default, shape))
         rows = values.reshape(keys.size, *self._value_shape)
         for row, key in enumerate(keys.reshape(-1).tolist()):
             value = self._values.get(key)
             if value is not None:
                 rows[row] = value
+        self._keys_until_index -= keys.size
+        if self._keys_until_index <= 0 and self._values and self._index is None:
+            table_keys, table_values = self._exported()
+            self._index = KeyIndex(table_keys), table_values
         return (values,)
 
     def _lookup(self, keys: Any, default: Tensor, error: type[Exception] = TypeError) -> Any:
@@ -220,6 +241,7 @@ class StaticHashTable(_HashTable):
                     f"StaticHashTable: HashTable has different value for same key. Key {key!r} has {self._values[key]!r} "
                     f"and trying to add value {value!r}."
                 )
+        self._forget_index()
 
     @property
     def default_value(self) -> Tensor:
@@ -403,6 +425,7 @@ class MutableHashTable(_HashTable):
         rows = values.reshape(keys.size, *self._value_shape)
         # Copies, because a row of the array may be a view of a variable's memory.
         self._values.update(zip(keys.reshape(-1).tolist(), list(np.array(rows)), strict=True))
+        self._forget_index()
         return ()
 
     def remove(self, keys: Any, name: str | None = None) -> None:
@@ -414,6 +437,7 @@ class MutableHashTable(_HashTable):
         self._before_change()
         for key in keys.reshape(-1).tolist():
             self._values.pop(key, None)
+        self._forget_index()
         return ()
 
 
@@ -461,6 +485,8 @@ class DenseHashTable(MutableHashTable):
         self._refused = {empty: "empty_key", deleted: "deleted_key"}
 
     def _check_keys(self, keys: np.ndarray) -> None:
+        if not any((keys == key).any() for key in self._refused):
+            return
         for key in keys.reshape(-1).tolist():
             if key in self._refused:
                 raise InvalidArgumentError(

@@ -24,6 +24,7 @@ from fastgrad.ops.batching import (
     rows_into_batch_rule,
     shift_axes_rule,
 )
+from fastgrad.ops.hash_tables import distinct_elements
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from, make_kernel_run
 
 _INDEX_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -299,8 +300,11 @@ def _unique_result(x: Any, out_idx: str) -> tuple[ArraySpec, ...]:
 
 
 def _run_unique(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if x.dtype.kind != "c":
+        first_positions, numbers, counts = distinct_elements(x, out_idx)
+        return x[first_positions], numbers, counts
     _, first_positions, inverse, counts = np.unique(
-        _halves_as_float32(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+        x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False
     )
     # Reorders the distinct values by their first position.
     order = np.argsort(first_positions)

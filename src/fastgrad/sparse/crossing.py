@@ -12,7 +12,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, scalar_of_dtype
 from fastgrad.ops.python_function import call_on_host
-from fastgrad.ops.text_hashes import fingerprint64
+from fastgrad.ops.text_hashes import hashes_of
 from fastgrad.sparse.sparse_tensor import SparseTensor
 
 HASH_KEY = 956888297470
@@ -144,6 +144,6 @@ def hashed_numbers(columns: list[np.ndarray], num_buckets: int, key: int) -> np.
     hashes = np.full(len(columns[0]) if columns else 0, key, np.int64).view(np.uint64)  # a key may be negative
     for column in columns:
         is_text = column.dtype == object
-        words = np.array([*map(fingerprint64, column)], np.uint64) if is_text else column.view(np.uint64)
+        words = (hashes_of(column, "farm") if is_text else column).view(np.uint64)
         hashes = _join_fingerprints(hashes, words)
     return (hashes % np.uint64(num_buckets or 2**63 - 1)).astype(np.int64)

@@ -11,8 +11,10 @@ from fastgrad.core.operand_errors import mixed_dtypes_error, shapes_error
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.hashing.bytes_objects import byte_counts, character_counts
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import broadcasting_rule
+from fastgrad.ops.text_hashes import bytes_objects
 from fastgrad.ragged import map_flat_values
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.strings.rows import (
@@ -38,11 +40,15 @@ def _character_starts(text: bytes) -> list[int]:
 # ---- length, letters, white space ----------------------------------------------------------------------------
 
 
-_length = elements_operation(
-    "string_length",
-    lambda text, unit: len(text) if unit == "BYTE" else len(_character_starts(text)),
-    np.int32,
-)
+def _run_length(x: np.ndarray, unit: str) -> np.ndarray:
+    counts = np.empty(x.shape, np.int32)
+    texts, address = bytes_objects(x)
+    count = byte_counts if unit == "BYTE" else character_counts
+    count[()](address, counts, 0, texts.size)
+    return counts
+
+
+_length = string_operation("string_length", _run_length, lambda x, unit: ArraySpec(tuple(x.shape), np.dtype(np.int32)))
 _lower = elements_operation(
     "string_lower",
     lambda text, encoding: text.decode(errors="replace").lower().encode() if encoding else text.lower(),

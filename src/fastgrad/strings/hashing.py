@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad.core.operation import Operation
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.python_function import call_on_host
-from fastgrad.ops.text_hashes import fingerprint64, hash64, siphash
-from fastgrad.strings.rows import bytes_of, elements_operation, elementwise, integer_attribute, strings_of
+from fastgrad.ops.text_hashes import hashes_of
+from fastgrad.strings.rows import bytes_of, elementwise, integer_attribute, string_operation, strings_of
 
 
-def _bucket_operation(name: str, hash_function: Callable[..., int]) -> Operation:
-    return elements_operation(name, lambda text, count, **options: hash_function(text, **options) % count, np.int64)
+def _bucket_operation(name: str, function: str) -> Operation:
+    def run(x: np.ndarray, count: int, key: tuple[int, int] = (0, 0)) -> np.ndarray:
+        return hashes_of(x, function, count, key)
+
+    return string_operation(name, run, lambda x, **attributes: ArraySpec(tuple(x.shape), np.dtype(np.int64)))
 
 
-_bucket = _bucket_operation("to_hash_bucket", hash64)
-_bucket_fast = _bucket_operation("to_hash_bucket_fast", fingerprint64)
-_bucket_strong = _bucket_operation("to_hash_bucket_strong", siphash)
+_bucket = _bucket_operation("to_hash_bucket", "murmur")
+_bucket_fast = _bucket_operation("to_hash_bucket_fast", "farm")
+_bucket_strong = _bucket_operation("to_hash_bucket_strong", "sip")
 
 
 def _checked_count(name: str, num_buckets: Any) -> int:
@@ -57,8 +60,9 @@ def fingerprint(data: Any, method: Any = "farmhash64", name: str | None = None) 
 
     def run(array: np.ndarray) -> tuple[np.ndarray, ...]:
         rows = array.reshape(len(array), math.prod(array.shape[1:]))
-        texts = [_bytes_to_hash(row) for row in rows]
-        return (np.array([fingerprint64(text) for text in texts], "<u8")[:, None].view(np.uint8),)
+        texts = np.empty(len(rows), object)
+        texts[:] = [_bytes_to_hash(row) for row in rows]
+        return (hashes_of(texts, "farm")[:, None].astype("<i8").view(np.uint8),)
 
     return call_on_host(what, run, (x,), acts=False)[0]
 
@@ -69,7 +73,7 @@ def _bytes_to_hash(row: np.ndarray) -> bytes:
         return row.tobytes()
     if len(row) == 1:
         return bytes(row[0])
-    return b"".join(fingerprint64(text).to_bytes(8, "little") for text in row.tolist())
+    return hashes_of(row, "farm").astype("<i8").tobytes()
 
 
 @elementwise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ from fastgrad.keras.layers.category_encoding import (
 )
 from fastgrad.keras.saving.registration import in_safe_mode
 from fastgrad.lookup import KeyValueTensorInitializer, StaticHashTable, TextFileIndex, TextFileInitializer
+from fastgrad.ops.hash_tables import distinct_elements
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.sparse.sparse_tensor import SparseTensor
 
@@ -55,33 +57,44 @@ class TermCounts:
 
     Args:
         batches: tensors of (samples, ...); a vector is one sample.
+        by_sample: whether ``samples_with_term`` is wanted.
     """
 
-    def __init__(self, batches: Iterable[Any]) -> None:
+    def __init__(self, batches: Iterable[Any], by_sample: bool) -> None:
         self.terms: Counter[Any] = Counter()
         self.samples_with_term: Counter[Any] = Counter()
         self.samples = 0
         for batch in batches:
-            for sample in _samples(batch):
-                self.terms.update(sample)
-                self.samples_with_term.update(set(sample))
-                self.samples += 1
+            terms, ends = _terms_and_ends(batch)
+            first_positions, numbers, counts = distinct_elements(terms, np.int64)
+            distinct = terms[first_positions].tolist()
+            _add_counts(self.terms, distinct, counts)
+            self.samples += len(ends)
+            if by_sample:
+                samples = np.searchsorted(ends, np.arange(len(terms)), "right")
+                first_in_sample, _, _ = distinct_elements(samples * len(distinct) + numbers, np.int64)
+                counts = np.bincount(numbers[first_in_sample], minlength=len(distinct))
+                _add_counts(self.samples_with_term, distinct, counts)
 
 
-def _samples(batch: Any) -> Iterator[list[Any]]:
-    """Yields the terms of each sample of a batch."""
+def _add_counts(counter: Counter[Any], terms: list[Any], counts: np.ndarray) -> None:
+    for term, count in zip(terms, counts.tolist(), strict=True):
+        counter[term] += count
+
+
+def _terms_and_ends(batch: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns all terms of a batch, and where the terms of each sample end."""
     if isinstance(batch, SparseTensor):
         batch = RaggedTensor.from_value_rowids(batch.values, batch.indices[:, 0], nrows=batch.shape[0])
     if isinstance(batch, RaggedTensor):
-        terms = batch.flat_values.numpy().reshape(-1).tolist()
-        ends: Any = batch.row_splits.numpy()
-        for splits in batch.nested_row_splits[1:]:
-            ends = splits.numpy()[ends]
-        for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
-            yield terms[start:end]
-        return
+        splits: Any = batch.row_splits.numpy()
+        for inner in batch.nested_row_splits[1:]:
+            splits = inner.numpy()[splits]
+        terms = batch.flat_values.numpy().reshape(-1)
+        return terms[: splits[-1]], splits[1:]
     array = np.atleast_2d(batch.numpy())
-    yield from array.reshape(len(array), -1).tolist()
+    size = math.prod(array.shape[1:])
+    return array.reshape(-1), np.arange(1, len(array) + 1) * size
 
 
 MISSING = ("finalize_state", "load_assets", "reset_state", "save_assets", "update_state")
@@ -333,7 +346,7 @@ class IndexLookup(CategoricalLayer):
                 f"Cannot adapt layer '{self.name}' after setting a static vocabulary via `vocabulary` argument or "
                 "`set_vocabulary()` method."
             )
-        counts = TermCounts(batches)
+        counts = TermCounts(batches, self.output_mode == "tf_idf")
         if not counts.terms:
             self._row_size = self.vocabulary_size()
             return
