@@ -21,6 +21,7 @@ from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, S
 from fastgrad.ops.batching import shift_axes_rule
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.kernel_launches import kernel_operation
+from fastgrad.ops.shaping import expand_dims
 
 
 def _cubic_kernel(x: np.ndarray, a: float, b: float) -> np.ndarray:
@@ -171,5 +172,8 @@ def resized_axis(x: Tensor, new_size: int, axis: int, method: str, antialias: bo
     size = x._array.shape[axis]
     taps = _taps(size, new_size, method, antialias, transposed=False)
     if taps.weights.shape[1] == 1:
-        return x if size == new_size else gather(x, taps.firsts, axis=axis)
+        if size == new_size:
+            return x
+        # Not along axis 0, where the gradient of a gather is `IndexedSlices`.
+        return gather(expand_dims(x, 0), taps.firsts, axis=axis + 1)[0]
     return _resample(x, axis=axis, sizes=(size, new_size), method=method, antialias=antialias, transposed=False)

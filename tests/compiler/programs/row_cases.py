@@ -415,6 +415,34 @@ EXACT: list[Case] = [
         for method in ("bilinear", "bicubic", "lanczos5")
         for transposed in (False, True)
     ],
+    *[
+        case(
+            "interpolate_pixels",
+            some(np.dtype(d), 2, 3, 4, 3),
+            np.array([1, 0, 1], np.int32),
+            np.array([[0.25, 1.5, -0.5], [1.0, 0.75, 2.0], [2.5, -7.0, np.nan]], np.float32)[:, places],
+            np.array([[0.5, 2.25, 3.5], [0.0, 1.25, 3.0], [1.0, 0.0, 1.0]], np.float32)[:, places],
+            method=method,
+            fill=0.5,
+        )
+        for d in (F32, F64)
+        for method, places in (("nearest", [0, 1, 2]), ("bilinear", [0, 1, 2]), ("clamped_bilinear", [1]))
+    ],
+    *[
+        case(name, rng.uniform(size=(2, 3, 11, 3)).astype(d), *[np.asarray(number, d) for number in numbers])
+        for d in (F32, F64, np.float16)
+        for name, *numbers in (("rgb_to_hsv",), ("hsv_to_rgb",), ("adjust_hue", 0.4), ("adjust_saturation", 1.5))
+    ],
+    *[
+        case(
+            "adjust_contrast",
+            normal(2, 3, 4, channels).astype(d),
+            normal(2, 1, 1, channels).astype(d),
+            np.asarray(1.5, d),
+        )
+        for d in (F32, F64)
+        for channels in (1, 3)
+    ],
     *at(ANY, lambda d: case("shifted", some(d, 3, 4, 2), axis=1, reverse=False)),
     case("shifted", normal(5), axis=0, reverse=True),
     *at(ANY, lambda d: case("mirror_pad", some(d, 3, 4, 2), paddings=((1, 2), (3, 0), (0, 0)), edge=1)),
