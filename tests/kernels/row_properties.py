@@ -115,6 +115,27 @@ def make_contrast(r: np.random.Generator, dtype: str, images: int, height: int, 
     return [normal(r, dtype, *shape) for shape in shapes], {}
 
 
+def make_suppression(r: np.random.Generator, dtype: str, boxes: int, count: int) -> Any:
+    arrays = [r.uniform(size=(boxes, 4)).astype(dtype), r.uniform(size=boxes).astype(dtype)]
+    numbers = [np.asarray(number, np.float32) for number in (0.25, 0.125, 0.0)]
+    return [*arrays, *numbers], {"count": min(boxes, count), "are_overlaps": False}
+
+
+def suppressed(boxes: Any, scores: Any, threshold: Any, least: Any, sigma: Any, count: int, are_overlaps: bool) -> Any:
+    corners = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], 1)
+    chosen: list[int] = []
+    for i in np.argsort(-scores, kind="stable"):
+        if scores[i] <= least or len(chosen) == count:
+            break
+        low, high = np.maximum(corners[i, :2], corners[chosen, :2]), np.minimum(corners[i, 2:], corners[chosen, 2:])
+        common = np.prod(np.maximum(high - low, 0), axis=-1)
+        areas = [np.prod(corners[which, 2:] - corners[which, :2], axis=-1) for which in (i, chosen)]
+        if np.all(common <= threshold * (areas[0] + areas[1] - common)):
+            chosen.append(int(i))
+    empty = count - len(chosen)
+    return np.pad(chosen, (0, empty)), np.pad(scores[chosen], (0, empty)), np.asarray(len(chosen))
+
+
 def make_attention(r: np.random.Generator, dtype: str, batch: int, queries: int, keys: int, depth: int) -> Any:
     keys, depth, heads = max(keys, 1), min(max(depth, 1), MAX_HEAD_WIDTH), 1 + batch % 3
     shapes = (
@@ -312,6 +333,7 @@ PROPERTIES: list[Property] = [
     Property("adjust_hue", 2, make_pixels(0.375), by_pixel(with_other_hue), 16),
     Property("adjust_saturation", 2, make_pixels(1.5), by_pixel(with_other_saturation), 16),
     Property("adjust_contrast", 4, make_contrast, lambda x, mean, factor: (x - mean) * factor + mean, 8),
+    Property("non_max_suppression", 2, make_suppression, suppressed, 0),
     Property("transpose", 3, one_array(perm=(2, 0, 1)), lambda x, **given: np.transpose(x, *given.values())),
     Property(
         "matmul",

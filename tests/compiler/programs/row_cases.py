@@ -443,6 +443,19 @@ EXACT: list[Case] = [
         for d in (F32, F64)
         for channels in (1, 3)
     ],
+    *[
+        case(
+            "non_max_suppression",
+            rng.uniform(size=(9, 9 if are_overlaps else 4)).astype(d),
+            rng.uniform(size=9).astype(d),
+            *[np.asarray(number, F32) for number in (0.25, 0.125, sigma)],
+            count=6,
+            are_overlaps=are_overlaps,
+        )
+        for d in (F32, F64, np.float16)
+        for sigma in (0.0, 0.5)
+        for are_overlaps in (False, True)
+    ],
     *at(ANY, lambda d: case("shifted", some(d, 3, 4, 2), axis=1, reverse=False)),
     case("shifted", normal(5), axis=0, reverse=True),
     *at(ANY, lambda d: case("mirror_pad", some(d, 3, 4, 2), paddings=((1, 2), (3, 0), (0, 0)), edge=1)),
