@@ -84,6 +84,15 @@ def interpolated(x: Any, images: Any, rows: Any, columns: Any, method: str, fill
     return total
 
 
+def make_windows(r: np.random.Generator, dtype: str, batch: int, room: int, taps: int, width: int) -> Any:
+    weights = tuple(r.normal(size=taps + 1).tolist())
+    return [normal(r, dtype, batch, room + taps + 1, width)], {"axis": 1, "weights": weights}
+
+
+def in_windows(x: Any, axis: int, weights: tuple[float, ...]) -> Any:
+    return np.lib.stride_tricks.sliding_window_view(x, len(weights), axis) @ np.array(weights)
+
+
 def make_pixels(*numbers: float) -> Any:
     return lambda r, dtype, rows, columns: (
         [r.uniform(size=(rows, columns, 3)).astype(dtype), *[np.asarray(number, dtype) for number in numbers]],
@@ -334,6 +343,7 @@ PROPERTIES: list[Property] = [
     Property("adjust_saturation", 2, make_pixels(1.5), by_pixel(with_other_saturation), 16),
     Property("adjust_contrast", 4, make_contrast, lambda x, mean, factor: (x - mean) * factor + mean, 8),
     Property("non_max_suppression", 2, make_suppression, suppressed, 0),
+    Property("window_sums", 4, make_windows, in_windows, 64),
     Property("transpose", 3, one_array(perm=(2, 0, 1)), lambda x, **given: np.transpose(x, *given.values())),
     Property(
         "matmul",

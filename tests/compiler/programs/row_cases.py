@@ -456,6 +456,12 @@ EXACT: list[Case] = [
         for sigma in (0.0, 0.5)
         for are_overlaps in (False, True)
     ],
+    *[
+        case("window_sums", some(np.dtype(d), 2, 12, width), axis=1, weights=tuple(float(i) for i in range(taps)))
+        for d in (F32, F64)
+        for width in (3, 40)
+        for taps in (1, 4, 11)
+    ],
     *at(ANY, lambda d: case("shifted", some(d, 3, 4, 2), axis=1, reverse=False)),
     case("shifted", normal(5), axis=0, reverse=True),
     *at(ANY, lambda d: case("mirror_pad", some(d, 3, 4, 2), paddings=((1, 2), (3, 0), (0, 0)), edge=1)),
