@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
+import fastgrad.composed_ops.morphology  # noqa: F401  # its row
 from fastgrad import image, sparse  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.image.resampling import resampling_weights
 from fastgrad.ops.attention import MAX_HEAD_WIDTH
@@ -82,6 +83,19 @@ def interpolated(x: Any, images: Any, rows: Any, columns: Any, method: str, fill
             pixels = padded[images[:, None], np.floor(rows).astype(int) + 3 + i, np.floor(columns).astype(int) + 3 + j]
             total = total + (weights[0] * weights[1])[..., None] * pixels
     return total
+
+
+def make_dilation(r: np.random.Generator, dtype: str, batch: int, height: int, width: int, channels: int) -> Any:
+    window = {"strides": (1, 1), "paddings": ((0, 1), (1, 0)), "dilations": (1, 1), "counts": (height + 1, width + 1)}
+    shapes = (batch, height + 1, width + 1, channels), (2, 2, channels)
+    return [normal(r, dtype, *shape) for shape in shapes], {**window, "lowest": -1e30}
+
+
+def dilated(x: Any, filters: Any, paddings: Any, lowest: float, **window: Any) -> Any:
+    padded = np.pad(x, [(0, 0), *paddings, (0, 0)], constant_values=-np.inf)
+    height, width = x.shape[1:3]
+    cells = [padded[:, i : i + height, j : j + width] + filters[i, j] for i in (0, 1) for j in (0, 1)]
+    return np.maximum(np.max(cells, axis=0), lowest)
 
 
 def make_windows(r: np.random.Generator, dtype: str, batch: int, room: int, taps: int, width: int) -> Any:
@@ -344,6 +358,7 @@ PROPERTIES: list[Property] = [
     Property("adjust_contrast", 4, make_contrast, lambda x, mean, factor: (x - mean) * factor + mean, 8),
     Property("non_max_suppression", 2, make_suppression, suppressed, 0),
     Property("window_sums", 4, make_windows, in_windows, 64),
+    Property("dilation2d", 4, make_dilation, dilated, 2),
     Property("transpose", 3, one_array(perm=(2, 0, 1)), lambda x, **given: np.transpose(x, *given.values())),
     Property(
         "matmul",

@@ -220,6 +220,11 @@ SAMPLES: dict[str, Sample] = {
         normal(2, 3, 4, 2),
     ),
     "window_sums": row("window_sums", normal(2, 5, 3), axis=1, weights=(0.5, 1.25, -0.75)),
+    "dilation2d": of(
+        lambda x, f: tf.nn.dilation2d(x, f, [1, 2, 1, 1], "SAME", "NHWC", [1, 1, 2, 1]) ** 2,
+        distinct(1, 3, 4, 2),
+        normal(2, 2, 2),
+    ),
     "rgb_to_hsv": of(lambda x: tf.image.rgb_to_hsv(x) ** 2, distinct(2, 3) + 4),
     "hsv_to_rgb": of(lambda x: tf.image.hsv_to_rgb(x) ** 2, distinct(2, 3) / 8 + 0.5),
     "adjust_hue": row("adjust_hue", distinct(2, 3) + 4, np.float64(0.3)),

@@ -462,6 +462,19 @@ EXACT: list[Case] = [
         for width in (3, 40)
         for taps in (1, 4, 11)
     ],
+    *at(
+        (F32, F64, np.float16, I32, "uint8"),
+        lambda d: case(
+            "dilation2d",
+            some(np.dtype(d), 2, 4, 5, 3),
+            np.arange(18).reshape(2, 3, 3).astype(d),
+            strides=(2, 1),
+            paddings=((0, 1), (1, 3)),
+            dilations=(1, 2),
+            counts=(2, 5),
+            lowest=0,
+        ),
+    ),
     *at(ANY, lambda d: case("shifted", some(d, 3, 4, 2), axis=1, reverse=False)),
     case("shifted", normal(5), axis=0, reverse=True),
     *at(ANY, lambda d: case("mirror_pad", some(d, 3, 4, 2), paddings=((1, 2), (3, 0), (0, 0)), edge=1)),
