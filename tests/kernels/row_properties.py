@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import colorsys
 import functools
 from typing import Any
 
 import numpy as np
 import scipy.special
 
-from fastgrad import sparse  # noqa: F401  # whose rows are in the table once it is imported
+import fastgrad.composed_ops.morphology  # noqa: F401  # its row
+from fastgrad import image, sparse  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.image.resampling import resampling_weights
 from fastgrad.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import F64, Property, ids, normal, of_sizes, one_array
@@ -61,6 +63,100 @@ def make_resampling(method: str, transposed: bool) -> Any:
 def resampled(x: Any, sizes: tuple[int, int], method: str, antialias: bool, transposed: bool, axis: int) -> Any:
     weights = resampling_weights(*sizes, method, antialias).astype(F64)
     return np.einsum("bsw,sn->bnw", x, weights if transposed else weights.T)
+
+
+def make_interpolation(r: np.random.Generator, dtype: str, batch: int, height: int, width: int, channels: int) -> Any:
+    shape = batch + 1, height + 1, width + 1, channels
+    places = [(r.integers(-512, 256 * size + 256, (3, 5)) / 256).astype(np.float32) for size in shape[1:3]]
+    return [normal(r, dtype, *shape), r.integers(0, batch + 1, 3).astype(np.int32), *places], {
+        "method": "bilinear",
+        "fill": 0.5,
+    }
+
+
+def interpolated(x: Any, images: Any, rows: Any, columns: Any, method: str, fill: float) -> Any:
+    padded = np.pad(x, [(0, 0), (3, 3), (3, 3), (0, 0)], constant_values=fill)
+    total = 0
+    for i in (0, 1):
+        for j in (0, 1):
+            weights = [part if one else 1 - part for one, part in ((i, rows % 1), (j, columns % 1))]
+            pixels = padded[images[:, None], np.floor(rows).astype(int) + 3 + i, np.floor(columns).astype(int) + 3 + j]
+            total = total + (weights[0] * weights[1])[..., None] * pixels
+    return total
+
+
+def make_dilation(r: np.random.Generator, dtype: str, batch: int, height: int, width: int, channels: int) -> Any:
+    window = {"strides": (1, 1), "paddings": ((0, 1), (1, 0)), "dilations": (1, 1), "counts": (height + 1, width + 1)}
+    shapes = (batch, height + 1, width + 1, channels), (2, 2, channels)
+    return [normal(r, dtype, *shape) for shape in shapes], {**window, "lowest": -1e30}
+
+
+def dilated(x: Any, filters: Any, paddings: Any, lowest: float, **window: Any) -> Any:
+    padded = np.pad(x, [(0, 0), *paddings, (0, 0)], constant_values=-np.inf)
+    height, width = x.shape[1:3]
+    cells = [padded[:, i : i + height, j : j + width] + filters[i, j] for i in (0, 1) for j in (0, 1)]
+    return np.maximum(np.max(cells, axis=0), lowest)
+
+
+def make_windows(r: np.random.Generator, dtype: str, batch: int, room: int, taps: int, width: int) -> Any:
+    weights = tuple(r.normal(size=taps + 1).tolist())
+    return [normal(r, dtype, batch, room + taps + 1, width)], {"axis": 1, "weights": weights}
+
+
+def in_windows(x: Any, axis: int, weights: tuple[float, ...]) -> Any:
+    return np.lib.stride_tricks.sliding_window_view(x, len(weights), axis) @ np.array(weights)
+
+
+def make_pixels(*numbers: float) -> Any:
+    return lambda r, dtype, rows, columns: (
+        [r.uniform(size=(rows, columns, 3)).astype(dtype), *[np.asarray(number, dtype) for number in numbers]],
+        {},
+    )
+
+
+def by_pixel(function: Any) -> Any:
+    """Applies a function of three channels and numbers to each pixel."""
+
+    def applied(x: Any, *numbers: Any) -> Any:
+        return np.array([function(*pixel, *numbers) for pixel in x.reshape(-1, 3)]).reshape(x.shape)
+
+    return applied
+
+
+def with_other_hue(red: float, green: float, blue: float, delta: float) -> tuple[float, ...]:
+    hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
+    return colorsys.hsv_to_rgb(hue + delta, saturation, value)
+
+
+def with_other_saturation(red: float, green: float, blue: float, factor: float) -> tuple[float, ...]:
+    hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
+    return colorsys.hsv_to_rgb(hue, min(saturation * factor, 1.0), value)
+
+
+def make_contrast(r: np.random.Generator, dtype: str, images: int, height: int, width: int, channels: int) -> Any:
+    shapes = (images, height, width, channels), (images, 1, 1, channels), ()
+    return [normal(r, dtype, *shape) for shape in shapes], {}
+
+
+def make_suppression(r: np.random.Generator, dtype: str, boxes: int, count: int) -> Any:
+    arrays = [r.uniform(size=(boxes, 4)).astype(dtype), r.uniform(size=boxes).astype(dtype)]
+    numbers = [np.asarray(number, np.float32) for number in (0.25, 0.125, 0.0)]
+    return [*arrays, *numbers], {"count": min(boxes, count), "are_overlaps": False}
+
+
+def suppressed(boxes: Any, scores: Any, threshold: Any, least: Any, sigma: Any, count: int, are_overlaps: bool) -> Any:
+    corners = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], 1)
+    chosen: list[int] = []
+    for i in np.argsort(-scores, kind="stable"):
+        if scores[i] <= least or len(chosen) == count:
+            break
+        low, high = np.maximum(corners[i, :2], corners[chosen, :2]), np.minimum(corners[i, 2:], corners[chosen, 2:])
+        common = np.prod(np.maximum(high - low, 0), axis=-1)
+        areas = [np.prod(corners[which, 2:] - corners[which, :2], axis=-1) for which in (i, chosen)]
+        if np.all(common <= threshold * (areas[0] + areas[1] - common)):
+            chosen.append(int(i))
+    empty = count - len(chosen)
+    return np.pad(chosen, (0, empty)), np.pad(scores[chosen], (0, empty)), np.asarray(len(chosen))
 
 
 def make_attention(r: np.random.Generator, dtype: str, batch: int, queries: int, keys: int, depth: int) -> Any:
@@ -254,6 +350,15 @@ PROPERTIES: list[Property] = [
         for method in ("bilinear", "bicubic", "lanczos3")
         for transposed in (False, True)
     ],
+    Property("interpolate_pixels", 4, make_interpolation, interpolated, 8),
+    Property("rgb_to_hsv", 2, make_pixels(), by_pixel(colorsys.rgb_to_hsv), 8),
+    Property("hsv_to_rgb", 2, make_pixels(), by_pixel(colorsys.hsv_to_rgb), 16),
+    Property("adjust_hue", 2, make_pixels(0.375), by_pixel(with_other_hue), 16),
+    Property("adjust_saturation", 2, make_pixels(1.5), by_pixel(with_other_saturation), 16),
+    Property("adjust_contrast", 4, make_contrast, lambda x, mean, factor: (x - mean) * factor + mean, 8),
+    Property("non_max_suppression", 2, make_suppression, suppressed, 0),
+    Property("window_sums", 4, make_windows, in_windows, 64),
+    Property("dilation2d", 4, make_dilation, dilated, 2),
     Property("transpose", 3, one_array(perm=(2, 0, 1)), lambda x, **given: np.transpose(x, *given.values())),
     Property(
         "matmul",

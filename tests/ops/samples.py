@@ -18,6 +18,7 @@ import fastgrad.composed_ops.label_sequences
 from fastgrad import image, lookup, sets, signal, sparse, strings  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import Recorder, start, stop
+from fastgrad.image.interpolation import interpolate
 from fastgrad.image.resampling import resized_axis
 from fastgrad.ops import recurrent  # noqa: F401
 from fastgrad.ops.attention import attention
@@ -29,6 +30,9 @@ _rng = np.random.default_rng(7)
 
 def normal(*shape: int) -> np.ndarray:
     return _rng.normal(size=shape)
+
+
+_places = [tf.constant([[0.25, 1.5, -5.0], [1.0, 0.75, 2.0]]), tf.constant([[0.5, 2.25, 1.0], [0.0, 1.25, 3.0]])]
 
 
 def positive(*shape: int) -> np.ndarray:
@@ -208,6 +212,24 @@ SAMPLES: dict[str, Sample] = {
     "max_pool_gather": of(at_maxima, normal(1, 3, 4, 2)),
     "avg_pool": of(lambda x: tf.nn.avg_pool2d(x, 2, 2, "SAME") ** 2, normal(1, 3, 4, 2)),
     "resample": of(lambda x: resized_axis(resized_axis(x, 5, 0, "bicubic"), 2, 1, "area") ** 2, normal(3, 4, 2)),
+    "interpolate_pixels": of(
+        lambda x: (
+            interpolate(x, tf.constant([1, 0]), *_places, method="bilinear", fill=0.5) ** 2
+            + interpolate(x, tf.constant([0, 0]), *_places, method="clamped_bilinear", fill=0.5) ** 2
+        ),
+        normal(2, 3, 4, 2),
+    ),
+    "window_sums": row("window_sums", normal(2, 5, 3), axis=1, weights=(0.5, 1.25, -0.75)),
+    "dilation2d": of(
+        lambda x, f: tf.nn.dilation2d(x, f, [1, 2, 1, 1], "SAME", "NHWC", [1, 1, 2, 1]) ** 2,
+        distinct(1, 3, 4, 2),
+        normal(2, 2, 2),
+    ),
+    "rgb_to_hsv": of(lambda x: tf.image.rgb_to_hsv(x) ** 2, distinct(2, 3) + 4),
+    "hsv_to_rgb": of(lambda x: tf.image.hsv_to_rgb(x) ** 2, distinct(2, 3) / 8 + 0.5),
+    "adjust_hue": row("adjust_hue", distinct(2, 3) + 4, np.float64(0.3)),
+    "adjust_saturation": row("adjust_saturation", distinct(2, 3) + 4, np.float64(0.9)),
+    "adjust_contrast": row("adjust_contrast", normal(2, 3, 2, 3), normal(2, 1, 1, 3), normal()),
     # ---- moving elements
     "reshape": of(lambda x: tf.reshape(x, [3, 2]) ** 2, normal(2, 3)),
     "transpose": of(lambda x: tf.transpose(x, [2, 0, 1]) ** 2, normal(2, 3, 2)),

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import REAL_DTYPES
+from fastgrad.core.operation import REAL_DTYPES, Form, Operation
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.convolution.dilation import greatest_sums
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of, tensor_of_dtype
+from fastgrad.ops.batching import first_rows_into_batch_rule
 from fastgrad.ops.comparison import greater, logical_and
 from fastgrad.ops.creation import fill
+from fastgrad.ops.kernel_launches import kernel_operation
 from fastgrad.ops.padding import pad
+from fastgrad.ops.references import gradient_of_reference
 from fastgrad.ops.reordering import reverse
 from fastgrad.ops.selection import where
 from fastgrad.ops.windows import output_sizes, padding_sizes, per_dimension
@@ -83,7 +91,7 @@ def _dilated(
             raise InvalidArgumentError(f"{caller}: {what} must be 4 numbers (1, rows, columns, 1), got {value!r}.")
         steps.append(per_dimension(value, 2, False, f"{caller}: {what}"))
     strides, dilations = steps
-    (*kernel, _), (batch, *sizes, channels) = table._array.shape, x._array.shape
+    kernel, sizes = table._array.shape[:2], x._array.shape[1:3]
     if padding == "VALID":
         # TensorFlow's number of windows before it is divided by the stride: 0 if a window is larger by one stride.
         parts = zip(sizes, kernel, strides, dilations, strict=True)
@@ -91,15 +99,24 @@ def _dilated(
         if min(room) >= 0 and any(left < stride for left, stride in zip(room, strides, strict=True)):
             rows, columns = [left // stride for left, stride in zip(room, strides, strict=True)]
             return x[:, :rows, :columns] + table[0, 0]
-    window = (
-        tuple(kernel),
-        strides,
-        padding_sizes(padding, tuple(sizes), tuple(kernel), strides, dilations, False, caller),
-        dilations,
+    paddings = padding_sizes(padding, sizes, kernel, strides, dilations, False, caller)
+    return _dilate(
+        x,
+        table,
+        strides=strides,
+        paddings=paddings,
+        dilations=dilations,
+        counts=output_sizes(sizes, kernel, strides, paddings, dilations, caller),
+        lowest=x.dtype.min,
     )
-    counts = output_sizes(tuple(sizes), *window, caller)
-    padded = pad(x, [(0, 0), *window[2], (0, 0)]) if padding == "SAME" else x
-    best = fill([batch, *counts, channels], constant_tensor(np.asarray(x.dtype.min, x._array.dtype)))
+
+
+def _dilate_by_operations(
+    x: Tensor, table: Tensor, strides: Any, paddings: Any, dilations: Any, counts: Any, lowest: Any
+) -> Tensor:
+    (*kernel, _), (batch, *sizes, channels) = table._array.shape, x._array.shape
+    padded = pad(x, [(0, 0), *paddings, (0, 0)]) if any(map(any, paddings)) else x
+    best = fill([batch, *counts, channels], constant_tensor(np.asarray(lowest, x._array.dtype)))
     for position in np.ndindex(*kernel):
         rows, columns = (
             slice(start * rate, start * rate + (count - 1) * stride + 1, stride)
@@ -107,7 +124,7 @@ def _dilated(
         )
         sums = padded[:, rows, columns] + table[position]
         has_pixel = np.ones(counts, bool)
-        for axis, (part, size, (before, _)) in enumerate(zip((rows, columns), sizes, window[2], strict=True)):
+        for axis, (part, size, (before, _)) in enumerate(zip((rows, columns), sizes, paddings, strict=True)):
             pixels = np.arange(part.start, part.stop, part.step) - before
             has_pixel &= np.expand_dims((pixels >= 0) & (pixels < size), 1 - axis)
         larger = greater(sums, best)
@@ -115,3 +132,33 @@ def _dilated(
             larger = logical_and(larger, constant_tensor(has_pixel[..., None]))
         best = where(larger, sums, best)
     return best
+
+
+@through_float32
+def _dilate_launches(
+    inputs: Sequence[Spec],
+    outputs: Sequence[Spec],
+    strides: tuple[int, int],
+    paddings: tuple[tuple[int, int], ...],
+    dilations: tuple[int, int],
+    counts: tuple[int, int],
+    lowest: float,
+) -> Launches:
+    x, (rows, columns, channels) = inputs[0], inputs[1].shape
+    before = [pair[0] for pair in paddings]
+    numbers = channels, *x.shape[1:3], rows, columns, *counts, *strides, *before, *dilations
+    cost = counts[1] * rows * columns * (2.0 + 0.1 * channels)
+    arrays = Input(0), Input(1), Output(0), float(lowest)
+    return single_launch(greatest_sums[x.dtype], *arrays, *numbers, units=x.shape[0] * counts[0], unit_cost=cost)
+
+
+_dilate: Operation = kernel_operation(
+    "dilation2d",
+    Form.FUSED,
+    launches=_dilate_launches,
+    result=lambda x, table, counts, **window: ArraySpec((x.shape[0], *counts, x.shape[3]), x.dtype),
+    gradient=gradient_of_reference(_dilate_by_operations),
+    dtypes=REAL_DTYPES,
+    reference=_dilate_by_operations,
+    batched=first_rows_into_batch_rule,
+)

@@ -19,16 +19,16 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.image.interpolation import interpolate
 from fastgrad.ops.arguments import as_python_int, as_python_ints, scalar_of_dtype, tensor_of_dtype
 from fastgrad.ops.arithmetic import add, multiply, subtract
 from fastgrad.ops.assertion import assert_greater_equal, assert_less, assert_less_equal
 from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import greater_equal, less, less_equal, logical_and
-from fastgrad.ops.indexing import gather_nd
-from fastgrad.ops.joining import stack, unstack
+from fastgrad.ops.comparison import greater_equal, less_equal, logical_and
+from fastgrad.ops.joining import unstack
 from fastgrad.ops.random_ops import uniform
 from fastgrad.ops.random_stateless import stateless_uniform
-from fastgrad.ops.rounding import ceil, floor
+from fastgrad.ops.rounding import floor
 from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 
@@ -116,42 +116,32 @@ def crop_and_resize(
         check(numbers, bound, message=f"{what}: box_indices must be in [0, {shape[0]}), the images of the batch")
     x = cast(x, dtypes.float32)
     y1, x1, y2, x2 = unstack(edges, axis=1)
-    grid = (count, *sizes)
     rows = _sample_positions(y1, y2, shape[1], sizes[0])
     columns = _sample_positions(x1, x2, shape[2], sizes[1])
-    inside = logical_and(expand_dims(_is_inside(rows, shape[1]), 2), expand_dims(_is_inside(columns, shape[2]), 1))
-    images = broadcast_to(reshape(cast(numbers, dtypes.int32), (count, 1, 1)), grid)
-
-    def pixels(row_numbers: Tensor, column_numbers: Tensor) -> Tensor:
-        at_rows = broadcast_to(expand_dims(_clipped(row_numbers, shape[1]), 2), grid)
-        at_columns = broadcast_to(expand_dims(_clipped(column_numbers, shape[2]), 1), grid)
-        return gather_nd(x, stack([images, at_rows, at_columns], axis=-1))
-
     if method == "nearest":
-        half = constant_tensor(np.float32(0.5))
-        values = pixels(floor(add(rows, half)), floor(add(columns, half)))
+        rows, columns = _nearest_pixels(rows, shape[1]), _nearest_pixels(columns, shape[2])
     else:
-        top, bottom, left, right = floor(rows), ceil(rows), floor(columns), ceil(columns)
-        down = reshape(subtract(rows, top), (count, sizes[0], 1, 1))
-        across = reshape(subtract(columns, left), (count, 1, sizes[1], 1))
-        upper, lower = (
-            add(first, multiply(subtract(pixels(row, right), first), across))
-            for row in (top, bottom)
-            for first in (pixels(row, left),)
-        )
-        values = add(upper, multiply(subtract(lower, upper), down))
-    return where(expand_dims(inside, 3), values, constant_tensor(np.float32(outside)))
+        rows, columns = _marked_outside(rows, rows, shape[1]), _marked_outside(columns, columns, shape[2])
+    grid, points = (count, *sizes), (count, sizes[0] * sizes[1])
+    values = interpolate(
+        x,
+        cast(numbers, dtypes.int32),
+        reshape(broadcast_to(expand_dims(rows, 2), grid), points),
+        reshape(broadcast_to(expand_dims(columns, 1), grid), points),
+        method="nearest" if method == "nearest" else "clamped_bilinear",
+        fill=outside,
+    )
+    return reshape(values, (*grid, shape[3]))
 
 
-def _is_inside(positions: Tensor, length: int) -> Tensor:
-    return logical_and(greater_equal(positions, 0.0), less_equal(positions, float(length - 1)))
+def _marked_outside(pixels: Tensor, positions: Tensor, length: int) -> Tensor:
+    """Returns ``pixels``, and -2 where ``positions`` are outside of a line of ``length`` pixels, or NaN."""
+    inside = logical_and(greater_equal(positions, 0.0), less_equal(positions, float(length - 1)))
+    return where(inside, pixels, constant_tensor(np.float32(-2)))
 
 
-def _clipped(positions: Tensor, length: int) -> Tensor:
-    """Returns indices of pixels; positions outside of the image, also NaN, count as its first or last pixel."""
-    last = constant_tensor(np.float32(length - 1))
-    inside = where(greater_equal(positions, 0.0), where(less(positions, last), positions, last), 0.0)
-    return cast(inside, dtypes.int32)
+def _nearest_pixels(positions: Tensor, length: int) -> Tensor:
+    return _marked_outside(floor(add(positions, constant_tensor(np.float32(0.5)))), positions, length)
 
 
 # ---- drawing ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Floating-point images have their numbers in [0, 1], integers from 0 to the great
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,10 +14,22 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.argument_checks import checked_number
 from fastgrad.core.operand_errors import InvalidTypeError
+from fastgrad.core.operation import FLOAT_DTYPES, Form, Operation
+from fastgrad.core.result_rules import same
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.image.geometry import checked_images
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.elementwise.colors import (
+    adjusted_contrast,
+    adjusted_hue,
+    adjusted_saturation,
+    hsv_of_rgb,
+    rgb_of_hsv,
+)
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 from fastgrad.ops.arguments import scalar_of_dtype
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, maximum, multiply, subtract
@@ -28,8 +41,10 @@ from fastgrad.ops.creation import identity
 from fastgrad.ops.division import divide, floormod
 from fastgrad.ops.einsum import tensordot
 from fastgrad.ops.joining import stack, unstack
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
 from fastgrad.ops.power import pow as power
 from fastgrad.ops.reduction import reduce_all, reduce_mean
+from fastgrad.ops.references import gradient_of_reference, in_float32
 from fastgrad.ops.repeating import tile
 from fastgrad.ops.selection import where
 from fastgrad.ops.statistics import reduce_std
@@ -136,9 +151,32 @@ def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
         checked_colors("adjust_contrast", x, least_rank=3)
         wide = cast(x, dtypes.float32)
         mean = reduce_mean(wide, [-3, -2], keepdims=True)
-        return cast(add(multiply(subtract(wide, mean), factor), mean), x.dtype)
+        return cast(_adjust_contrast(wide, mean, factor), x.dtype)
 
     return _in_floats(images, adjust, saturate=True)
+
+
+def _adjust_contrast_by_operations(x: Tensor, means: Tensor, factor: Tensor) -> Tensor:
+    return add(multiply(subtract(x, means), factor), means)
+
+
+def _adjust_contrast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    x = inputs[0]
+    images, (pixels, channels) = math.prod(x.shape[:-3]), (math.prod(x.shape[-3:-1]), x.shape[-1])
+    cost = pixels * channels * (0.3 if channels == 3 else 1.0)
+    operands = Input(0), Input(1), Input(2), Output(0), pixels, channels
+    return single_launch(adjusted_contrast[x.dtype], *operands, units=images, unit_cost=cost)
+
+
+_adjust_contrast: Operation = kernel_operation(
+    "adjust_contrast",
+    Form.FUSED,
+    launches=_adjust_contrast_launches,
+    result=lambda x, *numbers: same(x),
+    gradient=gradient_of_reference(_adjust_contrast_by_operations),
+    dtypes=KERNEL_FLOATS,
+    reference=_adjust_contrast_by_operations,
+)
 
 
 def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
@@ -182,8 +220,8 @@ def per_image_standardization(image: Any) -> Tensor:
 # ---- hue and saturation -------------------------------------------------------------------------------
 
 
-def _channels(name: str, images: Any, error: type[Exception] = InvalidArgumentError) -> tuple[Tensor, list[Tensor]]:
-    """Returns the tensor of ``images``, and its channels red, green and blue, or what else they are."""
+def _checked_pixels(name: str, images: Any, error: type[Exception] = InvalidArgumentError) -> Tensor:
+    """Returns the tensor of ``images``, floats with three channels; raises ``error`` for other channels."""
     x = convert_to_tensor(images)
     if x.dtype not in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64):
         raise InvalidTypeError(
@@ -193,7 +231,7 @@ def _channels(name: str, images: Any, error: type[Exception] = InvalidArgumentEr
     if shape[-1:] != (3,):
         kind = error if shape else InvalidArgumentError
         raise kind(f"{name}: the last dimension must be 3, the channels, got shape {TensorShape(shape)}.")
-    return x, unstack(x, axis=-1)
+    return x
 
 
 def _extremes(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, Tensor]:
@@ -239,6 +277,67 @@ def _hue_weights(hue: Tensor) -> list[Tensor]:
     return [clip_by_value(ramp, 0.0, 1.0) for ramp in ramps]
 
 
+def _hsv_of(red: Tensor, green: Tensor, blue: Tensor) -> list[Tensor]:
+    value, least = _extremes(red, green, blue)
+    spread = subtract(value, least)
+    zero, one = _constant(0, value.dtype), _constant(1, value.dtype)
+    is_positive = greater(value, zero)
+    saturation = where(is_positive, divide(spread, where(is_positive, value, one)), zero)
+    return [_hue(red, green, blue, value, spread), saturation, value]
+
+
+def _rgb_of(hue: Tensor, saturation: Tensor, value: Tensor) -> list[Tensor]:
+    white = subtract(_constant(1, value.dtype), saturation)
+    return [multiply(add(white, multiply(saturation, weight)), value) for weight in _hue_weights(hue)]
+
+
+def _rgb_to_hsv_by_operations(x: Tensor) -> Tensor:
+    return stack(_hsv_of(*unstack(x, axis=-1)), axis=-1)
+
+
+def _hsv_to_rgb_by_operations(x: Tensor) -> Tensor:
+    return stack(_rgb_of(*unstack(x, axis=-1)), axis=-1)
+
+
+def _adjust_hue_by_operations(x: Tensor, delta: Tensor) -> Tensor:
+    red, green, blue = unstack(x, axis=-1)
+    greatest, least = _extremes(red, green, blue)
+    spread = subtract(greatest, least)
+    hue = add(_hue(red, green, blue, greatest, spread), delta)
+    weights = _hue_weights(floormod(hue, _constant(1, hue.dtype)))
+    return stack([add(least, multiply(spread, weight)) for weight in weights], axis=-1)
+
+
+def _adjust_saturation_by_operations(x: Tensor, factor: Tensor) -> Tensor:
+    hue, saturation, value = _hsv_of(*unstack(x, axis=-1))
+    return stack(_rgb_of(hue, clip_by_value(multiply(saturation, factor), 0.0, 1.0), value), axis=-1)
+
+
+def _row_of_pixels(name: str, kernel: Kernel, reference: Callable[..., Tensor]) -> Operation:
+    """Declares an operation on pixels, whose kernel takes the inputs and computes each pixel alone."""
+
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+        x, operands = inputs[0], map(Input, range(len(inputs)))
+        return single_launch(kernel[x.dtype], *operands, Output(0), units=math.prod(x.shape[:-1]), unit_cost=8.0)
+
+    return kernel_operation(
+        name,
+        Form.FUSED,
+        launches=launches,
+        result=lambda x, *numbers: same(x),
+        gradient=gradient_of_reference(in_float32(reference)),
+        dtypes=FLOAT_DTYPES,
+        reference=in_float32(reference),
+    )
+
+
+_rgb_to_hsv = _row_of_pixels("rgb_to_hsv", hsv_of_rgb, _rgb_to_hsv_by_operations)
+_hsv_to_rgb = _row_of_pixels("hsv_to_rgb", rgb_of_hsv, _hsv_to_rgb_by_operations)
+_adjust_hue = _row_of_pixels("adjust_hue", adjusted_hue, _adjust_hue_by_operations)
+_adjust_saturation = _row_of_pixels("adjust_saturation", adjusted_saturation, _adjust_saturation_by_operations)
+
+
 def rgb_to_hsv(images: Any, name: str | None = None) -> Tensor:
     """Hue, saturation and value, each in [0, 1], of red, green and blue in [0, 1].
 
@@ -250,28 +349,12 @@ def rgb_to_hsv(images: Any, name: str | None = None) -> Tensor:
         FailedPreconditionError: another last dimension.
         InvalidArgumentError: another dtype.
     """
-    _, (red, green, blue) = _channels("rgb_to_hsv", images, FailedPreconditionError)
-    return stack(_hsv_of(red, green, blue), axis=-1)
-
-
-def _hsv_of(red: Tensor, green: Tensor, blue: Tensor) -> list[Tensor]:
-    value, least = _extremes(red, green, blue)
-    spread = subtract(value, least)
-    zero, one = _constant(0, value.dtype), _constant(1, value.dtype)
-    is_positive = greater(value, zero)
-    saturation = where(is_positive, divide(spread, where(is_positive, value, one)), zero)
-    return [_hue(red, green, blue, value, spread), saturation, value]
+    return _rgb_to_hsv(_checked_pixels("rgb_to_hsv", images, FailedPreconditionError))
 
 
 def hsv_to_rgb(images: Any, name: str | None = None) -> Tensor:
     """The inverse of ``rgb_to_hsv``; arguments and errors as there."""
-    _, hsv = _channels("hsv_to_rgb", images, FailedPreconditionError)
-    return stack(_rgb_of(*hsv), axis=-1)
-
-
-def _rgb_of(hue: Tensor, saturation: Tensor, value: Tensor) -> list[Tensor]:
-    white = subtract(_constant(1, value.dtype), saturation)
-    return [multiply(add(white, multiply(saturation, weight)), value) for weight in _hue_weights(hue)]
+    return _hsv_to_rgb(_checked_pixels("hsv_to_rgb", images, FailedPreconditionError))
 
 
 def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
@@ -296,12 +379,7 @@ def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
 
     def adjust(x: Tensor) -> Tensor:
         checked_colors("adjust_hue", x, least_rank=3)
-        _, (red, green, blue) = _channels("adjust_hue", cast(x, dtypes.float32))
-        greatest, least = _extremes(red, green, blue)
-        spread = subtract(greatest, least)
-        hue = add(_hue(red, green, blue, greatest, spread), distance)
-        weights = _hue_weights(floormod(hue, _constant(1, hue.dtype)))
-        return cast(stack([add(least, multiply(spread, weight)) for weight in weights], axis=-1), x.dtype)
+        return cast(_adjust_hue(_checked_pixels("adjust_hue", cast(x, dtypes.float32)), distance), x.dtype)
 
     return _in_floats(image, adjust)
 
@@ -321,9 +399,8 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
 
     def adjust(x: Tensor) -> Tensor:
         checked_colors("adjust_saturation", x, least_rank=3)
-        _, rgb = _channels("adjust_saturation", cast(x, dtypes.float32))
-        hue, saturation, value = _hsv_of(*rgb)
-        return cast(stack(_rgb_of(hue, clip_by_value(multiply(saturation, factor), 0.0, 1.0), value), axis=-1), x.dtype)
+        pixels = _checked_pixels("adjust_saturation", cast(x, dtypes.float32))
+        return cast(_adjust_saturation(pixels, factor), x.dtype)
 
     return _in_floats(image, adjust)
 
@@ -343,7 +420,7 @@ _GRAY_OF_RGB = [[0.2989], [0.5870], [0.1140]]
 
 
 def _linear(name: str, images: Any, matrix: Sequence[Sequence[float]]) -> Tensor:
-    x, _ = _channels(name, images)
+    x = _checked_pixels(name, images)
     return tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
 
 

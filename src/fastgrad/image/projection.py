@@ -6,6 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
+from fastgrad.image.interpolation import interpolate
 
 
 def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_mode: str, fill_value: Any) -> Tensor:
@@ -19,7 +20,7 @@ def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_m
         fill_mode: what is outside of ``x``: ``"constant"``, ``"nearest"``, ``"wrap"`` or ``"reflect"``.
         fill_value: the constant.
     """
-    images, height, width, channels = x.shape
+    images, height, width, _ = x.shape
     columns = tf.range(width, dtype=tf.float32)[None, None, :]
     rows = tf.range(height, dtype=tf.float32)[None, :, None]
     a0, a1, a2, b0, b1, b2, c0, c1 = [matrices[:, position, None, None] for position in range(8)]
@@ -29,27 +30,18 @@ def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_m
     source_columns = _mapped((a0 * columns + a1 * rows + a2) / k, width, fill_mode)
     source_rows = _mapped((b0 * columns + b1 * rows + b2) / k, height, fill_mode)
     compute_dtype = x.dtype if x.dtype is tf.float64 else tf.float32
-    fill = tf.cast(tf.constant(fill_value, compute_dtype), compute_dtype)
-    flat = tf.cast(tf.reshape(x, (images, height * width, channels)), compute_dtype)
-
-    def pixels(row: Tensor, column: Tensor) -> Tensor:
-        is_inside = (row >= 0.0) & (row < float(height)) & (column >= 0.0) & (column < float(width)) & is_finite
-        row, column = [tf.cast(tf.where(is_inside, x, tf.zeros((), tf.float32)), tf.int32) for x in (row, column)]
-        position = tf.broadcast_to(row * width + column, (images, height, width))
-        values = tf.gather(flat, position, axis=1, batch_dims=1)
-        return tf.where(is_inside[..., None], values, fill)
-
     if interpolation == "nearest":
-        y = pixels(_round(source_rows), _round(source_columns))
-    else:
-        top, left = tf.floor(source_rows), tf.floor(source_columns)
-        down = tf.cast(source_rows - top, compute_dtype)[..., None]
-        right = tf.cast(source_columns - left, compute_dtype)[..., None]
-        upper = (1.0 - right) * pixels(top, left) + right * pixels(top, left + 1.0)
-        lower = (1.0 - right) * pixels(top + 1.0, left) + right * pixels(top + 1.0, left + 1.0)
-        y = (1.0 - down) * upper + down * lower
-        y = tf.where(is_finite[..., None], y, fill)
-    return tf.cast(y, x.dtype)
+        source_rows, source_columns = _round(source_rows), _round(source_columns)
+    outside = tf.constant(-2.0)
+    places = [tf.where(is_finite, place, outside) for place in (source_rows, source_columns)]
+    y = interpolate(
+        tf.cast(x, compute_dtype),
+        tf.range(images, dtype=tf.int32),
+        *[tf.reshape(tf.broadcast_to(place, (images, height, width)), (images, height * width)) for place in places],
+        method=interpolation,
+        fill=fill_value,
+    )
+    return tf.cast(tf.reshape(y, x.shape), x.dtype)
 
 
 def _round(x: Tensor) -> Tensor:

@@ -11,19 +11,25 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.argument_checks import checked_number
 from fastgrad.core.operand_errors import InvalidValueError
+from fastgrad.core.operation import Form, Operation
+from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.image.colors import convert_image_dtype
+from fastgrad.kernels.convolution.resampling import LEAST_VECTOR_WIDTH, window_sums
+from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
 from fastgrad.ops.activation import relu
 from fastgrad.ops.arguments import as_python_int, tensor_of_dtype
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, multiply, squared_difference, subtract
+from fastgrad.ops.batching import shift_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.convolution import depthwise_conv2d
 from fastgrad.ops.division import divide
 from fastgrad.ops.exponential import log
 from fastgrad.ops.joining import stack
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
 from fastgrad.ops.padding import pad
 from fastgrad.ops.pooling import avg_pool2d
 from fastgrad.ops.power import pow as power
@@ -163,31 +169,62 @@ def _check_window(name: str, images: Sequence[Tensor], size: int) -> None:
             )
 
 
-def _gaussian_window(name: str, images: Sequence[Tensor], filter_size: Any, filter_sigma: Any) -> np.ndarray:
-    """Returns a window, shape (size, size), whose sum is 1; InvalidArgumentError if it is empty or larger than an image."""
+def _gaussian_window(name: str, images: Sequence[Tensor], filter_size: Any, filter_sigma: Any) -> tuple[float, ...]:
+    """Returns the weights of a line of pixels, whose sum is 1; InvalidArgumentError if there are none, or more than an image has."""
     size = as_python_int(filter_size, f"{name}: filter_size")
     sigma = checked_number(name, "filter_sigma", filter_sigma)
     if size < 1:
         raise InvalidArgumentError(f"{name}: filter_size must be positive, got {size}.")
     _check_window(name, images, size)
-    positions = np.arange(size) - (size - 1) / 2
-    line = np.exp(-0.5 * np.square(positions / sigma))
-    window = np.outer(line, line)
-    return window / window.sum()
+    line = np.exp(-0.5 * np.square((np.arange(size) - (size - 1) / 2) / sigma))
+    return tuple((line / line.sum()).tolist())
+
+
+def _window_sum_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, weights: tuple[float, ...]
+) -> Launches:
+    x, y = inputs[0], outputs[0]
+    outer, inner, sums = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :]), y.shape[axis]
+    # Neighbours of pixels with few channels are near, so that a line has all sums of a row of pixels.
+    lines, length = (sums, inner) if inner >= LEAST_VECTOR_WIDTH else (1, sums * inner)
+    numbers = lines, x.shape[axis] * inner, inner, length, len(weights)
+    cost = 0.1 * length * len(weights)
+    arrays = Input(0), Constant(np.array(weights, x.dtype)), Output(0)
+    return single_launch(window_sums[x.dtype], *arrays, *numbers, units=outer * lines, unit_cost=cost)
+
+
+def _window_sum_result(x: Any, axis: int, weights: tuple[float, ...]) -> ArraySpec:
+    require(x.shape[axis] >= len(weights))
+    return ArraySpec((*x.shape[:axis], x.shape[axis] - len(weights) + 1, *x.shape[axis + 1 :]), x.dtype)
+
+
+def _window_sum_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, weights: tuple[float, ...]) -> Tensor:
+    paddings = [(0, 0)] * x._array.ndim
+    paddings[axis] = (len(weights) - 1, len(weights) - 1)
+    return _window_sums(pad(g, paddings), axis=axis, weights=weights[::-1])
+
+
+_window_sums: Operation = kernel_operation(
+    "window_sums",
+    Form.FUSED,
+    launches=_window_sum_launches,
+    result=_window_sum_result,
+    gradient=_window_sum_gradient,
+    dtypes=KERNEL_FLOATS,
+    batched=shift_axes_rule("axis"),
+)
+"""Weighted sums of neighbours along an axis, of windows that lie inside: ``window_sums(x, axis=, weights=)``."""
 
 
 def _similarities(
-    name: str, x: Tensor, y: Tensor, greatest: Tensor, window: np.ndarray, k1: float, k2: float
+    name: str, x: Tensor, y: Tensor, greatest: Tensor, window: tuple[float, ...], k1: float, k2: float
 ) -> tuple[Tensor, Tensor]:
     """Returns the maps of luminance, and of contrast with structure: number 6 of Wang and others (2004), in two factors."""
-    size, channels = len(window), x._array.shape[-1]
-    _check_window(name, (x, y), size)
-    kernel = constant_tensor(np.tile(window[:, :, None, None], (1, 1, channels, 1)).astype(np.float32))
+    _check_window(name, (x, y), len(window))
 
     def mean(values: Tensor) -> Tensor:
-        shape = values._array.shape
-        means = depthwise_conv2d(reshape(values, (-1, *shape[-3:])), kernel, [1, 1, 1, 1], "VALID")
-        return reshape(means, (*shape[:-3], *means._array.shape[1:]))
+        rank = values._array.ndim
+        return _window_sums(_window_sums(values, axis=rank - 3, weights=window), axis=rank - 2, weights=window)
 
     c1, c2 = square(multiply(k1, greatest)), square(multiply(k2, greatest))
     mean_x, mean_y = mean(x), mean(y)

@@ -6,7 +6,7 @@ A box is (y1, x1, y2, x2), in any unit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +18,12 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.movement.suppression import select_boxes
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad.ops.arguments import as_python_int, scalar_of_dtype, tensor_of_dtype
 from fastgrad.ops.comparison import less
+from fastgrad.ops.kernel_launches import kernel_operation
 from fastgrad.ops.selection import boolean_mask
 from fastgrad.ops.shaping import reshape
 
@@ -28,83 +32,20 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
-def _overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Returns the intersections of ``box`` with ``boxes`` over their unions; their corners are in order."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    intersections = np.prod(np.maximum(high - low, 0), axis=1)
-    areas, area = _areas(boxes), _areas(box)
-    has_area = (areas > 0) & (area > 0)
-    unions = np.where(has_area, areas + area - intersections, 1)
-    return np.where(has_area, intersections / unions, 0)
+@through_float32
+def _suppression_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int, are_overlaps: bool) -> Launches:
+    scores = inputs[1]
+    (size,) = scores.shape
+    arrays = *map(Input, range(5)), Scratch(0), Scratch(1), *map(Output, range(3))
+    launch = Launch(select_boxes[scores.dtype], (*arrays, size, count, int(are_overlaps)), unit_cost=3.0 * size * count)
+    return Launches((launch,), ((scores.dtype, size), (np.dtype(np.int32), size)))
 
 
-def _in_order(boxes: np.ndarray) -> np.ndarray:
-    """Returns ``boxes`` with the least coordinates first."""
-    return np.concatenate([np.minimum(boxes[..., :2], boxes[..., 2:]), np.maximum(boxes[..., :2], boxes[..., 2:])], -1)
-
-
-def _selected_boxes(
-    overlaps_of: Callable[[int], np.ndarray],
-    scores: np.ndarray,
-    count: int,
-    threshold: float,
-    score_threshold: float,
-    sigma: float,
-) -> tuple[list[int], list[Any]]:
-    """Returns the indices and scores of at most ``count`` boxes, the greatest score first.
-
-    A box that overlaps a selected one by more than ``threshold`` is left out. With a ``sigma``, an overlap lowers its score instead.
-    """
-    left = np.where(scores > score_threshold, scores, -np.inf).astype(scores.dtype)
-    candidates = scores > score_threshold
-    indices: list[int] = []
-    selected_scores = []
-    while len(indices) < count and candidates.any():
-        index = int(np.where(candidates, left, -np.inf).argmax())
-        if not candidates[index]:  # only scores of -inf are left
-            index = int(candidates.argmax())
-        indices.append(index)
-        selected_scores.append(left[index])
-        candidates[index] = False
-        overlaps = overlaps_of(index)
-        if sigma > 0:
-            left = left * np.exp(-0.5 / sigma * overlaps * overlaps).astype(left.dtype)
-            candidates &= left > score_threshold
-        else:
-            candidates &= ~(overlaps > threshold)
-    return indices, selected_scores
-
-
-def _run_suppression(
-    boxes: np.ndarray,
-    scores: np.ndarray,
-    threshold: np.ndarray,
-    score_threshold: np.ndarray,
-    sigma: np.ndarray,
-    count: int,
-    are_overlaps: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    wide = boxes.astype(np.float32) if boxes.dtype.itemsize < 4 else boxes
-    corners = wide if are_overlaps else _in_order(wide)
-    chosen, chosen_scores = _selected_boxes(
-        (lambda index: corners[:, index]) if are_overlaps else (lambda index: _overlaps(corners[index], corners)),
-        scores.astype(wide.dtype),
-        count,
-        float(threshold),
-        float(score_threshold),
-        float(sigma),
-    )
-    indices, result_scores = np.zeros(count, np.int32), np.zeros(count, scores.dtype)
-    indices[: len(chosen)], result_scores[: len(chosen)] = chosen, chosen_scores
-    return indices, result_scores, np.asarray(len(chosen), np.int32)
-
-
-_suppression: Operation = operation(
+_suppression: Operation = kernel_operation(
     "non_max_suppression",
-    Form.EXTERN,
-    run=_run_suppression,
+    Form.FUSED,
+    launches=_suppression_launches,
     dtypes=FLOAT_DTYPES,
-    in_python="each box depends on those before it",
     result=lambda boxes, scores, *thresholds, count, are_overlaps: (
         ArraySpec((count,), np.dtype(np.int32)),
         ArraySpec((count,), scores.dtype),
@@ -279,18 +220,10 @@ def _run_combined(
         detections: list[tuple[float, int, np.ndarray]] = []
         for number in range(classes):
             class_boxes = boxes[image, :, number if boxes.shape[2] > 1 else 0]
-            corners = _in_order(class_boxes)
-            indices, chosen_scores = _selected_boxes(
-                lambda index, corners=corners: _overlaps(corners[index], corners),  # type: ignore[misc]
-                scores[image, :, number],
-                per_class,
-                float(threshold),
-                float(score_threshold),
-                0.0,
-            )
-            detections += [
-                (score, number, class_boxes[index]) for index, score in zip(indices, chosen_scores, strict=True)
-            ]
+            arrays = class_boxes, scores[image, :, number], threshold, score_threshold, np.zeros((), np.float32)
+            size = min(per_class, len(class_boxes))
+            indices, chosen_scores, found = _suppression.run(*arrays, count=size, are_overlaps=False)
+            detections += [(chosen_scores[place], number, class_boxes[indices[place]]) for place in range(int(found))]
         detections.sort(key=lambda detection: -detection[0])
         valid[image] = len(detections[:count])
         for place, (score, number, box) in enumerate(detections[:count]):

@@ -220,7 +220,8 @@ def local_response_normalization(
         )
     channels = x._array.shape[-1]
     is_neighbour = np.abs(np.subtract.outer(np.arange(channels), np.arange(channels))) <= depth_radius
-    band = constant_tensor(is_neighbour.astype(x._array.dtype))
+    band = alpha * constant_tensor(is_neighbour.astype(x._array.dtype))
     flat = TABLE["reshape"](x * x, shape=(x._array.size // max(channels, 1), channels))
     neighbour_sums = TABLE["matmul"](flat, band, transpose_a=False, transpose_b=False)
-    return x * TABLE["pow"](bias + alpha * TABLE["reshape"](neighbour_sums, shape=x._array.shape), -beta)
+    scale = bias + TABLE["reshape"](neighbour_sums, shape=x._array.shape)
+    return x * (TABLE["rsqrt"](scale) if beta == 0.5 else TABLE["pow"](scale, -beta))

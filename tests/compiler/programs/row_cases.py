@@ -415,6 +415,66 @@ EXACT: list[Case] = [
         for method in ("bilinear", "bicubic", "lanczos5")
         for transposed in (False, True)
     ],
+    *[
+        case(
+            "interpolate_pixels",
+            some(np.dtype(d), 2, 3, 4, 3),
+            np.array([1, 0, 1], np.int32),
+            np.array([[0.25, 1.5, -0.5], [1.0, 0.75, 2.0], [2.5, -7.0, np.nan]], np.float32)[:, places],
+            np.array([[0.5, 2.25, 3.5], [0.0, 1.25, 3.0], [1.0, 0.0, 1.0]], np.float32)[:, places],
+            method=method,
+            fill=0.5,
+        )
+        for d in (F32, F64)
+        for method, places in (("nearest", [0, 1, 2]), ("bilinear", [0, 1, 2]), ("clamped_bilinear", [1]))
+    ],
+    *[
+        case(name, rng.uniform(size=(2, 3, 11, 3)).astype(d), *[np.asarray(number, d) for number in numbers])
+        for d in (F32, F64, np.float16)
+        for name, *numbers in (("rgb_to_hsv",), ("hsv_to_rgb",), ("adjust_hue", 0.4), ("adjust_saturation", 1.5))
+    ],
+    *[
+        case(
+            "adjust_contrast",
+            normal(2, 3, 4, channels).astype(d),
+            normal(2, 1, 1, channels).astype(d),
+            np.asarray(1.5, d),
+        )
+        for d in (F32, F64)
+        for channels in (1, 3)
+    ],
+    *[
+        case(
+            "non_max_suppression",
+            rng.uniform(size=(9, 9 if are_overlaps else 4)).astype(d),
+            rng.uniform(size=9).astype(d),
+            *[np.asarray(number, F32) for number in (0.25, 0.125, sigma)],
+            count=6,
+            are_overlaps=are_overlaps,
+        )
+        for d in (F32, F64, np.float16)
+        for sigma in (0.0, 0.5)
+        for are_overlaps in (False, True)
+    ],
+    *[
+        case("window_sums", some(np.dtype(d), 2, 12, width), axis=1, weights=tuple(float(i) for i in range(taps)))
+        for d in (F32, F64)
+        for width in (3, 40)
+        for taps in (1, 4, 11)
+    ],
+    *at(
+        (F32, F64, np.float16, I32, "uint8"),
+        lambda d: case(
+            "dilation2d",
+            some(np.dtype(d), 2, 4, 5, 3),
+            np.arange(18).reshape(2, 3, 3).astype(d),
+            strides=(2, 1),
+            paddings=((0, 1), (1, 3)),
+            dilations=(1, 2),
+            counts=(2, 5),
+            lowest=0,
+        ),
+    ),
     *at(ANY, lambda d: case("shifted", some(d, 3, 4, 2), axis=1, reverse=False)),
     case("shifted", normal(5), axis=0, reverse=True),
     *at(ANY, lambda d: case("mirror_pad", some(d, 3, 4, 2), paddings=((1, 2), (3, 0), (0, 0)), edge=1)),

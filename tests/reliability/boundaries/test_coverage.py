@@ -53,7 +53,6 @@ WITHOUT_BLOCKS = [
     "unicode_transcode",
     "combined_non_max_suppression",
     "draw_bounding_boxes",
-    "non_max_suppression",
     "non_max_suppression_padded",
     "sample_distorted_bounding_box",
     "combine_sets",

@@ -48,3 +48,32 @@ def resampled_rows(x, firsts, counts, weights, out, size, new_size, taps, width,
         i += 1
         if i == new_size:
             i, block = 0, block + 1
+
+
+@kernel(
+    "x: in[T], weights: in[T], out: out[T], lines: int, block: int, step: int, length: int, taps: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+)
+def window_sums(x, weights, out, lines, block, step, length, taps, first, last):
+    """Writes lines of `length` sums: weights[t] times the element `t` steps ahead, over `taps` of them.
+
+    Blocks of x have `block` elements. The line `i` of the `lines` of a block begins `i` steps after it. A unit is a line.
+    """
+    for line in range(first, last):
+        number = line // lines
+        at, to = number * block + (line - number * lines) * step, line * length
+        weight = weights[0]
+        for j in range(length):
+            out[to + j] = weight * x[at + j]
+        for pair in range((taps - 1) // 2):
+            a, b = weights[2 * pair + 1], weights[2 * pair + 2]
+            near = at + (2 * pair + 1) * step
+            far = near + step
+            for j in range(length):
+                out[to + j] += a * x[near + j] + b * x[far + j]
+        if taps % 2 == 0:
+            weight = weights[taps - 1]
+            at += (taps - 1) * step
+            for j in range(length):
+                out[to + j] += weight * x[at + j]
