@@ -17,6 +17,7 @@ from numpy import float64
 
 from fastgrad.kernels.codegen.body import call_c_function, call_pair, local_array, round_down, scalar_function
 from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise import bessel, normal_quantile
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.elementwise.special import dawsn, digamma, expint, spence
 from fastgrad.kernels.math.power import power
@@ -329,6 +330,14 @@ def make_scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") 
     """Returns the ``launches`` of an element-wise SciPy function; NaN outside `defined` if it takes one number."""
     kernel = (UNARY_KERNELS[defined], call_binary, call_ternary)[arity - 1]
     return _operand_launches(kernel, FLOATS, addresses=lambda: [_real_function_address(name, arity)])
+
+
+def make_wide_launches(module: str, function: str) -> Callable[..., Launches | None]:
+    """Returns the ``launches`` of a function of ``_WIDE_MODULES``, which computes in float64."""
+    return _operand_launches(getattr(_WIDE_MODULES[module], f"{function}_kernel"), FLOATS, in_float64=True)
+
+
+_WIDE_MODULES = {"bessel": bessel, "normal_quantile": normal_quantile}
 
 
 def make_fresnel_launches(integral_number: int) -> Callable[..., Launches | None]:
