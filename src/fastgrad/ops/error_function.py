@@ -99,7 +99,7 @@ erfinv = scipy_operation(
     "The inverse of ``erf``, element by element: infinite at -1 and 1, NaN beyond.",
     "erfinv",
     lambda g, y, x: multiply(g, multiply(exp(square(y)), math.sqrt(math.pi) / 2)),
-    run=from_scipy("erfinv"),
+    launches=("make_wide_launches", "normal_quantile", "erfinv"),
     domain=(-1.0, 1.0),
 )
 erfcinv = scipy_operation(
@@ -107,7 +107,7 @@ erfcinv = scipy_operation(
     "The inverse of ``erfc``, element by element: infinite at 0 and 2, NaN beyond.",
     "erfcinv",
     lambda g, y, x: multiply(g, multiply(exp(square(y)), -math.sqrt(math.pi) / 2)),
-    run=from_scipy("erfcinv"),
+    launches=("make_wide_launches", "normal_quantile", "erfcinv"),
     domain=(0.0, 2.0),
 )
 ndtri = scipy_operation(
@@ -115,6 +115,6 @@ ndtri = scipy_operation(
     "The quantile of the standard normal distribution, element by element: infinite at 0 and 1, NaN beyond.",
     "ndtri",
     lambda g, y, x: multiply(g, multiply(exp(multiply(square(y), 0.5)), math.sqrt(2 * math.pi))),
-    run=from_scipy("ndtri"),
+    launches=("make_wide_launches", "normal_quantile", "ndtri"),
     domain=(0.0, 1.0),
 )

@@ -276,7 +276,12 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 def _run_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if x.dtype in HALF_DTYPES:  # rounds once, as in programs
         return np.asarray(_multiply_reduce(x.astype(np.float32, order="C"), axes, None, None, keepdims)).astype(x.dtype)
+    if x.size >= KERNEL_MIN_ELEMENTS and x.dtype in REAL_DTYPES and axes == tuple(range(x.ndim - len(axes), x.ndim)):
+        return _prod_by_kernels(x, axes=axes, keepdims=keepdims)
     return _multiply_reduce(in_row_order(x), axes, x.dtype, None, keepdims)
+
+
+_prod_by_kernels = make_kernel_run(launches_from("reduction.general", "prod_launches"), reduction_result)
 
 
 def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:

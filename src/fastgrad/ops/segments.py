@@ -32,6 +32,8 @@ from fastgrad.ops.batching import BatchArg, NotBatched, call_operation, move_row
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 
 KERNEL_INDEX_DTYPES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
+LEAST_IDS_FOR_KERNEL = 1 << 10
+"""The number of ids from which a radix sort by a kernel is faster than NumPy's sort."""
 
 # ---- on arrays -------------------------------------------------------------------------------------
 
@@ -56,8 +58,8 @@ def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, 
         return out
     if ids.size > 1:
         if not (ids[1:] >= ids[:-1]).all():
-            order = ids.argsort(kind="stable")
-            ids, rows = ids[order], rows[order]
+            order = _stable_order(ids, len(out))
+            ids, rows = ids.take(order), rows.take(order, 0)
         is_first = np.empty(ids.size, bool)
         is_first[0] = True
         np.not_equal(ids[1:], ids[:-1], out=is_first[1:])
@@ -67,6 +69,15 @@ def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, 
             ids, rows = ids[starts], ufunc.reduceat(wide, starts, axis=0)
     out[ids] = rows if into is None else into(out[ids], rows)
     return out
+
+
+def _stable_order(ids: np.ndarray, count: int) -> np.ndarray:
+    """Returns a stable argsort of ids in [0, ``count``)."""
+    if ids.size < LEAST_IDS_FOR_KERNEL or ids.dtype not in KERNEL_INDEX_DTYPES:
+        return ids.argsort(kind="stable")
+    order, scratch = np.empty((2, ids.size), np.int64)
+    kernels.order_ids[ids.dtype](np.ascontiguousarray(ids), order, scratch, ids.size, count)
+    return order
 
 
 def add_rows_into(out: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -376,17 +376,31 @@ def _searchsorted_result(sequence: Any, values: Any, right: bool, out_type: str)
 
 
 _searchsorted_launches = launches_from("movement.ordering", "searchsorted_launches")
+LEAST_ASCENDING_VALUES = 1 << 10
+"""The number of values from which ``searchsorted`` looks whether they ascend."""
 _search_rows = make_kernel_run(_searchsorted_launches, _searchsorted_result)
 
 
 def _run_searchsorted(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str) -> np.ndarray:
     if sequence.ndim > 1:
         return _search_rows(sequence, values, right=right, out_type=out_type)
-    return (
-        _halves_as_float32(sequence)
-        .searchsorted(_halves_as_float32(values), "right" if right else "left")
-        .astype(out_type)
-    )
+    sequence, values = _halves_as_float32(sequence), _halves_as_float32(values)
+    positions = _search_ascending(sequence, values, right) if values.size > LEAST_ASCENDING_VALUES else None
+    if positions is None:
+        positions = sequence.searchsorted(values, "right" if right else "left")
+    return positions.astype(out_type, copy=False)
+
+
+def _search_ascending(sequence: np.ndarray, values: np.ndarray, right: bool) -> np.ndarray | None:
+    """Returns the positions in ``sequence`` of more values, which ascend, such as the row numbers of ragged tensors; else None.
+
+    Searches the sequence in the values, and counts.
+    """
+    if values.ndim != 1 or len(sequence) > values.size // 4 or not (values[1:] >= values[:-1]).all():
+        return None
+    changes = values.searchsorted(sequence, "left" if right else "right")
+    counts = np.diff(changes, prepend=0, append=values.size)
+    return None if counts.min() < 0 else np.arange(len(sequence) + 1).repeat(counts)
 
 
 def _batched_searchsorted(name: str, rows: int, /, sequence: BatchArg, values: BatchArg, **attributes: Any) -> Any:

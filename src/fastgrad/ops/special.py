@@ -118,6 +118,7 @@ def _bessel_operation(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> A
         low=0.0 if is_of_positive else -np.inf,
         by_scipy=name,
         defined="if finite" if letter in "jy" else "everywhere",
+        launches=("make_wide_launches", "bessel", name) if letter in "ik" else None,
     )
 
 

@@ -202,7 +202,8 @@ def _run_bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, 
     rows = ids.reshape(prod(ids.shape[:-1]), ids.shape[-1])
     # Each row counts in its own bins: with 5 bins, row 2 uses bins 10 to 14.
     in_range = rows < size
-    bins = (rows + size * np.arange(len(rows))[:, None])[in_range]
+    bins = rows if len(rows) == 1 else rows + size * np.arange(len(rows))[:, None]
+    bins = bins.reshape(-1) if in_range.all() else bins[in_range]
     if weights:
         counts = np.zeros(len(rows) * size, result_dtype)
         np.add.at(counts, bins, weights[0].reshape(rows.shape)[in_range])

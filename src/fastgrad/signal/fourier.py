@@ -1,6 +1,6 @@
 """Fourier transforms and cosine transforms: fft, ifft, rfft, irfft in one to all dimensions, fftshift, dct, idct.
 
-The formulas are those of ``tf.signal``. NumPy computes the transforms of single and double precision. A transform along some
+The formulas are those of ``tf.signal``. NumPy computes the transforms of single and double precision, SciPy those of large arrays. A transform along some
 axes is one of four rows, whose gradients are made of each other.
 """
 
@@ -17,6 +17,7 @@ from fastgrad.core.operation import COMPLEX_DTYPES, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from fastgrad.ops.arguments import as_python_int, axis_of
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.batching import leading_axes_rule
@@ -27,6 +28,8 @@ from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad.ops.padding import pad
 from fastgrad.ops.reordering import roll
 
+LEAST_ELEMENTS_FOR_SCIPY = 1 << 15
+"""The number of elements from which transforms run on all threads."""
 _REAL_OF_COMPLEX: dict[np.dtype, np.dtype] = {
     np.dtype(np.complex64): np.dtype(np.float32),
     np.dtype(np.complex128): np.dtype(np.float64),
@@ -71,21 +74,37 @@ def _of_dtype(array: np.ndarray, dtype: Any) -> np.ndarray:
     return np.ascontiguousarray(array, dtype)
 
 
+def _transforms(x: np.ndarray) -> tuple[Any, dict[str, int]]:
+    """Returns the module that transforms ``x``, and its options: SciPy's for large arrays, which runs on all threads.
+
+    Each line of an array has the same bits on any number of threads.
+    """
+    if x.size < LEAST_ELEMENTS_FOR_SCIPY:
+        return np.fft, {}
+    import scipy.fft
+
+    return scipy.fft, {"workers": compute_pool.threads}
+
+
 def _run_fft(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    return _of_dtype(np.fft.fftn(x, axes=axes), x.dtype)
+    transforms, options = _transforms(x)
+    return _of_dtype(transforms.fftn(x, axes=axes, **options), x.dtype)
 
 
 def _run_ifft(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    return _of_dtype(np.fft.ifftn(x, axes=axes), x.dtype)
+    transforms, options = _transforms(x)
+    return _of_dtype(transforms.ifftn(x, axes=axes, **options), x.dtype)
 
 
 def _run_rfft(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    return _of_dtype(np.fft.rfftn(x, axes=axes), _COMPLEX_OF_REAL[x.dtype])
+    transforms, options = _transforms(x)
+    return _of_dtype(transforms.rfftn(x, axes=axes, **options), _COMPLEX_OF_REAL[x.dtype])
 
 
 def _run_irfft(x: np.ndarray, axes: tuple[int, ...], length: int) -> np.ndarray:
     lengths = (*[x.shape[axis] for axis in axes[:-1]], length)
-    return _of_dtype(np.fft.irfftn(x, lengths, axes), _REAL_OF_COMPLEX[x.dtype])
+    transforms, options = _transforms(x)
+    return _of_dtype(transforms.irfftn(x, lengths, axes, **options), _REAL_OF_COMPLEX[x.dtype])
 
 
 def _scaled(x: Tensor, factor: float) -> Tensor:

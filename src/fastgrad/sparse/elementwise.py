@@ -28,7 +28,7 @@ from fastgrad.ops.division import divide, truediv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.indexing import gather, gather_nd
 from fastgrad.ops.joining import concat
-from fastgrad.ops.scattering import tensor_scatter_nd_add
+from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_update
 from fastgrad.ops.selection import where
 from fastgrad.ops.sorting import argsort, unique
 from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions, linear_positions, strides_of
@@ -181,8 +181,7 @@ def merge_positions(sparse_tensors: Sequence[SparseTensor], shape: Sequence[int]
     numbers = concat([linear_positions(sparse.indices, shape) for sparse in sparse_tensors], 0)
     order = argsort(numbers)
     distinct, places_in_order = unique(gather(numbers, order), dtypes.int64)
-    count = len(numbers)
-    places = TABLE["scatter_nd"](order[:, None], places_in_order, shape=(count,), strict=True)
+    places = tensor_scatter_nd_update(places_in_order, order[:, None], places_in_order)
     ends = np.cumsum([len(sparse.values) for sparse in sparse_tensors]).tolist()
     return (
         distinct,

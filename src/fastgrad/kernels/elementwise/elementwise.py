@@ -17,10 +17,11 @@ from numpy import float64
 
 from fastgrad.kernels.codegen.body import call_c_function, call_pair, local_array, round_down, scalar_function
 from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise import bessel, normal_quantile
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.elementwise.special import dawsn, digamma, expint, spence
 from fastgrad.kernels.math.power import power
-from fastgrad.kernels.math.vector_math import exp, log
+from fastgrad.kernels.math.vector_math import exp, least, log
 from fastgrad.kernels.movement.layout import broadcast, contiguous
 from fastgrad.kernels.movement.strided import ScratchCopies
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Spec
@@ -29,6 +30,7 @@ FLOATS = ("float32", "float64")
 SIGNED_INTEGERS = ("int8", "int16", "int32", "int64")
 INTEGERS = (*SIGNED_INTEGERS, "uint8", "uint16", "uint32", "uint64")
 ELEMENT_NANOSECONDS = 10.0  # about, for an element
+ZETA_BLOCK = 64  # elements that the zeta function is computed for at a time
 FLOOR_QUOTIENT, FLOOR_REMAINDER, QUOTIENT, REMAINDER = range(4)
 
 
@@ -186,26 +188,37 @@ def log_gamma(x, y, x_step, gammaln, first, last):
 
 
 @scalar_function
-def hurwitz_zeta(s, q):
-    """Returns the sum of (q + n)^-s over n >= 0 by the Euler-Maclaurin formula (DLMF 25.11.5), for float64."""
-    if s <= 1:
-        return math.inf if s == 1 else math.nan
-    if q <= 0:
-        if q == round_down(q):
-            return math.inf if s == 2.0 * round_down(0.5 * s) else math.nan
-        if s != round_down(s):
-            return math.nan
-    if q == math.inf:
-        return 0.0 * s
-    total, at = 0.0, q
+def zetas_of_block(s, q, totals, count):
+    """Sets totals[k] to the sum of (q[k] + n)^-s[k] over n >= 0 by the Euler-Maclaurin formula (DLMF 25.11.5).
+
+    All are float64, and `q` is overwritten. The loops over k have no branches, so that they vectorise; what the formula does
+    not hold for is repaired at the end.
+    """
+    start = local_array(float64, ZETA_BLOCK)
+    for k in range(count):
+        totals[k] = 0.0
+        start[k] = q[k]
     for _ in range(12):
-        total += power(at, -s)
-        at += 1.0
-    while at < 12.0:
-        total += power(at, -s)
-        at += 1.0
+        for k in range(count):
+            totals[k] += power(q[k], -s[k])
+            q[k] += 1.0
+    for k in range(count):
+        if start[k] < 0 and start[k] != round_down(start[k]) and s[k] > 1 and s[k] == round_down(s[k]):
+            while q[k] < 12.0:
+                totals[k] += power(q[k], -s[k])
+                q[k] += 1.0
+    for k in range(count):
+        totals[k] += _remainder_of_zeta(s[k], q[k])
+    for k in range(count):
+        if not (s[k] > 1 and start[k] > 0 and start[k] < math.inf):
+            totals[k] = _zeta_outside(s[k], start[k], totals[k])
+
+
+@scalar_function
+def _remainder_of_zeta(s, at):
+    """Returns the sum of (at + n)^-s over n >= 0, for at >= 12."""
     last = power(at, -s)
-    total += last * at / (s - 1.0) + 0.5 * last
+    total = last * at / (s - 1.0) + 0.5 * last
     # B_2k / (2k)! s (s + 1) ... (s + 2k - 2) at^(1 - s - 2k)
     term = s * last / at
     square = at * at
@@ -224,12 +237,33 @@ def hurwitz_zeta(s, q):
     return total + term / 74724249600.0
 
 
+@scalar_function
+def _zeta_outside(s, q, by_formula):
+    """Returns the zeta function for s <= 1, q <= 0, infinity or NaN."""
+    if s <= 1:
+        return math.inf if s == 1 else math.nan
+    if q <= 0:
+        if q == round_down(q):
+            return math.inf if s == 2.0 * round_down(0.5 * s) else math.nan
+        if s != round_down(s):
+            return math.nan
+    return 0.0 * s if q == math.inf else by_formula
+
+
 # Functions compute in T, here always float64; elements in memory are of type E.
 @kernel("s: in[E], q: in[E], y: out[E], s_step: int, q_step: int, first: int, last: int", E=FLOATS, T=("float64",))
 def zeta(s, q, y, s_step, q_step, first, last):
     """Hurwitz's zeta function (TensorFlow: tf.math.zeta)."""
-    for i in range(first, last):
-        y[i] = hurwitz_zeta(T(s[i * s_step]), T(q[i * q_step]))
+    exponents, at = local_array(float64, ZETA_BLOCK), local_array(float64, ZETA_BLOCK)
+    totals = local_array(float64, ZETA_BLOCK)
+    for start in range(first, last, ZETA_BLOCK):
+        count = least(ZETA_BLOCK, last - start)
+        for k in range(count):
+            exponents[k] = T(s[(start + k) * s_step])
+            at[k] = T(q[(start + k) * q_step])
+        zetas_of_block(exponents, at, totals, count)
+        for k in range(count):
+            y[start + k] = totals[k]
 
 
 @kernel(
@@ -239,16 +273,24 @@ def zeta(s, q, y, s_step, q_step, first, last):
 )
 def polygamma(n, x, y, n_step, x_step, psi, gamma, first, last):
     """The derivatives of digamma: (-1)^(n + 1) n! zeta(n + 1, x); NaN unless n is 0, 1, 2 ..."""
-    for i in range(first, last):
-        order, value = T(n[i * n_step]), T(x[i * x_step])
-        found = math.nan
-        if order == 0:
-            if value > 0 or value != round_down(value):
-                found = call_c_function(psi, value)
-        elif order > 0 and order == round_down(order):
-            found = call_c_function(gamma, order + 1.0) * hurwitz_zeta(order + 1.0, value)
-            found = -found if order == 2.0 * round_down(0.5 * order) else found
-        y[i] = found
+    exponents, at = local_array(float64, ZETA_BLOCK), local_array(float64, ZETA_BLOCK)
+    totals = local_array(float64, ZETA_BLOCK)
+    for start in range(first, last, ZETA_BLOCK):
+        count = least(ZETA_BLOCK, last - start)
+        for k in range(count):
+            exponents[k] = T(n[(start + k) * n_step]) + 1.0
+            at[k] = T(x[(start + k) * x_step])
+        zetas_of_block(exponents, at, totals, count)
+        for k in range(count):
+            order, value = T(n[(start + k) * n_step]), T(x[(start + k) * x_step])
+            found = math.nan
+            if order == 0:
+                if value > 0 or value != round_down(value):
+                    found = call_c_function(psi, value)
+            elif order > 0 and order == round_down(order):
+                found = call_c_function(gamma, order + 1.0) * totals[k]
+                found = -found if order == 2.0 * round_down(0.5 * order) else found
+            y[start + k] = found
 
 
 @kernel(
@@ -329,6 +371,14 @@ def make_scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") 
     """Returns the ``launches`` of an element-wise SciPy function; NaN outside `defined` if it takes one number."""
     kernel = (UNARY_KERNELS[defined], call_binary, call_ternary)[arity - 1]
     return _operand_launches(kernel, FLOATS, addresses=lambda: [_real_function_address(name, arity)])
+
+
+def make_wide_launches(module: str, function: str) -> Callable[..., Launches | None]:
+    """Returns the ``launches`` of a function of ``_WIDE_MODULES``, which computes in float64."""
+    return _operand_launches(getattr(_WIDE_MODULES[module], f"{function}_kernel"), FLOATS, in_float64=True)
+
+
+_WIDE_MODULES = {"bessel": bessel, "normal_quantile": normal_quantile}
 
 
 def make_fresnel_launches(integral_number: int) -> Callable[..., Launches | None]:

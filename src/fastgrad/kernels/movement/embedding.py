@@ -109,6 +109,12 @@ def sort_ids(ids, order, scratch, id_count, table_rows):
     return 0
 
 
+@kernel("ids: in[I], order: out[int64], scratch: out[int64], id_count: int, table_rows: int", I=INDEX_DTYPES)
+def order_ids(ids, order, scratch, id_count, table_rows):
+    """Computes a stable argsort of ids in [0, `table_rows`); `scratch` is scratch memory as long as `order`."""
+    sort_ids(ids, order, scratch, id_count, table_rows)
+
+
 @kernel(
     "ids: in[I], order: out[int64], scratch: out[int64], distinct_ids: out[I], group_starts: out[int64], "
     "distinct_count: out[int64], id_count: int, table_rows: int -> int",

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy import float32, int64, uint64
 
-from fastgrad.kernels.codegen.body import round_down
+from fastgrad.kernels.codegen.body import local_array, round_down
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.elementwise.half import through_float32
-from fastgrad.kernels.math.vector_math import exp
+from fastgrad.kernels.math.vector_math import exp, least
 from fastgrad.kernels.movement.ordering import order_lines
 from fastgrad.kernels.random.random import UNIT_ELEMENTS, bits, block_words, dropout, joined_words, uniform, unit_count
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, single_launch
@@ -102,13 +102,15 @@ def shuffle_positions(words, out, count):
     low, high, key = words[0], words[1], words[2]
     for i in range(count):
         out[i] = i
-    for i in range(count - 1):
-        w0, w1, w2, w3 = block_words(key, low, high, i // 4)
-        word = w0 if i % 4 == 0 else w1 if i % 4 == 1 else w2 if i % 4 == 2 else w3
-        other = i + int64(word % uint64(count - i))
-        position = out[i]
-        out[i] = out[other]
-        out[other] = position
+    words_of_block = local_array(uint64, 4)
+    for block in range((count + 2) // 4):
+        w0, w1, w2, w3 = block_words(key, low, high, block)
+        words_of_block[0], words_of_block[1], words_of_block[2], words_of_block[3] = w0, w1, w2, w3
+        for i in range(4 * block, least(4 * block + 4, count - 1)):
+            other = i + int64(words_of_block[i - 4 * block] % uint64(count - i))
+            position = out[i]
+            out[i] = out[other]
+            out[other] = position
 
 
 @kernel("x: inout[float32], factor: int, first: int, last: int")

@@ -31,6 +31,8 @@ SIGNED_INTEGERS = ("int8", "int16", "int32", "int64")
 INTEGERS = (*SIGNED_INTEGERS, "uint8", "uint16", "uint32", "uint64")
 NUMBER_DTYPES = (*FLOATS, *INTEGERS)
 BLOCK_ELEMENTS = 64
+PRODUCT_SEGMENT = 1 << 14  # elements of a row whose product is a unit of work
+PRODUCT_NANOSECONDS = 0.1  # of an element
 
 
 @kernel("x: in[T], out: out[T], columns: int, parts: int, divisor: int, first: int, last: int", T=NUMBER_DTYPES)
@@ -58,14 +60,27 @@ def whole_means(x, out, columns, first, last):
         out[r] = size if total >= 0 else -size
 
 
-@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=NUMBER_DTYPES)
-def multiply_rows(x, out, columns, first, last):
-    """Computes the product of the elements of each row."""
-    for r in range(first, last):
-        total = T(1)
-        for c in range(r * columns, (r + 1) * columns):
-            total = T(total * x[c])
-        out[r] = total
+@kernel("x: in[T], out: out[T], columns: int, segment: int, first: int, last: int", T=NUMBER_DTYPES)
+def multiply_rows(x, out, columns, segment, first, last):
+    """Computes the products of rows, one of each segment; element i of a segment goes to part i % `ROW_PARTS`."""
+    part = local_array(T, 16)
+    segments = greatest((columns + segment - 1) // segment, 1)
+    for unit in range(first, last):
+        row = unit // segments
+        at = row * columns + (unit - row * segments) * segment
+        end = least(at + segment, (row + 1) * columns)
+        for i in range(ROW_PARTS):
+            part[i] = T(1)
+        whole = at + (end - at) // ROW_PARTS * ROW_PARTS
+        for c in range(at, whole, ROW_PARTS):
+            for i in range(ROW_PARTS):
+                part[i] = T(part[i] * x[c + i])
+        for i in range(end - whole):
+            part[i] = T(part[i] * x[whole + i])
+        total = part[0]
+        for i in range(1, ROW_PARTS):
+            total = T(total * part[i])
+        out[unit] = total
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
@@ -228,7 +243,22 @@ def _logsumexp_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
 
 
 def _product_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
-    return x.apply((multiply_complex_rows if x.parts == 2 else multiply_rows)[x.real])
+    if x.parts == 2:
+        return x.apply(multiply_complex_rows[x.real])
+    multiply, segments = multiply_rows[x.dtype], -(-x.columns // PRODUCT_SEGMENT)
+    if segments <= 1:
+        return x.apply(multiply, PRODUCT_SEGMENT)
+    part = Scratch(len(x.scratch))
+    x.scratch.append((x.dtype, x.rows * segments))
+    x.before.append(
+        Launch(
+            multiply,
+            (x.place, part, x.columns, PRODUCT_SEGMENT),
+            x.rows * segments,
+            PRODUCT_NANOSECONDS * PRODUCT_SEGMENT,
+        )
+    )
+    return x.copies_then(Launch(multiply, (part, Output(0), segments, segments), x.rows, segments))
 
 
 def _norm_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
