@@ -280,12 +280,14 @@ def hashes() -> Iterator[tuple[str, Any]]:
     """Hashes of strings, and hash tables."""
     from fastgrad.ops.hash_tables import KeyIndex, distinct_elements
     from fastgrad.ops.text_hashes import hashes_of
+    from fastgrad.storage.record_file import crc32c
 
     r = np.random.default_rng(8)
     texts = np.array([r.bytes(size) for size in (0, 3, 7, 8, 16, 20, 32, 40, 64, 65, 128, 150, 3)] + [b"\xc3\xa4"] * 2)
     texts = texts.astype(object)
     for function in ("murmur", "farm", "sip"):
         yield f"hashes {function}", [hashes_of(texts, function, key=(1, -1)), hashes_of(texts, function, 1000)]
+    yield "checksums", [np.array([crc32c(text) for text in texts], np.uint32)]
     yield "lengths", [tf.strings.length(tf.constant(texts), unit) for unit in ("BYTE", "UTF8_CHAR")]
     numbers = {dtype: r.integers(-30, 30, 700).astype(dtype) for dtype in ("int32", "int64", "float32", "float64")}
     for keys in (texts, *numbers.values()):

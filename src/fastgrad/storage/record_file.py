@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from fastgrad.kernels.hashing import checksums
+
 _POLYNOMIAL = 0x82F63B78
-_BLOCK = 256
-_BLOCKS_PER_STEP = 256
 _BYTES_PER_READ = 1 << 20
 _LARGEST_DEFLATE_RATIO = 1040
 """Deflate packs 1,032 bytes into one at most."""
@@ -25,45 +25,21 @@ _LARGEST_DEFLATE_RATIO = 1040
 
 @functools.cache
 def _tables() -> np.ndarray:
-    """Returns the table whose entry [k, v] is the CRC of the byte v before k zero bytes, from the state 0; shape (256, 256)."""
+    """Returns the table whose entry [k, v] is the CRC of the byte v before k zero bytes, from the state 0; shape (8, 256)."""
     row = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         row = np.where(row & 1, (row >> 1) ^ np.uint32(_POLYNOMIAL), row >> 1)
     rows = [row]
-    for _ in range(_BLOCK - 1):
+    for _ in range(7):
         rows.append(row[rows[-1] & 0xFF] ^ (rows[-1] >> 8))
     return np.array(rows)
 
 
-@functools.cache
-def _byte_table() -> list[int]:
-    first: list[int] = _tables()[0].tolist()
-    return first
-
-
 def crc32c(data: bytes) -> int:
     """Returns the CRC-32C (Castagnoli) of ``data``."""
-    table, state = _byte_table(), 0xFFFFFFFF
-    head = len(data) if len(data) < _BLOCK else len(data) % _BLOCK
-    for byte in data[:head]:
-        state = table[(state ^ byte) & 0xFF] ^ (state >> 8)
-    if head < len(data):
-        state = _crc_of_blocks(np.frombuffer(data, np.uint8, offset=head).reshape(-1, _BLOCK), state)
-    return state ^ 0xFFFFFFFF
-
-
-def _crc_of_blocks(blocks: np.ndarray, state: int) -> int:
-    """Returns the state after ``blocks``. A state acts as if it were added, by XOR, to the next four bytes."""
-    tables = _tables()
-    first, second, third, fourth = tables[: _BLOCK - 5 : -1].tolist()
-    positions = np.arange(_BLOCK - 1, -1, -1)
-    for start in range(0, len(blocks), _BLOCKS_PER_STEP):
-        crcs = np.bitwise_xor.reduce(tables[positions, blocks[start : start + _BLOCKS_PER_STEP]], axis=1)
-        for crc in crcs.tolist():
-            state = (
-                crc ^ first[state & 0xFF] ^ second[state >> 8 & 0xFF] ^ third[state >> 16 & 0xFF] ^ fourth[state >> 24]
-            )
-    return state
+    out = np.empty(1, np.uint32)
+    checksums.crc32c[()](np.frombuffer(data, np.uint8), _tables(), out, len(data))
+    return int(out[0])
 
 
 def _checksum(data: bytes) -> bytes:
