@@ -279,7 +279,7 @@ def others() -> Iterator[tuple[str, Any]]:
 def hashes() -> Iterator[tuple[str, Any]]:
     """Hashes of strings, and hash tables."""
     from fastgrad.ops.hash_tables import KeyIndex, distinct_elements
-    from fastgrad.ops.text_hashes import hashes_of
+    from fastgrad.ops.text_hashes import hashes_of, sizes_of
 
     r = np.random.default_rng(8)
     texts = np.array([r.bytes(size) for size in (0, 3, 7, 8, 16, 20, 32, 40, 64, 65, 128, 150, 3)] + [b"\xc3\xa4"] * 2)
@@ -287,6 +287,12 @@ def hashes() -> Iterator[tuple[str, Any]]:
     for function in ("murmur", "farm", "sip"):
         yield f"hashes {function}", [hashes_of(texts, function, key=(1, -1)), hashes_of(texts, function, 1000)]
     yield "lengths", [tf.strings.length(tf.constant(texts), unit) for unit in ("BYTE", "UTF8_CHAR")]
+    yield "sizes", [sizes_of(texts), sizes_of(tf.strings.substr(texts, 0, 2).numpy())]
+    for texts_of_numbers in (["1", "-25", " 7", "300"], ["1.5", "-.25", "1e3", "7."]):
+        dtype = tf.float64 if "1.5" in texts_of_numbers else tf.int64
+        yield f"numbers {dtype}", [tf.strings.to_number(texts_of_numbers, dtype)]
+    for unit in (["a\u00e4\u20ac", "\U0001f600"], [b"\xff"]):
+        yield f"characters {unit}", [tf.strings.unicode_decode(tf.constant(unit), "UTF-8").flat_values]
     numbers = {dtype: r.integers(-30, 30, 700).astype(dtype) for dtype in ("int32", "int64", "float32", "float64")}
     for keys in (texts, *numbers.values()):
         for dtype in ("int32", "int64"):
