@@ -291,6 +291,8 @@ def hashes() -> Iterator[tuple[str, Any]]:
     for texts_of_numbers in (["1", "-25", " 7", "300"], ["1.5", "-.25", "1e3", "7."]):
         dtype = tf.float64 if "1.5" in texts_of_numbers else tf.int64
         yield f"numbers {dtype}", [tf.strings.to_number(texts_of_numbers, dtype)]
+    yield "words", [tf.strings.split(tf.constant([" a bc\\t", "", "d"])).flat_values]
+    yield "parts", [tf.strings.substr(tf.constant(["\u00e4b\u20ac", "cd"]), -2, 1, "UTF8_CHAR")]
     for unit in (["a\u00e4\u20ac", "\U0001f600"], [b"\xff"]):
         yield f"characters {unit}", [tf.strings.unicode_decode(tf.constant(unit), "UTF-8").flat_values]
     numbers = {dtype: r.integers(-30, 30, 700).astype(dtype) for dtype in ("int32", "int64", "float32", "float64")}

@@ -152,6 +152,19 @@ def test_joins_of_neighbours_are_those_of_lists() -> None:
     assert tf.strings.reduce_join(x, -1, separator="+").numpy().tolist() == ["+".join(row).encode() for row in rows]
 
 
+def test_words_and_parts_of_characters_are_those_of_python() -> None:
+    texts = ["", " ", "a", " a  b\t\n\x0b\x0c\rc ", "d \u00e4\u20ac\x1c\u3000e", "no_space"]
+    assert tf.strings.split(texts).to_list() == [text.encode().split() for text in texts]
+    texts = ["\u00e4b\u20acd", "abcd", "\U0001f600\u00e4\u00e4x"]
+    for start in range(-4, 5):
+        for size in range(-1, 6):
+            begin = start % 4 if start < 0 else start
+            parts = [text[begin : None if size < 0 else begin + size].encode() for text in texts]
+            assert tf.strings.substr(texts, start, size, "UTF8_CHAR").numpy().tolist() == parts
+    with pytest.raises(InvalidArgumentError, match=r"pos 3 out of range for string b'a\\xc3\\xa4' at index 1"):
+        tf.strings.substr(["abc", "a\u00e4"], 3, 1, "UTF8_CHAR")
+
+
 def test_strings_that_python_cannot_make_are_an_error_that_leaves_no_other() -> None:
     with pytest.raises(MemoryError, match="string 1 of 2"):
         texts_at(np.zeros(2, np.int64), np.array([0, -1]))

@@ -13,7 +13,7 @@ from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.hashing.bytes_objects import byte_counts, character_counts, find_parts
-from fastgrad.kernels.hashing.text_contents import MOST_EXACT_DIGITS, parse_floats, parse_integers
+from fastgrad.kernels.hashing.text_contents import MOST_EXACT_DIGITS, find_character_parts, parse_floats, parse_integers
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import broadcasting_rule
 from fastgrad.ops.text_hashes import bytes_objects, texts_at
@@ -148,10 +148,11 @@ def _part(text: bytes, start: int, length: int, unit: str, index: int) -> bytes:
 
 
 def _run_substr(x: np.ndarray, starts: np.ndarray, lengths: np.ndarray, unit: str) -> np.ndarray:
-    if unit == "BYTE" and not starts.ndim:
+    if not starts.ndim:
         texts, address = bytes_objects(x)
         addresses, sizes = np.empty(x.shape, np.int64), np.empty(x.shape, np.int64)
-        if find_parts[()](address, addresses, sizes, int(starts), int(lengths), 0, texts.size) < 0:
+        find = find_parts if unit == "BYTE" else find_character_parts
+        if find[()](address, addresses, sizes, int(starts), int(lengths), 0, texts.size) < 0:
             return texts_at(addresses, sizes)
     arrays = np.broadcast_arrays(x, starts, lengths)
     values = zip(*[array.reshape(-1).tolist() for array in arrays], strict=True)

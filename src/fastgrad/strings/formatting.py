@@ -39,7 +39,7 @@ def _run_as_string(x: np.ndarray, **options: Any) -> np.ndarray:
     if kind == "c":
         parts = [[_formatted_float(part, format) for part in (z.real, z.imag)] for z in values.tolist()]
         return array_of_elements([f"({real},{imag})".encode() for real, imag in parts], x.shape)
-    numbers = values.tolist() if kind in "iu" else [float(v) for v in values.tolist()]
+    numbers = (values.astype(np.float64) if kind == "V" else values).tolist()
     if "0" not in options["fill"] or kind in "iu" or np.isfinite(numbers).all():
         text = "\n".join([format] * len(numbers)) % tuple(numbers)
         return array_of_elements(text.encode().split(b"\n") if numbers else [], x.shape)

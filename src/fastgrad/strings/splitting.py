@@ -12,10 +12,11 @@ from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.result_rules import ArraySpec, reduced_shape
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError
+from fastgrad.kernels.hashing.text_contents import find_words
 from fastgrad.ops.arguments import as_python_int, as_python_ints, tensor_of
 from fastgrad.ops.batching import shift_axes_rule
 from fastgrad.ops.shaping import reshape
-from fastgrad.ops.text_hashes import parts_of_text, sizes_of
+from fastgrad.ops.text_hashes import bytes_objects, parts_of_text, sizes_of, texts_at
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.ragged.reductions import reduced
 from fastgrad.strings.rows import (
@@ -43,7 +44,19 @@ def _words(text: bytes, separator: bytes, limit: int) -> list[bytes]:
     return text.split(None, limit) if limit else [text]
 
 
-_split = rows_operation("string_split", _words)
+def _all_words(x: np.ndarray, separator: bytes, limit: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns the words between white space, and how many each string has; None for other separators and limits."""
+    if separator or limit >= 0:
+        return None
+    texts, address = bytes_objects(x)
+    most = int(sizes_of(texts).sum() + len(x)) // 2
+    addresses, sizes, counts = [np.empty(size, np.int64) for size in (most, most, len(x))]
+    find_words[()](address, addresses, sizes, counts, 0, len(x))
+    total = int(counts.sum())
+    return texts_at(addresses[:total], sizes[:total]), counts
+
+
+_split = rows_operation("string_split", _words, parts_of_all=_all_words)
 
 
 def _all_bytes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

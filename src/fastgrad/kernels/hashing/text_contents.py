@@ -117,3 +117,57 @@ def decode_utf8(texts, codes, offsets, sizes, first, last):
             at += length
         sizes[i] = place - before
     return -1
+
+
+@scalar_function
+def after_characters(at, end, count):
+    """Returns the address of the `count`-th byte from `at` on that begins a character, counted from 0, or `end`."""
+    while at < end and (count > 0 or int64(byte(at)) & 0xC0 == 0x80):
+        count -= 1 if int64(byte(at)) & 0xC0 != 0x80 else 0
+        at += 1
+    return at
+
+
+@kernel("texts: int, addresses: out[int64], sizes: out[int64], start: int, size: int, first: int, last: int -> int")
+def find_character_parts(texts, addresses, sizes, start, size, first, last):
+    """Writes where `size` characters from `start` on of each string lie, as `bytes_objects.find_parts` does for bytes."""
+    for i in range(first, last):
+        at = text_address(texts, i)
+        end, count = at + text_size(texts, i), 0
+        for address in range(at, end):
+            count += 1 if int64(byte(address)) & 0xC0 != 0x80 else 0
+        begin = start + count if start < 0 else start
+        if begin < 0 or begin > count:
+            return i
+        if size >= 0 and size < count - begin:
+            end = after_characters(at, end, begin + size)
+        at = after_characters(at, end, begin) if begin > 0 else at
+        addresses[i] = at
+        sizes[i] = end - at
+    return -1
+
+
+@scalar_function
+def is_space(address):
+    """True if a byte is white space of ASCII."""
+    code = int64(byte(address))
+    return code == 32 or (code >= 9 and code <= 13)
+
+
+@kernel("texts: int, addresses: out[int64], sizes: out[int64], counts: out[int64], first: int, last: int")
+def find_words(texts, addresses, sizes, counts, first, last):
+    """Writes where the words between white space of all strings lie, and how many each string has."""
+    place = 0
+    for i in range(first, last):
+        at, before = text_address(texts, i), place
+        end = at + text_size(texts, i)
+        while at < end:
+            start = at
+            while at < end and not is_space(at):
+                at += 1
+            if at > start:
+                addresses[place] = start
+                sizes[place] = at - start
+                place += 1
+            at += 1
+        counts[i] = place - before
