@@ -279,7 +279,7 @@ def others() -> Iterator[tuple[str, Any]]:
 def hashes() -> Iterator[tuple[str, Any]]:
     """Hashes of strings, and hash tables."""
     from fastgrad.ops.hash_tables import KeyIndex, distinct_elements
-    from fastgrad.ops.text_hashes import hashes_of
+    from fastgrad.ops.text_hashes import hashes_of, sizes_of
     from fastgrad.storage.record_file import crc32c
 
     r = np.random.default_rng(8)
@@ -289,6 +289,14 @@ def hashes() -> Iterator[tuple[str, Any]]:
         yield f"hashes {function}", [hashes_of(texts, function, key=(1, -1)), hashes_of(texts, function, 1000)]
     yield "checksums", [np.array([crc32c(text) for text in texts], np.uint32)]
     yield "lengths", [tf.strings.length(tf.constant(texts), unit) for unit in ("BYTE", "UTF8_CHAR")]
+    yield "sizes", [sizes_of(texts), sizes_of(tf.strings.substr(texts, 0, 2).numpy())]
+    for texts_of_numbers in (["1", "-25", " 7", "300"], ["1.5", "-.25", "1e3", "7."]):
+        dtype = tf.float64 if "1.5" in texts_of_numbers else tf.int64
+        yield f"numbers {dtype}", [tf.strings.to_number(texts_of_numbers, dtype)]
+    yield "words", [tf.strings.split(tf.constant([" a bc\\t", "", "d"])).flat_values]
+    yield "parts", [tf.strings.substr(tf.constant(["\u00e4b\u20ac", "cd"]), -2, 1, "UTF8_CHAR")]
+    for unit in (["a\u00e4\u20ac", "\U0001f600"], [b"\xff"]):
+        yield f"characters {unit}", [tf.strings.unicode_decode(tf.constant(unit), "UTF-8").flat_values]
     numbers = {dtype: r.integers(-30, 30, 700).astype(dtype) for dtype in ("int32", "int64", "float32", "float64")}
     for keys in (texts, *numbers.values()):
         for dtype in ("int32", "int64"):

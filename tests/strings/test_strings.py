@@ -7,8 +7,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError
-from fastgrad.ops.text_hashes import hashes_of
-from fastgrad.strings.regular_expressions import pattern_of
+from fastgrad.ops.text_hashes import hashes_of, texts_at
+from fastgrad.strings.regular_expressions import _replaced, pattern_of
 
 
 def test_length_is_mapped_over_rows() -> None:
@@ -72,6 +72,102 @@ def test_hashes_and_lengths_are_those_of_plain_bytes_for_subclasses_and_views() 
     y = tf.constant(strided)[:, 0]
     assert tf.strings.length(y).numpy().tolist() == [len(text) for text in texts]
     assert tf.strings.length(y, "UTF8_CHAR").numpy().tolist() == [1, 10, 2, 0, 200]
+
+
+TEXTS = [
+    b"",
+    b"a",
+    b"oo boo",
+    b"-a.b!",
+    "\u00e4\u20aco".encode(),
+    b"a\nb o",
+    b"\xff",
+    b"o\xe2\x82",
+    b"\xed\xa0\x80",
+    b"A_9 o",
+]
+
+
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS[:6], TEXTS[:4], [], TEXTS[6:7]])
+@pytest.mark.parametrize(
+    "pattern", ["o", "[ao!]", "[^a]", "[a-z]+", "a*", ".", "(a|b)o", r"\bo", "^a", "o$", r"[\x{d000}-\x{e000}]", ""]
+)
+def test_all_strings_at_once_have_the_replacements_of_each(texts: list[bytes], pattern: str) -> None:
+    x = tf.constant(np.array([*texts, b"."], object)[:-1], tf.string)
+    for rewrite in (b"", b"x", b"xyz", rb"<\0>"):
+        for replace_global in (True, False):
+            y = tf.strings.regex_replace(x, pattern, rewrite, replace_global)
+            assert y.numpy().tolist() == [_replaced(text, pattern.encode(), rewrite, replace_global) for text in texts]
+    matches = [pattern_of(pattern.encode()).fullmatch(text.decode(errors="surrogateescape")) for text in texts]
+    assert tf.strings.regex_full_match(x, pattern).numpy().tolist() == [match is not None for match in matches]
+
+
+def test_numbers_are_those_of_python_whoever_reads_them() -> None:
+    r = np.random.default_rng(0)
+    texts = [
+        f"{x:.{p}f}"
+        for x, p in zip(r.normal(size=500) * 10.0 ** r.integers(-5, 9, 500), r.integers(0, 17, 500), strict=True)
+    ]
+    texts += ["+1", " 2 ", "-0", "5.", ".5", "1e-3", "-inf", "123456789012345", "1234567890123456", "0x1p3"]
+    expected = [float.fromhex(text) if "x" in text else float(text) for text in texts]
+    np.testing.assert_array_equal(tf.strings.to_number(texts, tf.float64), expected)
+    integers = ["0", "-7", "+7", " 8", "007", str(2**63 - 1), str(-(2**63)), "9" * 18]
+    assert tf.strings.to_number(integers, tf.int64).numpy().tolist() == [int(text) for text in integers]
+    assert tf.strings.to_number(["3", str(2**64 - 1)], tf.uint64).numpy().tolist() == [3, 2**64 - 1]
+    for text, dtype in (
+        ("", tf.float32),
+        (".", tf.float64),
+        ("-", tf.int32),
+        ("-1", tf.uint32),
+        ("2147483648", tf.int32),
+    ):
+        with pytest.raises(InvalidArgumentError, match=f"could not correctly convert string: {re.escape(text)} "):
+            tf.strings.to_number(["1", text, "2"], dtype)
+
+
+def test_characters_are_those_of_python_with_and_without_invalid_bytes() -> None:
+    texts = ["", "abc", "\u00e4\u20ac\U0001f600", "\x7f\x80\u07ff\u0800\uffff\U0010ffff"]
+    for invalid in ([], [b"a\xff"], [b"\xed\xa0\x80"], [b"\xf4\x90\x80\x80"], [b"\xc0\x80"], [b"\xe2\x82"]):
+        x = tf.constant([text.encode() for text in texts] + invalid)
+        codes, offsets = tf.strings.unicode_decode_with_offsets(x, "UTF-8")
+        parts = tf.strings.unicode_split(x, "UTF-8")
+        encoded = tf.strings.unicode_encode(codes, "UTF-8")
+        for row, text in enumerate(texts + [text.decode(errors="replace") for text in invalid]):
+            assert codes[row].numpy().tolist() == [ord(character) for character in text]
+            assert encoded[row].numpy() == text.encode()
+            assert parts[row].numpy().tolist() == [character.encode() for character in text]
+        for row, text in enumerate(texts):
+            assert offsets[row].numpy().tolist() == [len(text[:at].encode()) for at in range(len(text))]
+
+
+def test_joins_of_neighbours_are_those_of_lists() -> None:
+    rows = [["a", "bb", "c"], [], ["d"], ["e", "", "f", "g"]]
+    x = tf.ragged.constant(rows)
+    for width in (1, 2, 3, 9, [1, 2], [3, 1]):
+        widths = width if isinstance(width, list) else [width]
+        expected = [
+            ["+".join(row[i : i + w]).encode() for w in widths for i in range(len(row) - w + 1)] for row in rows
+        ]
+        assert tf.strings.ngrams(x, width, "+").to_list() == expected
+    assert tf.strings.reduce_join(x, -1, separator="+").numpy().tolist() == ["+".join(row).encode() for row in rows]
+
+
+def test_words_and_parts_of_characters_are_those_of_python() -> None:
+    texts = ["", " ", "a", " a  b\t\n\x0b\x0c\rc ", "d \u00e4\u20ac\x1c\u3000e", "no_space"]
+    assert tf.strings.split(texts).to_list() == [text.encode().split() for text in texts]
+    texts = ["\u00e4b\u20acd", "abcd", "\U0001f600\u00e4\u00e4x"]
+    for start in range(-4, 5):
+        for size in range(-1, 6):
+            begin = start % 4 if start < 0 else start
+            parts = [text[begin : None if size < 0 else begin + size].encode() for text in texts]
+            assert tf.strings.substr(texts, start, size, "UTF8_CHAR").numpy().tolist() == parts
+    with pytest.raises(InvalidArgumentError, match=r"pos 3 out of range for string b'a\\xc3\\xa4' at index 1"):
+        tf.strings.substr(["abc", "a\u00e4"], 3, 1, "UTF8_CHAR")
+
+
+def test_strings_that_python_cannot_make_are_an_error_that_leaves_no_other() -> None:
+    with pytest.raises(MemoryError, match="string 1 of 2"):
+        texts_at(np.zeros(2, np.int64), np.array([0, -1]))
 
 
 def test_classes_of_re2_are_those_of_ascii() -> None:

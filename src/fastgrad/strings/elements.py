@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from fastgrad.core.operand_errors import mixed_dtypes_error, shapes_error
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.hashing.bytes_objects import byte_counts, character_counts
+from fastgrad.kernels.hashing.bytes_objects import byte_counts, character_counts, find_parts
+from fastgrad.kernels.hashing.text_contents import MOST_EXACT_DIGITS, find_character_parts, parse_floats, parse_integers
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import broadcasting_rule
-from fastgrad.ops.text_hashes import bytes_objects
+from fastgrad.ops.text_hashes import bytes_objects, texts_at
 from fastgrad.ragged import map_flat_values
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.strings.rows import (
@@ -40,6 +42,10 @@ def _character_starts(text: bytes) -> list[int]:
 # ---- length, letters, white space ----------------------------------------------------------------------------
 
 
+def _decoded_map(function: Callable[[str], str], texts: list[bytes]) -> list[bytes]:
+    return [function(text.decode(errors="replace")).encode() for text in texts]
+
+
 def _run_length(x: np.ndarray, unit: str) -> np.ndarray:
     counts = np.empty(x.shape, np.int32)
     texts, address = bytes_objects(x)
@@ -51,13 +57,13 @@ def _run_length(x: np.ndarray, unit: str) -> np.ndarray:
 _length = string_operation("string_length", _run_length, lambda x, unit: ArraySpec(tuple(x.shape), np.dtype(np.int32)))
 _lower = elements_operation(
     "string_lower",
-    lambda text, encoding: text.decode(errors="replace").lower().encode() if encoding else text.lower(),
+    lambda texts, encoding: _decoded_map(str.lower, texts) if encoding else [*map(bytes.lower, texts)],
 )
 _upper = elements_operation(
     "string_upper",
-    lambda text, encoding: text.decode(errors="replace").upper().encode() if encoding else text.upper(),
+    lambda texts, encoding: _decoded_map(str.upper, texts) if encoding else [*map(bytes.upper, texts)],
 )
-_strip = elements_operation("string_strip", lambda text: text.strip())
+_strip = elements_operation("string_strip", lambda texts: [*map(bytes.strip, texts)])
 
 
 @elementwise
@@ -142,6 +148,12 @@ def _part(text: bytes, start: int, length: int, unit: str, index: int) -> bytes:
 
 
 def _run_substr(x: np.ndarray, starts: np.ndarray, lengths: np.ndarray, unit: str) -> np.ndarray:
+    if not starts.ndim:
+        texts, address = bytes_objects(x)
+        addresses, sizes = np.empty(x.shape, np.int64), np.empty(x.shape, np.int64)
+        find = find_parts if unit == "BYTE" else find_character_parts
+        if find[()](address, addresses, sizes, int(starts), int(lengths), 0, texts.size) < 0:
+            return texts_at(addresses, sizes)
     arrays = np.broadcast_arrays(x, starts, lengths)
     values = zip(*[array.reshape(-1).tolist() for array in arrays], strict=True)
     parts = [_part(text, start, length, unit, index) for index, (text, start, length) in enumerate(values)]
@@ -267,11 +279,29 @@ def _hexadecimal(word: bytes) -> float:
 _NUMBER_DTYPES = (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64, dtypes.uint32, dtypes.uint64)
 
 
+_POWERS_OF_TEN = 10.0 ** np.arange(MOST_EXACT_DIGITS + 1)
+
+
 def _run_to_number(x: np.ndarray, dtype: str) -> np.ndarray:
-    numbers = np.array(
-        [number_of_text(text, dtype) for text in x.reshape(-1).tolist()], np.float64 if "float" in dtype else dtype
-    )
-    return numbers.astype(dtype, copy=False).reshape(x.shape)
+    texts, address = bytes_objects(x)
+    is_float = "float" in dtype
+    numbers = np.empty(x.shape, np.float64 if is_float else "uint64" if dtype == "uint64" else np.int64)
+    flat, words = numbers.reshape(-1), texts.reshape(-1)
+    limits = None if is_float else np.iinfo(dtype)
+    start = 0
+    while True:  # the kernel reads plain numbers; Python reads one at which it stops
+        if limits is None:
+            start = parse_floats[()](address, _POWERS_OF_TEN, numbers, start, texts.size)
+        else:
+            start = parse_integers[()](address, numbers.view(np.int64), int(limits.min < 0), start, texts.size)
+        if start < 0:
+            break
+        flat[start] = number_of_text(words[start], dtype)
+        start += 1
+    if limits is not None:
+        for word in words[(flat < limits.min) | (flat > limits.max)][:1].tolist():
+            number_of_text(word, dtype)  # raises the error
+    return numbers.astype(dtype, copy=False)
 
 
 _to_number = string_operation(

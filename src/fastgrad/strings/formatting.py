@@ -36,12 +36,14 @@ def _run_as_string(x: np.ndarray, **options: Any) -> np.ndarray:
     format = _number_format("f" if kind == "V" else kind, **options)
     if kind == "O":
         return array_of_elements([format.encode() % text for text in values.tolist()], x.shape)
-    if kind in "iu":
-        return array_of_elements([(format % number).encode() for number in values.tolist()], x.shape)
     if kind == "c":
         parts = [[_formatted_float(part, format) for part in (z.real, z.imag)] for z in values.tolist()]
         return array_of_elements([f"({real},{imag})".encode() for real, imag in parts], x.shape)
-    return array_of_elements([_formatted_float(float(v), format).encode() for v in values.tolist()], x.shape)
+    numbers = (values.astype(np.float64) if kind == "V" else values).tolist()
+    if "0" not in options["fill"] or kind in "iu" or np.isfinite(numbers).all():
+        text = "\n".join([format] * len(numbers)) % tuple(numbers)
+        return array_of_elements(text.encode().split(b"\n") if numbers else [], x.shape)
+    return array_of_elements([_formatted_float(number, format).encode() for number in numbers], x.shape)
 
 
 _as_string = string_operation(

@@ -10,7 +10,7 @@ import functools
 import re
 import sys
 import unicodedata
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,12 +72,15 @@ class _Translation:
         text: the expression.
         position: of the next character.
         dot_matches_newline, has_lines: the flags s and m of the innermost group.
+        looks_around: whether matches depend on the text around them.
+        is_class: whether the expression is one class in brackets.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
-        self.dot_matches_newline = self.has_lines = False
+        self.dot_matches_newline = self.has_lines = self.looks_around = False
+        self.is_class = False
         self._groups: list[tuple[bool, bool, int]] = []  # the flags outside, and the parentheses to close
 
     def expression(self) -> str:
@@ -94,11 +97,14 @@ class _Translation:
             parts.append(self._piece(character))
         if self._groups:
             raise ValueError("missing )")
+        self.is_class = len(parts) == 2 and self.text.startswith("[")
         return "".join(parts)
 
     def _piece(self, character: str) -> str:
         if character == ".":
             return f"[^{'' if self.dot_matches_newline else chr(92) + 'n'}{_INVALID_BYTES}]"
+        if character in "$^":
+            self.looks_around = True
         if character == "$":
             return "(?m:$)" if self.has_lines else _END
         if character == "^":
@@ -222,6 +228,8 @@ class _Translation:
         letter = self._next()
         if letter.lower() in _CLASSES:
             return f"[{_class_of(letter)}]"
+        if letter in ("A", "z", "b", "B"):
+            self.looks_around = True
         if letter in ("A", "z"):
             return _START if letter == "A" else _END
         if letter in ("b", "B"):
@@ -310,18 +318,44 @@ class _Translation:
         return chr(self._code(self._next())) if character == "\\" else character
 
 
+class _Expression(NamedTuple):
+    """A compiled expression.
+
+    Attributes:
+        pattern: the expression of Python.
+        is_literal: whether it is plain characters of ASCII.
+        fits_joined: whether a match is not empty and does not depend on the text around it.
+        ascii_class: if the expression is one class in brackets, the characters of ASCII that it has; else None.
+    """
+
+    pattern: re.Pattern[str]
+    is_literal: bool
+    fits_joined: bool
+    ascii_class: bytes | None
+
+
 @functools.lru_cache(maxsize=256)
+def _expression_of(expression: bytes) -> _Expression:
+    text = _text_of(expression)
+    try:
+        translation = _Translation(text)
+        pattern = re.compile(translation.expression())
+    except (ValueError, re.error, OverflowError) as error:
+        raise InvalidArgumentError(f"Invalid pattern: {text}, error: {error}: {text}") from None
+    ascii_class = None
+    if translation.is_class:
+        ascii_class = bytes([code for code in range(0x80) if pattern.match(chr(code))])
+    is_literal = expression.isascii() and bool(text) and re.escape(text) == pattern.pattern and "\\" not in text
+    return _Expression(pattern, is_literal, not translation.looks_around and pattern.match("") is None, ascii_class)
+
+
 def pattern_of(pattern: bytes) -> re.Pattern[str]:
     """Compiles an expression of RE2.
 
     Raises:
         InvalidArgumentError: RE2 has no such expression, or Python has nothing like it.
     """
-    text = _text_of(pattern)
-    try:
-        return re.compile(_Translation(text).expression())
-    except (ValueError, re.error, OverflowError) as error:
-        raise InvalidArgumentError(f"Invalid pattern: {text}, error: {error}: {text}") from None
+    return _expression_of(pattern).pattern
 
 
 def _text_of(value: bytes) -> str:
@@ -367,10 +401,43 @@ def _replaced(text: bytes, pattern: bytes, rewrite: bytes, replace_global: bool)
     return "".join([*parts, subject[position:]]).encode(errors="surrogateescape")
 
 
-_regex_replace = elements_operation("regex_replace", _replaced)
-_regex_full_match = elements_operation(
-    "regex_full_match", lambda text, pattern: pattern_of(pattern).fullmatch(_text_of(text)) is not None, np.bool_
-)
+_SEPARATOR, _SEPARATOR_CHARACTER = b"\xff", "\udcff"  # is in no text of UTF-8, and in no class
+
+
+def _replaced_in_all(texts: list[bytes], pattern: bytes, rewrite: bytes, replace_global: bool) -> list[bytes]:
+    """Replaces the matches in each string, if it can in all strings at once."""
+    expression, has_groups = _expression_of(pattern), b"\\" in rewrite
+    if expression.is_literal and not has_groups:
+        return [text.replace(pattern, rewrite, -1 if replace_global else 1) for text in texts]
+    if replace_global and not has_groups and texts:
+        characters = expression.ascii_class
+        if characters is not None and len(rewrite) <= 1 and b"".join(texts).isascii():
+            if not rewrite:
+                return [text.translate(None, characters) for text in texts]
+            table = bytes.maketrans(characters, rewrite * len(characters))
+            return [text.translate(table) for text in texts]
+        joined = _SEPARATOR.join(texts)
+        separators = len(texts) - 1
+        if expression.fits_joined and _SEPARATOR not in rewrite and joined.count(_SEPARATOR) == separators:
+            subject = _text_of(joined)
+            replaced = expression.pattern.sub("", subject)
+            if replaced.count(_SEPARATOR_CHARACTER) == separators:  # no match goes from one string into the next
+                if rewrite:
+                    replaced = expression.pattern.sub(_text_of(rewrite), subject)
+                return replaced.encode(errors="surrogateescape").split(_SEPARATOR)
+    return [_replaced(text, pattern, rewrite, replace_global) for text in texts]
+
+
+def _full_matches(texts: list[bytes], pattern: bytes) -> list[bool]:
+    match = pattern_of(pattern).fullmatch
+    subjects = _text_of(_SEPARATOR.join(texts)).split(_SEPARATOR_CHARACTER)
+    if len(subjects) != len(texts):  # there are none, or one has the separator
+        subjects = [_text_of(text) for text in texts]
+    return [match(subject) is not None for subject in subjects]
+
+
+_regex_replace = elements_operation("regex_replace", _replaced_in_all)
+_regex_full_match = elements_operation("regex_full_match", _full_matches, np.bool_)
 
 
 @elementwise

@@ -50,18 +50,18 @@ def string_operation(
 def elements_operation(
     name: str, function: Callable[..., Any], dtype: Any = BYTES, *, checks: bool = False
 ) -> Operation:
-    """Declares an operation that applies ``function(element, **attributes)`` to each element.
+    """Declares an operation of each element, which ``function(elements, **attributes)`` applies to a list of them.
 
     Args:
         name: the name of the row.
-        function: takes and returns Python's bytes or numbers.
+        function: takes and returns a list of Python's bytes or numbers.
         dtype: the dtype of the result.
         checks: whether ``function`` may raise errors.
     """
     result_dtype = np.dtype(dtype)
 
     def run(x: np.ndarray, **attributes: Any) -> np.ndarray:
-        return array_of_elements([function(value, **attributes) for value in x.reshape(-1).tolist()], x.shape, dtype)
+        return array_of_elements(function(x.reshape(-1).tolist(), **attributes), x.shape, dtype)
 
     return string_operation(name, run, lambda x, **attributes: ArraySpec(tuple(x.shape), result_dtype), checks=checks)
 
@@ -74,7 +74,12 @@ def array_of_elements(elements: Sequence[Any], shape: Sequence[int], dtype: Any 
 
 
 def rows_operation(
-    name: str, parts_of: Callable[..., list[Any]], dtype: Any = BYTES, *, checks: bool = False
+    name: str,
+    parts_of: Callable[..., list[Any]],
+    dtype: Any = BYTES,
+    parts_of_all: Callable[..., tuple[np.ndarray, np.ndarray] | None] | None = None,
+    *,
+    checks: bool = False,
 ) -> Operation:
     """Declares an operation of a vector that makes a list of each element: it returns all items, and the lengths of lists.
 
@@ -82,10 +87,14 @@ def rows_operation(
         name: the name of the row.
         parts_of: returns the list of an element.
         dtype: the dtype of the items.
+        parts_of_all: returns the items and lengths of a vector sooner, or None if it can't.
         checks: whether ``parts_of`` may raise errors.
     """
 
     def run(x: np.ndarray, **attributes: Any) -> tuple[np.ndarray, np.ndarray]:
+        items_and_lengths = parts_of_all and parts_of_all(x, **attributes)
+        if items_and_lengths is not None:
+            return items_and_lengths
         lists = [parts_of(value, **attributes) for value in x.tolist()]
         items = [item for parts in lists for item in parts]
         return array_of_elements(items, [len(items)], dtype), np.array([len(parts) for parts in lists], LENGTH_DTYPE)

@@ -12,9 +12,11 @@ from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.result_rules import ArraySpec, reduced_shape
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError
+from fastgrad.kernels.hashing.text_contents import find_words
 from fastgrad.ops.arguments import as_python_int, as_python_ints, tensor_of
 from fastgrad.ops.batching import shift_axes_rule
 from fastgrad.ops.shaping import reshape
+from fastgrad.ops.text_hashes import bytes_objects, parts_of_text, sizes_of, texts_at
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.ragged.reductions import reduced
 from fastgrad.strings.rows import (
@@ -42,8 +44,29 @@ def _words(text: bytes, separator: bytes, limit: int) -> list[bytes]:
     return text.split(None, limit) if limit else [text]
 
 
-_split = rows_operation("string_split", _words)
-_bytes_split = rows_operation("bytes_split", lambda text: [text[i : i + 1] for i in range(len(text))])
+def _all_words(x: np.ndarray, separator: bytes, limit: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns the words between white space, and how many each string has; None for other separators and limits."""
+    if separator or limit >= 0:
+        return None
+    texts, address = bytes_objects(x)
+    most = int(sizes_of(texts).sum() + len(x)) // 2
+    addresses, sizes, counts = [np.empty(size, np.int64) for size in (most, most, len(x))]
+    find_words[()](address, addresses, sizes, counts, 0, len(x))
+    total = int(counts.sum())
+    return texts_at(addresses[:total], sizes[:total]), counts
+
+
+_split = rows_operation("string_split", _words, parts_of_all=_all_words)
+
+
+def _all_bytes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    text = b"".join(x.tolist())
+    return parts_of_text(text, np.arange(len(text)), np.ones(len(text), np.int64)), sizes_of(x)
+
+
+_bytes_split = rows_operation(
+    "bytes_split", lambda text: [text[i : i + 1] for i in range(len(text))], parts_of_all=_all_bytes
+)
 
 
 def split(input: Any, sep: Any = None, maxsplit: Any = -1, name: str | None = None) -> Any:
@@ -155,8 +178,29 @@ def _reduce_join_of_ragged(x: RaggedTensor, axis: Any, keepdims: bool, separator
 # ---- segments ----------------------------------------------------------------------------------------------------
 
 
+def _join_of_sorted_segments(x: np.ndarray, ids: np.ndarray, count: int, separator: bytes) -> np.ndarray:
+    """Joins the strings of each segment, whose numbers ascend and fit: a segment is a part of all strings, joined."""
+    result = np.full(count, b"", BYTES)
+    (firsts,) = np.nonzero(np.diff(ids, prepend=ids[0] - 1))
+    lasts = np.append(firsts[1:], len(ids)) - 1
+    starts, ends = _limits_of_joined(x, separator)
+    begin = starts[firsts]
+    result[ids[firsts]] = parts_of_text(separator.join(x.tolist()), begin, ends[lasts] - begin)
+    return result
+
+
+def _limits_of_joined(x: np.ndarray, separator: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where each string of a vector begins and ends when all are joined."""
+    sizes = sizes_of(x)
+    starts = np.cumsum(sizes + len(separator)) - sizes - len(separator)
+    return starts, starts + sizes
+
+
 def _run_segment_join(x: np.ndarray, ids: np.ndarray, count: int, separator: bytes) -> np.ndarray:
     inner_shape = x.shape[ids.ndim :]
+    flat_ids = ids.reshape(-1)
+    if not inner_shape and x.size and flat_ids[0] >= 0 and flat_ids[-1] < count and (np.diff(flat_ids) >= 0).all():
+        return _join_of_sorted_segments(x.reshape(-1), flat_ids, count, separator)
     result = np.full((count, *inner_shape), b"", BYTES)  # first: too many segments are an error before any work
     rows: dict[int, list[Any]] = {}
     for segment, row in zip(ids.reshape(-1).tolist(), x.reshape(ids.size, *inner_shape), strict=True):
@@ -239,7 +283,34 @@ def _row_ngrams(
     return ngrams
 
 
+def _plain_ngrams(
+    x: np.ndarray, splits: np.ndarray, widths: Sequence[int], separator: bytes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns n-grams without pads: they are parts of all strings, joined."""
+    (starts, ends), lengths = _limits_of_joined(x, separator), np.diff(splits)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    firsts, lasts = [], []
+    for width in widths:
+        (first,) = np.nonzero(rows[: max(len(rows) - width + 1, 0)] == rows[width - 1 :])
+        firsts.append(first)
+        lasts.append(first + width - 1)
+    first, last = np.concatenate(firsts), np.concatenate(lasts)
+    if len(widths) > 1:  # in a row, one width comes after the other
+        order = np.argsort(rows[first], kind="stable")
+        first, last = first[order], last[order]
+    begin = starts[first]
+    ngrams = parts_of_text(separator.join(x.tolist()), begin, ends[last] - begin)
+    return ngrams, np.bincount(rows[first], minlength=len(lengths)).astype(LENGTH_DTYPE)
+
+
 def _run_ngrams(x: np.ndarray, splits: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+    if (
+        options["pad_width"] == 0
+        and not options["keep_short"]
+        and options["widths"]
+        and splits[-1] - splits[0] == len(x)
+    ):
+        return _plain_ngrams(x, splits, options["widths"], options["separator"])
     limits, values = splits.tolist(), x.tolist()
     rows = [_row_ngrams(values[i:j], **options) for i, j in itertools.pairwise(limits)]
     ngrams = [ngram for row in rows for ngram in row]

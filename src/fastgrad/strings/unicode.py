@@ -17,8 +17,11 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import int32
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.hashing.bytes_objects import find_parts
+from fastgrad.kernels.hashing.text_contents import decode_utf8
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.shaping import reshape
+from fastgrad.ops.text_hashes import bytes_objects, parts_of_text, texts_at
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.strings.rows import (
     BYTES,
@@ -84,22 +87,69 @@ def _encoded(code: int, encoding: str) -> bytes:
     return chr(code).encode(encoding)
 
 
+class _CharactersOfAll(NamedTuple):
+    """The characters of several strings: their codes, the addresses of their first bytes, their offsets, and the numbers of them."""
+
+    codes: np.ndarray
+    addresses: np.ndarray
+    offsets: np.ndarray
+    counts: np.ndarray
+    held: np.ndarray
+
+
+def _characters_of_all(x: np.ndarray, encoding: str, replace_control: bool, **options: Any) -> _CharactersOfAll | None:
+    """Decodes a vector of strings of UTF-8 without a mistake; returns None for any other."""
+    if encoding != "utf-8" or replace_control:
+        return None
+    texts, address = bytes_objects(x)
+    addresses, sizes, counts = [np.empty(len(x), np.int64) for _ in range(3)]
+    find_parts[()](address, addresses, sizes, 0, -1, 0, len(x))
+    most = int(sizes.sum())
+    codes, offsets = np.empty(most, np.int32), np.empty(most, np.int64)
+    if decode_utf8[()](address, codes, offsets, counts, 0, len(x)) >= 0:
+        return None
+    total = int(counts.sum())
+    codes, offsets = codes[:total].copy(), offsets[:total].copy()
+    return _CharactersOfAll(codes, np.repeat(addresses, counts) + offsets, offsets, counts, texts)
+
+
+def _all_codes(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    characters = _characters_of_all(x, **options)
+    return characters and (characters.codes, characters.counts)
+
+
+def _all_offsets(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    characters = _characters_of_all(x, **options)
+    return characters and (characters.offsets, characters.counts)
+
+
+def _all_parts(x: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    characters = _characters_of_all(x, **options)
+    return characters and (texts_at(characters.addresses, _utf8_sizes(characters.codes)), characters.counts)
+
+
+def _utf8_sizes(codes: np.ndarray) -> np.ndarray:
+    """Returns the number of bytes of each character in UTF-8."""
+    return np.searchsorted([0x80, 0x800, 0x10000], codes, "right") + 1
+
+
 _decode = rows_operation(
-    "unicode_decode", lambda text, **options: _characters(text, **options).codes, np.int32, checks=True
+    "unicode_decode", lambda text, **options: _characters(text, **options).codes, np.int32, _all_codes, checks=True
 )
 _offsets = rows_operation(
-    "unicode_offsets", lambda text, **options: _characters(text, **options).offsets, np.int64, checks=True
+    "unicode_offsets", lambda text, **options: _characters(text, **options).offsets, np.int64, _all_offsets, checks=True
 )
 _split = rows_operation(
     "unicode_split",
     lambda text, **options: [_encoded(code, options["encoding"]) for code in _characters(text, **options).codes],
+    parts_of_all=_all_parts,
     checks=True,
 )
 _transcode = elements_operation(
     "unicode_transcode",
-    lambda text, output_encoding, **options: b"".join(
-        [_encoded(code, output_encoding) for code in _characters(text, **options).codes]
-    ),
+    lambda texts, output_encoding, **options: [
+        b"".join([_encoded(code, output_encoding) for code in _characters(text, **options).codes]) for text in texts
+    ],
     checks=True,
 )
 
@@ -255,6 +305,11 @@ def _encoded_row(codes: list[int], encoding: str, errors: str, replacement: int)
 
 
 def _run_encode(codes: np.ndarray, splits: np.ndarray, **options: Any) -> np.ndarray:
+    is_code = (codes >= 0) & (codes <= _LAST_CODE) & ((codes < _SURROGATES.start) | (codes >= _SURROGATES.stop))
+    if options["encoding"] == "utf-8" and is_code.all():
+        text = codes.astype("<u4").tobytes().decode("utf-32-le").encode()
+        ends = np.concatenate([[0], np.cumsum(_utf8_sizes(codes))])[splits]
+        return parts_of_text(text, ends[:-1], np.diff(ends))
     numbers, limits = codes.tolist(), splits.tolist()
     rows = [_encoded_row(numbers[i:j], **options) for i, j in itertools.pairwise(limits)]
     return array_of_elements(rows, [len(rows)])

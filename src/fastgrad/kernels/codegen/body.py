@@ -122,6 +122,10 @@ call_integers = Special("call_integers")
 """`call_integers(address, x, ...)`: calls a C function of integers and addresses, each passed in 64 bits; returns its
 int."""
 
+call_python = Special("call_python")
+"""`call_python(address, x, ...)`: calls a function of Python's C interface, which needs the GIL, of integers and
+addresses, each passed in 64 bits; returns its integer or address of 64 bits."""
+
 call_pair = Special("call_pair")
 """`call_pair(address, x, pair)`: calls a C function of a float64 that writes pair[0] and pair[1]; returns pair[0]."""
 

@@ -186,6 +186,12 @@ def call_integers(address: Any, *numbers: Any) -> Any:
     return np.int64(function(*map(int, numbers)))
 
 
+def call_python(address: Any, *numbers: Any) -> Any:
+    """Calls a function of Python's C interface, with the GIL; returns its integer or address."""
+    function = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(numbers))(int(address))
+    return np.int64(function(*map(int, numbers)))
+
+
 def call_pair(address: Any, x: Any, pair: Any) -> Any:
     """Calls a C function that writes two numbers; returns the first."""
     place = ctypes.POINTER(ctypes.c_double)
@@ -302,7 +308,7 @@ def transpose_rows(x: Any, x_at: Any, x_row: Any, y: Any, y_at: Any, y_row: Any,
 
 
 _FUNCTIONS_WITH_NAMES_OF_BODY: tuple[Callable[..., Any], ...] = (
-    address_of, atomic_add, atomic_min, call_c_function, call_integers, call_pair, cycle_counter, fast_masked_loads, float_bits,
+    address_of, atomic_add, atomic_min, call_c_function, call_integers, call_pair, call_python, cycle_counter, fast_masked_loads, float_bits,
     from_bits, fused_multiply_add, local_array, multiply_windows, pack_pairs, pack_panel, panel_array, panel_columns,
     pointer, prefetch, scale_by_power_of_two, transpose_rows, vector_lanes,
 )  # fmt: skip

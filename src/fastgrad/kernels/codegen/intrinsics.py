@@ -244,6 +244,14 @@ def _call_integers_definition(*kinds: Any) -> Any:
     return types.int64(*kinds), lower
 
 
+def _call_python_definition(*kinds: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        entry, *numbers = _cast_arguments(context, builder, signature, args, [types.int64] * len(args))
+        return _emit_call_by_address(builder, entry, ir.FunctionType(_I64, [_I64] * len(numbers)), numbers)
+
+    return types.int64(*kinds), lower
+
+
 def _call_pair_definition(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         entry, x = _cast_arguments(context, builder, signature, args, [types.int64, types.float64, kinds[2]])[:2]
@@ -325,6 +333,7 @@ INTRINSICS: dict[body.Special, Any] = {
     body.address_of: define_intrinsic(body.address_of, _address_of_definition),
     body.call_pair: define_intrinsic(body.call_pair, _call_pair_definition),
     body.call_integers: define_intrinsic(body.call_integers, _call_integers_definition),
+    body.call_python: define_intrinsic(body.call_python, _call_python_definition),
     body.call_c_function: define_intrinsic(body.call_c_function, _call_c_function_definition),
     body.call_step: define_intrinsic(body.call_step, _call_step_definition),
     body.cycle_counter: define_intrinsic(body.cycle_counter, _cycle_counter_definition),

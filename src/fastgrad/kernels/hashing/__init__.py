@@ -1,1 +1,1 @@
-"""Kernels that hash: hashes of strings that are TensorFlow's, and hash tables of numbers and of strings."""
+"""Kernels of strings: TensorFlow's hashes, parts, characters, numbers; and hash tables of numbers and strings."""
