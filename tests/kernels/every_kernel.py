@@ -270,6 +270,8 @@ def others() -> Iterator[tuple[str, Any]]:
     for dtype in ("float32", "float64", "int32", "complex64"):
         a, b = [(9 * r.normal(size=shape)).astype(dtype) for shape in ((2, 5, 7), (2, 7, 4))]
         yield from both(f"products {dtype}", tf.matmul, a, b)
+    pixels = r.integers(0, 256, (6, 7, 3)).astype(np.uint8)
+    yield "png", np.frombuffer(tf.io.encode_png(pixels).numpy(), np.uint8)
     a = r.normal(size=(5, 7)).astype(np.float32)
     yield from both("clipped rows", lambda x: tf.clip_by_norm(x, 2.0, [1]), a)
     yield from both("distinct", lambda x: tf.unique_with_counts(tf.cast(x, "int32")[0]), a)

@@ -15,7 +15,6 @@ from fastgrad.kernels.convolution.dilation import greatest_sums
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of, tensor_of_dtype
-from fastgrad.ops.batching import first_rows_into_batch_rule
 from fastgrad.ops.comparison import greater, logical_and
 from fastgrad.ops.creation import fill
 from fastgrad.ops.kernel_launches import kernel_operation
@@ -160,5 +159,4 @@ _dilate: Operation = kernel_operation(
     gradient=gradient_of_reference(_dilate_by_operations),
     dtypes=REAL_DTYPES,
     reference=_dilate_by_operations,
-    batched=first_rows_into_batch_rule,
 )

@@ -1,4 +1,4 @@
-"""Image files as strings: decoding and encoding of JPEG, PNG, GIF and BMP by Pillow, as in ``tf.io`` and ``tf.image``.
+"""Image files as strings: decoding of JPEG, PNG, GIF and BMP and encoding of JPEG by Pillow, as in ``tf.io`` and ``tf.image``.
 
 Pillow's JPEG decoder rounds otherwise than TensorFlow's, so that pixels may differ by a few steps.
 """
@@ -22,6 +22,7 @@ from fastgrad.ops.arguments import as_python_ints, scalar_of_dtype, tensor_of_dt
 from fastgrad.ops.python_function import numpy_function
 from fastgrad.ops.shaping import expand_dims
 from fastgrad.storage.image_file import decode_image_file, frames_of, pillow_image
+from fastgrad.storage.png_file import png_of_pixels
 
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP")
 _LIBPNG_GRAY_WEIGHTS = np.array([9797, 19234, 3737], np.int32)
@@ -438,7 +439,7 @@ def encode_png(image: Any, compression: int = -1, name: str | None = None) -> Te
     """A PNG file.
 
     Args:
-        image: uint8, shape (height, width, channels) with 1 to 4 channels; or uint16 with 1.
+        image: uint8 or uint16, shape (height, width, channels) with 1 to 4 channels.
         compression: from 0, none, to 9, the smallest file; -1 for zlib's default.
         name: kept for TensorFlow's signature.
 
@@ -447,17 +448,11 @@ def encode_png(image: Any, compression: int = -1, name: str | None = None) -> Te
 
     Raises:
         InvalidArgumentError: another shape, dtype or ``compression``.
-        UnimplementedError: uint16 with several channels.
-        ImportError: Pillow is not installed.
     """
     x = _pixels_to_encode("encode_png", image, (dtypes.uint8, dtypes.uint16), (1, 2, 3, 4))
     if not -1 <= checked_integer("encode_png", "compression", compression) <= 9:
         raise InvalidArgumentError(f"encode_png: compression should be in [-1, 9], got {compression}.")
-    if x.dtype is dtypes.uint16 and x._array.shape[-1] > 1:
-        raise UnimplementedError(
-            "encode_png: Pillow encodes images of 16 bits only if they are gray; convert to tf.uint8."
-        )
-    return _call(lambda pixels: _encoded(pixels, format="PNG", compress_level=compression), [x], dtypes.string)
+    return _call(lambda pixels: png_of_pixels(pixels, compression), [x], dtypes.string)
 
 
 def encode_jpeg(  # noqa: PLR0913  # TensorFlow's arguments

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-import fastgrad.image  # its rows
+import fastgrad.composed_ops.morphology  # its rows
+import fastgrad.image
 from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operation import TABLE

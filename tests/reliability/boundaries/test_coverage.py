@@ -227,6 +227,10 @@ NOT_TRIED: dict[str, tuple[str, str]] = {
         "int8 int16 uint8 uint16 uint32 uint64 complex64 complex128 bool",
         "weights are floats, int32 or int64",
     ),
+    "dilation2d": (
+        "int8 int16 int32 int64 uint8 uint16 uint32 uint64",
+        "its windows begin at the lowest float; row_cases.py has integers",
+    ),
     "bitcast": (INT64_ONLY.replace(" int8", ""), "it moves no element; int8 and int64 stand for all"),
     "in_top_k": (f"{HALVES} float64 {FLOATS_ONLY}", "predictions are float32"),
     "histogram_fixed_width_bins": (
