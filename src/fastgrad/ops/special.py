@@ -26,7 +26,6 @@ def _special_operation(
     slope: Callable[[Tensor, Tensor], Tensor],
     low: float = -np.inf,
     by_scipy: str | Callable[[np.ndarray], Any] | None = None,
-    defined: str = "everywhere",
     launches: tuple[Any, ...] | None = None,
     run: Callable[..., Any] | None = None,
 ) -> Any:
@@ -38,9 +37,7 @@ def _special_operation(
     def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
         return multiply(g, slope(y, x))
 
-    return scipy_operation(
-        name, doc, by_scipy or name, gradient, launches, defined=defined, domain=(low, np.inf), run=run
-    )
+    return scipy_operation(name, doc, by_scipy or name, gradient, launches, domain=(low, np.inf), run=run)
 
 
 def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
@@ -117,7 +114,6 @@ def _bessel_operation(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> A
         slope,
         low=0.0 if is_of_positive else -np.inf,
         by_scipy=name,
-        defined="if finite" if letter in "jy" else "everywhere",
         launches=("make_wide_launches", "bessel", name) if letter in "ik" else None,
     )
 
