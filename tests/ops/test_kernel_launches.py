@@ -19,7 +19,7 @@ DERIVED_BY = ("make_kernel_run", "make_move_run", "_run_on_copies")
 REASONS = {
     "a few calls of NumPy or SciPy are faster for few elements": """
         add_rows argsort assert check_numerics cumprod ends_turn floor_divide floordiv
-        floormod fresnel_cos fresnel_sin gather_segments pow random_order reduce_max reduce_min
+        floormod gather_segments pow random_order reduce_max reduce_min
         reduce_prod sort strided_slice_assign strided_slice_gradient true_positions truncatemod unique
         whole_turns""",
     "a few calls of NumPy are faster for many elements": """
