@@ -329,6 +329,11 @@ def calls() -> Iterator[tuple[str, Any]]:
         arrays = [y for x in arguments for y in (x if isinstance(x, list) else [x]) if isinstance(y, np.ndarray)]
         return f"call {of} {key}", [*arrays, -1 if answer is None else answer]
 
+    for dtype in ("int32", "int64"):
+        order, scratch = np.zeros((2, 40), np.int64)
+        yield call(
+            dtype, r.integers(0, 5000, 40).astype(dtype), order, scratch, 40, 5000, of="movement.embedding.order_ids"
+        )
     for dtype in ("float32", "float64"):
 
         def x(*shape: int, dtype: str = dtype) -> np.ndarray:

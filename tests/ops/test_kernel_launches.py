@@ -19,8 +19,8 @@ DERIVED_BY = ("make_kernel_run", "_run_on_copies")
 REASONS = {
     "a few calls of NumPy or SciPy are faster for few elements": """
         add_rows argsort assert check_numerics concat cumprod ends_turn floor_divide floordiv floormod
-        fresnel_cos fresnel_sin gather_segments pad pow random_order reduce_max reduce_min reduce_prod sort stack
-        strided_slice_assign strided_slice_gradient true_positions truncatemod unique
+        gather_segments pad pow random_order reduce_max reduce_min reduce_prod sort stack strided_slice_assign
+        strided_slice_gradient true_positions truncatemod unique
         whole_turns""",
     "a few calls of NumPy are faster for many elements": """
         assert_true finite_maximum take_along_axis unsorted_segment_max unsorted_segment_min""",

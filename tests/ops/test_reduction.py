@@ -284,3 +284,22 @@ def test_a_view_has_the_bits_of_its_copy(name, dtype):
             for axes in (None, 0, rank - 1, [0, 1]):
                 got, wanted = function(view, axes), function(copy, axes)
                 assert got.numpy().tobytes() == wanted.numpy().tobytes(), (shape, axes)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint8", "int64"])
+@pytest.mark.parametrize("shape", [(3, 40_001), (300, 100), (2, 3, 16_384), (100_003,), (9000, 1)])
+def test_products_of_large_arrays(shape, dtype):
+    random = np.random.default_rng(0)
+    factors = random.uniform(0.99, 1.01, shape) if "float" in dtype else 2 * random.integers(0, 5, shape) + 1
+    x = factors.astype(dtype)
+    for axes in (None, -1):
+        got = tf.reduce_prod(x, axes)
+        assert got.dtype == dtype
+        if "float" in dtype:
+            exact = np.exp(np.log(x.astype(np.longdouble)).sum(axes))
+            np.testing.assert_allclose(got, exact.astype(np.float64), rtol=np.finfo(dtype).eps * x.size)
+        else:
+            np.testing.assert_array_equal(got, np.multiply.reduce(x, axis=axes, dtype=dtype))
+        program = tf.function(lambda x, axes=axes: tf.reduce_prod(x, axes))
+        for _ in range(3):
+            np.testing.assert_allclose(program(x), got, rtol=np.finfo(dtype).eps * x.size if "float" in dtype else 0)

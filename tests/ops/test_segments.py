@@ -147,3 +147,18 @@ def test_second_derivatives_of_products_with_zeros_are_those_of_the_polynomial(f
             y = tf.math.segment_prod(x, ids) if function == "segment_prod" else tf.math.unsorted_segment_prod(x, ids, 1)
         directional = tf.reduce_sum(inner.gradient(y, x) * v)
     np.testing.assert_allclose(outer.gradient(directional, x).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "int16"])
+@pytest.mark.parametrize("count", [7, 3000, 100_000])
+def test_many_unsorted_ids_have_the_bits_of_sorted_ones(count, dtype):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(-2, min(count, 30_000), 5000).astype(dtype)
+    order = np.argsort(ids, kind="stable")
+    for x in (rng.normal(size=5000).astype(np.float32), rng.integers(-9, 9, (5000, 2))):
+        for reduce in (tf.math.unsorted_segment_sum, tf.math.unsorted_segment_prod, tf.math.unsorted_segment_max):
+            got, wanted = reduce(x, ids, count), reduce(x[order], ids[order], count)
+            assert got.numpy().tobytes() == wanted.numpy().tobytes()
+        positions, rows = ids[ids >= 0, None].astype(np.int32), x[ids >= 0]
+        added = tf.scatter_nd(positions, rows, [count, *x.shape[1:]])
+        assert added.numpy().tobytes() == tf.math.unsorted_segment_sum(x, ids, count).numpy().tobytes()

@@ -221,3 +221,17 @@ def test_unique_takes_each_nan_for_a_new_element_and_both_zeros_for_one() -> Non
     assert indices.numpy()[:6].tolist() == [0, 1, 1, 2, 3, 4]
     assert len(y) == 2004
     assert not np.signbit(y.numpy()[1])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("dtype", ["int32", "float32", "float16"])
+def test_many_values_that_ascend_or_not_are_found_as_by_numpy(side, dtype):
+    rng = np.random.default_rng(0)
+    sequence = np.sort(rng.integers(0, 50, 40)).astype(dtype)
+    for values in (rng.integers(-5, 55, 3000), np.sort(rng.integers(-5, 55, 3000)), np.full(3000, 60), np.zeros(3000)):
+        got = tf.searchsorted(sequence, values.astype(dtype), side)
+        np.testing.assert_array_equal(got, np.searchsorted(sequence, values.astype(dtype), side))
+    if dtype != "int32":
+        values = np.sort(rng.normal(size=3000)).astype(dtype)
+        values[-3:] = NAN
+        np.testing.assert_array_equal(tf.searchsorted(sequence, values, side), np.searchsorted(sequence, values, side))

@@ -64,6 +64,14 @@ def test_the_exponential_integral_is_defined_from_zero_as_in_tensorflow():
             [1.64493401463977562, 0.638412190314927443, -2.36993979699836583],
         ),
         ("bessel_j0", [761.7338917625175], [0.0224261799721268376]),
+        (
+            "bessel_i0",
+            [float("inf"), -float("inf"), 0.0, 713.0],
+            [float("inf"), float("inf"), 1.0, 6.705128263670997e307],
+        ),
+        ("bessel_i1", [float("inf"), -float("inf")], [float("inf"), -float("inf")]),
+        ("bessel_k0", [0.0, 5e-324, float("inf"), -1.0], [float("inf"), 744.5560034370395, 0.0, float("nan")]),
+        ("bessel_k1", [0.0, 1e-300, float("inf"), -1.0], [float("inf"), 1e300, 0.0, float("nan")]),
     ],
 )
 def test_functions_keep_the_digits_that_those_of_scipy_lose(name, x, exact):

@@ -120,3 +120,31 @@ def test_a_transform_over_no_axes_changes_nothing(transform):
 def test_wrong_arguments_say_what_is_wanted(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize("shape", [(3, 20_000), (129, 301), (1, 40_000), (7, 70, 90)])
+@pytest.mark.parametrize("precision", [32, 64])
+def test_large_transforms_are_numpys_on_any_number_of_threads(shape, precision):
+    x = waves(*shape, dtype=f"complex{2 * precision}")
+    real = normal(*shape, dtype=f"float{precision}")
+    calls = {
+        "fft": lambda: (signal.fft(tf.constant(x)), np.fft.fft(x)),
+        "fft2d": lambda: (signal.fft2d(tf.constant(x)), np.fft.fft2(x)),
+        "ifft2d": lambda: (signal.ifft2d(tf.constant(x)), np.fft.ifft2(x)),
+        "rfft2d": lambda: (signal.rfft2d(tf.constant(real)), np.fft.rfft2(real)),
+        "irfft": lambda: (signal.irfft(tf.constant(x)), np.fft.irfft(x)),
+    }
+    before = tf.config.get_num_threads()
+    try:
+        for call in calls.values():
+            bits = set()
+            for threads in (1, 2, 3):
+                tf.config.set_num_threads(threads)
+                got, wanted = call()
+                assert got.dtype == wanted.dtype
+                error = np.abs(got.numpy() - wanted).max() / np.abs(wanted).max()
+                assert error < 4 * np.finfo(f"float{precision}").eps
+                bits.add(got.numpy().tobytes())
+            assert len(bits) == 1
+    finally:
+        tf.config.set_num_threads(before)

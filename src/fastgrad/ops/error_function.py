@@ -1,4 +1,4 @@
-"""The error function and related functions, which SciPy computes."""
+"""The error function and related functions, computed by kernels, or by SciPy."""
 
 from __future__ import annotations
 
@@ -60,11 +60,9 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
     launches: tuple[Any, ...] | None = None,
     *,
     inputs: int = 1,
-    defined: str = "everywhere",
     dtypes: frozenset[np.dtype] = FLOAT_DTYPES,
     domain: tuple[float, float] | None = None,
     code: Callable[..., Any] | None = None,
-    run: Callable[..., Any] | None = None,
 ) -> Any:
     """Declares an element-wise operation that functions of ``scipy.special`` compute, eagerly and in kernels.
 
@@ -73,16 +71,12 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
         by_scipy: the name of a SciPy function, or a function of arrays if ``launches`` is given.
         launches: the name of a function of ``kernels/elementwise/elementwise.py``, with its arguments if it makes launches.
         inputs: the number of inputs.
-        defined: the numbers at which a function of one number has a value; see ``make_scipy_launches``.
-        run: as for ``Operation``, for functions that NumPy computes with the same bits; by default the kernels.
     """
-    row_launches = launches_from(
-        "elementwise.elementwise", *(launches or ("make_scipy_launches", by_scipy, inputs, defined))
-    )
+    row_launches = launches_from("elementwise.elementwise", *(launches or ("make_scipy_launches", by_scipy, inputs)))
     by_numpy = from_scipy(by_scipy) if isinstance(by_scipy, str) else by_scipy
     return (Unary, Binary, Operation)[inputs - 1](
         name,
-        run or make_kernel_run(row_launches, broadcast, by_numpy),
+        make_kernel_run(row_launches, broadcast, by_numpy),
         gradient,
         form=Form.ELEMENTWISE,
         code=code,
@@ -90,7 +84,7 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
         domain=domain,
         doc=doc,
         launches=row_launches,
-        large=NEVER if run is None else None,
+        large=NEVER,
     )
 
 

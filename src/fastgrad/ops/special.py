@@ -26,9 +26,7 @@ def _special_operation(
     slope: Callable[[Tensor, Tensor], Tensor],
     low: float = -np.inf,
     by_scipy: str | Callable[[np.ndarray], Any] | None = None,
-    defined: str = "everywhere",
     launches: tuple[Any, ...] | None = None,
-    run: Callable[..., Any] | None = None,
 ) -> Any:
     """Declares a ``scipy_operation`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``.
 
@@ -38,9 +36,7 @@ def _special_operation(
     def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
         return multiply(g, slope(y, x))
 
-    return scipy_operation(
-        name, doc, by_scipy or name, gradient, launches, defined=defined, domain=(low, np.inf), run=run
-    )
+    return scipy_operation(name, doc, by_scipy or name, gradient, launches, domain=(low, np.inf))
 
 
 def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
@@ -117,7 +113,6 @@ def _bessel_operation(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> A
         slope,
         low=0.0 if is_of_positive else -np.inf,
         by_scipy=name,
-        defined="if finite" if letter in "jy" else "everywhere",
         launches=("make_wide_launches", "bessel", name) if letter in "ik" else None,
     )
 
@@ -174,14 +169,12 @@ def _make_fresnel_run(which: int) -> Callable[[np.ndarray], np.ndarray]:
 
 def _fresnel_operation(name: str, of: str, number: int, function: Unary) -> Any:
     """Declares a Fresnel integral; ``number`` is its position among the results of SciPy's function."""
-    run = _make_fresnel_run(number)
     return _special_operation(
         name,
         f"Fresnel's {of} integral: that of ``{function.name}(pi t**2 / 2)`` from 0 to ``x``, element by element.",
         lambda y, x: function(multiply(square(x), math.pi / 2)),
         launches=("make_fresnel_launches", number),
-        by_scipy=run,
-        run=run,
+        by_scipy=_make_fresnel_run(number),
     )
 
 

@@ -220,9 +220,9 @@ def check_positions(name: str, sparse: SparseTensor, in_order: bool = False) -> 
     """
     shape, indices = sparse._shape, sparse._indices
     array = indices._on_host()
-    outside = ((array < 0) | (array >= np.array(shape, np.int64))).any(1)
+    outside = (array < 0) | (array >= np.array(shape, np.int64))
     if outside.any():
-        row = int(outside.argmax())
+        row = int(outside.any(1).argmax())
         raise InvalidArgumentError(
             f"{name}: indices[{row}] = {array[row].tolist()} is out of bounds: need 0 <= index < {list(shape)}."
         )

@@ -221,7 +221,7 @@ def forks(count: int, seed: int) -> None:
 
 def forks_while_kernels_are_freed(count: int) -> None:
     """Forks while another thread loads and frees kernels; the child loads one. Prints the forks."""
-    kernel, done = elementwise.call_unary, threading.Event()
+    kernel, done = elementwise.call_unary_if_finite, threading.Event()
     kernel[np.float32]
 
     def free() -> None:
@@ -245,7 +245,7 @@ def forks_while_kernels_are_freed(count: int) -> None:
 
 def forks_while_a_thread_holds_a_lock() -> None:
     """Forks while another thread has a lock of a library or of a cached property; the child does what needs it. Prints the forks."""
-    load, rule = elementwise.call_unary, RULES["sgd"]
+    load, rule = elementwise.call_unary_if_finite, RULES["sgd"]
     load[np.float32]
     cases = [
         (compiler_lock, lambda: bool(load.inspect_llvm(np.float32))),

@@ -137,13 +137,6 @@ pow_launches = _operand_launches(power_of_integers, SIGNED_INTEGERS)
 # ---- functions of SciPy --------------------------------------------------------------------------------
 
 
-@kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
-def call_unary(x, y, x_step, function, first, last):
-    """y = function(x)."""
-    for i in range(first, last):
-        y[i] = T(call_c_function(function, float64(x[i * x_step])))
-
-
 @kernel("a: in[T], x: in[T], y: out[T], a_step: int, x_step: int, function: int, first: int, last: int", T=FLOATS)
 def call_binary(a, x, y, a_step, x_step, function, first, last):
     """y = function(a, x)."""
@@ -363,13 +356,9 @@ def _real_function_address(name: str, argument_count: int) -> int | None:
     return scipy_address(name, f"double ({'double, ' * argument_count}int __pyx_skip_dispatch)")
 
 
-UNARY_KERNELS = {"everywhere": call_unary, "if finite": call_unary_if_finite}
-"""The kernels of functions of one number, by the domain of the function."""
-
-
-def make_scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Callable[..., Launches | None]:
-    """Returns the ``launches`` of an element-wise SciPy function; NaN outside `defined` if it takes one number."""
-    kernel = (UNARY_KERNELS[defined], call_binary, call_ternary)[arity - 1]
+def make_scipy_launches(name: str, arity: int = 1) -> Callable[..., Launches | None]:
+    """Returns the ``launches`` of an element-wise SciPy function; NaN at infinities if it takes one number."""
+    kernel = (call_unary_if_finite, call_binary, call_ternary)[arity - 1]
     return _operand_launches(kernel, FLOATS, addresses=lambda: [_real_function_address(name, arity)])
 
 
