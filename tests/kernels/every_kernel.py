@@ -295,8 +295,14 @@ def hashes() -> Iterator[tuple[str, Any]]:
     for texts_of_numbers in (["1", "-25", " 7", "300"], ["1.5", "-.25", "1e3", "7."]):
         dtype = tf.float64 if "1.5" in texts_of_numbers else tf.int64
         yield f"numbers {dtype}", [tf.strings.to_number(texts_of_numbers, dtype)]
-    yield "words", [tf.strings.split(tf.constant([" a bc\\t", "", "d"])).flat_values]
-    yield "parts", [tf.strings.substr(tf.constant(["\u00e4b\u20ac", "cd"]), -2, 1, "UTF8_CHAR")]
+    made = {
+        "integers": tf.strings.as_string(tf.constant([0, -1, 10**17, 2**63 - 1])),
+        "floats": tf.strings.as_string(tf.constant([0.5, -0.0, 1e9, 2.0**-21, 0.9999999])),
+        "words": tf.strings.split(tf.constant([" a bc\t", "", "d"])).flat_values,
+        "parts": tf.strings.substr(tf.constant(["\u00e4b\u20ac", "cd"]), -2, 1, "UTF8_CHAR"),
+    }
+    for name, strings in made.items():
+        yield name, [hashes_of(strings.numpy(), "farm")]
     for unit in (["a\u00e4\u20ac", "\U0001f600"], [b"\xff"]):
         yield f"characters {unit}", [tf.strings.unicode_decode(tf.constant(unit), "UTF-8").flat_values]
     numbers = {dtype: r.integers(-30, 30, 700).astype(dtype) for dtype in ("int32", "int64", "float32", "float64")}

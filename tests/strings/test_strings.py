@@ -165,6 +165,29 @@ def test_words_and_parts_of_characters_are_those_of_python() -> None:
         tf.strings.substr(["abc", "a\u00e4"], 3, 1, "UTF8_CHAR")
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("precision", [-1, 0, 1, 3, 9, 10])
+def test_floats_are_rounded_once_as_python_does(dtype: str, precision: int) -> None:
+    r = np.random.default_rng(0)
+    x = np.concatenate(
+        [
+            r.normal(size=2000) * 10.0 ** r.integers(-9, 16, 2000),
+            r.integers(-999, 999, 2000) / 2.0 ** r.integers(1, 20, 2000),
+        ]
+    )
+    edges = [0.0, -0.0, 0.5, 1.5, 0.9999999, 9.9999995, 1e15, 2.0**53 - 1, 5e-324]
+    for numbers in ([*x, *edges], [*edges, 2.0**53, np.inf, -np.inf, np.nan]):
+        y = tf.cast(tf.constant(np.array(numbers)), dtype)
+        expected = [b"%.*f" % (6 if precision < 0 else precision, value) for value in y.numpy().astype(np.float64)]
+        assert tf.strings.as_string(y, precision=precision).numpy().tolist() == expected
+
+
+def test_integers_are_those_of_python() -> None:
+    for numbers in ([0, 9, 10, -1, -10, 2**63 - 1, 10**18, 10**18 - 1, 10**17, -(10**18)], [1, -(2**63)]):
+        assert tf.strings.as_string(tf.constant(numbers, tf.int64)).numpy().tolist() == [b"%d" % n for n in numbers]
+    assert tf.strings.as_string(tf.constant([2**64 - 1], tf.uint64)).numpy().tolist() == [b"18446744073709551615"]
+
+
 def test_strings_that_python_cannot_make_are_an_error_that_leaves_no_other() -> None:
     with pytest.raises(MemoryError, match="string 1 of 2"):
         texts_at(np.zeros(2, np.int64), np.array([0, -1]))

@@ -12,7 +12,9 @@ from fastgrad.core.printing import elements_summary
 from fastgrad.core.result_rules import ArraySpec, scalar_of
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.hashing.number_texts import MOST_DECIMALS, TEXT_BYTES, format_floats, format_integers
 from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.text_hashes import texts_at
 from fastgrad.strings.rows import BYTES, array_of_elements, elementwise, integer_attribute, string_operation
 
 
@@ -28,6 +30,28 @@ def _formatted_float(number: float, format: str) -> str:
     return format % number if np.isfinite(number) else format.replace("%0", "%", 1) % number
 
 
+def _plain_texts(
+    values: np.ndarray, precision: int, scientific: bool, shortest: bool, width: int, fill: str
+) -> np.ndarray | None:
+    """Returns real numbers as texts without an exponent or a width, by a kernel; None if these are no such numbers."""
+    is_integer = values.dtype.kind in "iu"
+    decimals = 6 if precision < 0 else precision
+    is_plain = width < 0 and not fill and not scientific and not shortest and decimals <= MOST_DECIMALS
+    if not is_plain or values.dtype.kind == "c" or values.dtype == np.uint64:
+        return None
+    text, sizes = np.empty((len(values), TEXT_BYTES), np.uint8), np.empty(len(values), np.int64)
+    if is_integer:
+        odd = format_integers[()](values.astype(np.int64, copy=False), text, sizes, 0, len(values))
+    else:
+        numbers = values.astype(np.float64, copy=False)
+        # Without decimals, a half is rounded to an even whole number, which the kernel does not look at.
+        odd = 0 if not decimals else format_floats[()](numbers, text, sizes, decimals, 10.0**decimals, 0, len(values))
+    if odd >= 0:
+        return None
+    start = text.__array_interface__["data"][0]
+    return texts_at(start + TEXT_BYTES * np.arange(len(values)), sizes)
+
+
 def _run_as_string(x: np.ndarray, **options: Any) -> np.ndarray:
     kind = x.dtype.kind
     if kind == "b":
@@ -36,6 +60,9 @@ def _run_as_string(x: np.ndarray, **options: Any) -> np.ndarray:
     format = _number_format("f" if kind == "V" else kind, **options)
     if kind == "O":
         return array_of_elements([format.encode() % text for text in values.tolist()], x.shape)
+    texts = _plain_texts(values, **options)
+    if texts is not None:
+        return texts.reshape(x.shape)
     if kind == "c":
         parts = [[_formatted_float(part, format) for part in (z.real, z.imag)] for z in values.tolist()]
         return array_of_elements([f"({real},{imag})".encode() for real, imag in parts], x.shape)
