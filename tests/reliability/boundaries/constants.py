@@ -24,9 +24,10 @@ from fastgrad.compiler.fusion.statistics import launches_of_convolution_with_mom
 from fastgrad.core.operation import TABLE, Operation
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.optimizers.update_rule import unit_count
 from fastgrad.ops.attention import attention
 
-ROOMS = ("fastgrad.kernels.", "fastgrad.ops.", "fastgrad.compiler.fusion.")
+ROOMS = ("fastgrad.kernels.", "fastgrad.ops.", "fastgrad.image.", "fastgrad.compiler.fusion.")
 OUTSIDE = ("fastgrad.kernels.codegen.", "fastgrad.kernels.runtime.", "fastgrad.kernels.collectives.")
 """How kernels are compiled and called, and how processes exchange arrays; where arrays are cut is decided elsewhere."""
 
@@ -42,8 +43,10 @@ NO_SIZES = {
     "recurrent.walk": "GATE_COUNT HAS_SECOND_STATE",
     "convolution.patches": "IS_DEPTHWISE",
     "movement.strided": "MOVE_RANK",
+    "hashing.number_texts": "MOST_DECIMALS TEXT_BYTES",
+    "hashing.text_contents": "MOST_DIGITS MOST_EXACT_DIGITS",
 }
-"""Constants of kernels that are no number of elements, rows, columns or bytes: words, flags, seeds, paddings, numbers of axes."""
+"""Constants of kernels that are no number of elements, rows, columns or bytes: words, flags, seeds, paddings, numbers of axes and digits."""
 
 
 def modules() -> list[types.ModuleType]:
@@ -78,6 +81,7 @@ ROOTS: dict[str, tuple[Any, ...]] = {
     "matmul": (launches_of_product, launches_with_update),
     "dense": (launches_of_product, launches_with_update),
     "reduce_sum": (launches_of_group, launches_of_convolution_with_moments),
+    "apply_update": (unit_count,),
 }
 """What decides beside a row's own functions: public functions on top of it, and what makes one step of several rows."""
 GROUPS = (launches_of_group,)

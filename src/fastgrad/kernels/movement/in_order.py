@@ -16,7 +16,7 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Output
 
 LEAST_COPIED_ELEMENTS = 4096
 """The elements of a transposed array from which a kernel copies it faster than NumPy."""
-LEAST_ELEMENTS_OF_ROWS, LEAST_ROW_ELEMENTS = 400_000, 32
+LEAST_ELEMENTS_OF_ROWS, LEAST_ROW_ELEMENTS = 1 << 19, 32
 """The same for an array of rows that lie apart in memory or are repeated, and the least length of its rows."""
 
 
