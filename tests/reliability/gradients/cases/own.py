@@ -6,7 +6,9 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from ..case import Case, at, normal, positive
+import numpy as np
+
+from ..case import Case, at, edge, normal, positive, sequence
 
 
 def refuse_tensorflow(tf: Any) -> None:
@@ -31,7 +33,23 @@ def dropped(tf: Any, x: Any) -> Any:
     return importlib.import_module("fastgrad.ops.random_stateless").stateless_dropout(x, 0.4, [1, 2]) ** 2
 
 
+def interpolated(tf: Any, x: Any, rows: Any, columns: Any) -> Any:
+    """Pixels between those of an image, and outside."""
+    refuse_tensorflow(tf)
+    return row("interpolate_pixels", method="bilinear", fill=0.5)(tf, x, tf.constant([0]), rows, columns) ** 2
+
+
+PLACES = np.array([[0.2, 1.7, -0.5]]), np.array([[1.4, 0.3, 1.2]])
+PIXELS = sequence((2, 3, 3), 0.1, 0.9)
+
 CASES: dict[str, Case] = {
+    "rgb_to_hsv": at(row("rgb_to_hsv"), PIXELS),
+    "hsv_to_rgb": at(row("hsv_to_rgb"), PIXELS),
+    "adjust_hue": at(row("adjust_hue"), PIXELS, np.array(0.3)),
+    "adjust_saturation": at(row("adjust_saturation"), PIXELS, np.array(0.7)),
+    "adjust_contrast": at(row("adjust_contrast"), PIXELS[None], normal(1, 1, 1, 3), np.array(1.5)),
+    "interpolate_pixels": edge(interpolated, PIXELS[None], *PLACES, dtypes=("float32",)),  # places are float32
+    "window_sums": at(row("window_sums", axis=1, weights=(0.5, 1.25, -0.75)), normal(2, 5, 3)),
     "gelu_slope": at(row("gelu_slope"), normal(4), order=1),
     "gelu_tanh_slope": at(row("gelu_tanh_slope"), normal(4), order=1),
     "log2": at(row("log2"), positive(4)),
