@@ -39,7 +39,7 @@ def projective_transform(x: Tensor, matrices: Tensor, interpolation: str, fill_m
         tf.range(images, dtype=tf.int32),
         *[tf.reshape(tf.broadcast_to(place, (images, height, width)), (images, height * width)) for place in places],
         method=interpolation,
-        fill=fill_value,
+        fill=float(fill_value),
     )
     return tf.cast(tf.reshape(y, x.shape), x.dtype)
 

@@ -20,7 +20,6 @@ from fastgrad.ops.comparison import equal, less
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.joining import concat
 from fastgrad.ops.reduction import reduce_all, reduce_max
-from fastgrad.ops.scattering import tensor_scatter_nd_update
 from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 from fastgrad.ragged import partition
@@ -131,10 +130,7 @@ def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
 
 
 def _padded_rows(ragged: RaggedTensor, default: Tensor, sizes: list[int | None]) -> Tensor:
-    """Moves the values of each row into a dense tensor of ``default``.
-
-    If sizes are given, values may be left out: then all elements are gathered, from the values and ``default``.
-    """
+    """Gathers the values of each row into a dense tensor; padding gathers ``default``, appended to the values."""
     values = ragged.values
     if isinstance(values, RaggedTensor):
         values = _padded_rows(values, default, [None, *sizes[2:]])
@@ -143,17 +139,10 @@ def _padded_rows(ragged: RaggedTensor, default: Tensor, sizes: list[int | None])
     lengths = ragged.row_lengths()
     rows = len(lengths)
     row_length = ragged._uniform
-    is_cut = sizes[0] is not None or sizes[1] is not None
     if sizes[1] is not None:
         row_length = sizes[1]
     elif row_length is None:
         row_length = int(reduce_max(concat([lengths, index_range(1, lengths.dtype)], 0)))  # the 0: there may be no rows
-    if not is_cut:
-        moves = index_range(rows, splits.dtype) * row_length - splits[:-1]
-        targets = index_range(count, splits.dtype) + gather(moves, partition.row_numbers(splits, count))
-        padding = broadcast_to(element, [rows * row_length, *element.shape])
-        padded = tensor_scatter_nd_update(padding, expand_dims(targets, 1), values)
-        return reshape(padded, [rows, row_length, *element.shape])
     columns = expand_dims(index_range(row_length, splits.dtype), 0)
     positions = where(less(columns, expand_dims(lengths, 1)), columns + expand_dims(splits[:-1], 1), count)
     if sizes[0] is not None and sizes[0] != rows:

@@ -68,12 +68,6 @@ def inside(low: float, high: float) -> Callable[..., np.ndarray]:
     return lambda r, dtype, *shape: r.uniform(low, high, shape).astype(dtype)
 
 
-def infinite_at_infinity(bessel: Any) -> Callable[..., np.ndarray]:
-    """I0 and I1, which SciPy takes for NaN at infinity, with their limits; the other functions as they are."""
-    odd = {scipy.special.i0: 0, scipy.special.i1: 1}.get(bessel)
-    return bessel if odd is None else lambda x: np.where(np.isinf(x), x if odd else np.abs(x), bessel(x))
-
-
 OF_ONE = {
     "erfinv": (scipy.special.erfinv, inside(-0.999, 0.999)),
     "erfcinv": (scipy.special.erfcinv, inside(0.001, 1.999)),
@@ -81,10 +75,7 @@ OF_ONE = {
     "lgamma": (scipy.special.gammaln, positive),
     "digamma": (scipy.special.psi, positive),
     **{
-        f"bessel_{name}": (
-            infinite_at_infinity(getattr(scipy.special, name)),
-            anything if name[0] in "ij" else positive,
-        )
+        f"bessel_{name}": (getattr(scipy.special, name), anything if name[0] in "ij" else positive)
         for name in ("i0", "i0e", "i1", "i1e", "j0", "j1", "k0", "k0e", "k1", "k1e", "y0", "y1")
     },
     "dawsn": (scipy.special.dawsn, anything),

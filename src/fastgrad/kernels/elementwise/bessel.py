@@ -105,11 +105,10 @@ def _scaled_down(y, x):
 
 @scalar_function
 def _scaled_up(y, x):
-    """Returns y exp(x), for x >= 0; infinite at infinity."""
+    """Returns y exp(x), for x >= 0; NaN at infinity, where y is 0: as in TensorFlow and SciPy."""
     is_large = x > _LARGE
     y = y * exp(x - T(64.0) if is_large else x)
-    y = y * 6.235149080811617e27 if is_large else y  # exp(64)
-    return x if x == math.inf else y
+    return y * 6.235149080811617e27 if is_large else y  # exp(64)
 
 
 @scalar_function
