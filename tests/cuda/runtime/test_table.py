@@ -16,6 +16,11 @@ from tests.cuda.simulation.lock_step import run_on_simulation
 CASES = {case.name: case for case in (*rows.CLOSE, *rows.EXACT)}
 
 
+def bits_of(x):
+    """The bytes of an array, with one NaN for all: IEEE 754 leaves the sign of a NaN open, and processors differ."""
+    return (x if x.dtype.kind in "biu" else np.where(np.isnan(x), x.dtype.type(np.nan), x)).tobytes()
+
+
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_a_row_gives_what_it_gives_on_the_cpu(name):
     case = CASES[name]
@@ -39,4 +44,4 @@ def test_a_row_gives_what_it_gives_on_the_cpu(name):
             size = np.abs(expected[np.isfinite(expected)]).max(initial=0)
             np.testing.assert_allclose(found, expected, rtol, rtol * size)
         else:
-            assert on_gpu.tobytes() == on_cpu.tobytes()
+            assert bits_of(on_gpu) == bits_of(on_cpu)
