@@ -105,7 +105,11 @@ def _fused_multiply_add(a, b, c):
     """a * b + c, rounded once."""
     if not type(a) is type(b) is type(c) is np.float32:
         if all(map(math.isfinite, (a, b, c))):
-            return np.float64(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
+            exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
+            try:
+                return np.float64(exact)
+            except OverflowError:
+                return np.float64(math.inf if exact > 0 else -math.inf)
         return np.float64(a) * b + c
     # In float64 the product of float32 numbers is exact, and a sum that is rounded to odd can be rounded again.
     product, c = float(a) * float(b), float(c)
