@@ -12,6 +12,7 @@ from tests.differentiation.table import copy_of
 from tests.differentiation.wide_programs import WideWriter
 
 
+@pytest.mark.filterwarnings("ignore:.*faster on contiguous arrays")  # of a product in the program itself
 @pytest.mark.sweep
 @pytest.mark.parametrize("seed", range(24))
 def test_a_random_program_computes_what_python_does(seed):
