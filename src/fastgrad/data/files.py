@@ -107,13 +107,8 @@ class TextLines(Node):
         return TensorSpec((), "string")
 
 
-class TFRecords(Node):
-    """The records of TFRecord files. A file that can't be read is a ``Failure``, and the next file follows."""
-
-    name = "TFRecordDatasetV2"
-
-    def __init__(self, files: Node, compression: str) -> None:
-        self.sources, self._compression = (files,), compression
+class _RecordFiles(Node):
+    """The records of files. A file that can't be read is a ``Failure``, and the next file follows."""
 
     def elements(self) -> Iterator[Any]:
         for name in file_names(self.sources[0]):
@@ -121,6 +116,22 @@ class TFRecords(Node):
                 yield from map(text_tensor, self._records(name))
             except OpError as error:
                 yield Failure(error)
+
+    def _records(self, name: str) -> Iterator[bytes]:
+        """Yields the records of a file."""
+        raise NotImplementedError
+
+    def make_spec(self) -> Any:
+        return TensorSpec((), "string")
+
+
+class TFRecords(_RecordFiles):
+    """The records of TFRecord files."""
+
+    name = "TFRecordDatasetV2"
+
+    def __init__(self, files: Node, compression: str) -> None:
+        self.sources, self._compression = (files,), compression
 
     def _records(self, name: str) -> Iterator[bytes]:
         if os.path.isdir(name):
@@ -131,11 +142,8 @@ class TFRecords(Node):
         ):
             yield from records_of(file, _size_of_regular(name) if self._compression else None)
 
-    def make_spec(self) -> Any:
-        return TensorSpec((), "string")
 
-
-class FixedLengthRecords(Node):
+class FixedLengthRecords(_RecordFiles):
     """The records of files of records of one length, between a header and a footer.
 
     Args:
@@ -149,13 +157,6 @@ class FixedLengthRecords(Node):
     def __init__(self, files: Node, record: int, header: int, footer: int, compression: str) -> None:
         self.sources, self._compression = (files,), compression
         self._record, self._header, self._footer = record, header, footer
-
-    def elements(self) -> Iterator[Any]:
-        for name in file_names(self.sources[0]):
-            try:
-                yield from map(text_tensor, self._records(name))
-            except OpError as error:
-                yield Failure(error)
 
     def _records(self, name: str) -> Iterator[bytes]:
         if os.path.isdir(name):
@@ -188,9 +189,6 @@ class FixedLengthRecords(Node):
                 f"FixedLengthRecordDataset: Excluding the header ({self._header} bytes) and footer ({self._footer} bytes), {name} "
                 f"has {body} bytes, which is not a multiple of the record length ({self._record} bytes)."
             )
-
-    def make_spec(self) -> Any:
-        return TensorSpec((), "string")
 
 
 class SqlRows(Node):
