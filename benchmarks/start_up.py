@@ -1,14 +1,15 @@
 """The start-up cost of a training process: `python -m benchmarks.start_up` prints a table, and asv follows parts of it.
 
 Every row has a process of its own, whose clock starts when the library is imported: building the model, the first calls of
-the compiled step, their compilation. "Cold" has an empty folder of compiled kernels and of Python's bytecode, "from disk" the
-folder that the cold process left, "new …" that folder and a program of another size that runs already.
+the compiled step, their compilation. "Cold" has an empty folder of compiled kernels and none of fastgrad's bytecode, "from disk"
+the folder that the cold process left, "new …" that folder and a program of another size that runs already.
 """
 
 import argparse
 import itertools
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -96,7 +97,10 @@ def measured(peer: str, workload: str, how: str, folder: str) -> dict[str, Any]:
     """Returns one row, measured in a separate process; `folder` is for the compiled code of fastgrad and PyTorch."""
     environment = {"FASTGRAD_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
     if peer in OURS:  # whose bytecode pip would have written; in a checkout the cold process writes it
-        environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": os.path.join(folder, "bytecode")}
+        bytecode = os.path.join(folder, "bytecode")
+        environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": bytecode}
+        if not os.path.isdir(bytecode):  # that of other packages is there, as for the peers
+            subprocess.run([sys.executable, "-c", "import numba, numpy"], env=os.environ | environment, check=True)
     python = sys.executable if peer in OURS else peers_python()
     what = how.removeprefix("new ")
     chosen = ("first_calls", peer, workload) if what == how else ("calls_of_another_size", peer, workload, what)
