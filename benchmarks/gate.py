@@ -1,7 +1,7 @@
 """Fails on a slow-down that is certain: `python -m benchmarks.gate`, a few minutes, for every change.
 
 Two kinds of numbers do not depend on how busy the machine is. The time of a step over that of the same arithmetic in
-NumPy, the shortest of many slices of both in turn in one process: a case fails when it is beyond its limit in three processes
+NumPy, or of a derivative over that of its function, the shortest of many slices of both in turn in one process: a case fails when it is beyond its limit in three processes
 one after another. And the instructions of a call, counted by valgrind over those of a call of NumPy: the
 difference between two numbers of calls, so that starting up is not counted. But processors differ (an eager gradient is 6 times
 NumPy's time on one, 10 on another), so `gate.json` has what was measured by kind of processor and Python: on these a limit is close;
@@ -124,9 +124,28 @@ def compiled_training() -> tuple[Callable[[], Any], Callable[[], Any]]:
     return lambda: function(*batch), numpys
 
 
+def numba_gradient() -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Returns calls of the gradient of a function of nested loops and minima, and of the function itself, both compiled by Numba."""
+    import fastgrad as fg
+    from benchmarks.gradbench.problems import kmeans
+
+    points = data.uniform(200, 16)
+    centroids = points[:20].copy()
+    gradient = fg.grad(kmeans.cost, argnums=1)
+    return lambda: gradient(points, centroids), lambda: kmeans.cost(points, centroids)
+
+
 CASES: Mapping[str, Case] = {
     case.__name__: case
-    for case in (eager_add, eager_gradient, compiled_call, compiled_product, compiled_chain, compiled_training)
+    for case in (
+        eager_add,
+        eager_gradient,
+        compiled_call,
+        compiled_product,
+        compiled_chain,
+        compiled_training,
+        numba_gradient,
+    )
 }
 
 

@@ -166,6 +166,7 @@ class SplitMode(ReverseMode):
             if block.successors or isinstance(block.end, Return):
                 self.begin_block(len(self.flow.blocks) + block.number)
                 self._way_back(block)
+        self.write_exits()
         parts = [part for part in parts_of(self.function) if part.position in self.positions]
         cotangents = [
             f"d_{part.name}" if part in self.activity else zero(part.type) for part in parts if isinstance(part, Scalar)

@@ -90,6 +90,8 @@ class ReverseMode(Emitter):
             loop = CheckpointedLoop(self, counter, 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed))
             if loop.is_possible():
                 self._checkpointed[head] = loop
+        self._first_exit = 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed)
+        self._exits: list[Block] = []
 
     def _activity(self) -> Activity:
         return Activity(self.function, self.flow.blocks, frozenset(self.positions), is_forward=False, leaf=self.seed)
@@ -124,8 +126,8 @@ class ReverseMode(Emitter):
             self.jump(loop.boundary, 4)
         adjoint = self.adjoint.ways[block]
         self.backward.begin()
-        if loop is None and block in self.flow.counted and not self._is_innermost(block):
-            self._skip_zeros(block, self.adjoint.nonzero[block], 3)
+        if loop is None and choices is None and block in self.flow.counted and not self._is_innermost(block):
+            self._skip_zeros(block, self.adjoint.nonzero[block], 3, self._leave_at_once)
         self._pop_at_end(block)
         for statement in adjoint.statements:
             self.backward.write(statement)
@@ -171,10 +173,37 @@ class ReverseMode(Emitter):
         body = self.flow.loops[head]
         return not any(other in body and other is not head for other in self.flow.loops)
 
-    def _skip_zeros(self, head: Block, may_differ: set[Scalar], indent: int) -> None:
+    def _leave_at_once(self, head: Block, indent: int) -> None:
+        """Writes the jump to a block that leaves a loop backward.
+
+        Without it LLVM may turn the test of `_skip_zeros` into arithmetic, for which each iteration waits.
+        """
+        if head not in self._exits:
+            self._exits.append(head)
+        self.jump(self._first_exit + self._exits.index(head), indent)
+
+    def write_exits(self) -> None:
+        """Writes the blocks that leave loops backward at any iteration."""
+        for number, head in enumerate(self._exits, self._first_exit):
+            self.begin_block(number)
+            self.leave_loop_backward(head)
+
+    def _skip_zeros(
+        self,
+        head: Block,
+        may_differ: set[Scalar],
+        indent: int,
+        leave: Callable[[Block, int], None] | None = None,
+    ) -> None:
         """Writes the jump to the start of a loop whose way back would only add zeros: all cotangents that it reads are 0.
 
         An innermost loop is skipped as a whole, so that LLVM can vectorize it; others are left at any iteration.
+
+        Args:
+            head: of the loop.
+            may_differ: the cotangents that the loop reads and that may differ from 0.
+            indent: of the test.
+            leave: writes the jump out of the loop, for loops without records of the first iteration.
         """
         body = self.flow.loops[head]
         records = self.residuals.records_of_iteration(head)
@@ -190,6 +219,8 @@ class ReverseMode(Emitter):
             if count:
                 self.write(f"{stack}_top -= {distance}*{count}", indent + 1)
         self.write(f"{name} = {first}", indent + 1)
+        if leave is not None and not first:
+            leave(head, indent + 1)
 
     def _reads_arrays(self, block: Block) -> bool:
         """True if the way back through a block reads or clears cotangents of arrays."""
@@ -429,6 +460,7 @@ class ReverseMode(Emitter):
                 continue
             self.begin_block(len(self.flow.blocks) + block.number)
             self._way_back(block)
+        self.write_exits()
         for loop in self._checkpointed.values():
             loop.write_blocks()
         uses_all = self.calling or self._checkpointed
