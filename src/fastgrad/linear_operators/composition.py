@@ -18,6 +18,7 @@ from fastgrad.linear_operators.linear_operator import (
     common_dtype,
     implied_hint,
     list_of,
+    named_hints,
     product_of,
     sum_of,
 )
@@ -71,7 +72,7 @@ class LinearOperatorAdjoint(LinearOperator, is_made_of_parameters=True):
         is_square: bool | None = None,
         name: str | None = None,
     ) -> None:
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         hints = _common_hints(operator, hints, "adjoint")
         self._operator = operator
         parameters = {"operator": operator, **hints, "name": name}
@@ -152,7 +153,7 @@ class LinearOperatorInversion(LinearOperator, is_made_of_parameters=True):
         is_square: bool | None = None,
         name: str | None = None,
     ) -> None:
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         hints = _common_hints(operator, hints, "inverse")
         for hint in ("is_non_singular", "is_square"):
             if hints[hint] is False:
@@ -273,7 +274,7 @@ class LinearOperatorComposition(LinearOperator, is_made_of_parameters=True):
             has_square_form and is_non_singular,
             "The composition is non-singular and has the form A @ A.H, hence it is positive-definite.",
         )
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         parameters = {"operators": operators, **hints, "name": name}
         name = name or "_o_".join(operator.name for operator in operators)
         super().__init__(dtype, **hints, name=name, parameters=parameters)
@@ -352,7 +353,7 @@ class LinearOperatorKronecker(LinearOperator, is_made_of_parameters=True):
     ) -> None:
         operators = list_of(operators)
         dtype = common_dtype(operators)
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         hints |= hints_of_parts(operators, hints, "Kronecker product")
         self._operators = operators
         parameters = {"operators": operators, **hints, "name": name}
