@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 from math import prod
-from typing import Any, ClassVar
+from typing import Any
 
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
@@ -51,9 +51,9 @@ def _common_hints(operator: Any, hints: dict[str, bool | None], relation: str) -
 class _Derived(LinearOperator):
     """The base of operators that are made of one other operator."""
 
-    _relation: ClassVar[str]
-    _name_suffix: ClassVar[str]
-    _required_hints: ClassVar[tuple[str, ...]] = ()
+    _relation: str
+    _name_suffix: str
+    _required_hints: tuple[str, ...] = ()
 
     def __init__(
         self,
