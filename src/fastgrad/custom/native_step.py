@@ -219,11 +219,9 @@ def _with_replaced_callees(function: FunctionType, replacement_of: Callable[[Fun
     copy = FunctionType(
         code, function.__globals__ | replacements, function.__name__, function.__defaults__, tuple(cells)
     )
-    copy.__kwdefaults__, copy.__module__, copy.__qualname__ = (
-        function.__kwdefaults__,
-        function.__module__,
-        function.__qualname__,
-    )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    copy.__module__ = function.__module__
+    copy.__qualname__ = function.__qualname__
     return copy
 
 

@@ -400,10 +400,8 @@ class Grouped(Stage):
     def elements(self) -> Iterator[Any]:
         groups: dict[int, list[Any]] = {}
         sizes: dict[int, int] = {}
-        key_of, size_of = (
-            catching_failures(lambda element: int(call_traced_with_element(self._key, element))),
-            catching_failures(self._group_size),
-        )
+        key_of = catching_failures(lambda element: int(call_traced_with_element(self._key, element)))
+        size_of = catching_failures(self._group_size)
         for element in self.source.elements():
             key = key_of(element)
             size = sizes.get(key) or size_of(key)

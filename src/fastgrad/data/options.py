@@ -124,23 +124,11 @@ class DistributeOptions(Settings):
 class OptimizationOptions(Settings):
     """TensorFlow's settings for rewriting pipelines."""
 
-    _TYPES: ClassVar[dict[str, type]] = dict.fromkeys(
-        (
-            "apply_default_optimizations",
-            "filter_fusion",
-            "filter_parallelization",
-            "inject_prefetch",
-            "seq_interleave_prefetch",
-            "map_and_batch_fusion",
-            "map_and_filter_fusion",
-            "map_fusion",
-            "map_parallelization",
-            "noop_elimination",
-            "parallel_batch",
-            "shuffle_and_repeat_fusion",
-        ),
-        bool,
+    _NAMES = (
+        "apply_default_optimizations filter_fusion filter_parallelization inject_prefetch seq_interleave_prefetch map_and_batch_fusion "
+        "map_and_filter_fusion map_fusion map_parallelization noop_elimination parallel_batch shuffle_and_repeat_fusion"
     )
+    _TYPES: ClassVar[dict[str, type]] = dict.fromkeys(_NAMES.split(), bool)
 
 
 class ThreadingOptions(Settings):

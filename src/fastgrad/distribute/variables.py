@@ -199,10 +199,8 @@ def _refusal(method: str) -> Callable[..., Any]:
             f"Use assign, assign_add or assign_sub. (variable '{self.name}')"
         )
 
-    raise_refusal.__name__, raise_refusal.__doc__ = (
-        method,
-        "Raises NotImplementedError: replicas combine whole values only.",
-    )
+    raise_refusal.__name__ = method
+    raise_refusal.__doc__ = "Raises NotImplementedError: replicas combine whole values only."
     return raise_refusal
 
 

@@ -156,10 +156,8 @@ def _run_draw(images: np.ndarray, boxes: np.ndarray, colors: np.ndarray) -> np.n
             if top > bottom or left > right or top >= height or left >= width or bottom < 0 or right < 0:
                 continue
             color = colors[number % len(colors), :channels]
-            rows, columns = (
-                slice(max(top, 0), min(bottom, height - 1) + 1),
-                slice(max(left, 0), min(right, width - 1) + 1),
-            )
+            rows = slice(max(top, 0), min(bottom, height - 1) + 1)
+            columns = slice(max(left, 0), min(right, width - 1) + 1)
             for row in (top, bottom):
                 if 0 <= row < height:
                     picture[row, columns] = color

@@ -245,10 +245,8 @@ def crop_to_bounding_box(
 
 
 def _target_sizes(name: str, target_height: Any, target_width: Any) -> tuple[int, int]:
-    height, width = (
-        checked_integer(name, "target_height", target_height),
-        checked_integer(name, "target_width", target_width),
-    )
+    height = checked_integer(name, "target_height", target_height)
+    width = checked_integer(name, "target_width", target_width)
     _require(width > 0, f"{name}: target_width must be > 0, got {width}.", target_width)
     _require(height > 0, f"{name}: target_height must be > 0, got {height}.", target_height)
     return height, width

@@ -333,10 +333,8 @@ def _run_padded(
         is_alive = np.ones(size, bool)
         for number in range(size):
             if is_alive[number]:
-                low, high = (
-                    np.maximum(corners[number, :2], corners[:, :2]),
-                    np.minimum(corners[number, 2:], corners[:, 2:]),
-                )
+                low = np.maximum(corners[number, :2], corners[:, :2])
+                high = np.minimum(corners[number, 2:], corners[:, 2:])
                 intersections = np.prod(np.maximum(high - low, 0), axis=1)
                 overlaps = intersections / (areas[number] + areas - intersections + np.float32(1e-8))
                 is_alive[number + 1 :] &= overlaps[number + 1 :] < threshold

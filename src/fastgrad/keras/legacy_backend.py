@@ -15,39 +15,11 @@ import fastgrad as tf
 from fastgrad.keras import activations
 from fastgrad.keras.settings import epsilon, floatx, image_data_format
 
-LEGACY: dict[str, Callable[..., Any]] = {
-    name: getattr(tf, name)
-    for name in (
-        *(
-            "abs",
-            "cast",
-            "cos",
-            "equal",
-            "exp",
-            "foldl",
-            "foldr",
-            "gather",
-            "greater",
-            "greater_equal",
-            "less",
-            "less_equal",
-        ),
-        *(
-            "maximum",
-            "minimum",
-            "map_fn",
-            "not_equal",
-            "ones_like",
-            "pow",
-            "reshape",
-            "round",
-            "shape",
-            "sigmoid",
-            "sign",
-        ),
-        *("sin", "square", "stack", "tanh", "transpose", "zeros_like"),
-    )
-}
+_AS_IN_TF = (
+    "abs cast cos equal exp foldl foldr gather greater greater_equal less less_equal map_fn maximum minimum not_equal ones_like pow "
+    "reshape round shape sigmoid sign sin square stack tanh transpose zeros_like"
+)
+LEGACY: dict[str, Callable[..., Any]] = {name: getattr(tf, name) for name in _AS_IN_TF.split()}
 LEGACY |= {
     "arange": lambda start, stop=None, step=1, dtype="int32": tf.cast(
         tf.range(start, stop, step) if stop is not None else tf.range(start), dtype

@@ -6,12 +6,13 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
+from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.default_seed import make_default_seed as _make_default_seed
 from fastgrad.keras.naming import auto_name as _auto_name
 from fastgrad.keras.settings import floatx as _floatx
 
 
-class SeedGenerator:
+class SeedGenerator(_Configured):
     """A generator of seeds: each draw that gets it as ``seed`` gets another seed.
 
     Args:
@@ -47,11 +48,6 @@ class SeedGenerator:
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         return {"seed": self._initial_seed, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
-        """Returns a generator with these arguments."""
-        return cls(**config)
 
 
 _global_generator: list[SeedGenerator] = []

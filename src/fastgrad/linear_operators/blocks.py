@@ -11,13 +11,13 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.linear_operators.composition import hints_of_parts
 from fastgrad.linear_operators.dense import LinearOperatorFullMatrix
 from fastgrad.linear_operators.linear_operator import (
-    HINTS,
     LinearOperator,
     broadcast_batches,
     broadcast_shapes,
     common_dtype,
     implied_hint,
     list_of,
+    named_hints,
     non_singular_hint,
     product_of,
     sum_of,
@@ -180,7 +180,7 @@ class LinearOperatorBlockDiag(_BlockOperator, is_made_of_parameters=True):
     ) -> None:
         operators = list_of(operators)
         dtype = common_dtype(operators)
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         hints |= hints_of_parts(operators, hints, "direct sum")
         self._operators = operators
         parameters = {"operators": operators, **hints, "name": name}
@@ -307,7 +307,7 @@ class LinearOperatorBlockLowerTriangular(_BlockOperator, is_made_of_parameters=T
                     "A blockwise lower-triangular operator with a singular operator on the diagonal is singular."
                 )
             is_non_singular = False
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, True), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, True)
         super().__init__(dtype, **hints, name=name, parameters={"operators": rows, **hints, "name": name})
 
     def _check_blocks(self) -> None:

@@ -11,12 +11,12 @@ from fastgrad import dtypes
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.linear_operators.linear_operator import (
-    HINTS,
     LinearOperator,
     assert_real,
     broadcast_shapes,
     hints_of_commuting,
     implied_hint,
+    named_hints,
     real_part,
     tensor_or_variable,
 )
@@ -86,7 +86,7 @@ class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
         problem = "A real spectrum always corresponds to a self-adjoint operator: is_self_adjoint must not be False."
         is_self_adjoint = implied_hint(is_self_adjoint, is_real, problem)
         dtype = dtypes.as_dtype(input_output_dtype)
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, True), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, True)
         parameters = {"spectrum": self._spectrum, "input_output_dtype": dtype, **hints, "name": name}
         super().__init__(dtype, **hints, name=name, parameters=parameters)
 
@@ -246,7 +246,7 @@ class LinearOperatorToeplitz(LinearOperator, is_made_of_parameters=True):
             raise ValueError("Expected square matrix, got row and col with mismatched dimensions.")
         if is_square is False:
             raise ValueError("Only square Toeplitz operators currently supported.")
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, True), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, True)
         parameters = {"col": self._col, "row": self._row, **hints, "name": name}
         super().__init__(self._row.dtype, **hints, name=name, parameters=parameters)
 

@@ -18,6 +18,7 @@ from fastgrad.linear_operators.linear_operator import (
     common_dtype,
     implied_hint,
     list_of,
+    named_hints,
     product_of,
     sum_of,
 )
@@ -47,7 +48,50 @@ def _common_hints(operator: Any, hints: dict[str, bool | None], relation: str) -
     return common
 
 
-class LinearOperatorAdjoint(LinearOperator, is_made_of_parameters=True):
+class _Derived(LinearOperator):
+    """The base of operators that are made of one other operator."""
+
+    _relation: str
+    _name_suffix: str
+    _required_hints: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        operator: LinearOperator,
+        is_non_singular: bool | None = None,
+        is_self_adjoint: bool | None = None,
+        is_positive_definite: bool | None = None,
+        is_square: bool | None = None,
+        name: str | None = None,
+    ) -> None:
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
+        hints = _common_hints(operator, hints, self._relation)
+        for hint in self._required_hints:
+            if hints[hint] is False:
+                raise ValueError(f"{type(self).__name__}: {hint} is False, so there is no {self._relation}.")
+        self._operator = operator
+        parameters = {"operator": operator, **hints, "name": name}
+        super().__init__(operator.dtype, **hints, name=name or operator.name + self._name_suffix, parameters=parameters)
+
+    @property
+    def operator(self) -> LinearOperator:
+        """The other operator."""
+        return self._operator
+
+    def _assert_non_singular(self) -> None:
+        self._operator.assert_non_singular()
+
+    def _assert_positive_definite(self) -> None:
+        self._operator.assert_positive_definite()
+
+    def _assert_self_adjoint(self) -> None:
+        self._operator.assert_self_adjoint()
+
+    def _cond(self) -> Tensor:
+        return self._operator.cond()
+
+
+class LinearOperatorAdjoint(_Derived, is_made_of_parameters=True):
     """The conjugate transposes of the matrices of another operator.
 
     Args:
@@ -62,37 +106,10 @@ class LinearOperatorAdjoint(LinearOperator, is_made_of_parameters=True):
         ValueError: a hint contradicts the hint of ``operator``.
     """
 
-    def __init__(
-        self,
-        operator: LinearOperator,
-        is_non_singular: bool | None = None,
-        is_self_adjoint: bool | None = None,
-        is_positive_definite: bool | None = None,
-        is_square: bool | None = None,
-        name: str | None = None,
-    ) -> None:
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
-        hints = _common_hints(operator, hints, "adjoint")
-        self._operator = operator
-        parameters = {"operator": operator, **hints, "name": name}
-        super().__init__(operator.dtype, **hints, name=name or f"{operator.name}_adjoint", parameters=parameters)
-
-    @property
-    def operator(self) -> LinearOperator:
-        """The other operator."""
-        return self._operator
+    _relation, _name_suffix = "adjoint", "_adjoint"
 
     def _shape(self) -> TensorShape:
         return TensorShape([*self._operator.batch_shape, self._operator.shape[-1], self._operator.shape[-2]])
-
-    def _assert_non_singular(self) -> None:
-        self._operator.assert_non_singular()
-
-    def _assert_positive_definite(self) -> None:
-        self._operator.assert_positive_definite()
-
-    def _assert_self_adjoint(self) -> None:
-        self._operator.assert_self_adjoint()
 
     def _linop_adjoint(self) -> LinearOperator:
         return self._operator
@@ -124,11 +141,8 @@ class LinearOperatorAdjoint(LinearOperator, is_made_of_parameters=True):
     def _eigvals(self) -> Tensor:
         return self._operator.eigvals()
 
-    def _cond(self) -> Tensor:
-        return self._operator.cond()
 
-
-class LinearOperatorInversion(LinearOperator, is_made_of_parameters=True):
+class LinearOperatorInversion(_Derived, is_made_of_parameters=True):
     """The inverses of the matrices of another operator.
 
     Args:
@@ -143,40 +157,11 @@ class LinearOperatorInversion(LinearOperator, is_made_of_parameters=True):
         ValueError: a hint says that there is no inverse, or contradicts the hint of ``operator``.
     """
 
-    def __init__(
-        self,
-        operator: LinearOperator,
-        is_non_singular: bool | None = None,
-        is_self_adjoint: bool | None = None,
-        is_positive_definite: bool | None = None,
-        is_square: bool | None = None,
-        name: str | None = None,
-    ) -> None:
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
-        hints = _common_hints(operator, hints, "inverse")
-        for hint in ("is_non_singular", "is_square"):
-            if hints[hint] is False:
-                raise ValueError(f"LinearOperatorInversion: {hint} is False, so there is no inverse.")
-        self._operator = operator
-        parameters = {"operator": operator, **hints, "name": name}
-        super().__init__(operator.dtype, **hints, name=name or f"{operator.name}_inv", parameters=parameters)
-
-    @property
-    def operator(self) -> LinearOperator:
-        """The other operator."""
-        return self._operator
+    _relation, _name_suffix = "inverse", "_inv"
+    _required_hints = ("is_non_singular", "is_square")
 
     def _shape(self) -> TensorShape:
         return self._operator.shape
-
-    def _assert_non_singular(self) -> None:
-        self._operator.assert_non_singular()
-
-    def _assert_positive_definite(self) -> None:
-        self._operator.assert_positive_definite()
-
-    def _assert_self_adjoint(self) -> None:
-        self._operator.assert_self_adjoint()
 
     def _linop_inverse(self) -> LinearOperator:
         return self._operator
@@ -198,9 +183,6 @@ class LinearOperatorInversion(LinearOperator, is_made_of_parameters=True):
 
     def _eigvals(self) -> Tensor:
         return 1.0 / self._operator.eigvals()
-
-    def _cond(self) -> Tensor:
-        return self._operator.cond()
 
 
 def _are_adjoints(left: LinearOperator, right: LinearOperator) -> bool:
@@ -273,7 +255,7 @@ class LinearOperatorComposition(LinearOperator, is_made_of_parameters=True):
             has_square_form and is_non_singular,
             "The composition is non-singular and has the form A @ A.H, hence it is positive-definite.",
         )
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         parameters = {"operators": operators, **hints, "name": name}
         name = name or "_o_".join(operator.name for operator in operators)
         super().__init__(dtype, **hints, name=name, parameters=parameters)
@@ -352,7 +334,7 @@ class LinearOperatorKronecker(LinearOperator, is_made_of_parameters=True):
     ) -> None:
         operators = list_of(operators)
         dtype = common_dtype(operators)
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         hints |= hints_of_parts(operators, hints, "Kronecker product")
         self._operators = operators
         parameters = {"operators": operators, **hints, "name": name}

@@ -10,6 +10,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.linear_operators.linear_operator import (
     LinearOperator,
     hints_of_commuting,
+    named_hints,
     tensor_or_variable,
 )
 from fastgrad.ops.arithmetic import abs as absolute
@@ -62,12 +63,7 @@ class LinearOperatorFullMatrix(LinearOperator, is_made_of_parameters=True):
                 f"Argument `matrix` must have dtype in {[dtype.name for dtype in _MATRIX_DTYPES]}. Received: {self._matrix.dtype.name}."
             )
         _checked_matrices(self._matrix, "`matrix`")
-        hints = {
-            "is_non_singular": is_non_singular,
-            "is_self_adjoint": is_self_adjoint,
-            "is_positive_definite": is_positive_definite,
-            "is_square": is_square,
-        }
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         parameters = {"matrix": self._matrix, **hints, "name": name}
         super().__init__(self._matrix.dtype, **hints, name=name, parameters=parameters)
 
@@ -113,12 +109,7 @@ class LinearOperatorLowerTriangular(LinearOperator, is_made_of_parameters=True):
         if is_square is False:
             raise ValueError("Only square lower triangular operators supported at this time.")
         self._tril = _checked_matrices(tril, "tril")
-        hints = {
-            "is_non_singular": is_non_singular,
-            "is_self_adjoint": is_self_adjoint,
-            "is_positive_definite": is_positive_definite,
-            "is_square": True,
-        }
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, True)
         parameters = {"tril": self._tril, **hints, "name": name}
         super().__init__(self._tril.dtype, **hints, name=name, parameters=parameters)
 

@@ -12,6 +12,7 @@ from fastgrad.linear_operators.linear_operator import (
     LinearOperator,
     assert_real,
     hints_of_commuting,
+    named_hints,
     real_part,
     self_adjoint_if_real,
     tensor_or_variable,
@@ -56,12 +57,8 @@ class LinearOperatorDiag(LinearOperator, is_made_of_parameters=True):
             raise ValueError(f"Argument diag must have at least 1 dimension. Found: {self._diag}")
         if is_square is False:
             raise ValueError("Only square diagonal operators currently supported.")
-        hints = {
-            "is_non_singular": is_non_singular,
-            "is_self_adjoint": self_adjoint_if_real(is_self_adjoint, self._diag.dtype),
-            "is_positive_definite": is_positive_definite,
-            "is_square": True,
-        }
+        is_self_adjoint = self_adjoint_if_real(is_self_adjoint, self._diag.dtype)
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, True)
         super().__init__(self._diag.dtype, **hints, name=name, parameters={"diag": self._diag, **hints, "name": name})
 
     @property

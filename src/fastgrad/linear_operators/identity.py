@@ -13,6 +13,7 @@ from fastgrad.linear_operators.linear_operator import (
     assert_real,
     broadcast_shapes,
     hints_of_commuting,
+    named_hints,
     real_part,
     self_adjoint_if_real,
     tensor_or_variable,
@@ -90,12 +91,7 @@ class LinearOperatorIdentity(LinearOperator, is_made_of_parameters=True):
         assert_proper_shapes: bool = False,
         name: str = "LinearOperatorIdentity",
     ) -> None:
-        hints = {
-            "is_non_singular": is_non_singular,
-            "is_self_adjoint": is_self_adjoint,
-            "is_positive_definite": is_positive_definite,
-            "is_square": is_square,
-        }
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         for hint, value in hints.items():
             if not value:
                 raise ValueError(f"An identity operator is always {hint[3:].replace('_', ' ')}: {hint} must be True.")
@@ -181,12 +177,8 @@ class LinearOperatorScaledIdentity(LinearOperator, is_made_of_parameters=True):
         self._multiplier = tensor_or_variable(multiplier)
         if not is_square:
             raise ValueError("A ScaledIdentity operator is always square.")
-        hints = {
-            "is_non_singular": is_non_singular,
-            "is_self_adjoint": self_adjoint_if_real(is_self_adjoint, self._multiplier.dtype),
-            "is_positive_definite": is_positive_definite,
-            "is_square": True,
-        }
+        is_self_adjoint = self_adjoint_if_real(is_self_adjoint, self._multiplier.dtype)
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, True)
         self._num_rows = _checked_size(num_rows, "num_rows")
         parameters = {"num_rows": self._num_rows, "multiplier": self._multiplier, **hints}
         parameters |= {"assert_proper_shapes": assert_proper_shapes, "name": name}
@@ -310,12 +302,7 @@ class LinearOperatorZeros(LinearOperator, is_made_of_parameters=True):
             raise ValueError("A zero operator is always singular: is_non_singular must be False.")
         if is_positive_definite:
             raise ValueError("A zero operator is always not positive-definite: is_positive_definite must be False.")
-        hints = {
-            "is_non_singular": is_non_singular,
-            "is_self_adjoint": is_self_adjoint,
-            "is_positive_definite": is_positive_definite,
-            "is_square": is_square,
-        }
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         dtype = dtypes.as_dtype(dtype or dtypes.float32)
         self._num_rows = _checked_size(num_rows, "num_rows")
         self._num_columns = self._num_rows if num_columns is None else _checked_size(num_columns, "num_columns")

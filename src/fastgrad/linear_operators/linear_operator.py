@@ -46,6 +46,11 @@ def tensor_or_variable(value: Any) -> Any:
     return value if isinstance(value, Variable) else convert_to_tensor(value)
 
 
+def named_hints(*values: bool | None) -> dict[str, bool | None]:
+    """Returns the hints by name; ``values`` are in the order of ``HINTS``."""
+    return dict(zip(HINTS, values, strict=True))
+
+
 def broadcast_shapes(shapes: Sequence[TensorShape]) -> TensorShape:
     """Returns the shape that all ``shapes`` broadcast to.
 

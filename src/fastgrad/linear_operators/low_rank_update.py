@@ -9,11 +9,11 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.linear_operators.diagonal import LinearOperatorDiag
 from fastgrad.linear_operators.identity import LinearOperatorIdentity
 from fastgrad.linear_operators.linear_operator import (
-    HINTS,
     LinearOperator,
     broadcast_shapes,
     common_dtype,
     implied_hint,
+    named_hints,
     solve_with_broadcast,
     tensor_or_variable,
 )
@@ -85,7 +85,7 @@ class LinearOperatorLowRankUpdate(LinearOperator, is_made_of_parameters=True):
             else LinearOperatorDiag(self._diag_update, is_positive_definite=is_diag_update_positive)
         )
         self._check_shapes()
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         parameters = {"base_operator": base_operator, "u": self._u, "diag_update": self._diag_update}
         parameters |= {"v": None if v is None else self._v, "is_diag_update_positive": is_diag_update_positive}
         super().__init__(dtype, **hints, name=name, parameters=parameters | hints | {"name": name})

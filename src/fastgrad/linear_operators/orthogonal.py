@@ -11,7 +11,7 @@ from fastgrad.core.eager import inside_function
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.linear_operators.linear_operator import HINTS, LinearOperator, broadcast_shapes, tensor_or_variable
+from fastgrad.linear_operators.linear_operator import LinearOperator, broadcast_shapes, named_hints, tensor_or_variable
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal
 from fastgrad.ops.complex_numbers import conj
@@ -59,7 +59,7 @@ class LinearOperatorHouseholder(LinearOperator, is_made_of_parameters=True):
             )
         if is_square is False:
             raise ValueError("A Householder operator is always square: is_square must not be False.")
-        hints = dict(zip(HINTS, (is_non_singular, True, False, True), strict=True))
+        hints = named_hints(is_non_singular, True, False, True)
         parameters = {"reflection_axis": self._reflection_axis, **hints, "name": name}
         super().__init__(self._reflection_axis.dtype, **hints, name=name, parameters=parameters)
 
@@ -148,7 +148,7 @@ class LinearOperatorPermutation(LinearOperator, is_made_of_parameters=True):
             if value is False:
                 raise ValueError(f"A Permutation operator is always square and non-singular: {hint} must not be False.")
         dtype = dtypes.as_dtype(dtype)
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, True), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, True)
         parameters = {"perm": self._perm, "dtype": dtype, **hints, "name": name}
         super().__init__(dtype, **hints, name=name, parameters=parameters)
 

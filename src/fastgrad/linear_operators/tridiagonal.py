@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.linear_operators.linear_operator import HINTS, LinearOperator, broadcast_shapes, tensor_or_variable
+from fastgrad.linear_operators.linear_operator import LinearOperator, broadcast_shapes, named_hints, tensor_or_variable
 from fastgrad.ops.complex_numbers import conj
 from fastgrad.ops.diagonals import adjoint as adjoint_of
 from fastgrad.ops.diagonals import diag, diag_part
@@ -62,7 +62,7 @@ class LinearOperatorTridiag(LinearOperator, is_made_of_parameters=True):
                     f"LinearOperatorTridiag: diagonals have shape {self._diagonals.shape}, which is not that of the format "
                     f"{diagonals_format!r}."
                 )
-        hints = dict(zip(HINTS, (is_non_singular, is_self_adjoint, is_positive_definite, is_square), strict=True))
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
         parameters = {"diagonals": self._diagonals, "diagonals_format": diagonals_format, **hints, "name": name}
         super().__init__(dtype, **hints, name=name, parameters=parameters)
 

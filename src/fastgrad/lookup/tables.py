@@ -408,10 +408,8 @@ class MutableHashTable(_HashTable):
             ValueError: a tensor of another dtype.
             InvalidArgumentError: another shape of ``values``.
         """
-        key_tensor, value_tensor = (
-            convert_to_tensor(keys, self._key_dtype),
-            convert_to_tensor(values, self._value_dtype),
-        )
+        key_tensor = convert_to_tensor(keys, self._key_dtype)
+        value_tensor = convert_to_tensor(values, self._value_dtype)
         expected = key_tensor._array.shape + self._value_shape
         if value_tensor._array.shape != expected:
             raise InvalidArgumentError(

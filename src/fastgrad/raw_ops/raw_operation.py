@@ -6,9 +6,13 @@ import functools
 import inspect
 from collections import namedtuple
 from collections.abc import Callable
+from types import EllipsisType
 from typing import Any, cast
 
 import fastgrad as tf
+
+PublicArguments = Callable[..., tuple[Any, ...] | EllipsisType]
+"""A function of a raw operation's arguments that returns those of the public function; ``...`` for the same."""
 
 
 class RawOperation:
@@ -17,7 +21,7 @@ class RawOperation:
     Args:
         name: TensorFlow's name, such as ``"MatMul"``.
         arguments: a function with the names and defaults of TensorFlow's arguments; returns the positional arguments of
-            ``function``.
+            ``function``, or ``...`` for all of its own in their order.
         function: a public function, or its name after ``tf.``, such as ``"linalg.matmul"``.
         results: the names of several results, which become a named tuple; empty for one result or a list.
 
@@ -25,9 +29,7 @@ class RawOperation:
         result_names: the list of these names.
     """
 
-    def __init__(
-        self, name: str, arguments: Callable[..., tuple[Any, ...]], function: str | Callable[..., Any], results: str
-    ) -> None:
+    def __init__(self, name: str, arguments: PublicArguments, function: str | Callable[..., Any], results: str) -> None:
         self.__name__ = self.__qualname__ = name
         self._arguments = arguments
         self._function = function
@@ -69,10 +71,16 @@ class RawOperation:
         for name in arguments:
             if name not in known:
                 raise TypeError(f"{self.__name__}() got an unexpected keyword argument {name!r}; it takes {known}.")
-        for name in known[: len(known) - len(self._arguments.__defaults__ or ())]:
+        defaults = self._arguments.__defaults__ or ()
+        required = known[: len(known) - len(defaults)]
+        for name in required:
             if name not in arguments:
                 raise TypeError(f"{self.__name__}() lacks the argument {name!r}; it takes {known}.")
-        result = self._compute(*self._arguments(**arguments))
+        public_arguments = self._arguments(**arguments)
+        if isinstance(public_arguments, EllipsisType):
+            arguments = dict(zip(known[len(required) :], defaults, strict=True)) | arguments
+            public_arguments = tuple([arguments[name] for name in known])
+        result = self._compute(*public_arguments)
         return result if self._result_class is None else self._result_class(*result)
 
     def __repr__(self) -> str:

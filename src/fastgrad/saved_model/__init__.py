@@ -15,17 +15,13 @@ from fastgrad.saved_model.saving import DEFAULT_SIGNATURE as DEFAULT_SERVING_SIG
 from fastgrad.saved_model.saving import save as save
 
 # TensorFlow's constants, for programs that look into its SavedModels
-ASSETS_DIRECTORY, ASSETS_KEY, DEBUG_DIRECTORY, DEBUG_INFO_FILENAME_PB = (
-    "assets",
-    "saved_model_assets",
-    "debug",
-    "saved_model_debug_info.pb",
-)
-SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT, SAVED_MODEL_SCHEMA_VERSION = (
-    "saved_model.pb",
-    "saved_model.pbtxt",
-    1,
-)
+ASSETS_DIRECTORY = "assets"
+ASSETS_KEY = "saved_model_assets"
+DEBUG_DIRECTORY = "debug"
+DEBUG_INFO_FILENAME_PB = "saved_model_debug_info.pb"
+SAVED_MODEL_FILENAME_PB = "saved_model.pb"
+SAVED_MODEL_FILENAME_PBTXT = "saved_model.pbtxt"
+SAVED_MODEL_SCHEMA_VERSION = 1
 VARIABLES_DIRECTORY, VARIABLES_FILENAME = "variables", "variables"
 GPU, TPU, TRAINING = "gpu", "tpu", "train"
 CLASSIFY_INPUTS = PREDICT_INPUTS = REGRESS_INPUTS = "inputs"

@@ -95,24 +95,8 @@ def _cast(x: SparseTensor, dtype: Any) -> SparseTensor:
     return x._with_flat_values(cast(x.values, dtype))
 
 
-_NAMES = [
-    "abs",
-    "negative",
-    "asinh",
-    "sin",
-    "tan",
-    "atan",
-    "asin",
-    "atanh",
-    "sign",
-    "square",
-    "sqrt",
-    "erf",
-    "tanh",
-    "bessel_i0e",
-    "bessel_i1e",
-]
-_ON_VALUES = {identity, stop_gradient, *[TABLE[name] for name in _NAMES]}
+_NAMES = "abs negative asinh sin tan atan asin atanh sign square sqrt erf tanh bessel_i0e bessel_i1e"
+_ON_VALUES = {identity, stop_gradient, *[TABLE[name] for name in _NAMES.split()]}
 """The functions that TensorFlow applies to the values of a sparse tensor (the Bessel functions too, though they give 1 at 0)."""
 
 

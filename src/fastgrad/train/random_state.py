@@ -54,10 +54,8 @@ class RandomState:
                 raise ValueError(f"NumPy's generator goes on from {position_and_gauss!r:.100}")
             if not isinstance(gauss, float | None):
                 raise TypeError(f"Python's generator goes on from {gauss!r:.100}")
-            python_state, numpy_state = (
-                (version, tuple(internal_state), gauss),
-                (generator_name, np.array(key, np.uint32), *position_and_gauss),
-            )
+            python_state = (version, tuple(internal_state), gauss)
+            numpy_state = (generator_name, np.array(key, np.uint32), *position_and_gauss)
             random.Random().setstate(python_state)  # noqa: S311
             np.random.RandomState().set_state(numpy_state)
             check_default_random_state(generator_states["tf"])

@@ -9,8 +9,8 @@ from typing import Any
 
 from fastgrad.core.names import missing_attribute
 
-_Parameter = str | tuple[str, str | None]
-"""A name of ``tf``'s function; or a name of TensorFlow 1 with the one that it has in ``tf``, None for an argument without a meaning."""
+_Parameters = dict[str, str | None]
+"""The arguments of TensorFlow 1 in their order, each with its name in ``tf``; None for one without a meaning."""
 
 
 def _words(text: str) -> list[str]:
@@ -67,543 +67,355 @@ _RENAMED = {
     # functions of `tf.math` and its kin at the top
     **_each(
         "math.",
-        "accumulate_n angle betainc ceil conj cumprod digamma erf erfc expm1 floordiv floormod igamma igammac imag",
+        "accumulate_n angle betainc ceil conj cumprod digamma erf erfc expm1 floordiv floormod igamma igammac imag invert_permutation "
+        "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing lbeta lgamma log log1p log_sigmoid logical_xor mod polygamma "
+        "real reciprocal rint rsqrt segment_max segment_mean segment_min segment_prod segment_sum squared_difference unsorted_segment_max "
+        "unsorted_segment_mean unsorted_segment_min unsorted_segment_prod unsorted_segment_sqrt_n unsorted_segment_sum zeta",
     ),
-    **_each(
-        "math.",
-        "invert_permutation is_finite is_inf is_nan is_non_decreasing is_strictly_increasing lbeta lgamma log log1p",
-    ),
-    **_each("math.", "log_sigmoid logical_xor mod polygamma real reciprocal rint rsqrt squared_difference zeta"),
-    **_each(
-        "math.",
-        "segment_max segment_mean segment_min segment_prod segment_sum unsorted_segment_max unsorted_segment_mean",
-    ),
-    **_each("math.", "unsorted_segment_min unsorted_segment_prod unsorted_segment_sqrt_n unsorted_segment_sum"),
     **_each("linalg.", "cholesky cholesky_solve cross global_norm matrix_transpose qr svd trace"),
+    **_each("linalg.", "band_part diag diag_part set_diag solve triangular_solve", "matrix_"),
     **_each(
         "debugging.",
         "assert_integer assert_proper_iterable assert_same_float_dtype assert_type check_numerics is_numeric_tensor",
     ),
+    **_each("math.", "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing", "debugging."),
     **_each(
         "io.",
-        "decode_base64 encode_base64 matching_files parse_single_sequence_example parse_tensor read_file serialize_tensor",
+        "decode_base64 encode_base64 matching_files parse_single_sequence_example parse_tensor read_file serialize_tensor write_file "
+        "FixedLenFeature FixedLenSequenceFeature VarLenFeature",
     ),
-    **_each("io.", "write_file FixedLenFeature FixedLenSequenceFeature VarLenFeature"),
     **_each("signal.", "fft fft2d fft3d ifft ifft2d ifft3d"),
     **_each(
         "signal.", "dct fft fft2d fft3d idct ifft ifft2d ifft3d irfft irfft2d irfft3d rfft rfft2d rfft3d", "spectral."
     ),
-    **_each("quantization.", "dequantize quantize fake_quant_with_min_max_args"),
-    **_each("quantization.", "fake_quant_with_min_max_vars"),
-    **_each("quantization.", "fake_quant_with_min_max_vars_per_channel"),
+    **_each(
+        "quantization.",
+        "dequantize fake_quant_with_min_max_args fake_quant_with_min_max_vars fake_quant_with_min_max_vars_per_channel quantize",
+    ),
+    **_each("random.", "gamma normal shuffle uniform", "random_"),
+    **_each("", "as_dtype as_string cast saturate_cast", "dtypes."),
     **_each("", "gather_nd reshape reverse roll scatter_nd space_to_batch_nd tile", "manip."),
-    **_each("sparse.", "eye reorder reset_shape retain softmax", "sparse_"),
+    **_each("sparse.", "eye maximum minimum reorder reset_shape retain softmax transpose", "sparse_"),
+    **_each("strings.", "join strip to_hash_bucket_fast to_hash_bucket_strong", "string_"),
     **_each("io.", "TFRecordOptions TFRecordWriter", "python_io."),
-    **_each("io.gfile.", "GFile", "gfile."),
     **_each("compat.", "dimension_at_index dimension_value"),
     "OpError": "errors.OpError",
     "convert_to_tensor_or_sparse_tensor": _OLD + "convert_to_tensor_or_sparse_tensor",
-    "debugging.is_finite": "math.is_finite",
-    "debugging.is_inf": "math.is_inf",
-    "debugging.is_nan": "math.is_nan",
-    "debugging.is_non_decreasing": "math.is_non_decreasing",
-    "debugging.is_strictly_increasing": "math.is_strictly_increasing",
     "div_no_nan": "math.divide_no_nan",
-    "dtypes.as_dtype": "as_dtype",
-    "dtypes.as_string": "as_string",
-    "dtypes.cast": "cast",
-    "dtypes.saturate_cast": "saturate_cast",
     "floor_div": "math.floordiv",
-    "gfile.FastGFile": "io.gfile.GFile",
-    "gfile.Open": "io.gfile.GFile",
+    **dict.fromkeys(("gfile.FastGFile", "gfile.GFile", "gfile.Open"), "io.gfile.GFile"),
     "image.resize_image_with_crop_or_pad": "image.resize_with_crop_or_pad",
     "image.transpose_image": "image.transpose",
     "lin_space": "linspace",
     "linalg.transpose": "linalg.matrix_transpose",
-    "matrix_band_part": "linalg.band_part",
     "matrix_determinant": "linalg.det",
-    "matrix_diag": "linalg.diag",
-    "matrix_diag_part": "linalg.diag_part",
     "matrix_inverse": "linalg.inv",
-    "matrix_set_diag": "linalg.set_diag",
-    "matrix_solve": "linalg.solve",
     "matrix_solve_ls": "linalg.lstsq",
-    "matrix_triangular_solve": "linalg.triangular_solve",
     "nn.avg_pool_v2": "nn.avg_pool",
     "nn.ctc_beam_search_decoder_v2": "nn.ctc_beam_search_decoder",
     "nn.ctc_loss_v2": "nn.ctc_loss",
-    "nn.log_uniform_candidate_sampler": "random.log_uniform_candidate_sampler",
+    **_each("random.", "log_uniform_candidate_sampler uniform_candidate_sampler", "nn."),
     "nn.max_pool_v2": "nn.max_pool",
-    "nn.uniform_candidate_sampler": "random.uniform_candidate_sampler",
     "random_crop": "image.random_crop",
-    "random_gamma": "random.gamma",
-    "random_normal": "random.normal",
-    "random_shuffle": "random.shuffle",
-    "random_uniform": "random.uniform",
-    "random.set_random_seed": "random.set_seed",
+    **dict.fromkeys(("random.set_random_seed", "set_random_seed"), "random.set_seed"),
     "regex_replace": "strings.regex_replace",
     "reverse_v2": "reverse",
     "self_adjoint_eig": "linalg.eigh",
     "self_adjoint_eigvals": "linalg.eigvalsh",
-    "set_random_seed": "random.set_seed",
-    "sparse_maximum": "sparse.maximum",
-    "sparse_minimum": "sparse.minimum",
     "sparse_tensor_dense_matmul": "sparse.sparse_dense_matmul",
-    "sparse_transpose": "sparse.transpose",
-    "string_join": "strings.join",
-    "string_strip": "strings.strip",
-    "string_to_hash_bucket_fast": "strings.to_hash_bucket_fast",
-    "string_to_hash_bucket_strong": "strings.to_hash_bucket_strong",
-    "tensor_scatter_add": "tensor_scatter_nd_add",
-    "tensor_scatter_sub": "tensor_scatter_nd_sub",
-    "tensor_scatter_update": "tensor_scatter_nd_update",
+    **{f"tensor_scatter_{key}": f"tensor_scatter_nd_{key}" for key in ("add", "sub", "update")},
     "truncated_normal": "random.truncated_normal",
     "where_v2": "where",
     # initializers
-    **_each(
-        "",
-        "constant_initializer ones_initializer zeros_initializer random_normal_initializer random_uniform_initializer",
-    ),
-    "initializers.constant": "constant_initializer",
-    "initializers.ones": "ones_initializer",
-    "initializers.zeros": "zeros_initializer",
-    "initializers.random_normal": "random_normal_initializer",
-    "initializers.random_uniform": "random_uniform_initializer",
+    **{
+        name: f"{key}_initializer"
+        for key in ("constant", "ones", "zeros", "random_normal", "random_uniform")
+        for name in (f"{key}_initializer", f"initializers.{key}")
+    },
     # what has no counterpart in `tf`
     **_each(
         _VARIABLES,
-        "AUTO_REUSE VariableScope get_variable_scope get_variable get_local_variable variable_scope global_variables local_variables all_variables",
+        "AUTO_REUSE VariableScope all_variables assign assign_add assign_sub get_local_variable get_variable get_variable_scope "
+        "global_variables global_variables_initializer initialize_all_tables initialize_all_variables initialize_local_variables "
+        "initialize_variables is_variable_initialized local_variables local_variables_initializer model_variables "
+        "moving_average_variables scatter_add scatter_div scatter_max scatter_min scatter_mul scatter_nd_add scatter_nd_sub "
+        "scatter_nd_update scatter_sub scatter_update tables_initializer trainable_variables variable_scope variables_initializer",
     ),
-    **_each(_VARIABLES, "model_variables moving_average_variables trainable_variables global_variables_initializer"),
-    **_each(
-        _VARIABLES, "local_variables_initializer variables_initializer tables_initializer initialize_all_variables"
-    ),
-    **_each(
-        _VARIABLES, "initialize_local_variables initialize_variables initialize_all_tables assign assign_add assign_sub"
-    ),
-    **_each(_VARIABLES, "scatter_add scatter_sub scatter_update scatter_mul scatter_div scatter_max scatter_min"),
-    **_each(_VARIABLES, "scatter_nd_add scatter_nd_sub scatter_nd_update is_variable_initialized"),
-    **_each(_VARIABLES, "global_variables local_variables", "initializers."),
     "initializers.global_variables": _VARIABLES + "global_variables_initializer",
     "initializers.local_variables": _VARIABLES + "local_variables_initializer",
-    "initializers.tables_initializer": _VARIABLES + "tables_initializer",
     "initializers.variables": _VARIABLES + "variables_initializer",
-    **_each(_OLD, "Print clip_by_average_norm div placeholder placeholder_with_default sparse_placeholder py_func"),
-    **_each(_OLD, "to_bfloat16 to_complex128 to_complex64 to_double to_float to_int32 to_int64 string_split"),
-    **_each(_OLD, "dropout embedding_lookup relu_layer softmax_cross_entropy_with_logits xw_plus_b", "nn."),
+    "initializers.tables_initializer": _VARIABLES + "tables_initializer",
+    **_each(
+        _OLD,
+        "Print batch_to_space clip_by_average_norm div placeholder placeholder_with_default py_func space_to_batch sparse_placeholder "
+        "string_split to_bfloat16 to_complex128 to_complex64 to_double to_float to_int32 to_int64",
+    ),
+    **_each(
+        _OLD, "dropout embedding_lookup relu_layer softmax_cross_entropy_with_logits space_to_batch xw_plus_b", "nn."
+    ),
     **_each(
         _OLD,
         "get_output_classes get_output_shapes get_output_types make_initializable_iterator make_one_shot_iterator",
         "data.",
     ),
-    **_each(_OLD, "batch_to_space space_to_batch"),
-    "nn.space_to_batch": _OLD + "space_to_batch",
-    "io.tf_record_iterator": _OLD + "tf_record_iterator",
-    "python_io.tf_record_iterator": _OLD + "tf_record_iterator",
-    **_each(_TRAIN, "cosine_decay cosine_decay_restarts", "train."),
+    **dict.fromkeys(("io.tf_record_iterator", "python_io.tf_record_iterator"), _OLD + "tf_record_iterator"),
     **_each(
-        _TRAIN, "exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay", "train."
+        _TRAIN,
+        "cosine_decay cosine_decay_restarts exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay "
+        "summary_iterator",
+        "train.",
     ),
-    **_each(_TRAIN, "summary_iterator", "train."),
     "train.NewCheckpointReader": "train.load_checkpoint",
     "train.piecewise_constant_decay": _TRAIN + "piecewise_constant",
     **_each(
         _HERE + "losses.",
-        "Reduction absolute_difference compute_weighted_loss cosine_distance hinge_loss huber_loss",
+        "Reduction absolute_difference compute_weighted_loss cosine_distance hinge_loss huber_loss log_loss mean_squared_error "
+        "sigmoid_cross_entropy softmax_cross_entropy sparse_softmax_cross_entropy",
         "losses.",
     ),
-    **_each(_HERE + "losses.", "log_loss mean_squared_error sigmoid_cross_entropy softmax_cross_entropy", "losses."),
-    **_each(_HERE + "losses.", "sparse_softmax_cross_entropy", "losses."),
 }
 """The path in ``tf``, or below ``fastgrad``, of each name with the same arguments."""
 
-_DATA = (("data", None), ("summarize", None))
-_PAIR = ("x", "y", *_DATA, "message", "name")
-_ONE = ("x", *_DATA, "message", "name")
-_REDUCTION = ("input_tensor", "axis", "keepdims", "name", ("reduction_indices", "axis"), ("keep_dims", "keepdims"))
-_ARG = ("input", "axis", "name", ("dimension", "axis"), "output_type")
-_SOFTMAX = ("logits", "axis", "name", ("dim", "axis"))
-_POOL = (("value", "input"), "ksize", "strides", "padding", "data_format", "name", "input")
-_NO_CUDNN, _FILTER = ("use_cudnn_on_gpu", None), ("filter", "filters")
-_PARSING = ("serialized", "features", "name", "example_names")
-_REDUCE_JOIN = (
-    "inputs",
-    "axis",
-    ("keep_dims", "keepdims"),
-    "separator",
-    "name",
-    ("reduction_indices", "axis"),
-    "keepdims",
+_OLD_ARGUMENTS: _Parameters = {
+    **dict.fromkeys(("dim", "dimension", "reduction_axes", "reduction_indices"), "axis"),
+    **dict.fromkeys(("dilation_rate", "rate"), "dilations"),
+    "keep_dims": "keepdims",
+    **dict.fromkeys(("optimize", "summarize", "use_cudnn_on_gpu")),
+}
+"""Arguments of TensorFlow 1 that have this other name in ``tf`` wherever they are; None for those without a meaning."""
+
+_ARGUMENTS: dict[str, tuple[str, _Parameters]] = {}
+"""The path in ``tf`` of each name with other arguments, and these."""
+
+
+def _takes(target: str, arguments: str, names: str = "", **names_in_tf: str | None) -> None:
+    """Declares that ``names`` are ``target`` of ``tf`` with TensorFlow 1's ``arguments``.
+
+    Args:
+        target: the path in ``tf``.
+        arguments: their names in TensorFlow 1, in their order.
+        names: the paths in TensorFlow 1; default: ``target``.
+        **names_in_tf: the name in ``tf`` of those arguments that have another one there, beside ``_OLD_ARGUMENTS``.
+    """
+    names_in_tf = _OLD_ARGUMENTS | names_in_tf
+    for name in _words(names or target):
+        _ARGUMENTS[name] = target, {argument: names_in_tf.get(argument, argument) for argument in _words(arguments)}
+
+
+for _name, _class, _order in (
+    ("glorot_normal", "GlorotNormal", "seed dtype"),
+    ("glorot_uniform", "GlorotUniform", "seed dtype"),
+    ("orthogonal", "Orthogonal", "gain seed dtype"),
+    ("truncated_normal", "TruncatedNormal", "mean stddev seed dtype"),
+    ("variance_scaling", "VarianceScaling", "scale mode distribution seed dtype"),
+):
+    _takes(f"keras.initializers.{_class}", _order, f"{_name}_initializer initializers.{_name}", dtype=None)
+for _name in _words("he_normal he_uniform lecun_normal lecun_uniform"):
+    _takes(f"keras.initializers.{_name}", "seed", f"initializers.{_name}")
+for _names, _order in (
+    ("equal greater greater_equal less less_equal none_equal", "x y data summarize message name"),
+    ("negative non_negative non_positive positive", "x data summarize message name"),
+    ("near", "x y rtol atol data summarize message name"),
+    ("rank rank_at_least", "x rank data summarize message name"),
+    ("rank_in", "x ranks data summarize message name"),
+    ("scalar", "tensor name message"),
+):
+    for _name in _words(_names):
+        _takes(f"debugging.assert_{_name}", _order, f"assert_{_name} debugging.assert_{_name}", data=None)
+for _name in _words("all any logsumexp max mean min prod sum"):
+    _order = "input_tensor axis keepdims name reduction_indices keep_dims"
+    _takes(f"math.reduce_{_name}", _order, f"reduce_{_name} math.reduce_{_name}")
+for _name in _words("reduce_max reduce_sum"):
+    _takes(f"sparse.{_name}", "sp_input axis keepdims reduction_axes keep_dims", f"sparse_{_name} sparse.{_name}")
+for _name in _words("segment_mean segment_sqrt_n segment_sum"):
+    _order = "data indices segment_ids name num_segments sparse_gradient"
+    _takes(f"sparse.{_name}", _order, f"sparse_{_name} sparse.{_name}")
+for _name in _words("nn.avg_pool nn.avg_pool2d nn.max_pool"):
+    _takes(_name, "value ksize strides padding data_format name input", value="input")
+for _name in _words("nn.conv2d_transpose nn.conv3d_transpose"):
+    _order = "value filter output_shape strides padding data_format name input filters dilations"
+    _takes(_name, _order, value="input", filter="filters")
+_takes("math.argmax", "input axis name dimension output_type", "argmax math.argmax")
+_takes("math.argmin", "input axis name dimension output_type", "argmin math.argmin")
+_takes("math.argmax", "input dimension output_type name", "arg_max")
+_takes("math.argmin", "input dimension output_type name", "arg_min")
+_takes("batch_to_space", "input block_shape crops name", "batch_to_space_nd manip.batch_to_space_nd")
+_takes("boolean_mask", "tensor mask name axis")
+_takes("cond", "pred true_fn false_fn strict name fn1 fn2", strict=None, fn1="true_fn", fn2="false_fn")
+_takes(
+    "math.confusion_matrix",
+    "labels predictions num_classes dtype name weights",
+    "confusion_matrix math.confusion_matrix",
 )
-_SEGMENTS = ("data", "indices", "segment_ids", "name", "num_segments", "sparse_gradient")
-_SPARSE_REDUCTION = ("sp_input", "axis", "keepdims", ("reduction_axes", "axis"), ("keep_dims", "keepdims"))
-_CSV = ("records", "record_defaults", "field_delim", "use_quote_delim", "name", "na_value", "select_cols")
-_TO_BUCKET = (("string_tensor", "input"), "num_buckets", "name", "input")
-_TO_NUMBER = (("string_tensor", "input"), "out_type", "name", "input")
-_CHECKS: dict[str, tuple[_Parameter, ...]] = {
-    **dict.fromkeys(("equal", "greater", "greater_equal", "less", "less_equal", "none_equal"), _PAIR),
-    **dict.fromkeys(("negative", "non_negative", "non_positive", "positive"), _ONE),
-    "near": ("x", "y", "rtol", "atol", *_DATA, "message", "name"),
-    "rank": ("x", "rank", *_DATA, "message", "name"),
-    "rank_at_least": ("x", "rank", *_DATA, "message", "name"),
-    "rank_in": ("x", "ranks", *_DATA, "message", "name"),
-    "scalar": ("tensor", "name", "message"),
-}
-_REDUCTIONS = ("all", "any", "logsumexp", "max", "mean", "min", "prod", "sum")
-_SEEDED = ("seed", ("dtype", None))
-_INITIALIZERS: dict[str, tuple[str, tuple[_Parameter, ...]]] = {
-    "glorot_normal": ("GlorotNormal", _SEEDED),
-    "glorot_uniform": ("GlorotUniform", _SEEDED),
-    "orthogonal": ("Orthogonal", ("gain", *_SEEDED)),
-    "truncated_normal": ("TruncatedNormal", ("mean", "stddev", *_SEEDED)),
-    "variance_scaling": ("VarianceScaling", ("scale", "mode", "distribution", *_SEEDED)),
-}
-_ARGUMENTS: dict[str, tuple[str, tuple[_Parameter, ...]]] = {
-    **{f"{key}_initializer": (f"keras.initializers.{name}", order) for key, (name, order) in _INITIALIZERS.items()},
-    **{f"initializers.{key}": (f"keras.initializers.{name}", order) for key, (name, order) in _INITIALIZERS.items()},
-    **{
-        f"initializers.{key}": (f"keras.initializers.{key}", ("seed",))
-        for key in ("he_normal", "he_uniform", "lecun_normal", "lecun_uniform")
-    },
-    **{
-        f"{space}assert_{key}": (f"debugging.assert_{key}", order)
-        for key, order in _CHECKS.items()
-        for space in ("", "debugging.")
-    },
-    **{f"{space}reduce_{key}": (f"math.reduce_{key}", _REDUCTION) for key in _REDUCTIONS for space in ("", "math.")},
-    **{f"{space}{key}": (f"math.{key}", _ARG) for key in ("argmax", "argmin") for space in ("", "math.")},
-    "arg_max": ("math.argmax", ("input", ("dimension", "axis"), "output_type", "name")),
-    "arg_min": ("math.argmin", ("input", ("dimension", "axis"), "output_type", "name")),
-    "batch_to_space_nd": ("batch_to_space", ("input", "block_shape", "crops", "name")),
-    "manip.batch_to_space_nd": ("batch_to_space", ("input", "block_shape", "crops", "name")),
-    "boolean_mask": ("boolean_mask", ("tensor", "mask", "name", "axis")),
-    "cond": (
-        "cond",
-        ("pred", "true_fn", "false_fn", ("strict", None), "name", ("fn1", "true_fn"), ("fn2", "false_fn")),
-    ),
-    "confusion_matrix": ("math.confusion_matrix", ("labels", "predictions", "num_classes", "dtype", "name", "weights")),
-    "math.confusion_matrix": (
-        "math.confusion_matrix",
-        ("labels", "predictions", "num_classes", "dtype", "name", "weights"),
-    ),
-    "constant": ("constant", ("value", "dtype", "shape", "name", ("verify_shape", None))),
-    "convert_to_tensor": (
-        "convert_to_tensor",
-        ("value", "dtype", "name", ("preferred_dtype", "dtype_hint"), "dtype_hint"),
-    ),
-    **dict.fromkeys(
-        ("count_nonzero", "math.count_nonzero"),
-        (
-            "math.count_nonzero",
-            (
-                ("input_tensor", "input"),
-                "axis",
-                "keepdims",
-                "dtype",
-                "name",
-                ("reduction_indices", "axis"),
-                ("keep_dims", "keepdims"),
-                "input",
-            ),
-        ),
-    ),
-    "bincount": ("math.bincount", ("arr", "weights", "minlength", "maxlength", "dtype")),
-    "math.bincount": ("math.bincount", ("arr", "weights", "minlength", "maxlength", "dtype")),
-    "math.in_top_k": ("math.in_top_k", ("predictions", "targets", "k", "name")),
-    "math.log_softmax": ("nn.log_softmax", _SOFTMAX),
-    "math.softmax": ("nn.softmax", _SOFTMAX),
-    "debugging.assert_all_finite": (
-        "debugging.assert_all_finite",
-        (("t", "x"), ("msg", "message"), "name", "x", "message"),
-    ),
-    "verify_tensor_all_finite": (
-        "debugging.assert_all_finite",
-        (("t", "x"), ("msg", "message"), "name", "x", "message"),
-    ),
-    "decode_csv": ("io.decode_csv", _CSV),
-    "io.decode_csv": ("io.decode_csv", _CSV),
-    "decode_raw": ("io.decode_raw", ("input_bytes", "out_type", "little_endian", "name", ("bytes", "input_bytes"))),
-    "io.decode_raw": ("io.decode_raw", ("input_bytes", "out_type", "little_endian", "name", ("bytes", "input_bytes"))),
-    "io.parse_example": ("io.parse_example", _PARSING),
-    "io.parse_single_example": ("io.parse_single_example", _PARSING),
-    "parse_example": ("io.parse_example", _PARSING),
-    "parse_single_example": ("io.parse_single_example", _PARSING),
-    "depth_to_space": ("nn.depth_to_space", ("input", "block_size", "name", "data_format")),
-    "nn.depth_to_space": ("nn.depth_to_space", ("input", "block_size", "name", "data_format")),
-    "space_to_depth": ("nn.space_to_depth", ("input", "block_size", "name", "data_format")),
-    "nn.space_to_depth": ("nn.space_to_depth", ("input", "block_size", "name", "data_format")),
-    "diag": ("linalg.tensor_diag", ("diagonal", "name")),
-    "diag_part": ("linalg.tensor_diag_part", ("input", "name")),
-    "expand_dims": ("expand_dims", ("input", "axis", "name", ("dim", "axis"))),
-    "gather": ("gather", ("params", "indices", "validate_indices", "name", "axis", "batch_dims")),
-    "gather_nd": ("gather_nd", ("params", "indices", "name", "batch_dims", "bad_indices_policy")),
-    "image.crop_and_resize": (
-        "image.crop_and_resize",
-        (
-            "image",
-            "boxes",
-            ("box_ind", "box_indices"),
-            "crop_size",
-            "method",
-            "extrapolation_value",
-            "name",
-            "box_indices",
-        ),
-    ),
-    "image.draw_bounding_boxes": ("image.draw_bounding_boxes", ("images", "boxes", "name", "colors")),
-    **dict.fromkeys(
-        ("extract_image_patches", "image.extract_image_patches"),
-        ("image.extract_patches", ("images", ("ksizes", "sizes"), "strides", "rates", "padding", "name", "sizes")),
-    ),
-    "norm": ("linalg.norm", ("tensor", "ord", "axis", "keepdims", "name", ("keep_dims", "keepdims"))),
-    "linalg.norm": ("linalg.norm", ("tensor", "ord", "axis", "keepdims", "name", ("keep_dims", "keepdims"))),
-    "multinomial": ("random.categorical", ("logits", "num_samples", "seed", "name", ("output_dtype", "dtype"))),
-    "random.multinomial": ("random.categorical", ("logits", "num_samples", "seed", "name", ("output_dtype", "dtype"))),
-    "random.stateless_multinomial": (
-        "random.stateless_categorical",
-        ("logits", "num_samples", "seed", ("output_dtype", "dtype"), "name"),
-    ),
-    "random_poisson": ("random.poisson", ("lam", "shape", "dtype", "seed", "name")),
-    "random.poisson": ("random.poisson", ("lam", "shape", "dtype", "seed", "name")),
-    "nn.avg_pool": ("nn.avg_pool", _POOL),
-    "nn.avg_pool2d": ("nn.avg_pool2d", _POOL),
-    "nn.max_pool": ("nn.max_pool", _POOL),
-    "nn.max_pool_with_argmax": (
-        "nn.max_pool_with_argmax",
-        (
-            "input",
-            "ksize",
-            "strides",
-            "padding",
-            "data_format",
-            ("Targmax", "output_dtype"),
-            "name",
-            "output_dtype",
-            "include_batch_in_index",
-        ),
-    ),
-    "nn.batch_norm_with_global_normalization": (
-        "nn.batch_norm_with_global_normalization",
-        (
-            ("t", "input"),
-            ("m", "mean"),
-            ("v", "variance"),
-            "beta",
-            "gamma",
-            "variance_epsilon",
-            "scale_after_normalization",
-            "name",
-            "input",
-            "mean",
-            "variance",
-        ),
-    ),
-    "nn.conv1d": (
-        "nn.conv1d",
-        (("value", "input"), "filters", "stride", "padding", _NO_CUDNN, "data_format", "name", "input", "dilations"),
-    ),
-    "nn.conv2d": (
-        "nn.conv2d",
-        ("input", _FILTER, "strides", "padding", _NO_CUDNN, "data_format", "dilations", "name", "filters"),
-    ),
-    "nn.conv2d_backprop_input": (
-        "nn.conv2d_transpose",
-        (
-            ("input_sizes", "output_shape"),
-            _FILTER,
-            ("out_backprop", "input"),
-            "strides",
-            "padding",
-            _NO_CUDNN,
-            "data_format",
-            "dilations",
-            "name",
-            "filters",
-        ),
-    ),
-    **{
-        f"nn.conv{rank}d_transpose": (
-            f"nn.conv{rank}d_transpose",
-            (
-                ("value", "input"),
-                _FILTER,
-                "output_shape",
-                "strides",
-                "padding",
-                "data_format",
-                "name",
-                "input",
-                "filters",
-                "dilations",
-            ),
-        )
-        for rank in (2, 3)
-    },
-    "nn.conv3d": ("nn.conv3d", ("input", _FILTER, "strides", "padding", "data_format", "dilations", "name", "filters")),
-    "nn.convolution": (
-        "nn.convolution",
-        (
-            "input",
-            _FILTER,
-            "padding",
-            "strides",
-            ("dilation_rate", "dilations"),
-            "name",
-            "data_format",
-            "filters",
-            "dilations",
-        ),
-    ),
-    "nn.crelu": ("nn.crelu", ("features", "name", "axis")),
-    "nn.depthwise_conv2d": (
-        "nn.depthwise_conv2d",
-        ("input", "filter", "strides", "padding", ("rate", "dilations"), "name", "data_format", "dilations"),
-    ),
-    "nn.depthwise_conv2d_native": (
-        "nn.depthwise_conv2d",
-        ("input", "filter", "strides", "padding", "data_format", "dilations", "name"),
-    ),
-    "nn.separable_conv2d": (
-        "nn.separable_conv2d",
-        (
-            "input",
-            "depthwise_filter",
-            "pointwise_filter",
-            "strides",
-            "padding",
-            ("rate", "dilations"),
-            "name",
-            "data_format",
-            "dilations",
-        ),
-    ),
-    "nn.in_top_k": ("nn.in_top_k", ("predictions", "targets", "k", "name")),
-    "nn.log_softmax": ("nn.log_softmax", _SOFTMAX),
-    "nn.softmax": ("nn.softmax", _SOFTMAX),
-    "nn.softmax_cross_entropy_with_logits_v2": (
-        "nn.softmax_cross_entropy_with_logits",
-        ("labels", "logits", "axis", "name", ("dim", "axis")),
-    ),
-    "nn.moments": ("nn.moments", ("x", "axes", "shift", "name", ("keep_dims", "keepdims"), "keepdims")),
-    "nn.weighted_moments": (
-        "nn.weighted_moments",
-        ("x", "axes", "frequency_weights", "name", ("keep_dims", "keepdims"), "keepdims"),
-    ),
-    "nn.sufficient_statistics": (
-        "nn.sufficient_statistics",
-        ("x", "axes", "shift", ("keep_dims", "keepdims"), "name", "keepdims"),
-    ),
-    "nn.pool": (
-        "nn.pool",
-        (
-            "input",
-            "window_shape",
-            "pooling_type",
-            "padding",
-            ("dilation_rate", "dilations"),
-            "strides",
-            "name",
-            "data_format",
-            "dilations",
-        ),
-    ),
-    "nn.weighted_cross_entropy_with_logits": (
-        "nn.weighted_cross_entropy_with_logits",
-        ("labels", "logits", "pos_weight", "name", ("targets", "labels")),
-    ),
-    "ones_like": ("ones_like", (("tensor", "input"), "dtype", "name", ("optimize", None))),
-    "zeros_like": ("zeros_like", (("tensor", "input"), "dtype", "name", ("optimize", None))),
-    "pad": ("pad", ("tensor", "paddings", "mode", "name", "constant_values")),
-    "reverse_sequence": (
-        "reverse_sequence",
-        (
-            "input",
-            "seq_lengths",
-            "seq_axis",
-            "batch_axis",
-            "name",
-            ("seq_dim", "seq_axis"),
-            ("batch_dim", "batch_axis"),
-        ),
-    ),
-    "shape": ("shape", ("input", "name", "out_type")),
-    "size": ("size", ("input", "name", "out_type")),
-    "squeeze": ("squeeze", ("input", "axis", "name", ("squeeze_dims", "axis"))),
-    "transpose": ("transpose", ("a", "perm", "name", "conjugate")),
-    "tuple": ("tuple", ("tensors", "name", "control_inputs")),
-    "while_loop": (
-        "while_loop",
-        (
-            "cond",
-            "body",
-            "loop_vars",
-            "shape_invariants",
-            "parallel_iterations",
-            "back_prop",
-            "swap_memory",
-            "name",
-            "maximum_iterations",
-            ("return_same_structure", None),
-        ),
-    ),
-    "gradients": (
-        "gradients",
-        (
-            "ys",
-            "xs",
-            "grad_ys",
-            "name",
-            ("colocate_gradients_with_ops", None),
-            "gate_gradients",
-            "aggregation_method",
-            "stop_gradients",
-            "unconnected_gradients",
-        ),
-    ),
-    "reduce_join": ("strings.reduce_join", _REDUCE_JOIN),
-    "strings.reduce_join": ("strings.reduce_join", _REDUCE_JOIN),
-    "substr": ("strings.substr", ("input", "pos", "len", "name", "unit")),
-    "strings.substr": ("strings.substr", ("input", "pos", "len", "name", "unit")),
-    "strings.length": ("strings.length", ("input", "name", "unit")),
-    "strings.to_hash_bucket": ("strings.to_hash_bucket", _TO_BUCKET),
-    "string_to_hash_bucket": ("strings.to_hash_bucket", _TO_BUCKET),
-    "strings.to_number": ("strings.to_number", _TO_NUMBER),
-    "string_to_number": ("strings.to_number", _TO_NUMBER),
-    "sparse.add": ("sparse.add", ("a", "b", "threshold", ("thresh", "threshold"))),
-    "sparse_add": ("sparse.add", ("a", "b", "threshold", ("thresh", "threshold"))),
-    "sparse.reduce_max": ("sparse.reduce_max", _SPARSE_REDUCTION),
-    "sparse.reduce_sum": ("sparse.reduce_sum", _SPARSE_REDUCTION),
-    "sparse_reduce_max": ("sparse.reduce_max", _SPARSE_REDUCTION),
-    "sparse_reduce_sum": ("sparse.reduce_sum", _SPARSE_REDUCTION),
-    **{
-        f"sparse{mark}segment_{key}": (f"sparse.segment_{key}", _SEGMENTS)
-        for key in ("mean", "sqrt_n", "sum")
-        for mark in "._"
-    },
-    "sparse_mask": ("sparse.mask", ("a", "mask_indices", "name")),
-    "sparse_reshape": ("sparse.reshape", ("sp_input", "shape", "name")),
-    "sparse_slice": ("sparse.slice", ("sp_input", "start", "size", "name")),
-    "sparse_fill_empty_rows": ("sparse.fill_empty_rows", ("sp_input", "default_value", "name")),
-    "sparse_to_indicator": ("sparse.to_indicator", ("sp_input", "vocab_size", "name")),
-    "sparse_tensor_to_dense": ("sparse.to_dense", ("sp_input", "default_value", "validate_indices", "name")),
-    "sets.set_difference": ("sets.difference", ("a", "b", "aminusb", "validate_indices")),
-    "sets.set_intersection": ("sets.intersection", ("a", "b", "validate_indices")),
-    "sets.set_size": ("sets.size", ("a", "validate_indices")),
-    "sets.set_union": ("sets.union", ("a", "b", "validate_indices")),
-    "gfile.Copy": ("io.gfile.copy", (("oldpath", "src"), ("newpath", "dst"), "overwrite")),
-    "gfile.DeleteRecursively": ("io.gfile.rmtree", (("dirname", "path"),)),
-    "gfile.Exists": ("io.gfile.exists", (("filename", "path"),)),
-    "gfile.Glob": ("io.gfile.glob", (("filename", "pattern"),)),
-    "gfile.IsDirectory": ("io.gfile.isdir", (("dirname", "path"),)),
-    "gfile.ListDirectory": ("io.gfile.listdir", (("dirname", "path"),)),
-    "gfile.MakeDirs": ("io.gfile.makedirs", (("dirname", "path"),)),
-    "gfile.MkDir": ("io.gfile.mkdir", (("dirname", "path"),)),
-    "gfile.Remove": ("io.gfile.remove", (("filename", "path"),)),
-    "gfile.Rename": ("io.gfile.rename", (("oldname", "src"), ("newname", "dst"), "overwrite")),
-    "gfile.Stat": ("io.gfile.stat", (("filename", "path"),)),
-    "gfile.Walk": ("io.gfile.walk", ("top", ("in_order", "topdown"))),
-}
-"""The path in ``tf`` of each name with other arguments, and these in their order."""
+_takes("constant", "value dtype shape name verify_shape", verify_shape=None)
+_takes("convert_to_tensor", "value dtype name preferred_dtype dtype_hint", preferred_dtype="dtype_hint")
+_takes(
+    "math.count_nonzero",
+    "input_tensor axis keepdims dtype name reduction_indices keep_dims input",
+    "count_nonzero math.count_nonzero",
+    input_tensor="input",
+)
+_takes("math.bincount", "arr weights minlength maxlength dtype", "bincount math.bincount")
+_takes("math.in_top_k", "predictions targets k name")
+_takes("nn.log_softmax", "logits axis name dim", "math.log_softmax nn.log_softmax")
+_takes("nn.softmax", "logits axis name dim", "math.softmax nn.softmax")
+_takes(
+    "debugging.assert_all_finite",
+    "t msg name x message",
+    "verify_tensor_all_finite debugging.assert_all_finite",
+    t="x",
+    msg="message",
+)
+_takes(
+    "io.decode_csv",
+    "records record_defaults field_delim use_quote_delim name na_value select_cols",
+    "decode_csv io.decode_csv",
+)
+_takes(
+    "io.decode_raw", "input_bytes out_type little_endian name bytes", "decode_raw io.decode_raw", bytes="input_bytes"
+)
+_takes("io.parse_example", "serialized features name example_names", "parse_example io.parse_example")
+_takes(
+    "io.parse_single_example", "serialized features name example_names", "parse_single_example io.parse_single_example"
+)
+_takes("nn.depth_to_space", "input block_size name data_format", "depth_to_space nn.depth_to_space")
+_takes("nn.space_to_depth", "input block_size name data_format", "space_to_depth nn.space_to_depth")
+_takes("linalg.tensor_diag", "diagonal name", "diag")
+_takes("linalg.tensor_diag_part", "input name", "diag_part")
+_takes("expand_dims", "input axis name dim")
+_takes("gather", "params indices validate_indices name axis batch_dims")
+_takes("gather_nd", "params indices name batch_dims bad_indices_policy")
+_takes(
+    "image.crop_and_resize",
+    "image boxes box_ind crop_size method extrapolation_value name box_indices",
+    box_ind="box_indices",
+)
+_takes("image.draw_bounding_boxes", "images boxes name colors")
+_takes(
+    "image.extract_patches",
+    "images ksizes strides rates padding name sizes",
+    "extract_image_patches image.extract_image_patches",
+    ksizes="sizes",
+)
+_takes("linalg.norm", "tensor ord axis keepdims name keep_dims", "norm linalg.norm")
+_takes(
+    "random.categorical",
+    "logits num_samples seed name output_dtype",
+    "multinomial random.multinomial",
+    output_dtype="dtype",
+)
+_takes(
+    "random.stateless_categorical",
+    "logits num_samples seed output_dtype name",
+    "random.stateless_multinomial",
+    output_dtype="dtype",
+)
+_takes("random.poisson", "lam shape dtype seed name", "random_poisson random.poisson")
+_takes(
+    "nn.max_pool_with_argmax",
+    "input ksize strides padding data_format Targmax name output_dtype include_batch_in_index",
+    Targmax="output_dtype",
+)
+_takes(
+    "nn.batch_norm_with_global_normalization",
+    "t m v beta gamma variance_epsilon scale_after_normalization name input mean variance",
+    t="input",
+    m="mean",
+    v="variance",
+)
+_takes("nn.conv1d", "value filters stride padding use_cudnn_on_gpu data_format name input dilations", value="input")
+_takes(
+    "nn.conv2d", "input filter strides padding use_cudnn_on_gpu data_format dilations name filters", filter="filters"
+)
+_takes(
+    "nn.conv2d_transpose",
+    "input_sizes filter out_backprop strides padding use_cudnn_on_gpu data_format dilations name filters",
+    "nn.conv2d_backprop_input",
+    input_sizes="output_shape",
+    filter="filters",
+    out_backprop="input",
+)
+_takes("nn.conv3d", "input filter strides padding data_format dilations name filters", filter="filters")
+_takes(
+    "nn.convolution", "input filter padding strides dilation_rate name data_format filters dilations", filter="filters"
+)
+_takes("nn.crelu", "features name axis")
+_takes("nn.depthwise_conv2d", "input filter strides padding rate name data_format dilations")
+_takes("nn.depthwise_conv2d", "input filter strides padding data_format dilations name", "nn.depthwise_conv2d_native")
+_takes("nn.separable_conv2d", "input depthwise_filter pointwise_filter strides padding rate name data_format dilations")
+_takes("nn.in_top_k", "predictions targets k name")
+_takes("nn.softmax_cross_entropy_with_logits", "labels logits axis name dim", "nn.softmax_cross_entropy_with_logits_v2")
+_takes("nn.moments", "x axes shift name keep_dims keepdims")
+_takes("nn.weighted_moments", "x axes frequency_weights name keep_dims keepdims")
+_takes("nn.sufficient_statistics", "x axes shift keep_dims name keepdims")
+_takes("nn.pool", "input window_shape pooling_type padding dilation_rate strides name data_format dilations")
+_takes("nn.weighted_cross_entropy_with_logits", "labels logits pos_weight name targets", targets="labels")
+_takes("ones_like", "tensor dtype name optimize", tensor="input")
+_takes("zeros_like", "tensor dtype name optimize", tensor="input")
+_takes("pad", "tensor paddings mode name constant_values")
+_takes(
+    "reverse_sequence",
+    "input seq_lengths seq_axis batch_axis name seq_dim batch_dim",
+    seq_dim="seq_axis",
+    batch_dim="batch_axis",
+)
+_takes("shape", "input name out_type")
+_takes("size", "input name out_type")
+_takes("squeeze", "input axis name squeeze_dims", squeeze_dims="axis")
+_takes("transpose", "a perm name conjugate")
+_takes("tuple", "tensors name control_inputs")
+_takes(
+    "while_loop",
+    "cond body loop_vars shape_invariants parallel_iterations back_prop swap_memory name maximum_iterations return_same_structure",
+    return_same_structure=None,
+)
+_takes(
+    "gradients",
+    "ys xs grad_ys name colocate_gradients_with_ops gate_gradients aggregation_method stop_gradients unconnected_gradients",
+    colocate_gradients_with_ops=None,
+)
+_takes(
+    "strings.reduce_join",
+    "inputs axis keep_dims separator name reduction_indices keepdims",
+    "reduce_join strings.reduce_join",
+)
+_takes("strings.substr", "input pos len name unit", "substr strings.substr")
+_takes("strings.length", "input name unit")
+_takes(
+    "strings.to_hash_bucket",
+    "string_tensor num_buckets name input",
+    "string_to_hash_bucket strings.to_hash_bucket",
+    string_tensor="input",
+)
+_takes(
+    "strings.to_number",
+    "string_tensor out_type name input",
+    "string_to_number strings.to_number",
+    string_tensor="input",
+)
+_takes("sparse.add", "a b threshold thresh", "sparse_add sparse.add", thresh="threshold")
+_takes("sparse.mask", "a mask_indices name", "sparse_mask")
+_takes("sparse.reshape", "sp_input shape name", "sparse_reshape")
+_takes("sparse.slice", "sp_input start size name", "sparse_slice")
+_takes("sparse.fill_empty_rows", "sp_input default_value name", "sparse_fill_empty_rows")
+_takes("sparse.to_indicator", "sp_input vocab_size name", "sparse_to_indicator")
+_takes("sparse.to_dense", "sp_input default_value validate_indices name", "sparse_tensor_to_dense")
+_takes("sets.difference", "a b aminusb validate_indices", "sets.set_difference")
+_takes("sets.intersection", "a b validate_indices", "sets.set_intersection")
+_takes("sets.size", "a validate_indices", "sets.set_size")
+_takes("sets.union", "a b validate_indices", "sets.set_union")
+_takes("io.gfile.copy", "oldpath newpath overwrite", "gfile.Copy", oldpath="src", newpath="dst")
+_takes("io.gfile.rmtree", "dirname", "gfile.DeleteRecursively", dirname="path")
+_takes("io.gfile.exists", "filename", "gfile.Exists", filename="path")
+_takes("io.gfile.glob", "filename", "gfile.Glob", filename="pattern")
+_takes("io.gfile.isdir", "dirname", "gfile.IsDirectory", dirname="path")
+_takes("io.gfile.listdir", "dirname", "gfile.ListDirectory", dirname="path")
+_takes("io.gfile.makedirs", "dirname", "gfile.MakeDirs", dirname="path")
+_takes("io.gfile.mkdir", "dirname", "gfile.MkDir", dirname="path")
+_takes("io.gfile.remove", "filename", "gfile.Remove", filename="path")
+_takes("io.gfile.rename", "oldname newname overwrite", "gfile.Rename", oldname="src", newname="dst")
+_takes("io.gfile.stat", "filename", "gfile.Stat", filename="path")
+_takes("io.gfile.walk", "top in_order", "gfile.Walk", in_order="topdown")
 
 _UNSUPPORTED_IN_EAGER_CODE = _words(
     "accuracy auc average_precision_at_k false_negatives false_negatives_at_thresholds false_positives false_positives_at_thresholds "
@@ -659,8 +471,8 @@ def find(path: str) -> Any:
     """Returns the value of a name of ``tf.compat.v1``, such as ``"math.log"``; ``MISSING`` if it is not there."""
     space, _, name = path.rpartition(".")
     if path in _ARGUMENTS:
-        target, order = _ARGUMENTS[path]
-        return with_arguments(_value(target), name, order)
+        target, names_in_tf = _ARGUMENTS[path]
+        return with_arguments(_value(target), name, names_in_tf)
     if path in _RENAMED:
         return _value(_RENAMED[path])
     if path in _NAMESPACES_AS_IN_TF or path in _NAMESPACES_OF_TF_1:
@@ -685,18 +497,17 @@ def _value(path: str) -> Any:
     return value
 
 
-def with_arguments(function: Callable[..., Any], name: str, order: tuple[_Parameter, ...]) -> Callable[..., Any]:
+def with_arguments(function: Callable[..., Any], name: str, names_in_tf: _Parameters) -> Callable[..., Any]:
     """Returns ``function`` with the names and the order of the arguments that TensorFlow 1 has.
 
     Args:
         function: a function of ``tf``.
         name: its name in TensorFlow 1.
-        order: the parameters; see ``_Parameter``.
+        names_in_tf: the parameters; see ``_Parameters``.
 
     The function raises a TypeError for an argument that is not there or given twice, and a ValueError for one that is given under its
     name in both versions.
     """
-    names_in_tf = dict([(parameter, parameter) if isinstance(parameter, str) else parameter for parameter in order])
     positions = list(names_in_tf)
 
     @functools.wraps(function)

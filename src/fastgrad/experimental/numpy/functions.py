@@ -294,56 +294,14 @@ _ADDED_FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "fix": lambda x: tf.where(x < 0, tf.math.ceil(x), tf.floor(x)), "isfinite": tf.math.is_finite, "isinf": tf.math.is_inf, "isnan": tf.math.is_nan,
     "isposinf": lambda x: tf.equal(x, _INF), "isneginf": lambda x: tf.equal(x, -_INF),
 }  # fmt: skip
-_SHARED_FLOAT_FUNCTIONS = [
-    "arccos",
-    "arccosh",
-    "arcsin",
-    "arcsinh",
-    "arctan",
-    "arctanh",
-    "cbrt",
-    "ceil",
-    "cos",
-    "cosh",
-    "deg2rad",
-    "exp",
-    "exp2",
-    "expm1",
-    "floor",
-    "log",
-    "log10",
-    "log1p",
-    "log2",
-    "rad2deg",
-    "sin",
-    "sinc",
-    "sinh",
-    "sqrt",
-    "tan",
-    "tanh",
-]
-_SHARED_ARRAY_FUNCTIONS = [
-    "broadcast_to",
-    "diag",
-    "diagflat",
-    "diagonal",
-    "dsplit",
-    "expand_dims",
-    "flip",
-    "hsplit",
-    "moveaxis",
-    "repeat",
-    "roll",
-    "rot90",
-    "split",
-    "squeeze",
-    "swapaxes",
-    "tile",
-    "transpose",
-    "tril",
-    "triu",
-    "vsplit",
-]
+_SHARED_FLOAT_FUNCTIONS = (
+    "arccos arccosh arcsin arcsinh arctan arctanh cbrt ceil cos cosh deg2rad exp exp2 expm1 floor log log10 log1p log2 "
+    "rad2deg sin sinc sinh sqrt tan tanh"
+)
+_SHARED_ARRAY_FUNCTIONS = (
+    "broadcast_to diag diagflat diagonal dsplit expand_dims flip hsplit moveaxis repeat roll rot90 split squeeze "
+    "swapaxes tile transpose tril triu vsplit"
+)
 _BINARY_FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "add": (tf.add, tf.logical_or), "subtract": (tf.subtract,), "multiply": (tf.multiply, tf.logical_and), "divide": (_true_divide,),
     "true_divide": (_true_divide,), "floor_divide": (tf.math.floordiv, _of_integers(tf.math.floordiv, tf.int8)),
@@ -357,8 +315,8 @@ _BINARY_FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     **{f"bitwise_{name}": (getattr(tf.bitwise, f"bitwise_{name}"), getattr(tf.math, f"logical_{name}")) for name in ("and", "or", "xor")},
 }  # fmt: skip
 TABLE: dict[str, Callable[..., Any]] = {
-    **{name: _unary(FLOAT_FUNCTIONS[name]) for name in _SHARED_FLOAT_FUNCTIONS}, **{name: _unary(function) for name, function in _ADDED_FLOAT_FUNCTIONS.items()},
-    **{name: _unary(function, asarray) for name, function in _PLAIN_FUNCTIONS.items()}, **{name: _array_function(name) for name in _SHARED_ARRAY_FUNCTIONS},
+    **{name: _unary(FLOAT_FUNCTIONS[name]) for name in _SHARED_FLOAT_FUNCTIONS.split()}, **{name: _unary(function) for name, function in _ADDED_FLOAT_FUNCTIONS.items()},
+    **{name: _unary(function, asarray) for name, function in _PLAIN_FUNCTIONS.items()}, **{name: _array_function(name) for name in _SHARED_ARRAY_FUNCTIONS.split()},
     **{name: _binary(*functions) for name, functions in _BINARY_FUNCTIONS.items()},
     **{f"logical_{name}": lambda x1, x2, name=name: getattr(tf.math, f"logical_{name}")(asarray(x1, bool), asarray(x2, bool)) for name in ("and", "or", "xor")}, "logical_not": lambda x: tf.logical_not(asarray(x, bool)),
     "logaddexp": _binary(lambda a, b: KERAS_FUNCTIONS["logaddexp"](inexact(a), inexact(b))), "logaddexp2": _binary(lambda a, b: tf.cast(KERAS_FUNCTIONS["logaddexp2"](inexact(a), inexact(b)), result_type(a, np.float64))), "log2": lambda x: _over_log(TABLE["log"](x), 2.0), "log10": lambda x: _over_log(TABLE["log"](x), 10.0), "hypot": lambda x1, x2: TABLE["sqrt"](TABLE["add"](TABLE["square"](x1), TABLE["square"](x2))), "divmod": lambda x1, x2: (TABLE["floor_divide"](x1, x2), TABLE["mod"](x1, x2)),

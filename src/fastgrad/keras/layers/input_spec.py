@@ -6,10 +6,11 @@ from typing import Any
 
 from fastgrad import dtypes
 from fastgrad.core import nest
+from fastgrad.keras.configured import Configured
 from fastgrad.keras.settings import standardize_dtype
 
 
-class InputSpec:
+class InputSpec(Configured):
     """The requirements of a layer for one input; None means no requirement.
 
     Args:
@@ -24,6 +25,8 @@ class InputSpec:
     Raises:
         TypeError: ``axes`` has keys that are not integers.
     """
+
+    _config_names = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")
 
     def __init__(
         self,
@@ -50,17 +53,6 @@ class InputSpec:
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
         self.name = name
         self.optional = optional
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments by name, without ``name`` and ``allow_last_axis_squeeze``."""
-        return {
-            name: getattr(self, name) for name in ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> InputSpec:
-        """Makes the specification from ``config``, the result of ``get_config()``."""
-        return cls(**config)
 
     def __repr__(self) -> str:
         fields = [f"{name}={value}" for name, value in self.get_config().items() if value]

@@ -100,10 +100,8 @@ class LayerNormalization(SameShape):
         x = cast_narrow_to_float32(inputs)
         shape = x._array.shape
         size = math.prod(shape[axis] for axis in self.axis)
-        gamma, beta = (
-            self._weight_vector(self.gamma, np.ones, size, x),
-            self._weight_vector(self.beta, np.zeros, size, x),
-        )
+        gamma = self._weight_vector(self.gamma, np.ones, size, x)
+        beta = self._weight_vector(self.beta, np.zeros, size, x)
         if len(self.axis) == 1 and self.axis[0] in (-1, len(shape) - 1):
             outputs = self._normalized_rows(x, gamma, beta)
         else:

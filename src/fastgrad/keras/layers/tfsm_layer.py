@@ -12,7 +12,8 @@ from fastgrad.keras.saving.registration import in_safe_mode
 class TFSMLayer(Layer):
     """A layer that calls a function of a SavedModel, which ``Model.export`` wrote here or in TensorFlow.
 
-    The variables that the function uses are the weights of the layer, so it can be trained.
+    The variables that the function uses are the weights of the layer, so it can be trained. A saved model has the path of the folder,
+    not its files.
 
     Args:
         filepath: the folder of the SavedModel.
@@ -29,6 +30,8 @@ class TFSMLayer(Layer):
     Raises:
         ValueError: the SavedModel has no such endpoint, or can't be read (see ``tf.saved_model.load``).
     """
+
+    _config_names = ("filepath", "call_endpoint", "call_training_endpoint")
 
     def __init__(
         self,
@@ -57,15 +60,6 @@ class TFSMLayer(Layer):
         """Returns the result of the function."""
         name = self.call_training_endpoint if training and self.call_training_endpoint else self.call_endpoint
         return self._endpoints[name](inputs, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name; the folder is not a part of a saved model."""
-        return {
-            **super().get_config(),
-            "filepath": self.filepath,
-            "call_endpoint": self.call_endpoint,
-            "call_training_endpoint": self.call_training_endpoint,
-        }
 
     @classmethod
     def from_config(

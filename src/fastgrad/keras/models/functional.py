@@ -272,10 +272,8 @@ class Functional(Model):
             if len(deferred_calls) == len(pending_calls):
                 raise ValueError(f"The configuration of {config.get('name')!r} has calls whose inputs are not there.")
             pending_calls = deferred_calls
-        inputs, outputs = (
-            _replace_tensor_references(config["input_layers"], tensor_at),
-            _replace_tensor_references(config["output_layers"], tensor_at),
-        )
+        inputs = _replace_tensor_references(config["input_layers"], tensor_at)
+        outputs = _replace_tensor_references(config["output_layers"], tensor_at)
         return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
 
 

@@ -130,10 +130,8 @@ def model_to_dot(
         for source, output_index, target, entry in _arrows(inner):
             tail, head = source, target
             if expand_nested:
-                tail, head = (
-                    _inner_layer_at_end(source, output_index, "outputs"),
-                    _inner_layer_at_end(target, entry, "inputs"),
-                )
+                tail = _inner_layer_at_end(source, output_index, "outputs")
+                head = _inner_layer_at_end(target, entry, "inputs")
             yield f'"{id(tail)}" -> "{id(head)}";'
 
     graph_header = f'subgraph "cluster_{id(model)}"' if subgraph else f'digraph "{_escaped(model.name)}"'

@@ -48,11 +48,8 @@ class Nadam(MomentOptimizer, RuleOptimizer):
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
-        u, next_u, product = (
-            self._momentum_factor(step),
-            self._momentum_factor(step + 1.0),
-            value_of(self._u_product, step),
-        )
+        u, next_u = self._momentum_factor(step), self._momentum_factor(step + 1.0)
+        product = value_of(self._u_product, step)
         m_weight, g_weight = next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product)
         return learning_rate, self.beta_1, self.beta_2, m_weight, g_weight, self.beta_2**step, self.epsilon
 

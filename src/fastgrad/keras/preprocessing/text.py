@@ -112,12 +112,8 @@ class Tokenizer:
         document_count: int = 0,
     ) -> None:
         self.num_words, self.filters, self.lower, self.split = num_words, filters, lower, split
-        self.char_level, self.oov_token, self.analyzer, self.document_count = (
-            char_level,
-            oov_token,
-            analyzer,
-            document_count,
-        )
+        self.char_level, self.oov_token = char_level, oov_token
+        self.analyzer, self.document_count = analyzer, document_count
         self.word_counts: Counter[str] = Counter()
         self.word_docs: Counter[str] = Counter()
         self.index_docs: Counter[int] = Counter()

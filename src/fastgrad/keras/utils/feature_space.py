@@ -9,6 +9,7 @@ import fastgrad as tf
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.data.dataset import Dataset
+from fastgrad.keras.configured import Configured
 from fastgrad.keras.layers.category_encoding import CategoryEncoding
 from fastgrad.keras.layers.discretization import Discretization
 from fastgrad.keras.layers.hashing import HashedCrossing, Hashing
@@ -37,8 +38,10 @@ def _made(value: Any) -> Any:
     return deserialize_keras_object(value) if isinstance(value, dict) else value
 
 
-class Cross:
+class Cross(Configured):
     """A feature that hashes the combinations of other features; ``FeatureSpace.cross`` makes it."""
+
+    _config_names = ("feature_names", "crossing_dim", "output_mode")
 
     def __init__(self, feature_names: Iterable[str], crossing_dim: int, output_mode: str = "one_hot") -> None:
         self.feature_names, self.crossing_dim = tuple(feature_names), crossing_dim
@@ -49,21 +52,8 @@ class Cross:
         """The names of the features, joined by ``_X_``."""
         return "_X_".join(self.feature_names)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {
-            "feature_names": self.feature_names,
-            "crossing_dim": self.crossing_dim,
-            "output_mode": self.output_mode,
-        }
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Cross:
-        """Returns the cross of a ``get_config()``."""
-        return cls(**config)
-
-
-class Feature:
+class Feature(Configured):
     """A column and its preprocessing layer; ``FeatureSpace.feature`` and similar functions make it."""
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str) -> None:
@@ -74,11 +64,6 @@ class Feature:
         """Returns the constructor arguments, the layer as its configuration."""
         preprocessor = serialize_keras_object(self.preprocessor)
         return {"dtype": self.dtype, "preprocessor": preprocessor, "output_mode": self.output_mode}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Feature:
-        """Returns the feature of a ``get_config()``."""
-        return cls(**config)
 
 
 class FeatureSpace(Layer):

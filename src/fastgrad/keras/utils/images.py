@@ -124,10 +124,8 @@ def load_img(
     height, width = target_size
     box = None
     if keep_aspect_ratio:
-        crop_width, crop_height = (
-            min(loaded.width, loaded.height * width // height),
-            min(loaded.height, loaded.width * height // width),
-        )
+        crop_width = min(loaded.width, loaded.height * width // height)
+        crop_height = min(loaded.height, loaded.width * height // width)
         left, top = (loaded.width - crop_width) // 2, (loaded.height - crop_height) // 2
         box = (left, top, left + crop_width, top + crop_height)
     return loaded.resize((width, height), image.Resampling[interpolation.upper()], box=box)
