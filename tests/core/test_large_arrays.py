@@ -74,7 +74,7 @@ def test_kernels_have_the_bits_of_the_functions(row):
                 got = large_arrays._run_kernel(row, xs, attributes)
             if got is not None:
                 # Which of two zeros NumPy's maximum is depends on the processor.
-                assert_same_bits(got, wanted, row.name not in {"maximum", "minimum", "relu", "relu6"})
+                assert_same_bits(got, wanted, row.name not in {"maximum", "minimum", "clip_by_value", "relu", "relu6"})
                 compared += 1
     assert compared or row.name == "cast"
 
@@ -149,6 +149,8 @@ def test_sizes_decide(kernel_runs):
     slow = tf.ones(LARGE_FOR_SLOW_FUNCTIONS)
     tf.nn.relu(slow), tf.where(slow > 0.0, slow, 0.0)
     assert kernel_runs[2:] == ["relu", "where"]
+    tf.clip_by_value(slow, 0.0, 2.0)  # reads and writes once
+    assert kernel_runs[4:] == ["clip_by_value"]
 
 
 def test_the_first_runs_compile_nothing(monkeypatch, kernel_runs):

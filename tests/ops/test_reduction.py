@@ -206,6 +206,10 @@ def test_large_sums_of_odd_values_and_views():
         ((20, 31, 31, 5), (1, 2)),
         ((40, 600), 0),
         ((40, 5, 60), (0, 2)),
+        ((300, 1003), 1),
+        ((301, 1000), 0),
+        ((3, 700_003), 1),
+        ((2_100_001,), 0),
     ],
 )
 def test_extremes_of_large_arrays(dtype, shape, axes):
@@ -216,6 +220,9 @@ def test_extremes_of_large_arrays(dtype, shape, axes):
         np.testing.assert_array_equal(row(tf.constant(x), axes), wanted(x, axes))
         np.testing.assert_array_equal(row(tf.constant(x), axes, keepdims=True), wanted(x, axes, keepdims=True))
         np.testing.assert_array_equal(row(tf.transpose(x)), wanted(x))
+        numbers = np.nan_to_num(x, nan=0.5)
+        for one in (x, numbers, numbers.T):
+            np.testing.assert_array_equal(row(tf.constant(one)), wanted(one))
 
 
 def test_lists_and_arrays_are_booleans_for_reduce_all_and_reduce_any():
