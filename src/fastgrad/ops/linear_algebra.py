@@ -28,6 +28,7 @@ from fastgrad.ops.diagonals import adjoint as adjoint_of
 from fastgrad.ops.diagonals import band_part, diag_part, set_diag
 from fastgrad.ops.exponential import log
 from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.lapack_threads import OF_NUMPY, OF_SCIPY, OpenBlas, with_one_thread_if_small
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape
 
@@ -52,12 +53,13 @@ def matrix_operation(
     gradient: Any,
     result: Rule = same,
     dtypes: frozenset[np.dtype] = LAPACK_DTYPES,
+    blas: OpenBlas = OF_NUMPY,
 ) -> Operation:
-    """Declares an operation of matrices that LAPACK computes."""
+    """Declares an operation of matrices that LAPACK computes; ``blas`` is the one that ``run`` calls."""
     return operation(
         name,
         Form.EXTERN,
-        run=run,
+        run=with_one_thread_if_small(run, blas),
         gradient=gradient,
         dtypes=dtypes,
         batched=leading_axes_rule,
@@ -161,6 +163,7 @@ _triangular_solve_operation: Operation = matrix_operation(
         ),
     ),
     _solve_result,
+    blas=OF_SCIPY,
 )
 
 
