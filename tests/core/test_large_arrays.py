@@ -7,6 +7,7 @@ import fastgrad as tf
 from fastgrad.core import large_arrays
 from fastgrad.core.operation import LARGE, LARGE_FOR_SLOW_FUNCTIONS, NEVER, TABLE, Form
 from fastgrad.core.terms import arity_of
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 
 RNG = np.random.default_rng(0)
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-40, -1e-40, 3e38, 0.5, 2.0])
@@ -198,3 +199,45 @@ def test_gradients_and_errors_are_those_of_small_arrays():
     np.testing.assert_array_equal(tape.gradient(y, x).numpy(), np.where(x.numpy() > 0, 2.0, 0.0))
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[600, 500\] vs. \[3\]"):
         x + tf.ones(3, tf.float64)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "float64"])
+@pytest.mark.parametrize("view", ["whole", "transposed", "repeated", "reversed"])
+def test_writes_of_large_variables(view, dtype):
+    x = elements((1000, 1000), dtype)
+    x = {"whole": x, "transposed": x.T, "repeated": np.broadcast_to(x[:1], x.shape), "reversed": x[::-1]}[view]
+    start = elements((1000, 1000), dtype)
+    v, delta = tf.Variable(start), tf.constant(x)
+    before = v.value()
+    with np.errstate(all="ignore"):
+        for _ in range(2):  # the second time by a kernel
+            v.assign(start)
+            assert_same_bits(v.assign_add(delta).numpy(), start + x)
+            assert_same_bits(v.assign_sub(delta).numpy(), start + x - x)
+            assert_same_bits(v.assign(delta).numpy(), x)
+            assert_same_bits(v.assign_add(v).numpy(), x + x)
+        assert_same_bits(v.assign(v).numpy(), x + x)
+    assert_same_bits(before.numpy(), start)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "bool", "complex128"])
+def test_variables_of_all_dtypes_are_written_by_all_threads(dtype, monkeypatch):
+    copies = []
+    run = large_arrays.run_eagerly
+    monkeypatch.setattr(large_arrays, "run_eagerly", lambda *given: copies.append(given) or run(*given))
+    x = RNG.integers(0, 2, 4_000_001).astype(dtype)
+    before, v = compute_pool.threads, tf.Variable(np.zeros_like(x))
+    try:
+        for threads in (1, 2, 3):
+            compute_pool.resize(threads)
+            copies.clear()
+            v.assign(np.zeros_like(x)).assign(x)
+            np.testing.assert_array_equal(v.numpy(), x)
+            assert len(copies) == (2 if threads > 1 else 0)
+    finally:
+        compute_pool.resize(before)
+
+
+def test_texts_of_large_variables_are_written():
+    v = tf.Variable(np.full(LARGE, "a", object))
+    assert set(v.assign(np.full(LARGE, "b", object)).numpy()) == {b"b"}
