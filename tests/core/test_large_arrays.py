@@ -241,3 +241,18 @@ def test_variables_of_all_dtypes_are_written_by_all_threads(dtype, monkeypatch):
 def test_texts_of_large_variables_are_written():
     v = tf.Variable(np.full(LARGE, "a", object))
     assert set(v.assign(np.full(LARGE, "b", object)).numpy()) == {b"b"}
+
+
+@pytest.mark.parametrize("index", [np.s_[:, 10:190], np.s_[::2], np.s_[::-2, 3:]])
+def test_slow_functions_of_slices_run_kernels(index, kernel_runs, monkeypatch):
+    """A copy of rows costs less than the function by NumPy."""
+    plain = []
+    run = large_arrays.run_eagerly
+    monkeypatch.setattr(large_arrays, "run_eagerly", lambda *given: plain.extend(given[1]) or run(*given))
+    x = elements((300, 400), "float32")[index]
+    with np.errstate(all="ignore"):
+        assert_same_bits(tf.sqrt(tf.constant(x)).numpy(), np.sqrt(x))
+        assert_same_bits(tf.math.squared_difference(tf.constant(x), 2.0).numpy(), np.square(x - np.float32(2)))
+        tf.clip_by_value(tf.constant(x), -1.0, 1.0), tf.constant(x) + 1.0
+    assert kernel_runs == ["sqrt", "squared_difference", "clip_by_value"]
+    assert all(type(array) is np.ndarray for array in plain)  # else the launches make a frame at each call

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import LARGE
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.kernels.codegen.jit_switch import compiling_threads, jit_is_disabled
@@ -87,7 +88,7 @@ def _copy_launches(size: int) -> Launches:
 
 
 def _run_kernel(row: Any, arrays: Sequence[np.ndarray], attributes: dict[str, Any]) -> np.ndarray | None:
-    plain = _in_row_major_order(arrays)
+    plain = _in_row_major_order(arrays, row.large < LARGE)
     known = None if plain is None else _known_kernel(row, plain, arrays, attributes)
     if plain is None or known is None:
         return None
@@ -117,8 +118,16 @@ def _known_kernel(
     return known
 
 
-def _in_row_major_order(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray] | None:
-    """Returns the arrays in row-major order, or one element of each that repeats it; None if copies cost more than a kernel saves."""
+def _in_row_major_order(arrays: Sequence[np.ndarray], copies_rows: bool = False) -> Sequence[np.ndarray] | None:
+    """Returns the arrays in row-major order, or one element of each that repeats it.
+
+    Args:
+        arrays: the operands of an operation.
+        copies_rows: whether the kernel of the operation saves more than a copy of rows that lie apart in memory costs.
+
+    Returns:
+        None if copies cost more than a kernel saves.
+    """
     if all(x.flags.c_contiguous for x in arrays):
         return arrays
     size = max([x.size for x in arrays])
@@ -130,15 +139,15 @@ def _in_row_major_order(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray] | 
             found.append(np.ascontiguousarray(x))
         else:
             copy = copy_by_kernel(x)
-            if copy is None:
+            if copy is None and not (copies_rows and x.strides[-1] == x.itemsize):
                 return None
-            found.append(copy)
+            found.append(np.ascontiguousarray(x) if copy is None else copy)
     return found
 
 
 def _without_repetition(x: np.ndarray) -> np.ndarray:
     """Returns one element in place of an array that repeats it."""
-    return x[(slice(0, 1),) * x.ndim] if not any(x.strides) else x
+    return x[(slice(0, 1),) * x.ndim] if x.ndim and not any(x.strides) else x  # x[()] would not be an array
 
 
 def _kernel_of(
