@@ -186,6 +186,7 @@ SAMPLES: dict[str, Sample] = {
     "det": of(tf.linalg.det, definite(3)),
     "slogdet": of(lambda a: tf.linalg.slogdet(a)[1], definite(3)),
     "pinv": of(tf.linalg.pinv, normal(3, 2), order=1),
+    "least_norm_solution": of(lambda a, b: tf.linalg.lstsq(a, b, fast=False), normal(3, 2), normal(3, 2), order=1),
     "cross": of(tf.linalg.cross, normal(2, 3), normal(2, 3)),
     "svd": of(lambda a: tf.linalg.svd(a)[0], normal(3, 3) + np.diag([1.0, 4.0, 9.0]), order=1),
     "qr": of(lambda a: tf.linalg.qr(a)[1] ** 2, normal(4, 3), order=1),
