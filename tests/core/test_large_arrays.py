@@ -7,6 +7,7 @@ import fastgrad as tf
 from fastgrad.core import large_arrays
 from fastgrad.core.operation import LARGE, LARGE_FOR_SLOW_FUNCTIONS, NEVER, TABLE, Form
 from fastgrad.core.terms import arity_of
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 
 RNG = np.random.default_rng(0)
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-40, -1e-40, 3e38, 0.5, 2.0])
@@ -74,7 +75,7 @@ def test_kernels_have_the_bits_of_the_functions(row):
                 got = large_arrays._run_kernel(row, xs, attributes)
             if got is not None:
                 # Which of two zeros NumPy's maximum is depends on the processor.
-                assert_same_bits(got, wanted, row.name not in {"maximum", "minimum", "relu", "relu6"})
+                assert_same_bits(got, wanted, row.name not in {"maximum", "minimum", "clip_by_value", "relu", "relu6"})
                 compared += 1
     assert compared or row.name == "cast"
 
@@ -149,6 +150,8 @@ def test_sizes_decide(kernel_runs):
     slow = tf.ones(LARGE_FOR_SLOW_FUNCTIONS)
     tf.nn.relu(slow), tf.where(slow > 0.0, slow, 0.0)
     assert kernel_runs[2:] == ["relu", "where"]
+    tf.clip_by_value(slow, 0.0, 2.0)  # reads and writes once
+    assert kernel_runs[4:] == ["clip_by_value"]
 
 
 def test_the_first_runs_compile_nothing(monkeypatch, kernel_runs):
@@ -196,3 +199,60 @@ def test_gradients_and_errors_are_those_of_small_arrays():
     np.testing.assert_array_equal(tape.gradient(y, x).numpy(), np.where(x.numpy() > 0, 2.0, 0.0))
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[600, 500\] vs. \[3\]"):
         x + tf.ones(3, tf.float64)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "float64"])
+@pytest.mark.parametrize("view", ["whole", "transposed", "repeated", "reversed"])
+def test_writes_of_large_variables(view, dtype):
+    x = elements((1000, 1000), dtype)
+    x = {"whole": x, "transposed": x.T, "repeated": np.broadcast_to(x[:1], x.shape), "reversed": x[::-1]}[view]
+    start = elements((1000, 1000), dtype)
+    v, delta = tf.Variable(start), tf.constant(x)
+    before = v.value()
+    with np.errstate(all="ignore"):
+        for _ in range(2):  # the second time by a kernel
+            v.assign(start)
+            assert_same_bits(v.assign_add(delta).numpy(), start + x)
+            assert_same_bits(v.assign_sub(delta).numpy(), start + x - x)
+            assert_same_bits(v.assign(delta).numpy(), x)
+            assert_same_bits(v.assign_add(v).numpy(), x + x)
+        assert_same_bits(v.assign(v).numpy(), x + x)
+    assert_same_bits(before.numpy(), start)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "bool", "complex128"])
+def test_variables_of_all_dtypes_are_written_by_all_threads(dtype, monkeypatch):
+    copies = []
+    run = large_arrays.run_eagerly
+    monkeypatch.setattr(large_arrays, "run_eagerly", lambda *given: copies.append(given) or run(*given))
+    x = RNG.integers(0, 2, 4_000_001).astype(dtype)
+    before, v = compute_pool.threads, tf.Variable(np.zeros_like(x))
+    try:
+        for threads in (1, 2, 3):
+            compute_pool.resize(threads)
+            copies.clear()
+            v.assign(np.zeros_like(x)).assign(x)
+            np.testing.assert_array_equal(v.numpy(), x)
+            assert len(copies) == (2 if threads > 1 else 0)
+    finally:
+        compute_pool.resize(before)
+
+
+def test_texts_of_large_variables_are_written():
+    v = tf.Variable(np.full(LARGE, "a", object))
+    assert set(v.assign(np.full(LARGE, "b", object)).numpy()) == {b"b"}
+
+
+@pytest.mark.parametrize("index", [np.s_[:, 10:190], np.s_[::2], np.s_[::-2, 3:]])
+def test_slow_functions_of_slices_run_kernels(index, kernel_runs, monkeypatch):
+    """A copy of rows costs less than the function by NumPy."""
+    plain = []
+    run = large_arrays.run_eagerly
+    monkeypatch.setattr(large_arrays, "run_eagerly", lambda *given: plain.extend(given[1]) or run(*given))
+    x = elements((300, 400), "float32")[index]
+    with np.errstate(all="ignore"):
+        assert_same_bits(tf.sqrt(tf.constant(x)).numpy(), np.sqrt(x))
+        assert_same_bits(tf.math.squared_difference(tf.constant(x), 2.0).numpy(), np.square(x - np.float32(2)))
+        tf.clip_by_value(tf.constant(x), -1.0, 1.0), tf.constant(x) + 1.0
+    assert kernel_runs == ["sqrt", "squared_difference", "clip_by_value"]
+    assert all(type(array) is np.ndarray for array in plain)  # else the launches make a frame at each call

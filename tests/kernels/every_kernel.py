@@ -357,7 +357,11 @@ def calls() -> Iterator[tuple[str, Any]]:
         for sign in (1, -1):
             yield (
                 f"{sign}",
-                call(dtype, x(20, 9), x(20), 9, sign, 0, 20, of="reduction.narrow_extremes.row_extremes")[1],
+                call(dtype, x(20, 9), x(20), 9, 9, 1, sign, 0, 20, of="reduction.narrow_extremes.row_extremes")[1],
+            )
+            yield (
+                f"parts {sign}",
+                call(dtype, x(3, 300), x(6), 300, 160, 2, sign, 0, 6, of="reduction.narrow_extremes.row_extremes")[1],
             )
             yield (
                 f"columns {sign}",

@@ -118,6 +118,9 @@ SAMPLES: dict[str, Sample] = {
     "cumulative_logsumexp": of(tf.math.cumulative_logsumexp, normal(4)),
     "shifted": of(lambda x: TABLE["shifted"](x, axis=0, reverse=False) ** 2, normal(3)),
     "linear_recurrence": row("linear_recurrence", normal(4), normal(4), axis=0, reverse=True),
+    "clip_by_value": of(
+        lambda x, low, high: tf.clip_by_value(x, low, high) ** 2, distinct(5), np.array(-0.7), np.array(0.7)
+    ),
     "clip_by_norm": of(lambda x, c: tf.clip_by_norm(x, c, axes=1), normal(2, 3) + 2, np.array(1.5)),
     # ---- activations and losses
     "leaky_relu": of(lambda x: tf.nn.leaky_relu(x, 0.3) ** 2, distinct(5)),
@@ -183,6 +186,7 @@ SAMPLES: dict[str, Sample] = {
     "det": of(tf.linalg.det, definite(3)),
     "slogdet": of(lambda a: tf.linalg.slogdet(a)[1], definite(3)),
     "pinv": of(tf.linalg.pinv, normal(3, 2), order=1),
+    "least_norm_solution": of(lambda a, b: tf.linalg.lstsq(a, b, fast=False), normal(3, 2), normal(3, 2), order=1),
     "cross": of(tf.linalg.cross, normal(2, 3), normal(2, 3)),
     "svd": of(lambda a: tf.linalg.svd(a)[0], normal(3, 3) + np.diag([1.0, 4.0, 9.0]), order=1),
     "qr": of(lambda a: tf.linalg.qr(a)[1] ** 2, normal(4, 3), order=1),

@@ -26,6 +26,18 @@ def test_clip_by_value_of_nan_integers_and_rows():
     assert tf.clip_by_value(ROWS, 0.0, 3.5).values.numpy().tolist() == [[3, 3.5]]
 
 
+def test_gradients_of_clip_by_value_are_those_of_minimum_and_maximum():
+    awkward = [nan, inf, -inf, 0.0, -1.0, 1.0, 2.0]
+    t, low, high = [tf.constant(x.reshape(-1)) for x in np.meshgrid(awkward, awkward, awkward)]
+    gradients = []
+    for clip in (tf.clip_by_value, lambda t, low, high: tf.maximum(tf.minimum(t, high), low)):
+        with tf.GradientTape() as tape:
+            tape.watch([t, low, high])
+            y = clip(t, low, high) * 3.0
+        gradients.append([g.numpy() for g in tape.gradient(y, [t, low, high])])
+    np.testing.assert_array_equal(*gradients)
+
+
 def test_clip_by_value_refuses_bounds_that_do_not_fit():
     with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
         tf.clip_by_value([1.0, 2.0], [1.0, 2.0, 3.0], 4.0)

@@ -287,3 +287,52 @@ def test_bfloat16_times_small_integers_with_an_output_type(small):
     assert tf.matmul(b, a, transpose_a=True, transpose_b=True, output_type=tf.bfloat16).shape == (2, 2, 2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="output_type float32"):
         tf.matmul(a, b, output_type=tf.float32)
+
+
+@pytest.mark.parametrize(
+    ("equation", "a_shape", "b_shape"),
+    [
+        ("ij,ij->i", (1000, 300), (1000, 300)),
+        ("ij,ij->j", (300, 1000), (300, 1000)),
+        ("ij,ji->i", (500, 80), (80, 500)),
+        ("bij,bji->b", (100, 40, 30), (100, 30, 40)),
+        ("bij,ijb->jb", (100, 40, 30), (40, 30, 100)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int32"])
+def test_many_inner_products(equation, a_shape, b_shape, dtype):
+    r = np.random.default_rng(0)
+    a, b = [r.integers(-8, 9, shape).astype(dtype) for shape in (a_shape, b_shape)]
+    wanted = np.einsum(equation, a.astype(np.float64), b.astype(np.float64))
+    x, y = tf.constant(a), tf.constant(b)
+
+    def products(x, y):
+        if dtype == "int32":
+            return [tf.einsum(equation, x, y)]
+        with tf.GradientTape() as tape:
+            tape.watch([x, y])
+            z = tf.einsum(equation, x, y)
+        return [z, *tape.gradient(z, [x, y])]
+
+    found = products(x, y)
+    np.testing.assert_array_equal(found[0].numpy(), wanted.astype(dtype))
+    if dtype != "int32":
+        weights = np.ones(wanted.shape)
+        letters, last = equation.split("->")
+        first, second = letters.split(",")
+        for g, (one, other, beside) in zip(found[1:], ((first, second, b), (second, first, a)), strict=True):
+            want = np.einsum(f"{last},{other}->{one}", weights, beside.astype(np.float64))
+            np.testing.assert_array_equal(g.numpy(), want)
+    compiled = tf.function(products)
+    for _ in range(2):
+        for again, eager in zip(compiled(x, y), found, strict=True):
+            np.testing.assert_array_equal(again.numpy(), eager.numpy())
+
+
+def test_many_inner_products_have_the_bits_of_a_compiled_step():
+    x, y = np.random.default_rng(1).standard_normal((2, 1000, 300), np.float32)
+    eager = tf.einsum("ij,ij->i", x, y).numpy()
+    compiled = tf.function(lambda x, y: tf.einsum("ij,ij->i", x, y))
+    for _ in range(3):
+        np.testing.assert_array_equal(compiled(x, y).numpy(), eager)
+    np.testing.assert_allclose(eager, np.einsum("ij,ij->i", x, y, dtype=np.float64), rtol=1e-5, atol=1e-4)

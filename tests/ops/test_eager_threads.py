@@ -27,6 +27,11 @@ OPERATIONS = {
     "norm": tf.norm,
     "add_n": lambda x: tf.add_n([x, x * 2, x]),
     "square": lambda x: x**2,
+    "clip_by_value": lambda x: tf.clip_by_value(x, -0.5, 1.0),
+    "maximum of all": lambda x: tf.reduce_max(tf.tile(x, [8, 1])),
+    "maxima of long rows": lambda x: tf.reduce_max(tf.reshape(tf.tile(x, [8, 1]), [2, -1]), 1),
+    "minima of rows": lambda x: tf.reduce_min(tf.reshape(tf.concat([x, x], 0), [600, 1000]), 1),
+    "maxima of columns": lambda x: tf.reduce_max(tf.reshape(tf.concat([x, x], 0), [600, 1000]), 0),
 }
 
 

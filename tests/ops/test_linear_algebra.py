@@ -118,6 +118,27 @@ def test_least_squares(shape, dtype):
     close(linalg.lstsq(a, b, l2_regularizer=0.5), ridge, dtype)
 
 
+@pytest.mark.parametrize("shapes", [((7, 5), (7, 2)), ((5, 7), (5, 2)), ((2, 6, 4), (6, 3)), ((6, 4), (2, 6, 3))])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_least_norm_solutions(shapes, dtype):
+    """Also of matrices that do not have full rank, where they are those of the pseudo-inverse."""
+    a, b = [normal(*shape, seed=seed, dtype=dtype) for seed, shape in enumerate(shapes)]
+    repeated = np.concatenate([a[..., :-1], a[..., :1] - 2 * a[..., 1:2]], -1)
+    for matrix in (a, repeated, np.zeros_like(a)):
+        x = linalg.lstsq(matrix, b, fast=False)
+        close(x, np.linalg.pinv(matrix, 1e-4) @ b, dtype)
+    a.reshape(-1, *a.shape[-2:])[0, 0, 0] = np.nan
+    x = linalg.lstsq(a, b, fast=False).numpy()
+    assert np.isnan(x[0] if a.ndim == 3 else x).all()
+    assert not (a.ndim == 3 and np.isnan(x[1:]).any())
+
+
+@pytest.mark.parametrize(("rows", "columns", "count"), [(0, 3, 2), (3, 0, 2), (3, 3, 0)])
+def test_least_norm_solutions_of_empty_matrices(rows, columns, count):
+    x = linalg.lstsq(np.ones((rows, columns)), np.ones((rows, count)), fast=False).numpy()
+    np.testing.assert_array_equal(x, np.zeros((columns, count)))
+
+
 def test_pseudo_inverses_of_matrices_without_full_rank():
     a = np.outer([1.0, 2.0, 3.0], [1.0, -1.0])
     close(linalg.pinv(a), np.linalg.pinv(a))
@@ -209,6 +230,8 @@ SMOOTH = {
     "triangular_solve": (linalg.triangular_solve, regular(3, 3), normal(2, 3, 2, seed=1)),
     "lstsq": (linalg.lstsq, normal(4, 2), normal(4, 2, seed=1)),
     "wide lstsq": (lambda a, b: linalg.lstsq(a, b, l2_regularizer=0.1), normal(2, 4), normal(2, 2, seed=1)),
+    "lstsq by QR": (lambda a, b: linalg.lstsq(a, b, fast=False), normal(2, 4, 3), normal(4, 2, seed=1)),
+    "wide lstsq by QR": (lambda a, b: linalg.lstsq(a, b, fast=False), normal(2, 4), normal(3, 2, 2, seed=1)),
     "pinv": (linalg.pinv, normal(2, 4, 3)),
     "wide pinv": (linalg.pinv, normal(2, 3)),
     "singular values": (lambda x: linalg.svd(x, compute_uv=False), normal(2, 4, 3)),

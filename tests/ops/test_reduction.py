@@ -206,6 +206,10 @@ def test_large_sums_of_odd_values_and_views():
         ((20, 31, 31, 5), (1, 2)),
         ((40, 600), 0),
         ((40, 5, 60), (0, 2)),
+        ((300, 1003), 1),
+        ((301, 1000), 0),
+        ((3, 700_003), 1),
+        ((2_100_001,), 0),
     ],
 )
 def test_extremes_of_large_arrays(dtype, shape, axes):
@@ -216,6 +220,9 @@ def test_extremes_of_large_arrays(dtype, shape, axes):
         np.testing.assert_array_equal(row(tf.constant(x), axes), wanted(x, axes))
         np.testing.assert_array_equal(row(tf.constant(x), axes, keepdims=True), wanted(x, axes, keepdims=True))
         np.testing.assert_array_equal(row(tf.transpose(x)), wanted(x))
+        numbers = np.nan_to_num(x, nan=0.5)
+        for one in (x, numbers, numbers.T):
+            np.testing.assert_array_equal(row(tf.constant(one)), wanted(one))
 
 
 def test_lists_and_arrays_are_booleans_for_reduce_all_and_reduce_any():
@@ -303,3 +310,17 @@ def test_products_of_large_arrays(shape, dtype):
         program = tf.function(lambda x, axes=axes: tf.reduce_prod(x, axes))
         for _ in range(3):
             np.testing.assert_allclose(program(x), got, rtol=np.finfo(dtype).eps * x.size if "float" in dtype else 0)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64"])
+@pytest.mark.parametrize("columns", [1, 2, 3, 8, 9])
+def test_sums_of_short_rows_of_integers(dtype, columns):
+    r = np.random.default_rng(columns)
+    limits = np.iinfo(dtype)
+    x = r.integers(limits.min, limits.max, (1500, columns), dtype, endpoint=True)  # sums wrap around
+    for one in (x, x[::-1], x.reshape(30, 50, columns), np.asfortranarray(x)):
+        for keepdims in (False, True):
+            found = tf.reduce_sum(tf.constant(one), -1, keepdims).numpy()
+            assert found.dtype == dtype
+            np.testing.assert_array_equal(found, np.add.reduce(one, -1, dtype, keepdims=keepdims))
+    assert tf.reduce_mean(tf.constant(x), -1).dtype.name == dtype

@@ -235,3 +235,17 @@ def test_many_values_that_ascend_or_not_are_found_as_by_numpy(side, dtype):
         values = np.sort(rng.normal(size=3000)).astype(dtype)
         values[-3:] = NAN
         np.testing.assert_array_equal(tf.searchsorted(sequence, values, side), np.searchsorted(sequence, values, side))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float32"])
+@pytest.mark.parametrize("index_dtype", ["int32", "int64"])
+def test_unique_elements_in_order(dtype, index_dtype):
+    x = np.sort(np.random.default_rng(0).integers(0, 200, 3000)).astype(dtype)
+    for one in (x, x[::-1], np.repeat(x[:1], 2000), np.arange(2000).astype("int64")):
+        y, idx, count = tf.unique_with_counts(one, index_dtype)
+        _, first, inverse, counts = np.unique(one, return_index=True, return_inverse=True, return_counts=True)
+        order = np.argsort(first)
+        np.testing.assert_array_equal(y, one[first[order]])
+        np.testing.assert_array_equal(idx, np.argsort(order)[inverse])
+        np.testing.assert_array_equal(count, counts[order])
+        assert (idx.dtype.name, count.dtype.name) == (index_dtype, index_dtype)

@@ -199,3 +199,31 @@ def test_products_of_narrow_floats_may_be_empty(dtype, shape):
     product = tf.sparse.sparse_dense_matmul(matrix, tf.ones(shape, dtype))
     assert product.dtype.name == dtype
     np.testing.assert_array_equal(tf.cast(product, tf.float32), [[2.0] * shape[1], [0.0] * shape[1]])
+
+
+@pytest.mark.parametrize("threshold", [0, 2.5])
+def test_sums_of_large_sparse_tensors(threshold):
+    r = np.random.default_rng(0)
+    tensors, dense = [], np.zeros((3, 40, 50))
+    for _ in range(2):
+        flat = r.choice(dense.size, 3000, replace=False)  # positions in no order
+        values = r.integers(-4, 5, flat.size).astype(np.float64)
+        positions = np.stack(np.unravel_index(flat, dense.shape), 1)
+        tensors.append(tf.SparseTensor(positions, values, dense.shape))
+        dense[tuple(positions.T)] += values
+    with tf.GradientTape() as tape:
+        tape.watch([x.values for x in tensors])
+        y = tf.sparse.add(*tensors, threshold=threshold)
+        total = tf.reduce_sum(y.values * y.values)
+    counts = np.zeros(dense.shape)
+    for x in tensors:
+        counts[tuple(x.indices.numpy().T)] += 1
+    kept = (counts == 1) | ((counts == 2) & (np.abs(dense) >= threshold))
+    np.testing.assert_array_equal(y.indices, np.argwhere(kept))
+    np.testing.assert_array_equal(y.values, dense[kept])
+    for x, g in zip(tensors, tape.gradient(total, [x.values for x in tensors]), strict=True):
+        places = tuple(x.indices.numpy().T)
+        np.testing.assert_array_equal(g, np.where(kept[places], 2 * dense[places], 0))
+    compiled = tf.function(lambda a, b: tf.sparse.add(a, b, threshold=threshold))
+    for _ in range(2):
+        np.testing.assert_array_equal(compiled(*tensors).values, y.values)

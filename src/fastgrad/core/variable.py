@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import importlib
 import itertools
 import threading
 import weakref
@@ -29,6 +30,9 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
 
 _creation_numbers = itertools.count()
+
+LEAST_LARGE_ELEMENTS = 1 << 18
+"""The elements of a variable from which writes may run kernels on all threads (``large_arrays.py``)."""
 
 
 class WriterLock:
@@ -329,7 +333,12 @@ class Variable(Operand):
         try:
             with writer_lock.lock:
                 buffer = self._memory_for_write()
-                ufunc(buffer, array, out=buffer)
+                if buffer.size < LEAST_LARGE_ELEMENTS:
+                    ufunc(buffer, array, out=buffer)
+                else:
+                    name = "add" if ufunc is np.add else "subtract"
+                    operations = importlib.import_module("fastgrad.core.operation")
+                    _large_arrays().update_large(operations.TABLE[name], buffer, array)
         finally:
             errors_reset(token)
         return self if read_value else None
@@ -458,9 +467,17 @@ class Variable(Operand):
 def write(memory: Any, array: Any) -> None:
     """Writes the value ``array`` to a variable's ``memory``, on any devices."""
     if type(memory) is np.ndarray:
-        np.copyto(memory, moved(array, None))
+        array = moved(array, None)
+        if memory.size < LEAST_LARGE_ELEMENTS:
+            np.copyto(memory, array)
+        else:
+            _large_arrays().copy_large(memory, array)
     else:
         memory.write(array)
+
+
+def _large_arrays() -> Any:
+    return importlib.import_module("fastgrad.core.large_arrays")  # which imports the kernels
 
 
 tensors.converters.append((Variable, methodcaller("read_value")))  # a subclass may override `read_value`

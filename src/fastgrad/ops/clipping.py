@@ -7,11 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core import terms
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operand_errors import mixed_dtypes_error
-from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, TABLE, Form, convert_pair, joint, operation
+from fastgrad.core.operation import (
+    FLOAT_DTYPES,
+    HALF_DTYPES,
+    REAL_DTYPES,
+    TABLE,
+    Form,
+    convert_pair,
+    joint,
+    operation,
+)
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
@@ -19,12 +29,33 @@ from fastgrad.ops.arguments import broadcasts_to, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
 from fastgrad.ops.batching import shift_axes_rule
 from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import greater_equal, is_finite, logical_and, logical_not, masked, not_equal
+from fastgrad.ops.comparison import greater_equal, is_finite, less_equal, logical_and, logical_not, masked, not_equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
+
+
+def _clip(t: np.ndarray, low: np.ndarray, high: np.ndarray) -> Any:
+    return np.maximum(np.minimum(t, high), low)
+
+
+# The gradients of ``maximum(minimum(t, high), low)``, which TensorFlow's function is.
+_clip_operation = operation(
+    "clip_by_value",
+    Form.ELEMENTWISE,
+    run=_clip,
+    code=lambda t, low, high: terms.maximum(terms.minimum(t, high), low),
+    gradient=(
+        lambda g, y, t, low, high: masked(g, logical_and(less_equal(t, high), greater_equal(t, low))),
+        lambda g, y, t, low, high: masked(g, logical_not(greater_equal(minimum(t, high), low))),
+        lambda g, y, t, low, high: masked(
+            g, logical_and(greater_equal(minimum(t, high), low), logical_not(less_equal(t, high)))
+        ),
+    ),
+    dtypes=REAL_DTYPES,
+)
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
@@ -52,7 +83,12 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
         return met.mapped(clip_by_value, t, clip_value_min, clip_value_max)
     shape = t._array.shape
     try:
-        y = maximum(minimum(t, clip_value_max), clip_value_min)
+        _, high = convert_pair(t, clip_value_max, "minimum")
+        _, low = convert_pair(t, clip_value_min, "maximum")
+        if all(x._array.dtype == t._array.dtype and broadcasts_to(x._array.shape, shape) for x in (low, high)):
+            _clip_operation.check_dtype(t._array)
+            return _clip_operation(t, low, high)
+        y = maximum(minimum(t, high), low)  # names the bound that does not fit
     except (InvalidArgumentError, TypeError) as error:
         raise type(error)(
             f"clip_by_value: a bound does not go with t, {t.dtype.name} of shape {t.shape}: {error}"

@@ -26,6 +26,7 @@ from fastgrad.ops.contraction import matmul
 from fastgrad.ops.diagonals import adjoint, band_part, diag, diag_part, set_diag
 from fastgrad.ops.division import reciprocal_no_nan
 from fastgrad.ops.joining import concat
+from fastgrad.ops.lapack_threads import OF_SCIPY
 from fastgrad.ops.linear_algebra import call_on_matrices, check_real_matrices, matrix_operation, triangular_solve
 from fastgrad.ops.reduction import reduce_max, reduce_sum
 from fastgrad.ops.shaping import expand_dims
@@ -277,6 +278,7 @@ _lu_operation = matrix_operation(
     _lu,
     joint(_lu_gradient),
     lambda x, index_type: (same(x), ArraySpec(x.shape[:-1], np.dtype(index_type))),
+    blas=OF_SCIPY,
 )
 
 

@@ -20,9 +20,13 @@ from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.contraction import matmul_operation
 from fastgrad.ops.diagonals import diag_part_operation
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, KERNEL_MIN_ELEMENTS
 
 DimensionLabels = tuple[Any, ...]
 Sizes = tuple[int, ...]
+
+_LEAST_INNER_PRODUCTS = 64
+"""The products of vectors of one batch from which the calls of a matrix product cost more than a second pass over memory."""
 
 # ---- plans -----------------------------------------------------------------------------------------
 
@@ -40,8 +44,9 @@ class _ContractionPlan:
     Two values are multiplied along the labels that they share. Labels that no later step needs are summed over.
     """
 
-    def __init__(self, shapes: tuple[Sizes, ...]) -> None:
+    def __init__(self, shapes: tuple[Sizes, ...], may_multiply_first: bool = False) -> None:
         self._shapes = list(shapes)
+        self._may_multiply_first = may_multiply_first
         self._steps: list[tuple[Operation, tuple[int, ...], dict[str, Any]]] = []
 
     def run(self, tensors: Sequence[Tensor]) -> Tensor:
@@ -64,6 +69,8 @@ class _ContractionPlan:
             return self._multiply_shared_labels(a, b)
         rows = tuple([label for label in a.labels if label not in b.labels])
         columns = tuple([label for label in b.labels if label not in a.labels])
+        if not rows and not columns and self._multiplies_first(a, batch):
+            return self.add_sum(self._multiply_shared_labels(a, b), kept_labels)
         if kept_labels == batch + columns + rows != batch + rows + columns:
             a, b, rows, columns = b, a, columns, rows
         sizes = {**dict(zip(a.labels, self.shape(a), strict=True)), **dict(zip(b.labels, self.shape(b), strict=True))}
@@ -74,6 +81,12 @@ class _ContractionPlan:
         z = self._add_step(matmul_operation, (x, y), (), matrices, transpose_a=transpose_a, transpose_b=transpose_b)
         labels = batch + rows + columns
         return self.add_reshape(z, labels, tuple([sizes[label] for label in labels]))
+
+    def _multiplies_first(self, a: _LabeledValue, batch: DimensionLabels) -> bool:
+        """True if so many inner products are faster as one product of all elements and one sum."""
+        shape = self.shape(a)
+        count = math.prod([size for label, size in zip(a.labels, shape, strict=True) if label in batch])
+        return self._may_multiply_first and count >= _LEAST_INNER_PRODUCTS and math.prod(shape) >= KERNEL_MIN_ELEMENTS
 
     def _multiply_shared_labels(self, a: _LabeledValue, b: _LabeledValue) -> _LabeledValue:
         shared = tuple([label for label in a.labels if label in b.labels])
@@ -263,14 +276,15 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
         raise TypeError(f"Invalid keyword arguments for einsum: {names}. Valid arguments: name, optimize, greedy.")
     tensors = tensors_of(inputs, "einsum")
     matmul_operation.check_dtype(tensors[0]._array)
-    return _einsum_plan(equation, tuple([x._array.shape for x in tensors])).run(tensors)
+    may_multiply_first = tensors[0]._array.dtype in KERNEL_FLOATS  # half-width floats would round the products
+    return _einsum_plan(equation, tuple([x._array.shape for x in tensors]), may_multiply_first).run(tensors)
 
 
 @functools.lru_cache(maxsize=1024)
-def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _ContractionPlan:
+def _einsum_plan(equation: str, shapes: tuple[Sizes, ...], may_multiply_first: bool) -> _ContractionPlan:
     labels, output = _parse_equation(equation, [len(shape) for shape in shapes])
     sizes = _sizes_by_label(equation, labels, shapes)
-    plan = _ContractionPlan(shapes)
+    plan = _ContractionPlan(shapes, may_multiply_first)
     values = []
     for position, names in enumerate(labels):
         x = plan.add_diagonal(_LabeledValue(position, names))

@@ -43,13 +43,24 @@ def distinct_elements(x: np.ndarray, number_dtype: Any) -> tuple[np.ndarray, np.
         The position of the first appearance of each distinct element, int64; the number of each element; how often
         each distinct element appears.
     """
-    _held, keys = _keys_of(x)
     size, dtype = len(x), np.dtype(number_dtype)
+    if size >= _LEAST_COMPARED_ELEMENTS and x.dtype.kind in "iu" and (x[1:] >= x[:-1]).all():
+        is_first = np.ones(size, bool)
+        np.not_equal(x[1:], x[:-1], out=is_first[1:])
+        first_positions = is_first.nonzero()[0]
+        numbers = np.cumsum(is_first, dtype=dtype)
+        numbers -= dtype.type(1)
+        return first_positions, numbers, np.diff(first_positions, append=size).astype(dtype, copy=False)
+    _held, keys = _keys_of(x)
     slots, first_positions = np.empty(1 << _slot_bits(size), np.int64), np.empty(size, np.int64)
     numbers, counts = np.empty(size, dtype), np.empty(size, dtype)
     number = number_texts[dtype] if x.dtype == object else number_numbers[keys.dtype, dtype]
     count = number(keys, slots, first_positions, numbers, counts, _LEAST_SLOT_BITS, size)
     return first_positions[:count].copy(), numbers, counts[:count].copy()
+
+
+_LEAST_COMPARED_ELEMENTS = 1 << 10
+"""The elements from which comparisons of neighbours cost little, and save the hash table if the elements ascend."""
 
 
 class KeyIndex:

@@ -27,7 +27,8 @@ from fastgrad.ops.contraction import matmul
 from fastgrad.ops.diagonals import adjoint as adjoint_of
 from fastgrad.ops.diagonals import band_part, diag_part, set_diag
 from fastgrad.ops.exponential import log
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
+from fastgrad.ops.lapack_threads import OF_NUMPY, OF_SCIPY, OpenBlas, with_one_thread_if_small
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape
 
@@ -52,12 +53,13 @@ def matrix_operation(
     gradient: Any,
     result: Rule = same,
     dtypes: frozenset[np.dtype] = LAPACK_DTYPES,
+    blas: OpenBlas = OF_NUMPY,
 ) -> Operation:
-    """Declares an operation of matrices that LAPACK computes."""
+    """Declares an operation of matrices that LAPACK computes; ``blas`` is the one that ``run`` calls."""
     return operation(
         name,
         Form.EXTERN,
-        run=run,
+        run=with_one_thread_if_small(run, blas),
         gradient=gradient,
         dtypes=dtypes,
         batched=leading_axes_rule,
@@ -161,6 +163,7 @@ _triangular_solve_operation: Operation = matrix_operation(
         ),
     ),
     _solve_result,
+    blas=OF_SCIPY,
 )
 
 
@@ -394,7 +397,7 @@ def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True,
         rhs: shape (..., m, k); the leading dimensions broadcast.
         l2_regularizer: at least 0.
         fast: whether to solve the normal equations by Cholesky decomposition, which gives NaN unless the matrix has full
-            rank or there is a regulariser. Otherwise uses the pseudo-inverse and ignores the regulariser.
+            rank or there is a regulariser. Otherwise decomposes the matrix by QR with pivoting and ignores the regulariser.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -409,7 +412,8 @@ def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True,
         raise InvalidArgumentError(f"lstsq: matrix must have rank >= 2, got shape {list(a._array.shape)}.")
     _check_right_side(a._array, b._array, "lstsq")
     if not fast:
-        return matmul(pinv(a), b)
+        check_real_matrices(a)
+        return _least_norm_operation(a, b)
     tall = a._array.shape[-2] >= a._array.shape[-1]
     gramian = matmul(a, a, adjoint_a=True) if tall else matmul(a, a, adjoint_b=True)
     if l2_regularizer:
@@ -465,8 +469,57 @@ def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | Non
     x = tensor_of(a)
     check_real_matrices(x)
     if rcond is None:
-        rcond = 10.0 * max(x._array.shape[-2:]) * np.finfo(x._array.dtype).eps
+        rcond = _least_ratio(x._array)
     return _pinv_operation(x, convert_like(rcond, x._array.dtype))
+
+
+def _run_least_norm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    from scipy.linalg.lapack import get_lapack_funcs
+
+    rows, columns = a.shape[-2:]
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    out = np.zeros((*batch, columns, b.shape[-1]), b.dtype)
+    if not a.size or not out.size:
+        return out
+    solve_least_norm, get_work_size = get_lapack_funcs(("gelsy", "gelsy_lwork"), (a, b))
+    cutoff = _least_ratio(a)
+    work_size = int(get_work_size(rows, columns, b.shape[-1], cutoff)[0])
+    a, b = np.broadcast_to(a, (*batch, rows, columns)), np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    right = np.zeros(
+        (max(rows, columns), b.shape[-1]), b.dtype
+    )  # in place of the right side, LAPACK returns the solution
+    for index in np.ndindex(batch):
+        if not (np.isfinite(a[index]).all() and np.isfinite(b[index]).all()):
+            out[index] = np.nan
+            continue
+        right[:rows] = b[index]
+        pivots = np.zeros(columns, np.int32)
+        out[index] = solve_least_norm(a[index], right, pivots, cutoff, work_size)[1][:columns]
+    return out
+
+
+def _least_norm_matrix_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    inverse = pinv(a)
+    of_inverse = sum_to_shape(matmul(g, b, adjoint_b=True), inverse._array.shape)
+    return _pinv_gradient(of_inverse, inverse, a, a)
+
+
+_least_norm_operation = matrix_operation(
+    "least_norm_solution",
+    _run_least_norm,
+    (
+        _least_norm_matrix_cotangent,
+        lambda g, y, a, b: sum_to_shape(matmul(pinv(a), g, adjoint_a=True), b._array.shape),
+    ),
+    lambda a, b: ArraySpec((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-1], b.shape[-1]), b.dtype),
+    dtypes=KERNEL_FLOATS,
+    blas=OF_SCIPY,
+)
+
+
+def _least_ratio(x: np.ndarray) -> float:
+    """The ratio of singular values up to which the smaller one counts as zero."""
+    return float(10.0 * max(x.shape[-2:]) * np.finfo(x.dtype).eps)
 
 
 def check_real_matrices(x: Tensor) -> None:

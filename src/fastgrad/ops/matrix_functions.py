@@ -13,6 +13,7 @@ from fastgrad.core.operation import COMPLEX_DTYPES, Operation
 from fastgrad.core.tensor import Tensor
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
+from fastgrad.ops.lapack_threads import OF_SCIPY
 from fastgrad.ops.linear_algebra import LAPACK_DTYPES, call_on_matrices, matrix_operation
 
 
@@ -29,7 +30,7 @@ def _matrix_function(
         size = x._array.shape[-1]
         return row(blocks)[..., :size, size:]
 
-    row = matrix_operation(name, run, gradient, dtypes=dtypes)
+    row = matrix_operation(name, run, gradient, dtypes=dtypes, blas=OF_SCIPY)
     return row
 
 

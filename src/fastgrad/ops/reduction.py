@@ -344,7 +344,9 @@ def _make_extreme_run(ufunc: Any, sign: int) -> Callable[..., Any]:
 
 def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
     """The extremes of a large array, by a kernel; None where NumPy is faster or there is no kernel."""
-    if x.size < KERNEL_MIN_ELEMENTS or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
+    if x.size < KERNEL_MIN_ELEMENTS or x.dtype not in KERNEL_FLOATS:
+        return None
+    if len(axes) == x.ndim and (x.size < LARGE or not x.flags.c_contiguous):
         return None
     from fastgrad.kernels.reduction.narrow_extremes import narrow_extremes
 

@@ -23,6 +23,7 @@ from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 _FLOAT32 = np.dtype(np.float32)
 _add_reduce: Any = np.add.reduce
 _ROWS_PER_GROUP = 16  # rows of a group, added in sequence
+_MOST_ADDED_COLUMNS = 8  # of integers, for which NumPy's inner loop over a row costs more than passes over columns
 _MIN_INNER_LOOP_ELEMENTS = 256  # row length that amortises the start of NumPy's inner loop
 KERNEL_MIN_ELEMENTS = 8192  # number of elements from which kernels are faster
 
@@ -125,6 +126,11 @@ def _sum_by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.nd
     dtype = x.dtype
     if dtype in HALF_DTYPES:
         dtype = _FLOAT32
+    if dtype.kind in "iu" and x.size > 2048 and axes == (x.ndim - 1,) and 1 < x.shape[-1] <= _MOST_ADDED_COLUMNS:
+        total = np.add(x[..., 0], x[..., 1])  # integers have the same sum in any order
+        for column in range(2, x.shape[-1]):
+            np.add(total, x[..., column], out=total)
+        return total[..., None] if keepdims else total
     if x.size <= 2048 or dtype.kind in "iu" or not axes or (len(axes) == x.ndim and x.flags.c_contiguous):
         x = in_row_order(x)
         return _add_reduce(x, axes, dtype, None, keepdims)

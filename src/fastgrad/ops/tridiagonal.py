@@ -24,6 +24,7 @@ from fastgrad.ops.contraction import matmul
 from fastgrad.ops.decompositions import eigh, eigvalsh
 from fastgrad.ops.diagonals import diag, diag_part, matrix_transpose, set_diag
 from fastgrad.ops.joining import stack
+from fastgrad.ops.lapack_threads import OF_SCIPY
 from fastgrad.ops.linear_algebra import LAPACK_DTYPES, matrix_operation
 from fastgrad.ops.padding import pad
 from fastgrad.ops.shaping import expand_dims, squeeze
@@ -95,6 +96,7 @@ _solve_operation: Operation = matrix_operation(
     result=lambda diagonals, rhs, above, perturb: ArraySpec(
         (*np.broadcast_shapes(diagonals.shape[:-2], rhs.shape[:-2]), *rhs.shape[-2:]), rhs.dtype
     ),
+    blas=OF_SCIPY,
 )
 
 

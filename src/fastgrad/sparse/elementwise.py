@@ -28,9 +28,10 @@ from fastgrad.ops.division import divide, truediv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.indexing import gather, gather_nd
 from fastgrad.ops.joining import concat
+from fastgrad.ops.scan import cumsum
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_update
 from fastgrad.ops.selection import where
-from fastgrad.ops.sorting import argsort, unique
+from fastgrad.ops.sorting import argsort, unique, unique_with_counts
 from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions, linear_positions, strides_of
 
 
@@ -205,15 +206,19 @@ def add(a: Any, b: Any, threshold: Any = 0) -> Any:
     _check_same_form("add", a, b.dtype, b._shape)
     check_positions("add", a)
     check_positions("add", b)
-    numbers, places, count = merge_positions([a, b], a._shape)
-    total = segments.unsorted_segment_sum(concat([a.values, b.values], 0), concat(places, 0), count)
-    result = SparseTensor._of(positions_of(numbers, a._shape), total, a._shape)
+    positions = concat([a.indices, b.indices], 0)
+    numbers = linear_positions(positions, a._shape)
+    order = argsort(numbers)
+    distinct, places, counts = unique_with_counts(gather(numbers, order), dtypes.int64)
+    values = gather(concat([a.values, b.values], 0), order)
+    total = segments.unsorted_segment_sum(values, places, len(distinct))
+    firsts = gather(order, cumsum(counts, exclusive=True))
+    result = SparseTensor._of(gather(positions, firsts), total, a._shape)
     if isinstance(threshold, (int, float)) and threshold <= 0:
         return result
     magnitude = arithmetic.abs(total)
     smallest = scalar_of_dtype(threshold, magnitude.dtype, "add", "threshold")
-    ones = constant_tensor(np.ones(len(a.values) + len(b.values), np.int32))
-    is_single = equal(segments.unsorted_segment_sum(ones, concat(places, 0), count), 1)
+    is_single = equal(counts, 1)
     large = greater_equal(magnitude, smallest)
     elements = where(logical_or(is_single, large))[:, 0]
     return SparseTensor._of(gather(result.indices, elements), gather(total, elements), a._shape)

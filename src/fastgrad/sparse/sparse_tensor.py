@@ -220,7 +220,7 @@ def check_positions(name: str, sparse: SparseTensor, in_order: bool = False) -> 
     """
     shape, indices = sparse._shape, sparse._indices
     array = indices._on_host()
-    outside = (array < 0) | (array >= np.array(shape, np.int64))
+    outside = array.view(np.uint64) >= np.array(shape, np.uint64)  # also the negative ones
     if outside.any():
         row = int(outside.any(1).argmax())
         raise InvalidArgumentError(

@@ -186,7 +186,7 @@ ROWS: dict[str, Row] = {
 WITHOUT_ROUNDING = (
     "cast equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not is_nan is_inf is_finite "
     "masked nextafter bitwise_and bitwise_or bitwise_xor invert left_shift right_shift complex conj real imag identity where "
-    "truncatediv truncatemod angle_of_real"
+    "truncatediv truncatemod angle_of_real clip_by_value"
 )
 """Rows of the table whose results are bits, or one of their arguments."""
 OF_GRADIENTS = (

@@ -145,6 +145,13 @@ PROPERTIES = [
         for name in ("greater", "greater_equal", "less", "less_equal")
     ],
     *[two(name, getattr(np, name), numbers, dtypes=ORDERED) for name in ("maximum", "minimum")],
+    Property(
+        "clip_by_value",
+        2,
+        broadcast(numbers, 3),
+        lambda x, low, high: np.maximum(np.minimum(x, high), low),
+        dtypes=ORDERED,
+    ),
     two("atan2", np.arctan2, ulps=4),
     two("hypot", np.hypot, ulps=4),
     Property("left_shift", 2, shifts, lambda x, y: np.left_shift(x, within_width(y)), dtypes=INTEGERS),

@@ -101,6 +101,10 @@ def shaped(r: np.random.Generator, dtype: str, a: int, b: int) -> Made:
     return [words(r)], {"shape": (a, b)}
 
 
+def least_norm_system(r: np.random.Generator, dtype: str, *sizes: int) -> Made:
+    return system(r, dtype, *sizes)[0], {}
+
+
 PROPERTIES = [
     Property("cholesky", 2, definite, wide(np.linalg.cholesky), 4096, LAPACK),
     Property("det", 2, one_matrix(), wide(np.linalg.det), 4096, LAPACK),
@@ -138,6 +142,7 @@ PROPERTIES = [
         1 << 14,
         LAPACK,
     ),
+    Property("least_norm_solution", 3, least_norm_system, wide(np.linalg.solve), 1 << 14, FLOATS),
     Property("random_gamma", 2, random_numbers((0.3, 5), (0.5, 2)), None, dtypes=FLOATS),
     Property("random_poisson", 2, random_numbers((0.3, 50), dtype="float32"), None, dtypes=FLOATS),
     Property("random_binomial", 2, random_numbers((1, 50), (0, 1), dtype="int32"), None, dtypes=FLOATS),

@@ -34,7 +34,7 @@ RECURRENT = (8, 800, 800)
 LAPACK = (8, 24, 69)
 DECOMPOSITIONS = (
     *("cholesky", "det", "slogdet", "inv", "solve", "triangular_solve", "expm"),
-    *("sqrtm", "lu", "logm", "qr", "svd", "eig", "eigh", "pinv"),
+    *("sqrtm", "lu", "logm", "qr", "svd", "eig", "eigh", "pinv", "least_norm_solution"),
 )
 """Rows that LAPACK computes."""
 LARGEST_OF: dict[str, tuple[int, ...]] = {

@@ -50,6 +50,9 @@ CASES: dict[str, Case] = {
     "adjust_contrast": at(row("adjust_contrast"), PIXELS[None], normal(1, 1, 1, 3), np.array(1.5)),
     "interpolate_pixels": edge(interpolated, PIXELS[None], *PLACES, dtypes=("float32",)),  # places are float32
     "window_sums": at(row("window_sums", axis=1, weights=(0.5, 1.25, -0.75)), normal(2, 5, 3)),
+    "least_norm_solution": at(  # TensorFlow has no gradient of it
+        row("least_norm_solution"), normal(4, 3, seed=2) + 2 * np.eye(4, 3), normal(4, 2), order=1
+    ),
     "gelu_slope": at(row("gelu_slope"), normal(4), order=1),
     "gelu_tanh_slope": at(row("gelu_tanh_slope"), normal(4), order=1),
     "log2": at(row("log2"), positive(4)),
