@@ -54,6 +54,7 @@ from fastgrad.differentiation.ir.values import (
     Items,
     Mapping,
     Maybe,
+    Member,
     Method,
     NumberedText,
     Selection,
@@ -403,6 +404,8 @@ class Expressions:
             ]
             comparison_text = OPERATORS[function].text.format(*texts)
             return builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
+        if compares and any(isinstance(operand, Member) for operand in operands):
+            return self._compared_members(function, operands)
         if compares and any(isinstance(operand, Static) for operand in operands):
             known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
             return builder.constant(bool(function(*known)))
@@ -438,6 +441,18 @@ class Expressions:
             result.definition.has_pole = scalar_rules.has_pole(function)
             result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
         return result
+
+    def number_of_member(self, value: Any) -> Operand:
+        """Returns the value of a member of an enumeration."""
+        return value.number if isinstance(value, Member) else self.builder.constant(value.value.value)
+
+    def _compared_members(self, function: Any, members: list[Any]) -> Operand:
+        """Lowers the comparison of two members of enumerations, of which Numba compares the values if their classes are the same."""
+        is_equal, classes = function in (operator.is_, operator.eq), [type_of(member) for member in members]
+        if classes[0] != classes[1]:
+            return self.builder.constant(not is_equal)
+        numbers = [self.number_of_member(member) for member in members]
+        return self.apply(operator.eq if is_equal else operator.ne, numbers, types.boolean)
 
     def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
         if function is operator.add and all(isinstance(operand, Items) for operand in operands):
@@ -783,8 +798,10 @@ class Expressions:
                 f"{attribute} of a list that another function made with items can't be differentiated; make it empty, and append the items",
                 builder.location,
             )
-        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag"):
-            return owner if attribute == "real" else Constant(0, owner.type)
+        if isinstance(owner, Member) and attribute == "value":
+            return owner.number
+        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag", "value"):  # `value` of an IntEnum
+            return Constant(0, owner.type) if attribute == "imag" else owner
         if isinstance(owner, Complex) and attribute in ("real", "imag"):
             return getattr(owner, attribute)
         if isinstance(owner, (Constant, Scalar, Complex)) and attribute in ("conjugate", "item"):
