@@ -66,7 +66,7 @@ def _status_and_number(x):
 @numba.njit
 def result_of_a_callee(x):
     status, y = _status_and_number(x)
-    if status != Status.FIRST and status != Status.LAST:
+    if status not in (Status.FIRST, Status.LAST):
         y *= 2.0
     if status is Status.LAST:
         y *= 5.0

@@ -376,6 +376,8 @@ class Expressions:
         if isinstance(left, lists.LISTS) and value.immutable_fn is operator.add:
             lists.call_method(self, left, "extend", [right], types.none)
             return left
+        if isinstance(left, Mapping):
+            return mappings.update(self, value.immutable_fn, left, right)
         if isinstance(left, View):
             return self.array_functions.update(self, value.immutable_fn, left, right)
         return self.apply(value.immutable_fn, [left, right], self._type(name), name)
@@ -396,21 +398,11 @@ class Expressions:
                     operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
                     return builder.compute(types.boolean, operation, [operand.is_set])
         operands = [self.definite(operand) for operand in operands]
-        if any(isinstance(operand, NumberedText) for operand in operands) and function in (operator.eq, operator.ne):
-            return self.apply(function, [self.number_of_text(operand) for operand in operands], type)
-        if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
-            texts = [
-                operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
-            ]
-            comparison_text = OPERATORS[function].text.format(*texts)
-            return builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
-        if compares and any(isinstance(operand, Member) for operand in operands):
-            return self._compared_members(function, operands)
-        if compares and any(isinstance(operand, Static) for operand in operands):
-            known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
-            return builder.constant(bool(function(*known)))
-        if function is operator.contains and isinstance(operands[0], Mapping):
-            return mappings.contains(self, operands[0], operands[1], type)
+        comparison = self._compared(function, operands, type) if compares else None
+        if comparison is not None:
+            return comparison
+        if isinstance(operands[0], Mapping):
+            return mappings.apply(self, function, operands[0], operands[1], type)
         if any(isinstance(operand, lists.LISTS) for operand in operands):
             return containers.apply(self, function, operands, type)
         if function is operator.contains and isinstance(operands[0], View):
@@ -442,6 +434,24 @@ class Expressions:
             result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
         return result
 
+    def _compared(self, function: Any, operands: list[Any], type: types.Type) -> Operand | None:
+        """Lowers the comparison of texts, of members of enumerations, or of known values; returns None for other operands."""
+        if any(isinstance(operand, NumberedText) for operand in operands):
+            numbers: Operand = self.apply(function, [self.number_of_text(operand) for operand in operands], type)
+            return numbers
+        if any(isinstance(operand, Text) for operand in operands):
+            texts = [
+                operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
+            ]
+            comparison_text = OPERATORS[function].text.format(*texts)
+            return self.builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
+        if any(isinstance(operand, Member) for operand in operands):
+            return self._compared_members(function, operands)
+        if any(isinstance(operand, Static) for operand in operands):
+            known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
+            return self.builder.constant(bool(function(*known)))
+        return None
+
     def number_of_member(self, value: Any) -> Operand:
         """Returns the value of a member of an enumeration."""
         return value.number if isinstance(value, Member) else self.builder.constant(value.value.value)
@@ -452,7 +462,8 @@ class Expressions:
         if classes[0] != classes[1]:
             return self.builder.constant(not is_equal)
         numbers = [self.number_of_member(member) for member in members]
-        return self.apply(operator.eq if is_equal else operator.ne, numbers, types.boolean)
+        result: Operand = self.apply(operator.eq if is_equal else operator.ne, numbers, types.boolean)
+        return result
 
     def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
         if function is operator.add and all(isinstance(operand, Items) for operand in operands):
@@ -546,7 +557,7 @@ class Expressions:
         return result
 
     def _expression_build_set(self, name: str, value: ir.Expr) -> Any:
-        items = Items([self.value(item) for item in value.items], types.none)
+        items = Items([self.value(item) for item in value.items[::-1]], types.none)  # Numba adds the last one first
         return mappings.new_mapping(self, self._type(name), [items])
 
     def _is_constant_list(self, name: str, may_be_passed: bool = False) -> bool:

@@ -234,6 +234,9 @@ class _Frame:
         self.dominators: dict[int, set[int]] = {}
         self.iterated: list[tuple[NumberList, int]] = []
         self.resized: list[tuple[NumberList, int, Location]] = []
+        self.has_loop_over_set = function is not None and any(
+            "iter(set(" in str(type) for type in function.types.values()
+        )
 
     def runs_once(self) -> bool:
         """True if the block that is lowered runs once in the call, whichever way it takes to a return."""

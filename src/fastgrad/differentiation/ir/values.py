@@ -138,14 +138,18 @@ class TupleList:
 
 
 class Mapping:
-    """A dictionary of numbers, or a set: the lists of the integers that keys are made of, and a list of values; None for a set."""
+    """A dictionary of numbers, or a set: the lists of the numbers that keys are made of, and a list of values; None for a set.
 
-    __slots__ = ("keys", "type", "values")
+    ``history`` has the lists of what was done to a set: of the operations, and of their keys. None if no loop goes through the set.
+    """
+
+    __slots__ = ("history", "keys", "type", "values")
 
     def __init__(self, keys: tuple[NumberList, ...], values: NumberList | None, type: types.Type) -> None:
         self.keys = keys
         self.values = values
         self.type = type
+        self.history: tuple[NumberList, NumberList] | None = None
 
 
 class Window:
