@@ -39,6 +39,7 @@ from fastgrad.differentiation.ir.values import (
     Mapping,
     Method,
     Options,
+    Selection,
     Static,
     describe,
     is_complex,
@@ -225,7 +226,8 @@ class Calls(Expressions):
     def _expression_call(self, name: str, value: ir.Expr) -> Any:
         builder = self.builder
         function = self.value(value.func)
-        arguments = [self.optional_value(argument) for argument in value.args]
+        is_compiled = isinstance(function, Static) and isinstance(function.value, dispatcher.Dispatcher)
+        arguments = [(is_compiled and self.selection(other)) or self.optional_value(other) for other in value.args]
         if value.vararg is not None:
             vararg = self.value(value.vararg)
             if not isinstance(vararg, Items):
@@ -235,7 +237,7 @@ class Calls(Expressions):
             raise refuse("a call with **kwargs can't be differentiated", builder.location)
         keywords = {key: self.value(argument) for key, argument in dict(value.kws).items()}
         result_type = self.frame.function.types[name]
-        if not (isinstance(function, Static) and isinstance(function.value, dispatcher.Dispatcher)):
+        if not is_compiled:
             arguments = [self.definite(argument) for argument in arguments]
         if isinstance(function, Method) and isinstance(function.owner, lists.LISTS):
             return lists.call_method(self, function.owner, function.name, arguments, result_type)
@@ -251,7 +253,22 @@ class Calls(Expressions):
             return self._call_of_choice(function, arguments, result_type)
         if not isinstance(function, Static):
             raise refuse(f"a call of {describe(function)} can't be differentiated", builder.location)
-        return self._call_of_function(name, function.value, arguments, keywords, result_type)
+        return self._call_with_selections(name, function.value, arguments, keywords, result_type)
+
+    def _call_with_selections(
+        self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
+    ) -> Any:
+        """Lowers the call of a known function. For an argument that is one of several arrays of a tuple it is called for each, in a branch."""
+        place = next((place for place, value in enumerate(arguments) if isinstance(value, Selection)), None)
+        if place is None:
+            return self._call_of_function(name, function, arguments, keywords, type)
+
+        def called(view: View) -> Any:
+            given = [*arguments[:place], view, *arguments[place + 1 :]]
+            value = self._call_with_selections("", function, given, keywords, type)
+            return self.cast(self.array_expressions.materialized(self, value), types.unliteral(type))
+
+        return self.merged(type, self.by_branches(arguments[place].items, arguments[place].index, called))
 
     def _call_of_function(
         self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type

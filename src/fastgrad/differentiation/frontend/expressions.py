@@ -5,6 +5,7 @@ Each construct has its own method. Constructs without one are refused: there is 
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -155,6 +156,10 @@ class Expressions:
 
     def phi_of_type(self, type: types.Type, hint: str) -> Any:
         """Returns the value of a new phi of the current block."""
+        raise NotImplementedError
+
+    def written_parameters(self, function: Any, argument_types: tuple[types.Type, ...]) -> frozenset[int]:
+        """Returns the numbers of the parameters, arrays, that a function writes; none if that can't be told."""
         raise NotImplementedError
 
     def inline(self, function: Any, arguments: list[Any]) -> Any:
@@ -398,9 +403,9 @@ class Expressions:
                     operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
                     return builder.compute(types.boolean, operation, [operand.is_set])
         operands = [self.definite(operand) for operand in operands]
-        comparison = self._compared(function, operands, type) if compares else None
-        if comparison is not None:
-            return comparison
+        compared = self._compared(function, operands, type) if compares else None
+        if compared is not None:
+            return compared
         if isinstance(operands[0], Mapping):
             return mappings.apply(self, function, operands[0], operands[1], type)
         if any(isinstance(operand, lists.LISTS) for operand in operands):
@@ -626,15 +631,24 @@ class Expressions:
         return value if isinstance(value, Selection) else None
 
     def is_written(self, name: str) -> bool:
-        """True if elements of a variable, or of another item of its tuple, are assigned in the function."""
-        statements = [
-            statement
-            for block in self.frame.function.ir.blocks.values()
-            for statement in block.body
-            if isinstance(statement, (ir.SetItem, ir.StaticSetItem))
-        ]
-        origin = self._origin(name)
-        return any(self._origin(statement.target.name) == origin for statement in statements)
+        """True if elements of a variable, or of another item of its tuple, are assigned in the function or in one that it calls."""
+        origin, blocks = self._origin(name), self.frame.function.ir.blocks.values()
+        for statement in itertools.chain.from_iterable(block.body for block in blocks):
+            value = getattr(statement, "value", None)
+            if isinstance(statement, (ir.SetItem, ir.StaticSetItem)) and self._origin(statement.target.name) == origin:
+                return True
+            if isinstance(value, ir.Expr) and value.op == "call":
+                places = [place for place, other in enumerate(value.args) if self._origin(other.name) == origin]
+                if places and not self._written_arguments(value).isdisjoint(places):
+                    return True
+        return False
+
+    def _written_arguments(self, call: ir.Expr) -> frozenset[int]:
+        """Returns the positions of the arguments that a call of a function that Numba compiled writes, as far as they are known."""
+        called = self.frame.function.types[call.func.name]
+        if not isinstance(called, types.Dispatcher) or call.kws or call.vararg is not None:
+            return frozenset()
+        return self.written_parameters(called.dispatcher, tuple(self._type(other.name) for other in call.args))
 
     def _origin(self, name: str) -> str:
         """Returns the tuple that a variable is an item of, else the variable that it is a copy of."""

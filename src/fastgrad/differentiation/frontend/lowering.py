@@ -78,9 +78,17 @@ from fastgrad.differentiation.ir.values import (
 )
 from fastgrad.differentiation.numpy import loop_sources
 from fastgrad.differentiation.runtime.disk_cache import NoKeyError, content_of
-from fastgrad.differentiation.runtime.numba_internals import ForceLiteralArg, global_compiler_lock, ir, ir_utils
+from fastgrad.differentiation.runtime.inferred_callees import called_functions
+from fastgrad.differentiation.runtime.numba_internals import (
+    ForceLiteralArg,
+    NumbaError,
+    global_compiler_lock,
+    ir,
+    ir_utils,
+)
 from fastgrad.differentiation.runtime.record_fields import members_of
 from fastgrad.differentiation.transform.simplification import simplify
+from fastgrad.errors import DifferentiationError
 
 
 def lower(function: Any, argument_types: tuple[types.Type, ...], options: Options = DEFAULT_OPTIONS) -> Function:
@@ -118,10 +126,22 @@ def _typing_functions_once() -> Iterator[None]:
         yield
         return
     _thread.typed = functools.lru_cache(maxsize=512)(typed_function)
+    _thread.written = functools.lru_cache(maxsize=512)(_written_parameters)
     try:
         yield
     finally:
-        _thread.typed = None
+        _thread.typed = _thread.written = None
+
+
+def _written_parameters(function: Any, argument_types: tuple[types.Type, ...]) -> frozenset[int | None]:
+    """Returns the numbers of the parameters, arrays, that a function writes; none if it can't be lowered apart."""
+    if function in called_functions(function.py_func):
+        return frozenset()
+    try:
+        lowered = lower(function, argument_types, Options.of(function))
+    except (DifferentiationError, NumbaError):
+        return frozenset()
+    return frozenset(root.position for root in lowered.roots if root.kind == "parameter" and root.is_written)
 
 
 _numbers = itertools.count()
@@ -234,9 +254,10 @@ class _Frame:
         self.dominators: dict[int, set[int]] = {}
         self.iterated: list[tuple[NumberList, int]] = []
         self.resized: list[tuple[NumberList, int, Location]] = []
-        self.has_loop_over_set = function is not None and any(
-            "iter(set(" in str(type) for type in function.types.values()
-        )
+
+    def has_loop_over_set(self) -> bool:
+        """True if the function goes through a set."""
+        return any("iter(set(" in str(type) for type in self.function.types.values())
 
     def runs_once(self) -> bool:
         """True if the block that is lowered runs once in the call, whichever way it takes to a return."""
@@ -324,6 +345,11 @@ class Lowering(Calls):
             else:
                 results.append(self._plain(leaf).real() if isinstance(leaf, View) else leaf)
         self.builder.block.end = Return(results, self.builder.location)
+
+    def written_parameters(self, function: Any, argument_types: tuple[types.Type, ...]) -> frozenset[int]:
+        """Returns the numbers of the parameters, arrays, that a function writes; none if that can't be told."""
+        result: frozenset[int] = _thread.written(function, argument_types)
+        return result
 
     def callee(self, function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
         """Returns what calls of a recursive function need to know."""

@@ -164,7 +164,7 @@ def new_mapping(lowering: Any, type: types.Type, arguments: list[Any]) -> Mappin
     keys = tuple(containers.new_list(lowering, types.List(dtype), []) for dtype in key_types)
     values = None if is_set else containers.new_list(lowering, types.List(type.value_type), [])
     result = Mapping(keys, values, type)
-    if is_set and _has_plain_keys(result) and lowering.frame.has_loop_over_set:
+    if is_set and _has_plain_keys(result) and lowering.frame.has_loop_over_set():
         result.history = tuple(  # type: ignore[assignment]
             containers.new_list(lowering, types.List(dtype), []) for dtype in (INDEX, key_types[0])
         )
@@ -288,11 +288,11 @@ def _unite(lowering: Any, mapping: Mapping, more: Any, operation: int = UPDATE) 
         return
     if not _has_plain_keys(mapping):
         raise refuse(f"a set of {describe(more)} of this kind can't be differentiated", lowering.builder.location)
-    if isinstance(more, Mapping):
-        in_order = None if mapping.history is None else _keys_in_order(lowering, more)
-        array = containers.items_of(lowering, more.keys[0]) if in_order is None else in_order
-    else:
-        array = containers.items_of(lowering, more) if isinstance(more, NumberList) else more
+    array: Any = more
+    if isinstance(more, Mapping) and mapping.history is not None:
+        array = _keys_in_order(lowering, more)
+    elif isinstance(more, (Mapping, NumberList)):
+        array = containers.items_of(lowering, more.keys[0] if isinstance(more, Mapping) else more)
     if not isinstance(array, View) or len(array.axes) != 1:
         raise refuse(f"a set of {describe(more)} can't be differentiated", lowering.builder.location)
     _note(lowering, mapping, operation, array)
@@ -423,8 +423,8 @@ def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any]
         numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
         _note(lowering, mapping, REMOVE, numbers)
         position = _position(lowering, mapping, numbers)
-        for part in mapping.keys:
-            lowering.inline(drop, [part.data, containers.changing_length(lowering, part), position])
+        for keys in mapping.keys:
+            lowering.inline(drop, [keys.data, containers.changing_length(lowering, keys), position])
     elif name == "update" and is_set:
         for more in arguments:
             _unite(lowering, mapping, more)
