@@ -276,7 +276,7 @@ class Expressions:
             return self.optional_value(value) if isinstance(copied, Window) else copied
         if isinstance(value, ir.Yield):
             raise refuse(
-                "a generator can be differentiated only where one for loop consumes it, in the function that calls it",
+                "a generator can be differentiated only where one for loop, list() or next() reads it, in the function that calls it",
                 self.builder.location,
             )
         if not isinstance(value, ir.Expr):
