@@ -108,6 +108,70 @@ def bisection_of_wrong_square(p):
 bisection_in_numba = numba.njit(bisection)
 
 
+@numba.njit
+def stumpff(psi):
+    """Returns the Stumpff functions c2 and c3."""
+    if psi > 1e-6:
+        root = math.sqrt(psi)
+        return (1.0 - math.cos(root)) / psi, (root - math.sin(root)) / (psi * root)
+    if psi < -1e-6:
+        root = math.sqrt(-psi)
+        return (math.cosh(root) - 1.0) / -psi, (math.sinh(root) - root) / (-psi * root)
+    return 0.5 - psi / 24.0, 1.0 / 6.0 - psi / 120.0
+
+
+def universal_variable(k, start, end, time, count, scale):
+    """Returns the velocity at the start of an orbit between two points, as hapsira's vallado: bisection finds a number, which formulas use."""
+    from_start, from_end = np.dot(start, start) ** 0.5, np.dot(end, end) ** 0.5
+    product = from_start * from_end
+    a = (product + np.dot(start, end)) ** 0.5
+    psi, low, high, y = 0.0, -4.0 * np.pi**2, 4.0 * np.pi**2, 0.0
+    done = 0
+    while done < count:
+        c2, c3 = stumpff(psi)
+        y = from_start + from_end + a * (psi * c3 - 1.0) / c2**0.5
+        while y < 0.0:
+            low = psi
+            psi = 0.8 / c3 * (1.0 - product * np.sqrt(c2) / a)
+            c2, c3 = stumpff(psi)
+            y = from_start + from_end + a * (psi * c3 - 1.0) / c2**0.5
+        x = np.sqrt(y / c2)
+        found = (x**3 * c3 + a * np.sqrt(y)) / np.sqrt(k)
+        if abs((found - time) / time) < 1e-15:
+            break
+        done += 1
+        if found < time:
+            low = psi
+        else:
+            high = psi
+        psi = (high + low) / 2.0
+    f, g = 1.0 - y / from_start, a * np.sqrt(y / k)
+    return (end - f * start) / g * scale(1.0 + 1e-6 * k)
+
+
+def bisection_by_products(p, slope):
+    """Chooses by products with truth values."""
+    low, high = 0.0, 10.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        is_above = middle * middle > p
+        high = high + (middle - high) * is_above
+        low = low + (middle - low) * (not is_above)
+    return low * slope(p)
+
+
+def root_in_an_array(p, slope):
+    """Writes the ends of the interval to an array."""
+    ends = np.array([0.0, 10.0])
+    for _ in range(70):
+        middle = ends.sum() / 2.0
+        if middle**3 > p[0]:
+            ends[1] = middle
+        else:
+            ends[0] = middle
+    return ends * slope(p[0]) + p[1]
+
+
 def pivot(x, m):
     """Leaves out what a multiplier of 0 would subtract, as quantecon's pivoting."""
     y = x.copy()
@@ -147,6 +211,7 @@ def status_of(function, *arguments):
 
 X, Y = np.array([0.31, 0.62, 1.7]), np.array([0.1, 1.4, 0.9])
 MULTIPLIERS = np.array([0.0, 0.7])
+ORBIT = (398600.4418, np.array([15945.34, 0.0, 0.0]), np.array([12214.83899, 10249.46731, 0.0]), 4560.0)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +238,13 @@ def test_the_status_of_a_derivative_that_differs_from_differences(function, argu
         (bisection_of_wrong_square, (2.0,), "wrong"),
         (root_to_1e8, (2.0, numba.njit(lambda p: p * p)), "search"),
         (root_to_1e8, (2.0, cube), "wrong"),
+        (universal_variable, (*ORBIT, 35, numba.njit(lambda x: x * x)), "search"),
+        (universal_variable, (*ORBIT, 90, numba.njit(lambda x: x * x)), "search"),
+        (universal_variable, (*ORBIT, 90, cube), "wrong"),
+        (bisection_by_products, (2.0, numba.njit(lambda p: p * p)), "search"),
+        (bisection_by_products, (2.0, cube), "wrong"),
+        (root_in_an_array, (np.array([2.0, 0.7]), numba.njit(lambda p: p * p)), "search"),
+        (root_in_an_array, (np.array([2.0, 0.7]), cube), "wrong"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*only through comparisons")

@@ -339,8 +339,8 @@ def grows_in_its_loop(x):
 
 
 def dictionary(x):
-    values = {x: 1.0}
-    return values[x]
+    values = {1: np.ones(2) * x}
+    return values[1][0]
 
 
 def printed_array(x):

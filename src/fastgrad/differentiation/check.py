@@ -164,10 +164,10 @@ class Comparer:
             noise: the error of the results relative to their size, which decides the steps; default: the rounding of their dtypes.
         """
         position, element, change, field = direction
-        tangents = [_zeros(self._values[number]) for number in self._positions]
+        tangents = [zeros_of(self._values[number]) for number in self._positions]
         place = self._positions.index(position)
         tangents[place] = _moved_field(tangents[place], field, element, change)
-        slopes = self._weighted(self._run(self._forward, *tangents)[1])
+        slopes = self.weighted(self._run(self._forward, *tangents)[1])
         slope = float(slopes.sum())
         cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(_part(self._cotangents[place], field))[element])))
         size, eps = self.size(direction), noise or self._eps
@@ -175,7 +175,7 @@ class Comparer:
         def shifted(step: float) -> np.ndarray:
             return self.results_at(direction, step)
 
-        difference, error = _central_difference(shifted, size, eps)
+        difference, error = central_difference(shifted, size, eps)
         scale = max(abs(cotangent), abs(slope), abs(difference))
         is_equal = abs(cotangent - slope) <= 1e3 * eps * (max(scale, float(np.abs(slopes).sum())) + 1.0)
         is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
@@ -194,7 +194,7 @@ class Comparer:
     def results_at(self, direction: Direction, step: float) -> np.ndarray:
         """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``."""
         values, state = self.moved_arguments(direction, step)
-        return self._weighted(self._run(self._compiled, at=values, state=state))
+        return self.weighted(self._run(self._compiled, at=values, state=state))
 
     def moved(self, direction: Direction, step: float) -> Comparer:
         """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``."""
@@ -226,7 +226,8 @@ class Comparer:
         with drawing_from(self._states), instances_as(self._state if state is None else state):
             return function(*map(_copy, self._values if at is None else at), *more)
 
-    def _weighted(self, y: Any) -> np.ndarray:
+    def weighted(self, y: Any) -> np.ndarray:
+        """Returns the numbers of a result, each with its weight."""
         pairs = zip(result_leaves(y), self._weights, strict=True)
         parts = [
             np.ravel(np.real(np.asarray(part, np.result_type(part, np.float64)) * np.conj(weight)))
@@ -245,7 +246,7 @@ def axes_of(value: Any, position: int) -> Iterator[Direction]:
             yield from (Direction(position, index, change, field) for change in changes)
 
 
-def _central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
+def central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
     """Returns the derivative of a sum at a shift of 0 by Richardson's extrapolation of central differences, and its approximate error."""
     step = largest_step(x, eps)
     row: list[float] = []
@@ -329,9 +330,10 @@ def _typed(weights: Any, like: Any) -> Any:
     return weights.astype(like.dtype) if like.dtype.kind in "fc" else weights
 
 
-def _zeros(value: Any) -> Any:
+def zeros_of(value: Any) -> Any:
+    """Returns a tangent or a cotangent of a value that is 0."""
     if is_instance(value):
-        parts = [_zeros(_part(value, field)) for field in _float_fields(value)]
+        parts = [zeros_of(_part(value, field)) for field in _float_fields(value)]
         return cotangent_type_of(numba.typeof(value))(*parts)
     if _float_fields(value):
         return np.zeros(np.shape(value), cotangent_type_of(numba.typeof(value)))

@@ -14,12 +14,20 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from numba import types
 
+from fastgrad.core.terms import ScalarOperation
+from fastgrad.differentiation.analysis.control_flow import ControlFlow
 from fastgrad.differentiation.analysis.searches import searches_of
-from fastgrad.differentiation.check import Comparer, Comparison, Direction, largest_step
+from fastgrad.differentiation.check import Comparer, Comparison, Direction, central_difference, largest_step, zeros_of
 from fastgrad.differentiation.derivation import lowered_function
+from fastgrad.differentiation.ir.representation import COST_OF_EFFECTS, Compute, Function, Scalar, Statement
 from fastgrad.differentiation.recorded_calls import TimeIsOver, python_function_of, time_limit
+from fastgrad.differentiation.runtime import chunks
+from fastgrad.differentiation.runtime.compilation import generated_function
 from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, DUFunc
+from fastgrad.differentiation.runtime.tape_memory import INTERPRETED
+from fastgrad.differentiation.transform.forward_mode import ForwardMode
 from fastgrad.differentiation.transforms import copies, type_of
 
 _MOST_NOISE = 1e-5
@@ -100,18 +108,55 @@ def _is_search(function: Any, comparer: Comparer, direction: Direction, comparis
         return comparison.reverse == comparison.forward == 0.0
     if not searches_of(lowered, flow, positions, None, is_partial=True):
         return False
-    size = max(comparer.size(direction), 0.01)
+    return _is_right_with_decisions_kept(lowered, flow, comparer, direction, comparison)
+
+
+def _is_right_with_decisions_kept(
+    lowered: Function, flow: ControlFlow, comparer: Comparer, direction: Direction, comparison: Comparison
+) -> bool:
+    """True if derivatives agree with differences of the function whose loops decide everywhere as at the arguments themselves.
+
+    Such a function has no jumps, however near to each other those of the search are. It runs in Python.
+    """
+    decisions: list[Any] = []
+    kept: list[Any] = []
+
+    def decided(value: Any) -> Any:
+        """Returns a truth value of the first run in all runs."""
+        decisions.append(kept[len(decisions)] if kept else value)
+        return decisions[-1]
+
+    lowered.globals["decided"] = decided
+    for block in set().union(*flow.loops.values()):
+        block.statements = [part for statement in block.statements for part in _with_decision(statement)]
+    derivative = ForwardMode(lowered, flow, (direction.position,)).derivative()
+    scope = {**derivative.scope, **INTERPRETED, **chunks.INTERPRETED}
+    run = generated_function(derivative.name, derivative.source, "decisions", scope)
+
+    def results_at(step: float) -> np.ndarray:
+        arguments, _ = comparer.moved_arguments(direction, step)
+        decisions.clear()
+        return comparer.weighted(run(*arguments, zeros_of(arguments[direction.position]))[0])
+
+    with time_limit(_SECONDS_IN_PYTHON), np.errstate(all="ignore"):
+        here = results_at(0.0)
+        kept += decisions
+        difference, error = central_difference(results_at, comparer.size(direction), comparer.eps)
+    scale = max(abs(comparison.reverse), abs(difference))
     gap = abs(comparison.reverse - comparison.difference)
-    rounding = comparer.eps * float(np.abs(comparer.results_at(direction, 0.0)).sum())
-    agreeing = 0
-    for power in range(6, 13):
-        step = size * 10.0**-power
-        noise = 8.0 * rounding / step
-        if noise > 0.05 * gap:  # at this step, the difference can't tell the derivative from the trend
-            break
-        difference = float(_difference(comparer, direction, step).sum())
-        agreeing = agreeing + 1 if abs(difference - comparison.reverse) <= 0.01 * gap + noise else 0
-    return agreeing >= 2
+    is_same = np.allclose(here, comparer.results_at(direction, 0.0), rtol=1e3 * comparer.eps, atol=0.0)
+    return bool(is_same and abs(difference - comparison.reverse) <= min(10 * error + 1e-6 * scale, 0.01 * gap))
+
+
+def _with_decision(statement: Statement) -> list[Statement]:
+    """Returns a statement of a loop, if its result is a truth value with one that makes this the one of the first run."""
+    if not isinstance(statement, Compute) or not isinstance(statement.target.type, types.Boolean):
+        return [statement]
+    found = Scalar(f"{statement.target.name}_found", types.boolean, statement.target.block)
+    decision = Compute(statement.location, statement.target, ScalarOperation("decided({0})"), [found], COST_OF_EFFECTS)
+    statement.target.definition, found.definition = decision, statement
+    statement.target = found
+    return [statement, decision]
 
 
 def _is_at_branch(function: Any, comparer: Comparer, direction: Direction) -> bool:

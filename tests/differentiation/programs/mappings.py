@@ -258,3 +258,21 @@ def another_name_of_a_dictionary(x):
     values[3] *= x[2]
     other[7] = x[3]
     return values[3] * other[3] * values[7] * len(values)
+
+
+@program(1.3)
+def floats_as_keys(x):
+    d = {x * x: 1}
+    total = 0.0
+    for key in d:
+        total += key
+    return total
+
+
+@program(1.3)
+def set_of_floats(x):
+    values = {x, x * x}
+    total = 0.0
+    for value in values:
+        total += value
+    return total

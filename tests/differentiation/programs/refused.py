@@ -9,33 +9,7 @@ from llvmlite import ir
 from numba import float64, njit, objmode, stencil
 from numba.extending import intrinsic
 
-from tests.differentiation.table import A, N, X, program
-
-
-@program(1.3, refused=True)
-def floats_as_keys(x):
-    d = {x * x: 1}
-    total = 0.0
-    for key in d:
-        total += key
-    return total
-
-
-@program(1.3, refused=True)
-def set_of_floats(x):
-    values = {x, x * x}
-    total = 0.0
-    for value in values:
-        total += value
-    return total
-
-
-@program((X, N), refused=True)
-def order_of_a_set(x, n):
-    total = 0.0
-    for i in set(n):
-        total = total * 0.5 + x[i]
-    return total
+from tests.differentiation.table import A, X, program
 
 
 @program(X, refused=True)

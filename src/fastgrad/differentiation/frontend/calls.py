@@ -24,6 +24,7 @@ from fastgrad.differentiation.ir.representation import (
     Callee,
     CallRule,
     Constant,
+    Location,
     Operand,
     Scalar,
     View,
@@ -38,19 +39,28 @@ from fastgrad.differentiation.ir.values import (
     Mapping,
     Method,
     Options,
+    Selection,
     Static,
     describe,
     is_complex,
     is_hashable,
     is_value,
     leaves,
+    static_value,
     tuple_of,
     type_of,
 )
 from fastgrad.differentiation.numpy import loop_sources
 from fastgrad.differentiation.runtime.compilation import place, signature_of
 from fastgrad.differentiation.runtime.inferred_callees import called_functions, line_of_with_block
-from fastgrad.differentiation.runtime.numba_internals import DUFunc, GUFunc, StencilFunc, dispatcher, ir
+from fastgrad.differentiation.runtime.numba_internals import (
+    DUFunc,
+    ForceLiteralArg,
+    GUFunc,
+    StencilFunc,
+    dispatcher,
+    ir,
+)
 from fastgrad.errors import DifferentiationError
 
 LARGE_CALLEE, LARGE_PROGRAM = 200, 1_500
@@ -82,6 +92,23 @@ KEPT_CALLS: set[Any] = {
 builtin_type = type
 
 
+def literal_type(value: Any, type: types.Type, kinds: Any = (str, int)) -> types.Type:
+    """Returns the type of a literal for a value of ``type`` that is known and one of the Python types ``kinds``, else ``type``."""
+    known = static_value(value)
+    literal = types.literal(known) if isinstance(known, kinds) else type
+    return literal if types.unliteral(literal) == type else type
+
+
+def refuse_literal(function: Any, position: int, location: Location) -> DifferentiationError:
+    """Returns the error for an argument that is not known, for which ``numba.literally`` asks."""
+    function = getattr(function, "py_func", function)
+    return refuse(
+        f"{function.__name__} needs a literal for {[*inspect.signature(function).parameters][position]} (numba.literally), and a derivative has one "
+        "only where a function of njit passes a constant; write such a function",
+        location,
+    )
+
+
 class Calls(Expressions):
     """Lowers the calls of a function. `Lowering` has the rest: statements and loops."""
 
@@ -111,12 +138,23 @@ class Calls(Expressions):
                 f"unless constants end it within {MAX_DEPTH} calls; use a loop",
                 builder.location,
             )
-        argument_types = tuple(self.types_of(arguments))
         location = builder.location
         is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
-        result = self._body(self._typed(function, argument_types), arguments, options, is_internal)
+        result = self._body(self._typed_call(function, arguments), arguments, options, is_internal)
         builder.location = location
         return result
+
+    def _typed_call(self, function: Any, arguments: list[Any]) -> TypedFunction:
+        """Returns a function in typed SSA form. Arguments for which it asks by ``numba.literally`` have the types of literals."""
+        argument_types = self.types_of(arguments)
+        try:
+            return self._typed(function, tuple(argument_types))
+        except ForceLiteralArg as request:
+            for position in request.requested_args:
+                argument_types[position] = literal_type(arguments[position], argument_types[position])
+                if not isinstance(argument_types[position], types.Literal):
+                    raise refuse_literal(function, position, self.builder.location) from None
+        return self._typed(function, tuple(argument_types))
 
     def types_of(self, values: list[Any]) -> list[types.Type]:
         """Returns the Numba types of values."""
@@ -151,7 +189,7 @@ class Calls(Expressions):
             if all(isinstance(part, (Constant, Scalar, Complex, View)) for part in parts):
                 try:
                     return self._call_of_callee(function, given, parts)
-                except DifferentiationError:
+                except (DifferentiationError, ForceLiteralArg):
                     if is_recursive:
                         raise
         before = self.builder.statement_count
@@ -188,7 +226,8 @@ class Calls(Expressions):
     def _expression_call(self, name: str, value: ir.Expr) -> Any:
         builder = self.builder
         function = self.value(value.func)
-        arguments = [self.optional_value(argument) for argument in value.args]
+        is_compiled = isinstance(function, Static) and isinstance(function.value, dispatcher.Dispatcher)
+        arguments = [(is_compiled and self.selection(other)) or self.optional_value(other) for other in value.args]
         if value.vararg is not None:
             vararg = self.value(value.vararg)
             if not isinstance(vararg, Items):
@@ -198,7 +237,7 @@ class Calls(Expressions):
             raise refuse("a call with **kwargs can't be differentiated", builder.location)
         keywords = {key: self.value(argument) for key, argument in dict(value.kws).items()}
         result_type = self.frame.function.types[name]
-        if not (isinstance(function, Static) and isinstance(function.value, dispatcher.Dispatcher)):
+        if not is_compiled:
             arguments = [self.definite(argument) for argument in arguments]
         if isinstance(function, Method) and isinstance(function.owner, lists.LISTS):
             return lists.call_method(self, function.owner, function.name, arguments, result_type)
@@ -214,7 +253,22 @@ class Calls(Expressions):
             return self._call_of_choice(function, arguments, result_type)
         if not isinstance(function, Static):
             raise refuse(f"a call of {describe(function)} can't be differentiated", builder.location)
-        return self._call_of_function(name, function.value, arguments, keywords, result_type)
+        return self._call_with_selections(name, function.value, arguments, keywords, result_type)
+
+    def _call_with_selections(
+        self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
+    ) -> Any:
+        """Lowers the call of a known function. For an argument that is one of several arrays of a tuple it is called for each, in a branch."""
+        place = next((place for place, value in enumerate(arguments) if isinstance(value, Selection)), None)
+        if place is None:
+            return self._call_of_function(name, function, arguments, keywords, type)
+
+        def called(view: View) -> Any:
+            given = [*arguments[:place], view, *arguments[place + 1 :]]
+            value = self._call_with_selections("", function, given, keywords, type)
+            return self.cast(self.array_expressions.materialized(self, value), types.unliteral(type))
+
+        return self.merged(type, self.by_branches(arguments[place].items, arguments[place].index, called))
 
     def _call_of_function(
         self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
@@ -361,12 +415,13 @@ class Calls(Expressions):
     def _implementation(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Returns the dispatcher of the Python function by which Numba implements a call, or None. Texts have the types of literals."""
         values = [*arguments, *keywords.values()]
-        given = [
-            types.literal(value.value) if isinstance(value, Static) and isinstance(value.value, str) else type_
-            for value, type_ in zip(values, self.types_of(values), strict=True)
-        ]
-        count = len(arguments)
-        return implementation(function, given[:count], dict(zip(keywords, given[count:], strict=True)))
+        pairs, count = [*zip(values, self.types_of(values), strict=True)], len(arguments)
+
+        def given(kinds: Any) -> tuple[list[types.Type], dict[str, types.Type]]:
+            literals = [literal_type(value, type, kinds) for value, type in pairs]
+            return literals[:count], dict(zip(keywords, literals[count:], strict=True))
+
+        return implementation(function, given(str), given((str, int)))
 
     def _call_implementation(self, compiled: Any, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that Numba implements in Python."""

@@ -204,7 +204,7 @@ def set_item(lowering: Any, values: NumberList, index: Any, value: Any) -> None:
 def resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
     """Adds ``count`` to the length of a list and returns the length before that."""
     builder = lowering.builder
-    length = _changing_length(lowering, values)
+    length = changing_length(lowering, values)
     before = length_of(lowering, values)
     after = builder.index(ADD, before, count)
     builder.grow(values.data.root, _floats(builder, values.type, after))
@@ -212,7 +212,7 @@ def resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
     return before
 
 
-def _changing_length(lowering: Any, values: NumberList) -> View:
+def changing_length(lowering: Any, values: NumberList) -> View:
     """Notes that the length of a list changes here, and returns the array that holds it."""
     if not isinstance(values.length, View):
         raise refuse(
@@ -249,7 +249,7 @@ def call_method(lowering: Any, values: NumberList, name: str, arguments: list[An
         else:
             lowering.inline(insert, [values.data, values.length, lowering.scalar(arguments[0]), number])
     elif name == "pop":
-        length = _changing_length(lowering, values)
+        length = changing_length(lowering, values)
         index = lowering.scalar(arguments[0]) if arguments else index_constant(-1)
         return lowering.inline(pop, [values.data, length, index])
     elif name == "extend":
@@ -257,7 +257,7 @@ def call_method(lowering: Any, values: NumberList, name: str, arguments: list[An
     elif name == "reverse":
         lowering.inline(reverse, [items_of(lowering, values)])
     elif name == "clear":
-        length = _changing_length(lowering, values)
+        length = changing_length(lowering, values)
         builder.store(length.root, index_constant(0), [index_constant(0)])
     elif name == "copy":
         return list_of_array(lowering, type, items_of(lowering, values))

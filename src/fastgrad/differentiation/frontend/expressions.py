@@ -5,6 +5,7 @@ Each construct has its own method. Constructs without one are refused: there is 
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -54,6 +55,7 @@ from fastgrad.differentiation.ir.values import (
     Items,
     Mapping,
     Maybe,
+    Member,
     Method,
     NumberedText,
     Selection,
@@ -154,6 +156,10 @@ class Expressions:
 
     def phi_of_type(self, type: types.Type, hint: str) -> Any:
         """Returns the value of a new phi of the current block."""
+        raise NotImplementedError
+
+    def written_parameters(self, function: Any, argument_types: tuple[types.Type, ...]) -> frozenset[int]:
+        """Returns the numbers of the parameters, arrays, that a function writes; none if that can't be told."""
         raise NotImplementedError
 
     def inline(self, function: Any, arguments: list[Any]) -> Any:
@@ -270,7 +276,7 @@ class Expressions:
             return self.optional_value(value) if isinstance(copied, Window) else copied
         if isinstance(value, ir.Yield):
             raise refuse(
-                "a generator can be differentiated only where one for loop consumes it, in the function that calls it",
+                "a generator can be differentiated only where one for loop, list() or next() reads it, in the function that calls it",
                 self.builder.location,
             )
         if not isinstance(value, ir.Expr):
@@ -375,6 +381,8 @@ class Expressions:
         if isinstance(left, lists.LISTS) and value.immutable_fn is operator.add:
             lists.call_method(self, left, "extend", [right], types.none)
             return left
+        if isinstance(left, Mapping):
+            return mappings.update(self, value.immutable_fn, left, right)
         if isinstance(left, View):
             return self.array_functions.update(self, value.immutable_fn, left, right)
         return self.apply(value.immutable_fn, [left, right], self._type(name), name)
@@ -395,19 +403,11 @@ class Expressions:
                     operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
                     return builder.compute(types.boolean, operation, [operand.is_set])
         operands = [self.definite(operand) for operand in operands]
-        if any(isinstance(operand, NumberedText) for operand in operands) and function in (operator.eq, operator.ne):
-            return self.apply(function, [self.number_of_text(operand) for operand in operands], type)
-        if any(isinstance(operand, Text) for operand in operands) and function in (operator.eq, operator.ne):
-            texts = [
-                operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
-            ]
-            comparison_text = OPERATORS[function].text.format(*texts)
-            return builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
-        if compares and any(isinstance(operand, Static) for operand in operands):
-            known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
-            return builder.constant(bool(function(*known)))
-        if function is operator.contains and isinstance(operands[0], Mapping):
-            return mappings.contains(self, operands[0], operands[1], type)
+        compared = self._compared(function, operands, type) if compares else None
+        if compared is not None:
+            return compared
+        if isinstance(operands[0], Mapping):
+            return mappings.apply(self, function, operands[0], operands[1], type)
         if any(isinstance(operand, lists.LISTS) for operand in operands):
             return containers.apply(self, function, operands, type)
         if function is operator.contains and isinstance(operands[0], View):
@@ -437,6 +437,37 @@ class Expressions:
         if not scalar_rules.is_away_from_zero(function, numbers):
             result.definition.has_pole = scalar_rules.has_pole(function)
             result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
+        return result
+
+    def _compared(self, function: Any, operands: list[Any], type: types.Type) -> Operand | None:
+        """Lowers the comparison of texts, of members of enumerations, or of known values; returns None for other operands."""
+        if any(isinstance(operand, NumberedText) for operand in operands):
+            numbers: Operand = self.apply(function, [self.number_of_text(operand) for operand in operands], type)
+            return numbers
+        if any(isinstance(operand, Text) for operand in operands):
+            texts = [
+                operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
+            ]
+            comparison_text = OPERATORS[function].text.format(*texts)
+            return self.builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
+        if any(isinstance(operand, Member) for operand in operands):
+            return self._compared_members(function, operands)
+        if any(isinstance(operand, Static) for operand in operands):
+            known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
+            return self.builder.constant(bool(function(*known)))
+        return None
+
+    def number_of_member(self, value: Any) -> Operand:
+        """Returns the value of a member of an enumeration."""
+        return value.number if isinstance(value, Member) else self.builder.constant(value.value.value)
+
+    def _compared_members(self, function: Any, members: list[Any]) -> Operand:
+        """Lowers the comparison of two members of enumerations, of which Numba compares the values if their classes are the same."""
+        is_equal, classes = function in (operator.is_, operator.eq), [type_of(member) for member in members]
+        if classes[0] != classes[1]:
+            return self.builder.constant(not is_equal)
+        numbers = [self.number_of_member(member) for member in members]
+        result: Operand = self.apply(operator.eq if is_equal else operator.ne, numbers, types.boolean)
         return result
 
     def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
@@ -531,7 +562,7 @@ class Expressions:
         return result
 
     def _expression_build_set(self, name: str, value: ir.Expr) -> Any:
-        items = Items([self.value(item) for item in value.items], types.none)
+        items = Items([self.value(item) for item in value.items[::-1]], types.none)  # Numba adds the last one first
         return mappings.new_mapping(self, self._type(name), [items])
 
     def _is_constant_list(self, name: str, may_be_passed: bool = False) -> bool:
@@ -600,15 +631,24 @@ class Expressions:
         return value if isinstance(value, Selection) else None
 
     def is_written(self, name: str) -> bool:
-        """True if elements of a variable, or of another item of its tuple, are assigned in the function."""
-        statements = [
-            statement
-            for block in self.frame.function.ir.blocks.values()
-            for statement in block.body
-            if isinstance(statement, (ir.SetItem, ir.StaticSetItem))
-        ]
-        origin = self._origin(name)
-        return any(self._origin(statement.target.name) == origin for statement in statements)
+        """True if elements of a variable, or of another item of its tuple, are assigned in the function or in one that it calls."""
+        origin, blocks = self._origin(name), self.frame.function.ir.blocks.values()
+        for statement in itertools.chain.from_iterable(block.body for block in blocks):
+            value = getattr(statement, "value", None)
+            if isinstance(statement, (ir.SetItem, ir.StaticSetItem)) and self._origin(statement.target.name) == origin:
+                return True
+            if isinstance(value, ir.Expr) and value.op == "call":
+                places = [place for place, other in enumerate(value.args) if self._origin(other.name) == origin]
+                if places and not self._written_arguments(value).isdisjoint(places):
+                    return True
+        return False
+
+    def _written_arguments(self, call: ir.Expr) -> frozenset[int]:
+        """Returns the positions of the arguments that a call of a function that Numba compiled writes, as far as they are known."""
+        called = self.frame.function.types[call.func.name]
+        if not isinstance(called, types.Dispatcher) or call.kws or call.vararg is not None:
+            return frozenset()
+        return self.written_parameters(called.dispatcher, tuple(self._type(other.name) for other in call.args))
 
     def _origin(self, name: str) -> str:
         """Returns the tuple that a variable is an item of, else the variable that it is a copy of."""
@@ -783,8 +823,10 @@ class Expressions:
                 f"{attribute} of a list that another function made with items can't be differentiated; make it empty, and append the items",
                 builder.location,
             )
-        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag"):
-            return owner if attribute == "real" else Constant(0, owner.type)
+        if isinstance(owner, Member) and attribute == "value":
+            return owner.number
+        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag", "value"):  # `value` of an IntEnum
+            return Constant(0, owner.type) if attribute == "imag" else owner
         if isinstance(owner, Complex) and attribute in ("real", "imag"):
             return getattr(owner, attribute)
         if isinstance(owner, (Constant, Scalar, Complex)) and attribute in ("conjugate", "item"):

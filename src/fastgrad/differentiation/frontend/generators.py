@@ -49,7 +49,7 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
     inlined = InlinedGenerators([], [])
     if depth > MAX_DEPTH or has_try(function_ir):
         return inlined
-    _write_lists_as_loops(function_ir, argument_types)
+    _write_calls_as_loops(function_ir, argument_types)
     while True:
         for loop in _loops_over_generators(function_ir, argument_types):
             generator_ir = compiler.run_frontend(loop.function.py_func, inline_closures=True)
@@ -79,26 +79,29 @@ def _count_of_yields(function_ir: ir.FunctionIR) -> int:
     return sum(isinstance(getattr(statement, "value", None), ir.Yield) for statement in statements)
 
 
-# ---- lists of generators --------------------------------------------------------------------------------------
+# ---- lists and first items of generators ----------------------------------------------------------------------
 
 
-def _write_lists_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> None:
-    """Writes ``list(generator(...))`` as a loop that appends the items to a list."""
+def _write_calls_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> None:
+    """Writes ``list(generator(...))`` as a loop that appends the items to a list, and ``next(generator(...))`` as one that ends with the first item."""
     pending = list(function_ir.blocks)
     while pending:
         label = pending.pop()
         for number, statement in enumerate(function_ir.blocks[label].body):
-            if _is_list_of_generator(function_ir, statement, argument_types):
+            if _is_call_with_generator(function_ir, statement, list, argument_types):
                 pending.append(_write_list_as_loop(function_ir, label, number))
+                break
+            if _is_call_with_generator(function_ir, statement, next, argument_types):
+                pending.append(_write_next_as_loop(function_ir, label, number))
                 break
     function_ir._definitions = build_definitions(function_ir.blocks)
 
 
-def _is_list_of_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, argument_types: Any) -> bool:
+def _is_call_with_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, function: Any, argument_types: Any) -> bool:
     value: Any = statement.value if isinstance(statement, ir.Assign) else None
     if not isinstance(value, ir.Expr) or value.op != "call" or len(value.args) != 1 or value.kws or value.vararg:
         return False
-    if _known(function_ir, value.func.name, argument_types) is not list:
+    if _known(function_ir, value.func.name, argument_types) is not function:
         return False
     made: Any = value.args[0]
     while isinstance(made, ir.Var):
@@ -111,29 +114,52 @@ def _write_list_as_loop(function_ir: ir.FunctionIR, label: int, number: int) -> 
     """Writes the statement with a number of a block as a loop; returns the label of the block with what follows."""
     block = function_ir.blocks[label]
     scope, statement = block.scope, block.body[number]
-    loc, call = statement.loc, statement.value
-    head, body, after = [max(function_ir.blocks) + offset for offset in (1, 2, 3)]
+    loc = statement.loc
 
     def assign(hint: str, value: Any) -> ir.Assign:
         return ir.Assign(value, _new_variable(scope, hint, loc), loc)
 
     made = assign("$list", ir.Expr.build_list([], loc))
-    iterator = assign("$iterator", ir.Expr.getiter(call.args[0], loc))
+    before, head, body, after, item = _write_head(function_ir, label, number)
+    append = assign("$append", ir.Expr.getattr(made.target, "append", loc))
+    appended = assign("$appended", ir.Expr.call(append.target, [item], (), loc))
+    function_ir.blocks[body].body = [append, appended, ir.Jump(head, loc)]
+    function_ir.blocks[after].body = [ir.Assign(made.target, statement.target, loc), *block.body[number + 1 :]]
+    block.body = [*block.body[:number], made, *before, ir.Jump(head, loc)]
+    return after
+
+
+def _write_next_as_loop(function_ir: ir.FunctionIR, label: int, number: int) -> int:
+    """Writes the statement with a number of a block as a loop; returns the label of the block with what follows."""
+    block = function_ir.blocks[label]
+    statement = block.body[number]
+    before, head, body, after, item = _write_head(function_ir, label, number)
+    function_ir.blocks[body].body = [ir.Assign(item, statement.target, statement.loc), *block.body[number + 1 :]]
+    function_ir.blocks[after].body = [ir.StaticRaise(StopIteration, (), statement.loc)]
+    block.body = [*block.body[:number], *before, ir.Jump(head, statement.loc)]
+    return body
+
+
+def _write_head(function_ir: ir.FunctionIR, label: int, number: int) -> tuple[list[ir.Assign], int, int, int, ir.Var]:
+    """Writes the head of a loop over the argument of a call, which is the statement with a number of a block.
+
+    Returns the statements before it, the labels of the head and of two new blocks for the loop's body and what follows, and the item.
+    """
+    scope, statement = function_ir.blocks[label].scope, function_ir.blocks[label].body[number]
+    loc = statement.loc
+    head, body, after = [max(function_ir.blocks) + offset for offset in (1, 2, 3)]
+
+    def assign(hint: str, value: Any) -> ir.Assign:
+        return ir.Assign(value, _new_variable(scope, hint, loc), loc)
+
+    iterator = assign("$iterator", ir.Expr.getiter(statement.value.args[0], loc))
     pair = assign("$pair", ir.Expr.iternext(iterator.target, loc))
     item = assign("$item", ir.Expr.pair_first(pair.target, loc))
     is_valid = assign("$is_valid", ir.Expr.pair_second(pair.target, loc))
-    append = assign("$append", ir.Expr.getattr(made.target, "append", loc))
-    appended = assign("$appended", ir.Expr.call(append.target, [item.target], (), loc))
-    contents = {
-        head: [pair, item, is_valid, ir.Branch(is_valid.target, body, after, loc)],
-        body: [append, appended, ir.Jump(head, loc)],
-        after: [ir.Assign(made.target, statement.target, loc), *block.body[number + 1 :]],
-    }
-    block.body = [*block.body[:number], made, iterator, ir.Jump(head, loc)]
-    for new, statements in contents.items():
+    for new in (head, body, after):
         function_ir.blocks[new] = ir.Block(scope, loc)
-        function_ir.blocks[new].body = statements
-    return after
+    function_ir.blocks[head].body = [pair, item, is_valid, ir.Branch(is_valid.target, body, after, loc)]
+    return [iterator], head, body, after, item.target
 
 
 # ---- loops over generators ------------------------------------------------------------------------------------

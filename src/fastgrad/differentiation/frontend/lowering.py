@@ -20,7 +20,7 @@ from fastgrad.differentiation.analysis.control_flow import possible_memory
 from fastgrad.differentiation.frontend import containers, lists, mappings, selections
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.builder import Builder
-from fastgrad.differentiation.frontend.calls import Calls
+from fastgrad.differentiation.frontend.calls import Calls, refuse_literal
 from fastgrad.differentiation.frontend.expressions import quoted
 from fastgrad.differentiation.frontend.typed_functions import TypedFunction, typed_function
 from fastgrad.differentiation.frontend.views import Slice
@@ -63,6 +63,7 @@ from fastgrad.differentiation.ir.values import (
     LoopState,
     Mapping,
     Maybe,
+    Member,
     NumberedText,
     NumberList,
     Options,
@@ -77,9 +78,17 @@ from fastgrad.differentiation.ir.values import (
 )
 from fastgrad.differentiation.numpy import loop_sources
 from fastgrad.differentiation.runtime.disk_cache import NoKeyError, content_of
-from fastgrad.differentiation.runtime.numba_internals import global_compiler_lock, ir, ir_utils
+from fastgrad.differentiation.runtime.inferred_callees import called_functions
+from fastgrad.differentiation.runtime.numba_internals import (
+    ForceLiteralArg,
+    NumbaError,
+    global_compiler_lock,
+    ir,
+    ir_utils,
+)
 from fastgrad.differentiation.runtime.record_fields import members_of
 from fastgrad.differentiation.transform.simplification import simplify
+from fastgrad.errors import DifferentiationError
 
 
 def lower(function: Any, argument_types: tuple[types.Type, ...], options: Options = DEFAULT_OPTIONS) -> Function:
@@ -117,10 +126,22 @@ def _typing_functions_once() -> Iterator[None]:
         yield
         return
     _thread.typed = functools.lru_cache(maxsize=512)(typed_function)
+    _thread.written = functools.lru_cache(maxsize=512)(_written_parameters)
     try:
         yield
     finally:
-        _thread.typed = None
+        _thread.typed = _thread.written = None
+
+
+def _written_parameters(function: Any, argument_types: tuple[types.Type, ...]) -> frozenset[int | None]:
+    """Returns the numbers of the parameters, arrays, that a function writes; none if it can't be lowered apart."""
+    if function in called_functions(function.py_func):
+        return frozenset()
+    try:
+        lowered = lower(function, argument_types, Options.of(function))
+    except (DifferentiationError, NumbaError):
+        return frozenset()
+    return frozenset(root.position for root in lowered.roots if root.kind == "parameter" and root.is_written)
 
 
 _numbers = itertools.count()
@@ -234,6 +255,10 @@ class _Frame:
         self.iterated: list[tuple[NumberList, int]] = []
         self.resized: list[tuple[NumberList, int, Location]] = []
 
+    def has_loop_over_set(self) -> bool:
+        """True if the function goes through a set."""
+        return any("iter(set(" in str(type) for type in self.function.types.values())
+
     def runs_once(self) -> bool:
         """True if the block that is lowered runs once in the call, whichever way it takes to a return."""
         blocks = self.function.ir.blocks
@@ -276,7 +301,10 @@ class Lowering(Calls):
         caller: Lowering | None = None,
         values: Sequence[Any] = (),
     ) -> None:
-        typed = typed_function(function, argument_types)
+        try:
+            typed = typed_function(function, argument_types)
+        except ForceLiteralArg as request:
+            raise refuse_literal(function, min(request.requested_args), request.loc) from None
         parameters = list(inspect.signature(getattr(function, "py_func", function)).parameters)
         self.result = Function(typed.name, typed.location, parameters, argument_types)
         self.builder = Builder(self.result, None if caller is None else caller.builder)
@@ -306,16 +334,22 @@ class Lowering(Calls):
                     f"{typed.name} returns {describe(leaf)}, which can't be differentiated: return its fields",
                     self.builder.location,
                 )
-            elif isinstance(leaf, NumberedText):
-                raise refuse(
-                    f"{typed.name} returns one of several texts, which can't be differentiated: return a number for each",
-                    self.builder.location,
-                )
             elif isinstance(leaf, Static) and isinstance(leaf.value, str):
                 results.append(Constant(leaf.value, types.unicode_type))
+            elif isinstance(leaf, (Member, NumberedText, Static)):
+                returned = "one of several texts" if isinstance(leaf, NumberedText) else describe(leaf)
+                raise refuse(
+                    f"{typed.name} returns {returned}, which can't be differentiated: return a number for each",
+                    self.builder.location,
+                )
             else:
                 results.append(self._plain(leaf).real() if isinstance(leaf, View) else leaf)
         self.builder.block.end = Return(results, self.builder.location)
+
+    def written_parameters(self, function: Any, argument_types: tuple[types.Type, ...]) -> frozenset[int]:
+        """Returns the numbers of the parameters, arrays, that a function writes; none if that can't be told."""
+        result: frozenset[int] = _thread.written(function, argument_types)
+        return result
 
     def callee(self, function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
         """Returns what calls of a recursive function need to know."""
@@ -393,6 +427,9 @@ class Lowering(Calls):
             return Static(type.dispatcher)
         if isinstance(type, types.UnicodeType):
             return Text(name)
+        if isinstance(type, types.EnumMember):
+            number = builder.compute(type.dtype, ScalarOperation(f"{name}.value", reads_parameter=True), [])
+            return number if isinstance(type, types.IntEnumMember) else Member(number, type)
         if isinstance(type, types.SliceType) and type.members == 2:
             bounds = [
                 self.builder.compute(INDEX, ScalarOperation(f"{name}.{bound}", reads_parameter=True), [])
@@ -715,7 +752,7 @@ class Lowering(Calls):
 
     def _is_settled(self, value: Any, name: str) -> bool:
         """True if the only definition of a phi gives it its value: it comes before the phi on each way, or has no numbers that change."""
-        if isinstance(value, (Scalar, Step)):
+        if isinstance(value, (Scalar, Member, Step)):
             return False
         if isinstance(value, Static) and not isinstance(value.value, Slice):
             return True
@@ -752,9 +789,13 @@ class Lowering(Calls):
             return Static(None)
         if isinstance(type, types.UnicodeType):
             return NumberedText(self.phi_of_type(INDEX, hint))
+        if isinstance(type, types.EnumMember):
+            number = self.phi_of_type(type.dtype, hint)
+            return number if isinstance(type, types.IntEnumMember) else Member(number, type)
         if isinstance(type, types.Dispatcher):
             return Static(type.dispatcher)
-        if isinstance(type, types.Optional) and isinstance(type.type, (*containers.NUMBERS, types.Array)):
+        optional = (*containers.NUMBERS, types.Array, types.EnumMember)
+        if isinstance(type, types.Optional) and isinstance(type.type, optional):
             return Maybe(self.phi_of_type(types.boolean, hint), self.phi_of_type(type.type, hint))
         if isinstance(type, types.Array):
             root = builder.root(type, "phi", hint)
@@ -798,6 +839,8 @@ class Lowering(Calls):
             number = index_constant(0) if value is None else self.number_of_text(value)
             self.builder.block = here
             self.add_incoming(phi.number, block, number)
+        elif isinstance(phi, Member):
+            self.add_incoming(phi.number, block, None if value is None else self.number_of_member(value))
         elif isinstance(phi, Range):
             for part in ("start", "stop", "step"):
                 self.add_incoming(getattr(phi, part), block, None if value is None else getattr(value, part))

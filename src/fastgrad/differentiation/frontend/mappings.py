@@ -1,7 +1,8 @@
 """Dictionaries of numbers and sets: lists of keys in the order of insertion, and a list of values.
 
-A key is an integer, a text, or a tuple of them: one or more integers, each in a list of its own. A text is the number that `Lowering.number_of_text`
-gives it. A look-up compares the keys one by one, so that it needs no code of hashes, which could not be differentiated.
+A key is a number, a text, or a tuple of them: one or more numbers, each in a list of its own. A text is the number that `Lowering.number_of_text`
+gives it. A look-up compares the keys one by one, so that it needs no code of hashes, which could not be differentiated. The order of a set in a loop
+follows from hashes and from all that was done to the set: a function of Numba does this again to a set of its own, and finds the positions of the keys.
 """
 
 from __future__ import annotations
@@ -12,11 +13,21 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
+import numba
+import numpy as np
 from numba import types
 
-from fastgrad.differentiation.frontend import containers
+from fastgrad.differentiation.frontend import containers, selections
 from fastgrad.differentiation.frontend import views as view_rules
-from fastgrad.differentiation.ir.representation import INDEX, Operand, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.ir.representation import (
+    INDEX,
+    CallRule,
+    Operand,
+    Scalar,
+    View,
+    index_constant,
+    refuse,
+)
 from fastgrad.differentiation.ir.values import (
     Items,
     Iterable,
@@ -30,6 +41,8 @@ from fastgrad.differentiation.ir.values import (
 from fastgrad.kernels.codegen.generated_source import function_from_source
 
 TYPES = (types.DictType, types.Set)
+NEW, ADD, REMOVE, UPDATE, CLEAR = range(5)
+"""What is done to a set, with some keys."""
 
 
 @functools.cache
@@ -80,6 +93,15 @@ def unite(data, length, before, more):  # type: ignore[no-untyped-def]
     return 0
 
 
+def drop(data, length, position):  # type: ignore[no-untyped-def]
+    """Removes the item at a position of a list, if that is not negative."""
+    if position >= 0:
+        length[0] -= 1
+        for i in range(position, length[0]):
+            data[i] = data[i + 1]
+    return 0
+
+
 def select(data, length, keys, others, is_common):  # type: ignore[no-untyped-def]
     """Writes the keys that are among ``others``, or that are not, to a set whose list is long enough."""
     n = 0
@@ -95,6 +117,41 @@ def select(data, length, keys, others, is_common):  # type: ignore[no-untyped-de
     return 0
 
 
+@numba.njit
+def positions_in_order(operations, history, keys):  # type: ignore[no-untyped-def]
+    """Returns the positions of the ``keys`` of a set in the order of a loop over it.
+
+    ``operations`` has two numbers for each operation: which one, and how many keys of the ``history`` it takes.
+    """
+    result, place = set(history[:0]), 0
+    for number in range(0, len(operations), 2):
+        operation, items = operations[number], history[place : place + operations[number + 1]]
+        place += len(items)
+        if operation == NEW:
+            result = set(items)
+        elif operation == UPDATE:
+            result.update(items)
+        elif operation == CLEAR:
+            result.clear()
+        elif operation == ADD:
+            result.add(items[0])
+        else:
+            result.discard(items[0])
+    positions, count = np.empty(len(keys), np.int64), 0
+    for key in result:
+        for position in range(len(keys)):
+            if keys[position] == key:
+                positions[count] = position
+                count += 1
+                break
+    if count != len(keys):
+        raise ValueError("a set with NaN can't be gone through in a derivative")
+    return positions
+
+
+_ORDER_OF_SET = CallRule(positions_in_order, None, None, (), name="a loop over a set")
+
+
 def new_mapping(lowering: Any, type: types.Type, arguments: list[Any]) -> Mapping:
     """Returns a new dictionary without items, or a new set of the elements of ``arguments[0]``."""
     is_set = isinstance(type, types.Set)
@@ -107,9 +164,28 @@ def new_mapping(lowering: Any, type: types.Type, arguments: list[Any]) -> Mappin
     keys = tuple(containers.new_list(lowering, types.List(dtype), []) for dtype in key_types)
     values = None if is_set else containers.new_list(lowering, types.List(type.value_type), [])
     result = Mapping(keys, values, type)
+    if is_set and _has_plain_keys(result) and lowering.frame.has_loop_over_set():
+        result.history = tuple(  # type: ignore[assignment]
+            containers.new_list(lowering, types.List(dtype), []) for dtype in (INDEX, key_types[0])
+        )
     if is_set and arguments:
-        _unite(lowering, result, arguments[0])
+        _unite(lowering, result, arguments[0], NEW)
     return result
+
+
+def _has_plain_keys(mapping: Mapping) -> bool:
+    """True if each key of a set is one number."""
+    return len(mapping.keys) == 1 and not isinstance(_key_type(mapping), types.UnicodeType)
+
+
+def _note(lowering: Any, mapping: Mapping, operation: int, keys: Any) -> None:
+    """Notes what is done to a set, with keys that are numbers or an array."""
+    if mapping.history is None:
+        return
+    operations, history = mapping.history
+    count = keys.axes[0].size if isinstance(keys, View) else index_constant(len(keys))
+    containers.extend(lowering, operations, tuple_of([index_constant(operation), count]))
+    containers.extend(lowering, history, keys if isinstance(keys, View) else Items(keys, types.none))
 
 
 def _word(type: types.Type) -> str:
@@ -121,15 +197,15 @@ def _key_type(mapping: Mapping) -> types.Type:
 
 
 def _parts_of_key(lowering: Any, mapping_type: types.Type, type: types.Type) -> list[types.Type]:
-    """Returns the types of the integers that a key of a type is made of."""
-    if isinstance(type, (types.Integer, types.Boolean)):
+    """Returns the types of the numbers that a key of a type is made of."""
+    if isinstance(type, (types.Float, types.Integer, types.Boolean)):
         return [type]
     if isinstance(type, types.UnicodeType):
         return [INDEX]
     if isinstance(type, types.BaseTuple) and len(type):
         return [part for item in type for part in _parts_of_key(lowering, mapping_type, item)]
     raise refuse(
-        f"a {_word(mapping_type)} with keys of type {type} can't be differentiated: use integers, texts or tuples of them as keys",
+        f"a {_word(mapping_type)} with keys of type {type} can't be differentiated: use numbers, texts or tuples of them as keys",
         lowering.builder.location,
     )
 
@@ -174,7 +250,10 @@ def item(lowering: Any, mapping: Mapping, key: Any) -> Any:
 
 def set_item(lowering: Any, mapping: Mapping, key: Any, value: Any = None) -> None:
     """Lowers the assignment of the value of a key, or adds a key to a set."""
-    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
+    _set_item(lowering, mapping, _numbers_of_key(lowering, key, _key_type(mapping)), value)
+
+
+def _set_item(lowering: Any, mapping: Mapping, numbers: list[Operand], value: Any = None) -> None:
     position = _position(lowering, mapping, numbers)
     count = lowering.inline(count_of_new, [position])
     befores = [containers.resize(lowering, part, count) for part in mapping.keys]
@@ -189,7 +268,9 @@ def set_item(lowering: Any, mapping: Mapping, key: Any, value: Any = None) -> No
 
 def remove(lowering: Any, mapping: Mapping, key: Any) -> Any:
     """Lowers the removal of a key; returns its value, of a set None."""
-    position = _position_of(lowering, mapping, key, is_checked=True)
+    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
+    position = _position(lowering, mapping, numbers, is_checked=True)
+    _note(lowering, mapping, REMOVE, numbers)
     result: Any = Static(None)
     for part in (*mapping.keys, mapping.values):
         if part is not None:
@@ -197,30 +278,58 @@ def remove(lowering: Any, mapping: Mapping, key: Any) -> Any:
     return result if mapping.values is not None else Static(None)
 
 
-def _unite(lowering: Any, mapping: Mapping, more: Any) -> None:
+def _unite(lowering: Any, mapping: Mapping, more: Any, operation: int = UPDATE) -> None:
     """Adds the elements of an array, a list, a set or a tuple to a set."""
     if isinstance(more, Items):
-        for key in more.values:
-            set_item(lowering, mapping, key)
+        keys = [_numbers_of_key(lowering, key, _key_type(mapping)) for key in more.values]
+        _note(lowering, mapping, operation, [key[0] for key in keys])
+        for key in keys:
+            _set_item(lowering, mapping, key)
         return
-    if len(mapping.keys) > 1 or isinstance(_key_type(mapping), types.UnicodeType):
+    if not _has_plain_keys(mapping):
         raise refuse(f"a set of {describe(more)} of this kind can't be differentiated", lowering.builder.location)
-    keys = mapping.keys[0]
-    more = more.keys[0] if isinstance(more, Mapping) else more
-    array = containers.items_of(lowering, more) if isinstance(more, NumberList) else more
+    array: Any = more
+    if isinstance(more, Mapping) and mapping.history is not None:
+        array = _keys_in_order(lowering, more)
+    elif isinstance(more, (Mapping, NumberList)):
+        array = containers.items_of(lowering, more.keys[0] if isinstance(more, Mapping) else more)
     if not isinstance(array, View) or len(array.axes) != 1:
         raise refuse(f"a set of {describe(more)} can't be differentiated", lowering.builder.location)
-    before = containers.resize(lowering, keys, array.axes[0].size)
-    lowering.inline(unite, [keys.data, keys.length, before, array])
+    _note(lowering, mapping, operation, array)
+    added = mapping.keys[0]
+    before = containers.resize(lowering, added, array.axes[0].size)
+    lowering.inline(unite, [added.data, added.length, before, array])
+
+
+def _positions_in_order(lowering: Any, mapping: Mapping) -> View:
+    """Returns the positions of a set's keys in the order of a loop over it."""
+    if mapping.history is None:
+        raise refuse(
+            "a loop over this set can't be differentiated: its order follows from hashes. Go through the set in the function that makes it by "
+            "set(), add, remove, discard or update, or through a list or a sorted array",
+            lowering.builder.location,
+        )
+    parts = [containers.items_of(lowering, part) for part in (*mapping.history, mapping.keys[0])]
+    positions: View = lowering.call_by_rule(_ORDER_OF_SET, parts, types.Array(INDEX, 1, "C"))
+    return positions
+
+
+def _keys_in_order(lowering: Any, mapping: Mapping) -> View:
+    """Returns a new array of a set's keys in the order of a loop over it."""
+    keys = containers.items_of(lowering, mapping.keys[0])
+    array: View = selections.selected(lowering, keys, [_positions_in_order(lowering, mapping)])
+    return array
 
 
 def _combined(lowering: Any, mapping: Mapping, name: str, other: Any, type: types.Set) -> Mapping:
     """Returns the intersection, difference or union of two sets of integers."""
-    result = new_mapping(lowering, type, [mapping if name == "union" else Items([], types.Tuple([]))])
+    result = new_mapping(lowering, type, [])
+    result.history = None  # Numba copies one of the sets, with its table of hashes
     if name == "union":
+        _unite(lowering, result, mapping)
         _unite(lowering, result, other)
         return result
-    if len(mapping.keys) > 1 or isinstance(_key_type(mapping), types.UnicodeType) or not isinstance(other, Mapping):
+    if not _has_plain_keys(mapping) or not isinstance(other, Mapping):
         raise refuse(f"the {name} of sets of this kind can't be differentiated", lowering.builder.location)
     keys, others = (containers.items_of(lowering, part.keys[0]) for part in (mapping, other))
     containers.resize(lowering, result.keys[0], keys.axes[0].size)
@@ -231,12 +340,16 @@ def _combined(lowering: Any, mapping: Mapping, name: str, other: Any, type: type
 
 def iterable(lowering: Any, mapping: Mapping, parts: str = "keys") -> Iterable:
     """Returns the iteration over the "keys", "values" or "items" of a dictionary."""
-    if mapping.values is None:
-        raise refuse(
-            "a loop over a set can't be differentiated: its order follows from hashes; go through a list or a sorted array",
-            lowering.builder.location,
-        )
     values = mapping.values
+    if values is None:
+        keys, positions = mapping.keys[0], _positions_in_order(lowering, mapping)
+
+        def key_of(k: Scalar) -> Any:
+            position = view_rules.load_element(lowering.builder, positions, [k])
+            position.is_natural = True  # type: ignore[union-attr]
+            return view_rules.load_element(lowering.builder, keys.data, [position])  # type: ignore[list-item]
+
+        return Iterable(positions.axes[0].size, key_of, (keys,))
 
     def item_of(k: Scalar) -> Any:
         items = []
@@ -250,9 +363,39 @@ def iterable(lowering: Any, mapping: Mapping, parts: str = "keys") -> Iterable:
     return Iterable(containers.length_of(lowering, mapping.keys[0]), item_of, (mapping.keys[0],))
 
 
-def contains(lowering: Any, mapping: Mapping, key: Any, type: types.Type) -> Any:
-    """Lowers ``key in mapping``."""
-    return lowering.apply(operator.ge, [_position_of(lowering, mapping, key), index_constant(0)], type)
+_COMBINATIONS = {operator.or_: "union", operator.and_: "intersection", operator.sub: "difference"}
+
+
+def apply(lowering: Any, function: Any, mapping: Mapping, other: Any, type: types.Type) -> Any:
+    """Lowers ``key in mapping``, or an operator of two sets."""
+    if function is operator.contains:
+        return lowering.apply(operator.ge, [_position_of(lowering, mapping, other), index_constant(0)], type)
+    if function not in _COMBINATIONS or mapping.values is not None:
+        name = getattr(function, "__name__", function)
+        raise refuse(f"{name} of a {_word(mapping.type)} can't be differentiated", lowering.builder.location)
+    return _combined(lowering, mapping, _COMBINATIONS[function], other, mapping.type)
+
+
+def update(lowering: Any, function: Any, mapping: Mapping, other: Any) -> Mapping:
+    """Lowers ``mapping |= other`` of two sets, which changes the first one."""
+    if function is not operator.or_ or mapping.values is not None:
+        name = getattr(function, "__name__", function)
+        raise refuse(f"{name} of a {_word(mapping.type)} in place can't be differentiated", lowering.builder.location)
+    _unite(lowering, mapping, other)
+    return mapping
+
+
+def _copy(lowering: Any, mapping: Mapping) -> Mapping:
+    """Returns a copy of a dictionary or a set."""
+
+    def copied(part: NumberList) -> Any:
+        return containers.call_method(lowering, part, "copy", [], part.type)
+
+    values = None if mapping.values is None else copied(mapping.values)
+    result = Mapping(tuple(map(copied, mapping.keys)), values, mapping.type)
+    if mapping.history is not None:
+        result.history = copied(mapping.history[0]), copied(mapping.history[1])
+    return result
 
 
 def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
@@ -268,14 +411,25 @@ def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any]
         return remove(lowering, mapping, arguments[0])
     if name in ("intersection", "difference", "union") and is_set and len(arguments) == 1:
         return _combined(lowering, mapping, name, arguments[0], mapping.type)
+    if name == "copy":
+        return _copy(lowering, mapping)
     if name == "add":
-        set_item(lowering, mapping, arguments[0])
+        numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
+        _note(lowering, mapping, ADD, numbers)
+        _set_item(lowering, mapping, numbers)
     elif name == "remove":
         remove(lowering, mapping, arguments[0])
+    elif name == "discard":
+        numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
+        _note(lowering, mapping, REMOVE, numbers)
+        position = _position(lowering, mapping, numbers)
+        for keys in mapping.keys:
+            lowering.inline(drop, [keys.data, containers.changing_length(lowering, keys), position])
     elif name == "update" and is_set:
         for more in arguments:
             _unite(lowering, mapping, more)
     elif name == "clear":
+        _note(lowering, mapping, CLEAR, [])
         for part in (*mapping.keys, mapping.values):
             if part is not None:
                 containers.call_method(lowering, part, "clear", [], type)

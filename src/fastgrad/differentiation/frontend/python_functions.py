@@ -99,7 +99,7 @@ def call(  # noqa: C901  # one line for each function
         return _list(lowering, arguments, type)
     if lists.has_kind(type) and not any(isinstance(argument, (Items, View)) for argument in arguments):
         return lists.new_list(lowering, type, [])
-    if getattr(function, "__name__", "") == "literal_unroll":
+    if function in (numba.literally, numba.literal_unroll):
         return arguments[0]
     if function is divmod:
         return lowering.inline(quotient_and_remainder, arguments, lowering.frame.error_model)

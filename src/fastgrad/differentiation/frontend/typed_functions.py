@@ -214,8 +214,15 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
         return [passes]
 
 
-def implementation(function: Any, arguments: list[types.Type], keywords: dict[str, types.Type]) -> Any:
-    """Returns the dispatcher of the Python function by which Numba implements ``function`` for arguments of these types, or None."""
+Given = tuple[list[types.Type], dict[str, types.Type]]
+"""The types of arguments, and of those with keywords."""
+
+
+def implementation(function: Any, given: Given, literals: Given) -> Any:
+    """Returns the dispatcher of the Python function by which Numba implements ``function`` for arguments of these types, or None.
+
+    It may need the types ``literals``, which are those of literals where a value is known.
+    """
     typing = cpu_target.typing_context
     try:
         templates = getattr(typing.resolve_value_type(function), "templates", ())
@@ -224,13 +231,14 @@ def implementation(function: Any, arguments: list[types.Type], keywords: dict[st
     for template in templates:
         if not issubclass(template, _OverloadFunctionTemplate):
             continue
-        try:
-            dispatcher, _ = template(typing)._get_impl(tuple(arguments), keywords)
-        except NumbaError:
-            continue
-        if dispatcher is not None:
-            Extensions.uses += not is_of_library(dispatcher.py_func.__module__)
-            return dispatcher
+        for arguments, keywords in (literals, given) if template.prefer_literal else (given, literals):
+            try:
+                dispatcher, _ = template(typing)._get_impl(tuple(arguments), keywords)
+            except NumbaError:
+                continue
+            if dispatcher is not None:
+                Extensions.uses += not is_of_library(dispatcher.py_func.__module__)
+                return dispatcher
     return None
 
 

@@ -138,14 +138,18 @@ class TupleList:
 
 
 class Mapping:
-    """A dictionary of numbers, or a set: the lists of the integers that keys are made of, and a list of values; None for a set."""
+    """A dictionary of numbers, or a set: the lists of the numbers that keys are made of, and a list of values; None for a set.
 
-    __slots__ = ("keys", "type", "values")
+    ``history`` has the lists of what was done to a set: of the operations, and of their keys. None if no loop goes through the set.
+    """
+
+    __slots__ = ("history", "keys", "type", "values")
 
     def __init__(self, keys: tuple[NumberList, ...], values: NumberList | None, type: types.Type) -> None:
         self.keys = keys
         self.values = values
         self.type = type
+        self.history: tuple[NumberList, NumberList] | None = None
 
 
 class Window:
@@ -235,6 +239,16 @@ class NumberedText:
 
     def __init__(self, number: Operand) -> None:
         self.number = number
+
+
+class Member:
+    """A member of an enumeration that is known when the derivative runs: its value."""
+
+    __slots__ = ("number", "type")
+
+    def __init__(self, number: Operand, type: types.EnumMember) -> None:
+        self.number = number
+        self.type = type
 
 
 class Method:
@@ -338,7 +352,7 @@ def type_of(value: Any) -> types.Type:
         if isinstance(value.type, types.BaseNamedTuple):
             return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
-    if isinstance(value, (ArrayList, Complex, NumberList, TupleList, Mapping, Fields, FunctionChoice)):
+    if isinstance(value, (ArrayList, Complex, NumberList, TupleList, Mapping, Member, Fields, FunctionChoice)):
         return value.type
     if isinstance(value, Maybe):
         return types.Optional(type_of(value.value))
@@ -372,7 +386,7 @@ def _is_row(view: View) -> bool:
 
 def is_value(value: Any) -> bool:
     """True if ``value`` is what a variable stands for, not a plain Python value."""
-    numbers = (Constant, Scalar, Complex, Maybe, NumberedText, Text)
+    numbers = (Constant, Scalar, Complex, Maybe, Member, NumberedText, Text)
     arrays = (ArrayList, Elements, Fields, Items, Mapping, NumberList, Selection, TupleList, View, Window)
     return isinstance(
         value, (*numbers, *arrays, Static, FunctionChoice, Method, Deferred, Range, Iterable, LoopState, Step)
@@ -428,6 +442,8 @@ def describe(value: Any) -> str:
         return "a function"
     if isinstance(value, NumberedText):
         return "a text"
+    if isinstance(value, Member):
+        return "a member of an enumeration"
     if isinstance(value, Mapping):
         return "a set" if value.values is None else "a dictionary"
     if isinstance(value, Fields) and isinstance(value.type, types.ClassInstanceType):

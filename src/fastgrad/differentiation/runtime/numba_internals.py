@@ -35,6 +35,7 @@ from numba.core.cpu import CPUContext as CPUContext
 from numba.core.cpu import ParallelOptions as ParallelOptions
 from numba.core.dispatcher import Dispatcher as Dispatcher
 from numba.core.dispatcher import _FunctionCompiler as _FunctionCompiler
+from numba.core.errors import ForceLiteralArg as ForceLiteralArg
 from numba.core.errors import NumbaError as NumbaError
 from numba.core.imputils import impl_ret_borrowed as impl_ret_borrowed
 from numba.core.imputils import user_function as user_function
