@@ -185,6 +185,8 @@ class SplitMode(ReverseMode):
         for counter in self.function.counters:
             if counter not in self._records:
                 self.write(f"{counter.name} = 0", 1)
+        for scalar in sorted(self.residuals.read_before, key=lambda item: item.name):
+            self.write(f"{scalar.name} = {zero(scalar.type)}", 1)
         for size, text in self._sizes.items():
             if size in self.residuals.kept:
                 self.write(f"{size.name} = {text}", 1)

@@ -79,7 +79,8 @@ class Residuals:
     Attributes:
         recorded: the scalars that are recorded.
         kept: the scalars whose variables are read on the way back.
-        at_end: for each block the scalars that are recorded when it ends: only its own way back reads them.
+        at_end: for each block the scalars that are recorded when it ends: only its own way back reads them, or those of blocks before.
+        read_before: the latter.
         at_start: for each block the scalars and counters whose last values are recorded when it begins again.
         whole_loops: the counters of loops that end when their count is reached, never before: their last number is known.
         reserved: the blocks of loops whose room on the stacks is reserved before the loop.
@@ -92,6 +93,7 @@ class Residuals:
         self.recorded: set[Scalar] = set()
         self.kept: set[Scalar] = set()
         self.at_end: dict[Block, list[Scalar]] = {}
+        self.read_before: set[Scalar] = set()
         self.at_start: dict[Block, list[Scalar | Counter]] = {}
         self.whole_loops = {
             counter
@@ -108,6 +110,10 @@ class Residuals:
             for statement in block.statements:
                 for target in targets_of(statement):
                     self._order[target] = len(self._order)
+                if isinstance(statement, Compute):  # the way back alone computes some operands
+                    for operand in statement.operands:
+                        if isinstance(operand, Scalar):
+                            self._order.setdefault(operand, len(self._order))
         self._final_loads = self._find_final_loads(function)
 
     def _find_final_loads(self, function: Function) -> set[Scalar]:
@@ -171,7 +177,10 @@ class Residuals:
         readers = self._readers(needs)
         for scalar in sorted(readers, key=self._order.__getitem__):
             if scalar in self.recorded:
-                if scalar.block is not None and readers[scalar] == {scalar.block}:
+                comes_after = scalar.block is not None and self._comes_after(scalar.block, readers[scalar])
+                if comes_after:
+                    self.read_before.add(scalar)
+                if scalar.block is not None and (comes_after or readers[scalar] == {scalar.block}):
                     self.at_end.setdefault(scalar.block, []).append(scalar)
                 elif scalar.block is not None and self._flow.is_in_loop(scalar.block):
                     self.at_start.setdefault(scalar.block, []).append(scalar)
@@ -181,6 +190,11 @@ class Residuals:
             if self._flow.is_in_loop(counter.block) and counter not in self.whole_loops:
                 self.at_start.setdefault(counter.block, []).append(counter)
         self._reserve()
+
+    def _comes_after(self, block: Block, readers: set[Reader]) -> bool:
+        """True if a block comes after those whose ways back read what it defines: its own way back comes before theirs."""
+        blocks = [reader if isinstance(reader, Block) else reader[0] for reader in readers]
+        return not any(block in self._flow.dominators[reader] for reader in blocks)
 
     def _can_be_computed_again(self, scalar: Scalar) -> bool:
         definition = scalar.definition

@@ -11,7 +11,7 @@ import math
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -154,6 +154,38 @@ def _comparison_in(partial: Term) -> Term | None:
     condition = condition.operands[0] if condition.operation is NOT else condition
     is_comparison = condition.operation in COMPARISONS and [*map(id, condition.operands)] == [*map(id, OPERANDS[:2])]
     return condition if is_comparison and isinstance(otherwise, Number) and otherwise.value == 0 else None
+
+
+class Decision(NamedTuple):
+    """How a truth value decides whether an operand is taken.
+
+    Attributes:
+        position: of the truth value among the operands.
+        takes_if: the truth value with which the operand is taken.
+    """
+
+    position: int
+    takes_if: bool
+
+    @property
+    def opposite(self) -> Decision:
+        """That of the operand which is taken otherwise."""
+        return Decision(self.position, not self.takes_if)
+
+
+def decision_of(partial: Partial) -> Decision | None:
+    """Returns what decides whether an operand gets the whole cotangent or 0; None if the partial is another one."""
+    if partial is None or not is_selection(partial):
+        return None
+    condition, if_true, if_false = partial.operands
+    takes_if = if_true is COTANGENT
+    other = if_false if takes_if else if_true
+    if (not takes_if and if_false is not COTANGENT) or not isinstance(other, Number) or other.value != 0:
+        return None
+    if condition.operation is NOT:
+        condition, takes_if = condition.operands[0], not takes_if
+    is_operand = isinstance(condition, Leaf) and condition.position is not None
+    return Decision(condition.position, takes_if) if is_operand else None  # type: ignore[attr-defined]  # a leaf
 
 
 def with_operand(partial: Partial, comparison: Term, position: int) -> Partial:

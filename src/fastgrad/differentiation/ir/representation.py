@@ -673,6 +673,7 @@ class Function:
             copy, and the place.
         appended: the arrays that are copied to lists of arrays, by the first statement that makes room for them or writes one of their sizes.
         fills: of the elements of each list of arrays the stores that append items.
+        last_choices: for running minima and maxima, see ``transform/running_extrema.py``, the last iteration that gave them another value.
         result: the structure of the result: a Numba type.
     """
 
@@ -692,6 +693,7 @@ class Function:
         self.copies: dict[Root, tuple[Root, set[Statement], Location]] = {}
         self.appended: dict[Statement, Root] = {}
         self.fills: dict[Root, set[Statement]] = {}
+        self.last_choices: dict[Scalar, Scalar] = {}
         self.result: types.Type = types_none
 
     def note_copy(self, copy: Root, source: Root, location: Location) -> None:

@@ -50,6 +50,7 @@ from fastgrad.differentiation.transform.adjoint_emission import AdjointEmitter
 from fastgrad.differentiation.transform.checkpoints import BLOCKS, CheckpointedLoop
 from fastgrad.differentiation.transform.emission import Derivative, Emitter
 from fastgrad.differentiation.transform.record_stacks import STACKS, RecordStacks
+from fastgrad.differentiation.transform.running_extrema import record_last_choices
 
 
 class ReverseMode(Emitter):
@@ -71,6 +72,7 @@ class ReverseMode(Emitter):
         super().__init__(function, flow)
         self.positions = positions
         self.seed = seed
+        record_last_choices(function, flow)
         self.activity = self._activity()
         self.arrays = CotangentArrays(function, flow, self.activity, self.is_apart)
         self.adjoint = Adjoint(function, flow, self.activity, self.arrays, seed)
@@ -205,22 +207,48 @@ class ReverseMode(Emitter):
             indent: of the test.
             leave: writes the jump out of the loop, for loops without records of the first iteration.
         """
-        body = self.flow.loops[head]
-        records = self.residuals.records_of_iteration(head)
-        if records is None or any(self._reads_arrays(block) for block in body):
+        records = self._droppable_records(head)
+        if records is None:
             return
-        values, codes, first = records
-        name = self.flow.counted[head].name
-        nonzero = sorted(scalar.name for scalar in may_differ if scalar.block in body)
+        name, first = self.flow.counted[head].name, records[2]
+        nonzero = sorted(scalar.name for scalar in may_differ if scalar.block in self.flow.loops[head])
         tests = [f"({name} > {first})", *[f"(d_{scalar} == 0.0)" for scalar in nonzero]]
         self.write(f"if {' & '.join(tests)}:", indent)
-        distance = f"({name} - 1)" if first else name
-        for stack, count in (("values", values), ("codes", codes)):
-            if count:
-                self.write(f"{stack}_top -= {distance}*{count}", indent + 1)
+        self._drop(records, f"({name} - 1)" if first else name, indent + 1)
         self.write(f"{name} = {first}", indent + 1)
         if leave is not None and not first:
             leave(head, indent + 1)
+
+    def _skip_to_last_choice(self, head: Block, may_differ: set[Scalar], indent: int) -> None:
+        """Writes where the way back of a loop begins if it brings the cotangents of running minima and maxima alone."""
+        records = self._droppable_records(head)
+        nonzero = [scalar for scalar in may_differ if scalar.block in self.flow.loops[head]]
+        if (
+            records is None
+            or records[2]
+            or not nonzero
+            or not all(scalar in self.function.last_choices for scalar in nonzero)
+        ):
+            return
+        name = self.flow.counted[head].name
+        places = [
+            self.backward.use(place)
+            for place in dict.fromkeys(self.function.last_choices[scalar] for scalar in nonzero)
+        ]
+        last = f"max({', '.join(sorted(places))})" if len(places) > 1 else places[0]
+        self._drop(records, f"({name} - 1 - {last})", indent)
+        self.write(f"{name} = {last} + 1", indent)
+
+    def _droppable_records(self, head: Block) -> tuple[int, int, int] | None:
+        """Returns what ``records_of_iteration`` does, or None also where the way back of a loop reads cotangents of arrays."""
+        reads_arrays = any(self._reads_arrays(block) for block in self.flow.loops[head])
+        return None if reads_arrays else self.residuals.records_of_iteration(head)
+
+    def _drop(self, records: tuple[int, int, int], iterations: str, indent: int) -> None:
+        """Writes what takes the records of a number of iterations from the stacks."""
+        for stack, count in zip(("values", "codes"), records, strict=False):
+            if count:
+                self.write(f"{stack}_top -= {iterations}*{count}", indent)
 
     def _reads_arrays(self, block: Block) -> bool:
         """True if the way back through a block reads or clears cotangents of arrays."""
@@ -240,8 +268,11 @@ class ReverseMode(Emitter):
         counter, loop = self._loop_after(before, block), self._checkpointed.get(before)
         if counter is not None:
             self.write(f"{counter.name} = {self._final_number(counter)}", indent)
+            may_differ = self.adjoint.nonzero_at_end[block, before]
+            if loop is None:
+                self._skip_to_last_choice(before, may_differ, indent)
             if loop is None and self._is_innermost(before):
-                self._skip_zeros(before, self.adjoint.nonzero_at_end[block, before], indent)
+                self._skip_zeros(before, may_differ, indent)
         is_inside = loop is None or block in loop.body
         self.jump(len(self.flow.blocks) + before.number if is_inside else loop.way_back, indent)  # type: ignore[union-attr]
 

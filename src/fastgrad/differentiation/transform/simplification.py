@@ -257,12 +257,7 @@ def _copy_at_exits(function: Function) -> None:
             if not isinstance(operand, Scalar) or operand.block not in body:
                 return operand
             if operand not in copies:
-                copy = Scalar(f"{operand.name}_last", operand.type, after)
-                copy.is_natural = operand.is_natural
-                partial = COTANGENT if operand.is_real else None
-                copy.definition = Compute(function.location, copy, COPY, [operand], _COST_OF_COPIES, [partial])
-                function.scalars.append(copy)
-                copies[operand] = copy
+                copies[operand] = copy_at_exit(function, operand, after)
             return copies[operand]
 
         for block in flow.blocks:
@@ -274,6 +269,16 @@ def _copy_at_exits(function: Function) -> None:
                     for before, value in phi.incoming.items()
                 }
         after.statements[:0] = [copy.definition for copy in copies.values()]  # type: ignore[union-attr, misc]
+
+
+def copy_at_exit(function: Function, number: Scalar, after: Block) -> Scalar:
+    """Returns a new number, the last value of a loop's number; its definition is not yet in the block after the loop."""
+    copy = Scalar(f"{number.name}_last", number.type, after)
+    copy.is_natural = number.is_natural
+    partial = COTANGENT if number.is_real else None
+    copy.definition = Compute(function.location, copy, COPY, [number], _COST_OF_COPIES, [partial])
+    function.scalars.append(copy)
+    return copy
 
 
 def _is_copy_at_exit(statement: Statement) -> TypeGuard[Compute]:

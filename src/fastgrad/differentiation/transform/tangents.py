@@ -12,12 +12,19 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad.core.terms import Term
+from fastgrad.core.terms import OPERANDS, Term
 from fastgrad.differentiation.analysis.activity import Activity
 from fastgrad.differentiation.analysis.aliases import check_stores
 from fastgrad.differentiation.analysis.control_flow import ControlFlow, targets_of
 from fastgrad.differentiation.analysis.infinite_slopes import may_be_zero, statements_after_infinite_slopes
-from fastgrad.differentiation.ir.partials import GUARDS, guarded, sums_by_operand, without_zeros
+from fastgrad.differentiation.ir.partials import (
+    COTANGENT,
+    GUARDS,
+    decision_of,
+    guarded,
+    sums_by_operand,
+    without_zeros,
+)
 from fastgrad.differentiation.ir.representation import (
     INDEX,
     Allocate,
@@ -477,11 +484,42 @@ class Tangents:
             for operand, partial in zip(statement.operands, partials, strict=True)
             if partial is not None and operand in self._active
         ]
+        decisions = [decision_of(partial) for _, partial in known]
+        if len(known) == 2 and decisions[0] and decisions[1] == decisions[0].opposite:
+            operation = known[0][1].operation
+            assert operation is not None
+            selection = operation(OPERANDS[decisions[0].position], COTANGENT, OPERANDS[len(statement.operands)])
+            first, second = [operand for operand, _ in known]
+            taken, other = (first, second) if decisions[0].takes_if else (second, first)
+            self._numbers[statement.target] = self._selected(statement, selection, taken, other)
+            return
         self._numbers[statement.target] = [
             self._statements.number(
                 self._name(statement.target.name, lane),
                 statement,
                 [(partial, self._tangent(operand, lane)) for operand, partial in known],
+            )
+            for lane in range(self._width)
+        ]
+
+    def _selected(self, statement: Compute, selection: Term, taken: Operand, other: Operand) -> list[Operand]:
+        """Returns the tangents of a number that is one of two.
+
+        Args:
+            statement: gives the number.
+            selection: of two tangents: the cotangent and one more operand of the statement.
+            taken, other: the numbers whose tangents the selection takes first and second.
+        """
+        return [
+            self._statements.number(
+                self._name(statement.target.name, lane),
+                Compute(
+                    statement.location,
+                    statement.target,
+                    statement.operation,
+                    [*statement.operands, self._tangent(other, lane)],
+                ),
+                [(selection, self._tangent(taken, lane))],
             )
             for lane in range(self._width)
         ]
