@@ -59,7 +59,8 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, TensorShape):
         return list(obj)
     if isinstance(obj, (list, tuple)):
-        return [serialize_keras_object(item) for item in obj]
+        items = [serialize_keras_object(item) for item in obj]
+        return tuple(items) if isinstance(obj, tuple) else items
     if isinstance(obj, dict):
         return {key: serialize_keras_object(value) for key, value in obj.items()}
     if isinstance(obj, DType):
@@ -235,7 +236,8 @@ def _deserialized(config: Any, module_objects: dict[str, Any] | None) -> Any:
         registered_object = get_registered_object(config, module_objects=module_objects)
         return config if registered_object is None else registered_object
     if isinstance(config, (list, tuple)):
-        return [_deserialized(item, module_objects) for item in config]
+        items = [_deserialized(item, module_objects) for item in config]
+        return tuple(items) if isinstance(config, tuple) else items
     if not isinstance(config, dict):
         return config
     if config.get("class_name") == "__tuple__":
