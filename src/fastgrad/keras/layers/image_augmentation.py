@@ -7,7 +7,7 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.keras.layers.bounding_boxes import convert_format, dense_bounding_boxes
+from fastgrad.keras.layers.bounding_boxes import dense_bounding_boxes
 from fastgrad.keras.layers.image_colors import (
     AutoContrast,
     Equalization,
@@ -142,7 +142,7 @@ class RandAugment(_Augmentation):
         if not training or transformation is None:
             return bounding_boxes
         dense = dense_bounding_boxes(bounding_boxes)
-        dense = convert_format(dense, self._box_format, self._box_format)  # to the dtype of the result
+        dense["boxes"] = tf.cast(dense["boxes"], tf.float32)
         return self._changed(dense, transformation, "transform_bounding_boxes")
 
 

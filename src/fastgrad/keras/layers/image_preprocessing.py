@@ -123,7 +123,10 @@ class Resizing(ImageLayer):
         elif self.pad_to_aspect_ratio:
             top, left = _borders(x.shape[-3:-1], target)
             borders = [(top, top), (left, left), (0, 0)]  # equal ones, as in Keras
-            x = tf.pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=self.fill_value)
+            fill_value = self.fill_value
+            if dtype.is_integer and float(fill_value).is_integer():
+                fill_value = int(fill_value)  # of bytes and masks
+            x = tf.pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=fill_value)
         resized = resize(x, target, interpolation, antialias=self.antialias)
         if dtype.is_integer and resized.dtype.is_floating:
             resized = tf.round(resized)
