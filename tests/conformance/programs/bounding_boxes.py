@@ -56,6 +56,52 @@ def formats(tf):
     }
 
 
+def geometry(tf):
+    space = tf.keras.utils.bounding_boxes
+    one, other = BOXES[0].astype("float32"), BOXES.astype("float32") + np.array([1.0, 0.5, 2.0, 1.5], "float32")
+    moves = [
+        np.array(values, "float32") for values in ([20, -30], [0.1, 0.0], [-0.2, 0.1], [1.5, 0.5], [5, 0], [0, 10])
+    ]
+    questions = {
+        "crop": lambda: space.crop(other, 2, 1, 5, 4),
+        "pad": lambda: space.pad(other, 2, 1),
+        "affine": lambda: space.affine_transform(other, *moves, height=10, width=8),
+        "affine around a corner": lambda: space.affine_transform(
+            other, *moves, height=10, width=8, center_x=0.0, center_y=0.25
+        ),
+        "iou": lambda: [
+            space.compute_iou(a, b, "xyxy")
+            for a, b in ((one, one), (one, other), (other, one), (other, other[:, ::-1]))
+        ],
+        "iou of parts": lambda: space.compute_iou(one / 10, other / 10, "rel_yxyx", image_shape=(20, 30, 3)),
+        "iou of filled rows": lambda: space.compute_iou(
+            np.concatenate([one, -np.ones((1, 4), "float32")]), one, "xyxy", use_masking=True, mask_val=-2
+        ),
+        "iou of rank 1": lambda: refused(lambda: space.compute_iou(one[0], one, "xyxy")),
+        "ciou": lambda: [space.compute_ciou(other[0], one, form) for form in ("xyxy", "xywh")],
+        "not xyxy": lambda: [
+            refused(lambda f=f: f(one, 1, 1, 2, 2, bounding_box_format="xywh")) for f in (space.crop, space.pad)
+        ],
+        "differences of another encoding": lambda: refused(
+            lambda: space.encode_box_to_deltas(one, one, "xyxy", "xyxy", encoding_format="xyxy")
+        ),
+        "differences by three variances": lambda: refused(
+            lambda: space.decode_deltas_to_boxes(one, one, "xyxy", "xyxy", variance=[1.0, 1.0, 1.0])
+        ),
+        "boxes of levels": lambda: space.decode_deltas_to_boxes(
+            {"low": one, "high": one * 2}, {"low": one / 10, "high": other / 20}, "xyxy", "xywh"
+        ),
+    }
+    for form in ("center_xywh", "center_yxhw"):
+        for variance in (None, [0.1, 0.1, 0.2, 0.2]):
+            options = {"variance": variance, "image_shape": (10, 8, 3)}
+            questions[f"differences {form} {variance}"] = lambda form=form, options=options: [
+                space.encode_box_to_deltas(one, other, "xyxy", "rel_xywh", encoding_format=form, **options),
+                space.decode_deltas_to_boxes(one, other / 10, "xyxy", "rel_xyxy", encoded_format=form, **options),
+            ]
+    return questions
+
+
 def layers(tf):
     """Layers that leave nothing to chance, in dicts."""
     layers = tf.keras.layers

@@ -13,7 +13,7 @@ from fastgrad.keras import layers
 HEIGHT, WIDTH = 40, 60
 CONSTANT = {"fill_mode": "constant"}
 MOVERS: dict[str, Any] = {
-    "flip": lambda **options: layers.RandomFlip(**options),
+    "flip": layers.RandomFlip,
     "flip along one axis": lambda **options: layers.RandomFlip("horizontal", **options),
     "crop": lambda **options: layers.RandomCrop(30, 50, **options),
     "crop of smaller images": lambda **options: layers.RandomCrop(80, 100, **options),
@@ -77,7 +77,15 @@ def test_boxes_stay_around_what_is_inside_of_them(mover: str, form: str, data_fo
     layer = MOVERS[mover](seed=7, bounding_box_format=form, data_format=data_format)
     again = type(layer).from_config(layer.get_config())
     compiled = tf.function(lambda x: again(x, training=True))
-    tolerance = 4.0 if mover == "several" else 3.0 if mover == "rotation" else 2.2 if "size" in mover or "smaller" in mover else 1.5
+    tolerance = (
+        4.0
+        if mover == "several"
+        else 3.0
+        if mover == "rotation"
+        else 2.2
+        if "size" in mover or "smaller" in mover
+        else 1.5
+    )
     is_moved = False
     for _ in range(5):
         result, repeated = layer(data, training=True), compiled(data)
