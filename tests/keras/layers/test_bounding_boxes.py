@@ -11,7 +11,7 @@ import fastgrad as tf
 from fastgrad.keras import layers
 
 HEIGHT, WIDTH = 40, 60
-CONSTANT = {"fill_mode": "constant"}
+CONSTANT: dict[str, Any] = {"fill_mode": "constant"}
 MOVERS: dict[str, Any] = {
     "flip": layers.RandomFlip,
     "flip along one axis": lambda **options: layers.RandomFlip("horizontal", **options),
@@ -189,9 +189,10 @@ def test_the_masks_of_chains_are_mixed_as_the_images_are() -> None:
 
 
 def test_a_seed_determines_a_transformation() -> None:
+    seeds: tuple[Any, Any]
     images, layer = np.zeros((4, 8, 8, 3)), layers.RandomFlip()
     generator = tf.keras.random.SeedGenerator(3)
-    for seeds, is_same in ([(5, 5), True], [(5, 6), False], [(generator, generator), False]):
+    for seeds, is_same in (((5, 5), True), ((5, 6), False), ((generator, generator), False)):
         first, second = (layer.get_random_transformation(np.zeros((64, 8, 8, 3)), seed=seed)["flips"] for seed in seeds)
         assert np.array_equal(first, second) == is_same
     zooms = layers.RandomZoom(0.5, 0.5).get_random_transformation(images, seed=5)

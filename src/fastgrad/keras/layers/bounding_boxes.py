@@ -153,7 +153,7 @@ def dense_bounding_boxes(bounding_boxes: Any) -> dict[str, Any]:
             f"other way round. Received: bounding_boxes={bounding_boxes}"
         )
     if isinstance(boxes, RaggedTensor):
-        boxes, labels = boxes.to_tensor(0, [*[None] * (len(boxes.shape) - 1), 4]), labels.to_tensor(-1)
+        boxes, labels = boxes.to_tensor(0, shape=[*[None] * (len(boxes.shape) - 1), 4]), labels.to_tensor(-1)
     boxes, labels = convert_to_tensor(boxes), convert_to_tensor(labels)
     if boxes.ndim not in (2, 3) or boxes.shape[-1] != 4 or labels.ndim not in (boxes.ndim - 1, boxes.ndim):
         raise ValueError(

@@ -83,7 +83,7 @@ class _Augmentation(RandomImageLayer):
             for place, (name, layer) in enumerate(self._changes.items()):
                 changed = getattr(layer, method)(value, transformation["transforms"][name], *options)
                 result = nest.map_structure(
-                    lambda new, old, is_taken=number == place: tf.where(is_taken, new, old), changed, result
+                    lambda new, old, is_taken=tf.equal(number, place): tf.where(is_taken, new, old), changed, result
                 )
             value = result
         return value

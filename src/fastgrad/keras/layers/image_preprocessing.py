@@ -127,7 +127,7 @@ class Resizing(ImageLayer):
             if dtype.is_integer and float(fill_value).is_integer():
                 fill_value = int(fill_value)  # of bytes and masks
             x = tf.pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=fill_value)
-        resized = resize(x, target, interpolation, antialias=self.antialias)
+        resized = resize(x, target, interpolation or self.interpolation, antialias=self.antialias)
         if dtype.is_integer and resized.dtype.is_floating:
             resized = tf.round(resized)
         resized = tf.saturate_cast(resized, dtype)
@@ -310,7 +310,8 @@ class RandomCrop(RandomImageLayer):
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         if transformation["start"] is None:
             return _boxes_of_middle(boxes, self._image_size(transformation), (self.height, self.width))
-        return scaled_boxes(boxes, *transformation["start"], 1.0, 1.0)
+        top, left = transformation["start"]
+        return scaled_boxes(boxes, top, left, 1.0, 1.0)
 
 
 def factor_range(factor: Any, low: float, high: float, argument: str = "factor") -> tuple[float, float]:

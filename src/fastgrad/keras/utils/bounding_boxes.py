@@ -97,7 +97,7 @@ def affine_transform(
     ]
     x0, y0 = [(0.5 if part is None else part) * (size - 1.0) for part, size in ((center_x, width), (center_y, height))]
     turn, x_angle, y_angle = [-value * (_math.pi / 180.0) for value in (angle, shear_x, shear_y)]
-    # The inverse of rotation, scale and shear, as in torchvision's `_get_inverse_affine_matrix`.
+    # The inverse of rotation, scale and shear, as in torchvision's functional transforms.
     a = _tf.cos(turn - y_angle) / _tf.cos(y_angle)
     b = a * _tf.tan(x_angle) + _tf.sin(turn)
     c = -_tf.sin(turn - y_angle) / _tf.cos(y_angle)
