@@ -158,6 +158,14 @@ LEFT: list[tuple[str, str]] = [
         r"test_one_hot_compute_output_spec_preserves_input_dims",
         "on purpose: the symbolic result of a lookup has the dtype of its result; Keras says float32, and gives int64",
     ),
+    (
+        r"ProgbarTest::test_stateful_stateless_output",
+        "on purpose: outside of a terminal, a progress bar is written once, at its end",
+    ),
+    (
+        r"SavingTest::test_compile_overridden_warnings",
+        "the warning has the user's line, by `warnings.warn_explicit`; the test looks for calls of `warnings.warn`",
+    ),
     (r"HuberLossTest::test_config", "on purpose: the configuration of `Huber` has `delta`, which Keras forgets"),
     (
         r"LayerTest::test_tracker_locking",

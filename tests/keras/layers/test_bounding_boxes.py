@@ -112,6 +112,21 @@ def test_datasets_and_single_images_move_boxes(mover: str) -> None:
     )
 
 
+def test_single_images_are_changed_by_methods_of_their_own() -> None:
+    data = tf.nest.map_structure(lambda x: tf.constant(x[0]), example())
+    layer = layers.RandomTranslation((0.25, 0.25), 0.0, fill_mode="constant", bounding_box_format="xyxy")
+    transformation = layer.get_random_transformation(data)
+    result = layer(data, training=True)
+    for key, method in (
+        ("images", layer.transform_single_image),
+        ("labels", layer.transform_single_label),
+        ("bounding_boxes", layer.transform_single_bounding_box),
+        ("segmentation_masks", layer.transform_single_segmentation_mask),
+    ):
+        tf.nest.map_structure(np.testing.assert_array_equal, method(data[key], transformation), result[key])
+    assert not np.array_equal(result["images"], data["images"])
+
+
 def test_what_has_left_the_image_has_the_label_of_nothing() -> None:
     data = example()
     layer = layers.RandomTranslation((1.0, 1.0), 0.0, fill_mode="constant", bounding_box_format="xyxy")

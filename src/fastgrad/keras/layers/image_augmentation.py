@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import fastgrad as tf
@@ -82,9 +83,7 @@ class _Augmentation(RandomImageLayer):
             result = value
             for place, (name, layer) in enumerate(self._changes.items()):
                 changed = getattr(layer, method)(value, transformation["transforms"][name], *options)
-                result = nest.map_structure(
-                    lambda new, old, is_taken=tf.equal(number, place): tf.where(is_taken, new, old), changed, result
-                )
+                result = nest.map_structure(functools.partial(tf.where, tf.equal(number, place)), changed, result)
             value = result
         return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -77,10 +78,8 @@ class ImageLayer(Layer):
         images = convert_to_tensor(_images_of(data))
 
         def transform(method: Callable[..., Any], value: Any) -> Any:
-            if images.ndim == 4:
-                return method(value, transformation, training=training)
-            batch = nest.map_structure(lambda item: convert_to_tensor(item)[None], value)
-            return nest.map_structure(lambda item: item[0], method(batch, transformation, training=training))
+            apply = method if images.ndim == 4 else functools.partial(_of_single, method)
+            return apply(value, transformation, training=training)
 
         if not isinstance(data, dict):
             return transform(self.transform_images, images)
@@ -190,6 +189,26 @@ class ImageLayer(Layer):
         clipped = clip_to_image_size({**bounding_boxes, "boxes": moved}, height, width)
         return convert_format(clipped, "xyxy", self._box_format, height, width)
 
+    def transform_single_image(self, image: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Changes one image as ``transform_images`` changes a batch of one."""
+        return _of_single(self.transform_images, image, transformation, training)
+
+    def transform_single_label(self, label: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Changes the label of one image as ``transform_labels`` does."""
+        return _of_single(self.transform_labels, label, transformation, training)
+
+    def transform_single_segmentation_mask(
+        self, segmentation_mask: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Changes one mask as ``transform_segmentation_masks`` changes a batch of one."""
+        return _of_single(self.transform_segmentation_masks, segmentation_mask, transformation, training)
+
+    def transform_single_bounding_box(
+        self, bounding_box: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Changes the boxes and labels of one image as ``transform_bounding_boxes`` does."""
+        return _of_single(self.transform_bounding_boxes, bounding_box, transformation, training)
+
     @property
     def _box_format(self) -> str:
         if self.bounding_box_format is None:
@@ -209,6 +228,12 @@ class ImageLayer(Layer):
     def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         """Returns ``x`` changed by ``transformation``; None is the layer's own interpolation."""
         raise NotImplementedError
+
+
+def _of_single(method: Callable[..., Any], value: Any, transformation: Any = None, training: bool = True) -> Any:
+    """Returns what a method of batches makes of a batch of one."""
+    batch = nest.map_structure(lambda item: convert_to_tensor(item)[None], value)
+    return nest.map_structure(lambda item: item[0], method(batch, transformation, training=training))
 
 
 def _images_of(data: Any) -> Any:
