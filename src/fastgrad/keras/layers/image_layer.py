@@ -77,6 +77,9 @@ class ImageLayer(Layer):
         transformation = self.get_random_transformation(data, training=training)
         images = convert_to_tensor(_images_of(data))
 
+        if images is data and images.ndim == 4:
+            return self.transform_images(images, transformation, training=training)
+
         def transform(method: Callable[..., Any], value: Any) -> Any:
             apply = method if images.ndim == 4 else functools.partial(_of_single, method)
             return apply(value, transformation, training=training)
@@ -298,6 +301,8 @@ def of_each_image(numbers: Any, images: Tensor, dtype: Any = None) -> Tensor:
     """Returns a number for each image, or one for all, with axes for height, width and channels."""
     x = convert_to_tensor(numbers)
     x = x if dtype is None else tf.cast(x, dtype)
+    if x.ndim == images.ndim:
+        return x
     return tf.reshape(x, [-1, 1, 1, 1] if images.ndim == 4 else [1, 1, 1])
 
 
