@@ -236,8 +236,7 @@ def _deserialized(config: Any, module_objects: dict[str, Any] | None) -> Any:
         registered_object = get_registered_object(config, module_objects=module_objects)
         return config if registered_object is None else registered_object
     if isinstance(config, (list, tuple)):
-        items = [_deserialized(item, module_objects) for item in config]
-        return tuple(items) if isinstance(config, tuple) else items
+        return [_deserialized(item, module_objects) for item in config]
     if not isinstance(config, dict):
         return config
     if config.get("class_name") == "__tuple__":
