@@ -265,35 +265,6 @@ UNANSWERED = {
     "Model.jit_compile",
     "Policy.convert_input",
     "SlurmClusterResolver.get_task_info",
-    *(
-        f"{layer}.{name}"
-        for layer in (
-            *("CenterCrop", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "Resizing"),
-            *("RandomRotation", "RandomTranslation", "RandomZoom"),
-            *("AugMix", "AutoContrast", "CutMix", "Equalization", "MixUp", "RandAugment", "RandomColorDegeneration"),
-            *(
-                "RandomColorJitter",
-                "RandomErasing",
-                "RandomGaussianBlur",
-                "RandomGrayscale",
-                "RandomHue",
-                "RandomInvert",
-            ),
-            *(
-                "RandomPerspective",
-                "RandomPosterization",
-                "RandomSaturation",
-                "RandomSharpness",
-                "RandomShear",
-                "Solarization",
-            ),
-        )
-        for name in (
-            "get_random_transformation",
-            *(f"transform_{what}" for what in ("bounding_boxes", "images", "labels", "segmentation_masks")),
-            *(f"transform_single_{what}" for what in ("bounding_box", "image", "label", "segmentation_mask")),
-        )
-    ),
     *(f"{layer}.get_transformed_x_y" for layer in ("RandomShear", "RandomTranslation", "RandomZoom")),
     *(f"{layer}.get_shifted_bbox" for layer in ("RandomShear", "RandomTranslation")),
     "RandomZoom.get_clipped_bbox",

@@ -112,7 +112,7 @@ def test_an_adapted_object_is_saved_and_loaded(tmp_path, output_mode):
 def test_a_configuration_makes_an_object_that_is_not_adapted():
     space = adapted(crosses=[("s", "i")], crossing_dim=5)
     config = space.get_config()
-    assert config["crosses"][0]["config"] == {"feature_names": ["s", "i"], "crossing_dim": 5, "output_mode": "one_hot"}
+    assert config["crosses"][0]["config"] == {"feature_names": ("s", "i"), "crossing_dim": 5, "output_mode": "one_hot"}
     copy = FeatureSpace.from_config(config)
     copy.adapt(tf.data.Dataset.from_tensor_slices(RAW))
     np.testing.assert_array_equal(copy(RAW), space(RAW))

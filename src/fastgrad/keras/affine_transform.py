@@ -81,3 +81,24 @@ def affine_transform(
     if data_format == "channels_first":
         y = tf.transpose(y, (0, 3, 1, 2))
     return y[0] if is_single else y
+
+
+def homography(start_points: Any, end_points: Any) -> Tensor:
+    """The matrices of perspective transforms that move four points of images.
+
+    Args:
+        start_points: four points (x, y), shape (4, 2) or (batch, 4, 2).
+        end_points: where they are in the result, of the same shape.
+
+    Returns:
+        Numbers for ``affine_transform``, float32 of shape (1, 8) or (batch, 8).
+    """
+    start, end = [
+        tf.reshape(tf.cast(convert_to_tensor(points), tf.float32), [-1, 4, 2]) for points in (start_points, end_points)
+    ]
+    ones, zeros = tf.ones_like(end[..., :1]), tf.zeros_like(end)
+    # A pixel (x, y) of the result is at ((a x + b y + c) / k, (d x + e y + f) / k) of the image, k = g x + h y + 1.
+    for_columns = tf.concat([end, ones, zeros, zeros[..., :1], -start[..., :1] * end], -1)
+    for_rows = tf.concat([zeros, zeros[..., :1], end, ones, -start[..., 1:] * end], -1)
+    unknowns = tf.linalg.solve(tf.concat([for_columns, for_rows], 1), tf.concat([start[..., :1], start[..., 1:]], 1))
+    return unknowns[..., 0]

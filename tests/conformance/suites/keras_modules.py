@@ -318,6 +318,11 @@ _modules["keras.src.dtype_policies"] = namespace(
         "deserialize": keras.saving.deserialize_keras_object,
     },
 )
+for _part in ("converters", "iou"):
+    _name = f"keras.src.layers.preprocessing.image_preprocessing.bounding_boxes.{_part}"
+    _modules[_name] = namespace(
+        _name, {name: value for name, value in vars(keras.utils.bounding_boxes).items() if not name.startswith("_")}
+    )
 _folder = Path()
 # Private modules of plain arithmetic that tests compare layers with.
 _ARITHMETIC = {"keras.src.backend.common.backend_utils"}

@@ -203,3 +203,11 @@ def test_layers_of_preprocessing_take_lists_and_numbers() -> None:
     assert layers.CenterCrop(1, 1)([[[[1.0]]]]).numpy().tolist() == [[[[1.0]]]]
     with pytest.raises(ValueError, match="Only input tensors"):
         layers.Dense(2)([[1.0, 2.0]])
+
+
+def test_rows_of_ragged_numbers_are_ragged() -> None:
+    layer = layers.TextVectorization(output_mode="one_hot", vocabulary=["foo", "bar", "baz"])
+    rows = layer(["foo bar", "baz"])
+    assert isinstance(rows, tf.RaggedTensor)
+    assert rows.to_list() == [[[0, 1, 0, 0], [0, 0, 1, 0]], [[0, 0, 0, 1]]]  # as Keras's
+    assert rows.shape == (2, None, 4)

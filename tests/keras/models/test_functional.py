@@ -552,3 +552,14 @@ def test_a_base_that_is_unfrozen_moves_its_statistics_in_fit():
     model.compile("sgd", "mse")
     model.fit(X, labels, verbose=0)
     assert normalization.moving_mean.numpy().all()
+
+
+def test_an_input_layer_takes_a_symbolic_tensor():
+    tensor = keras.KerasTensor((None, 3), "float32")
+    layer = keras.layers.InputLayer(input_tensor=tensor)
+    assert layer.output is tensor
+    assert (layer.batch_shape, layer.dtype) == ((None, 3), "float32")
+    model = keras.Model(tensor, keras.layers.Rescaling(2.0)(tensor))
+    assert model(np.ones((2, 3), np.float32)).numpy().tolist() == [[2.0] * 3] * 2
+    with pytest.raises(ValueError, match="cannot provide an incompatible `batch_size` argument"):
+        keras.layers.InputLayer(batch_size=2, input_tensor=tensor)

@@ -10,6 +10,15 @@ X = np.ones((2, 3), np.float32)
 serialize, deserialize = keras.saving.serialize_keras_object, keras.saving.deserialize_keras_object
 
 
+def test_tuples_stay_tuples():
+    layer = keras.layers.RandomZoom((0.1, 0.2), [0.3, 0.4])
+    config = keras.saving.serialize_keras_object(layer)
+    assert config["config"]["height_factor"] == (0.1, 0.2)
+    assert config["config"]["width_factor"] == [0.3, 0.4]
+    revived = keras.saving.deserialize_keras_object(config).get_config()
+    assert (revived["height_factor"], revived["width_factor"]) == ((0.1, 0.2), [0.3, 0.4])
+
+
 def test_slices_and_ellipses():
     value = {"a": slice(1, None, 2), "b": ..., "c": b"x", "d": [1, 2]}
     assert deserialize(serialize(value)) == value

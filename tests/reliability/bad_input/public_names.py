@@ -29,7 +29,10 @@ KERAS_NAMESPACES = (
         f"keras.{name}"
         for name in ("losses", "metrics", "mixed_precision", "models", "optimizers", "optimizers.schedules")
     ),
-    *(f"keras.{name}" for name in ("preprocessing", "preprocessing.text", "regularizers", "saving", "utils")),
+    *(
+        f"keras.{name}"
+        for name in ("preprocessing", "preprocessing.text", "regularizers", "saving", "utils", "utils.bounding_boxes")
+    ),
 )
 """Namespaces of Keras with wrong calls here; those of ``keras.ops`` and its kin are in tests/keras."""
 

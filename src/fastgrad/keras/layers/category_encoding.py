@@ -45,13 +45,15 @@ def encode_categories(
         weights: the weight of each number in mode ``"count"``, of the shape of ``numbers``.
 
     Returns:
-        (..., depth); in mode ``"one_hot"`` a last dimension of 1 is left out before.
+        (..., depth); in mode ``"one_hot"`` a last dimension of 1 is left out before, and rows of a ``RaggedTensor`` are ragged.
     """
     if output_mode == "int":
         return tf.cast(numbers, dtype)
     if not isinstance(numbers, Composite) and not numbers.ndim:
         numbers = tf.expand_dims(numbers, 0)
     if output_mode == "one_hot":
+        if isinstance(numbers, RaggedTensor) and not sparse:
+            return numbers.with_flat_values(tf.one_hot(numbers.flat_values, depth, dtype=dtype))
         if isinstance(numbers, Composite):
             raise ValueError(f"output_mode 'one_hot' takes tensors, got a {type(numbers).__name__}. Use .to_tensor().")
         if numbers.ndim > 1 and numbers.shape[-1] == 1:

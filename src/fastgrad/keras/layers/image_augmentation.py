@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.tensor import Tensor
+from fastgrad.core import nest
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.keras.layers.bounding_boxes import dense_bounding_boxes
 from fastgrad.keras.layers.image_colors import (
     AutoContrast,
-    BatchImageLayer,
     Equalization,
     RandomColorDegeneration,
     RandomPosterization,
     RandomSharpness,
     Solarization,
 )
+from fastgrad.keras.layers.image_layer import RandomImageLayer
 from fastgrad.keras.layers.image_preprocessing import (
     RandomBrightness,
     RandomContrast,
-    RandomImageLayer,
     checked_value_range,
     factor_range,
 )
 from fastgrad.keras.layers.image_transformation import RandomRotation, RandomShear, RandomTranslation
 
 
-class _Augmentation(BatchImageLayer):
+class _Augmentation(RandomImageLayer):
     """The base of layers that choose among changes of one strength."""
 
     def __init__(
@@ -42,31 +44,48 @@ class _Augmentation(BatchImageLayer):
         self.interpolation = interpolation
         super().__init__(seed, data_format, **kwargs)
         strength = self.factor
-        options: dict[str, Any] = {"data_format": data_format, "dtype": self.dtype_policy}
+        options: dict[str, Any] = {
+            "data_format": data_format,
+            "dtype": self.dtype_policy,
+            "bounding_box_format": self.bounding_box_format,
+        }
         of_draws = {**options, "seed": seed}
         of_places = {**of_draws, "interpolation": interpolation}
         of_values = {**of_draws, "value_range": value_range}
         bits = max(1, int(8 * strength[1]))
-        self._changes: list[RandomImageLayer] = [
-            RandomShear(strength, strength, **of_places),
-            RandomTranslation(strength, strength, **of_places),
-            RandomRotation(strength, **of_places),
-            RandomPosterization(bits, **of_values),
-            Solarization(strength, strength, **of_values),
-            AutoContrast(value_range, **options),
-            Equalization(value_range, **options),
-        ]
+        self._changes: dict[str, RandomImageLayer] = {
+            "random_shear": RandomShear(strength, strength, **of_places),
+            "random_translation": RandomTranslation(strength, strength, **of_places),
+            "random_rotation": RandomRotation(strength, **of_places),
+            "random_posterization": RandomPosterization(bits, **of_values),
+            "solarization": Solarization(strength, strength, **of_values),
+            "auto_contrast": AutoContrast(value_range, **options),
+            "equalization": Equalization(value_range, **options),
+        }
         if changes_colors:
-            colors = (RandomBrightness, RandomColorDegeneration, RandomContrast, RandomSharpness)
-            self._changes += [layer(strength, **of_values) for layer in colors]
+            self._changes |= {
+                "random_brightness": RandomBrightness(strength, **of_values),
+                "random_color_degeneration": RandomColorDegeneration(strength, **of_values),
+                "random_contrast": RandomContrast(strength, **of_values),
+                "random_sharpness": RandomSharpness(strength, **of_values),
+            }
 
-    def _changed_by_one(self, x: Tensor, choices: int) -> Tensor:
-        """Returns ``x`` changed by one of the changes, drawn from ``choices`` numbers; by none for a number without a change."""
-        number = tf.cast(self._uniform((), 0.0, float(choices)), tf.int32)
-        result = x
-        for place, layer in enumerate(self._changes):
-            result = tf.where(number == place, layer._changed(x), result)
-        return result
+    def _draw_changes(self, shape: tuple[int, ...], count: int, choices: int) -> dict[str, Any]:
+        """Draws ``count`` numbers below ``choices``, and a transformation of each change."""
+        return {
+            "layer_idxes": tf.cast(self._uniform((count,), 0.0, float(choices)), tf.int32),
+            "transforms": {name: layer._draw(shape) for name, layer in self._changes.items()},
+        }
+
+    def _changed(self, value: Any, transformation: Any, method: str, *options: Any) -> Any:
+        """Returns ``value`` after changes that were drawn, one after another, by a method of layers; some numbers stand for no change."""
+        for number in tf.unstack(transformation["layer_idxes"]):
+            result = value
+            for place, (name, layer) in enumerate(self._changes.items()):
+                changed = getattr(layer, method)(value, transformation["transforms"][name], *options)
+                result = nest.map_structure(functools.partial(tf.where, tf.equal(number, place)), changed, result)
+            value = result
+        return value
 
 
 class RandAugment(_Augmentation):
@@ -101,10 +120,29 @@ class RandAugment(_Augmentation):
         self.num_ops = num_ops
         super().__init__(value_range, factor, interpolation, True, seed, data_format, **kwargs)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        for _ in range(self.num_ops):
-            x = self._changed_by_one(x, len(self._changes))
-        return x
+    _moves_pixels = True
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return self._draw_changes(shape, self.num_ops, len(self._changes))
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        return self._changed(x, transformation, "_apply", None)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Moves the pixels of masks by those changes that move pixels; arguments as in ``transform_images``."""
+        if not training or transformation is None:
+            return segmentation_masks
+        return self._changed(segmentation_masks, transformation, "transform_segmentation_masks")
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Moves boxes by those changes that move pixels; arguments as in ``RandomRotation``."""
+        if not training or transformation is None:
+            return bounding_boxes
+        dense = dense_bounding_boxes(bounding_boxes)
+        dense["boxes"] = tf.cast(dense["boxes"], tf.float32)
+        return self._changed(dense, transformation, "transform_bounding_boxes")
 
 
 class AugMix(_Augmentation):
@@ -155,15 +193,38 @@ class AugMix(_Augmentation):
         self.num_chains, self.chain_depth, self.alpha, self.all_ops = num_chains, chain_depth, alpha, all_ops
         super().__init__(value_range, factor, interpolation, all_ops, seed, data_format, **kwargs)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
+    def _draw(self, shape: tuple[int, ...]) -> Any:
         gammas = tf.random.stateless_gamma([self.num_chains + 2], self._seed_of_draw(), float(self.alpha))
-        chain_weights = tf.cast(gammas[2:] / tf.reduce_sum(gammas[2:]), x.dtype)
-        kept = tf.cast(gammas[0] / (gammas[0] + gammas[1]), x.dtype)  # of a beta distribution
-        mean = tf.zeros_like(x)
-        for weight in tf.unstack(chain_weights):
-            chain = x
-            for _ in range(self.chain_depth):
-                chain = self._changed_by_one(chain, len(self._changes) + 1)
-            mean += weight * chain
+        weights, kept = gammas[2:] / tf.reduce_sum(gammas[2:]), gammas[0] / (gammas[0] + gammas[1])  # kept: beta
+        return {
+            "chain_mixing_weights": tf.cast(weights, self.compute_dtype),
+            "weight_sample": tf.cast(kept, self.compute_dtype),
+            "chain_transforms": [
+                [self._draw_changes(shape, 1, len(self._changes) + 1) for _ in range(self.chain_depth)]
+                for _ in range(self.num_chains)
+            ],
+        }
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
         low, high = self.value_range
-        return tf.clip_by_value(kept * x + (1.0 - kept) * mean, low, high)
+        return tf.clip_by_value(self._mixed(x, transformation, "_apply", None), low, high)
+
+    def _mixed(self, x: Tensor, transformation: Any, method: str, *options: Any) -> Tensor:
+        mean = tf.zeros_like(x)
+        weights = tf.unstack(tf.cast(transformation["chain_mixing_weights"], x.dtype))
+        for weight, changes in zip(weights, transformation["chain_transforms"], strict=True):
+            chain = x
+            for change in changes:
+                chain = self._changed(chain, change, method, *options)
+            mean += weight * chain
+        kept = tf.cast(transformation["weight_sample"], x.dtype)
+        return kept * x + (1.0 - kept) * mean
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Mixes masks as images, in the layer's compute dtype, without changes of colour; arguments as in ``transform_images``."""
+        masks = tf.cast(convert_to_tensor(segmentation_masks), self.compute_dtype)
+        if not training or transformation is None:
+            return masks
+        return self._mixed(masks, transformation, "transform_segmentation_masks")

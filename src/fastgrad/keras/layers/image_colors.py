@@ -7,27 +7,13 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
+from fastgrad.keras.layers.image_layer import BatchImageLayer, RandomImageLayer, image_count, of_each_image
 from fastgrad.keras.layers.image_preprocessing import (
     RandomBrightness,
     RandomContrast,
-    RandomImageLayer,
     checked_value_range,
     factor_range,
 )
-
-
-class BatchImageLayer(RandomImageLayer):
-    """The base of layers that change batches of images; a single image is a batch of one."""
-
-    def _changed(self, x: Tensor) -> Tensor:
-        return self._changed_batch(x) if x.ndim == 4 else self._changed_batch(x[None])[0]
-
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def _chosen(self, x: Tensor, factor: tuple[float, float]) -> Tensor:
-        """Returns whether each image is chosen, with a probability between the bounds of ``factor``; shape (batch, 1, 1, 1)."""
-        return self._number_of_each_image(x, 0.0, 1.0) < self._number_of_each_image(x, *factor)
 
 
 def rescaled(x: Tensor, old: Any, new: Any) -> Tensor:
@@ -66,6 +52,9 @@ class _FactorOfColors(BatchImageLayer):
         self.value_range = checked_value_range(value_range)
         super().__init__(seed, data_format, **kwargs)
 
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {"factor": self._uniform((image_count(shape),), *self.factor)}
+
     def _in_range(self, x: Tensor) -> Tensor:
         low, high = self.value_range
         return tf.clip_by_value(x, low, high)
@@ -85,9 +74,13 @@ class RandomHue(_FactorOfColors):
         ValueError: another ``factor`` or ``value_range``; at a call another rank.
     """
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        sign = tf.where(self._number_of_each_image(x, 0.0, 1.0) > 0.5, -1.0, 1.0)
-        turn = tf.cast(sign, x.dtype) * self._number_of_each_image(x, *self.factor) * 0.5
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        sign = tf.where(self._uniform((image_count(shape),), 0.0, 1.0) > 0.5, -1.0, 1.0)
+        factor = super()._draw(shape)["factor"]
+        return {"factor": tf.cast(sign, factor.dtype) * factor * 0.5}
+
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+        turn = of_each_image(transformation["factor"], x, x.dtype)
         axis = 1 if self.data_format == "channels_first" else -1
         hsv = tf.keras.ops.image.rgb_to_hsv(rescaled(x, self.value_range, (0, 1)), self.data_format)
         hue, saturation, value = tf.split(hsv, 3, axis)
@@ -112,11 +105,15 @@ class RandomSaturation(_FactorOfColors):
         ValueError: another ``factor`` or ``value_range``; at a call another rank.
     """
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        factor = self._number_of_each_image(x, *self.factor)
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        factor = super()._draw(shape)["factor"]
+        return {"factor": factor / (1.0 - factor + settings.epsilon())}
+
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+        factor = of_each_image(transformation["factor"], x, x.dtype)
         axis = 1 if self.data_format == "channels_first" else -1
         hue, saturation, value = tf.split(tf.keras.ops.image.rgb_to_hsv(x, self.data_format), 3, axis)
-        saturation = self._in_range(saturation * (factor / (1.0 - factor + settings.epsilon())))
+        saturation = self._in_range(saturation * factor)
         return tf.keras.ops.image.hsv_to_rgb(tf.concat([hue, saturation, value], axis), self.data_format)
 
 
@@ -134,9 +131,9 @@ class RandomColorDegeneration(_FactorOfColors):
         ValueError: another ``factor`` or ``value_range``; at a call another rank.
     """
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         grey = tf.keras.ops.image.rgb_to_grayscale(x, self.data_format)
-        return self._in_range(x + self._number_of_each_image(x, *self.factor) * (grey - x))
+        return self._in_range(x + of_each_image(transformation["factor"], x, x.dtype) * (grey - x))
 
 
 class RandomPosterization(_FactorOfColors):
@@ -155,9 +152,11 @@ class RandomPosterization(_FactorOfColors):
 
     _factor_bounds = (1, 8)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        bits = tf.floor(self._number_of_each_image(x, *self.factor))
-        step = tf.cast(2.0 ** (8.0 - tf.cast(bits, tf.float32)), tf.float32)
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {"shift_factor": tf.cast(8.0 - tf.floor(super()._draw(shape)["factor"]), tf.uint8)}
+
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+        step = 2.0 ** of_each_image(transformation["shift_factor"], x, tf.float32)
         values = tf.floor(tf.cast(rescaled(x, self.value_range, (0, 255)), tf.float32))
         return rescaled(tf.cast(tf.floor(values / step) * step, x.dtype), (0, 255), self.value_range)
 
@@ -178,8 +177,8 @@ class RandomSharpness(_FactorOfColors):
 
     _factor_bounds = (0, 1)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        factor = 2.0 * self._number_of_each_image(x, *self.factor)
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+        factor = 2.0 * of_each_image(transformation["factor"], x, x.dtype)
         last = tf.transpose(x, [0, 2, 3, 1]) if self.data_format == "channels_first" else x
         kernel = tf.constant([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]], x.dtype) / 13.0
         kernel = tf.tile(kernel[:, :, None, None], [1, 1, last.shape[-1], 1])
@@ -215,8 +214,11 @@ class RandomInvert(_FactorOfColors):
     ) -> None:
         super().__init__(factor, value_range, data_format, seed, **kwargs)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        return tf.where(self._chosen(x, self.factor), self.value_range[1] - x, x)
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {"apply_inversion": self._chosen(shape, self.factor)}
+
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+        return tf.where(of_each_image(transformation["apply_inversion"], x), self.value_range[1] - x, x)
 
 
 class RandomGrayscale(BatchImageLayer):
@@ -242,9 +244,11 @@ class RandomGrayscale(BatchImageLayer):
         self.factor = factor
         super().__init__(seed, data_format, **kwargs)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        is_grey = self._number_of_each_image(x, 0.0, 1.0) < self.factor
-        return tf.where(is_grey, tf.keras.ops.image.rgb_to_grayscale(x, self.data_format), x)
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return self._uniform((image_count(shape), 1, 1, 1), 0.0, 1.0) < self.factor
+
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+        return tf.where(of_each_image(transformation, x), tf.keras.ops.image.rgb_to_grayscale(x, self.data_format), x)
 
 
 class RandomGaussianBlur(BatchImageLayer):
@@ -285,9 +289,13 @@ class RandomGaussianBlur(BatchImageLayer):
         self.value_range = checked_value_range(value_range)
         super().__init__(seed, data_format, **kwargs)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        is_blurred = self._chosen(x, self.factor)
-        sigma = tf.unstack(self._uniform((2,), *self.sigma) + 1e-6)
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        is_blurred = self._chosen(shape, self.factor)
+        return {"should_apply_blur": is_blurred, "blur_factor": self._uniform((2,), *self.sigma) + 1e-6}
+
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+        is_blurred = of_each_image(transformation["should_apply_blur"], x)
+        sigma = tf.unstack(tf.cast(transformation["blur_factor"], x.dtype))
         blurred = tf.keras.ops.image.gaussian_blur(x, self.kernel_size, sigma, self.data_format)
         low, high = self.value_range
         return tf.clip_by_value(tf.where(is_blurred, blurred, x), low, high)
@@ -333,25 +341,28 @@ class RandomColorJitter(BatchImageLayer):
         self.brightness_factor, self.contrast_factor = brightness_factor, contrast_factor
         self.saturation_factor, self.hue_factor = saturation_factor, hue_factor
         super().__init__(seed, data_format, **kwargs)
-        factors = (
-            (RandomBrightness, brightness_factor),
-            (RandomContrast, contrast_factor),
-            (RandomSaturation, saturation_factor),
-            (RandomHue, hue_factor),
-        )
+        factors = {
+            "random_brightness": (RandomBrightness, brightness_factor),
+            "random_contrast": (RandomContrast, contrast_factor),
+            "random_saturation": (RandomSaturation, saturation_factor),
+            "random_hue": (RandomHue, hue_factor),
+        }
         options: dict[str, Any] = {
             "value_range": value_range,
             "seed": seed,
             "data_format": data_format,
             "dtype": self.dtype_policy,
         }
-        self._changes: list[RandomImageLayer] = [
-            layer(factor, **options) for layer, factor in factors if factor is not None
-        ]
+        self._changes: dict[str, RandomImageLayer] = {
+            name: layer(factor, **options) for name, (layer, factor) in factors.items() if factor is not None
+        }
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        for layer in self._changes:
-            x = layer._changed(x)
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {name: layer._draw(shape) for name, layer in self._changes.items()}
+
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+        for name, layer in self._changes.items():
+            x = layer._apply(x, transformation[name], None)
         return x
 
 
@@ -389,11 +400,15 @@ class Solarization(BatchImageLayer):
         self.value_range = checked_value_range(value_range)
         super().__init__(seed, **kwargs)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
+    def _draw(self, shape: tuple[int, ...]) -> Any:
         added, threshold = [
-            self._number_of_each_image(x, low, 255 * high)  # Keras multiplies the upper bound only
+            self._number_of_each_image(shape, low, 255 * high)  # Keras multiplies the upper bound only
             for low, high in (self.addition_factor, self.threshold_factor)
         ]
+        return {"additions": added, "thresholds": threshold}
+
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
+        added, threshold = [of_each_image(transformation[key], x, x.dtype) for key in ("additions", "thresholds")]
         x = tf.clip_by_value(rescaled(x, self.value_range, (0, 255)) + added, 0.0, 255.0)
         return rescaled(tf.where(x < threshold, x, 255.0 - x), (0, 255), self.value_range)
 
@@ -415,11 +430,11 @@ class AutoContrast(BatchImageLayer):
         self.value_range = checked_value_range(value_range)
         super().__init__(None, **kwargs)
 
-    def call(self, inputs: Tensor, training: bool = True) -> Tensor:
-        """Stretches ``inputs``."""
-        return super().call(inputs, training=True)
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Stretches ``images``, in training or not."""
+        return super().transform_images(images, {})
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         axes = [self._height_axis, self._height_axis + 1]
         values = rescaled(x, self.value_range, (0, 255))
         low, high = tf.reduce_min(values, axes, keepdims=True), tf.reduce_max(values, axes, keepdims=True)
@@ -449,7 +464,7 @@ class Equalization(BatchImageLayer):
         self.bins, self.value_range = bins, checked_value_range(value_range)
         super().__init__(None, data_format, **kwargs)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
+    def _apply_to_batch(self, x: Tensor, transformation: Any) -> Tensor:
         axis = 1 if self.data_format == "channels_first" else -1
         channels = tf.unstack(rescaled(x, self.value_range, (0, 255)), axis=axis)
         return rescaled(tf.stack([self._equalized(channel) for channel in channels], axis), (0, 255), self.value_range)

@@ -5,78 +5,63 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.tensor import Tensor
-from fastgrad.keras.layers.image_colors import BatchImageLayer
-from fastgrad.keras.layers.image_preprocessing import RandomImageLayer, checked_value_range, factor_range
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.keras.layers.bounding_boxes import dense_bounding_boxes
+from fastgrad.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
+from fastgrad.keras.layers.image_preprocessing import checked_value_range, factor_range
 
 
-def _rectangles(layer: RandomImageLayer, x: Tensor, height_share: Tensor, width_share: Tensor) -> tuple[Tensor, Tensor]:
+def _rectangles(
+    layer: RandomImageLayer, shape: tuple[int, ...], height_share: Tensor, width_share: Tensor
+) -> tuple[Tensor, Tensor]:
     """Returns a rectangle at a random place of each image, as a mask, and its share of the image.
 
     Args:
         layer: the layer that draws.
-        x: the batch of images.
+        shape: of the images.
         height_share, width_share: the size of the rectangles in parts of the image, shape (batch, 1, 1, 1).
     """
     insides: list[Tensor] = []
     area: Any = 1.0
     for axis, share in enumerate((height_share, width_share), layer._height_axis):
-        size = x.shape[axis]
+        size = shape[axis]
         length = share * size
-        start = layer._number_of_each_image(x, 0.0, 1.0) * (size - length)
-        shape = [1] * 4
-        shape[axis] = size
-        place = tf.reshape(tf.range(size, dtype=x.dtype), shape)
+        start = layer._uniform((image_count(shape), 1, 1, 1), 0.0, 1.0) * (size - length)
+        place = tf.reshape(tf.range(size, dtype=length.dtype), [size if each == axis else 1 for each in range(-4, 0)])
         insides.append(tf.logical_and(place >= start, place < start + length))
         area *= length / size
     return tf.logical_and(*insides), area
 
 
-class _MixingLayer(BatchImageLayer):
+class _MixingLayer(RandomImageLayer):
     """The base of layers that mix each image of a batch with another one, and labels in the same shares."""
 
-    def call(self, inputs: Any, training: bool = True) -> Any:
-        """Mixes a batch in training; else returns it.
+    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Mixes labels in the shares of the images.
 
         Args:
-            inputs: images, or a dict of ``"images"`` and of ``"labels"`` of shape (batch, classes), which are mixed as the images are.
-            training: whether to mix.
+            labels: shape (batch, ...), such as (batch, classes) of one-hot rows.
+            transformation: of ``get_random_transformation``; None for no change.
+            training: False for no change.
 
-        Raises:
-            ValueError: the images have another rank, or a dict has other entries.
+        Returns:
+            Labels of the layer's compute dtype.
         """
-        if not isinstance(inputs, dict):
-            return super().call(inputs, training)
-        unknown = sorted(inputs.keys() - {"images", "labels"})
-        if "images" not in inputs or unknown:
-            raise ValueError(
-                f"{type(self).__name__}: a dict must have the entry 'images' and may have 'labels'; it has {sorted(inputs)}."
-            )
-        self._check_rank(inputs["images"])
-        images = tf.cast(inputs["images"], self.compute_dtype)
-        if not training or images.ndim == 3:
-            return {**inputs, "images": images}
-        images, order, share = self._mixed(images)
-        if "labels" not in inputs:
-            return {"images": images}
-        labels = tf.cast(inputs["labels"], self.compute_dtype)
-        share = tf.reshape(share, [-1, *[1] * (labels.ndim - 1)])
-        return {"images": images, "labels": share * labels + (1.0 - share) * tf.gather(labels, order)}
+        x = tf.cast(convert_to_tensor(labels), self.compute_dtype)
+        return self._weighted(x, transformation) if training and transformation is not None else x
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        return self._mixed(x)[0]
+    def _weighted(self, x: Tensor, transformation: Any) -> Tensor:
+        share = tf.reshape(tf.cast(transformation["mix_weight"], x.dtype), [-1, *[1] * max(x.ndim - 1, 0)])
+        return share * x + (1.0 - share) * tf.gather(x, transformation["permutation_order"])
 
-    def _mixed(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns mixed images, the numbers of the images that were mixed in, and the share of the first ones."""
-        raise NotImplementedError
+    def _order(self, shape: tuple[int, ...]) -> Tensor:
+        return tf.argsort(self._uniform((image_count(shape),), 0.0, 1.0))
 
-    def _order(self, x: Tensor) -> Tensor:
-        return tf.argsort(self._uniform((x.shape[0],), 0.0, 1.0))
-
-    def _beta(self, x: Tensor, alpha: Any) -> Tensor:
-        """Returns a number of the beta distribution (alpha, alpha) for each image, shape (batch, 1, 1, 1)."""
-        gammas = tf.random.stateless_gamma([2, x.shape[0], 1, 1, 1], self._seed_of_draw(), tf.cast(alpha, tf.float32))
-        return tf.cast(tf.math.divide_no_nan(gammas[0], gammas[0] + gammas[1]), x.dtype)
+    def _beta(self, shape: tuple[int, ...], alpha: Any) -> Tensor:
+        """Returns a number of the beta distribution (alpha, alpha) for each image, shape (batch,)."""
+        sizes = [2, image_count(shape)]
+        gammas = tf.random.stateless_gamma(sizes, self._seed_of_draw(), tf.cast(alpha, tf.float32))
+        return tf.cast(tf.math.divide_no_nan(gammas[0], gammas[0] + gammas[1]), self.compute_dtype)
 
 
 class MixUp(_MixingLayer):
@@ -100,9 +85,41 @@ class MixUp(_MixingLayer):
         self.alpha = alpha
         super().__init__(seed, data_format, **kwargs)
 
-    def _mixed(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        order, share = self._order(x), self._beta(x, self.alpha)
-        return share * x + (1.0 - share) * tf.gather(x, order), order, share
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {"permutation_order": self._order(shape), "mix_weight": self._beta(shape, self.alpha)}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        share = tf.reshape(tf.cast(transformation["mix_weight"], x.dtype), [-1, 1, 1, 1])
+        return share * x + (1.0 - share) * tf.gather(x, transformation["permutation_order"])
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Mixes masks as images, in the layer's compute dtype; arguments as in ``transform_images``."""
+        return self.transform_images(segmentation_masks, transformation, training)
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Appends the boxes and labels of the image that was mixed in.
+
+        Args:
+            bounding_boxes: a dict of ``"boxes"``, shape (batch, boxes, 4), and ``"labels"``, shape (batch, boxes).
+            transformation: of ``get_random_transformation``; None for no change.
+            training: False for no change.
+
+        Returns:
+            A dict of twice as many boxes and labels for each image.
+        """
+        if not training or transformation is None:
+            return bounding_boxes
+        order = tf.cast(transformation["permutation_order"], tf.int32)
+        dense = dense_bounding_boxes(bounding_boxes)
+        return {
+            **dense,
+            **{
+                key: tf.concat([dense[key], tf.gather(dense[key], order)], min(1, dense[key].ndim - 1))
+                for key in ("boxes", "labels")
+            },
+        }
 
 
 class CutMix(_MixingLayer):
@@ -127,14 +144,26 @@ class CutMix(_MixingLayer):
         self.factor = factor_range(factor, 0, 1)
         super().__init__(seed, data_format, **kwargs)
 
-    def _mixed(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        side = tf.sqrt(1.0 - self._beta(x, self._uniform((), *self.factor) + 1e-6))
-        is_pasted, area = _rectangles(self, x, side, side)
-        order = self._order(x)
-        return tf.where(is_pasted, tf.gather(x, order), x), order, 1.0 - area
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        if len(shape) == 3:
+            return None  # there is no other image
+        side = tf.sqrt(1.0 - self._beta(shape, self._uniform((), *self.factor) + 1e-6))[:, None, None, None]
+        is_pasted, area = _rectangles(self, shape, side, side)
+        return {"permutation_order": self._order(shape), "batch_masks": is_pasted, "mix_weight": 1.0 - area}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        return tf.where(transformation["batch_masks"], tf.gather(x, transformation["permutation_order"]), x)
+
+    _moves_pixels = True
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Raises NotImplementedError: what a rectangle covers of a box is no box."""
+        raise NotImplementedError(
+            "CutMix: bounding boxes can't be mixed, because what a rectangle covers of a box is no box; use MixUp."
+        )
 
 
-class RandomErasing(BatchImageLayer):
+class RandomErasing(RandomImageLayer):
     """In training, fills a rectangle of some images (Zhong et al. 2020).
 
     Args:
@@ -166,22 +195,30 @@ class RandomErasing(BatchImageLayer):
         self.fill_value, self.value_range = fill_value, checked_value_range(value_range)
         super().__init__(seed, data_format, **kwargs)
 
-    def _changed_batch(self, x: Tensor) -> Tensor:
-        sides = [tf.sqrt(self._number_of_each_image(x, *self.scale)) for _ in range(2)]
-        is_erased, _ = _rectangles(self, x, *sides)
-        is_erased = tf.logical_and(is_erased, self._chosen(x, self.factor))
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        images = image_count(shape)
+        sides = [tf.sqrt(self._uniform((images, 1, 1, 1), *self.scale)) for _ in range(2)]
+        is_erased, _ = _rectangles(self, shape, *sides)
         low, high = self.value_range
-        return tf.where(is_erased, tf.clip_by_value(self._fill(x), low, high), x)
+        return {
+            "apply_erasing": self._chosen(shape, self.factor),
+            "batch_masks": is_erased,
+            "fill_value": tf.clip_by_value(self._fill(shape), low, high),
+        }
 
-    def _fill(self, x: Tensor) -> Tensor:
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        is_erased = tf.logical_and(transformation["batch_masks"], of_each_image(transformation["apply_erasing"], x))
+        return tf.where(is_erased, tf.cast(transformation["fill_value"], x.dtype), x)
+
+    def _fill(self, shape: tuple[int, ...]) -> Tensor:
         if self.fill_value is None:
-            noise = tf.random.stateless_normal(x.shape, self._seed_of_draw(), dtype=x.dtype)
+            noise = tf.random.stateless_normal(shape, self._seed_of_draw(), dtype=self.compute_dtype)
             return noise * self.value_range[1]
         if isinstance(self.fill_value, (tuple, list)) and len(self.fill_value) == 3:
             channels = [3, 1, 1] if self.data_format == "channels_first" else [3]
-            return tf.reshape(tf.constant(self.fill_value, x.dtype), channels)
+            return tf.reshape(tf.constant(self.fill_value, self.compute_dtype), channels)
         if isinstance(self.fill_value, (int, float)):
-            return tf.constant(self.fill_value, x.dtype)
+            return tf.constant(self.fill_value, self.compute_dtype)
         raise ValueError(
             "The `fill_value` argument should be a number (or a list of three numbers). "
             f"Received: fill_value={self.fill_value}"

@@ -1,59 +1,34 @@
-"""Images resized and cropped, and in training changed at random: flips, crops, brightness, contrast.
-
-Inputs are images or batches of images, not dictionaries with boxes.
-"""
+"""Images resized and cropped, and in training changed at random: flips, crops, brightness, contrast."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.argument_checks import checked_integer
-from fastgrad.core.tensor import Tensor
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.image.geometry import resize
-from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.seeds import generator_of_seed
-from fastgrad.keras.settings import standardize_data_format
-from fastgrad.ops.default_generators import default_philox_words
-from fastgrad.ops.random_generator import uniform_from
+from fastgrad.keras.layers.bounding_boxes import scaled_boxes
+from fastgrad.keras.layers.image_layer import ImageLayer, RandomImageLayer, of_each_image
 
 
-class _ImageLayer(Layer):
-    """The base of layers of images: (height, width, channels) or (batch, height, width, channels), or with the channels first."""
-
-    _leaf = True
-
-    _takes_python_values = True
-
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standardize_data_format(data_format)
-        self._build_at_init()
-
-    @property
-    def _height_axis(self) -> int:
-        """The axis of the height, counted from the last; that of the width is the next."""
-        return -2 if self.data_format == "channels_first" else -3
-
-    def _check_rank(self, images: Tensor) -> None:
-        if images.ndim not in (3, 4):
-            raise ValueError(
-                "Expected image tensor to have rank 3 (single image) or 4 (batch of images). "
-                f"Received: data.shape={tuple(images.shape)}"
-            )
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input, with the size of the result if the layer has one."""
-        shape = list(input_shape)
-        size = getattr(self, "height", None), getattr(self, "width", None)
-        if None not in size:
-            for axis, length in enumerate(size, self._height_axis):
-                shape[axis] = length
-        return tuple(shape)
+def _middle(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Returns top, left, height and width of the largest middle part of images of ``size`` with the proportions of ``target``."""
+    height, width = (int(length) for length in size)
+    part_height = max(1, min(height, int(width * target[0] / target[1])))
+    part_width = max(1, min(width, int(height * target[1] / target[0])))
+    return (height - part_height) // 2, (width - part_width) // 2, part_height, part_width
 
 
-class Resizing(_ImageLayer):
+def _borders(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int]:
+    """Returns the borders at the top and at the left that give images of ``size`` the proportions of ``target``; the others are as wide."""
+    height, width = (int(length) for length in size)
+    whole_height = max(height, int(width * target[0] / target[1]))
+    whole_width = max(width, int(height * target[1] / target[0]))
+    return (whole_height - height) // 2, (whole_width - width) // 2
+
+
+class Resizing(ImageLayer):
     """Resizes images.
 
     Args:
@@ -107,27 +82,55 @@ class Resizing(_ImageLayer):
         self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, bool(antialias)
         super().__init__(data_format, **kwargs)
 
-    def call(self, inputs: Tensor) -> Tensor:
-        """Resizes ``inputs``; integers are rounded, and keep their dtype."""
-        self._check_rank(inputs)
-        x = _channels_last(inputs) if self.data_format == "channels_first" else inputs
-        height, width = x.shape[-3:-1]
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        """The height and width of images, or of those in a dict; there is no chance in it."""
+        return self._size(super().get_random_transformation(data)["input_shape"])
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Resizes ``images``, in training or not; integers are rounded. The result has their dtype."""
+        return self._apply(convert_to_tensor(images), transformation, self.interpolation)
+
+    _moves_pixels = True
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Resizes masks by the nearest pixels, in training or not."""
+        return self._apply(convert_to_tensor(segmentation_masks), transformation, "nearest")
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Moves boxes with the pixels, in training or not; arguments as in ``ImageLayer``."""
+        return super().transform_bounding_boxes(bounding_boxes, transformation)
+
+    def _image_size(self, transformation: Any) -> tuple[Any, Any]:
+        return transformation
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        height, width = transformation
+        top, left = 0, 0
         if self.crop_to_aspect_ratio:
-            part_height = max(1, min(height, int(width * self.height / self.width)))
-            part_width = max(1, min(width, int(height * self.width / self.height)))
-            x = tf.image.crop_to_bounding_box(
-                x, (height - part_height) // 2, (width - part_width) // 2, part_height, part_width
-            )
+            top, left, height, width = _middle(transformation, (self.height, self.width))
         elif self.pad_to_aspect_ratio:
-            whole_height = max(height, int(width * self.height / self.width))
-            whole_width = max(width, int(height * self.width / self.height))
-            top, left = (whole_height - height) // 2, (whole_width - width) // 2
+            top, left = _borders(transformation, (self.height, self.width))
+            top, left, height, width = -top, -left, height + 2 * top, width + 2 * left
+        return scaled_boxes(boxes, top, left, self.height / height, self.width / width)
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        dtype, target = x.dtype, (self.height, self.width)
+        x = _channels_last(x) if self.data_format == "channels_first" else x
+        if self.crop_to_aspect_ratio:
+            x = tf.image.crop_to_bounding_box(x, *_middle(x.shape[-3:-1], target))
+        elif self.pad_to_aspect_ratio:
+            top, left = _borders(x.shape[-3:-1], target)
             borders = [(top, top), (left, left), (0, 0)]  # equal ones, as in Keras
-            x = tf.pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=self.fill_value)
-        resized = resize(x, (self.height, self.width), self.interpolation, antialias=self.antialias)
-        if inputs.dtype.is_integer and resized.dtype.is_floating:
+            fill_value = self.fill_value
+            if dtype.is_integer and float(fill_value).is_integer():
+                fill_value = int(fill_value)  # of bytes and masks
+            x = tf.pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=fill_value)
+        resized = resize(x, target, interpolation or self.interpolation, antialias=self.antialias)
+        if dtype.is_integer and resized.dtype.is_floating:
             resized = tf.round(resized)
-        resized = tf.saturate_cast(resized, inputs.dtype)
+        resized = tf.saturate_cast(resized, dtype)
         return _channels_first(resized) if self.data_format == "channels_first" else resized
 
 
@@ -149,7 +152,7 @@ def _channels_first(x: Tensor) -> Tensor:
     return tf.transpose(x, [*batch, *[len(batch) + axis for axis in (2, 0, 1)]])
 
 
-class CenterCrop(_ImageLayer):
+class CenterCrop(ImageLayer):
     """The middle of images; smaller images are cropped to the proportions of the result, and resized.
 
     Args:
@@ -168,49 +171,52 @@ class CenterCrop(_ImageLayer):
         self.height, self.width = _checked_size("CenterCrop", height, width)
         super().__init__(data_format, **kwargs)
 
-    def call(self, inputs: Tensor) -> Tensor:
-        """Crops ``inputs``."""
-        self._check_rank(inputs)
-        x = tf.cast(inputs, self.compute_dtype)
-        axis = x.ndim + self._height_axis
-        top, left = x.shape[axis] - self.height, x.shape[axis + 1] - self.width
-        if min(top, left) < 0:
-            from fastgrad.keras.preprocessing.image import smart_resize  # which imports models, which have layers
+    _moves_pixels = True
 
-            return tf.cast(smart_resize(x, (self.height, self.width), data_format=self.data_format), x.dtype)
-        rows, columns = slice(top // 2, top // 2 + self.height), slice(left // 2, left // 2 + self.width)
-        key = [slice(None)] * axis + [rows, columns]
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Crops ``images``, in training or not."""
+        return self._apply(tf.cast(convert_to_tensor(images), self.compute_dtype), transformation, "bilinear")
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Crops masks, in training or not; smaller ones are resized by the nearest pixels."""
+        return self._apply(convert_to_tensor(segmentation_masks), transformation, "nearest")
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Moves boxes with the pixels, in training or not; arguments as in ``ImageLayer``."""
+        return super().transform_bounding_boxes(bounding_boxes, transformation)
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        height, width = self._image_size(transformation)
+        top, left = (height - self.height) // 2, (width - self.width) // 2
+        if min(top, left) >= 0:
+            return scaled_boxes(boxes, top, left, 1.0, 1.0)
+        return _boxes_of_middle(boxes, (height, width), (self.height, self.width))
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        height, width = self._size(x.shape)
+        top, left = (height - self.height) // 2, (width - self.width) // 2
+        if min(top, left) < 0:
+            return _resized_middle(x, (self.height, self.width), interpolation, self.data_format)
+        key = [slice(None)] * x.ndim
+        for axis, start, length in ((0, top, self.height), (1, left, self.width)):
+            key[x.ndim + self._height_axis + axis] = slice(start, start + length)
         return x[tuple(key)]
 
 
-class RandomImageLayer(_ImageLayer):
-    """The base of layers that draw numbers in training."""
+def _resized_middle(x: Tensor, target: tuple[int, int], interpolation: str | None, data_format: str) -> Tensor:
+    """Returns the middle of images with the proportions of ``target``, resized to it."""
+    from fastgrad.keras.preprocessing.image import smart_resize  # which imports models, which have layers
 
-    def __init__(self, seed: int | None = None, data_format: str | None = None, **kwargs: Any) -> None:
-        self.seed = seed
-        self._generator = generator_of_seed(seed)
-        super().__init__(data_format, **kwargs)
+    resized = smart_resize(x, target, interpolation or "bilinear", data_format=data_format)
+    return tf.cast(resized, x.dtype)
 
-    def _uniform(self, shape: Sequence[int], low: float, high: float) -> Tensor:
-        draw_words = default_philox_words(None) if self._generator is None else self._generator._draw_words
-        return uniform_from(draw_words, type(self).__name__, tuple(shape), low, high, self.compute_dtype)
 
-    def _seed_of_draw(self) -> Tensor:
-        """Returns a seed for ``tf.random.stateless_*``, from the layer's own draws."""
-        draw_words = default_philox_words(None) if self._generator is None else self._generator._draw_words
-        return uniform_from(draw_words, type(self).__name__, (2,), 0, 2**31 - 1, "int32")
-
-    def _number_of_each_image(self, images: Tensor, low: float, high: float) -> Tensor:
-        return self._uniform((*images.shape[:-3], 1, 1, 1), low, high)
-
-    def call(self, inputs: Tensor, training: bool = True) -> Tensor:
-        """Changes ``inputs`` in training; else returns them."""
-        self._check_rank(inputs)
-        x = tf.cast(inputs, self.compute_dtype)
-        return self._changed(x) if training else x
-
-    def _changed(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+def _boxes_of_middle(boxes: Tensor, size: tuple[Any, Any], target: tuple[int, int]) -> Tensor:
+    """Returns boxes as ``_resized_middle`` moves what is inside of them."""
+    top, left, height, width = _middle(size, target)
+    return scaled_boxes(boxes, top, left, target[0] / height, target[1] / width)
 
 
 class RandomFlip(RandomImageLayer):
@@ -235,10 +241,30 @@ class RandomFlip(RandomImageLayer):
         self.mode = mode
         super().__init__(seed, data_format, **kwargs)
 
-    def _changed(self, x: Tensor) -> Tensor:
-        is_flipped = self._number_of_each_image(x, 0.0, 1.0) <= 0.5
-        axes = {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (1, 0)}.get(self.mode, ())
-        return tf.where(is_flipped, tf.reverse(x, [self._height_axis + axis for axis in axes]), x)
+    _moves_pixels = True
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {"flips": self._number_of_each_image(shape, 0.0, 1.0) <= 0.5, "input_shape": shape}
+
+    @property
+    def _flipped_axes(self) -> tuple[int, ...]:
+        """0 for the height, 1 for the width."""
+        return {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (1, 0)}.get(self.mode, ())
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        flipped = tf.reverse(x, [self._height_axis + axis for axis in self._flipped_axes])
+        return tf.where(of_each_image(transformation["flips"], x), flipped, x)
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        flipped = boxes
+        height, width = [tf.cast(size, boxes.dtype) for size in self._image_size(transformation)]
+        for axis in self._flipped_axes:
+            left, top, right, bottom = tf.unstack(flipped, axis=-1)
+            corners = (
+                [width - right, top, width - left, bottom] if axis else [left, height - bottom, right, height - top]
+            )
+            flipped = tf.stack(corners, -1)
+        return tf.where(tf.reshape(transformation["flips"], [-1, 1, 1]), flipped, boxes)
 
 
 class RandomCrop(RandomImageLayer):
@@ -259,19 +285,33 @@ class RandomCrop(RandomImageLayer):
         self.height, self.width = _checked_size("RandomCrop", height, width)
         super().__init__(seed, data_format, **kwargs)
 
-    def _changed(self, x: Tensor) -> Tensor:
-        axis = x.ndim + self._height_axis
-        sizes = x.shape[axis : axis + 2]
-        targets = self.height, self.width
-        if not all(size > target for size, target in zip(sizes, targets, strict=True)):
-            from fastgrad.keras.preprocessing.image import smart_resize  # as above
+    _moves_pixels = True
 
-            return tf.cast(smart_resize(x, targets, data_format=self.data_format), x.dtype)
-        for place, (size, target) in enumerate(zip(sizes, targets, strict=True), axis):
-            # The place is a tensor, so that a compiled step draws another one each time.
-            start = tf.cast(self._uniform((), 0.0, float(size - target + 1)), tf.int32)
-            x = tf.gather(x, start + tf.range(target), axis=place)
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        sizes, targets = self._size(shape), (self.height, self.width)
+        if not all(size > target for size, target in zip(sizes, targets, strict=True)):
+            return {"start": None, "input_shape": shape}
+        # The place is a tensor, so that a compiled step draws another one each time.
+        start = [
+            tf.cast(self._uniform((), 0.0, float(size - target + 1)), tf.int32)
+            for size, target in zip(sizes, targets, strict=True)
+        ]
+        return {"start": start, "input_shape": shape}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        targets = self.height, self.width
+        if transformation["start"] is None:
+            return _resized_middle(x, targets, interpolation, self.data_format)
+        starts = transformation["start"]
+        for axis, (start, target) in enumerate(zip(starts, targets, strict=True), x.ndim + self._height_axis):
+            x = tf.gather(x, start + tf.range(target), axis=axis)
         return x
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        if transformation["start"] is None:
+            return _boxes_of_middle(boxes, self._image_size(transformation), (self.height, self.width))
+        top, left = transformation["start"]
+        return scaled_boxes(boxes, top, left, 1.0, 1.0)
 
 
 def factor_range(factor: Any, low: float, high: float, argument: str = "factor") -> tuple[float, float]:
@@ -319,10 +359,13 @@ class RandomBrightness(RandomImageLayer):
         self.value_range = checked_value_range(value_range)
         super().__init__(seed, **kwargs)
 
-    def _changed(self, x: Tensor) -> Tensor:
+    def _draw(self, shape: tuple[int, ...]) -> Any:
         low, high = self.value_range
-        delta = self._number_of_each_image(x, *self.factor) * (high - low)
-        return tf.clip_by_value(x + delta, low, high)
+        return {"rgb_delta": self._number_of_each_image(shape, *self.factor) * (high - low)}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        low, high = self.value_range
+        return tf.clip_by_value(x + of_each_image(transformation["rgb_delta"], x, x.dtype), low, high)
 
 
 class RandomContrast(RandomImageLayer):
@@ -345,7 +388,10 @@ class RandomContrast(RandomImageLayer):
         self.value_range = value_range
         super().__init__(seed, **kwargs)
 
-    def _changed(self, x: Tensor) -> Tensor:
-        factor = self._number_of_each_image(x, 1.0 - self.factor[0], 1.0 + self.factor[1])
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {"contrast_factor": self._number_of_each_image(shape, 1.0 - self.factor[0], 1.0 + self.factor[1])}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        factor = of_each_image(transformation["contrast_factor"], x, x.dtype)
         mean = tf.reduce_mean(x, [self._height_axis, self._height_axis + 1], keepdims=True)
         return tf.clip_by_value((x - mean) * factor + mean, *self.value_range)

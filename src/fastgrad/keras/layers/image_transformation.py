@@ -7,8 +7,10 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.affine_transform import INTERPOLATIONS, affine_transform
-from fastgrad.keras.layers.image_preprocessing import RandomImageLayer, factor_range
+from fastgrad.keras.affine_transform import INTERPOLATIONS, affine_transform, homography
+from fastgrad.keras.layers.bounding_boxes import projected_boxes
+from fastgrad.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
+from fastgrad.keras.layers.image_preprocessing import factor_range
 
 _FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
@@ -36,21 +38,29 @@ class _RandomTransform(RandomImageLayer):
         self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
         super().__init__(seed, data_format, **kwargs)
 
-    def _draws(self, images: int, factor: tuple[float, float], offset: float = 0.0) -> Tensor:
-        """Returns a number for each image, float32."""
-        return tf.cast(self._uniform((images,), offset + factor[0], offset + factor[1]), tf.float32)
+    _moves_pixels = True
 
-    def _matrices(self, images: int, height: int, width: int) -> tuple[Any, ...]:
-        """Returns a0, a1, a2, b0, b1, b2 of ``affine_transform``, each a number or one for each image."""
+    def _draw_of_each_image(self, shape: tuple[int, ...], factor: tuple[float, float], offset: float = 0.0) -> Tensor:
+        """Returns a number for each image, float32 of shape (batch, 1)."""
+        return tf.cast(self._uniform((image_count(shape), 1), offset + factor[0], offset + factor[1]), tf.float32)
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        """Returns a0, a1, a2, b0, b1, b2 of ``affine_transform``, each a number or one for each image, for images of a size."""
         raise NotImplementedError
 
-    def _changed(self, x: Tensor) -> Tensor:
-        images = x.shape[0] if x.ndim == 4 else 1
-        axis = x.ndim + self._height_axis
-        numbers = self._matrices(images, *x.shape[axis : axis + 2])
-        columns = [tf.broadcast_to(tf.cast(number, tf.float32), (images,)) for number in (*numbers, 0.0, 0.0)]
-        options = self.interpolation, self.fill_mode, self.fill_value, self.data_format
-        return affine_transform(x, tf.stack(columns, 1), *options)
+    def _matrices(self, transformation: Any, size: tuple[Any, Any]) -> Tensor:
+        numbers = [tf.cast(number, tf.float32) for number in self._numbers(transformation, *size)]
+        images = max(number.shape.num_elements() for number in numbers)
+        columns = [tf.broadcast_to(tf.reshape(number, [-1]), [images]) for number in numbers]
+        return tf.stack([*columns, *[tf.zeros([images])] * 2], 1)
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        matrices = self._matrices(transformation, self._size(x.shape))
+        options = interpolation or self.interpolation, self.fill_mode, self.fill_value, self.data_format
+        return affine_transform(x, matrices, *options)
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        return projected_boxes(boxes, self._matrices(transformation, self._image_size(transformation)))
 
 
 class RandomRotation(_RandomTransform):
@@ -85,12 +95,25 @@ class RandomRotation(_RandomTransform):
         self.factor = factor_range(factor, -1, 1)
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
 
-    def _matrices(self, images: int, height: int, width: int) -> tuple[Any, ...]:
+    def _draw(self, shape: tuple[int, ...]) -> Any:
         low, high = self.factor
-        angle = self._draws(images, (low * 360.0, high * 360.0)) * (math.pi / 180.0)
+        angles = self._draw_of_each_image(shape, (low * 360.0, high * 360.0))[:, 0]
+        height, width = self._size(shape)
+        transformation = {"angle": angles, "image_height": height, "image_width": width, "batch_size": len(angles)}
+        matrices = super()._matrices(transformation, (height, width))
+        return {**transformation, "rotation_matrix": matrices if len(shape) == 4 else matrices[0]}
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        angle = transformation["angle"] * (math.pi / 180.0)
         cosine, sine = tf.cos(angle), tf.sin(angle)
         x, y = 0.5 * (width - 1), 0.5 * (height - 1)
         return cosine, -sine, x - x * cosine + y * sine, sine, cosine, y - x * sine - y * cosine
+
+    def _matrices(self, transformation: Any, size: tuple[Any, Any]) -> Tensor:
+        return tf.reshape(tf.cast(transformation["rotation_matrix"], tf.float32), [-1, 8])
+
+    def _image_size(self, transformation: Any) -> tuple[Any, Any]:
+        return transformation["image_height"], transformation["image_width"]
 
 
 def _checked_factor(name: str, argument: str, factor: Any, allows_least: bool) -> tuple[float, float]:
@@ -154,10 +177,14 @@ class RandomZoom(_RandomTransformOfAxes):
         self._set_factors(height_factor, width_factor, allows_least=False)
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
 
-    def _matrices(self, images: int, height: int, width: int) -> tuple[Any, ...]:
-        tall = wide = self._draws(images, self._height_range, 1.0)
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        tall = wide = self._draw_of_each_image(shape, self._height_range, 1.0)
         if self._width_range is not None:
-            wide = self._draws(images, self._width_range, 1.0)
+            wide = self._draw_of_each_image(shape, self._width_range, 1.0)
+        return {"height_zoom": tall, "width_zoom": wide, "input_shape": shape}
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        tall, wide = transformation["height_zoom"], transformation["width_zoom"]
         return wide, 0.0, (width - 1) / 2 * (1.0 - wide), 0.0, tall, (height - 1) / 2 * (1.0 - tall)
 
 
@@ -188,10 +215,15 @@ class RandomTranslation(_RandomTransformOfAxes):
         self._set_factors(height_factor, width_factor, allows_least=True)
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
 
-    def _matrices(self, images: int, height: int, width: int) -> tuple[Any, ...]:
+    def _draw(self, shape: tuple[int, ...]) -> Any:
         assert self._width_range is not None
-        down = self._draws(images, self._height_range) * height
-        right = self._draws(images, self._width_range) * width
+        height, width = self._size(shape)
+        down = self._draw_of_each_image(shape, self._height_range) * height
+        right = self._draw_of_each_image(shape, self._width_range) * width
+        return {"translations": tf.concat([right, down], 1), "input_shape": shape}
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        right, down = tf.unstack(transformation["translations"], axis=1)
         return 1.0, 0.0, -right, 0.0, 1.0, -down
 
 
@@ -224,9 +256,14 @@ class RandomShear(_RandomTransform):
         self.x_factor, self.y_factor = _shear_range("x_factor", x_factor), _shear_range("y_factor", y_factor)
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
 
-    def _matrices(self, images: int, height: int, width: int) -> tuple[Any, ...]:
-        sign = tf.where(self._draws(images, (0.0, 1.0)) > 0.5, -1.0, 1.0)
-        return 1.0, sign * self._draws(images, self.x_factor), 0.0, sign * self._draws(images, self.y_factor), 1.0, 0.0
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        sign = tf.where(self._draw_of_each_image(shape, (0.0, 1.0)) > 0.5, -1.0, 1.0)
+        factors = [self._draw_of_each_image(shape, factor) for factor in (self.x_factor, self.y_factor)]
+        return {"shear_factor": sign * tf.concat(factors, 1), "input_shape": shape}
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        x, y = tf.unstack(transformation["shear_factor"], axis=1)
+        return 1.0, x, 0.0, y, 1.0, 0.0
 
 
 def _shear_range(argument: str, factor: Any) -> tuple[float, float]:
@@ -283,15 +320,27 @@ class RandomPerspective(RandomImageLayer):
         self.scale, self.interpolation, self.fill_value = scale, interpolation, fill_value
         super().__init__(seed, data_format, **kwargs)
 
-    def _changed(self, x: Tensor) -> Tensor:
-        if x.ndim == 3:
-            return self._changed(x[None])[0]
-        bottom, right = [float(x.shape[axis] - 1) for axis in (self._height_axis, self._height_axis + 1)]
-        is_moved = self._number_of_each_image(x, 0.0, 1.0) < self._number_of_each_image(x, *self.factor)
-        corners = tf.constant([[[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]]], x.dtype)
-        moves = self._uniform((x.shape[0], 4, 2), -0.5 * self.scale, 0.5 * self.scale)
+    _moves_pixels = True
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        bottom, right = [float(size - 1) for size in self._size(shape)]
+        corners = tf.constant([[[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]]], self.compute_dtype)
+        is_moved = self._chosen(shape, self.factor)
+        moves = self._uniform((image_count(shape), 4, 2), -0.5 * self.scale, 0.5 * self.scale)
         start = tf.broadcast_to(corners, moves.shape)
-        options = self.interpolation, self.fill_value, self.data_format
-        return tf.where(
-            is_moved, tf.keras.ops.image.perspective_transform(x, start, start + start * moves, *options), x
-        )
+        return {
+            "apply_perspective": is_moved,
+            "start_points": start,
+            "end_points": start + start * moves,
+            "input_shape": shape,
+        }
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        points = transformation["start_points"], transformation["end_points"]
+        options = interpolation or self.interpolation, self.fill_value, self.data_format
+        moved = tf.keras.ops.image.perspective_transform(x, *points, *options)
+        return tf.where(of_each_image(transformation["apply_perspective"], x), moved, x)
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        moved = projected_boxes(boxes, homography(transformation["start_points"], transformation["end_points"]))
+        return tf.where(tf.reshape(transformation["apply_perspective"], [-1, 1, 1]), moved, boxes)

@@ -21,12 +21,13 @@ class InputLayer(Layer):
         batch_shape: the shape with the batch, in place of ``shape`` and ``batch_size``.
         name: the name; default ``input_layer``, numbered.
         sparse: whether the inputs are sparse tensors.
-        ragged, input_tensor: kept for Keras's signature; only the defaults are supported.
+        ragged: kept for Keras's signature; ragged tensors can't be symbolic.
+        input_tensor: a ``KerasTensor`` that the layer returns; other arguments must agree with it.
         optional: whether None may be passed for this input; the next layers then get None.
         **kwargs: ``input_shape`` and ``batch_input_shape``, older names of ``shape`` and ``batch_shape``.
 
     Raises:
-        ValueError: there is no shape, or there are two.
+        ValueError: there is no shape, or there are two, or ``input_tensor`` has another one, another dtype or ``sparse``.
     """
 
     _leaf = True
@@ -49,9 +50,13 @@ class InputLayer(Layer):
             warn("Argument `input_shape` is deprecated. Use `shape` instead.")
             shape = kwargs.pop("input_shape")
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
+        if input_tensor is not None:
+            _check_agreement(input_tensor, shape, batch_size, dtype, sparse, batch_shape)
+            shape = batch_size = None
+            batch_shape, dtype, sparse = input_tensor.shape, input_tensor.dtype, input_tensor.sparse
         super().__init__(name=name, dtype=settings.floatx() if dtype is None else dtype, **kwargs)
-        if ragged or input_tensor is not None:
-            raise ValueError("InputLayer: `ragged` and `input_tensor` are not supported.")
+        if ragged:
+            raise ValueError("InputLayer: `ragged` is not supported; give the model `x.to_tensor()` of a ragged x.")
         if shape is None and batch_shape is None:
             raise ValueError("You must pass a `shape` argument.")
         if batch_shape is not None and (shape is not None or batch_size is not None):
@@ -61,8 +66,9 @@ class InputLayer(Layer):
         self._batch_shape = tuple(TensorShape(batch_shape))
         self.optional = bool(optional)
         self.sparse = bool(sparse)
-        tensor = KerasTensor(self._batch_shape, self.dtype, self.sparse, name=name)
-        Node(self, ((), {}), tensor)
+        if input_tensor is None:
+            input_tensor = KerasTensor(self._batch_shape, self.dtype, self.sparse, name=name)
+        Node(self, ((), {}), input_tensor)
         self.autocast = False
         self.built = True
 
@@ -90,6 +96,26 @@ class InputLayer(Layer):
         """The constructor arguments by name."""
         config = {"batch_shape": self._batch_shape, "dtype": self.dtype, "name": self.name}
         return {**config, "sparse": self.sparse, "ragged": False, "optional": self.optional}
+
+
+def _check_agreement(tensor: Any, shape: Any, batch_size: Any, dtype: Any, sparse: Any, batch_shape: Any) -> None:
+    """Raises ValueError unless ``tensor`` is a KerasTensor of these properties, where they are not None."""
+    if not isinstance(tensor, KerasTensor):
+        raise ValueError(
+            f"Argument `input_tensor` must be a KerasTensor. Received invalid type: input_tensor={tensor} (of type {type(tensor)})"
+        )
+    for name, value, actual in (
+        ("shape", None if shape is None else tuple(TensorShape(shape)), tensor.shape[1:]),
+        ("batch_shape", None if batch_shape is None else tuple(TensorShape(batch_shape)), tensor.shape),
+        ("batch_size", batch_size, tensor.shape[0] if tensor.shape else None),
+        ("dtype", None if dtype is None else settings.standardize_dtype(dtype).name, tensor.dtype),
+        ("sparse", sparse, tensor.sparse),
+    ):
+        if value is not None and value != actual:
+            raise ValueError(
+                f"When providing the `input_tensor` argument, you cannot provide an incompatible `{name}` argument. "
+                f"Received: {name}={value}, that of the tensor is {actual}"
+            )
 
 
 def Input(

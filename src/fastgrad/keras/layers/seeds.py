@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
+from fastgrad.keras.random import _seed_of_draw
+from fastgrad.ops import random_draws as draws
 from fastgrad.ops.random_generator import Generator
+from fastgrad.ops.random_stateless import fold_in
 
 
 def generator_of_seed(seed: Any) -> Generator | None:
@@ -18,3 +22,21 @@ def generator_of_seed(seed: Any) -> Generator | None:
     if not hasattr(seed, "__index__"):
         raise ValueError(f"Argument `seed` must be an integer or None. Received: seed={seed!r}")
     return Generator.from_seed(seed)
+
+
+class SeededDraws:
+    """Draws that follow from a seed, each with numbers of its own.
+
+    Args:
+        seed: an integer, which gives the same numbers again, or a ``keras.random.SeedGenerator``.
+
+    Raises:
+        ValueError: ``seed`` is something else.
+    """
+
+    def __init__(self, seed: Any) -> None:
+        self._seed, self._count = _seed_of_draw(seed), 0
+
+    def _draw_words(self, shape: tuple[int, ...]) -> Tensor:
+        self._count += 1
+        return draws.philox_words(fold_in(self._seed, self._count))

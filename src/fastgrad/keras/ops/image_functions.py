@@ -14,7 +14,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.image.projection import projective_transform
 from fastgrad.keras import random
-from fastgrad.keras.affine_transform import affine_transform
+from fastgrad.keras.affine_transform import affine_transform, homography
 from fastgrad.keras.layers.image_preprocessing import Resizing
 from fastgrad.keras.ops.function import common, floats, tensor
 from fastgrad.keras.ops.nn_functions import TABLE as NN_FUNCTIONS
@@ -307,13 +307,7 @@ def _perspective_transform(
             "start_points and end_points must have one shape, (4, 2) for a single image or (batch, 4, 2) for a batch. "
             f"Received start_points.shape={tuple(start.shape)}, end_points.shape={tuple(end.shape)}"
         )
-    start, end = [points if points.ndim == 3 else points[None] for points in (start, end)]
-    ones, zeros = tf.ones_like(end[..., :1]), tf.zeros_like(end)
-    # A pixel (x, y) of the result is at ((a x + b y + c) / k, (d x + e y + f) / k) of the image, k = g x + h y + 1.
-    for_columns = tf.concat([end, ones, zeros, zeros[..., :1], -start[..., :1] * end], -1)
-    for_rows = tf.concat([zeros, zeros[..., :1], end, ones, -start[..., 1:] * end], -1)
-    unknowns = tf.linalg.solve(tf.concat([for_columns, for_rows], 1), tf.concat([start[..., :1], start[..., 1:]], 1))
-    matrices = unknowns[..., 0]
+    matrices = homography(start, end)
 
     def transform(x: Any) -> Any:
         y = projective_transform(x if x.ndim == 4 else x[None], matrices, interpolation, "constant", fill_value)

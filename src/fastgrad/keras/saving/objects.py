@@ -59,7 +59,8 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, TensorShape):
         return list(obj)
     if isinstance(obj, (list, tuple)):
-        return [serialize_keras_object(item) for item in obj]
+        items = [serialize_keras_object(item) for item in obj]
+        return tuple(items) if isinstance(obj, tuple) else items
     if isinstance(obj, dict):
         return {key: serialize_keras_object(value) for key, value in obj.items()}
     if isinstance(obj, DType):

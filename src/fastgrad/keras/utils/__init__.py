@@ -21,6 +21,7 @@ from fastgrad.keras.training.batches import PyDataset as PyDataset
 from fastgrad.keras.training.batches import PyDataset as Sequence  # noqa: F401  # the name in Keras 2
 from fastgrad.keras.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
 from fastgrad.keras.training.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+from fastgrad.keras.utils import bounding_boxes as bounding_boxes
 from fastgrad.keras.utils.arrays import normalize as normalize
 from fastgrad.keras.utils.arrays import standardize_dtype as standardize_dtype
 from fastgrad.keras.utils.arrays import to_categorical as to_categorical
