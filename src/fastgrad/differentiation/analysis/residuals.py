@@ -192,9 +192,11 @@ class Residuals:
         self._reserve()
 
     def _comes_after(self, block: Block, readers: set[Reader]) -> bool:
-        """True if a block comes after those whose ways back read what it defines: its own way back comes before theirs."""
-        blocks = [reader if isinstance(reader, Block) else reader[0] for reader in readers]
-        return not any(block in self._flow.dominators[reader] for reader in blocks)
+        """True if a block comes after those whose ways back read what it defines: its own way back comes before theirs.
+
+        What ways back read after they have undone their phis has the value of the run before, so it says nothing.
+        """
+        return all(isinstance(reader, Block) and block not in self._flow.dominators[reader] for reader in readers)
 
     def _can_be_computed_again(self, scalar: Scalar) -> bool:
         definition = scalar.definition
