@@ -79,3 +79,18 @@ def test_integers_are_taken_as_floats(name):
     y = function(tf.constant([0, 1, 2]))
     assert y.dtype == "float32"
     np.testing.assert_array_equal(y, function(tf.constant([0.0, 1.0, 2.0])))
+
+
+@pytest.mark.parametrize("name", sorted(act.ALL))
+def test_a_functional_model_may_call_an_activation(name, tmp_path):
+    options = {"threshold": {"threshold": 0.5, "default_value": 0.25}, "leaky_relu": {"negative_slope": 0.3}}.get(
+        name, {}
+    )
+    x = keras.Input((10,))
+    hidden = keras.layers.Dense(6, kernel_initializer="glorot_uniform")(x)
+    model = keras.Model(x, getattr(act, name)(hidden, **options))
+    expected = getattr(act, name)(model.layers[1](X), **options)
+    np.testing.assert_array_equal(model(X), expected)
+    assert model.output_shape == (None, *expected.shape[1:])
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(X), expected)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -249,11 +251,33 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
     return tf.maximum(x - threshold, 0.0)
 
 
+@functools.cache
+def _for_keras_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that adds an ``Operator`` to the functional model if its first argument is a ``KerasTensor``."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        x = args[0] if args else kwargs.get("x")
+        if not getattr(x, "is_keras_tensor", False):
+            return function(*args, **kwargs)
+        operator = importlib.import_module("fastgrad.keras.layers.lambda_layer").Operator
+        return operator(f"{_NAMESPACE}{function.__name__}")(*args, **kwargs)
+
+    return call
+
+
+_NAMESPACE = "activations."
 ALL: dict[str, Callable[..., Any]] = {
-    name: value
+    name: _for_keras_tensors(value)
     for name, value in list(globals().items())
     if isinstance(value, FunctionType) and value.__module__ == __name__ and not name.startswith("_")
 }
+globals().update(ALL)
+
+
+def of_path(path: str) -> Callable[..., Any] | None:
+    """Returns the function of a path such as ``"activations.relu"``; None if there is none."""
+    return ALL.get(path.removeprefix(_NAMESPACE)) if path.startswith(_NAMESPACE) else None
 
 
 def serialize(activation: Any) -> Any:

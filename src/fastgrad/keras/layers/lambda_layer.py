@@ -10,7 +10,7 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras import naming
+from fastgrad.keras import activations, naming
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
 from fastgrad.keras.masks import any_mask_flag
@@ -126,10 +126,10 @@ _OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class Operator(Layer):
-    """A layer that applies one of Python's operators, or a function of ``keras.ops``, to KerasTensors.
+    """A layer that applies one of Python's operators, or a function of ``keras.ops`` or ``keras.activations``, to KerasTensors.
 
     Args:
-        operation: the operator's name, or that of the function in ``keras``, such as ``ops.nn.conv``.
+        operation: the operator's name, or that of the function in ``keras``, such as ``ops.nn.conv`` or ``activations.relu``.
         name: the name; default ``operation``, numbered.
         **kwargs: as in ``Layer``.
     """
@@ -138,7 +138,9 @@ class Operator(Layer):
 
     def __init__(self, operation: str, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=naming.auto_name(operation.rpartition(".")[2]) if name is None else name, **kwargs)
-        self._function = _OPERATOR_FUNCTIONS.get(operation) or _function_of_ops(operation)
+        self._function = (
+            _OPERATOR_FUNCTIONS.get(operation) or activations.of_path(operation) or _function_of_ops(operation)
+        )
         self.operation = operation
         self.autocast = False
         self._build_at_init()
