@@ -1,8 +1,8 @@
 """Fails on a slow-down that is certain: `python -m benchmarks.gate`, a few minutes, for every change.
 
 Two kinds of numbers do not depend on how busy the machine is. The time of a step over that of the same arithmetic in
-NumPy, or of a derivative over that of its function, the shortest of many slices of both in turn in one process: a case fails when it is beyond its limit in three processes
-one after another. And the instructions of a call, counted by valgrind over those of a call of NumPy: the
+NumPy, or of a derivative over that of its function, the shortest of many slices of both in turn in one process: a case
+fails when it is beyond its limit in three processes one after another. And the instructions of a call, counted by valgrind over those of a call of NumPy: the
 difference between two numbers of calls, so that starting up is not counted. But processors differ (an eager gradient is 6 times
 NumPy's time on one, 10 on another), so `gate.json` has what was measured by kind of processor and Python: on these a limit is close;
 elsewhere it is far above the largest of them. `--record` adds this machine, or measures it again.
@@ -300,7 +300,8 @@ def main(command: Sequence[str] | None = None) -> int:
             continue
         failed |= slower
         verdict = "SLOWER" if slower else "fine"
-        print(f"{name:<30} {found[name]:8.3f} of NumPy's, at most {limit:.3g}: {verdict}", flush=True)
+        other = "its function's" if name == numba_gradient.__name__ else "NumPy's"
+        print(f"{name:<30} {found[name]:8.3f} of {other}, at most {limit:.3g}: {verdict}", flush=True)
     if chosen.record:
         known_before = recorded.get(machine, {})
         recorded[machine] = known_before | {case: float(f"{value:.3g}") for case, value in found.items()}

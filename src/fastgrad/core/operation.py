@@ -42,13 +42,14 @@ from fastgrad.core.result_rules import Rule, broadcast, rule_of_views
 from fastgrad.core.shape import ArrayLike
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor, scalars
 from fastgrad.core.terms import arity_of
+from fastgrad.core.variable import LARGE as LARGE
 from fastgrad.core.variable import Variable
 from fastgrad.kernels.movement.strided import make_view_launches
 
 _ndarray = np.ndarray
 
-LARGE, NEVER = 1 << 18, sys.maxsize
-"""The elements of an operand from which an element-wise operation runs on all threads (``large_arrays.py``)."""
+NEVER = sys.maxsize
+"""As ``large`` of an operation: its ``run`` uses all threads itself, or none would help."""
 LARGE_FOR_SLOW_FUNCTIONS = 1 << 14
 """The same for functions that pass over memory several times, and for some that NumPy does not vectorise well."""
 _SLOW_UFUNCS = (np.sqrt, np.sign, np.nextafter)

@@ -31,8 +31,8 @@ from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
 
 _creation_numbers = itertools.count()
 
-LEAST_LARGE_ELEMENTS = 1 << 18
-"""The elements of a variable from which writes may run kernels on all threads (``large_arrays.py``)."""
+LARGE = 1 << 18
+"""The elements of an array from which simple operations and writes of variables run on all threads (``large_arrays.py``)."""
 
 
 class WriterLock:
@@ -333,7 +333,7 @@ class Variable(Operand):
         try:
             with writer_lock.lock:
                 buffer = self._memory_for_write()
-                if buffer.size < LEAST_LARGE_ELEMENTS:
+                if buffer.size < LARGE:
                     ufunc(buffer, array, out=buffer)
                 else:
                     name = "add" if ufunc is np.add else "subtract"
@@ -468,7 +468,7 @@ def write(memory: Any, array: Any) -> None:
     """Writes the value ``array`` to a variable's ``memory``, on any devices."""
     if type(memory) is np.ndarray:
         array = moved(array, None)
-        if memory.size < LEAST_LARGE_ELEMENTS:
+        if memory.size < LARGE:
             np.copyto(memory, array)
         else:
             _large_arrays().copy_large(memory, array)

@@ -258,7 +258,7 @@ def _for_keras_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         x = args[0] if args else kwargs.get("x")
-        if not getattr(x, "is_keras_tensor", False):
+        if not getattr(type(x), "is_keras_tensor", False):  # of the type: a tensor explains at length what it lacks
             return function(*args, **kwargs)
         operator = importlib.import_module("fastgrad.keras.layers.lambda_layer").Operator
         return operator(f"{_NAMESPACE}{function.__name__}")(*args, **kwargs)

@@ -485,9 +485,8 @@ def _run_least_norm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     cutoff = _least_ratio(a)
     work_size = int(get_work_size(rows, columns, b.shape[-1], cutoff)[0])
     a, b = np.broadcast_to(a, (*batch, rows, columns)), np.broadcast_to(b, (*batch, *b.shape[-2:]))
-    right = np.zeros(
-        (max(rows, columns), b.shape[-1]), b.dtype
-    )  # in place of the right side, LAPACK returns the solution
+    # LAPACK returns the solution in place of the right side.
+    right = np.zeros((max(rows, columns), b.shape[-1]), b.dtype)
     for index in np.ndindex(batch):
         if not (np.isfinite(a[index]).all() and np.isfinite(b[index]).all()):
             out[index] = np.nan

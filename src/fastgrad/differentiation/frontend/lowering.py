@@ -232,6 +232,15 @@ def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
     return order[::-1]
 
 
+def _goes_through_set(type: Any) -> bool:
+    """True for the types of iterators over sets, and of `enumerate` and `zip` of such."""
+    if isinstance(type, types.EnumerateType):
+        return _goes_through_set(type.source_type)
+    if isinstance(type, types.ZipType):
+        return any(map(_goes_through_set, type.source_types))
+    return isinstance(type, types.SetIter)
+
+
 class _Frame:
     """The lowering of one call: what its variables stand for."""
 
@@ -257,7 +266,7 @@ class _Frame:
 
     def has_loop_over_set(self) -> bool:
         """True if the function goes through a set."""
-        return any("iter(set(" in str(type) for type in self.function.types.values())
+        return any(map(_goes_through_set, self.function.types.values()))
 
     def runs_once(self) -> bool:
         """True if the block that is lowered runs once in the call, whichever way it takes to a return."""

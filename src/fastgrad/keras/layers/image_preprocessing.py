@@ -28,7 +28,23 @@ def _borders(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int]:
     return (whole_height - height) // 2, (whole_width - width) // 2
 
 
-class Resizing(ImageLayer):
+class _SizeLayer(ImageLayer):
+    """The base of layers that give images a size, in training or not."""
+
+    _moves_pixels = True
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Changes masks as images, in training or not; where their size changes, by the nearest pixels."""
+        return self._apply(convert_to_tensor(segmentation_masks), transformation, "nearest")
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Moves boxes with the pixels, in training or not; arguments as in ``ImageLayer``."""
+        return super().transform_bounding_boxes(bounding_boxes, transformation)
+
+
+class Resizing(_SizeLayer):
     """Resizes images.
 
     Args:
@@ -90,18 +106,6 @@ class Resizing(ImageLayer):
         """Resizes ``images``, in training or not; integers are rounded. The result has their dtype."""
         return self._apply(convert_to_tensor(images), transformation, self.interpolation)
 
-    _moves_pixels = True
-
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
-    ) -> Any:
-        """Resizes masks by the nearest pixels, in training or not."""
-        return self._apply(convert_to_tensor(segmentation_masks), transformation, "nearest")
-
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Moves boxes with the pixels, in training or not; arguments as in ``ImageLayer``."""
-        return super().transform_bounding_boxes(bounding_boxes, transformation)
-
     def _image_size(self, transformation: Any) -> tuple[Any, Any]:
         return transformation
 
@@ -152,7 +156,7 @@ def _channels_first(x: Tensor) -> Tensor:
     return tf.transpose(x, [*batch, *[len(batch) + axis for axis in (2, 0, 1)]])
 
 
-class CenterCrop(ImageLayer):
+class CenterCrop(_SizeLayer):
     """The middle of images; smaller images are cropped to the proportions of the result, and resized.
 
     Args:
@@ -171,21 +175,9 @@ class CenterCrop(ImageLayer):
         self.height, self.width = _checked_size("CenterCrop", height, width)
         super().__init__(data_format, **kwargs)
 
-    _moves_pixels = True
-
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Crops ``images``, in training or not."""
         return self._apply(tf.cast(convert_to_tensor(images), self.compute_dtype), transformation, "bilinear")
-
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
-    ) -> Any:
-        """Crops masks, in training or not; smaller ones are resized by the nearest pixels."""
-        return self._apply(convert_to_tensor(segmentation_masks), transformation, "nearest")
-
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Moves boxes with the pixels, in training or not; arguments as in ``ImageLayer``."""
-        return super().transform_bounding_boxes(bounding_boxes, transformation)
 
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         height, width = self._image_size(transformation)
