@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -19,6 +18,8 @@ from fastgrad.keras.saving.objects import (
     serialize_keras_object,
 )
 from fastgrad.keras.settings import floatx
+from fastgrad.keras.symbolic_functions import FUNCTIONS as _FUNCTIONS
+from fastgrad.keras.symbolic_functions import add_operator as _add_operator
 
 
 def linear(x: Any) -> Any:
@@ -251,33 +252,26 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
     return tf.maximum(x - threshold, 0.0)
 
 
-@functools.cache
 def _for_keras_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function that adds an ``Operator`` to the functional model if its first argument is a ``KerasTensor``."""
+    path = f"activations.{function.__name__}"
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         x = args[0] if args else kwargs.get("x")
         if not getattr(type(x), "is_keras_tensor", False):  # of the type: a tensor explains at length what it lacks
             return function(*args, **kwargs)
-        operator = importlib.import_module("fastgrad.keras.layers.lambda_layer").Operator
-        return operator(f"{_NAMESPACE}{function.__name__}")(*args, **kwargs)
+        return _add_operator(path, args, kwargs)
 
-    return call
+    return _FUNCTIONS.setdefault(path, call)  # two names of one function stay one function
 
 
-_NAMESPACE = "activations."
 ALL: dict[str, Callable[..., Any]] = {
     name: _for_keras_tensors(value)
     for name, value in list(globals().items())
     if isinstance(value, FunctionType) and value.__module__ == __name__ and not name.startswith("_")
 }
 globals().update(ALL)
-
-
-def of_path(path: str) -> Callable[..., Any] | None:
-    """Returns the function of a path such as ``"activations.relu"``; None if there is none."""
-    return ALL.get(path.removeprefix(_NAMESPACE)) if path.startswith(_NAMESPACE) else None
 
 
 def serialize(activation: Any) -> Any:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import fastgrad as tf
 from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras import activations, naming
+from fastgrad.keras import naming
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
 from fastgrad.keras.masks import any_mask_flag
 from fastgrad.keras.saving.objects import deserialize_keras_object, is_lambda, lambda_parts, serialize_keras_object
 from fastgrad.keras.saving.registration import SafeModeScope, in_safe_mode
+from fastgrad.keras.symbolic_functions import FUNCTIONS
 
 
 class Lambda(Layer):
@@ -138,9 +140,7 @@ class Operator(Layer):
 
     def __init__(self, operation: str, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=naming.auto_name(operation.rpartition(".")[2]) if name is None else name, **kwargs)
-        self._function = (
-            _OPERATOR_FUNCTIONS.get(operation) or activations.of_path(operation) or _function_of_ops(operation)
-        )
+        self._function = _OPERATOR_FUNCTIONS.get(operation) or _function_of_path(operation)
         self.operation = operation
         self.autocast = False
         self._build_at_init()
@@ -159,13 +159,13 @@ class Operator(Layer):
         return self._function(*operands, **options)
 
 
-def _function_of_ops(path: str) -> Callable[..., Any]:
-    """Returns a function of ``keras.ops`` by its path in ``keras``; ValueError if there is none."""
-    import fastgrad.keras.ops  # noqa: F401  # fills the table
-    from fastgrad.keras.ops.function import FUNCTIONS
-
+def _function_of_path(path: str) -> Callable[..., Any]:
+    """Returns a function of ``keras.ops`` or ``keras.activations`` by its path in ``keras``; ValueError if there is none."""
+    import_module(f"fastgrad.keras.{'ops' if path.startswith('ops.') else 'activations'}")  # fills the table
     if path not in FUNCTIONS:
-        raise ValueError(f"Operator: `operation` must be an operator or a function of keras.ops, got {path!r}.")
+        raise ValueError(
+            f"Operator: `operation` must be an operator or a function of keras.ops or keras.activations, got {path!r}."
+        )
     return FUNCTIONS[path]
 
 

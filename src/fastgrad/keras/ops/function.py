@@ -13,11 +13,8 @@ import fastgrad as tf
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.keras import settings
-from fastgrad.keras.layers.lambda_layer import Operator
 from fastgrad.keras.layers.symbolic import keras_tensors
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {}
-"""The public functions by their paths in ``keras``."""
+from fastgrad.keras.symbolic_functions import FUNCTIONS, add_operator
 
 
 def tensor(x: Any, dtype: Any = None) -> Any:
@@ -100,7 +97,7 @@ def _public_function(namespace: str, name: str, function: Callable[..., Any]) ->
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if keras_tensors((args, kwargs)):
-            return Operator(f"{namespace}.{name}")(*args, **kwargs)
+            return add_operator(f"{namespace}.{name}", args, kwargs)
         return function(*args, **kwargs)
 
     call.__name__ = call.__qualname__ = name
