@@ -33,6 +33,14 @@ def cases(sizes: Sequence[int]) -> list[Case]:
     return [case for case in itertools.product(sizes, repeat=3) if case[2] >= 64]
 
 
+def named_cases(text: str) -> list[Case]:
+    """Returns the cases of a text such as "256x256x256,128x2048x2048": M, N and K of each product."""
+    named = [tuple(int(size) for size in case.split("x")) for case in text.split(",")]
+    if any(len(case) != 3 or min(case) < 1 for case in named):
+        raise ValueError(f"products: each of `--sizes` must be three positive sizes, such as 64x64x128; got {text!r}.")
+    return [(m, n, k) for m, n, k in named]
+
+
 def operations(case: Case) -> float:
     """Returns the operations of one product; a multiply-add counts as two."""
     return 2.0 * case[0] * case[1] * case[2]
@@ -99,8 +107,10 @@ def main(command: Sequence[str] | None = None) -> int:
     """Prints a row for each size, then the goals; returns 0 if all are met, else 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.products", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"sizes {QUICK} alone, {QUICK_ROUNDS} rounds")
-    quick = parser.parse_args(command).quick
-    chosen, rounds = cases(QUICK if quick else SIZES), QUICK_ROUNDS if quick else ROUNDS
+    parser.add_argument("--sizes", metavar="MxNxK,…", type=named_cases, help="these products alone")
+    options = parser.parse_args(command)
+    quick, chosen = options.quick, options.sizes or cases(QUICK if options.quick else SIZES)
+    rounds = QUICK_ROUNDS if quick else ROUNDS
     print(heading(), flush=True)
     results: dict[Case, Measured] = {}
     for case, found in measured("products", (MEASURED, *PEERS), chosen, THREADS, rounds, STRETCH):

@@ -20,6 +20,13 @@ def test_a_library_repeats_products(library: str) -> None:
         assert found.share(1, products.operations(case)) > 0.0
 
 
+def test_products_are_named_by_their_sizes() -> None:
+    assert products.named_cases("64x64x64,128x2048x2048") == [(64, 64, 64), (128, 2048, 2048)]
+    for text in ("64", "64x64", "64x64x0"):
+        with pytest.raises(ValueError, match="three positive sizes"):
+            products.named_cases(text)
+
+
 @pytest.mark.parametrize("library", ["fastgrad", "numpy"])
 def test_a_library_repeats_eager_operations(library: str) -> None:
     cases = [("sin", 512), ("mean of rows", 1024), ("many Adam", 1024)]
