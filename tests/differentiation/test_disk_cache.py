@@ -475,7 +475,7 @@ def test_the_key_has_the_signatures_of_a_decorator():
 
 def test_the_key_has_the_files_that_derivatives_may_import():
     layers = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
-    above, _, _ = layers[layers.index("(__main__)") :].partition("(custom) : (differentiation)")
+    above, _, _ = layers[layers.index("(__main__)") :].partition("(differentiation)")
     for folder in FOLDERS_ABOVE:
         assert f"({folder})" in above
 

@@ -182,7 +182,7 @@ class Operation:
             is_fast = isinstance(run, np.ufunc) and run not in _SLOW_UFUNCS
             self.large = LARGE if is_fast else LARGE_FOR_SLOW_FUNCTIONS
 
-    # What the functions of a user's operation reach (``Snapshot``, custom/functions.py).
+    # What the functions of a user's operation reach (``Snapshot``, user_functions/functions.py).
     reached: Any = None
 
     @property

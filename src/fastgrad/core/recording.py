@@ -66,7 +66,7 @@ class Recorder:
         """
 
     def on_dependency(self, reached: Any) -> None:
-        """Reports what the functions of a user's operation reach, a ``Snapshot`` of custom/functions.py."""
+        """Reports what the functions of a user's operation reach, a ``Snapshot`` of user_functions/functions.py."""
 
     def on_dataset_element(self) -> None:
         """Reports that the next element of a dataset will be taken."""

@@ -31,12 +31,12 @@ from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
 from fastgrad.custom.core_signature import GufuncSignature
 from fastgrad.custom.derived_kernel import DerivedKernel, dims_text
-from fastgrad.custom.formula import promoted_dtype
-from fastgrad.custom.functions import Snapshot, UserFunction, python_function, unique_name
 from fastgrad.errors import DifferentiationError, InvalidArgumentError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.batching import BatchArg
+from fastgrad.user_functions.formula import promoted_dtype
+from fastgrad.user_functions.functions import Snapshot, UserFunction, python_function, unique_name
 
 Dtypes = tuple[np.dtype, ...]
 FLOAT32: np.dtype = np.dtype(np.float32)

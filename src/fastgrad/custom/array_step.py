@@ -10,7 +10,6 @@ import numpy as np
 
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.custom.core_signature import GufuncSignature
-from fastgrad.custom.functions import python_function
 from fastgrad.custom.native_step import (
     compiled_step,
     dispatcher_of,
@@ -24,6 +23,7 @@ from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
 from fastgrad.ops.kernel_launches import cached_launches
+from fastgrad.user_functions.functions import python_function
 
 
 class ArrayStep:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from fastgrad.custom.functions import python_function
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.user_functions.functions import python_function
 
 Dims = tuple["str | int", ...]
 

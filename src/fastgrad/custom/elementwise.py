@@ -29,11 +29,16 @@ from fastgrad.core.operation import (
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted_dtype
-from fastgrad.custom.functions import Snapshot, UserFunction, python_function, unique_name
 from fastgrad.custom.native_step import dispatcher_of
 from fastgrad.custom.scalar_step import ScalarStep, cotangent_count_error
-from fastgrad.custom.symbols import (
+from fastgrad.errors import DifferentiationError, InvalidArgumentError
+from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.generated_source import function_from_source
+from fastgrad.kernels.codegen.locks import new_rlock
+from fastgrad.kernels.runtime.launch import Launches
+from fastgrad.user_functions.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted_dtype
+from fastgrad.user_functions.functions import Snapshot, UserFunction, python_function, unique_name
+from fastgrad.user_functions.symbols import (
     OPERATIONS_THAT_MAY_FAIL,
     NotFollowedError,
     Symbol,
@@ -41,12 +46,7 @@ from fastgrad.custom.symbols import (
     operand_terms,
     trace_of_symbols,
 )
-from fastgrad.custom.tracer import traced
-from fastgrad.errors import DifferentiationError, InvalidArgumentError
-from fastgrad.kernels.codegen.body import digest
-from fastgrad.kernels.codegen.generated_source import function_from_source
-from fastgrad.kernels.codegen.locks import new_rlock
-from fastgrad.kernels.runtime.launch import Launches
+from fastgrad.user_functions.tracer import traced
 
 _KERNEL_FLOAT_DTYPES = frozenset([FLOAT32, FLOAT64])
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib
 from collections.abc import Callable, Sequence
 from math import prod
 from types import CellType, FunctionType
@@ -17,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.custom.functions import CALLED, is_user_function, is_user_operation, outside_values, python_function
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.generated_source import function_from_source
@@ -25,9 +23,16 @@ from fastgrad.kernels.codegen.interpreted import STEP_TABLE
 from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled, jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS, parse_signature
-from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 from fastgrad.kernels.runtime.eager_launch import EagerFrame, is_work_for_pool
 from fastgrad.kernels.runtime.launch import Launches, run_launches
+from fastgrad.user_functions.dispatchers import imported_numba, renewed_dispatcher
+from fastgrad.user_functions.functions import (
+    compile_error,
+    is_user_function,
+    is_user_operation,
+    outside_values,
+    python_function,
+)
 
 _compile_lock = new_rlock()
 
@@ -127,12 +132,9 @@ _PYTHON_STEP_FUNCTIONS: dict[str, Any] = {"as_pointer": int, "carray": _array_at
 
 
 @functools.cache
-def _numba_and_intrinsics() -> tuple[Any, dict[str, Any]]:
-    """Returns Numba and the functions that steps use from it: pointers from addresses, and read-only arrays."""
-    try:
-        numba = run_uninterrupted(importlib.import_module, "numba")
-    except ImportError as error:
-        raise ImportError("functions of users are compiled by Numba; install numba.") from error
+def _numba_functions() -> dict[str, Any]:
+    """Returns the functions that steps use from Numba: pointers from addresses, and read-only arrays."""
+    numba = imported_numba()
     from numba import types
     from numba.extending import intrinsic
 
@@ -150,7 +152,7 @@ def _numba_and_intrinsics() -> tuple[Any, dict[str, Any]]:
 
         return types.Array(array.dtype, array.ndim, array.layout, readonly=True)(array), generate
 
-    return numba, {"as_pointer": as_pointer, "readonly": readonly, "carray": numba.carray}
+    return {"as_pointer": as_pointer, "readonly": readonly, "carray": numba.carray}
 
 
 def dispatcher_of(function: Any, **options: Any) -> Any:
@@ -171,18 +173,6 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
     return renewed_dispatcher(function, copy, **options)
 
 
-def renewed_dispatcher(function: Any, copy: FunctionType, **options: Any) -> Any:
-    """Returns ``copy`` compiled by Numba, with the options of ``function``, if Numba compiled that, and ``options``."""
-    numba, _ = _numba_and_intrinsics()
-    target_options = getattr(function, "targetoptions", None) or {}
-    options = {key: value for key, value in target_options.items() if key not in _DROPPED_NUMBA_OPTIONS} | options
-    if not jit_is_disabled():
-        return numba.njit(**options)(copy)
-    from numba.core.registry import CPUDispatcher  # njit returns it where the JIT is not disabled
-
-    return CPUDispatcher(copy, targetoptions={"nopython": True, **options})
-
-
 def without_numba(function: FunctionType) -> FunctionType:
     """Returns a user's function with Python callees instead of Numba's, for processes that compile nothing."""
     return _with_replaced_callees(function, without_numba)
@@ -195,10 +185,6 @@ def _is_callable_from_steps(dispatcher: Any) -> bool:
         type(dispatcher._cache).__name__ != "NullCache"
     )  # Numba shows no code that comes from a file: see needs_gil
     return dispatcher._can_compile and not options.get("parallel") and not options.get("forceobj") and not is_cached
-
-
-_DROPPED_NUMBA_OPTIONS = frozenset(["nopython", "forceobj", "looplift", "cache", "parallel"])
-# ``prange`` loops run serially: a thread of a step starts no further threads.
 
 
 def _with_replaced_callees(function: FunctionType, replacement_of: Callable[[FunctionType], Any]) -> FunctionType:
@@ -231,7 +217,7 @@ def inferred_type(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
     Raises:
         TypeError: Numba can't compile the function; the message has Numba's reason and the line.
     """
-    numba, _ = _numba_and_intrinsics()
+    numba = imported_numba()
     with _compile_lock:
         try:
             dispatcher.compile(tuple(types))
@@ -258,18 +244,9 @@ _NUMBA_WRAPPER_PREFIXES = ("cfunc.", "cpython.")
 # Numba generates these entries for callers in C and Python; other compiled functions do not call them.
 
 
-def compile_error(name: str, types: Sequence[Any], error: Exception, function: FunctionType) -> TypeError:
-    """Returns the error for a function that Numba can't compile."""
-    line = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
-    remedy = " It was compiled for given signatures only: give numba.njit none." if hasattr(function, CALLED) else ""
-    return TypeError(
-        f"{name}: Numba can't compile the function at {line} for ({', '.join(map(str, types))}).{remedy}\n{error}"
-    )
-
-
 def numba_type(dtype: np.dtype, rank: int | None = None, readonly: bool = False) -> Any:
     """Returns Numba's type of a number, or of a C-contiguous array."""
-    numba, _ = _numba_and_intrinsics()
+    numba = imported_numba()
     scalar = numba.from_dtype(dtype)
     return scalar if rank is None else numba.types.Array(scalar, rank, "C", readonly=readonly)
 
@@ -288,11 +265,11 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
     """
     source = "\n".join(["def step(words, first, last):", *[f"    {line}" for line in lines]]) + "\n"
     filename = f"<fastgrad step {name} {digest(source.encode())[:12]}>"
-    intrinsics = _PYTHON_STEP_FUNCTIONS if jit_is_disabled() else _numba_and_intrinsics()[1]
+    intrinsics = _PYTHON_STEP_FUNCTIONS if jit_is_disabled() else _numba_functions()
     step = function_from_source("step", source, filename, names | intrinsics)
     if jit_is_disabled():
         return NativeStep(name, parameters, PythonStep(step, parameters.count(",") + 1))
-    numba, _ = _numba_and_intrinsics()
+    numba = imported_numba()
     with _compile_lock:
         try:
             compiled = numba.cfunc("int64(CPointer(int64), int64, int64)", nopython=True)(step)

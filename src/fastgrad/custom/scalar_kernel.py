@@ -15,7 +15,6 @@ import numpy as np
 
 from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
 from fastgrad.core.operation import FLOAT_DTYPES
-from fastgrad.custom.formula import promoted_dtype
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.build import Kernel
@@ -23,6 +22,7 @@ from fastgrad.kernels.codegen.generated_source import function_from_source, name
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 from fastgrad.kernels.codegen.user_function import kernel_function
+from fastgrad.user_functions.formula import promoted_dtype
 
 _CACHE_CONTENT_WITHOUT_KERNEL = b"none"
 

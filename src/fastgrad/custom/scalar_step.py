@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.result_rules import ArraySpec
-from fastgrad.custom.functions import Snapshot
 from fastgrad.custom.native_step import (
     compiled_step,
     dispatcher_of,
@@ -28,6 +27,7 @@ from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.kernel_launches import cached_launches
+from fastgrad.user_functions.functions import Snapshot
 
 
 def cotangent_count_error(name: str, count: int, expected_count: int) -> InvalidArgumentError:

@@ -12,7 +12,6 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad.custom.native_step import compile_error
 from fastgrad.differentiation.runtime.compilation import (
     Types,
     generated_function,
@@ -26,6 +25,7 @@ from fastgrad.differentiation.runtime.numba_internals import Dispatcher, as_dtyp
 from fastgrad.differentiation.transforms import draws_random_numbers, pullback, second_pullback
 from fastgrad.differentiation.transforms import result_leaves as leaves_of
 from fastgrad.kernels.codegen.generated_source import name_in_source
+from fastgrad.user_functions.functions import compile_error
 
 
 class ExportedFunction:

@@ -17,7 +17,6 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad.custom.functions import Snapshot
 from fastgrad.differentiation.runtime.compilation import (
     DerivativeCompiler,
     DerivedDispatcher,
@@ -52,6 +51,7 @@ from fastgrad.differentiation.runtime.record_fields import (
     state_of,
 )
 from fastgrad.errors import DifferentiationError
+from fastgrad.user_functions.functions import Snapshot
 
 
 def _grouped(texts: list[str], is_single: bool) -> str:

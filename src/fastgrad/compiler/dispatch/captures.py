@@ -141,7 +141,7 @@ class Capture(NamedTuple):
 
 
 class ReachedValue(NamedTuple):
-    """A value that users' operations read from outside, and its value when they were made (``Snapshot``, custom/functions.py).
+    """A value that users' operations read from outside, and its value when they were made (``Snapshot``, user_functions/functions.py).
 
     Attributes:
         label: as the user writes it: ``SCALE``, ``settings.scale``.
@@ -231,7 +231,7 @@ class Captures:
         self.add_reached(reached)
 
     def add_reached(self, reached: Mapping[int, Any]) -> bool:
-        """Adds comparisons of what users' operations reach (``Snapshot``, custom/functions.py); returns whether any is new."""
+        """Adds comparisons of what users' operations reach (``Snapshot``, user_functions/functions.py); returns whether any is new."""
         added = [snapshot for key, snapshot in reached.items() if key not in self._reached]
         self._reached |= reached
         for snapshot in added:

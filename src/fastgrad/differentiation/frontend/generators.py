@@ -13,8 +13,8 @@ import operator
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from fastgrad.custom.functions import has_given_types
 from fastgrad.differentiation.runtime.numba_internals import build_definitions, compiler, dispatcher, ir, ir_utils
+from fastgrad.user_functions.functions import has_given_types
 
 MAX_YIELDS = 16
 """The most `yield` expressions of a generator that is inlined: each takes a copy of the loop's body."""

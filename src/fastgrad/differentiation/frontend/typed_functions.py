@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastgrad.custom.functions import is_of_library
 from fastgrad.differentiation.frontend.generators import inline_generators
 from fastgrad.differentiation.ir.representation import refuse
 from fastgrad.differentiation.runtime.compilation import signature_of
@@ -37,6 +36,7 @@ from fastgrad.differentiation.runtime.numba_internals import (
     register_pass,
     with_values_read,
 )
+from fastgrad.user_functions.functions import is_of_library
 
 
 class TypedFunction(NamedTuple):

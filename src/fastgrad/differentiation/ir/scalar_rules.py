@@ -27,8 +27,6 @@ from fastgrad.core.terms import (
     substitute,
     transform,
 )
-from fastgrad.custom.formula import FLOAT64, Branch, Formula, RowOperation, TermPool, TermTree
-from fastgrad.custom.symbols import FUNCTIONS, RULES_OF_OPERATORS, Symbol, Trace, apply_function, name_of_operation
 from fastgrad.differentiation.ir.partials import (
     COTANGENT,
     GUARDS,
@@ -43,6 +41,15 @@ from fastgrad.differentiation.ir.partials import (
 from fastgrad.differentiation.ir.representation import Compute, Constant
 from fastgrad.differentiation.ir.scalar_operations import CASTS, POWER_OF_FLOAT, TEXT_GLOBALS
 from fastgrad.errors import InternalError
+from fastgrad.user_functions.formula import FLOAT64, Branch, Formula, RowOperation, TermPool, TermTree
+from fastgrad.user_functions.symbols import (
+    FUNCTIONS,
+    RULES_OF_OPERATORS,
+    Symbol,
+    Trace,
+    apply_function,
+    name_of_operation,
+)
 
 _RULES: dict[Any, str] = {
     **RULES_OF_OPERATORS,
@@ -203,7 +210,7 @@ def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[Partial]:
     """Returns the partial of each operand of a function of numbers; None if it is 0.
 
     Args:
-        name: the function's name in ``custom.symbols.FUNCTIONS``.
+        name: the function's name in ``user_functions.symbols.FUNCTIONS``.
         dtypes: of the operands; an int is an operand that is that constant.
     """
     pool = TermPool()

@@ -14,7 +14,6 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad.custom.functions import CALLED, caller_of, has_given_types
 from fastgrad.differentiation.runtime.disk_cache import (
     NAME_LENGTH,
     UNKEYED,
@@ -36,6 +35,7 @@ from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 from fastgrad.kernels.codegen.phases import watch_numba
+from fastgrad.user_functions.functions import CALLED, caller_of, has_given_types
 
 watch_numba()
 _numbers = itertools.count()

@@ -22,7 +22,6 @@ import llvmlite.binding as llvm
 import numpy as np
 from numba import types
 
-from fastgrad.custom.functions import Snapshot, is_of_library, is_user_function
 from fastgrad.differentiation.runtime.numba_internals import (
     FunctionPass,
     NullCache,
@@ -43,6 +42,7 @@ from fastgrad.differentiation.runtime.stack_slots import register_symbols
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.native import undefined_symbols
+from fastgrad.user_functions.functions import Snapshot, is_of_library, is_user_function
 from fastgrad.version import VERSION
 
 _PLAIN = (type(None), type(Ellipsis), bool, int, float, complex, str, bytes)
@@ -207,7 +207,7 @@ def _version(module: str) -> str:
     return str(getattr(package, "__version__", "")) if is_of_library(module) else ""
 
 
-FOLDERS_ABOVE = frozenset(["contrib", "data", "distribute", "keras", "train"])
+FOLDERS_ABOVE = frozenset(["contrib", "custom", "data", "distribute", "keras", "train"])
 """The folders of this package that nothing imports which derives: a layer of imports above it (``pyproject.toml``)."""
 
 

@@ -91,7 +91,7 @@ class _UsersRule(UpdateRule):
     """
 
     def __init__(self, function: FunctionType, zero_gradient: str, owner: str) -> None:
-        from fastgrad.custom.functions import Snapshot  # slow to import: only if it is needed
+        from fastgrad.user_functions.functions import Snapshot  # slow to import: only if it is needed
 
         self._arguments = function, zero_gradient, owner
         self._reached = Snapshot([function])
@@ -216,7 +216,10 @@ def _kernel_and_python_versions(
     function: FunctionType, reached: Any, owner: str
 ) -> tuple[Any, Callable[..., Any], str]:
     """Returns a rule's function for kernels, its version for Python numbers, and a hash of its computation."""
-    from fastgrad.custom.formula_function import formula_function, formulas_of  # slow to import: only if it is needed
+    from fastgrad.user_functions.formula_function import (  # slow to import: only if it is needed
+        formula_function,
+        formulas_of,
+    )
 
     formulas = None if reached.refusal else formulas_of(function)
     choice = None if formulas is None else formula_function(function.__name__, formulas)

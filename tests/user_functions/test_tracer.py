@@ -8,9 +8,9 @@ import numba
 import numpy as np
 import pytest
 
-from fastgrad.custom.formula import Branch
-from fastgrad.custom.symbols import NotFollowedError
-from fastgrad.custom.tracer import MAX_PATHS, traced
+from fastgrad.user_functions.formula import Branch
+from fastgrad.user_functions.symbols import NotFollowedError
+from fastgrad.user_functions.tracer import MAX_PATHS, traced
 
 FLOAT64 = np.dtype(np.float64)
 X = np.linspace(-2, 2, 9)

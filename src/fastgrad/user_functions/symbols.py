@@ -17,8 +17,8 @@ from fastgrad import dtypes
 from fastgrad.core import terms
 from fastgrad.core.operation import FLOAT_DTYPES, INTEGER_DTYPES
 from fastgrad.core.terms import CHEAP_COST, Number, Term, arity_of
-from fastgrad.custom.formula import BOOL, FLOAT64, TermPool, promoted_dtype
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.user_functions.formula import BOOL, FLOAT64, TermPool, promoted_dtype
 
 _PYTHON_NUMBERS = (bool, int, float)
 INT64: np.dtype = np.dtype(np.int64)

@@ -16,9 +16,18 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.terms import Term
-from fastgrad.custom.formula import BOOL, FLOAT64, Branch, Formula, TermPool, TermTree, leaves_of, promoted_dtype
-from fastgrad.custom.functions import has_given_types, has_own_adjoint, is_user_function, outside_values
-from fastgrad.custom.symbols import (
+from fastgrad.user_functions.formula import (
+    BOOL,
+    FLOAT64,
+    Branch,
+    Formula,
+    TermPool,
+    TermTree,
+    leaves_of,
+    promoted_dtype,
+)
+from fastgrad.user_functions.functions import has_given_types, has_own_adjoint, is_user_function, outside_values
+from fastgrad.user_functions.symbols import (
     NotFollowedError,
     Symbol,
     Trace,

@@ -10,11 +10,11 @@ import numpy as np
 from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, scalar_code
 from fastgrad.core.operation import BOOL_DTYPES
 from fastgrad.core.terms import Number, Term, in_postorder
-from fastgrad.custom.formula import Formula, RowOperation
-from fastgrad.custom.symbols import NotFollowedError
-from fastgrad.custom.tracer import traced
 from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
 from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
+from fastgrad.user_functions.formula import Formula, RowOperation
+from fastgrad.user_functions.symbols import NotFollowedError
+from fastgrad.user_functions.tracer import traced
 
 FLOAT_DTYPE_NAMES = ("float32", "float64")
 

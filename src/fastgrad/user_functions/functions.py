@@ -23,11 +23,10 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 from fastgrad.kernels.codegen.locks import new_rlock
+from fastgrad.user_functions.dispatchers import renewed_dispatcher
 
 _name_counts: Counter[str] = Counter()
-_numbers = (
-    itertools.count()
-)  # make the names in conditions unique, so that the conditions of several snapshots can be joined
+_numbers = itertools.count()  # unique names in conditions, so that those of several snapshots can be joined
 _NO_VALUE = object()
 _TYPES_WITHOUT_ATTRIBUTES = (*PLAIN_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict, set, types.FunctionType)
 _LIBRARIES = frozenset(["numpy", "scipy", "numba", "llvmlite", "fastgrad", *sys.stdlib_module_names]) - {"__main__"}
@@ -98,6 +97,17 @@ def caller_of(dispatcher: Any) -> types.FunctionType:
     caller.__defaults__, caller.__doc__ = function.__defaults__, function.__doc__
     setattr(caller, CALLED, dispatcher)
     return caller
+
+
+def compile_error(
+    name: str, argument_types: Sequence[Any], error: Exception, function: types.FunctionType
+) -> TypeError:
+    """Returns the error for a function that Numba can't compile."""
+    line = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+    remedy = " It was compiled for given signatures only: give numba.njit none." if hasattr(function, CALLED) else ""
+    return TypeError(
+        f"{name}: Numba can't compile the function at {line} for ({', '.join(map(str, argument_types))}).{remedy}\n{error}"
+    )
 
 
 def is_user_operation(value: Any) -> bool:
@@ -305,8 +315,6 @@ class Snapshot:
             return dispatcher
         copy = self._copies.get(id(dispatcher))
         if copy is None:
-            from fastgrad.custom.native_step import renewed_dispatcher
-
             local_types = {name: type for name, type in dispatcher.locals.items() if name.isidentifier()}  # no versions
             options = {"locals": local_types} if local_types else {}
             copy = self._copies[id(dispatcher)] = renewed_dispatcher(dispatcher, _empty_copy(function), **options)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from fastgrad.custom.formula_function import formula_function, formulas_of
+from fastgrad.user_functions.formula_function import formula_function, formulas_of
 
 
 def smooth(x, slope):
