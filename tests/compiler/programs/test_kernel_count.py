@@ -6,6 +6,8 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.programs.program import Program
+from fastgrad.kernels.codegen.build import source_of
+from fastgrad.kernels.runtime.launch import Launch
 from tests.compiler.recorded import record
 
 MOST = 9
@@ -39,9 +41,9 @@ def digits_step():
     return step, [*model.variables, *optimizer.variables]
 
 
-def batch(seed):
+def batch(seed, rows=32):
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(32, 64)).astype(np.float32), rng.integers(0, 10, 32)
+    return rng.normal(size=(rows, 64)).astype(np.float32), rng.integers(0, 10, rows)
 
 
 def test_the_digits_step():
@@ -50,6 +52,29 @@ def test_the_digits_step():
     graph, _ = record(step, *batch(1))
     kernels = kernels_of(Program(graph))
     assert len(kernels) <= MOST, kernels
+
+
+def fused_kernels(launches):
+    """The fused kernels of launches, and of the launches that these call: each name with the parameters that share memory."""
+    found = set()
+    for launch in launches:
+        source = source_of(launch.kernel)
+        if source is not None and source.function.__name__.startswith("fused"):
+            found.add((source.function.__name__, source.in_place))
+        found |= fused_kernels(operand for operand in launch.operands if isinstance(operand, Launch))
+    return found
+
+
+@pytest.mark.parametrize("rows", [5, 24, 40, 48, 127])
+def test_another_batch_size_needs_no_other_kernel(rows):
+    kernels = []
+    for count in (32, rows):
+        step, _ = digits_step()
+        step(*map(tf.constant, batch(0, count)))
+        actions = Program(record(step, *batch(1, count))[0]).plan.actions
+        kernels.append(fused_kernels(launch for action in actions for launch in action.launches.launches))
+    assert kernels[0] == kernels[1]
+    assert len(kernels[0]) >= 4
 
 
 def test_it_trains_as_it_does_eagerly():

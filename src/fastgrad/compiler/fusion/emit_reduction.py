@@ -256,7 +256,8 @@ class _InnermostReductionEmitter(ReductionEmitter):
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         super().__init__(fused, part)
-        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= SHORT_ROW_ELEMENTS
+        # A sum of all elements has lanes at any size, so that the mean loss of another batch needs no other kernel.
+        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= SHORT_ROW_ELEMENTS and self.kept_count > 1
 
     def _unsplit_units(self) -> int:
         return self.kept_count

@@ -143,16 +143,22 @@ def launches_of_product(
     pairs = [
         pair for pair in in_place_pairs(fused) if pair not in separate and (blocks is None or pair[0] in blocks.free)
     ]
-    # Results may take the memory of the group's other inputs, as updated weights do. If none does, the product lies in
-    # the memory of the first result that may take it, else in scratch memory.
-    in_place = tuple(
-        [
-            (output, payload.node_input_number(input_number))
-            for output, input_number in pairs
-            if input_number != place and make_following_launch is None
-        ]
+    # Results of a map may take the memory of the group's other inputs, as updated weights do. If none does, the product lies in
+    # the memory of the first result that may take it, else in scratch memory. Kernels with sums take the product's first, as they
+    # do where they do not follow the product: sizes of batches on both sides of the limit then share a compiled kernel.
+    home_output = next((output for output, input_number in pairs if input_number == place), None)
+    in_place = (
+        ()
+        if make_following_launch is not None or (blocks is not None and home_output is not None)
+        else tuple(
+            [
+                (output, payload.node_input_number(input_number))
+                for output, input_number in pairs
+                if input_number != place
+            ]
+        )
     )
-    home_output = None if in_place else next((output for output, input_number in pairs if input_number == place), None)
+    home_output = None if in_place else home_output
     plain_launches = launches_with_epilogue(node, following if blocks is None else blocks.with_row_units(following))
     assert plain_launches is not None
     last_scratch = Scratch(len(plain_launches.scratch))
