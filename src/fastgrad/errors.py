@@ -37,6 +37,12 @@ class OpError(Exception):
 
     error_code = UNKNOWN
 
+    def __init_subclass__(cls, error_code: int | None = None, **kwargs: Any) -> None:
+        """Sets the code of a class that has one of its own."""
+        super().__init_subclass__(**kwargs)
+        if error_code is not None:
+            cls.error_code = error_code
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         if named:
             parts = dict(zip(("node_def", "op", "message"), arguments, strict=False))
@@ -58,107 +64,75 @@ class OpError(Exception):
         return self.message
 
 
-class CancelledError(OpError):
+class CancelledError(OpError, error_code=CANCELLED):
     """The work was cancelled before it was done."""
 
-    error_code = CANCELLED
 
-
-class UnknownError(OpError):
+class UnknownError(OpError, error_code=UNKNOWN):
     """An error without a more specific class."""
 
-    error_code = UNKNOWN
 
-
-class InvalidArgumentError(OpError):
+class InvalidArgumentError(OpError, error_code=INVALID_ARGUMENT):
     """An operation got an invalid shape, dtype, axis or value."""
 
-    error_code = INVALID_ARGUMENT
 
-
-class DeadlineExceededError(OpError):
+class DeadlineExceededError(OpError, error_code=DEADLINE_EXCEEDED):
     """The work exceeded its time limit."""
 
-    error_code = DEADLINE_EXCEEDED
 
-
-class NotFoundError(OpError):
+class NotFoundError(OpError, error_code=NOT_FOUND):
     """A requested file or named object does not exist."""
 
-    error_code = NOT_FOUND
 
-
-class AlreadyExistsError(OpError):
+class AlreadyExistsError(OpError, error_code=ALREADY_EXISTS):
     """The object to create already exists."""
 
-    error_code = ALREADY_EXISTS
 
-
-class PermissionDeniedError(OpError):
+class PermissionDeniedError(OpError, error_code=PERMISSION_DENIED):
     """The caller lacks the permission for the request."""
 
-    error_code = PERMISSION_DENIED
 
-
-class ResourceExhaustedError(OpError):
+class ResourceExhaustedError(OpError, error_code=RESOURCE_EXHAUSTED):
     """Memory, disk or another resource has run out."""
-
-    error_code = RESOURCE_EXHAUSTED
 
 
 class OutOfMemoryError(ResourceExhaustedError, MemoryError):
     """A result does not fit into memory; also a ``MemoryError``."""
 
 
-class FailedPreconditionError(OpError):
+class FailedPreconditionError(OpError, error_code=FAILED_PRECONDITION):
     """The state of the program does not allow the operation."""
 
-    error_code = FAILED_PRECONDITION
 
-
-class AbortedError(OpError):
+class AbortedError(OpError, error_code=ABORTED):
     """The work was aborted in favour of other work."""
 
-    error_code = ABORTED
 
-
-class OutOfRangeError(OpError):
+class OutOfRangeError(OpError, error_code=OUT_OF_RANGE):
     """A position is beyond the end, for example of a dataset."""
 
-    error_code = OUT_OF_RANGE
 
-
-class UnimplementedError(OpError, NotImplementedError):
+class UnimplementedError(OpError, NotImplementedError, error_code=UNIMPLEMENTED):
     """fastgrad lacks a feature of TensorFlow; the message names the nearest alternative.
 
     TensorFlow's gradient functions raise Python's NotImplementedError, which is a base class here.
     """
 
-    error_code = UNIMPLEMENTED
 
-
-class InternalError(OpError):
+class InternalError(OpError, error_code=INTERNAL):
     """An internal error of fastgrad: please report it."""
 
-    error_code = INTERNAL
 
-
-class UnavailableError(OpError):
+class UnavailableError(OpError, error_code=UNAVAILABLE):
     """A required service is not reachable now."""
 
-    error_code = UNAVAILABLE
 
-
-class DataLossError(OpError):
+class DataLossError(OpError, error_code=DATA_LOSS):
     """Stored data is damaged."""
 
-    error_code = DATA_LOSS
 
-
-class UnauthenticatedError(OpError):
+class UnauthenticatedError(OpError, error_code=UNAUTHENTICATED):
     """The caller is not authenticated."""
-
-    error_code = UNAUTHENTICATED
 
 
 class TraceError(UnimplementedError):

@@ -36,9 +36,7 @@ from fastgrad.ops.loss import sigmoid_cross_entropy_with_logits as sigmoid_cross
 from fastgrad.ops.loss import softmax_cross_entropy_with_logits as softmax_cross_entropy_with_logits
 from fastgrad.ops.loss import sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits
 from fastgrad.ops.loss import weighted_cross_entropy_with_logits as weighted_cross_entropy_with_logits
-from fastgrad.ops.normalization import (
-    batch_norm_with_global_normalization as batch_norm_with_global_normalization,
-)
+from fastgrad.ops.normalization import batch_norm_with_global_normalization as batch_norm_with_global_normalization
 from fastgrad.ops.normalization import batch_normalization as batch_normalization
 from fastgrad.ops.normalization import local_response_normalization as local_response_normalization
 from fastgrad.ops.normalization import local_response_normalization as lrn  # noqa: F401

@@ -11,12 +11,7 @@ import operator
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
-from fastgrad.kernels.elementwise.activation import (
-    ROOT_HALF_OVER_PI,
-    SELU_SCALE,
-    SELU_SCALED_ALPHA,
-    TANH_GELU_CUBIC,
-)
+from fastgrad.kernels.elementwise.activation import ROOT_HALF_OVER_PI, SELU_SCALE, SELU_SCALED_ALPHA, TANH_GELU_CUBIC
 
 CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
 """The costs of operations, where an addition costs 1."""

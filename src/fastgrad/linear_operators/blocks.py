@@ -8,7 +8,7 @@ from typing import Any
 from fastgrad.core import nest
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.linear_operators.composition import hints_of_parts
+from fastgrad.linear_operators.composition import OperatorOfParts
 from fastgrad.linear_operators.dense import LinearOperatorFullMatrix
 from fastgrad.linear_operators.linear_operator import (
     LinearOperator,
@@ -153,7 +153,7 @@ def _dense(rows: Sequence[Sequence[Tensor | None]], columns: Sequence[int]) -> T
     return concat(lines, -2)
 
 
-class LinearOperatorBlockDiag(_BlockOperator, is_made_of_parameters=True):
+class LinearOperatorBlockDiag(_BlockOperator, OperatorOfParts, is_made_of_parameters=True):
     """A matrix of blocks, operators on the diagonal and zeros elsewhere.
 
     Args:
@@ -169,6 +169,8 @@ class LinearOperatorBlockDiag(_BlockOperator, is_made_of_parameters=True):
         ValueError: there are no operators, or a hint is False that can't be.
     """
 
+    _title, _name_separator = "direct sum", "_ds_"
+
     def __init__(
         self,
         operators: Sequence[LinearOperator],
@@ -178,19 +180,7 @@ class LinearOperatorBlockDiag(_BlockOperator, is_made_of_parameters=True):
         is_square: bool | None = True,
         name: str | None = None,
     ) -> None:
-        operators = list_of(operators)
-        dtype = common_dtype(operators)
-        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
-        hints |= hints_of_parts(operators, hints, "direct sum")
-        self._operators = operators
-        parameters = {"operators": operators, **hints, "name": name}
-        name = name or "_ds_".join(operator.name for operator in operators)
-        super().__init__(dtype, **hints, name=name, parameters=parameters)
-
-    @property
-    def operators(self) -> list[LinearOperator]:
-        """The blocks."""
-        return self._operators
+        super().__init__(operators, is_non_singular, is_self_adjoint, is_positive_definite, is_square, name)
 
     @property
     def _diagonal(self) -> list[LinearOperator]:
@@ -200,22 +190,12 @@ class LinearOperatorBlockDiag(_BlockOperator, is_made_of_parameters=True):
         rows, columns = (sum(operator.shape[axis] for operator in self._operators) for axis in (-2, -1))
         return broadcast_shapes([operator.batch_shape for operator in self._operators]).concatenate([rows, columns])
 
-    def _assert_self_adjoint(self) -> None:
-        for operator in self._operators:
-            operator.assert_self_adjoint()
-
     def _assert_positive_definite(self) -> None:
         for operator in self._operators:
             operator.assert_positive_definite()
 
-    def _linop_adjoint(self) -> LinearOperator:
-        return LinearOperatorBlockDiag([operator.adjoint() for operator in self._operators], **self._hints())
-
-    def _linop_inverse(self) -> LinearOperator:
-        return LinearOperatorBlockDiag([operator.inverse() for operator in self._operators], **self._hints())
-
-    def _linop_cholesky(self) -> LinearOperator:
-        return LinearOperatorBlockDiag([operator.cholesky() for operator in self._operators], is_non_singular=True)
+    def _with_parts(self, operators: list[LinearOperator], **hints: Any) -> LinearOperator:
+        return LinearOperatorBlockDiag(operators, **hints)
 
     def _pairs_with(self, left: Any, right: Any) -> list[tuple[Any, Any]] | None:
         """Returns the pairs of blocks of two operators; None if ``right`` has no blocks.

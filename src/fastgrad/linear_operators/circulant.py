@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+import fastgrad as tf
 from fastgrad import dtypes
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -20,19 +21,6 @@ from fastgrad.linear_operators.linear_operator import (
     real_part,
     tensor_or_variable,
 )
-from fastgrad.ops.arithmetic import abs as absolute
-from fastgrad.ops.assertion import assert_equal, assert_less, assert_positive
-from fastgrad.ops.casting import cast
-from fastgrad.ops.complex_numbers import conj, imag
-from fastgrad.ops.creation import zeros_like
-from fastgrad.ops.diagonals import adjoint as adjoint_of
-from fastgrad.ops.diagonals import matrix_transpose
-from fastgrad.ops.exponential import log
-from fastgrad.ops.indexing import gather
-from fastgrad.ops.joining import concat
-from fastgrad.ops.reduction import reduce_max, reduce_min, reduce_prod, reduce_sum
-from fastgrad.ops.reordering import reverse
-from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.signal import fourier
 
 _TRANSFORMS = {
@@ -44,7 +32,7 @@ _TRANSFORMS = {
 
 def _as_complex(x: Any) -> Tensor:
     x = convert_to_tensor(x)
-    return x if x.dtype.is_complex else cast(x, dtypes.complex128 if x.dtype is dtypes.float64 else dtypes.complex64)
+    return x if x.dtype.is_complex else tf.cast(x, dtypes.complex128 if x.dtype is dtypes.float64 else dtypes.complex64)
 
 
 class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
@@ -111,25 +99,25 @@ class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
 
     def convolution_kernel(self, name: str = "convolution_kernel") -> Tensor:
         """Returns the first columns, the inverse Fourier transform of ``spectrum``."""
-        return cast(_TRANSFORMS[self._depth][1](_as_complex(self._spectrum)), self.dtype)
+        return tf.cast(_TRANSFORMS[self._depth][1](_as_complex(self._spectrum)), self.dtype)
 
     def assert_hermitian_spectrum(self, name: str = "assert_hermitian_spectrum") -> None:
         """Raises InvalidArgumentError unless the matrices are real up to rounding."""
         kernel = _TRANSFORMS[self._depth][1](_as_complex(self._spectrum))
-        error = absolute(imag(kernel))
+        error = tf.abs(tf.math.imag(kernel))
         limit = np.finfo(error.dtype.numpy).eps * self.domain_dimension
-        assert_less(error, error.dtype.numpy.type(limit), "Spectrum was not Hermitian")
+        tf.assert_less(error, error.dtype.numpy.type(limit), "Spectrum was not Hermitian")
 
     def _shape(self) -> TensorShape:
         size = prod(self.block_shape)
         return self._spectrum.shape[: -self._depth].concatenate([size, size])
 
     def _assert_non_singular(self) -> None:
-        assert_positive(absolute(self._spectrum), "Singular operator: Spectrum contained zero values.")
+        tf.debugging.assert_positive(tf.abs(self._spectrum), "Singular operator: Spectrum contained zero values.")
 
     def _assert_positive_definite(self) -> None:
         values = real_part(convert_to_tensor(self._spectrum))
-        assert_positive(values, "Not positive definite: Real part of spectrum was not all positive.")
+        tf.debugging.assert_positive(values, "Not positive definite: Real part of spectrum was not all positive.")
 
     def _assert_self_adjoint(self) -> None:
         values = convert_to_tensor(self._spectrum)
@@ -139,7 +127,7 @@ class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
         return type(self)(spectrum, input_output_dtype=self.dtype, **hints)
 
     def _linop_adjoint(self) -> LinearOperator:
-        return self._with_spectrum(conj(self._spectrum), self._hints())
+        return self._with_spectrum(tf.math.conj(self._spectrum), self._hints())
 
     def _linop_inverse(self) -> LinearOperator:
         return self._with_spectrum(1.0 / convert_to_tensor(self._spectrum), self._hints())
@@ -159,37 +147,41 @@ class LinearOperatorCirculant(LinearOperator, is_made_of_parameters=True):
     def _filtered(self, x: Tensor, factors: Tensor, adjoint: bool) -> Tensor:
         """Returns the columns of ``x`` with their Fourier transforms multiplied by ``factors``."""
         transform, inverse = _TRANSFORMS[self._depth]
-        factors = conj(factors) if adjoint else factors
-        rows = matrix_transpose(cast(x, factors.dtype))  # (..., R, N)
-        blocks = reshape(rows, [*rows.shape[:-1], *self.block_shape])
-        factors = reshape(factors, [*factors.shape[: -self._depth], 1, *self.block_shape])
+        factors = tf.math.conj(factors) if adjoint else factors
+        rows = tf.linalg.matrix_transpose(tf.cast(x, factors.dtype))  # (..., R, N)
+        blocks = tf.reshape(rows, [*rows.shape[:-1], *self.block_shape])
+        factors = tf.reshape(factors, [*factors.shape[: -self._depth], 1, *self.block_shape])
         result = inverse(factors * transform(blocks))
-        return cast(matrix_transpose(reshape(result, [*result.shape[: -self._depth], rows.shape[-1]])), self.dtype)
+        return tf.cast(
+            tf.linalg.matrix_transpose(tf.reshape(result, [*result.shape[: -self._depth], rows.shape[-1]])), self.dtype
+        )
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return self._filtered(adjoint_of(x) if adjoint_arg else x, _as_complex(self._spectrum), adjoint)
+        return self._filtered(tf.linalg.adjoint(x) if adjoint_arg else x, _as_complex(self._spectrum), adjoint)
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return self._filtered(adjoint_of(rhs) if adjoint_arg else rhs, 1.0 / _as_complex(self._spectrum), adjoint)
+        return self._filtered(
+            tf.linalg.adjoint(rhs) if adjoint_arg else rhs, 1.0 / _as_complex(self._spectrum), adjoint
+        )
 
     def _eigvals(self) -> Tensor:
-        return reshape(self._spectrum, self.shape[:-1])
+        return tf.reshape(self._spectrum, self.shape[:-1])
 
     def _determinant(self) -> Tensor:
-        return cast(reduce_prod(self._eigvals(), axis=-1), self.dtype)
+        return tf.cast(tf.reduce_prod(self._eigvals(), axis=-1), self.dtype)
 
     def _log_abs_determinant(self) -> Tensor:
-        return cast(reduce_sum(log(absolute(self._eigvals())), axis=-1), self.dtype)
+        return tf.cast(tf.reduce_sum(tf.math.log(tf.abs(self._eigvals())), axis=-1), self.dtype)
 
     def _cond(self) -> Tensor:
-        values = absolute(self._eigvals())
-        return reduce_max(values, axis=-1) / reduce_min(values, axis=-1)
+        values = tf.abs(self._eigvals())
+        return tf.reduce_max(values, axis=-1) / tf.reduce_min(values, axis=-1)
 
     def _trace(self) -> Tensor:
-        return cast(reduce_sum(self._eigvals(), axis=-1), self.dtype)
+        return tf.cast(tf.reduce_sum(self._eigvals(), axis=-1), self.dtype)
 
     def _diag_part(self) -> Tensor:
-        return broadcast_to((self.trace() / self.domain_dimension)[..., None], self.shape[:-1])
+        return tf.broadcast_to((self.trace() / self.domain_dimension)[..., None], self.shape[:-1])
 
 
 class LinearOperatorCirculant2D(LinearOperatorCirculant, is_made_of_parameters=True):
@@ -265,29 +257,29 @@ class LinearOperatorToeplitz(LinearOperator, is_made_of_parameters=True):
         return shape.concatenate(shape[-1:])
 
     def _assert_self_adjoint(self) -> None:
-        assert_equal(self._row, self._col, "row and col are not the same, and so this operator is not self-adjoint.")
+        tf.assert_equal(self._row, self._col, "row and col are not the same, and so this operator is not self-adjoint.")
 
     def _sides(self) -> tuple[Tensor, Tensor]:
         """Returns the first column and the first row, with equal leading dimensions."""
-        return broadcast_to(self._col, self.shape[:-1]), broadcast_to(self._row, self.shape[:-1])
+        return tf.broadcast_to(self._col, self.shape[:-1]), tf.broadcast_to(self._row, self.shape[:-1])
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         # The matrix is a corner of a circulant matrix of twice the size.
-        x = adjoint_of(x) if adjoint_arg else x
+        x = tf.linalg.adjoint(x) if adjoint_arg else x
         col, row = self._sides()
-        first_column = concat([col, zeros_like(col[..., :1]), reverse(row[..., 1:], [-1])], -1)
+        first_column = tf.concat([col, tf.zeros_like(col[..., :1]), tf.reverse(row[..., 1:], [-1])], -1)
         circulant = LinearOperatorCirculant(fourier.fft(_as_complex(first_column)), input_output_dtype=self.dtype)
-        product = circulant.matmul(concat([x, zeros_like(x)], -2), adjoint=adjoint)
+        product = circulant.matmul(tf.concat([x, tf.zeros_like(x)], -2), adjoint=adjoint)
         return product[..., : self.domain_dimension, :]
 
     def _to_dense(self) -> Tensor:
         col, row = self._sides()
-        elements = concat([reverse(col, [-1]), row[..., 1:]], -1)
+        elements = tf.concat([tf.reverse(col, [-1]), row[..., 1:]], -1)
         size = self.domain_dimension
-        return gather(elements, np.arange(size) + np.arange(size - 1, -1, -1)[:, None], axis=-1)
+        return tf.gather(elements, np.arange(size) + np.arange(size - 1, -1, -1)[:, None], axis=-1)
 
     def _trace(self) -> Tensor:
         return self.domain_dimension * self._sides()[0][..., 0]
 
     def _diag_part(self) -> Tensor:
-        return broadcast_to(self._sides()[0][..., :1], self.shape[:-1])
+        return tf.broadcast_to(self._sides()[0][..., :1], self.shape[:-1])

@@ -307,7 +307,60 @@ class LinearOperatorComposition(LinearOperator, is_made_of_parameters=True):
         return sum_of(operator.log_abs_determinant() for operator in self._operators)
 
 
-class LinearOperatorKronecker(LinearOperator, is_made_of_parameters=True):
+class OperatorOfParts(LinearOperator):
+    """The base of direct sums and Kronecker products: each has the hints that all its operators have; arguments as there."""
+
+    _title: str
+    _name_separator: str
+
+    def __init__(
+        self,
+        operators: Sequence[LinearOperator],
+        is_non_singular: bool | None = None,
+        is_self_adjoint: bool | None = None,
+        is_positive_definite: bool | None = None,
+        is_square: bool | None = None,
+        name: str | None = None,
+    ) -> None:
+        operators = list_of(operators)
+        dtype = common_dtype(operators)
+        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
+        for hint in HINTS[:3]:
+            title = hint[3:].replace("_", "-")
+            problem = f"The {self._title} of {title} operators is always {title}."
+            hints[hint] = implied_hint(hints[hint], all(getattr(operator, hint) for operator in operators), problem)
+        self._operators = operators
+        parameters = {"operators": operators, **hints, "name": name}
+        name = name or self._name_separator.join(operator.name for operator in operators)
+        super().__init__(dtype, **hints, name=name, parameters=parameters)
+
+    @property
+    def operators(self) -> list[LinearOperator]:
+        """The parts."""
+        return self._operators
+
+    def _with_parts(self, operators: list[LinearOperator], **hints: Any) -> LinearOperator:
+        raise NotImplementedError
+
+    def _assert_non_singular(self) -> None:
+        for operator in self._operators:
+            operator.assert_non_singular()
+
+    def _assert_self_adjoint(self) -> None:
+        for operator in self._operators:
+            operator.assert_self_adjoint()
+
+    def _linop_adjoint(self) -> LinearOperator:
+        return self._with_parts([operator.adjoint() for operator in self._operators], **self._hints())
+
+    def _linop_inverse(self) -> LinearOperator:
+        return self._with_parts([operator.inverse() for operator in self._operators], **self._hints())
+
+    def _linop_cholesky(self) -> LinearOperator:
+        return self._with_parts([operator.cholesky() for operator in self._operators], is_non_singular=True)
+
+
+class LinearOperatorKronecker(OperatorOfParts, is_made_of_parameters=True):
     """The Kronecker product of operators.
 
     Args:
@@ -323,28 +376,10 @@ class LinearOperatorKronecker(LinearOperator, is_made_of_parameters=True):
         ValueError: there are no operators, or a hint is False that can't be.
     """
 
-    def __init__(
-        self,
-        operators: Sequence[LinearOperator],
-        is_non_singular: bool | None = None,
-        is_self_adjoint: bool | None = None,
-        is_positive_definite: bool | None = None,
-        is_square: bool | None = None,
-        name: str | None = None,
-    ) -> None:
-        operators = list_of(operators)
-        dtype = common_dtype(operators)
-        hints = named_hints(is_non_singular, is_self_adjoint, is_positive_definite, is_square)
-        hints |= hints_of_parts(operators, hints, "Kronecker product")
-        self._operators = operators
-        parameters = {"operators": operators, **hints, "name": name}
-        name = name or "_x_".join(operator.name for operator in operators)
-        super().__init__(dtype, **hints, name=name, parameters=parameters)
+    _title, _name_separator = "Kronecker product", "_x_"
 
-    @property
-    def operators(self) -> list[LinearOperator]:
-        """The factors."""
-        return self._operators
+    def _with_parts(self, operators: list[LinearOperator], **hints: Any) -> LinearOperator:
+        return LinearOperatorKronecker(operators, **hints)
 
     def _shape(self) -> TensorShape:
         rows, columns = (prod(operator.shape[axis] for operator in self._operators) for axis in (-2, -1))
@@ -356,22 +391,11 @@ class LinearOperatorKronecker(LinearOperator, is_made_of_parameters=True):
 
     def _assert_non_singular(self) -> None:
         self._assert_square_factors()
-        for operator in self._operators:
-            operator.assert_non_singular()
+        super()._assert_non_singular()
 
     def _assert_self_adjoint(self) -> None:
         self._assert_square_factors()
-        for operator in self._operators:
-            operator.assert_self_adjoint()
-
-    def _linop_adjoint(self) -> LinearOperator:
-        return LinearOperatorKronecker([operator.adjoint() for operator in self._operators], **self._hints())
-
-    def _linop_inverse(self) -> LinearOperator:
-        return LinearOperatorKronecker([operator.inverse() for operator in self._operators], **self._hints())
-
-    def _linop_cholesky(self) -> LinearOperator:
-        return LinearOperatorKronecker([operator.cholesky() for operator in self._operators], is_non_singular=True)
+        super()._assert_self_adjoint()
 
     def _on_each_factor(self, x: Tensor, call: Callable[[LinearOperator, Tensor], Tensor], adjoint: bool) -> Tensor:
         """Calls ``call(operator, matrix)`` for each factor.
@@ -430,19 +454,3 @@ def _outer_vector(left: Tensor, right: Tensor) -> Tensor:
 def _outer_matrix(left: Tensor, right: Tensor) -> Tensor:
     product = left[..., :, None, :, None] * right[..., None, :, None, :]
     return reshape(product, [*product.shape[:-4], prod(product.shape[-4:-2]), prod(product.shape[-2:])])
-
-
-def hints_of_parts(operators: Sequence[LinearOperator], hints: dict[str, Any], title: str) -> dict[str, bool | None]:
-    """Returns the hints of a direct sum or Kronecker product, which has what all ``operators`` have.
-
-    Raises:
-        ValueError: a hint is False although all operators have it.
-    """
-    return {
-        name: implied_hint(
-            hints[name],
-            all(getattr(operator, name) for operator in operators),
-            f"The {title} of {name[3:].replace('_', '-')} operators is always {name[3:].replace('_', '-')}.",
-        )
-        for name in HINTS[:3]
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import fastgrad as tf
 from fastgrad import dtypes
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
@@ -13,14 +14,6 @@ from fastgrad.linear_operators.linear_operator import (
     named_hints,
     tensor_or_variable,
 )
-from fastgrad.ops.arithmetic import abs as absolute
-from fastgrad.ops.assertion import assert_positive
-from fastgrad.ops.contraction import matmul
-from fastgrad.ops.diagonals import adjoint as adjoint_of
-from fastgrad.ops.diagonals import band_part, diag_part
-from fastgrad.ops.exponential import log
-from fastgrad.ops.linear_algebra import triangular_solve
-from fastgrad.ops.reduction import reduce_prod, reduce_sum
 
 _MATRIX_DTYPES = (dtypes.float16, dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
 
@@ -76,7 +69,7 @@ class LinearOperatorFullMatrix(LinearOperator, is_made_of_parameters=True):
         return self._matrix.shape
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return matmul(self._matrix, x, adjoint_a=adjoint, adjoint_b=adjoint_arg)
+        return tf.matmul(self._matrix, x, adjoint_a=adjoint, adjoint_b=adjoint_arg)
 
     def _to_dense(self) -> Tensor:
         return convert_to_tensor(self._matrix)
@@ -122,10 +115,10 @@ class LinearOperatorLowerTriangular(LinearOperator, is_made_of_parameters=True):
         return self._tril.shape
 
     def _assert_non_singular(self) -> None:
-        assert_positive(absolute(self._diag_part()), "Singular operator: Diagonal contained zero values.")
+        tf.debugging.assert_positive(tf.abs(self._diag_part()), "Singular operator: Diagonal contained zero values.")
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return matmul(self._to_dense(), x, adjoint_a=adjoint, adjoint_b=adjoint_arg)
+        return tf.matmul(self._to_dense(), x, adjoint_a=adjoint, adjoint_b=adjoint_arg)
 
     def _linop_matmul(self, left_operator: Any, right_operator: LinearOperator) -> LinearOperator:
         from fastgrad.linear_operators.diagonal import LinearOperatorDiag
@@ -137,19 +130,21 @@ class LinearOperatorLowerTriangular(LinearOperator, is_made_of_parameters=True):
         return LinearOperatorLowerTriangular(left_operator.to_dense() * diagonal[..., None, :], **hints)
 
     def _determinant(self) -> Tensor:
-        return reduce_prod(self._diag_part(), axis=-1)
+        return tf.reduce_prod(self._diag_part(), axis=-1)
 
     def _log_abs_determinant(self) -> Tensor:
-        return reduce_sum(log(absolute(self._diag_part())), axis=-1)
+        return tf.reduce_sum(tf.math.log(tf.abs(self._diag_part())), axis=-1)
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        return triangular_solve(self._to_dense(), adjoint_of(rhs) if adjoint_arg else rhs, adjoint=adjoint)
+        return tf.linalg.triangular_solve(
+            self._to_dense(), tf.linalg.adjoint(rhs) if adjoint_arg else rhs, adjoint=adjoint
+        )
 
     def _to_dense(self) -> Tensor:
-        return band_part(self._tril, -1, 0)
+        return tf.linalg.band_part(self._tril, -1, 0)
 
     def _diag_part(self) -> Tensor:
-        return diag_part(self._tril)
+        return tf.linalg.diag_part(self._tril)
 
     def _eigvals(self) -> Tensor:
         return self._diag_part()

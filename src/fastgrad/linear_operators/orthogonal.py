@@ -6,22 +6,13 @@ from typing import Any
 
 import numpy as np
 
+import fastgrad as tf
 from fastgrad import dtypes
 from fastgrad.core.eager import inside_function
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.linear_operators.linear_operator import LinearOperator, broadcast_shapes, named_hints, tensor_or_variable
-from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import equal
-from fastgrad.ops.complex_numbers import conj
-from fastgrad.ops.contraction import matmul
-from fastgrad.ops.creation import eye, ones, zeros
-from fastgrad.ops.diagonals import adjoint as adjoint_of
-from fastgrad.ops.indexing import gather
-from fastgrad.ops.norms import l2_normalize
-from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
-from fastgrad.ops.sorting import argsort
 
 
 class LinearOperatorHouseholder(LinearOperator, is_made_of_parameters=True):
@@ -83,31 +74,31 @@ class LinearOperatorHouseholder(LinearOperator, is_made_of_parameters=True):
         return self
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        x = adjoint_of(x) if adjoint_arg else x
-        normal = expand_dims(l2_normalize(self._reflection_axis, axis=-1), -1)
-        return x - 2 * normal * matmul(normal, x, adjoint_a=True)
+        x = tf.linalg.adjoint(x) if adjoint_arg else x
+        normal = tf.expand_dims(tf.math.l2_normalize(self._reflection_axis, axis=-1), -1)
+        return x - 2 * normal * tf.matmul(normal, x, adjoint_a=True)
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         return self._matmul(rhs, adjoint, adjoint_arg)
 
     def _determinant(self) -> Tensor:
-        return -ones(self.batch_shape, self.dtype)
+        return -tf.ones(self.batch_shape, self.dtype)
 
     def _log_abs_determinant(self) -> Tensor:
-        return zeros(self.batch_shape, self.dtype)
+        return tf.zeros(self.batch_shape, self.dtype)
 
     def _cond(self) -> Tensor:
-        return ones(self.batch_shape, self.dtype)
+        return tf.ones(self.batch_shape, self.dtype)
 
     def _trace(self) -> Tensor:
-        return (self.domain_dimension - 2) * ones(self.batch_shape, self.dtype)
+        return (self.domain_dimension - 2) * tf.ones(self.batch_shape, self.dtype)
 
     def _to_dense(self) -> Tensor:
-        return self._matmul(eye(self.domain_dimension, dtype=self.dtype))
+        return self._matmul(tf.eye(self.domain_dimension, dtype=self.dtype))
 
     def _diag_part(self) -> Tensor:
-        normal = l2_normalize(self._reflection_axis, axis=-1)
-        return 1 - 2 * normal * conj(normal)
+        normal = tf.math.l2_normalize(self._reflection_axis, axis=-1)
+        return 1 - 2 * normal * tf.math.conj(normal)
 
     def _eigvals(self) -> Tensor:
         values = np.ones(tuple(self.shape[:-1]), self.dtype.numpy)
@@ -175,28 +166,30 @@ class LinearOperatorPermutation(LinearOperator, is_made_of_parameters=True):
         """Permutations never are singular."""
 
     def _matmul(self, x: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
-        x = adjoint_of(x) if adjoint_arg else x
-        perm = argsort(self._perm, axis=-1) if adjoint and not self.is_self_adjoint else convert_to_tensor(self._perm)
+        x = tf.linalg.adjoint(x) if adjoint_arg else x
+        perm = (
+            tf.argsort(self._perm, axis=-1) if adjoint and not self.is_self_adjoint else convert_to_tensor(self._perm)
+        )
         batch = broadcast_shapes([x.shape[:-2], perm.shape[:-1]])
         size, columns = x.shape[-2:]
-        flat_x = reshape(broadcast_to(x, batch.concatenate([size, columns])), [-1, size, columns])
-        flat_perm = reshape(broadcast_to(perm, batch.concatenate([size])), [-1, size])
-        return reshape(gather(flat_x, flat_perm, axis=-2, batch_dims=1), batch.concatenate([size, columns]))
+        flat_x = tf.reshape(tf.broadcast_to(x, batch.concatenate([size, columns])), [-1, size, columns])
+        flat_perm = tf.reshape(tf.broadcast_to(perm, batch.concatenate([size])), [-1, size])
+        return tf.reshape(tf.gather(flat_x, flat_perm, axis=-2, batch_dims=1), batch.concatenate([size, columns]))
 
     def _solve(self, rhs: Any, adjoint: bool = False, adjoint_arg: bool = False) -> Tensor:
         return self._matmul(rhs, adjoint=not adjoint, adjoint_arg=adjoint_arg)
 
     def _log_abs_determinant(self) -> Tensor:
-        return zeros(self.batch_shape, self.dtype)
+        return tf.zeros(self.batch_shape, self.dtype)
 
     def _cond(self) -> Tensor:
-        return ones(self.batch_shape, self.dtype)
+        return tf.ones(self.batch_shape, self.dtype)
 
     def _numbers(self) -> Tensor:
         return constant_tensor(np.arange(self.domain_dimension, dtype=self._perm.dtype.numpy))
 
     def _to_dense(self) -> Tensor:
-        return cast(equal(self._numbers(), expand_dims(self._perm, -1)), self.dtype)
+        return tf.cast(tf.equal(self._numbers(), tf.expand_dims(self._perm, -1)), self.dtype)
 
     def _diag_part(self) -> Tensor:
-        return cast(equal(self._numbers(), self._perm), self.dtype)
+        return tf.cast(tf.equal(self._numbers(), self._perm), self.dtype)

@@ -12,16 +12,7 @@ from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operand_errors import mixed_dtypes_error
-from fastgrad.core.operation import (
-    FLOAT_DTYPES,
-    HALF_DTYPES,
-    REAL_DTYPES,
-    TABLE,
-    Form,
-    convert_pair,
-    joint,
-    operation,
-)
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, TABLE, Form, convert_pair, joint, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.backward import zeros_of
 from fastgrad.core.operation import TABLE, Form, joint, operation
 from fastgrad.core.result_rules import ArraySpec, require, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
@@ -14,6 +13,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.gemm import dense as kernels
 from fastgrad.ops.contraction import matrix_product
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
+from fastgrad.ops.references import gradient_of_reference
 
 FUSED_ACTIVATIONS = tuple(kernels.BIAS_KERNELS)
 """The names of the activations that run in the kernel that adds the bias. Their gradient follows from their result, so no other
@@ -37,14 +37,9 @@ def _run_dense_gradient(g: np.ndarray, y: np.ndarray, activation: str) -> tuple[
     return dz, db
 
 
-def _dense_second_gradient_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation: str) -> Any:
-    dz_cotangent = gg[0] + gg[1]  # db is the column sum of dz: its cotangent reaches every row
-    if activation == "linear":
-        return dz_cotangent, None
-    g_cotangent = TABLE[activation].gradient(dz_cotangent, y, None)  # these rules read only the result
-    if not needs[1]:
-        return g_cotangent, None
-    return g_cotangent, zeros_of(y) if activation == "relu" else dz_cotangent * g * (y * -2.0)
+def _dense_gradient_by_operations(g: Tensor, y: Tensor, activation: str) -> tuple[Tensor, Tensor]:
+    dz = g if activation == "linear" else TABLE[activation].gradient(g, y, None)  # these rules read only the result
+    return dz, TABLE["reduce_sum"](dz, axes=(0,), keepdims=False)
 
 
 def _decomposed_dense_gradient(builder: Any, g: Any, y: Any, activation: str) -> tuple[Any, Any]:
@@ -62,7 +57,7 @@ _dense_gradient = operation(
     "dense_gradient",
     Form.FUSED,
     run=_run_dense_gradient,
-    gradient=joint(_dense_second_gradient_rule),
+    gradient=gradient_of_reference(_dense_gradient_by_operations),
     dtypes=KERNEL_FLOATS,
     launches=kernels.dense_gradient_launches,
     rounds_as_run=True,

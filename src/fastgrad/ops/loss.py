@@ -38,6 +38,7 @@ from fastgrad.ops.kernel_launches import (
     make_kernel_run,
     make_pair_kernel_run,
 )
+from fastgrad.ops.references import gradient_of_reference
 from fastgrad.ops.rows import as_column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
 
@@ -252,22 +253,15 @@ def _run_cross_entropy_gradient(g: np.ndarray, probabilities: np.ndarray, labels
     return out
 
 
-def _cross_entropy_second_gradient_rule(
-    needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor
-) -> Any:
-    weighted = gg * as_column(g)
-    return (
-        row_sum(gg * (probabilities - labels)) if needs[0] else None,
-        weighted,
-        TABLE["negative"](weighted) if needs[2] else None,
-    )
+def _cross_entropy_gradient_by_operations(g: Tensor, probabilities: Tensor, labels: Tensor) -> Tensor:
+    # As in TensorFlow; correct if the labels of each row sum to one.
+    return as_column(g) * (probabilities - labels)
 
 
-# g * (probabilities - labels), as in TensorFlow; correct if the labels of each row sum to one.
 _cross_entropy_gradient = _loss_operation(
     "softmax_cross_entropy_gradient",
     _run_cross_entropy_gradient,
-    joint(_cross_entropy_second_gradient_rule),
+    gradient_of_reference(_cross_entropy_gradient_by_operations),
     "cross_entropy_gradient",
     _gradient_result,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,22 @@ def cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False
     return _call_scan(_cumsum, x, axis, exclusive, reverse)
 
 
+def _scan_operation(
+    name: str, function: np.ufunc, identity: float, gradient: Callable[..., Tensor], dtypes: frozenset[np.dtype]
+) -> Operation:
+    """Declares a scan by a function of two numbers, of which ``identity`` changes none."""
+    return operation(
+        name,
+        Form.SCAN,
+        run=lambda x, axis, exclusive, reverse: _accumulate(function, x, axis, exclusive, reverse, identity),
+        gradient=gradient,
+        dtypes=dtypes,
+        launches=launches_from("reduction.scanning", f"{name}_launches"),
+        batched=shift_axes_rule("axis", "axes"),
+        result=same,
+    )
+
+
 def _cumprod_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, exclusive: bool, reverse: bool) -> Tensor:
     # Avoids division, because x may have zeros: dy[j]/dx[k] is the product of x[:k] and of x[k+1:j].
     before = _cumprod(x, axis=axis, exclusive=True, reverse=reverse)
@@ -148,16 +165,7 @@ def _cumprod_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, exclusive: boo
     return multiply(conjugate(before), after)
 
 
-_cumprod = operation(
-    "cumprod",
-    Form.SCAN,
-    run=lambda x, axis, exclusive, reverse: _accumulate(np.multiply, x, axis, exclusive, reverse, 1),
-    gradient=_cumprod_gradient,
-    dtypes=NUMERIC_DTYPES,
-    launches=launches_from("reduction.scanning", "cumprod_launches"),
-    batched=shift_axes_rule("axis", "axes"),
-    result=same,
-)
+_cumprod = _scan_operation("cumprod", np.multiply, 1, _cumprod_gradient, NUMERIC_DTYPES)
 
 
 def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Tensor:
@@ -189,15 +197,8 @@ def _cumulative_logsumexp_gradient(
     return multiply(exp(subtract(x, y)), linear_recurrence(exp(steps), g, axis=axis, reverse=not reverse))
 
 
-_cumulative_logsumexp = operation(
-    "cumulative_logsumexp",
-    Form.SCAN,
-    run=lambda x, axis, exclusive, reverse: _accumulate(np.logaddexp, x, axis, exclusive, reverse, -np.inf),
-    gradient=_cumulative_logsumexp_gradient,
-    dtypes=FLOAT_DTYPES,
-    launches=launches_from("reduction.scanning", "cumulative_logsumexp_launches"),
-    batched=shift_axes_rule("axis", "axes"),
-    result=same,
+_cumulative_logsumexp = _scan_operation(
+    "cumulative_logsumexp", np.logaddexp, -np.inf, _cumulative_logsumexp_gradient, FLOAT_DTYPES
 )
 
 

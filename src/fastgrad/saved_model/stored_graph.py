@@ -32,13 +32,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.lookup.tables import TABLE_METHODS, TableCall, _HashTable
 from fastgrad.saved_model.plain_values import decode
-from fastgrad.saved_model.sizes import (
-    Sizes,
-    check_expression,
-    check_float_expression,
-    evaluate,
-    evaluate_float,
-)
+from fastgrad.saved_model.sizes import Sizes, check_expression, check_float_expression, evaluate, evaluate_float
 
 _Spec = tuple[tuple[int, ...], np.dtype]
 """The shape and dtype of a value."""

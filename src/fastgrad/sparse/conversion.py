@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import fastgrad as tf
 from fastgrad import dtypes
 from fastgrad.core.argument_checks import checked_integer
 from fastgrad.core.operand_errors import check_size
@@ -13,14 +14,6 @@ from fastgrad.core.operation import NUMERIC_DTYPES
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import scalar_of_dtype, tensor_of
-from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import not_equal
-from fastgrad.ops.creation import fill, zeros, zeros_like
-from fastgrad.ops.indexing import gather_nd
-from fastgrad.ops.joining import concat
-from fastgrad.ops.scattering import scatter_nd, tensor_scatter_nd_update
-from fastgrad.ops.selection import where
-from fastgrad.ops.shaping import expand_dims
 from fastgrad.sparse.sparse_tensor import SparseTensor, as_sparse, check_positions
 
 
@@ -32,8 +25,8 @@ def from_dense(tensor: Any, name: str | None = None) -> SparseTensor:
         name: kept for TensorFlow's signature, here and in all functions of ``tf.sparse``.
     """
     x = tensor_of(tensor)
-    indices = where(not_equal(x, zeros_like(x)))
-    return SparseTensor._of(indices, gather_nd(x, indices), x._array.shape)
+    indices = tf.where(tf.not_equal(x, tf.zeros_like(x)))
+    return SparseTensor._of(indices, tf.gather_nd(x, indices), x._array.shape)
 
 
 def from_scipy(matrix: Any) -> SparseTensor:
@@ -68,11 +61,11 @@ def to_dense(
     if validate_indices:
         check_positions("to_dense", sparse, in_order=True)
         if default_value is None and values._array.dtype in NUMERIC_DTYPES:
-            return scatter_nd(sparse.indices, values, shape)
+            return tf.scatter_nd(sparse.indices, values, shape)
     if default_value is None:
-        return tensor_scatter_nd_update(zeros(shape, values.dtype), sparse.indices, values)
+        return tf.tensor_scatter_nd_update(tf.zeros(shape, values.dtype), sparse.indices, values)
     default = scalar_of_dtype(default_value, values.dtype, "to_dense", "default_value")
-    return tensor_scatter_nd_update(fill(shape, default), sparse.indices, values)
+    return tf.tensor_scatter_nd_update(tf.fill(shape, default), sparse.indices, values)
 
 
 def to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None) -> Tensor:
@@ -95,9 +88,9 @@ def to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None) -> Ten
         raise InvalidArgumentError(f"to_indicator: vocab_size must not be negative, got {size}.")
     shape = (*sparse._shape[:-1], size)
     check_size("to_indicator", shape, np.dtype(bool))
-    positions = concat([sparse.indices[:, :-1], expand_dims(cast(sparse.values, dtypes.int64), 1)], 1)
+    positions = tf.concat([sparse.indices[:, :-1], tf.expand_dims(tf.cast(sparse.values, dtypes.int64), 1)], 1)
     marks = constant_tensor(np.ones(len(sparse.values), bool))
-    return tensor_scatter_nd_update(constant_tensor(np.zeros(shape, bool)), positions, marks)
+    return tf.tensor_scatter_nd_update(constant_tensor(np.zeros(shape, bool)), positions, marks)
 
 
 def eye(num_rows: Any, num_columns: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> SparseTensor:

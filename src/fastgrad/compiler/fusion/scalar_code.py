@@ -16,15 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import (
-    BFLOAT16,
-    BOOL,
-    FLOAT16,
-    FLOAT32,
-    FLOAT64,
-    cast_code,
-    compute_type,
-)
+from fastgrad.compiler.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, cast_code, compute_type
 from fastgrad.core.operation import HALF_DTYPES, INTEGER_DTYPES, TABLE
 from fastgrad.core.terms import (
     ADD,

@@ -10,12 +10,7 @@ from numpy import int64
 
 from fastgrad.cuda.codegen.body import block_size, thread_index
 from fastgrad.cuda.codegen.kernel import TypedDeviceKernel, device_kernel, device_kernel_of
-from fastgrad.cuda.kernels.replacement import (
-    Replacement,
-    ScratchMemory,
-    same_operands_replacement,
-    with_kernel,
-)
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, same_operands_replacement, with_kernel
 from fastgrad.kernels.codegen.body import scalar_function, specialized
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.embedding import group_ids

@@ -38,6 +38,11 @@ def _resize(
     return layer.call(tensor(images))
 
 
+def _of_batches(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function of a batch of images for single images, too."""
+    return lambda x: function(x) if x.ndim == 4 else function(x[None])[0]
+
+
 def _channels_last(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function of images with the channels last, for both data formats."""
 
@@ -66,11 +71,9 @@ def _extract_patches(
     steps, rates = pair(size if strides is None else strides), pair(dilation_rate)
 
     def patches(x: Any) -> Any:
-        batch = x if x.ndim == 4 else x[None]
-        y = tf.image.extract_patches(batch, (1, *pair(size), 1), (1, *steps, 1), (1, *rates, 1), padding.upper())
-        return y if x.ndim == 4 else y[0]
+        return tf.image.extract_patches(x, (1, *pair(size), 1), (1, *steps, 1), (1, *rates, 1), padding.upper())
 
-    return _channels_last(patches)(images, data_format)
+    return _channels_last(_of_batches(patches))(images, data_format)
 
 
 def _is_image(x: Any, name: str = "images") -> None:
@@ -78,6 +81,14 @@ def _is_image(x: Any, name: str = "images") -> None:
         raise ValueError(
             f"Invalid {name} rank: expected rank 3 (single image) or rank 4 (batch of images). Received input with "
             f"shape: {name}.shape={tuple(x.shape)}"
+        )
+
+
+def _check_interpolation(interpolation: Any) -> None:
+    if interpolation not in ("nearest", "bilinear"):
+        raise ValueError(
+            "Invalid value for argument `interpolation`. Expected 'nearest' or 'bilinear'. Received: "
+            f"interpolation={interpolation}"
         )
 
 
@@ -187,10 +198,9 @@ def _gaussian_blur(
 
     def blur(x: Any) -> Any:
         kernel = tf.tile(_gaussian_kernel(kernel_size, sigma, x.dtype), [1, 1, x.shape[-1], 1])
-        y = tf.nn.depthwise_conv2d(x if x.ndim == 4 else x[None], kernel, [1, 1, 1, 1], "SAME")
-        return y if x.ndim == 4 else y[0]
+        return tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
 
-    return _channels_last(blur)(x, data_format)
+    return _channels_last(_of_batches(blur))(x, data_format)
 
 
 def _map_coordinates(
@@ -255,11 +265,7 @@ def _elastic_transform(
     seed: Any = None,
     data_format: str | None = None,
 ) -> Any:
-    if interpolation not in ("nearest", "bilinear"):
-        raise ValueError(
-            "Invalid value for argument `interpolation`. Expected 'nearest' or 'bilinear'. Received: "
-            f"interpolation={interpolation}"
-        )
+    _check_interpolation(interpolation)
     if fill_mode not in ("constant", "nearest", "wrap", "reflect"):
         raise ValueError(
             "Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap' and 'reflect'. "
@@ -268,23 +274,23 @@ def _elastic_transform(
     x = tensor(images)
     _is_image(x)
 
-    def transform(x: Any) -> Any:
-        batch = x if x.ndim == 4 else x[None]
+    def transform(batch: Any) -> Any:
         count, height, width, channels = batch.shape
-        noise = random.normal((count, height, width, 1), dtype=x.dtype.name, seed=seed) * sigma
+        noise = random.normal((count, height, width, 1), dtype=batch.dtype.name, seed=seed) * sigma
         shift = _gaussian_blur(noise, [6 * int(sigma) | 1] * 2, (sigma, sigma), "channels_last")[..., 0] * alpha
-        rows = tf.range(height, dtype=x.dtype)[None, :, None] + shift  # Keras moves rows and columns by the same noise
-        columns = tf.range(width, dtype=x.dtype)[None, None, :] + shift
+        rows = (
+            tf.range(height, dtype=batch.dtype)[None, :, None] + shift
+        )  # Keras moves rows and columns by the same noise
+        columns = tf.range(width, dtype=batch.dtype)[None, None, :] + shift
         order = ("nearest", "bilinear").index(interpolation)
         results = [
             _map_coordinates(batch[n, ..., c], tf.stack([rows[n], columns[n]]), order, fill_mode, fill_value)
             for n in range(count)
             for c in range(channels)
         ]
-        y = tf.transpose(tf.reshape(tf.stack(results), [count, channels, height, width]), [0, 2, 3, 1])
-        return y if x.ndim == 4 else y[0]
+        return tf.transpose(tf.reshape(tf.stack(results), [count, channels, height, width]), [0, 2, 3, 1])
 
-    return _channels_last(transform)(x, data_format)
+    return _channels_last(_of_batches(transform))(x, data_format)
 
 
 def _perspective_transform(
@@ -296,11 +302,7 @@ def _perspective_transform(
     data_format: str | None = None,
 ) -> Any:
     x, start, end = tensor(images), tensor(start_points, "float32"), tensor(end_points, "float32")
-    if interpolation not in ("nearest", "bilinear"):
-        raise ValueError(
-            "Invalid value for argument `interpolation`. Expected 'nearest' or 'bilinear'. Received: "
-            f"interpolation={interpolation}"
-        )
+    _check_interpolation(interpolation)
     _is_image(x)
     if start.shape != end.shape or start.ndim not in (2, 3) or tuple(start.shape[-2:]) != (4, 2):
         raise ValueError(
@@ -310,10 +312,9 @@ def _perspective_transform(
     matrices = homography(start, end)
 
     def transform(x: Any) -> Any:
-        y = projective_transform(x if x.ndim == 4 else x[None], matrices, interpolation, "constant", fill_value)
-        return y if x.ndim == 4 else y[0]
+        return projective_transform(x, matrices, interpolation, "constant", fill_value)
 
-    return _channels_last(transform)(x, data_format)
+    return _channels_last(_of_batches(transform))(x, data_format)
 
 
 def _lanczos(radius: float) -> Callable[..., Any]:

@@ -23,13 +23,7 @@ from fastgrad.core.recording import hidden_from_tapes, recorders, recording_stat
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number, checked_option
-from fastgrad.keras.optimizers.gradients import (
-    Gradient,
-    SummedRows,
-    as_user_gradient,
-    read_gradient,
-    scaled_gradient,
-)
+from fastgrad.keras.optimizers.gradients import Gradient, SummedRows, as_user_gradient, read_gradient, scaled_gradient
 from fastgrad.keras.optimizers.grouped_update import GroupedUpdate
 from fastgrad.keras.optimizers.recorded_attributes import proxy_if_recorded
 from fastgrad.keras.optimizers.state import OptimizerState

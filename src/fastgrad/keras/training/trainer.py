@@ -38,12 +38,7 @@ from fastgrad.keras.training.batches import (
 from fastgrad.keras.training.compile_loss import check_classes
 from fastgrad.keras.training.compile_metrics import CompileMetrics
 from fastgrad.keras.training.compiled import Compiled, Logs
-from fastgrad.keras.training.replica_batches import (
-    ReplicaBatches,
-    join_metrics,
-    logs_of_replicas,
-    part_of_replica,
-)
+from fastgrad.keras.training.replica_batches import ReplicaBatches, join_metrics, logs_of_replicas, part_of_replica
 from fastgrad.keras.training.running_fit import RunningFit
 from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.ops.replica_messages import average_on_read, gathered

@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.attention.forward import attention
-from fastgrad.kernels.attention.gradient import (
-    DK_DV_FLAG,
-    DQ_FLAG,
-    attention_gradient,
-    row_products,
-)
+from fastgrad.kernels.attention.gradient import DK_DV_FLAG, DQ_FLAG, attention_gradient, row_products
 from fastgrad.kernels.attention.tiles import TILE_KEYS, TILE_QUERIES
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
 

@@ -2,13 +2,7 @@
 
 from numpy import int64
 
-from fastgrad.kernels.codegen.body import (
-    PREFETCH_DISTANCE,
-    PREFETCH_ELEMENTS,
-    local_array,
-    prefetch,
-    scalar_function,
-)
+from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_ELEMENTS, local_array, prefetch, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 

@@ -38,13 +38,7 @@ from typing import Any
 import numpy as np
 from numpy import uint64
 
-from fastgrad.kernels.codegen.body import (
-    PREFETCH_DISTANCE,
-    PREFETCH_ELEMENTS,
-    digest,
-    prefetch,
-    scalar_function,
-)
+from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_ELEMENTS, digest, prefetch, scalar_function
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
