@@ -3,7 +3,7 @@
 Each layer is one operation forward and one backward, besides two matrix products: the projection of the inputs before the
 steps, and the gradient of the recurrent kernel after them. Inside, sequences have shape (time, batch, ...), so that the data
 of a time step is contiguous, and the states before and after all steps are one array. Each operation returns its residuals
-(gates, states). Second derivatives come from the same steps, written as operations; a GPU runs these operations, too.
+(gates, states). Second derivatives come from the same steps, written as operations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad.core.operation import TABLE, Form, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec
-from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.core.tensor import Tensor
 from fastgrad.ops.batching import BatchArg, BatchingRule, NotBatched, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
@@ -26,7 +26,7 @@ ResultShapes = Callable[..., Sequence[tuple[int, ...]]]
 
 
 def _recurrent_operation(
-    name: str, gradient: Any, shapes: ResultShapes, shared: Sequence[int], module: str, reference: Callable[..., Any]
+    name: str, gradient: Any, shapes: ResultShapes, shared: Sequence[int], module: str
 ) -> Operation:
     """Declares an operation that computes all time steps of a recurrent layer, or its gradient.
 
@@ -35,7 +35,6 @@ def _recurrent_operation(
         gradient: the gradient rule.
         shapes: returns the shapes of the results, from the inputs, arrays or specs.
         shared: the positions of the inputs that all sequences share.
-        reference: the operation by simpler ones.
     """
     launches = launches_from(f"recurrent.{module}", f"{name}_launches")
 
@@ -58,20 +57,16 @@ def _recurrent_operation(
         dtypes=KERNEL_FLOATS,
         launches=launches,
         rounds_as_run=True,
-        reference=reference,
         batched=_sequence_batching_rule(*shared),
         result=result,
     )
 
 
-def _over_time(
-    residual_count: int, projections: int = 1
-) -> Callable[[Callable[..., Any]], Callable[..., tuple[Tensor, ...]]]:
+def _over_time(residual_count: int) -> Callable[[Callable[..., Any]], Callable[..., tuple[Tensor, ...]]]:
     """Makes the gradient of all time steps of that of one step, written in operations.
 
     The step maps its number, the residuals and the cotangents of the states after it to the cotangents of the projections, and to
-    those of the states before it, without the part through the product with the recurrent kernel. ``projections`` is as in
-    ``_layer_operation``.
+    those of the states before it, without the part through the product with the recurrent kernel.
     """
 
     def make_gradient_steps(step_gradient: Callable[..., Any]) -> Callable[..., tuple[Tensor, ...]]:
@@ -89,9 +84,6 @@ def _over_time(
                 cotangents[0] = cotangents[0] + _matmul(of_projections[-1], recurrent, transpose_b=True)
                 by_step.append(of_projections)
             cotangents[0] = _add_step_cotangent(cotangents[0], of_hs, 0)
-            if not by_step:
-                width = recurrent._array.shape[1]
-                return *[_no_steps(states, width)] * projections, *cotangents
             return *[stack(list(projection)) for projection in zip(*by_step[::-1], strict=True)], *cotangents
 
         return gradient_steps
@@ -103,7 +95,7 @@ def _layer_operation(
     name: str,
     module: str,
     shapes: ResultShapes,
-    steps: Callable[..., Any],
+    steps: Callable[..., Any] | None,
     gradient_steps: Callable[..., Any],
     residuals: tuple[int, ...],
     states: tuple[int, ...],
@@ -117,7 +109,7 @@ def _layer_operation(
 
     Args:
         name, module, shapes: see ``_recurrent_operation``.
-        steps: the layer by simpler operations.
+        steps: the layer by simpler operations, if some of its results are not in ``states``.
         gradient_steps: the gradient by simpler operations, made by ``_over_time``.
         residuals: the positions of the results that the gradient reads; the last is a state before and after all steps.
         states: the positions of the results that users see: the states h at all times, then the last states.
@@ -132,16 +124,11 @@ def _layer_operation(
         return [projection_shape] * projections + [tuple(state_shape)] * state_count
 
     gradient = _recurrent_operation(
-        f"{name}_gradient",
-        gradient_of_reference(gradient_steps),
-        gradient_shapes,
-        (len(residuals),),
-        module,
-        gradient_steps,
+        f"{name}_gradient", gradient_of_reference(gradient_steps), gradient_shapes, (len(residuals),), module
     )
 
     def gradient_rule(needs: Any, g: Any, y: Any, *inputs: Tensor) -> Any:
-        if any(g[position] is not None for position in range(len(g)) if position not in states):
+        if steps is not None and any(g[position] is not None for position in range(len(g)) if position not in states):
             return cotangents_by_tape(steps, inputs, needs, g)  # only when the gradient itself is differentiated
         recurrent, bias, mask = inputs[1], inputs[2], inputs[3 + state_count :]
         cotangents = [g[position] for position in states]
@@ -155,7 +142,7 @@ def _layer_operation(
             by_bias = _column_sum(dx) if bias._array.ndim == 1 else stack([_column_sum(dx), _column_sum(dp)])
         return (dx, by_recurrent, by_bias, *results[projections:], *[None] * len(mask))
 
-    return _recurrent_operation(name, joint(gradient_rule, zeros=False), shapes, (1, 2), module, steps)
+    return _recurrent_operation(name, joint(gradient_rule, zeros=False), shapes, (1, 2), module)
 
 
 def _matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
@@ -179,11 +166,6 @@ def _select_by_mask(mask: Tensor | None, t: int, new: Tensor, old: Tensor) -> Te
     column = TABLE["reshape"](mask[t], shape=(new._array.shape[0], 1))
     keep = TABLE["broadcast_to"](column, shape=new._array.shape)
     return TABLE["where"](keep, new, old)
-
-
-def _no_steps(states: Tensor, width: int) -> Tensor:
-    """Returns what layers without time steps compute in each of them: an array of the shape (0, batch, width)."""
-    return constant_tensor(np.zeros((0, states._array.shape[-2], width), states._array.dtype))
 
 
 def _column_sum(x: Tensor) -> Tensor:
@@ -265,7 +247,7 @@ def _lstm_steps(
         hs.append(h)
         cs.append(c)
         all_gates.append(concat([i, f, g, o], 1))
-    return stack(hs), stack(cs), stack(all_gates) if all_gates else x, h, c
+    return stack(hs), stack(cs), stack(all_gates), h, c
 
 
 @_over_time(residual_count=2)
@@ -330,12 +312,10 @@ def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, mask: Tens
         hs.append(h)
         all_gates.append(concat([z, r, candidate], 1))
         inner.append(h_h)
-    if not inner:
-        return stack(hs), _no_steps(h, h._array.shape[1]), x, h
     return stack(hs), stack(inner), stack(all_gates), h
 
 
-@_over_time(residual_count=3, projections=2)
+@_over_time(residual_count=3)
 def _gru_gradient_steps(
     t: int, gates: Tensor, inner: Tensor, hs: Tensor, dh: Tensor
 ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
@@ -381,16 +361,6 @@ def gru(
 # ---- simple RNN ------------------------------------------------------------------------------------------
 
 
-def _simple_rnn_steps(
-    x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, mask: Tensor | None = None
-) -> tuple[Tensor, ...]:
-    hs = [h]
-    for t in range(x._array.shape[0]):
-        h = _select_by_mask(mask, t, TABLE["tanh"](x[t] + _matmul(h, recurrent) + bias), h)
-        hs.append(h)
-    return stack(hs), h
-
-
 @_over_time(residual_count=1)
 def _simple_rnn_gradient_steps(t: int, hs: Tensor, dh: Tensor) -> tuple[list[Tensor], tuple[Tensor, ...]]:
     return [dh * (1.0 - hs[t + 1] * hs[t + 1])], (_zeros_like(dh),)
@@ -400,7 +370,7 @@ _simple_rnn = _layer_operation(
     "simple_rnn",
     "simple",
     lambda x, recurrent, bias, h0, *mask: ((x.shape[0] + 1, *h0.shape), h0.shape),
-    _simple_rnn_steps,
+    None,
     _simple_rnn_gradient_steps,
     (0,),
     (0, 1),

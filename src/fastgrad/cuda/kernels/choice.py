@@ -17,7 +17,7 @@ from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.plan import DeviceTarget
 from fastgrad.core.operation import Operation
 from fastgrad.cuda.codegen.kernel import DeviceKernel, TypedDeviceKernel, device_kernel_of_native, with_attributes
-from fastgrad.cuda.kernels import gathering, moves, pooling, products, rows, windows
+from fastgrad.cuda.kernels import gathering, moves, pooling, products, recurrent, rows, windows
 from fastgrad.cuda.kernels.groups import map_launches
 from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import gpu_reduction_launches
@@ -33,6 +33,7 @@ REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
     windows.REPLACEMENTS,
     rows.REPLACEMENTS,
     gathering.REPLACEMENTS,
+    recurrent.REPLACEMENTS,
     pooling.REPLACEMENTS,
     moves.REPLACEMENTS,
 )
