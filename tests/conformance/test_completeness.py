@@ -8,7 +8,7 @@ from .programs import every_layer, every_metric, losses, optimizers
 
 WITHOUT_NUMBERS = {"Layer", "Wrapper", "InputLayer", "Metric", "Loss", "Optimizer", "MeanMetricWrapper"}
 # Asked about in programs of their own.
-ELSEWHERE = {"Lambda", "Operator", "LossScaleOptimizer"}
+ELSEWHERE = {"Lambda", "LossScaleOptimizer"}
 ELSEWHERE |= {"RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip"}  # in image_layers
 ELSEWHERE |= {"TFSMLayer"}  # in tests/saved_model/tensorflow_models
 ELSEWHERE |= {  # in image_layers

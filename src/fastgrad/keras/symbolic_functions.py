@@ -12,5 +12,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 def add_operator(path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Calls the function of a path on ``KerasTensor``s: adds an ``Operator`` to the functional model."""
-    layers = importlib.import_module("fastgrad.keras.layers.lambda_layer")  # it imports the activations
+    layers = importlib.import_module("fastgrad.keras.layers.operators")  # it imports the activations
     return layers.Operator(path)(*args, **kwargs)

@@ -157,9 +157,9 @@ DESTROYS = [
 DESTROYS += [name for name in dir(layers) if name.startswith(_DESTROYING_PREFIXES) and name not in (*ENDS, *JOINS)]
 # `supports_masking` is False, and a warning tells so; but the output has the mask that the inner layer gave it.
 WARNS = ["SpectralNormalization"]
-# Bases (`Operator` is fastgrad's), a model's input, cells, of which a call takes states, a layer of pairs of columns, and one
+# Bases, a model's input, cells, of which a call takes states, a layer of pairs of columns, and one
 # that reads a file: no masks come to them.
-UNCALLED = ["GRUCell", "InputLayer", "LSTMCell", "Layer", "Operator", "SimpleRNNCell", "StackedRNNCells", "TFSMLayer"]
+UNCALLED = ["GRUCell", "InputLayer", "LSTMCell", "Layer", "SimpleRNNCell", "StackedRNNCells", "TFSMLayer"]
 UNCALLED += ["HashedCrossing", "Wrapper"]
 
 

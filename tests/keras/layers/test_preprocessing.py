@@ -86,3 +86,18 @@ def test_a_layer_that_comes_later_says_so():
         _ = layers.RandomElasticTransform
     with pytest.raises(AttributeError, match="LeakyReLU"):
         _ = layers.LeakyRelu
+
+
+def test_new_statistics_of_a_normalization_count_at_once() -> None:
+    x = np.array([[1.0, 2.0], [3.0, 5.0]], np.float32)
+    layer, other = tf.keras.layers.Normalization(), tf.keras.layers.Normalization()
+    layer.adapt(x)
+    other.adapt(10.0 * x)
+    expected = layer(x).numpy()
+    model = tf.keras.Sequential([tf.keras.Input((2,)), other])
+    assert np.abs(model.predict(x, verbose=0) - expected).max() > 0.5
+    other.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(model(x), expected)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-6)
+    other.finalize_state()  # Keras's layer needs it
+    np.testing.assert_array_equal(model(x), expected)

@@ -14,7 +14,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.keras import ops
-from fastgrad.keras.layers.lambda_layer import Operator
+from fastgrad.keras.layers.operators import Operator
 from fastgrad.keras.saving.registration import SafeModeScope
 from tests.gradients import check_gradient
 from tests.keras.recorded_answers import recorded

@@ -13,7 +13,7 @@ import numpy as np
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 3, 4)
 NUMBERS = np.array([[1, 2, 0, 0, 0], [4, 4, 3, 1, 0]], np.int32)
 LABELS = np.array([1, 0], np.int32)
-INPUTS = {"compiled": X, "functional": NUMBERS, "recurrent": X, "subclass": X, "shared": X, "older": X}
+INPUTS = {"compiled": X, "functional": NUMBERS, "recurrent": X, "subclass": X, "shared": X, "older": X, "operations": X}
 
 
 def compiled(keras):
@@ -103,7 +103,26 @@ def older(keras):
     return keras.Model(x, layers.Dense(2)(row))
 
 
-MODELS = {one.__name__: one for one in (compiled, functional, recurrent, subclass, shared, older)}
+def operations(keras):
+    """Python operators and functions between the layers."""
+    layers, ops = keras.layers, keras.ops
+    x = keras.Input((3, 4))
+    y = layers.Dense(4)(x * 2.0 - 1) / np.arange(1, 5, dtype=np.float32)
+    y = keras.activations.gelu(y, approximate=True) + keras.activations.relu(y, negative_slope=0.1, max_value=2.0)
+    y = ops.pad(ops.einsum("bij,bkj->bik", y, y), ((0, 0), (1, 0), (0, 0)), constant_values=0.5)
+    y = ops.concatenate([ops.transpose(y, (0, 2, 1))[:, :, 1:], x, -x, abs(x) ** 2], axis=-1)
+    y = ops.where(y > 0, y, ops.leaky_relu(y, 0.3))
+    largest, places = ops.top_k(y, 3)
+    left, right = ops.split(ops.layer_normalization(y), [7], axis=-1)
+    y = ops.concatenate([ops.mean(left, axis=1), ops.max(right, axis=[1]), ops.reshape(largest, (-1, 9))], axis=-1)
+    y = ops.stack([y, ops.clip(1 / (2 + ops.square(y)), 0.1, 0.4)], axis=1)
+    y = ops.matmul(y, ops.expand_dims(y[:, 0, ...], -1)) @ np.ones((1, 2), np.float32)
+    return keras.Model(
+        x, layers.Flatten()(y) + ops.cast(ops.sum(places, axis=(1, 2), keepdims=False), "float32")[:, None]
+    )
+
+
+MODELS = {one.__name__: one for one in (compiled, functional, recurrent, subclass, shared, older, operations)}
 ENDINGS = {"subclass": ".weights.h5", "older": ".h5"}
 
 

@@ -232,6 +232,19 @@ def _meshgrid(*xi: Any, sparse: bool = False, copy: bool = True, indexing: str =
     return [tf.gather(x, place) for x, place in zip(arrays, places, strict=True)]
 
 
+def _ix(*args: Any) -> list[Any]:
+    arrays = [asarray(x) for x in args]
+    for position, x in enumerate(arrays):
+        if x.ndim != 1:
+            raise ValueError(f"ix_: arguments must be 1-d, got argument {position} of rank {x.ndim}")
+        if not (x.dtype.is_integer or x.dtype is tf.bool):
+            raise ValueError(
+                f"ix_: only integer and bool dtypes are supported, got {x.dtype.name} in argument {position}"
+            )
+    places = [tf.where(x)[:, 0] if x.dtype is tf.bool else x for x in arrays]
+    return [tf.reshape(x, [-1 if i == axis else 1 for i in range(len(places))]) for axis, x in enumerate(places)]
+
+
 def _isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     x, y = promoted(a, b)
     if not (x.dtype.is_floating or x.dtype.is_complex):
@@ -308,7 +321,7 @@ _BINARY_FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "mod": (tf.math.floormod, _of_integers(tf.math.floormod, tf.int8)), "remainder": (tf.math.floormod, _of_integers(tf.math.floormod, tf.int8)),
     "maximum": (tf.maximum, tf.logical_or), "minimum": (tf.minimum, tf.logical_and), "power": (tf.pow,), "float_power": (tf.pow,),
     "arctan2": (lambda a, b: tf.atan2(inexact(a), inexact(b)),), "nextafter": (tf.math.nextafter,), "heaviside": (lambda a, b: inexact(tf.where(a < 0, tf.zeros_like(b), tf.where(a > 0, tf.ones_like(b), b))),), "dot": (KERAS_FUNCTIONS["dot"],), "matmul": (_matmul,),
-    "inner": (KERAS_FUNCTIONS["inner"],), "outer": (lambda a, b: tf.reshape(a, [-1, 1]) * tf.reshape(b, [-1]),),
+    "kron": (KERAS_FUNCTIONS["kron"],), "inner": (KERAS_FUNCTIONS["inner"],), "outer": (lambda a, b: tf.reshape(a, [-1, 1]) * tf.reshape(b, [-1]),),
     "vdot": (lambda a, b: tf.tensordot(tf.math.conj(tf.reshape(a, [-1])), tf.reshape(b, [-1]), 1),),
     "gcd": (KERAS_FUNCTIONS["gcd"],), "lcm": (KERAS_FUNCTIONS["lcm"],), "equal": (tf.equal,), "not_equal": (tf.not_equal,),
     **{name: (function, _of_integers(function, tf.int32)) for name, function in {"less": tf.less, "less_equal": tf.less_equal, "greater": tf.greater, "greater_equal": tf.greater_equal}.items()},
@@ -338,7 +351,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "zeros": _filled(0), "empty": _filled(0), "ones": _filled(1), **{f"{name}_like": lambda a, dtype=None, name=name: TABLE[name](asarray(a).shape, result_type(a if dtype is None else dtype)) for name in ("zeros", "empty", "ones")},
     "full": lambda shape, fill_value, dtype=None: tf.broadcast_to(asarray(fill_value, dtype), tf.reshape(asarray(shape, np.int32), [-1])), "full_like": lambda a, fill_value, dtype=None, order="K": TABLE["full"](asarray(a).shape, fill_value, _one_of(order, "K") and (dtype or asarray(a).dtype)),
     "eye": lambda N, M=None, k=0, dtype=float: tf.constant(np.eye(N, M, k), result_type(dtype or float)), "identity": lambda n, dtype=float: TABLE["eye"](n, dtype=dtype),
-    "tri": lambda N, M=None, k=0, dtype=None: tf.constant(np.tri(N, M, k), result_type(dtype or float)), "vander": lambda x, N=None, increasing=False: KERAS_FUNCTIONS["vander"](asarray(x), N, increasing), "meshgrid": _meshgrid, "diag_indices": lambda n, ndim=2: (tf.constant(np.diag_indices(n, 1)[0], tf.int32),) * ndim, "broadcast_arrays": lambda *args: [tf.broadcast_to(asarray(a), np.broadcast_shapes(*[tuple(asarray(b).shape) for b in args])) for a in args],
+    "tri": lambda N, M=None, k=0, dtype=None: tf.constant(np.tri(N, M, k), result_type(dtype or float)), "vander": lambda x, N=None, increasing=False: KERAS_FUNCTIONS["vander"](asarray(x), N, increasing), "meshgrid": _meshgrid, "ix_": _ix, "diag_indices": lambda n, ndim=2: (tf.constant(np.diag_indices(n, 1)[0], tf.int32),) * ndim, "broadcast_arrays": lambda *args: [tf.broadcast_to(asarray(a), np.broadcast_shapes(*[tuple(asarray(b).shape) for b in args])) for a in args],
     "atleast_1d": _atleast_1d, "atleast_2d": _atleast_2d, "atleast_3d": _atleast_3d, "hstack": _stacked(_atleast_1d, 1), "vstack": _stacked(_atleast_2d, 0), "dstack": _stacked(_atleast_3d, 2),
     "stack": _stack, "concatenate": _concatenate, "append": lambda arr, values, axis=None: _concatenate([tf.reshape(asarray(x), [-1]) if axis is None else x for x in (arr, values)], axis or 0), "reshape": _reshape, "flatten": lambda a, order="C": _reshape(a, -1, "F" if _one_of(order, "C", "A", "K", "F") == "F" else "C"),
     "pad": lambda array, pad_width, mode, constant_values=0: tf.pad(asarray(array), asarray(pad_width, np.int32), _one_of(mode, "constant", "reflect", "symmetric").upper(), constant_values), "take": _take, "take_along_axis": lambda arr, indices, axis: KERAS_FUNCTIONS["take_along_axis"](asarray(arr), asarray(indices), axis),

@@ -82,7 +82,6 @@ from fastgrad.keras.layers.input_layer import Input as Input
 from fastgrad.keras.layers.input_layer import InputLayer as InputLayer
 from fastgrad.keras.layers.input_spec import InputSpec as InputSpec
 from fastgrad.keras.layers.lambda_layer import Lambda as Lambda
-from fastgrad.keras.layers.lambda_layer import Operator as Operator
 from fastgrad.keras.layers.layer import Layer as Layer
 from fastgrad.keras.layers.layer_normalization import LayerNormalization as LayerNormalization
 from fastgrad.keras.layers.masking import Masking as Masking
@@ -106,6 +105,7 @@ from fastgrad.keras.layers.multi_head_attention import MultiHeadAttention as Mul
 from fastgrad.keras.layers.noise import AlphaDropout as AlphaDropout
 from fastgrad.keras.layers.noise import GaussianDropout as GaussianDropout
 from fastgrad.keras.layers.noise import GaussianNoise as GaussianNoise
+from fastgrad.keras.layers.operators import Operator as _Operator  # noqa: F401 - gives KerasTensor its operators
 from fastgrad.keras.layers.pooling import AveragePooling1D as AveragePooling1D
 from fastgrad.keras.layers.pooling import AveragePooling2D as AveragePooling2D
 from fastgrad.keras.layers.pooling import AveragePooling3D as AveragePooling3D

@@ -163,6 +163,9 @@ class Normalization(SameShape):
             self.adapt_mean.assign(total)
             self.adapt_variance.assign(squares / count)
 
+    def finalize_state(self) -> None:
+        """Does nothing: new values of the weights count at once. Keras's layer computes with them after this call."""
+
     def call(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``."""
         x = tf.cast(inputs, self.compute_dtype)

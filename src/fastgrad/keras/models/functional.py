@@ -13,6 +13,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras import masks, settings, structure
 from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.operators import Operator
 from fastgrad.keras.layers.symbolic import KerasTensor, Node, map_keras_tensors
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.naming import running_layers
@@ -28,7 +29,9 @@ class CallGraph:
 
     Attributes:
         nodes: the calls, in topological order.
-        layers: the layers of the calls and the input layers, in Keras's order: layers farther from the outputs come first.
+        operations: the layers and other operations of the calls, and the input layers, in Keras's order: those farther from the
+            outputs come first.
+        layers: the layers among them.
 
     Raises:
         ValueError: an output does not depend on the inputs.
@@ -50,14 +53,15 @@ class CallGraph:
                         f"type {type(tensor)}"
                     )
         order, first_seen = self._needed_nodes_and_layers()
-        self.nodes, self.layers = self._sort_by_depth(order, first_seen)
+        self.nodes, self.operations = self._sort_by_depth(order, first_seen)
+        self.layers = [operation for operation in self.operations if isinstance(operation, Layer)]
         self._calls = [_call_record(node) for node in self.nodes]
         self.warned = False  # whether it has warned of inputs in another structure
         self._fitting: Any = None  # shape and dtype of the last single input that needed no conversion
 
     def __getstate__(self) -> dict[str, Any]:
         calls = [(node.operation, node.arguments, node.outputs) for node in self.nodes]
-        return {"inputs": self.inputs, "outputs": self.outputs, "layers": self.layers, "calls": calls}
+        return {"inputs": self.inputs, "outputs": self.outputs, "operations": self.operations, "calls": calls}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for call in state["calls"]:
@@ -194,7 +198,7 @@ class Functional(Model):
         graph = self._graph
         numbers: dict[int, int] = {}
         counts: dict[int, int] = {}
-        for layer in graph.layers:
+        for layer in graph.operations:
             for node in layer._inbound_nodes:
                 if node in graph.nodes or any(t in graph.flat_inputs for t in nest.flatten(node.outputs)):
                     numbers[id(node)] = counts.get(id(layer), 0)
@@ -210,18 +214,18 @@ class Functional(Model):
             return {"class_name": "__keras_tensor__", "config": config}
 
         layers = []
-        for layer in graph.layers:
-            calls = []
-            for node in layer._inbound_nodes:
-                if node in graph.nodes:
-                    args, kwargs = node.arguments
-                    calls.append(
-                        {
-                            "args": _serialize_argument(args, tensor_config),
-                            "kwargs": _serialize_argument(kwargs, tensor_config),
-                        }
-                    )
-            layers.append({**serialize_keras_object(layer), "name": layer.name, "inbound_nodes": calls})
+        for layer in graph.operations:
+            written = layer.keras_config() if isinstance(layer, Operator) else None
+            layer_config, arguments = written or (
+                serialize_keras_object(layer),
+                [node.arguments for node in layer._inbound_nodes],
+            )
+            calls = [
+                {"args": _serialize_argument(args, tensor_config), "kwargs": _serialize_argument(kwargs, tensor_config)}
+                for node, (args, kwargs) in zip(layer._inbound_nodes, arguments, strict=True)
+                if node in graph.nodes
+            ]
+            layers.append({**layer_config, "name": layer.name, "inbound_nodes": calls})
         return {
             "name": self.name,
             "trainable": self._trainable,
@@ -300,7 +304,7 @@ def _serialize_argument(value: Any, tensor_config: Any) -> Any:
     if isinstance(value, dict):
         return {key: _serialize_argument(item, tensor_config) for key, item in value.items()}
     if isinstance(value, slice):
-        return {"class_name": "__slice__", "config": {"bounds": [value.start, value.stop, value.step]}}
+        return {"class_name": "__slice__", "config": {"start": value.start, "stop": value.stop, "step": value.step}}
     return serialize_keras_object(value)
 
 
@@ -319,7 +323,8 @@ def _deserialize_argument(value: Any, tensor_at: Any) -> Any:
         if value.get("class_name") == "__keras_tensor__":
             return tensor_at(value["config"]["keras_history"])
         if value.get("class_name") == "__slice__":
-            return slice(*value["config"]["bounds"])
+            fields = value["config"]  # older files of fastgrad's have a list of bounds
+            return slice(*fields.get("bounds", [fields.get(name) for name in ("start", "stop", "step")]))
         if "class_name" in value and "config" in value:
             return deserialize_keras_object(value)
         return {key: _deserialize_argument(item, tensor_at) for key, item in value.items()}
@@ -336,7 +341,7 @@ def make_call_graph(inputs: Any, outputs: Any, model: Model) -> CallGraph:
     """
     graph = CallGraph(*_with_input_layers(inputs, outputs))
     names: dict[str, Any] = {}
-    for layer in graph.layers:
+    for layer in graph.operations:
         if names.setdefault(layer.name, layer) is not layer:
             raise ValueError(
                 f'The name "{layer.name}" is used twice in the model. All operation names should be unique.'

@@ -180,6 +180,11 @@ class Model(Trainer, Layer):
     def layers(self, _: Any) -> None:
         raise AttributeError("`Model.layers` attribute is reserved and should not be used. Please use another name.")
 
+    @property
+    def operations(self) -> list[Any]:
+        """A functional model's layers and its other operations: Python operators and functions on KerasTensors."""
+        return list(self._graph_or_error("operations").operations)
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """Returns a layer of ``layers`` by name or by position.
 

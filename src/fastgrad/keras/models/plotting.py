@@ -12,7 +12,7 @@ from fastgrad.core.argument_checks import checked_path
 from fastgrad.keras.callbacks.progress_bar import in_notebook
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.models.sequential import Sequential
-from fastgrad.keras.models.summary import shape_text, shape_texts
+from fastgrad.keras.models.summary import listed_operations, shape_text, shape_texts
 
 _TEXT_FILE_ENDINGS = (".dot", ".gv")
 
@@ -115,7 +115,7 @@ def model_to_dot(
         if show_layer_activations and callable(getattr(layer, "activation", None)):
             label_lines.append(f"Activation: {getattr(layer.activation, '__name__', layer.activation)}")
         label_lines += [f"Output shape: {shape}"] if show_shapes else []
-        label_lines += [f"Dtype: {layer.compute_dtype}"] if show_dtype else []
+        label_lines += [f"Dtype: {getattr(layer, 'compute_dtype', None) or layer.output.dtype}"] if show_dtype else []
         label_lines += [f"Trainable: {layer.trainable}"] if show_trainable and layer.weights else []
         return "\\n".join(map(_escaped, label_lines))
 
@@ -151,7 +151,7 @@ def _layers_and_shapes(model: Any) -> list[tuple[Any, str]]:
     """Returns layers and their shapes; only the model itself if its calls are not known."""
     if not _is_drawn_inside(model):
         return [(model, shape_text(model))]
-    return list(zip(model.layers, shape_texts(model), strict=True))
+    return list(zip(listed_operations(model), shape_texts(model), strict=True))
 
 
 def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:

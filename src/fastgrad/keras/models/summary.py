@@ -37,7 +37,7 @@ def summary_text(
     Raises:
         ValueError: no name begins with a pattern, or the line is too short.
     """
-    has_connections = not _is_chain(model.layers)
+    has_connections = not _is_chain(listed_operations(model))
     headings = ["Layer (type)", "Output Shape", "Param #"]
     headings += ["Connected to"] if has_connections else []
     length = 108 if has_connections else 88
@@ -116,7 +116,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _summary_rows(model: Any, expand: bool, depth: int, layer_range: Any = None) -> Iterator[tuple[int, Any, str]]:
     """Yields depth, layer and shape of each row."""
-    rows = list(zip(model.layers, shape_texts(model), strict=True))
+    rows = list(zip(listed_operations(model), shape_texts(model), strict=True))
     first, last = _index_range([layer.name for layer, _ in rows], layer_range)
     for layer, shape in rows[first:last]:
         yield depth, layer, shape
@@ -136,10 +136,15 @@ def _index_range(names: list[str], layer_range: Any) -> tuple[int, int]:
     return min(map(min, matches)), max(map(max, matches)) + 1
 
 
+def listed_operations(model: Any) -> list[Any]:
+    """Returns the rows of a summary: a functional model's operations, otherwise the layers."""
+    return list(model.layers if getattr(model, "_graph", None) is None else model.operations)
+
+
 def shape_texts(model: Any) -> list[str]:
     """Returns the output shapes of a model's layers as texts; in a ``Sequential``, computed layer by layer."""
     if not (isinstance(model, Sequential) and model.built and model._bottom is not None):
-        return [shape_text(layer) for layer in model.layers]
+        return [shape_text(layer) for layer in listed_operations(model)]
     texts: list[str] = []
     shape = model.input_shape
     for layer in model.layers:

@@ -336,7 +336,11 @@ def _cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, 
 
 def _kron(x1: Any, x2: Any) -> Any:
     a, b = common(x1, x2)
-    return tf.reshape(a[:, None, :, None] * b[None, :, None, :], [a.shape[0] * b.shape[0], -1])
+    rank = max(a.ndim, b.ndim)
+    rows = [(1,) * (rank - x.ndim) + tuple(x.shape) for x in (a, b)]
+    left = tf.reshape(a, [size for length in rows[0] for size in (length, 1)])
+    right = tf.reshape(b, [size for length in rows[1] for size in (1, length)])
+    return tf.reshape(left * right, [m * n for m, n in zip(*rows, strict=True)])
 
 
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:

@@ -129,6 +129,7 @@ def without_keras_only_arguments(config: Any) -> Any:
             layer["name"] for layer in cleaned_config["layers"] if str(layer.get("module")).startswith("keras.src.ops")
         }
         layers = [layer for layer in cleaned_config["layers"] if layer["name"] not in operations]
+        calls = {layer["name"]: layer.get("inbound_nodes") for layer in cleaned_config["layers"]}
         for call in (call for layer in layers for call in layer.get("inbound_nodes", [])):
             call["kwargs"] = {
                 name: value
@@ -136,9 +137,14 @@ def without_keras_only_arguments(config: Any) -> Any:
                 if not (name.endswith("mask") and operations & _referenced_layers(value))
                 and (name, value) != ("training", False)
             }
-        # Else loading reports the unknown class.
-        if not operations & _referenced_layers([layers, cleaned_config["output_layers"]]):
-            cleaned_config["layers"] = layers
+        needed: set[str] = set()
+        found = operations & _referenced_layers([layers, cleaned_config["output_layers"]])
+        while found - needed:
+            needed |= found
+            found = operations & _referenced_layers([calls[name] for name in found])
+        cleaned_config["layers"] = [
+            layer for layer in cleaned_config["layers"] if layer["name"] not in operations - needed
+        ]
     return cleaned_config
 
 

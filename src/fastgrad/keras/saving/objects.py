@@ -305,6 +305,8 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
         submodule = _UNEXPORTED_MODULES.get(
             (module, name), "" if "src.models" in submodule else submodule.split(".")[1]
         )
+    if (operation_class := _operation_class(module, name)) is not None:
+        return operation_class
     hint = suggestions(name, module_objects or ())
     if public and (submodule in _CLASS_NAMESPACES or not submodule):
         namespace = importlib.import_module(f"{_KERAS_PACKAGE}.{submodule}" if submodule else _KERAS_PACKAGE)
@@ -324,6 +326,16 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
         "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`. "
         f"Full object config: {_config_text_for_error(config)}"
     )
+
+
+def _operation_class(module: str, name: str) -> Any:
+    """Returns the class of a functional model's operation that is no layer, in a file of fastgrad's or Keras's; else None."""
+    is_own = (module, name) == ("keras.layers", "Operator")
+    if not is_own and not module.startswith(("keras.src.ops.", "keras.src.activations.")):
+        return None
+    from fastgrad.keras.layers.operators import Operator, operator_class
+
+    return Operator if is_own else operator_class(module, name)
 
 
 def _object_of_config(kind: Any, config: dict[str, Any]) -> Any:

@@ -527,7 +527,7 @@ def _tensor_sharing_memory(array: Any) -> Any:
 
 def _warn_out_of_data() -> None:
     warn(
-        "Your input ran out of data; interrupting epoch. Make sure that your dataset or generator can generate at least "
+        "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
         "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your dataset.",
     )
 
