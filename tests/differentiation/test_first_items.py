@@ -178,6 +178,17 @@ def elements(a):
 
 
 @numba.njit
+def as_arguments(x):
+    generator = numbers_from(x)
+    total = np.sin(next(generator)) + np.cos(next(generator)) * sum([next(generator), next(generator)])
+    for y in generator:
+        total += np.tanh(0.1 * y) * y
+        if y > 50.0:
+            break
+    return total
+
+
+@numba.njit
 def two_generators(x):
     first, second = multiples(5, x), powers(x)
     a = next(first) * next(first)
@@ -190,7 +201,7 @@ def two_generators(x):
     "function",
     [
         *(twice, then_a_loop, in_steps, of_several_kinds, remaining_in_a_list, without_an_end, written_between),
-        two_generators,
+        *(two_generators, as_arguments),
     ],
     ids=lambda function: function.py_func.__name__,
 )

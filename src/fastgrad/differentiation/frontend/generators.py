@@ -248,7 +248,9 @@ def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[lis
     for number, (label, call) in enumerate(reads.calls):
         block = blocks[present.get(label, label)]
         place = _place(block, call)
-        following.append(new_block([ir.Assign(item.target, call.target, call.loc), *block.body[place + 1 :]]))
+        rest = block.body[place + 1 :]
+        again = _globals_read_again(function_ir, block.body[:place], rest)
+        following.append(new_block([ir.Assign(item.target, call.target, call.loc), *again, *rest]))
         block.body = [*block.body[:place], *([] if number else [generator, iterator]), *go_to_head(number)]
         present[label] = following[-1]
     items = [*following]
@@ -272,6 +274,22 @@ def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[lis
 
 
 _STEPS = ("iternext", "pair_first", "pair_second")
+
+
+def _globals_read_again(function_ir: ir.FunctionIR, before: list[Any], rest: list[Any]) -> list[ir.Assign]:
+    """Returns the reads of globals, such as functions whose arguments follow, among statements ``before`` that ``rest`` uses: so they have one value."""
+    used = {variable.name for statement in rest for variable in statement.list_vars()}
+    again: list[ir.Assign] = []
+    for statement in reversed(before):
+        value: Any = statement.value if isinstance(statement, ir.Assign) else None
+        is_read = value is not None and statement.target.name in used
+        is_attribute = getattr(value, "op", "") == "getattr"
+        if is_attribute:  # of a module: an item of the generator may change other attributes
+            is_read &= isinstance(_known(function_ir, value.value.name, ()), ModuleType)
+        if is_read and (isinstance(value, (ir.Global, ir.FreeVar)) or is_attribute):
+            used |= {value.value.name} if is_attribute else set()
+            again.insert(0, _copy(statement))
+    return again
 
 
 def _place(block: ir.Block, statement: ir.Stmt) -> int:
