@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad.differentiation.runtime import tape_memory
 from fastgrad.differentiation.runtime.tape_memory import COMPILED, INTERPRETED, next_snapshot
 from tests.differentiation import random_programs
 from tests.differentiation.cases import PROGRAMS, RIGHT, arguments_of
@@ -338,3 +339,29 @@ def test_the_memory_of_a_long_loop_is_bounded(monkeypatch):
     monkeypatch.setenv(LIMIT, "8000000")
     grown = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
     assert int(grown.stdout) < 20_000
+
+
+def test_the_system_is_told_of_unused_pages_only_after_calls_that_wrote_there():
+    """To tell it takes as long as the stack is large, so small calls after a large one must not."""
+    stack, last = tape_memory.VALUES, tape_memory.OWN_BYTES // 8 - 1
+    new_owner, acquire, capacity, grow = (COMPILED[name] for name in ("new_owner", "acquire", "capacity", "grow"))
+    push, pop, release = (COMPILED[name] for name in ("push_value", "pop_int64", "release"))
+
+    @numba.njit
+    def last_number_kept(position):
+        """Returns the last number of those that the stack keeps, before and after a call writes a number at a position."""
+        owner = new_owner()
+        address = acquire(owner, stack, 8)
+        if capacity(address) < 2 * last:
+            address = grow(owner, stack, address, 8, 2 * last)
+        before = pop(address, last)
+        push(address, position, 5)
+        after = pop(address, last)
+        release(stack, address, 8)
+        return before, after
+
+    last_number_kept(last)
+    mark = tape_memory._MARK
+    assert last_number_kept(0) == last_number_kept(last - 1) == (mark, mark)
+    assert last_number_kept(last) == (mark, 5)
+    assert last_number_kept(0) == (mark, mark)

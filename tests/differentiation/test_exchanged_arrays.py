@@ -192,6 +192,21 @@ def complex_numbers(u, k, steps):
     return (a * b).sum().real
 
 
+@numba.njit
+def reaction_and_diffusion(u, k, steps):
+    a, b = u.copy(), np.cos(u)
+    next_a, next_b = a.copy(), b.copy()
+    for _ in range(steps):
+        for i in range(1, a.shape[0] - 1):
+            for j in range(1, a.shape[1] - 1):
+                reaction = a[i, j] * b[i, j] * b[i, j]
+                next_a[i, j] = a[i, j] + k * (a[i - 1, j] + a[i, j + 1] - 2 * a[i, j]) - 0.1 * reaction
+                next_b[i, j] = b[i, j] + k * (b[i + 1, j] + b[i, j - 1] - 2 * b[i, j]) + 0.1 * reaction
+        a, next_a = next_a, a
+        b, next_b = next_b, b
+    return (a * b).sum()
+
+
 ON_A_LINE = [
     on_a_line,
     three_that_rotate,
@@ -212,9 +227,11 @@ CASES = [
     *[(program, LINE) for program in ON_A_LINE],
     (in_a_plane, PLANE),
     (in_a_plane_by_slices, PLANE),
+    (reaction_and_diffusion, PLANE),
+    (reaction_and_diffusion, PLANE[:, :2]),
     (in_space, CUBE),
 ]
-IDS = [program.__name__ for program, _ in CASES]
+IDS = [f"{program.__name__}-{u.shape}" for program, u in CASES]
 
 
 @pytest.mark.parametrize("steps", [1, STEPS])
@@ -261,7 +278,7 @@ def sum_of_squares_after(u, k, steps):
     a, b = u.copy(), u.copy()
     for _ in range(3):
         for i in range(1, len(a)):
-            b[i] = k * a[i] * a[i - 1]
+            b[i] = k * a[i] * a[i - 1] * np.sin(a[i])
         a, b = b, a
     return sum_of_squares_after(a, k, steps - 1) + b[0]
 
@@ -301,3 +318,11 @@ def test_only_the_cotangent_of_the_argument_gets_a_copy(program):
     assert "= exchange(" in text
     assert after_copies
     assert all("d_a_u[" in after.partition("_block =")[0] for after in after_copies)
+
+
+def test_what_iterations_record_is_in_rows():
+    """Rows have the step 1, and lie apart, so that LLVM can vectorize the loop although the arrays may be one."""
+    text = inspect.getsource(fg.grad(reaction_and_diffusion).derive(tuple(map(numba.typeof, (PLANE, 0.3, 2)))))
+    pushes = [line.strip() for line in text.splitlines() if "push_value(" in line and "_row," in line]
+    assert len(pushes) == 2  # of the steps, and of the sum of products
+    assert "values_top += 1\n" in text

@@ -190,7 +190,7 @@ class SplitMode(ReverseMode):
         for size, text in self._sizes.items():
             if size in self.residuals.kept:
                 self.write(f"{size.name} = {text}", 1)
-        for line in self.initial_cotangents():
+        for line in [*self.initial_rows(), *self.initial_cotangents()]:
             self.write(line, 1)
         for root in self.function.roots:
             if root in self._arrays or (root in self.activity and root.kind == "global"):

@@ -31,6 +31,8 @@ from fastgrad.differentiation.ir.representation import (
 
 RECOMPUTATION_LIMIT = 8
 """A number is computed again if that costs at most this much, where an addition costs 1 and a load 2."""
+MAX_ROWS = 8
+"""The most numbers of an iteration that are recorded in rows: each is a stream of memory of its own."""
 _LOAD_COST = 2
 _INFINITE = 10**9
 
@@ -343,6 +345,17 @@ class Residuals:
                 return None
             values, codes = values + own_values, codes + own_codes
         return values, codes, int(any(self.at_start.get(block) for block in body - {head}))
+
+    def rows_of(self, head: Block) -> int:
+        """Returns how many rows the records of a loop form: one for each number that an iteration records. 0 if they are no rows.
+
+        A row has the numbers of successive iterations, so that LLVM can vectorize the loop where it compares addresses: rows are apart.
+        """
+        records = self.records_of_iteration(head) if self._flow.counted.get(head) in self.reservations else None
+        pushing = [block for block in self._flow.loops[head] if self.pushes(block)]
+        if records is None or records[2] or len(pushing) != 1 or head in pushing:
+            return 0
+        return records[0] if 2 <= records[0] <= MAX_ROWS else 0
 
     def sources_of_effects(self) -> set[Scalar]:
         """Returns the numbers from which records, arrays, branches and errors follow. The others lead to the function's result alone."""

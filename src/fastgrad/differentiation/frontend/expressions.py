@@ -276,7 +276,7 @@ class Expressions:
             return self.optional_value(value) if isinstance(copied, Window) else copied
         if isinstance(value, ir.Yield):
             raise refuse(
-                "a generator can be differentiated only where one for loop, list() or next() reads it, in the function that calls it",
+                "a generator can be differentiated only where calls of next(), one after the other, then one for loop or list() read it in the function that calls it",
                 self.builder.location,
             )
         if not isinstance(value, ir.Expr):

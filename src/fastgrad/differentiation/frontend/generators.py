@@ -49,7 +49,7 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
     inlined = InlinedGenerators([], [])
     if depth > MAX_DEPTH or has_try(function_ir):
         return inlined
-    _write_calls_as_loops(function_ir, argument_types)
+    reads = _write_calls_as_loops(function_ir, argument_types)
     while True:
         for loop in _loops_over_generators(function_ir, argument_types):
             generator_ir = compiler.run_frontend(loop.function.py_func, inline_closures=True)
@@ -63,6 +63,8 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
             inlined.items.extend([inliner.item.name, *[inliner.names[name].name for name in inner.items]])
             break
         else:
+            for read in reads:
+                _prune_choices(function_ir, read)
             return inlined
 
 
@@ -82,8 +84,12 @@ def _count_of_yields(function_ir: ir.FunctionIR) -> int:
 # ---- lists and first items of generators ----------------------------------------------------------------------
 
 
-def _write_calls_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> None:
-    """Writes ``list(generator(...))`` as a loop that appends the items to a list, and ``next(generator(...))`` as one that ends with the first item."""
+def _write_calls_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> list[ir.Var]:
+    """Writes ``list(generator(...))`` as a loop that appends the items to a list, and all that reads a generator by ``next`` as one loop.
+
+    Returns for each of the latter the variable with the number of the present read.
+    """
+    variables = []
     pending = list(function_ir.blocks)
     while pending:
         label = pending.pop()
@@ -91,10 +97,20 @@ def _write_calls_as_loops(function_ir: ir.FunctionIR, argument_types: Any) -> No
             if _is_call_with_generator(function_ir, statement, list, argument_types):
                 pending.append(_write_list_as_loop(function_ir, label, number))
                 break
-            if _is_call_with_generator(function_ir, statement, next, argument_types):
-                pending.append(_write_next_as_loop(function_ir, label, number))
-                break
     function_ir._definitions = build_definitions(function_ir.blocks)
+    pending = list(function_ir.blocks)
+    while pending:
+        label = pending.pop()
+        for statement in function_ir.blocks[label].body:
+            if _is_call_with_generator(function_ir, statement, next, argument_types):
+                reads = _reads(function_ir, statement.value.args[0], argument_types)
+                if reads is not None:
+                    following, read = _write_reads_as_loop(function_ir, reads)
+                    pending += [label, *following]
+                    variables.append(read)
+                    function_ir._definitions = build_definitions(function_ir.blocks)
+                    break
+    return variables
 
 
 def _is_call_with_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, function: Any, argument_types: Any) -> bool:
@@ -125,19 +141,206 @@ def _write_list_as_loop(function_ir: ir.FunctionIR, label: int, number: int) -> 
     appended = assign("$appended", ir.Expr.call(append.target, [item], (), loc))
     function_ir.blocks[body].body = [append, appended, ir.Jump(head, loc)]
     function_ir.blocks[after].body = [ir.Assign(made.target, statement.target, loc), *block.body[number + 1 :]]
-    block.body = [*block.body[:number], made, *before, ir.Jump(head, loc)]
+    block.body = [*block.body[:number], *before, ir.Jump(head, loc)]
+    # The list is made with the generator, so that it has a value where `next` reads the generator before.
+    source = statement.value.args[0]
+    while isinstance(value := function_ir._definitions[source.name][0], ir.Var):
+        source = value
+    for other in function_ir.blocks.values():
+        other.body = [
+            new for each in other.body for new in ((made, each) if getattr(each, "value", None) is value else (each,))
+        ]
     return after
 
 
-def _write_next_as_loop(function_ir: ir.FunctionIR, label: int, number: int) -> int:
-    """Writes the statement with a number of a block as a loop; returns the label of the block with what follows."""
-    block = function_ir.blocks[label]
-    statement = block.body[number]
-    before, head, body, after, item = _write_head(function_ir, label, number)
-    function_ir.blocks[body].body = [ir.Assign(item, statement.target, statement.loc), *block.body[number + 1 :]]
-    function_ir.blocks[after].body = [ir.StaticRaise(StopIteration, (), statement.loc)]
-    block.body = [*block.body[:number], *before, ir.Jump(head, statement.loc)]
-    return body
+class _Reads(NamedTuple):
+    """What reads a generator: calls of ``next`` one after the other, and a loop of the rest."""
+
+    made: tuple[int, ir.Assign]  # the call of the generator, with the label of its block
+    copies: list[ir.Assign]  # the statements that give the generator other names
+    calls: list[tuple[int, ir.Assign]]
+    loop: tuple[int, ir.Assign] | None  # the statement that makes the loop's iterator
+
+
+def _reads(function_ir: ir.FunctionIR, generator: ir.Var, argument_types: Any) -> _Reads | None:
+    """Returns what reads a generator, or None if that is not in order: if others use it, if a loop calls ``next``, or if that comes after its loop."""
+    definitions, blocks = function_ir._definitions, function_ir.blocks
+    while isinstance(call := definitions[generator.name][0], ir.Var):
+        generator = call
+    names, made, copies, calls, loops = {generator.name}, [], [], [], []
+    for label in sorted(blocks):
+        for statement in blocks[label].body:
+            value: Any = statement.value if isinstance(statement, ir.Assign) else None
+            if value is call:
+                made.append((label, statement))
+            elif not any(variable.name in names for variable in statement.list_vars()):
+                continue
+            elif isinstance(value, ir.Var) and len(definitions[statement.target.name]) == 1:
+                names.add(statement.target.name)
+                copies.append(statement)
+            elif getattr(value, "op", "") == "getiter" and isinstance(blocks[label].body[-1], ir.Jump):
+                loops.append((label, statement))
+            elif _is_call_with_generator(function_ir, statement, next, argument_types):
+                calls.append((label, statement))
+            else:
+                return None
+    flow = ir_utils.compute_cfg_from_blocks(blocks)
+    dominators, (place, _) = flow.dominators(), made[0]
+    calls.sort(key=lambda read: len(dominators[read[0]]))
+    first, labels = calls[0][0], [label for label, _ in (*calls, *loops)]
+    is_in_order = place in dominators[first] and all(first in dominators[label] for label in labels)
+    is_in_order &= all(place in loop.body for loop in flow.loops().values() for label in labels if label in loop.body)
+    if not is_in_order or len(loops) > 1 or (loops and _reached(flow, loops[0][0], place).intersection(dict(calls))):
+        return None
+    return _Reads(made[0], copies, calls, loops[0] if loops else None)
+
+
+def _reached(flow: Any, label: int, without: int) -> set[int]:
+    """Returns the labels of the blocks that come after a block on ways without another one."""
+    reached: set[int] = set()
+    pending = [label]
+    while pending:
+        after = {after for after, _ in flow.successors(pending.pop())} - reached - {without}
+        reached |= after
+        pending += after
+    return reached
+
+
+def _write_reads_as_loop(function_ir: ir.FunctionIR, reads: _Reads) -> tuple[list[int], ir.Var]:
+    """Writes what reads a generator as one loop, whose body goes to what follows the present read.
+
+    Returns the labels of the blocks with that, and the variable with the number of the read.
+    """
+    blocks = function_ir.blocks
+    scope, loc = blocks[reads.calls[0][0]].scope, reads.calls[0][1].loc
+    read = _new_variable(scope, "$read", loc)
+
+    def new_block(statements: list[Any]) -> int:
+        label = max(blocks) + 1
+        blocks[label] = ir.Block(scope, loc)
+        blocks[label].body = statements
+        return label
+
+    def assign(hint: str, value: Any) -> ir.Assign:
+        return ir.Assign(value, _new_variable(scope, hint, loc), loc)
+
+    def go_to_head(number: int) -> list[Any]:
+        return [ir.Assign(ir.Const(number, loc), read, loc), ir.Jump(head, loc)]
+
+    for block in blocks.values():
+        block.body = [statement for statement in block.body if not any(statement is copy for copy in reads.copies)]
+    # The generator gets its arguments where it was made, and is made where it is read first.
+    label, made = reads.made
+    place, block = _place(blocks[label], made), blocks[label]
+    arguments = [assign("$argument", value) for value in made.value.args]
+    keywords = [(name, assign("$argument", value)) for name, value in made.value.kws]
+    block.body[place : place + 1] = [*arguments, *[each for _, each in keywords]]
+    given = [each.target for each in arguments], [(name, each.target) for name, each in keywords]
+    generator = assign("$generator", ir.Expr.call(made.value.func, *given, made.loc))
+    iterator = assign("$iterator", ir.Expr.getiter(generator.target, loc))
+    pair = assign("$pair", ir.Expr.iternext(iterator.target, loc))
+    item = assign("$item", ir.Expr.pair_first(pair.target, loc))
+    is_valid = assign("$is_valid", ir.Expr.pair_second(pair.target, loc))
+    head = new_block([pair, item, is_valid])
+    following: list[int] = []
+    exits = [new_block([ir.StaticRaise(StopIteration, (), loc)])]
+    present: dict[int, int] = {}
+    for number, (label, call) in enumerate(reads.calls):
+        block = blocks[present.get(label, label)]
+        place = _place(block, call)
+        rest = block.body[place + 1 :]
+        again = _globals_read_again(function_ir, block.body[:place], rest)
+        following.append(new_block([ir.Assign(item.target, call.target, call.loc), *again, *rest]))
+        block.body = [*block.body[:place], *([] if number else [generator, iterator]), *go_to_head(number)]
+        present[label] = following[-1]
+    items = [*following]
+    if reads.loop is not None:
+        label, iterator = reads.loop
+        block = blocks[present.get(label, label)]
+        loop = block.body[-1].target
+        block.body = [*block.body[: _place(block, iterator)], *go_to_head(len(items))]
+        *statements, end = blocks.pop(loop).body
+        operations = [getattr(statement.value, "op", "") for statement in statements]
+        target = statements[operations.index("pair_first")].target
+        others = [each for each, operation in zip(statements, operations, strict=True) if operation not in _STEPS]
+        items.append(new_block([ir.Assign(item.target, target, loc), *others, ir.Jump(end.truebr, loc)]))
+        exits = exits * len(following) + [end.falsebr]
+        for block in blocks.values():
+            _retarget(block, {loop: head})
+    blocks[head].body.append(
+        ir.Branch(is_valid.target, _choice(read, items, new_block, loc), _choice(read, exits, new_block, loc), loc)
+    )
+    return following, read
+
+
+_STEPS = ("iternext", "pair_first", "pair_second")
+
+
+def _globals_read_again(function_ir: ir.FunctionIR, before: list[Any], rest: list[Any]) -> list[ir.Assign]:
+    """Returns the reads of globals, such as functions whose arguments follow, among statements ``before`` that ``rest`` uses: so they have one value."""
+    used = {variable.name for statement in rest for variable in statement.list_vars()}
+    again: list[ir.Assign] = []
+    for statement in reversed(before):
+        value: Any = statement.value if isinstance(statement, ir.Assign) else None
+        is_read = value is not None and statement.target.name in used
+        is_attribute = getattr(value, "op", "") == "getattr"
+        if is_attribute:  # of a module: an item of the generator may change other attributes
+            is_read &= isinstance(_known(function_ir, value.value.name, ()), ModuleType)
+        if is_read and (isinstance(value, (ir.Global, ir.FreeVar)) or is_attribute):
+            used |= {value.value.name} if is_attribute else set()
+            again.insert(0, _copy(statement))
+    return again
+
+
+def _place(block: ir.Block, statement: ir.Stmt) -> int:
+    return next(place for place, other in enumerate(block.body) if other is statement)
+
+
+def _choice(number: ir.Var, labels: list[int], new_block: Any, loc: ir.Loc) -> int:
+    """Returns the label of a block that goes to the one of ``labels`` that a number chooses."""
+    result = labels[-1]
+    for place in reversed(range(len(labels) - 1)):
+        same = ir.Assign(ir.Const(place, loc), _new_variable(number.scope, "$place", loc), loc)
+        equal = ir.Expr.binop(operator.eq, number, same.target, loc)
+        is_same = ir.Assign(equal, _new_variable(number.scope, "$is_place", loc), loc)
+        result = new_block([same, is_same, ir.Branch(is_same.target, labels[place], result, loc)])
+    return result
+
+
+def _prune_choices(function_ir: ir.FunctionIR, number: ir.Var) -> None:
+    """Removes what no value of a number chooses: there a variable may have no value, and so no type."""
+    blocks = function_ir.blocks
+    reaching: dict[int, set[Any]] = {}
+    taken: dict[int, set[int]] = {label: set() for label in blocks}
+    pending: list[tuple[int, set[Any]]] = [(min(blocks), {None})]
+    while pending:
+        label, values = pending.pop()
+        if label in reaching and values <= reaching[label]:
+            continue
+        values = reaching[label] = values | reaching.get(label, set())
+        place, constants = None, {}
+        for statement in blocks[label].body:
+            value: Any = getattr(statement, "value", None)
+            if isinstance(statement, ir.Assign) and statement.target.name == number.name:
+                values = {value.value}
+            elif isinstance(value, ir.Const):
+                constants[statement.target.name] = value.value
+            elif getattr(value, "op", "") == "binop" and value.lhs.name == number.name:
+                place = constants[value.rhs.name]
+        end = blocks[label].body[-1]
+        for after in end.get_targets() if isinstance(end, (ir.Branch, ir.Jump)) else ():
+            chosen = values
+            if place is not None:
+                chosen = values & {place} if after == end.truebr else values - {place}
+            if chosen:
+                taken[label].add(after)
+                pending.append((after, chosen))
+    for label, after in taken.items():
+        end = blocks[label].body[-1]
+        if isinstance(end, ir.Branch) and len(after) == 1:
+            blocks[label].body[-1] = ir.Jump(*after, end.loc)
+    for label in blocks.keys() - reaching.keys():
+        del blocks[label]
 
 
 def _write_head(function_ir: ir.FunctionIR, label: int, number: int) -> tuple[list[ir.Assign], int, int, int, ir.Var]:
@@ -290,9 +493,7 @@ class _Inliner:
         operations = [getattr(statement.value, "op", "") for statement in head]
         self.item = head[operations.index("pair_first")].target
         self._in_head = [
-            statement
-            for statement, operation in zip(head, operations, strict=True)
-            if operation not in ("pair_first", "pair_second")
+            statement for statement, operation in zip(head, operations, strict=True) if operation not in _STEPS
         ]
         loops = ir_utils.compute_cfg_from_blocks(self._blocks).loops().values()
         body = {label for other in loops if other.header == loop.head for label in other.body} - {loop.head}

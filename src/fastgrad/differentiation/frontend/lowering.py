@@ -233,7 +233,9 @@ def _reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
 
 
 def _goes_through_set(type: Any) -> bool:
-    """True for the types of iterators over sets, and of `enumerate` and `zip` of such."""
+    """True for the types of iterators over sets, of `enumerate` and `zip` of such, and of the method `pop` of a set."""
+    if isinstance(type, types.BoundFunction):
+        return type.typing_key == (types.Set, "pop")
     if isinstance(type, types.EnumerateType):
         return _goes_through_set(type.source_type)
     if isinstance(type, types.ZipType):
@@ -264,9 +266,20 @@ class _Frame:
         self.iterated: list[tuple[NumberList, int]] = []
         self.resized: list[tuple[NumberList, int, Location]] = []
 
-    def has_loop_over_set(self) -> bool:
-        """True if the function goes through a set."""
-        return any(map(_goes_through_set, self.function.types.values()))
+    def may_order_sets(self) -> bool:
+        """True if the function goes through a set or takes items by ``pop``, or if functions that it gives sets to may."""
+        function = self.function
+        return (
+            isinstance(function.result, types.Set)
+            or any(map(_goes_through_set, function.types.values()))
+            or any(
+                isinstance(expression, ir.Expr)
+                and expression.op == "call"
+                and isinstance(function.types[expression.func.name], types.Dispatcher)
+                and any(isinstance(type, types.Set) for type in signature.args)
+                for expression, signature in function.signatures.items()
+            )
+        )
 
     def runs_once(self) -> bool:
         """True if the block that is lowered runs once in the call, whichever way it takes to a return."""

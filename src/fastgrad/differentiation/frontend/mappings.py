@@ -41,7 +41,7 @@ from fastgrad.differentiation.ir.values import (
 from fastgrad.kernels.codegen.generated_source import function_from_source
 
 TYPES = (types.DictType, types.Set)
-NEW, ADD, REMOVE, UPDATE, CLEAR = range(5)
+NEW, ADD, REMOVE, UPDATE, CLEAR, POP, COPY = range(7)
 """What is done to a set, with some keys."""
 
 
@@ -118,8 +118,8 @@ def select(data, length, keys, others, is_common):  # type: ignore[no-untyped-de
 
 
 @numba.njit
-def positions_in_order(operations, history, keys):  # type: ignore[no-untyped-def]
-    """Returns the positions of the ``keys`` of a set in the order of a loop over it.
+def _set_of_operations(operations, history):  # type: ignore[no-untyped-def]
+    """Returns the set that operations make.
 
     ``operations`` has two numbers for each operation: which one, and how many keys of the ``history`` it takes.
     """
@@ -135,10 +135,20 @@ def positions_in_order(operations, history, keys):  # type: ignore[no-untyped-de
             result.clear()
         elif operation == ADD:
             result.add(items[0])
+        elif operation == POP:
+            result.pop()
+        elif operation == COPY:
+            result = result.copy()
         else:
             result.discard(items[0])
+    return result
+
+
+@numba.njit
+def positions_in_order(operations, history, keys):  # type: ignore[no-untyped-def]
+    """Returns the positions of the ``keys`` of a set in the order of a loop over it."""
     positions, count = np.empty(len(keys), np.int64), 0
-    for key in result:
+    for key in _set_of_operations(operations, history):
         for position in range(len(keys)):
             if keys[position] == key:
                 positions[count] = position
@@ -149,7 +159,18 @@ def positions_in_order(operations, history, keys):  # type: ignore[no-untyped-de
     return positions
 
 
+@numba.njit
+def position_of_pop(operations, history, keys):  # type: ignore[no-untyped-def]
+    """Returns an array with the position of the key of a set that ``pop`` takes."""
+    key = _set_of_operations(operations, history).pop()
+    for position in range(len(keys)):
+        if keys[position] == key:
+            return np.array([position])
+    raise ValueError("an item of a set with NaN can't be taken in a derivative")
+
+
 _ORDER_OF_SET = CallRule(positions_in_order, None, None, (), name="a loop over a set")
+_POP_OF_SET = CallRule(position_of_pop, None, None, (), name="pop of a set")
 
 
 def new_mapping(lowering: Any, type: types.Type, arguments: list[Any]) -> Mapping:
@@ -164,7 +185,7 @@ def new_mapping(lowering: Any, type: types.Type, arguments: list[Any]) -> Mappin
     keys = tuple(containers.new_list(lowering, types.List(dtype), []) for dtype in key_types)
     values = None if is_set else containers.new_list(lowering, types.List(type.value_type), [])
     result = Mapping(keys, values, type)
-    if is_set and _has_plain_keys(result) and lowering.frame.has_loop_over_set():
+    if is_set and _has_plain_keys(result) and lowering.frame.may_order_sets():
         result.history = tuple(  # type: ignore[assignment]
             containers.new_list(lowering, types.List(dtype), []) for dtype in (INDEX, key_types[0])
         )
@@ -301,17 +322,25 @@ def _unite(lowering: Any, mapping: Mapping, more: Any, operation: int = UPDATE) 
     lowering.inline(unite, [added.data, added.length, before, array])
 
 
-def _positions_in_order(lowering: Any, mapping: Mapping) -> View:
-    """Returns the positions of a set's keys in the order of a loop over it."""
+def _positions_in_order(lowering: Any, mapping: Mapping, rule: CallRule = _ORDER_OF_SET) -> View:
+    """Returns the positions of a set's keys in the order of a loop over it, or what ``rule`` finds."""
     if mapping.history is None:
         raise refuse(
-            "a loop over this set can't be differentiated: its order follows from hashes. Go through the set in the function that makes it by "
-            "set(), add, remove, discard or update, or through a list or a sorted array",
+            f"{rule.name} can't be differentiated here: its order follows from hashes. Make the set by set(), add, remove, discard, update or pop "
+            "in this function, in one that passes it, or in one that returns it, or go through a list or a sorted array",
             lowering.builder.location,
         )
     parts = [containers.items_of(lowering, part) for part in (*mapping.history, mapping.keys[0])]
-    positions: View = lowering.call_by_rule(_ORDER_OF_SET, parts, types.Array(INDEX, 1, "C"))
+    positions: View = lowering.call_by_rule(rule, parts, types.Array(INDEX, 1, "C"))
     return positions
+
+
+def _pop(lowering: Any, mapping: Mapping) -> Any:
+    """Lowers ``pop`` of a set, which takes the key that Numba takes."""
+    places = _positions_in_order(lowering, mapping, _POP_OF_SET)
+    position = view_rules.load_element(lowering.builder, places, [index_constant(0)])
+    _note(lowering, mapping, POP, [])
+    return containers.call_method(lowering, mapping.keys[0], "pop", [position], types.none)
 
 
 def _keys_in_order(lowering: Any, mapping: Mapping) -> View:
@@ -395,6 +424,7 @@ def _copy(lowering: Any, mapping: Mapping) -> Mapping:
     result = Mapping(tuple(map(copied, mapping.keys)), values, mapping.type)
     if mapping.history is not None:
         result.history = copied(mapping.history[0]), copied(mapping.history[1])
+        _note(lowering, result, COPY, [])  # where `pop` goes on is not copied
     return result
 
 
@@ -409,6 +439,8 @@ def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any]
         return lowering.inline(value_or, [mapping.values.data, position, default])
     if name == "pop" and len(arguments) == 1 and not is_set:
         return remove(lowering, mapping, arguments[0])
+    if name == "pop" and not arguments and is_set:
+        return _pop(lowering, mapping)
     if name in ("intersection", "difference", "union") and is_set and len(arguments) == 1:
         return _combined(lowering, mapping, name, arguments[0], mapping.type)
     if name == "copy":

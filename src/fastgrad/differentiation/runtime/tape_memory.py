@@ -1,7 +1,8 @@
 """The memory in which a derivative records numbers on its way forward: three stacks of raw bytes.
 
 A finished call leaves its stacks for the next call of any derivative: fresh pages cost more than arithmetic. The operating system may take
-back the pages of large stacks when it needs memory (``madvise``). Stacks above ``KEPT_BYTES`` are freed. The exchange is atomic, so two
+back the pages of a stack beyond ``OWN_BYTES`` when it needs memory (``madvise``), which takes as long as the stack is large: it is said once after
+each call that wrote there, which a mark tells. Stacks above ``KEPT_BYTES`` are freed. The exchange is atomic, so two
 threads never get the same stack. A call that raises frees its stacks (``exceptional_exits.py``): their addresses are in its owner.
 """
 
@@ -23,7 +24,9 @@ from fastgrad.differentiation.runtime.stack_slots import SLOTS_SYMBOL, STACKS
 KEPT_BYTES = int(os.environ.get("FASTGRAD_TAPE_BYTES") or 1 << 30)
 """The size above which a stack is freed when a call ends."""
 OWN_BYTES = 1 << 26
-"""The size above which the operating system may take back the pages of a stack that no call uses."""
+"""The bytes of a stack that it keeps while no call uses it; the operating system may take back the pages behind them."""
+_MARK = 0x6D61726B6F66656E
+"""What is in the last of the bytes that a stack keeps, if no call has written there since the system was told."""
 MAX_CODES = 256
 """The number of ways that one code can tell."""
 _HEADER = 16
@@ -218,9 +221,12 @@ def release(stack, address, width):  # type: ignore[no-untyped-def]
     if size > KEPT_BYTES:
         _free(address)
         return
-    if _HAS_ADVICE and size > OWN_BYTES:
-        first = (address + _HEADER + _PAGE - 1) // _PAGE * _PAGE
-        _madvise(first, (address + size - first) // _PAGE * _PAGE, _FREE_WHEN_NEEDED)
+    if _HAS_ADVICE and size > OWN_BYTES + _PAGE:
+        mark = address + _HEADER + OWN_BYTES - 8
+        if _number_at(mark) != _MARK:
+            first = (mark + _PAGE) // _PAGE * _PAGE
+            _madvise(first, (address + size - first) // _PAGE * _PAGE, _FREE_WHEN_NEEDED)
+            _set_number_at(mark, _MARK)
     other = _exchange(stack, address)
     if other != 0:
         _free(other)

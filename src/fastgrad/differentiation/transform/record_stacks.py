@@ -15,8 +15,9 @@ TOPS = "values_top, codes_top, arrays_top"
 """The variables that calls of functions that are not inlined take and return: forward, and on the way back."""
 
 
-def _position(offset: int) -> str:
-    return f"values_top + {offset}" if offset else "values_top"
+def position(offset: int, row: str = "") -> str:
+    """Returns the text of a place from the top of the stack of numbers: of a number, or with the variable of a row's size of a row."""
+    return f"values_top + {offset}{'*' * bool(row)}{row}" if offset else "values_top"
 
 
 class RecordStacks:
@@ -55,10 +56,13 @@ class RecordStacks:
         """Writes the test that there is room for ``count`` numbers."""
         self.ensure(str(count) if count else "", "")
 
-    def push(self, names: Sequence[str], first: int = 0, indent: int = 3) -> None:
-        """Writes what puts numbers on the stack, the first one at place ``first`` from the top, which stays where it is."""
+    def push(self, names: Sequence[str], first: int = 0, indent: int = 3, row: str = "") -> None:
+        """Writes what puts numbers on the stack, the first one at place ``first`` from the top, which stays where it is.
+
+        With the variable of a row's size each number goes into a row of its own.
+        """
         for offset, name in enumerate(names, first):
-            self._write(f"push_value({self.stack('values')}, {_position(offset)}, {name})", indent)
+            self._write(f"push_value({self.stack('values')}, {position(offset, row)}, {name})", indent)
 
     def raise_top(self, count: int, indent: int = 3) -> None:
         """Writes the step of the top of the stack of numbers."""
@@ -70,10 +74,10 @@ class RecordStacks:
         if count:
             self._write(f"values_top -= {count}", indent)
 
-    def pop(self, item: Scalar | Counter, position: str | int, indent: int = 3) -> None:
+    def pop(self, item: Scalar | Counter, place: str | int, indent: int = 3) -> None:
         """Writes what reads a number from the stack, at a place from the top or at the place of a text."""
         type = item.type if isinstance(item, Scalar) else types.int64
-        place = position if isinstance(position, str) else _position(position)
+        place = place if isinstance(place, str) else position(place)
         self._write(f"{item.name} = pop_{type}({self.stack('values')}, {place})", indent)
 
     def push_code(self, code: int, indent: int) -> None:

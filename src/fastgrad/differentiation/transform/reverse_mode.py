@@ -49,7 +49,7 @@ from fastgrad.differentiation.transform.adjoint import Adjoint
 from fastgrad.differentiation.transform.adjoint_emission import AdjointEmitter
 from fastgrad.differentiation.transform.checkpoints import BLOCKS, CheckpointedLoop
 from fastgrad.differentiation.transform.emission import Derivative, Emitter
-from fastgrad.differentiation.transform.record_stacks import STACKS, RecordStacks
+from fastgrad.differentiation.transform.record_stacks import STACKS, RecordStacks, position
 from fastgrad.differentiation.transform.running_extrema import record_last_choices
 
 
@@ -92,6 +92,12 @@ class ReverseMode(Emitter):
             loop = CheckpointedLoop(self, counter, 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed))
             if loop.is_possible():
                 self._checkpointed[head] = loop
+        self._rows = {
+            head: count
+            for head in flow.counted
+            if head not in self._checkpointed and (count := self.residuals.rows_of(head))
+        }
+        self._row_of = {block: _row(flow.counted[head]) for head in self._rows for block in flow.loops[head]}
         self._first_exit = 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed)
         self._exits: list[Block] = []
 
@@ -214,7 +220,7 @@ class ReverseMode(Emitter):
         nonzero = sorted(scalar.name for scalar in may_differ if scalar.block in self.flow.loops[head])
         tests = [f"({name} > {first})", *[f"(d_{scalar} == 0.0)" for scalar in nonzero]]
         self.write(f"if {' & '.join(tests)}:", indent)
-        self._drop(records, f"({name} - 1)" if first else name, indent + 1)
+        self._drop(head, records, f"({name} - 1)" if first else name, indent + 1)
         self.write(f"{name} = {first}", indent + 1)
         if leave is not None and not first:
             leave(head, indent + 1)
@@ -236,7 +242,7 @@ class ReverseMode(Emitter):
             for place in dict.fromkeys(self.function.last_choices[scalar] for scalar in nonzero)
         ]
         last = f"max({', '.join(sorted(places))})" if len(places) > 1 else places[0]
-        self._drop(records, f"({name} - 1 - {last})", indent)
+        self._drop(head, records, f"({name} - 1 - {last})", indent)
         self.write(f"{name} = {last} + 1", indent)
 
     def _droppable_records(self, head: Block) -> tuple[int, int, int] | None:
@@ -244,11 +250,12 @@ class ReverseMode(Emitter):
         reads_arrays = any(self._reads_arrays(block) for block in self.flow.loops[head])
         return None if reads_arrays else self.residuals.records_of_iteration(head)
 
-    def _drop(self, records: tuple[int, int, int], iterations: str, indent: int) -> None:
-        """Writes what takes the records of a number of iterations from the stacks."""
+    def _drop(self, head: Block, records: tuple[int, int, int], iterations: str, indent: int) -> None:
+        """Writes what takes the records of a number of iterations of a loop from the stacks."""
         for stack, count in zip(("values", "codes"), records, strict=False):
             if count:
-                self.write(f"{stack}_top -= {iterations}*{count}", indent)
+                step = 1 if stack == "values" and head in self._rows else count
+                self.write(f"{stack}_top -= {iterations}*{step}", indent)
 
     def _reads_arrays(self, block: Block) -> bool:
         """True if the way back through a block reads or clears cotangents of arrays."""
@@ -268,6 +275,9 @@ class ReverseMode(Emitter):
         counter, loop = self._loop_after(before, block), self._checkpointed.get(before)
         if counter is not None:
             self.write(f"{counter.name} = {self._final_number(counter)}", indent)
+            if before in self._rows:
+                self.write(f"{_row(counter)} = {counter.name}", indent)
+                self.write(f"values_top -= {self._rows[before] - 1}*{_row(counter)}", indent)
             may_differ = self.adjoint.nonzero_at_end[block, before]
             if loop is None:
                 self._skip_to_last_choice(before, may_differ, indent)
@@ -284,9 +294,10 @@ class ReverseMode(Emitter):
     def _pop_at_end(self, block: Block) -> None:
         at_start = [] if block in self.calling else self.residuals.at_start.get(block, [])
         at_end = self.residuals.at_end.get(block, [])
-        self.stacks.lower_top(len(at_start) + len(at_end))
+        count, row = len(at_start) + len(at_end), self._row_of.get(block, "")
+        self.stacks.lower_top(min(count, 1) if row else count)
         for offset, item in enumerate(at_end, len(at_start)):
-            self.stacks.pop(item, offset)
+            self.stacks.pop(item, position(offset, row))
 
     def _pop_at_start(self, block: Block) -> None:
         at_start = self.residuals.at_start.get(block, [])
@@ -364,8 +375,9 @@ class ReverseMode(Emitter):
         if is_calling:
             count = len(at_end)
             self.stacks.ensure_numbers(count)
-        self.stacks.push([item.name for item in at_end], count - len(at_end))
-        self.stacks.raise_top(count)
+        row = self._row_of.get(block, "")
+        self.stacks.push([item.name for item in at_end], count - len(at_end), row=row)
+        self.stacks.raise_top(min(count, 1) if row else count)
         end = block.end
         self.go_on(block)
         if isinstance(end, Raise):
@@ -395,6 +407,8 @@ class ReverseMode(Emitter):
             self.stacks.reserve(
                 count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block))
             )
+            if statement.counter.head in self._rows:
+                self.write(f"{_row(statement.counter)} = max(0, {statement.counter.name}_count)")
 
     def _make_cotangents_without_axes(self, call: Call) -> None:
         """Writes what gives the cotangents of a call's results without axes memory; others get it where the last of their sizes is known."""
@@ -442,6 +456,8 @@ class ReverseMode(Emitter):
     def edge(self, block: Block, target: Block, indent: int) -> None:
         """Writes the values of the target's phis, and the jump."""
         self.phi_values(block, target, indent)
+        if block in self._rows and target not in self.flow.loops[block]:
+            self.write(f"values_top += {self._rows[block] - 1}*{self._row_of[block]}", indent)
         way = self.residuals.way_back(target)
         if way is not None and self.residuals.writes_code(target):
             choices = way.first if block in way.first else way.second
@@ -538,7 +554,11 @@ class ReverseMode(Emitter):
         """Returns the lines that give what is kept or recorded a value: some ways do not set it."""
         kept = sorted(self.residuals.kept | self.residuals.recorded, key=lambda scalar: scalar.name)
         lines = [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
-        return lines + [f"{counter.name} = 0" for counter in self.function.counters]
+        return lines + self.initial_rows() + [f"{counter.name} = 0" for counter in self.function.counters]
+
+    def initial_rows(self) -> list[str]:
+        """Returns the lines that give the sizes of rows a value."""
+        return [f"{_row(self.flow.counted[head])} = 0" for head in self._rows]
 
     def initial_cotangents(self) -> list[str]:
         """Returns the lines that set the cotangents of numbers to 0."""
@@ -614,6 +634,11 @@ class ReverseMode(Emitter):
                 sizes = ", ".join([count, *inner])
                 self.write(f"{name}[{field!r}][:] = {self._cotangent_of(view)}.reshape(({sizes},))")
         return f"{name}.reshape(({''.join(size + ', ' for size in shape)}))"
+
+
+def _row(counter: Counter) -> str:
+    """Returns the variable of the size of the rows in which a loop records numbers."""
+    return f"{counter.name}_row"
 
 
 def _scalars(operands: list[Operand]) -> set[Scalar]:
