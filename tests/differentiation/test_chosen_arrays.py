@@ -29,6 +29,14 @@ def pivoting(t, col, row):
 
 
 @numba.njit
+def pivoting_with_options(t, col, row, factor=1.0, tolerance=0.0):
+    pivoting(t, col, row)
+    for j in range(t.shape[1]):
+        if abs(t[row, j]) > tolerance:
+            t[row, j] *= factor
+
+
+@numba.njit
 def ratio(t, col):
     best, row = 1e300, 0
     for i in range(t.shape[0]):
@@ -51,6 +59,16 @@ def pivoting_in_turn(a, b):
             pivoting(ts[pl], pivot, row)
             bases[pl][row], pivot = pivot, bases[pl][row]
     return (A * A).sum() + (ts[1] * ts[1]).sum() * (1 + bases[0][1])
+
+
+@numba.njit
+def written_with_options(a, b):
+    ts = (a.copy(), b.copy())
+    for pl in range(2):
+        _ok, row = ratio(ts[pl], 1)
+        pivoting_with_options(ts[pl], 1, row)
+        pivoting_with_options(col=2, t=ts[1 - pl], row=row, factor=1.5)
+    return (ts[0] * ts[1]).sum() + ts[1][1, 1]
 
 
 @numba.njit
@@ -200,7 +218,7 @@ def written_by_a_recursive_function(a, b):
 
 FUNCTIONS = [
     *(pivoting_in_turn, two_of_a_tuple, exchanged, tuple_passed_on, returned_and_read, two_arguments, item_of_a_list),
-    *(gone_through, parts_of_a_tuple),
+    *(gone_through, parts_of_a_tuple, written_with_options),
 ]
 
 

@@ -54,12 +54,6 @@ def generator_beside_an_array(x):
     return total
 
 
-@program((1.3, 4), refused=True)
-def items_of_a_generator(x, n):
-    items = powers(x, n)
-    return next(items) * next(items)
-
-
 @njit
 def mixed(x):
     yield 1

@@ -235,7 +235,9 @@ class Calls(Expressions):
             arguments += vararg.values
         if value.varkwarg is not None:
             raise refuse("a call with **kwargs can't be differentiated", builder.location)
-        keywords = {key: self.value(argument) for key, argument in dict(value.kws).items()}
+        keywords = {
+            key: (is_compiled and self.selection(other)) or self.value(other) for key, other in dict(value.kws).items()
+        }
         result_type = self.frame.function.types[name]
         if not is_compiled:
             arguments = [self.definite(argument) for argument in arguments]
@@ -259,16 +261,18 @@ class Calls(Expressions):
         self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
     ) -> Any:
         """Lowers the call of a known function. For an argument that is one of several arrays of a tuple it is called for each, in a branch."""
-        place = next((place for place, value in enumerate(arguments) if isinstance(value, Selection)), None)
-        if place is None:
+        given: dict[Any, Any] = {**dict(enumerate(arguments)), **keywords}
+        key = next((key for key, value in given.items() if isinstance(value, Selection)), None)
+        if key is None:
             return self._call_of_function(name, function, arguments, keywords, type)
 
         def called(view: View) -> Any:
-            given = [*arguments[:place], view, *arguments[place + 1 :]]
-            value = self._call_with_selections("", function, given, keywords, type)
+            positional, named = list(arguments), dict(keywords)
+            (positional if key in range(len(positional)) else named)[key] = view
+            value = self._call_with_selections("", function, positional, named, type)
             return self.cast(self.array_expressions.materialized(self, value), types.unliteral(type))
 
-        return self.merged(type, self.by_branches(arguments[place].items, arguments[place].index, called))
+        return self.merged(type, self.by_branches(given[key].items, given[key].index, called))
 
     def _call_of_function(
         self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type

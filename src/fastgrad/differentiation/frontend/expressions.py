@@ -5,6 +5,7 @@ Each construct has its own method. Constructs without one are refused: there is 
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import operator
 from collections.abc import Callable, Sequence
@@ -638,17 +639,27 @@ class Expressions:
             if isinstance(statement, (ir.SetItem, ir.StaticSetItem)) and self._origin(statement.target.name) == origin:
                 return True
             if isinstance(value, ir.Expr) and value.op == "call":
-                places = [place for place, other in enumerate(value.args) if self._origin(other.name) == origin]
-                if places and not self._written_arguments(value).isdisjoint(places):
+                given = [*value.args, *[other for _, other in value.kws]]
+                is_given = any(self._origin(other.name) == origin for other in given)
+                if is_given and any(self._origin(other.name) == origin for other in self._written_arguments(value)):
                     return True
         return False
 
-    def _written_arguments(self, call: ir.Expr) -> frozenset[int]:
-        """Returns the positions of the arguments that a call of a function that Numba compiled writes, as far as they are known."""
+    def _written_arguments(self, call: ir.Expr) -> list[ir.Var]:
+        """Returns the arguments that a call of a function that Numba compiled writes, as far as they are known."""
         called = self.frame.function.types[call.func.name]
-        if not isinstance(called, types.Dispatcher) or call.kws or call.vararg is not None:
-            return frozenset()
-        return self.written_parameters(called.dispatcher, tuple(self._type(other.name) for other in call.args))
+        if not isinstance(called, types.Dispatcher) or call.vararg is not None:
+            return []
+        parameters = inspect.signature(called.dispatcher.py_func).parameters
+        if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters.values()):
+            return []
+        given = {**dict(zip(parameters, call.args, strict=False)), **dict(call.kws)}
+        argument_types = [
+            self._type(given[name].name) if name in given else types.Omitted(parameter.default)
+            for name, parameter in parameters.items()
+        ]
+        written = self.written_parameters(called.dispatcher, tuple(argument_types))
+        return [given[name] for place, name in enumerate(parameters) if place in written and name in given]
 
     def _origin(self, name: str) -> str:
         """Returns the tuple that a variable is an item of, else the variable that it is a copy of."""

@@ -408,7 +408,9 @@ def _called_generator(function_ir: ir.FunctionIR, value: Any, argument_types: An
 def _known(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
     """Returns the Python value of a variable that is a global, an attribute of a module, or a function that is passed; else None."""
     definitions = function_ir._definitions.get(name, [])
-    definition = definitions[0] if len(definitions) == 1 else None
+    definition = (
+        definitions[0] if definitions and all(_is_same_read(definitions[0], o) for o in definitions[1:]) else None
+    )
     if isinstance(definition, (ir.Global, ir.FreeVar)):
         return definition.value
     if isinstance(definition, ir.Arg) and definition.index < len(argument_types):
@@ -419,6 +421,15 @@ def _known(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
         owner = _known(function_ir, definition.value.name, argument_types)
         return getattr(owner, definition.attr, None) if isinstance(owner, ModuleType) else None
     return None
+
+
+def _is_same_read(first: Any, second: Any) -> bool:
+    """True if two definitions read the same global or attribute, as those of ``_globals_read_again`` do."""
+    if isinstance(first, (ir.Global, ir.FreeVar)):
+        return type(first) is type(second) and first.value is second.value
+    if getattr(first, "op", "") != "getattr" or getattr(second, "op", "") != "getattr":
+        return False
+    return bool(first.value.name == second.value.name and first.attr == second.attr)
 
 
 def _bound(function: Any, call: ir.Expr) -> dict[str, Any] | None:
