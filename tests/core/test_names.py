@@ -177,9 +177,9 @@ def test_hints_are_for_missing_names():
         ),
         ("import fastgrad.nn.rnn_cell", ModuleNotFoundError, r"tf\.nn\.rnn_cell: TensorFlow 1 has it"),
         (
-            "from fastgrad.keras.layers import RandomElasticTransform",
+            "from fastgrad.keras.layers import ReversibleEmbedding",
             ImportError,
-            r"cannot import name 'RandomElasticTransform' .*TensorFlow has it",
+            r"cannot import name 'ReversibleEmbedding' .*TensorFlow has it",
         ),
         (
             "from fastgrad.nn import relu, with_space_to_batch",
