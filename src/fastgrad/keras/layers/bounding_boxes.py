@@ -132,7 +132,7 @@ def clip_to_image_size(
 
 
 def dense_bounding_boxes(bounding_boxes: Any) -> dict[str, Any]:
-    """Bounding boxes as tensors, boxes float32; rows of ragged ones are filled up with boxes of 0 and labels of -1.
+    """Bounding boxes as tensors; rows of ragged ones are filled up with boxes of 0 and labels of -1.
 
     Args:
         bounding_boxes: a dict of ``"boxes"``, shape (boxes, 4) or (batch, boxes, 4), and ``"labels"``, shape (boxes,) or (batch, boxes), which
@@ -154,7 +154,7 @@ def dense_bounding_boxes(bounding_boxes: Any) -> dict[str, Any]:
         )
     if isinstance(boxes, RaggedTensor):
         boxes, labels = boxes.to_tensor(0, shape=[*[None] * (len(boxes.shape) - 1), 4]), labels.to_tensor(-1)
-    boxes, labels = tf.cast(convert_to_tensor(boxes), tf.float32), convert_to_tensor(labels)
+    boxes, labels = convert_to_tensor(boxes), convert_to_tensor(labels)
     if boxes.ndim not in (2, 3) or boxes.shape[-1] != 4 or labels.ndim not in (boxes.ndim - 1, boxes.ndim):
         raise ValueError(
             "Expected `bounding_boxes['boxes']` to have shape (num_boxes, 4) or (batch_size, num_boxes, 4), and labels of one axis "
