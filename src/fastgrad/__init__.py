@@ -263,6 +263,7 @@ _LAZY = (
     "optimizers",
     "profiler",
     "quantization",
+    "queue",
     "ragged",
     "random",
     "raw_ops",

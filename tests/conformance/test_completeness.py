@@ -33,6 +33,7 @@ ELSEWHERE |= {  # in image_layers
     "Solarization",
 }
 # Keras's answers are recorded in tests/keras/answers.
+ELSEWHERE |= {"ContrastLimitedAdaptiveHistogramEqualization", "MaxNumBoundingBoxes", "RandomElasticTransform"}
 ELSEWHERE |= {"RandomRotation", "RandomTranslation", "RandomZoom"}
 ELSEWHERE |= {"Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"}
 

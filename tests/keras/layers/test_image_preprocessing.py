@@ -22,6 +22,7 @@ LAYERS: dict[str, tuple[Any, ...]] = {
     "RandomTranslation": (0.3, 0.2),
     "RandomShear": (0.3, 0.2),
     "RandomPerspective": (),
+    "RandomElasticTransform": (),
     "RandomHue": (0.3,),
     "RandomSaturation": (0.3,),
     "RandomColorDegeneration": (0.3,),
@@ -146,7 +147,8 @@ def test_batches_and_labels_are_mixed_in_the_same_shares() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "share"), [("RandomInvert", 0.25), ("RandomGrayscale", 0.5), ("RandomErasing", 0.25)]
+    ("layer", "share"),
+    [("RandomInvert", 0.25), ("RandomGrayscale", 0.5), ("RandomErasing", 0.25), ("RandomElasticTransform", 0.25)],
 )
 def test_some_images_are_chosen(layer: str, share: float) -> None:
     batch = np.tile(np.array([200.0, 90.0, 0.0], np.float32), (2000, 5, 5, 1))
@@ -168,3 +170,56 @@ def test_erased_parts_have_the_asked_size() -> None:
     ).numpy()
     np.testing.assert_array_equal((erased == 9).sum((1, 2, 3)), 3 * 20 * 20)
     assert np.ptp((erased == 9).any((2, 3)).argmax(1)) > 10
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_masks_move_by_the_noise_of_the_images(data_format: str) -> None:
+    images = np.zeros((3, 40, 40, 1), np.float32)
+    images[:, 10:30, 12:25] = 200.0
+    if data_format == "channels_first":
+        images = images.transpose(0, 3, 1, 2)
+    layer = layers.RandomElasticTransform(
+        scale=(0.7, 1.0), interpolation="nearest", value_range=(0, 200), seed=3, data_format=data_format
+    )
+    data = {"images": images, "segmentation_masks": (images > 0).astype(np.int32) * 201}
+    for call in (layer, tf.function(lambda x: layer(x, training=True))):
+        moved = call(data)
+        masks = moved["segmentation_masks"].numpy()
+        assert (masks != data["segmentation_masks"]).any()
+        np.testing.assert_array_equal(masks, np.where(moved["images"].numpy() > 0, 201, 0))
+        assert masks.dtype == np.int32
+
+
+def test_elastic_noise_is_smooth_and_has_the_asked_scale() -> None:
+    ramp = np.broadcast_to(np.arange(64.0, dtype=np.float32), (40, 64, 64))[..., None]
+    layer = layers.RandomElasticTransform((1.0, 1.0), (1.0, 1.0), fill_mode="nearest", seed=1)
+    shift = (layer(ramp, training=True).numpy() - ramp)[:, 20:-20, 20:-20, 0]
+    alpha, sigma = (
+        6.4,
+        3.2,
+    )  # Gaussian noise of deviation sigma, smoothed by a Gaussian of this deviation, has 1 / (2 sqrt(pi)) of it
+    np.testing.assert_allclose(shift.std(), alpha / (2 * np.pi**0.5), rtol=0.1)
+    assert abs(shift.mean()) < 0.1
+    steps = np.diff(shift, axis=2).std()
+    np.testing.assert_allclose(steps, shift.std() / sigma / 2**0.5, rtol=0.1)
+
+
+def test_maximal_numbers_of_boxes_hold_in_datasets_and_configurations() -> None:
+    layer = layers.MaxNumBoundingBoxes(3, fill_value=0, bounding_box_format="xyxy")
+    again = layers.MaxNumBoundingBoxes.from_config(layer.get_config())
+    boxes = tf.ragged.constant([[[1.0, 2.0, 3.0, 4.0]] * n for n in (1, 4)], ragged_rank=1)
+    data = {"boxes": boxes, "labels": tf.ragged.constant([[7], [8, 9, 10, 11]])}
+    result = again({"images": PICTURES, "bounding_boxes": data})["bounding_boxes"]
+    np.testing.assert_array_equal(result["labels"], [[7, -1, -1], [8, 9, 10]])
+    dense = {"boxes": np.ones((4, 1, 4), np.float32), "labels": np.ones((4, 1), np.int32)}
+    dataset = tf.data.Dataset.from_tensor_slices({"images": np.zeros((4, 2, 2, 1)), "bounding_boxes": dense})
+    for batch in dataset.map(again).batch(2):
+        np.testing.assert_array_equal(batch["bounding_boxes"]["labels"], [[1, 0, 0]] * 2)
+        assert batch["bounding_boxes"]["boxes"].shape == (2, 3, 4)
+
+
+def test_a_local_equalization_is_the_same_compiled() -> None:
+    layer = layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 3))
+    np.testing.assert_allclose(tf.function(layer)(PICTURES), layer(PICTURES), rtol=1e-6)
+    model = tf.keras.Sequential([tf.keras.Input((8, 9, 3)), layer])
+    np.testing.assert_allclose(model.predict(PICTURES, verbose=0), layer(PICTURES), rtol=1e-5)

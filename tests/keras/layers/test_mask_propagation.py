@@ -36,6 +36,7 @@ ARGUMENTS = {
     "IntegerLookup": lambda: (None, 1, None, -1, [1, 2]),
     "LSTM": lambda: (3,),
     "Lambda": lambda: (lambda x: x * 2.0,),
+    "MaxNumBoundingBoxes": lambda: (3,),
     "MultiHeadAttention": lambda: (2, 3),
     "Permute": lambda: ((2, 1),),
     "RandomBrightness": lambda: (0.1,),
@@ -123,6 +124,7 @@ _DESTROYING_PREFIXES = (
         "Average",
         "Avg",
         "CenterCrop",
+        "Contrast",
         "Conv",
         "Cropping",
         "CutMix",
@@ -169,7 +171,7 @@ def _layer(name):
 
 def _tensor(name, mask):
     shape = (2, 4, 4, 4, 3) if "3D" in name else (2, 4, 4, 3) if "2D" in name else (2, 4, 3)
-    if name.startswith(("CenterCrop", "Random", "Resizing")):
+    if name.startswith(("CenterCrop", "ContrastLimited", "Random", "Resizing")):
         shape = (2, 4, 4, 3)
     if name.startswith("ConvLSTM"):
         shape = (2, 4, *[3] * int(name[-2]), 1)

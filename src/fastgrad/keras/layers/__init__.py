@@ -62,15 +62,20 @@ from fastgrad.keras.layers.image_colors import RandomPosterization as RandomPost
 from fastgrad.keras.layers.image_colors import RandomSaturation as RandomSaturation
 from fastgrad.keras.layers.image_colors import RandomSharpness as RandomSharpness
 from fastgrad.keras.layers.image_colors import Solarization as Solarization
+from fastgrad.keras.layers.image_equalization import (
+    ContrastLimitedAdaptiveHistogramEqualization as ContrastLimitedAdaptiveHistogramEqualization,
+)
 from fastgrad.keras.layers.image_mixing import CutMix as CutMix
 from fastgrad.keras.layers.image_mixing import MixUp as MixUp
 from fastgrad.keras.layers.image_mixing import RandomErasing as RandomErasing
 from fastgrad.keras.layers.image_preprocessing import CenterCrop as CenterCrop
+from fastgrad.keras.layers.image_preprocessing import MaxNumBoundingBoxes as MaxNumBoundingBoxes
 from fastgrad.keras.layers.image_preprocessing import RandomBrightness as RandomBrightness
 from fastgrad.keras.layers.image_preprocessing import RandomContrast as RandomContrast
 from fastgrad.keras.layers.image_preprocessing import RandomCrop as RandomCrop
 from fastgrad.keras.layers.image_preprocessing import RandomFlip as RandomFlip
 from fastgrad.keras.layers.image_preprocessing import Resizing as Resizing
+from fastgrad.keras.layers.image_transformation import RandomElasticTransform as RandomElasticTransform
 from fastgrad.keras.layers.image_transformation import RandomPerspective as RandomPerspective
 from fastgrad.keras.layers.image_transformation import RandomRotation as RandomRotation
 from fastgrad.keras.layers.image_transformation import RandomShear as RandomShear

@@ -94,6 +94,7 @@ class ImageLayer(Layer):
                     f"`bounding_box_format` argument to your {type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
                 )
             boxes = dense_bounding_boxes(data["bounding_boxes"])
+            boxes["boxes"] = tf.cast(boxes["boxes"], tf.float32)
             result["bounding_boxes"] = transform(self.transform_bounding_boxes, boxes)
         for key, method in (
             ("labels", self.transform_labels),

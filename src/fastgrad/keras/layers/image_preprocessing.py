@@ -387,3 +387,72 @@ class RandomContrast(RandomImageLayer):
         factor = of_each_image(transformation["contrast_factor"], x, x.dtype)
         mean = tf.reduce_mean(x, [self._height_axis, self._height_axis + 1], keepdims=True)
         return tf.clip_by_value((x - mean) * factor + mean, *self.value_range)
+
+
+class MaxNumBoundingBoxes(ImageLayer):
+    """Gives each image the same number of bounding boxes: cuts rows of more, and fills up rows of fewer; images stay as they are.
+
+    Args:
+        max_number: the number of boxes of an image.
+        fill_value: an integer, what rows of boxes and labels are filled up with.
+        **kwargs: ``bounding_box_format``, which a call with boxes needs, ``data_format``, and as in ``Layer``.
+
+    Raises:
+        ValueError, TypeError: ``max_number`` or ``fill_value`` is no integer; at a call the images have another rank, or there is no
+            ``bounding_box_format``.
+    """
+
+    _config_names = ("data_format", "max_number", "fill_value")
+    max_number: int
+    fill_value: int
+
+    def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any) -> None:
+        for argument, value in (("max_number", max_number), ("fill_value", fill_value)):
+            try:
+                setattr(self, argument, int(value))
+            except (TypeError, ValueError) as error:
+                raise type(error)(
+                    f"MaxNumBoundingBoxes: `{argument}` must be an integer. Received: {argument}={value!r}"
+                ) from None
+        if self.max_number < 0:
+            raise ValueError(
+                f"MaxNumBoundingBoxes: `max_number` must not be negative. Received: max_number={max_number}"
+            )
+        super().__init__(**kwargs)
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Returns ``images`` as they are."""
+        return images
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Cuts or fills up the rows of boxes and labels, in training or not.
+
+        Args:
+            bounding_boxes: a dict of ``"boxes"``, shape (batch, boxes, 4), and ``"labels"``, shape (batch, boxes) or
+                (batch, boxes, classes).
+            transformation, training: without effect.
+
+        Returns:
+            A dict of the same form, with ``max_number`` boxes and labels in each row.
+        """
+        result = dict(bounding_boxes)
+        for key in ("boxes", "labels"):
+            x = convert_to_tensor(bounding_boxes[key])[:, : self.max_number]
+            paddings = [[0, 0], [0, self.max_number - x.shape[1]], *[[0, 0]] * (x.ndim - 2)]
+            result[key] = tf.pad(x, paddings, constant_values=self.fill_value)
+        return result
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input, with ``max_number`` bounding boxes if it has some; KeyError if these are more than boxes and labels."""
+        if not isinstance(input_shape, dict) or "bounding_boxes" not in input_shape:
+            return input_shape
+        boxes = {key: list(shape) for key, shape in input_shape["bounding_boxes"].items()}
+        unknown = sorted(boxes.keys() - {"boxes", "labels"})
+        if unknown:
+            raise KeyError(
+                f"There are unsupported keys in `bounding_boxes`: {unknown}. Only `boxes` and `labels` are supported."
+            )
+        axis = len(boxes["boxes"]) - 2
+        for shape in boxes.values():
+            shape[axis] = self.max_number
+        return {**input_shape, "bounding_boxes": {key: tuple(shape) for key, shape in boxes.items()}}

@@ -7,10 +7,12 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.affine_transform import INTERPOLATIONS, affine_transform, homography
+from fastgrad.keras.affine_transform import FILL_MODES, INTERPOLATIONS, affine_transform, homography
+from fastgrad.keras.elastic_transform import elastic_shift, shifted
 from fastgrad.keras.layers.bounding_boxes import projected_boxes
 from fastgrad.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
-from fastgrad.keras.layers.image_preprocessing import factor_range
+from fastgrad.keras.layers.image_preprocessing import checked_value_range, factor_range
+from fastgrad.keras.random import _seed_of_draw
 
 _FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
@@ -344,3 +346,111 @@ class RandomPerspective(RandomImageLayer):
     def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
         moved = projected_boxes(boxes, homography(transformation["start_points"], transformation["end_points"]))
         return tf.where(tf.reshape(transformation["apply_perspective"], [-1, 1, 1]), moved, boxes)
+
+
+class RandomElasticTransform(RandomImageLayer):
+    """In training, moves the pixels of some images by smooth noise, as if they were drawn on rubber.
+
+    Args:
+        factor: the bounds of the probability: a pair in [0, 1], or a number for 0 and itself.
+        scale: the bounds of the strength, one number for a batch: a pair in [0, 1], or a number for 0 and itself.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        fill_mode: what is outside of the image: ``"reflect"``, ``"wrap"``, ``"constant"`` for ``fill_value``, or ``"nearest"``.
+        fill_value: a number.
+        value_range: the least and the greatest value of images.
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor``, ``scale`` or ``value_range``; at a call another rank, or ``"mirror"``.
+        NotImplementedError: another ``fill_mode`` or ``interpolation``; at a call bounding boxes, which Keras does not move, either.
+    """
+
+    _config_names = (
+        "data_format",
+        "factor",
+        "scale",
+        "interpolation",
+        "fill_mode",
+        "fill_value",
+        "value_range",
+        "seed",
+    )
+    _moves_pixels = True
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: Any = 1.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        value_range: Any = (0, 255),
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.factor, self.scale = factor_range(factor, 0, 1), factor_range(scale, 0, 1, "scale")
+        for argument, value, choices in (
+            ("fill_mode", fill_mode, FILL_MODES),
+            ("interpolation", interpolation, INTERPOLATIONS),
+        ):
+            if value not in choices:
+                raise NotImplementedError(
+                    f"RandomElasticTransform: Unknown `{argument}` {value}. Expected of one {choices}."
+                )
+        checked_value_range(value_range)
+        self.interpolation, self.fill_mode, self.fill_value = interpolation, fill_mode, fill_value
+        self.value_range = value_range
+        super().__init__(seed, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        if not self.factor[1] or not self.scale[1]:
+            return None
+        return {
+            "apply_transform": self._chosen(shape, self.factor),
+            "distortion_factor": self._uniform((), *self.scale),
+            "seed": self._seed_of_draw(),
+        }
+
+    def get_elastic_transform_params(self, height: int, width: int, factor: Any) -> tuple[Any, Any]:
+        """Returns by what the noise is multiplied, and its deviation, which is also that of the Gaussian that smooths it, in pixels.
+
+        Args:
+            height, width: of the images.
+            factor: the strength, a number or a tensor.
+        """
+        return max(height, width) * (0.1 * factor), min(height, width) * (0.05 * factor)
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        if self.fill_mode == "mirror":
+            raise ValueError(
+                "RandomElasticTransform: Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap' and "
+                "'reflect'. Received: fill_mode=mirror"
+            )
+        last = tf.keras.ops.moveaxis(x, -3, -1) if self.data_format == "channels_first" else x
+        last = last if x.ndim == 4 else last[None]
+        strength, seed = tf.cast(transformation["distortion_factor"], self.compute_dtype), transformation["seed"]
+        height, width = last.shape[1:3]
+        alpha, sigma = self.get_elastic_transform_params(height, width, strength)
+        greatest_sigma = self.get_elastic_transform_params(height, width, 1.0)[1]
+        seed = seed if isinstance(seed, Tensor) else _seed_of_draw(seed)
+        # Masks move by the noise of the images, whose dtype is this one.
+        shift = elastic_shift(last.shape[:3], alpha, sigma, greatest_sigma, seed, self.compute_dtype)
+        moved = shifted(last, shift, interpolation or self.interpolation, self.fill_mode, self.fill_value)
+        moved = moved if x.ndim == 4 else moved[0]
+        moved = tf.keras.ops.moveaxis(moved, -1, -3) if self.data_format == "channels_first" else moved
+        is_moved = transformation["apply_transform"]
+        y = tf.where(of_each_image(is_moved, x), moved, x)
+        return y if interpolation else tf.clip_by_value(y, *self.value_range)
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Raises a NotImplementedError, as in Keras: a box does not stay one.
+
+        Args:
+            bounding_boxes, transformation, training: as in the other layers of images.
+        """
+        raise NotImplementedError(
+            "RandomElasticTransform: bounding boxes do not stay rectangles. Pass segmentation masks, or images without 'bounding_boxes'."
+        )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +10,12 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.image.projection import projective_transform
-from fastgrad.keras import random
 from fastgrad.keras.affine_transform import affine_transform, homography
+from fastgrad.keras.elastic_transform import elastic_shift, shifted, values_at
 from fastgrad.keras.layers.image_preprocessing import Resizing
 from fastgrad.keras.ops.function import common, floats, tensor
 from fastgrad.keras.ops.nn_functions import TABLE as NN_FUNCTIONS
+from fastgrad.keras.random import _seed_of_draw
 from fastgrad.keras.settings import standardize_data_format
 
 
@@ -221,38 +219,7 @@ def _map_coordinates(
         )
     if order not in (0, 1):
         raise NotImplementedError(f"map_coordinates currently requires order<=1. Received: order={order}")
-    axes = []
-    for position, size in zip(tf.unstack(places), x.shape, strict=True):
-        if order == 0:
-            nearest = position if position.dtype.is_integer else tf.round(position)
-            nodes = [(tf.cast(nearest, tf.int32), tf.ones((), position.dtype))]
-        else:
-            position = floats(position)
-            lower = tf.floor(position)
-            index, weight = tf.cast(lower, tf.int32), position - lower
-            nodes = [(index, 1.0 - weight), (index + 1, weight)]
-        axes.append([(*_inside(index, size, fill_mode), weight) for index, weight in nodes])
-    y: Any = 0.0
-    for corner in itertools.product(*axes):
-        indices, is_inside, weights = zip(*corner, strict=True)
-        values = tf.cast(tf.gather_nd(x, tf.stack(indices, -1)), weights[0].dtype)
-        if fill_mode == "constant":
-            values = tf.where(functools.reduce(tf.logical_and, is_inside), values, tf.cast(fill_value, values.dtype))
-        y = functools.reduce(operator.mul, weights) * values + tf.cast(y, values.dtype)
-    return tf.cast(tf.round(y) if x.dtype.is_integer and y.dtype.is_floating else y, x.dtype)
-
-
-def _inside(index: Any, size: int, fill_mode: str) -> tuple[Any, Any]:
-    """Returns the indices inside of an axis that ``index`` stands for, and where it was inside."""
-    is_inside = tf.logical_and(index >= 0, index < size)
-    if fill_mode == "wrap":
-        index = tf.math.floormod(index, size)
-    elif fill_mode in ("mirror", "reflect"):
-        index = tf.math.floormod(tf.abs(index), 2 * size)
-        index = tf.where(index < size, index, 2 * size - index - (1 if fill_mode == "reflect" else 0))
-    else:
-        index = tf.clip_by_value(index, 0, size - 1)
-    return index, is_inside
+    return values_at(x, tf.unstack(places), order, fill_mode, fill_value)
 
 
 def _elastic_transform(
@@ -275,20 +242,8 @@ def _elastic_transform(
     _is_image(x)
 
     def transform(batch: Any) -> Any:
-        count, height, width, channels = batch.shape
-        noise = random.normal((count, height, width, 1), dtype=batch.dtype.name, seed=seed) * sigma
-        shift = _gaussian_blur(noise, [6 * int(sigma) | 1] * 2, (sigma, sigma), "channels_last")[..., 0] * alpha
-        rows = (
-            tf.range(height, dtype=batch.dtype)[None, :, None] + shift
-        )  # Keras moves rows and columns by the same noise
-        columns = tf.range(width, dtype=batch.dtype)[None, None, :] + shift
-        order = ("nearest", "bilinear").index(interpolation)
-        results = [
-            _map_coordinates(batch[n, ..., c], tf.stack([rows[n], columns[n]]), order, fill_mode, fill_value)
-            for n in range(count)
-            for c in range(channels)
-        ]
-        return tf.transpose(tf.reshape(tf.stack(results), [count, channels, height, width]), [0, 2, 3, 1])
+        shift = elastic_shift(batch.shape[:3], alpha, sigma, sigma, _seed_of_draw(seed), batch.dtype)
+        return shifted(batch, shift, interpolation, fill_mode, fill_value)
 
     return _channels_last(_of_batches(transform))(x, data_format)
 
