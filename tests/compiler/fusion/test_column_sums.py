@@ -13,6 +13,7 @@ from fastgrad.compiler.programs.program import Program
 from fastgrad.kernels.runtime.launch import run_launches
 from fastgrad.kernels.runtime.thread_pool import compute_pool
 from tests.compiler.recorded import record
+from tests.kernels.in_place import written_over
 
 RNG = np.random.default_rng(0)
 BOTH = [np.float32, np.float64]
@@ -56,7 +57,8 @@ def test_sums_are_those_of_the_result_whatever_the_shares(shape, dtype):
     found = []
     for shares in (1, 2, 3, 8):
         results = [np.full_like(one, 7) for one in kinds]
-        assert run_launches(launches_of_product(node.payload), by_argument, results, shares) is None
+        launches = written_over(launches_of_product(node.payload), by_argument, results, {})
+        assert run_launches(launches, by_argument, results, shares) is None
         found.append([one.tobytes() for one in results])
     assert all(one == found[0] for one in found[1:])
     g, w, slope = arrays
