@@ -26,6 +26,8 @@ LARGE_A_BYTES = (
     1 << 21
 )  # bytes of an A that is evicted from the second cache before the next terms of its rows are read
 ROWS_OF_LARGE_A = 256  # rows whose terms of a chain stay in the second cache for several panels
+ROWS_WITHOUT_COPY = 64  # so few rows read the panels of a narrow B faster where they are than from copies
+MOST_ROW_BYTES_WITHOUT_COPY = 3 << 10  # bytes of a row of a B whose panels, not copied, stay in the second cache
 LEAST_PANELS_FOR_COPY_OF_A = 8  # so many panels of B pay for a copy of rows of A
 COPY_PADDING_ELEMENTS = 16  # elements between the terms of a copy, so that they do not compete for one cache set
 MOST_L2_EPILOGUE_BYTES = 1 << 18  # bytes of C that an epilogue finds in the second cache
@@ -190,6 +192,10 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
             together, most = panels, max(MOST_ROWS_TOGETHER // TILE_ROWS, 1)
             if has_large_terms:  # each unit reads all of B
                 most, blocks = 1, -(-m // ROWS_PER_PANEL_COPY)
+        elif has_large_terms and n * itemsize <= MOST_ROW_BYTES_WITHOUT_COPY:
+            # As many as threads have equal shares of.
+            blocks = -(-m // (LEAST_UNITS_TO_SHARE * ROWS_WITHOUT_COPY)) * LEAST_UNITS_TO_SHARE
+            together, most = panels, 1
         elif has_large_terms:
             most, blocks = 1, -(-m // ROWS_OF_LARGE_A)
             together = min(_panels_of_unit(panels, n * itemsize), -(-panels * blocks // LEAST_UNITS_TO_SHARE))
