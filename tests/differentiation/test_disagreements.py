@@ -172,6 +172,17 @@ def root_in_an_array(p, slope):
     return ends * slope(p[0]) + p[1]
 
 
+def root_in_an_argument(p, ends, slope):
+    """Writes the ends of the interval to an argument, which must not be the other one."""
+    for _ in range(60):
+        middle = ends.sum() / 2.0
+        if middle**3 > p[0]:
+            ends[1] = middle
+        else:
+            ends[0] = middle
+    return ends * slope(p[0]) + p[1]
+
+
 def pivot(x, m):
     """Leaves out what a multiplier of 0 would subtract, as quantecon's pivoting."""
     y = x.copy()
@@ -245,6 +256,8 @@ def test_the_status_of_a_derivative_that_differs_from_differences(function, argu
         (bisection_by_products, (2.0, cube), "wrong"),
         (root_in_an_array, (np.array([2.0, 0.7]), numba.njit(lambda p: p * p)), "search"),
         (root_in_an_array, (np.array([2.0, 0.7]), cube), "wrong"),
+        (root_in_an_argument, (np.array([2.0, 0.7]), np.array([0.0, 10.0]), numba.njit(lambda p: p * p)), "search"),
+        (root_in_an_argument, (np.array([2.0, 0.7]), np.array([0.0, 10.0]), cube), "wrong"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*only through comparisons")
