@@ -11,8 +11,7 @@ from fastgrad.differentiation.analysis.control_flow import ControlFlow
 from fastgrad.differentiation.frontend.lowering import lower, lowering_of
 from fastgrad.differentiation.ir.representation import Function
 from fastgrad.differentiation.ir.values import Options
-from fastgrad.differentiation.runtime import chunks, compilation
-from fastgrad.differentiation.runtime.tape_memory import INTERPRETED
+from fastgrad.differentiation.runtime import compilation
 from fastgrad.differentiation.transform.emission import Derivative, DerivedCall
 from fastgrad.differentiation.transform.forward_mode import ForwardMode, tangents_of_a_run
 from fastgrad.differentiation.transform.parallel_loops import outline_parallel_loops
@@ -97,7 +96,7 @@ def value_and_tangent_of(function: Any, arguments: tuple[Any, ...], positions: t
 
 def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], call: DerivedCall | None = None) -> Any:
     """Returns the Python function of a text, and puts those that it calls into ``functions``."""
-    scope = {**derivative.scope, **INTERPRETED, **chunks.INTERPRETED, "check_apart": callees.check_apart}
+    scope = {**derivative.scope, **callees.interpreted_scope()}
     scope = {name: value.py_func if isinstance(value, Dispatcher) else value for name, value in scope.items()}
     exec(compile(derivative.source, "<interpreted derivative>", "exec"), scope)
     functions[call] = scope[derivative.name]

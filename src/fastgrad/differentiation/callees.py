@@ -36,11 +36,12 @@ from fastgrad.differentiation.ir.representation import (
 )
 from fastgrad.differentiation.ir.values import Options, parts_of
 from fastgrad.differentiation.runtime.chunks import COMPILED as CHUNKS
+from fastgrad.differentiation.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
 from fastgrad.differentiation.runtime.chunks import MAX_CHUNKS
 from fastgrad.differentiation.runtime.compilation import OPTIONS, generated_function
 from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, global_compiler_lock
-from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, COMPILED
+from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
 from fastgrad.differentiation.transform.checkpoints import bytes_of_a_loop
 from fastgrad.differentiation.transform.emission import Derivative, DerivedCall
 from fastgrad.differentiation.transform.forward_mode import ForwardMode
@@ -356,6 +357,11 @@ def _dispatcher_of(call: DerivedCall) -> Any:
                     del _dispatchers[other]
                 raise
         return _dispatchers[call]
+
+
+def interpreted_scope() -> dict[str, Any]:
+    """Returns what derivatives call, by name, where they run as Python."""
+    return {**INTERPRETED, **INTERPRETED_CHUNKS, "check_apart": check_apart}
 
 
 def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) -> FunctionType:

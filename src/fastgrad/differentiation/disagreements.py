@@ -19,14 +19,13 @@ from numba import types
 from fastgrad.core.terms import ScalarOperation
 from fastgrad.differentiation.analysis.control_flow import ControlFlow
 from fastgrad.differentiation.analysis.searches import searches_of
+from fastgrad.differentiation.callees import interpreted_scope
 from fastgrad.differentiation.check import Comparer, Comparison, Direction, central_difference, largest_step, zeros_of
 from fastgrad.differentiation.derivation import lowered_function
 from fastgrad.differentiation.ir.representation import COST_OF_EFFECTS, Compute, Function, Scalar, Statement
 from fastgrad.differentiation.recorded_calls import TimeIsOver, python_function_of, time_limit
-from fastgrad.differentiation.runtime import chunks
 from fastgrad.differentiation.runtime.compilation import generated_function
 from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, DUFunc
-from fastgrad.differentiation.runtime.tape_memory import INTERPRETED
 from fastgrad.differentiation.transform.forward_mode import ForwardMode
 from fastgrad.differentiation.transforms import copies, type_of
 
@@ -131,8 +130,7 @@ def _is_right_with_decisions_kept(
     for block in set().union(*flow.loops.values()):
         block.statements = [part for statement in block.statements for part in _with_decision(statement)]
     derivative = ForwardMode(lowered, flow, (direction.position,)).derivative()
-    # Arrays that share memory were refused before, by the derivative.
-    scope = {**derivative.scope, **INTERPRETED, **chunks.INTERPRETED, "check_apart": lambda *_: None}
+    scope = {**derivative.scope, **interpreted_scope()}
     run = generated_function(derivative.name, derivative.source, "decisions", scope)
 
     def results_at(step: float) -> np.ndarray:

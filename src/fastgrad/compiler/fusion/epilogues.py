@@ -143,20 +143,17 @@ def launches_of_product(
     pairs = [
         pair for pair in in_place_pairs(fused) if pair not in separate and (blocks is None or pair[0] in blocks.free)
     ]
-    # Results of a map may take the memory of the group's other inputs, as updated weights do. If none does, the product lies in
-    # the memory of the first result that may take it, else in scratch memory. Kernels with sums take the product's first, as they
-    # do where they do not follow the product: sizes of batches on both sides of the limit then share a compiled kernel.
+    # Results of a map may take the memory of the group's other inputs, as updated weights do. Else the product lies in the memory
+    # of the first result that may take it, or in scratch memory. Sums of columns always prefer the product's memory, as the same
+    # kernel does where it does not follow a product: so small and large batches share one compiled kernel.
     home_output = next((output for output, input_number in pairs if input_number == place), None)
-    in_place = (
-        ()
-        if make_following_launch is not None or (blocks is not None and home_output is not None)
-        else tuple(
-            [
-                (output, payload.node_input_number(input_number))
-                for output, input_number in pairs
-                if input_number != place
-            ]
-        )
+    may_take_others = make_following_launch is None and (blocks is None or home_output is None)
+    in_place = tuple(
+        [
+            (output, payload.node_input_number(input_number))
+            for output, input_number in pairs
+            if may_take_others and input_number != place
+        ]
     )
     home_output = None if in_place else home_output
     plain_launches = launches_with_epilogue(node, following if blocks is None else blocks.with_row_units(following))

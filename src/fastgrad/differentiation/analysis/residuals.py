@@ -32,7 +32,7 @@ from fastgrad.differentiation.ir.representation import (
 RECOMPUTATION_LIMIT = 8
 """A number is computed again if that costs at most this much, where an addition costs 1 and a load 2."""
 MAX_ROWS = 8
-"""The most numbers of an iteration that are recorded in rows: each is a stream of memory of its own."""
+"""The largest number of records of an iteration that are stored in rows. Each row is a separate stream of stores."""
 _LOAD_COST = 2
 _INFINITE = 10**9
 

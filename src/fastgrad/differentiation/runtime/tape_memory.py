@@ -24,9 +24,9 @@ from fastgrad.differentiation.runtime.stack_slots import SLOTS_SYMBOL, STACKS
 KEPT_BYTES = int(os.environ.get("FASTGRAD_TAPE_BYTES") or 1 << 30)
 """The size above which a stack is freed when a call ends."""
 OWN_BYTES = 1 << 26
-"""The bytes of a stack that it keeps while no call uses it; the operating system may take back the pages behind them."""
+"""The size up to which an unused stack keeps its pages. The operating system may take back the pages beyond it."""
 _MARK = 0x6D61726B6F66656E
-"""What is in the last of the bytes that a stack keeps, if no call has written there since the system was told."""
+"""A stack has this value in the last word of its first ``OWN_BYTES`` bytes if no call has written beyond them since the last ``madvise``."""
 MAX_CODES = 256
 """The number of ways that one code can tell."""
 _HEADER = 16

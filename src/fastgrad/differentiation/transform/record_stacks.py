@@ -59,7 +59,11 @@ class RecordStacks:
     def push(self, names: Sequence[str], first: int = 0, indent: int = 3, row: str = "") -> None:
         """Writes what puts numbers on the stack, the first one at place ``first`` from the top, which stays where it is.
 
-        With the variable of a row's size each number goes into a row of its own.
+        Args:
+            names: the variables with the numbers.
+            first: the place of the first one.
+            indent: the indentation of the lines.
+            row: the variable with the size of a row, if each number goes into a separate row; else empty.
         """
         for offset, name in enumerate(names, first):
             self._write(f"push_value({self.stack('values')}, {position(offset, row)}, {name})", indent)

@@ -193,7 +193,7 @@ def form_of(  # noqa: PLR0915  # one decision: each choice depends on those befo
             if has_large_terms:  # each unit reads all of B
                 most, blocks = 1, -(-m // ROWS_PER_PANEL_COPY)
         elif has_large_terms and n * itemsize <= MOST_ROW_BYTES_WITHOUT_COPY:
-            # As many as threads have equal shares of.
+            # A multiple of four units, of which two or four threads get equal shares.
             blocks = -(-m // (LEAST_UNITS_TO_SHARE * ROWS_WITHOUT_COPY)) * LEAST_UNITS_TO_SHARE
             together, most = panels, 1
         elif has_large_terms:
