@@ -38,7 +38,7 @@ class OpError(Exception):
     error_code = UNKNOWN
 
     def __init_subclass__(cls, error_code: int | None = None, **kwargs: Any) -> None:
-        """Sets the code of a class that has one of its own."""
+        """Sets the error code of a subclass that declares one."""
         super().__init_subclass__(**kwargs)
         if error_code is not None:
             cls.error_code = error_code

@@ -57,12 +57,12 @@ def values_at(
         x: any dtype.
         places: the coordinates along each axis, tensors of one shape; those of a batch are along the axes after the first one.
         order: 0 for the nearest element, 1 for linear interpolation.
-        fill_mode: what is outside: ``"constant"`` for ``fill_value``, ``"nearest"``, ``"wrap"``, ``"mirror"`` or ``"reflect"``.
+        fill_mode: how points outside of the image are filled: ``"constant"`` with ``fill_value``, ``"nearest"``, ``"wrap"``, ``"mirror"`` or ``"reflect"``.
         fill_value: the value outside.
         is_batch: whether the first axes of ``x`` and of the coordinates are the same, and the last one of ``x`` is of channels.
 
     Returns:
-        The dtype of ``x``; the shape of the coordinates, then the channels if there are some.
+        The dtype of ``x``; the shape of the coordinates, followed by the channels, if ``x`` has any.
     """
     axes = []
     sizes = x.shape[1 : 1 + len(places)] if is_batch else x.shape

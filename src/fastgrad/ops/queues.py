@@ -35,7 +35,7 @@ class QueueBase:
         queue_ref: the number of elements that have room.
 
     Raises:
-        ValueError: there are other numbers of shapes or names than of dtypes.
+        ValueError: ``shapes`` or ``names`` has another length than ``dtypes``.
     """
 
     def __init__(self, dtypes: Sequence[Any], shapes: Any, names: Any, queue_ref: int) -> None:
@@ -112,7 +112,7 @@ class QueueBase:
             name: kept for TensorFlow's signature.
 
         Raises:
-            ValueError: the element has another shape or dtype, more tensors, or no dict where there are names, or the other way round.
+            ValueError: the element has a wrong shape or dtype or too many tensors; or it is a dict, and the queue has no names, or the reverse.
             TypeError: a value is not of the dtype.
             InvalidArgumentError: the element has fewer tensors.
             CancelledError: the queue is closed.
@@ -286,7 +286,7 @@ class QueueBase:
                 self._changed.notify_all()
 
     def _take_all(self, method: str, n: int, allows_fewer: bool) -> list[Element]:
-        """Takes out ``n`` elements as they come; if there are too few, they go back."""
+        """Takes out ``n`` elements as they come; puts them back if the queue closes before there are enough."""
         self._check_runs(method)
         taken: list[Element] = []
         is_done = not n

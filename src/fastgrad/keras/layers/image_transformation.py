@@ -70,7 +70,7 @@ class RandomRotation(_RandomTransform):
 
     Args:
         factor: the bounds of the angle in whole turns, counter-clockwise: a pair in [-1, 1], or a number for both sides of 0.
-        fill_mode: what is outside of the image: ``"reflect"``, ``"wrap"``, ``"constant"`` for ``fill_value``, or ``"nearest"``.
+        fill_mode: how points outside of the image are filled: ``"reflect"``, ``"wrap"``, ``"constant"`` with ``fill_value``, or ``"nearest"``.
         interpolation: ``"bilinear"`` or ``"nearest"``.
         seed: an integer, or None.
         fill_value: a number.
@@ -355,7 +355,7 @@ class RandomElasticTransform(RandomImageLayer):
         factor: the bounds of the probability: a pair in [0, 1], or a number for 0 and itself.
         scale: the bounds of the strength, one number for a batch: a pair in [0, 1], or a number for 0 and itself.
         interpolation: ``"bilinear"`` or ``"nearest"``.
-        fill_mode: what is outside of the image: ``"reflect"``, ``"wrap"``, ``"constant"`` for ``fill_value``, or ``"nearest"``.
+        fill_mode: how points outside of the image are filled: ``"reflect"``, ``"wrap"``, ``"constant"`` with ``fill_value``, or ``"nearest"``.
         fill_value: a number.
         value_range: the least and the greatest value of images.
         seed: an integer, or None.
