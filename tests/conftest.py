@@ -54,7 +54,7 @@ def pytest_addoption(parser):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Processors that this process may use, which in a container are fewer than the machine has."""
-    from fastgrad.kernels.runtime.processors import default_threads
+    from fastgrad.kernels.codegen.processors import default_threads
 
     return default_threads()
 

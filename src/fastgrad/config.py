@@ -24,8 +24,8 @@ from fastgrad.core.placement import get_default_device as get_default_device
 from fastgrad.core.placement import placement as _placement
 from fastgrad.core.placement import set_default_device as set_default_device
 from fastgrad.core.settings_version import TENSOR_FLOAT_32_SETTING as _TF32
+from fastgrad.kernels.codegen.processors import default_threads as _default_threads
 from fastgrad.kernels.codegen.progress import set_compile_messages as set_compile_messages
-from fastgrad.kernels.runtime.processors import default_threads as _default_threads
 from fastgrad.kernels.runtime.thread_pool import compute_pool as _compute_pool
 
 

@@ -24,7 +24,7 @@ from fastgrad.data.options import Options, WithOptions, options_of
 from fastgrad.data.resampling import Resampled
 from fastgrad.data.structure import DatasetSpec, checked_next_state, numpy_element, to_element
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.runtime.processors import default_threads
+from fastgrad.kernels.codegen.processors import default_threads
 from fastgrad.ops.arguments import as_python_int
 
 AUTOTUNE = -1

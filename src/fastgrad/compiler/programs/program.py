@@ -25,11 +25,11 @@ from fastgrad.core.variable import memory_sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.codegen.build import compile_kernels, is_compiled
 from fastgrad.kernels.codegen.phases import phase
+from fastgrad.kernels.codegen.processors import default_threads
 from fastgrad.kernels.codegen.progress import COMPILATION_PROGRESS
 from fastgrad.kernels.collectives.world import finish_transfers
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.loops import TOO_MANY_TRIPS
-from fastgrad.kernels.runtime.processors import default_threads
 
 
 class Program:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import pkgutil
 import time
 import types
 import weakref
@@ -54,6 +55,9 @@ __all__ = ["Kernel", "kernel", "scalar_function"]
 _kernels_lock = new_rlock_held_at_fork()  # for first uses of kernels
 _compiler_lock = new_rlock_held_at_fork()  # LLVM has locks of its own, which a child process would inherit held
 
+
+_kernels_of_modules: weakref.WeakValueDictionary[tuple[str, str], Kernel] = weakref.WeakValueDictionary()
+"""The kernels by the module and the name of their functions."""
 
 InPlaceOperands = Mapping[str, tuple[str, ...]]
 """The operands whose memory each result of a kernel may use, by the names of the parameters."""
@@ -128,6 +132,7 @@ class Kernel(dict):
             [(names.index(result), names.index(operand)) for result, given in in_place.items() for operand in given]
         )
         self.aliases = tuple(sorted([(names.index(one), names.index(other)) for one, other in aliases.items()]))
+        _kernels_of_modules[function.__module__, function.__name__] = self
 
     def __missing__(self, key: Any) -> Callable:
         dtypes = tuple(np.dtype(d).newbyteorder("=") for d in (key if isinstance(key, tuple) else (key,)))
@@ -257,9 +262,48 @@ def _object_code(source: KernelSource, entry: cache.Entry | None = None) -> tupl
     content = _content_of(source)
     symbol = _symbol(source, content)
     entry = entry or store.load(content)
+    if entry is None and _has_compiled_ahead(source):
+        entry = store.load(content)
     if entry is None:
         entry = run_uninterrupted(_compile_and_store, source, content, symbol)
     return symbol, entry
+
+
+def _has_compiled_ahead(source: KernelSource) -> bool:
+    """Returns whether another process has compiled a kernel for the disk cache; it compiles what comes next."""
+    if not store.is_shared():
+        return False
+    from fastgrad.kernels.codegen.compile_ahead import COMPILATION_AHEAD
+
+    return COMPILATION_AHEAD.has_compiled(source)
+
+
+def compile_kernel_of_module(
+    module: str, name: str, variables: tuple[tuple[str, str], ...], in_place: tuple[tuple[int, int], ...]
+) -> None:
+    """Compiles a kernel of the library for the disk cache; the process that compiles ahead calls it.
+
+    Args:
+        module, name: of the kernel's function.
+        variables: pairs of a type variable and its dtype.
+        in_place: see `KernelSource`.
+
+    Raises:
+        LookupError: no module beside that of the function makes such a kernel when it is imported.
+    """
+    _object_code(source_in_module(module, name, variables, in_place))
+
+
+def source_in_module(
+    module: str, name: str, variables: tuple[tuple[str, str], ...], in_place: tuple[tuple[int, int], ...]
+) -> KernelSource:
+    """Returns the source of a kernel of the library, with the arguments and errors of `compile_kernel_of_module`."""
+    importlib.import_module(module)
+    if (module, name) not in _kernels_of_modules:  # another module makes kernels with functions of this one
+        package = importlib.import_module(module.rpartition(".")[0])
+        for other in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(other.name)
+    return _kernels_of_modules[module, name]._source(dict(variables))._replace(in_place=in_place)
 
 
 def _symbol(source: KernelSource, content: str) -> str:
@@ -488,9 +532,11 @@ def compile_kernels(uncompiled: Callable[[], Collection[Any]], processors: int) 
     if len(kernels) < LEAST_KERNELS_FOR_TWO_PROCESSES:
         return
     from fastgrad.kernels.codegen import second_process
+    from fastgrad.kernels.codegen.compile_ahead import COMPILATION_AHEAD
 
     if not second_process.is_allowed():
         return
+    kernels = [kernel for kernel in kernels if not COMPILATION_AHEAD.is_at_work_on(kernel.__self__.source)]
     sources = [kernel.__self__.source for kernel in kernels]
     contents = [_content_of(source) for source in sources]
     symbols = [_symbol(source, content) for source, content in zip(sources, contents, strict=True)]

@@ -1,6 +1,6 @@
 """From a kernel's LLVM module to object code, in this process or in another one: `python object_code.py` serves the process that starts it.
 
-The other process needs llvmlite alone, so this file imports nothing else, and nothing of this package.
+The other process needs llvmlite alone, so this file imports nothing else. A function that it is asked to call may need more.
 """
 
 from __future__ import annotations
@@ -100,8 +100,32 @@ def receive(stream: IO) -> Any:
     return pickle.loads(stream.read(int.from_bytes(size, "little"))) if len(size) == SIZE_BYTES else None  # noqa: S301
 
 
+def _code_of(bitcode: bytes, settings: Settings) -> tuple[bytes, list[str]]:
+    """Returns what `object_code` makes of a module after its optimisation."""
+    import llvmlite.binding as llvm
+
+    module = llvm.parse_bitcode(bitcode)
+    optimise(module, settings)
+    return object_code(module, settings)
+
+
+def _call(function: str, arguments: tuple[Any, ...]) -> bool:
+    """Calls a function "module:name"; returns whether it ended without an error."""
+    import importlib
+
+    module, _, name = function.partition(":")
+    try:
+        getattr(importlib.import_module(module), name)(*arguments)
+    except Exception:  # noqa: BLE001  # the process that asks does the work itself
+        return False
+    return True
+
+
 def _serve() -> None:
-    """Compiles modules from standard input. A message is LLVM bitcode and its settings; the first one is Python's search path."""
+    """Serves requests from standard input; the first message is Python's search path.
+
+    A request is LLVM bitcode with its settings, or a function's name with its arguments.
+    """
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.path[:] = receive(requests)
     import llvmlite.binding as llvm
@@ -118,10 +142,8 @@ def _serve() -> None:
     threading.Thread(target=end_when_idle, daemon=True).start()
     while (request := receive(requests)) is not None:
         idle_since[0] = float("inf")
-        bitcode, settings = request
-        module = llvm.parse_bitcode(bitcode)
-        optimise(module, Settings(*settings))
-        send(answers, object_code(module, Settings(*settings)))
+        what, arguments = request
+        send(answers, _call(what, arguments) if isinstance(what, str) else _code_of(what, Settings(*arguments)))
         idle_since[0] = time.monotonic()
 
 

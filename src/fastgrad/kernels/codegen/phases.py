@@ -20,6 +20,7 @@ PHASES = {
     "planning": "passes over graphs, plans of memory and kernels",
     "front end": "Numba: bytecode, types, LLVM IR",
     "LLVM": "LLVM: machine code",
+    "waiting": "for kernels that a second process compiles",
     "kernel cache": "compiled code is read from the disk, or written",
 }
 """The phases, in the order of the report."""

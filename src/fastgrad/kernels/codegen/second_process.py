@@ -1,7 +1,7 @@
-"""Compilation on two processors: Numba makes the LLVM IR of kernels here, while LLVM makes their object code in another process.
+"""Compilation on two processors: another process makes object code of LLVM IR, or compiles a kernel ahead of its use.
 
-The other process runs `object_code.py`, which needs llvmlite alone: not this package, and never the user's `__main__`.
-It ends when it has been idle for some seconds. Whatever goes wrong with it, this process compiles all itself.
+The other process runs `object_code.py`, which needs llvmlite alone, and never the user's `__main__`. Only a call (`call`) makes it
+import this package. It ends when it has been idle for some seconds. Whatever goes wrong with it, this process compiles all itself.
 """
 
 from __future__ import annotations
@@ -15,14 +15,23 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from fastgrad.kernels.codegen import object_code
+from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.kernels.codegen.object_code import Settings
 
 VARIABLE = "FASTGRAD_COMPILER_PROCESS"
 
+FAILURES = OSError, EOFError, ValueError, pickle.UnpicklingError
+"""What is raised if the other process can't be started, or ends."""
+
+_PACKAGE_PARENT = os.fspath(Path(__file__).parents[3])
+_SECONDS_BETWEEN_TRIES = 0.01
+
 _processes: list[subprocess.Popen] = []
+_process_lock = new_lock()  # for the process's pipes
 
 
 class Module:
@@ -57,8 +66,8 @@ def compile_modules(modules: Iterable[tuple[Any, Settings]]) -> list[tuple[bytes
     has_ended = threading.Event()
 
     def compile_in_second_process() -> None:
-        with contextlib.suppress(OSError, EOFError, ValueError, pickle.UnpicklingError), _process() as process:
-            while True:
+        with _lock_unless(has_ended) as is_locked, contextlib.suppress(*FAILURES), _process() as process:
+            while is_locked:
                 there_is_one.acquire()
                 try:
                     one = waiting.popleft()
@@ -100,6 +109,34 @@ def _compile_all(waiting: deque[Module], results: dict[int, tuple[bytes, list[st
         results[one.number] = object_code.object_code(one.module, one.settings)
 
 
+def call(function: str, arguments: tuple[Any, ...]) -> bool:
+    """Calls a function in the other process and waits for its end; returns whether it ended without an error.
+
+    Args:
+        function: a module and a name in it, as "package.module:name".
+        arguments: of builtin types.
+
+    Raises:
+        FAILURES: the process could not be started, or has ended.
+    """
+    with _process_lock, _process() as process:
+        is_done: bool = _answer(process, (function, tuple(arguments)))
+    return is_done
+
+
+@contextlib.contextmanager
+def _lock_unless(has_ended: threading.Event) -> Iterator[bool]:
+    """A context with the lock of the process; its value is False if the work has ended before the lock was free."""
+    is_locked = False
+    while not is_locked and not has_ended.is_set():
+        is_locked = _process_lock.acquire(timeout=_SECONDS_BETWEEN_TRIES)
+    try:
+        yield is_locked
+    finally:
+        if is_locked:
+            _process_lock.release()
+
+
 @contextlib.contextmanager
 def _process() -> Iterator[subprocess.Popen]:
     """A context with the second process, which may have to be started. An error in the context kills it."""
@@ -115,10 +152,13 @@ def _started_process() -> subprocess.Popen:
     """Returns a new second process, after the end of the last one."""
     _end_processes()
     command = [sys.executable, "-I", "-S", object_code.__file__]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - this Python
+    environment = {**os.environ, VARIABLE: "0"}
+    process = subprocess.Popen(  # noqa: S603 - this Python
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    )
     _processes.append(process)
     assert process.stdin is not None  # the pipe of this call
-    object_code.send(process.stdin, [os.fspath(path) for path in sys.path])
+    object_code.send(process.stdin, [*map(os.fspath, sys.path), _PACKAGE_PARENT])
     return process
 
 
@@ -140,10 +180,20 @@ def _compiled_by(process: subprocess.Popen, one: Module) -> tuple[bytes, list[st
     Raises:
         OSError, EOFError: the process has ended.
     """
+    answer: tuple[bytes, list[str]] = _answer(process, (one.bitcode, tuple(one.settings)))
+    return answer
+
+
+def _answer(process: subprocess.Popen, request: tuple[Any, Any]) -> Any:
+    """Returns the answer to a request.
+
+    Raises:
+        OSError, EOFError: the process has ended.
+    """
     assert process.stdin is not None  # the pipes of `_process`
     assert process.stdout is not None
-    object_code.send(process.stdin, (one.bitcode, tuple(one.settings)))
-    answer: tuple[bytes, list[str]] | None = object_code.receive(process.stdout)
+    object_code.send(process.stdin, request)
+    answer = object_code.receive(process.stdout)
     if answer is None:
         raise EOFError
     return answer

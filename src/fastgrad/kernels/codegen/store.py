@@ -34,6 +34,11 @@ def compile_for_wheel(level: str, folder: str) -> None:
     _wheel_builds.append((level_key(level), folder))
 
 
+def is_shared() -> bool:
+    """Returns whether code that another process of this machine compiles and stores is found here."""
+    return not _wheel_builds and cache.cache_folder() is not None
+
+
 def load(content: str) -> cache.Entry | None:
     """Returns the code for a kernel's content, compiled on this machine or for a level of its processor, or None."""
     if _wheel_builds:

@@ -22,8 +22,8 @@ import numpy as np
 
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_lock
+from fastgrad.kernels.codegen.processors import default_threads
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.processors import default_threads
 from fastgrad.kernels.runtime.thread_spreading import ThreadSpreader
 
 POLLS_BEFORE_PARKING = 20_000

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fastgrad.kernels.runtime.processors import control_group_quota, default_threads
+from fastgrad.kernels.codegen.processors import control_group_quota, default_threads
 
 
 def written(folder, files):
@@ -38,7 +38,7 @@ def test_threads_are_as_many_as_processors_may_be_used(monkeypatch):
     monkeypatch.delenv("FASTGRAD_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(6), raising=False)
     for limit, threads in ((None, 6), (2, 2), (9, 6)):
-        monkeypatch.setattr("fastgrad.kernels.runtime.processors.control_group_quota", lambda limit=limit: limit)
+        monkeypatch.setattr("fastgrad.kernels.codegen.processors.control_group_quota", lambda limit=limit: limit)
         assert default_threads() == threads
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
