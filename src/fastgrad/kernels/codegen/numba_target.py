@@ -291,7 +291,7 @@ class _RemovePhis(typed_passes.PreLowerStripPhis):  # type: ignore[misc]  # Numb
     """Turns phi nodes into assignments, without lifetimes of variables.
 
     Numba's next pass would add the end of each lifetime, where Numba counts references and sets the variable to zero: a
-    quarter of the IR of a body, which LLVM then removes.
+    tenth of the IR of a body, which LLVM then removes.
     """
 
     _name = "fastgrad_remove_phis"
