@@ -276,10 +276,15 @@ def _unknown(x, n):
     x[0] = nowhere(n)  # noqa: F821 - that is the point
 
 
+def _generator(x, n):
+    yield n
+
+
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
         (_two_types, "unify"),
+        (_generator, "cannot yield"),
         (_text, "unicode|str|Literal"),
         (_recursive, "_endless calls itself"),
         (_unknown, "nowhere"),
@@ -289,6 +294,41 @@ def test_an_error_names_the_function_its_line_and_numbas_reason(function, reason
     made = Kernel(function, parse_signature("x: inout[float64], n: int"), {}, False, False)
     with pytest.raises(CompileError, match=rf"(?s)\w+ \(.*test_frontend\.py:\d+\): .*({reason})"):
         made(np.zeros(3), 3)
+
+
+def _kept_over_iterations(x, out, n):
+    total = x[0] * 0
+    for i in range(n):
+        if i % 3 == 0:
+            latest = x[i]
+            total = 2 if i % 2 == 0 else total + 1
+        for _ in range(i % 4):
+            if total > 5:
+                break
+            total += latest
+        while latest > 1:
+            latest -= 1
+            if latest > 7:
+                continue
+            total -= 1
+        out[i] = total + latest
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+def test_variables_keep_their_values_over_branches_and_iterations(rng, dtype):
+    x = rng.integers(0, 12, 40).astype(dtype)
+    signature = "x: in[T], out: out[T], n: int"
+    _compare(_kept_over_iterations, signature, (x, 40), np.zeros(40, dtype), T=dtype)
+
+
+def test_ir_says_nothing_of_the_end_of_a_variables_life(monkeypatch):
+    ended = []
+    monkeypatch.setattr(numba.core.lowering.Lower, "delvar", lambda self, name: ended.append(name))
+    made = Kernel(
+        _kept_over_iterations, parse_signature("x: in[T], out: out[T], n: int"), {"T": ("int64",)}, False, False
+    )
+    made["int64"](np.ones(3, "int64"), np.zeros(3, "int64"), 3)
+    assert ended == []
 
 
 @scalar_function

@@ -19,7 +19,22 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import callconv, cgutils, codegen, compiler, cpu, target_extension, typed_passes, untyped_passes
+from numba.core import (
+    callconv,
+    cgutils,
+    codegen,
+    compiler,
+    compiler_machinery,
+    cpu,
+    errors,
+    interpreter,
+    ir_utils,
+    ssa,
+    target_extension,
+    transforms,
+    typed_passes,
+    untyped_passes,
+)
 from numba.core.compiler_machinery import PassManager
 from numba.core.typing import context as typing_context
 from numba.core.typing import templates
@@ -240,17 +255,61 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         raise NotImplementedError("a function has machine code only as part of a kernel")
 
 
+class _KernelInterpreter(interpreter.Interpreter):  # type: ignore[misc]  # Numba has no types
+    """Numba's reader of bytecode without its search for what `with` blocks leave behind: a body has none."""
+
+    def post_process(self, peepholes: Any, func_ir: Any) -> Any:
+        kept = [peephole for peephole in peepholes if peephole is not interpreter.peep_hole_delete_with_exit]
+        return super().post_process(kept, func_ir)
+
+
+@compiler_machinery.register_pass(mutates_CFG=True, analysis_only=False)
+class _ReadBytecode(compiler_machinery.FunctionPass):  # type: ignore[misc]  # Numba has no types
+    """From bytecode to Numba's IR, with each variable assigned once.
+
+    Numba has three passes for this; two of them also compute the lifetimes of variables, which only reference counts and
+    generators need.
+    """
+
+    _name = "fastgrad_read_bytecode"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        function_ir = _KernelInterpreter(state.func_id).interpret(state.bc)
+        if function_ir.is_generator:
+            raise errors.UnsupportedError("a kernel's body cannot yield", loc=function_ir.loc)
+        function_ir.blocks = transforms.canonicalize_cfg(function_ir.blocks)
+        state.func_ir = ssa.reconstruct_ssa(function_ir)
+        state.func_ir._definitions = ir_utils.build_definitions(state.func_ir.blocks)
+        return True
+
+
+@compiler_machinery.register_pass(mutates_CFG=False, analysis_only=False)
+class _RemovePhis(typed_passes.PreLowerStripPhis):  # type: ignore[misc]  # Numba has no types
+    """Turns phi nodes into assignments, without lifetimes of variables.
+
+    Numba's next pass would add the end of each lifetime, where Numba counts references and sets the variable to zero: a
+    tenth of the IR of a body, which LLVM then removes.
+    """
+
+    _name = "fastgrad_remove_phis"
+
+    def run_pass(self, state: Any) -> bool:
+        state.func_ir = self._strip_phi_nodes(state.func_ir)
+        state.func_ir._definitions = ir_utils.build_definitions(state.func_ir.blocks)
+        return True
+
+
 class KernelPipeline(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
     """The Numba passes that plain loops over scalars need; the other passes took more than half of the time."""
 
     _PASSES = (
-        (untyped_passes.TranslateByteCode, "read the bytecode"),
+        (_ReadBytecode, "read the bytecode"),
         (untyped_passes.FixupArgs, "name the arguments"),
-        (untyped_passes.IRProcessing, "process the IR"),
-        (untyped_passes.ReconstructSSA, "assign each variable once"),
         (typed_passes.NopythonTypeInference, "infer types"),
-        (typed_passes.PreLowerStripPhis, "remove phi nodes"),
-        (typed_passes.IRLegalization, "check the IR"),
+        (_RemovePhis, "remove phi nodes"),
         (typed_passes.NativeLowering, "lower to LLVM IR"),
         (typed_passes.NoPythonBackend, "collect the result"),
     )
