@@ -31,7 +31,7 @@ def _states_with_dropout(tf, **options):
     inputs, states = tf.constant(X[:, 0]), [tf.ones((2, 3)), tf.ones((2, 3))]
     _, new = wrapper(inputs, states)
     _, plain = kept(inputs, states)
-    return [bool(np.array_equal(a.numpy(), b.numpy())) for a, b in zip(new, plain)]
+    return [bool(np.array_equal(a.numpy(), b.numpy())) for a, b in zip(new, plain, strict=True)]
 
 
 def _variational(tf):

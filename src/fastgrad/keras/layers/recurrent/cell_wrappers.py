@@ -13,6 +13,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core import nest
+from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import naming
 from fastgrad.keras.layers.layer import Layer
@@ -37,6 +38,7 @@ class _CellWrapper(Module):
     """
 
     _default_name = ""
+    __getattr__ = missing_member_getattr
 
     def __init__(self, cell: Any, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
         if not callable(getattr(cell, "call", None)):
@@ -48,6 +50,16 @@ class _CellWrapper(Module):
         self.dtype = tf.as_dtype("float32" if dtype is None else dtype).name
         parameters = inspect.signature(cell.call).parameters.values()
         self._takes_training = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+    @property
+    def weights(self) -> list[Any]:
+        """The variables of the cell."""
+        return list(self.variables)
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The trainable variables of the cell."""
+        return list(self.trainable_variables)
 
     @property
     def state_size(self) -> Any:
