@@ -69,6 +69,9 @@ from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_filter
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input
 
 _MODULE_OF_LAZY_NAME = {
+    "RNNCellDeviceWrapper": "keras.layers.recurrent.cell_wrappers",
+    "RNNCellDropoutWrapper": "keras.layers.recurrent.cell_wrappers",
+    "RNNCellResidualWrapper": "keras.layers.recurrent.cell_wrappers",
     "all_candidate_sampler": "composed_ops.candidate_sampling",
     "approx_max_k": "composed_ops.approximate_top_k",
     "approx_min_k": "composed_ops.approximate_top_k",

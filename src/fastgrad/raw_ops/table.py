@@ -511,6 +511,7 @@ _rows(lambda input, encoding="": ..., StringLower="strings.lower", StringUpper="
 _rows(
     lambda input, precision=-1, scientific=False, shortest=False, width=-1, fill="": ..., AsString="strings.as_string"
 )
+_rows(lambda input: ..., UnicodeScript="strings.unicode_script")
 _rows(lambda inputs, separator="": ..., StringJoin="strings.join")
 _rows(lambda input, unit="BYTE": ..., StringLength="strings.length")
 _rows(lambda string_tensor, num_buckets: ..., StringToHashBucket="strings.to_hash_bucket")

@@ -23,6 +23,7 @@ from fastgrad.strings.splitting import unsorted_segment_join as unsorted_segment
 from fastgrad.strings.unicode import unicode_decode as unicode_decode
 from fastgrad.strings.unicode import unicode_decode_with_offsets as unicode_decode_with_offsets
 from fastgrad.strings.unicode import unicode_encode as unicode_encode
+from fastgrad.strings.unicode import unicode_script as unicode_script
 from fastgrad.strings.unicode import unicode_split as unicode_split
 from fastgrad.strings.unicode import unicode_split_with_offsets as unicode_split_with_offsets
 from fastgrad.strings.unicode import unicode_transcode as unicode_transcode

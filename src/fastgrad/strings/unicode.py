@@ -1,4 +1,4 @@
-"""Characters of Unicode: unicode_decode, unicode_encode, unicode_split, unicode_transcode, also with offsets.
+"""Characters of Unicode: unicode_decode, unicode_encode, unicode_script, unicode_split, unicode_transcode, also with offsets.
 
 Python's codecs decode, so input encodings have Python's names (``"UTF-8"``, ``"latin1"``, ``"shift_jis"`` ...).
 """
@@ -14,13 +14,16 @@ import numpy as np
 from fastgrad.core.operand_errors import mixed_dtypes_error
 from fastgrad.core.operation import Operation
 from fastgrad.core.result_rules import ArraySpec
-from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.dtypes import int32
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.hashing.bytes_objects import find_parts
 from fastgrad.kernels.hashing.text_contents import decode_utf8
 from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.indexing import gather
 from fastgrad.ops.shaping import reshape
+from fastgrad.ops.sorting import searchsorted
 from fastgrad.ops.text_hashes import bytes_objects, parts_of_text, texts_at
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.strings.rows import (
@@ -37,6 +40,7 @@ from fastgrad.strings.rows import (
     string_operation,
     strings_of,
 )
+from fastgrad.strings.unicode_scripts import script_boundaries
 
 _OUTPUT_ENCODINGS = ("UTF-8", "UTF-16-BE", "UTF-32-BE")
 _ERRORS = ("strict", "replace", "ignore")
@@ -398,3 +402,26 @@ def unicode_transcode(
         "unicode_transcode", input_encoding, errors, replacement_char, replace_control_characters
     )
     return _transcode(strings_of("unicode_transcode", input), output_encoding=output, **options)
+
+
+@elementwise
+def unicode_script(input: Any, name: str | None = None) -> Tensor:
+    """The script of each code point, such as 25 for Latin and 8 for Cyrillic.
+
+    Args:
+        input: code points, int32, any shape, or a ragged tensor.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        int32, the shape of ``input``: ICU's numbers of scripts (its enum UScriptCode), -1 for numbers that are no code points.
+
+    Raises:
+        TypeError: a Python value that is no integer.
+        InvalidArgumentError: another dtype.
+    """
+    codes = tensor_of(input) if isinstance(input, (Tensor, Variable)) else convert_to_tensor(input, int32)
+    if codes.dtype is not int32:
+        raise mixed_dtypes_error("unicode_script", int32, codes.dtype)
+    starts, scripts = script_boundaries()
+    ranges = searchsorted(constant_tensor(starts), reshape(codes, [-1]), "right")
+    return reshape(gather(constant_tensor(scripts), ranges - 1), codes._array.shape)

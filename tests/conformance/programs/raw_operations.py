@@ -454,6 +454,7 @@ def texts(tf):
         "StaticRegexFullMatch": lambda: raw.StaticRegexFullMatch(input=words, pattern="[a-b0-9]*"),
         "ReduceJoin": lambda: [raw.ReduceJoin(inputs=[["a", "b"], ["c", "d"]], reduction_indices=axis, separator=".") for axis in (0, [1])],
         "UnsortedSegmentJoin": lambda: raw.UnsortedSegmentJoin(inputs=["a", "b", "c"], segment_ids=[1, 0, 1], num_segments=2),
+        "UnicodeScript": lambda: raw.UnicodeScript(input=[[65, 0x416], [0x3B1, -1]]),
         "UnicodeTranscode": lambda: raw.UnicodeTranscode(input=["grün"], input_encoding="UTF-8", output_encoding="UTF-16-BE"),
         "UnicodeDecode": lambda: _parts(raw.UnicodeDecode(input=["grün", "a"], input_encoding="UTF-8")),
         "StringSplitV2": lambda: [_parts(raw.StringSplitV2(input=words, sep=sep)) for sep in ("", "b")],

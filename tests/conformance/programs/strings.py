@@ -337,6 +337,20 @@ def unicode(tf):
         "transcode from nope": lambda: s.unicode_transcode([b"a"], "nope", "UTF-8"),
         "transcode to latin1": lambda: s.unicode_transcode([b"a"], "UTF-8", "latin1"),
         "compiled": lambda: _both(tf, lambda x: s.unicode_decode(x, "UTF-8").to_tensor(), ["aé", "b"]),
+        "scripts": lambda: s.unicode_script(np.array([[65, 0x416], [0x3B1, 0x10FFFF]])),
+        # The sum of all, and single ones in steps: a range of a script that is a bit too long changes the first.
+        "scripts of all code points": lambda: [
+            s.unicode_script(range(0, 0x110000, 997)),
+            tf.reduce_sum(
+                tf.cast(s.unicode_script(np.arange(0x110000)), tf.int64) * tf.range(0x110000, dtype=tf.int64)
+            ),
+        ],
+        "scripts of other numbers": lambda: s.unicode_script([-1, 0x110000, 2**31 - 1, -(2**31)]),
+        "scripts of ragged rows": lambda: s.unicode_script(tf.ragged.constant([[65, 0x416], [], [0x3B1]])),
+        "scripts of no codes": lambda: s.unicode_script(tf.zeros([0, 3], tf.int32)),
+        "scripts, compiled": lambda: _both(tf, s.unicode_script, tf.constant([[65, 0x416]])),
+        "scripts of int64": lambda: s.unicode_script(tf.constant([65], tf.int64)),
+        "scripts of floats": lambda: s.unicode_script([65.0]),
     }
 
 

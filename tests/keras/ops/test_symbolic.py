@@ -142,3 +142,25 @@ def test_files_do_not_call_functions_of_constants() -> None:
 def test_nothing_is_imported_before_it_is_used() -> None:
     code = "import fastgrad, sys; print([name for name in sys.modules if name.startswith('fastgrad.keras.ops')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_relu_has_no_options_as_in_keras() -> None:
+    """A file with such an operation would be one that Keras can't read; ``activations.relu`` has the options."""
+    x = tf.keras.Input((4,))
+    for call in (lambda: ops.relu(x, negative_slope=0.2), lambda: ops.nn.relu(DATA, max_value=1.0)):
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            call()
+    np.testing.assert_array_equal(ops.relu(DATA), np.maximum(DATA, 0))
+
+
+def test_attention_refuses_what_keras_refuses_and_repeats_heads() -> None:
+    rng = np.random.default_rng(0)
+    query, key, value = [rng.normal(size=(2, 5, heads, 3)).astype(np.float32) for heads in (4, 2, 2)]
+    repeated = ops.dot_product_attention(query, np.repeat(key, 2, 2), np.repeat(value, 2, 2))
+    np.testing.assert_allclose(ops.dot_product_attention(query, key, value, flash_attention=False), repeated, rtol=1e-6)
+    with pytest.raises(ValueError, match="Flash attention is not supported"):
+        ops.dot_product_attention(query, query, query, flash_attention=True)
+    with pytest.raises(ValueError, match=r"attn_logits_soft_cap must be None, got 1\.0"):
+        ops.dot_product_attention(query, query, query, attn_logits_soft_cap=1.0)
+    with pytest.raises(ValueError, match="only supports 4D"):
+        ops.dot_product_attention(query[0], query[0], query[0])

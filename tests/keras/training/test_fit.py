@@ -319,7 +319,6 @@ model.predict(x)
     ("given", "message"),
     [
         ({"y": Y[:7]}, "same number of samples"),
-        ({"x": X[:0], "y": Y[:0]}, "at least one sample"),
         ({"x": np.full(X.shape, "text", object)}, "objects"),
         ({"sample_weight": np.ones(3)}, "same number of samples"),
         ({"validation_split": 0.999}, "not sufficient"),
@@ -328,7 +327,7 @@ model.predict(x)
         ({"y": None}, "no labels"),
         ({"x": X[:, :2]}, r"'dense.*axis -1 of input shape to have value 3.*\(8, 2\)"),
         ({"y": np.where(Y == 2, 7, Y)}, r"label value of 7 .*\[0, 3\)"),
-        ({"x": tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(2), "y": None}, "no batch"),
+        ({"x": iter(()), "y": None}, "at least one batch"),
     ],
 )
 def test_data_that_do_not_go_together_change_nothing(given, message):
@@ -338,6 +337,96 @@ def test_data_that_do_not_go_together_change_nothing(given, message):
         fit(model, **given)
     for found, wanted in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def no_batches():
+    """Data without batches, as a Dataset, one of unknown length, and arrays."""
+    samples = tf.data.Dataset.from_tensor_slices((X, Y))
+    return {
+        "a dataset": (samples.take(0).batch(2),),
+        "a filter": (samples.filter(lambda x, y: tf.reduce_sum(x) > np.inf).batch(2),),
+        "arrays": (X[:0], Y[:0]),
+    }
+
+
+@pytest.mark.parametrize("is_built", [False, True])
+@pytest.mark.parametrize("data", no_batches())
+class TestNoBatches:
+    """As in Keras, data without batches warn, and give logs without losses."""
+
+    @pytest.fixture
+    def model(self, is_built):
+        model = make_model()
+        if is_built:
+            fit(model)
+        return model
+
+    @pytest.mark.parametrize("verbose", [0, 1, 2])
+    def test_fit_has_a_history_without_losses(self, model, data, verbose, capsys):
+        events = []
+        callback = tf.keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: events.append((epoch, logs)), on_train_end=events.append
+        )
+        before = [weight.copy() for weight in model.get_weights()]
+        with pytest.warns(UserWarning, match="ran out of data") as warnings:
+            history = model.fit(*no_batches()[data], epochs=2, verbose=verbose, callbacks=[callback])
+        assert (len(warnings), history.epoch, history.history) == (2, [0, 1], {})
+        assert events == [(0, {}), (1, {}), {}]
+        for weight, old in zip(model.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(weight, old)
+
+    def test_validation_has_no_logs(self, model, data):
+        source = no_batches()[data]
+        with pytest.warns(UserWarning, match="ran out of data"):
+            history = model.fit(X, Y, verbose=0, validation_data=source if len(source) > 1 else source[0])
+        assert not any(name.startswith("val_") for name in history.history)
+        assert history.history["loss"]
+
+    def test_evaluate_has_no_values(self, model, data):
+        with pytest.warns(UserWarning, match="ran out of data"):
+            assert model.evaluate(*no_batches()[data], verbose=0) == []
+        with pytest.warns(UserWarning, match="ran out of data"):
+            assert model.evaluate(*no_batches()[data], verbose=0, return_dict=True) == {}
+
+    def test_predict_needs_a_batch(self, model, data):
+        with pytest.warns(UserWarning, match="ran out of data"), pytest.raises(ValueError, match="no batch"):
+            model.predict(no_batches()[data][0], verbose=0)
+
+
+def test_an_epoch_without_batches_keeps_the_averages_of_earlier_ones():
+    def train(*lengths):
+        remaining = iter(lengths)
+        data = tf.data.Dataset.from_generator(
+            lambda: ((X[:4], Y[:4]) for _ in range(next(remaining))),
+            output_signature=(tf.TensorSpec([4, 3]), tf.TensorSpec([4], tf.int64)),
+        )
+        tf.keras.utils.set_random_seed(1)
+        model = make_model()
+        model.compile(tf.keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.5), "sparse_categorical_crossentropy")
+        return model, model.fit(data, epochs=len(lengths), verbose=0)
+
+    with pytest.warns(UserWarning, match="ran out of data"):
+        model, history = train(2, 0)
+    once, _ = train(2)
+    assert (history.epoch, len(history.history["loss"])) == ([0, 1], 1)
+    for weight, expected in zip(model.get_weights(), once.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_generators_and_py_datasets_must_have_a_batch(method):
+    class Empty(tf.keras.utils.PyDataset):
+        def __len__(self):
+            return 0
+
+        def __getitem__(self, index):
+            raise AssertionError
+
+    run = getattr(make_model(), method)
+    with pytest.raises(ValueError, match=r"at least one batch.*make a new one"):
+        run(iter(()), verbose=0)
+    with pytest.raises(ValueError, match="PyDataset has length 0"):
+        run(Empty(), verbose=0)
 
 
 def test_a_generator_that_ends_early_is_told():

@@ -16,9 +16,14 @@ from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integer
 from fastgrad.keras.ops.function import common, floats, tensor
 
 _ACTIVATIONS = (
-    "celu elu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid log_softmax relu relu6 selu "
+    "celu elu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid log_softmax relu6 selu "
     "sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh_shrink threshold"
 )
+
+
+def _relu(x: Any) -> Any:
+    """``activations.relu`` has options; Keras's operation, and its class in files, have none."""
+    return activations.relu(x)
 
 
 def _windows(x: Any, data_format: str | None, **sizes: Any) -> tuple[int, str, dict[str, Any]]:
@@ -91,8 +96,8 @@ def _pairs(**values: Any) -> list[tuple[int, ...]]:
     return [spatial_integers(value, 2, name, min_value=least.get(name, 1)) for name, value in values.items()]
 
 
-def _unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    x = tensor(input)
+def _unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+    x = tensor(x)
     sizes, rates, borders, steps = _pairs(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
     if x.ndim != 4:
         raise ValueError(
@@ -271,9 +276,27 @@ def _attention(
     mask: Any = None,
     scale: float | None = None,
     is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
 ) -> Any:
-    """Attention of heads: (batch, words, heads, depth)."""
+    """Attention of heads: (batch, words, heads, depth). Heads of keys may be fewer: each serves a group of those of queries."""
+    if flash_attention:
+        raise ValueError(
+            "dot_product_attention: Flash attention is not supported; leave `flash_attention` out, or give None or False."
+        )
+    if attn_logits_soft_cap is not None:
+        raise ValueError(
+            f"dot_product_attention: attn_logits_soft_cap must be None, got {attn_logits_soft_cap!r}. Keras supports it for JAX on TPUs."
+        )
     q, k, v = common(query, key, value)
+    if q.ndim != 4:
+        raise ValueError(
+            f"`dot_product_attention` only supports 4D inputs. Received: query.shape={tuple(q.shape)}, key.shape={tuple(k.shape)}, "
+            f"value.shape={tuple(v.shape)}."
+        )
+    heads, key_heads = q.shape[2], k.shape[2]
+    if 1 < key_heads < heads:
+        k, v = [tf.repeat(x, heads // key_heads, 2) for x in (k, v)]
     scores = tf.einsum("bthd,bshd->bhts", q, k) * (q.shape[-1] ** -0.5 if scale is None else scale)
     scores = scores if bias is None else scores + tf.cast(bias, scores.dtype)
     allowed = None if mask is None else tensor(mask, "bool")
@@ -303,6 +326,7 @@ TABLE: dict[str, Callable[..., Any]] = {
         f"{kind}_crossentropy": getattr(legacy_backend, f"{kind}_crossentropy")
         for kind in ("binary", "categorical", "sparse_categorical")
     },
+    "relu": _relu,
     "gelu": lambda x, approximate=True: activations.gelu(x, approximate),
     "max_pool": _pool("MAX"),
     "average_pool": _pool("AVG"),

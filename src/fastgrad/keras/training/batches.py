@@ -181,7 +181,7 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
     """Returns the number of samples; ValueError if inputs, labels and weights differ in it.
 
     Raises:
-        ValueError: the arrays have different lengths, or no samples.
+        ValueError: the arrays have different lengths.
     """
     arrays = flat_arrays(x, y, sample_weight)
     if not arrays:
@@ -198,10 +198,6 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
             f"Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n{text}"
         )
     (size,) = sizes
-    if not size:
-        raise ValueError(
-            f"Expected at least one sample; the arrays are empty: their shapes are {[tuple(a.shape) for a in arrays]}."
-        )
     return size
 
 
@@ -324,6 +320,10 @@ class Batches:
         else:
             self._source = _GeneratorBatches(x) if isinstance(x, Iterator) else x
             if self._py_dataset is not None:
+                if self._py_dataset.num_batches == 0:
+                    raise ValueError(
+                        "The PyDataset has length 0. Its `__len__` is the number of batches, and must be positive."
+                    )
                 self.size = steps or self._py_dataset.num_batches
             elif steps is None and hasattr(x, "__len__"):
                 try:
@@ -342,18 +342,18 @@ class Batches:
         if gives_row_numbers:
             self.arrays = parts
             numbers = Dataset.range(size)
-            return (numbers.shuffle(size) if shuffle else numbers).batch(batch_size)
+            return (numbers.shuffle(size) if shuffle and size else numbers).batch(batch_size)
         leaves = nest.flatten(parts)
         if len(leaves) > len(parts) or any(a is not b for a, b in zip(leaves, parts, strict=True)):
             self._nested = parts
         rows = Dataset.from_tensor_slices(
             tuple([None if leaf is None else _tensor_sharing_memory(leaf) for leaf in leaves])
         )
-        return (rows.shuffle(size) if shuffle else rows).batch(batch_size)
+        return (rows.shuffle(size) if shuffle and size else rows).batch(batch_size)
 
     def epoch(self, first: int = 0) -> Iterator[tuple[Any, Any, Any]]:
         """Returns an iterator over the batches (inputs, labels, weights) of one epoch, from number ``first`` on."""
-        if self.is_arrays and self.steps is None:
+        if self.is_arrays and self.steps is None and self.size:
             return self._all_batches()
         return self._counted_batches(first)
 
@@ -391,6 +391,8 @@ class Batches:
             for batch in self._all_batches():
                 count += 1
                 yield batch
+            if not count:
+                _warn_out_of_data()
             self.size = count or self.size
         else:
             if self._current_batches is None or self._restarts:
@@ -416,10 +418,8 @@ class Batches:
             )
         if self._py_dataset is not None:
             return self._converted_batch(self._py_dataset[0])
-        first = self._source.peek() if isinstance(self._source, _GeneratorBatches) else next(iter(self._source), None)
-        if first is None:
-            raise ValueError("fit: the data has no batch.")
-        return self._converted_batch(first)
+        is_generator = isinstance(self._source, _GeneratorBatches)
+        return self._converted_batch(self._source.peek() if is_generator else next(iter(self._source)))
 
     def state(self, in_epoch: bool) -> dict[str, np.ndarray]:
         """Returns the position in the data: the number of batches so far, and the random state of shuffles.
@@ -474,9 +474,14 @@ class _GeneratorBatches:
         self._ended = False
 
     def peek(self) -> Any:
-        """Returns the first batch, None if there is none."""
+        """Returns the first batch; ValueError if there is none."""
         self._first = self._first or list(itertools.islice(self._source_iterator, 2))
-        return self._first[0] if self._first else None
+        if not self._first:
+            raise ValueError(
+                "When passing a Python generator to a Keras model, the generator must yield at least one batch. Received an empty "
+                "generator. (A generator gives its batches once: make a new one for each call.)"
+            )
+        return self._first[0]
 
     def __iter__(self) -> Iterator[Any]:
         self.peek()

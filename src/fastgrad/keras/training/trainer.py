@@ -259,7 +259,7 @@ class Trainer(Compiled):
             validation_freq: the number of epochs between evaluations, or a list of epochs, counted from 1.
 
         Returns:
-            The logs of all epochs.
+            The logs of all epochs. An epoch without batches warns, and has no logs of training.
 
         Raises:
             ValueError: the model is not compiled, or the data do not match; then nothing is trained.
@@ -290,6 +290,7 @@ class Trainer(Compiled):
         self.stop_training = False
         step = self.make_train_function()
         logs: Logs = {}
+        has_trained = False
         fitting = RunningFit(self, initial_epoch, batches, validation, hooks.callbacks)
         for callback in hooks.callbacks:
             if isinstance(callback, BackupAndRestore):
@@ -302,6 +303,7 @@ class Trainer(Compiled):
                 self.reset_metrics()
             hooks.call("on_epoch_begin", epoch, {})
             logs = self._run_batches(step, batches, hooks, "train", fitting.batch)
+            has_trained = has_trained or bool(logs)
             fitting.batch = 0
             if validation is not None and _is_validation_due(epoch, validation_freq):
                 validation_logs = self._evaluate(validation, hooks)
@@ -313,7 +315,7 @@ class Trainer(Compiled):
             if self.stop_training:
                 break
         optimizer = self.__dict__["optimizer"]
-        if logs and hasattr(optimizer, "finalize_variable_values"):  # moving averages replace the weights
+        if has_trained and hasattr(optimizer, "finalize_variable_values"):  # moving averages replace the weights
             optimizer.finalize_variable_values(self.trainable_variables)
         hooks.call("on_train_end", logs)
         return history
@@ -335,6 +337,7 @@ class Trainer(Compiled):
 
         Returns:
             A dict by name with ``return_dict``; else the loss, a float, if there are no metrics, or a list of all values.
+            Without batches, a warning and an empty dict or list.
         """
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
@@ -376,7 +379,7 @@ class Trainer(Compiled):
                 break
         hooks.call("on_predict_end", {})
         if not all_outputs:
-            raise ValueError("predict: there is no batch.")
+            raise ValueError("predict: The data has no batch, so the outputs have no shape. Give at least one sample.")
         return nest.map_structure(_concatenate_rows, *all_outputs)
 
     def _evaluate(self, batches: Batches, hooks: CallbackList) -> Logs:
@@ -421,8 +424,8 @@ class Trainer(Compiled):
                     break
         if logs is None and first:  # a restored training had already run all batches
             logs = self.get_metrics_result()
-        if logs is None:
-            raise ValueError(f"{'fit' if kind == 'train' else 'evaluate'}: the data has no batch.")
+        if logs is None:  # no batch: the metrics have seen nothing, and `Batches` has warned
+            return {}
         if replicas_of_model.size > 1:
             logs = self._logs_of_replicas(logs, kind, stop)
         elif is_watched and not self._has_own_step(kind):
