@@ -41,7 +41,7 @@ class KernelAddress(NamedTuple):
 
     Attributes:
         module, name: of the kernel's function.
-        variables: pairs of a type variable and its dtype.
+        variables: pairs of a type variable and its dtype, in the kernel's order.
         in_place: see `KernelSource`.
     """
 
@@ -57,7 +57,7 @@ def address_of(source: KernelSource) -> KernelAddress | None:
     module = function.__module__  # none of functions that are made from text
     if module is None or not module.startswith("fastgrad.kernels."):
         return None
-    return KernelAddress(module, function.__name__, tuple(sorted(source.variables.items())), source.in_place)
+    return KernelAddress(module, function.__name__, tuple(source.variables.items()), source.in_place)
 
 
 @functools.cache
@@ -65,7 +65,7 @@ def typical_programs() -> dict[tuple[KernelAddress, ...], int]:
     """Returns how many typical programs use the same kernels, for their kernels in the order of their first use."""
     table = json.loads(Path(__file__).with_name("typical_kernels.json").read_text(encoding="utf-8"))
     addresses = [
-        KernelAddress(module, name, tuple(sorted(variables.items())), tuple(map(tuple, in_place)))
+        KernelAddress(module, name, tuple(variables.items()), tuple(map(tuple, in_place)))
         for module, name, variables, in_place in table["kernels"]
     ]
     return {tuple([addresses[number] for number in numbers]): count for count, numbers in table["programs"]}
