@@ -51,6 +51,7 @@ from numba.core.typed_passes import NopythonTypeInference as NopythonTypeInferen
 from numba.core.typing import signature as signature
 from numba.core.typing.templates import Signature as Signature
 from numba.core.typing.templates import _OverloadFunctionTemplate as _OverloadFunctionTemplate
+from numba.core.typing.templates import builtin_registry as builtin_registry
 from numba.core.untyped_passes import DeadBranchPrune as DeadBranchPrune
 from numba.core.untyped_passes import ExtractByteCode as ExtractByteCode
 from numba.core.untyped_passes import FindLiterallyCalls as FindLiterallyCalls
