@@ -64,6 +64,7 @@ from numba.core.untyped_passes import MakeFunctionToJitFunction as MakeFunctionT
 from numba.core.untyped_passes import WithLifting as WithLifting
 from numba.experimental.jitclass.base import JitClassType as JitClassType
 from numba.np.arrayobj import make_array as make_array
+from numba.np.arrayobj import ol_raise_with_shape_context_cpu as ol_raise_with_shape_context_cpu
 from numba.np.arrayobj import populate_array as populate_array
 from numba.np.numpy_support import as_dtype as as_dtype
 from numba.np.ufunc import parallel as parallel
