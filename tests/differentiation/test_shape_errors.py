@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad.differentiation.runtime import inferred_callees
+from fastgrad.differentiation.runtime.shape_errors import REPLACEMENTS
 
 
 @pytest.mark.parametrize("shapes", [((2,), (3,)), ((2, 3), (0, 1 << 40)), ((3,), (2, 2))])
@@ -52,3 +54,29 @@ def test_a_function_that_catches_the_error():
 
     assert fg.grad(function)(1.0, np.zeros(2), np.zeros(3)) == 3.0
     assert fg.grad(function)(1.0, np.zeros(2), np.zeros(2)) == 1.0
+
+
+def test_derivatives_have_no_code_of_the_text(monkeypatch):
+    assert len(REPLACEMENTS) == 1  # Numba has the function under this name
+    modules = []
+    run = inferred_callees._run
+
+    def noted(pipeline, dispatcher, *arguments):
+        modules.append(dispatcher.py_func.__module__)
+        return run(pipeline, dispatcher, *arguments)
+
+    monkeypatch.setattr(inferred_callees, "_run", noted)
+
+    def adjoint(cotangent, result, x):
+        copy = np.zeros((3, x.size))
+        copy[:] = x
+        return copy[0] * cotangent
+
+    @numba.njit
+    def function(x):
+        return np.sum(x)
+
+    fg.adjoint(function)(adjoint)
+    fg.grad(function)(np.ones(2))
+    assert "numba.np.arrayobj" in modules
+    assert "numba.cpython.unicode" not in modules
