@@ -13,7 +13,8 @@ from numba import types
 from fastgrad.differentiation.frontend.generators import inline_generators
 from fastgrad.differentiation.ir.representation import refuse
 from fastgrad.differentiation.runtime.compilation import signature_of
-from fastgrad.differentiation.runtime.disk_cache import Extensions
+from fastgrad.differentiation.runtime.disk_cache import Reached, reached_by
+from fastgrad.differentiation.runtime.extensions import Extensions
 from fastgrad.differentiation.runtime.inferred_callees import called_functions, inferred_callees, line_of_with_block
 from fastgrad.differentiation.runtime.jumps import DirectJumps, quick_liveness
 from fastgrad.differentiation.runtime.numba_internals import (
@@ -251,9 +252,13 @@ def typed_function(function: Any, argument_types: tuple[types.Type, ...]) -> Typ
         numba.errors.TypingError: Numba can't compile the function for these types.
         DifferentiationError: it has a ``with`` block.
     """
+    if is_of_library(getattr(function, "py_func", function).__module__):
+        return _library_function(function, argument_types)
     # The values that a user's function reads may change until it is derived again.
-    is_constant = is_of_library(getattr(function, "py_func", function).__module__)
-    return _library_function(function, argument_types) if is_constant else _typed_function(function, argument_types)
+    reached = reached_by(function)
+    if reached is None:
+        return _typed_function(function, argument_types)
+    return _user_function(function, argument_types, reached, Extensions.count())
 
 
 def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
@@ -323,3 +328,11 @@ def _restore_indices(state: Any) -> None:
 
 
 _library_function = functools.lru_cache(maxsize=512)(_typed_function)
+
+
+@functools.lru_cache(maxsize=256)
+def _user_function(
+    function: Any, argument_types: tuple[types.Type, ...], reached: Reached, extension_count: int
+) -> TypedFunction:
+    """Returns ``function`` in typed SSA form, which depends on what it reaches and on users' extensions of Numba."""
+    return _typed_function(function, argument_types)

@@ -18,7 +18,6 @@ from fastgrad.differentiation.runtime.disk_cache import (
     NAME_LENGTH,
     UNKEYED,
     DerivativeCache,
-    Extensions,
     NoKeyError,
     RecentlyUsed,
     UseDerivativeLibrary,
@@ -26,6 +25,7 @@ from fastgrad.differentiation.runtime.disk_cache import (
     content_of,
     type_text,
 )
+from fastgrad.differentiation.runtime.extensions import Extensions
 from fastgrad.differentiation.runtime.inferred_callees import inferred_callees
 from fastgrad.differentiation.runtime.jumps import DirectJumpCompiler
 from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, Dispatcher, _FunctionCompiler, cpu_target

@@ -16,12 +16,13 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
 from numba import types
 
+from fastgrad.compiler.dispatch.captures import ReachedValue
 from fastgrad.differentiation.runtime.numba_internals import (
     FunctionPass,
     NullCache,
@@ -82,9 +83,53 @@ def content_of(function: Any, visited: tuple[Any, ...] = ()) -> str:
     if hasattr(function, "recipe"):
         maker, inner, *options = function.recipe
         return f"{maker.__name__}{tuple(options)!r} of {content_of(inner, visited)}"
-    reads = Snapshot([function]).reads  # with those of the functions that it calls
+    return _function_text(function, Snapshot([function]).reads, visited)  # with reads of the functions that it calls
+
+
+def _function_text(function: Any, reads: Sequence[ReachedValue], visited: tuple[Any, ...]) -> str:
     texts = [f"{read.label} = {_text(read.recorded, visited, True)}" for read in reads]
     return "\n".join([_text(function, visited, True), _adjoint_text(function, visited), *texts])
+
+
+class Reached(NamedTuple):
+    """All that a user's function reaches. Two of them are equal if it reaches the same objects, whose contents are equal.
+
+    Equal contents are not enough for a result that has the objects: the elements of one of two equal arrays may change later.
+    """
+
+    content: str
+    objects: tuple[ReachedObject, ...]
+
+
+class ReachedObject:
+    """An object that is equal to itself only. Numbers and texts have an equal content instead."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ReachedObject) and self._value is other._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
+
+
+def reached_by(function: Any) -> Reached | None:
+    """Returns what a function reaches, which is no derivative; None if something has no text, or a container has objects."""
+    reads = Snapshot([function]).reads
+    values = [read.recorded for read in reads if not _is_plain(read.recorded)]
+    if any(isinstance(value, (tuple, list, frozenset)) for value in values):
+        return None
+    try:
+        content = _function_text(function, reads, (function,))
+    except NoKeyError:
+        return None
+    return Reached(content, tuple(map(ReachedObject, values)))
+
+
+def _is_plain(value: Any) -> bool:
+    """True for numbers and texts, and for tuples of them."""
+    return type(value) in _PLAIN or (type(value) is tuple and all(map(_is_plain, value)))
 
 
 def _text(value: Any, visited: tuple[Any, ...], has_snapshot: bool = False) -> str:
@@ -346,12 +391,6 @@ class RecentlyUsed:
         self._values[key] = value
         if len(self._values) > _MOST_IN_MEMORY:
             self._values.popitem(last=False)
-
-
-class Extensions:
-    """The implementations of functions by which users extend Numba, as ``numba.extending.overload`` does. Keys have none of them."""
-
-    uses = 0
 
 
 COMPILED = RecentlyUsed()

@@ -11,6 +11,7 @@ import contextlib
 import dis
 import functools
 import threading
+import weakref
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -37,8 +38,10 @@ from fastgrad.differentiation.runtime.numba_internals import (
     user_function,
 )
 from fastgrad.differentiation.runtime.numba_internals import signature as signature_of_types
+from fastgrad.differentiation.runtime.shape_errors import REPLACEMENTS
 from fastgrad.kernels.codegen.gc_pause import without_collections
 
+_PACKAGE = f"{__name__.partition('.')[0]}."
 _compile_now = Dispatcher.compile
 _deriving_thread: list[int] = []
 """The thread in which a derivative is compiled, once for each context that is open; written under Numba's lock."""
@@ -199,6 +202,8 @@ def _infer_or_compile(dispatcher: Any, signature: Any) -> Any:
             return overload.entry_point
         flags, of = compiler.Flags(), dispatcher._compiler
         of.targetdescr.options.parse_as_flags(flags, of.targetoptions)
+        if dispatcher.py_func.__module__.startswith(_PACKAGE) and "error_model" not in of.targetoptions:
+            flags.error_model = "numpy"  # that of derivatives: both call the same code of Numba's functions
         with dispatcher._compiling_counter:
             try:
                 result = _run(_TypeInference, dispatcher, signature, flags)
@@ -211,11 +216,12 @@ def _infer_or_compile(dispatcher: Any, signature: Any) -> Any:
 
 
 def _run(pipeline: Any, dispatcher: Any, argument_types: tuple[types.Type, ...], flags: Any) -> Any:
-    """Returns what a compiler class makes of a dispatcher's function."""
+    """Returns what a compiler class makes of a dispatcher's function, or of the one that derivatives have in its place."""
     of = dispatcher._compiler
     context, target = of.targetdescr.typing_context, of.targetdescr.target_context
+    function = REPLACEMENTS.get(of.py_func.__code__, of.py_func)
     return compiler.compile_extra(
-        context, target, of.py_func, argument_types, None, flags, dict(of.locals), pipeline_class=pipeline
+        context, target, function, argument_types, None, flags, dict(of.locals), pipeline_class=pipeline
     )
 
 
@@ -228,10 +234,22 @@ def line_of_with_block(function: FunctionType) -> int | None:
     return None
 
 
-@functools.lru_cache(maxsize=512)
-def called_functions(function: FunctionType) -> frozenset[Any]:
-    """Returns the functions compiled by Numba that a function may call, directly or not, by the names in their code."""
-    callees: set[Any] = set()
+_callees: weakref.WeakKeyDictionary[FunctionType, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
+
+
+def called_functions(function: FunctionType) -> weakref.WeakSet[Any]:
+    """Returns the functions compiled by Numba that a function may call, directly or not, by the names in their code.
+
+    They are as the first call finds them. Nothing is kept alive.
+    """
+    callees = _callees.get(function)
+    if callees is None:
+        callees = _callees[function] = _find_called_functions(function)
+    return callees
+
+
+def _find_called_functions(function: FunctionType) -> weakref.WeakSet[Any]:
+    callees = weakref.WeakSet[Any]()
     pending = [function]
     while pending:
         current = pending.pop()
@@ -246,10 +264,10 @@ def called_functions(function: FunctionType) -> frozenset[Any]:
                 values.append(cell.cell_contents)
             except ValueError:  # the function that it will hold is being defined
                 continue
-        new = {value for value in values if isinstance(value, Dispatcher)} - callees
-        callees |= new
+        new = {value for value in values if isinstance(value, Dispatcher) and value not in callees}
+        callees.update(new)
         pending += [callee.py_func for callee in new]
-    return frozenset(callees)
+    return callees
 
 
 def _can_be_inferred(dispatcher: Any) -> bool:

@@ -51,6 +51,7 @@ from numba.core.typed_passes import NopythonTypeInference as NopythonTypeInferen
 from numba.core.typing import signature as signature
 from numba.core.typing.templates import Signature as Signature
 from numba.core.typing.templates import _OverloadFunctionTemplate as _OverloadFunctionTemplate
+from numba.core.typing.templates import builtin_registry as builtin_registry
 from numba.core.untyped_passes import DeadBranchPrune as DeadBranchPrune
 from numba.core.untyped_passes import ExtractByteCode as ExtractByteCode
 from numba.core.untyped_passes import FindLiterallyCalls as FindLiterallyCalls
@@ -63,6 +64,7 @@ from numba.core.untyped_passes import MakeFunctionToJitFunction as MakeFunctionT
 from numba.core.untyped_passes import WithLifting as WithLifting
 from numba.experimental.jitclass.base import JitClassType as JitClassType
 from numba.np.arrayobj import make_array as make_array
+from numba.np.arrayobj import ol_raise_with_shape_context_cpu as ol_raise_with_shape_context_cpu
 from numba.np.arrayobj import populate_array as populate_array
 from numba.np.numpy_support import as_dtype as as_dtype
 from numba.np.ufunc import parallel as parallel
