@@ -9,6 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from fastgrad.core.names import Namespace as _Namespace
 from fastgrad.core.names import lacks
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 
@@ -37,8 +38,9 @@ class DType:
         numpy: the ``numpy.dtype`` that holds such elements (``object`` for ``tf.string``).
         size: bytes an element, 0 for ``tf.string``.
         is_floating, is_integer, is_unsigned, is_complex, is_bool: the kind of number;
-            bfloat16 and float16 are floating.
-        is_differentiable: whether gradients flow through tensors of this type.
+            bfloat16, float16 and the types of 8 and 4 bits are floating.
+        is_differentiable: whether gradients flow through tensors of this type; False for floating types of 8 and 4 bits.
+        is_narrow: whether elements have fewer bits than float16 and int8 have: storage only, see ``NARROW``.
     """
 
     __slots__ = (
@@ -47,14 +49,16 @@ class DType:
         "is_differentiable",
         "is_floating",
         "is_integer",
+        "is_narrow",
         "is_unsigned",
         "name",
         "numpy",
         "size",
     )
 
-    def __init__(self, name: str, numpy_type: Any) -> None:
+    def __init__(self, name: str, numpy_type: Any, is_narrow: _Bool = False) -> None:
         self.name = name
+        self.is_narrow = is_narrow
         self.numpy = np.dtype(numpy_type)
         self.size = 0 if self.numpy.hasobject else self.numpy.itemsize
         self.is_bool = name == "bool"
@@ -62,7 +66,7 @@ class DType:
         self.is_integer = name.startswith(("int", "uint"))
         self.is_floating = "float" in name
         self.is_complex = name.startswith("complex")
-        self.is_differentiable = self.is_floating or self.is_complex
+        self.is_differentiable = (self.is_floating and not is_narrow) or self.is_complex
 
     @property
     def dtype(self) -> np.dtype:
@@ -96,7 +100,13 @@ class DType:
 
     @property
     def limits(self) -> tuple[Any, Any]:
-        """The range of image intensities, as in TensorFlow: 0 to 1 for floating types, 0 to ``max`` for integers."""
+        """The range of image intensities, as in TensorFlow: 0 to 1 for floating types, 0 to ``max`` for integers.
+
+        Raises:
+            ValueError: a narrow type, which images do not have.
+        """
+        if self.is_narrow:
+            raise ValueError(f"DType.limits: {self} does not have defined limits. Use min and max.")
         return 0, 1 if self.is_floating else True if self.is_bool else self.max
 
     @property
@@ -111,7 +121,7 @@ class DType:
 
     def _limit(self, which: str) -> Any:
         if self.is_integer:
-            return getattr(np.iinfo(self.numpy), which)
+            return getattr((ml_dtypes if self.is_narrow else np).iinfo(self.numpy), which)
         if self.is_floating:
             return self.numpy.type(getattr(ml_dtypes.finfo(self.numpy), which))
         raise TypeError(f"DType.{which}: {self.name} has no smallest or largest value.")
@@ -150,8 +160,8 @@ _declared_dtypes: list[DType] = []
 _TENSORFLOW_ENUM: dict[str, int] = {}
 
 
-def _declared(name: str, numpy_type: Any, tensorflow_enum: int) -> DType:
-    dtype = DType(name, numpy_type)
+def _declared(name: str, numpy_type: Any, tensorflow_enum: int, is_narrow: _Bool = False) -> DType:
+    dtype = DType(name, numpy_type, is_narrow)
     _declared_dtypes.append(dtype)
     _TENSORFLOW_ENUM[name] = tensorflow_enum
     return dtype
@@ -178,16 +188,35 @@ string = _declared("string", object, 7)
 qint8, quint8, qint16, quint16, qint32 = int8, uint8, int16, uint16, int32
 
 ALL = tuple(_declared_dtypes)
-"""Every DType."""
+"""Every DType that operations compute with."""
 
-DTYPE_OF_NUMPY = {dtype.numpy: dtype for dtype in ALL}
+_float8_e5m2 = _declared("float8_e5m2", ml_dtypes.float8_e5m2, 24, is_narrow=True)
+_float8_e4m3fn = _declared("float8_e4m3fn", ml_dtypes.float8_e4m3fn, 25, is_narrow=True)
+_float8_e4m3fnuz = _declared("float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz, 26, is_narrow=True)
+_float8_e4m3b11fnuz = _declared("float8_e4m3b11fnuz", ml_dtypes.float8_e4m3b11fnuz, 27, is_narrow=True)
+_float8_e5m2fnuz = _declared("float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz, 28, is_narrow=True)
+_int4 = _declared("int4", ml_dtypes.int4, 29, is_narrow=True)
+_uint4 = _declared("uint4", ml_dtypes.uint4, 30, is_narrow=True)
+_int2 = _declared("int2", ml_dtypes.int2, 31, is_narrow=True)
+_uint2 = _declared("uint2", ml_dtypes.uint2, 32, is_narrow=True)
+_float4_e2m1fn = _declared("float4_e2m1fn", ml_dtypes.float4_e2m1fn, 33, is_narrow=True)
+
+NARROW = tuple(_declared_dtypes[len(ALL) :])
+"""The types of 8-bit and 4-bit floats, 4-bit and 2-bit integers, a byte an element: for storage, views and casts only."""
+
+NARROW_NUMPY_DTYPES = frozenset(dtype.numpy for dtype in NARROW)
+
+# TensorFlow has them here, and in tf.experimental, but not in tf.dtypes.
+experimental = _Namespace("tf.dtypes.experimental", **{dtype.name: dtype for dtype in NARROW})
+
+DTYPE_OF_NUMPY = {dtype.numpy: dtype for dtype in (*ALL, *NARROW)}
 """The DType of each NumPy dtype; a fast lookup for arrays of tensors."""
 
 _BY_KEY: dict[Any, DType] = {
-    **{dtype.name: dtype for dtype in ALL},
-    **{dtype.numpy: dtype for dtype in ALL},
-    **{dtype.numpy.type: dtype for dtype in ALL},
-    **{number: dtype for dtype in ALL for number in [_TENSORFLOW_ENUM[dtype.name]]},
+    **{dtype.name: dtype for dtype in (*ALL, *NARROW)},
+    **{dtype.numpy: dtype for dtype in (*ALL, *NARROW)},
+    **{dtype.numpy.type: dtype for dtype in (*ALL, *NARROW)},
+    **{number: dtype for dtype in (*ALL, *NARROW) for number in [_TENSORFLOW_ENUM[dtype.name]]},
     float: float32,
     _Bool: bool,
     "half": float16,
@@ -232,7 +261,7 @@ def as_dtype(type_value: Any) -> DType:
         known_dtype = DTYPE_OF_NUMPY.get(numpy_type.newbyteorder("="))
         if known_dtype is not None:
             return known_dtype
-    names = ", ".join(dtype.name for dtype in ALL)
+    names = ", ".join(dtype.name for dtype in (*ALL, *NARROW))
     raise TypeError(
         f"Cannot convert the argument `type_value`: {type_value!r} to a TensorFlow DType; known are {names}."
     )

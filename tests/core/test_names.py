@@ -268,7 +268,7 @@ UNANSWERED = {
     *(f"{layer}.get_transformed_x_y" for layer in ("RandomShear", "RandomTranslation", "RandomZoom")),
     *(f"{layer}.get_shifted_bbox" for layer in ("RandomShear", "RandomTranslation")),
     "RandomZoom.get_clipped_bbox",
-    *(f"KerasTensor.{name}" for name in ("ragged_rank", "reshape", "row_splits_dtype", "squeeze")),
+    *(f"KerasTensor.{name}" for name in ("reshape", "squeeze")),
     *(f"Muon.{name}" for name in ("lr_adjust", "transpose_last_axis", "zeropower_via_newtonschulz5")),
     *(f"Reduction.{name}" for name in ("MEAN", "SUM_BY_NONZERO_WEIGHTS", "SUM_OVER_NONZERO_WEIGHTS", "validate")),
     "TFRecordOptions.compression_type_map",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,30 @@ def test_fit_equals_one_process(rank, size):
             np.testing.assert_allclose(
                 model.predict(x, 5, verbose=0), single.predict(x, 5, verbose=0), rtol=1e-4, atol=1e-6
             )
+
+
+@on_ranks(2)
+def test_data_without_rows_do_as_in_one_process(rank, size):
+    def outcomes(model):
+        x, y = data(0)
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
+        answers = []
+        for call in (
+            lambda: model.fit(x, y, verbose=0).history,
+            lambda: model.evaluate(x, y, verbose=0),
+            lambda: model.predict(x, verbose=0),
+            lambda: model.fit(dataset, verbose=0).history,
+            lambda: model.evaluate(dataset, verbose=0),
+        ):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    answer = call()
+                except ValueError as error:
+                    answer = type(error).__name__
+            answers.append((str(answer), sorted({str(warning.message)[:40] for warning in caught})))
+        return answers
+
+    with replicas(all_replicas()):
+        model = compiled(dense_model, sgd)
+    assert outcomes(model) == outcomes(compiled(dense_model, sgd))

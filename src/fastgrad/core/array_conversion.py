@@ -9,8 +9,10 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.floating_errors import ERROR_STATE_RAISING_ON_OVERFLOW, QUIET, errors_reset, errors_set
+from fastgrad.core.narrow_casts import cast_narrow, check_narrow_cast
 from fastgrad.core.shape import TensorShape
 from fastgrad.dtypes import DType
+from fastgrad.errors import UnimplementedError
 
 _INT64_RANGE = range(-(2**63), 2**63)
 
@@ -46,6 +48,8 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         return _array_from_foreign(value, dtype)
     natural = _array_of_numbers(value)
     kind = natural.dtype.kind
+    if natural.dtype in dtypes.NARROW_NUMPY_DTYPES:
+        raise _unsupported_type_error(value)
     if kind in "US":
         return _array_from_text(value, dtype)
     if natural.ndim and natural.size and kind in "iufcO":
@@ -66,6 +70,8 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         )
     if dtype is None:
         return _in_inferred_dtype(value, natural)
+    if dtype.is_narrow and natural.size:
+        return _narrow_array(value, natural, dtype)
     if not natural.size or _number_kind_fits(kind, dtype):
         return _checked_cast(value, natural, dtype)
     raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {dtype.name}")
@@ -142,6 +148,21 @@ def _number_kind_fits(number_kind: str, dtype: DType) -> bool:
     if number_kind in "fV":
         return dtype.is_floating or dtype.is_complex
     return dtype.is_complex
+
+
+def _narrow_array(value: Any, numbers: np.ndarray, dtype: DType) -> np.ndarray:
+    """Returns Python numbers in a narrow dtype; TypeError if TensorFlow does not cast the dtype of Python's numbers to it."""
+    try:
+        check_narrow_cast(short_repr(value), dtypes.as_dtype(numbers.dtype), dtype)
+    except UnimplementedError as error:
+        raise TypeError(str(error)) from None
+    if dtype.is_integer:
+        return _checked_cast(value, numbers.astype(np.int64), dtype)
+    token = errors_set(QUIET)
+    try:
+        return cast_narrow(numbers, dtype.numpy)
+    finally:
+        errors_reset(token)
 
 
 def _checked_cast(value: Any, numbers: np.ndarray, dtype: DType) -> np.ndarray:

@@ -28,6 +28,12 @@ class Composite:
     """What to call instead of an operation that takes no composites, for its error."""
 
     @property
+    def _array(self) -> Any:
+        raise CompositeOperand(self)  # code that takes only tensors, such as the cell of a recurrent layer, reads it
+
+    _dtype = _array
+
+    @property
     def shape(self) -> Any:
         """The sizes of the dimensions, a ``TensorShape``."""
         raise NotImplementedError

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
+from fastgrad.errors import InvalidArgumentError, NotFoundError, OutOfMemoryError
 
 
 class InvalidValueError(InvalidArgumentError, ValueError):
@@ -19,12 +19,21 @@ class InvalidTypeError(InvalidArgumentError, TypeError):
     """A Python value has no fitting dtype. TensorFlow raises the second base class if it converts the value first."""
 
 
-def dtype_error(name: str, dtype: Any, allowed_dtypes: Iterable[np.dtype]) -> InvalidArgumentError:
+def dtype_error(name: str, dtype: Any, allowed_dtypes: Iterable[np.dtype]) -> InvalidArgumentError | NotFoundError:
     """Returns the error for an operation that does not take the dtype ``dtype``."""
-    allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(allowed_dtypes))
-    return InvalidArgumentError(
+    allowed_dtypes = set(allowed_dtypes)
+    allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in allowed_dtypes)
+    # TensorFlow's operation of all dtypes, such as Equal, takes a narrow one too, but has no kernel for it.
+    takes_all = allowed_dtypes.issuperset(d.numpy for d in dtypes.ALL)
+    return (NotFoundError if takes_all else InvalidArgumentError)(
         f"{name}: got dtype {dtypes.as_dtype(dtype).name}, but takes {allowed}. Convert with tf.cast(x, dtype) first."
     )
+
+
+def check_not_narrow(name: str, array: Any, allowed_dtypes: Iterable[np.dtype]) -> None:
+    """Raises the error of ``dtype_error`` for an array of a narrow dtype (``dtypes.NARROW``)."""
+    if array.dtype in dtypes.NARROW_NUMPY_DTYPES:
+        raise dtype_error(name, array.dtype, allowed_dtypes)
 
 
 def mixed_dtypes_error(name: str, first: Any, second: Any) -> InvalidArgumentError:

@@ -268,7 +268,9 @@ def elements_text(array: np.ndarray) -> str:
     value: Any = array[()]
     if isinstance(value, (bytes, str)):
         return repr(value)
-    return repr(float(value) if array.dtype.kind == "V" else value.item())
+    if array.dtype.kind == "V":
+        return repr(int(value) if dtypes.DTYPE_OF_NUMPY[array.dtype].is_integer else float(value))
+    return repr(value.item())
 
 
 def _newline_before_lines(text: str) -> str:

@@ -20,6 +20,7 @@ from fastgrad.core import tensor as tensors
 from fastgrad.core.cache_alignment import aligned_copy, is_aligned
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.names import lacks
+from fastgrad.core.operand_errors import check_not_narrow
 from fastgrad.core.placement import moved, on_selected_device, placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.replicas import replica_group
@@ -33,6 +34,10 @@ _creation_numbers = itertools.count()
 
 LARGE = 1 << 18
 """The elements of an array from which simple operations and writes of variables run on all threads (``large_arrays.py``)."""
+
+
+_NUMBERS = frozenset(dtype.numpy for dtype in dtypes.ALL if dtype.name not in ("bool", "string"))
+"""The dtypes of numbers, that variables add and subtract."""
 
 
 class WriterLock:
@@ -320,6 +325,7 @@ class Variable(Operand):
 
     def _update(self, ufunc: Any, operation_name: str, delta: Any, read_value: bool) -> Any:
         tensor = self._converted(operation_name, delta)
+        check_not_narrow(operation_name, self._array, _NUMBERS)
         array = tensor._array
         if array.shape != self._array.shape:
             raise InvalidArgumentError(

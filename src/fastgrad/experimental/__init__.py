@@ -5,6 +5,7 @@ from typing import Any as _Any
 
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.data.optional import Optional as Optional
+from fastgrad.dtypes import NARROW as _NARROW
 from fastgrad.extension_types.api_dispatch import dispatch_for_api as dispatch_for_api
 from fastgrad.extension_types.api_dispatch import (
     dispatch_for_binary_elementwise_apis as dispatch_for_binary_elementwise_apis,
@@ -18,6 +19,8 @@ from fastgrad.extension_types.extension_type import BatchableExtensionType as Ba
 from fastgrad.extension_types.extension_type import ExtensionType as ExtensionType
 from fastgrad.ragged.dynamic_ragged_shape import DynamicRaggedShape as DynamicRaggedShape
 from fastgrad.ragged.row_partition import RowPartition as RowPartition
+
+globals().update({dtype.name: dtype for dtype in _NARROW})
 
 
 def __getattr__(name: str) -> _Any:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operand_errors import check_not_narrow
+from fastgrad.core.operation import ALL_DTYPES
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import DataLossError, InvalidArgumentError
 from fastgrad.io.messages import message_class
@@ -24,7 +26,7 @@ _RAW_DTYPES = (
     *("float16", "float32", "float64", "int32", "uint16", "uint8", "int16", "int8", "int64"),
     *("complex64", "complex128", "bool", "bfloat16"),
 )
-_DTYPE_OF_ENUM = {dtype.as_datatype_enum: dtype for dtype in dtypes.ALL}
+_DTYPE_OF_ENUM = {dtype.as_datatype_enum: dtype for dtype in (*dtypes.ALL, *dtypes.NARROW)}
 _VALUE_FIELDS = {
     "float32": "float_val",
     "float64": "double_val",
@@ -166,7 +168,7 @@ def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
     """A tensor as a string, a serialized ``TensorProto``.
 
     Args:
-        tensor: a tensor of any dtype and shape.
+        tensor: a tensor of any shape.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -174,8 +176,10 @@ def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
 
     Raises:
         ValueError: ``tensor`` does not convert to a tensor.
+        NotFoundError: a dtype of ``tf.dtypes.experimental``.
     """
     x = convert_to_tensor(tensor)
+    check_not_narrow("serialize_tensor", x._array, ALL_DTYPES)
 
     def run(array: np.ndarray) -> tuple[np.ndarray, ...]:
         return (array_of_elements([tensor_message(array).SerializeToString(deterministic=True)], ()),)

@@ -1,13 +1,19 @@
-"""Activation functions of one tensor (``keras.activations``), element by element unless they have an ``axis``."""
+"""Activation functions of one tensor (``keras.activations``), element by element unless they have an ``axis``.
+
+Element-wise functions of a ragged tensor give a ragged tensor.
+"""
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.composite import Composite as _Composite
+from fastgrad.core.composite import CompositeOperand as _CompositeOperand
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.axes import axis_from_front as _axis_from_front
@@ -58,8 +64,10 @@ def relu6(x: Any) -> Tensor:
 def softmax(x: Any, axis: Any = -1) -> Tensor:
     """``exp(x) / sum(exp(x))`` along ``axis``, an axis or several axes together.
 
-    With one axis, the result keeps ``x``, from which cross-entropies are computed.
+    With one axis, the result keeps ``x``, from which cross-entropies are computed. A ragged ``x`` takes the last axis only.
     """
+    if isinstance(x, _Composite) and not x.is_rectangular:
+        return tf.nn.softmax(x, axis)
     logits = tf.convert_to_tensor(x)
     if isinstance(axis, (tuple, list)):
         return _apply_along_axes(tf.nn.softmax, logits, axis)
@@ -258,11 +266,19 @@ def _for_keras_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
     if function.__name__ == "linear":  # returns its argument
         return function
 
+    has_axis = "axis" in inspect.signature(function).parameters
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         x = args[0] if args else kwargs.get("x")
         if not getattr(type(x), "is_keras_tensor", False):  # of the type: a tensor explains at length what it lacks
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except _CompositeOperand as met:
+                if x is not met.composite or met.composite.is_rectangular or has_axis:
+                    raise  # a sparse tensor has zeros that its values do not show
+                rest = {name: value for name, value in kwargs.items() if name != "x"}
+                return met.mapped(lambda values: function(values, *args[1:], **rest), x)
         return _add_operator(path, args, kwargs)
 
     return _FUNCTIONS.setdefault(path, call)  # two names of one function stay one function

@@ -79,15 +79,21 @@ def standardize_data_format(data_format: str | None) -> str:
     return name
 
 
+_NARROW_DTYPE_NAMES = ("float8_e4m3fn", "float8_e5m2")
 _PYTHON_TYPES: dict[Any, DType] = {int: dtypes.int64, "int": dtypes.int64, str: dtypes.string}
 """Dtypes by Keras's names that TensorFlow does not have."""
 
 
 def standardize_dtype(dtype: Any) -> DType:
-    """Returns ``dtype`` as a DType: ``floatx()`` for None, int64 for ``int``; ValueError for an unknown dtype."""
+    """Returns ``dtype`` as a DType: ``floatx()`` for None, int64 for ``int``; ValueError for a dtype that Keras does not have."""
     if dtype is None:
         return _settings["floatx"]
     try:
-        return _PYTHON_TYPES.get(dtype) or dtypes.as_dtype(dtype)
+        known_dtype = _PYTHON_TYPES.get(dtype) or dtypes.as_dtype(dtype)
     except TypeError:
         raise ValueError(f"Invalid dtype: {dtype}") from None
+    if known_dtype.is_narrow and known_dtype.name not in _NARROW_DTYPE_NAMES:
+        raise ValueError(
+            f"Invalid dtype: {known_dtype.name}; of the narrow ones, Keras has {' and '.join(_NARROW_DTYPE_NAMES)}."
+        )
+    return known_dtype

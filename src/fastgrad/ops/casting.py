@@ -10,6 +10,7 @@ from fastgrad import dtypes
 from fastgrad.core import terms
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.narrow_casts import cast_narrow, check_narrow_cast
 from fastgrad.core.operation import HALF_DTYPES, TABLE, Form, Operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -21,7 +22,10 @@ _BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}
 
 
 def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
-    target = dtypes.as_dtype(dtype).numpy
+    target_dtype = dtypes.as_dtype(dtype)
+    target = target_dtype.numpy
+    if target_dtype.is_narrow or x.dtype in dtypes.NARROW_NUMPY_DTYPES:
+        return cast_narrow(x, target)
     if x.size < _KERNEL_MIN_ELEMENTS and x.dtype.kind != "c":
         return x.astype(target)
     if x.dtype.kind == "c" and target.kind not in {"c", "b"}:
@@ -58,7 +62,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
 
     Raises:
         TypeError: ``dtype`` names no dtype.
-        UnimplementedError: from or to strings.
+        UnimplementedError: from or to strings, or other casts of ``tf.dtypes.experimental``.
     """
     dtype = dtypes.as_dtype(dtype)
     if isinstance(x, IndexedSlices):
@@ -71,7 +75,9 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     source_dtype = x._array.dtype
     if source_dtype == dtype.numpy:
         return x
-    if x.dtype is dtypes.string or dtype is dtypes.string:
+    if x.dtype.is_narrow or dtype.is_narrow:
+        check_narrow_cast("cast", x.dtype, dtype)
+    elif x.dtype is dtypes.string or dtype is dtypes.string:
         raise UnimplementedError(
             f"cast: Cast {x.dtype.name} to {dtype.name} is not supported; tf.strings.to_number and tf.strings.as_string are."
         )

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error
-from fastgrad.core.operation import REAL_DTYPES, Form, Operation, operation
+from fastgrad.core.operand_errors import check_not_narrow, dtype_error, mixed_dtypes_error
+from fastgrad.core.operation import ALL_DTYPES, REAL_DTYPES, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, require, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -328,6 +328,7 @@ def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tenso
     values = tensor_of(x)
     if values._array.ndim != 1:
         raise InvalidArgumentError(f"{name}: unique expects a 1D vector, got shape {list(values._array.shape)}.")
+    check_not_narrow(name, values._array, ALL_DTYPES)
     index_dtype = dtypes.as_dtype(out_idx)
     if index_dtype.numpy not in _INDEX_DTYPES:
         raise dtype_error(f"{name} (out_idx)", index_dtype.numpy, _INDEX_DTYPES)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import ml_dtypes
 import numpy as np
 
+from fastgrad import dtypes
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
@@ -38,6 +39,8 @@ _SAFETENSORS_DTYPES = {
     "I64": np.int64,
     "F64": np.float64,
     "C64": np.complex64,
+    "F8_E5M2": ml_dtypes.float8_e5m2,
+    "F8_E4M3": ml_dtypes.float8_e4m3fn,
 }
 _SAFETENSORS_DTYPE_NAMES = {np.dtype(kind): name for name, kind in _SAFETENSORS_DTYPES.items()}
 _MAX_SAFETENSORS_HEADER_BYTES = 100_000_000
@@ -50,6 +53,7 @@ _CHECKSUM_METADATA_ITEM = (
 _BYTES_PER_READ = 1 << 20
 _MAX_NPY_HEADER_BYTES = 1 << 16
 _ARCHIVE_COMMENT_PREFIX = "fastgrad, members: "  # the member count detects a damaged directory that hides members
+_NARROW_DTYPES_KEY = "fastgrad.narrow_dtypes"  # the dtypes of arrays whose bytes are stored as uint8, in JSON
 _BFLOAT16_DTYPE = np.dtype(ml_dtypes.bfloat16)
 
 ENDINGS = (".safetensors", ".npz")
@@ -81,9 +85,18 @@ def save_tensors(path: Any, arrays: dict[str, np.ndarray], metadata: dict[str, s
     # The widest dtypes come first, so that each array begins at a multiple of its element size.
     sorted_names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
     contiguous_arrays = {name: np.ascontiguousarray(arrays[name]).reshape(arrays[name].shape) for name in sorted_names}
+    narrow_names = {}
     for name, array in contiguous_arrays.items():
+        if array.dtype in dtypes.NARROW_NUMPY_DTYPES and (
+            ending == ".npz" or array.dtype not in _SAFETENSORS_DTYPE_NAMES
+        ):
+            contiguous_arrays[name] = array.view(np.uint8)
+            narrow_names[name] = array.dtype.name
+            continue
         if array.dtype not in _SAFETENSORS_DTYPE_NAMES and not (ending == ".npz" and array.dtype.kind == "c"):
             raise ValueError(f"Cannot save '{name}': {ending} files hold no values of dtype {array.dtype}.")
+    if narrow_names:
+        metadata = {**metadata, _NARROW_DTYPES_KEY: json.dumps(narrow_names)}
     write = _write_npz if ending == ".npz" else _write_safetensors
     write_atomically(path, lambda file: write(file, contiguous_arrays, metadata), overwrite)
 
@@ -103,9 +116,22 @@ def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     with open_regular(path) as file:
         if ending == ".npz":
             with open_zip(file, path, ".npz file") as archive:
-                return _read_npz(archive)
+                return _in_narrow_dtypes(*_read_npz(archive))
         with parser_errors_as_one(path, ".safetensors file"):
-            return _read_safetensors(file)
+            return _in_narrow_dtypes(*_read_safetensors(file))
+
+
+def _in_narrow_dtypes(
+    arrays: dict[str, np.ndarray], metadata: dict[str, str]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Returns the contents of a file with the narrow dtypes of the arrays whose bytes are stored as uint8."""
+    names = parse_json(metadata.pop(_NARROW_DTYPES_KEY, "{}").encode())
+    narrow_dtypes = {dtype.name: dtype.numpy for dtype in dtypes.NARROW}
+    for name, dtype_name in names.items() if isinstance(names, dict) else [("its metadata", "")]:
+        if name not in arrays or arrays[name].dtype != np.uint8 or dtype_name not in narrow_dtypes:
+            raise ValueError(f"'{name}' does not hold the bytes of a dtype {dtype_name!r:.100}")
+        arrays[name] = arrays[name].view(narrow_dtypes[dtype_name])
+    return arrays, metadata
 
 
 # ---- safetensors: the length of a JSON header (8 bytes), the header, the bytes of the arrays ------------

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import ALL_DTYPES
+from fastgrad.core.operand_errors import check_not_narrow
+from fastgrad.core.operation import ALL_DTYPES, NUMERIC_DTYPES
 from fastgrad.core.printing import elements_summary
 from fastgrad.core.result_rules import ArraySpec, scalar_of
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
@@ -107,6 +108,7 @@ def as_string(
         InvalidArgumentError: another fill; both forms of floats; precision or a form of floats for integers or bool.
     """
     x: Tensor = tensor_of(input)
+    check_not_narrow("as_string", x._array, NUMERIC_DTYPES)
     precision = integer_attribute("as_string", "precision", precision)
     width = integer_attribute("as_string", "width", width)
     if not isinstance(fill, str):

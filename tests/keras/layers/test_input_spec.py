@@ -69,7 +69,7 @@ def test_config_and_repr():
 def test_input_is_a_shape_without_values():
     given = keras.Input((3,), batch_size=2, dtype="int32", name="tokens")
     assert (given.shape, given.dtype, given.ndim) == ((2, 3), "int32", 2)
-    assert repr(given) == "<KerasTensor shape=(2, 3), dtype=int32, name=tokens>"
+    assert repr(given) == "<KerasTensor shape=(2, 3), dtype=int32, sparse=False, ragged=False, name=tokens>"
     with pytest.raises(ValueError, match="symbolic"):
         np.asarray(given)
     assert keras.layers.Dense(1)(given).shape == (2, 1)

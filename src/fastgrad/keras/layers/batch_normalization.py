@@ -8,9 +8,11 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad import dtypes
+from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import initializers
 from fastgrad.keras.layers.input_spec import InputSpec
+from fastgrad.keras.layers.ragged_rows import map_vectors
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
 from fastgrad.keras.settings import epsilon
@@ -137,6 +139,8 @@ class BatchNormalization(SameShape):
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """Normalises ``inputs``; with ``training``, also updates the moving statistics from the batch."""
+        if isinstance(inputs, Composite):
+            return map_vectors(lambda values: self.call(values, training), inputs, (self.axis,))
         x = cast_narrow_to_float32(inputs)
         axis = self.axis % x.ndim
         gamma, beta = (

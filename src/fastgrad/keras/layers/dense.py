@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.core.composite import Composite
+from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
@@ -91,6 +91,8 @@ class Dense(Layer):
     def _call_sparse(self, inputs: Any) -> Any:
         from fastgrad.sparse.product import sparse_dense_matmul
 
+        if not inputs.is_rectangular:
+            raise CompositeOperand(inputs)
         y = sparse_dense_matmul(cast(inputs, self._layer_dtype), self._kernel._read())
         y = y if self.bias is None else bias_add(y, self.bias._read())
         return y if self.activation is None else self.activation(y)

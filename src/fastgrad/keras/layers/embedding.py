@@ -8,6 +8,7 @@ import fastgrad as tf
 from fastgrad.core.composite import Composite
 from fastgrad.keras import constraints, initializers, masks, regularizers
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.symbolic import KerasTensor
 from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments
 from fastgrad.keras.weight import Weight
 
@@ -87,6 +88,10 @@ class Embedding(Layer):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """A mask that is True where ``inputs`` are not 0, if ``mask_zero``; otherwise None."""
         return tf.not_equal(inputs, 0) if self.mask_zero else None
+
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        """Returns a ``KerasTensor`` for the rows, ragged if ``inputs`` are."""
+        return KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype, ragged=inputs.ragged)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Returns the shape of the output, ``(*input_shape, output_dim)``."""

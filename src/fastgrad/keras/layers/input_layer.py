@@ -21,13 +21,14 @@ class InputLayer(Layer):
         batch_shape: the shape with the batch, in place of ``shape`` and ``batch_size``.
         name: the name; default ``input_layer``, numbered.
         sparse: whether the inputs are sparse tensors.
-        ragged: kept for Keras's signature; ragged tensors can't be symbolic.
+        ragged: whether the inputs are ragged tensors. Layers tell their results' shapes as if the inputs were dense.
         input_tensor: a ``KerasTensor`` that the layer returns; other arguments must agree with it.
         optional: whether None may be passed for this input; the next layers then get None.
         **kwargs: ``input_shape`` and ``batch_input_shape``, older names of ``shape`` and ``batch_shape``.
 
     Raises:
-        ValueError: there is no shape, or there are two, or ``input_tensor`` has another one, another dtype or ``sparse``.
+        ValueError: there is no shape, or there are two, or ``input_tensor`` has another one, another dtype or ``sparse``, or
+            both ``sparse`` and ``ragged``.
     """
 
     _leaf = True
@@ -55,8 +56,6 @@ class InputLayer(Layer):
             shape = batch_size = None
             batch_shape, dtype, sparse = input_tensor.shape, input_tensor.dtype, input_tensor.sparse
         super().__init__(name=name, dtype=settings.floatx() if dtype is None else dtype, **kwargs)
-        if ragged:
-            raise ValueError("InputLayer: `ragged` is not supported; give the model `x.to_tensor()` of a ragged x.")
         if shape is None and batch_shape is None:
             raise ValueError("You must pass a `shape` argument.")
         if batch_shape is not None and (shape is not None or batch_size is not None):
@@ -65,9 +64,9 @@ class InputLayer(Layer):
             batch_shape = (batch_size, *TensorShape(shape))
         self._batch_shape = tuple(TensorShape(batch_shape))
         self.optional = bool(optional)
-        self.sparse = bool(sparse)
+        self.sparse, self.ragged = bool(sparse), bool(ragged)
         if input_tensor is None:
-            input_tensor = KerasTensor(self._batch_shape, self.dtype, self.sparse, name=name)
+            input_tensor = KerasTensor(self._batch_shape, self.dtype, self.sparse, self.ragged, name=name)
         Node(self, ((), {}), input_tensor)
         self.autocast = False
         self.built = True
@@ -95,7 +94,7 @@ class InputLayer(Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
         config = {"batch_shape": self._batch_shape, "dtype": self.dtype, "name": self.name}
-        return {**config, "sparse": self.sparse, "ragged": False, "optional": self.optional}
+        return {**config, "sparse": self.sparse, "ragged": self.ragged, "optional": self.optional}
 
 
 def _check_agreement(tensor: Any, shape: Any, batch_size: Any, dtype: Any, sparse: Any, batch_shape: Any) -> None:

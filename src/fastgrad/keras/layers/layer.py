@@ -170,8 +170,15 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
                 and ragged is not None
                 and build_parameters.popitem()[1].default is inspect.Parameter.empty
             ):
-                raise CompositeOperand(ragged)  # rows of different lengths have no shape to build for
-            self.build(first_shape)
+                raise CompositeOperand(ragged)  # it has no shape to build for
+            try:
+                self.build(first_shape)
+            except ValueError as error:
+                if ragged is None or ragged.is_rectangular:
+                    raise
+                raise CompositeOperand(
+                    ragged
+                ) from error  # rows of different lengths, of which the layer needs the length
             return
         for name in build_parameters:
             if not name.endswith("_shape") or name.removesuffix("_shape") not in self._signature.parameters:
@@ -462,7 +469,10 @@ _ATTRIBUTES_NOT_COPIED = frozenset(["_inbound_nodes", "_stack", "_step_functions
 
 
 def _has_shape(value: Any) -> bool:
-    return isinstance(value, Tensor) or (isinstance(value, Composite) and value.is_rectangular)
+    """True for tensors, sparse tensors and ragged tensors, whose shape has None for rows of different lengths."""
+    return isinstance(value, Tensor) or (
+        isinstance(value, Composite) and (value.is_rectangular or value._spec().ragged_rank is not None)
+    )
 
 
 def _with_build_bookkeeping(build: Callable[..., None]) -> Callable[..., None]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.keras.layers.ragged_rows import map_vectors
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
 from fastgrad.keras.weight import Weight
@@ -97,6 +99,8 @@ class LayerNormalization(SameShape):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``."""
+        if isinstance(inputs, Composite):
+            return map_vectors(self.call, inputs, tuple(self.axis))
         x = cast_narrow_to_float32(inputs)
         shape = x._array.shape
         size = math.prod(shape[axis] for axis in self.axis)

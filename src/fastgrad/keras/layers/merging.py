@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import masks
 from fastgrad.keras.axes import axis_from_front
@@ -49,7 +50,9 @@ class Merge(Layer):
         raise NotImplementedError
 
     def call(self, inputs: Any) -> Tensor:
-        """Combines ``inputs`` element by element."""
+        """Combines ``inputs`` element by element; ragged ones of the same row lengths give a ragged result."""
+        if any(isinstance(x, Composite) for x in inputs):
+            return self._merge(list(inputs))
         rank = max(x.ndim for x in inputs)
         return self._merge([_with_rank(x, rank) for x in with_common_dtype(inputs)])
 
@@ -232,7 +235,9 @@ class Concatenate(Layer):
         self.compute_output_shape(input_shape)
 
     def call(self, inputs: Any) -> Tensor:
-        """Concatenates ``inputs``."""
+        """Concatenates ``inputs``; ragged ones give a ragged result."""
+        if any(isinstance(x, Composite) for x in inputs):
+            return tf.concat(list(inputs), self.axis)
         return tf.concat(with_common_dtype(inputs), self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -102,18 +102,21 @@ class KerasTensor:
         shape: the shape with the batch; None for unknown sizes.
         dtype: the dtype; default ``floatx()``.
         sparse: whether it stands for a ``SparseTensor``.
-        ragged: False; ragged tensors can't be symbolic.
+        ragged: whether it stands for a ``RaggedTensor``.
         record_history: kept for Keras's signature.
         name: the name; by default that of the class, numbered.
+        ragged_rank: the number of dimensions with rows of different lengths, for ``ragged``; None if unknown.
+        row_splits_dtype: the dtype of the row splits, for ``ragged``; None if unknown.
 
     Attributes:
-        shape, dtype, name: the arguments; ``dtype`` is the dtype's name.
+        shape, dtype, sparse, ragged, ragged_rank, row_splits_dtype, name: the arguments; dtypes are names.
+
+    Raises:
+        ValueError: both ``sparse`` and ``ragged``.
     """
 
     is_keras_tensor = True
     __array_priority__ = 1000  # NumPy's operators then defer to KerasTensor's
-
-    ragged = False
 
     def __init__(
         self,
@@ -123,10 +126,15 @@ class KerasTensor:
         ragged: bool = False,
         record_history: bool = True,
         name: str | None = None,
+        ragged_rank: int | None = None,
+        row_splits_dtype: Any = None,
     ) -> None:
-        if ragged:
-            raise ValueError("KerasTensor: got ragged=True; only dense and sparse tensors can be symbolic.")
+        if sparse and ragged:
+            raise ValueError("KerasTensor cannot have `sparse=True` and `ragged=True` at the same time.")
         self.sparse = bool(sparse)
+        self.ragged = bool(ragged)
+        self.ragged_rank = None if ragged_rank is None else int(ragged_rank)
+        self.row_splits_dtype = None if row_splits_dtype is None else settings.standardize_dtype(row_splits_dtype).name
         self.shape = tuple(TensorShape(shape))
         self.dtype = settings.standardize_dtype(dtype).name
         self.name = name or naming.auto_name("KerasTensor")
@@ -154,7 +162,8 @@ class KerasTensor:
         raise TypeError("Iterating over a symbolic KerasTensor is not supported.")
 
     def __repr__(self) -> str:
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+        kind = f"sparse={self.sparse}, ragged={self.ragged}"
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, {kind}, name={self.name}>"
 
 
 class FirstCallDescriptor:

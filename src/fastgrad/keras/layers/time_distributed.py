@@ -52,7 +52,7 @@ class TimeDistributed(Wrapper):
         options: dict[str, Any] = {}
         if self.layer._signature.takes_training:
             options["training"] = training
-        rows = [tf.transpose(inputs, [1, 0, *range(2, inputs.ndim)])]
+        rows = [tf.transpose(inputs, [1, 0, *range(2, inputs._array.ndim)])]
         if mask is not None:
             self._check_mask(inputs, mask)
             if self.layer._signature.takes_mask:
