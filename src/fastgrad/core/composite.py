@@ -31,8 +31,6 @@ class Composite:
     def _array(self) -> Any:
         raise CompositeOperand(self)  # code that takes only tensors, such as the cell of a recurrent layer, reads it
 
-    _dtype = _array
-
     @property
     def shape(self) -> Any:
         """The sizes of the dimensions, a ``TensorShape``."""
