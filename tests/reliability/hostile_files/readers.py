@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 from PIL.Image import Image
 
@@ -83,12 +84,17 @@ def values() -> dict[str, np.ndarray]:
     return {"x": np.arange(5.0), "name": np.arange(3, dtype=np.int16), "f": np.float32([[1, 2], [3, 4]])}
 
 
+def narrow_values() -> dict[str, np.ndarray]:
+    """Arrays of dtypes that NumPy's files do not have."""
+    return {"e": np.float32([1.5, -2.0]).astype(ml_dtypes.float8_e5m2), "i": np.int8([3, -4]).astype(ml_dtypes.int4)}
+
+
 # ---- weights and checkpoints --------------------------------------------------------------------------------
 
 
 def tensors(ending: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
-        save_tensors(folder / f"a{ending}", values(), {"key": "text"})
+        save_tensors(folder / f"a{ending}", values() | narrow_values(), {"key": "text"})
         return folder / f"a{ending}"
 
     return make

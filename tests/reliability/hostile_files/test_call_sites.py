@@ -91,7 +91,7 @@ READERS = {
     "storage/image_file.py": (2, "PNG"),
     "storage/json_text.py": (1, "model in JSON"),
     "storage/sound_file.py": (2, "sound"),
-    "storage/tensor_file.py": (8, "npz"),
+    "storage/tensor_file.py": (9, "npz"),
     "storage/zip_archive.py": (1, "zip"),
     "summary/writers.py": (1, OWN),
     "train/checkpoint.py": (1, "checkpoint"),

@@ -202,7 +202,7 @@ def _infer_or_compile(dispatcher: Any, signature: Any) -> Any:
             return overload.entry_point
         flags, of = compiler.Flags(), dispatcher._compiler
         of.targetdescr.options.parse_as_flags(flags, of.targetoptions)
-        if dispatcher.py_func.__module__.startswith(_PACKAGE) and "error_model" not in of.targetoptions:
+        if (dispatcher.py_func.__module__ or "").startswith(_PACKAGE) and "error_model" not in of.targetoptions:
             flags.error_model = "numpy"  # that of derivatives: both call the same code of Numba's functions
         with dispatcher._compiling_counter:
             try:
