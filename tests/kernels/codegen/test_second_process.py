@@ -188,3 +188,9 @@ def test_programs_have_the_same_bits(tmp_path):
         )
         results.add(run.stdout)
     assert len(results) == 1
+
+
+def test_no_process_is_started_for_work_that_ended_while_another_request_ran():
+    with second_process._process_lock:
+        assert second_process.compile_modules(_modules()) == _codes_of_this_process()
+    assert not second_process._processes

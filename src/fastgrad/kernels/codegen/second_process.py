@@ -66,20 +66,25 @@ def compile_modules(modules: Iterable[tuple[Any, Settings]]) -> list[tuple[bytes
     has_ended = threading.Event()
 
     def compile_in_second_process() -> None:
-        with _lock_unless(has_ended) as is_locked, contextlib.suppress(*FAILURES), _process() as process:
-            while is_locked:
-                there_is_one.acquire()
-                try:
-                    one = waiting.popleft()
-                except IndexError:
-                    if has_ended.is_set():
-                        return
-                    continue
-                try:
-                    results[one.number] = _compiled_by(process, one)
-                finally:
-                    if one.number not in results:
-                        waiting.append(one)
+        with _lock_unless(has_ended) as is_locked:
+            if is_locked:
+                with contextlib.suppress(*FAILURES), _process() as process:
+                    compile_waiting(process)
+
+    def compile_waiting(process: subprocess.Popen) -> None:
+        while True:
+            there_is_one.acquire()
+            try:
+                one = waiting.popleft()
+            except IndexError:
+                if has_ended.is_set():
+                    return
+                continue
+            try:
+                results[one.number] = _compiled_by(process, one)
+            finally:
+                if one.number not in results:
+                    waiting.append(one)
 
     thread = threading.Thread(target=compile_in_second_process, name="fastgrad-second-process", daemon=True)
     thread.start()
