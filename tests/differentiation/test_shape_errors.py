@@ -9,6 +9,20 @@ from fastgrad.differentiation.runtime import inferred_callees
 from fastgrad.differentiation.runtime.shape_errors import REPLACEMENTS
 
 
+def square_with_adjoint(adjoint):
+    """Returns a function of a number and two arrays whose adjoint is a compiled function of the cotangent and the arrays."""
+
+    @numba.njit
+    def function(x, target, source):
+        return x * x
+
+    @fg.adjoint(function)
+    def _(cotangent, result, x, target, source):
+        return adjoint(cotangent, target, source)
+
+    return function
+
+
 @pytest.mark.parametrize("shapes", [((2,), (3,)), ((2, 3), (0, 1 << 40)), ((3,), (2, 2))])
 def test_the_message_is_that_of_numba(shapes):
     source, target = map(np.zeros, shapes)
@@ -19,14 +33,7 @@ def test_the_message_is_that_of_numba(shapes):
         copy[:] = source
         return x, None, None
 
-    @numba.njit
-    def function(x, target, source):
-        return x * x
-
-    @fg.adjoint(function)
-    def _(cotangent, result, x, target, source):
-        return assigned(cotangent, target, source)
-
+    function = square_with_adjoint(assigned)
     with pytest.raises(ValueError, match="cannot assign slice") as of_numba:
         assigned(1.0, target, source)
     for _ in range(2):
@@ -44,14 +51,7 @@ def test_a_function_that_catches_the_error():
             return 3.0 * x, None, None
         return x, None, None
 
-    @numba.njit
-    def function(x, target, source):
-        return x * x
-
-    @fg.adjoint(function)
-    def _(cotangent, result, x, target, source):
-        return caught(cotangent, target, source)
-
+    function = square_with_adjoint(caught)
     assert fg.grad(function)(1.0, np.zeros(2), np.zeros(3)) == 3.0
     assert fg.grad(function)(1.0, np.zeros(2), np.zeros(2)) == 1.0
 
