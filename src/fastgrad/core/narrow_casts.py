@@ -1,4 +1,4 @@
-"""Casts from and to the dtypes of ``dtypes.NARROW``: those that TensorFlow has, with its rounding."""
+"""Casts from and to the dtypes of ``dtypes.NARROW``, as TensorFlow rounds. Casts that TensorFlow lacks are refused."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def _infer_or_compile(dispatcher: Any, signature: Any) -> Any:
 
 
 def _run(pipeline: Any, dispatcher: Any, argument_types: tuple[types.Type, ...], flags: Any) -> Any:
-    """Returns what a compiler class makes of a dispatcher's function, or of the one that derivatives have in its place."""
+    """Returns the result of a compiler class for a dispatcher's function, or for its replacement in derivatives."""
     of = dispatcher._compiler
     context, target = of.targetdescr.typing_context, of.targetdescr.target_context
     function = REPLACEMENTS.get(of.py_func.__code__, of.py_func)
