@@ -21,12 +21,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numba
-from numba.core.registry import CPUDispatcher
-from numba.np.ufunc import parallel
-from numba.np.ufunc.dufunc import DUFunc
 
 from fastgrad.differentiation.call_check import STATUSES, check_call
 from fastgrad.differentiation.recorded_calls import Call, CallRecorder, python_function_of
+from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, DUFunc, parallel
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numba.core import types
+from numba import types
 
 from fastgrad.differentiation.exported_function import ExportedFunction, dtype_of
 

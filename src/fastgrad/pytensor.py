@@ -12,11 +12,11 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import types
+from numba import types
 
 from fastgrad.differentiation.exported_function import (
     check_draws_nothing,
-    compiled,
+    dispatcher_of,
     function_of_floats,
     result_leaves,
     result_type,
@@ -29,6 +29,7 @@ from fastgrad.differentiation.runtime.compilation import (
     place,
     wrapped_function,
 )
+from fastgrad.differentiation.runtime.numba_internals import impl_ret_borrowed
 from fastgrad.differentiation.transforms import pullback, second_pullback, value_and_grad
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.generated_source import name_in_source
@@ -187,7 +188,7 @@ class FunctionOp(_CompiledOp):
             f"np.asarray({text})" if isinstance(type, (types.Number, types.Boolean)) else f"{text}.copy()"
             for text, type in result_leaves(self.f, "as_op", input_types)
         ]
-        return _function_of_arrays(self, compiled(self.f), input_types, len(input_types), results)
+        return _function_of_arrays(self, dispatcher_of(self.f), input_types, len(input_types), results)
 
     def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Returns the cotangents of the inputs: for a float by ``ValueAndGradientOp``, else by ``PullbackOp``."""
@@ -462,6 +463,6 @@ def _writable(context, x):  # type: ignore[no-untyped-def]
     """Gives an array, which may be a constant, the type of one that can be written. Nothing writes it."""
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return numba.core.imputils.impl_ret_borrowed(context, builder, signature.return_type, arguments[0])
+        return impl_ret_borrowed(context, builder, signature.return_type, arguments[0])
 
     return x.copy(readonly=False)(x), lower

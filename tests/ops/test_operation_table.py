@@ -104,7 +104,7 @@ def _source(name: str, names: Sequence[str] = ("x", "y", "z", "w")) -> str:
     def text_of_leaf(leaf: Any) -> str:
         return f"({leaf.value!r})" if isinstance(leaf, terms.Number) else names[leaf.position]
 
-    return terms.text_of(terms.expand(terms.traced(TABLE[name].lowering.code)), text_of_leaf)
+    return terms.text_of(terms.expand(terms.trace(TABLE[name].lowering.code)), text_of_leaf)
 
 
 def _operands(name: str, arity: int, values: list[float]) -> list[list[Any]]:

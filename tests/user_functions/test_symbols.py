@@ -10,7 +10,7 @@ from scipy import special
 
 import fastgrad as fg
 from fastgrad.user_functions.symbols import FUNCTIONS, NotFollowedError
-from fastgrad.user_functions.tracer import traced
+from fastgrad.user_functions.tracer import trace
 
 FLOAT32, FLOAT64, INT32, BOOL = map(np.dtype, (np.float32, np.float64, np.int32, bool))
 X = np.array([-2.5, -1.0, -0.3, -0.0, 0.0, 0.4, 1.0, 1.5, 3.0, math.inf, -math.inf, math.nan])
@@ -18,7 +18,7 @@ Y = np.array([2.0, -0.5, 1.5, -1.0, 3.0, -2.0, 0.25, 1.0, -3.0, 2.0, 1.0, 1.0])
 
 
 def run(function, *arrays):
-    (formula,) = traced(function, tuple([x.dtype for x in arrays]))
+    (formula,) = trace(function, tuple([x.dtype for x in arrays]))
     with np.errstate(all="ignore"):
         return formula.run(*arrays)
 
@@ -106,7 +106,7 @@ def test_operators_give_what_numpy_gives(function):
     ],
 )
 def test_quotients_by_one_and_an_exponential_are_logistic_functions(function):
-    (formula,) = traced(function, (FLOAT64,))
+    (formula,) = trace(function, (FLOAT64,))
     rows = [term.operation.name for term in formula.terms if term.operation is not None]
     assert "sigmoid" in rows
     assert "divide" not in rows
@@ -159,7 +159,7 @@ def test_conversions():
 )
 def test_what_no_formula_says_is_refused_with_the_line(function, reason):
     with pytest.raises(NotFollowedError, match=rf"test_symbols.py:\d+: .*{reason}"):
-        traced(function, (FLOAT64,))
+        trace(function, (FLOAT64,))
 
 
 # ---- exact points ------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from fastgrad.user_functions.formula import Branch
 from fastgrad.user_functions.symbols import NotFollowedError
-from fastgrad.user_functions.tracer import MAX_PATHS, traced
+from fastgrad.user_functions.tracer import MAX_PATHS, trace
 
 FLOAT64 = np.dtype(np.float64)
 X = np.linspace(-2, 2, 9)
@@ -26,7 +26,7 @@ def plain_helper(x):
 
 
 def formula_of(function, *dtypes):
-    (formula,) = traced(function, dtypes or (FLOAT64,))
+    (formula,) = trace(function, dtypes or (FLOAT64,))
     return formula
 
 
@@ -70,7 +70,7 @@ def test_loops_of_a_fixed_count_are_unrolled():
 
 
 def test_several_results_are_several_formulas():
-    a, b, c = traced(lambda x: (x + 1.0, None, 2.0), (FLOAT64,))
+    a, b, c = trace(lambda x: (x + 1.0, None, 2.0), (FLOAT64,))
     assert b is None
     np.testing.assert_array_equal(a.run(X), X + 1)
     np.testing.assert_array_equal(c.run(X), np.full(9, 2.0))
@@ -91,7 +91,7 @@ def test_a_loop_that_goes_on_by_values_is_refused():
         return x
 
     with pytest.raises(NotFollowedError, match=f"more than {MAX_PATHS} conditions"):
-        traced(function, (FLOAT64,))
+        trace(function, (FLOAT64,))
 
 
 def test_a_function_of_itself_is_refused_or_followed():
@@ -99,7 +99,7 @@ def test_a_function_of_itself_is_refused_or_followed():
         return n * factorial(n - 1) if n > 1 else 1.0
 
     with pytest.raises(NotFollowedError):
-        traced(factorial, (FLOAT64,))
+        trace(factorial, (FLOAT64,))
 
 
 def test_derivatives_are_formulas():
@@ -117,4 +117,4 @@ def test_a_loop_whose_condition_stays_is_not_followed_for_ever():
         return x
 
     with pytest.raises(NotFollowedError, match="more than 10000 times, as a loop that may never end"):
-        traced(doubled, (FLOAT64, FLOAT64))
+        trace(doubled, (FLOAT64, FLOAT64))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.core.terms import CHEAP_COST, ScalarOperation, expand, nodes_of, traced
+from fastgrad.core.terms import CHEAP_COST, ScalarOperation, expand, nodes_of, trace
 from fastgrad.kernels.movement.strided import ViewLayouts
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -148,7 +148,7 @@ class Lowering(NamedTuple):
 
 @functools.cache
 def _operations_of(code: Callable[..., Any]) -> list[ScalarOperation]:
-    return [node.operation for node in nodes_of(expand(traced(code))) if node.operation is not None]
+    return [node.operation for node in nodes_of(expand(trace(code))) if node.operation is not None]
 
 
 def _is_long_function(operation: ScalarOperation) -> bool:

@@ -30,12 +30,20 @@ class ScalarOperation:
         is_speculatable: whether it may be computed where its result may not be needed: it costs little and raises nothing.
         keeps_naturals: whether the result is an integer of at least 0 if all operands are.
         reads_parameter: whether it reads a parameter that is no number and no array.
+        has_infinite_slope: whether its slope may be infinite where its result is finite.
+        has_pole: whether its slope may be infinite where the operand is finite and the result infinite.
+        is_singular_at_0_only: whether its slope is infinite at 0 alone.
+        is_never_negative: whether no result is below 0.
     """
 
     __slots__ = (
         "cost",
         "definition",
         "function",
+        "has_infinite_slope",
+        "has_pole",
+        "is_never_negative",
+        "is_singular_at_0_only",
         "is_speculatable",
         "keeps_naturals",
         "may_raise",
@@ -56,6 +64,10 @@ class ScalarOperation:
         is_speculatable: bool = False,
         keeps_naturals: bool = False,
         reads_parameter: bool = False,
+        has_infinite_slope: bool = False,
+        has_pole: bool = False,
+        is_singular_at_0_only: bool = False,
+        is_never_negative: bool = False,
     ) -> None:
         self.text = text
         self.function = function
@@ -66,6 +78,10 @@ class ScalarOperation:
         self.is_speculatable = is_speculatable
         self.keeps_naturals = keeps_naturals
         self.reads_parameter = reads_parameter
+        self.has_infinite_slope = has_infinite_slope
+        self.has_pole = has_pole
+        self.is_singular_at_0_only = is_singular_at_0_only
+        self.is_never_negative = is_never_negative
 
     def __repr__(self) -> str:
         return f"<operation {self.text}>"
@@ -83,7 +99,7 @@ MULTIPLY = ScalarOperation("({0} * {1})", is_speculatable=True, keeps_naturals=T
 DIVIDE = ScalarOperation("({0} / {1})", cost=DIVISION_COST)
 FLOOR_DIVIDE = ScalarOperation("({0} // {1})", cost=DIVISION_COST)
 REMAINDER = ScalarOperation("({0} % {1})", cost=DIVISION_COST)
-POWER = ScalarOperation("({0} ** {1})", cost=FUNCTION_COST)
+POWER = ScalarOperation("({0} ** {1})", cost=FUNCTION_COST, is_singular_at_0_only=True)
 NEGATIVE = ScalarOperation("(-{0})", is_speculatable=True)
 POSITIVE = ScalarOperation("(+{0})", is_speculatable=True)
 LESS = ScalarOperation("({0} < {1})")
@@ -230,22 +246,38 @@ def as_term(value: Any) -> Term:
 
 FUNCTIONS: dict[str, ScalarOperation] = {}
 """The scalar functions by name."""
+OTHER_NAMES: dict[str, str] = {}
+"""The names of scalar functions by those that ``math``, NumPy or SciPy have for them, where they differ."""
 
 
 def _function_of(
-    name: str, arity: int = 1, cost: int = FUNCTION_COST, definition: Callable[..., Any] | None = None
+    name: str, arity: int = 1, cost: int = FUNCTION_COST, other_names: tuple[str, ...] = (), **facts: Any
 ) -> ScalarOperation:
-    """Declares a scalar function."""
+    """Declares a scalar function.
+
+    Args:
+        name: its name in formulas.
+        arity: the number of its operands.
+        cost: of computing it, where an addition costs 1.
+        other_names: its names in ``math``, NumPy and ``scipy.special``, where they differ.
+        **facts: further attributes of `ScalarOperation`.
+    """
     operands = ", ".join(f"{{{number}}}" for number in range(arity))
-    FUNCTIONS[name] = ScalarOperation(f"{name}({operands})", name=name, cost=cost, definition=definition)
+    FUNCTIONS[name] = ScalarOperation(f"{name}({operands})", name=name, cost=cost, **facts)
+    OTHER_NAMES.update(dict.fromkeys(other_names, name))
     return FUNCTIONS[name]
+
+
+def function_named(name: str) -> ScalarOperation | None:
+    """Returns the scalar function that has a name in formulas, ``math``, NumPy or ``scipy.special``, or None."""
+    return FUNCTIONS.get(OTHER_NAMES.get(name, name))
 
 
 where = _function_of("where", 3, CHEAP_COST)
 logical_and, logical_or, logical_not = AND, OR, NOT
 cast = _function_of("cast", 1, CHEAP_COST)
 """The conversion to the dtype of the row's result."""
-abs = _function_of("abs", 1, CHEAP_COST)
+abs = _function_of("abs", 1, CHEAP_COST, ("absolute", "fabs"), is_never_negative=True)
 sign = _function_of("sign", 1, CHEAP_COST)
 floor = _function_of("floor", 1, CHEAP_COST)
 ceil = _function_of("ceil", 1, CHEAP_COST)
@@ -255,37 +287,39 @@ isinf = _function_of("isinf", 1, CHEAP_COST)
 isfinite = _function_of("isfinite", 1, CHEAP_COST)
 maximum = _function_of("maximum", 2, CHEAP_COST)
 minimum = _function_of("minimum", 2, CHEAP_COST)
-sqrt = _function_of("sqrt", 1, DIVISION_COST)
-exp = _function_of("exp")
+sqrt = _function_of(
+    "sqrt", 1, DIVISION_COST, has_infinite_slope=True, is_singular_at_0_only=True, is_never_negative=True
+)
+exp = _function_of("exp", is_never_negative=True)
 expm1 = _function_of("expm1")
-log = _function_of("log")
-log1p = _function_of("log1p")
-log2 = _function_of("log2")
-log10 = _function_of("log10")
+log = _function_of("log", has_pole=True, is_singular_at_0_only=True)
+log1p = _function_of("log1p", has_pole=True)
+log2 = _function_of("log2", has_pole=True, is_singular_at_0_only=True)
+log10 = _function_of("log10", has_pole=True, is_singular_at_0_only=True)
 sin = _function_of("sin")
 cos = _function_of("cos")
 tan = _function_of("tan")
-asin = _function_of("asin")
-acos = _function_of("acos")
-atan = _function_of("atan")
+asin = _function_of("asin", other_names=("arcsin",), has_infinite_slope=True)
+acos = _function_of("acos", other_names=("arccos",), has_infinite_slope=True)
+atan = _function_of("atan", other_names=("arctan",))
 sinh = _function_of("sinh")
 cosh = _function_of("cosh")
 tanh = _function_of("tanh")
-asinh = _function_of("asinh")
-acosh = _function_of("acosh")
-atanh = _function_of("atanh")
+asinh = _function_of("asinh", other_names=("arcsinh",))
+acosh = _function_of("acosh", other_names=("arccosh",), has_infinite_slope=True)
+atanh = _function_of("atanh", other_names=("arctanh",), has_pole=True)
 erf = _function_of("erf")
 erfc = _function_of("erfc")
-lgamma = _function_of("lgamma")
-digamma = _function_of("digamma")
-atan2 = _function_of("atan2", 2)
+lgamma = _function_of("lgamma", other_names=("gammaln",))
+digamma = _function_of("digamma", other_names=("psi",))
+atan2 = _function_of("atan2", 2, other_names=("arctan2",))
 hypot = _function_of("hypot", 2)
-pow = _function_of("pow", 2)
+pow = _function_of("pow", 2, other_names=("power",), is_singular_at_0_only=True)
 fmod = _function_of("fmod", 2)
 nextafter = _function_of("nextafter", 2)
 log1p_of_fraction = _function_of("log1p_of_fraction", definition=log1p)
 """``log1p`` of a number between 0 and 1."""
-sigmoid = _function_of("sigmoid", definition=lambda x: 1 / (1 + exp(-x)))
+sigmoid = _function_of("sigmoid", other_names=("expit",), definition=lambda x: 1 / (1 + exp(-x)))
 log_sigmoid = _function_of("log_sigmoid", definition=lambda x: minimum(x, 0) - log1p(exp(-abs(x))))
 softplus = _function_of("softplus", definition=lambda x: maximum(x, 0) + log1p(exp(-abs(x))))
 elu_of = _function_of("elu_of", definition=lambda x: where(x >= 0, x, expm1(minimum(x, 0))))
@@ -339,7 +373,7 @@ OPERANDS: tuple[Leaf, ...] = tuple([Leaf(f"operand {number}", number) for number
 
 
 @functools.cache
-def traced(code: Callable[..., Any]) -> Term:
+def trace(code: Callable[..., Any]) -> Term:
     """Returns the term of a formula: a function of terms, or a scalar function."""
     return as_term(code(*OPERANDS[: arity_of(code)]))
 

@@ -46,7 +46,7 @@ from fastgrad.user_functions.symbols import (
     operand_terms,
     trace_of_symbols,
 )
-from fastgrad.user_functions.tracer import traced
+from fastgrad.user_functions.tracer import trace
 
 _KERNEL_FLOAT_DTYPES = frozenset([FLOAT32, FLOAT64])
 
@@ -128,7 +128,7 @@ class ScalarOperation(Operation):
     def _make_step(self, dtypes: Dtypes) -> ScalarStep:
         raise NotImplementedError
 
-    def compiled(self, dtypes: Dtypes) -> ScalarStep:
+    def compile(self, dtypes: Dtypes) -> ScalarStep:
         """Returns the function compiled by Numba for numbers of ``dtypes``.
 
         Raises:
@@ -148,7 +148,7 @@ class ScalarOperation(Operation):
 
     def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
         """Returns the launches of the function compiled by Numba; None if the function takes the GIL."""
-        compiled = self.compiled(tuple([x.dtype for x in inputs]))
+        compiled = self.compile(tuple([x.dtype for x in inputs]))
         return None if compiled.needs_gil else compiled.launches(inputs, outputs)
 
     def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
@@ -157,7 +157,7 @@ class ScalarOperation(Operation):
         Raises:
             Exception: what the function raises.
         """
-        return self.compiled(tuple([x.dtype for x in arrays])).run(arrays)
+        return self.compile(tuple([x.dtype for x in arrays])).run(arrays)
 
     def _make_program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
         from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
@@ -286,7 +286,7 @@ class _FunctionOperation(ScalarOperation):
                 raise NotFollowedError(
                     f"{self.py_func.__code__.co_filename}:{self.py_func.__code__.co_firstlineno}: {self.reached.refusal}"
                 )
-            results = traced(self.py_func, dtypes)
+            results = trace(self.py_func, dtypes)
         except NotFollowedError as error:
             self._refusal_reasons[dtypes] = str(error)
             return None
@@ -324,7 +324,7 @@ class _FunctionOperation(ScalarOperation):
     def result_dtype(self, dtypes: Dtypes) -> np.dtype:
         """Returns the dtype of the result for inputs of ``dtypes``."""
         formula = self.formula(dtypes)
-        return self.compiled(dtypes).dtype if formula is None else formula.dtype
+        return self.compile(dtypes).dtype if formula is None else formula.dtype
 
     def dispatcher(self) -> Any:
         """Returns the function compiled by Numba."""

@@ -16,10 +16,10 @@ from fastgrad.differentiation.frontend.call_rules import (
     TypedRule,
     Types,
     compiled_text,
-    grouped,
     name_of,
     place_of,
     signature_of_foreign,
+    tuple_text,
 )
 from fastgrad.differentiation.frontend.lowering import lower
 from fastgrad.differentiation.frontend.typed_functions import typed_function
@@ -64,8 +64,8 @@ def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = F
         compiled = f if not isinstance(f, FunctionType) else numba.njit(f)
         own = OwnAdjoint(
             compiled,
-            _compiled(f, signature, rule, False),
-            _compiled(f, signature, tangent, True),
+            _dispatcher_of(f, signature, rule, False),
+            _dispatcher_of(f, signature, tangent, True),
             is_constant=zero,
             signature=signature,
         )
@@ -86,7 +86,7 @@ def _signature_of(f: Any) -> inspect.Signature:
     return inspect.signature(wrapped_function(f, "adjoint"))
 
 
-def _compiled(f: Any, signature: inspect.Signature, rule: Callable[..., Any] | None, is_tangent: bool) -> Any:
+def _dispatcher_of(f: Any, signature: inspect.Signature, rule: Callable[..., Any] | None, is_tangent: bool) -> Any:
     """Returns the dispatcher of an adjoint or a tangent; raises if its parameters can't be right."""
     if rule is None:
         return None
@@ -172,7 +172,7 @@ class OwnAdjoint(FunctionRule):
                 f"return ({' + '.join(terms)},)",
             ]
             return compiled_text("tangent", [*tangents, *known], lines, {"adjoint": rule.adjoint})
-        return _transposed(rule, tangents, known)
+        return _transpose(rule, tangents, known)
 
 
 def read_only(type: types.Type) -> types.Type:
@@ -182,7 +182,7 @@ def read_only(type: types.Type) -> types.Type:
     return type.copy(readonly=True) if isinstance(type, types.Array) else type
 
 
-def _transposed(rule: TypedRule, tangents: list[str], known: list[str]) -> Any:
+def _transpose(rule: TypedRule, tangents: list[str], known: list[str]) -> Any:
     """Returns the tangent of a function: the transposed derivative of its adjoint with respect to the cotangents.
 
     The tangent has an adjoint, too: that with respect to the tangents is the adjoint itself, that with respect to results and arguments the
@@ -196,11 +196,11 @@ def _transposed(rule: TypedRule, tangents: list[str], known: list[str]) -> Any:
     ]
     places = {number: place for place, number in enumerate(results.active)}
     parts = [f"e[{places[number]}]" if number in places else zero_of(type) for number, type in enumerate(results.types)]
-    lines = [f"e = pull({', '.join([*zeros, *known, *tangents])})", f"return {grouped(parts)}"]
+    lines = [f"e = pull({', '.join([*zeros, *known, *tangents])})", f"return {tuple_text(parts)}"]
     scope = {"pull": pull}
     tangent = compiled_text("tangent", [*tangents, *known], lines, scope)
     value = compiled_text(
-        "tangent", [*tangents, *known], [*lines[:1], f"return {parts[0] if count == 1 else grouped(parts)}"], scope
+        "tangent", [*tangents, *known], [*lines[:1], f"return {parts[0] if count == 1 else tuple_text(parts)}"], scope
     )
     more = [number for number in range(count, 2 * count) if number - count in results.active]
     more += [2 * count + number for number in rule.active]

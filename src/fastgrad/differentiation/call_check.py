@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from fastgrad.differentiation.check import Comparer, Comparison, Direction, axes_of, is_float
-from fastgrad.differentiation.disagreements import explained
+from fastgrad.differentiation.disagreements import explain
 from fastgrad.differentiation.recorded_calls import Call
 from fastgrad.differentiation.runtime.compilation import generated_function, is_differentiable
 from fastgrad.differentiation.runtime.numba_internals import dispatcher
@@ -51,16 +51,16 @@ def check_call(call: Call) -> Outcome:
     try:
         function = _WithFloatResults(call)
         if not function.positions:
-            return _skipped("takes no floats")
+            return _skip("takes no floats")
         if not function.results:
-            return _skipped("neither returns nor writes floats")
+            return _skip("neither returns nor writes floats")
         if not function.repeats_itself():
-            return _skipped("two runs differ")
+            return _skip("two runs differ")
         start = time.perf_counter()
         function.compiled(*copies(function.arguments))
         seconds = time.perf_counter() - start
     except Exception as error:  # noqa: BLE001  # whatever the package raises
-        return _skipped(f"the call raises {type(error).__name__}: {error}")
+        return _skip(f"the call raises {type(error).__name__}: {error}")
     if seconds > _MOST_SECONDS:
         return Outcome("too slow", f"a call takes {seconds:.1f} s", {})
     try:
@@ -81,7 +81,7 @@ def check_call(call: Call) -> Outcome:
             status: str = comparison.status
             if status != "right":
                 with contextlib.suppress(Exception):  # the function raises near the point: the status stays
-                    status, comparison = explained(function.compiled, comparer, direction, comparison)
+                    status, comparison = explain(function.compiled, comparer, direction, comparison)
         text = _text(function.names[direction.position], direction, comparison)
         if status == "wrong":
             return Outcome("wrong", text, dict(counts))
@@ -94,10 +94,10 @@ def check_call(call: Call) -> Outcome:
         return Outcome("right", "", dict(counts))
     if counts["not smooth"]:
         return Outcome("not smooth", "differences do not converge in any direction", dict(counts))
-    return _skipped("takes no finite floats")
+    return _skip("takes no finite floats")
 
 
-def _skipped(reason: str) -> Outcome:
+def _skip(reason: str) -> Outcome:
     return Outcome("skipped", reason, {})
 
 
@@ -135,7 +135,7 @@ class _WithFloatResults:
             number for number, value in enumerate(self.arguments) if is_float(value) and _has_slope(value)
         )
         later = copies(self.arguments)
-        result = self._compiled("return result")(*later)
+        result = self._compile("return result")(*later)
         leaves = list(_leaves("result", result))
         self.results = [text for text, value in leaves if is_float(value) and _has_slope(value)]
         for name, before, after in zip(self.names, self.arguments, later, strict=True):
@@ -147,7 +147,7 @@ class _WithFloatResults:
                 and not is_result
             ):
                 self.results.append(name)
-        self.compiled: Any = self._compiled(f"return ({', '.join(self.results)},)") if self.results else None
+        self.compiled: Any = self._compile(f"return ({', '.join(self.results)},)") if self.results else None
 
     def repeats_itself(self) -> bool:
         """True if two runs with the same arguments and random draws have the same results."""
@@ -187,7 +187,7 @@ class _WithFloatResults:
             self.arguments.append(value)
         return name
 
-    def _compiled(self, end: str) -> Any:
+    def _compile(self, end: str) -> Any:
         source = f"def {self._name}({', '.join(self.names)}):\n    result = {self._call}\n    {end}\n"
         return numba.njit(generated_function(self._name, source, "call", {**self._constants, "callee": self._callee}))
 

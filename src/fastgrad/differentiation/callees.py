@@ -212,7 +212,7 @@ def tangents_of(
     return Tangents(lowering.result, flow, positions, TangentNumbers(lowering), is_callee, width).function
 
 
-def _lowered(callee: Callee) -> tuple[Function, ControlFlow]:
+def _lower(callee: Callee) -> tuple[Function, ControlFlow]:
     """Returns a callee in the intermediate representation, its parts numbered one by one."""
     if isinstance(callee.function, Outlined):
         return callee.function.lowered, ControlFlow(callee.function.lowered)
@@ -235,7 +235,7 @@ def _simplify_and_number(lowered: Function) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _split(callee: Callee, frozen: tuple[int, ...]) -> dict[str, Derivative]:
-    mode = SplitMode(*_lowered(callee), frozen, callee.active)
+    mode = SplitMode(*_lower(callee), frozen, callee.active)
     return {"augmented": mode.augmented(), "reverse": mode.reverse()}
 
 
@@ -341,7 +341,7 @@ def text_of(call: DerivedCall) -> Derivative:
     if isinstance(call.callee.function, ParallelLoop):
         return _text_of_parallel_loop(call)
     if call.form == "tangent":
-        return ForwardMode(*_lowered(call.callee), call.arguments, is_callee=True).derivative()
+        return ForwardMode(*_lower(call.callee), call.arguments, is_callee=True).derivative()
     return _split(call.callee, call.arguments)[call.form]
 
 

@@ -144,7 +144,7 @@ class Comparer:
         self._weights = [
             1.0
             if len(results) == 1 and isinstance(y, (float, np.floating))
-            else _typed(random.uniform(0.5, 1.5, np.shape(y)), y)
+            else _as_type_of(random.uniform(0.5, 1.5, np.shape(y)), y)
             for y in results
         ]
         self._pullback = pullback(f, positions, len(results))
@@ -167,22 +167,22 @@ class Comparer:
         tangents = [zeros_of(self._values[number]) for number in self._positions]
         place = self._positions.index(position)
         tangents[place] = _moved_field(tangents[place], field, element, change)
-        slopes = self.weighted(self._run(self._forward, *tangents)[1])
+        slopes = self.apply_weights(self._run(self._forward, *tangents)[1])
         slope = float(slopes.sum())
         cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(_part(self._cotangents[place], field))[element])))
         size, eps = self.size(direction), noise or self._eps
 
-        def shifted(step: float) -> np.ndarray:
+        def results_at_step(step: float) -> np.ndarray:
             return self.results_at(direction, step)
 
-        difference, error = central_difference(shifted, size, eps)
+        difference, error = central_difference(results_at_step, size, eps)
         scale = max(abs(cotangent), abs(slope), abs(difference))
         is_equal = abs(cotangent - slope) <= 1e3 * eps * (max(scale, float(np.abs(slopes).sum())) + 1.0)
         is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
         # A result that changes by less than its rounding at the largest step does not change at all.
-        unseen = eps * float(np.abs(shifted(0.0)[slopes != 0.0]).sum()) / largest_step(size, eps)
+        unseen = eps * float(np.abs(results_at_step(0.0)[slopes != 0.0]).sum()) / largest_step(size, eps)
         is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(self._eps) * scale + unseen
-        is_smooth = math.isfinite(difference) and is_exact and (is_close or _has_one_slope(shifted, size, eps))
+        is_smooth = math.isfinite(difference) and is_exact and (is_close or _has_one_slope(results_at_step, size, eps))
         status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
         return Comparison(cotangent, slope, difference, error, status)
 
@@ -194,9 +194,9 @@ class Comparer:
     def results_at(self, direction: Direction, step: float) -> np.ndarray:
         """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``."""
         values, state = self.moved_arguments(direction, step)
-        return self.weighted(self._run(self._compiled, at=values, state=state))
+        return self.apply_weights(self._run(self._compiled, at=values, state=state))
 
-    def moved(self, direction: Direction, step: float) -> Comparer:
+    def shift(self, direction: Direction, step: float) -> Comparer:
         """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``."""
         comparer = copy.copy(self)
         comparer._values, comparer._state = self.moved_arguments(direction, step)
@@ -210,9 +210,9 @@ class Comparer:
         state = self._state
         if is_instance(values[position]):
             state = [
-                (owner, name, _moved(np.copy(part)[()], element, step * change), contents)
+                (owner, name, _shift(np.copy(part)[()], element, step * change), contents)
                 if owner is values[position] and name == field and not isinstance(part, np.ndarray)
-                else (owner, name, part, _moved(contents.copy(), element, step * change))
+                else (owner, name, part, _shift(contents.copy(), element, step * change))
                 if owner is values[position] and name == field
                 else (owner, name, part, contents)
                 for owner, name, part, contents in state
@@ -226,7 +226,7 @@ class Comparer:
         with drawing_from(self._states), instances_as(self._state if state is None else state):
             return function(*map(_copy, self._values if at is None else at), *more)
 
-    def weighted(self, y: Any) -> np.ndarray:
+    def apply_weights(self, y: Any) -> np.ndarray:
         """Returns the numbers of a result, each with its weight."""
         pairs = zip(result_leaves(y), self._weights, strict=True)
         parts = [
@@ -307,9 +307,9 @@ def _part(value: Any, field: str) -> Any:
 def _moved_field(value: Any, field: str, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
     """Returns a value that may be written to with ``step`` added at ``index`` of a field; without a field at ``index`` of the value."""
     if not field:
-        return _moved(value, index, step)
+        return _shift(value, index, step)
     if isinstance(value, tuple):
-        return value._replace(**{field: _moved(getattr(value, field), index, step)})  # type: ignore[attr-defined]
+        return value._replace(**{field: _shift(getattr(value, field), index, step)})  # type: ignore[attr-defined]
     part = np.array(_part(value, field))
     part[index] += step
     value[field] = part
@@ -322,7 +322,7 @@ def _copy(value: Any) -> Any:
     return value.copy(order="K") if isinstance(value, np.ndarray) else value
 
 
-def _typed(weights: Any, like: Any) -> Any:
+def _as_type_of(weights: Any, like: Any) -> Any:
     if not isinstance(like, np.ndarray):
         return weights * (1.0 + 0.7j) if np.iscomplexobj(like) else float(weights)
     if like.dtype.kind == "c":
@@ -340,7 +340,7 @@ def zeros_of(value: Any) -> Any:
     return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0.0)
 
 
-def _moved(value: Any, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
+def _shift(value: Any, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
     """Returns a number, or an array that may be written to, with ``step`` added at ``index``."""
     if not isinstance(value, np.ndarray):
         return type(value)(value + step)

@@ -37,9 +37,7 @@ _SECONDS_IN_PYTHON = 30.0
 """The limit of runs in Python, which tell what a disagreement is: where they do not end the derivative counts as wrong, also on a slow machine."""
 
 
-def explained(
-    function: Any, comparer: Comparer, direction: Direction, comparison: Comparison
-) -> tuple[str, Comparison]:
+def explain(function: Any, comparer: Comparer, direction: Direction, comparison: Comparison) -> tuple[str, Comparison]:
     """Returns the status of a derivative that is not known to be right, and the comparison that says most about it.
 
     Args:
@@ -121,12 +119,12 @@ def _is_right_with_decisions_kept(
     decisions: list[Any] = []
     kept: list[Any] = []
 
-    def decided(value: Any) -> Any:
+    def decide(value: Any) -> Any:
         """Returns a truth value of the first run in all runs."""
         decisions.append(kept[len(decisions)] if kept else value)
         return decisions[-1]
 
-    lowered.globals["decided"] = decided
+    lowered.globals["decide"] = decide
     for block in set().union(*flow.loops.values()):
         block.statements = [part for statement in block.statements for part in _with_decision(statement)]
     derivative = ForwardMode(lowered, flow, (direction.position,)).derivative()
@@ -136,7 +134,7 @@ def _is_right_with_decisions_kept(
     def results_at(step: float) -> np.ndarray:
         arguments, _ = comparer.moved_arguments(direction, step)
         decisions.clear()
-        return comparer.weighted(run(*arguments, zeros_of(arguments[direction.position]))[0])
+        return comparer.apply_weights(run(*arguments, zeros_of(arguments[direction.position]))[0])
 
     with time_limit(_SECONDS_IN_PYTHON), np.errstate(all="ignore"):
         here = results_at(0.0)
@@ -153,7 +151,7 @@ def _with_decision(statement: Statement) -> list[Statement]:
     if not isinstance(statement, Compute) or not isinstance(statement.target.type, types.Boolean):
         return [statement]
     found = Scalar(f"{statement.target.name}_found", types.boolean, statement.target.block)
-    decision = Compute(statement.location, statement.target, ScalarOperation("decided({0})"), [found], COST_OF_EFFECTS)
+    decision = Compute(statement.location, statement.target, ScalarOperation("decide({0})"), [found], COST_OF_EFFECTS)
     statement.target.definition, found.definition = decision, statement
     statement.target = found
     return [statement, decision]
@@ -163,7 +161,7 @@ def _is_at_branch(function: Any, comparer: Comparer, direction: Direction) -> bo
     """True if the function takes a way of its own at this point, and its derivatives on both sides are right."""
     first = largest_step(comparer.size(direction), comparer.eps)
     for sign in (-1.0, 1.0):
-        sides = [comparer.moved(direction, sign * factor * first).compare(direction).status for factor in (4.0, 9.0)]
+        sides = [comparer.shift(direction, sign * factor * first).compare(direction).status for factor in (4.0, 9.0)]
         if "wrong" in sides or "right" not in sides:
             return False
     here = _way_of(function, comparer.moved_arguments(direction, 0.0)[0])

@@ -95,7 +95,7 @@ class ExportedFunction:
     def results(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the numbers and arrays in the result as new arrays."""
         leaves, _ = self.leaves(arrays)
-        results = leaves_of(compiled(self.f)(*map(_number_or_copy, arrays)))
+        results = leaves_of(dispatcher_of(self.f)(*map(_number_or_copy, arrays)))
         return [
             np.array(y, dtype_of(type)) for y, type in zip(results, leaves, strict=True)
         ]  # Numba returns float32 as float
@@ -167,7 +167,7 @@ def check_draws_nothing(f: Any, owner: str, library: str) -> None:
         )
 
 
-def compiled(f: Any) -> Any:
+def dispatcher_of(f: Any) -> Any:
     """Returns the dispatcher of a function, for equal functions the same."""
     return f if isinstance(f, Dispatcher) else _njit(f)
 
@@ -185,7 +185,7 @@ def result_type(f: Any, owner: str, argument_types: Types) -> types.Type:
         TypeError: Numba can't compile the function.
     """
     try:
-        signature = types.Dispatcher(compiled(f)).get_call_type(cpu_target.typing_context, argument_types, {})
+        signature = types.Dispatcher(dispatcher_of(f)).get_call_type(cpu_target.typing_context, argument_types, {})
     except errors.NumbaError as error:
         function = wrapped_function(f, owner)
         raise compile_error(f"{owner} of {function.__name__}", argument_types, error, function) from error
@@ -233,4 +233,4 @@ def function_of_floats(f: Any, owner: str, argument_types: Types) -> Any:
     callee, result, given = unused_name("f", parameters), unused_name("result", parameters), ", ".join(parameters)
     returned = "".join(f"{text.replace('result', result)}, " for text in floats)
     source = f"def {name}({given}):\n    {result} = {callee}({given})\n    return ({returned})\n"
-    return numba.njit(generated_function(name, source, owner, {callee: compiled(f)}))
+    return numba.njit(generated_function(name, source, owner, {callee: dispatcher_of(f)}))

@@ -18,10 +18,10 @@ from fastgrad.differentiation.runtime.compilation import (
     Types,
     generated_function,
     is_differentiable,
+    make_stub,
     named_by_place,
     parameter_names,
     place,
-    stub_named,
     wrapped_function,
 )
 from fastgrad.differentiation.runtime.numba_internals import Dispatcher, NumbaError
@@ -65,11 +65,11 @@ def fixed_point(f: Callable[..., Any], solver: Callable[..., Any]) -> Any:
     function = wrapped_function(f, "fixed_point")
     name, given = name_in_source(function.__name__), [f"p_{n}" for n in range(1, len(parameter_names(function)))]
     source = f"def {name}({', '.join(['x', *given])}):\n    return callee({', '.join(['x', *given])}) - x\n"
-    residual = named_by_place(generated_function(name, source, "fixed_point", {"callee": _compiled(f)}), function)
+    residual = named_by_place(generated_function(name, source, "fixed_point", {"callee": _dispatcher_of(f)}), function)
     return _implicit_function(fixed_point, f, residual, solver)
 
 
-def _compiled(f: Any) -> Any:
+def _dispatcher_of(f: Any) -> Any:
     return f if isinstance(f, Dispatcher) else numba.njit(f)
 
 
@@ -85,7 +85,7 @@ def _implicit_function(maker: Callable[..., Any], f: Any, residual: Any, solver:
         )
     name, given = name_in_source(solving.__name__), [f"p_{number}" for number in range(1, len(names))]
     source = f"def {name}({', '.join(names)}):\n    return callee_({', '.join(names)})\n"
-    root = named_by_place(generated_function(name, source, owner, {"callee_": _compiled(solver)}), solving)
+    root = named_by_place(generated_function(name, source, owner, {"callee_": _dispatcher_of(solver)}), solving)
     root.__defaults__, root.__doc__ = solving.__defaults__, solving.__doc__
     compiled = numba.njit(root)
     parameters, cotangents = ", ".join(given), ", ".join(["None", *[f"e[{n}]" for n in range(len(given))]])
@@ -110,14 +110,14 @@ class _RootRule(OwnAdjoint):
         super().__init__(*rule, **options)
         self._equation = equation
 
-    def typed(self, argument_types: Types, result_type: types.Type) -> Any:
+    def rule_for(self, argument_types: Types, result_type: types.Type) -> Any:
         """Returns the rule of calls with arguments of some types; raises if the root is no float and no array of floats."""
         if not isinstance(result_type.dtype if isinstance(result_type, types.Array) else result_type, types.Float):
             function = self.function.py_func
             raise DifferentiationError(
                 f"{place(function)}: {function.__name__} returns {result_type}: return the root, a float or an array of floats."
             )
-        return super().typed(argument_types, result_type)
+        return super().rule_for(argument_types, result_type)
 
     def check_adjoint(self, adjoint: Any, cotangents: Sequence[types.Type], known: Sequence[types.Type]) -> None:
         """Raises if the equation writes the root or parameters: all that the adjoint calls with them."""
@@ -183,7 +183,7 @@ def _tangent_of_root(f: Any) -> DerivedDispatcher:
 def _stub(f: Any, count: int) -> FunctionType:
     """Returns a stub of ``count`` parameters with the name of ``f``."""
     name = f"root_of_{name_in_source(wrapped_function(f, 'implicit_root').__name__)}"
-    return stub_named(name, [f"x_{number}" for number in range(count)])
+    return make_stub(name, [f"x_{number}" for number in range(count)])
 
 
 def _active(parameters: Sequence[types.Type]) -> tuple[int, ...]:

@@ -54,7 +54,7 @@ from fastgrad.errors import DifferentiationError
 from fastgrad.user_functions.functions import Snapshot
 
 
-def _grouped(texts: list[str], is_single: bool) -> str:
+def _result_text(texts: list[str], is_single: bool) -> str:
     return texts[0] if is_single else f"({''.join(text + ', ' for text in texts)})"
 
 
@@ -120,7 +120,7 @@ def _gradient(maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], h
     is_single = is_number(argnums)
 
     def form(result: str, cotangents: list[str]) -> str:
-        gradient = _grouped(cotangents, is_single)
+        gradient = _result_text(cotangents, is_single)
         return f"{result}, {gradient}" if has_value else f"{gradient}, {result}[1]" if has_aux else gradient
 
     def derive(argument_types: Types) -> FunctionType:
@@ -187,7 +187,7 @@ def _tangents_of_call(f: Any, primals: Any, tangents: Any) -> Any:
     directions = [
         _of_kind(_direction(tangents[number], primals[number]), primals[number], "jvp") for number in positions
     ]
-    return _kept(forward_dispatcher, f, positions)(*values, *directions)
+    return _make_once(forward_dispatcher, f, positions)(*values, *directions)
 
 
 def _is_discrete(type: types.Type) -> bool:
@@ -245,7 +245,7 @@ def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = 
     """
 
     def form(result: str, cotangents: list[str]) -> str:
-        return f"{f'{result} + ' if has_result else ''}{_grouped(cotangents, False)}"
+        return f"{f'{result} + ' if has_result else ''}{_result_text(cotangents, False)}"
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.derivation import reverse_mode
@@ -265,7 +265,7 @@ def second_pullback(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...
     """
 
     def form(result: str, cotangents: list[str]) -> str:
-        return f"{f'({result}[1],)' if count == 1 else f'{result}[1]'}, {_grouped(cotangents, False)}"
+        return f"{f'({result}[1],)' if count == 1 else f'{result}[1]'}, {_result_text(cotangents, False)}"
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.derivation import reverse_over_forward
@@ -290,7 +290,7 @@ def gradient_and_tangent(
     def form(result: str, cotangents: list[str]) -> str:
         values = [f"{result}[0]", f"{result}[1]"] if has_value else ["", ""]
         parts = [values[0], *cotangents[len(positions) :], values[1], *cotangents[: len(positions)]]
-        return _grouped([part for part in parts if part], False)
+        return _result_text([part for part in parts if part], False)
 
     def derive(argument_types: Types) -> FunctionType:
         from fastgrad.differentiation.derivation import reverse_over_forward
@@ -305,7 +305,7 @@ def gradient_and_tangent(
 _KEPT = RecentlyUsed()
 
 
-def _kept(maker: Callable[..., Any], f: Any, *options: Any) -> Any:
+def _make_once(maker: Callable[..., Any], f: Any, *options: Any) -> Any:
     """Returns ``maker(f, *options)``, the one of an earlier call if no value that ``f`` reads has changed."""
     key = maker, f, options
     dispatcher, has_changed = _KEPT.get(key) or (None, None)
@@ -315,7 +315,7 @@ def _kept(maker: Callable[..., Any], f: Any, *options: Any) -> Any:
     return dispatcher
 
 
-def _compiled(f: Any) -> Any:
+def _dispatcher_of(f: Any) -> Any:
     return f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
 
 
@@ -344,10 +344,10 @@ def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Cal
     primals = tuple(copies(primals))
     state = state_of(result_leaves(primals))
     with instances_as(state):
-        result = _kept(_compiled, f)(*copies(primals))
+        result = _make_once(_dispatcher_of, f)(*copies(primals))
     results = result_leaves(result)
     count = len(results)
-    pull = _kept(pullback, f, positions, count)
+    pull = _make_once(pullback, f, positions, count)
     place_of = {position: number for number, position in enumerate(positions)}
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
@@ -565,7 +565,7 @@ def _columns(
                 f"            {matrix}[row, first + number] = elements[{width} * row + number]",
             ]
             lines.append(f"result_{position} = {matrix}.reshape({shape} + {argument}.shape)")
-        lines.append(f"return {_grouped([f'result_{position}' for position in positions], is_single)}")
+        lines.append(f"return {_result_text([f'result_{position}' for position in positions], is_single)}")
         source = "\n    ".join([f"def {stub.__name__}({', '.join(names)}):", *lines]) + "\n"
         return generated_function(stub.__name__, source, owner, scope)
 

@@ -108,7 +108,7 @@ class TermPool:
         """Selects ``x`` where the condition holds, else ``y``. Both have one dtype."""
         return x if x is y else self.apply("where", condition, x, y)
 
-    def guarded(self, x: Term, harmless: int) -> Term:
+    def guard(self, x: Term, harmless: int) -> Term:
         """Returns ``x`` where the path that is traced is taken, ``harmless`` elsewhere.
 
         An operation that may fail computes all elements. It must not fail for those of other paths.

@@ -14,7 +14,7 @@ from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
 from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 from fastgrad.user_functions.formula import Formula, RowOperation
 from fastgrad.user_functions.symbols import NotFollowedError
-from fastgrad.user_functions.tracer import traced
+from fastgrad.user_functions.tracer import trace
 
 FLOAT_DTYPE_NAMES = ("float32", "float64")
 
@@ -29,7 +29,7 @@ def formulas_of(function: types.FunctionType) -> dict[str, list[Formula]] | None
     """
     arity = function.__code__.co_argcount
     try:
-        formulas_by_dtype = {name: traced(function, (np.dtype(name),) * arity) for name in FLOAT_DTYPE_NAMES}
+        formulas_by_dtype = {name: trace(function, (np.dtype(name),) * arity) for name in FLOAT_DTYPE_NAMES}
     except NotFollowedError:
         return None
     return {

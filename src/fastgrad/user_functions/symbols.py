@@ -272,7 +272,7 @@ def _division_rule(operation_name: str) -> TermRule:
 
     def rule(pool: TermPool, x: Any, y: Any) -> Term:
         x, y = _as_numbers(pool, x, y)
-        return pool.apply(operation_name, x, pool.guarded(y, 1) if y.dtype in INTEGER_DTYPES else y)
+        return pool.apply(operation_name, x, pool.guard(y, 1) if y.dtype in INTEGER_DTYPES else y)
 
     return rule
 
@@ -286,7 +286,7 @@ def _power_rule(pool: TermPool, x: Any, y: Any) -> Term:
     if base.dtype.kind == "u":
         raise NotFollowedError(f"it takes powers of {base.dtype}")
     if base.dtype in INTEGER_DTYPES:
-        exponent = pool.guarded(exponent, 0)
+        exponent = pool.guard(exponent, 0)
     return pool.apply("pow", base, exponent)
 
 
@@ -353,15 +353,12 @@ _UNARY_FLOAT_OPERATIONS = [
     for name, function in terms.FUNCTIONS.items()
     if function.cost > CHEAP_COST and function.definition is None and arity_of(function) == 1
 ]
-_OPERATIONS_WITH_INVERSE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
 _NUMBER_OPERATIONS = ("add", "subtract", "multiply", "maximum", "minimum", "negative", "square", "sign", "abs")
 
 FUNCTIONS: dict[str, TermRule] = {
     **{name: _operation_rule(name, _as_floats) for name in _UNARY_FLOAT_OPERATIONS},
-    **{f"arc{name}": _operation_rule(f"a{name}", _as_floats) for name in _OPERATIONS_WITH_INVERSE},
-    **{name: _operation_rule("atan2", _as_floats) for name in ("atan2", "arctan2")},
-    "hypot": _operation_rule("hypot", _as_floats),
-    "fabs": _operation_rule("abs", _as_floats),
+    **{name: _operation_rule(name, _as_floats) for name in ("atan2", "hypot")},
+    **{name: _operation_rule(function, _as_floats) for name, function in terms.OTHER_NAMES.items()},
     **dict.fromkeys(("divide", "true_divide"), _quotient_rule),
     **{name: _operation_rule(name, _as_numbers) for name in _NUMBER_OPERATIONS},
     "absolute": _operation_rule("abs", _as_numbers),
@@ -377,9 +374,6 @@ FUNCTIONS: dict[str, TermRule] = {
     **{name: _operation_rule(f"is_{name[2:]}", _as_floats) for name in ("isnan", "isinf", "isfinite")},
     **{f"bitwise_{name}": _bitwise_rule(f"bitwise_{name}", f"logical_{name}") for name in ("and", "or", "xor")},
     "invert": _bitwise_rule("invert", "logical_not"),
-    "expit": _operation_rule("sigmoid", _as_floats),
-    "gammaln": _operation_rule("lgamma", _as_floats),
-    "psi": _operation_rule("digamma", _as_floats),
     "reciprocal": _operation_rule("reciprocal", _as_floats),
     "left_shift": _bitwise_rule("left_shift", "left_shift"),
     "right_shift": _bitwise_rule("right_shift", "right_shift"),

@@ -44,7 +44,7 @@ MAX_FORMULA_TERMS = 512
 """The limit on terms of a function's formulas. Numba compiles longer functions."""
 
 
-def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[Formula | None]:
+def trace(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[Formula | None]:
     """Returns the formulas of a function's results.
 
     Args:

@@ -37,7 +37,7 @@ from fastgrad.core.terms import (
     Number,
     Term,
     arity_of,
-    traced,
+    trace,
 )
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.elementwise import activation, half
@@ -251,7 +251,7 @@ def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple
     compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.lowering.rounds_once else dtype
     printer = _Printer(compute_dtype)
     try:
-        text = printer.text_of(traced(row.lowering.code))
+        text = printer.text_of(trace(row.lowering.code))
     except _ExpressionRefused:
         return None
     text = text if compute_dtype == dtype else rounded_expression(text, _require_dtype(dtype))

@@ -66,7 +66,7 @@ class CotangentArrays:
         is_contiguous = not isinstance(array, View) or type_of(array).layout == "C"
         return not self._is_apart and is_made_once and is_contiguous and not is_written
 
-    def saved(self, call: Call) -> dict[int, tuple[str, View | Root]]:
+    def saved_arrays(self, call: Call) -> dict[int, tuple[str, View | Root]]:
         """Returns the arrays whose contents are kept for the way back, with their variables, by their number among results and arguments."""
         assert isinstance(call.rule, CallRule)
         unread = call.rule.unread

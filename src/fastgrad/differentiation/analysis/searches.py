@@ -54,7 +54,7 @@ def searches_of(
     conditions |= {operand for block in in_loops for _, operand in _selections(block)}
     uses, found = _uses(flow.blocks) if conditions else {}, []
     for position in positions:
-        compared = _reached(
+        compared = _dependents(
             uses, [part for part in (*function.scalars, *function.roots) if _is_parameter(part, position)]
         )
         if conditions.isdisjoint(compared):
@@ -68,7 +68,7 @@ def searches_of(
                 and activity.is_useful(choice.chosen)
                 and activity.is_useful(choice.carried)
             ):
-                after = _reached(uses, [choice.carried])
+                after = _dependents(uses, [choice.carried])
                 if choice.condition in after and (choice.chosen is choice.carried or choice.chosen in after):
                     found.append(Search(position, choice.location))
                     break
@@ -182,7 +182,7 @@ def _uses(blocks: list[Block]) -> dict[Any, set[Any]]:
     return uses
 
 
-def _reached(uses: dict[Any, set[Any]], parts: list[Any]) -> set[Any]:
+def _dependents(uses: dict[Any, set[Any]], parts: list[Any]) -> set[Any]:
     """Returns all that is computed from some numbers and arrays, with these."""
     reached: set[Any] = set()
     pending = [part.memory if isinstance(part, Root) else part for part in parts]

@@ -2,7 +2,7 @@
 
 Numba joins the operators of an expression to one node of its typed form (`front_end.JoinArrayExpressions`). Its value is an `Elements`, an array that is
 not in memory. An expression, assignment, reduction or ``np.where`` that is the only one to read it computes its elements; for all others
-`materialized` stores them.
+`materialize` stores them.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def elements(lowering: Any, function: FunctionType, operands: list[Any], result_
     sizes = [functools.reduce(functools.partial(joint_size, builder), each) for each in along]
     for number, operand in enumerate(operands):
         if isinstance(operand, Elements) and not has_sizes(operand, sizes):
-            operand = materialized(lowering, operand)
+            operand = materialize(lowering, operand)
         if isinstance(operand, View):
             operands[number] = broadcast(builder, operand, sizes, broadcast_step)
     axes = [Axis(None, index_constant(0), size) for size in sizes]
@@ -169,7 +169,7 @@ def element(lowering: Any, array: Elements, indices: list[Operand]) -> Any:
     return lowering.cast(lowering.inline(array.function, numbers), array.dtype)
 
 
-def materialized(lowering: Any, value: Any) -> Any:
+def materialize(lowering: Any, value: Any) -> Any:
     """Returns a value, an `Elements` as the array of its elements."""
     return (
         lowering.inline(copy_loops(len(value.axes), str(value.dtype)), [value])

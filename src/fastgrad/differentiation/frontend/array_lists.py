@@ -45,7 +45,7 @@ def new_list(lowering: Any, type: types.Type, items: list[Any]) -> ArrayList:
 
 def _append(lowering: Any, values: ArrayList, item: Any) -> None:
     """Appends an item."""
-    numbers = _placed(lowering, values, item)
+    numbers = _place(lowering, values, item)
     with _noted_length(lowering, values, item):
         _call_for_each(lowering, values, "append", [], numbers)
 
@@ -92,14 +92,14 @@ def _call_for_each(
     ]
 
 
-def _placed(lowering: Any, values: ArrayList, array: Any) -> list[Operand]:
+def _place(lowering: Any, values: ArrayList, array: Any) -> list[Operand]:
     """Appends the elements of an array to those of all items; returns its start and its sizes."""
     builder = lowering.builder
     if isinstance(array, Items) and isinstance(values.type.dtype, types.List):
         array = containers.new_list(lowering, values.type.dtype, array.values)
     if isinstance(array, NumberList):
         array = containers.items_of(lowering, array)
-    array = lowering.array_expressions.materialized(lowering, array)
+    array = lowering.array_expressions.materialize(lowering, array)
     if not isinstance(array, View) or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
         raise refuse(
             f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type",
@@ -157,7 +157,7 @@ def set_item(lowering: Any, values: ArrayList, index: Any, array: Any) -> None:
             "the assignment of a slice of a list of arrays can't be differentiated; assign the items one by one",
             lowering.builder.location,
         )
-    numbers = _placed(lowering, values, array)
+    numbers = _place(lowering, values, array)
     with _noted_length(lowering, values, array):
         for integers, number in zip((values.starts, *values.sizes), numbers, strict=True):
             containers.set_item(lowering, integers, index, number)
@@ -174,7 +174,7 @@ def call_method(lowering: Any, values: ArrayList, name: str, arguments: list[Any
     if name == "append":
         _append(lowering, values, arguments[0])
     elif name == "insert":
-        numbers = _placed(lowering, values, arguments[1])
+        numbers = _place(lowering, values, arguments[1])
         with _noted_length(lowering, values, arguments[1]):
             _call_for_each(lowering, values, name, [lowering.scalar(arguments[0])], numbers)
     elif name == "pop":

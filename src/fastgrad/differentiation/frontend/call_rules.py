@@ -87,7 +87,7 @@ def parts_of(type: types.Type) -> Types:
     return tuple(type) if isinstance(type, types.BaseTuple) else (type,)
 
 
-def grouped(texts: Sequence[str]) -> str:
+def tuple_text(texts: Sequence[str]) -> str:
     """Returns the text of a tuple."""
     return f"({''.join(text + ', ' for text in texts)})"
 
@@ -138,14 +138,14 @@ class Values:
         elif not isinstance(type, (types.NoneType, types.Dispatcher)):
             yield type
 
-    def unpacked(self, prefix: str, text: str) -> tuple[list[str], list[str]]:
+    def unpack(self, prefix: str, text: str) -> tuple[list[str], list[str]]:
         """Returns the lines that give the items of the only value variables, and the texts of the real numbers and arrays, in C order."""
         leaves: list[str] = []
 
         def pattern(type: types.Type) -> str:
             type = types.unliteral(type)
             if isinstance(type, types.BaseTuple):
-                return grouped([pattern(item) for item in type])
+                return tuple_text([pattern(item) for item in type])
             if isinstance(type, (types.NoneType, types.Dispatcher)):
                 return "_"
             name = f"{prefix}_{len(leaves)}_{type.ndim if isinstance(type, types.Array) else 0}"
@@ -159,7 +159,9 @@ class Values:
         """Returns a variable for each."""
         return [f"{prefix}_{number}" for number in range(len(self.types))]
 
-    def structured(self, prefix: str, scope: dict[str, Any], *, real_only: bool) -> tuple[list[str], list[types.Type]]:
+    def texts_of_values(
+        self, prefix: str, scope: dict[str, Any], *, real_only: bool
+    ) -> tuple[list[str], list[types.Type]]:
         """Returns the texts of the values, made of the variables, and their types; with ``real_only`` None takes the place of others than floats."""
         names = iter(self.names(prefix))
 
@@ -176,7 +178,7 @@ class Values:
                 return text, types.NamedTuple([item for _, item in items], type.instance_class)
             if isinstance(type, types.BaseTuple):
                 items = [walk(item) for item in type]
-                return grouped([text for text, _ in items]), types.Tuple([item for _, item in items])
+                return tuple_text([text for text, _ in items]), types.Tuple([item for _, item in items])
             if isinstance(type, types.Dispatcher) and not real_only:
                 return bound(type.dispatcher), type
             if isinstance(type, (types.NoneType, types.Dispatcher)):
@@ -228,9 +230,9 @@ class FunctionRule:
             parameters = list(inspect.signature(self.adjoint.py_func).parameters.values())
             signature = inspect.Signature(parameters[2 * len(parts_of(result_type)) :])
         values, argument_types = lowering.bound_values(signature, arguments, keywords)
-        return lowering.call_by_rule(self.typed(argument_types, result_type), values, result_type)
+        return lowering.call_by_rule(self.rule_for(argument_types, result_type), values, result_type)
 
-    def typed(self, argument_types: Types, result_type: types.Type) -> TypedRule:
+    def rule_for(self, argument_types: Types, result_type: types.Type) -> TypedRule:
         """Returns the rule of calls with arguments of some types."""
         key = (argument_types, result_type)
         if key not in self.rules:
@@ -278,9 +280,9 @@ class TypedRule(CallRule):
     def _function(self, result_type: types.Type) -> Any:
         """Returns the function of numbers and arrays. Its results are new arrays in C order."""
         scope: dict[str, Any] = {"call": self.owner.function, "contiguous": contiguous}
-        texts, _ = self.arguments.structured("x", scope, real_only=False)
-        lines, leaves = Values([result_type]).unpacked("y", f"call({', '.join(texts)})")
-        lines.append(f"return {leaves[0] if len(leaves) == 1 else grouped(leaves)}")
+        texts, _ = self.arguments.texts_of_values("x", scope, real_only=False)
+        lines, leaves = Values([result_type]).unpack("y", f"call({', '.join(texts)})")
+        lines.append(f"return {leaves[0] if len(leaves) == 1 else tuple_text(leaves)}")
         function = compiled_text("function", self.arguments.names("x"), lines, scope)
         function.call_rule = lambda _: (
             self,
@@ -290,16 +292,16 @@ class TypedRule(CallRule):
 
     def _adjoint(self, adjoint: Any) -> Any:
         scope: dict[str, Any] = {"call": adjoint}
-        g, g_types = self.results.structured("g", scope, real_only=True)
-        y, y_types = self.results.structured("y", scope, real_only=False)
-        x, x_types = self.arguments.structured("x", scope, real_only=False)
+        g, g_types = self.results.texts_of_values("g", scope, real_only=True)
+        y, y_types = self.results.texts_of_values("y", scope, real_only=False)
+        x, x_types = self.arguments.texts_of_values("x", scope, real_only=False)
         self.owner.check_adjoint(adjoint, g_types, [*y_types, *x_types])
         returned = result_type_of(adjoint, [*g_types, *y_types, *x_types])
-        checked, checks = self._checked(adjoint, returned, self.arguments, "x", "cotangent", "argument")
+        checked, checks = self._check_shapes(adjoint, returned, self.arguments, "x", "cotangent", "argument")
         lines = [
             f"e = call({', '.join([*g, *y, *x])})",
             *checks,
-            f"return {grouped([checked[number] for number in self.active])}",
+            f"return {tuple_text([checked[number] for number in self.active])}",
         ]
         names = [*self.results.names("g"), *self.results.names("y"), *self.arguments.names("x")]
         return compiled_text("adjoint", names, lines, scope)
@@ -310,20 +312,20 @@ class TypedRule(CallRule):
         if self.owner.tangent is None:
             return self.owner.derived_tangent(self)
         scope: dict[str, Any] = {"call": self.owner.tangent}
-        t, t_types = self.arguments.structured("t", scope, real_only=True)
-        y, y_types = self.results.structured("y", scope, real_only=False)
-        x, x_types = self.arguments.structured("x", scope, real_only=False)
+        t, t_types = self.arguments.texts_of_values("t", scope, real_only=True)
+        y, y_types = self.results.texts_of_values("y", scope, real_only=False)
+        x, x_types = self.arguments.texts_of_values("x", scope, real_only=False)
         returned = result_type_of(self.owner.tangent, [*t_types, *y_types, *x_types])
-        checked, checks = self._checked(self.owner.tangent, returned, self.results, "y", "tangent", "result")
+        checked, checks = self._check_shapes(self.owner.tangent, returned, self.results, "y", "tangent", "result")
         lines = [
             f"e = call({', '.join([*t, *y, *x])})",
             *checks,
-            f"return {grouped(checked)}",
+            f"return {tuple_text(checked)}",
         ]  # in C order, as the results are
         names = [f"t_{number}" for number in self.active]
         return compiled_text("tangent", [*names, *self.results.names("y"), *self.arguments.names("x")], lines, scope)
 
-    def _checked(
+    def _check_shapes(
         self, function: Any, returned: types.Type, values: Values, prefix: str, what: str, of_what: str
     ) -> tuple[list[str], list[str]]:
         """Returns the texts of the cotangents or tangents of ``values``, which ``function`` returned as ``e``, and lines that check their shapes."""

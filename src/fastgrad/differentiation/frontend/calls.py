@@ -266,13 +266,13 @@ class Calls(Expressions):
         if key is None:
             return self._call_of_function(name, function, arguments, keywords, type)
 
-        def called(view: View) -> Any:
+        def call(view: View) -> Any:
             positional, named = list(arguments), dict(keywords)
             (positional if key in range(len(positional)) else named)[key] = view
             value = self._call_with_selections("", function, positional, named, type)
-            return self.cast(self.array_expressions.materialized(self, value), types.unliteral(type))
+            return self.cast(self.array_expressions.materialize(self, value), types.unliteral(type))
 
-        return self.merged(type, self.by_branches(given[key].items, given[key].index, called))
+        return self.merge(type, self.by_branches(given[key].items, given[key].index, call))
 
     def _call_of_function(
         self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
@@ -293,13 +293,13 @@ class Calls(Expressions):
             arguments = [
                 self.cast(value, wanted) for value, wanted in zip(arguments, choice.type.signature.args, strict=True)
             ]
-        arguments = [self.array_expressions.materialized(self, argument) for argument in arguments]
+        arguments = [self.array_expressions.materialize(self, argument) for argument in arguments]
 
-        def called(function: Any) -> Any:
+        def call(function: Any) -> Any:
             value = self._call_of_function("", function, arguments, {}, type)
-            return self.cast(self.array_expressions.materialized(self, value), type)
+            return self.cast(self.array_expressions.materialize(self, value), type)
 
-        return self.merged(type, self.by_branches(choice.functions, choice.index, called))
+        return self.merge(type, self.by_branches(choice.functions, choice.index, call))
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
@@ -328,7 +328,7 @@ class Calls(Expressions):
             result = rule(self, arguments, keywords, type)
             if result is not NotImplemented:
                 return result
-        arguments = [self.array_expressions.materialized(self, argument) for argument in arguments]
+        arguments = [self.array_expressions.materialize(self, argument) for argument in arguments]
         if isinstance(function, builtin_type) and issubclass(function, BaseException):
             return Static(function)
         is_known = scalar_rules.is_known(function)
@@ -391,7 +391,7 @@ class Calls(Expressions):
             return self._call_vectorized(function, arguments, keywords, type)
         from fastgrad.differentiation.numpy import kernels  # it uses the lowering
 
-        arguments = [self.array_expressions.materialized(self, argument) for argument in arguments]
+        arguments = [self.array_expressions.materialize(self, argument) for argument in arguments]
         if isinstance(function, GUFunc):
             return kernels.call_generalized_ufunc(self, function, arguments)
         return kernels.call_stencil(self, function, arguments, keywords, type)
@@ -408,12 +408,12 @@ class Calls(Expressions):
         )
         if signature is None:
             raise refuse(f"{describe(Static(function))} was not compiled for these types", location)
-        inputs = [self.array_expressions.materialized(self, argument) for argument in inputs]
+        inputs = [self.array_expressions.materialize(self, argument) for argument in inputs]
         result = self.array_expressions.elements_of_vectorized(self, function, signature, inputs, type)
         if len(arguments) == function.nin:
             return result
         self.array_functions.check_overlap(self, arguments[-1], inputs)
-        self.array_functions.assign(self, arguments[-1], self.array_expressions.materialized(self, result))
+        self.array_functions.assign(self, arguments[-1], self.array_expressions.materialize(self, result))
         return arguments[-1]
 
     def _implementation(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
@@ -468,7 +468,7 @@ class Calls(Expressions):
         if isinstance(found, FunctionType):
             return self.inline(found, values)
         if isinstance(found, Spliced):
-            values = [self.array_expressions.materialized(self, value) for value in values]
+            values = [self.array_expressions.materialize(self, value) for value in values]
             return splice(self, found, values)
         return self.call_by_rule(found[0], values, found[1])
 
@@ -497,12 +497,12 @@ class Calls(Expressions):
         """Appends a ``Call`` and returns its result, a value of ``type``."""
         results = iter(self.builder.call(rule, parts, type))
 
-        def structured(type: types.Type) -> Any:
+        def structure(type: types.Type) -> Any:
             if isinstance(type, types.BaseTuple):
-                return Items([structured(item) for item in type], type)
+                return Items([structure(item) for item in type], type)
             return Static(None) if isinstance(type, types.NoneType) else next(results)
 
-        return structured(type)
+        return structure(type)
 
     def _plain(self, view: View) -> View:
         """Returns a view, or its copy if no slices of its root give it."""

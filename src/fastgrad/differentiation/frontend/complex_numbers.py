@@ -172,7 +172,7 @@ def converted_parts(lowering: Any, value: Any, float_type: types.Type) -> tuple[
     return lowering.cast(value, float_type), Constant(0.0, float_type)
 
 
-def converted(lowering: Any, value: Any, type: types.Type) -> Complex:
+def as_complex(lowering: Any, value: Any, type: types.Type) -> Complex:
     """Returns a number as a complex number of ``type``."""
     return Complex(*converted_parts(lowering, value, type.underlying_float))
 
@@ -194,11 +194,11 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
         DifferentiationError: it has no rule.
     """
     if function not in FUNCTIONS:
-        raise _refused(lowering, function)
+        raise _refusal(lowering, function)
     return FUNCTIONS[function](lowering, operands, type)
 
 
-def _refused(lowering: Any, function: Any) -> Exception:
+def _refusal(lowering: Any, function: Any) -> Exception:
     return refuse(f"{describe(Static(function))} of complex numbers can't be differentiated", lowering.builder.location)
 
 
@@ -320,7 +320,7 @@ def _rect(lowering: Any, operands: list[Any], type: types.Type) -> Any:
 @rule(complex, np.complex64, np.complex128)
 def _complex(lowering: Any, operands: list[Any], type: types.Type) -> Any:
     if len(operands) == 1:
-        return converted(lowering, operands[0], type)
+        return as_complex(lowering, operands[0], type)
     return Complex(*[lowering.cast(lowering.scalar(operand), type.underlying_float) for operand in operands])
 
 
@@ -406,7 +406,7 @@ def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str,
         return lowering.apply(function, arguments, type)
     has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)
     if has_rule and function not in _GENERAL:
-        raise _refused(lowering, function)
+        raise _refusal(lowering, function)
     return NotImplemented
 
 

@@ -97,7 +97,7 @@ def is_element(array, value):  # type: ignore[no-untyped-def]
     return False
 
 
-def repeated(items, count, out):  # type: ignore[no-untyped-def]
+def repeat(items, count, out):  # type: ignore[no-untyped-def]
     """Writes the repetitions of an array."""
     n = items.shape[0]
     for i in range(count):
@@ -287,7 +287,7 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
         count = builder.index(AT_LEAST_0, lowering.scalar(count), is_natural=True)
         items = items_of(lowering, values)
         result = list_of_size(lowering, type, builder.index(MULTIPLY, items.axes[0].size, count))
-        lowering.inline(repeated, [items, count, items_of(lowering, result)])
+        lowering.inline(repeat, [items, count, items_of(lowering, result)])
         return result
     raise refuse(f"{getattr(function, '__name__', function)} of lists can't be differentiated", builder.location)
 
@@ -409,7 +409,7 @@ def set_field(lowering: Any, fields: Fields, index: Any, value: Any) -> None:
                 f"constructor, outside of loops and branches. Write the elements: {index}[:] = ...",
                 lowering.builder.location,
             )
-        array = lowering.array_expressions.materialized(lowering, value)
+        array = lowering.array_expressions.materialize(lowering, value)
         layout = fields.type.struct[index].layout
         fields.parts[index] = View(array.root, array.starts, array.axes, array.parts, layout)
         return

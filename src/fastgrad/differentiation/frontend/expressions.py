@@ -133,7 +133,7 @@ _FOLDED_OPERATORS = frozenset(
 )
 
 
-def folded(function: Any, numbers: list[Any], type: types.Type) -> Constant:
+def fold(function: Any, numbers: list[Any], type: types.Type) -> Constant:
     """Returns an operator of constants, in the arithmetic of its type."""
     values = [number.value for number in numbers]
     if isinstance(type, (types.Float, types.Integer)):
@@ -143,7 +143,7 @@ def folded(function: Any, numbers: list[Any], type: types.Type) -> Constant:
     return Constant(bool(function(*values)), type)
 
 
-def quoted(text: Any) -> str:
+def quote(text: Any) -> str:
     """Returns the text of a constant in the template of a statement."""
     return repr(text).replace("{", "{{").replace("}", "}}")
 
@@ -266,7 +266,7 @@ class Expressions:
         root.name, root.block = name, None
         return View.whole(root, numba_type.dtype)
 
-    def _assigned(self, name: str, value: Any) -> Any:
+    def _assign(self, name: str, value: Any) -> Any:
         frame = self.frame
         if isinstance(value, ir.Arg):
             return frame.arguments[value.index]
@@ -295,7 +295,7 @@ class Expressions:
     def _expression_cast(self, name: str, value: ir.Expr) -> Any:
         return self.cast(self.optional_value(value.value), self._type(name))
 
-    def signed(self, index: Operand) -> Operand:
+    def as_signed(self, index: Operand) -> Operand:
         """Returns an index; one of uint64, whose sum with a size is a float in Numba, as one of int64."""
         return self.cast(index, INDEX) if index.type == types.uint64 else index
 
@@ -319,7 +319,7 @@ class Expressions:
         if isinstance(type, types.Boolean) and isinstance(value, (Constant, Scalar)) and value.type != type:
             return self.apply(operator.ne, [value, Constant(0, value.type)], type)
         if isinstance(type, types.Complex) and isinstance(value, (Constant, Scalar, Complex)):
-            return complex_numbers.converted(self, value, type)
+            return complex_numbers.as_complex(self, value, type)
         if isinstance(value, Items) and isinstance(type, types.BaseTuple) and len(type) == len(value.values):
             return Items([self.cast(item, item_type) for item, item_type in zip(value.values, type, strict=True)], type)
         return value
@@ -353,13 +353,13 @@ class Expressions:
 
     def _index(self, value: Any) -> Any:
         if isinstance(value, Static) and isinstance(value.value, Slice):
-            return Slice(*[None if bound is None else self.signed(bound) for bound in value.value])
+            return Slice(*[None if bound is None else self.as_signed(bound) for bound in value.value])
         if isinstance(value, Static):
             return self._static_index(value.value)
         if isinstance(value, View) and not value.axes:
-            return self.signed(self.scalar(value))
+            return self.as_signed(self.scalar(value))
         if isinstance(value, Scalar):
-            return self.signed(value)
+            return self.as_signed(value)
         if isinstance(value, Items):
             raise refuse("an index that is a tuple within a tuple can't be differentiated", self.builder.location)
         return value
@@ -371,7 +371,7 @@ class Expressions:
         """Returns the value of a variable: `Elements` as the array of its elements, unless they are computed where they are read."""
         if name in self.frame.function.read_once and not is_complex(value):
             return value
-        return self.array_expressions.materialized(self, value)
+        return self.array_expressions.materialize(self, value)
 
     def _expression_binop(self, name: str, value: ir.Expr) -> Any:
         operands = [self.optional_value(value.lhs), self.optional_value(value.rhs)]
@@ -404,7 +404,7 @@ class Expressions:
                     operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
                     return builder.compute(types.boolean, operation, [operand.is_set])
         operands = [self.definite(operand) for operand in operands]
-        compared = self._compared(function, operands, type) if compares else None
+        compared = self._compare(function, operands, type) if compares else None
         if compared is not None:
             return compared
         if isinstance(operands[0], Mapping):
@@ -421,7 +421,7 @@ class Expressions:
             return complex_numbers.apply(self, function, [self.number(operand) for operand in operands], type)
         numbers = [self.scalar(operand) for operand in operands]
         if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
-            return folded(function, numbers, type)
+            return fold(function, numbers, type)
         if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
             return builder.index(OPERATORS[function], *numbers)
         if builder.is_in_try and self._is_checked(function, numbers):
@@ -440,14 +440,14 @@ class Expressions:
             result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
         return result
 
-    def _compared(self, function: Any, operands: list[Any], type: types.Type) -> Operand | None:
+    def _compare(self, function: Any, operands: list[Any], type: types.Type) -> Operand | None:
         """Lowers the comparison of texts, of members of enumerations, or of known values; returns None for other operands."""
         if any(isinstance(operand, NumberedText) for operand in operands):
             numbers: Operand = self.apply(function, [self.number_of_text(operand) for operand in operands], type)
             return numbers
         if any(isinstance(operand, Text) for operand in operands):
             texts = [
-                operand.name if isinstance(operand, Text) else quoted(static_value(operand)) for operand in operands
+                operand.name if isinstance(operand, Text) else quote(static_value(operand)) for operand in operands
             ]
             comparison_text = OPERATORS[function].text.format(*texts)
             return self.builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
@@ -692,7 +692,7 @@ class Expressions:
         selection = self.selection(value.value)
         if selection is not None and not isinstance(self._type(name), types.Array):
             indices = self._indices(value)
-            return self.merged(
+            return self.merge(
                 self._type(name),
                 self.by_branches(
                     selection.items,
@@ -733,7 +733,7 @@ class Expressions:
         if isinstance(container, Elements):
             return self.array_expressions.element(self, container, indices)
         if any(isinstance(index, View) for index in indices):
-            return selections.selected(self, container, indices)
+            return selections.select(self, container, indices)
         return self.element_or_view(view_rules.subview(self.builder, container, indices))
 
     _expression_static_getitem = _expression_typed_getitem = _expression_getitem
@@ -743,7 +743,7 @@ class Expressions:
         builder, values = self.builder, container.values
         if not values:
             return Deferred("an item of an empty tuple")
-        index = view_rules.normalized(builder, index, index_constant(len(values)))
+        index = view_rules.normalize(builder, index, index_constant(len(values)))
         if all(isinstance(value, Static) and value.value is values[0].value for value in values):
             return values[0]
         if all(isinstance(value, (Constant, Scalar)) for value in values):
@@ -753,7 +753,7 @@ class Expressions:
                 raise refuse(f"{value.reason}, which can't be differentiated", builder.location)
         if isinstance(type, types.FunctionType) and all(isinstance(value, Static) for value in values):
             return FunctionChoice(tuple(value.value for value in values), index, type.get_precise())
-        return self.merged(type, self.by_branches(values, index, lambda value: value))
+        return self.merge(type, self.by_branches(values, index, lambda value: value))
 
     def is_selection(self, container: Items) -> bool:
         """True if an item of a tuple of several arrays may be a `Selection`."""
@@ -783,7 +783,7 @@ class Expressions:
         builder.enter(after)
         return incoming
 
-    def merged(self, type: types.Type, incoming: list[tuple[Block, Any]]) -> Any:
+    def merge(self, type: types.Type, incoming: list[tuple[Block, Any]]) -> Any:
         """Returns the phi of the results of branches."""
         merged = self.phi_of_type(type, "item")
         for block, value in incoming:
@@ -854,7 +854,7 @@ class Expressions:
         if attribute == "ndim":
             return index_constant(len(array.axes))
         if attribute == "T":
-            return view_rules.transposed(array, list(range(len(array.axes)))[::-1])
+            return view_rules.transpose(array, list(range(len(array.axes)))[::-1])
         if attribute == "dtype":
             return Static(np.dtype(str(array.dtype)))
         if attribute in ("real", "imag") and array.parts is not None:
@@ -864,5 +864,5 @@ class Expressions:
         if attribute == "real":
             return array
         if attribute == "flat" and type_of(array).layout == "C":
-            return view_rules.reshaped(builder, array, [view_rules.size_of(builder, array)], True)
+            return view_rules.reshape(builder, array, [view_rules.size_of(builder, array)], True)
         return Method(array, attribute)

@@ -117,7 +117,7 @@ def _is_call_with_generator(function_ir: ir.FunctionIR, statement: ir.Stmt, func
     value: Any = statement.value if isinstance(statement, ir.Assign) else None
     if not isinstance(value, ir.Expr) or value.op != "call" or len(value.args) != 1 or value.kws or value.vararg:
         return False
-    if _known(function_ir, value.func.name, argument_types) is not function:
+    if _known_value(function_ir, value.func.name, argument_types) is not function:
         return False
     made: Any = value.args[0]
     while isinstance(made, ir.Var):
@@ -190,12 +190,16 @@ def _reads(function_ir: ir.FunctionIR, generator: ir.Var, argument_types: Any) -
     first, labels = calls[0][0], [label for label, _ in (*calls, *loops)]
     is_in_order = place in dominators[first] and all(first in dominators[label] for label in labels)
     is_in_order &= all(place in loop.body for loop in flow.loops().values() for label in labels if label in loop.body)
-    if not is_in_order or len(loops) > 1 or (loops and _reached(flow, loops[0][0], place).intersection(dict(calls))):
+    if (
+        not is_in_order
+        or len(loops) > 1
+        or (loops and _blocks_after(flow, loops[0][0], place).intersection(dict(calls)))
+    ):
         return None
     return _Reads(made[0], copies, calls, loops[0] if loops else None)
 
 
-def _reached(flow: Any, label: int, without: int) -> set[int]:
+def _blocks_after(flow: Any, label: int, without: int) -> set[int]:
     """Returns the labels of the blocks that come after a block on ways without another one."""
     reached: set[int] = set()
     pending = [label]
@@ -285,7 +289,7 @@ def _globals_read_again(function_ir: ir.FunctionIR, before: list[Any], rest: lis
         is_read = value is not None and statement.target.name in used
         is_attribute = getattr(value, "op", "") == "getattr"
         if is_attribute:  # of a module: an item of the generator may change other attributes
-            is_read &= isinstance(_known(function_ir, value.value.name, ()), ModuleType)
+            is_read &= isinstance(_known_value(function_ir, value.value.name, ()), ModuleType)
         if is_read and (isinstance(value, (ir.Global, ir.FreeVar)) or is_attribute):
             used |= {value.value.name} if is_attribute else set()
             again.insert(0, _copy(statement))
@@ -388,7 +392,7 @@ def _loops_over_generators(function_ir: ir.FunctionIR, argument_types: Any) -> l
             if function is None:
                 continue
             arguments = _bound(function.py_func, value)
-            loop = None if arguments is None else _followed(function_ir, uses, label, statement, argument_types)
+            loop = None if arguments is None else _follow(function_ir, uses, label, statement, argument_types)
             if arguments is not None and loop is not None:
                 removed, is_enumerated, head = loop
                 loops.append(_Loop(function, arguments, is_enumerated, label, statement, removed, head))
@@ -399,13 +403,13 @@ def _called_generator(function_ir: ir.FunctionIR, value: Any, argument_types: An
     """Returns the generator that an expression calls, or None."""
     if not isinstance(value, ir.Expr) or value.op != "call":
         return None
-    function = _known(function_ir, value.func.name, argument_types)
+    function = _known_value(function_ir, value.func.name, argument_types)
     if not isinstance(function, dispatcher.Dispatcher) or has_given_types(function):
         return None
     return function if inspect.isgeneratorfunction(function.py_func) else None
 
 
-def _known(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
+def _known_value(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
     """Returns the Python value of a variable that is a global, an attribute of a module, or a function that is passed; else None."""
     definitions = function_ir._definitions.get(name, [])
     definition = (
@@ -416,9 +420,9 @@ def _known(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
     if isinstance(definition, ir.Arg) and definition.index < len(argument_types):
         return getattr(argument_types[definition.index], "dispatcher", None)
     if isinstance(definition, ir.Var):
-        return _known(function_ir, definition.name, argument_types)
+        return _known_value(function_ir, definition.name, argument_types)
     if isinstance(definition, ir.Expr) and definition.op == "getattr":
-        owner = _known(function_ir, definition.value.name, argument_types)
+        owner = _known_value(function_ir, definition.value.name, argument_types)
         return getattr(owner, definition.attr, None) if isinstance(owner, ModuleType) else None
     return None
 
@@ -446,7 +450,7 @@ def _bound(function: Any, call: ir.Expr) -> dict[str, Any] | None:
     return dict(bound.arguments) or None
 
 
-def _followed(
+def _follow(
     function_ir: ir.FunctionIR, uses: dict[str, list[tuple[int, Any]]], label: int, call: ir.Assign, argument_types: Any
 ) -> tuple[list[ir.Assign], bool, int] | None:
     """Returns the statements that pass a generator on to its loop, whether they enumerate it, and the loop's head; None if others use it."""
@@ -470,7 +474,11 @@ def _followed(
         operation = value.op if isinstance(value, ir.Expr) else ""
         if operation == "call":
             is_plain = len(value.args) == 1 and not value.kws and value.vararg is None and not is_enumerated
-            if is_iterator or not is_plain or _known(function_ir, value.func.name, argument_types) is not enumerate:
+            if (
+                is_iterator
+                or not is_plain
+                or _known_value(function_ir, value.func.name, argument_types) is not enumerate
+            ):
                 return None
             is_enumerated = True
         elif operation == "getiter":

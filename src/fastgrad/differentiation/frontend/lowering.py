@@ -21,7 +21,7 @@ from fastgrad.differentiation.frontend import containers, lists, mappings, selec
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.builder import Builder
 from fastgrad.differentiation.frontend.calls import Calls, refuse_literal
-from fastgrad.differentiation.frontend.expressions import quoted
+from fastgrad.differentiation.frontend.expressions import quote
 from fastgrad.differentiation.frontend.typed_functions import TypedFunction, typed_function
 from fastgrad.differentiation.frontend.views import Slice
 from fastgrad.differentiation.ir.representation import (
@@ -162,7 +162,7 @@ def callee_of(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
             return _assumed[key]
         if key in _analyzed_callees:
             return _analyzed_callees[key]
-        return _analyzed(*key, "") if _assumed else _outermost(*key, _content_of(function))
+        return _analyze(*key, "") if _assumed else _outermost(*key, _content_of(function))
 
 
 def _content_of(function: Any) -> str:
@@ -175,10 +175,10 @@ def _content_of(function: Any) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _outermost(function: Any, argument_types: tuple[types.Type, ...], content: str) -> Callee:
-    return _analyzed(function, argument_types, content)
+    return _analyze(function, argument_types, content)
 
 
-def _analyzed(function: Any, argument_types: tuple[types.Type, ...], content: str) -> Callee:
+def _analyze(function: Any, argument_types: tuple[types.Type, ...], content: str) -> Callee:
     key, callee = (function, argument_types), Callee(function, argument_types, types.none, content=content)
     before = {*_consulted}
     _consulted.clear()
@@ -407,7 +407,7 @@ class Lowering(Calls):
 
     def _number_parameters(self) -> None:
         """Makes the number of a parameter that is a text that of an equal text of the function, or of the first equal parameter, or one of its own."""
-        numbers = [(quoted(text), number) for text, number in self._texts.items()]
+        numbers = [(quote(text), number) for text, number in self._texts.items()]
         for name, statements in self._numbered_parameters.items():
             own = len(numbers)
             choices = "".join(f"{number} if {name} == {text} else " for text, number in numbers)
@@ -572,7 +572,7 @@ class Lowering(Calls):
         builder, frame = self.builder, self.frame
         if isinstance(statement, ir.Assign):
             name = statement.target.name
-            value = self._assigned(name, statement.value)
+            value = self._assign(name, statement.value)
             if name in frame.function.locals:
                 value = self.cast(
                     value.item if isinstance(value, Step) and value.is_resolved else value, self._type(name)
@@ -662,7 +662,7 @@ class Lowering(Calls):
         for variable in statement.args:
             value = self.value(variable)
             if isinstance(value, Static) and isinstance(value.value, (str, bool, type(None))):
-                texts.append(quoted(value.value))
+                texts.append(quote(value.value))
             elif isinstance(value, (Constant, Scalar)):
                 texts.append(f"{{{len(operands)}}}")
                 operands.append(value)
@@ -677,14 +677,14 @@ class Lowering(Calls):
         builder = self.builder
         selection = self.selection(statement.target)
         if selection is not None:
-            assigned = self.array_expressions.materialized(self, self.value(statement.value))
+            assigned = self.array_expressions.materialize(self, self.value(statement.value))
             indices = self._indices(statement)
             self.by_branches(selection.items, selection.index, lambda view: self._set_elements(view, indices, assigned))
             return
         target = self.value(statement.target)
         value = self.value(statement.value)
         if not isinstance(target, View):
-            value = self.array_expressions.materialized(self, value)
+            value = self.array_expressions.materialize(self, value)
         if isinstance(target, Fields) and isinstance(statement, ir.StaticSetItem) and isinstance(statement.index, str):
             containers.set_field(self, target, statement.index, value)
             return
@@ -723,7 +723,7 @@ class Lowering(Calls):
             view_rules.store_element(builder, target, indices, self.number(value))
             return
         if any(isinstance(index, View) for index in indices):
-            value = self.array_expressions.materialized(self, value)
+            value = self.array_expressions.materialize(self, value)
             selections.assign_selected(self, target, indices, value)
             return
         self.array_functions.assign(self, view_rules.subview(builder, target, indices), value)
@@ -944,7 +944,7 @@ class Lowering(Calls):
 
     def _iterable_of_range(self, value: Range) -> Iterable:
         builder = self.builder
-        start, stop, step = [self.signed(bound) for bound in (value.start, value.stop, value.step)]
+        start, stop, step = [self.as_signed(bound) for bound in (value.start, value.stop, value.step)]
         if is_constant(step, 1):
             count = builder.index(SUBTRACT, stop, start)
         elif is_constant(step, -1):

@@ -346,11 +346,11 @@ def _pop(lowering: Any, mapping: Mapping) -> Any:
 def _keys_in_order(lowering: Any, mapping: Mapping) -> View:
     """Returns a new array of a set's keys in the order of a loop over it."""
     keys = containers.items_of(lowering, mapping.keys[0])
-    array: View = selections.selected(lowering, keys, [_positions_in_order(lowering, mapping)])
+    array: View = selections.select(lowering, keys, [_positions_in_order(lowering, mapping)])
     return array
 
 
-def _combined(lowering: Any, mapping: Mapping, name: str, other: Any, type: types.Set) -> Mapping:
+def _combine(lowering: Any, mapping: Mapping, name: str, other: Any, type: types.Set) -> Mapping:
     """Returns the intersection, difference or union of two sets of integers."""
     result = new_mapping(lowering, type, [])
     result.history = None  # Numba copies one of the sets, with its table of hashes
@@ -402,7 +402,7 @@ def apply(lowering: Any, function: Any, mapping: Mapping, other: Any, type: type
     if function not in _COMBINATIONS or mapping.values is not None:
         name = getattr(function, "__name__", function)
         raise refuse(f"{name} of a {_word(mapping.type)} can't be differentiated", lowering.builder.location)
-    return _combined(lowering, mapping, _COMBINATIONS[function], other, mapping.type)
+    return _combine(lowering, mapping, _COMBINATIONS[function], other, mapping.type)
 
 
 def update(lowering: Any, function: Any, mapping: Mapping, other: Any) -> Mapping:
@@ -417,13 +417,13 @@ def update(lowering: Any, function: Any, mapping: Mapping, other: Any) -> Mappin
 def _copy(lowering: Any, mapping: Mapping) -> Mapping:
     """Returns a copy of a dictionary or a set."""
 
-    def copied(part: NumberList) -> Any:
+    def copy_of(part: NumberList) -> Any:
         return containers.call_method(lowering, part, "copy", [], part.type)
 
-    values = None if mapping.values is None else copied(mapping.values)
-    result = Mapping(tuple(map(copied, mapping.keys)), values, mapping.type)
+    values = None if mapping.values is None else copy_of(mapping.values)
+    result = Mapping(tuple(map(copy_of, mapping.keys)), values, mapping.type)
     if mapping.history is not None:
-        result.history = copied(mapping.history[0]), copied(mapping.history[1])
+        result.history = copy_of(mapping.history[0]), copy_of(mapping.history[1])
         _note(lowering, result, COPY, [])  # where `pop` goes on is not copied
     return result
 
@@ -442,7 +442,7 @@ def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any]
     if name == "pop" and not arguments and is_set:
         return _pop(lowering, mapping)
     if name in ("intersection", "difference", "union") and is_set and len(arguments) == 1:
-        return _combined(lowering, mapping, name, arguments[0], mapping.type)
+        return _combine(lowering, mapping, name, arguments[0], mapping.type)
     if name == "copy":
         return _copy(lowering, mapping)
     if name == "add":

@@ -113,12 +113,12 @@ def call(  # noqa: C901  # one line for each function
         classes = [item.value for item in (arguments[1].values if isinstance(arguments[1], Items) else [arguments[1]])]
         return builder.constant(any(_is_instance(arguments[0], cls) for cls in classes))
     if function is math.gamma and isinstance(arguments[0], (Constant, Scalar)):
-        return _computed(lowering, type, function, arguments, COTANGENT * RESULT * digamma(OPERANDS[0]))
+        return _compute(lowering, type, function, arguments, COTANGENT * RESULT * digamma(OPERANDS[0]))
     if function is math.frexp and isinstance(arguments[0], (Constant, Scalar)):
-        mantissa = _computed(
+        mantissa = _compute(
             lowering, type[0], frexp_mantissa, arguments, _LDEXP(COTANGENT, -_FREXP_EXPONENT(OPERANDS[0]))
         )
-        exponent = _computed(lowering, type[1], frexp_exponent, arguments, None)
+        exponent = _compute(lowering, type[1], frexp_exponent, arguments, None)
         return Items([mantissa, exponent], type)
     if function is len and isinstance(arguments[0], Fields) and isinstance(arguments[0].type, types.Array):
         return next(iter(arguments[0].parts.values())).axes[0].size
@@ -150,7 +150,7 @@ def _list(lowering: Any, arguments: list[Any], type: types.Type) -> NumberList:
     raise refuse(f"a list of {describe(values)} can't be differentiated", lowering.builder.location)
 
 
-def _computed(lowering: Any, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:
+def _compute(lowering: Any, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:
     """Lowers a function of numbers with the ``partial`` of the first one."""
     builder = lowering.builder
     operands = [lowering.scalar(argument) for argument in arguments]

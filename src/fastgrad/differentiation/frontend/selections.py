@@ -133,7 +133,7 @@ def _rank(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...]) -> int:
     return sum(not is_place for is_place, _ in order) + len(axes)
 
 
-def selected(lowering: Any, array: View, indices: list[Any]) -> View:
+def select(lowering: Any, array: View, indices: list[Any]) -> View:
     """Lowers a read by arrays of integers or a mask."""
     selection = _selection(lowering, array, indices)
     loops = _loops(tuple(selection.order), tuple(selection.axes), selection.is_checked, "", str(array.dtype))

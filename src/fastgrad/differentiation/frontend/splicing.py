@@ -123,12 +123,12 @@ class _Splice:
         builder.enter(last)
         builder.location = location
         results = iter(last.end.values)  # type: ignore[union-attr]
-        return self._structured(function.result, results)
+        return self._structure(function.result, results)
 
-    def _structured(self, type: types.Type, values: Any) -> Any:
+    def _structure(self, type: types.Type, values: Any) -> Any:
         """Returns the value of ``type`` from the numbers and arrays that it is made of."""
         if isinstance(type, types.BaseTuple):
-            return Items([self._structured(item, values) for item in type], type)
+            return Items([self._structure(item, values) for item in type], type)
         if isinstance(type, types.Complex):
             return Complex(next(values), next(values))
         if isinstance(type, types.Dispatcher):
@@ -211,7 +211,7 @@ class _Splice:
             statement.root, statement.operands = view.root, [value, *view_rules.root_indices(builder, view, indices)]
         elif isinstance(statement, Reshape) and statement.root.source in self._arrays:
             source = self._arrays[statement.root.source]
-            self._arrays[statement.root] = view_rules.reshaped(builder, source, statement.operands, True)
+            self._arrays[statement.root] = view_rules.reshape(builder, source, statement.operands, True)
             return
         elif isinstance(statement, Call):
             statement.arguments = [self._value(argument) for argument in statement.arguments]
@@ -224,9 +224,9 @@ class _Splice:
         builder.block.statements.append(statement)
 
     def _value(self, value: Operand | View) -> Operand | View:
-        return self._composed(value) if isinstance(value, View) else self._number(value)
+        return self._compose(value) if isinstance(value, View) else self._number(value)
 
-    def _composed(self, view: View) -> View:
+    def _compose(self, view: View) -> View:
         """Returns a view of a parameter as a view of the argument; others with the caller's numbers."""
         builder, outer = self._builder, self._arrays.get(view.root)
         if outer is None:

@@ -79,7 +79,7 @@ def checked_index(index, size):  # type: ignore[no-untyped-def]
     return position
 
 
-def normalized(builder: Builder, index: Operand, size: Operand) -> Operand:
+def normalize(builder: Builder, index: Operand, size: Operand) -> Operand:
     """Returns an index that counts from the start of an axis, as negative ones count from the end."""
     if not isinstance(index.type, types.Integer):
         raise refuse("an index is no integer", builder.location)
@@ -113,7 +113,7 @@ def subview(builder: Builder, view: View, indices: list[Any]) -> View:
         if isinstance(index, Slice):
             start, axis = _sliced_axis(builder, axis, index)
         elif isinstance(index, (Constant, Scalar)):
-            start = _offset(builder, axis, normalized(builder, index, axis.size))
+            start = _offset(builder, axis, normalize(builder, index, axis.size))
             if start is not None and axis.root_axis is not None:
                 starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
             continue
@@ -215,7 +215,7 @@ def part(builder: Builder, view: View, number: int) -> View:
 
 def load_real(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar:
     """Appends the read of an element of a view of real numbers."""
-    indices = [normalized(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
+    indices = [normalize(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
     return builder.load(view.root, root_indices(builder, view, indices), hint)
 
 
@@ -236,16 +236,16 @@ def store_element(builder: Builder, view: View, indices: list[Operand], value: O
         return
     if isinstance(value, Complex):
         raise refuse("a complex number is stored in an array of real numbers", builder.location)
-    indices = [normalized(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
+    indices = [normalize(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
     builder.store(view.root, value, root_indices(builder, view, indices))
 
 
-def transposed(view: View, axes: list[int]) -> View:
+def transpose(view: View, axes: list[int]) -> View:
     """Returns the view with its axes in another order."""
     return View(view.root, view.starts, [view.axes[axis] for axis in axes], view.parts)
 
 
-def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: bool) -> View:
+def reshape(builder: Builder, view: View, dims: list[Operand], is_contiguous: bool) -> View:
     """Returns the elements of a contiguous view in C order with other sizes. One size may be -1.
 
     Args:
@@ -259,7 +259,7 @@ def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: b
             "a reshape of an array that is not contiguous can't be differentiated; copy it first", builder.location
         )
     if view.parts is not None:
-        return reshaped(builder, view.real(), [*dims, view.parts.size], is_contiguous).complex()
+        return reshape(builder, view.real(), [*dims, view.parts.size], is_contiguous).complex()
     dims = list(dims)
     total = size_of(builder, view)
     for number, size in enumerate(dims):
@@ -316,12 +316,12 @@ __all__ = [
     "Slice",
     "load_element",
     "load_real",
-    "normalized",
+    "normalize",
     "product",
-    "reshaped",
+    "reshape",
     "root_indices",
     "size_of",
     "store_element",
     "subview",
-    "transposed",
+    "transpose",
 ]

@@ -92,7 +92,7 @@ def without_zeros(partial: Term, type: types.Type) -> Term:
     return ZERO_PRODUCT(COTANGENT, slope_of(partial, type))
 
 
-def guarded(partial: Term, type: types.Type) -> Term:
+def guard(partial: Term, type: types.Type) -> Term:
     """Returns a partial that is 0 where the derivative is 0, whatever the cotangent is."""
     if (
         partial.operation is not None
@@ -126,7 +126,7 @@ def sums_by_operand(partials: Sequence[Partial], operands: Sequence[Any], type: 
     return sums
 
 
-def skipped(partial: Term, type: types.Type) -> Term:
+def skip_zeros(partial: Term, type: types.Type) -> Term:
     """Returns a partial that is 0 where the cotangent of the result is, whatever the derivative is."""
     zero = number_of_type(0.0, type)
     return SELECT(EQUAL(COTANGENT, zero), zero, partial)

@@ -21,6 +21,7 @@ from fastgrad.core.terms import (
     OPERATORS,
     SELECT,
     Number,
+    ScalarOperation,
     Term,
     exp,
     expand,
@@ -125,42 +126,52 @@ PARTIALS: dict[Any, list[Partial]] = {
 """The partials of functions that the operation table does not have, or whose slope at a kink is NaN there."""
 
 
+_WITHOUT_ROW: dict[str, ScalarOperation] = {
+    "cbrt": ScalarOperation(
+        "cbrt({0})", name="cbrt", cost=FUNCTION_COST, has_infinite_slope=True, is_singular_at_0_only=True
+    ),
+    "square": ScalarOperation("square({0})", name="square", is_never_negative=True),
+}
+"""The facts of functions that are no functions of terms."""
+
+
+def _operation_of(function: Any) -> ScalarOperation | None:
+    """Returns the operation that has the facts of a function of ``math``, NumPy or Python, or None."""
+    operation = OPERATORS.get(operator.pow if function is pow else function)
+    if operation is not None:
+        return operation
+    name = rule_name(function) or str(getattr(function, "__name__", ""))
+    return terms.function_named(name) or _WITHOUT_ROW.get(name)
+
+
 def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
     """Returns the cost of a function of numbers, where an addition costs 1. Of a power with a small constant exponent LLVM makes products."""
     if function in (operator.pow, pow) and getattr(numbers[1], "value", None) in (2, 3, 4):
         return CHEAP_COST
-    operation = OPERATORS.get(operator.pow if function is pow else function) or terms.FUNCTIONS.get(_name_of(function))
+    operation = _operation_of(function)
     if operation is not None:
         return operation.cost
     is_cheap = getattr(function, "__module__", None) in ("_operator", "builtins") or isinstance(function, type)
     return CHEAP_COST if is_cheap or function in GUARDS.values() else FUNCTION_COST
 
 
-_INFINITE_SLOPES = frozenset(["sqrt", "cbrt", "asin", "arcsin", "acos", "arccos", "acosh", "arccosh"])
-_INFINITE_AT_ZERO = frozenset(["sqrt", "cbrt", "power", "log", "log2", "log10"])
-_NEVER_NEGATIVE = frozenset(["sqrt", "exp", "abs", "fabs", "square"])
-_POLES = frozenset(["log", "log2", "log10", "log1p", "atanh", "arctanh"])
-
-
 def has_pole(function: Any) -> bool:
     """True if the slope of a function may be infinite where the operand is finite and the result infinite."""
-    return _name_of(function) in _POLES
+    operation = _operation_of(function)
+    return operation is not None and operation.has_pole
 
 
 def is_away_from_zero(function: Any, numbers: Sequence[Any]) -> bool:
     """True if a function that has an infinite slope at 0 alone gets a number that is known to be above 0."""
-    return _name_of(function) in _INFINITE_AT_ZERO and is_positive(numbers[0])
-
-
-def _name_of(function: Any) -> str:
-    return rule_name(function) or str(getattr(function, "__name__", ""))
+    operation = _operation_of(function)
+    return operation is not None and operation.is_singular_at_0_only and is_positive(numbers[0])
 
 
 def has_infinite_slope(function: Any, numbers: Sequence[Any]) -> bool:
     """True if the slope of a function with respect to its first number may be infinite where the result is finite."""
-    name = _name_of(function)
-    if name != "power":
-        return name in _INFINITE_SLOPES
+    operation = _operation_of(function)
+    if operation not in (terms.POWER, terms.pow):
+        return operation is not None and operation.has_infinite_slope
     exponent = getattr(numbers[1], "value", None)
     return not isinstance(numbers[1].type, types.Integer) and (exponent is None or 0 < exponent < 1)
 
@@ -183,7 +194,8 @@ def is_positive(number: Any, or_zero: bool = False) -> bool:
         return operands[0] is operands[1] or all(is_positive(operand, or_zero=True) for operand in operands)
     if operation in (terms.POWER, POWER_OF_FLOAT):
         return isinstance(operands[1], Constant) and operands[1].value % 2 == 0
-    return operation.function is not None and _name_of(operation.function) in _NEVER_NEGATIVE
+    facts = operation if operation.function is None else _operation_of(operation.function)
+    return facts is not None and facts.is_never_negative
 
 
 def rule_name(function: Any) -> str | None:

@@ -22,7 +22,7 @@ from fastgrad.differentiation.frontend.array_expressions import (
     elements,
     elements_of_call,
     has_sizes,
-    materialized,
+    materialize,
     reads_apart,
 )
 from fastgrad.differentiation.ir.representation import (
@@ -105,7 +105,7 @@ def element_by_element(lowering: Any, function: Any, operands: list[Any], result
     """Lowers a function of numbers that is applied to arrays, which broadcast."""
     if function is operator.matmul:
         return product(lowering, operands, {}, result_type)
-    return materialized(lowering, elements_of_call(lowering, function, operands, result_type))
+    return materialize(lowering, elements_of_call(lowering, function, operands, result_type))
 
 
 def check_overlap(lowering: Any, target: Any, operands: list[Any]) -> None:
@@ -138,7 +138,7 @@ def update(lowering: Any, function: Any, target: View, value: Any) -> View:
     Like Numba it goes through the elements in order, so ``a[1:] += a[:-1]`` adds what it has written.
     """
     if isinstance(value, Elements) and not reads_apart(target, value):
-        value = materialized(lowering, value)
+        value = materialize(lowering, value)
     _store(lowering, function, target, value, broadcast_step)
     return target
 
@@ -158,7 +158,7 @@ def _store(lowering: Any, function: Any, target: View, value: Any, step_function
     """Writes the elements of a value, which broadcasts, to a view, or those of a function of both."""
     sizes = [axis.size for axis in target.axes]
     if isinstance(value, Elements) and not has_sizes(value, sizes):
-        value = materialized(lowering, value)
+        value = materialize(lowering, value)
     if rank_of(value) > rank_of(target):
         raise ValueError("an array of more axes is assigned to one of fewer axes")
     if isinstance(value, View) and value.axes:
@@ -180,7 +180,7 @@ def copy(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_t
 @register(np.where)
 def _where(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if len(arguments) == 1:
-        return RULES[np.nonzero](lowering, [materialized(lowering, arguments[0])], keywords, result_type)
+        return RULES[np.nonzero](lowering, [materialize(lowering, arguments[0])], keywords, result_type)
     if len(arguments) != 3 or keywords:
         return NotImplemented
     return elements(lowering, choose, arguments, result_type)
@@ -202,7 +202,7 @@ def _extreme_rule(function: Any) -> Rule:
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if len(arguments) != 2 or keywords:
             return NotImplemented
-        return materialized(lowering, elements(lowering, function, arguments, result_type))
+        return materialize(lowering, elements(lowering, function, arguments, result_type))
 
     return rule
 
@@ -234,7 +234,7 @@ RULES.update({np.zeros: _allocation_rule("zeros"), np.zeros_like: _allocation_ru
 RULES.update({np.empty: _allocation_rule("empty"), np.empty_like: _allocation_rule("empty")})
 
 
-def _filled(lowering: Any, shape: Any, value: Any, result_type: types.Type) -> View:
+def _constant_array(lowering: Any, shape: Any, value: Any, result_type: types.Type) -> View:
     array = _allocation_rule("empty")(lowering, [shape], {}, result_type)
     assign(lowering, array, value)
     return array
@@ -244,7 +244,7 @@ def _filled(lowering: Any, shape: Any, value: Any, result_type: types.Type) -> V
 def _ones(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     is_boolean = isinstance(result_type.dtype, types.Boolean)
     one = lowering.cast(lowering.builder.constant(True if is_boolean else 1), result_type.dtype)
-    return _filled(lowering, arguments[0] if arguments else keywords["shape"], one, result_type)
+    return _constant_array(lowering, arguments[0] if arguments else keywords["shape"], one, result_type)
 
 
 @register(np.full, np.full_like)
@@ -252,7 +252,7 @@ def _full(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
     if not arguments or (len(arguments) < 2 and "fill_value" not in keywords):
         return NotImplemented
     value = arguments[1] if len(arguments) > 1 else keywords["fill_value"]
-    return _filled(lowering, arguments[0], value, result_type)
+    return _constant_array(lowering, arguments[0], value, result_type)
 
 
 @register(np.asarray, np.ascontiguousarray)
@@ -276,7 +276,7 @@ def _as_fortran_array(lowering: Any, arguments: list[Any], keywords: dict[str, A
     if type_of(array).layout == "F":
         return array
     order = list(range(len(array.axes)))[::-1]
-    result = view_rules.transposed(copy(lowering, [view_rules.transposed(array, order)], {}, types.none), order)
+    result = view_rules.transpose(copy(lowering, [view_rules.transpose(array, order)], {}, types.none), order)
     result.layout = "F"
     return result
 
@@ -288,7 +288,7 @@ def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
     if isinstance(value, View):
         return METHODS["astype"](lowering, [value], {}, result_type)
     if isinstance(value, (Constant, Scalar)):
-        return _filled(lowering, Items([], types.none), value, result_type)
+        return _constant_array(lowering, Items([], types.none), value, result_type)
     if not isinstance(value, Items):
         return NotImplemented
     rows = value.values
@@ -325,7 +325,7 @@ def _transpose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
     if not all(isinstance(axis, Constant) for axis in order):
         return NotImplemented
     numbers = [axis.value for axis in order] if order else list(range(len(array.axes)))[::-1]
-    return view_rules.transposed(array, numbers)
+    return view_rules.transpose(array, numbers)
 
 
 @register(np.reshape, method="reshape")
@@ -335,7 +335,7 @@ def _reshape(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
         return NotImplemented
     sizes = shape[0].values if len(shape) == 1 and isinstance(shape[0], Items) else shape
     dims = [lowering.scalar(size) for size in sizes]
-    return view_rules.reshaped(lowering.builder, array, dims, type_of(array).layout == "C")
+    return view_rules.reshape(lowering.builder, array, dims, type_of(array).layout == "C")
 
 
 @register(np.ravel, method="ravel")
@@ -344,13 +344,13 @@ def _ravel(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
     if not isinstance(array, View):
         return NotImplemented
     flat = array if type_of(array).layout == "C" else copy(lowering, [array], {}, types.none)
-    return view_rules.reshaped(lowering.builder, flat, [view_rules.size_of(lowering.builder, flat)], True)
+    return view_rules.reshape(lowering.builder, flat, [view_rules.size_of(lowering.builder, flat)], True)
 
 
 @register(method="flatten")
 def _flatten(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     fresh = copy(lowering, arguments, {}, types.none)
-    return view_rules.reshaped(lowering.builder, fresh, [view_rules.size_of(lowering.builder, fresh)], True)
+    return view_rules.reshape(lowering.builder, fresh, [view_rules.size_of(lowering.builder, fresh)], True)
 
 
 @register(method="astype")
@@ -391,7 +391,7 @@ def _reduction_rule(name: str) -> Rule:
             return NotImplemented
         axis_number = None if axis is None else axis.value
         if not array.axes:  # NumPy reduces the one element
-            array = view_rules.reshaped(lowering.builder, materialized(lowering, array), [index_constant(1)], True)
+            array = view_rules.reshape(lowering.builder, materialize(lowering, array), [index_constant(1)], True)
         if axis_number is not None:
             if not isinstance(axis_number, int):
                 return NotImplemented

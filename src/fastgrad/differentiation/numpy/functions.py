@@ -14,7 +14,7 @@ from numba import types
 from fastgrad.core.terms import ADD, MULTIPLY
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.array_expressions import joint_size
-from fastgrad.differentiation.frontend.selections import selected
+from fastgrad.differentiation.frontend.selections import select
 from fastgrad.differentiation.frontend.views import FULL_SLICE, NEW_AXIS, Slice
 from fastgrad.differentiation.ir.representation import (
     INDEX,
@@ -60,7 +60,7 @@ def _takes_vector(functions: tuple[Callable[..., Any], ...], position: int) -> b
     return functions[0].__annotations__.get(names[position]) in (1, "1")
 
 
-def inlined(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None = None) -> Rule:
+def inline_rule(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None = None) -> Rule:
     """Returns the rule that lowers the first of ``functions`` that takes arrays of the ranks of the arguments."""
 
     def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
@@ -91,33 +91,33 @@ for _name in (
     *("argsort", "median", "percentile", "nanmedian", "nanquantile", "nanpercentile", "nanmax", "nanmin", "extract"),
     *("allclose", "resize", "roll", "tril", "triu", "kron", "convolve"),
 ):
-    RULES[getattr(np, _name)] = inlined(getattr(numpy_loops, _name))
+    RULES[getattr(np, _name)] = inline_rule(getattr(numpy_loops, _name))
 RULES.update(linear_algebra.LAPACK_RULES)
 RULES.update(
     {
-        np.quantile: inlined(numpy_loops.quantile_at, numpy_loops.quantiles_at),
-        np.cross: inlined(numpy_loops.cross, numpy_loops.cross_of_rows),
-        np.interp: inlined(numpy_loops.interp_number, numpy_loops.interp),
-        np.nonzero: inlined(
+        np.quantile: inline_rule(numpy_loops.quantile_at, numpy_loops.quantiles_at),
+        np.cross: inline_rule(numpy_loops.cross, numpy_loops.cross_of_rows),
+        np.interp: inline_rule(numpy_loops.interp_number, numpy_loops.interp),
+        np.nonzero: inline_rule(
             numpy_loops.nonzero,
             numpy_loops.nonzero_of_matrix,
             convert=lambda places: (
                 places if isinstance(places, Items) else Items([places], types.Tuple([type_of(places)]))
             ),
         ),
-        np.linalg.matrix_rank: inlined(linear_algebra.matrix_rank),
-        np.linalg.eigvalsh: inlined(linear_algebra.eigvalsh),
-        np.linalg.eigvals: inlined(linear_algebra.eigvals),
-        np.linalg.matrix_power: inlined(linear_algebra.matrix_power),
+        np.linalg.matrix_rank: inline_rule(linear_algebra.matrix_rank),
+        np.linalg.eigvalsh: inline_rule(linear_algebra.eigvalsh),
+        np.linalg.eigvals: inline_rule(linear_algebra.eigvals),
+        np.linalg.matrix_power: inline_rule(linear_algebra.matrix_power),
     }
 )
 METHODS.update({name: RULES[getattr(np, name)] for name in ("argsort", "nonzero")})
-METHODS["sort"] = inlined(numpy_loops.sort_vector, numpy_loops.sort_rows)
+METHODS["sort"] = inline_rule(numpy_loops.sort_vector, numpy_loops.sort_rows)
 
 
 @register(np.linalg.lstsq)
 def _lstsq(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    x = inlined(linear_algebra.lstsq)(lowering, arguments[:2], {}, result_type)
+    x = inline_rule(linear_algebra.lstsq)(lowering, arguments[:2], {}, result_type)
     if x is NotImplemented:
         return x
     rest = [Deferred(f"the {what} of lstsq") for what in ("residuals", "rank", "singular values")]
@@ -135,7 +135,9 @@ def _norm(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
         return lowering.inline(linear_algebra.norm, [array.real()])  # of complex numbers that of all parts
     if rank_of(array) == 2 and order not in (1, -1, 2, -2, np.inf, -np.inf):
         return NotImplemented
-    return inlined(linear_algebra.vector_norm, linear_algebra.matrix_norm)(lowering, [array, rest[0]], {}, result_type)
+    return inline_rule(linear_algebra.vector_norm, linear_algebra.matrix_norm)(
+        lowering, [array, rest[0]], {}, result_type
+    )
 
 
 @register(np.linalg.cond)
@@ -143,8 +145,8 @@ def _cond(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
     values = in_order(arguments, keywords, "x", "p")
     order = static_value(values[1]) if values and len(values) > 1 else None
     if order is None or order == 2:
-        return inlined(linear_algebra.cond)(lowering, values[:1], {}, result_type)
-    return inlined(linear_algebra.cond_of_order)(lowering, values, {}, result_type)
+        return inline_rule(linear_algebra.cond)(lowering, values[:1], {}, result_type)
+    return inline_rule(linear_algebra.cond_of_order)(lowering, values, {}, result_type)
 
 
 @register(np.take_along_axis)
@@ -164,7 +166,7 @@ def _trim_zeros(lowering: Any, arguments: list[Any], keywords: dict[str, Any], r
     if not isinstance(ends, str):
         return NotImplemented
     sides = [lowering.builder.constant(side in ends.lower()) for side in "fb"]
-    return inlined(numpy_loops.without_zeros)(lowering, [filt, *sides], {}, result_type)
+    return inline_rule(numpy_loops.without_zeros)(lowering, [filt, *sides], {}, result_type)
 
 
 @register(np.polynomial.polyutils.as_series)
@@ -199,18 +201,18 @@ def _take(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
     array, indices = arguments[:2]
     axis = arguments[2] if len(arguments) > 2 else keywords.get("axis")
     if axis is None or static_value(axis) is None:
-        return inlined(numpy_loops.take_number, numpy_loops.take)(lowering, [array, indices], {}, result_type)
+        return inline_rule(numpy_loops.take_number, numpy_loops.take)(lowering, [array, indices], {}, result_type)
     if rank_of(indices) != 1:
         return NotImplemented
     number = static_value(axis) % len(array.axes)
-    return selected(lowering, array, [*[FULL_SLICE] * number, indices])
+    return select(lowering, array, [*[FULL_SLICE] * number, indices])
 
 
 @register(np.isclose)
 def _isclose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if not isinstance(result_type, types.Array) or len(arguments) > 4:
         return NotImplemented
-    return inlined(numpy_loops.isclose)(lowering, arguments, keywords, result_type)
+    return inline_rule(numpy_loops.isclose)(lowering, arguments, keywords, result_type)
 
 
 @register(np.divmod)
@@ -402,7 +404,7 @@ def _axes_rule(permute: Callable[[list[int], int, int], None]) -> Rule:
             return NotImplemented
         order = list(range(rank_of(array)))
         permute(order, numbers[0] % len(order), numbers[1] % len(order))
-        return view_rules.transposed(array, order)
+        return view_rules.transpose(array, order)
 
     return rule
 
@@ -465,7 +467,7 @@ def _as_strided(lowering: Any, arguments: list[Any], keywords: dict[str, Any], r
     if len(rest) != 2 or not all(isinstance(values, Items) for values in rest) or array.parts is not None:
         return NotImplemented
     builder = lowering.builder
-    flat = view_rules.reshaped(builder, array, [view_rules.size_of(builder, array)], type_of(array).layout == "C")
+    flat = view_rules.reshape(builder, array, [view_rules.size_of(builder, array)], type_of(array).layout == "C")
     step, item_size = builder.call_of(elements_of_stride, 2), index_constant(array.dtype.bitwidth // 8)
     axes = []
     for size, stride in zip(rest[0].values, rest[1].values, strict=True):
@@ -525,7 +527,7 @@ def _nditer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
         return NotImplemented
     array = arguments[0]
     if result_type.layout == "F":
-        array = view_rules.transposed(array, list(range(rank_of(array)))[::-1])
+        array = view_rules.transpose(array, list(range(rank_of(array)))[::-1])
     return _elements(lowering, array, lambda numbers, view: view)
 
 

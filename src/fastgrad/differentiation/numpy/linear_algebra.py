@@ -20,14 +20,14 @@ from fastgrad.differentiation.frontend.call_rules import FunctionRule
 LAPACK_RULES: dict = {}
 
 
-def conjugated(a):
+def conjugate(a):
     """Returns the conjugates of an array's elements; an array of real numbers as it is."""
     return np.conj(a)
 
 
-@overload(conjugated)
-def _conjugated(a):
-    return conjugated if isinstance(a.dtype, types.Complex) else lambda a: a
+@overload(conjugate)
+def _conjugate(a):
+    return conjugate if isinstance(a.dtype, types.Complex) else lambda a: a
 
 
 def _rule(function, adjoint, tangent):
@@ -35,7 +35,7 @@ def _rule(function, adjoint, tangent):
 
 
 @numba.njit
-def mirrored(a):
+def mirror(a):
     """Returns the symmetric matrix whose lower triangle is that of ``a``."""
     out = np.empty_like(a)
     for i in range(a.shape[0]):
@@ -46,8 +46,8 @@ def mirrored(a):
 
 
 @numba.njit
-def folded(s):
-    """Returns the adjoint of ``mirrored``: the sum of the lower triangle and the mirrored upper one."""
+def fold(s):
+    """Returns the adjoint of ``mirror``: the sum of the lower triangle and the mirrored upper one."""
     out = np.zeros_like(s)
     for i in range(s.shape[0]):
         out[i, i] = s[i, i]
@@ -78,7 +78,7 @@ def lower_triangle(s, offset):
 
 
 @numba.njit
-def divided(x, difference, is_used=True):
+def divide(x, difference, is_used=True):
     """Returns ``x / difference`` of two eigenvalues or singular values; of equal ones, whose vectors have no derivative, NaN if those are used."""
     if difference == 0.0:
         return math.nan if is_used else 0.0
@@ -96,17 +96,17 @@ def has_nonzero(matrix):
 
 @numba.njit
 def check_distinct(matrix):
-    """Raises if ``divided`` made an element of a matrix."""
+    """Raises if ``divide`` made an element of a matrix."""
     if np.isnan(np.sum(matrix)):
         raise np.linalg.LinAlgError("Vectors of equal eigenvalues or singular values have no derivative.")
 
 
 @numba.njit
 def _solve_adjoint(g, x, a, b):
-    u = np.linalg.solve(conjugated(a).T, g)
+    u = np.linalg.solve(conjugate(a).T, g)
     if x.ndim == 1:
-        return -np.outer(u, conjugated(x)), u
-    return -u @ conjugated(x).T, u
+        return -np.outer(u, conjugate(x)), u
+    return -u @ conjugate(x).T, u
 
 
 @numba.njit
@@ -116,7 +116,7 @@ def _solve_tangent(t, tb, x, a, b):
 
 @numba.njit
 def _inv_adjoint(g, y, a):
-    y = conjugated(y)
+    y = conjugate(y)
     return -(y.T @ g) @ y.T
 
 
@@ -138,7 +138,7 @@ def cofactors(a):
         return scaled
     u, s, vt = np.linalg.svd(a)
     sign = np.linalg.det(u) * np.linalg.det(vt)
-    u, vt = conjugated(u), conjugated(vt)
+    u, vt = conjugate(u), conjugate(vt)
     for k in range(s.size):
         product = sign
         for j in range(s.size):
@@ -151,7 +151,7 @@ def cofactors(a):
 
 @numba.njit
 def _det_adjoint(g, y, a):
-    return g * conjugated(cofactors(a))
+    return g * conjugate(cofactors(a))
 
 
 @numba.njit
@@ -185,7 +185,7 @@ def _tangents_of_sign_and_modulus(t, sign):
 
 @numba.njit
 def _slogdet_adjoint(g_sign, g, sign, y, a):
-    return cotangent_of_logarithm(g_sign, g, sign) * conjugated(np.linalg.inv(a)).T
+    return cotangent_of_logarithm(g_sign, g, sign) * conjugate(np.linalg.inv(a)).T
 
 
 @numba.njit
@@ -196,12 +196,12 @@ def _slogdet_tangent(t, sign, y, a):
 @numba.njit
 def _cholesky_adjoint(g, c, a):
     x = np.linalg.solve(c.T, lower_half(c.T @ lower_triangle(g, 0)))
-    return folded(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
+    return fold(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
 
 
 @numba.njit
 def _cholesky_tangent(t, c, a):
-    x = np.linalg.solve(c, mirrored(t))
+    x = np.linalg.solve(c, mirror(t))
     return c @ lower_half(np.linalg.solve(c, np.ascontiguousarray(x.T)))
 
 
@@ -210,21 +210,21 @@ def _eigh_adjoint(gw, gv, w, v, a):
     k, is_used = v.T @ gv, has_nonzero(gv)
     for i in range(w.size):
         for j in range(w.size):
-            k[i, j] = gw[i] if i == j else divided(k[i, j], w[j] - w[i], is_used[i] or is_used[j])
+            k[i, j] = gw[i] if i == j else divide(k[i, j], w[j] - w[i], is_used[i] or is_used[j])
     check_distinct(k)
-    return folded(v @ k @ v.T)
+    return fold(v @ k @ v.T)
 
 
 @numba.njit
 def _eigh_tangent(t, w, v, a):
-    p = v.T @ mirrored(t) @ v
+    p = v.T @ mirror(t) @ v
     k = np.zeros_like(p)
     tw = np.empty_like(w)
     for i in range(w.size):
         tw[i] = p[i, i]
         for j in range(w.size):
             if i != j:
-                k[i, j] = divided(p[i, j], w[j] - w[i])
+                k[i, j] = divide(p[i, j], w[j] - w[i])
     return tw, v @ k
 
 
@@ -243,7 +243,7 @@ def _eig_adjoint(gw, gv, w, v, a):
     k = v.T @ g
     for i in range(w.size):
         for j in range(w.size):
-            k[i, j] = gw[i] if i == j else divided(k[i, j], w[j] - w[i], is_used[j])
+            k[i, j] = gw[i] if i == j else divide(k[i, j], w[j] - w[i], is_used[j])
     check_distinct(k)
     return np.linalg.solve(np.ascontiguousarray(v.T), k @ v.T)
 
@@ -257,7 +257,7 @@ def _eig_tangent(t, w, v, a):
         tw[i] = p[i, i]
         for j in range(w.size):
             if i != j:
-                k[i, j] = divided(p[i, j], w[j] - w[i])
+                k[i, j] = divide(p[i, j], w[j] - w[i])
     tv = v @ k
     for j in range(w.size):
         tv[:, j] -= v[:, j] * np.sum(v[:, j] * tv[:, j])
@@ -287,15 +287,15 @@ def _svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
                 k[i, i] = gs[i]
             else:
                 gap = (s[j] - s[i]) * (s[j] + s[i])
-                k[i, j] = divided(
+                k[i, j] = divide(
                     (of_u[i, j] - of_u[j, i]) * s[j] + s[i] * (of_v[i, j] - of_v[j, i]), gap, is_used[i] or is_used[j]
                 )
     u_rest, v_rest = gu - u @ of_u, gvt - of_v.T @ vt
     for k_th in range(size):
         for i in range(u.shape[0]):
-            u_rest[i, k_th] = divided(u_rest[i, k_th], s[k_th], is_used[k_th]) if u.shape[0] > size else 0.0
+            u_rest[i, k_th] = divide(u_rest[i, k_th], s[k_th], is_used[k_th]) if u.shape[0] > size else 0.0
         for j in range(vt.shape[1]):
-            v_rest[k_th, j] = divided(v_rest[k_th, j], s[k_th], is_used[k_th]) if vt.shape[1] > size else 0.0
+            v_rest[k_th, j] = divide(v_rest[k_th, j], s[k_th], is_used[k_th]) if vt.shape[1] > size else 0.0
     result = u @ k @ vt + u_rest @ vt + u @ v_rest
     check_distinct(result)
     return result, None
@@ -314,15 +314,15 @@ def _svd_tangent(t, t_full, u, s, vt, a, full_matrices=1):
         for j in range(size):
             if i != j:
                 gap = (s[j] - s[i]) * (s[j] + s[i])
-                of_u[i, j] = divided(p[i, j] * s[j] + s[i] * p[j, i], gap)
-                of_v[i, j] = divided(s[i] * p[i, j] + p[j, i] * s[j], gap)
+                of_u[i, j] = divide(p[i, j] * s[j] + s[i] * p[j, i], gap)
+                of_v[i, j] = divide(s[i] * p[i, j] + p[j, i] * s[j], gap)
     u_rest, v_rest = tv - u @ p, ut - p @ vt
     of_u, of_v = u @ of_u, of_v.T @ vt
     for k in range(size):
         for i in range(u.shape[0]):
-            tu[i, k] = of_u[i, k] + (divided(u_rest[i, k], s[k]) if u.shape[0] > size else 0.0)
+            tu[i, k] = of_u[i, k] + (divide(u_rest[i, k], s[k]) if u.shape[0] > size else 0.0)
         for j in range(vt.shape[1]):
-            tvt[k, j] = of_v[k, j] + (divided(v_rest[k, j], s[k]) if vt.shape[1] > size else 0.0)
+            tvt[k, j] = of_v[k, j] + (divide(v_rest[k, j], s[k]) if vt.shape[1] > size else 0.0)
     return tu, ts, tvt
 
 

@@ -186,14 +186,14 @@ def stub_of(function: FunctionType, prefix: str, more: Sequence[str] = ()) -> Fu
     parameters = parameter_names(function)
     for parameter in more:
         parameters.append(unused_name(parameter, parameters))
-    stub = stub_named(f"{prefix}_{name_in_source(function.__name__)}", parameters)
+    stub = make_stub(f"{prefix}_{name_in_source(function.__name__)}", parameters)
     if not more:
         stub.__defaults__ = function.__defaults__
     stub.__doc__ = function.__doc__
     return stub
 
 
-def stub_named(name: str, parameters: Sequence[str]) -> FunctionType:
+def make_stub(name: str, parameters: Sequence[str]) -> FunctionType:
     """Returns the Python function of a dispatcher whose text is made for argument types.
 
     Nothing runs or compiles it but ``numba.cfunc`` of a derivative, which must fail: its text has no value.

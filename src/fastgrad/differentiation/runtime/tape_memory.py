@@ -120,7 +120,7 @@ def pop_code(typing: Any, stack: Any, position: Any) -> Any:
 
 
 @intrinsic
-def unsigned(typing: Any, index: Any) -> Any:
+def as_unsigned(typing: Any, index: Any) -> Any:
     """Returns an index that is not negative as one for which Numba omits the test whether it counts from the end."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -373,7 +373,7 @@ COMPILED: dict[str, Any] = {
     "save_array": save_array,
     "load_array": load_array,
     "contiguous": contiguous,
-    "unsigned": unsigned,
+    "unsigned": as_unsigned,
     "new_owner": new_owner,
     "acquire": acquire,
     "capacity": capacity,

@@ -23,7 +23,7 @@ from fastgrad.differentiation.analysis.infinite_slopes import (
     statements_before_infinite_slopes,
 )
 from fastgrad.differentiation.analysis.unused_numbers import statements_without_use
-from fastgrad.differentiation.ir.partials import RESULT, guarded, is_used, skipped, sums_by_operand
+from fastgrad.differentiation.ir.partials import RESULT, guard, is_used, skip_zeros, sums_by_operand
 from fastgrad.differentiation.ir.representation import (
     Allocate,
     Block,
@@ -355,9 +355,9 @@ class Adjoint:
             if isinstance(operand, Scalar) and operand in self.activity:
                 type = statement.target.type
                 if is_guarded and may_be_zero(partial, statement.operands):
-                    partial = guarded(partial, type)
+                    partial = guard(partial, type)
                 if (statement in self._without_use or statement.has_pole) and may_be_nan(partial, statement.operands):
-                    partial = skipped(partial, type)
+                    partial = skip_zeros(partial, type)
                 yield _add_partial(operand, statement, partial)
 
     # ---- calls ----------------------------------------------------------------------------------------------------
@@ -368,7 +368,7 @@ class Adjoint:
         assert isinstance(rule, CallRule)
         if rule.adjoint is None:
             raise refuse(f"{rule.name} has no adjoint: give it one with fg.adjoint", call.location)
-        saved = self._arrays.saved(call)
+        saved = self._arrays.saved_arrays(call)
         if self._arrays.is_recorded(call) and saved:
             arrays = [*reversed(saved.values())]
             yield RestoreArrays(arrays=arrays, reads=[size for _, array in arrays for size in sizes_of(array)])

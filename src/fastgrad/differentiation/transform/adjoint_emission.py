@@ -227,7 +227,7 @@ class AdjointEmitter:
     def _call_adjoint(self, statement: CallAdjoint, text: Text) -> None:
         call, rule = statement.call, statement.rule
         cotangents = [self._cotangent_of_result(result, text) for result in call.results]
-        saved = self._arrays.saved(call)
+        saved = self._arrays.saved_arrays(call)
         known = []
         for place, part in enumerate([*call.results, *call.arguments]):
             is_read = place not in rule.unread
@@ -255,11 +255,11 @@ class AdjointEmitter:
         if isinstance(result, Scalar):
             return self._cotangent(result)
         if result in self._activity:
-            return self._shaped(result, text) + ".copy()"
+            return self._in_shape(result, text) + ".copy()"
         shape = "".join(f"{text(size)}, " for size in result.dims)
         return f"np.zeros(({shape}), {self._emitter.dtype(result.type.dtype)})"
 
-    def _shaped(self, root: Root, text: Text) -> str:
+    def _in_shape(self, root: Root, text: Text) -> str:
         """Returns the text of the cotangent of an array in the array's shape."""
         if not self._arrays.is_flat(root):
             return f"d_{root.name}"
@@ -287,7 +287,7 @@ class AdjointEmitter:
         """Returns the text of the cotangent of an argument: a view of the array's, which is flat if the argument is in C order."""
         root = view.root
         if layout != "C":
-            return self._emitter.view(view, text, self._shaped(root, text))
+            return self._emitter.view(view, text, self._in_shape(root, text))
         name = f"d_{root.memory.name}"
         if view.is_whole() and root.kind in ("parameter", "global"):
             return name

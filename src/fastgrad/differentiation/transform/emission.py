@@ -114,7 +114,7 @@ class Emitter:
         """Returns the text of a number in forward order."""
         return literal(operand) if isinstance(operand, Constant) else operand.name
 
-    def converted(self, operand: Operand, type: types.Type) -> str:
+    def convert(self, operand: Operand, type: types.Type) -> str:
         """Returns the text of a number as one of ``type``."""
         if operand.type == type:
             return self.operand(operand)
@@ -264,8 +264,8 @@ class Emitter:
         targets = ", ".join(result.name for result in statement.results)
         if isinstance(rule, Callee):
             remaining = iter(arguments)
-            arguments = [self._structured(type, remaining) for type in rule.types]
-            targets = self._structured(rule.result, iter([result.name for result in statement.results]))
+            arguments = [self._structure(type, remaining) for type in rule.types]
+            targets = self._structure(rule.result, iter([result.name for result in statement.results]))
         if isinstance(rule, CallRule) and rule.returns_tuple:
             targets += ","
         call = f"{self.bound(rule.function, 'function')}({', '.join(arguments)})"
@@ -310,7 +310,7 @@ class Emitter:
                 text = self.view(value)
             else:
                 operand = value if isinstance(value, (Constant, Scalar)) else Constant(0, phi.target.type)
-                text = self.converted(operand, phi.target.type)
+                text = self.convert(operand, phi.target.type)
             self.write(f"p_{phi.target.name} = {text}", indent)
 
     def raise_(self, end: Raise) -> None:
@@ -321,17 +321,17 @@ class Emitter:
     def result_of(self, value: Operand | View, type: types.Type) -> str:
         """Returns the text of a result of a function that derivatives call."""
         if not isinstance(value, View):
-            return self.converted(value, type)
+            return self.convert(value, type)
         return self.view(value) if type.layout == "C" else f"contiguous({self.view(value)})"
 
-    def structured(self, texts: list[str]) -> str:
+    def result_text(self, texts: list[str]) -> str:
         """Returns the text of the function's result from those of its leaves."""
-        return self._structured(self.function.result, iter(texts))
+        return self._structure(self.function.result, iter(texts))
 
-    def _structured(self, type: types.Type, leaves: Iterator[str]) -> str:
+    def _structure(self, type: types.Type, leaves: Iterator[str]) -> str:
         """Returns the text of a value of ``type`` from those of its leaves."""
         if isinstance(type, types.BaseTuple):
-            return f"({''.join(self._structured(item, leaves) + ', ' for item in type)})"
+            return f"({''.join(self._structure(item, leaves) + ', ' for item in type)})"
         if isinstance(type, types.Complex):
             return self.complex_number(type, next(leaves), next(leaves))
         if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):

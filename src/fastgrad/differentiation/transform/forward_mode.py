@@ -166,4 +166,4 @@ class ForwardMode(Emitter):
             self.write(f"return ({''.join(text + ', ' for text in results)})")
             return
         texts = [self.view(value) if isinstance(value, View) else self.operand(value) for value in end.values]
-        self.write(f"return {self.structured(texts)}")
+        self.write(f"return {self.result_text(texts)}")

@@ -495,16 +495,16 @@ class _Loop:
         location = step.location
         entry, head, exit = Block(0), Block(1), Block(2)
 
-        def computed(operation: ScalarOperation, operands: list[Operand], block: Block, hint: str) -> Scalar:
+        def compute(operation: ScalarOperation, operands: list[Operand], block: Block, hint: str) -> Scalar:
             target = Scalar(f"v_{hint}_of_chunk", INDEX, block)
             target.definition = Compute(location, target, operation, operands, _COST_OF_BOUNDS)
             target.is_natural = True
             block.statements.append(target.definition)
             return target
 
-        first = computed(SHARE_START, [numbers[0], own_number, numbers[1]], entry, "first")
-        end = computed(SHARE_END, [numbers[0], own_number, numbers[1]], entry, "end")
-        length = computed(SUBTRACT, [end, first], entry, "length")
+        first = compute(SHARE_START, [numbers[0], own_number, numbers[1]], entry, "first")
+        end = compute(SHARE_END, [numbers[0], own_number, numbers[1]], entry, "end")
+        length = compute(SUBTRACT, [end, first], entry, "length")
         counter = Counter("v_counter_of_chunk", length, entry)
         counter.head = head
         entry.statements.append(BeginLoop(location, counter))

@@ -431,7 +431,7 @@ class ReverseMode(Emitter):
 
     def _save_arrays(self, statement: Call) -> None:
         """Writes what keeps the contents of the arrays of a call."""
-        for name, array in self.arrays.saved(statement).values():
+        for name, array in self.arrays.saved_arrays(statement).values():
             text = self.view(array) if isinstance(array, View) else array.name
             if self.arrays.is_recorded(statement):
                 self.write(f"b_{name} = {text}")
@@ -571,7 +571,7 @@ class ReverseMode(Emitter):
         return [scalar for scalar in self.function.scalars if scalar.block is None]
 
     def _result_text(self) -> str:
-        return self.structured([f"result_{number}" for number in range(self._result_count())])
+        return self.result_text([f"result_{number}" for number in range(self._result_count())])
 
     def _parameters_of_result(self) -> tuple[list[str], list[str]]:
         """Returns the parameters that are the cotangents of the result, and lines that give the parts of complex ones names."""

@@ -253,7 +253,7 @@ def _copy_at_exits(function: Function) -> None:
         after.statements = [statement for statement in after.statements if statement not in known]
         copies: dict[Operand, Operand] = {statement.operands[0]: statement.target for statement in known}
 
-        def copied(operand: Operand, body: set[Block] = body, after: Block = after, copies: dict = copies) -> Operand:
+        def copy_of(operand: Operand, body: set[Block] = body, after: Block = after, copies: dict = copies) -> Operand:
             if not isinstance(operand, Scalar) or operand.block not in body:
                 return operand
             if operand not in copies:
@@ -262,10 +262,10 @@ def _copy_at_exits(function: Function) -> None:
 
         for block in flow.blocks:
             if block not in body:
-                _replace_uses(block, copied)
+                _replace_uses(block, copy_of)
             for phi in block.phis:
                 phi.incoming = {
-                    before: value if before in body else _final_value(value, copied)
+                    before: value if before in body else _final_value(value, copy_of)
                     for before, value in phi.incoming.items()
                 }
         after.statements[:0] = [copy.definition for copy in copies.values()]  # type: ignore[union-attr, misc]

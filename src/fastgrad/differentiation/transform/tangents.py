@@ -21,7 +21,7 @@ from fastgrad.differentiation.ir.partials import (
     COTANGENT,
     GUARDS,
     decision_of,
-    guarded,
+    guard,
     sums_by_operand,
     without_zeros,
 )
@@ -63,7 +63,7 @@ from fastgrad.differentiation.ir.values import Complex, Fields, parts_of
 
 
 @numba.njit
-def joined(*arrays):  # type: ignore[no-untyped-def]
+def join(*arrays):  # type: ignore[no-untyped-def]
     """Returns the array whose last axis has the elements of several arrays of one shape, in a tuple."""
     result = np.empty((*arrays[0].shape, len(arrays)), arrays[0].dtype)
     for number, array in enumerate(arrays):
@@ -476,7 +476,7 @@ class Tangents:
         if statement in self._guarded:
             partials = sums_by_operand(partials, statement.operands, type)
             partials = [
-                guarded(partial, type) if partial is not None and may_be_zero(partial, statement.operands) else partial
+                guard(partial, type) if partial is not None and may_be_zero(partial, statement.operands) else partial
                 for partial in partials
             ]
         known = [
@@ -491,7 +491,7 @@ class Tangents:
             selection = operation(OPERANDS[decisions[0].position], COTANGENT, OPERANDS[len(statement.operands)])
             first, second = [operand for operand, _ in known]
             taken, other = (first, second) if decisions[0].takes_if else (second, first)
-            self._numbers[statement.target] = self._selected(statement, selection, taken, other)
+            self._numbers[statement.target] = self._select(statement, selection, taken, other)
             return
         self._numbers[statement.target] = [
             self._statements.number(
@@ -502,7 +502,7 @@ class Tangents:
             for lane in range(self._width)
         ]
 
-    def _selected(self, statement: Compute, selection: Term, taken: Operand, other: Operand) -> list[Operand]:
+    def _select(self, statement: Compute, selection: Term, taken: Operand, other: Operand) -> list[Operand]:
         """Returns the tangents of a number that is one of two.
 
         Args:
@@ -617,7 +617,7 @@ class Tangents:
             if isinstance(result, Scalar):
                 self._numbers[result] = values
             else:
-                self._arrays[result] = self._joined(result, values, location)
+                self._arrays[result] = self._join(result, values, location)
 
     def _lane_of(self, view: View, lane: int, location: Location) -> View:
         """Returns one of several tangents of an array, that with the number ``lane``, as an array."""
@@ -627,12 +627,12 @@ class Tangents:
         starts = [index_constant(lane) if axis == last.root_axis else start for axis, start in enumerate(view.starts)]
         return View.whole(self._statements.copy(location, View(view.root, starts, axes)))
 
-    def _joined(self, result: Root, lanes: list[Any], location: Location) -> Root:
+    def _join(self, result: Root, lanes: list[Any], location: Location) -> Root:
         """Returns the array whose last axis has the tangents of an array."""
         array = lanes[0]
         if self._width > 1:
             views: list[Operand | View] = [View.whole(lane) for lane in lanes]
-            (array,) = self._statements.call(location, joined, views, [self._new_array(result)])
+            (array,) = self._statements.call(location, join, views, [self._new_array(result)])
         assert isinstance(array, Root)
         return array
 
