@@ -35,6 +35,25 @@ define double @f(double %x) {
   ret double %y
 }
 """
+LOOP = """
+declare double @llvm.exp.f64(double)
+define void @f(ptr noalias %x, ptr noalias %y, i64 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [0, %entry], [%next, %loop]
+  %from = getelementptr inbounds double, ptr %x, i64 %i
+  %number = load double, ptr %from
+  %power = call double @llvm.exp.f64(double %number)
+  %to = getelementptr inbounds double, ptr %y, i64 %i
+  store double %power, ptr %to
+  %next = add nuw nsw i64 %i, 1
+  %more = icmp slt i64 %next, %n
+  br i1 %more, label %loop, label %end
+end:
+  ret void
+}
+"""
 
 
 @numba.njit
@@ -78,6 +97,30 @@ def test_values_and_slopes_have_the_bits_of_numbas_own_exponential(name):
 
 
 @numba.njit
+def powers_of_an_expression(x):
+    return np.exp(x) + 0.0 * x
+
+
+@pytest.mark.parametrize("function", [powers, powers_of_an_expression])
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_loops_that_llvm_vectorizes_have_the_bits_of_the_function(name, function):
+    x = ARGUMENTS[name]
+    for part in (x, x[:13], x[-21:]):
+        value, tangent = fg.jvp(function)(part, np.ones_like(part))
+        assert np.array_equal(value.view(np.int64), function(part).view(np.int64))
+        if function is powers:
+            assert np.array_equal(tangent.view(np.int64), powers(part).view(np.int64))
+
+
+@pytest.mark.parametrize("outside", range(9))
+def test_one_lane_outside_of_the_range_changes_no_other(outside):
+    x = np.linspace(-3.0, 3.0, 9)
+    for number in (600.0, -600.0, 720.0, np.nan, np.inf):
+        x[outside] = number
+        assert np.array_equal(fg.jvp(powers)(x, x)[0].view(np.int64), powers(x).view(np.int64))
+
+
+@numba.njit
 def scaled_powers(x, scale):
     total = 0.0
     for i in range(len(x)):
@@ -94,16 +137,20 @@ def test_sums_have_the_bits_of_the_function_and_right_slopes():
     assert fg.jvp(scaled_powers, argnums=1)(x, scale, 1.0)[1] == pytest.approx(value, rel=1e-14)
 
 
-def inlined(features=None):
-    """Returns a module with a call of the exponential after it was inlined, for a processor with other ``features``."""
+def inlined(features=None, text=MODULE):
+    """Returns a module with calls of the exponential after they were inlined, for a processor with other ``features``."""
     codegen = cpu_target.target_context.codegen()
 
     class Codegen:
-        _tm, _data_layout = codegen._tm, codegen._data_layout
+        _tm = codegen._tm
         _tm_features = codegen._tm_features if features is None else features
 
-    module = llvm.parse_assembly(MODULE)
-    module.triple = codegen._tm.triple
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = codegen._tm.triple, codegen._data_layout
+    exponential.replace_exponentials(module, Codegen)
+    module.verify()
+    passes, builder = codegen._module_pass_manager(opt=3, loop_vectorize=True)
+    passes.run(module, builder)
     exponential.inline_exponentials(module, Codegen)
     module.verify()
     return str(module)
@@ -125,6 +172,12 @@ def test_a_call_becomes_arithmetic_with_a_call_outside_of_its_range():
     text = inlined("+fma")
     assert "llvm.exp.f64" not in text
     assert text.count("call double @exp(") == 1
+    assert text.count("define") == 1
+
+
+def test_a_loop_has_the_arithmetic_of_vectors():
+    text = inlined(text=LOOP)
+    assert ("x double> @llvm.fma" in text) == (exponential.is_known() and has_known_processor())
     assert text.count("define") == 1
 
 

@@ -317,6 +317,7 @@ class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba 
                 variable.name = f"{variable.name}_{own}"
                 if values is not None:
                     self.environments.append((variable.name, values))
+        exponential.replace_exponentials(self._final_module, self._codegen)
         super()._optimize_final_module()
         self._optimize_more()
         exponential.inline_exponentials(self._final_module, self._codegen)

@@ -1,11 +1,11 @@
-"""The exponential in derivatives: that of the C library, bit for bit, as code that LLVM inlines.
+"""The exponential in derivatives: that of the C library, bit for bit, as code that LLVM vectorizes and inlines.
 
-Numba calls the C library for each exponential. In a loop, a call takes twice as long as the same arithmetic within the loop: around it nothing stays
-in vector registers, and it tests for errors. glibc (from 2.28 on, on processors with fused multiply-add) computes e^x from a table of 2^(i/128) and a
-polynomial of degree 5, by the algorithm of ARM's optimized routines (``math/exp.c`` there). The same operations in the same order have the same bits,
-so the value of a function stays that of Numba.
+Numba calls the C library for each exponential. In a loop, a call takes twice as long as the same arithmetic within the loop, and four times as long as
+that of vectors. glibc (from 2.28 on, on processors with fused multiply-add) computes e^x from a table of 2^(i/128) and a polynomial of degree 5, by the
+algorithm of ARM's optimized routines (``math/exp.c`` there). The same operations in the same order have the same bits, so the value of a function stays
+that of Numba.
 
-No derivative has this code unless the C library of this process gives the expected bits for thousands of arguments.
+No derivative has this code unless the C library of this process gives the expected bits for arguments at which other algorithms give others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import struct
 from typing import Any
 
 import llvmlite.binding as llvm
-from llvmlite import ir
 
 from fastgrad.differentiation.runtime.numba_internals import config
 from fastgrad.kernels.codegen.body import digest
@@ -27,6 +26,7 @@ INTRINSIC = "llvm.exp.f64"
 SYMBOL = "fastgrad_differentiation_exp"
 _TABLE_BITS = 7
 _STEPS = 1 << _TABLE_BITS
+_LANES = (2, 4, 8)
 _FROM_LIBRARY = 512.0
 """Arguments of at least this size, whose results may be out of range, are left to the C library."""
 _STEPS_PER_UNIT = float.fromhex("0x1.71547652b82fep+7")
@@ -84,24 +84,36 @@ def has_fused_multiply_add(features: str, triple: str) -> bool:
     return "+fma" in features.split(",") or triple.startswith(("aarch64", "arm64"))
 
 
-def inline_exponentials(module: Any, codegen: Any) -> None:
-    """Replaces the calls of the exponential in an optimized module.
+def replace_exponentials(module: Any, codegen: Any) -> None:
+    """Replaces the calls of the exponential in a module that LLVM has not optimized yet.
 
-    Before, LLVM has to see the intrinsic function: it moves one of a constant out of a loop, and folds two of the same number into one.
+    What they call then has the facts of the intrinsic function, so that LLVM may still move one of a constant out of a loop, and versions for the lanes of
+    vectors, by which it vectorizes loops. It is not inlined before `inline_exponentials`.
 
     Args:
         module: the module.
         codegen: Numba's generator of code.
     """
     called = [function for function in module.functions if function.name == INTRINSIC]
-    if not called or not has_fused_multiply_add(codegen._tm_features, module.triple) or not is_known():
+    if called and has_fused_multiply_add(codegen._tm_features, module.triple) and is_known():
+        called[0].name = SYMBOL  # an intrinsic function is one by its name alone
+        code = llvm.parse_assembly(_text())
+        code.triple, code.data_layout = module.triple, module.data_layout
+        module.link_in(code)
+
+
+def inline_exponentials(module: Any, codegen: Any) -> None:
+    """Inlines in an optimized module what `replace_exponentials` made the module call."""
+    own = [function for function in module.functions if function.name.startswith(SYMBOL)]
+    if not own:
         return
-    called[0].name = SYMBOL  # an intrinsic function is one by its name alone
-    module.link_in(llvm.parse_assembly(_text(module.triple, str(codegen._data_layout))))
-    module.get_function(SYMBOL).linkage = "internal"
+    for function in own:
+        function.linkage = "internal"
+        function.add_function_attribute("alwaysinline")
     builder = llvm.create_pass_builder(codegen._tm, llvm.create_pipeline_tuning_options(speed_level=1))
     passes = llvm.create_new_module_pass_manager()
     passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
     run_passes(passes, module, builder)
 
 
@@ -128,46 +140,95 @@ def _bits(number: float) -> int:
 
 
 @functools.cache
-def _text(triple: str, data_layout: str) -> str:
-    """Returns the text of a module with the function."""
-    module = ir.Module(SYMBOL)
-    module.triple, module.data_layout = triple, data_layout
-    real, integer = ir.DoubleType(), ir.IntType(64)
-    words = table()
-    values = ir.GlobalVariable(module, ir.ArrayType(integer, len(words)), f"{SYMBOL}_table")
-    values.initializer = ir.Constant(values.value_type, words)
-    values.global_constant, values.linkage, values.unnamed_addr = True, "private", True
-    function = ir.Function(module, ir.FunctionType(real, [real]), SYMBOL)
-    function.attributes.add("alwaysinline")
-    function.attributes.add("nounwind")
-    (x,) = function.args
-    entry, inside, outside = map(function.append_basic_block, ("entry", "inside", "outside"))
-    builder = ir.IRBuilder(entry)
-    is_inside = builder.fcmp_ordered(
-        "<", builder.call(module.declare_intrinsic("llvm.fabs", [real]), [x]), real(_FROM_LIBRARY)
-    )
-    builder.cbranch(is_inside, inside, outside).set_weights([1 << 20, 1])
-    builder.position_at_end(outside)
-    # Not by the intrinsic function: where a derivative is part of another one, that would be replaced again.
-    library = ir.Function(module, function.function_type, "exp")
-    for attribute in ("readnone", "nounwind"):
-        library.attributes.add(attribute)
-    builder.ret(builder.call(library, [x]))
+def _text() -> str:
+    """Returns the text of a module with the function, and its versions for the lanes of vectors."""
+    words = ", ".join(f"i64 {word}" for word in table())
+    versions = ",".join(f"_ZGV_LLVM_N{lanes}v_{SYMBOL}({SYMBOL}_{lanes})" for lanes in _LANES)
+    return f"""
+@{SYMBOL}_table = private unnamed_addr constant [{2 * _STEPS} x i64] [{words}], align 64
+; Not the intrinsic function: where a derivative is part of another one, that would be replaced again.
+declare double @exp(double) #1
+declare double @llvm.fabs.f64(double)
+declare double @llvm.fma.f64(double, double, double)
+attributes #0 = {{ nofree nosync nounwind willreturn speculatable memory(none) "vector-function-abi-variant"="{versions}" }}
+attributes #1 = {{ nofree nosync nounwind willreturn memory(none) }}
+!0 = !{{!"branch_weights", i32 1048576, i32 1}}
+{_function_text(1)}
+{"".join(map(_function_text, _LANES))}"""
 
-    builder.position_at_end(inside)
-    second, third, fourth, fifth = map(real, _SERIES)
-    shifted = builder.fma(x, real(_STEPS_PER_UNIT), real(_ROUNDING_SHIFT))
-    steps = builder.fsub(shifted, real(_ROUNDING_SHIFT))
-    r = builder.fma(steps, real(_STEP_LOW), builder.fma(steps, real(_STEP_HIGH), x))
-    number = builder.bitcast(shifted, integer)
-    place = builder.shl(builder.and_(number, integer(_STEPS - 1)), integer(1))
-    rest, power = (
-        builder.load(builder.gep(values, [integer(0), builder.or_(place, integer(part))], inbounds=True))
-        for part in range(2)
-    )
-    square = builder.fmul(r, r)
-    less = builder.fma(builder.fma(r, third, second), square, builder.fadd(r, builder.bitcast(rest, real)))
-    less = builder.fma(builder.fmul(square, square), builder.fma(r, fifth, fourth), less)
-    scale = builder.bitcast(builder.add(power, builder.shl(number, integer(52 - _TABLE_BITS))), real)
-    builder.ret(builder.fma(scale, less, scale))
-    return str(module)
+
+def _function_text(lanes: int) -> str:
+    """Returns the text of the function of so many lanes, which LLVM does not inline as long as another may take its place: a weak one."""
+
+    def typed(type: str) -> str:
+        return type if lanes == 1 else f"<{lanes} x {type}>"
+
+    def constant(type: str, value: Any) -> str:
+        text = f"0x{_bits(value) % (1 << 64):016X}" if type == "double" else str(value)
+        return text if lanes == 1 else f"<{', '.join([f'{type} {text}'] * lanes)}>"
+
+    def fused(name: str, a: str, b: str, c: str) -> str:
+        return f"  %{name} = call {real} @llvm.fma.{suffix}({real} {a}, {real} {b}, {real} {c})\n"
+
+    def loaded(name: str, part: int) -> str:
+        pointers = f"getelementptr inbounds i64, ptr @{SYMBOL}_table, {integer} %place_{name}"
+        place = f"  %place_{name} = or {integer} %place, {constant('i64', part)}\n  %pointer_{name} = {pointers}\n"
+        if lanes == 1:
+            return f"{place}  %{name} = load i64, ptr %pointer_{name}, align 8\n"
+        mask = constant("i1", "true")
+        gather = f"call {integer} @llvm.masked.gather.v{lanes}i64.v{lanes}p0"
+        return f"{place}  %{name} = {gather}({typed('ptr')} %pointer_{name}, i32 8, {typed('i1')} {mask}, {integer} poison)\n"
+
+    real, integer = typed("double"), typed("i64")
+    suffix = "f64" if lanes == 1 else f"v{lanes}f64"
+    second, third, fourth, fifth = [constant("double", coefficient) for coefficient in _SERIES]
+    shift = constant("double", _ROUNDING_SHIFT)
+    outside, result = "  %y = call double @exp(double %x)\n", "%y"
+    are_inside = "  %is_inside = or i1 %inside_lanes, false\n"
+    if lanes > 1:
+        are_inside = f"  %is_inside = call i1 @llvm.vector.reduce.and.v{lanes}i1({typed('i1')} %inside_lanes)\n"
+        outside, result = "", "poison"
+        for lane in range(lanes):
+            outside += (
+                f"  %x{lane} = extractelement {real} %x, i64 {lane}\n  %y{lane} = call double @exp(double %x{lane})\n"
+            )
+            outside += f"  %all{lane} = insertelement {real} {result}, double %y{lane}, i64 {lane}\n"
+            result = f"%all{lane}"
+    return f"""
+define weak {real} @{SYMBOL}{f"_{lanes}" if lanes > 1 else ""}({real} %x) {"#0" if lanes == 1 else "#1"} {{
+entry:
+  %size = call {real} @llvm.fabs.{suffix}({real} %x)
+  %inside_lanes = fcmp olt {real} %size, {constant("double", _FROM_LIBRARY)}
+{are_inside}  br i1 %is_inside, label %inside, label %outside, !prof !0
+outside:
+{outside}  ret {real} {result}
+inside:
+{fused("shifted", "%x", constant("double", _STEPS_PER_UNIT), shift)}  %steps = fsub {real} %shifted, {shift}
+{fused("high", "%steps", constant("double", _STEP_HIGH), "%x")}{fused("r", "%steps", constant("double", _STEP_LOW), "%high")}
+  %number = bitcast {real} %shifted to {integer}
+  %step = and {integer} %number, {constant("i64", _STEPS - 1)}
+  %place = shl {integer} %step, {constant("i64", 1)}
+{loaded("rest", 0)}{loaded("power", 1)}
+  %rest_of_power = bitcast {integer} %rest to {real}
+  %square = fmul {real} %r, %r
+  %fourth_power = fmul {real} %square, %square
+{fused("low", "%r", third, second)}{fused("up", "%r", fifth, fourth)}
+  %first = fadd {real} %r, %rest_of_power
+{fused("some", "%low", "%square", "%first")}{fused("less", "%fourth_power", "%up", "%some")}
+  %exponent = shl {integer} %number, {constant("i64", 52 - _TABLE_BITS)}
+  %bits = add {integer} %power, %exponent
+  %scale = bitcast {integer} %bits to {real}
+{fused("result", "%scale", "%less", "%scale")}  ret {real} %result
+}}
+{"" if lanes == 1 else _declarations(lanes)}"""
+
+
+def _declarations(lanes: int) -> str:
+    """Returns the declarations of LLVM's functions of vectors."""
+    real, truth = f"<{lanes} x double>", f"<{lanes} x i1>"
+    return f"""
+declare {real} @llvm.fabs.v{lanes}f64({real})
+declare {real} @llvm.fma.v{lanes}f64({real}, {real}, {real})
+declare i1 @llvm.vector.reduce.and.v{lanes}i1({truth})
+declare <{lanes} x i64> @llvm.masked.gather.v{lanes}i64.v{lanes}p0(<{lanes} x ptr>, i32, {truth}, <{lanes} x i64>)
+"""
