@@ -23,6 +23,7 @@ import numpy as np
 from numba import types
 
 from fastgrad.compiler.dispatch.captures import ReachedValue
+from fastgrad.differentiation.runtime import exponential
 from fastgrad.differentiation.runtime.numba_internals import (
     FunctionPass,
     NullCache,
@@ -316,7 +317,13 @@ class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba 
                 variable.name = f"{variable.name}_{own}"
                 if values is not None:
                     self.environments.append((variable.name, values))
+        exponential.replace_exponentials(self._final_module, self._codegen)
         super()._optimize_final_module()
+        self._optimize_more()
+        exponential.inline_exponentials(self._final_module, self._codegen)
+
+    def _optimize_more(self) -> None:
+        """Runs passes after those of Numba."""
 
     def _finalize_specific(self) -> None:
         super()._finalize_specific()
@@ -327,8 +334,7 @@ class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba 
 class LaneLibrary(DerivativeLibrary):
     """The code of a derivative that computes several tangents in the lanes of vectors."""
 
-    def _optimize_final_module(self) -> None:
-        super()._optimize_final_module()
+    def _optimize_more(self) -> None:
         # Numba leaves out the SLP vectorizer because LLVM miscompiled with it (numba/numba#8852). Tests compare its tangents with those of single runs.
         passes, builder = self._codegen._module_pass_manager(slp_vectorize=True)
         passes.run(self._final_module, builder)
@@ -479,7 +485,7 @@ def _content(key: str) -> str:
         for name, value in sorted(vars(config).items())
         if name.isupper() and not any(word in name for word in _OF_NO_CODE)
     ]
-    return f"derivative {key}\n{_surroundings()}\n{settings}"
+    return f"derivative {key}\n{_surroundings()}\n{settings} {exponential.is_known()}"
 
 
 def _environment(module: str, constants: list[Any]) -> Any:
