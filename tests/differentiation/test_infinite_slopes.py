@@ -134,3 +134,18 @@ def test_second_derivatives_behind_a_root():
     """Forward mode with guards is differentiated like other functions."""
     value = fg.hessian(lambda x: math.sqrt(x) * x * x)(4.0)
     assert value == pytest.approx(3.75 * 2.0)
+
+
+def test_a_pole_whose_own_result_is_zero_is_as_documented():
+    @numba.njit
+    def parallel(x, y):
+        return (1.0 / (1.0 / x + 1.0 / y)).sum()
+
+    @numba.njit
+    def without_pole(x, y):
+        return (x * y / (x + y)).sum()
+
+    x, y = np.zeros(1), np.ones(1)
+    assert fg.grad(parallel)(x, y) == 0.0
+    assert np.isnan(fg.jvp(parallel, (x, y), (y, x))[1])
+    assert fg.grad(without_pole)(x, y) == fg.jvp(without_pole, (x, y), (y, x))[1] == 1.0

@@ -348,6 +348,30 @@ def printed_array(x):
     return x
 
 
+def largest_key(x):
+    values = {0: x, 3: x * x}
+    return max(values) * x
+
+
+def smallest_member(x):
+    return x * min({2, 5})
+
+
+def largest_pair(x):
+    values = [(0, x), (1, 2.0 * x)]
+    return max(values)[1] * x
+
+
+def truth_of_an_array(x):
+    values = np.ones(1) * x
+    return x * x if values else x
+
+
+def negated_array(x):
+    values = np.ones(1) * x
+    return x * x if not values else x
+
+
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
@@ -357,6 +381,11 @@ def printed_array(x):
         (grows_in_its_loop, "list whose length changes in a loop"),
         (dictionary, "dictionary"),
         (printed_array, "print of an array"),
+        (largest_key, "max of a list, a set or a dictionary"),
+        (smallest_member, "min of a list, a set or a dictionary"),
+        (largest_pair, "max of a list, a set or a dictionary|max of tuples"),
+        (truth_of_an_array, "truth value of an array"),
+        (negated_array, "truth value of an array"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

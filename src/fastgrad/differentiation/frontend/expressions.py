@@ -407,6 +407,7 @@ class Expressions:
         compared = self._compare(function, operands, type) if compares else None
         if compared is not None:
             return compared
+        self._check_single_operand(function, operands, type)
         if isinstance(operands[0], Mapping):
             return mappings.apply(self, function, operands[0], operands[1], type)
         if any(isinstance(operand, lists.LISTS) for operand in operands):
@@ -439,6 +440,20 @@ class Expressions:
             result.definition.has_pole = scalar_rules.has_pole(function)
             result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
         return result
+
+    def _check_single_operand(self, function: Any, operands: list[Any], type: types.Type) -> None:
+        """Refuses a function of one container, as ``max`` of a dictionary is, and the truth value of an array."""
+        if len(operands) > 1:
+            return
+        (operand,) = operands
+        if isinstance(operand, (Mapping, *lists.LISTS)):
+            name, remedy = getattr(function, "__name__", function), "use a loop over its items"
+            raise refuse(
+                f"{name} of a list, a set or a dictionary can't be differentiated; {remedy}", self.builder.location
+            )
+        if isinstance(operand, View) and operand.axes and not isinstance(type, types.Array):
+            remedy = "use an element of it, or np.any or np.all"
+            raise refuse(f"the truth value of an array can't be differentiated; {remedy}", self.builder.location)
 
     def _compare(self, function: Any, operands: list[Any], type: types.Type) -> Operand | None:
         """Lowers the comparison of texts, of members of enumerations, or of known values; returns None for other operands."""
