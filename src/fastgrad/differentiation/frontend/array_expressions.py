@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -34,17 +34,22 @@ from fastgrad.differentiation.numpy.loop_sources import broadcast_size, broadcas
 from fastgrad.differentiation.runtime.numba_internals import DUFunc, Signature, ir
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
 
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
+
 _numbers = itertools.count()
 
 
-def expression(lowering: Any, value: ir.Expr, result_type: types.Array) -> Any:
+def expression(lowering: Lowering, value: ir.Expr, result_type: types.Array) -> Any:
     """Lowers an array expression of Numba; returns its `Elements`."""
     variables = {variable.name: variable for variable in value.list_vars()}
     names = {name: f"x{number}" for number, name in enumerate(variables)}
     functions: list[Any] = []
     text = _text(value.expr, names, functions)
     function = _function_of_elements(len(names), text, tuple(functions))
-    return elements(lowering, function, [lowering.value(variable) for variable in variables.values()], result_type)
+    return elements(
+        lowering, function, [lowering.operands.value(variable) for variable in variables.values()], result_type
+    )
 
 
 def _text(tree: Any, names: dict[str, str], functions: list[Any]) -> str:
@@ -68,7 +73,7 @@ def _function_of_elements(count: int, text: str, functions: tuple[Any, ...]) -> 
     return temporary_function_from_source("element", source, f"<elements of numpy {next(_numbers)}>", scope)
 
 
-def elements_of_call(lowering: Any, function: Any, operands: list[Any], result_type: types.Type) -> Any:
+def elements_of_call(lowering: Lowering, function: Any, operands: list[Any], result_type: types.Type) -> Any:
     """Returns the `Elements` of a function that is applied to arrays, which broadcast."""
     arguments = ", ".join(f"x{number}" for number in range(len(operands)))
     return elements(
@@ -83,7 +88,7 @@ def _scalar_function(function: DUFunc) -> Any:
 
 
 def elements_of_vectorized(
-    lowering: Any, function: DUFunc, signature: Signature, operands: list[Any], result_type: types.Type
+    lowering: Lowering, function: DUFunc, signature: Signature, operands: list[Any], result_type: types.Type
 ) -> Any:
     """Returns the `Elements` of a function of ``numba.vectorize``, or its value if no operand is an array.
 
@@ -102,15 +107,15 @@ def elements_of_vectorized(
     )
 
 
-def elements(lowering: Any, function: FunctionType, operands: list[Any], result_type: types.Type) -> Any:
+def elements(lowering: Lowering, function: FunctionType, operands: list[Any], result_type: types.Type) -> Any:
     """Returns the `Elements` of a Python function of numbers, or its value if no operand is an array."""
     operands = [
-        operand if isinstance(operand, (Elements, View)) and operand.axes else lowering.number(operand)
+        operand if isinstance(operand, (Elements, View)) and operand.axes else lowering.operands.number(operand)
         for operand in operands
     ]
     arrays = [operand for operand in operands if isinstance(operand, (Elements, View))]
     if not arrays:
-        return lowering.inline(function, operands)
+        return lowering.calls.inline(function, operands)
     builder, rank = lowering.builder, max(len(array.axes) for array in arrays)
     along: list[list[Operand]] = [[index_constant(1)] for _ in range(rank)]
     for array in arrays:
@@ -157,7 +162,7 @@ def broadcast(builder: Builder, view: View, sizes: list[Operand], step_function:
     return View(view.root, view.starts, axes, view.parts)
 
 
-def element(lowering: Any, array: Elements, indices: list[Operand]) -> Any:
+def element(lowering: Lowering, array: Elements, indices: list[Operand]) -> Any:
     """Computes the element of an array expression at ``indices``."""
     numbers = []
     for operand in array.operands:
@@ -166,13 +171,13 @@ def element(lowering: Any, array: Elements, indices: list[Operand]) -> Any:
         elif isinstance(operand, Elements):
             operand = element(lowering, operand, indices)
         numbers.append(operand)
-    return lowering.cast(lowering.inline(array.function, numbers), array.dtype)
+    return lowering.operands.cast(lowering.calls.inline(array.function, numbers), array.dtype)
 
 
-def materialize(lowering: Any, value: Any) -> Any:
+def materialize(lowering: Lowering, value: Any) -> Any:
     """Returns a value, an `Elements` as the array of its elements."""
     return (
-        lowering.inline(copy_loops(len(value.axes), str(value.dtype)), [value])
+        lowering.calls.inline(copy_loops(len(value.axes), str(value.dtype)), [value])
         if isinstance(value, Elements)
         else value
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba import types
 
@@ -29,10 +29,13 @@ from fastgrad.differentiation.ir.representation import (
 )
 from fastgrad.differentiation.ir.values import ArrayList, Items, Iterable, NumberList, Static, describe
 
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
+
 _INTEGERS = types.List(INDEX)
 
 
-def new_list(lowering: Any, type: types.Type, items: list[Any]) -> ArrayList:
+def new_list(lowering: Lowering, type: types.Type, items: list[Any]) -> ArrayList:
     """Returns a new list of arrays."""
     elements = containers.new_list(lowering, types.List(type.dtype.dtype), [])
     rank = getattr(type.dtype, "ndim", 1)
@@ -43,7 +46,7 @@ def new_list(lowering: Any, type: types.Type, items: list[Any]) -> ArrayList:
     return result
 
 
-def _append(lowering: Any, values: ArrayList, item: Any) -> None:
+def _append(lowering: Lowering, values: ArrayList, item: Any) -> None:
     """Appends an item."""
     numbers = _place(lowering, values, item)
     with _noted_length(lowering, values, item):
@@ -51,7 +54,7 @@ def _append(lowering: Any, values: ArrayList, item: Any) -> None:
 
 
 @contextlib.contextmanager
-def _noted_length(lowering: Any, values: ArrayList, item: Any) -> Iterator[None]:
+def _noted_length(lowering: Lowering, values: ArrayList, item: Any) -> Iterator[None]:
     """Notes that the statements of its block write the length of an item; `Aliases` proves that a list which is the item keeps its length."""
     with _statements_of(lowering) as statements:
         yield
@@ -60,7 +63,7 @@ def _noted_length(lowering: Any, values: ArrayList, item: Any) -> Iterator[None]
 
 
 @contextlib.contextmanager
-def _statements_of(lowering: Any) -> Iterator[list[Statement]]:
+def _statements_of(lowering: Lowering) -> Iterator[list[Statement]]:
     """Yields a list that has, after the block, the statements that it appended."""
     function, block = lowering.builder.function, lowering.builder.block
     count, block_count = len(block.statements), len(function.blocks)
@@ -70,7 +73,7 @@ def _statements_of(lowering: Any) -> Iterator[list[Statement]]:
         statements += part
 
 
-def _note_copy(lowering: Any, elements: Root, source: Root, statements: list[Statement]) -> None:
+def _note_copy(lowering: Lowering, elements: Root, source: Root, statements: list[Statement]) -> None:
     """Notes for `Aliases` that statements write elements of an array that Numba does not copy."""
     function = lowering.builder.function
     written = [statement for statement in statements if isinstance(statement, (Grow, Store))]
@@ -81,7 +84,7 @@ def _note_copy(lowering: Any, elements: Root, source: Root, statements: list[Sta
 
 
 def _call_for_each(
-    lowering: Any, values: ArrayList, name: str, arguments: list[Any], numbers: list[Operand]
+    lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], numbers: list[Operand]
 ) -> list[Operand]:
     """Calls a method of the lists of starts and sizes, with the last argument of ``numbers`` for each; returns the results."""
     lists = [values.starts, *values.sizes]
@@ -92,7 +95,7 @@ def _call_for_each(
     ]
 
 
-def _place(lowering: Any, values: ArrayList, array: Any) -> list[Operand]:
+def _place(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
     """Appends the elements of an array to those of all items; returns its start and its sizes."""
     builder = lowering.builder
     if isinstance(array, Items) and isinstance(values.type.dtype, types.List):
@@ -113,7 +116,7 @@ def _place(lowering: Any, values: ArrayList, array: Any) -> list[Operand]:
     return [start, *sizes]
 
 
-def _view_of(lowering: Any, values: ArrayList, start: Operand, sizes: list[Operand]) -> View:
+def _view_of(lowering: Lowering, values: ArrayList, start: Operand, sizes: list[Operand]) -> View:
     """Returns the item whose elements, in C order, begin with number ``start`` of all elements."""
     builder, is_complex = lowering.builder, isinstance(values.type.dtype.dtype, types.Complex)
     unit = index_constant(2 if is_complex else 1)
@@ -132,7 +135,7 @@ def _item_of(values: ArrayList, view: View) -> Any:
     return NumberList(view, view.axes[0].size, values.type.dtype)
 
 
-def _item_at(lowering: Any, values: ArrayList, position: Operand) -> Any:
+def _item_at(lowering: Lowering, values: ArrayList, position: Operand) -> Any:
     numbers = [
         view_rules.load_real(lowering.builder, integers.data, [position]) for integers in (values.starts, *values.sizes)
     ]
@@ -141,7 +144,7 @@ def _item_at(lowering: Any, values: ArrayList, position: Operand) -> Any:
     return _item_of(values, _view_of(lowering, values, numbers[0], list(numbers[1:])))
 
 
-def item(lowering: Any, values: ArrayList, index: Any, type: types.Type) -> Any:
+def item(lowering: Lowering, values: ArrayList, index: Any, type: types.Type) -> Any:
     """Lowers an item of a list of arrays."""
     if isinstance(index, view_rules.Slice):
         raise refuse(
@@ -150,7 +153,7 @@ def item(lowering: Any, values: ArrayList, index: Any, type: types.Type) -> Any:
     return _item_at(lowering, values, containers.position_of(lowering, values.starts, index))
 
 
-def set_item(lowering: Any, values: ArrayList, index: Any, array: Any) -> None:
+def set_item(lowering: Lowering, values: ArrayList, index: Any, array: Any) -> None:
     """Lowers the assignment of an item of a list of arrays."""
     if isinstance(index, view_rules.Slice):
         raise refuse(
@@ -163,20 +166,20 @@ def set_item(lowering: Any, values: ArrayList, index: Any, array: Any) -> None:
             containers.set_item(lowering, integers, index, number)
 
 
-def iterable(lowering: Any, values: ArrayList) -> Iterable:
+def iterable(lowering: Lowering, values: ArrayList) -> Iterable:
     """Returns what a ``for`` loop over a list of arrays goes through."""
     count = containers.length_of(lowering, values.starts)
     return Iterable(count, lambda k: _item_at(lowering, values, k), (values.starts,))
 
 
-def call_method(lowering: Any, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
+def call_method(lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
     """Lowers the call of a method of a list of arrays."""
     if name == "append":
         _append(lowering, values, arguments[0])
     elif name == "insert":
         numbers = _place(lowering, values, arguments[1])
         with _noted_length(lowering, values, arguments[1]):
-            _call_for_each(lowering, values, name, [lowering.scalar(arguments[0])], numbers)
+            _call_for_each(lowering, values, name, [lowering.operands.scalar(arguments[0])], numbers)
     elif name == "pop":
         start, *sizes = _call_for_each(lowering, values, name, arguments, [])
         return _item_of(values, _view_of(lowering, values, start, sizes))

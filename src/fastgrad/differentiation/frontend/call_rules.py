@@ -11,7 +11,7 @@ import dis
 import functools
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -25,6 +25,9 @@ from fastgrad.differentiation.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad.differentiation.runtime.numba_internals import CFunc, cpu_target
 from fastgrad.differentiation.runtime.tape_memory import contiguous
 from fastgrad.errors import DifferentiationError
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 
 def place_of(function: Any) -> str:
@@ -222,15 +225,17 @@ class FunctionRule:
         self.signature = signature
         self.rules: dict[tuple[Types, types.Type], TypedRule] = {}
 
-    def __call__(self, lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def __call__(
+        self, lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+    ) -> Any:
         """Lowers a call of the function."""
         result_type = types.unliteral(result_type)
         signature = self.signature
         if signature is None:
             parameters = list(inspect.signature(self.adjoint.py_func).parameters.values())
             signature = inspect.Signature(parameters[2 * len(parts_of(result_type)) :])
-        values, argument_types = lowering.bound_values(signature, arguments, keywords)
-        return lowering.call_by_rule(self.rule_for(argument_types, result_type), values, result_type)
+        values, argument_types = lowering.calls.bound_values(signature, arguments, keywords)
+        return lowering.calls.call_by_rule(self.rule_for(argument_types, result_type), values, result_type)
 
     def rule_for(self, argument_types: Types, result_type: types.Type) -> TypedRule:
         """Returns the rule of calls with arguments of some types."""

@@ -5,20 +5,18 @@ from __future__ import annotations
 import inspect
 import random
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import TypingError, types
 
-from fastgrad.core.terms import DIVISION_COST, OPERANDS, where
+from fastgrad.core.terms import DIVISION_COST
 from fastgrad.differentiation.frontend import containers, lists, mappings, python_functions
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.call_rules import TypedRule, own_rule_of
-from fastgrad.differentiation.frontend.expressions import Expressions
 from fastgrad.differentiation.frontend.splicing import Spliced, splice
 from fastgrad.differentiation.frontend.typed_functions import TypedFunction, implementation
 from fastgrad.differentiation.ir import scalar_rules, special_functions
-from fastgrad.differentiation.ir.partials import COTANGENT, Partial
 from fastgrad.differentiation.ir.representation import (
     COST_OF_EFFECTS,
     Callee,
@@ -48,7 +46,6 @@ from fastgrad.differentiation.ir.values import (
     leaves,
     static_value,
     tuple_of,
-    type_of,
 )
 from fastgrad.differentiation.numpy import loop_sources
 from fastgrad.differentiation.runtime.compilation import place, signature_of
@@ -62,6 +59,10 @@ from fastgrad.differentiation.runtime.numba_internals import (
     ir,
 )
 from fastgrad.errors import DifferentiationError
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
+
 
 LARGE_CALLEE, LARGE_PROGRAM = 200, 1_500
 """The statements from which a function and a program are large: then later calls of the function are calls, not inlined."""
@@ -109,29 +110,22 @@ def refuse_literal(function: Any, position: int, location: Location) -> Differen
     )
 
 
-class Calls(Expressions):
-    """Lowers the calls of a function. `Lowering` has the rest: statements and loops."""
+class Calls:
+    """Lowers the calls of functions."""
 
-    _frames: list[Any]
-    _calls: int
-    _large_callees: set[Any]
-    _typed: Any
-
-    def _body(self, typed: TypedFunction, arguments: list[Any], options: Options, is_internal: bool = False) -> Any:
-        """Lowers the statements of a function; returns its result."""
-        raise NotImplementedError
-
-    def callee(self, function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
-        """Returns what calls of a recursive function need to know."""
-        raise NotImplementedError
+    def __init__(self, lowering: Lowering) -> None:
+        self._lowering = lowering
+        self._builder = lowering.builder
+        self._calls = 0
+        self._large_callees: set[Any] = set()
 
     def inline(self, function: Any, arguments: list[Any], error_model: str = "numpy") -> Any:
         """Lowers a call of a Python function, or of one that Numba compiled, in place; returns its result."""
-        builder = self.builder
+        builder = self._builder
         is_compiled = isinstance(function, dispatcher.Dispatcher)
         options = Options.of(function) if is_compiled else Options(error_model)
         self._calls += 1
-        if len(self._frames) >= MAX_DEPTH or self._calls > MAX_CALLS:
+        if len(self._lowering.frames) >= MAX_DEPTH or self._calls > MAX_CALLS:
             name = getattr(function, "py_func", function).__name__
             raise refuse(
                 f"{name} calls itself with arguments that are not numbers, arrays or tuples of them, which can't be differentiated, "
@@ -139,31 +133,22 @@ class Calls(Expressions):
                 builder.location,
             )
         location = builder.location
-        is_internal = not is_compiled or (bool(self._frames) and self.frame.is_internal)
-        result = self._body(self._typed_call(function, arguments), arguments, options, is_internal)
+        is_internal = not is_compiled or (bool(self._lowering.frames) and self._lowering.frame.is_internal)
+        result = self._lowering.body(self._typed_call(function, arguments), arguments, options, is_internal)
         builder.location = location
         return result
 
     def _typed_call(self, function: Any, arguments: list[Any]) -> TypedFunction:
         """Returns a function in typed SSA form. Arguments for which it asks by ``numba.literally`` have the types of literals."""
-        argument_types = self.types_of(arguments)
+        argument_types = self._lowering.operands.types_of(arguments)
         try:
-            return self._typed(function, tuple(argument_types))
+            return self._lowering.typed(function, tuple(argument_types))
         except ForceLiteralArg as request:
             for position in request.requested_args:
                 argument_types[position] = literal_type(arguments[position], argument_types[position])
                 if not isinstance(argument_types[position], types.Literal):
-                    raise refuse_literal(function, position, self.builder.location) from None
-        return self._typed(function, tuple(argument_types))
-
-    def types_of(self, values: list[Any]) -> list[types.Type]:
-        """Returns the Numba types of values."""
-        try:
-            return [type_of(value) for value in values]
-        except (TypeError, ValueError) as error:
-            raise refuse(
-                f"a call with an argument without a type can't be differentiated ({error})", self.builder.location
-            ) from None
+                    raise refuse_literal(function, position, self._builder.location) from None
+        return self._lowering.typed(function, tuple(argument_types))
 
     def call_compiled(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers a call of a function that Numba compiled, with default values for arguments that are not given."""
@@ -174,10 +159,14 @@ class Calls(Expressions):
             value = bound.arguments.get(name)
             if parameter.kind is parameter.VAR_POSITIONAL:
                 value = tuple_of(list(value or ()))
-            given.append(value if name in bound.arguments or value is not None else self._static(parameter.default))
-        chosen = signature_of(function, tuple(self.types_of(given)))
+            given.append(
+                value
+                if name in bound.arguments or value is not None
+                else self._lowering.operands.static(parameter.default)
+            )
+        chosen = signature_of(function, tuple(self._lowering.operands.types_of(given)))
         if chosen is not None:
-            given = [self.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
+            given = [self._lowering.operands.cast(value, type) for value, type in zip(given, chosen.args, strict=True)]
         is_recursive = isinstance(function, dispatcher.Dispatcher) and function in called_functions(function.py_func)
         if is_recursive or self._is_called_apart(function, given):
             parts = [leaf for value in given for leaf in leaves(value)]
@@ -192,65 +181,73 @@ class Calls(Expressions):
                 except (DifferentiationError, ForceLiteralArg):
                     if is_recursive:
                         raise
-        before = self.builder.statement_count
+        before = self._builder.statement_count
         result = self.inline(function, given)
-        if self.builder.statement_count - before > LARGE_CALLEE:
-            self._large_callees.add((function, tuple(self.types_of(given))))
+        if self._builder.statement_count - before > LARGE_CALLEE:
+            self._large_callees.add((function, tuple(self._lowering.operands.types_of(given))))
         return result
 
     def _is_called_apart(self, function: Any, arguments: list[Any]) -> bool:
         """True for a large function that is inlined already, in a program that would take long to compile."""
-        if not self._large_callees or self.builder.statement_count <= LARGE_PROGRAM:
+        if not self._large_callees or self._builder.statement_count <= LARGE_PROGRAM:
             return False
-        return (function, tuple(self.types_of(arguments))) in self._large_callees
+        return (function, tuple(self._lowering.operands.types_of(arguments))) in self._large_callees
 
     def _call_of_callee(self, function: Any, arguments: list[Any], parts: list[Any]) -> Any:
         """Lowers a call of a function that is not inlined, whose arguments are made of ``parts``."""
-        callee = self.callee(function, tuple(self.types_of(arguments)))
+        callee = self._lowering.callee(function, tuple(self._lowering.operands.types_of(arguments)))
         numbers = [getattr(type, "dtype", type) for type in leaf_types_of(callee.result)]
         if any(map(is_complex, parts)) or any(isinstance(number, types.Complex) for number in numbers):
             raise refuse(
                 f"{function.py_func.__name__} calls itself, with complex numbers: their real and imaginary parts can be passed",
-                self.builder.location,
+                self._builder.location,
             )
         for position, part in enumerate(parts):
             if isinstance(part, View) and not part.has_slices():
                 if position in callee.written | callee.returned:
                     raise refuse(
                         f"{function.py_func.__name__} is recursive and writes or returns an array that repeats elements; pass a copy",
-                        self.builder.location,
+                        self._builder.location,
                     )
-                parts[position] = self._plain(part)
+                parts[position] = self._lowering.operands.plain(part)
         return self._results_of(callee, parts, callee.result)
 
-    def _expression_call(self, name: str, value: ir.Expr) -> Any:
-        builder = self.builder
-        function = self.value(value.func)
+    def call_expression(self, name: str, value: ir.Expr) -> Any:
+        """Lowers a call."""
+        builder = self._builder
+        function = self._lowering.operands.value(value.func)
         is_compiled = isinstance(function, Static) and isinstance(function.value, dispatcher.Dispatcher)
-        arguments = [(is_compiled and self.selection(other)) or self.optional_value(other) for other in value.args]
+        arguments = [
+            (is_compiled and self._lowering.subscripts.selection(other))
+            or self._lowering.operands.optional_value(other)
+            for other in value.args
+        ]
         if value.vararg is not None:
-            vararg = self.value(value.vararg)
+            vararg = self._lowering.operands.value(value.vararg)
             if not isinstance(vararg, Items):
                 raise refuse("a call with *args of this kind can't be differentiated", builder.location)
             arguments += vararg.values
         if value.varkwarg is not None:
             raise refuse("a call with **kwargs can't be differentiated", builder.location)
         keywords = {
-            key: (is_compiled and self.selection(other)) or self.value(other) for key, other in dict(value.kws).items()
+            key: (is_compiled and self._lowering.subscripts.selection(other)) or self._lowering.operands.value(other)
+            for key, other in dict(value.kws).items()
         }
-        result_type = self.frame.function.types[name]
+        result_type = self._lowering.frame.function.types[name]
         if not is_compiled:
-            arguments = [self.definite(argument) for argument in arguments]
+            arguments = [self._lowering.operands.definite(argument) for argument in arguments]
         if isinstance(function, Method) and isinstance(function.owner, lists.LISTS):
-            return lists.call_method(self, function.owner, function.name, arguments, result_type)
+            return lists.call_method(self._lowering, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method) and isinstance(function.owner, Mapping):
-            return mappings.call_method(self, function.owner, function.name, arguments, result_type)
+            return mappings.call_method(self._lowering, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method) and isinstance(function.owner, Fields):
             method = function.owner.type.jit_methods[function.name]
             return self.call_compiled(method, [function.owner, *arguments], keywords)
         if isinstance(function, Method):
-            result = self.array_functions.call_method(self, function, arguments, keywords, result_type)
-            return self._array_of_elements(name, result)
+            result = self._lowering.array_functions.call_method(
+                self._lowering, function, arguments, keywords, result_type
+            )
+            return self._lowering.operands.array_of_elements(name, result)
         if isinstance(function, FunctionChoice):
             return self._call_of_choice(function, arguments, result_type)
         if not isinstance(function, Static):
@@ -270,9 +267,13 @@ class Calls(Expressions):
             positional, named = list(arguments), dict(keywords)
             (positional if key in range(len(positional)) else named)[key] = view
             value = self._call_with_selections("", function, positional, named, type)
-            return self.cast(self.array_expressions.materialize(self, value), types.unliteral(type))
+            return self._lowering.operands.cast(
+                self._lowering.array_expressions.materialize(self._lowering, value), types.unliteral(type)
+            )
 
-        return self.merge(type, self.by_branches(given[key].items, given[key].index, call))
+        return self._lowering.phis.merge(
+            type, self._lowering.phis.by_branches(given[key].items, given[key].index, call)
+        )
 
     def _call_of_function(
         self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
@@ -280,30 +281,35 @@ class Calls(Expressions):
         """Lowers the call of a known function, whose result is assigned to ``name``."""
         special_name = special_functions.special_name(function)
         if special_name is not None:
-            return special_functions.call(self, special_name, function, arguments, result_type)
+            return special_functions.call(self._lowering, special_name, function, arguments, result_type)
         own_rule = own_rule_of(function)
         if own_rule is not None:
-            return own_rule(self, arguments, keywords, result_type)
-        return self._array_of_elements(name, self.call(function, arguments, keywords, result_type, name))
+            return own_rule(self._lowering, arguments, keywords, result_type)
+        return self._lowering.operands.array_of_elements(
+            name, self.call(function, arguments, keywords, result_type, name)
+        )
 
     def _call_of_choice(self, choice: FunctionChoice, arguments: list[Any], type: types.Type) -> Any:
         """Lowers the call of a function that is chosen when the derivative runs: a branch for each."""
         type = types.unliteral(type)
         if choice.type.is_precise():
             arguments = [
-                self.cast(value, wanted) for value, wanted in zip(arguments, choice.type.signature.args, strict=True)
+                self._lowering.operands.cast(value, wanted)
+                for value, wanted in zip(arguments, choice.type.signature.args, strict=True)
             ]
-        arguments = [self.array_expressions.materialize(self, argument) for argument in arguments]
+        arguments = [self._lowering.array_expressions.materialize(self._lowering, argument) for argument in arguments]
 
         def call(function: Any) -> Any:
             value = self._call_of_function("", function, arguments, {}, type)
-            return self.cast(self.array_expressions.materialize(self, value), type)
+            return self._lowering.operands.cast(
+                self._lowering.array_expressions.materialize(self._lowering, value), type
+            )
 
-        return self.merge(type, self.by_branches(choice.functions, choice.index, call))
+        return self._lowering.phis.merge(type, self._lowering.phis.by_branches(choice.functions, choice.index, call))
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
-        builder, location = self.builder, self.builder.location
+        builder, location = self._builder, self._builder.location
         type = types.unliteral(type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
@@ -312,23 +318,25 @@ class Calls(Expressions):
         if isinstance(function, types.Number):
             function = np.dtype(str(function)).type
         if function not in (len, zip, enumerate, isinstance, bool):
-            arguments = containers.as_arrays(self, arguments)
+            arguments = containers.as_arrays(self._lowering, arguments)
         if isinstance(function, (DUFunc, GUFunc, StencilFunc)):
             return self._call_kernel(function, arguments, keywords, type)
-        result = python_functions.call(self, function, arguments, keywords, type)
+        result = python_functions.call(self._lowering, function, arguments, keywords, type)
         if result is not NotImplemented:
             return result
         if isinstance(function, np.ufunc) and len(arguments) > function.nin and function.nout == 1:
-            self.array_functions.check_overlap(self, arguments[function.nin], arguments[: function.nin])
+            self._lowering.array_functions.check_overlap(
+                self._lowering, arguments[function.nin], arguments[: function.nin]
+            )
             result = self.call(function, arguments[: function.nin], keywords, type, hint)
-            self.array_functions.assign(self, arguments[function.nin], result)
+            self._lowering.array_functions.assign(self._lowering, arguments[function.nin], result)
             return arguments[function.nin]
-        rule = self.array_functions.rule_of(function)
+        rule = self._lowering.array_functions.rule_of(function)
         if rule is not None:
-            result = rule(self, arguments, keywords, type)
+            result = rule(self._lowering, arguments, keywords, type)
             if result is not NotImplemented:
                 return result
-        arguments = [self.array_expressions.materialize(self, argument) for argument in arguments]
+        arguments = [self._lowering.array_expressions.materialize(self._lowering, argument) for argument in arguments]
         if isinstance(function, builtin_type) and issubclass(function, BaseException):
             return Static(function)
         is_known = scalar_rules.is_known(function)
@@ -358,18 +366,18 @@ class Calls(Expressions):
         self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str
     ) -> Any:
         """Lowers the call of a function that Numba compiled."""
-        builder = self.builder
+        builder = self._builder
         if function in KEPT_CALLS:
-            operands = [self.scalar(argument) for argument in arguments]
+            operands = [self._lowering.operands.scalar(argument) for argument in arguments]
             operation = builder.call_of(function, len(operands))
             return builder.index(operation, *operands, cost=DIVISION_COST, is_natural=True)
         if all(isinstance(value, (Constant, Scalar)) for value in arguments):
             if function is scalar_rules.where:
-                return self._selection(arguments, type, hint)
+                return self._lowering.operators.where(arguments, type, hint)
             if function in scalar_rules.PARTIALS:
                 return self._apply_function(function, arguments, type, hint)
         if hasattr(function, "lowering_rule"):
-            return function.lowering_rule(self, arguments)
+            return function.lowering_rule(self._lowering, arguments)
         rule = getattr(function, "call_rule", None)
         if rule is not None:
             return self._call_with_rule(function, rule, arguments, keywords)
@@ -391,35 +399,39 @@ class Calls(Expressions):
             return self._call_vectorized(function, arguments, keywords, type)
         from fastgrad.differentiation.numpy import kernels  # it uses the lowering
 
-        arguments = [self.array_expressions.materialize(self, argument) for argument in arguments]
+        arguments = [self._lowering.array_expressions.materialize(self._lowering, argument) for argument in arguments]
         if isinstance(function, GUFunc):
-            return kernels.call_generalized_ufunc(self, function, arguments)
-        return kernels.call_stencil(self, function, arguments, keywords, type)
+            return kernels.call_generalized_ufunc(self._lowering, function, arguments)
+        return kernels.call_stencil(self._lowering, function, arguments, keywords, type)
 
     def _call_vectorized(
         self, function: DUFunc, arguments: list[Any], keywords: dict[str, Any], type: types.Type
     ) -> Any:
         """Lowers the call of a function of ``numba.vectorize``, whose types Numba chooses for the elements."""
-        location, inputs = self.builder.location, arguments[: function.nin]
+        location, inputs = self._builder.location, arguments[: function.nin]
         if keywords or function.nout != 1:
             raise refuse(f"a call of {describe(Static(function))} like this can't be differentiated", location)
         signature, _ = function.find_ewise_function(
-            tuple(getattr(argument, "dtype", argument) for argument in self.types_of(inputs))
+            tuple(getattr(argument, "dtype", argument) for argument in self._lowering.operands.types_of(inputs))
         )
         if signature is None:
             raise refuse(f"{describe(Static(function))} was not compiled for these types", location)
-        inputs = [self.array_expressions.materialize(self, argument) for argument in inputs]
-        result = self.array_expressions.elements_of_vectorized(self, function, signature, inputs, type)
+        inputs = [self._lowering.array_expressions.materialize(self._lowering, argument) for argument in inputs]
+        result = self._lowering.array_expressions.elements_of_vectorized(
+            self._lowering, function, signature, inputs, type
+        )
         if len(arguments) == function.nin:
             return result
-        self.array_functions.check_overlap(self, arguments[-1], inputs)
-        self.array_functions.assign(self, arguments[-1], self.array_expressions.materialize(self, result))
+        self._lowering.array_functions.check_overlap(self._lowering, arguments[-1], inputs)
+        self._lowering.array_functions.assign(
+            self._lowering, arguments[-1], self._lowering.array_expressions.materialize(self._lowering, result)
+        )
         return arguments[-1]
 
     def _implementation(self, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Returns the dispatcher of the Python function by which Numba implements a call, or None. Texts have the types of literals."""
         values = [*arguments, *keywords.values()]
-        pairs, count = [*zip(values, self.types_of(values), strict=True)], len(arguments)
+        pairs, count = [*zip(values, self._lowering.operands.types_of(values), strict=True)], len(arguments)
 
         def given(kinds: Any) -> tuple[list[types.Type], dict[str, types.Type]]:
             literals = [literal_type(value, type, kinds) for value, type in pairs]
@@ -429,7 +441,7 @@ class Calls(Expressions):
 
     def _call_implementation(self, compiled: Any, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that Numba implements in Python."""
-        location = self.builder.location
+        location = self._builder.location
         try:
             return self.call_compiled(compiled, arguments, keywords)
         except (DifferentiationError, TypingError) as error:
@@ -437,14 +449,6 @@ class Calls(Expressions):
             reason = str(error).rpartition(": ")[2] if is_refusal else "Numba types it by texts that are literals"
             name = describe(Static(function))
             raise refuse(f"a call of {name} can't be differentiated ({reason})", location) from None
-
-    def _selection(self, operands: list[Operand], type: types.Type, hint: str) -> Scalar:
-        """Returns the first of two numbers if a condition holds, else the second, without a branch."""
-        condition = OPERANDS[0]
-        partials: list[Partial] = [None, where(condition, COTANGENT, 0), where(condition, 0, COTANGENT)]
-        operation = self.builder.call_of(scalar_rules.where, 3)
-        is_real = isinstance(type, types.Float)
-        return self.builder.compute(type, operation, operands, partials=partials if is_real else None, hint=hint)
 
     def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that has derivatives of its own.
@@ -462,14 +466,14 @@ class Calls(Expressions):
                 f"third derivatives of functions of arrays are refused, here of {python_function.__name__}: its gradient's derivative can't be "
                 "differentiated again. For second derivatives use fg.hvp or fg.hessian of the function itself"
             )
-            if self.builder.location.filename.startswith("<"):  # a text of ours, not the user's
+            if self._builder.location.filename.startswith("<"):  # a text of ours, not the user's
                 raise DifferentiationError(f"{place(python_function)}: {reason}")
-            raise refuse(reason, self.builder.location)
+            raise refuse(reason, self._builder.location)
         if isinstance(found, FunctionType):
             return self.inline(found, values)
         if isinstance(found, Spliced):
-            values = [self.array_expressions.materialize(self, value) for value in values]
-            return splice(self, found, values)
+            values = [self._lowering.array_expressions.materialize(self._lowering, value) for value in values]
+            return splice(self._lowering, found, values)
         return self.call_by_rule(found[0], values, found[1])
 
     def bound_values(
@@ -478,24 +482,30 @@ class Calls(Expressions):
         """Returns the values of all parameters of a signature, and their types."""
         bound = signature.bind(*arguments, **keywords)
         bound.apply_defaults()
-        values = [value if is_value(value) else self._static(value) for value in bound.arguments.values()]
-        return values, tuple(self.types_of(values))
+        values = [
+            value if is_value(value) else self._lowering.operands.static(value) for value in bound.arguments.values()
+        ]
+        return values, tuple(self._lowering.operands.types_of(values))
 
     def call_by_rule(self, rule: CallRule, values: list[Any], result_type: types.Type) -> Any:
         """Lowers a call of a function that has a rule; returns its result."""
         if any(map(is_complex, values)) and not isinstance(rule, TypedRule):
-            raise refuse("a gradient of a function of complex numbers can't be differentiated", self.builder.location)
+            raise refuse("a gradient of a function of complex numbers can't be differentiated", self._builder.location)
         parts: list[Operand | View] = []
         for leaf in [leaf for value in values for leaf in leaves(value) if not isinstance(leaf, Static)]:
             if isinstance(leaf, Complex):
                 parts += [leaf.real, leaf.imag]
             else:
-                parts.append(self._plain(leaf).real() if isinstance(leaf, View) else self.scalar(leaf))
+                parts.append(
+                    self._lowering.operands.plain(leaf).real()
+                    if isinstance(leaf, View)
+                    else self._lowering.operands.scalar(leaf)
+                )
         return self._results_of(rule, parts, result_type)
 
     def _results_of(self, rule: CallRule | Callee, parts: list[Operand | View], type: types.Type) -> Any:
         """Appends a ``Call`` and returns its result, a value of ``type``."""
-        results = iter(self.builder.call(rule, parts, type))
+        results = iter(self._builder.call(rule, parts, type))
 
         def structure(type: types.Type) -> Any:
             if isinstance(type, types.BaseTuple):
@@ -503,10 +513,6 @@ class Calls(Expressions):
             return Static(None) if isinstance(type, types.NoneType) else next(results)
 
         return structure(type)
-
-    def _plain(self, view: View) -> View:
-        """Returns a view, or its copy if no slices of its root give it."""
-        return view if view.real().has_slices() else self.array_functions.copy(self, [view], {}, types.none)
 
     def _apply_function(self, function: Any, arguments: list[Any], type: types.Type, hint: str) -> Any:
         is_conversion = function in (int, float, bool) and len(arguments) == 1
@@ -516,18 +522,18 @@ class Calls(Expressions):
         if function in (max, min) and len(arguments) > 2:
             result = arguments[0]
             for argument in arguments[1:]:
-                result = self.apply(function, [result, argument], type, hint)
+                result = self._lowering.operators.apply(function, [result, argument], type, hint)
             return result
-        return self.apply(function, arguments, type, hint)
+        return self._lowering.operators.apply(function, arguments, type, hint)
 
     def _draw(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
         """Lowers a random draw of one number, which happens once."""
-        builder = self.builder
+        builder = self._builder
         if not isinstance(type, (types.Float, types.Integer, types.NoneType)) or keywords:
             raise refuse(
                 "a random draw of an array can't be differentiated: draw its elements in a loop", builder.location
             )
-        operands = [self.scalar(value) for value in arguments]
+        operands = [self._lowering.operands.scalar(value) for value in arguments]
         if any(isinstance(operand, Scalar) and operand.is_real for operand in operands):
             raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
         draw = builder.call_of(function, len(operands), "draw")

@@ -10,7 +10,7 @@ import cmath
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import types
@@ -34,6 +34,9 @@ from fastgrad.differentiation.ir.representation import Constant, Operand, Scalar
 from fastgrad.differentiation.ir.scalar_operations import CASTS
 from fastgrad.differentiation.ir.values import Complex, Items, Method, Static, describe, is_complex
 from fastgrad.differentiation.runtime.complex_arrays import complex_of_parts, real_parts
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 Rule = Callable[[Any, list[Any], types.Type], Any]
 FUNCTIONS: dict[Any, Rule] = {}
@@ -111,7 +114,7 @@ def _with_slopes(value: Any, *slopes: Slope) -> Rule:
         *slopes: the derivative with respect to each operand.
     """
 
-    def rule(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    def rule(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
         float_type = type.underlying_float
         numbers: list[Operand] = []
         for operand in operands:
@@ -138,7 +141,7 @@ def _parts_of(builder: Any, term: Term, numbers: list[Operand], float_type: type
 
 
 def _with_partials(
-    lowering: Any, numbers: list[Operand], values: list[Scalar], of_real: list[Term], of_imag: list[Term]
+    lowering: Lowering, numbers: list[Operand], values: list[Scalar], of_real: list[Term], of_imag: list[Term]
 ) -> Complex:
     """Returns a complex number with the real and the imaginary part ``values``, and the partials of these with respect to ``numbers``.
 
@@ -165,14 +168,14 @@ def _in_type(partial: Term, type: types.Type) -> Term:
 # ---- numbers ------------------------------------------------------------------------------------------------------
 
 
-def converted_parts(lowering: Any, value: Any, float_type: types.Type) -> tuple[Operand, Operand]:
+def converted_parts(lowering: Lowering, value: Any, float_type: types.Type) -> tuple[Operand, Operand]:
     """Returns the real and the imaginary part of a number as floats of a type."""
     if isinstance(value, Complex):
-        return lowering.cast(value.real, float_type), lowering.cast(value.imag, float_type)
-    return lowering.cast(value, float_type), Constant(0.0, float_type)
+        return lowering.operands.cast(value.real, float_type), lowering.operands.cast(value.imag, float_type)
+    return lowering.operands.cast(value, float_type), Constant(0.0, float_type)
 
 
-def as_complex(lowering: Any, value: Any, type: types.Type) -> Complex:
+def as_complex(lowering: Lowering, value: Any, type: types.Type) -> Complex:
     """Returns a number as a complex number of ``type``."""
     return Complex(*converted_parts(lowering, value, type.underlying_float))
 
@@ -187,7 +190,7 @@ def rule(*functions: Any) -> Callable[[Rule], Rule]:
     return add
 
 
-def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -> Any:
+def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Type) -> Any:
     """Lowers an operator or function of numbers, some of which are complex, or whose result is.
 
     Raises:
@@ -198,17 +201,19 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
     return FUNCTIONS[function](lowering, operands, type)
 
 
-def _refusal(lowering: Any, function: Any) -> Exception:
+def _refusal(lowering: Lowering, function: Any) -> Exception:
     return refuse(f"{describe(Static(function))} of complex numbers can't be differentiated", lowering.builder.location)
 
 
 def _by_parts(function: Any) -> Rule:
     """Returns the rule of a function that is applied to the real and to the imaginary parts."""
 
-    def apply_to_parts(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    def apply_to_parts(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
         float_type = type.underlying_float
         pairs = [converted_parts(lowering, operand, float_type) for operand in operands]
-        return Complex(*[lowering.apply(function, list(numbers), float_type) for numbers in zip(*pairs, strict=True)])
+        return Complex(
+            *[lowering.operators.apply(function, list(numbers), float_type) for numbers in zip(*pairs, strict=True)]
+        )
 
     return apply_to_parts
 
@@ -221,7 +226,7 @@ for _operator, _function in (
 
 
 @rule(operator.mul, np.multiply)
-def _product(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _product(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     float_type = type.underlying_float
     (a, b), (c, d) = [converted_parts(lowering, operand, float_type) for operand in operands]
 
@@ -230,14 +235,14 @@ def _product(lowering: Any, operands: list[Any], type: types.Type) -> Any:
             y, 0.0
         ):  # Numba multiplies, which gives the sign of 0; the derivative is 0
             return lowering.builder.compute(float_type, MULTIPLY, [x, y])
-        return lowering.apply(operator.mul, [x, y], float_type)
+        return lowering.operators.apply(operator.mul, [x, y], float_type)
 
-    real = lowering.apply(operator.sub, [times(a, c), times(b, d)], float_type)
-    return Complex(real, lowering.apply(operator.add, [times(a, d), times(b, c)], float_type))
+    real = lowering.operators.apply(operator.sub, [times(a, c), times(b, d)], float_type)
+    return Complex(real, lowering.operators.apply(operator.add, [times(a, d), times(b, c)], float_type))
 
 
 @rule(np.square)
-def _square(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _square(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return _product(lowering, operands * 2, type)
 
 
@@ -248,7 +253,7 @@ FUNCTIONS[np.divide] = _NUMPY_DIVISION
 
 
 @rule(operator.truediv)
-def _quotient(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _quotient(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     """Lowers a division: one of numbers raises if the divisor is 0, one of arrays does not."""
     return (_NUMPY_DIVISION if lowering.frame.is_internal else _DIVISION)(lowering, operands, type)
 
@@ -270,19 +275,19 @@ _LOGARITHM = FUNCTIONS[cmath.log]
 
 
 @rule(cmath.log)
-def _log(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _log(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     logarithms = [_LOGARITHM(lowering, [operand], type) for operand in operands]
     return logarithms[0] if len(operands) == 1 else _DIVISION(lowering, logarithms, type)
 
 
 @rule(np.conjugate)
-def _conjugate(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _conjugate(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     (value,) = operands
-    return Complex(value.real, lowering.apply(operator.neg, [value.imag], value.imag.type))
+    return Complex(value.real, lowering.operators.apply(operator.neg, [value.imag], value.imag.type))
 
 
 @rule(abs, np.absolute)
-def _modulus(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _modulus(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     """Lowers the absolute value, whose derivative at 0 is 0."""
     (value,) = operands
     numbers = [value.real, value.imag]
@@ -294,20 +299,20 @@ def _modulus(lowering: Any, operands: list[Any], type: types.Type) -> Any:
 
 
 @rule(cmath.phase)
-def _phase(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _phase(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     (value,) = operands
-    return lowering.apply(math.atan2, [value.imag, value.real], type)
+    return lowering.operators.apply(math.atan2, [value.imag, value.real], type)
 
 
 @rule(cmath.polar)
-def _polar(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _polar(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return Items([_modulus(lowering, operands, type[0]), _phase(lowering, operands, type[1])], type)
 
 
 @rule(cmath.rect)
-def _rect(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _rect(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     builder, float_type = lowering.builder, type.underlying_float
-    numbers = [lowering.cast(lowering.scalar(operand), float_type) for operand in operands]
+    numbers = [lowering.operands.cast(lowering.operands.scalar(operand), float_type) for operand in operands]
     radius, angle, real, imag = OPERANDS[:4]
     values = _parts_of(builder, call_operation(cmath.rect, 2)(radius, angle), numbers, float_type)
     of_real, of_imag = (
@@ -318,32 +323,34 @@ def _rect(lowering: Any, operands: list[Any], type: types.Type) -> Any:
 
 
 @rule(complex, np.complex64, np.complex128)
-def _complex(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _complex(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     if len(operands) == 1:
         return as_complex(lowering, operands[0], type)
-    return Complex(*[lowering.cast(lowering.scalar(operand), type.underlying_float) for operand in operands])
+    return Complex(
+        *[lowering.operands.cast(lowering.operands.scalar(operand), type.underlying_float) for operand in operands]
+    )
 
 
 @rule(np.real)
-def _real(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _real(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return operands[0].real
 
 
 @rule(np.imag)
-def _imag(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+def _imag(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return operands[0].imag
 
 
 def _condition(of_part: Any, of_parts: Any) -> Rule:
     """Returns the rule of a condition: ``of_part`` of the real and the imaginary parts, joined by ``of_parts``."""
 
-    def condition(lowering: Any, operands: list[Any], type: types.Type) -> Any:
+    def condition(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
         pairs = [
             (operand.real, operand.imag) if isinstance(operand, Complex) else (operand, Constant(0.0, types.float64))
             for operand in operands
         ]
-        parts = [lowering.apply(of_part, list(numbers), type) for numbers in zip(*pairs, strict=True)]
-        return lowering.apply(of_parts, parts, type)
+        parts = [lowering.operators.apply(of_part, list(numbers), type) for numbers in zip(*pairs, strict=True)]
+        return lowering.operators.apply(of_parts, parts, type)
 
     return condition
 
@@ -383,7 +390,7 @@ _GENERAL_METHODS = frozenset(
 )
 
 
-def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
+def call(lowering: Lowering, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
     """Lowers the call of a function with complex arguments or a complex result; ``NotImplemented`` if the rule for real numbers holds.
 
     Raises:
@@ -400,24 +407,28 @@ def call(lowering: Any, function: Any, arguments: list[Any], keywords: dict[str,
         return view_rules.part(lowering.builder, arguments[0], (np.real, np.imag).index(function))
     if function is np.vdot and not keywords:
         first, second = arguments
-        conjugate = lowering.apply(np.conjugate, [first], lowering.types_of([first])[0]) if is_complex(first) else first
-        return lowering.call(np.dot, [conjugate, second], {}, type, "dot")
+        conjugate = (
+            lowering.operators.apply(np.conjugate, [first], lowering.operands.types_of([first])[0])
+            if is_complex(first)
+            else first
+        )
+        return lowering.calls.call(np.dot, [conjugate, second], {}, type, "dot")
     if function in FUNCTIONS and not keywords:
-        return lowering.apply(function, arguments, type)
+        return lowering.operators.apply(function, arguments, type)
     has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)
     if has_rule and function not in _GENERAL:
         raise _refusal(lowering, function)
     return NotImplemented
 
 
-def call_method(lowering: Any, method: Method, arguments: list[Any], type: types.Type) -> Any:
+def call_method(lowering: Lowering, method: Method, arguments: list[Any], type: types.Type) -> Any:
     """Lowers the call of a method with complex numbers; ``NotImplemented`` if the rule for real numbers holds.
 
     Raises:
         DifferentiationError: the method's rule holds for real numbers only.
     """
     if method.name in ("conj", "conjugate") and is_complex(method.owner):
-        return lowering.apply(np.conjugate, [method.owner], type)
+        return lowering.operators.apply(np.conjugate, [method.owner], type)
     if method.name == "item" and isinstance(method.owner, Complex):
         return method.owner
     if method.name not in _GENERAL_METHODS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -33,6 +33,9 @@ from fastgrad.differentiation.ir.values import (
 )
 from fastgrad.differentiation.runtime.numba_internals import as_dtype
 from fastgrad.differentiation.runtime.record_fields import members_of
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)
 
@@ -113,7 +116,7 @@ def range_items(start, step, out):  # type: ignore[no-untyped-def]
     return 0
 
 
-def list_of_size(lowering: Any, type: types.Type, size: Operand) -> NumberList:
+def list_of_size(lowering: Lowering, type: types.Type, size: Operand) -> NumberList:
     """Returns a new list of ``size`` items, whose contents are not set."""
     builder = lowering.builder
     dtype = type.dtype.underlying_float if isinstance(type.dtype, types.Complex) else type.dtype
@@ -137,23 +140,23 @@ def _items_from(root: Root, type: types.Type, start: Operand, count: Operand) ->
     return View(root, [start], [Axis(0, index_constant(1), count)])
 
 
-def new_list(lowering: Any, type: types.Type, items: list[Any]) -> NumberList:
+def new_list(lowering: Lowering, type: types.Type, items: list[Any]) -> NumberList:
     """Returns a new list of numbers."""
     result = list_of_size(lowering, type, index_constant(len(items)))
     for number, item in enumerate(items):
-        value = lowering.cast(lowering.number(item), type.dtype)
+        value = lowering.operands.cast(lowering.operands.number(item), type.dtype)
         view_rules.store_element(lowering.builder, result.data, [index_constant(number)], value)
     return result
 
 
-def list_of_array(lowering: Any, type: types.Type, array: View) -> NumberList:
+def list_of_array(lowering: Lowering, type: types.Type, array: View) -> NumberList:
     """Returns a new list of the elements of an array of one axis."""
     result = list_of_size(lowering, type, array.axes[0].size)
     lowering.array_functions.assign(lowering, items_of(lowering, result), array)
     return result
 
 
-def length_of(lowering: Any, values: NumberList) -> Operand:
+def length_of(lowering: Lowering, values: NumberList) -> Operand:
     """Returns the length of a list, as it is now."""
     if not isinstance(values.length, View):
         return values.length
@@ -162,14 +165,14 @@ def length_of(lowering: Any, values: NumberList) -> Operand:
     return length
 
 
-def items_of(lowering: Any, values: NumberList) -> View:
+def items_of(lowering: Lowering, values: NumberList) -> View:
     """Returns the view of the items of a list. It must not outlive the next change of the list's length."""
     if not isinstance(values.length, View):
         return values.data
     return _items_from(values.data.root, values.type, index_constant(0), length_of(lowering, values))
 
 
-def as_arrays(lowering: Any, arguments: list[Any]) -> list[Any]:
+def as_arrays(lowering: Lowering, arguments: list[Any]) -> list[Any]:
     """Returns values with arrays for lists."""
     copy = lowering.array_functions.copy
     return [
@@ -178,14 +181,14 @@ def as_arrays(lowering: Any, arguments: list[Any]) -> list[Any]:
     ]
 
 
-def position_of(lowering: Any, values: NumberList, index: Any) -> Operand:
+def position_of(lowering: Lowering, values: NumberList, index: Any) -> Operand:
     """Returns the position of an item of a list, which is checked."""
     builder = lowering.builder
     length, position = length_of(lowering, values), builder.call_of(list_position, 2)
-    return builder.index(position, lowering.scalar(index), length, cost=DIVISION_COST, is_natural=True)
+    return builder.index(position, lowering.operands.scalar(index), length, cost=DIVISION_COST, is_natural=True)
 
 
-def item(lowering: Any, values: NumberList, index: Any, type: types.Type) -> Any:
+def item(lowering: Lowering, values: NumberList, index: Any, type: types.Type) -> Any:
     """Lowers an item or a slice of a list."""
     if isinstance(index, view_rules.Slice):
         part = view_rules.subview(lowering.builder, items_of(lowering, values), [index])
@@ -193,15 +196,15 @@ def item(lowering: Any, values: NumberList, index: Any, type: types.Type) -> Any
     return view_rules.load_element(lowering.builder, values.data, [position_of(lowering, values, index)])
 
 
-def set_item(lowering: Any, values: NumberList, index: Any, value: Any) -> None:
+def set_item(lowering: Lowering, values: NumberList, index: Any, value: Any) -> None:
     """Lowers the assignment of an item of a list."""
     if isinstance(index, view_rules.Slice):
         raise refuse("the assignment of a slice of a list can't be differentiated", lowering.builder.location)
-    number = lowering.cast(lowering.number(value), values.type.dtype)
+    number = lowering.operands.cast(lowering.operands.number(value), values.type.dtype)
     view_rules.store_element(lowering.builder, values.data, [position_of(lowering, values, index)], number)
 
 
-def resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
+def resize(lowering: Lowering, values: NumberList, count: Operand) -> Operand:
     """Adds ``count`` to the length of a list and returns the length before that."""
     builder = lowering.builder
     length = changing_length(lowering, values)
@@ -212,7 +215,7 @@ def resize(lowering: Any, values: NumberList, count: Operand) -> Operand:
     return before
 
 
-def changing_length(lowering: Any, values: NumberList) -> View:
+def changing_length(lowering: Lowering, values: NumberList) -> View:
     """Notes that the length of a list changes here, and returns the array that holds it."""
     if not isinstance(values.length, View):
         raise refuse(
@@ -223,7 +226,7 @@ def changing_length(lowering: Any, values: NumberList) -> View:
     return values.length
 
 
-def extend(lowering: Any, values: NumberList, more: Any) -> None:
+def extend(lowering: Lowering, values: NumberList, more: Any) -> None:
     """Lowers ``values += more``."""
     if isinstance(more, Items):
         for value in more.values:
@@ -238,24 +241,24 @@ def extend(lowering: Any, values: NumberList, more: Any) -> None:
     lowering.array_functions.assign(lowering, target, array)
 
 
-def call_method(lowering: Any, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
+def call_method(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
     """Lowers the call of a method of a list."""
     builder = lowering.builder
     if name in ("append", "insert"):
-        number = lowering.cast(lowering.number(arguments[-1]), values.type.dtype)
+        number = lowering.operands.cast(lowering.operands.number(arguments[-1]), values.type.dtype)
         before = resize(lowering, values, index_constant(1))
         if name == "append":
             view_rules.store_element(builder, values.data, [before], number)
         else:
-            lowering.inline(insert, [values.data, values.length, lowering.scalar(arguments[0]), number])
+            lowering.calls.inline(insert, [values.data, values.length, lowering.operands.scalar(arguments[0]), number])
     elif name == "pop":
         length = changing_length(lowering, values)
-        index = lowering.scalar(arguments[0]) if arguments else index_constant(-1)
-        return lowering.inline(pop, [values.data, length, index])
+        index = lowering.operands.scalar(arguments[0]) if arguments else index_constant(-1)
+        return lowering.calls.inline(pop, [values.data, length, index])
     elif name == "extend":
         extend(lowering, values, arguments[0])
     elif name == "reverse":
-        lowering.inline(reverse, [items_of(lowering, values)])
+        lowering.calls.inline(reverse, [items_of(lowering, values)])
     elif name == "clear":
         length = changing_length(lowering, values)
         builder.store(length.root, index_constant(0), [index_constant(0)])
@@ -266,7 +269,7 @@ def call_method(lowering: Any, values: NumberList, name: str, arguments: list[An
     return Static(None)
 
 
-def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -> Any:
+def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Type) -> Any:
     """Lowers an operator of lists."""
     first, second = operands
     builder = lowering.builder
@@ -276,7 +279,7 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
             builder.location,
         )
     if function is operator.contains and isinstance(first, NumberList):
-        return lowering.inline(contains, [items_of(lowering, first), lowering.number(second)])
+        return lowering.calls.inline(contains, [items_of(lowering, first), lowering.operands.number(second)])
     if function is operator.add and isinstance(type, types.List):
         result = new_list(lowering, type, [])
         for part in operands:
@@ -284,10 +287,10 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
         return result
     if function is operator.mul and isinstance(type, types.List):
         values, count = (first, second) if isinstance(first, NumberList) else (second, first)
-        count = builder.index(AT_LEAST_0, lowering.scalar(count), is_natural=True)
+        count = builder.index(AT_LEAST_0, lowering.operands.scalar(count), is_natural=True)
         items = items_of(lowering, values)
         result = list_of_size(lowering, type, builder.index(MULTIPLY, items.axes[0].size, count))
-        lowering.inline(repeat, [items, count, items_of(lowering, result)])
+        lowering.calls.inline(repeat, [items, count, items_of(lowering, result)])
         return result
     raise refuse(f"{getattr(function, '__name__', function)} of lists can't be differentiated", builder.location)
 
@@ -295,9 +298,9 @@ def apply(lowering: Any, function: Any, operands: list[Any], type: types.Type) -
 # ---- records ----------------------------------------------------------------------------------------------------
 
 
-def allocate_records(lowering: Any, type: types.Array, shape: Any, function: str) -> Fields:
+def allocate_records(lowering: Lowering, type: types.Array, shape: Any, function: str) -> Fields:
     """Returns a new array of records."""
-    dims = [lowering.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    dims = [lowering.operands.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
     _check_offsets(lowering, type)
     parts = {}
     for name, field in type.dtype.members:
@@ -307,7 +310,7 @@ def allocate_records(lowering: Any, type: types.Array, shape: Any, function: str
     return Fields(parts, type)
 
 
-def _check_offsets(lowering: Any, type: types.Type) -> None:
+def _check_offsets(lowering: Lowering, type: types.Type) -> None:
     """Refuses records whose fields share bytes."""
     record = type.dtype if isinstance(type, types.Array) else type
     if not isinstance(record, types.Record):
@@ -318,7 +321,7 @@ def _check_offsets(lowering: Any, type: types.Type) -> None:
         raise refuse("a record whose fields overlap in memory can't be differentiated", lowering.builder.location)
 
 
-def _field_type(lowering: Any, name: str, field: types.Type) -> tuple[types.Type, tuple[int, ...]]:
+def _field_type(lowering: Lowering, name: str, field: types.Type) -> tuple[types.Type, tuple[int, ...]]:
     """Returns the type of a field's numbers, and the field's own shape."""
     dtype, shape = (field.dtype, field.shape) if isinstance(field, types.NestedArray) else (field, ())
     if not isinstance(dtype, NUMBERS):
@@ -328,7 +331,7 @@ def _field_type(lowering: Any, name: str, field: types.Type) -> tuple[types.Type
     return dtype, shape
 
 
-def parameter_fields(lowering: Any, name: str, type: types.Type, position: int) -> Fields:
+def parameter_fields(lowering: Lowering, name: str, type: types.Type, position: int) -> Fields:
     """Returns a parameter that is a record, an array of records, or an instance of ``jitclass``."""
     builder, parts = lowering.builder, {}
     _check_offsets(lowering, type)
@@ -351,7 +354,7 @@ def parameter_fields(lowering: Any, name: str, type: types.Type, position: int) 
 
 
 def new_instance(
-    lowering: Any, type: types.ClassInstanceType, arguments: list[Any], keywords: dict[str, Any]
+    lowering: Lowering, type: types.ClassInstanceType, arguments: list[Any], keywords: dict[str, Any]
 ) -> Fields:
     """Lowers the call of a ``jitclass``: its numbers are 0 before the constructor runs, its arrays are those that the constructor assigns."""
     parts = {
@@ -361,15 +364,15 @@ def new_instance(
     }
     instance = Fields(parts, type)
     instance.depth = lowering.depth
-    lowering.call_compiled(type.jit_methods["__init__"], [instance, *arguments], keywords)
+    lowering.calls.call_compiled(type.jit_methods["__init__"], [instance, *arguments], keywords)
     instance.depth = None
     return instance
 
 
-def field_item(lowering: Any, fields: Fields, index: Any) -> Any:
+def field_item(lowering: Lowering, fields: Fields, index: Any) -> Any:
     """Lowers a field of records, or an item of an array of records."""
     if isinstance(index, str):
-        return lowering.element_or_view(fields.parts[index])
+        return lowering.operands.element_or_view(fields.parts[index])
     if isinstance(fields.type, types.ClassInstanceType):
         raise refuse(
             "an item of an instance of a jitclass can't be differentiated: call a method", lowering.builder.location
@@ -384,7 +387,7 @@ def field_item(lowering: Any, fields: Fields, index: Any) -> Any:
     return Fields(parts, types.Array(record, rank, "A") if rank else record)
 
 
-def field_array(lowering: Any, owner: Fields | Items, name: str) -> View:
+def field_array(lowering: Lowering, owner: Fields | Items, name: str) -> View:
     """Lowers `field_of`: a field of records or of an instance, or of the named tuple that is its tangent, as an array."""
     if isinstance(owner, Fields):
         return owner.parts[name]
@@ -392,15 +395,15 @@ def field_array(lowering: Any, owner: Fields | Items, name: str) -> View:
     if isinstance(value, View):
         return value
     array: View = lowering.builder.allocate(type_of(value), [], "zeros", name)
-    view_rules.store_element(lowering.builder, array, [], lowering.number(value))
+    view_rules.store_element(lowering.builder, array, [], lowering.operands.number(value))
     return array
 
 
-def set_field(lowering: Any, fields: Fields, index: Any, value: Any) -> None:
+def set_field(lowering: Lowering, fields: Fields, index: Any, value: Any) -> None:
     """Lowers the assignment to a field of records, or to an item of an array of records."""
     is_instance = isinstance(fields.type, types.ClassInstanceType)
     if is_instance and index in fields.type.jit_props:
-        lowering.call_compiled(fields.type.jit_props[index]["set"], [fields, value], {})
+        lowering.calls.call_compiled(fields.type.jit_props[index]["set"], [fields, value], {})
         return
     if is_instance and not isinstance(fields.type.struct.get(index), NUMBERS):
         if not isinstance(fields.type.struct.get(index), types.Array) or not lowering.runs_once_since(fields.depth):
@@ -416,11 +419,11 @@ def set_field(lowering: Any, fields: Fields, index: Any, value: Any) -> None:
     if isinstance(index, str):
         target = fields.parts[index]
         if is_instance:
-            value = lowering.cast(value, fields.type.struct[index])
+            value = lowering.operands.cast(value, fields.type.struct[index])
         if target.axes:
             lowering.array_functions.assign(lowering, target, value)
         else:
-            view_rules.store_element(lowering.builder, target, [], lowering.number(value))
+            view_rules.store_element(lowering.builder, target, [], lowering.operands.number(value))
         return
     if not isinstance(value, Fields):
         raise refuse(
@@ -431,7 +434,7 @@ def set_field(lowering: Any, fields: Fields, index: Any, value: Any) -> None:
         set_field(lowering, targets, name, field_item(lowering, value, name))
 
 
-def field_attribute(lowering: Any, fields: Fields, name: str) -> Any:
+def field_attribute(lowering: Lowering, fields: Fields, name: str) -> Any:
     """Lowers an attribute of a record or of an array of records."""
     rank = getattr(fields.type, "ndim", 0)
     sizes: list[Any] = [axis.size for axis in next(iter(fields.parts.values())).axes[:rank]]
@@ -446,11 +449,11 @@ def field_attribute(lowering: Any, fields: Fields, name: str) -> Any:
     raise refuse(f"the attribute {name} of {describe(fields)} can't be differentiated", lowering.builder.location)
 
 
-def _member_of_instance(lowering: Any, instance: Fields, name: str) -> Any:
+def _member_of_instance(lowering: Lowering, instance: Fields, name: str) -> Any:
     """Lowers a property or a method of an instance of ``jitclass``."""
     type = instance.type
     if name in type.jit_props:
-        return lowering.call_compiled(type.jit_props[name]["get"], [instance], {})
+        return lowering.calls.call_compiled(type.jit_props[name]["get"], [instance], {})
     if name in type.jit_methods:
         return Method(instance, name)
     if name in type.jit_static_methods:

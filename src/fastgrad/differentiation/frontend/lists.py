@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba import types
 
@@ -11,6 +11,9 @@ from fastgrad.differentiation.frontend import array_lists, containers
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.ir.representation import Operand, Scalar, View, refuse
 from fastgrad.differentiation.ir.values import ArrayList, Items, Iterable, NumberList, Static, TupleList, describe
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 LISTS = (ArrayList, NumberList, TupleList)
 
@@ -27,7 +30,7 @@ def has_kind(type: types.Type) -> bool:
     return isinstance(dtype, containers.NUMBERS)
 
 
-def new_list(lowering: Any, type: types.Type, items: Sequence[Any]) -> Any:
+def new_list(lowering: Lowering, type: types.Type, items: Sequence[Any]) -> Any:
     """Returns a new list of a type of which `has_kind` is true."""
     if isinstance(type.dtype, types.BaseTuple):
         columns = [types.List(types.unliteral(item)) for item in type.dtype]
@@ -39,7 +42,7 @@ def new_list(lowering: Any, type: types.Type, items: Sequence[Any]) -> Any:
     return containers.new_list(lowering, type, [*items])
 
 
-def _items_of_tuple(lowering: Any, value: Any, count: int) -> list[Any]:
+def _items_of_tuple(lowering: Lowering, value: Any, count: int) -> list[Any]:
     if not isinstance(value, Items) or len(value.values) != count:
         raise refuse(
             f"{describe(value)} as an item of a list of tuples can't be differentiated", lowering.builder.location
@@ -47,14 +50,14 @@ def _items_of_tuple(lowering: Any, value: Any, count: int) -> list[Any]:
     return value.values
 
 
-def length_of(lowering: Any, values: Any) -> Operand:
+def length_of(lowering: Lowering, values: Any) -> Operand:
     """Returns the length of a list, as it is now."""
     while isinstance(values, TupleList):
         values = values.columns[0]
     return containers.length_of(lowering, values.starts if isinstance(values, ArrayList) else values)
 
 
-def item(lowering: Any, values: Any, index: Any, type: types.Type) -> Any:
+def item(lowering: Lowering, values: Any, index: Any, type: types.Type) -> Any:
     """Lowers an item or a slice of a list; ``type`` is that of the result."""
     if not isinstance(values, TupleList):
         module = array_lists if isinstance(values, ArrayList) else containers
@@ -64,7 +67,7 @@ def item(lowering: Any, values: Any, index: Any, type: types.Type) -> Any:
     return Items([item(lowering, part, index, part.type.dtype) for part in values.columns], values.type.dtype)
 
 
-def set_item(lowering: Any, values: Any, index: Any, value: Any) -> None:
+def set_item(lowering: Lowering, values: Any, index: Any, value: Any) -> None:
     """Lowers the assignment of an item of a list."""
     if not isinstance(values, TupleList):
         module = array_lists if isinstance(values, ArrayList) else containers
@@ -79,7 +82,7 @@ def set_item(lowering: Any, values: Any, index: Any, value: Any) -> None:
         set_item(lowering, part, index, number)
 
 
-def iterable(lowering: Any, values: Any) -> Iterable:
+def iterable(lowering: Lowering, values: Any) -> Iterable:
     """Returns what a ``for`` loop over a list goes through."""
     if isinstance(values, ArrayList):
         return array_lists.iterable(lowering, values)
@@ -95,7 +98,7 @@ def iterable(lowering: Any, values: Any) -> Iterable:
     return Iterable(parts[0].count, item_at, parts[0].lists)
 
 
-def call_method(lowering: Any, values: Any, name: str, arguments: list[Any], type: types.Type) -> Any:
+def call_method(lowering: Lowering, values: Any, name: str, arguments: list[Any], type: types.Type) -> Any:
     """Lowers the call of a method of a list; ``type`` is that of the result."""
     if not isinstance(values, TupleList):
         module = array_lists if isinstance(values, ArrayList) else containers

@@ -11,7 +11,7 @@ import functools
 import operator
 from collections.abc import Iterator
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -39,6 +39,9 @@ from fastgrad.differentiation.ir.values import (
     tuple_of,
 )
 from fastgrad.kernels.codegen.generated_source import function_from_source
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 TYPES = (types.DictType, types.Set)
 NEW, ADD, REMOVE, UPDATE, CLEAR, POP, COPY = range(7)
@@ -173,7 +176,7 @@ _ORDER_OF_SET = CallRule(positions_in_order, None, None, (), name="a loop over a
 _POP_OF_SET = CallRule(position_of_pop, None, None, (), name="pop of a set")
 
 
-def new_mapping(lowering: Any, type: types.Type, arguments: list[Any]) -> Mapping:
+def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> Mapping:
     """Returns a new dictionary without items, or a new set of the elements of ``arguments[0]``."""
     is_set = isinstance(type, types.Set)
     key_types = _parts_of_key(lowering, type, type.dtype if is_set else type.key_type)
@@ -199,7 +202,7 @@ def _has_plain_keys(mapping: Mapping) -> bool:
     return len(mapping.keys) == 1 and not isinstance(_key_type(mapping), types.UnicodeType)
 
 
-def _note(lowering: Any, mapping: Mapping, operation: int, keys: Any) -> None:
+def _note(lowering: Lowering, mapping: Mapping, operation: int, keys: Any) -> None:
     """Notes what is done to a set, with keys that are numbers or an array."""
     if mapping.history is None:
         return
@@ -217,7 +220,7 @@ def _key_type(mapping: Mapping) -> types.Type:
     return mapping.type.dtype if mapping.values is None else mapping.type.key_type
 
 
-def _parts_of_key(lowering: Any, mapping_type: types.Type, type: types.Type) -> list[types.Type]:
+def _parts_of_key(lowering: Lowering, mapping_type: types.Type, type: types.Type) -> list[types.Type]:
     """Returns the types of the numbers that a key of a type is made of."""
     if isinstance(type, (types.Float, types.Integer, types.Boolean)):
         return [type]
@@ -231,16 +234,16 @@ def _parts_of_key(lowering: Any, mapping_type: types.Type, type: types.Type) -> 
     )
 
 
-def _numbers_of_key(lowering: Any, key: Any, type: types.Type) -> list[Operand]:
+def _numbers_of_key(lowering: Lowering, key: Any, type: types.Type) -> list[Operand]:
     """Returns the integers that a key is made of."""
     if isinstance(type, types.UnicodeType):
-        return [lowering.number_of_text(key)]
+        return [lowering.texts.number_of(key)]
     if isinstance(type, types.BaseTuple):
         if not isinstance(key, Items) or len(key.values) != len(type):
             raise refuse(f"a key that is {describe(key)} can't be differentiated", lowering.builder.location)
         pairs = zip(key.values, type, strict=True)
         return [number for item, item_type in pairs for number in _numbers_of_key(lowering, item, item_type)]
-    return [lowering.cast(lowering.scalar(key), type)]
+    return [lowering.operands.cast(lowering.operands.scalar(key), type)]
 
 
 def _key_of_numbers(numbers: Iterator[Operand], type: types.Type) -> Any:
@@ -252,42 +255,42 @@ def _key_of_numbers(numbers: Iterator[Operand], type: types.Type) -> Any:
     return next(numbers)
 
 
-def _position(lowering: Any, mapping: Mapping, key: list[Operand], is_checked: bool = False) -> Scalar:
+def _position(lowering: Lowering, mapping: Mapping, key: list[Operand], is_checked: bool = False) -> Scalar:
     keys = [containers.items_of(lowering, part) for part in mapping.keys]
-    position: Scalar = lowering.inline(search(len(keys), is_checked), [*keys, *key])
+    position: Scalar = lowering.calls.inline(search(len(keys), is_checked), [*keys, *key])
     return position
 
 
-def _position_of(lowering: Any, mapping: Mapping, key: Any, is_checked: bool = False) -> Scalar:
+def _position_of(lowering: Lowering, mapping: Mapping, key: Any, is_checked: bool = False) -> Scalar:
     return _position(lowering, mapping, _numbers_of_key(lowering, key, _key_type(mapping)), is_checked)
 
 
-def item(lowering: Any, mapping: Mapping, key: Any) -> Any:
+def item(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
     """Lowers the value of a key."""
     assert mapping.values is not None
     position = _position_of(lowering, mapping, key, is_checked=True)
     return view_rules.load_element(lowering.builder, mapping.values.data, [position])
 
 
-def set_item(lowering: Any, mapping: Mapping, key: Any, value: Any = None) -> None:
+def set_item(lowering: Lowering, mapping: Mapping, key: Any, value: Any = None) -> None:
     """Lowers the assignment of the value of a key, or adds a key to a set."""
     _set_item(lowering, mapping, _numbers_of_key(lowering, key, _key_type(mapping)), value)
 
 
-def _set_item(lowering: Any, mapping: Mapping, numbers: list[Operand], value: Any = None) -> None:
+def _set_item(lowering: Lowering, mapping: Mapping, numbers: list[Operand], value: Any = None) -> None:
     position = _position(lowering, mapping, numbers)
-    count = lowering.inline(count_of_new, [position])
+    count = lowering.calls.inline(count_of_new, [position])
     befores = [containers.resize(lowering, part, count) for part in mapping.keys]
-    place = lowering.inline(place_of, [position, befores[0]])
+    place = lowering.calls.inline(place_of, [position, befores[0]])
     for part, number in zip(mapping.keys, numbers, strict=True):
         view_rules.store_element(lowering.builder, part.data, [place], number)
     if mapping.values is not None:
-        number = lowering.cast(lowering.number(value), mapping.values.type.dtype)
+        number = lowering.operands.cast(lowering.operands.number(value), mapping.values.type.dtype)
         containers.resize(lowering, mapping.values, count)
         view_rules.store_element(lowering.builder, mapping.values.data, [place], number)
 
 
-def remove(lowering: Any, mapping: Mapping, key: Any) -> Any:
+def remove(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
     """Lowers the removal of a key; returns its value, of a set None."""
     numbers = _numbers_of_key(lowering, key, _key_type(mapping))
     position = _position(lowering, mapping, numbers, is_checked=True)
@@ -299,7 +302,7 @@ def remove(lowering: Any, mapping: Mapping, key: Any) -> Any:
     return result if mapping.values is not None else Static(None)
 
 
-def _unite(lowering: Any, mapping: Mapping, more: Any, operation: int = UPDATE) -> None:
+def _unite(lowering: Lowering, mapping: Mapping, more: Any, operation: int = UPDATE) -> None:
     """Adds the elements of an array, a list, a set or a tuple to a set."""
     if isinstance(more, Items):
         keys = [_numbers_of_key(lowering, key, _key_type(mapping)) for key in more.values]
@@ -319,10 +322,10 @@ def _unite(lowering: Any, mapping: Mapping, more: Any, operation: int = UPDATE) 
     _note(lowering, mapping, operation, array)
     added = mapping.keys[0]
     before = containers.resize(lowering, added, array.axes[0].size)
-    lowering.inline(unite, [added.data, added.length, before, array])
+    lowering.calls.inline(unite, [added.data, added.length, before, array])
 
 
-def _positions_in_order(lowering: Any, mapping: Mapping, rule: CallRule = _ORDER_OF_SET) -> View:
+def _positions_in_order(lowering: Lowering, mapping: Mapping, rule: CallRule = _ORDER_OF_SET) -> View:
     """Returns the positions of a set's keys in the order of a loop over it, or what ``rule`` finds."""
     if mapping.history is None:
         raise refuse(
@@ -331,11 +334,11 @@ def _positions_in_order(lowering: Any, mapping: Mapping, rule: CallRule = _ORDER
             lowering.builder.location,
         )
     parts = [containers.items_of(lowering, part) for part in (*mapping.history, mapping.keys[0])]
-    positions: View = lowering.call_by_rule(rule, parts, types.Array(INDEX, 1, "C"))
+    positions: View = lowering.calls.call_by_rule(rule, parts, types.Array(INDEX, 1, "C"))
     return positions
 
 
-def _pop(lowering: Any, mapping: Mapping) -> Any:
+def _pop(lowering: Lowering, mapping: Mapping) -> Any:
     """Lowers ``pop`` of a set, which takes the key that Numba takes."""
     places = _positions_in_order(lowering, mapping, _POP_OF_SET)
     position = view_rules.load_element(lowering.builder, places, [index_constant(0)])
@@ -343,14 +346,14 @@ def _pop(lowering: Any, mapping: Mapping) -> Any:
     return containers.call_method(lowering, mapping.keys[0], "pop", [position], types.none)
 
 
-def _keys_in_order(lowering: Any, mapping: Mapping) -> View:
+def _keys_in_order(lowering: Lowering, mapping: Mapping) -> View:
     """Returns a new array of a set's keys in the order of a loop over it."""
     keys = containers.items_of(lowering, mapping.keys[0])
     array: View = selections.select(lowering, keys, [_positions_in_order(lowering, mapping)])
     return array
 
 
-def _combine(lowering: Any, mapping: Mapping, name: str, other: Any, type: types.Set) -> Mapping:
+def _combine(lowering: Lowering, mapping: Mapping, name: str, other: Any, type: types.Set) -> Mapping:
     """Returns the intersection, difference or union of two sets of integers."""
     result = new_mapping(lowering, type, [])
     result.history = None  # Numba copies one of the sets, with its table of hashes
@@ -363,11 +366,11 @@ def _combine(lowering: Any, mapping: Mapping, name: str, other: Any, type: types
     keys, others = (containers.items_of(lowering, part.keys[0]) for part in (mapping, other))
     containers.resize(lowering, result.keys[0], keys.axes[0].size)
     is_common = lowering.builder.constant(name == "intersection")
-    lowering.inline(select, [result.keys[0].data, result.keys[0].length, keys, others, is_common])
+    lowering.calls.inline(select, [result.keys[0].data, result.keys[0].length, keys, others, is_common])
     return result
 
 
-def iterable(lowering: Any, mapping: Mapping, parts: str = "keys") -> Iterable:
+def iterable(lowering: Lowering, mapping: Mapping, parts: str = "keys") -> Iterable:
     """Returns the iteration over the "keys", "values" or "items" of a dictionary."""
     values = mapping.values
     if values is None:
@@ -395,17 +398,17 @@ def iterable(lowering: Any, mapping: Mapping, parts: str = "keys") -> Iterable:
 _COMBINATIONS = {operator.or_: "union", operator.and_: "intersection", operator.sub: "difference"}
 
 
-def apply(lowering: Any, function: Any, mapping: Mapping, other: Any, type: types.Type) -> Any:
+def apply(lowering: Lowering, function: Any, mapping: Mapping, other: Any, type: types.Type) -> Any:
     """Lowers ``key in mapping``, or an operator of two sets."""
     if function is operator.contains:
-        return lowering.apply(operator.ge, [_position_of(lowering, mapping, other), index_constant(0)], type)
+        return lowering.operators.apply(operator.ge, [_position_of(lowering, mapping, other), index_constant(0)], type)
     if function not in _COMBINATIONS or mapping.values is not None:
         name = getattr(function, "__name__", function)
         raise refuse(f"{name} of a {_word(mapping.type)} can't be differentiated", lowering.builder.location)
     return _combine(lowering, mapping, _COMBINATIONS[function], other, mapping.type)
 
 
-def update(lowering: Any, function: Any, mapping: Mapping, other: Any) -> Mapping:
+def update(lowering: Lowering, function: Any, mapping: Mapping, other: Any) -> Mapping:
     """Lowers ``mapping |= other`` of two sets, which changes the first one."""
     if function is not operator.or_ or mapping.values is not None:
         name = getattr(function, "__name__", function)
@@ -414,7 +417,7 @@ def update(lowering: Any, function: Any, mapping: Mapping, other: Any) -> Mappin
     return mapping
 
 
-def _copy(lowering: Any, mapping: Mapping) -> Mapping:
+def _copy(lowering: Lowering, mapping: Mapping) -> Mapping:
     """Returns a copy of a dictionary or a set."""
 
     def copy_of(part: NumberList) -> Any:
@@ -428,15 +431,15 @@ def _copy(lowering: Any, mapping: Mapping) -> Mapping:
     return result
 
 
-def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
+def call_method(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
     """Lowers the call of a method of a dictionary or a set."""
     is_set = mapping.values is None
     if name in ("keys", "values", "items") and not is_set:
         return iterable(lowering, mapping, name)
     if name == "get" and len(arguments) == 2 and mapping.values is not None:
         position = _position_of(lowering, mapping, arguments[0])
-        default = lowering.cast(lowering.number(arguments[1]), mapping.values.type.dtype)
-        return lowering.inline(value_or, [mapping.values.data, position, default])
+        default = lowering.operands.cast(lowering.operands.number(arguments[1]), mapping.values.type.dtype)
+        return lowering.calls.inline(value_or, [mapping.values.data, position, default])
     if name == "pop" and len(arguments) == 1 and not is_set:
         return remove(lowering, mapping, arguments[0])
     if name == "pop" and not arguments and is_set:
@@ -456,7 +459,7 @@ def call_method(lowering: Any, mapping: Mapping, name: str, arguments: list[Any]
         _note(lowering, mapping, REMOVE, numbers)
         position = _position(lowering, mapping, numbers)
         for keys in mapping.keys:
-            lowering.inline(drop, [keys.data, containers.changing_length(lowering, keys), position])
+            lowering.calls.inline(drop, [keys.data, containers.changing_length(lowering, keys), position])
     elif name == "update" and is_set:
         for more in arguments:
             _unite(lowering, mapping, more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -32,6 +32,9 @@ from fastgrad.differentiation.ir.values import (
 )
 from fastgrad.differentiation.runtime.numba_internals import JitClassType
 from fastgrad.differentiation.runtime.record_fields import field_of
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 
 @numba.njit
@@ -63,7 +66,7 @@ _CAUGHT = {
 
 
 def call(  # noqa: C901  # one line for each function
-    lowering: Any, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
+    lowering: Lowering, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
 ) -> Any:
     """Lowers the call of one of the functions here, else returns ``NotImplemented``."""
     builder = lowering.builder
@@ -94,7 +97,7 @@ def call(  # noqa: C901  # one line for each function
         arguments = [arguments[0].keys[0]]
     if function in (len, bool) and isinstance(arguments[0], lists.LISTS):
         length = lists.length_of(lowering, arguments[0])
-        return length if function is len else lowering.apply(operator.gt, [length, index_constant(0)], type)
+        return length if function is len else lowering.operators.apply(operator.gt, [length, index_constant(0)], type)
     if isinstance(type, (types.List, types.ListType)) and isinstance(type.dtype, containers.NUMBERS):
         return _list(lowering, arguments, type)
     if lists.has_kind(type) and not any(isinstance(argument, (Items, View)) for argument in arguments):
@@ -102,11 +105,13 @@ def call(  # noqa: C901  # one line for each function
     if function in (numba.literally, numba.literal_unroll):
         return arguments[0]
     if function is divmod:
-        return lowering.inline(quotient_and_remainder, arguments, lowering.frame.error_model)
+        return lowering.calls.inline(quotient_and_remainder, arguments, lowering.frame.error_model)
     if getattr(function, "__name__", "") == "length_of_iterator" and isinstance(arguments[0], LoopState):
         return arguments[0].iterable.count
     if getattr(function, "__name__", "") == "empty_inferred":
-        return lowering.builder.allocate(type.dtype, [lowering.scalar(size) for size in arguments[0].values], "empty")
+        return lowering.builder.allocate(
+            type.dtype, [lowering.operands.scalar(size) for size in arguments[0].values], "empty"
+        )
     if function is tuple and isinstance(arguments[0], Items):
         return arguments[0]
     if function is isinstance:
@@ -132,16 +137,16 @@ def call(  # noqa: C901  # one line for each function
     return NotImplemented
 
 
-def _list(lowering: Any, arguments: list[Any], type: types.Type) -> NumberList:
+def _list(lowering: Lowering, arguments: list[Any], type: types.Type) -> NumberList:
     """Lowers a new list of the items of an array, a range, a tuple or another list."""
     values = arguments[0] if arguments else None
     if isinstance(values, Items):
         return containers.new_list(lowering, type, values.values)
     if isinstance(values, Range):
-        count = lowering.builder.index(AT_LEAST_0, lowering.iterable(values).count, is_natural=True)
+        count = lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(values).count, is_natural=True)
         result = containers.list_of_size(lowering, type, count)
         parts = [values.start, values.step, containers.items_of(lowering, result)]
-        lowering.inline(containers.range_items, parts)
+        lowering.calls.inline(containers.range_items, parts)
         return result
     if isinstance(values, View) and len(values.axes) == 1:
         return containers.list_of_array(lowering, type, values)
@@ -150,10 +155,10 @@ def _list(lowering: Any, arguments: list[Any], type: types.Type) -> NumberList:
     raise refuse(f"a list of {describe(values)} can't be differentiated", lowering.builder.location)
 
 
-def _compute(lowering: Any, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:
+def _compute(lowering: Lowering, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:
     """Lowers a function of numbers with the ``partial`` of the first one."""
     builder = lowering.builder
-    operands = [lowering.scalar(argument) for argument in arguments]
+    operands = [lowering.operands.scalar(argument) for argument in arguments]
     is_real = isinstance(operands[0], Scalar) and operands[0].is_real
     partials: list[Partial] = [partial if is_real else None, *[None] * (len(operands) - 1)]
     return builder.compute(type, builder.call_of(function, len(operands)), operands, FUNCTION_COST, partials)

@@ -6,7 +6,7 @@ Integers and slices beside them give a view first. The loops go through the axes
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -22,6 +22,9 @@ from fastgrad.differentiation.numpy.loop_sources import (
     copy_loops,
     loops_from_source,
 )
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 
 class _Selection(NamedTuple):
@@ -59,7 +62,7 @@ def places_of(mask, size):  # type: ignore[no-untyped-def]
     return np.nonzero(mask)[0]
 
 
-def _selection(lowering: Any, array: View, indices: list[Any]) -> _Selection:
+def _selection(lowering: Lowering, array: View, indices: list[Any]) -> _Selection:
     builder = lowering.builder
     if any(index is view_rules.NEW_AXIS for index in indices):
         raise refuse("a new axis beside an index array can't be differentiated", builder.location)
@@ -77,7 +80,7 @@ def _selection(lowering: Any, array: View, indices: list[Any]) -> _Selection:
     axes = [number for number, position in enumerate(kept) if isinstance(indices[position], View)]
     if is_mask:
         size = view.axes[axes[0]].size
-        return _Selection(view, axes, [lowering.inline(places_of, [arrays[0], size])], axes[0], False)
+        return _Selection(view, axes, [lowering.calls.inline(places_of, [arrays[0], size])], axes[0], False)
     # Integers count as index arrays: if a slice is between two of them, the axes of the selection are the first ones.
     together = [number for number, index in enumerate(indices) if isinstance(index, (Constant, Scalar, View))]
     is_one_group = together[-1] - together[0] + 1 == len(together)
@@ -96,11 +99,11 @@ def _of_one_shape(builder: Any, arrays: list[View]) -> list[View]:
     return [broadcast(builder, array, sizes, broadcast_step) for array in arrays]
 
 
-def _integers(lowering: Any, array: View) -> View:
+def _integers(lowering: Lowering, array: View) -> View:
     """Returns an index array; one of uint64, whose sum with a size is a float in Numba, as one of int64."""
     if array.dtype != types.uint64:
         return array
-    result: View = lowering.inline(copy_loops(len(array.axes), "int64"), [array])
+    result: View = lowering.calls.inline(copy_loops(len(array.axes), "int64"), [array])
     return result
 
 
@@ -133,15 +136,15 @@ def _rank(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...]) -> int:
     return sum(not is_place for is_place, _ in order) + len(axes)
 
 
-def select(lowering: Any, array: View, indices: list[Any]) -> View:
+def select(lowering: Lowering, array: View, indices: list[Any]) -> View:
     """Lowers a read by arrays of integers or a mask."""
     selection = _selection(lowering, array, indices)
     loops = _loops(tuple(selection.order), tuple(selection.axes), selection.is_checked, "", str(array.dtype))
-    result: View = lowering.inline(loops, [selection.view, *selection.places])
+    result: View = lowering.calls.inline(loops, [selection.view, *selection.places])
     return result
 
 
-def assign_selected(lowering: Any, array: View, indices: list[Any], value: Any) -> None:
+def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: Any) -> None:
     """Lowers an assignment to the elements that arrays of integers or a mask select."""
     for index in indices:
         if isinstance(index, View) and index.dtype == array.dtype and _may_share(array, index):
@@ -158,7 +161,7 @@ def assign_selected(lowering: Any, array: View, indices: list[Any], value: Any) 
     selection = _selection(lowering, array, indices)
     sizes = selection.sizes()
     if not isinstance(value, View) or not value.axes:
-        text, value = "value", lowering.number(value)
+        text, value = "value", lowering.operands.number(value)
     elif len(value.axes) > len(sizes):
         raise refuse(
             "an array of more axes than those it is assigned to can't be differentiated", lowering.builder.location
@@ -166,7 +169,7 @@ def assign_selected(lowering: Any, array: View, indices: list[Any], value: Any) 
     else:
         text, value = "value{}", broadcast(lowering.builder, value, sizes, assigned_step)
     loops = _loops(tuple(selection.order), tuple(selection.axes), selection.is_checked, text, str(array.dtype))
-    lowering.inline(loops, [selection.view, *selection.places, value])
+    lowering.calls.inline(loops, [selection.view, *selection.places, value])
 
 
 def _may_share(first: View, second: View) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numba import types
 
@@ -35,6 +35,9 @@ from fastgrad.differentiation.ir.representation import (
 )
 from fastgrad.differentiation.ir.values import Complex, Fields, Items, Static
 
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
+
 
 class Spliced(NamedTuple):
     """How a call is differentiated whose function is lowered for the caller.
@@ -48,7 +51,7 @@ class Spliced(NamedTuple):
     argument_count: int
 
 
-def splice(lowering: Any, spliced: Spliced, values: list[Any]) -> Any:
+def splice(lowering: Lowering, spliced: Spliced, values: list[Any]) -> Any:
     """Appends the blocks of a function to the one that is lowered; returns its result for the values of its arguments."""
     return _Splice(lowering, spliced.function_of(lowering, values)).result_for(values, spliced.argument_count)
 
@@ -81,7 +84,7 @@ def _range_of(view: View, root_axis: int) -> list[Operand]:
 class _Splice:
     """Appends the blocks of a function, with the values of the arguments in the place of its parameters."""
 
-    def __init__(self, lowering: Any, function: Function) -> None:
+    def __init__(self, lowering: Lowering, function: Function) -> None:
         self._lowering = lowering
         self._builder = lowering.builder
         self._function = function
@@ -151,11 +154,11 @@ class _Splice:
             for name, part in parameter.parts.items():
                 self._bind(part, value.values[names.index(name)] if names else value.parts[name])
         elif isinstance(parameter, Complex):
-            number = lowering.cast(lowering.number(value), parameter.type)
+            number = lowering.operands.cast(lowering.operands.number(value), parameter.type)
             self._bind(parameter.real, number.real)
             self._bind(parameter.imag, number.imag)
         elif isinstance(parameter, Scalar):
-            self._numbers[parameter] = lowering.cast(lowering.scalar(value), parameter.type)
+            self._numbers[parameter] = lowering.operands.cast(lowering.operands.scalar(value), parameter.type)
         elif isinstance(parameter, View):
             if not isinstance(value, View):  # a number that is the field of a tangent
                 value = self._array_of(value, parameter)
@@ -166,7 +169,7 @@ class _Splice:
     def _array_of(self, value: Any, parameter: View) -> View:
         """Returns an array without axes that has a number."""
         array: View = self._builder.allocate(parameter.dtype, [], "empty")
-        view_rules.store_element(self._builder, array, [], self._lowering.number(value))
+        view_rules.store_element(self._builder, array, [], self._lowering.operands.number(value))
         return array
 
     def _check_memory(self, parameters: list[Root]) -> None:
@@ -185,8 +188,10 @@ class _Splice:
                 raise refuse(message, self._builder.location)
             meet: Operand = self._builder.constant(True)
             for axis in range(len(view.starts)):
-                meet = self._lowering.inline(_ranges_meet, [meet, *_range_of(view, axis), *_range_of(other, axis)])
-            self._lowering.inline(_check_of(message), [meet])
+                meet = self._lowering.calls.inline(
+                    _ranges_meet, [meet, *_range_of(view, axis), *_range_of(other, axis)]
+                )
+            self._lowering.calls.inline(_check_of(message), [meet])
 
     # ---- statements ----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba import types
 
@@ -30,6 +30,9 @@ from fastgrad.differentiation.ir.scalar_operations import CASTS, POWER_OF_FLOAT
 from fastgrad.differentiation.ir.values import Complex, is_hashable, leaves
 from fastgrad.differentiation.runtime.numba_internals import cpu_target
 from fastgrad.errors import InternalError
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 _FUNCTIONS: dict[Any, Any] = {
     **{operation: function for function, operation in OPERATORS.items()},
@@ -68,7 +71,7 @@ class TangentNumbers:
 
     is_last = False
 
-    def __init__(self, lowering: Any) -> None:
+    def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
         self._builder = lowering.builder
         self._evaluated: dict[Hashable, Any] = {}
@@ -107,7 +110,7 @@ class TangentNumbers:
             for number, (partial, tangent) in enumerate(partials):
                 value = self._value(partial, {**known, COTANGENT: tangent})
                 total = value if number == 0 else self._apply(operator.add, [total, value])
-            result: Operand = self._lowering.cast(total, type)
+            result: Operand = self._lowering.operands.cast(total, type)
         return result
 
     def call(
@@ -116,8 +119,8 @@ class TangentNumbers:
         """Returns what a function returns, a tuple: numbers, and arrays that are whole."""
         lowering = self._lowering
         with lowering.internal_frame(location):
-            type = _result_type(function, tuple(lowering.types_of(arguments)))
-            value = lowering.call(function, arguments, {}, type, "t")
+            type = _result_type(function, tuple(lowering.operands.types_of(arguments)))
+            value = lowering.calls.call(function, arguments, {}, type, "t")
             return [self._whole(leaf) if isinstance(leaf, View) else leaf for leaf in leaves(value)]
 
     def copy(self, location: Location, view: View) -> Root:
@@ -134,7 +137,7 @@ class TangentNumbers:
                 raise ValueError(message)
 
         with self._lowering.internal_frame(location):
-            self._lowering.inline(check, [argument, tangent])
+            self._lowering.calls.inline(check, [argument, tangent])
 
     def _whole(self, view: View) -> Root:
         return view.root if view.is_whole() else self._copy(view)
@@ -175,7 +178,7 @@ class TangentNumbers:
             return (number.real, number.imag)[complex_numbers.PARTS.index(operation)]
         operands = [self._value(operand, known) for operand in term.operands]
         if operation in _TYPES_OF_CASTS:
-            cast: Operand = self._lowering.cast(operands[0], _TYPES_OF_CASTS[operation])
+            cast: Operand = self._lowering.operands.cast(operands[0], _TYPES_OF_CASTS[operation])
             return cast
         if operation is complex_numbers.COMPLEX:
             return self._complex(*operands)
@@ -186,7 +189,7 @@ class TangentNumbers:
 
     def _complex(self, real: Operand, imag: Operand) -> Complex:
         type = self._common_type([real, imag])
-        return Complex(self._lowering.cast(real, type), self._lowering.cast(imag, type))
+        return Complex(self._lowering.operands.cast(real, type), self._lowering.operands.cast(imag, type))
 
     def _constant(self, number: Number) -> Constant:
         constant: Constant = self._builder.constant(number.value)
@@ -196,12 +199,12 @@ class TangentNumbers:
         lowering = self._lowering
         argument_types = tuple(types.unliteral(operand.type) for operand in operands)
         if is_hashable(function) and function in OPERATORS:
-            return lowering.apply(function, operands, _result_type_of_operator(function, argument_types))
+            return lowering.operators.apply(function, operands, _result_type_of_operator(function, argument_types))
         type = _result_type(function, argument_types)
         special_name = special_functions.special_name(function)
         if special_name is not None:
             return special_functions.call(lowering, special_name, function, operands, type)
-        return lowering.call(function, operands, {}, type, "t")
+        return lowering.calls.call(function, operands, {}, type, "t")
 
     def _selection(self, term: Term, known: Mapping[Term, Operand]) -> Any:
         """Returns one of two numbers, as a condition decides: by a branch, unless both are known."""
@@ -222,15 +225,15 @@ class TangentNumbers:
             self._evaluated = {**evaluated}
         type = self._common_type([value for value, _ in ways])
         builder.enter(after)
-        result = self._lowering.phi_of_type(type, "t")
+        result = self._lowering.phis.of_type(type, "t")
         for value, block in ways:
-            self._lowering.add_incoming(result, block, value)
+            self._lowering.phis.add_incoming(result, block, value)
         return result
 
     def _choice(self, condition: Operand, first: Operand, second: Operand) -> Any:
         type = self._common_type([first, second])
-        operands = [condition, *[self._lowering.cast(value, type) for value in (first, second)]]
-        return self._lowering.call(where, operands, {}, type, "t")
+        operands = [condition, *[self._lowering.operands.cast(value, type) for value in (first, second)]]
+        return self._lowering.calls.call(where, operands, {}, type, "t")
 
     def _common_type(self, values: Sequence[Any]) -> types.Type:
         floats = [value.type for value in values if isinstance(value.type, types.Float)]

@@ -10,7 +10,7 @@ import ctypes
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import types
@@ -37,6 +37,9 @@ from fastgrad.differentiation.ir.parameter_derivatives import (
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, ZERO_PRODUCT, Partial, call_operation, slope_of
 from fastgrad.differentiation.ir.representation import Compute, Constant, Operand, Scalar, refuse
 from fastgrad.differentiation.ir.scalar_rules import PARTIALS
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 # ---- rules -------------------------------------------------------------------------------------------------------------
 
@@ -209,15 +212,15 @@ def _is_of_integers(number: Operand) -> bool:
     return isinstance(definition, Compute) and all(map(_is_of_integers, definition.operands))
 
 
-def call(lowering: Any, name: str, function: Any, arguments: list[Any], type: types.Type) -> Scalar:
+def call(lowering: Lowering, name: str, function: Any, arguments: list[Any], type: types.Type) -> Scalar:
     """Lowers the call of a special function of numbers.
 
     Raises:
         DifferentiationError: the order of ``jv`` or ``yv`` is not constant.
     """
     builder = lowering.builder
-    given = [lowering.scalar(argument) for argument in arguments]
-    numbers = [lowering.cast(number, types.float64) for number in given]
+    given = [lowering.operands.scalar(argument) for argument in arguments]
+    numbers = [lowering.operands.cast(number, types.float64) for number in given]
     operation = builder.call_of(function, len(numbers), name)
     if name in BESSEL_RULES:
         by_order = None if _is_of_integers(given[0]) else ORDER_RULES.get(name)

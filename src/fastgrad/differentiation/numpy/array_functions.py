@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -48,6 +48,9 @@ from fastgrad.differentiation.numpy.loop_sources import (
 )
 from fastgrad.differentiation.numpy.loops import choose, fmax, fmin, maximum, minimum
 
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
+
 Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]
 RULES: dict[Any, Rule] = {}
 METHODS: dict[str, Rule] = {}
@@ -74,7 +77,7 @@ def register(*functions: Any, method: str | None = None) -> Callable[[Rule], Rul
 
 
 def call_method(
-    lowering: Any, method: Method, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+    lowering: Lowering, method: Method, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
 ) -> Any:
     """Lowers the call of a method of an array or a number."""
     if isinstance(method.owner, (Constant, Scalar)) and method.name in ("conjugate", "item"):
@@ -86,7 +89,7 @@ def call_method(
     rule = METHODS.get(method.name)
     function = getattr(np, method.name, None)
     if rule is None and function is not None:  # the method does what the function of its name does
-        return lowering.call(function, [method.owner, *arguments], keywords, result_type, method.name)
+        return lowering.calls.call(function, [method.owner, *arguments], keywords, result_type, method.name)
     result = NotImplemented if rule is None else rule(lowering, [method.owner, *arguments], keywords, result_type)
     if result is NotImplemented:
         raise refuse(f"the method {method.name} can't be differentiated", lowering.builder.location)
@@ -101,14 +104,14 @@ def rank_of(value: Any) -> int:
     return len(value.axes) if isinstance(value, (Elements, View)) else 0
 
 
-def element_by_element(lowering: Any, function: Any, operands: list[Any], result_type: types.Type) -> Any:
+def element_by_element(lowering: Lowering, function: Any, operands: list[Any], result_type: types.Type) -> Any:
     """Lowers a function of numbers that is applied to arrays, which broadcast."""
     if function is operator.matmul:
         return product(lowering, operands, {}, result_type)
     return materialize(lowering, elements_of_call(lowering, function, operands, result_type))
 
 
-def check_overlap(lowering: Any, target: Any, operands: list[Any]) -> None:
+def check_overlap(lowering: Lowering, target: Any, operands: list[Any]) -> None:
     """Refuses a function whose operands may share elements with the array for its result: Numba reads what it has already written."""
     for operand in operands:
         if not isinstance(operand, View) or not isinstance(target, View) or target.same_elements(operand):
@@ -132,7 +135,7 @@ def in_order(arguments: list[Any], keywords: dict[str, Any], *names: str) -> lis
     )
 
 
-def update(lowering: Any, function: Any, target: View, value: Any) -> View:
+def update(lowering: Lowering, function: Any, target: View, value: Any) -> View:
     """Lowers an operator in place, such as ``target += value``; returns ``target``.
 
     Like Numba it goes through the elements in order, so ``a[1:] += a[:-1]`` adds what it has written.
@@ -143,7 +146,7 @@ def update(lowering: Any, function: Any, target: View, value: Any) -> View:
     return target
 
 
-def assign(lowering: Any, target: View, value: Any) -> None:
+def assign(lowering: Lowering, target: View, value: Any) -> None:
     """Lowers the assignment of a number or an array, which broadcasts, to all elements of a view."""
     if isinstance(value, View) and target.same_elements(value):
         return
@@ -154,7 +157,7 @@ def assign(lowering: Any, target: View, value: Any) -> None:
     _store(lowering, None, target, value, assigned_step)
 
 
-def _store(lowering: Any, function: Any, target: View, value: Any, step_function: Any) -> None:
+def _store(lowering: Lowering, function: Any, target: View, value: Any, step_function: Any) -> None:
     """Writes the elements of a value, which broadcasts, to a view, or those of a function of both."""
     sizes = [axis.size for axis in target.axes]
     if isinstance(value, Elements) and not has_sizes(value, sizes):
@@ -165,20 +168,20 @@ def _store(lowering: Any, function: Any, target: View, value: Any, step_function
         value = broadcast(lowering.builder, value, sizes, step_function)
     is_number = not isinstance(value, Elements) and rank_of(value) == 0
     loops = store_loops(rank_of(target), is_number, function)
-    lowering.inline(loops, [target, lowering.number(value) if is_number else value])
+    lowering.calls.inline(loops, [target, lowering.operands.number(value) if is_number else value])
 
 
 @register(np.copy, method="copy")
-def copy(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def copy(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers a copy of an array."""
     (array,) = arguments
     if not isinstance(array, (Elements, View)):
         return NotImplemented
-    return lowering.inline(copy_loops(len(array.axes), str(array.dtype)), [array])
+    return lowering.calls.inline(copy_loops(len(array.axes), str(array.dtype)), [array])
 
 
 @register(np.where)
-def _where(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _where(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if len(arguments) == 1:
         return RULES[np.nonzero](lowering, [materialize(lowering, arguments[0])], keywords, result_type)
     if len(arguments) != 3 or keywords:
@@ -187,19 +190,19 @@ def _where(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
 
 
 @register(np.clip, method="clip")
-def _clip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _clip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     values = in_order(arguments, keywords, "a", "a_min", "a_max")
     if len(values) != 3:
         return NotImplemented
     result, low, high = values
     for bound, function in ((low, max), (high, min)):
         if not (isinstance(bound, Static) and bound.value is None):
-            result = lowering.apply(function, [result, bound], result_type)
+            result = lowering.operators.apply(function, [result, bound], result_type)
     return result
 
 
 def _extreme_rule(function: Any) -> Rule:
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if len(arguments) != 2 or keywords:
             return NotImplemented
         return materialize(lowering, elements(lowering, function, arguments, result_type))
@@ -214,13 +217,13 @@ RULES.update({np.fmax: _extreme_rule(fmax), np.fmin: _extreme_rule(fmin)})
 # ---- new arrays -------------------------------------------------------------------------------------------------
 
 
-def _dims(lowering: Any, value: Any) -> list[Operand]:
+def _dims(lowering: Lowering, value: Any) -> list[Operand]:
     values = value.values if isinstance(value, Items) else [value]
-    return [lowering.scalar(item) for item in values]
+    return [lowering.operands.scalar(item) for item in values]
 
 
 def _allocation_rule(function: str) -> Rule:
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if not arguments and "shape" not in keywords:
             return NotImplemented
         shape = arguments[0] if arguments else keywords["shape"]
@@ -234,21 +237,21 @@ RULES.update({np.zeros: _allocation_rule("zeros"), np.zeros_like: _allocation_ru
 RULES.update({np.empty: _allocation_rule("empty"), np.empty_like: _allocation_rule("empty")})
 
 
-def _constant_array(lowering: Any, shape: Any, value: Any, result_type: types.Type) -> View:
+def _constant_array(lowering: Lowering, shape: Any, value: Any, result_type: types.Type) -> View:
     array = _allocation_rule("empty")(lowering, [shape], {}, result_type)
     assign(lowering, array, value)
     return array
 
 
 @register(np.ones, np.ones_like)
-def _ones(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _ones(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     is_boolean = isinstance(result_type.dtype, types.Boolean)
-    one = lowering.cast(lowering.builder.constant(True if is_boolean else 1), result_type.dtype)
+    one = lowering.operands.cast(lowering.builder.constant(True if is_boolean else 1), result_type.dtype)
     return _constant_array(lowering, arguments[0] if arguments else keywords["shape"], one, result_type)
 
 
 @register(np.full, np.full_like)
-def _full(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _full(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if not arguments or (len(arguments) < 2 and "fill_value" not in keywords):
         return NotImplemented
     value = arguments[1] if len(arguments) > 1 else keywords["fill_value"]
@@ -256,7 +259,7 @@ def _full(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 
 
 @register(np.asarray, np.ascontiguousarray)
-def _as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers the array itself if it is one of the result's type, else a copy."""
     array = arguments[0]
     if isinstance(array, View) and type_of(array) == result_type:
@@ -268,7 +271,9 @@ def _as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], res
 
 
 @register(np.asfortranarray)
-def _as_fortran_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _as_fortran_array(
+    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
     """Lowers the array itself if it is one of the result's type, else a copy in the other order of axes."""
     array = arguments[0]
     if keywords or not isinstance(array, View) or len(array.axes) < 2 or type_of(array).layout == "A":
@@ -282,7 +287,7 @@ def _as_fortran_array(lowering: Any, arguments: list[Any], keywords: dict[str, A
 
 
 @register(np.array)
-def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers an array of nested lists or tuples of numbers, or a copy of an array."""
     value, builder = arguments[0], lowering.builder
     if isinstance(value, View):
@@ -293,7 +298,7 @@ def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
         return NotImplemented
     rows = value.values
     is_nested = bool(rows) and all(isinstance(row, Items) for row in rows)
-    dims = [index_constant(len(rows)), *([index_constant(len(rows[0].values))] if is_nested else [])]
+    dims: list[Operand] = [index_constant(len(rows)), *([index_constant(len(rows[0].values))] if is_nested else [])]
     if isinstance(result_type, types.Array):
         dtype = result_type.dtype
     else:
@@ -305,11 +310,11 @@ def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
         if is_nested:
             for column, item in enumerate(row.values):
                 place: list[Operand] = [index_constant(number), index_constant(column)]
-                view_rules.store_element(builder, array, place, lowering.number(item))
+                view_rules.store_element(builder, array, place, lowering.operands.number(item))
         elif isinstance(row, View):
             return NotImplemented
         else:
-            view_rules.store_element(builder, array, [index_constant(number)], lowering.number(row))
+            view_rules.store_element(builder, array, [index_constant(number)], lowering.operands.number(row))
     return array
 
 
@@ -317,7 +322,7 @@ def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
 
 
 @register(np.transpose, method="transpose")
-def _transpose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _transpose(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, *axes = arguments
     if not isinstance(array, View) or keywords:
         return NotImplemented
@@ -329,17 +334,17 @@ def _transpose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
 
 
 @register(np.reshape, method="reshape")
-def _reshape(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _reshape(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, *shape = arguments
     if not isinstance(array, View) or keywords:
         return NotImplemented
     sizes = shape[0].values if len(shape) == 1 and isinstance(shape[0], Items) else shape
-    dims = [lowering.scalar(size) for size in sizes]
+    dims = [lowering.operands.scalar(size) for size in sizes]
     return view_rules.reshape(lowering.builder, array, dims, type_of(array).layout == "C")
 
 
 @register(np.ravel, method="ravel")
-def _ravel(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _ravel(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     (array,) = arguments
     if not isinstance(array, View):
         return NotImplemented
@@ -348,22 +353,22 @@ def _ravel(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
 
 
 @register(method="flatten")
-def _flatten(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _flatten(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     fresh = copy(lowering, arguments, {}, types.none)
     return view_rules.reshape(lowering.builder, fresh, [view_rules.size_of(lowering.builder, fresh)], True)
 
 
 @register(method="astype")
-def _astype(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _astype(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array = arguments[0]
     dtype = result_type.dtype
     if isinstance(dtype, types.Integer) and array.root.is_real:
         return element_by_element(lowering, int, [array], result_type)
-    return lowering.inline(copy_loops(len(array.axes), str(dtype)), [array])
+    return lowering.calls.inline(copy_loops(len(array.axes), str(dtype)), [array])
 
 
 @register(method="item")
-def _item(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _item(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, builder, first = arguments[0], lowering.builder, index_constant(0)
     if not array.axes:
         return view_rules.load_element(builder, array, [])
@@ -373,7 +378,7 @@ def _item(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 
 
 @register(method="fill")
-def _fill(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _fill(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     assign(lowering, arguments[0], arguments[1])
     return Static(None)
 
@@ -382,7 +387,7 @@ def _fill(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 
 
 def _reduction_rule(name: str) -> Rule:
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         array = arguments[0]
         axis = arguments[1] if len(arguments) > 1 else keywords.get("axis")
         if keywords.keys() - {"axis"} or len(arguments) > 2 or not isinstance(array, (Elements, View)):
@@ -397,7 +402,7 @@ def _reduction_rule(name: str) -> Rule:
                 return NotImplemented
             axis_number %= len(array.axes)
         dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type
-        return lowering.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
+        return lowering.calls.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
 
     return rule
 
@@ -407,15 +412,15 @@ for _name in ("sum", "prod", "mean", "max", "min", "var", "std", "argmax", "argm
 RULES.update({np.amax: METHODS["max"], np.amin: METHODS["min"]})
 
 
-def _of_tuple(lowering: Any, function: Any, arguments: list[Any], result_type: types.Type) -> Any:
+def _of_tuple(lowering: Lowering, function: Any, arguments: list[Any], result_type: types.Type) -> Any:
     result: Any = None
     for item in arguments[0].values:
-        result = item if result is None else lowering.apply(function, [result, item], result_type)
+        result = item if result is None else lowering.operators.apply(function, [result, item], result_type)
     return result
 
 
 @register(builtins.sum)
-def _builtin_sum(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _builtin_sum(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if len(arguments) != 1 or keywords:
         return NotImplemented
     if isinstance(arguments[0], Items):
@@ -424,7 +429,7 @@ def _builtin_sum(lowering: Any, arguments: list[Any], keywords: dict[str, Any], 
 
 
 def _builtin_extreme(function: Any, name: str) -> Rule:
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if len(arguments) == 1 and isinstance(arguments[0], Items):
             return _of_tuple(lowering, function, arguments, result_type)
         if len(arguments) == 1 and isinstance(arguments[0], View):
@@ -461,7 +466,7 @@ _PRODUCTS = {
 
 
 @register(np.dot, np.vdot, operator.matmul, method="dot")
-def product(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def product(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers a product of vectors and matrices."""
     if keywords or len(arguments) not in (2, 3):
         return NotImplemented
@@ -471,51 +476,51 @@ def product(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
         assign(lowering, arguments[2], product(lowering, arguments[:2], keywords, result_type))
         return arguments[2]
     if ranks not in _PRODUCTS:
-        return lowering.apply(operator.mul, arguments, result_type) if 0 in ranks else NotImplemented
+        return lowering.operators.apply(operator.mul, arguments, result_type) if 0 in ranks else NotImplemented
     dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type
-    return lowering.inline(loops_from_source(_PRODUCTS[ranks], dtype=str(dtype)), [first, second])
+    return lowering.calls.inline(loops_from_source(_PRODUCTS[ranks], dtype=str(dtype)), [first, second])
 
 
 @register(np.outer)
-def _outer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _outer(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     first, second = arguments
     if (rank_of(first), rank_of(second)) != (1, 1):
         return NotImplemented
     builder = lowering.builder
     columns = view_rules.subview(builder, first, [view_rules.FULL_SLICE, view_rules.NEW_AXIS])
-    return lowering.apply(operator.mul, [columns, second], result_type)
+    return lowering.operators.apply(operator.mul, [columns, second], result_type)
 
 
 # ---- iteration ------------------------------------------------------------------------------------------------------
 
 
 @register(numba.prange)
-def _prange(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _prange(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     result = _range(lowering, arguments, keywords, result_type)
     return Range(result.start, result.stop, result.step, lowering.frame.is_parallel)
 
 
 @register(range)
-def _range(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    bounds = [lowering.scalar(argument) for argument in arguments]
+def _range(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    bounds = [lowering.operands.scalar(argument) for argument in arguments]
     start, stop = (index_constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
     return Range(start, stop, bounds[2] if len(bounds) == 3 else index_constant(1))
 
 
 @register(len)
-def _len(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _len(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     (value,) = arguments
     if isinstance(value, Items):
         return index_constant(len(value.values))
     if isinstance(value, Range):
-        return lowering.builder.index(AT_LEAST_0, lowering.iterable(value).count, is_natural=True)
+        return lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(value).count, is_natural=True)
     return value.axes[0].size if isinstance(value, View) and value.axes else NotImplemented
 
 
 @register(enumerate)
-def _enumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    items = lowering.iterable(arguments[0])
-    start = lowering.scalar(arguments[1]) if len(arguments) > 1 else index_constant(0)
+def _enumerate(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    items = lowering.iteration.iterable(arguments[0])
+    start = lowering.operands.scalar(arguments[1]) if len(arguments) > 1 else index_constant(0)
 
     def pair(k: Scalar) -> Items:
         item = items.item(k)
@@ -526,8 +531,8 @@ def _enumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
 
 
 @register(zip)
-def _zip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    parts = [lowering.iterable(argument) for argument in arguments]
+def _zip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    parts = [lowering.iteration.iterable(argument) for argument in arguments]
     counts = [
         part.count if is_natural_number(part.count) else lowering.builder.index(AT_LEAST_0, part.count, is_natural=True)
         for part in parts
@@ -544,10 +549,10 @@ def _zip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_t
 
 
 @register(np.ndindex)
-def _ndindex(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _ndindex(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     builder = lowering.builder
     shape = arguments[0].values if len(arguments) == 1 and isinstance(arguments[0], Items) else arguments
-    dims = [lowering.scalar(size) for size in shape]
+    dims = [lowering.operands.scalar(size) for size in shape]
 
     def indices(k: Scalar) -> Items:
         numbers: list[Any] = []
@@ -561,9 +566,9 @@ def _ndindex(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
 
 
 @register(slice)
-def _slice(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _slice(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     bounds = [
-        None if isinstance(argument, Static) and argument.value is None else lowering.scalar(argument)
+        None if isinstance(argument, Static) and argument.value is None else lowering.operands.scalar(argument)
         for argument in arguments
     ]
     start, stop = (None, bounds[0]) if len(bounds) == 1 else bounds[:2]
@@ -571,5 +576,5 @@ def _slice(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
 
 
 @register(tuple)
-def _tuple(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _tuple(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     return arguments[0] if isinstance(arguments[0], Items) else NotImplemented

@@ -6,7 +6,7 @@ import functools
 import itertools
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import types
@@ -51,6 +51,9 @@ from fastgrad.differentiation.numpy.loop_sources import (
     window_count,
 )
 
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
+
 # ---- functions that are loops -----------------------------------------------------------------------------------
 
 
@@ -63,7 +66,7 @@ def _takes_vector(functions: tuple[Callable[..., Any], ...], position: int) -> b
 def inline_rule(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None = None) -> Rule:
     """Returns the rule that lowers the first of ``functions`` that takes arrays of the ranks of the arguments."""
 
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if any(isinstance(argument, View) for argument in arguments):  # lists and tuples beside arrays are arrays, too
             arguments = [
                 as_array(lowering, [argument], {}, types.none)
@@ -80,7 +83,7 @@ def inline_rule(*functions: Callable[..., Any], convert: Callable[[Any], Any] | 
             given = {**dict(zip(names, arguments, strict=False)), **keywords}
             ranks = {name: rank for name, rank in function.__annotations__.items() if name in given}
             if all(rank_of(given[name]) == int(rank) for name, rank in ranks.items()):
-                result = lowering.call_compiled(function, arguments, keywords)
+                result = lowering.calls.call_compiled(function, arguments, keywords)
                 return result if convert is None else convert(result)
         return NotImplemented
 
@@ -116,7 +119,7 @@ METHODS["sort"] = inline_rule(numpy_loops.sort_vector, numpy_loops.sort_rows)
 
 
 @register(np.linalg.lstsq)
-def _lstsq(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _lstsq(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     x = inline_rule(linear_algebra.lstsq)(lowering, arguments[:2], {}, result_type)
     if x is NotImplemented:
         return x
@@ -125,14 +128,14 @@ def _lstsq(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result
 
 
 @register(np.linalg.norm)
-def _norm(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _norm(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     values = in_order(arguments, keywords, "x", "ord")
     if not values:
         return NotImplemented
     array, *rest = values
     order = static_value(rest[0]) if rest else None
     if not rest or (order is None and rank_of(array) == 1 and not hasattr(rest[0], "type")):
-        return lowering.inline(linear_algebra.norm, [array.real()])  # of complex numbers that of all parts
+        return lowering.calls.inline(linear_algebra.norm, [array.real()])  # of complex numbers that of all parts
     if rank_of(array) == 2 and order not in (1, -1, 2, -2, np.inf, -np.inf):
         return NotImplemented
     return inline_rule(linear_algebra.vector_norm, linear_algebra.matrix_norm)(
@@ -141,7 +144,7 @@ def _norm(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 
 
 @register(np.linalg.cond)
-def _cond(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _cond(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     values = in_order(arguments, keywords, "x", "p")
     order = static_value(values[1]) if values and len(values) > 1 else None
     if order is None or order == 2:
@@ -150,17 +153,19 @@ def _cond(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 
 
 @register(np.take_along_axis)
-def _take_along_axis(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _take_along_axis(
+    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
     values = in_order(arguments, keywords, "arr", "indices", "axis")
     if not values or not isinstance(static_value(values[2]), int):
         return NotImplemented
     array, indices, axis = values
     function = loops_along(rank_of(array), static_value(axis) % rank_of(array))
-    return lowering.inline(function, [array, indices])
+    return lowering.calls.inline(function, [array, indices])
 
 
 @register(np.trim_zeros)
-def _trim_zeros(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _trim_zeros(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     filt, *rest = in_order(arguments, keywords, "filt", "trim")
     ends = static_value(rest[0]) if rest else "fb"
     if not isinstance(ends, str):
@@ -170,7 +175,7 @@ def _trim_zeros(lowering: Any, arguments: list[Any], keywords: dict[str, Any], r
 
 
 @register(np.polynomial.polyutils.as_series)
-def _as_series(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _as_series(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if len(arguments) != 1 or keywords or not isinstance(arguments[0], Items):
         return NotImplemented
     rows = [
@@ -179,17 +184,17 @@ def _as_series(lowering: Any, arguments: list[Any], keywords: dict[str, Any], re
         else as_array(lowering, [Items([each], types.none)], {}, types.Array(types.float64, 1, "C"))
         for each in arguments[0].values
     ]
-    return Items([lowering.inline(numpy_loops.series, [row]) for row in rows], result_type)
+    return Items([lowering.calls.inline(numpy_loops.series, [row]) for row in rows], result_type)
 
 
 @register(np.indices)
-def _indices(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _indices(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if len(arguments) != 1 or not isinstance(arguments[0], Items):
         return NotImplemented
-    builder, sizes = lowering.builder, [lowering.scalar(size) for size in arguments[0].values]
+    builder, sizes = lowering.builder, [lowering.operands.scalar(size) for size in arguments[0].values]
     result = builder.allocate(result_type.dtype, [index_constant(len(sizes)), *sizes], "empty")
     for number, size in enumerate(sizes):
-        numbers = lowering.call(np.arange, [size], {}, types.Array(result_type.dtype, 1, "C"), "numbers")
+        numbers = lowering.calls.call(np.arange, [size], {}, types.Array(result_type.dtype, 1, "C"), "numbers")
         along = [NEW_AXIS] * number + [FULL_SLICE] + [NEW_AXIS] * (len(sizes) - number - 1)
         place = view_rules.subview(builder, result, [index_constant(number)])
         assign(lowering, place, view_rules.subview(builder, numbers, along))
@@ -197,7 +202,7 @@ def _indices(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resu
 
 
 @register(np.take, method="take")
-def _take(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _take(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, indices = arguments[:2]
     axis = arguments[2] if len(arguments) > 2 else keywords.get("axis")
     if axis is None or static_value(axis) is None:
@@ -209,17 +214,20 @@ def _take(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_
 
 
 @register(np.isclose)
-def _isclose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _isclose(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if not isinstance(result_type, types.Array) or len(arguments) > 4:
         return NotImplemented
     return inline_rule(numpy_loops.isclose)(lowering, arguments, keywords, result_type)
 
 
 @register(np.divmod)
-def _divmod(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: Any) -> Any:
+def _divmod(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: Any) -> Any:
     functions = (operator.floordiv, operator.mod)
     return Items(
-        [lowering.apply(function, arguments, result_type[number]) for number, function in enumerate(functions)],
+        [
+            lowering.operators.apply(function, arguments, result_type[number])
+            for number, function in enumerate(functions)
+        ],
         result_type,
     )
 
@@ -227,7 +235,7 @@ def _divmod(lowering: Any, arguments: list[Any], keywords: dict[str, Any], resul
 # ---- joins ------------------------------------------------------------------------------------------------------
 
 
-def _join(lowering: Any, parts: list[View], axis: int, result_type: types.Type) -> View:
+def _join(lowering: Lowering, parts: list[View], axis: int, result_type: types.Type) -> View:
     """Lowers the concatenation of arrays of one rank along an axis."""
     builder = lowering.builder
     bounds: list[Operand] = [index_constant(0)]
@@ -263,7 +271,7 @@ def _join_rule(axis: int | None, *, is_new: bool = False, least_rank: int = 1, c
         columns: whether vectors are columns, not rows.
     """
 
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         given = arguments[1] if len(arguments) > 1 else keywords.get("axis", index_constant(0))
         number = static_value(given) if axis is None else axis
         if (
@@ -283,7 +291,7 @@ def _join_rule(axis: int | None, *, is_new: bool = False, least_rank: int = 1, c
     return rule
 
 
-def _of_rank(lowering: Any, array: View, rank: int, is_column: bool) -> View:
+def _of_rank(lowering: Lowering, array: View, rank: int, is_column: bool) -> View:
     """Returns the view of at least ``rank`` axes; a vector is a row of a matrix, or a column."""
     if rank_of(array) == 1 and rank > 1:
         array = view_rules.subview(lowering.builder, array, [FULL_SLICE, NEW_AXIS] if is_column else [NEW_AXIS])
@@ -312,7 +320,7 @@ def _split_rule(axis: int | None, *, is_even: bool = True) -> Rule:
         is_even: whether sections must have one size.
     """
 
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         values = in_order(arguments, keywords, "ary", "indices_or_sections", "axis")
         if not values or len(values) < 2 or not rank_of(values[0]):
             return NotImplemented
@@ -326,7 +334,7 @@ def _split_rule(axis: int | None, *, is_even: bool = True) -> Rule:
         size = array.axes[number].size
         bounds: list[Operand | None]
         if isinstance(parts, Items):
-            bounds = [None, *[lowering.scalar(place) for place in parts.values], None]
+            bounds = [None, *[lowering.operands.scalar(place) for place in parts.values], None]
         else:
             start = builder.call_of(section_of_equal if is_even else section_start, 3)
             places = [builder.index(start, size, parts, index_constant(k), is_natural=True) for k in range(1, count)]
@@ -355,7 +363,7 @@ _BACKWARDS = Slice(None, None, index_constant(-1))
 
 
 def _subview_rule(indices: Callable[[int], list[Any]]) -> Rule:
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if len(arguments) != 1 or keywords or not rank_of(arguments[0]):
             return NotImplemented
         return view_rules.subview(lowering.builder, arguments[0], indices(rank_of(arguments[0])))
@@ -367,7 +375,7 @@ RULES[np.flip] = _subview_rule(lambda rank: [_BACKWARDS] * rank)
 
 
 def _least_rank_rule(rank: int) -> Rule:
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         return (
             _of_rank(lowering, arguments[0], rank, False)
             if len(arguments) == 1 and rank_of(arguments[0])
@@ -383,7 +391,7 @@ RULES.update(
 
 
 @register(np.expand_dims)
-def _expand_dims(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _expand_dims(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     values = in_order(arguments, keywords, "a", "axis")
     if len(values) != 2:
         return NotImplemented
@@ -395,7 +403,7 @@ def _expand_dims(lowering: Any, arguments: list[Any], keywords: dict[str, Any], 
 
 
 def _axes_rule(permute: Callable[[list[int], int, int], None]) -> Rule:
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         if keywords or not arguments:
             return NotImplemented
         array, *axes = arguments
@@ -418,13 +426,13 @@ RULES[np.moveaxis] = _axes_rule(lambda order, source, target: order.insert(targe
 
 
 @register(np.broadcast_to)
-def _broadcast_to(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _broadcast_to(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     values = in_order(arguments, keywords, "array", "shape")
     if len(values) != 2:
         return NotImplemented
     array, shape = values
     builder = lowering.builder
-    dims = [lowering.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    dims = [lowering.operands.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
     if not rank_of(array):
         return NotImplemented
     zero, first = index_constant(0), len(dims) - rank_of(array)
@@ -446,15 +454,19 @@ def _joint_shape(builder: Any, shapes: list[list[Operand]]) -> Items:
 
 
 @register(np.broadcast_shapes)
-def _broadcast_shapes(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _broadcast_shapes(
+    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
     if keywords or not arguments:
         return NotImplemented
     lists = [shape.values if isinstance(shape, Items) else [shape] for shape in arguments]
-    return _joint_shape(lowering.builder, [list(map(lowering.scalar, sizes)) for sizes in lists])
+    return _joint_shape(lowering.builder, [list(map(lowering.operands.scalar, sizes)) for sizes in lists])
 
 
 @register(np.broadcast_arrays)
-def _broadcast_arrays(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _broadcast_arrays(
+    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
     if keywords or not all(map(rank_of, arguments)):
         return NotImplemented
     shape = _joint_shape(lowering.builder, [[axis.size for axis in array.axes] for array in arguments])
@@ -462,7 +474,7 @@ def _broadcast_arrays(lowering: Any, arguments: list[Any], keywords: dict[str, A
 
 
 @register(np.lib.stride_tricks.as_strided)
-def _as_strided(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _as_strided(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, *rest = in_order(arguments, keywords, "x", "shape", "strides")
     if len(rest) != 2 or not all(isinstance(values, Items) for values in rest) or array.parts is not None:
         return NotImplemented
@@ -471,7 +483,9 @@ def _as_strided(lowering: Any, arguments: list[Any], keywords: dict[str, Any], r
     step, item_size = builder.call_of(elements_of_stride, 2), index_constant(array.dtype.bitwidth // 8)
     axes = []
     for size, stride in zip(rest[0].values, rest[1].values, strict=True):
-        axes.append(Axis(0, builder.index(step, lowering.scalar(stride), item_size), lowering.scalar(size)))
+        axes.append(
+            Axis(0, builder.index(step, lowering.operands.scalar(stride), item_size), lowering.operands.scalar(size))
+        )
     return View(
         flat.root,
         flat.starts,
@@ -480,11 +494,13 @@ def _as_strided(lowering: Any, arguments: list[Any], keywords: dict[str, Any], r
 
 
 @register(np.lib.stride_tricks.sliding_window_view)
-def _sliding_window_view(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _sliding_window_view(
+    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
     array, window, *rest = in_order(arguments, keywords, "x", "window_shape", "axis")
     given = rest[0] if rest and static_value(rest[0]) is not None else None
     builder, rank = lowering.builder, rank_of(array)
-    windows = [lowering.scalar(size) for size in (window.values if isinstance(window, Items) else [window])]
+    windows = [lowering.operands.scalar(size) for size in (window.values if isinstance(window, Items) else [window])]
     listed = given.values if isinstance(given, Items) else [given]
     numbers = list(range(rank)) if rest == [] or given is None else [static_value(number) for number in listed]
     if not all(isinstance(number, int) for number in numbers) or len(numbers) != len(windows):
@@ -500,7 +516,7 @@ def _sliding_window_view(lowering: Any, arguments: list[Any], keywords: dict[str
 # ---- iteration --------------------------------------------------------------------------------------------------
 
 
-def _elements(lowering: Any, array: View, item: Callable[[list[Operand], View], Any]) -> Iterable:
+def _elements(lowering: Lowering, array: View, item: Callable[[list[Operand], View], Any]) -> Iterable:
     """Returns the iteration over the elements in C order, each by its indices and the view of it."""
     indices = RULES[np.ndindex](lowering, [Items([axis.size for axis in array.axes], types.none)], {}, types.none)
 
@@ -512,9 +528,9 @@ def _elements(lowering: Any, array: View, item: Callable[[list[Operand], View], 
 
 
 @register(np.ndenumerate)
-def _ndenumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _ndenumerate(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     def item(numbers: list[Operand], view: View) -> Items:
-        value = lowering.element_or_view(view)
+        value = lowering.operands.element_or_view(view)
         pair = [Items(list(numbers), types.UniTuple(INDEX, len(numbers))), value]
         return Items(pair, types.Tuple([types.UniTuple(INDEX, len(numbers)), type_of(value)]))
 
@@ -522,7 +538,7 @@ def _ndenumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], 
 
 
 @register(np.nditer)
-def _nditer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+def _nditer(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     if len(arguments) != 1 or not rank_of(arguments[0]):
         return NotImplemented
     array = arguments[0]
@@ -551,7 +567,7 @@ def _draw_rule(function: Any) -> Rule:
     """Returns the rule of draws of one number or an array, element by element as Numba draws them."""
     draw, defaults = _DRAWS[function]
 
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         rest = dict(keywords)
         size = rest.pop("size", arguments[len(defaults)] if len(arguments) > len(defaults) else None)
         values: list[Any] = [lowering.builder.constant(value) for value in defaults]
@@ -560,10 +576,15 @@ def _draw_rule(function: Any) -> Rule:
         for name, value in rest.items():
             values[_PARAMETERS[name] if len(defaults) > 1 else 0] = value
         if not isinstance(result_type, types.Array):
-            return lowering.inline(draw, [lowering.scalar(value) for value in values]) if values else NotImplemented
+            return (
+                lowering.calls.inline(draw, [lowering.operands.scalar(value) for value in values])
+                if values
+                else NotImplemented
+            )
         array = RULES[np.empty](lowering, [size], {}, result_type)
-        lowering.inline(
-            draw_loops(rank_of(array), len(values), draw), [array, *[lowering.scalar(value) for value in values]]
+        lowering.calls.inline(
+            draw_loops(rank_of(array), len(values), draw),
+            [array, *[lowering.operands.scalar(value) for value in values]],
         )
         return array
 
@@ -574,9 +595,9 @@ RULES.update({function: _draw_rule(function) for function in _DRAWS})
 
 
 def _shaped_draw_rule(draw: Any) -> Rule:
-    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
         shape = [Items(arguments, types.none)] if arguments else []
-        return lowering.call(draw, shape, {}, result_type, "draw")
+        return lowering.calls.call(draw, shape, {}, result_type, "draw")
 
     return rule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 from numba import types
@@ -23,6 +23,9 @@ from fastgrad.differentiation.runtime.numba_internals import (
     with_values_read,
 )
 from fastgrad.kernels.codegen.generated_source import function_from_source
+
+if TYPE_CHECKING:
+    from fastgrad.differentiation.frontend.lowering import Lowering
 
 _numbers = itertools.count()
 
@@ -57,12 +60,14 @@ def checked_stencil_size(first, other):  # type: ignore[no-untyped-def]
 # ---- generalized ufuncs ---------------------------------------------------------------------------------------
 
 
-def call_generalized_ufunc(lowering: Any, function: GUFunc, arguments: list[Any]) -> Any:
+def call_generalized_ufunc(lowering: Lowering, function: GUFunc, arguments: list[Any]) -> Any:
     """Lowers the call of a function of ``numba.guvectorize``, whose last arguments are the arrays for the results."""
     name, location = describe(Static(function)), lowering.builder.location
     builder = function.gufunc_builder
     inputs, outputs = parse_signature(builder.signature)
-    signature, _ = function.find_ewise_function([getattr(type, "dtype", type) for type in lowering.types_of(arguments)])
+    signature, _ = function.find_ewise_function(
+        [getattr(type, "dtype", type) for type in lowering.operands.types_of(arguments)]
+    )
     core_ranks = [len(sizes) for sizes in (*inputs, *outputs)]
     loop_rank = rank_of(arguments[-1]) - core_ranks[-1]
     if signature is None or builder.writable_args or len(arguments) != len(core_ranks):
@@ -77,7 +82,7 @@ def call_generalized_ufunc(lowering: Any, function: GUFunc, arguments: list[Any]
         if (is_array and argument.dtype != dtype) or rank not in ((loop_rank,) if is_output else (0, loop_rank)):
             raise refuse(f"{name} with arrays that it must cast or broadcast can't be differentiated", location)
         if not is_array:
-            arguments[number] = lowering.cast(lowering.number(argument), dtype)
+            arguments[number] = lowering.operands.cast(lowering.operands.number(argument), dtype)
         if is_output and core_ranks[number] == 0 and rank == 0:
             raise refuse(f"{name} with an array without axes for a number can't be differentiated", location)
     if loop_rank > 1:  # Numba may go through arrays in the order of their memory
@@ -85,7 +90,7 @@ def call_generalized_ufunc(lowering: Any, function: GUFunc, arguments: list[Any]
             check_overlap(lowering, target, arguments[: len(inputs)])
     arrays = tuple(isinstance(argument, View) for argument in arguments)
     loops = _loops_of_ufunc(function, (*inputs, *outputs), len(inputs), tuple(ranks), arrays)
-    lowering.inline(loops, arguments)
+    lowering.calls.inline(loops, arguments)
     return Static(None)
 
 
@@ -135,11 +140,11 @@ def _loops_of_ufunc(
 
 
 def call_stencil(
-    lowering: Any, function: StencilFunc, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+    lowering: Lowering, function: StencilFunc, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
 ) -> Any:
     """Lowers the call of a function of ``numba.stencil``."""
     location, kernel = lowering.builder.location, _kernel_of(function)
-    argument_types = tuple(lowering.types_of(arguments))
+    argument_types = tuple(lowering.operands.types_of(arguments))
     names, options = list(function.kernel_ir.arg_names), function.options
     is_plain = len(arguments) == len(names) and keywords.keys() <= {"out"} and not function.kws
     closure = function.kernel_ir.func_id.func.__closure__ or ()
@@ -164,7 +169,7 @@ def call_stencil(
     dtype = str(result_type.dtype if out is None else out.dtype)
     stencil = _Stencil(kernel, len(names), starts, ends, is_relative, others, border, out is None)
     loops = _loops_of_stencil(stencil, dtype)
-    result = lowering.inline(loops, arguments if out is None else [*arguments, out])
+    result = lowering.calls.inline(loops, arguments if out is None else [*arguments, out])
     return result if out is None else out
 
 
@@ -203,15 +208,15 @@ class WindowRule:
     def __init__(self, kernel: Any, starts: tuple[int, ...], is_relative: tuple[bool, ...]) -> None:
         self._kernel, self._starts, self._is_relative = kernel, starts, is_relative
 
-    def __call__(self, lowering: Any, arguments: list[Any]) -> Any:
+    def __call__(self, lowering: Lowering, arguments: list[Any]) -> Any:
         """Lowers the call."""
         rank = len(self._starts)
-        place = [lowering.scalar(index) for index in arguments[:rank]]
+        place = [lowering.operands.scalar(index) for index in arguments[:rank]]
         values = [
             Window(value, place, self._starts) if is_relative else value
             for value, is_relative in zip(arguments[rank:], self._is_relative, strict=True)
         ]
-        return lowering.inline(self._kernel, values)
+        return lowering.calls.inline(self._kernel, values)
 
 
 class _Stencil(NamedTuple):
