@@ -273,6 +273,11 @@ def function_named(name: str) -> ScalarOperation | None:
     return FUNCTIONS.get(OTHER_NAMES.get(name, name))
 
 
+def names_of(name: str) -> list[str]:
+    """Returns all names of the scalar function that has a name in formulas."""
+    return [name, *[other_name for other_name, own_name in OTHER_NAMES.items() if own_name == name]]
+
+
 where = _function_of("where", 3, CHEAP_COST)
 logical_and, logical_or, logical_not = AND, OR, NOT
 cast = _function_of("cast", 1, CHEAP_COST)

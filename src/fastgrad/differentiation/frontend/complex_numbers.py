@@ -25,10 +25,18 @@ from fastgrad.core.terms import (
     SELECT,
     ScalarOperation,
     Term,
+    names_of,
 )
-from fastgrad.core.terms import abs as absolute
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.ir import scalar_rules
+from fastgrad.differentiation.ir.complex_rules import (
+    COMPLEX,
+    PARTS,
+    SLOPES,
+    SLOPES_OF_POWER,
+    SLOPES_OF_QUOTIENT,
+    Slope,
+)
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, Partial, call_operation
 from fastgrad.differentiation.ir.representation import Constant, Operand, Scalar, View, is_constant, refuse
 from fastgrad.differentiation.ir.scalar_operations import CASTS
@@ -41,69 +49,7 @@ if TYPE_CHECKING:
 Rule = Callable[[Any, list[Any], types.Type], Any]
 FUNCTIONS: dict[Any, Rule] = {}
 """The rules of functions of complex numbers, of (lowering, operands, Numba's type of the result)."""
-
-
-# ---- slopes -------------------------------------------------------------------------------------------------------
-
-
-_QUOTIENT = call_operation(np.divide, 2)
-"""A division that raises nothing."""
-_EXP, _LOG, _SQRT, _SIN, _COS, _SINH, _COSH = [
-    call_operation(f, 1) for f in (cmath.exp, cmath.log, cmath.sqrt, cmath.sin, cmath.cos, cmath.sinh, cmath.cosh)
-]
 _REAL_SIN, _REAL_COS = call_operation(math.sin, 1), call_operation(math.cos, 1)
-COMPLEX = ScalarOperation("complex({0}, {1})")
-PARTS = REAL, IMAG = ScalarOperation("{0}.real"), ScalarOperation("{0}.imag")
-"""The complex number of two real ones, and its parts."""
-
-Slope = Callable[..., Term]
-"""A derivative as a term: of the operands, then the value."""
-
-
-def _slope_of_tangent(z: Term) -> Term:
-    secant = _QUOTIENT(1.0, _COS(z))
-    return SELECT(absolute(IMAG(z)) > 300.0, COMPLEX(0.0 * REAL(z), 0.0), secant * secant)
-
-
-def _slope_of_arcsine(z: Term) -> Term:
-    """Returns the derivative of ``asin``, on the branch cuts on the side that the sign of 0 tells."""
-    x, y = REAL(z), IMAG(z)
-    return _QUOTIENT(1.0, _SQRT(COMPLEX(1.0 - x, -y)) * _SQRT(COMPLEX(1.0 + x, y)))
-
-
-def _slope_of_area_cosine(z: Term) -> Term:
-    x, y = REAL(z), IMAG(z)
-    return _QUOTIENT(1.0, _SQRT(COMPLEX(x - 1.0, y)) * _SQRT(COMPLEX(x + 1.0, y)))
-
-
-def _times_i(z: Term) -> Term:
-    return COMPLEX(-IMAG(z), REAL(z))
-
-
-_SLOPES: dict[str, Slope] = {
-    "exp": lambda z, w: w,
-    "exp2": lambda z, w: w * math.log(2.0),
-    "expm1": lambda z, w: _EXP(z),
-    "log": lambda z, w: _QUOTIENT(1.0, z),
-    "log2": lambda z, w: _QUOTIENT(1.0 / math.log(2.0), z),
-    "log10": lambda z, w: _QUOTIENT(1.0 / math.log(10.0), z),
-    "log1p": lambda z, w: _QUOTIENT(1.0, 1.0 + z),
-    "sqrt": lambda z, w: _QUOTIENT(0.5, w),
-    "sin": lambda z, w: _COS(z),
-    "cos": lambda z, w: -_SIN(z),
-    "tan": lambda z, w: _slope_of_tangent(z),
-    "sinh": lambda z, w: _COSH(z),
-    "cosh": lambda z, w: _SINH(z),
-    "tanh": lambda z, w: _slope_of_tangent(_times_i(z)),
-    "asin": lambda z, w: _slope_of_arcsine(z),
-    "acos": lambda z, w: -_slope_of_arcsine(z),
-    "atan": lambda z, w: _QUOTIENT(1.0, 1.0 + z * z),
-    "asinh": lambda z, w: _slope_of_arcsine(_times_i(z)),
-    "acosh": lambda z, w: _slope_of_area_cosine(z),
-    "atanh": lambda z, w: _QUOTIENT(1.0, 1.0 - z * z),
-    "reciprocal": lambda z, w: -w * w,
-}
-"""The derivatives of functions of ``z`` whose values are ``w``."""
 
 
 def _with_slopes(value: Any, *slopes: Slope) -> Rule:
@@ -246,9 +192,8 @@ def _square(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return _product(lowering, operands * 2, type)
 
 
-_SLOPES_OF_QUOTIENT: tuple[Slope, Slope] = (lambda a, b, w: _QUOTIENT(1.0, b), lambda a, b, w: -_QUOTIENT(w, b))
-_NUMPY_DIVISION = _with_slopes(np.divide, *_SLOPES_OF_QUOTIENT)
-_DIVISION = _with_slopes(DIVIDE, *_SLOPES_OF_QUOTIENT)
+_NUMPY_DIVISION = _with_slopes(np.divide, *SLOPES_OF_QUOTIENT)
+_DIVISION = _with_slopes(DIVIDE, *SLOPES_OF_QUOTIENT)
 FUNCTIONS[np.divide] = _NUMPY_DIVISION
 
 
@@ -258,17 +203,11 @@ def _quotient(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return (_NUMPY_DIVISION if lowering.frame.is_internal else _DIVISION)(lowering, operands, type)
 
 
-_SLOPES_OF_POWER: tuple[Slope, Slope] = (
-    lambda z, b, w: SELECT(b == 0, 0.0 * z, b * z ** (b - 1.0)),
-    lambda z, b, w: SELECT(z == 0, 0.0 * z, w * _LOG(z)),
-)
-FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _with_slopes(POWER, *_SLOPES_OF_POWER)
-FUNCTIONS[np.power] = _with_slopes(np.power, *_SLOPES_OF_POWER)
-for _name, _slope in _SLOPES.items():
-    for _module, _prefix in ((cmath, ""), (np, "arc" if _name.startswith("a") else "")):
-        _value = getattr(_module, _prefix + _name.removeprefix("a") if _prefix else _name, None)
-        if _value is not None:
-            FUNCTIONS[_value] = _with_slopes(_value, _slope)
+FUNCTIONS[operator.pow] = FUNCTIONS[pow] = _with_slopes(POWER, *SLOPES_OF_POWER)
+FUNCTIONS[np.power] = _with_slopes(np.power, *SLOPES_OF_POWER)
+for _name, _slope in SLOPES.items():
+    for _value in {getattr(module, name, None) for module in (cmath, np) for name in names_of(_name)} - {None}:
+        FUNCTIONS[_value] = _with_slopes(_value, _slope)
 
 
 _LOGARITHM = FUNCTIONS[cmath.log]
