@@ -173,7 +173,7 @@ def _analyze(function: Any, argument_types: tuple[types.Type, ...], content: str
             callee = callee._replace(result=_thread.typed(function, argument_types).result)
             while _assumed.get(key) != callee:
                 _assumed[key] = callee
-                callee = _analyzed_once(callee)
+                callee = _analyze_once(callee)
                 if key not in _consulted:  # it does not call itself
                     break
         if not _consulted - {key}:
@@ -187,7 +187,7 @@ def _analyze(function: Any, argument_types: tuple[types.Type, ...], content: str
     return callee
 
 
-def _analyzed_once(callee: Callee) -> Callee:
+def _analyze_once(callee: Callee) -> Callee:
     lowered = lower(callee.function, callee.types, Options.of(callee.function))
     simplify(lowered)
     parts, memory = parts_of(lowered), possible_memory(lowered)
