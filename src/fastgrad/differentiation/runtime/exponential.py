@@ -97,24 +97,29 @@ def replace_exponentials(module: Any, codegen: Any) -> None:
     called = [function for function in module.functions if function.name == INTRINSIC]
     if called and has_fused_multiply_add(codegen._tm_features, module.triple) and is_known():
         called[0].name = SYMBOL  # an intrinsic function is one by its name alone
-        code = llvm.parse_assembly(_text())
-        code.triple, code.data_layout = module.triple, module.data_layout
-        module.link_in(code)
+        _link(_text("weak"), module)
 
 
 def inline_exponentials(module: Any, codegen: Any) -> None:
     """Inlines in an optimized module what `replace_exponentials` made the module call."""
-    own = [function for function in module.functions if function.name.startswith(SYMBOL)]
-    if not own:
+    if not any(function.name == SYMBOL for function in module.functions):
         return
-    for function in own:
-        function.linkage = "internal"
-        function.add_function_attribute("alwaysinline")
+    _link(_text("alwaysinline"), module)  # these take the place of weak functions
+    for function in module.functions:
+        if function.name.startswith(SYMBOL):
+            function.linkage = "internal"
     builder = llvm.create_pass_builder(codegen._tm, llvm.create_pipeline_tuning_options(speed_level=1))
     passes = llvm.create_new_module_pass_manager()
     passes.add_always_inliner_pass()
     passes.add_global_dead_code_eliminate_pass()
     run_passes(passes, module, builder)
+
+
+def _link(text: str, module: Any) -> None:
+    """Adds the functions of a text to a module."""
+    code = llvm.parse_assembly(text)
+    code.triple, code.data_layout = module.triple, module.data_layout
+    module.link_in(code)
 
 
 def table() -> list[int]:
@@ -140,8 +145,12 @@ def _bits(number: float) -> int:
 
 
 @functools.cache
-def _text() -> str:
-    """Returns the text of a module with the function, and its versions for the lanes of vectors."""
+def _text(kind: str) -> str:
+    """Returns the text of a module with the function, and its versions for the lanes of vectors.
+
+    Args:
+        kind: "weak" for functions that LLVM does not inline, since others may take their place, or "alwaysinline".
+    """
     words = ", ".join(f"i64 {word}" for word in table())
     versions = ",".join(f"_ZGV_LLVM_N{lanes}v_{SYMBOL}({SYMBOL}_{lanes})" for lanes in _LANES)
     return f"""
@@ -153,12 +162,11 @@ declare double @llvm.fma.f64(double, double, double)
 attributes #0 = {{ nofree nosync nounwind willreturn speculatable memory(none) "vector-function-abi-variant"="{versions}" }}
 attributes #1 = {{ nofree nosync nounwind willreturn memory(none) }}
 !0 = !{{!"branch_weights", i32 1048576, i32 1}}
-{_function_text(1)}
-{"".join(map(_function_text, _LANES))}"""
+{"".join([_function_text(lanes, kind) for lanes in (1, *_LANES)])}"""
 
 
-def _function_text(lanes: int) -> str:
-    """Returns the text of the function of so many lanes, which LLVM does not inline as long as another may take its place: a weak one."""
+def _function_text(lanes: int, kind: str) -> str:
+    """Returns the text of the function of so many lanes."""
 
     def typed(type: str) -> str:
         return type if lanes == 1 else f"<{lanes} x {type}>"
@@ -194,8 +202,9 @@ def _function_text(lanes: int) -> str:
             )
             outside += f"  %all{lane} = insertelement {real} {result}, double %y{lane}, i64 {lane}\n"
             result = f"%all{lane}"
+    linkage, attribute = ("weak", "") if kind == "weak" else ("", kind)
     return f"""
-define weak {real} @{SYMBOL}{f"_{lanes}" if lanes > 1 else ""}({real} %x) {"#0" if lanes == 1 else "#1"} {{
+define {linkage} {real} @{SYMBOL}{f"_{lanes}" if lanes > 1 else ""}({real} %x) {attribute} {"#0" if lanes == 1 else "#1"} {{
 entry:
   %size = call {real} @llvm.fabs.{suffix}({real} %x)
   %inside_lanes = fcmp olt {real} %size, {constant("double", _FROM_LIBRARY)}
