@@ -12,7 +12,8 @@ import fastgrad as fg
 from fastgrad.core.terms import OPERANDS, OPERATORS, SELECT, ScalarOperation
 from fastgrad.differentiation.frontend.builder import Builder
 from fastgrad.differentiation.frontend.calls import KEPT_CALLS
-from fastgrad.differentiation.frontend.expressions import checked_optional, checked_quotient
+from fastgrad.differentiation.frontend.operands import checked_optional
+from fastgrad.differentiation.frontend.operators import checked_quotient
 from fastgrad.differentiation.ir import scalar_operations
 from fastgrad.differentiation.ir.representation import Function, Location
 from fastgrad.differentiation.ir.scalar_operations import POWER_OF_FLOAT, RAISING
