@@ -311,9 +311,9 @@ def test_the_example_tensorflow2_mnist(rank, size):
 
 
 def test_the_optimizer_is_saved_as_its_class():
-    plain = tf.keras.optimizers.Adam(0.25, beta_1=0.8)
+    plain = tf.keras.optimizers.Adam(0.25, beta_1=0.8, name="own")
     wrapped = hvd.DistributedOptimizer(plain, name="other")
-    assert (wrapped.name, plain.name) == ("other", "adam")
+    assert (wrapped.name, plain.name) == ("other", "own")
     loaded = tf.keras.optimizers.deserialize(tf.keras.optimizers.serialize(wrapped))
     assert type(loaded) is tf.keras.optimizers.Adam
     assert loaded.beta_1 == 0.8
