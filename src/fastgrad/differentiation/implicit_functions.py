@@ -13,6 +13,7 @@ from numba import types
 
 from fastgrad.differentiation.adjoints import OwnAdjoint, read_only
 from fastgrad.differentiation.frontend.typed_functions import typed_function
+from fastgrad.differentiation.matrices import jacobian
 from fastgrad.differentiation.runtime.compilation import (
     DerivedDispatcher,
     Types,
@@ -25,7 +26,7 @@ from fastgrad.differentiation.runtime.compilation import (
     wrapped_function,
 )
 from fastgrad.differentiation.runtime.numba_internals import Dispatcher, NumbaError
-from fastgrad.differentiation.transforms import forward_dispatcher, jacobian, pullback
+from fastgrad.differentiation.transforms import forward_dispatcher, pullback
 from fastgrad.errors import DifferentiationError
 from fastgrad.kernels.codegen.generated_source import name_in_source
 
