@@ -1,4 +1,4 @@
-"""Lowering of items and slices: reads and assignments of those of arrays, tuples, lists, dictionaries and records."""
+"""Lowering of items and slices: reads, assignments and deletions of those of arrays, tuples, lists, dictionaries and records."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Subscripts:
-    """Lowers reads and assignments of items."""
+    """Lowers reads, assignments and deletions of items."""
 
     def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
@@ -265,6 +265,18 @@ class Subscripts:
             lists.set_item(self._lowering, target, indices[0], value)
             return
         self._set_elements(target, indices, value)
+
+    def delete_item(self, statement: ir.DelItem) -> None:
+        """Lowers ``del`` of an item of a dictionary or a list."""
+        target, index = self._lowering.operands.value(statement.target), self._lowering.operands.value(statement.index)
+        if isinstance(target, Mapping):
+            mappings.remove(self._lowering, target, index)
+        elif isinstance(target, lists.LISTS) and isinstance(index, (Constant, Scalar)):
+            lists.call_method(self._lowering, target, "pop", [index], types.none)
+        else:
+            raise refuse(
+                f"del of an item of {describe(target)} like this can't be differentiated", self._builder.location
+            )
 
     def _is_item_updated_in_place(self, statement: Any) -> bool:
         """True if a statement assigns to an item what an operator such as ``rows[i] += x`` returns, which is the item."""
