@@ -41,7 +41,8 @@ def popped_with_defaults(x):
 def dictionary_of_pairs(x):
     pairs = [(1, x)]
     pairs.append((2, x * x))
-    values, others = dict(pairs), dict(((1, x), (5, 2.0 * x)))
+    rows = (1, x), (5, 2.0 * x)
+    values, others = dict(pairs), dict(rows)
     return values[1] * values[2] * len(values) + others[5] * len(others)
 
 
@@ -95,14 +96,14 @@ def sorted_backwards(x):
 def sorted_copies(x):
     values = [3.0 * x, x, 2.0 * x]
     first, second, third = sorted(values), sorted(values, reverse=True), sorted(np.array(values))
-    return first[0] * 2.0 + second[0] ** 2 + third[1] ** 3 + values[0] ** 4 + sorted([3, 1, 2])[0] * x
+    return first[0] * 2.0 + second[0] ** 2 + third[1] ** 3 + values[0] ** 4 + sorted([3, 1, 2])[1] * x
 
 
 def copies_of_lists(x):
     rows, arrays = [(x, 1)], List()
     rows.append((x * x, 2))
     arrays.append(np.ones(2) * x)
-    first, second, third = list(rows), List(arrays), list([(x, 3.0), (x * x, 4.0)])  # noqa: C411  # it is what is tested
+    first, second, third = list(rows), List(arrays), list([(x, 3.0), (x * x, 4.0)])  # noqa: C410  # it is what is tested
     rows.pop()
     arrays.pop()
     third.append((x, x))
