@@ -174,14 +174,14 @@ def list_of_enumerate(x):
 def sorted_tuples(x):
     rows = [(3.0 * x, 1)]
     rows.append((x, 2))
-    return sorted(rows)[0][0]
+    return sorted(rows)[1][0]
 
 
 _negative = numba.njit(lambda value: -value)
 
 
 def sorted_by_key(x):
-    return sorted([3.0 * x, x], key=_negative)[0]
+    return sorted([3.0 * x, x], key=_negative)[1]
 
 
 @pytest.mark.parametrize(
