@@ -97,6 +97,31 @@ EXACT = {
     "ndtri": (lambda p: mp.sqrt(2) * mp.erfinv(2 * p - 1), drawn(6, (0.01, 0.99))),
     "log_ndtr": (lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2), drawn(6, (-20, 5))),
     "erfcx": (lambda x: mp.exp(x * x) * mp.erfc(x), drawn(6, (-2, 20))),
+    "erfi": (mp.erfi, drawn(6, (-5, 5))),
+    "dawsn": (
+        lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x),
+        [*drawn(10, (-19, 19)), (0.0,), (21.0,), (-400.0,), (3e7,)],
+    ),
+    "exprel": (
+        lambda x: mp.hyp1f1(1, 2, x),
+        [*drawn(10, (-3, 3)), (0.0,), (1e-9,), (1.0,), (-1.0,), (-50.0,), (300.0,)],
+    ),
+    "expi": (mp.ei, drawn(8, (-6, 20))),
+    "exp1": (mp.e1, drawn(8, (0.01, 20))),
+    "wrightomega": (lambda x: mp.lambertw(mp.exp(x)).real, drawn(8, (-6, 20))),
+    "ellipk": (mp.ellipk, [*drawn(8, (-3, 1)), (0.0,), (1e-12,), (0.999999,), (-1e9,)]),
+    "ellipkm1": (lambda p: mp.ellipk(1 - p).real, [*drawn(4, (0, 1)), (1e-20,), (1e-9,), (1.0,)]),
+    "ellipe": (mp.ellipe, [*drawn(8, (-3, 1)), (0.0,), (1e-12,), (0.999999,), (-1e9,)]),
+    "chdtr": (
+        lambda v, x: mp.gammainc(v / 2, 0, x / 2, regularized=True),
+        [*drawn(6, (0.2, 40), (0.1, 60)), (2.0, 3.0)],
+    ),
+    "gdtr": (
+        lambda a, b, x: mp.gammainc(b, 0, a * x, regularized=True),
+        [*drawn(6, (0.2, 3), (0.1, 20), (0.1, 20)), (0.5, 2.0, 3.0)],
+    ),
+    "rel_entr": (lambda x, y: x * mp.log(x / y), drawn(4, (0.01, 5), (0.01, 5))),
+    "kl_div": (lambda x, y: x * mp.log(x / y) - x + y, drawn(4, (0.01, 5), (0.01, 5))),
     "psi": (lambda x: mp.psi(0, x), drawn(10, (-3, 30))),
     "chndtr": (noncentral, [(3.0, 2.0, 1.5), (0.5, 3.3, 0.7), (12.0, 4.5, 9.0), (30.0, 5.0, 25.0)]),
     "xlogy": (lambda x, y: x * mp.log(y), drawn(4, (-3, 3), (0.1, 5))),
@@ -123,6 +148,11 @@ def test_derivatives_are_those_of_mpmath(name):
 EDGES = {
     "log_ndtr": [((-1e8,), (1e8,)), ((-1e5,), (1e5 + 1e-5,)), ((-math.inf,), (math.inf,)), ((math.inf,), (0.0,))],
     "erfcx": [((1e5,), (-5.641895834631278e-11,)), ((1e9,), (-5.641895835477563e-19,)), ((math.inf,), (0.0,))],
+    "dawsn": [((1e9,), (-5e-19,)), ((math.inf,), (0.0,)), ((-math.inf,), (0.0,))],
+    "exprel": [((-math.inf,), (0.0,)), ((800.0,), (math.inf,))],
+    "exp1": [((math.inf,), (0.0,)), ((0.0,), (-math.inf,))],
+    "ellipk": [((1.0,), (math.inf,)), ((2.0,), (math.nan,))],
+    "ellipe": [((1.0,), (-math.inf,)), ((2.0,), (math.nan,))],
     "stdtr": [
         ((5.0, 1e-9), (3.72540206011784e-12, 0.37960668982249446)),
         ((5.0, 1e-4), (3.725402077974148e-07, 0.3796066852669937)),
@@ -263,6 +293,22 @@ def test_addresses_of_numba_and_functions_of_scipy_are_known():
     assert value == pytest.approx(special.stdtr(3.5, x).sum())
     assert by_df == pytest.approx((total(3.5 + 1e-6, x) - total(3.5 - 1e-6, x)) / 2e-6, rel=1e-6)
     np.testing.assert_allclose(by_x, (special.stdtr(3.5, x + 1e-6) - special.stdtr(3.5, x - 1e-6)) / 2e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "exact"),
+    [
+        ("dawsn", lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x)),
+        ("exprel", lambda x: mp.hyp1f1(1, 2, x)),
+        ("ellipk", mp.ellipk),
+        ("ellipe", mp.ellipe),
+    ],
+)
+def test_second_derivatives_of_series_are_those_of_mpmath(name, exact):
+    _, function = by_ctypes(name, 1)
+    with mp.workdps(50):
+        for x in (-25.0, -0.7, 0.0, 1e-9, 0.6):
+            assert fg.hvp(function)(x, 1.0) == pytest.approx(float(mp.diff(exact, mp.mpf(x), 2)), rel=1e-9, abs=1e-14)
 
 
 def test_second_derivatives():

@@ -90,6 +90,8 @@ KEPT_CALLS: set[Any] = {
     view_rules.checked_first_size,
 }
 """The functions of integers that are called, not inlined."""
+PARAMETERS_OF_METHODS = {**dict.fromkeys(["get", "pop", "setdefault"], ("key", "default")), "sort": ("key", "reverse")}
+"""The parameters of methods of lists and dictionaries that calls may name."""
 builtin_type = type
 
 
@@ -236,6 +238,8 @@ class Calls:
         result_type = self._lowering.frame.function.types[name]
         if not is_compiled:
             arguments = [self._lowering.operands.definite(argument) for argument in arguments]
+        if isinstance(function, Method) and isinstance(function.owner, (Mapping, *lists.LISTS)):
+            arguments = self._with_keywords(function, arguments, keywords)
         if isinstance(function, Method) and isinstance(function.owner, lists.LISTS):
             return lists.call_method(self._lowering, function.owner, function.name, arguments, result_type)
         if isinstance(function, Method) and isinstance(function.owner, Mapping):
@@ -289,6 +293,19 @@ class Calls:
             name, self.call(function, arguments, keywords, result_type, name)
         )
 
+    def _with_keywords(self, method: Method, arguments: list[Any], keywords: dict[str, Any]) -> list[Any]:
+        """Returns all arguments of a method of a list, a dictionary or a set; refuses keywords that it does not know."""
+        if not keywords:
+            return arguments
+        names = PARAMETERS_OF_METHODS.get(method.name, ())[len(arguments) :]
+        if keywords.keys() - {*names}:
+            raise refuse(
+                f"the method {method.name} of a list, a set or a dictionary can't be differentiated with the keyword {', '.join(keywords)}: "
+                "pass it by position",
+                self._builder.location,
+            )
+        return [*arguments, *[keywords.get(name, Static(None)) for name in names]]
+
     def _call_of_choice(self, choice: FunctionChoice, arguments: list[Any], type: types.Type) -> Any:
         """Lowers the call of a function that is chosen when the derivative runs: a branch for each."""
         type = types.unliteral(type)
@@ -297,13 +314,12 @@ class Calls:
                 self._lowering.operands.cast(value, wanted)
                 for value, wanted in zip(arguments, choice.type.signature.args, strict=True)
             ]
-        arguments = [self._lowering.array_expressions.materialize(self._lowering, argument) for argument in arguments]
+        materialize = self._lowering.array_expressions.materialize
+        arguments = [materialize(self._lowering, argument) for argument in arguments]
 
         def call(function: Any) -> Any:
             value = self._call_of_function("", function, arguments, {}, type)
-            return self._lowering.operands.cast(
-                self._lowering.array_expressions.materialize(self._lowering, value), type
-            )
+            return self._lowering.operands.cast(materialize(self._lowering, value), type)
 
         return self._lowering.phis.merge(type, self._lowering.phis.by_branches(choice.functions, choice.index, call))
 

@@ -28,6 +28,7 @@ from fastgrad.differentiation.ir.values import (
     Static,
     TupleList,
     describe,
+    static_value,
     tuple_of,
     type_of,
 )
@@ -64,6 +65,37 @@ def pop(data, length, index):  # type: ignore[no-untyped-def]
     return value
 
 
+def count(items, value):  # type: ignore[no-untyped-def]
+    """Returns how many items of a list equal a value."""
+    total = 0
+    for item in items:
+        if item == value:
+            total += 1
+    return total
+
+
+def first_index(items, value, start, stop):  # type: ignore[no-untyped-def]
+    """Returns the index of the first item of a slice of a list that equals a value."""
+    n = items.shape[0]
+    for i in range(max(start + n if start < 0 else start, 0), min(stop + n if stop < 0 else stop, n)):
+        if items[i] == value:
+            return i
+    raise ValueError("value not in list")
+
+
+def remove(data, length, value):  # type: ignore[no-untyped-def]
+    """Removes the first item of a list that equals a value."""
+    position = 0
+    while position < length[0] and data[position] != value:
+        position += 1
+    if position == length[0]:
+        raise ValueError("list.remove(x): x not in list")
+    length[0] -= 1
+    for i in range(position, length[0]):
+        data[i] = data[i + 1]
+    return 0
+
+
 def insert(data, length, index, value):  # type: ignore[no-untyped-def]
     """Moves the items of a list, whose length has grown by 1, and sets one."""
     last = length[0] - 1
@@ -74,13 +106,19 @@ def insert(data, length, index, value):  # type: ignore[no-untyped-def]
     return 0
 
 
-def reverse(items):  # type: ignore[no-untyped-def]
+def reverse_items(items):  # type: ignore[no-untyped-def]
     """Reverses the items of a list."""
     n = items.shape[0]
     for i in range(n // 2):
         item = items[i]
         items[i] = items[n - 1 - i]
         items[n - 1 - i] = item
+    return 0
+
+
+def sort_items(items):  # type: ignore[no-untyped-def]
+    """Sorts the items of a list."""
+    items[:] = np.sort(items)
     return 0
 
 
@@ -241,6 +279,19 @@ def extend(lowering: Lowering, values: NumberList, more: Any) -> None:
     lowering.array_functions.assign(lowering, target, array)
 
 
+def _sort(lowering: Lowering, values: NumberList, key: Any = None, reverse: Any = None) -> None:
+    """Lowers ``sort`` of a list, with or without ``reverse=True``."""
+    direction = None if reverse is None else static_value(reverse)
+    if direction not in (None, False, True) or not (key is None or (isinstance(key, Static) and key.value is None)):
+        raise refuse(
+            "sort of a list can't be differentiated with a key or a computed reverse", lowering.builder.location
+        )
+    items = items_of(lowering, values)
+    lowering.calls.inline(sort_items, [items])
+    if direction:
+        lowering.calls.inline(reverse_items, [items])
+
+
 def call_method(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
     """Lowers the call of a method of a list."""
     builder = lowering.builder
@@ -257,8 +308,22 @@ def call_method(lowering: Lowering, values: NumberList, name: str, arguments: li
         return lowering.calls.inline(pop, [values.data, length, index])
     elif name == "extend":
         extend(lowering, values, arguments[0])
+    elif name == "sort":
+        _sort(lowering, values, *arguments)
     elif name == "reverse":
-        lowering.calls.inline(reverse, [items_of(lowering, values)])
+        lowering.calls.inline(reverse_items, [items_of(lowering, values)])
+    elif name in ("count", "index", "remove"):
+        value = lowering.operands.number(arguments[0])
+        if isinstance(values.type, types.ListType):
+            value = lowering.operands.cast(value, values.type.dtype)
+        if name == "remove":
+            lowering.calls.inline(remove, [values.data, changing_length(lowering, values), value])
+        elif name == "count":
+            return lowering.calls.inline(count, [items_of(lowering, values), value])
+        else:
+            bounds = [lowering.operands.scalar(bound) for bound in arguments[1:]]
+            ends = [index_constant(0), index_constant(types.intp.maxval)][len(bounds) :]
+            return lowering.calls.inline(first_index, [items_of(lowering, values), value, *bounds, *ends])
     elif name == "clear":
         length = changing_length(lowering, values)
         builder.store(length.root, index_constant(0), [index_constant(0)])

@@ -42,6 +42,25 @@ def new_list(lowering: Lowering, type: types.Type, items: Sequence[Any]) -> Any:
     return containers.new_list(lowering, type, [*items])
 
 
+def append_items(values, more):  # type: ignore[no-untyped-def]
+    """Appends the items of another list."""
+    for item in more:
+        values.append(item)
+
+
+def list_of(lowering: Lowering, type: types.Type, arguments: list[Any]) -> Any:
+    """Lowers ``list(…)`` and ``List(…)`` of tuples, arrays or lists, and empty lists, whose argument, if any, is the type of items."""
+    source = arguments[0] if arguments else None
+    if isinstance(source, Items):
+        return new_list(lowering, type, source.values)
+    result = new_list(lowering, type, [])
+    if isinstance(source, LISTS):
+        lowering.calls.inline(append_items, [result, source])
+    elif source is not None and not isinstance(source, Static):
+        raise refuse(f"a list of {describe(source)} can't be differentiated", lowering.builder.location)
+    return result
+
+
 def _items_of_tuple(lowering: Lowering, value: Any, count: int) -> list[Any]:
     if not isinstance(value, Items) or len(value.values) != count:
         raise refuse(

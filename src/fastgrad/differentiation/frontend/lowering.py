@@ -17,7 +17,7 @@ from numba import types
 
 from fastgrad.core.terms import ScalarOperation
 from fastgrad.differentiation.analysis.control_flow import possible_memory
-from fastgrad.differentiation.frontend import containers, mappings
+from fastgrad.differentiation.frontend import containers
 from fastgrad.differentiation.frontend.builder import Builder
 from fastgrad.differentiation.frontend.calls import Calls, refuse_literal
 from fastgrad.differentiation.frontend.expressions import Expressions
@@ -51,7 +51,6 @@ from fastgrad.differentiation.ir.values import (
     DEFAULT_OPTIONS,
     Complex,
     Fields,
-    Mapping,
     Member,
     NumberedText,
     NumberList,
@@ -458,8 +457,8 @@ class Lowering:
             frame.values[name] = value
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
             self.subscripts.set_item(statement)
-        elif isinstance(statement, ir.DelItem) and isinstance(self.operands.value(statement.target), Mapping):
-            mappings.remove(self, self.operands.value(statement.target), self.operands.value(statement.index))
+        elif isinstance(statement, ir.DelItem):
+            self.subscripts.delete_item(statement)
         elif isinstance(statement, ir.SetAttr) and isinstance(self.operands.value(statement.target), Fields):
             containers.set_field(
                 self, self.operands.value(statement.target), statement.attr, self.operands.value(statement.value)

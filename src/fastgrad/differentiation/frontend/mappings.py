@@ -1,6 +1,6 @@
 """Dictionaries of numbers and sets: lists of keys in the order of insertion, and a list of values.
 
-A key is a number, a text, or a tuple of them: one or more numbers, each in a list of its own. A text is the number that `Lowering.number_of_text`
+A key is a number, a text, or a tuple of them: one or more numbers, each in a list of its own. A text is the number that `Texts.number_of`
 gives it. A look-up compares the keys one by one, so that it needs no code of hashes, which could not be differentiated. The order of a set in a loop
 follows from hashes and from all that was done to the set: a function of Numba does this again to a set of its own, and finds the positions of the keys.
 """
@@ -79,6 +79,18 @@ def place_of(position, length):  # type: ignore[no-untyped-def]
 def value_or(values, position, default):  # type: ignore[no-untyped-def]
     """Returns the value at a position, or without one the default."""
     return default if position < 0 else values[position]
+
+
+def set_items(mapping, items):  # type: ignore[no-untyped-def]
+    """Sets the values of keys, which are pairs."""
+    for key, value in items:
+        mapping[key] = value
+
+
+def update_items(mapping, more):  # type: ignore[no-untyped-def]
+    """Sets the values of all keys of another dictionary."""
+    for key, value in more.items():
+        mapping[key] = value
 
 
 def unite(data, length, before, more):  # type: ignore[no-untyped-def]
@@ -278,7 +290,13 @@ def set_item(lowering: Lowering, mapping: Mapping, key: Any, value: Any = None) 
 
 
 def _set_item(lowering: Lowering, mapping: Mapping, numbers: list[Operand], value: Any = None) -> None:
-    position = _position(lowering, mapping, numbers)
+    _set_item_at(lowering, mapping, _position(lowering, mapping, numbers), numbers, value)
+
+
+def _set_item_at(
+    lowering: Lowering, mapping: Mapping, position: Scalar, numbers: list[Operand], value: Any = None
+) -> None:
+    """Sets the value of a key at its position, which is negative for a new key."""
     count = lowering.calls.inline(count_of_new, [position])
     befores = [containers.resize(lowering, part, count) for part in mapping.keys]
     place = lowering.calls.inline(place_of, [position, befores[0]])
@@ -431,15 +449,31 @@ def _copy(lowering: Lowering, mapping: Mapping) -> Mapping:
     return result
 
 
+def _value_or_default(lowering: Lowering, mapping: Mapping, name: str, key: Any, default: Any) -> Any:
+    """Lowers `get`, `pop` or `setdefault` of a dictionary with a default value."""
+    assert mapping.values is not None
+    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
+    position = _position(lowering, mapping, numbers)
+    default = lowering.operands.cast(lowering.operands.number(default), mapping.values.type.dtype)
+    value = lowering.calls.inline(value_or, [mapping.values.data, position, default])
+    if name == "setdefault":
+        _set_item_at(lowering, mapping, position, numbers, value)
+    elif name == "pop":
+        for part in (*mapping.keys, mapping.values):
+            length = containers.changing_length(lowering, part)
+            lowering.calls.inline(drop, [part.data, length, position])
+    return value
+
+
 def call_method(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
     """Lowers the call of a method of a dictionary or a set."""
     is_set = mapping.values is None
     if name in ("keys", "values", "items") and not is_set:
         return iterable(lowering, mapping, name)
-    if name == "get" and len(arguments) == 2 and mapping.values is not None:
-        position = _position_of(lowering, mapping, arguments[0])
-        default = lowering.operands.cast(lowering.operands.number(arguments[1]), mapping.values.type.dtype)
-        return lowering.calls.inline(value_or, [mapping.values.data, position, default])
+    if name in ("get", "pop", "setdefault") and len(arguments) == 2 and not is_set:
+        return _value_or_default(lowering, mapping, name, *arguments)
+    if name == "update" and not is_set and isinstance(arguments[0], Mapping):
+        return lowering.calls.inline(update_items, [mapping, *arguments])
     if name == "pop" and len(arguments) == 1 and not is_set:
         return remove(lowering, mapping, arguments[0])
     if name == "pop" and not arguments and is_set:

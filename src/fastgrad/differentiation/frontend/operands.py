@@ -34,12 +34,12 @@ from fastgrad.differentiation.ir.values import (
     Member,
     Selection,
     Static,
-    Step,
     Text,
     Window,
     describe,
     is_complex,
     type_of,
+    without_step,
 )
 from fastgrad.differentiation.runtime.complex_arrays import real_parts
 from fastgrad.differentiation.runtime.numba_internals import cpu_target, ir
@@ -78,9 +78,7 @@ class Operands:
 
     def optional_value(self, variable: ir.Var) -> Any:
         """Returns what a variable stands for, a `Maybe` if it may be None."""
-        value = self._lowering.frame.values[variable.name]
-        while isinstance(value, Step) and value.is_resolved:
-            value = value.item
+        value = without_step(self._lowering.frame.values[variable.name])
         if isinstance(value, Selection):
             value = self._lowering.subscripts.item_at(Items(value.items, types.none), value.index, value.type)
         if isinstance(value, Deferred):

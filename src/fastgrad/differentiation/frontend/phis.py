@@ -36,6 +36,7 @@ from fastgrad.differentiation.ir.values import (
     Static,
     Step,
     describe,
+    without_step,
 )
 from fastgrad.differentiation.runtime.numba_internals import ir
 
@@ -97,9 +98,8 @@ class Phis:
         """Returns a new phi of functions: the number of one of those that the variables ``definitions`` stand for."""
         functions: list[Any] = []
         for name in sorted(definitions):
-            value, definition = self._lowering.frame.values.get(name), self._lowering.frame.definitions.get(name)
-            while isinstance(value, Step) and value.is_resolved:
-                value = value.item
+            value = without_step(self._lowering.frame.values.get(name))
+            definition = self._lowering.frame.definitions.get(name)
             if value is None and isinstance(definition, (ir.Const, ir.Global, ir.FreeVar)):
                 value = Static(definition.value)
             if isinstance(value, FunctionChoice):
@@ -189,9 +189,7 @@ class Phis:
         for target, phi, expression in frame.pending_phis:
             for variable, label in zip(expression.incoming_values, expression.incoming_blocks, strict=True):
                 if label in frame.last_blocks and label in frame.reached:
-                    value = None if variable is ir.UNDEFINED else frame.values.get(variable.name)
-                    while isinstance(value, Step) and value.is_resolved:
-                        value = value.item
+                    value = None if variable is ir.UNDEFINED else without_step(frame.values.get(variable.name))
                     for block in [frame.last_blocks[label], *frame.raising.get((label, target), [])]:
                         self.add_incoming(phi, block, value)
 

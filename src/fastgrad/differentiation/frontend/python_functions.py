@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numba import types
 from numba.cpython.builtins import ol_isinstance
-from numba.typed import Dict
+from numba.typed import Dict, List
 
 from fastgrad.core.terms import FUNCTION_COST, OPERANDS, digamma
 from fastgrad.differentiation.frontend import complex_numbers, containers, lists, mappings
@@ -26,6 +26,7 @@ from fastgrad.differentiation.ir.values import (
     NumberList,
     Range,
     Static,
+    TupleList,
     describe,
     static_value,
     type_of,
@@ -92,16 +93,23 @@ def call(  # noqa: C901  # one line for each function
     if isinstance(type, mappings.TYPES) and (
         function in (set, dict, Dict) or getattr(function, "__name__", "") == "empty"
     ):
-        return mappings.new_mapping(lowering, type, arguments if function is set else [])
+        if function is not dict or not arguments:
+            return mappings.new_mapping(lowering, type, arguments if function is set else [])
+        if not isinstance(arguments[0], (Items, TupleList)):
+            raise refuse(f"a dictionary of {describe(arguments[0])} can't be differentiated", builder.location)
+        result = mappings.new_mapping(lowering, type, [])
+        lowering.calls.inline(mappings.set_items, [result, arguments[0]])
+        return result
     if function in (len, bool) and isinstance(arguments[0], Mapping):
         arguments = [arguments[0].keys[0]]
     if function in (len, bool) and isinstance(arguments[0], lists.LISTS):
         length = lists.length_of(lowering, arguments[0])
         return length if function is len else lowering.operators.apply(operator.gt, [length, index_constant(0)], type)
-    if isinstance(type, (types.List, types.ListType)) and isinstance(type.dtype, containers.NUMBERS):
+    makes_list = function in (list, List) or getattr(function, "__name__", "") == "empty_list"
+    if makes_list and isinstance(type.dtype, containers.NUMBERS):
         return _list(lowering, arguments, type)
-    if lists.has_kind(type) and not any(isinstance(argument, (Items, View)) for argument in arguments):
-        return lists.new_list(lowering, type, [])
+    if makes_list and lists.has_kind(type) and not (arguments and isinstance(arguments[0], View)):
+        return lists.list_of(lowering, type, arguments)
     if function in (numba.literally, numba.literal_unroll):
         return arguments[0]
     if function is divmod:

@@ -1,4 +1,4 @@
-"""Lowering of items and slices: reads and assignments of those of arrays, tuples, lists, dictionaries and records."""
+"""Lowering of items and slices: reads, assignments and deletions of those of arrays, tuples, lists, dictionaries and records."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from fastgrad.differentiation.ir.values import (
     Mapping,
     Selection,
     Static,
-    Step,
     Window,
     describe,
     static_value,
     type_of,
+    without_step,
 )
 from fastgrad.differentiation.numpy.loop_sources import checked_index
 from fastgrad.differentiation.runtime.numba_internals import ir
@@ -37,8 +37,13 @@ if TYPE_CHECKING:
     from fastgrad.differentiation.frontend.lowering import Lowering
 
 
+def _has_static_index(statement: Any) -> bool:
+    """True if the index of an access is a Python value, not a variable."""
+    return isinstance(statement, ir.StaticSetItem) or getattr(statement, "op", "") == "static_getitem"
+
+
 class Subscripts:
-    """Lowers reads and assignments of items."""
+    """Lowers reads, assignments and deletions of items."""
 
     def __init__(self, lowering: Lowering) -> None:
         self._lowering = lowering
@@ -46,7 +51,7 @@ class Subscripts:
 
     def _indices(self, statement: Any) -> list[Any]:
         """Returns the indices of an access: operands, slices, arrays, new axes, ellipses."""
-        if isinstance(statement, ir.StaticSetItem) or getattr(statement, "op", "") == "static_getitem":
+        if _has_static_index(statement):
             items = statement.index if isinstance(statement.index, tuple) else (statement.index,)
             return [self._static_index(item) for item in items]
         value = self._lowering.operands.value(statement.index)
@@ -54,10 +59,9 @@ class Subscripts:
 
     def _mapping_key(self, statement: Any) -> Any:
         """Returns the key of an access to a dictionary."""
-        is_static = isinstance(statement, ir.StaticSetItem) or getattr(statement, "op", "") == "static_getitem"
         return (
             self._lowering.operands.static(statement.index)
-            if is_static
+            if _has_static_index(statement)
             else self._lowering.operands.value(statement.index)
         )
 
@@ -93,9 +97,7 @@ class Subscripts:
 
     def selection(self, variable: ir.Var) -> Selection | None:
         """Returns the value of a variable that is a written array of a tuple, else None."""
-        value = self._lowering.frame.values[variable.name]
-        while isinstance(value, Step) and value.is_resolved:
-            value = value.item
+        value = without_step(self._lowering.frame.values[variable.name])
         return value if isinstance(value, Selection) else None
 
     def is_written(self, name: str) -> bool:
@@ -265,6 +267,18 @@ class Subscripts:
             lists.set_item(self._lowering, target, indices[0], value)
             return
         self._set_elements(target, indices, value)
+
+    def delete_item(self, statement: ir.DelItem) -> None:
+        """Lowers ``del`` of an item of a dictionary or a list."""
+        target, index = self._lowering.operands.value(statement.target), self._lowering.operands.value(statement.index)
+        if isinstance(target, Mapping):
+            mappings.remove(self._lowering, target, index)
+        elif isinstance(target, lists.LISTS) and isinstance(index, (Constant, Scalar)):
+            lists.call_method(self._lowering, target, "pop", [index], types.none)
+        else:
+            raise refuse(
+                f"del of an item of {describe(target)} like this can't be differentiated", self._builder.location
+            )
 
     def _is_item_updated_in_place(self, statement: Any) -> bool:
         """True if a statement assigns to an item what an operator such as ``rows[i] += x`` returns, which is the item."""

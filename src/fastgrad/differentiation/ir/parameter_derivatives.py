@@ -1,6 +1,6 @@
-"""Derivatives of special functions with respect to arguments for which no short formula is known: series, continued fractions and integrals in Numba.
+"""Derivatives of special functions where no short formula is known, or where its terms cancel: series, continued fractions and integrals in Numba.
 
-The formulas are those of the NIST Digital Library of Mathematical Functions (chapters 5, 7, 8, 10). Derivatives with respect to parameters of incomplete integrals
+The formulas are those of the NIST Digital Library of Mathematical Functions (chapters 5, 7, 8, 10, 19). Derivatives with respect to parameters of incomplete integrals
 come of complex steps through a series or a continued fraction.
 """
 
@@ -16,6 +16,7 @@ from fastgrad.differentiation.ir.scalar_rules import digamma
 _STEP = 1e-30
 """A complex step: its square is below the rounding of all numbers, so the imaginary part of a result is the derivative times the step."""
 _TINY, _ACCURACY, _MAX_TERMS = 1e-300, 1e-15, 10_000_000
+_MAX_MEANS = 40
 _SQRT_PI, _SQRT_2PI = math.sqrt(math.pi), math.sqrt(2.0 * math.pi)
 
 
@@ -73,6 +74,58 @@ def erfcx_slope(x, value):  # type: ignore[no-untyped-def]
     for n in range(15, 1, -2):
         series = 1.0 - n * s * series
     return -2.0 / _SQRT_PI * s * series
+
+
+@numba.njit
+def dawsn_slope(x, value):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``dawsn(x)``, whose value is ``value``: far from 0 by its asymptotic series, where the terms cancel."""
+    if abs(x) < _TAIL:
+        return 1.0 - 2.0 * x * value
+    s = 0.5 / x / x
+    series = 1.0
+    for n in range(15, 1, -2):
+        series = 1.0 + n * s * series
+    return -s * series
+
+
+@numba.njit
+def exprel_slope(x, value):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``exprel(x)``, whose value is ``value``: near 0 by its Taylor series, where the terms cancel."""
+    if x >= 1.0:
+        return value * (1.0 - 1.0 / x) + 1.0 / x
+    if not x > -1.0:
+        return (math.exp(x) - value) / x
+    series = 1.0 / 22
+    for n in range(20, 0, -1):
+        series = 1.0 / (n + 1) + series * x / n
+    return series
+
+
+# ---- complete elliptic integrals ------------------------------------------------------------------------------------
+
+
+@numba.njit
+def elliptic_slope(m, complement, kind):  # type: ignore[no-untyped-def]
+    """Returns the derivative of ``ellipk(m)`` (``kind`` 1) or ``ellipe(m)`` (``kind`` 2) by the arithmetic-geometric mean of 1 and ``√complement``.
+
+    ``complement`` is ``1 - m``. The sum has half the differences of the means divided by ``m``, so no terms cancel at ``m = 0``. (19.8 of the Digital Library.)
+    """
+    if complement == 0.0:
+        return math.inf if kind == 1 else -math.inf
+    a, b = 1.0, math.sqrt(complement)
+    ratio = 0.5 / (1.0 + b)
+    weight = 1.0
+    total = 0.0
+    for _ in range(_MAX_MEANS):
+        a, b = 0.5 * (a + b), math.sqrt(a * b)
+        change = weight * m * ratio * ratio
+        total += change
+        if not abs(change) >= _ACCURACY * 1e-3 * abs(total):
+            break
+        weight *= 2.0
+        ratio *= m * ratio / (2.0 * (a + b))
+    integral = 0.5 * math.pi / a
+    return integral * (0.5 - total) / (2.0 * complement) if kind == 1 else -0.5 * integral * (0.5 + total)
 
 
 # ---- incomplete gamma functions -----------------------------------------------------------------------------------

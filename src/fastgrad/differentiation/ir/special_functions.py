@@ -1,7 +1,7 @@
 """Derivatives of SciPy's special functions, which Numba code calls by their addresses in ``scipy.special.cython_special``.
 
 Numba has no special functions of its own beyond those of ``math``. Packages such as numba-stats take the addresses of SciPy's; numba-scipy lets Numba
-call them by their names. The formulas of derivatives are those of the NIST Digital Library of Mathematical Functions (chapters 5, 7, 8, 10).
+call them by their names. The formulas of derivatives are those of the NIST Digital Library of Mathematical Functions (chapters 4 to 8, 10, 19).
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from fastgrad.core.terms import FUNCTION_COST, OPERANDS, SELECT, Term, substitut
 from fastgrad.differentiation.ir.parameter_derivatives import (
     beta_density,
     betainc_by_parameter,
+    dawsn_slope,
+    elliptic_slope,
     erfcx_slope,
+    exprel_slope,
     gamma_density,
     gammainc_by_shape,
     log_iv_by_order,
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
 _X, _Y, _Z = OPERANDS[:3]
 _TRIGAMMA = call_operation(trigamma, 1)
 _LOG_NDTR_SLOPE, _ERFCX_SLOPE = call_operation(log_ndtr_slope, 2), call_operation(erfcx_slope, 2)
+_DAWSN_SLOPE, _EXPREL_SLOPE = call_operation(dawsn_slope, 2), call_operation(exprel_slope, 2)
+_ELLIPTIC_SLOPE = call_operation(elliptic_slope, 3)
 _GAMMA_DENSITY, _GAMMAINC_BY_SHAPE = call_operation(gamma_density, 2), call_operation(gammainc_by_shape, 2)
 _BETA_DENSITY, _BETAINC_BY_PARAMETER = call_operation(beta_density, 3), call_operation(betainc_by_parameter, 4)
 _STUDENT_DENSITY, _STUDENT_BY_DEGREES = call_operation(student_density, 2), call_operation(student_by_degrees, 2)
@@ -66,6 +71,8 @@ RULES: dict[str, Rule] = {
     "erf": [COTANGENT * (2.0 / _SQRT_PI * terms.exp(-_X * _X))],
     "erfc": [COTANGENT * (-2.0 / _SQRT_PI * terms.exp(-_X * _X))],
     "erfcx": [COTANGENT * _ERFCX_SLOPE(_X, RESULT)],
+    "erfi": [COTANGENT * (2.0 / _SQRT_PI * terms.exp(_X * _X))],
+    "dawsn": [COTANGENT * _DAWSN_SLOPE(_X, RESULT)],
     "erfinv": [COTANGENT * (0.5 * _SQRT_PI * terms.exp(RESULT * RESULT))],
     "erfcinv": [COTANGENT * (-0.5 * _SQRT_PI * terms.exp(RESULT * RESULT))],
     "gammaln": [COTANGENT * terms.digamma(_X)],
@@ -82,6 +89,13 @@ RULES: dict[str, Rule] = {
     "expm1": [COTANGENT * (RESULT + 1.0)],
     "log1p": [COTANGENT / (1.0 + _X)],
     "cbrt": PARTIALS[np.cbrt],
+    "exprel": [COTANGENT * _EXPREL_SLOPE(_X, RESULT)],
+    "expi": [COTANGENT * (terms.exp(_X) / _X)],
+    "exp1": [COTANGENT * (-terms.exp(-_X) / _X)],
+    "wrightomega": [COTANGENT * (RESULT / (1.0 + RESULT))],
+    "ellipk": [COTANGENT * _ELLIPTIC_SLOPE(_X, 1.0 - _X, 1)],
+    "ellipkm1": [COTANGENT * -_ELLIPTIC_SLOPE(1.0 - _X, _X, 1)],
+    "ellipe": [COTANGENT * _ELLIPTIC_SLOPE(_X, 1.0 - _X, 2)],
     "xlogy": [
         SELECT(terms.logical_and(_X == 0.0, _Y == 0.0), 0.0, COTANGENT * terms.log(_Y)),
         ZERO_PRODUCT(_X, COTANGENT / _Y),
@@ -91,8 +105,23 @@ RULES: dict[str, Rule] = {
         ZERO_PRODUCT(_X, COTANGENT / (1.0 + _Y)),
     ],
     "entr": [COTANGENT * (-terms.log(_X) - 1.0)],
+    "rel_entr": [COTANGENT * (terms.log(_X / _Y) + 1.0), COTANGENT * (-_X / _Y)],
+    "kl_div": [COTANGENT * terms.log(_X / _Y), COTANGENT * ((_Y - _X) / _Y)],
     "gammainc": [COTANGENT * _GAMMAINC_BY_SHAPE(_X, _Y), COTANGENT * _GAMMA_DENSITY(_X, _Y)],
     "gammaincc": [COTANGENT * -_GAMMAINC_BY_SHAPE(_X, _Y), COTANGENT * -_GAMMA_DENSITY(_X, _Y)],
+    "chdtr": [
+        COTANGENT * (0.5 * _GAMMAINC_BY_SHAPE(0.5 * _X, 0.5 * _Y)),
+        COTANGENT * (0.5 * _GAMMA_DENSITY(0.5 * _X, 0.5 * _Y)),
+    ],
+    "chdtrc": [
+        COTANGENT * (-0.5 * _GAMMAINC_BY_SHAPE(0.5 * _X, 0.5 * _Y)),
+        COTANGENT * (-0.5 * _GAMMA_DENSITY(0.5 * _X, 0.5 * _Y)),
+    ],
+    "gdtr": [
+        COTANGENT * (_Z * _GAMMA_DENSITY(_Y, _X * _Z)),
+        COTANGENT * _GAMMAINC_BY_SHAPE(_Y, _X * _Z),
+        COTANGENT * (_X * _GAMMA_DENSITY(_Y, _X * _Z)),
+    ],
     "betainc": [
         COTANGENT * _BETAINC_BY_PARAMETER(_X, _Y, _Z, 1),
         COTANGENT * _BETAINC_BY_PARAMETER(_X, _Y, _Z, 0),
@@ -132,6 +161,7 @@ RULES |= {
     for name, inverse, place in [
         ("gammaincinv", "gammainc", 1),
         ("gammainccinv", "gammaincc", 1),
+        ("chdtri", "chdtrc", 1),
         ("betaincinv", "betainc", 2),
         ("stdtrit", "stdtr", 1),
         ("chndtrix", "chndtr", 0),
@@ -145,7 +175,7 @@ def _mean_of_neighbors(function: Any) -> Any:
 
 
 BESSEL_RULES: dict[str, Callable[[Any], Term]] = {
-    **dict.fromkeys(["jv", "yv"], lambda f: COTANGENT * (0.5 * (f(_X - 1.0, _Y) - f(_X + 1.0, _Y)))),
+    **dict.fromkeys(["jv", "yv", "jve", "yve"], lambda f: COTANGENT * (0.5 * (f(_X - 1.0, _Y) - f(_X + 1.0, _Y)))),
     "iv": lambda f: COTANGENT * _mean_of_neighbors(f),
     "kv": lambda f: COTANGENT * -_mean_of_neighbors(f),
     "ive": lambda f: COTANGENT * (_mean_of_neighbors(f) - SELECT(_Y < 0.0, -RESULT, RESULT)),

@@ -408,6 +408,13 @@ def parts_of(function: Function) -> list[Any]:
     return [part for part in parts if isinstance(part, (Scalar, Root))]
 
 
+def without_step(value: Any) -> Any:
+    """Returns the item of a `Step` whose item is read already; other values as they are."""
+    while isinstance(value, Step) and value.is_resolved:
+        value = value.item
+    return value
+
+
 def static_value(value: Any) -> Any:
     """Returns the Python value of a known value, else None."""
     if isinstance(value, (Constant, Static)):
