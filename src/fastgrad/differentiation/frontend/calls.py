@@ -248,6 +248,7 @@ class Calls:
             method = function.owner.type.jit_methods[function.name]
             return self.call_compiled(method, [function.owner, *arguments], keywords)
         if isinstance(function, Method):
+            arguments = containers.as_arrays(self._lowering, arguments)
             result = self._lowering.array_functions.call_method(
                 self._lowering, function, arguments, keywords, result_type
             )

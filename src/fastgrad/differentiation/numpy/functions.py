@@ -204,6 +204,8 @@ def _indices(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any],
 @register(np.take, method="take")
 def _take(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     array, indices = arguments[:2]
+    if isinstance(indices, Items):
+        indices = lowering.array_functions.as_array(lowering, [indices], {}, types.none)
     axis = arguments[2] if len(arguments) > 2 else keywords.get("axis")
     if axis is None or static_value(axis) is None:
         return inline_rule(numpy_loops.take_number, numpy_loops.take)(lowering, [array, indices], {}, result_type)
