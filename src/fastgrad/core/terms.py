@@ -247,7 +247,7 @@ def as_term(value: Any) -> Term:
 FUNCTIONS: dict[str, ScalarOperation] = {}
 """The scalar functions by name."""
 OTHER_NAMES: dict[str, str] = {}
-"""The names of scalar functions by those that ``math``, NumPy or SciPy have for them, where they differ."""
+"""Maps names of ``math``, NumPy and SciPy to the names of the same functions here, where the two differ."""
 
 
 def _function_of(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from numba import types
 
 from fastgrad.core.terms import MULTIPLY
-from fastgrad.differentiation.frontend import containers
+from fastgrad.differentiation.frontend import array_expressions, containers
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.ir.representation import (
     INDEX,
@@ -102,7 +102,7 @@ def _place(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
         array = containers.new_list(lowering, values.type.dtype, array.values)
     if isinstance(array, NumberList):
         array = containers.items_of(lowering, array)
-    array = lowering.array_expressions.materialize(lowering, array)
+    array = array_expressions.materialize(lowering, array)
     if not isinstance(array, View) or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
         raise refuse(
             f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type",

@@ -11,7 +11,7 @@ import numpy as np
 from numba import TypingError, types
 
 from fastgrad.core.terms import DIVISION_COST
-from fastgrad.differentiation.frontend import containers, lists, mappings, python_functions
+from fastgrad.differentiation.frontend import array_expressions, containers, lists, mappings, python_functions
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.call_rules import TypedRule, own_rule_of
 from fastgrad.differentiation.frontend.splicing import Spliced, splice
@@ -273,7 +273,7 @@ class Calls:
             (positional if key in range(len(positional)) else named)[key] = view
             value = self._call_with_selections("", function, positional, named, type)
             return self._lowering.operands.cast(
-                self._lowering.array_expressions.materialize(self._lowering, value), types.unliteral(type)
+                array_expressions.materialize(self._lowering, value), types.unliteral(type)
             )
 
         return self._lowering.phis.merge(
@@ -315,7 +315,7 @@ class Calls:
                 self._lowering.operands.cast(value, wanted)
                 for value, wanted in zip(arguments, choice.type.signature.args, strict=True)
             ]
-        materialize = self._lowering.array_expressions.materialize
+        materialize = array_expressions.materialize
         arguments = [materialize(self._lowering, argument) for argument in arguments]
 
         def call(function: Any) -> Any:
@@ -353,7 +353,7 @@ class Calls:
             result = rule(self._lowering, arguments, keywords, type)
             if result is not NotImplemented:
                 return result
-        arguments = [self._lowering.array_expressions.materialize(self._lowering, argument) for argument in arguments]
+        arguments = [array_expressions.materialize(self._lowering, argument) for argument in arguments]
         if isinstance(function, builtin_type) and issubclass(function, BaseException):
             return Static(function)
         is_known = scalar_rules.is_known(function)
@@ -416,7 +416,7 @@ class Calls:
             return self._call_vectorized(function, arguments, keywords, type)
         from fastgrad.differentiation.numpy import kernels  # it uses the lowering
 
-        arguments = [self._lowering.array_expressions.materialize(self._lowering, argument) for argument in arguments]
+        arguments = [array_expressions.materialize(self._lowering, argument) for argument in arguments]
         if isinstance(function, GUFunc):
             return kernels.call_generalized_ufunc(self._lowering, function, arguments)
         return kernels.call_stencil(self._lowering, function, arguments, keywords, type)
@@ -433,15 +433,13 @@ class Calls:
         )
         if signature is None:
             raise refuse(f"{describe(Static(function))} was not compiled for these types", location)
-        inputs = [self._lowering.array_expressions.materialize(self._lowering, argument) for argument in inputs]
-        result = self._lowering.array_expressions.elements_of_vectorized(
-            self._lowering, function, signature, inputs, type
-        )
+        inputs = [array_expressions.materialize(self._lowering, argument) for argument in inputs]
+        result = array_expressions.elements_of_vectorized(self._lowering, function, signature, inputs, type)
         if len(arguments) == function.nin:
             return result
         self._lowering.array_functions.check_overlap(self._lowering, arguments[-1], inputs)
         self._lowering.array_functions.assign(
-            self._lowering, arguments[-1], self._lowering.array_expressions.materialize(self._lowering, result)
+            self._lowering, arguments[-1], array_expressions.materialize(self._lowering, result)
         )
         return arguments[-1]
 
@@ -489,7 +487,7 @@ class Calls:
         if isinstance(found, FunctionType):
             return self.inline(found, values)
         if isinstance(found, Spliced):
-            values = [self._lowering.array_expressions.materialize(self._lowering, value) for value in values]
+            values = [array_expressions.materialize(self._lowering, value) for value in values]
             return splice(self._lowering, found, values)
         return self.call_by_rule(found[0], values, found[1])
 

@@ -15,6 +15,7 @@ import numpy as np
 from numba import types
 
 from fastgrad.core.terms import ADD, DIVISION_COST, MULTIPLY
+from fastgrad.differentiation.frontend import array_expressions
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.builder import Builder
 from fastgrad.differentiation.ir.representation import Axis, Field, Operand, Root, Scalar, View, index_constant, refuse
@@ -477,7 +478,7 @@ def set_field(lowering: Lowering, fields: Fields, index: Any, value: Any) -> Non
                 f"constructor, outside of loops and branches. Write the elements: {index}[:] = ...",
                 lowering.builder.location,
             )
-        array = lowering.array_expressions.materialize(lowering, value)
+        array = array_expressions.materialize(lowering, value)
         layout = fields.type.struct[index].layout
         fields.parts[index] = View(array.root, array.starts, array.axes, array.parts, layout)
         return

@@ -14,7 +14,7 @@ from fastgrad.differentiation.runtime.numba_internals import ir, ir_utils
 
 
 def reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
-    """Returns the labels of blocks so that each comes after those that dominate it. Numba's order of a graph does not have that property."""
+    """Returns the labels of blocks in reverse postorder: each block comes after its dominators. Numba's order does not ensure that."""
     flow = ir_utils.compute_cfg_from_blocks(blocks)
     order, visited, stack = [], {flow.entry_point()}, [(flow.entry_point(), flow.successors(flow.entry_point()))]
     while stack:

@@ -270,13 +270,6 @@ class Lowering:
 
         return array_functions
 
-    @property
-    def array_expressions(self) -> Any:
-        """The lowering of element-wise expressions of arrays."""
-        from fastgrad.differentiation.frontend import array_expressions
-
-        return array_expressions
-
     def _value_of_assignment(self, name: str, value: Any) -> Any:
         frame = self.frame
         if isinstance(value, ir.Arg):

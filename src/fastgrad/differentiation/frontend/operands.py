@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 
 from fastgrad.core.terms import ScalarOperation
-from fastgrad.differentiation.frontend import complex_numbers, containers
+from fastgrad.differentiation.frontend import array_expressions, complex_numbers, containers
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.views import Slice
 from fastgrad.differentiation.ir.partials import COTANGENT, Partial
@@ -178,7 +178,7 @@ class Operands:
         """Returns the value of a variable: `Elements` as the array of its elements, unless they are computed where they are read."""
         if name in self._lowering.frame.function.read_once and not is_complex(value):
             return value
-        return self._lowering.array_expressions.materialize(self._lowering, value)
+        return array_expressions.materialize(self._lowering, value)
 
     def number_of_member(self, value: Any) -> Operand:
         """Returns the value of a member of an enumeration."""

@@ -11,7 +11,7 @@ from numba import types
 
 from fastgrad.core import terms
 from fastgrad.core.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation, where
-from fastgrad.differentiation.frontend import complex_numbers, containers, lists, mappings
+from fastgrad.differentiation.frontend import array_expressions, complex_numbers, containers, lists, mappings
 from fastgrad.differentiation.frontend.texts import quote
 from fastgrad.differentiation.ir import scalar_rules
 from fastgrad.differentiation.ir.partials import (
@@ -125,7 +125,7 @@ class Operators:
     def array_expression(self, name: str, value: ir.Expr) -> Any:
         """Lowers an expression of arrays, element by element."""
         return self._lowering.operands.array_of_elements(
-            name, self._lowering.array_expressions.expression(self._lowering, value, self._lowering.frame.type_of(name))
+            name, array_expressions.expression(self._lowering, value, self._lowering.frame.type_of(name))
         )
 
     def binary(self, name: str, value: ir.Expr) -> Any:

@@ -83,7 +83,7 @@ class Phis:
     def phi(self, name: str, value: ir.Expr) -> Any:
         """Lowers a phi: a new one, or the only value that it can have."""
         frame = self._lowering.frame
-        phi_type = self._lowering.frame.type_of(name)
+        phi_type = frame.type_of(name)
         definitions = self._definitions_of(name)
         if len(definitions) == 1:
             only = frame.values.get(next(iter(definitions)))
@@ -95,7 +95,7 @@ class Phis:
         return phi
 
     def _phi_of_functions(self, definitions: set[str], type: types.FunctionType) -> Any:
-        """Returns a new phi of functions: the number of one of those that the variables ``definitions`` stand for."""
+        """Returns a new phi of functions. Its value is a number: the position of a function among those of ``definitions``."""
         functions: list[Any] = []
         for name in sorted(definitions):
             value = without_step(self._lowering.frame.values.get(name))

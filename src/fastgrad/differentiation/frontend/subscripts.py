@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 
 from fastgrad.core import terms
-from fastgrad.differentiation.frontend import containers, lists, mappings, selections
+from fastgrad.differentiation.frontend import array_expressions, containers, lists, mappings, selections
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.views import Slice
 from fastgrad.differentiation.ir.representation import Constant, Operand, Scalar, View, index_constant, refuse
@@ -203,7 +203,7 @@ class Subscripts:
             raise refuse(f"an item of {describe(container)} can't be differentiated", self._builder.location)
         indices = self._indices(value)
         if isinstance(container, Elements):
-            return self._lowering.array_expressions.element(self._lowering, container, indices)
+            return array_expressions.element(self._lowering, container, indices)
         if any(isinstance(index, View) for index in indices):
             return selections.select(self._lowering, container, indices)
         return self._lowering.operands.element_or_view(view_rules.subview(self._builder, container, indices))
@@ -237,9 +237,7 @@ class Subscripts:
         builder = self._builder
         selection = self.selection(statement.target)
         if selection is not None:
-            assigned = self._lowering.array_expressions.materialize(
-                self._lowering, self._lowering.operands.value(statement.value)
-            )
+            assigned = array_expressions.materialize(self._lowering, self._lowering.operands.value(statement.value))
             indices = self._indices(statement)
             self._lowering.phis.by_branches(
                 selection.items, selection.index, lambda view: self._set_elements(view, indices, assigned)
@@ -248,7 +246,7 @@ class Subscripts:
         target = self._lowering.operands.value(statement.target)
         value = self._lowering.operands.value(statement.value)
         if not isinstance(target, View):
-            value = self._lowering.array_expressions.materialize(self._lowering, value)
+            value = array_expressions.materialize(self._lowering, value)
         if isinstance(target, Fields) and isinstance(statement, ir.StaticSetItem) and isinstance(statement.index, str):
             containers.set_field(self._lowering, target, statement.index, value)
             return
@@ -299,7 +297,7 @@ class Subscripts:
             view_rules.store_element(builder, target, indices, self._lowering.operands.number(value))
             return
         if any(isinstance(index, View) for index in indices):
-            value = self._lowering.array_expressions.materialize(self._lowering, value)
+            value = array_expressions.materialize(self._lowering, value)
             selections.assign_selected(self._lowering, target, indices, value)
             return
         self._lowering.array_functions.assign(self._lowering, view_rules.subview(builder, target, indices), value)

@@ -39,7 +39,7 @@ class Texts:
         raise refuse(f"a text is needed here, this is {describe(value)}", self._builder.location)
 
     def number_parameters(self) -> None:
-        """Makes the number of a parameter that is a text that of an equal text of the function, or of the first equal parameter, or one of its own."""
+        """Writes how parameters that are texts get their numbers: the number of an equal text or of an earlier equal parameter, else a new one."""
         numbers = [(quote(text), number) for text, number in self._texts.items()]
         for name, statements in self._numbered_parameters.items():
             own = len(numbers)

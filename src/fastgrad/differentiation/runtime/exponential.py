@@ -70,7 +70,7 @@ def tried_arguments() -> list[float]:
 
 @functools.cache
 def is_known() -> bool:
-    """True if the C library's exponential, which Numba calls, is the one that this module knows."""
+    """True if the exponential of this process's C library has the bits of this module's algorithm."""
     address = llvm.address_of_symbol("exp")
     if address is None or config.USING_SVML:
         return False
