@@ -90,9 +90,7 @@ def call(  # noqa: C901  # one line for each function
         return containers.allocate_records(lowering, type, shape, containers.ALLOCATIONS[function])
     if keywords:
         return NotImplemented
-    if isinstance(type, mappings.TYPES) and (
-        function in (set, dict, Dict) or getattr(function, "__name__", "") == "empty"
-    ):
+    if isinstance(type, mappings.TYPES) and function in (set, dict, Dict, Dict.empty):
         if function is not dict or not arguments:
             return mappings.new_mapping(lowering, type, arguments if function is set else [])
         if not isinstance(arguments[0], (Items, TupleList)):
@@ -105,7 +103,7 @@ def call(  # noqa: C901  # one line for each function
     if function in (len, bool) and isinstance(arguments[0], lists.LISTS):
         length = lists.length_of(lowering, arguments[0])
         return length if function is len else lowering.operators.apply(operator.gt, [length, index_constant(0)], type)
-    makes_list = function in (list, List) or getattr(function, "__name__", "") == "empty_list"
+    makes_list = function in (list, List, List.empty_list)
     if makes_list and isinstance(type.dtype, containers.NUMBERS):
         return _list(lowering, arguments, type)
     if makes_list and lists.has_kind(type) and not (arguments and isinstance(arguments[0], View)):
