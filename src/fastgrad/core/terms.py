@@ -6,6 +6,7 @@ of the term the body of a kernel (compiler/fusion/scalar_code.py), the text of a
 
 from __future__ import annotations
 
+import enum
 import functools
 import operator
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -15,6 +16,25 @@ from fastgrad.kernels.elementwise.activation import ROOT_HALF_OVER_PI, SELU_SCAL
 
 CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
 """The costs of operations, where an addition costs 1."""
+
+
+class Singularity(enum.Flag):
+    """Kinds of operands where a slope is infinite.
+
+    Attributes:
+        ROOT: the result is finite, as that of a square root at 0.
+        POLE: the result is infinite, as that of a reciprocal at 0.
+        LOGARITHM: the result is infinite, and grows slower than any power, as that of a logarithm at 0.
+    """
+
+    ROOT = enum.auto()
+    POLE = enum.auto()
+    LOGARITHM = enum.auto()
+
+
+NO_SINGULARITY = Singularity(0)
+AT_INFINITY = Singularity.POLE | Singularity.LOGARITHM
+ANYWHERE = AT_INFINITY | Singularity.ROOT
 
 
 class ScalarOperation:
@@ -30,18 +50,19 @@ class ScalarOperation:
         is_speculatable: whether it may be computed where its result may not be needed: it costs little and raises nothing.
         keeps_naturals: whether the result is an integer of at least 0 if all operands are.
         reads_parameter: whether it reads a parameter that is no number and no array.
-        has_infinite_slope: whether its slope may be infinite where its result is finite.
-        has_pole: whether its slope may be infinite where the operand is finite and the result infinite.
+        singularity: where its slope is infinite at a finite operand.
         is_singular_at_0_only: whether its slope is infinite at 0 alone.
+        flat_at: the singularities of its operands at which its slope may be 0, so that the product of both slopes may have any limit.
+            The slope of a square is 0 at that of a root. That of a reciprocal is 0 where the operand is infinite. That of ``exp`` falls quicker
+            than a pole rises, but not than a logarithm does.
         is_never_negative: whether no result is below 0.
     """
 
     __slots__ = (
         "cost",
         "definition",
+        "flat_at",
         "function",
-        "has_infinite_slope",
-        "has_pole",
         "is_never_negative",
         "is_singular_at_0_only",
         "is_speculatable",
@@ -49,6 +70,7 @@ class ScalarOperation:
         "may_raise",
         "name",
         "reads_parameter",
+        "singularity",
         "text",
     )
 
@@ -64,9 +86,9 @@ class ScalarOperation:
         is_speculatable: bool = False,
         keeps_naturals: bool = False,
         reads_parameter: bool = False,
-        has_infinite_slope: bool = False,
-        has_pole: bool = False,
+        singularity: Singularity = NO_SINGULARITY,
         is_singular_at_0_only: bool = False,
+        flat_at: Singularity = ANYWHERE,
         is_never_negative: bool = False,
     ) -> None:
         self.text = text
@@ -78,9 +100,9 @@ class ScalarOperation:
         self.is_speculatable = is_speculatable
         self.keeps_naturals = keeps_naturals
         self.reads_parameter = reads_parameter
-        self.has_infinite_slope = has_infinite_slope
-        self.has_pole = has_pole
+        self.singularity = singularity
         self.is_singular_at_0_only = is_singular_at_0_only
+        self.flat_at = flat_at
         self.is_never_negative = is_never_negative
 
     def __repr__(self) -> str:
@@ -95,8 +117,8 @@ class ScalarOperation:
 
 ADD = ScalarOperation("({0} + {1})", is_speculatable=True, keeps_naturals=True)
 SUBTRACT = ScalarOperation("({0} - {1})", is_speculatable=True)
-MULTIPLY = ScalarOperation("({0} * {1})", is_speculatable=True, keeps_naturals=True)
-DIVIDE = ScalarOperation("({0} / {1})", cost=DIVISION_COST)
+MULTIPLY = ScalarOperation("({0} * {1})", is_speculatable=True, keeps_naturals=True, flat_at=Singularity.ROOT)
+DIVIDE = ScalarOperation("({0} / {1})", cost=DIVISION_COST, flat_at=AT_INFINITY)
 FLOOR_DIVIDE = ScalarOperation("({0} // {1})", cost=DIVISION_COST)
 REMAINDER = ScalarOperation("({0} % {1})", cost=DIVISION_COST)
 POWER = ScalarOperation("({0} ** {1})", cost=FUNCTION_COST, is_singular_at_0_only=True)
@@ -278,11 +300,15 @@ def names_of(name: str) -> list[str]:
     return [name, *[other_name for other_name, own_name in OTHER_NAMES.items() if own_name == name]]
 
 
+_ROOT: dict[str, Any] = {"singularity": Singularity.ROOT}
+_LOGARITHM: dict[str, Any] = {"singularity": Singularity.LOGARITHM, "flat_at": AT_INFINITY}
+_EXPONENTIAL: dict[str, Any] = {"flat_at": Singularity.LOGARITHM}
+
 where = _function_of("where", 3, CHEAP_COST)
 logical_and, logical_or, logical_not = AND, OR, NOT
 cast = _function_of("cast", 1, CHEAP_COST)
 """The conversion to the dtype of the row's result."""
-abs = _function_of("abs", 1, CHEAP_COST, ("absolute", "fabs"), is_never_negative=True)
+abs = _function_of("abs", 1, CHEAP_COST, ("absolute", "fabs"), is_never_negative=True, flat_at=Singularity.ROOT)
 sign = _function_of("sign", 1, CHEAP_COST)
 floor = _function_of("floor", 1, CHEAP_COST)
 ceil = _function_of("ceil", 1, CHEAP_COST)
@@ -293,28 +319,28 @@ isfinite = _function_of("isfinite", 1, CHEAP_COST)
 maximum = _function_of("maximum", 2, CHEAP_COST)
 minimum = _function_of("minimum", 2, CHEAP_COST)
 sqrt = _function_of(
-    "sqrt", 1, DIVISION_COST, has_infinite_slope=True, is_singular_at_0_only=True, is_never_negative=True
+    "sqrt", 1, DIVISION_COST, **_ROOT, is_singular_at_0_only=True, is_never_negative=True, flat_at=AT_INFINITY
 )
-exp = _function_of("exp", is_never_negative=True)
-expm1 = _function_of("expm1")
-log = _function_of("log", has_pole=True, is_singular_at_0_only=True)
-log1p = _function_of("log1p", has_pole=True)
-log2 = _function_of("log2", has_pole=True, is_singular_at_0_only=True)
-log10 = _function_of("log10", has_pole=True, is_singular_at_0_only=True)
+exp = _function_of("exp", is_never_negative=True, **_EXPONENTIAL)
+expm1 = _function_of("expm1", **_EXPONENTIAL)
+log = _function_of("log", is_singular_at_0_only=True, **_LOGARITHM)
+log1p = _function_of("log1p", **_LOGARITHM)
+log2 = _function_of("log2", is_singular_at_0_only=True, **_LOGARITHM)
+log10 = _function_of("log10", is_singular_at_0_only=True, **_LOGARITHM)
 sin = _function_of("sin")
 cos = _function_of("cos")
 tan = _function_of("tan")
-asin = _function_of("asin", other_names=("arcsin",), has_infinite_slope=True)
-acos = _function_of("acos", other_names=("arccos",), has_infinite_slope=True)
-atan = _function_of("atan", other_names=("arctan",))
+asin = _function_of("asin", other_names=("arcsin",), **_ROOT)
+acos = _function_of("acos", other_names=("arccos",), **_ROOT)
+atan = _function_of("atan", other_names=("arctan",), flat_at=AT_INFINITY)
 sinh = _function_of("sinh")
 cosh = _function_of("cosh")
-tanh = _function_of("tanh")
-asinh = _function_of("asinh", other_names=("arcsinh",))
-acosh = _function_of("acosh", other_names=("arccosh",), has_infinite_slope=True)
-atanh = _function_of("atanh", other_names=("arctanh",), has_pole=True)
-erf = _function_of("erf")
-erfc = _function_of("erfc")
+tanh = _function_of("tanh", **_EXPONENTIAL)
+asinh = _function_of("asinh", other_names=("arcsinh",), flat_at=AT_INFINITY)
+acosh = _function_of("acosh", other_names=("arccosh",), **_ROOT)
+atanh = _function_of("atanh", other_names=("arctanh",), singularity=Singularity.LOGARITHM)
+erf = _function_of("erf", **_EXPONENTIAL)
+erfc = _function_of("erfc", **_EXPONENTIAL)
 lgamma = _function_of("lgamma", other_names=("gammaln",))
 digamma = _function_of("digamma", other_names=("psi",))
 atan2 = _function_of("atan2", 2, other_names=("arctan2",))
@@ -324,9 +350,9 @@ fmod = _function_of("fmod", 2)
 nextafter = _function_of("nextafter", 2)
 log1p_of_fraction = _function_of("log1p_of_fraction", definition=log1p)
 """``log1p`` of a number between 0 and 1."""
-sigmoid = _function_of("sigmoid", other_names=("expit",), definition=lambda x: 1 / (1 + exp(-x)))
-log_sigmoid = _function_of("log_sigmoid", definition=lambda x: minimum(x, 0) - log1p(exp(-abs(x))))
-softplus = _function_of("softplus", definition=lambda x: maximum(x, 0) + log1p(exp(-abs(x))))
+sigmoid = _function_of("sigmoid", other_names=("expit",), definition=lambda x: 1 / (1 + exp(-x)), **_EXPONENTIAL)
+log_sigmoid = _function_of("log_sigmoid", definition=lambda x: minimum(x, 0) - log1p(exp(-abs(x))), **_EXPONENTIAL)
+softplus = _function_of("softplus", definition=lambda x: maximum(x, 0) + log1p(exp(-abs(x))), **_EXPONENTIAL)
 elu_of = _function_of("elu_of", definition=lambda x: where(x >= 0, x, expm1(minimum(x, 0))))
 selu_of = _function_of(
     "selu_of", definition=lambda x: where(x >= 0, SELU_SCALE * x, SELU_SCALED_ALPHA * expm1(minimum(x, 0)))

@@ -3,18 +3,22 @@
 The cotangent of the operand of ``sqrt`` is infinite at 0. In ``sqrt(x * x)`` the slope of ``x * x`` is 0 there. Forward mode multiplies the 0 by the infinite
 slope, where the rule of ``sqrt`` takes 0 for the product. Reverse mode multiplies the infinite cotangent by the 0, so ``x * x`` needs such a rule, too. In ``sqrt(x) * y``
 it is forward mode that multiplies an infinite tangent by 0, so the product needs the rule there.
+
+The product is 0 if its zero does not come of the infinite slope's own operand. In ``sqrt(x) ** 2`` it does: the slope of the square is 0 where that of the root is infinite,
+and the limit of their product is 1. Such a product is an indeterminate form, and NaN.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from numba import types
 
-from fastgrad.core.terms import Leaf, Term, nodes_of
+from fastgrad.core.terms import ANYWHERE, MULTIPLY, NO_SINGULARITY, Leaf, Singularity, Term, nodes_of
 from fastgrad.differentiation.analysis.control_flow import ControlFlow, memory_families
-from fastgrad.differentiation.ir.partials import COTANGENT, is_selection
+from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, is_plain_selection
 from fastgrad.differentiation.ir.representation import (
     Block,
     Call,
@@ -24,6 +28,7 @@ from fastgrad.differentiation.ir.representation import (
     Load,
     Operand,
     Phi,
+    Return,
     Root,
     Scalar,
     Statement,
@@ -31,23 +36,173 @@ from fastgrad.differentiation.ir.representation import (
     View,
 )
 
+_Writers = Mapping[Root, list[Store | Call]]
 
-def statements_before_infinite_slopes(function: Function) -> frozenset[Compute | Call]:
-    """Returns the statements whose results flow into a function that has an infinite slope at a finite value.
+
+class IndeterminateForms(NamedTuple):
+    """Statements one of which has a slope that is infinite where the slope of another one, which follows, is 0.
+
+    Attributes:
+        infinite: the statements whose slope is infinite.
+        zero: the statements whose slope is 0.
+    """
+
+    infinite: frozenset[Compute]
+    zero: frozenset[Compute]
+
+
+def indeterminate_forms(
+    function: Function, flow: ControlFlow, active: Container[Scalar | Root], is_callee: bool = False
+) -> IndeterminateForms:
+    """Returns the statements whose slopes may be infinite and 0 at one number, so that the product of both may have any limit.
+
+    Args:
+        function: the function.
+        flow: its control flow.
+        active: the numbers and arrays that have derivatives.
+        is_callee: whether statements of other functions follow it, which slopes of 0 may have, as calls may.
+    """
+    singularities = _singularities_before(flow, active)
+    if not singularities:
+        return IndeterminateForms(frozenset(), frozenset())
+    operands: dict[Singularity, list[Operand | View | Root]] = defaultdict(list)
+    zero: set[Compute] = set()
+
+    def add(value: object, kinds: Singularity = ANYWHERE) -> None:
+        part = _part_of(value)
+        if part is not None:
+            for kind in Singularity:
+                if kind in kinds & singularities.get(part, NO_SINGULARITY):
+                    operands[kind].append(part)
+
+    for block in flow.blocks:
+        for statement in block.statements:
+            if isinstance(statement, Compute):
+                for operand, kinds in _flat_operands(statement, singularities):
+                    zero.add(statement)
+                    add(operand, kinds)
+            elif isinstance(statement, Call):
+                for part in statement.inputs:
+                    add(part)
+        for value in block.end.values if is_callee and isinstance(block.end, Return) else ():
+            add(value)
+    for root in function.roots if is_callee else ():
+        if root.kind == "parameter" and root.is_written:
+            add(root)
+    writers = _writers_of(function) if operands else {}
+    infinite: set[Compute] = set()
+    for kind, pending in operands.items():
+        before = _statements_before(pending, function.blocks, writers)
+        infinite.update(
+            statement for statement in before if isinstance(statement, Compute) and kind in statement.singularity
+        )
+    return IndeterminateForms(frozenset(infinite), frozenset(zero))
+
+
+def _flat_operands(
+    statement: Compute, singularities: Mapping[Scalar | Root, Singularity]
+) -> Iterator[tuple[Operand, Singularity]]:
+    """Yields the operands of a statement that come of singularities at which the slope with respect to them may be 0, with these."""
+    known = {operand: singularities[operand] for operand in statement.operands if operand in singularities}  # type: ignore[index]
+    if not known or statement.target not in singularities:
+        return
+    for operand, partial in zip(statement.operands, statement.partials, strict=True):
+        if partial is None or operand not in known or is_plain_selection(partial):
+            continue
+        leaves = [node for node in nodes_of(partial) if isinstance(node, Leaf) and node is not COTANGENT]
+        read = [statement.target if leaf is RESULT else statement.operands[leaf.position or 0] for leaf in leaves]
+        is_product = statement.operation is MULTIPLY
+        others = any(other in known and other is not operand for other in read) and not is_product
+        kinds = (ANYWHERE if others else statement.flat_at) & known[operand]
+        if any(kinds & singularities.get(number, NO_SINGULARITY) for number in read if isinstance(number, Scalar)):
+            yield operand, kinds
+
+
+def _singularities_before(flow: ControlFlow, active: Container[Scalar | Root]) -> dict[Scalar | Root, Singularity]:
+    """Returns for each number and array that has derivatives the singularities of the statements that it comes from."""
+    found: dict[Scalar | Root, Singularity] = {}
+    for block in flow.blocks:
+        for statement in block.statements:
+            if isinstance(statement, Compute) and statement.singularity and statement.target in active:
+                found[statement.target] = statement.singularity
+    ways = (
+        [(source, target, kinds) for source, target, kinds in _ways_of(flow.blocks) if target in active]
+        if found
+        else []
+    )
+    size = -1
+    while size != (size := sum(kinds.value for kinds in found.values())):
+        for source, target, kinds in ways:
+            kinds &= found.get(source, NO_SINGULARITY)
+            if kinds:
+                found[target] = found.get(target, NO_SINGULARITY) | kinds
+    return found
+
+
+def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Scalar | Root, Scalar | Root, Singularity]]:
+    """Yields the numbers and arrays that others come from, these, and the singularities that the slope does not level."""
+
+    def way(source: object, target: object, kinds: Singularity = ANYWHERE) -> Iterator[Any]:
+        source, target = _part_of(source), _part_of(target)
+        if source is not None and target is not None:
+            yield source, target, kinds
+
+    for block in blocks:
+        for phi in block.phis:
+            for value in phi.incoming.values():
+                yield from way(value, phi.target)
+                if isinstance(value, View):  # a store to a phi is one to the array that it names
+                    yield from way(phi.target, value)
+        for statement in block.statements:
+            if isinstance(statement, Compute):
+                falls_quicker = statement.flat_at is Singularity.LOGARITHM  # than a pole rises, whatever follows
+                for operand, partial in zip(statement.operands, statement.partials, strict=True):
+                    if partial is not None:
+                        yield from way(
+                            operand, statement.target, ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE
+                        )
+            elif isinstance(statement, Load):
+                yield from way(statement.root, statement.target)
+            elif isinstance(statement, Store):
+                yield from way(statement.operands[0], statement.root)
+            elif isinstance(statement, Call):
+                for source in statement.inputs:
+                    for target in statement.outputs:
+                        yield from way(source, target)
+
+
+def _part_of(value: object) -> Scalar | Root | None:
+    """Returns the number, or the array whose memory a view or an array shows; None for constants."""
+    value = value.root if isinstance(value, View) else value
+    value = value.memory if isinstance(value, Root) else value
+    return value if isinstance(value, (Scalar, Root)) else None
+
+
+def statements_before_infinite_slopes(
+    function: Function, indeterminate: Iterable[Compute]
+) -> frozenset[Compute | Call]:
+    """Returns the statements whose results flow into a function that has an infinite slope at a finite value, or into one of an indeterminate form.
 
     Arrays are followed, whatever they are, and calls of functions that have derivatives of their own.
     """
-    families = memory_families(function)
-    writers: dict[Root, list[Store | Call]] = defaultdict(list)
-    pending: list[Operand | View | Root] = []
+    pending: list[Operand | View | Root] = [operand for statement in indeterminate for operand in statement.operands]
     for block in function.blocks:
         for statement in block.statements:
-            if isinstance(statement, Compute) and statement.has_infinite_slope:
+            if isinstance(statement, Compute) and Singularity.ROOT in statement.singularity:
                 pending += statement.operands
+    return _statements_before(pending, function.blocks, _writers_of(function)) if pending else frozenset()
+
+
+def _writers_of(function: Function) -> _Writers:
+    """Returns for each array the statements that may write its memory."""
+    families = memory_families(function)
+    writers: dict[Root, list[Store | Call]] = defaultdict(list)
+    for block in function.blocks:
+        for statement in block.statements:
             for root in _written_by(statement):
                 for other in families[root.memory]:
                     writers[other].append(statement)  # type: ignore[arg-type]
-    return _statements_before(pending, function.blocks, writers)
+    return writers
 
 
 def _written_by(statement: Statement) -> list[Root]:
@@ -64,36 +219,16 @@ def statements_after_infinite_slopes(flow: ControlFlow, active: Container[Scalar
         flow: the control flow of the function.
         active: the numbers and arrays that have tangents.
     """
-    after: set[Scalar | Root] = set()
-    found: set[Compute] = set()
-    size = -1
-    while size != (size := len(after)):
-        for block in flow.blocks:
-            for phi in block.phis:
-                values = [value.root.memory if isinstance(value, View) else value for value in phi.incoming.values()]
-                if not after.isdisjoint(values):
-                    after.add(phi.target)
-                if phi.target in after:  # a store to a phi is one to the array that it names
-                    after.update(value for value in values if isinstance(value, Root))
-            for statement in block.statements:
-                if isinstance(statement, Compute):
-                    if not isinstance(statement.target.type, types.Float):
-                        continue
-                    if _reads_one_of(after, statement):
-                        found.add(statement)
-                        after.add(statement.target)
-                    elif (statement.has_infinite_slope or statement.has_pole) and statement.target in active:
-                        after.add(statement.target)
-                elif isinstance(statement, Load):
-                    if statement.root.memory in after:
-                        after.add(statement.target)
-                elif isinstance(statement, Store):
-                    if statement.operands[0] in after:
-                        after.add(statement.root.memory)
-                elif isinstance(statement, Call) and not after.isdisjoint(statement.inputs):
-                    outputs = [value.memory if isinstance(value, Root) else value for value in statement.outputs]
-                    after.update(outputs)
-    return frozenset(found)
+    kinds = Singularity.ROOT | Singularity.LOGARITHM
+    after = {number for number, found in _singularities_before(flow, active).items() if found & kinds}
+    statements = [statement for block in flow.blocks for statement in block.statements]
+    return frozenset(
+        statement
+        for statement in statements
+        if isinstance(statement, Compute)
+        and isinstance(statement.target.type, types.Float)
+        and _reads_one_of(after, statement)
+    )
 
 
 def _reads_one_of(numbers: Container[Scalar | Root], statement: Compute) -> bool:
@@ -102,7 +237,7 @@ def _reads_one_of(numbers: Container[Scalar | Root], statement: Compute) -> bool
 
 
 def _statements_before(
-    pending: list[Operand | View | Root], blocks: Sequence[Block], writers: Mapping[Root, list[Store | Call]]
+    pending: list[Operand | View | Root], blocks: Sequence[Block], writers: _Writers
 ) -> frozenset[Compute | Call]:
     """Returns the statements that compute the floats ``pending``, and those from which these come: through phis, and through the arrays of ``writers``."""
     phis: dict[Scalar | Root, Phi] = {phi.target: phi for block in blocks for phi in block.phis}
@@ -141,9 +276,8 @@ def _statements_before(
 
 def may_be_nan(partial: Term, operands: Sequence[Operand]) -> bool:
     """True if the derivative in a partial may be infinite or NaN: it reads the result or an operand that is no constant, other than to select."""
-    is_plain_selection = is_selection(partial) and all(node.operation is None for node in partial.operands[1:])
     leaves = [node for node in nodes_of(partial) if isinstance(node, Leaf) and node is not COTANGENT]
-    return not is_plain_selection and any(
+    return not is_plain_selection(partial) and any(
         leaf.position is None or not isinstance(operands[leaf.position], Constant) for leaf in leaves
     )
 

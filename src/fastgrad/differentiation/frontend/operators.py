@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 
 from fastgrad.core import terms
-from fastgrad.core.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation, where
+from fastgrad.core.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation, Singularity, where
 from fastgrad.differentiation.frontend import array_expressions, complex_numbers, containers, lists, mappings
 from fastgrad.differentiation.frontend.texts import quote
 from fastgrad.differentiation.ir import scalar_rules
@@ -203,9 +203,9 @@ class Operators:
             numbers = [*numbers, builder.compute(types.boolean, comparison.operation, numbers)]
         result = builder.compute(type, operation, numbers, cost, partials, hint)
         assert isinstance(result.definition, Compute)
-        if not scalar_rules.is_away_from_zero(function, numbers):
-            result.definition.has_pole = scalar_rules.has_pole(function)
-            result.definition.has_infinite_slope = scalar_rules.has_infinite_slope(function, numbers)
+        if isinstance(type, types.Float):
+            result.definition.singularity = scalar_rules.singularity_of(function, numbers)
+            result.definition.flat_at = scalar_rules.flat_at(function, numbers)
         return result
 
     def _check_single_operand(self, function: Any, operands: list[Any], type: types.Type) -> None:
@@ -312,8 +312,7 @@ class Operators:
             partials[0] = ZERO_PRODUCT(exponent, COTANGENT * terms.pow(base, exponent - number_of_type(1.0, type)))
         elif name == "power" and is_constant(numbers[1], 0):
             partials[0] = None
-        is_infinite = scalar_rules.has_infinite_slope(function, numbers)
-        if partials[0] is not None and is_infinite and not scalar_rules.is_away_from_zero(function, numbers):
+        if partials[0] is not None and Singularity.ROOT in scalar_rules.singularity_of(function, numbers):
             partials[0] = without_zeros(partials[0], type)
         return [
             partial if isinstance(number, Scalar) and number.is_real else None

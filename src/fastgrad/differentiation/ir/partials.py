@@ -92,6 +92,19 @@ def without_zeros(partial: Term, type: types.Type) -> Term:
     return ZERO_PRODUCT(COTANGENT, slope_of(partial, type))
 
 
+def with_indeterminate_products(partial: Term, of_zero_cotangents: bool) -> Term:
+    """Returns a partial that is NaN where it is the product of 0 and an infinite number.
+
+    Args:
+        partial: gives 0 for such a product, if it is a guarded one.
+        of_zero_cotangents: whether the cotangent is what is 0, else the derivative.
+    """
+    is_guarded = partial.operation is not None and partial.operation.function is zero_product
+    if is_guarded and partial.operands[0 if of_zero_cotangents else 1] is COTANGENT:
+        return MULTIPLY(*partial.operands)
+    return partial
+
+
 def guard(partial: Term, type: types.Type) -> Term:
     """Returns a partial that is 0 where the derivative is 0, whatever the cotangent is."""
     if (
@@ -136,6 +149,11 @@ def is_selection(partial: Partial) -> bool:
     """True if a partial gives the operand the cotangent or 0, as a condition decides."""
     operation = None if partial is None else partial.operation
     return operation is not None and (operation in (SELECT, terms.where) or operation.function is where)
+
+
+def is_plain_selection(partial: Term) -> bool:
+    """True if a partial gives the operand the cotangent or a constant, so it reads numbers to select only."""
+    return is_selection(partial) and all(node.operation is None for node in partial.operands[1:])
 
 
 def deciding_comparison(partials: Sequence[Partial]) -> Term | None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numba import types
 
-from fastgrad.core.terms import ScalarOperation
+from fastgrad.core.terms import NO_SINGULARITY, ScalarOperation
 from fastgrad.differentiation.ir.partials import Partial, value_text
 from fastgrad.differentiation.runtime.compilation import line_of_user
 from fastgrad.differentiation.runtime.numba_internals import ir as numba_ir
@@ -332,11 +332,11 @@ class Compute(Statement):
         operation: computes the target from the operands.
         cost: of computing it once more, where an addition has cost 1.
         partials: for each operand its partial, see `partials.py`; None if it has no derivative. By default none has one.
-        has_infinite_slope: whether a slope may be infinite where the result is finite.
-        has_pole: whether a slope may be infinite where the operand is finite and the result infinite.
+        singularity: where its slopes are infinite at finite operands.
+        flat_at: the singularities of its operands at which a slope may be 0, see `ScalarOperation`.
     """
 
-    __slots__ = ("cost", "has_infinite_slope", "has_pole", "operation", "partials", "target")
+    __slots__ = ("cost", "flat_at", "operation", "partials", "singularity", "target")
 
     def __init__(
         self,
@@ -352,8 +352,8 @@ class Compute(Statement):
         self.operation = operation
         self.cost = operation.cost if cost is None else cost
         self.partials: list[Partial] = partials or [None] * len(operands)
-        self.has_infinite_slope = False
-        self.has_pole = False
+        self.singularity = NO_SINGULARITY
+        self.flat_at = operation.flat_at
 
 
 class Size(Statement):

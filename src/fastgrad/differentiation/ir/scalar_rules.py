@@ -14,14 +14,18 @@ from numba import types
 
 from fastgrad.core import terms
 from fastgrad.core.terms import (
+    ANYWHERE,
+    AT_INFINITY,
     CHEAP_COST,
     FUNCTION_COST,
+    NO_SINGULARITY,
     NOT,
     OPERANDS,
     OPERATORS,
     SELECT,
     Number,
     ScalarOperation,
+    Singularity,
     Term,
     exp,
     expand,
@@ -128,16 +132,37 @@ PARTIALS: dict[Any, list[Partial]] = {
 
 _WITHOUT_ROW: dict[str, ScalarOperation] = {
     "cbrt": ScalarOperation(
-        "cbrt({0})", name="cbrt", cost=FUNCTION_COST, has_infinite_slope=True, is_singular_at_0_only=True
+        "cbrt({0})",
+        name="cbrt",
+        cost=FUNCTION_COST,
+        singularity=Singularity.ROOT,
+        is_singular_at_0_only=True,
+        flat_at=AT_INFINITY,
     ),
-    "square": ScalarOperation("square({0})", name="square", is_never_negative=True),
+    "square": ScalarOperation("square({0})", name="square", is_never_negative=True, flat_at=Singularity.ROOT),
+    "reciprocal": ScalarOperation(
+        "reciprocal({0})", name="reciprocal", singularity=Singularity.POLE, flat_at=AT_INFINITY
+    ),
+    **{
+        name: ScalarOperation(name + "({0}, {1})", name=name, cost=FUNCTION_COST, flat_at=Singularity.LOGARITHM)
+        for name in ("logaddexp", "logaddexp2")
+    },
 }
 """The facts of functions that are no functions of terms."""
 
 
+_OPERATORS_OF_FUNCTIONS: dict[Any, Any] = {
+    pow: operator.pow,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.true_divide: operator.truediv,
+}
+
+
 def _operation_of(function: Any) -> ScalarOperation | None:
     """Returns the operation that has the facts of a function of ``math``, NumPy or Python, or None."""
-    operation = OPERATORS.get(operator.pow if function is pow else function)
+    function = _OPERATORS_OF_FUNCTIONS.get(function, function)
+    operation = OPERATORS.get(function)
     if operation is not None:
         return operation
     name = rule_name(function) or str(getattr(function, "__name__", ""))
@@ -155,25 +180,28 @@ def cost_of(function: Any, numbers: Sequence[Any] = ()) -> int:
     return CHEAP_COST if is_cheap or function in GUARDS.values() else FUNCTION_COST
 
 
-def has_pole(function: Any) -> bool:
-    """True if the slope of a function may be infinite where the operand is finite and the result infinite."""
+def singularity_of(function: Any, numbers: Sequence[Any]) -> Singularity:
+    """Returns where the slope of a function of numbers is infinite at finite numbers."""
     operation = _operation_of(function)
-    return operation is not None and operation.has_pole
+    if operation is None or (operation.is_singular_at_0_only and is_positive(numbers[0])):
+        return NO_SINGULARITY
+    if operation in (terms.POWER, terms.pow):
+        exponent = getattr(numbers[1], "value", None)
+        if exponent is None:
+            is_integer = isinstance(numbers[1].type, types.Integer)
+            return Singularity.POLE if is_integer else Singularity.ROOT | Singularity.POLE
+        return Singularity.POLE if exponent < 0 else Singularity.ROOT if 0 < exponent < 1 else NO_SINGULARITY
+    if operation is terms.DIVIDE:
+        return NO_SINGULARITY if is_positive(numbers[1]) else Singularity.POLE
+    return operation.singularity
 
 
-def is_away_from_zero(function: Any, numbers: Sequence[Any]) -> bool:
-    """True if a function that has an infinite slope at 0 alone gets a number that is known to be above 0."""
+def flat_at(function: Any, numbers: Sequence[Any]) -> Singularity:
+    """Returns the singularities of its operands at which a slope of a function of numbers may be 0, see `ScalarOperation`."""
     operation = _operation_of(function)
-    return operation is not None and operation.is_singular_at_0_only and is_positive(numbers[0])
-
-
-def has_infinite_slope(function: Any, numbers: Sequence[Any]) -> bool:
-    """True if the slope of a function with respect to its first number may be infinite where the result is finite."""
-    operation = _operation_of(function)
-    if operation not in (terms.POWER, terms.pow):
-        return operation is not None and operation.has_infinite_slope
-    exponent = getattr(numbers[1], "value", None)
-    return not isinstance(numbers[1].type, types.Integer) and (exponent is None or 0 < exponent < 1)
+    if operation in (terms.POWER, terms.pow) and isinstance(numbers[1], Constant):
+        return Singularity.ROOT if numbers[1].value > 1 else AT_INFINITY
+    return ANYWHERE if operation is None else operation.flat_at
 
 
 def is_positive(number: Any, or_zero: bool = False) -> bool:

@@ -12,18 +12,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fastgrad.core.terms import OPERANDS, Term
+from fastgrad.core.terms import OPERANDS, Singularity, Term
 from fastgrad.differentiation.analysis.activity import Activity
 from fastgrad.differentiation.analysis.control_flow import ControlFlow, scalars_of
 from fastgrad.differentiation.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
 from fastgrad.differentiation.analysis.increments import Increments
 from fastgrad.differentiation.analysis.infinite_slopes import (
+    indeterminate_forms,
     may_be_nan,
     may_be_zero,
     statements_before_infinite_slopes,
 )
 from fastgrad.differentiation.analysis.unused_numbers import statements_without_use
-from fastgrad.differentiation.ir.partials import RESULT, guard, is_used, skip_zeros, sums_by_operand
+from fastgrad.differentiation.ir.partials import (
+    RESULT,
+    guard,
+    is_used,
+    skip_zeros,
+    sums_by_operand,
+    with_indeterminate_products,
+)
 from fastgrad.differentiation.ir.representation import (
     Allocate,
     Block,
@@ -203,11 +211,13 @@ class Adjoint:
         activity: what has cotangents.
         arrays: where the cotangents of arrays are.
         seed: the number of the result's leaf whose cotangent is 1. None if the cotangents of all are variables.
+        is_callee: whether other functions call the function.
 
     Attributes:
         activity: what has cotangents.
         local: the numbers whose cotangents only one run of the way back through a block uses.
         is_guarded: whether a partial is guarded against products of 0 and infinity.
+        indeterminate: the statements whose slope may be infinite where their cotangent is 0, see `IndeterminateForms`.
         ways: the way back through each block.
         nonzero: for each block the numbers whose cotangents may differ from 0 where its way back begins.
         nonzero_at_end: the same where the way back leaves a block to one that came before it.
@@ -222,12 +232,14 @@ class Adjoint:
         activity: Activity,
         arrays: CotangentArrays,
         seed: int | None,
+        is_callee: bool,
     ) -> None:
         self._flow = flow
         self.activity = activity
         self._arrays = arrays
         self._increments = Increments(flow)
-        self._guarded = statements_before_infinite_slopes(function)
+        self.indeterminate = indeterminate_forms(function, flow, activity, is_callee).infinite
+        self._guarded = statements_before_infinite_slopes(function, self.indeterminate)
         self.is_guarded = bool(self._guarded)
         users = self._increments.users
         self._without_use = statements_without_use(flow)
@@ -354,9 +366,13 @@ class Adjoint:
                 continue
             if isinstance(operand, Scalar) and operand in self.activity:
                 type = statement.target.type
+                is_indeterminate = statement in self.indeterminate
+                if is_indeterminate:
+                    partial = with_indeterminate_products(partial, of_zero_cotangents=True)
                 if is_guarded and may_be_zero(partial, statement.operands):
                     partial = guard(partial, type)
-                if (statement in self._without_use or statement.has_pole) and may_be_nan(partial, statement.operands):
+                may_skip = statement in self._without_use or Singularity.LOGARITHM in statement.singularity
+                if may_skip and not is_indeterminate and may_be_nan(partial, statement.operands):
                     partial = skip_zeros(partial, type)
                 yield _add_partial(operand, statement, partial)
 

@@ -75,7 +75,7 @@ class ReverseMode(Emitter):
         record_last_choices(function, flow)
         self.activity = self._activity()
         self.arrays = CotangentArrays(function, flow, self.activity, self.is_apart)
-        self.adjoint = Adjoint(function, flow, self.activity, self.arrays, seed)
+        self.adjoint = Adjoint(function, flow, self.activity, self.arrays, seed, self.is_apart)
         if self.adjoint.is_guarded:
             function.globals.update(GUARDS)
         self.calling = {
@@ -214,7 +214,7 @@ class ReverseMode(Emitter):
             leave: writes the jump out of the loop, for loops without records of the first iteration.
         """
         records = self._droppable_records(head)
-        if records is None:
+        if records is None or self._has_indeterminate_products(head):
             return
         name, first = self.flow.counted[head].name, records[2]
         nonzero = sorted(scalar.name for scalar in may_differ if scalar.block in self.flow.loops[head])
@@ -249,6 +249,11 @@ class ReverseMode(Emitter):
         """Returns what ``records_of_iteration`` does, or None also where the way back of a loop reads cotangents of arrays."""
         reads_arrays = any(self._reads_arrays(block) for block in self.flow.loops[head])
         return None if reads_arrays else self.residuals.records_of_iteration(head)
+
+    def _has_indeterminate_products(self, head: Block) -> bool:
+        """True if a product of a cotangent of 0 and an infinite slope may be NaN in a loop."""
+        statements = [statement for block in self.flow.loops[head] for statement in block.statements]
+        return not self.adjoint.indeterminate.isdisjoint(statements)
 
     def _drop(self, head: Block, records: tuple[int, int, int], iterations: str, indent: int) -> None:
         """Writes what takes the records of a number of iterations of a loop from the stacks."""

@@ -12,17 +12,22 @@ import numba
 import numpy as np
 from numba import types
 
-from fastgrad.core.terms import OPERANDS, Term
+from fastgrad.core.terms import OPERANDS, Singularity, Term
 from fastgrad.differentiation.analysis.activity import Activity
 from fastgrad.differentiation.analysis.aliases import check_stores
 from fastgrad.differentiation.analysis.control_flow import ControlFlow, targets_of
-from fastgrad.differentiation.analysis.infinite_slopes import may_be_zero, statements_after_infinite_slopes
+from fastgrad.differentiation.analysis.infinite_slopes import (
+    indeterminate_forms,
+    may_be_zero,
+    statements_after_infinite_slopes,
+)
 from fastgrad.differentiation.ir.partials import (
     COTANGENT,
     GUARDS,
     decision_of,
     guard,
     sums_by_operand,
+    with_indeterminate_products,
     without_zeros,
 )
 from fastgrad.differentiation.ir.representation import (
@@ -135,6 +140,7 @@ class Tangents:
         self._lanes = [index_constant(width)] if width > 1 else []
         self._active = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
         self._guarded = statements_after_infinite_slopes(flow, self._active)
+        self._indeterminate = indeterminate_forms(function, flow, self._active).zero
         self._numbers: dict[Scalar, list[Operand]] = {}
         self._arrays: dict[Root, Root] = {}
         self._blocks = {block: Block(number) for number, block in enumerate(flow.blocks)}
@@ -471,9 +477,14 @@ class Tangents:
     def _compute(self, statement: Compute) -> None:
         """Appends the tangents of a number."""
         type, partials = statement.target.type, statement.partials
-        if statement.has_pole:
+        if Singularity.LOGARITHM in statement.singularity:
             partials = [None if partial is None else without_zeros(partial, type) for partial in partials]
-        if statement in self._guarded:
+        if statement in self._indeterminate:
+            partials = [
+                None if partial is None else with_indeterminate_products(partial, of_zero_cotangents=False)
+                for partial in partials
+            ]
+        elif statement in self._guarded:
             partials = sums_by_operand(partials, statement.operands, type)
             partials = [
                 guard(partial, type) if partial is not None and may_be_zero(partial, statement.operands) else partial
