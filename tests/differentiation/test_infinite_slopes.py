@@ -169,8 +169,11 @@ INDETERMINATE = [
     ("np.sinh(np.sqrt(x)) ** 2", 0.0, 1.0),
     ("np.hypot(np.sqrt(x), 0.0 * x) ** 2", 0.0, 1.0),
     ("np.arccos(x) ** 2", 1.0, -2.0),
-    ("1.0 - np.cos(np.arccos(x))", 1.0, 1.0),
+    ("1.0 - np.cos(np.arccos(x))", 1.0, -1.0),
     ("np.sin(np.arccos(x)) ** 2", 1.0, -2.0),
+    ("np.abs(np.sqrt(x + 0j)) ** 2", 0.0, 1.0),
+    ("np.abs(np.sqrt(x + 0j))", 0.0, np.inf),
+    ("np.cos(np.sqrt(x + 0j)).real", 0.0, -0.5),
 ]
 """Formulas of products of 0 and an infinite slope, an operand where they are, and the limit of the slope."""
 
@@ -244,3 +247,35 @@ def test_a_loop_whose_cotangents_are_zero_still_meets_an_infinite_slope():
     gradient = fg.grad(product)(p)
     assert np.isnan(gradient[0])
     np.testing.assert_array_equal(gradient[1:], fg.grad(plain_product)(p)[1:])
+
+
+@numba.njit
+def sum_of_logarithms(p, count):
+    return 0.0 if count == 0 else math.log(p[count - 1]) + sum_of_logarithms(p, count - 1)
+
+
+@numba.njit
+def square_at(x, depth):
+    return x * x if depth == 0 else square_at(x, depth - 1)
+
+
+def test_an_indeterminate_product_across_calls():
+    @numba.njit
+    def product(p):
+        return math.exp(sum_of_logarithms(p, p.size))
+
+    @numba.njit(parallel=True)
+    def parallel_product(p):
+        total = 0.0
+        for i in numba.prange(p.size):
+            total += np.log(p[i])
+        return np.exp(total)
+
+    @numba.njit
+    def square_of_root(x):
+        return square_at(math.sqrt(x), 2)
+
+    for function in (product, parallel_product):
+        np.testing.assert_array_equal(fg.grad(function)(np.array([0.0, 0.5, 2.0])), [np.nan, 0.0, 0.0])
+    assert np.isnan(fg.grad(square_of_root)(0.0))
+    assert np.isnan(fg.jvp(square_of_root, argnums=0)(0.0, 1.0)[1])

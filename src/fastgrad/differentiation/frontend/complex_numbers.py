@@ -38,7 +38,7 @@ from fastgrad.differentiation.ir.complex_rules import (
     Slope,
 )
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, Partial, call_operation
-from fastgrad.differentiation.ir.representation import Constant, Operand, Scalar, View, is_constant, refuse
+from fastgrad.differentiation.ir.representation import Compute, Constant, Operand, Scalar, View, is_constant, refuse
 from fastgrad.differentiation.ir.scalar_operations import CASTS
 from fastgrad.differentiation.ir.values import Complex, Items, Method, Static, describe, is_complex
 from fastgrad.differentiation.runtime.complex_arrays import complex_of_parts, real_parts
@@ -75,7 +75,13 @@ def _with_slopes(value: Any, *slopes: Slope) -> Rule:
             real, imag = [part(slope(*arguments, result)) for part in PARTS]
             of_real += [COTANGENT * real, -COTANGENT * imag]
             of_imag += [COTANGENT * imag, COTANGENT * real]
-        return _with_partials(lowering, numbers, values, of_real, of_imag)
+        number = _with_partials(lowering, numbers, values, of_real, of_imag)
+        for part in (number.real, number.imag):
+            assert isinstance(part, Scalar)
+            assert isinstance(part.definition, Compute)
+            part.definition.singularity = scalar_rules.singularity_of(value, numbers[::2])
+            part.definition.flat_at = scalar_rules.flat_at(value, numbers[::2])
+        return number
 
     return rule
 
@@ -231,7 +237,7 @@ def _modulus(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     (value,) = operands
     numbers = [value.real, value.imag]
     partials = [
-        _in_type(SELECT(RESULT != 0.0, COTANGENT * (leaf / RESULT), 0.0), type) if isinstance(number, Scalar) else None
+        _in_type(COTANGENT * SELECT(RESULT != 0.0, leaf / RESULT, 0.0), type) if isinstance(number, Scalar) else None
         for leaf, number in zip(OPERANDS, numbers, strict=False)
     ]
     return lowering.builder.compute(type, lowering.builder.call_of(math.hypot, 2), numbers, FUNCTION_COST, partials)

@@ -160,7 +160,9 @@ _OPERATORS_OF_FUNCTIONS: dict[Any, Any] = {
 
 
 def _operation_of(function: Any) -> ScalarOperation | None:
-    """Returns the operation that has the facts of a function of ``math``, NumPy or Python, or None."""
+    """Returns the operation that has the facts of an operator or a function of ``math``, ``cmath``, NumPy or Python, or None."""
+    if isinstance(function, ScalarOperation):
+        return function
     function = _OPERATORS_OF_FUNCTIONS.get(function, function)
     operation = OPERATORS.get(function)
     if operation is not None:
