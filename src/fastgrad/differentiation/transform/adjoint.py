@@ -232,7 +232,7 @@ class Adjoint:
         activity: Activity,
         arrays: CotangentArrays,
         seed: int | None,
-        is_callee: bool,
+        is_callee: bool = False,
     ) -> None:
         self._flow = flow
         self.activity = activity
