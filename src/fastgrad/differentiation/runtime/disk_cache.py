@@ -23,7 +23,7 @@ import numpy as np
 from numba import types
 
 from fastgrad.compiler.dispatch.captures import ReachedValue
-from fastgrad.differentiation.runtime import exponential
+from fastgrad.differentiation.runtime import exponential, ordered_sums
 from fastgrad.differentiation.runtime.numba_internals import (
     FunctionPass,
     NullCache,
@@ -318,8 +318,9 @@ class DerivativeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba 
                 if values is not None:
                     self.environments.append((variable.name, values))
         exponential.replace_exponentials(self._final_module, self._codegen)
-        super()._optimize_final_module()
-        self._optimize_more()
+        with ordered_sums.vector_code(self._final_module.triple):
+            super()._optimize_final_module()
+            self._optimize_more()
         exponential.inline_exponentials(self._final_module, self._codegen)
 
     def _optimize_more(self) -> None:

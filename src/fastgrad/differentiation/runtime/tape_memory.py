@@ -8,6 +8,7 @@ threads never get the same stack. A call that raises frees its stacks (``excepti
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 from typing import Any
@@ -127,6 +128,22 @@ def as_unsigned(typing: Any, index: Any) -> Any:
         return context.cast(builder, arguments[0], signature.args[0], types.uintp)
 
     return types.uintp(types.unliteral(index)), generate
+
+
+@intrinsic
+def sum_in_any_order(typing: Any, sum: Any, term: Any) -> Any:
+    """Returns a sum that LLVM may compute in another order, so that it vectorizes the loop which adds to it."""
+    type = typing.unify_types(types.unliteral(sum), types.unliteral(term))
+    if not isinstance(type, types.Float):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first, second = (
+            context.cast(builder, value, given, type) for value, given in zip(arguments, signature.args, strict=True)
+        )
+        return builder.fadd(first, second, flags=("reassoc",))
+
+    return type(types.unliteral(sum), types.unliteral(term)), generate
 
 
 @intrinsic
@@ -374,6 +391,7 @@ COMPILED: dict[str, Any] = {
     "load_array": load_array,
     "contiguous": contiguous,
     "unsigned": as_unsigned,
+    "sum_in_any_order": sum_in_any_order,
     "new_owner": new_owner,
     "acquire": acquire,
     "capacity": capacity,
@@ -406,6 +424,13 @@ def _python_load_array(stack: dict[int, Any], position: int, array: np.ndarray) 
     array[...] = stack[position]
 
 
+def _python_unsigned(index: int) -> int:
+    """Returns an index as it is; Python would count a negative one from the end, which compiled code does not."""
+    if index < 0:
+        raise IndexError(f"the index {index} of a derivative's text does not count from the start of the axis")
+    return int(index)
+
+
 INTERPRETED: dict[str, Any] = {
     "push_value": _python_push,
     **{f"pop_{type}": _python_pop for type in POPS},
@@ -419,7 +444,8 @@ INTERPRETED: dict[str, Any] = {
     "exchange": exchange.py_func,
     "free_memory": lambda address: None,
     "contiguous": np.array,
-    "unsigned": int,
+    "unsigned": _python_unsigned,
+    "sum_in_any_order": operator.add,
     "new_owner": lambda: None,
     "acquire": lambda owner, stack, width: {},
     "capacity": lambda stack: 1 << 62,

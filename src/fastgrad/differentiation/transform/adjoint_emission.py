@@ -39,7 +39,7 @@ from fastgrad.differentiation.transform.adjoint import (
     TakeCotangent,
     sizes_of,
 )
-from fastgrad.differentiation.transform.emission import Emitter, flat_index
+from fastgrad.differentiation.transform.emission import Emitter, flat_index, from_start
 from fastgrad.differentiation.transform.infinite_cotangents import guarded_adjoint
 from fastgrad.differentiation.transform.record_stacks import STACKS_OF_REVERSE, TOPS, RecordStacks
 
@@ -113,8 +113,7 @@ class AdjointEmitter:
         if isinstance(definition, Compute):
             text = definition.operation.text.format(*operands)
         elif isinstance(definition, Load):
-            indices = [f"unsigned({index})" for index in operands]
-            text = self._emitter.load(definition, indices, [*map(self.use, definition.guards)])
+            text = self._emitter.load(definition, operands, [*map(self.use, definition.guards)])
         else:
             assert isinstance(definition, NextIteration)
             text = definition.counter.name
@@ -141,8 +140,23 @@ class AdjointEmitter:
 
     def _add(self, statement: AdjointStatement, text: str) -> None:
         assert statement.target is not None
-        sign = "=" if statement in self._adjoint.assignments else "+="
-        self._line(f"d_{statement.target.name} {sign} {text}")
+        name = f"d_{statement.target.name}"
+        if statement in self._adjoint.assignments:
+            self._line(f"{name} = {text}")
+        elif isinstance(statement, AddPartial) and self._is_sum_of_a_loop(statement):
+            self._line(f"{name} = sum_in_any_order({name}, {text})")
+        else:
+            self._line(f"{name} += {text}")
+
+    def _is_sum_of_a_loop(self, statement: AddPartial) -> bool:
+        """True if the iterations of a loop that is in no other loop add to a cotangent.
+
+        LLVM then adds in as many lanes as it has. Inner loops are often too short for that.
+        """
+        target, block = statement.target, statement.statement.target.block
+        assert target is not None
+        bodies = [body for body in self._emitter.flow.loops.values() if block in body]
+        return len(bodies) == 1 and target.block not in bodies[0] and target.is_real
 
     def _add_partial(self, statement: AddPartial, text: Text) -> None:
         compute, partial = statement.statement, statement.partial
@@ -163,7 +177,7 @@ class AdjointEmitter:
         """Returns the text of the cotangent of an element."""
         if self._arrays.is_flat(root):
             index = flat_index(["", *map(text, root.dims[1:])], indices)
-            return f"d_{root.memory.name}[{index if index.isdigit() else f'unsigned({index})'}]"
+            return f"d_{root.memory.name}[{from_start(index)}]"
         return f"d_{root.name}[{', '.join(indices) or '()'}]"
 
     def _add_to_element(self, statement: AddToElement, text: Text) -> None:

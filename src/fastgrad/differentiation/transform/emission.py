@@ -92,6 +92,11 @@ def flat_index(dims: list[str], indices: list[str]) -> str:
     return text
 
 
+def from_start(index: str) -> str:
+    """Returns the text of an index that Numba takes for one that counts from the start, as it does."""
+    return index if index.isdigit() else f"unsigned({index})"
+
+
 class Emitter:
     """Writes text, block by block."""
 
@@ -128,8 +133,11 @@ class Emitter:
         )
 
     def element(self, root: Root, indices: list[str]) -> str:
-        """Returns the text of an element of an array."""
-        return f"{root.name}[{', '.join(indices) or '()'}]"
+        """Returns the text of an element of an array, whose indices count from the start.
+
+        Numba tests a signed index for counting from the end; by that test LLVM would not see that the elements of a loop follow each other.
+        """
+        return f"{root.name}[{', '.join(map(from_start, indices)) or '()'}]"
 
     def load(self, statement: Load, indices: list[str], guards: list[str]) -> str:
         """Returns the text of what a ``Load`` reads."""
