@@ -441,7 +441,7 @@ class Lowering:
     def _repeats_since(self, frame: Frame, label: int) -> bool:
         """True if the statement that is lowered may run several times for one run of a block of a call that it is within."""
         for other in self.frames[self.frames.index(frame) :]:
-            if other.function is None:  # an InternalFrame
+            if isinstance(other, InternalFrame):
                 continue
             loops = ir_utils.compute_cfg_from_blocks(other.function.ir.blocks).loops().values()
             if any(other.label in loop.body and not (other is frame and label in loop.body) for loop in loops):
