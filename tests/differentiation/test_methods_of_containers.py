@@ -331,8 +331,9 @@ def test_what_was_wrong_or_empty_is_refused(function, reason):
 
 @pytest.mark.parametrize("is_typed", [False, True])
 def test_slices_are_those_of_numba(is_typed):
-    make = List if is_typed else (lambda values: values)
-    make = numba.njit(make)
+    @numba.njit
+    def make(values):
+        return List(values) if is_typed else values
 
     @numba.njit
     def assigned(x, n, start, stop, count, is_deleted):

@@ -510,7 +510,7 @@ def call_method(  # noqa: C901  # one branch for each method
         return MappingView(mapping, name, type)
     if name in ("get", "pop", "setdefault") and len(arguments) == 2 and not is_set:
         return _value_or_default(lowering, mapping, name, *arguments)
-    if name == "get" and len(arguments) == 1 and not is_set:
+    if name == "get" and len(arguments) == 1 and mapping.values is not None:
         position = _position_of(lowering, mapping, arguments[0])
         is_set_value = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
         zero = lowering.operands.cast(index_constant(0), mapping.values.type.dtype)
