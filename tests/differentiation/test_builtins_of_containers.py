@@ -50,6 +50,13 @@ EXPRESSIONS = (
         "c.index(c[2]) * x[0]",
     ),
     *("c.count(c[0]) * x[0]", "weighted(list(c.items()))", "weighted(c.values())", "c.get(1, 0.5) * c.get(9, 0.5)"),
+    *(
+        "sum(c, x[0])",
+        "weighted(list(map(negative, c)))",
+        "weighted(list(filter(negative, c)))",
+        "sliced(c)",
+        "deleted(c)",
+    ),
     *("c.pop(1) * weighted(c.values())", "c.setdefault(8, c[0]) * weighted(c.values())", "weighted(dict(c).values())"),
 )
 SOURCE = """
@@ -93,6 +100,16 @@ def assigned(c):
     return weighted(c)
 
 @numba.njit
+def sliced(c):
+    c[1:2] = c[:3]
+    return weighted(c)
+
+@numba.njit
+def deleted(c):
+    del c[1:-1]
+    return weighted(c)
+
+@numba.njit
 def sorted_in_place(c):
     c.sort()
     return weighted(c)
@@ -111,6 +128,8 @@ def program(x):
 
 def derivative_of(container: str, expression: str, item: str) -> str:
     """Returns "right", "refused", "no program" of Numba, or what is wrong."""
+    if container == "list of arrays" and expression in ("sliced(c)", "deleted(c)"):
+        return "no program"  # Numba's own program frees an array twice
     source = SOURCE.format(container=CONTAINERS[container], expression=expression, item=item)
     name = f"<{expression} of a {container}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)

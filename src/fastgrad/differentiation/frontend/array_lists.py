@@ -155,11 +155,6 @@ def item(lowering: Lowering, values: ArrayList, index: Any, type: types.Type) ->
 
 def set_item(lowering: Lowering, values: ArrayList, index: Any, array: Any) -> None:
     """Lowers the assignment of an item of a list of arrays."""
-    if isinstance(index, view_rules.Slice):
-        raise refuse(
-            "the assignment of a slice of a list of arrays can't be differentiated; assign the items one by one",
-            lowering.builder.location,
-        )
     numbers = _place(lowering, values, array)
     with _noted_length(lowering, values, array):
         for integers, number in zip((values.starts, *values.sizes), numbers, strict=True):

@@ -334,7 +334,7 @@ class Calls:
             return self._call_dispatcher(function, arguments, keywords, type, hint)
         if isinstance(function, types.Number):
             function = np.dtype(str(function)).type
-        if function not in (len, zip, enumerate, isinstance, bool):
+        if function not in (len, zip, enumerate, iter, isinstance, bool):
             arguments = containers.as_arrays(self._lowering, arguments)
         if isinstance(function, (DUFunc, GUFunc, StencilFunc)):
             return self._call_kernel(function, arguments, keywords, type)

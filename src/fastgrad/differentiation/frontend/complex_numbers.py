@@ -316,7 +316,20 @@ for _functions, _of_part, _of_parts in (
 
 _GENERAL: frozenset[Any] = frozenset(
     [
-        *(len, zip, enumerate, tuple, isinstance, sum, np.ndenumerate, np.nditer, operator.matmul, np.dot, np.outer),
+        *(
+            len,
+            zip,
+            enumerate,
+            iter,
+            tuple,
+            isinstance,
+            sum,
+            np.ndenumerate,
+            np.nditer,
+            operator.matmul,
+            np.dot,
+            np.outer,
+        ),
         *(np.sum, np.prod, np.mean, np.cumsum, np.cumprod, np.any, np.all, np.trace, np.where, np.select, np.diff),
         *(np.zeros, np.zeros_like, np.empty, np.empty_like, np.ones, np.ones_like, np.full, np.full_like, np.array),
         *(np.asarray, np.ascontiguousarray, np.copy, np.transpose, np.reshape, np.ravel, np.concatenate, np.stack),

@@ -26,10 +26,10 @@ from fastgrad.differentiation.ir.values import (
     Items,
     Method,
     NumberList,
+    Range,
     Static,
     TupleList,
     describe,
-    static_value,
     tuple_of,
     type_of,
 )
@@ -117,9 +117,13 @@ def reverse_items(items):  # type: ignore[no-untyped-def]
     return 0
 
 
-def sort_items(items):  # type: ignore[no-untyped-def]
+def sort_items(items, is_reversed):  # type: ignore[no-untyped-def]
     """Sorts the items of a list."""
-    items[:] = np.sort(items)
+    ordered = np.sort(items)
+    if is_reversed:
+        items[:] = ordered[::-1]
+    else:
+        items[:] = ordered
     return 0
 
 
@@ -195,6 +199,14 @@ def list_of_array(lowering: Lowering, type: types.Type, array: View) -> NumberLi
     return result
 
 
+def list_of_range(lowering: Lowering, type: types.Type, values: Range) -> NumberList:
+    """Returns a new list of the numbers of a range."""
+    count = lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(values).count, is_natural=True)
+    result = list_of_size(lowering, type, count)
+    lowering.calls.inline(range_items, [values.start, values.step, items_of(lowering, result)])
+    return result
+
+
 def length_of(lowering: Lowering, values: NumberList) -> Operand:
     """Returns the length of a list, as it is now."""
     if not isinstance(values.length, View):
@@ -237,8 +249,6 @@ def item(lowering: Lowering, values: NumberList, index: Any, type: types.Type) -
 
 def set_item(lowering: Lowering, values: NumberList, index: Any, value: Any) -> None:
     """Lowers the assignment of an item of a list."""
-    if isinstance(index, view_rules.Slice):
-        raise refuse("the assignment of a slice of a list can't be differentiated", lowering.builder.location)
     number = lowering.operands.cast(lowering.operands.number(value), values.type.dtype)
     view_rules.store_element(lowering.builder, values.data, [position_of(lowering, values, index)], number)
 
@@ -280,17 +290,9 @@ def extend(lowering: Lowering, values: NumberList, more: Any) -> None:
     lowering.array_functions.assign(lowering, target, array)
 
 
-def _sort(lowering: Lowering, values: NumberList, key: Any = None, reverse: Any = None) -> None:
-    """Lowers ``sort`` of a list, with or without ``reverse=True``."""
-    direction = None if reverse is None else static_value(reverse)
-    if direction not in (None, False, True) or not (key is None or (isinstance(key, Static) and key.value is None)):
-        raise refuse(
-            "sort of a list can't be differentiated with a key or a computed reverse", lowering.builder.location
-        )
-    items = items_of(lowering, values)
-    lowering.calls.inline(sort_items, [items])
-    if direction:
-        lowering.calls.inline(reverse_items, [items])
+def sort(lowering: Lowering, values: NumberList, is_reversed: Operand) -> None:
+    """Lowers ``sort`` of a list of numbers without a key."""
+    lowering.calls.inline(sort_items, [items_of(lowering, values), is_reversed])
 
 
 def call_method(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
@@ -309,8 +311,6 @@ def call_method(lowering: Lowering, values: NumberList, name: str, arguments: li
         return lowering.calls.inline(pop, [values.data, length, index])
     elif name == "extend":
         extend(lowering, values, arguments[0])
-    elif name == "sort":
-        _sort(lowering, values, *arguments)
     elif name == "reverse":
         lowering.calls.inline(reverse_items, [items_of(lowering, values)])
     elif name in ("count", "index", "remove"):

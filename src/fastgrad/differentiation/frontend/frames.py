@@ -9,7 +9,7 @@ from numba import types
 
 from fastgrad.differentiation.frontend.typed_functions import TypedFunction
 from fastgrad.differentiation.ir.representation import Block, Location
-from fastgrad.differentiation.ir.values import NumberList, Options
+from fastgrad.differentiation.ir.values import Iterable, NumberList, Options
 from fastgrad.differentiation.runtime.numba_internals import ir, ir_utils
 
 
@@ -61,6 +61,7 @@ class Frame:
         self.labels: dict[str, int] = {}
         self.dominators: dict[int, set[int]] = {}
         self.iterated: list[tuple[NumberList, int]] = []
+        self.iterators: dict[str, Iterable] = {}
         self.resized: list[tuple[NumberList, int, Location]] = []
 
     def type_of(self, name: str) -> types.Type:

@@ -13,6 +13,8 @@ import operator
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from numba import njit
+
 from fastgrad.differentiation.runtime.numba_internals import build_definitions, compiler, dispatcher, ir, ir_utils
 from fastgrad.user_functions.functions import has_given_types
 
@@ -404,9 +406,59 @@ def _called_generator(function_ir: ir.FunctionIR, value: Any, argument_types: An
     if not isinstance(value, ir.Expr) or value.op != "call":
         return None
     function = _known_value(function_ir, value.func.name, argument_types)
+    if function is filter and len(value.args) == 2:
+        is_none = getattr(_definition(function_ir, value.args[0].name), "value", 0) is None
+        return _true_items if is_none else _selected
+    if function is map and len(value.args) in _MAPS:
+        return _MAPS[len(value.args)]
     if not isinstance(function, dispatcher.Dispatcher) or has_given_types(function):
         return None
     return function if inspect.isgeneratorfunction(function.py_func) else None
+
+
+def _definition(function_ir: ir.FunctionIR, name: str) -> Any:
+    """Returns the one expression that a variable is assigned, or None."""
+    definitions = function_ir._definitions.get(name, [])
+    value = definitions[0] if len(definitions) == 1 else None
+    return _definition(function_ir, value.name) if isinstance(value, ir.Var) else value
+
+
+# As Numba's `map` and `filter`, with their arguments one by one.
+
+
+@njit
+def _mapped(function, items):  # type: ignore[no-untyped-def]
+    for item in items:
+        yield function(item)
+
+
+@njit
+def _mapped_pairs(function, items, others):  # type: ignore[no-untyped-def]
+    for item, other in zip(items, others):  # noqa: B905  # Numba has no strict
+        yield function(item, other)
+
+
+@njit
+def _mapped_triples(function, items, others, more):  # type: ignore[no-untyped-def]
+    for item, other, third in zip(items, others, more):  # noqa: B905  # Numba has no strict
+        yield function(item, other, third)
+
+
+@njit
+def _selected(function, items):  # type: ignore[no-untyped-def]
+    for item in items:
+        if function(item):
+            yield item
+
+
+@njit
+def _true_items(function, items):  # type: ignore[no-untyped-def]
+    for item in items:
+        if item:
+            yield item
+
+
+_MAPS = {2: _mapped, 3: _mapped_pairs, 4: _mapped_triples}
 
 
 def _known_value(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:

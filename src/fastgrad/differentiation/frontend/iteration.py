@@ -29,6 +29,7 @@ from fastgrad.differentiation.ir.values import (
     Iterable,
     LoopState,
     Mapping,
+    MappingView,
     Range,
     Selection,
     Step,
@@ -52,6 +53,8 @@ class Iteration:
         """Lowers the start of a loop."""
         items = self._lowering.operands.value(value.value)
         iterable = self.iterable(items)
+        if value.value.name in self._lowering.frame.iterators:
+            self._lowering.note_use(self._lowering.frame.iterators[value.value.name])
         is_parallel = isinstance(items, Range) and items.is_parallel
         counter = Counter(
             self._builder.name("k"), iterable.count, self._builder.block, self._lowering.frame.is_internal, is_parallel
@@ -64,7 +67,10 @@ class Iteration:
         """Returns what a ``for`` loop goes through: a number of items, and the item of a number."""
         builder = self._builder
         if isinstance(value, Iterable):
+            self._lowering.note_use(value)
             return value
+        if isinstance(value, MappingView):
+            return mappings.iterable(self._lowering, value.mapping, value.parts)
         if isinstance(value, Range):
             return self._iterable_of_range(value)
         if isinstance(value, View) and value.axes:

@@ -45,12 +45,14 @@ from fastgrad.differentiation.ir.representation import (
     Root,
     Scalar,
     View,
+    index_constant,
     refuse,
 )
 from fastgrad.differentiation.ir.values import (
     DEFAULT_OPTIONS,
     Complex,
     Fields,
+    Iterable,
     Member,
     NumberedText,
     NumberList,
@@ -220,6 +222,7 @@ class Lowering:
         self.result = Function(typed.name, typed.location, parameters, argument_types)
         self.builder: Builder = Builder(self.result, None if caller is None else caller.builder)
         self.frames: list[Frame] = []
+        self._resized: list[NumberList] = []
         self.typed = _thread.typed
         self.texts: Texts = Texts(self.builder, None if caller is None else caller.texts)
         self.operands = Operands(self)
@@ -395,8 +398,55 @@ class Lowering:
 
     def note_resize(self, values: NumberList) -> None:
         """Notes that the length of a list changes here."""
+        self._resized.append(values)
         for frame in self.frames:
             frame.resized.append((values, frame.label, self.builder.location))
+
+    def _note_iterator(self, name: str, expression: Any, iterator: Any) -> None:
+        """Notes where an iterator is made, or where the function that made it has returned it."""
+        iterators = self.frame.iterators
+        if isinstance(expression, ir.Var) and expression.name in iterators:
+            iterators[name] = iterators[expression.name]
+        elif isinstance(self.frame.function.types.get(name), types.NumpyFlatType):  # an array, which has places, too
+            iterator = iterators[name] = Iterable(index_constant(0), lambda k: k)
+        if not isinstance(iterator, Iterable):
+            return
+        origin = iterator.origin
+        if origin is None or (origin[0] is not None and origin[0] not in self.frames):
+            count = len(self._resized) if origin is None else origin[2]
+            iterator.origin = (self.frame, self.frame.label, count)
+
+    def note_use(self, iterator: Iterable) -> None:
+        """Notes that an iterator is gone through here, which it can be once.
+
+        Raises:
+            DifferentiationError: it may have been gone through before, or the length of its list has changed since it was made.
+        """
+        if iterator.origin is None:
+            return
+        frame, label, count = iterator.origin
+        iterator.origin = (None, label, count)
+        if frame not in self.frames or self._repeats_since(frame, label):
+            raise refuse(
+                "an iterator that may have been gone through before can't be differentiated: make it where the loop begins",
+                self.builder.location,
+            )
+        lengths = [values.length for values in iterator.lists]
+        if any(values.length is length for values in self._resized[count:] for length in lengths):
+            raise refuse(
+                "an iterator over a list whose length changes before the loop can't be differentiated: make it where the loop begins",
+                self.builder.location,
+            )
+
+    def _repeats_since(self, frame: Frame, label: int) -> bool:
+        """True if the statement that is lowered may run several times for one run of a block of a call that it is within."""
+        for other in self.frames[self.frames.index(frame) :]:
+            if isinstance(other, InternalFrame):
+                continue
+            loops = ir_utils.compute_cfg_from_blocks(other.function.ir.blocks).loops().values()
+            if any(other.label in loop.body and not (other is frame and label in loop.body) for loop in loops):
+                return True
+        return False
 
     def _check_iterated_lists(self, frame: Frame, blocks: dict[int, ir.Block]) -> None:
         """Refuses loops over a list in which its length changes."""
@@ -448,6 +498,7 @@ class Lowering:
                     value.item if isinstance(value, Step) and value.is_resolved else value, self.frame.type_of(name)
                 )
             frame.values[name] = value
+            self._note_iterator(name, statement.value, value)
         elif isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
             self.subscripts.set_item(statement)
         elif isinstance(statement, ir.DelItem):

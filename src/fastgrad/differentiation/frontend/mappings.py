@@ -32,6 +32,8 @@ from fastgrad.differentiation.ir.values import (
     Items,
     Iterable,
     Mapping,
+    MappingView,
+    Maybe,
     NumberedText,
     NumberList,
     Static,
@@ -91,6 +93,28 @@ def update_items(mapping, more):  # type: ignore[no-untyped-def]
     """Sets the values of all keys of another dictionary."""
     for key, value in more.items():
         mapping[key] = value
+
+
+def equals(mapping, other):  # type: ignore[no-untyped-def]
+    """Returns whether two dictionaries have the same items."""
+    if len(mapping) != len(other):
+        return False
+    for key, value in mapping.items():  # noqa: SIM110  # Numba compiles no generators
+        if key not in other or other[key] != value:
+            return False
+    return True
+
+
+def differs(mapping, other):  # type: ignore[no-untyped-def]
+    """Returns whether two dictionaries have different items."""
+    return not mapping == other  # noqa: SIM201  # that is the function
+
+
+def check_not_empty(length):  # type: ignore[no-untyped-def]
+    """Raises as Numba does if a dictionary is empty."""
+    if length == 0:
+        raise KeyError
+    return 0
 
 
 def unite(data, length, before, more):  # type: ignore[no-untyped-def]
@@ -420,6 +444,8 @@ def apply(lowering: Lowering, function: Any, mapping: Mapping, other: Any, type:
     """Lowers ``key in mapping``, or an operator of two sets."""
     if function is operator.contains:
         return lowering.operators.apply(operator.ge, [_position_of(lowering, mapping, other), index_constant(0)], type)
+    if function in (operator.eq, operator.ne) and isinstance(other, Mapping) and mapping.values is not None:
+        return lowering.calls.inline(equals if function is operator.eq else differs, [mapping, other])
     if function not in _COMBINATIONS or mapping.values is not None:
         name = getattr(function, "__name__", function)
         raise refuse(f"{name} of a {_word(mapping.type)} can't be differentiated", lowering.builder.location)
@@ -465,13 +491,35 @@ def _value_or_default(lowering: Lowering, mapping: Mapping, name: str, key: Any,
     return value
 
 
-def call_method(lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type) -> Any:
+def _pop_item(lowering: Lowering, mapping: Mapping) -> Items:
+    """Lowers ``popitem`` of a dictionary, which takes the newest item."""
+    assert mapping.values is not None
+    lowering.calls.inline(check_not_empty, [containers.length_of(lowering, mapping.keys[0])])
+    *numbers, value = [
+        containers.call_method(lowering, part, "pop", [], types.none) for part in (*mapping.keys, mapping.values)
+    ]
+    return tuple_of([_key_of_numbers(iter(numbers), _key_type(mapping)), value])
+
+
+def call_method(  # noqa: C901  # one branch for each method
+    lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type
+) -> Any:
     """Lowers the call of a method of a dictionary or a set."""
     is_set = mapping.values is None
     if name in ("keys", "values", "items") and not is_set:
-        return iterable(lowering, mapping, name)
+        return MappingView(mapping, name, type)
     if name in ("get", "pop", "setdefault") and len(arguments) == 2 and not is_set:
         return _value_or_default(lowering, mapping, name, *arguments)
+    if name == "get" and len(arguments) == 1 and mapping.values is not None:
+        position = _position_of(lowering, mapping, arguments[0])
+        is_set_value = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
+        zero = lowering.operands.cast(index_constant(0), mapping.values.type.dtype)
+        return Maybe(is_set_value, lowering.calls.inline(value_or, [mapping.values.data, position, zero]))
+    if name == "popitem" and not is_set:
+        return _pop_item(lowering, mapping)
+    if name == "__setitem__" and not is_set:
+        set_item(lowering, mapping, *arguments)
+        return Static(None)
     if name == "update" and not is_set and isinstance(arguments[0], Mapping):
         return lowering.calls.inline(update_items, [mapping, *arguments])
     if name == "pop" and len(arguments) == 1 and not is_set:

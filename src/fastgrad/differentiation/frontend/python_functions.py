@@ -15,19 +15,15 @@ from numba.typed import Dict, List
 from fastgrad.core.terms import FUNCTION_COST, OPERANDS, digamma
 from fastgrad.differentiation.frontend import complex_numbers, containers, lists, mappings
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, Partial, call_operation
-from fastgrad.differentiation.ir.representation import Constant, Scalar, View, index_constant, refuse
-from fastgrad.differentiation.ir.scalar_operations import AT_LEAST_0
+from fastgrad.differentiation.ir.representation import Constant, Scalar, View, index_constant
 from fastgrad.differentiation.ir.values import (
     Complex,
     Fields,
     Items,
     LoopState,
     Mapping,
-    NumberList,
-    Range,
+    MappingView,
     Static,
-    TupleList,
-    describe,
     static_value,
     type_of,
 )
@@ -93,20 +89,22 @@ def call(  # noqa: C901  # one line for each function
     if isinstance(type, mappings.TYPES) and function in (set, dict, Dict, Dict.empty):
         if function is not dict or not arguments:
             return mappings.new_mapping(lowering, type, arguments if function is set else [])
-        if not isinstance(arguments[0], (Items, TupleList)):
-            raise refuse(f"a dictionary of {describe(arguments[0])} can't be differentiated", builder.location)
         result = mappings.new_mapping(lowering, type, [])
         lowering.calls.inline(mappings.set_items, [result, arguments[0]])
         return result
+    if function is len and isinstance(arguments[0], MappingView):
+        arguments = [arguments[0].mapping]
     if function in (len, bool) and isinstance(arguments[0], Mapping):
         arguments = [arguments[0].keys[0]]
     if function in (len, bool) and isinstance(arguments[0], lists.LISTS):
         length = lists.length_of(lowering, arguments[0])
         return length if function is len else lowering.operators.apply(operator.gt, [length, index_constant(0)], type)
     makes_list = function in (list, List, List.empty_list)
-    if makes_list and isinstance(type.dtype, containers.NUMBERS):
-        return _list(lowering, arguments, type)
-    if makes_list and lists.has_kind(type) and not (arguments and isinstance(arguments[0], View)):
+    if (
+        makes_list
+        and lists.has_kind(type)
+        and not (arguments and isinstance(arguments[0], View) and len(arguments[0].axes) != 1)
+    ):
         return lists.list_of(lowering, type, arguments)
     if function in (numba.literally, numba.literal_unroll):
         return arguments[0]
@@ -141,24 +139,6 @@ def call(  # noqa: C901  # one line for each function
         value = arguments[0]
         return builder.constant(bool(value.values if isinstance(value, Items) else value.value))
     return NotImplemented
-
-
-def _list(lowering: Lowering, arguments: list[Any], type: types.Type) -> NumberList:
-    """Lowers a new list of the items of an array, a range, a tuple or another list."""
-    values = arguments[0] if arguments else None
-    if isinstance(values, Items):
-        return containers.new_list(lowering, type, values.values)
-    if isinstance(values, Range):
-        count = lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(values).count, is_natural=True)
-        result = containers.list_of_size(lowering, type, count)
-        parts = [values.start, values.step, containers.items_of(lowering, result)]
-        lowering.calls.inline(containers.range_items, parts)
-        return result
-    if isinstance(values, View) and len(values.axes) == 1:
-        return containers.list_of_array(lowering, type, values)
-    if values is None or isinstance(values, Static):  # List.empty_list has the type of the items as argument
-        return containers.new_list(lowering, type, [])
-    raise refuse(f"a list of {describe(values)} can't be differentiated", lowering.builder.location)
 
 
 def _compute(lowering: Lowering, type: types.Type, function: Any, arguments: list[Any], partial: Partial) -> Scalar:

@@ -271,8 +271,8 @@ class Subscripts:
         target, index = self._lowering.operands.value(statement.target), self._lowering.operands.value(statement.index)
         if isinstance(target, Mapping):
             mappings.remove(self._lowering, target, index)
-        elif isinstance(target, lists.LISTS) and isinstance(index, (Constant, Scalar)):
-            lists.call_method(self._lowering, target, "pop", [index], types.none)
+        elif isinstance(target, lists.LISTS) and isinstance(self._index(index), (Constant, Scalar, Slice)):
+            lists.delete_item(self._lowering, target, self._index(index))
         else:
             raise refuse(
                 f"del of an item of {describe(target)} like this can't be differentiated", self._builder.location

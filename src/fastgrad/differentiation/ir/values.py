@@ -152,6 +152,17 @@ class Mapping:
         self.history: tuple[NumberList, NumberList] | None = None
 
 
+class MappingView:
+    """The "keys", "values" or "items" of a dictionary, as they are when they are gone through."""
+
+    __slots__ = ("mapping", "parts", "type")
+
+    def __init__(self, mapping: Mapping, parts: str, type: types.Type) -> None:
+        self.mapping = mapping
+        self.parts = parts
+        self.type = type
+
+
 class Window:
     """An array in the kernel of a stencil, whose indices are relative to a place.
 
@@ -285,15 +296,24 @@ class Range:
 class Iterable:
     """What a ``for`` loop goes through: the number of items, a function from a number to the item, and lists that must not grow meanwhile.
 
-    ``selection`` is the function from a number to the item of a tuple of arrays, if the item is written.
+    ``selection`` is the function from a number to the item of a tuple of arrays, if the item is written. An iterator of the user's, such as one of
+    ``zip``, has a ``type``, and an ``origin``: where it was made.
     """
 
-    __slots__ = ("count", "item", "lists", "selection")
+    __slots__ = ("count", "item", "lists", "origin", "selection", "type")
 
-    def __init__(self, count: Operand, item: Callable[[Scalar], Any], lists: tuple[NumberList, ...] = ()) -> None:
+    def __init__(
+        self,
+        count: Operand,
+        item: Callable[[Scalar], Any],
+        lists: tuple[NumberList, ...] = (),
+        type: types.Type | None = None,
+    ) -> None:
         self.count = count
         self.item = item
         self.lists = lists
+        self.type = type
+        self.origin: Any = None
         self.selection: Callable[[Scalar], Selection] | None = None
 
 
@@ -352,7 +372,11 @@ def type_of(value: Any) -> types.Type:
         if isinstance(value.type, types.BaseNamedTuple):
             return types.NamedTuple(items, value.type.instance_class)
         return types.Tuple(items)
-    if isinstance(value, (ArrayList, Complex, NumberList, TupleList, Mapping, Member, Fields, FunctionChoice)):
+    if isinstance(
+        value, (ArrayList, Complex, NumberList, TupleList, Mapping, MappingView, Member, Fields, FunctionChoice)
+    ):
+        return value.type
+    if isinstance(value, Iterable) and value.type is not None:
         return value.type
     if isinstance(value, Maybe):
         return types.Optional(type_of(value.value))
@@ -364,7 +388,7 @@ def type_of(value: Any) -> types.Type:
         return types.none if value.value is None else cpu_target.typing_context.resolve_value_type(value.value)
     if isinstance(value, Range):
         return types.range_state64_type
-    raise TypeError(f"no type for {value!r}")
+    raise TypeError(f"no type for {describe(value)}")
 
 
 def tuple_of(items: list[Any]) -> Items:
@@ -387,7 +411,7 @@ def _is_row(view: View) -> bool:
 def is_value(value: Any) -> bool:
     """True if ``value`` is what a variable stands for, not a plain Python value."""
     numbers = (Constant, Scalar, Complex, Maybe, Member, NumberedText, Text)
-    arrays = (ArrayList, Elements, Fields, Items, Mapping, NumberList, Selection, TupleList, View, Window)
+    arrays = (ArrayList, Elements, Fields, Items, Mapping, MappingView, NumberList, Selection, TupleList, View, Window)
     return isinstance(
         value, (*numbers, *arrays, Static, FunctionChoice, Method, Deferred, Range, Iterable, LoopState, Step)
     )
@@ -453,6 +477,10 @@ def describe(value: Any) -> str:
         return "a member of an enumeration"
     if isinstance(value, Mapping):
         return "a set" if value.values is None else "a dictionary"
+    if isinstance(value, MappingView):
+        return f"the {value.parts} of a dictionary"
+    if isinstance(value, Iterable):
+        return "an iterator"
     if isinstance(value, Fields) and isinstance(value.type, types.ClassInstanceType):
         return "an instance of a jitclass"
     if isinstance(value, Fields):

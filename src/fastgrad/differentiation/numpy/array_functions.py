@@ -527,7 +527,13 @@ def _enumerate(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any
         number = lowering.builder.index(ADD, k, start)
         return Items([number, item], types.Tuple([INDEX, type_of(item)]))
 
-    return Iterable(items.count, pair)
+    return Iterable(items.count, pair, items.lists, result_type)
+
+
+@register(iter)
+def _iter(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    items = lowering.iteration.iterable(arguments[0])
+    return Iterable(items.count, items.item, items.lists, result_type)
 
 
 @register(zip)
@@ -545,7 +551,7 @@ def _zip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], res
         items = [part.item(k) for part in parts]
         return Items(items, types.Tuple([type_of(item) for item in items]))
 
-    return Iterable(count, row)
+    return Iterable(count, row, tuple(values for part in parts for values in part.lists), result_type)
 
 
 @register(np.ndindex)

@@ -62,6 +62,8 @@ from numba.core.untyped_passes import LiteralPropagationSubPipelinePass as Liter
 from numba.core.untyped_passes import LiteralUnroll as LiteralUnroll
 from numba.core.untyped_passes import MakeFunctionToJitFunction as MakeFunctionToJitFunction
 from numba.core.untyped_passes import WithLifting as WithLifting
+from numba.cpython.listobj import arg_sort_backwards as arg_sort_backwards
+from numba.cpython.listobj import arg_sort_forwards as arg_sort_forwards
 from numba.experimental.jitclass.base import JitClassType as JitClassType
 from numba.np.arrayobj import make_array as make_array
 from numba.np.arrayobj import ol_raise_with_shape_context_cpu as ol_raise_with_shape_context_cpu
