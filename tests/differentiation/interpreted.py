@@ -142,4 +142,4 @@ def array_positions(arguments: tuple[Any, ...]) -> tuple[int, ...]:
 def forward(function: Any, arguments: tuple[Any, ...]) -> Any:
     """Returns the Python function of arguments, and tangents of all of them, that returns the result and its tangent."""
     positions = tuple(range(len(arguments)))
-    return derivation.forward_mode(function, positions, "test", tuple(map(numba.typeof, arguments)))
+    return value_and_tangent_of(function, arguments, positions)
