@@ -130,6 +130,8 @@ def derivative_of(container: str, expression: str, item: str) -> str:
     """Returns "right", "refused", "no program" of Numba, or what is wrong."""
     if container == "list of arrays" and expression in ("sliced(c)", "deleted(c)"):
         return "no program"  # Numba's own program frees an array twice
+    if container == "dictionary" and re.search(r"map\(|filter\(", expression):
+        return "no program"  # Numba's own program reads memory that is freed
     source = SOURCE.format(container=CONTAINERS[container], expression=expression, item=item)
     name = f"<{expression} of a {container}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)

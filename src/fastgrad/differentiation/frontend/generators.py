@@ -407,7 +407,8 @@ def _called_generator(function_ir: ir.FunctionIR, value: Any, argument_types: An
         return None
     function = _known_value(function_ir, value.func.name, argument_types)
     if function is filter and len(value.args) == 2:
-        is_none = getattr(_definition(function_ir, value.args[0].name), "value", 0) is None
+        condition = _definition(function_ir, value.args[0].name)
+        is_none = isinstance(condition, (ir.Const, ir.Global, ir.FreeVar)) and condition.value is None
         return _true_items if is_none else _selected
     if function is map and len(value.args) in _MAPS:
         return _MAPS[len(value.args)]

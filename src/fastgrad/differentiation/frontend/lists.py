@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 from numba import types
+from numba.typed import List
 
 from fastgrad.differentiation.frontend import array_lists, containers
 from fastgrad.differentiation.frontend import views as view_rules
@@ -177,7 +178,7 @@ def delete_item(lowering: Lowering, values: Any, index: Any) -> None:
 
 @numba.njit
 def _sorting_positions(keys, is_reversed):  # type: ignore[no-untyped-def]
-    """Returns the positions that sort a list, as Numba's sort does it."""
+    """Returns the positions that sort an array or a list, as Numba's sort of lists does it."""
     return np.array(arg_sort_backwards(keys) if is_reversed else arg_sort_forwards(keys))
 
 
@@ -185,10 +186,10 @@ def _sorting_positions(keys, is_reversed):  # type: ignore[no-untyped-def]
 def _sorting_rule(count: int) -> CallRule:
     """Returns the call of the function of ``count`` arrays of keys, whose rows are compared, that returns the positions that sort them."""
     names = [f"keys{number}" for number in range(count)]
-    keys = "[key for key in keys0]" if count == 1 else f"list(zip({', '.join(names)}))"
+    keys = names[0] if count == 1 else f"List(zip({', '.join(names)}))"
     text = f"def positions(is_reversed, {', '.join(names)}):\n    return sorting_positions({keys}, is_reversed)\n"
     function = function_from_source(
-        "positions", text, f"<sort by {count} keys>", {"sorting_positions": _sorting_positions}
+        "positions", text, f"<sort by {count} keys>", {"sorting_positions": _sorting_positions, "List": List}
     )
     return CallRule(numba.njit(function), None, None, (), name="sort of a list")
 
