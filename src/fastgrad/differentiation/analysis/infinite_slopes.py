@@ -125,17 +125,12 @@ def _singularities_before(flow: ControlFlow, active: Container[Scalar | Root]) -
         for statement in block.statements:
             if isinstance(statement, Compute) and statement.singularity and statement.target in active:
                 found[statement.target] = statement.singularity
-    ways = (
-        [(source, target, kinds) for source, target, kinds in _ways_of(flow.blocks) if target in active]
-        if found
-        else []
-    )
+    ways = [way for way in _ways_of(flow.blocks) if way[1] in active] if found else []
     size = -1
     while size != (size := sum(kinds.value for kinds in found.values())):
         for source, target, kinds in ways:
-            kinds &= found.get(source, NO_SINGULARITY)
-            if kinds:
-                found[target] = found.get(target, NO_SINGULARITY) | kinds
+            if source in found and (passed := kinds & found[source]):
+                found[target] = found.get(target, NO_SINGULARITY) | passed
     return found
 
 
@@ -158,9 +153,8 @@ def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Scalar | Root, Scalar | 
                 falls_quicker = statement.flat_at is Singularity.LOGARITHM  # than a pole rises, whatever follows
                 for operand, partial in zip(statement.operands, statement.partials, strict=True):
                     if partial is not None:
-                        yield from way(
-                            operand, statement.target, ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE
-                        )
+                        kinds = ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE
+                        yield from way(operand, statement.target, kinds)
             elif isinstance(statement, Load):
                 yield from way(statement.root, statement.target)
             elif isinstance(statement, Store):
