@@ -149,7 +149,7 @@ test-versions: ## run the suite with the lowest Python and dependencies, with th
 	@$(PYTHON_HERE) -m tests.reliability.machines $(ARGS)
 
 # Bodies, functions of numbers, tiles, emitted groups, users' functions and whole steps: all that is asked of Numba.
-NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom tests/user_functions tests/differentiation/test_exponential.py
+NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom tests/user_functions tests/differentiation/test_exponential.py tests/differentiation/test_ordered_sums.py
 
 test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own (SHORT=1: a sixth)
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
