@@ -9,6 +9,7 @@ from numba.typed import List
 
 import fastgrad as fg
 from fastgrad.errors import DifferentiationError
+from tests.differentiation.interpreted import value_and_gradients
 
 X = 1.3
 
@@ -354,3 +355,27 @@ def test_slices_are_those_of_numba(is_typed):
                 for count in (0, 1, 3):
                     given = (n, start, stop, count, count == 1)
                     assert derivative(X, *given)[0] == assigned(X, *given), given
+
+
+@numba.njit
+def sum_of_a_sorted_list(x, is_reversed):
+    values, total = [value * 1.0 for value in x], 0.0
+    values.sort(reverse=is_reversed)
+    for i, value in enumerate(values):
+        if value == value:  # else it is NaN
+            total += (i + 1) * value * value
+    return total
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_sort_leaves_items_with_nan_in_the_order_of_numba(is_reversed):
+    """No order is right where NaN is compared; `np.sort` puts it last, the sort of a list does not."""
+    arguments = (np.array([1.3, 0.7, np.nan, 2.1, 0.4, np.nan, 1.9, -0.5]), is_reversed)
+    value, (slope,) = value_and_gradients(sum_of_a_sorted_list, arguments, 1.0, (0,))
+    assert value == sum_of_a_sorted_list(*arguments)
+    h, places = 1e-5, np.flatnonzero(~np.isnan(arguments[0]))
+    for place in places:
+        step = h * (np.arange(8) == place)
+        moved = [sum_of_a_sorted_list(arguments[0] + sign * step, is_reversed) for sign in (1, -1)]
+        assert slope[place] == pytest.approx((moved[0] - moved[1]) / (2 * h), rel=1e-7)
+    np.testing.assert_array_equal(np.delete(slope, places), 0.0)

@@ -218,7 +218,8 @@ def sort(lowering: Lowering, values: Any, key: Any = None, reverse: Any = None) 
     if isinstance(reverse, Scalar):
         is_reversed = operators.apply(operator.ne, [reverse, index_constant(0)], types.boolean)
     has_key = isinstance(key, Static) and key.value is not None
-    if isinstance(values, NumberList) and not has_key:
+    has_nan = not isinstance(values.type.dtype, (types.Integer, types.Boolean))
+    if isinstance(values, NumberList) and not has_key and not has_nan:  # `np.sort` puts NaN last, Numba's lists do not
         containers.sort(lowering, values, is_reversed)
         return
     columns = _columns(lowering.calls.inline(keys_of, [values, key]) if has_key else values)
