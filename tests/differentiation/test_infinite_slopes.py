@@ -249,6 +249,28 @@ def test_a_loop_whose_cotangents_are_zero_still_meets_an_infinite_slope():
     np.testing.assert_array_equal(gradient[1:], fg.grad(plain_product)(p)[1:])
 
 
+def test_an_infinite_constant_is_no_singularity():
+    """As in the recursions of dynamic time warping and of hidden Markov models, whose first values are infinite."""
+
+    @numba.njit
+    def soft_minimum(costs, gamma):
+        total = np.full(costs.size + 1, np.inf)
+        total[0] = 0.0
+        for i in range(costs.size):
+            first, second = -total[i] / gamma, -total[i + 1] / gamma
+            largest = max(first, second)
+            total[i + 1] = costs[i] - gamma * (
+                np.log(np.exp(first - largest) + np.exp(second - largest) * (1.0 + gamma)) + largest
+            )
+        return total[-1] * gamma
+
+    costs = np.array([0.3, 0.7, 0.2])
+    of_costs, of_gamma = fg.grad(soft_minimum, argnums=(0, 1))(costs, 0.5)
+    assert fg.jvp(soft_minimum, argnums=1)(costs, 0.5, 1.0)[1] == pytest.approx(of_gamma)
+    np.testing.assert_allclose(fg.jacobian(soft_minimum)(costs, 0.5), of_costs)
+    fg.check_gradients(soft_minimum, costs, 0.5)
+
+
 @numba.njit
 def sum_of_logarithms(p, count):
     return 0.0 if count == 0 else math.log(p[count - 1]) + sum_of_logarithms(p, count - 1)
@@ -276,6 +298,9 @@ def test_an_indeterminate_product_across_calls():
         return square_at(math.sqrt(x), 2)
 
     for function in (product, parallel_product):
-        np.testing.assert_array_equal(fg.grad(function)(np.array([0.0, 0.5, 2.0])), [np.nan, 0.0, 0.0])
+        p = np.array([0.0, 0.5, 2.0])
+        np.testing.assert_array_equal(fg.grad(function)(p), [np.nan, 0.0, 0.0])
+        slopes = [fg.jvp(function, argnums=0)(p, direction)[1] for direction in np.eye(3)]
+        np.testing.assert_array_equal(slopes, [np.nan, 0.0, 0.0])
     assert np.isnan(fg.grad(square_of_root)(0.0))
     assert np.isnan(fg.jvp(square_of_root, argnums=0)(0.0, 1.0)[1])

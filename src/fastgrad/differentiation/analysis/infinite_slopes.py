@@ -22,6 +22,7 @@ from fastgrad.differentiation.ir.partials import COTANGENT, RESULT, is_plain_sel
 from fastgrad.differentiation.ir.representation import (
     Block,
     Call,
+    Callee,
     Compute,
     Constant,
     Function,
@@ -60,9 +61,10 @@ def indeterminate_forms(
         function: the function.
         flow: its control flow.
         active: the numbers and arrays that have derivatives.
-        is_callee: whether statements of other functions follow it, which slopes of 0 may have, as calls may.
+        is_callee: whether other functions call it. Their statements may have slopes that are 0 or infinite, as those of calls may.
     """
-    singularities = _singularities_before(flow, active)
+    unknown = _parts_of_other_functions(function, is_callee)
+    singularities = _singularities_before(flow, active, [part for part in unknown if part in active])
     if not singularities:
         return IndeterminateForms(frozenset(), frozenset())
     operands: dict[Singularity, list[Operand | View | Root]] = defaultdict(list)
@@ -99,6 +101,16 @@ def indeterminate_forms(
     return IndeterminateForms(frozenset(infinite), frozenset(zero))
 
 
+def _parts_of_other_functions(function: Function, is_callee: bool) -> Iterator[Scalar | Root]:
+    """Yields the numbers and arrays that come of functions that are called and not inlined, and of callers."""
+    parts: list[Scalar | Root] = [*function.scalars, *function.roots]
+    yield from (part for part in parts if is_callee and part.block is None and part.position is not None)
+    for block in function.blocks:
+        for statement in block.statements:
+            if isinstance(statement, Call) and isinstance(statement.rule, Callee):
+                yield from (part.memory if isinstance(part, Root) else part for part in statement.outputs)
+
+
 def _flat_operands(
     statement: Compute, singularities: Mapping[Scalar | Root, Singularity]
 ) -> Iterator[tuple[Operand, Singularity]]:
@@ -118,9 +130,11 @@ def _flat_operands(
             yield operand, kinds
 
 
-def _singularities_before(flow: ControlFlow, active: Container[Scalar | Root]) -> dict[Scalar | Root, Singularity]:
-    """Returns for each number and array that has derivatives the singularities of the statements that it comes from."""
-    found: dict[Scalar | Root, Singularity] = {}
+def _singularities_before(
+    flow: ControlFlow, active: Container[Scalar | Root], unknown: Iterable[Scalar | Root] = ()
+) -> dict[Scalar | Root, Singularity]:
+    """Returns for each number and array that has derivatives the singularities of the statements that it comes from; ``unknown`` may come of all."""
+    found: dict[Scalar | Root, Singularity] = dict.fromkeys(unknown, ANYWHERE)
     for block in flow.blocks:
         for statement in block.statements:
             if isinstance(statement, Compute) and statement.singularity and statement.target in active:

@@ -63,6 +63,18 @@ def zero_product_of_both(factor, other):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
+def zero_product_of_infinite(factor, other):  # type: ignore[no-untyped-def]
+    """Returns the product of two numbers; 0 if the other is 0, or if the first is 0 and the other infinite, but NaN if one is NaN and the other not 0."""
+    return other if other == 0 else factor if factor == 0 and math.isinf(other) else factor * other
+
+
+@numba.njit
+def finite_product(factor, other):  # type: ignore[no-untyped-def]
+    """Returns the product of two numbers; 0 if the first is 0, else NaN if the other is infinite."""
+    return factor if factor == 0 else factor * (other - other) if math.isinf(other) else factor * other
+
+
+@numba.njit
 def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
     """Returns ``if_true`` if the condition holds, else ``if_false``."""
     return if_true if condition else if_false
@@ -72,7 +84,12 @@ ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", zero_product, name="zer
 ZERO_PRODUCT_OF_BOTH = ScalarOperation(
     "zero_product_of_both({0}, {1})", zero_product_of_both, name="zero_product_of_both"
 )
-GUARDS = {"zero_product": zero_product, "zero_product_of_both": zero_product_of_both}
+_ZERO_PRODUCT_OF_INFINITE = ScalarOperation(
+    "zero_product_of_infinite({0}, {1})", zero_product_of_infinite, name="zero_product_of_infinite"
+)
+_FINITE_PRODUCT = ScalarOperation("finite_product({0}, {1})", finite_product, name="finite_product")
+PRODUCTS = (zero_product, zero_product_of_both, zero_product_of_infinite, finite_product)
+GUARDS = {product.__name__: product for product in PRODUCTS}
 """What the texts of guarded partials call."""
 _PRODUCTS = (MULTIPLY, DIVIDE, FLOOR_DIVIDE, POWER)
 
@@ -92,17 +109,25 @@ def without_zeros(partial: Term, type: types.Type) -> Term:
     return ZERO_PRODUCT(COTANGENT, slope_of(partial, type))
 
 
-def with_indeterminate_products(partial: Term, of_zero_cotangents: bool) -> Term:
-    """Returns a partial that is NaN where it is the product of 0 and an infinite number.
-
-    Args:
-        partial: gives 0 for such a product, if it is a guarded one.
-        of_zero_cotangents: whether the cotangent is what is 0, else the derivative.
-    """
+def with_zero_cotangents(partial: Term) -> Term:
+    """Returns a partial that is NaN where the cotangent is 0 and the derivative infinite."""
     is_guarded = partial.operation is not None and partial.operation.function is zero_product
-    if is_guarded and partial.operands[0 if of_zero_cotangents else 1] is COTANGENT:
-        return MULTIPLY(*partial.operands)
-    return partial
+    return MULTIPLY(*partial.operands) if is_guarded and partial.operands[0] is COTANGENT else partial
+
+
+def with_finite_slopes(partial: Term, type: types.Type) -> Term:
+    """Returns a partial that is NaN where the derivative is infinite, unless the tangent is 0, which it reads for the cotangent."""
+    return partial if _is_of_numerator(partial) else _FINITE_PRODUCT(COTANGENT, slope_of(partial, type))
+
+
+def with_zero_slopes(partial: Term, type: types.Type) -> Term:
+    """Returns a partial that is 0 where the derivative is 0 and the tangent infinite, but NaN where the tangent is NaN."""
+    return _ZERO_PRODUCT_OF_INFINITE(slope_of(partial, type), COTANGENT)
+
+
+def _is_of_numerator(partial: Term) -> bool:
+    """True for the partial of the numerator of a quotient."""
+    return partial.operation is DIVIDE and partial.operands[0] is COTANGENT and partial.operands[1] is OPERANDS[1]
 
 
 def guard(partial: Term, type: types.Type) -> Term:
@@ -115,10 +140,7 @@ def guard(partial: Term, type: types.Type) -> Term:
         return ZERO_PRODUCT_OF_BOTH(*partial.operands)
     if partial.operation is ZERO_PRODUCT and partial.operands[1] is COTANGENT:
         return partial
-    is_quotient = (
-        partial.operation is DIVIDE and partial.operands[0] is COTANGENT and partial.operands[1] is OPERANDS[1]
-    )
-    if is_quotient or not any(node.operation in _PRODUCTS for node in nodes_of(partial)):
+    if _is_of_numerator(partial) or not any(node.operation in _PRODUCTS for node in nodes_of(partial)):
         return partial
     return ZERO_PRODUCT(slope_of(partial, type), COTANGENT)
 

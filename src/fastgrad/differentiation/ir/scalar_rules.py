@@ -35,13 +35,12 @@ from fastgrad.core.terms import (
 from fastgrad.differentiation.ir.partials import (
     COTANGENT,
     GUARDS,
+    PRODUCTS,
     RESULT,
     ZERO_PRODUCT,
     Partial,
     call_operation,
     where,
-    zero_product,
-    zero_product_of_both,
 )
 from fastgrad.differentiation.ir.representation import Compute, Constant
 from fastgrad.differentiation.ir.scalar_operations import CASTS, POWER_OF_FLOAT, TEXT_GLOBALS
@@ -105,7 +104,7 @@ _SLOPES_OF_MIN: list[Partial] = [
 _SLOPES_OF_LDEXP: list[Partial] = [call_operation(math.ldexp, 2)(COTANGENT, OPERANDS[1]), None]
 
 PARTIALS: dict[Any, list[Partial]] = {
-    **dict.fromkeys([zero_product, zero_product_of_both], _SLOPES_OF_ZERO_PRODUCT),
+    **dict.fromkeys(PRODUCTS, _SLOPES_OF_ZERO_PRODUCT),
     math.sqrt: _SLOPE_OF_SQRT,
     np.sqrt: _SLOPE_OF_SQRT,
     np.reciprocal: [ZERO_PRODUCT(COTANGENT, -(RESULT * RESULT))],

@@ -30,7 +30,7 @@ from fastgrad.differentiation.ir.partials import (
     is_used,
     skip_zeros,
     sums_by_operand,
-    with_indeterminate_products,
+    with_zero_cotangents,
 )
 from fastgrad.differentiation.ir.representation import (
     Allocate,
@@ -368,7 +368,7 @@ class Adjoint:
                 type = statement.target.type
                 is_indeterminate = statement in self.indeterminate
                 if is_indeterminate:
-                    partial = with_indeterminate_products(partial, of_zero_cotangents=True)
+                    partial = with_zero_cotangents(partial)
                 if is_guarded and may_be_zero(partial, statement.operands):
                     partial = guard(partial, type)
                 may_skip = statement in self._without_use or Singularity.LOGARITHM in statement.singularity

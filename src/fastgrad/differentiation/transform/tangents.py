@@ -27,7 +27,8 @@ from fastgrad.differentiation.ir.partials import (
     decision_of,
     guard,
     sums_by_operand,
-    with_indeterminate_products,
+    with_finite_slopes,
+    with_zero_slopes,
     without_zeros,
 )
 from fastgrad.differentiation.ir.representation import (
@@ -140,7 +141,7 @@ class Tangents:
         self._lanes = [index_constant(width)] if width > 1 else []
         self._active = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
         self._guarded = statements_after_infinite_slopes(flow, self._active)
-        self._indeterminate = indeterminate_forms(function, flow, self._active).zero
+        self._indeterminate = indeterminate_forms(function, flow, self._active, is_callee)
         self._numbers: dict[Scalar, list[Operand]] = {}
         self._arrays: dict[Root, Root] = {}
         self._blocks = {block: Block(number) for number, block in enumerate(flow.blocks)}
@@ -477,19 +478,9 @@ class Tangents:
     def _compute(self, statement: Compute) -> None:
         """Appends the tangents of a number."""
         type, partials = statement.target.type, statement.partials
-        if Singularity.LOGARITHM in statement.singularity:
-            partials = [None if partial is None else without_zeros(partial, type) for partial in partials]
-        if statement in self._indeterminate:
-            partials = [
-                None if partial is None else with_indeterminate_products(partial, of_zero_cotangents=False)
-                for partial in partials
-            ]
-        elif statement in self._guarded:
+        if statement in self._guarded or statement in self._indeterminate.zero:
             partials = sums_by_operand(partials, statement.operands, type)
-            partials = [
-                guard(partial, type) if partial is not None and may_be_zero(partial, statement.operands) else partial
-                for partial in partials
-            ]
+        partials = [None if partial is None else self._in_zeros(partial, statement, type) for partial in partials]
         known = [
             (operand, partial)
             for operand, partial in zip(statement.operands, partials, strict=True)
@@ -512,6 +503,18 @@ class Tangents:
             )
             for lane in range(self._width)
         ]
+
+    def _in_zeros(self, partial: Term, statement: Compute, type: types.Type) -> Term:
+        """Returns the partial of a statement with what it is for products of 0 and infinite numbers."""
+        if statement in self._indeterminate.infinite:
+            return with_finite_slopes(partial, type)
+        if Singularity.LOGARITHM in statement.singularity:
+            partial = without_zeros(partial, type)
+        if statement in self._indeterminate.zero:
+            return with_zero_slopes(partial, type)
+        if statement in self._guarded and may_be_zero(partial, statement.operands):
+            return guard(partial, type)
+        return partial
 
     def _select(self, statement: Compute, selection: Term, taken: Operand, other: Operand) -> list[Operand]:
         """Returns the tangents of a number that is one of two.
