@@ -249,6 +249,70 @@ def test_a_loop_whose_cotangents_are_zero_still_meets_an_infinite_slope():
     np.testing.assert_array_equal(gradient[1:], fg.grad(plain_product)(p)[1:])
 
 
+@numba.njit
+def first_of_roots(x, m):
+    s = np.sqrt(x)
+    return s[0] ** 2 + m[0]
+
+
+@numba.njit
+def squares_of_chosen_roots(x, m):
+    total = 0.0
+    for i in range(x.size):
+        s = math.sqrt(x[i])
+        if m[i] > 0.0:
+            total += s * s
+    return total
+
+
+@numba.njit
+def squares_of_chosen_stored_roots(x, m):
+    roots = np.empty(x.size)
+    for i in range(x.size):
+        roots[i] = math.sqrt(x[i])
+    total = 0.0
+    for i in range(x.size):
+        if m[i] > 0.0:
+            total += roots[i] ** 2
+    return total
+
+
+@numba.njit
+def exponentials_of_chosen_logarithms(x, m):
+    total = 0.0
+    for i in range(x.size):
+        number = np.log(x[i])
+        if m[i] > 0.0:
+            total += math.exp(number)
+    return total
+
+
+@numba.njit
+def selected_roots(x, m):
+    return np.sum(np.where(m > 0.0, np.sqrt(x) ** 2, 0.0))
+
+
+UNUSED = [
+    first_of_roots,
+    squares_of_chosen_roots,
+    squares_of_chosen_stored_roots,
+    exponentials_of_chosen_logarithms,
+    selected_roots,
+]
+
+
+@pytest.mark.parametrize("function", UNUSED, ids=lambda function: function.__name__)
+def test_what_nothing_uses_adds_zero(function):
+    """Its cotangent is 0 for no slope's sake, so the infinite slope does not count. Where a slope of 0 is met, it may."""
+    x, m = np.array([4.0, 0.0, 9.0]), np.array([1.0, 0.0, 1.0])
+    gradient = fg.grad(function)(x, m)
+    expected = [fg.jvp(function, argnums=0)(x, m, direction)[1] for direction in np.eye(3)]
+    np.testing.assert_allclose(gradient, expected)
+    assert gradient[1] == 0.0
+    used = fg.grad(function)(np.zeros(3), np.ones(3))
+    assert np.isnan(used[0])
+
+
 def test_an_infinite_constant_is_no_singularity():
     """As in the recursions of dynamic time warping and of hidden Markov models, whose first values are infinite."""
 

@@ -46,10 +46,12 @@ class IndeterminateForms(NamedTuple):
     Attributes:
         infinite: the statements whose slope is infinite.
         zero: the statements whose slope is 0.
+        before_calls: those of ``infinite`` whose results flow into other functions, which may have slopes of 0.
     """
 
     infinite: frozenset[Compute]
     zero: frozenset[Compute]
+    before_calls: frozenset[Compute]
 
 
 def indeterminate_forms(
@@ -66,39 +68,45 @@ def indeterminate_forms(
     unknown = _parts_of_other_functions(function, is_callee)
     singularities = _singularities_before(flow, active, [part for part in unknown if part in active])
     if not singularities:
-        return IndeterminateForms(frozenset(), frozenset())
-    operands: dict[Singularity, list[Operand | View | Root]] = defaultdict(list)
+        return IndeterminateForms(frozenset(), frozenset(), frozenset())
+    flat: list[tuple[object, Singularity]] = []
     zero: set[Compute] = set()
-
-    def add(value: object, kinds: Singularity = ANYWHERE) -> None:
-        part = _part_of(value)
-        if part is not None:
-            for kind in Singularity:
-                if kind in kinds & singularities.get(part, NO_SINGULARITY):
-                    operands[kind].append(part)
-
+    passed: list[object] = []
     for block in flow.blocks:
         for statement in block.statements:
             if isinstance(statement, Compute):
-                for operand, kinds in _flat_operands(statement, singularities):
-                    zero.add(statement)
-                    add(operand, kinds)
+                operands = [*_flat_operands(statement, singularities)]
+                flat += operands
+                zero.update([statement] if operands else [])
             elif isinstance(statement, Call):
-                for part in statement.inputs:
-                    add(part)
-        for value in block.end.values if is_callee and isinstance(block.end, Return) else ():
-            add(value)
-    for root in function.roots if is_callee else ():
-        if root.kind == "parameter" and root.is_written:
-            add(root)
-    writers = _writers_of(function) if operands else {}
-    infinite: set[Compute] = set()
-    for kind, pending in operands.items():
-        before = _statements_before(pending, function.blocks, writers)
-        infinite.update(
-            statement for statement in before if isinstance(statement, Compute) and kind in statement.singularity
-        )
-    return IndeterminateForms(frozenset(infinite), frozenset(zero))
+                passed += statement.inputs
+        passed += block.end.values if is_callee and isinstance(block.end, Return) else []
+    passed += [root for root in function.roots if is_callee and root.kind == "parameter" and root.is_written]
+    before_calls = _infinite_before([(part, ANYWHERE) for part in passed], singularities, function)
+    return IndeterminateForms(
+        before_calls | _infinite_before(flat, singularities, function), frozenset(zero), before_calls
+    )
+
+
+def _infinite_before(
+    numbers: Iterable[tuple[object, Singularity]],
+    singularities: Mapping[Scalar | Root, Singularity],
+    function: Function,
+) -> frozenset[Compute]:
+    """Returns the statements with singularities, those of a kind that is given with each of ``numbers``, which come of their results."""
+    pending: dict[Singularity, list[Operand | View | Root]] = defaultdict(list)
+    for value, kinds in numbers:
+        part = _part_of(value)
+        for kind in Singularity if part is not None else ():
+            if kind in kinds & singularities.get(part, NO_SINGULARITY):  # type: ignore[arg-type]
+                pending[kind].append(part)  # type: ignore[arg-type]
+    writers = _writers_of(function) if pending else {}
+    return frozenset(
+        statement
+        for kind, parts in pending.items()
+        for statement in _statements_before(parts, function.blocks, writers)
+        if isinstance(statement, Compute) and kind in statement.singularity
+    )
 
 
 def _parts_of_other_functions(function: Function, is_callee: bool) -> Iterator[Scalar | Root]:

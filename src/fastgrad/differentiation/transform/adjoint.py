@@ -81,10 +81,15 @@ class TakeCotangent(AdjointStatement):
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class AddPartial(AdjointStatement):
-    """Adds the partial of a ``Compute`` to the cotangent of an operand."""
+    """Adds the partial of a ``Compute`` to the cotangent of an operand.
+
+    ``may_be_flat`` says that a slope of 0 is noted, ``is_doubtful`` that an infinite slope times 0 is NaN only where one was.
+    """
 
     statement: Compute
     partial: Term
+    may_be_flat: bool = False
+    is_doubtful: bool = False
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -218,6 +223,7 @@ class Adjoint:
         local: the numbers whose cotangents only one run of the way back through a block uses.
         is_guarded: whether a partial is guarded against products of 0 and infinity.
         indeterminate: the statements whose slope may be infinite where their cotangent is 0, see `IndeterminateForms`.
+        doubtful: those whose cotangent is also 0 where nothing uses their result. The product with an infinite slope is NaN if a slope of 0 was met before.
         ways: the way back through each block.
         nonzero: for each block the numbers whose cotangents may differ from 0 where its way back begins.
         nonzero_at_end: the same where the way back leaves a block to one that came before it.
@@ -238,11 +244,14 @@ class Adjoint:
         self.activity = activity
         self._arrays = arrays
         self._increments = Increments(flow)
-        self.indeterminate = indeterminate_forms(function, flow, activity, is_callee).infinite
-        self._guarded = statements_before_infinite_slopes(function, self.indeterminate)
+        forms = indeterminate_forms(function, flow, activity, is_callee)
+        self._guarded = statements_before_infinite_slopes(function, forms.infinite)
         self.is_guarded = bool(self._guarded)
         users = self._increments.users
         self._without_use = statements_without_use(flow)
+        self.doubtful = (forms.infinite & self._without_use) - forms.before_calls
+        self.indeterminate = forms.infinite - self.doubtful
+        self._flat = forms.zero if self.doubtful else frozenset()
         self.local = {
             scalar
             for scalar in scalars_of(flow.blocks)
@@ -366,7 +375,8 @@ class Adjoint:
                 continue
             if isinstance(operand, Scalar) and operand in self.activity:
                 type = statement.target.type
-                is_indeterminate = statement in self.indeterminate
+                is_doubtful = statement in self.doubtful
+                is_indeterminate = is_doubtful or statement in self.indeterminate
                 if is_indeterminate:
                     partial = with_zero_cotangents(partial)
                 if is_guarded and may_be_zero(partial, statement.operands):
@@ -374,7 +384,9 @@ class Adjoint:
                 may_skip = statement in self._without_use or Singularity.LOGARITHM in statement.singularity
                 if may_skip and not is_indeterminate and may_be_nan(partial, statement.operands):
                     partial = skip_zeros(partial, type)
-                yield _add_partial(operand, statement, partial)
+                added = _add_partial(operand, statement, partial)
+                added.is_doubtful, added.may_be_flat = is_doubtful, statement in self._flat
+                yield added
 
     # ---- calls ----------------------------------------------------------------------------------------------------
 

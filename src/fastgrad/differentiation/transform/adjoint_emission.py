@@ -47,6 +47,10 @@ Text = Callable[[Operand], str]
 """Returns the text of a number that a statement reads."""
 
 
+MET_FLAT = "met_flat"
+"""The variable that is True when the way back has met a slope of 0 that may be part of an indeterminate form."""
+
+
 class AdjointEmitter:
     """Writes adjoint statements.
 
@@ -165,7 +169,15 @@ class AdjointEmitter:
             for leaf, operand in zip(OPERANDS, compute.operands, strict=False)
         ]
         result = text(compute.target) if is_used(RESULT, partial) else ""
-        self._add(statement, partial_text(partial, operands, self._cotangent(compute.target), result))
+        cotangent = self._cotangent(compute.target)
+        term = partial_text(partial, operands, cotangent, result)
+        if statement.is_doubtful:
+            term = f"({term} if {MET_FLAT} or {cotangent} != 0.0 else {zero(compute.target.type)})"
+        if statement.may_be_flat:
+            self._line(f"z_{compute.target.name} = {term}")
+            term = f"z_{compute.target.name}"
+            self._line(f"{MET_FLAT} = {MET_FLAT} | (({term} == 0.0) & ({cotangent} != 0.0))")
+        self._add(statement, term)
 
     def _add_variable(self, statement: AddVariable, text: Text) -> None:
         source = statement.source

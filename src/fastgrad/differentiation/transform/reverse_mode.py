@@ -23,6 +23,7 @@ from fastgrad.differentiation.ir.representation import (
     Branch,
     Call,
     Callee,
+    Compute,
     Counter,
     Function,
     Grow,
@@ -46,7 +47,7 @@ from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.runtime.record_fields import cotangent_type_of
 from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad.differentiation.transform.adjoint import Adjoint
-from fastgrad.differentiation.transform.adjoint_emission import AdjointEmitter
+from fastgrad.differentiation.transform.adjoint_emission import MET_FLAT, AdjointEmitter
 from fastgrad.differentiation.transform.checkpoints import BLOCKS, CheckpointedLoop
 from fastgrad.differentiation.transform.emission import Derivative, Emitter
 from fastgrad.differentiation.transform.record_stacks import STACKS, RecordStacks, position
@@ -214,11 +215,12 @@ class ReverseMode(Emitter):
             leave: writes the jump out of the loop, for loops without records of the first iteration.
         """
         records = self._droppable_records(head)
-        if records is None or self._has_indeterminate_products(head):
+        if records is None or self._has_one_of(self.adjoint.indeterminate, head):
             return
         name, first = self.flow.counted[head].name, records[2]
         nonzero = sorted(scalar.name for scalar in may_differ if scalar.block in self.flow.loops[head])
-        tests = [f"({name} > {first})", *[f"(d_{scalar} == 0.0)" for scalar in nonzero]]
+        doubt = [f"(not {MET_FLAT})"] if self._has_one_of(self.adjoint.doubtful, head) else []
+        tests = [f"({name} > {first})", *doubt, *[f"(d_{scalar} == 0.0)" for scalar in nonzero]]
         self.write(f"if {' & '.join(tests)}:", indent)
         self._drop(head, records, f"({name} - 1)" if first else name, indent + 1)
         self.write(f"{name} = {first}", indent + 1)
@@ -250,10 +252,9 @@ class ReverseMode(Emitter):
         reads_arrays = any(self._reads_arrays(block) for block in self.flow.loops[head])
         return None if reads_arrays else self.residuals.records_of_iteration(head)
 
-    def _has_indeterminate_products(self, head: Block) -> bool:
-        """True if a product of a cotangent of 0 and an infinite slope may be NaN in a loop."""
-        statements = [statement for block in self.flow.loops[head] for statement in block.statements]
-        return not self.adjoint.indeterminate.isdisjoint(statements)
+    def _has_one_of(self, statements: frozenset[Compute], head: Block) -> bool:
+        """True if a loop has one of some statements."""
+        return any(not statements.isdisjoint(block.statements) for block in self.flow.loops[head])
 
     def _drop(self, head: Block, records: tuple[int, int, int], iterations: str, indent: int) -> None:
         """Writes what takes the records of a number of iterations of a loop from the stacks."""
@@ -545,6 +546,7 @@ class ReverseMode(Emitter):
         lines += [*self.checks_of_memory(function), *self.initial_records(), *self.initial_cotangents()]
         for loop in self._checkpointed.values():
             lines += loop.initial_lines()
+        lines += [f"{MET_FLAT} = False"] if self.adjoint.doubtful else []
         for root in function.roots:
             if root not in self.activity or root.kind == "reshaped":
                 continue
