@@ -204,6 +204,13 @@ def pivot_by_wrong_cube(x, m):
     return y
 
 
+def interpolated(time):
+    """Has a kink at 0, as resampy's loops do at each time of their table, beside a large result that does not change."""
+    table = (0.6, 0.7, 0.8003)
+    place = int(time + 1.0)
+    return np.array([table[place] + (time + 1.0 - place) * (table[place + 1] - table[place]), 300.0])
+
+
 def call_of_wrong_at_0(x):
     return wrong_at_0(x) + 1.0
 
@@ -236,6 +243,7 @@ ORBIT = (398600.4418, np.array([15945.34, 0.0, 0.0]), np.array([12214.83899, 102
         (call_of_wrong_at_0, (0.0,), "wrong"),
         (quotient, (2e-309, 1e-309), "not smooth"),
         (infinite_identity, (1e-309,), "wrong"),
+        (interpolated, (0.0,), "not smooth"),
     ],
 )
 def test_the_status_of_a_derivative_that_differs_from_differences(function, arguments, status):

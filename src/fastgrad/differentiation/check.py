@@ -186,6 +186,20 @@ class Comparer:
         status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
         return Comparison(cotangent, slope, difference, error, status)
 
+    def has_two_slopes(self, direction: Direction) -> bool:
+        """True if differences from the left converge to one number, and those from the right to another."""
+        step = self._eps**0.25 * max(self.size(direction), 0.01)
+        here = self.results_at(direction, 0.0)
+        sides = []
+        for side in (1.0, -1.0):
+            moved = [self.results_at(direction, side * part) for part in (step, step / 8.0)]
+            sides.append(
+                [float((y - here).sum()) / (side * part) for y, part in zip(moved, (step, step / 8.0), strict=True)]
+            )
+        change = max(abs(coarse - fine) for coarse, fine in sides)
+        noise = 8.0 * self._eps * float(np.abs(here).sum()) / (step / 8.0)
+        return abs(sides[0][1] - sides[1][1]) > 10.0 * change + noise
+
     def size(self, direction: Direction) -> float:
         """Returns the size of the largest number that ``direction`` changes."""
         value = _part(self._values[direction.position], direction.field)

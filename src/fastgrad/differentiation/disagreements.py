@@ -55,6 +55,8 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
         "not smooth": nothing can be said, or the derivative is infinite and differences are, too.
         "wrong": none of these.
     """
+    if comparison.status == "not smooth" and comparer.has_two_slopes(direction):  # the noise of a kink is none
+        return "not smooth", comparison
     noise = relative_noise(comparer, direction)
     if noise is not None and noise > 4.0 * comparer.eps:
         with_noise = comparer.compare(direction, noise=4.0 * noise)
