@@ -63,15 +63,15 @@ def zero_product_of_both(factor, other):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def zero_product_of_infinite(factor, other):  # type: ignore[no-untyped-def]
-    """Returns the product of two numbers; 0 if the other is 0, or if the first is 0 and the other infinite, but NaN if one is NaN and the other not 0."""
-    return other if other == 0 else factor if factor == 0 and math.isinf(other) else factor * other
+def zero_product_of_infinite(slope, tangent):  # type: ignore[no-untyped-def]
+    """Returns the product of a slope and a tangent: 0 if the tangent is 0, or if the slope is 0 and the tangent infinite."""
+    return tangent if tangent == 0 else slope if slope == 0 and math.isinf(tangent) else slope * tangent
 
 
 @numba.njit
-def finite_product(factor, other):  # type: ignore[no-untyped-def]
-    """Returns the product of two numbers; 0 if the first is 0, else NaN if the other is infinite."""
-    return factor if factor == 0 else factor * (other - other) if math.isinf(other) else factor * other
+def finite_product(tangent, slope):  # type: ignore[no-untyped-def]
+    """Returns the product of a tangent and a slope: 0 if the tangent is 0, NaN if only the slope is infinite."""
+    return tangent if tangent == 0 else tangent * (slope - slope) if math.isinf(slope) else tangent * slope
 
 
 @numba.njit
@@ -116,12 +116,12 @@ def with_zero_cotangents(partial: Term) -> Term:
 
 
 def with_finite_slopes(partial: Term, type: types.Type) -> Term:
-    """Returns a partial that is NaN where the derivative is infinite, unless the tangent is 0, which it reads for the cotangent."""
+    """Returns the partial of a tangent that is NaN where the derivative is infinite, unless the tangent is 0."""
     return partial if _is_of_numerator(partial) else _FINITE_PRODUCT(COTANGENT, slope_of(partial, type))
 
 
 def with_zero_slopes(partial: Term, type: types.Type) -> Term:
-    """Returns a partial that is 0 where the derivative is 0 and the tangent infinite, but NaN where the tangent is NaN."""
+    """Returns the partial of a tangent that is 0 where the derivative is 0 and the tangent infinite, but NaN where the tangent is NaN."""
     return _ZERO_PRODUCT_OF_INFINITE(slope_of(partial, type), COTANGENT)
 
 

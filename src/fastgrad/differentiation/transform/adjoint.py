@@ -83,13 +83,15 @@ class TakeCotangent(AdjointStatement):
 class AddPartial(AdjointStatement):
     """Adds the partial of a ``Compute`` to the cotangent of an operand.
 
-    ``may_be_flat`` says that a slope of 0 is noted, ``is_doubtful`` that an infinite slope times 0 is NaN only where one was.
+    Attributes:
+        may_be_flat: whether the way back notes that the slope is 0.
+        is_doubtful: whether a cotangent of 0 times an infinite slope is NaN if a slope of 0 was noted, and else 0.
     """
 
     statement: Compute
     partial: Term
-    may_be_flat: bool = False
-    is_doubtful: bool = False
+    may_be_flat: bool
+    is_doubtful: bool
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -223,7 +225,7 @@ class Adjoint:
         local: the numbers whose cotangents only one run of the way back through a block uses.
         is_guarded: whether a partial is guarded against products of 0 and infinity.
         indeterminate: the statements whose slope may be infinite where their cotangent is 0, see `IndeterminateForms`.
-        doubtful: those whose cotangent is also 0 where nothing uses their result. The product with an infinite slope is NaN if a slope of 0 was met before.
+        doubtful: those of them whose cotangent is also 0 where nothing uses their result. They are not in ``indeterminate``.
         ways: the way back through each block.
         nonzero: for each block the numbers whose cotangents may differ from 0 where its way back begins.
         nonzero_at_end: the same where the way back leaves a block to one that came before it.
@@ -384,9 +386,7 @@ class Adjoint:
                 may_skip = statement in self._without_use or Singularity.LOGARITHM in statement.singularity
                 if may_skip and not is_indeterminate and may_be_nan(partial, statement.operands):
                     partial = skip_zeros(partial, type)
-                added = _add_partial(operand, statement, partial)
-                added.is_doubtful, added.may_be_flat = is_doubtful, statement in self._flat
-                yield added
+                yield _add_partial(operand, statement, partial, statement in self._flat, is_doubtful)
 
     # ---- calls ----------------------------------------------------------------------------------------------------
 
@@ -526,11 +526,19 @@ def _clear(root: Root) -> ClearArray:
     return ClearArray(root=root, reads=[] if root.is_growing else root.dims)
 
 
-def _add_partial(target: Scalar, statement: Compute, partial: Term) -> AddPartial:
+def _add_partial(target: Scalar, statement: Compute, partial: Term, may_be_flat: bool, is_doubtful: bool) -> AddPartial:
     operands = zip(OPERANDS, statement.operands, strict=False)
     reads = [operand for leaf, operand in operands if is_used(leaf, partial)]
     reads += [statement.target] if is_used(RESULT, partial) else []
-    return AddPartial(target=target, statement=statement, partial=partial, cotangent=statement.target, reads=reads)
+    return AddPartial(
+        target=target,
+        statement=statement,
+        partial=partial,
+        may_be_flat=may_be_flat,
+        is_doubtful=is_doubtful,
+        cotangent=statement.target,
+        reads=reads,
+    )
 
 
 def _add_array(view: View, source: str, is_flat: bool = False) -> AddArray:

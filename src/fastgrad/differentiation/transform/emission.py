@@ -93,7 +93,7 @@ def flat_index(dims: list[str], indices: list[str]) -> str:
 
 
 def from_start(index: str) -> str:
-    """Returns the text of an index that Numba takes for one that counts from the start, as it does."""
+    """Returns the text of an index that counts from the start: an unsigned one, which Numba does not test for counting from the end."""
     return index if index.isdigit() else f"unsigned({index})"
 
 
@@ -135,7 +135,7 @@ class Emitter:
     def element(self, root: Root, indices: list[str]) -> str:
         """Returns the text of an element of an array, whose indices count from the start.
 
-        Numba tests a signed index for counting from the end; by that test LLVM would not see that the elements of a loop follow each other.
+        With Numba's test of signed indices, LLVM would not see that the elements of a loop follow each other.
         """
         return f"{root.name}[{', '.join(map(from_start, indices)) or '()'}]"
 
