@@ -55,9 +55,7 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
         "not smooth": nothing can be said, or the derivative is infinite and differences are, too.
         "wrong": none of these.
     """
-    if comparison.status == "not smooth" and comparer.has_two_slopes(direction):  # the noise of a kink is none
-        return "not smooth", comparison
-    noise = relative_noise(comparer, direction)
+    noise, without_noise = relative_noise(comparer, direction), comparison
     if noise is not None and noise > 4.0 * comparer.eps:
         with_noise = comparer.compare(direction, noise=4.0 * noise)
         if with_noise.status != "not smooth" and with_noise.error <= _MOST_ERROR * abs(with_noise.difference):
@@ -71,7 +69,10 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
         ) else "not smooth", comparison
     if _is_search(function, comparer, direction, comparison):
         return "search", comparison
-    return "at a branch" if _is_at_branch(function, comparer, direction) else "wrong", comparison
+    if _is_at_branch(function, comparer, direction):
+        return "at a branch", comparison
+    is_kink = without_noise.status == "not smooth" and comparer.has_two_slopes(direction)  # which looks like noise
+    return ("not smooth", without_noise) if is_kink else ("wrong", comparison)
 
 
 def relative_noise(comparer: Comparer, direction: Direction) -> float | None:
