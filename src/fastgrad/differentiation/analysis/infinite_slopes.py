@@ -141,7 +141,7 @@ def _flat_operands(
 def _singularities_before(
     flow: ControlFlow, active: Container[Scalar | Root], unknown: Iterable[Scalar | Root] = ()
 ) -> dict[Scalar | Root, Singularity]:
-    """Returns for each number and array that has derivatives the singularities of the statements that it comes from; ``unknown`` may come of all."""
+    """Returns for each number and array that has derivatives the singularities of the statements that it comes from; ``unknown`` may have all."""
     found: dict[Scalar | Root, Singularity] = dict.fromkeys(unknown, ANYWHERE)
     for block in flow.blocks:
         for statement in block.statements:
@@ -157,7 +157,7 @@ def _singularities_before(
 
 
 def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Scalar | Root, Scalar | Root, Singularity]]:
-    """Yields the numbers and arrays that others come from, these, and the singularities that the slope does not level."""
+    """Yields a number or an array, one that is computed from it, and the singularities of the first that matter to the second."""
 
     def way(source: object, target: object, kinds: Singularity = ANYWHERE) -> Iterator[Any]:
         source, target = _part_of(source), _part_of(target)
@@ -260,12 +260,8 @@ def _statements_before(
     found: set[Compute | Call] = set()
     visited: set[Scalar | Root] = set()
     while pending:
-        number = pending.pop()
-        if isinstance(number, View):
-            number = number.root
-        if isinstance(number, Root):
-            number = number.memory
-        if isinstance(number, Constant) or number in visited:
+        number = _part_of(pending.pop())
+        if number is None or number in visited:
             continue
         if isinstance(number, Scalar) and not isinstance(number.type, types.Float):
             continue
