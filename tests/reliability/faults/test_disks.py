@@ -41,6 +41,11 @@ def test_files_that_may_not_grow(tmp_path, full, figure):
     figure("writes beyond a limit on files", sum(failed))
 
 
+def test_no_bytecode_is_cut_short_by_a_limit_on_files(tmp_path):
+    victims.run("disks", "import_within_limit", str(tmp_path), PYTHONDONTWRITEBYTECODE=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["imported_within_limit.py"]
+
+
 def test_full_disks(full, figure):
     tries = 30 if full else 3
     failed = failures("full", disks.DISK, tries, wrapper=namespace())

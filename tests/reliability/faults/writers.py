@@ -17,6 +17,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.kernels.codegen import cache
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
+from tests.events import scalars
 
 keras = tf.keras
 SIZES = (40_000, 3, 500)
@@ -216,8 +217,6 @@ class Events:
 
     def steps(self) -> set[int]:
         """The steps in all files."""
-        from tests.events import scalars
-
         return {step for step, _ in scalars(self.folder)["loss"]}
 
     def number(self) -> int:
