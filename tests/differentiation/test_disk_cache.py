@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numba
@@ -16,6 +17,7 @@ import pytest
 import fastgrad as fg
 from fastgrad.differentiation.runtime.disk_cache import FOLDERS_ABOVE, content_of
 from fastgrad.kernels.codegen import cache
+from fastgrad.user_functions.functions import is_of_library
 
 MODEL = """
 import math
@@ -448,6 +450,91 @@ def test_a_new_derivative_has_the_present_values(monkeypatch):
     assert fg.grad(scaled)(w).tolist() == fg.vjp(scaled, w)[1](1.0)[0].tolist() == [20.0, 12.0]
     assert fg.jvp(scaled, (w,), (np.ones(2),)) == (60.0, 32.0)
     np.testing.assert_array_equal(fg.hessian(scaled)(w), [[0.0, 4.0], [4.0, 0.0]])
+
+
+def with_any_number(factor):
+    @numba.njit
+    def product(*x):
+        return factor * x[0] * x[1]
+
+    return product
+
+
+def with_an_adjoint(factor):
+    @numba.njit
+    def product(x, y):
+        return factor * x * y
+
+    @fg.adjoint(product)
+    def slopes(g, product, x, y):
+        return g * factor * y, g * factor * x
+
+    return product
+
+
+def root_of_square(factor):
+    """The positive x for which factor x x = y, by a fixed point; the product with 2 makes the slope by y that of a product."""
+
+    @numba.njit
+    def step(x, y):
+        return 0.5 * (x + y / (factor * x))
+
+    @numba.njit
+    def solver(x, y):
+        for _ in range(60):
+            x = step(x, y)
+        return x
+
+    return fg.fixed_point(step, solver)
+
+
+DERIVATIVES = {
+    "grad": lambda f: fg.grad(f, argnums=1)(3.0, 4.0),
+    "value_and_grad": lambda f: fg.value_and_grad(f, argnums=1)(3.0, 4.0)[1],
+    "jvp": lambda f: fg.jvp(f, argnums=1)(3.0, 4.0, 1.0)[1],
+    "vjp": lambda f: fg.vjp(f, 3.0, 4.0)[1](1.0)[1],
+    "jacobian": lambda f: fg.jacobian(f, argnums=1)(3.0, 4.0),
+    "of a caller": lambda f: fg.grad(numba.njit(lambda y: f(3.0, y)))(4.0),
+}
+
+
+@pytest.mark.parametrize("way", DERIVATIVES)
+@pytest.mark.parametrize(
+    ("make", "slope"),
+    [
+        (with_any_number, lambda factor: 3.0 * factor),
+        (with_an_adjoint, lambda factor: 3.0 * factor),
+        (root_of_square, lambda factor: 0.5 / np.sqrt(4.0 * factor)),
+    ],
+)
+def test_functions_that_differ_by_what_they_enclose_have_derivatives_of_their_own(make, slope, way):
+    for factor in (2.0, 5.0, 3.0):
+        assert np.isclose(DERIVATIVES[way](make(factor)), slope(factor), rtol=1e-12)
+
+
+def test_the_key_of_a_generated_function_has_what_it_calls():
+    texts = set()
+    for factor in (2.0, 5.0):
+        scope = {
+            "__name__": "fastgrad.differentiation.transforms",
+            "callee": numba.njit(lambda x, factor=factor: factor * x),
+        }
+        exec("def caller(x):\n    return callee(x)\n", scope)
+        texts.add(content_of(scope["caller"]))
+    assert len(texts) == 2
+
+
+def test_a_users_module_may_have_the_name_of_a_standard_one(monkeypatch, tmp_path):
+    assert is_of_library("colorsys.part")
+    module = types.ModuleType("colorsys")
+    monkeypatch.setitem(sys.modules, "colorsys", module)
+    for path, is_library in (
+        (tmp_path / "colorsys.py", False),
+        (Path(os.__file__).with_name("colorsys.py"), True),
+        (Path(os.__file__).with_name("site-packages") / "colorsys.py", False),
+    ):
+        module.__file__ = str(path)
+        assert is_of_library("colorsys.part") is is_library
 
 
 def test_a_view_that_changes_is_not_shared(monkeypatch):

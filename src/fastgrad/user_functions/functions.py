@@ -30,6 +30,7 @@ _numbers = itertools.count()  # unique names in conditions, so that those of sev
 _NO_VALUE = object()
 _TYPES_WITHOUT_ATTRIBUTES = (*PLAIN_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict, set, types.FunctionType)
 _LIBRARIES = frozenset(["numpy", "scipy", "numba", "llvmlite", "fastgrad", *sys.stdlib_module_names]) - {"__main__"}
+_STANDARD_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 _CHANGING_MODULES = ("random", "numpy.random", "time", "datetime", "secrets", "uuid")
 _CHANGING_BUILTINS = (next, input, os.urandom)
 
@@ -126,8 +127,17 @@ def is_user_function(value: Any) -> TypeGuard[types.FunctionType]:
 
 
 def is_of_library(module_name: str | None) -> bool:
-    """True for the name of a module that users did not write."""
-    return (module_name or "").partition(".")[0] in _LIBRARIES
+    """True for the name of a module that users did not write. They may write one that has the name of one of the standard library."""
+    package = (module_name or "").partition(".")[0]
+    return package in _LIBRARIES and not hides_standard_module(package)
+
+
+def hides_standard_module(package: str) -> bool:
+    """True for the name of a user's module that hides one of the standard library."""
+    file = getattr(sys.modules.get(package), "__file__", None)
+    if package not in sys.stdlib_module_names or file is None:
+        return False
+    return not file.startswith(_STANDARD_LIBRARY) or "-packages" in file
 
 
 def _varies_between_calls(value: Any) -> bool:

@@ -262,8 +262,11 @@ def with_parameters(function: Any, count: int) -> FunctionType:
 
 
 def named_by_place(caller: FunctionType, function: FunctionType) -> FunctionType:
-    """Gives a generated function the file and the line of the user's function that it calls, which errors name."""
-    code = function.__code__
+    """Gives a generated function the module, the file and the line of the user's function that it calls.
+
+    Errors name file and line. A function of this package's own modules would be a constant for the cache, whatever it calls.
+    """
+    code, caller.__module__ = function.__code__, function.__module__
     caller.__code__ = caller.__code__.replace(co_filename=code.co_filename, co_firstlineno=code.co_firstlineno)
     return caller
 

@@ -44,7 +44,13 @@ from fastgrad.differentiation.runtime.stack_slots import register_symbols
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.native import undefined_symbols
-from fastgrad.user_functions.functions import Snapshot, is_of_library, is_user_function
+from fastgrad.user_functions.functions import (
+    Snapshot,
+    hides_standard_module,
+    is_of_library,
+    is_user_function,
+    outside_values,
+)
 from fastgrad.version import VERSION
 
 _PLAIN = (type(None), type(Ellipsis), bool, int, float, complex, str, bytes)
@@ -187,7 +193,10 @@ def _callable_text(value: Any, visited: tuple[Any, ...]) -> str:
     if not isinstance(value, FunctionType):
         raise NoKeyError(repr(value))
     defaults = _text((value.__defaults__, *sorted((value.__kwdefaults__ or {}).items())), visited)
-    return f"function {_text(value.__code__, visited)} {defaults} {_adjoint_text(value, visited)}"
+    text = f"function {_text(value.__code__, visited)} {defaults} {_adjoint_text(value, visited)}"
+    if is_user_function(value) or value in visited[:-1]:  # a snapshot tells what it reads, or this is told already
+        return text
+    return f"{text} {_text([*map(list, sorted(outside_values(value).items()))], (*visited, value))}"
 
 
 def _adjoint_text(function: Any, visited: tuple[Any, ...]) -> str:
@@ -240,12 +249,8 @@ def type_text(type: types.Type) -> str:
 
 def _check_library(module: str) -> None:
     """Raises NoKeyError if a user's module has the name of one in Python's library."""
-    package = sys.modules.get(module.partition(".")[0])
-    file = getattr(package, "__file__", None)
-    if module.partition(".")[0] in sys.stdlib_module_names and file is not None:
-        folder = os.path.dirname(os.__file__)
-        if not file.startswith(folder) or "-packages" in file:
-            raise NoKeyError(module)
+    if hides_standard_module(module.partition(".")[0]):
+        raise NoKeyError(module)
 
 
 def _version(module: str) -> str:
