@@ -105,6 +105,12 @@ def _python_function(derivative: Derivative, functions: dict[DerivedCall, Any], 
     return functions[call]
 
 
+def text_of_reverse_mode(function: Any, arguments: tuple[Any, ...], positions: tuple[int, ...]) -> str:
+    """Returns the text that reverse mode writes for a function of a number as its result, with the cotangent 1."""
+    lowered, flow = derivation.lowered_function(function, tuple(map(numba.typeof, arguments)), is_reverse=True)
+    return ReverseMode(lowered, flow, positions, 0).derivative(lambda _, cotangents: ", ".join(cotangents)).source
+
+
 def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list[tuple[Any, ...]]) -> list[Any] | None:
     """Returns the tangents of a function's result along several directions by one run; None if a run has one tangent.
 

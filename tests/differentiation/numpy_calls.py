@@ -446,7 +446,7 @@ HEAD = """# NumPy's functions in derivatives
 
 Which NumPy functions that Numba compiles can be differentiated, each tried by a call: `python -m tests.differentiation.numpy_calls` makes this page. `derived`: the derivative has a rule,
 or is that of the Python function by which Numba implements it. `zero`: integers, booleans or nothing come out, so the derivative is zero. `refused`: an error says so, with file and line. Other arguments than those tried
-may be refused. Draws that Numba makes by rejection jump where their parameters change, so they have no derivative.
+may be refused. Draws that Numba makes by rejection jump where their parameters change: they are refused where these depend on the inputs, as in the calls tried, save for the scale of `gamma` and the mean of `vonmises`.
 
 """
 

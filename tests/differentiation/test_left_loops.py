@@ -3,11 +3,9 @@
 import numba
 import numpy as np
 import pytest
-from numba.core import types
 
 import fastgrad as fg
-from fastgrad.differentiation.derivation import lowered_function
-from fastgrad.differentiation.transform.reverse_mode import ReverseMode
+from tests.differentiation.interpreted import text_of_reverse_mode
 
 POINTS = np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.5], [0.95, 0.9]])
 
@@ -227,10 +225,8 @@ def test_a_loop_without_iterations_is_not_left():
 
 
 def lines_of_reverse_mode(function):
-    matrix = types.Array(types.float64, 2, "C")
-    lowered, flow = lowered_function(function, (matrix, matrix), is_reverse=True)
-    derivative = ReverseMode(lowered, flow, (1,), 0).derivative(lambda _, cotangents: cotangents[0])
-    return [line.strip() for line in derivative.source.splitlines()]
+    matrix = np.zeros((1, 1))
+    return [line.strip() for line in text_of_reverse_mode(function, (matrix, matrix), (1,)).splitlines()]
 
 
 def test_a_loop_with_an_inner_loop_is_left_by_a_jump():

@@ -1,17 +1,19 @@
 """Activity analysis: which scalars and arrays both depend on the inputs and influence the result.
 
-Only they have cotangents. Arrays are active as a whole, with all arrays that share their memory.
+Only they have cotangents or tangents. Arrays are active as a whole, with all arrays that share their memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastgrad.differentiation.ir.representation import (
     Block,
     Call,
     Callee,
     Compute,
+    Draw,
     Function,
     Load,
     Return,
@@ -19,6 +21,7 @@ from fastgrad.differentiation.ir.representation import (
     Scalar,
     Store,
     View,
+    refuse,
 )
 
 
@@ -29,7 +32,7 @@ class Activity:
         function: the function.
         blocks: its blocks.
         positions: the numbers of the parameters to differentiate with respect to.
-        is_forward: whether tangents flow: then all that depends on the inputs is active.
+        is_forward: whether tangents flow: then what the function writes to its arguments is a result, too.
         leaf: the number of the part of the result that is differentiated. None for all.
         results: arguments that are results, too, because the caller sees what the function writes to them.
     """
@@ -52,6 +55,8 @@ class Activity:
             is_parameter = part.block is None and part.position in positions
             if is_parameter and part.is_real:
                 self._varied.add(part)
+            if is_forward and isinstance(part, Root) and part.kind == "parameter" and part.is_written:
+                self._useful.add(part)
         size = -1
         while size != len(self._varied) + len(self._useful):
             size = len(self._varied) + len(self._useful)
@@ -59,20 +64,33 @@ class Activity:
                 self._follow(block)
             for block in reversed(blocks):
                 self._follow(block)
-        self.active = self._varied if is_forward else self._varied & self._useful
+        self.active = self._varied & self._useful
         if not is_forward:
             self._add_arrays_of_callees(blocks)
 
     def __contains__(self, part: object) -> bool:
-        return (part.memory if isinstance(part, Root) else part) in self.active
+        return _memory(part) in self.active
 
     def is_varied(self, part: Scalar | Root) -> bool:
         """True if a number or an array depends smoothly on the inputs."""
-        return (part.memory if isinstance(part, Root) else part) in self._varied
+        return _memory(part) in self._varied
 
     def is_useful(self, part: Scalar | Root) -> bool:
         """True if the result depends smoothly on a number or an array."""
-        return (part.memory if isinstance(part, Root) else part) in self._useful
+        return _memory(part) in self._useful
+
+    def check_draws(self, blocks: list[Block]) -> None:
+        """Refuses random draws that jump where a parameter changes, if it depends on the inputs."""
+        for block in blocks:
+            for draw in block.statements:
+                if isinstance(draw, Draw) and any(
+                    partial is None and isinstance(operand, Scalar) and self.is_varied(operand)
+                    for operand, partial in zip(draw.operands, draw.partials, strict=True)
+                ):
+                    raise refuse(
+                        f"a random draw by {draw.name} can't be differentiated: it may jump where its parameters change",
+                        draw.location,
+                    )
 
     def _add_arrays_of_callees(self, blocks: list[Block]) -> None:
         """Makes all arrays of the calls of functions active: the way back of such a function adds to the cotangents of each."""
@@ -92,10 +110,7 @@ class Activity:
         """Notes that ``target`` depends smoothly on ``source``."""
         if isinstance(source, View):
             source = source.root
-        if isinstance(source, Root):
-            source = source.memory
-        if isinstance(target, Root):
-            target = target.memory
+        source, target = _memory(source), _memory(target)
         if not isinstance(source, (Scalar, Root)) or not source.is_real or not target.is_real:
             return
         if source in self._varied:
@@ -125,6 +140,9 @@ class Activity:
                 for source in statement.inputs:
                     for target in statement.outputs:
                         self._flow(source, target)
+                if self._is_forward and any(self.is_useful(target) for target in statement.outputs):
+                    # The function of the tangents computes those of all results.
+                    self._useful |= {_memory(target) for target in statement.outputs if target.is_real}
             elif isinstance(statement, Store):
                 self._flow(statement.operands[0], statement.root)
         if isinstance(block.end, Return):
@@ -133,3 +151,8 @@ class Activity:
                 part = value.root.memory if isinstance(value, View) else value
                 if isinstance(part, (Scalar, Root)) and part.is_real:
                     self._useful.add(part)
+
+
+def _memory(part: Any) -> Any:
+    """Returns the root that owns an array's memory; what is no array as it is."""
+    return part.memory if isinstance(part, Root) else part

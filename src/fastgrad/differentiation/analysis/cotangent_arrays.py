@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+
 from fastgrad.differentiation.analysis.activity import Activity
-from fastgrad.differentiation.analysis.control_flow import ControlFlow, memory_families
+from fastgrad.differentiation.analysis.control_flow import ControlFlow, memory_families, written_memory
 from fastgrad.differentiation.ir.representation import (
     Block,
     Call,
     Callee,
     CallRule,
     Function,
+    ProductRule,
     Return,
     Root,
     Statement,
@@ -58,24 +61,38 @@ class CotangentArrays:
         """True if the arrays of a call are recorded on a stack, not kept in variables."""
         return self._is_apart or self._flow.is_in_loop(self._block_of_call[call])
 
-    def _is_unchanged(self, array: View | Root) -> bool:
-        """True if the way back finds the contents of an array where they were: nothing writes them, and the array is made once."""
+    def _is_unchanged(self, array: View | Root, call: Call) -> bool:
+        """True if the way back finds the contents of an array of a call where they were: nothing writes them later, and the array is made once."""
         root = array.root if isinstance(array, View) else array
-        is_written = any(other.is_written or other.is_growing for other in self.families[root.memory])
+        block = self._block_of_call[call]
+        later = block.statements[block.statements.index(call) + 1 :]
+        written = self._writes_after[block].union(*map(written_memory, later))
         is_made_once = root.block is None or not self._flow.is_in_loop(root.block)
-        is_contiguous = not isinstance(array, View) or type_of(array).layout == "C"
-        return not self._is_apart and is_made_once and is_contiguous and not is_written
+        fits = isinstance(array, Root) or isinstance(call.rule, ProductRule) or type_of(array).layout == "C"
+        is_same = not any(other.is_growing or other in written for other in self.families[root.memory])
+        return not self._is_apart and is_made_once and fits and is_same
+
+    @functools.cached_property
+    def _writes_after(self) -> dict[Block, set[Root]]:
+        return self._flow.writes_after()
 
     def saved_arrays(self, call: Call) -> dict[int, tuple[str, View | Root]]:
         """Returns the arrays whose contents are kept for the way back, with their variables, by their number among results and arguments."""
-        assert isinstance(call.rule, CallRule)
-        unread = call.rule.unread
+        unread = self.rule_of(call).unread
         parts = [*call.results, *call.arguments]
         return {
             place: (f"s_{call.results[0].name}_{place}", part)
             for place, part in enumerate(parts)
-            if isinstance(part, (View, Root)) and place not in unread and not self._is_unchanged(part)
+            if isinstance(part, (View, Root)) and place not in unread and not self._is_unchanged(part, call)
         }
+
+    def rule_of(self, call: Call) -> CallRule:
+        """Returns the rule of an active call: that for its active arguments."""
+        assert isinstance(call.rule, CallRule)
+        is_active = [part in self._activity for part in call.inputs]
+        return call.rule.narrowed(
+            tuple(position for position, flag in zip(call.rule.active, is_active, strict=True) if flag)
+        )
 
     def callee_of(self, statement: Statement) -> Callee | None:
         """Returns the function of a call that is not inlined and has a way back."""

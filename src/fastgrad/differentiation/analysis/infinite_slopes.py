@@ -29,6 +29,7 @@ from fastgrad.differentiation.ir.representation import (
     Load,
     Operand,
     Phi,
+    ProductRule,
     Return,
     Root,
     Scalar,
@@ -78,7 +79,7 @@ def indeterminate_forms(
                 operands = [*_flat_operands(statement, singularities)]
                 flat += operands
                 zero.update([statement] if operands else [])
-            elif isinstance(statement, Call):
+            elif isinstance(statement, Call) and _may_be_flat(statement, singularities):
                 passed += statement.inputs
         passed += block.end.values if is_callee and isinstance(block.end, Return) else []
     passed += [root for root in function.roots if is_callee and root.kind == "parameter" and root.is_written]
@@ -117,6 +118,14 @@ def _parts_of_other_functions(function: Function, is_callee: bool) -> Iterator[S
         for statement in block.statements:
             if isinstance(statement, Call) and isinstance(statement.rule, Callee):
                 yield from (part.memory if isinstance(part, Root) else part for part in statement.outputs)
+
+
+def _may_be_flat(call: Call, singularities: Mapping[Scalar | Root, Singularity]) -> bool:
+    """True if the slope of a call may be 0 at a singularity that its arguments come from: that of a product if both operands do."""
+    found = [singularities.get(part, NO_SINGULARITY) for part in map(_part_of, call.inputs)]  # type: ignore[arg-type]
+    if isinstance(call.rule, ProductRule):
+        return bool(found[0] & found[-1] & MULTIPLY.flat_at)
+    return any(found)
 
 
 def _flat_operands(
@@ -228,8 +237,10 @@ def _written_by(statement: Statement) -> list[Root]:
     return [value for value in outputs if isinstance(value, Root)]
 
 
-def statements_after_infinite_slopes(flow: ControlFlow, active: Container[Scalar | Root]) -> frozenset[Compute]:
+def statements_after_infinite_slopes(flow: ControlFlow, active: Container[Scalar | Root]) -> frozenset[Statement]:
     """Returns the statements that read a number whose tangent may be infinite: it comes from a function that has an infinite slope at a finite operand.
+
+    Of calls these are products.
 
     Args:
         flow: the control flow of the function.
@@ -241,9 +252,16 @@ def statements_after_infinite_slopes(flow: ControlFlow, active: Container[Scalar
     return frozenset(
         statement
         for statement in statements
-        if isinstance(statement, Compute)
-        and isinstance(statement.target.type, types.Float)
-        and _reads_one_of(after, statement)
+        if (
+            isinstance(statement, Compute)
+            and isinstance(statement.target.type, types.Float)
+            and _reads_one_of(after, statement)
+        )
+        or (
+            isinstance(statement, Call)
+            and isinstance(statement.rule, ProductRule)
+            and any(_part_of(part) in after for part in statement.inputs)
+        )
     )
 
 

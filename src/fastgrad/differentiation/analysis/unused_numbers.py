@@ -23,6 +23,7 @@ from fastgrad.differentiation.ir.representation import (
     NextIteration,
     Operand,
     Phi,
+    ProductRule,
     Return,
     Root,
     Scalar,
@@ -92,7 +93,7 @@ def _uses_of(flow: ControlFlow) -> tuple[_Uses, dict[Scalar, list[Operand]]]:
                         add(operand, *([] if is_selection(partial) else [(block, statement.target)]))
             elif isinstance(statement, Store) and statement.root.memory.kind == "local":
                 array, value = statement.root.memory, statement.operands[0]
-                readers = [reader for reader, access in accesses[array] if isinstance(access, Load)]
+                readers = [reader for reader, access in accesses[array] if _multiplies_elements(access)]
                 if all(_is_carried(array, {block, reader}, flow) for reader in readers):
                     add(value, (block, None))
                     continue
@@ -133,6 +134,11 @@ def _accesses_of(flow: ControlFlow) -> dict[Root, list[_Access]]:
         if isinstance(block.end, Return):
             add(block, block.end, block.end.values)
     return accesses
+
+
+def _multiplies_elements(access: Statement | Phi | Return) -> bool:
+    """True if what names an array reads elements of it, which it may multiply by 0."""
+    return isinstance(access, Load) or (isinstance(access, Call) and isinstance(access.rule, ProductRule))
 
 
 def _certain_loads(accesses: list[_Access], flow: ControlFlow) -> list[Load]:

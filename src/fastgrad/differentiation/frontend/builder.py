@@ -141,12 +141,14 @@ class Builder:
         cost: int | None = None,
         partials: list[Partial] | None = None,
         hint: str = "t",
+        draw: str = "",
     ) -> Scalar:
-        """Appends a ``Compute`` and returns its target; ``cost`` is by default that of the operation."""
+        """Appends a ``Compute`` and returns its target; ``cost`` is by default that of the operation. A ``Draw`` has the name ``draw``."""
         self.check_in_try(operation)
         target = self.scalar(type, hint)
         partials = partials and [None if partial is None else self.with_names(partial) for partial in partials]
-        statement = ir.Compute(self.location, target, operation, operands, cost, partials)
+        parts = (self.location, target, operation, operands, cost, partials)
+        statement = ir.Draw(draw, *parts) if draw else ir.Compute(*parts)
         target.definition = statement
         self.block.statements.append(statement)
         return target

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import TypingError, types
 
-from fastgrad.core.terms import DIVISION_COST
+from fastgrad.core import terms
+from fastgrad.core.terms import DIVISION_COST, OPERANDS, Term
 from fastgrad.differentiation.frontend import array_expressions, containers, lists, mappings, python_functions
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.call_rules import TypedRule, own_rule_of
 from fastgrad.differentiation.frontend.splicing import Spliced, splice
 from fastgrad.differentiation.frontend.typed_functions import TypedFunction, implementation
 from fastgrad.differentiation.ir import scalar_rules, special_functions
+from fastgrad.differentiation.ir.partials import COTANGENT, RESULT
 from fastgrad.differentiation.ir.representation import (
     COST_OF_EFFECTS,
     Callee,
@@ -72,6 +74,7 @@ RANDOM_DRAWS: frozenset[Any] = frozenset(
     [
         *(np.random.random, np.random.random_sample, np.random.ranf, np.random.sample),
         *(np.random.standard_normal, np.random.randint, np.random.seed),
+        *(random.random, random.uniform, random.gauss, random.normalvariate, random.seed),
     ]
 )
 """The draws that others are made of (``numpy_functions.py``): their results depend smoothly on no parameter."""
@@ -80,9 +83,19 @@ SMOOTH_DRAWS: frozenset[Any] = frozenset(
         *(np.random.gumbel, np.random.laplace, np.random.logistic, np.random.lognormal, np.random.pareto),
         *(np.random.power, np.random.rayleigh, np.random.standard_cauchy, np.random.standard_exponential),
         *(np.random.triangular, np.random.weibull, np.random.permutation, np.random.shuffle, np.random.choice),
+        *(random.expovariate, random.lognormvariate, random.paretovariate, random.weibullvariate, random.triangular),
     ]
 )
 """The draws whose results Numba computes smoothly from the parameters and draws that don't depend on these. Others reject draws, which makes jumps."""
+_GAMMA = (None, COTANGENT * RESULT / OPERANDS[1])
+_VON_MISES = (terms.where(OPERANDS[1] > 1e-6, COTANGENT, 0.0), None)  # uniform below
+PARTIALS_OF_DRAWS: dict[Any, tuple[Term | None, ...]] = {
+    np.random.gamma: _GAMMA,
+    random.gammavariate: _GAMMA,
+    np.random.vonmises: _VON_MISES,
+    random.vonmisesvariate: _VON_MISES,
+}
+"""The partials of draws with respect to parameters that scale or shift them."""
 KEPT_CALLS: set[Any] = {
     *(loop_sources.range_count, containers.list_position, view_rules.slice_bound, view_rules.backward_bound),
     *(loop_sources.broadcast_size, loop_sources.broadcast_step, loop_sources.assigned_step, loop_sources.common_size),
@@ -326,7 +339,7 @@ class Calls:
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""
-        builder, location = self._builder, self._builder.location
+        builder = self._builder
         type = types.unliteral(type)
         if not is_hashable(function):
             raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
@@ -362,10 +375,7 @@ class Calls:
         if not is_known:
             owner = getattr(function, "__self__", None)
             if isinstance(owner, (np.random.RandomState, random.Random)) and function not in SMOOTH_DRAWS:
-                raise refuse(
-                    f"a random draw by {describe(Static(function))} can't be differentiated: it may jump where its parameters change",
-                    location,
-                )
+                return self._draw_by_rejection(function, arguments, keywords, type)
             compiled = self._implementation(function, arguments, keywords)
             if compiled is not None:
                 return self._call_implementation(compiled, function, arguments, keywords)
@@ -540,6 +550,21 @@ class Calls:
                 result = self._lowering.operators.apply(function, [result, argument], type, hint)
             return result
         return self._lowering.operators.apply(function, arguments, type, hint)
+
+    def _draw_by_rejection(
+        self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
+    ) -> Any:
+        """Lowers a draw that jumps where its parameters change. Those that change its location or scale have a derivative."""
+        name = describe(Static(function))
+        is_number = isinstance(type, (types.Float, types.Integer))
+        if keywords or not is_number or not all(isinstance(value, (Constant, Scalar)) for value in arguments):
+            raise refuse(
+                f"a random draw by {name} can't be differentiated, save for one number, with parameters by position",
+                self._builder.location,
+            )
+        partials = [*PARTIALS_OF_DRAWS.get(function, ()), *[None] * len(arguments)][: len(arguments)]
+        draw = self._builder.call_of(function, len(arguments), "draw")
+        return self._builder.compute(type, draw, arguments, COST_OF_EFFECTS, partials, draw=name)
 
     def _draw(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
         """Lowers a random draw of one number, which happens once."""

@@ -268,7 +268,7 @@ class Lowering:
     @property
     def array_functions(self) -> Any:
         """The rules of NumPy's functions of arrays."""
-        from fastgrad.differentiation.numpy import array_functions  # the import adds rules
+        from fastgrad.differentiation.numpy import array_functions, products  # noqa: F401  # the import adds rules
         from fastgrad.differentiation.numpy import functions as numpy_functions  # noqa: F401  # the import adds rules
 
         return array_functions

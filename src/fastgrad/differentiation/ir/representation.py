@@ -356,6 +356,20 @@ class Compute(Statement):
         self.flat_at = operation.flat_at
 
 
+class Draw(Compute):
+    """A random draw that jumps where an operand without a partial changes: it is refused where such an operand depends on the inputs.
+
+    Attributes:
+        name: of the function, for messages.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.name = name
+
+
 class Size(Statement):
     """The size of an array along an axis."""
 
@@ -556,6 +570,30 @@ class CallRule:
         self.name = name
         self.with_tangent = with_tangent
         self.returns_tuple = returns_tuple
+
+    def narrowed(self, active: tuple[int, ...]) -> CallRule:
+        """Returns the rule by which only the arguments numbered ``active`` have derivatives, if that costs less; else this one."""
+        return self
+
+
+class ProductRule(CallRule):
+    """A product of two matrices, or of a matrix and a vector. Its way back adds to the cotangents of the operands in place.
+
+    Args:
+        function: a dispatcher of the operands.
+        tangents: for the numbers of the operands that have tangents the dispatcher of these, the product, the operands, and whether a product
+            of 0 and an infinite number is 0.
+        active: the numbers of the operands that have derivatives.
+    """
+
+    def __init__(self, function: Any, tangents: dict[tuple[int, ...], Any], active: tuple[int, ...] = (0, 1)) -> None:
+        unread = {0, *[1 + position for position in (0, 1) if active == (position,)]}  # the other one is read
+        super().__init__(function, None, tangents.get(active), active, frozenset(unread), "a product")
+        self._tangents = tangents
+
+    def narrowed(self, active: tuple[int, ...]) -> CallRule:
+        """Returns the rule by which only the operands numbered ``active`` have derivatives."""
+        return ProductRule(self.function, self._tangents, active)
 
 
 class BeginLoop(Statement):

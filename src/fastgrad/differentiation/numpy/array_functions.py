@@ -42,7 +42,6 @@ from fastgrad.differentiation.numpy.loop_sources import (
     broadcast_step,
     checked_first_index,
     copy_loops,
-    loops_from_source,
     reduction_loops,
     store_loops,
 )
@@ -107,7 +106,7 @@ def rank_of(value: Any) -> int:
 def element_by_element(lowering: Lowering, function: Any, operands: list[Any], result_type: types.Type) -> Any:
     """Lowers a function of numbers that is applied to arrays, which broadcast."""
     if function is operator.matmul:
-        return product(lowering, operands, {}, result_type)
+        return RULES[operator.matmul](lowering, operands, {}, result_type)
     return materialize(lowering, elements_of_call(lowering, function, operands, result_type))
 
 
@@ -440,55 +439,6 @@ def _builtin_extreme(function: Any, name: str) -> Rule:
 
 
 RULES.update({max: _builtin_extreme(max, "max"), min: _builtin_extreme(min, "min")})
-
-
-# ---- products -------------------------------------------------------------------------------------------------------
-
-_PRODUCTS = {
-    (
-        1,
-        1,
-    ): "def dot(a, b):\n    total = zero\n    for i in range(common_size(a.shape[0], b.shape[0])):\n        total += a[i] * b[i]\n    return total\n",
-    (2, 1): (
-        "def dot(a, b):\n    out = np.zeros(a.shape[0], dtype)\n    for i in range(a.shape[0]):\n        total = zero\n"
-        "        for k in range(common_size(a.shape[1], b.shape[0])):\n            total += a[i, k] * b[k]\n        out[i] = total\n    return out\n"
-    ),
-    (1, 2): (
-        "def dot(a, b):\n    out = np.zeros(b.shape[1], dtype)\n    for k in range(common_size(b.shape[0], a.shape[0])):\n"
-        "        for j in range(b.shape[1]):\n            out[j] += a[k] * b[k, j]\n    return out\n"
-    ),
-    (2, 2): (
-        "def dot(a, b):\n    out = np.zeros((a.shape[0], b.shape[1]), dtype)\n    for i in range(a.shape[0]):\n"
-        "        for k in range(common_size(a.shape[1], b.shape[0])):\n            for j in range(b.shape[1]):\n"
-        "                out[i, j] += a[i, k] * b[k, j]\n    return out\n"
-    ),
-}
-
-
-@register(np.dot, np.vdot, operator.matmul, method="dot")
-def product(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    """Lowers a product of vectors and matrices."""
-    if keywords or len(arguments) not in (2, 3):
-        return NotImplemented
-    first, second = arguments[:2]
-    ranks = (rank_of(first), rank_of(second))
-    if len(arguments) == 3:
-        assign(lowering, arguments[2], product(lowering, arguments[:2], keywords, result_type))
-        return arguments[2]
-    if ranks not in _PRODUCTS:
-        return lowering.operators.apply(operator.mul, arguments, result_type) if 0 in ranks else NotImplemented
-    dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type
-    return lowering.calls.inline(loops_from_source(_PRODUCTS[ranks], dtype=str(dtype)), [first, second])
-
-
-@register(np.outer)
-def _outer(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    first, second = arguments
-    if (rank_of(first), rank_of(second)) != (1, 1):
-        return NotImplemented
-    builder = lowering.builder
-    columns = view_rules.subview(builder, first, [view_rules.FULL_SLICE, view_rules.NEW_AXIS])
-    return lowering.operators.apply(operator.mul, [columns, second], result_type)
 
 
 # ---- iteration ------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from fastgrad.differentiation.frontend.views import FULL_SLICE, NEW_AXIS, Slice
 from fastgrad.differentiation.ir.representation import (
     INDEX,
     Axis,
+    Constant,
     Operand,
     Scalar,
     View,
@@ -594,6 +596,21 @@ def _draw_rule(function: Any) -> Rule:
 
 
 RULES.update({function: _draw_rule(function) for function in _DRAWS})
+
+
+def _python_draw_rule(draw: Any) -> Rule:
+    """Returns the rule of a function of ``random`` whose parameters may be computed; with constants it is a draw that others are made of."""
+
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if keywords or len(arguments) != 2 or all(isinstance(value, Constant) for value in arguments):
+            return NotImplemented
+        return lowering.calls.inline(draw, [lowering.operands.scalar(value) for value in arguments])
+
+    return rule
+
+
+RULES.update({function: _python_draw_rule(numpy_loops.gauss) for function in (random.gauss, random.normalvariate)})
+RULES[random.uniform] = _python_draw_rule(numpy_loops.python_uniform)
 
 
 def _shaped_draw_rule(draw: Any) -> Rule:

@@ -8,6 +8,7 @@ The annotation of a parameter is the rank of the array that the function takes; 
 from __future__ import annotations
 
 import math
+import random
 
 import numba
 import numpy as np
@@ -434,3 +435,15 @@ def uniform(low, high):
 def exponential(scale):
     """Returns a draw of the exponential distribution."""
     return -math.log(1.0 - np.random.random()) * scale
+
+
+@numba.njit
+def python_uniform(a, b):
+    """Returns a number between ``a`` and ``b`` as ``random.uniform`` draws it."""
+    return a + (b - a) * random.random()  # noqa: S311  # the user's draw
+
+
+@numba.njit
+def gauss(mu, sigma):
+    """Returns a number of a normal distribution as ``random.gauss`` draws it."""
+    return mu + sigma * random.gauss(0.0, 1.0)

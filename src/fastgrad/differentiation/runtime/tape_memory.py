@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastgrad.differentiation.runtime.library_functions import library_function
+from fastgrad.differentiation.runtime.matrix_products import add_product, add_product_in_python
 from fastgrad.differentiation.runtime.numba_internals import cgutils
 from fastgrad.differentiation.runtime.stack_slots import SLOTS_SYMBOL, STACKS
 
@@ -264,7 +265,7 @@ def _make_copy(is_read: bool) -> Any:
             struct = context.make_array(array)(context, builder, arguments[2])
             item = struct.data.type
             memory = _pointer(builder, arguments[0], arguments[1], 8, item.pointee)
-            if array.layout in "CF":
+            if array.layout == "C":
                 target, source = (struct.data, memory) if is_read else (memory, struct.data)
                 size = builder.mul(struct.nitems, struct.itemsize)
                 cgutils.raw_memcpy(builder, target, source, size, 1)
@@ -390,6 +391,7 @@ COMPILED: dict[str, Any] = {
     "save_array": save_array,
     "load_array": load_array,
     "contiguous": contiguous,
+    "add_product": add_product,
     "unsigned": as_unsigned,
     "sum_in_any_order": sum_in_any_order,
     "new_owner": new_owner,
@@ -444,6 +446,7 @@ INTERPRETED: dict[str, Any] = {
     "exchange": exchange.py_func,
     "free_memory": lambda address: None,
     "contiguous": np.array,
+    "add_product": add_product_in_python,
     "unsigned": _python_unsigned,
     "sum_in_any_order": operator.add,
     "new_owner": lambda: None,

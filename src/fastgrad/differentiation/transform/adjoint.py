@@ -44,6 +44,7 @@ from fastgrad.differentiation.ir.representation import (
     Load,
     Operand,
     Phi,
+    ProductRule,
     Return,
     Root,
     Scalar,
@@ -171,6 +172,18 @@ class CallAdjoint(AdjointStatement):
     call: Call
     rule: CallRule
     variables: list[str]
+    is_guarded: bool
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class AddProduct(AdjointStatement):
+    """Adds a product to the cotangent of an operand of a product: the argument numbered ``position`` of ``call``.
+
+    ``is_guarded`` says that cotangents of the results may be infinite.
+    """
+
+    call: Call
+    position: int
     is_guarded: bool
 
 
@@ -392,16 +405,15 @@ class Adjoint:
 
     def _undo_call(self, call: Call) -> Iterator[AdjointStatement]:
         """Yields the way back through a call of a function that has an adjoint of its own."""
-        rule = call.rule
-        assert isinstance(rule, CallRule)
+        rule = self._arrays.rule_of(call)
+        if isinstance(rule, ProductRule):
+            yield from self._undo_product(call, rule)
+            return
         if rule.adjoint is None:
             raise refuse(f"{rule.name} has no adjoint: give it one with fg.adjoint", call.location)
-        saved = self._arrays.saved_arrays(call)
-        if self._arrays.is_recorded(call) and saved:
-            arrays = [*reversed(saved.values())]
-            yield RestoreArrays(arrays=arrays, reads=[size for _, array in arrays for size in sizes_of(array)])
+        yield from self._restore_arrays(call)
         yield from self._take_results(call.results)
-        reads = self._reads_of_results(call.results)
+        saved, reads = self._arrays.saved_arrays(call), self._reads_of_results(call.results)
         for place, part in enumerate([*call.results, *call.arguments]):
             if isinstance(part, (Constant, Scalar)):
                 reads += [part] if place not in rule.unread else []
@@ -418,6 +430,29 @@ class Adjoint:
                 yield from self._add(value, variable)
             elif value.root in self.activity:
                 yield _add_array(value, variable)
+
+    def _restore_arrays(self, call: Call) -> Iterator[RestoreArrays]:
+        saved = self._arrays.saved_arrays(call)
+        if self._arrays.is_recorded(call) and saved:
+            arrays = [*reversed(saved.values())]
+            yield RestoreArrays(arrays=arrays, reads=[size for _, array in arrays for size in sizes_of(array)])
+
+    def _undo_product(self, call: Call, rule: ProductRule) -> Iterator[AdjointStatement]:
+        """Yields the way back through a product of matrices and vectors."""
+        yield from self._restore_arrays(call)
+        saved = self._arrays.saved_arrays(call)
+        (result,) = call.results
+        assert isinstance(result, Root)
+        for position in rule.active:
+            target, other = call.arguments[position], call.arguments[1 - position]
+            assert isinstance(target, View)
+            assert isinstance(other, View)
+            is_flat = self._arrays.is_flat(target.root)
+            reads = [*result.dims, *(_place_of(target) if is_flat else self._reads_of_cotangent(target, "A"))]
+            if 2 - position not in saved:
+                reads += other.slice_operands
+            yield AddProduct(call=call, position=position, is_guarded=call in self._guarded, reads=reads)
+        yield from self._clear_results(call)
 
     def _reverse_call(self, call: Call, callee: Callee) -> Iterator[AdjointStatement]:
         """Yields the way back through a call of a function that is not inlined: it adds to the cotangents of arrays, and returns those of numbers."""
@@ -542,9 +577,12 @@ def _add_partial(target: Scalar, statement: Compute, partial: Term, may_be_flat:
 
 
 def _add_array(view: View, source: str, is_flat: bool = False) -> AddArray:
-    steps = [axis.step for axis in view.axes]
-    reads = [*sizes_of(view), *view.starts, *steps, *view.root.dims[1:]]
-    return AddArray(view=view, source=source, is_flat=is_flat, reads=reads)
+    return AddArray(view=view, source=source, is_flat=is_flat, reads=_place_of(view))
+
+
+def _place_of(view: View) -> list[Operand]:
+    """Returns what says where the elements of a view are in the array in C order."""
+    return [*sizes_of(view), *view.starts, *[axis.step for axis in view.axes], *view.root.dims[1:]]
 
 
 def _exchanges(moved: dict[Root, Root]) -> Iterator[tuple[Root, Root]]:

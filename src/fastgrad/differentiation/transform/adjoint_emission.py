@@ -21,10 +21,12 @@ from fastgrad.differentiation.ir.representation import (
     literal,
     zero,
 )
+from fastgrad.differentiation.runtime.matrix_products import COLUMN, FLAT, MATRIX, ROW, TRANSPOSED
 from fastgrad.differentiation.transform.adjoint import (
     AddArray,
     AddElement,
     AddPartial,
+    AddProduct,
     AddToElement,
     AddVariable,
     Adjoint,
@@ -84,6 +86,7 @@ class AdjointEmitter:
             AddPartial: self._add_partial,
             AddToElement: self._add_to_element,
             AddVariable: self._add_variable,
+            AddProduct: self._add_product,
             CallAdjoint: self._call_adjoint,
             CallReverse: self._call_reverse,
             ClearArray: self._clear_array,
@@ -275,6 +278,44 @@ class AdjointEmitter:
             )
         function = self._emitter.bound(adjoint, "adjoint")
         self._line(f"{_targets(statement.variables)}= {function}({', '.join([*cotangents, *known])})")
+
+    def _add_product(self, statement: AddProduct, text: Text) -> None:
+        """Writes what adds to the cotangent of an operand: the cotangent of the product times the other operand, transposed."""
+        call, position = statement.call, statement.position
+        target, other = call.arguments[position], call.arguments[1 - position]
+        (result,) = call.results
+        assert isinstance(target, View)
+        assert isinstance(other, View)
+        assert isinstance(result, Root)
+        saved = self._arrays.saved_arrays(call).get(2 - position)
+        value = saved[0] if saved else self._emitter.view(other, text)
+        rows, columns = (*map(text, result.dims), "1")[:2]
+        if len((other if position else target).axes) == 1:  # the first operand is a row
+            rows, columns = "1", rows
+        cotangent = f"(d_{result.name}, 0, {rows}, {columns}, {columns}, 1)"
+        # Transposed, a vector on the right is a row, one on the left a column.
+        form = TRANSPOSED if len(other.axes) == 2 else COLUMN if position else ROW
+        target_form, place = self._matrix_of_cotangent(target, position, text)
+        forms = target_form + (form + FLAT if position else FLAT + form)
+        operands = f"{value}, {cotangent}" if position else f"{cotangent}, {value}"
+        self._line(f"add_product({forms!r}, {place}, {operands}, {statement.is_guarded})")
+
+    def _matrix_of_cotangent(self, view: View, position: int, text: Text) -> tuple[str, str]:
+        """Returns how the cotangent of an operand of a product is a matrix, and its text."""
+        root, is_matrix = view.root, len(view.axes) == 2
+        if not self._arrays.is_flat(root):
+            form = MATRIX if is_matrix else COLUMN if position else ROW
+            return form, self._emitter.view(view, text, self._in_shape(root, text))
+        dims = ["", *map(text, root.dims[1:])]
+        steps = [
+            "0" if axis.root_axis is None else " * ".join([text(axis.step), *dims[axis.root_axis + 1 :]])
+            for axis in view.axes
+        ]
+        sizes = [text(axis.size) for axis in view.axes]
+        if not is_matrix:
+            sizes, steps = ([*sizes, "1"], [*steps, "0"]) if position else (["1", *sizes], ["0", *steps])
+        start = flat_index(dims, [*map(text, view.starts)])
+        return FLAT, f"(d_{root.memory.name}, {', '.join([start, *sizes, *steps])})"
 
     def _cotangent_of_result(self, result: Scalar | Root, text: Text) -> str:
         """Returns the text of the cotangent of a call's result."""

@@ -199,7 +199,8 @@ class Emitter:
             text = f"{text}[{', '.join(sizes)}]"
         if order != sorted(order):
             order += range(len(order), len(order) + more_axes)
-            text = f"np.transpose({text}, {tuple(map(order.index, range(len(order))))})"
+            is_reversed = order == sorted(order, reverse=True)
+            text = f"{text}.T" if is_reversed else f"np.transpose({text}, {tuple(map(order.index, range(len(order))))})"
         if len(axes) < len(view.axes):
             text += f"[{', '.join('None' if axis.root_axis is None else ':' for axis in view.axes)}]"
         return text

@@ -75,6 +75,7 @@ class ReverseMode(Emitter):
         self.seed = seed
         record_last_choices(function, flow)
         self.activity = self._activity()
+        self.activity.check_draws(flow.blocks)
         self.arrays = CotangentArrays(function, flow, self.activity, self.is_apart)
         self.adjoint = Adjoint(function, flow, self.activity, self.arrays, seed, self.is_apart)
         if self.adjoint.is_guarded:

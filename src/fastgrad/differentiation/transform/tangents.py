@@ -51,6 +51,7 @@ from fastgrad.differentiation.ir.representation import (
     NextIteration,
     Operand,
     Phi,
+    ProductRule,
     Reshape,
     Return,
     Root,
@@ -140,6 +141,7 @@ class Tangents:
         self._width = width
         self._lanes = [index_constant(width)] if width > 1 else []
         self._active = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
+        self._active.check_draws(flow.blocks)
         self._guarded = statements_after_infinite_slopes(flow, self._active)
         self._indeterminate = indeterminate_forms(function, flow, self._active, is_callee)
         self._numbers: dict[Scalar, list[Operand]] = {}
@@ -304,15 +306,17 @@ class Tangents:
             function.arguments.append(self._parameter(value, name_of, number))
         writes_arguments = any(root.kind == "parameter" and root.is_written for root in self._source.roots)
         for root in self._source.roots:
-            if root.kind != "parameter" or root not in self._active:
+            if root.kind != "parameter":
                 continue
             if root not in self._arrays:
-                array = self._new_array(root, dims=self._sizes_of(root))
-                self._append(Allocate(root.location, array, "zeros"))
+                if root in self._active:
+                    array = self._new_array(root, dims=self._sizes_of(root))
+                    self._append(Allocate(root.location, array, "zeros"))
             elif not self._is_callee:
                 if root.dims:
                     self._check_shape(root, self._arrays[root])
-                if writes_arguments:  # the caller's array stays as it is, and the tangent too if it is an argument
+                # The caller's array stays as it is, and the tangent too if it is an argument.
+                if writes_arguments and root in self._active:
                     self._arrays[root] = self._statements.copy(root.location, View.whole(self._arrays[root]))
 
     def _parameter(self, value: Any, name_of: Callable[[str], str], number: int) -> Any:
@@ -565,10 +569,13 @@ class Tangents:
     def _is_active(self, value: Operand | View) -> bool:
         return (value.root if isinstance(value, View) else value) in self._active
 
+    def _active_arguments(self, statement: Call) -> tuple[int, ...]:
+        """Returns the numbers of the arguments of a call that have tangents."""
+        return tuple(position for position in statement.rule.active if self._is_active(statement.arguments[position]))
+
     def _call(self, statement: Call) -> None:
-        rule = statement.rule
-        active = tuple(position for position in rule.active if self._is_active(statement.arguments[position]))
-        has_tangents = bool(active) if isinstance(rule, Callee) else any(x in self._active for x in statement.results)
+        rule, active = statement.rule, self._active_arguments(statement)
+        has_tangents = self._active.is_active_call(statement)
         if not has_tangents:
             self._append(statement)
         elif isinstance(rule, Callee):
@@ -607,8 +614,9 @@ class Tangents:
         statement, self._call_before = self._call_before, None
         if statement is None:
             return
-        rule, location = statement.rule, statement.location
-        assert isinstance(rule, CallRule)
+        assert isinstance(statement.rule, CallRule)
+        rule = statement.rule.narrowed(self._active_arguments(statement))
+        location = statement.location
         if rule.tangent is None:
             raise refuse(f"{rule.name} has no forward mode: give it a tangent with fg.adjoint", location)
         results = [View.whole(result) if isinstance(result, Root) else result for result in statement.results]
@@ -626,7 +634,10 @@ class Tangents:
                 else self._root(self._name(result.name, lane), result.type.dtype, [*result.dims], location)
                 for result in statement.results
             ]
-            lanes.append(self._statements.call(location, rule.tangent, [*of_lane, *results, *statement.arguments], new))
+            known: list[Operand | View] = [*results, *statement.arguments]
+            if isinstance(rule, ProductRule):
+                known.append(Constant(statement in self._guarded, types.boolean))
+            lanes.append(self._statements.call(location, rule.tangent, [*of_lane, *known], new))
         for result, *values in zip(statement.results, *lanes, strict=True):
             if isinstance(result, Scalar):
                 self._numbers[result] = values
