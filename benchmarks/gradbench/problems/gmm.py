@@ -43,35 +43,35 @@ def log_prior(q, lower, gamma, m):
 
 
 @numba.njit
+def factor(q, lower):
+    """Returns the triangular matrix Q of a component."""
+    d = len(q)
+    result = np.zeros((d, d))
+    below = 0
+    for column in range(d):
+        result[column, column] = math.exp(q[column])
+        for row in range(column + 1, d):
+            result[row, column] = lower[below]
+            below += 1
+    return result
+
+
+@numba.njit
 def log_posterior(alpha, mu, q, lower, x, gamma, m):
     """Returns the logarithm of the posterior density of the observations x, shape (n, d)."""
     n, d = x.shape
     k = len(alpha)
-    diagonal = np.empty((k, d))
-    log_determinant = np.zeros(k)
+    columns = np.ascontiguousarray(x.T)
+    terms = np.empty((n, k))
     for j in range(k):
-        for i in range(d):
-            diagonal[j, i] = math.exp(q[j, i])
-            log_determinant[j] += q[j, i]
-    terms = np.empty(k)
-    centered = np.empty(d)
-    product = np.empty(d)
+        products = factor(q[j], lower[j]) @ (columns - mu[j].reshape(d, 1))
+        squares = np.zeros(n)
+        for axis in range(d):
+            squares += products[axis] * products[axis]
+        terms[:, j] = alpha[j] + np.sum(q[j]) - 0.5 * squares
     total = 0.0
     for observation in range(n):
-        for j in range(k):
-            for i in range(d):
-                centered[i] = x[observation, i] - mu[j, i]
-                product[i] = diagonal[j, i] * centered[i]
-            below = 0
-            for column in range(d):
-                for row in range(column + 1, d):
-                    product[row] += lower[j, below] * centered[column]
-                    below += 1
-            squares = 0.0
-            for i in range(d):
-                squares += product[i] * product[i]
-            terms[j] = alpha[j] + log_determinant[j] - 0.5 * squares
-        total += log_sum_exp(terms)
+        total += log_sum_exp(terms[observation])
     constant = -0.5 * n * d * math.log(2.0 * math.pi)
     return constant + total - n * log_sum_exp(alpha) + log_prior(q, lower, gamma, m)
 
