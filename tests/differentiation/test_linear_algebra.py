@@ -1,9 +1,11 @@
 # ruff: noqa: PLW0108  # a function without code of its own can't be lowered
 """Functions of `np.linalg`: reverse mode, forward mode and second derivatives, each against central differences."""
 
+import numba
 import numpy as np
 import pytest
 
+import fastgrad as fg
 from tests.differentiation import central
 from tests.differentiation.interpreted import forward, tangent_and_gradients, value_and_gradients
 from tests.differentiation.table import A, B, V
@@ -148,3 +150,21 @@ def test_vectors_of_equal_values_have_no_derivative():
         value_and_gradients(lambda a: np.linalg.svd(a)[0][0, 5], (TALL,), 1.0)
     with pytest.raises(np.linalg.LinAlgError, match="full rank"):
         value_and_gradients(lambda a: np.linalg.pinv(a)[0, 0], (OF_RANK_2,), 1.0)
+
+
+@numba.njit
+def solve_and_change(a, v):
+    total = 0.0
+    for _ in range(2):
+        total += np.sum(np.linalg.solve(a, v) * v)
+        a[:, 1] *= 0.5
+    return total
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_argument_of_any_order_that_changes_later(order):
+    """What the way back reads is kept as it was, in the order in which it is read."""
+    a = np.array(A, order=order)
+    gradient = fg.grad(solve_and_change)(a.copy(order=order), V)
+    expected = differences(lambda x: solve_and_change(np.array(x, order=order), V), [a])[0]
+    assert_all_close([gradient], [expected])
