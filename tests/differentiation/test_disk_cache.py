@@ -473,7 +473,7 @@ def with_an_adjoint(factor):
 
 
 def root_of_square(factor):
-    """The positive x for which factor x x = y, by a fixed point; the product with 2 makes the slope by y that of a product."""
+    """Returns the function of a first guess and of y that finds the positive x for which factor x x = y, by a fixed point."""
 
     @numba.njit
     def step(x, y):

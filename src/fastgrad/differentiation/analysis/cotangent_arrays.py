@@ -68,9 +68,10 @@ class CotangentArrays:
         later = block.statements[block.statements.index(call) + 1 :]
         written = self._writes_after[block].union(*map(written_memory, later))
         is_made_once = root.block is None or not self._flow.is_in_loop(root.block)
-        fits = isinstance(array, Root) or isinstance(call.rule, ProductRule) or type_of(array).layout == "C"
+        takes_views = isinstance(call.rule, ProductRule)  # other adjoints are compiled for arrays in C order
+        is_taken = takes_views or isinstance(array, Root) or type_of(array).layout == "C"
         is_same = not any(other.is_growing or other in written for other in self.families[root.memory])
-        return not self._is_apart and is_made_once and fits and is_same
+        return not self._is_apart and is_made_once and is_taken and is_same
 
     @functools.cached_property
     def _writes_after(self) -> dict[Block, set[Root]]:

@@ -124,7 +124,8 @@ def _may_be_flat(call: Call, singularities: Mapping[Scalar | Root, Singularity])
     """True if the slope of a call may be 0 at a singularity that its arguments come from: that of a product if both operands do."""
     found = [singularities.get(part, NO_SINGULARITY) for part in map(_part_of, call.inputs)]  # type: ignore[arg-type]
     if isinstance(call.rule, ProductRule):
-        return bool(found[0] & found[-1] & MULTIPLY.flat_at)
+        first, second = found
+        return bool(first & second & MULTIPLY.flat_at)
     return any(found)
 
 

@@ -77,7 +77,7 @@ RANDOM_DRAWS: frozenset[Any] = frozenset(
         *(random.random, random.uniform, random.gauss, random.normalvariate, random.seed),
     ]
 )
-"""The draws that others are made of (``numpy_functions.py``): their results depend smoothly on no parameter."""
+"""The draws that others are made of (``numpy/functions.py``), those of ``random.uniform`` and ``random.gauss`` with constant parameters."""
 SMOOTH_DRAWS: frozenset[Any] = frozenset(
     [
         *(np.random.gumbel, np.random.laplace, np.random.logistic, np.random.lognormal, np.random.pareto),
@@ -375,7 +375,7 @@ class Calls:
         if not is_known:
             owner = getattr(function, "__self__", None)
             if isinstance(owner, (np.random.RandomState, random.Random)) and function not in SMOOTH_DRAWS:
-                return self._draw_by_rejection(function, arguments, keywords, type)
+                return self._draw(function, arguments, keywords, type)
             compiled = self._implementation(function, arguments, keywords)
             if compiled is not None:
                 return self._call_implementation(compiled, function, arguments, keywords)
@@ -551,33 +551,17 @@ class Calls:
             return result
         return self._lowering.operators.apply(function, arguments, type, hint)
 
-    def _draw_by_rejection(
-        self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type
-    ) -> Any:
-        """Lowers a draw that jumps where its parameters change. Those that change its location or scale have a derivative."""
+    def _draw(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
+        """Lowers a random draw of one number, which happens once. Parameters that change its location or scale have a derivative."""
         name = describe(Static(function))
-        is_number = isinstance(type, (types.Float, types.Integer))
+        is_number = isinstance(type, (types.Float, types.Integer, types.NoneType))
         if keywords or not is_number or not all(isinstance(value, (Constant, Scalar)) for value in arguments):
             raise refuse(
-                f"a random draw by {name} can't be differentiated, save for one number, with parameters by position",
+                f"a random draw by {name} of an array, or with keywords, can't be differentiated: draw one number at a time, with parameters by position",
                 self._builder.location,
             )
         partials = [*PARTIALS_OF_DRAWS.get(function, ()), *[None] * len(arguments)][: len(arguments)]
         draw = self._builder.call_of(function, len(arguments), "draw")
-        return self._builder.compute(type, draw, arguments, COST_OF_EFFECTS, partials, draw=name)
-
-    def _draw(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type) -> Any:
-        """Lowers a random draw of one number, which happens once."""
-        builder = self._builder
-        if not isinstance(type, (types.Float, types.Integer, types.NoneType)) or keywords:
-            raise refuse(
-                "a random draw of an array can't be differentiated: draw its elements in a loop", builder.location
-            )
-        operands = [self._lowering.operands.scalar(value) for value in arguments]
-        if any(isinstance(operand, Scalar) and operand.is_real for operand in operands):
-            raise refuse("a random draw whose parameters are computed can't be differentiated", builder.location)
-        draw = builder.call_of(function, len(operands), "draw")
-        if isinstance(type, types.NoneType):
-            builder.compute(types.boolean, draw, operands, COST_OF_EFFECTS)
-            return Static(None)
-        return builder.compute(type, draw, operands, COST_OF_EFFECTS)
+        result_type = types.boolean if isinstance(type, types.NoneType) else type
+        result = self._builder.compute(result_type, draw, arguments, COST_OF_EFFECTS, partials, draw=name)
+        return Static(None) if isinstance(type, types.NoneType) else result
