@@ -5,6 +5,7 @@ import enum
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import types
@@ -15,8 +16,9 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.differentiation.runtime.disk_cache import FOLDERS_ABOVE, content_of
+from fastgrad.differentiation.runtime.disk_cache import ORIGINS, content_of
 from fastgrad.kernels.codegen import cache
+from fastgrad.kernels.codegen.source_files import source_files
 from fastgrad.user_functions.functions import is_of_library
 
 MODEL = """
@@ -107,12 +109,15 @@ print(json.dumps(answers))
 """
 
 
-def run(folder, sources):
+PACKAGE = Path(fg.__file__).parent
+
+
+def run(folder, sources, package=PACKAGE):
     """Runs sources one after the other in one process; returns the answer of each, the number of compilations, and whether anything was derived so far."""
     finished = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=json.dumps(sources),
-        env={**os.environ, "FASTGRAD_CACHE_DIR": str(folder), "PYTHONPATH": str(Path(fg.__file__).parents[1])},
+        env={**os.environ, "FASTGRAD_CACHE_DIR": str(folder), "PYTHONPATH": str(package.parent)},
         capture_output=True,
         text=True,
         check=False,
@@ -393,7 +398,7 @@ def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
         "@numba.njit(cache=True)\ndef descend(w):\n    for _ in range(2):\n        w = w - 0.1 * slope(w)[1]\n    return w\n"
         "print(descend(np.ones(2)).tolist(), sum(descend.stats.cache_hits.values()))\n"
     )
-    environment = {**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(fg.__file__).parents[1])}
+    environment = {**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(PACKAGE.parent)}
     answers = [
         subprocess.check_output([sys.executable, "caller.py"], cwd=tmp_path, env=environment, text=True, timeout=300)
         for _ in range(2)
@@ -560,11 +565,26 @@ def test_the_key_has_the_signatures_of_a_decorator():
     assert content_of(functions[1]) == content_of(numba.njit(f))
 
 
-def test_the_key_has_the_files_that_derivatives_may_import():
-    layers = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
-    above, _, _ = layers[layers.index("(__main__)") :].partition("(differentiation)")
-    for folder in FOLDERS_ABOVE:
-        assert f"({folder})" in above
+def test_a_changed_gradient_of_a_row_changes_derivatives_on_disk(tmp_path):
+    package = tmp_path / "package" / "fastgrad"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "keras"))
+    source = "import math\ndef f(x):\n    return math.sin(x) * 3.0\n# call: fg.grad(f)(0.5)"
+    ((slope, _, _),) = run(tmp_path / "kernels", {"before": source}, package).values()
+    assert slope == pytest.approx(3 * np.cos(0.5))
+    row = package / "ops" / "exponential.py"
+    text = row.read_text(encoding="utf-8")
+    assert text.count("multiply(g, conjugate(cos(x)))") == 1
+    row.write_text(text.replace("conjugate(cos(x))", "conjugate(cos(cos(x)))"), encoding="utf-8")
+    ((slope, _, _),) = run(tmp_path / "kernels", {"after": source}, package).values()
+    assert slope == pytest.approx(3 * np.cos(np.cos(0.5)))
+
+
+def test_derivatives_follow_from_the_files_that_they_import_and_from_no_layer_above():
+    files = source_files(*ORIGINS)
+    packages = {name.partition("/")[0] for name in files}
+    assert {"differentiation", "user_functions", "core", "ops", "compiler", "kernels"} <= packages
+    assert {"core/terms.py", "core/backward.py", "ops/exponential.py", "compiler/dispatch/captures.py"} <= set(files)
+    assert not {"keras", "data", "train", "custom", "distribute", "contrib", "compat"} & packages
 
 
 def test_derivatives_are_pickled_by_their_functions():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import pickle
 import sys
 import zlib
@@ -44,6 +43,7 @@ from fastgrad.differentiation.runtime.stack_slots import register_symbols
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.native import undefined_symbols
+from fastgrad.kernels.codegen.source_files import source_digest
 from fastgrad.user_functions.functions import (
     Snapshot,
     hides_standard_module,
@@ -258,23 +258,14 @@ def _version(module: str) -> str:
     return str(getattr(package, "__version__", "")) if is_of_library(module) else ""
 
 
-FOLDERS_ABOVE = frozenset(["contrib", "custom", "data", "distribute", "keras", "train"])
-"""The folders of this package that nothing imports which derives: a layer of imports above it (``pyproject.toml``)."""
+ORIGINS = ("fastgrad", "fastgrad.differentiation")
+"""The packages that derivatives follow from. The first fills the operation table, whose gradients are the partials of scalar functions."""
 
 
 @functools.cache
 def _surroundings() -> str:
-    """Returns the text of what derives and compiles: versions, and the files of this package, without those above."""
-    root = os.path.dirname(os.path.dirname(__file__))
-    contents = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(set(folders) - FOLDERS_ABOVE if folder == root else folders)
-        for name in sorted(names):
-            if name.endswith(".py"):
-                with open(os.path.join(folder, name), "rb") as file:
-                    contents.append(file.read())
-    files = digest(b"\0".join(contents))
-    return f"fastgrad {VERSION} {files} numpy {np.__version__} python {sys.version}"
+    """Returns the text of what derives and compiles: versions, and the source files that derivatives follow from."""
+    return f"fastgrad {VERSION} {source_digest(*ORIGINS)} numpy {np.__version__} python {sys.version}"
 
 
 # ---- machine code ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import host_levels, isa_of, level_machine
 from fastgrad.kernels.codegen.native import Machine, compile_for, initialize_llvm, target_machine
 from fastgrad.kernels.codegen.phases import phase
+from fastgrad.kernels.codegen.source_files import source_digest
 
 _wheel_builds: list[tuple[str, str]] = []
 
@@ -92,13 +93,7 @@ def _machine_key(machine: Machine) -> str:
 @functools.cache
 def _builder_digest() -> str:
     """Returns a hash of all files of the builder."""
-    folder = os.path.dirname(__file__)
-    contents = []
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".py"):
-            with open(os.path.join(folder, name), "rb") as file:
-                contents.append(file.read())
-    return digest(b"\0".join(contents))
+    return source_digest(__name__.rpartition(".")[0])
 
 
 def _numba_version() -> str:
