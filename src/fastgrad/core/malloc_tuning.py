@@ -15,7 +15,6 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 
 MOST_FREE_BYTES_KEPT = 64 << 20
 """The bytes of free memory at the end of the heap that the process keeps at first."""
@@ -30,7 +29,7 @@ SECONDS_BETWEEN_LOOKS = 0.1
 MOST_PAGES_OF_A_STEP = 1024
 """The bound is raised while the average step gets more pages from the system."""
 
-MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
+MEMORY_LIMIT = "/sys/fs/cgroup/memory.max"
 """The file with the limit of a container, in bytes."""
 
 SECONDS_OF_REST = 1.0
@@ -118,7 +117,8 @@ def memory_of_process() -> dict[str, int]:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     try:
-        current = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        with open("/proc/self/statm", encoding="ascii") as file:
+            current = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:  # not Linux
         current = peak
     return {"current": current, "peak": max(current, peak), "kept": _heap.bytes_kept}
@@ -138,7 +138,8 @@ def _bytes_of_memory() -> int:
     """Returns the memory of the machine, or of the container."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
-        return min(machine, int(MEMORY_LIMIT.read_text(encoding="ascii")))
+        with open(MEMORY_LIMIT, encoding="ascii") as file:  # pathlib would make the import of fastgrad longer
+            return min(machine, int(file.read()))
     except (OSError, ValueError):  # no control groups, or no limit ("max")
         return machine
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import random
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -535,6 +534,8 @@ class RandomShuffleQueue(FIFOQueue):
                 f"RandomShuffleQueue: min_after_dequeue {min_after_dequeue} must be >= 0 and < capacity {capacity}.",
             )
         self._left = int(min_after_dequeue)
+        import random  # here, since few programs have queues
+
         self._draws = random.Random(_default_seed() if seed is None else int(seed))  # noqa: S311  # no secret
 
     def _empty(self) -> Any:

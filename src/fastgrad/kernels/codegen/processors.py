@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 
@@ -36,35 +35,39 @@ def control_group_quota(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/
     root, and `cpu.cfs_quota_us` with `cpu.cfs_period_us`.
     """
     try:
-        lines = Path(groups).read_text(encoding="utf-8").splitlines()
+        lines = _lines(groups)
     except OSError:
         return None
-    folders = []
+    quotas = []
     for line in lines:
         _, controllers, group = line.split(":", 2)
         if not controllers:
-            tops = [Path(root), Path(root, "unified")]
+            tops = [root, os.path.join(root, "unified")]
         elif "cpu" in controllers.split(","):
-            tops = [Path(root, controllers), Path(root, "cpu")]
+            tops = [os.path.join(root, controllers), os.path.join(root, "cpu")]
         else:
             continue
-        path = Path(group.lstrip("/"))
+        names = group.strip("/").split("/")
         for top in tops:
-            for place in (path, *path.parents):
-                time = _cpu_quota(top / place)
-                if time is not None:
-                    folders.append(time)
-    return max(1, int(-(-min(folders) // 1))) if folders else None
+            for depth in range(len(names), -1, -1):
+                quota = _cpu_quota(os.path.join(top, *names[:depth]))
+                if quota is not None:
+                    quotas.append(quota)
+    return max(1, int(-(-min(quotas) // 1))) if quotas else None
 
 
-def _cpu_quota(folder: Path) -> float | None:
+def _cpu_quota(folder: str) -> float | None:
     """Returns the CPU quota of a group, in processors."""
     try:
-        if (folder / "cpu.max").exists():
-            quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+        if os.path.exists(os.path.join(folder, "cpu.max")):
+            quota, period = _lines(os.path.join(folder, "cpu.max"))[0].split()
         else:
-            quota = (folder / "cpu.cfs_quota_us").read_text(encoding="utf-8").strip()
-            period = (folder / "cpu.cfs_period_us").read_text(encoding="utf-8").strip()
+            quota, period = (_lines(os.path.join(folder, f"cpu.cfs_{name}_us"))[0] for name in ("quota", "period"))
         return int(quota) / int(period) if quota not in ("max", "-1") else None
-    except (OSError, ValueError, ZeroDivisionError):  # no such group, or one of another kind of system
+    except (OSError, ValueError, IndexError, ZeroDivisionError):  # no such group, or one of another kind of system
         return None
+
+
+def _lines(path: str) -> list[str]:
+    with open(path, encoding="utf-8") as file:  # pathlib would make the import of fastgrad longer
+        return file.read().splitlines()
