@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-distributed wheel test test-all list-test-all test-here test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-packages test-doors test-distributed mutations reliability test-boundaries test-gradients \
+.PHONY: help demo demo-distributed wheel test test-all list-test-all test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-packages test-doors test-distributed search mutations reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
 	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers gradbench tables dashboard performance clean
 
@@ -42,53 +42,49 @@ demo-distributed: ## train the digits on two ranks of MPI and in one process, an
 	@$(ENVIRONMENT) examples,mpi
 	@$(PYTHON_HERE) examples/distributed_demo.py $(ARGS)
 
-# Benchmarks, and sweeps that take long: `make test` leaves them, and GPUs, to `make test-all`.
-REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recorded_answers.py $(DERIVATIVES) \
-	$(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
+# Tests that need another environment, launcher or much time have targets of their own.
 OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
-DERIVATIVES = $(patsubst %,tests/differentiation/test_%.py,checkpoints gradients linear_algebra numpy_functions programs redundancy)
-# Side by side tests have one thread each; those of threads come once more, with all of them.
+# Side by side tests have one thread each; those of threads run with all of them.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py
-# Short runs draw samples of tests or of modules (tests/sampling.py), and fewer modules of those that depend on nothing that has changed.
-SAMPLED = --sampled
-SHORT_SAMPLES = $(if $(SHORT),--short --if-changed)
-MODULES_OF = $(if $(SHORT),--modules-of $(1) --if-changed)
+DERIVATIVES = tests/differentiation tests/user_functions
+# Without FULL=1 a run selects a shard of the tests, which the commit's tree names (tests/selection.py).
+SHARDS = 8
+SHARD_OF = $(if $(FULL),,--shards $(1) $(if $(SHARD),--shard $(SHARD)))
+WHOLE_IF_CHANGED = $(if $(CHANGED),--whole-if-changed)
+MODULES_OF = $(if $(FULL),,$(call SHARD_OF,$(1)) --by-module)
 # A line for each twentieth of the tests, one for each failure, and one for each of the ten slowest that took more than 5 s.
 BRIEFLY = -q --no-header -rfE -p tests.progress --durations=10 --durations-min=5
+PYTEST = $(PYTHON_HERE) -m pytest $(BRIEFLY)
 
-test: ## run the tests that each change needs, in some minutes (SAMPLED= draws no sample of sweeps); ARGS=tests/… runs others
+test: ## run a shard of the tests, in some minutes (FULL=1: all of them; CHANGED=1: also all that the last commits concern); ARGS=tests/… runs others
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(SAMPLED) $(patsubst %,--ignore=%,$(REST) $(OTHER_TARGETS))) $(ARGS)
-	@$(if $(findstring tests/,$(ARGS)),:,$(PYTHON_HERE) -m pytest $(BRIEFLY) $(IN_ONE_PROCESS))
+	@$(PYTEST) $(SIDE_BY_SIDE) $(if $(findstring tests/,$(ARGS)),,$(call SHARD_OF,$(SHARDS)) $(WHOLE_IF_CHANGED) $(patsubst %,--ignore=%,$(OTHER_TARGETS) $(IN_ONE_PROCESS))) $(ARGS)
+	@$(if $(findstring tests/,$(ARGS)),:,$(PYTEST) $(IN_ONE_PROCESS))
 
-ALL_TESTS = test-here test-threads test-random-programs test-numba test-checked test-cuda test-lanes test-distributed
+# In the order of `.ci/run`, which calls each.
+ALL_TESTS = test test-threads test-random-programs test-numba test-checked test-cuda test-lanes test-distributed
 
-test-all: export SHORT := 1
-test-all: $(ALL_TESTS) ## run all tests, short forms of those that take long
+test-all: export CHANGED := 1
+test-all: $(ALL_TESTS) ## run all kinds of tests, a shard of each and what the last commits concern (FULL=1: all shards)
 
 list-test-all:
 	@echo $(ALL_TESTS)
 
-test-here: ## run all tests that take one process each and no other environment (SHORT=1: samples)
+test-threads: ## run the tests of whole programs again, with all threads (a third; FULL=1: all)
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(SHORT_SAMPLES) $(patsubst %,--ignore=%,$(OTHER_TARGETS)) $(ARGS)
+	@$(PYTEST) $(call MODULES_OF,3) tests/compiler/programs $(ARGS)
 
-test-threads: ## run the tests of threads and of whole programs again, with all threads (SHORT=1: a third of the programs)
+test-derivatives: ## run all tests of derivatives of Numba functions
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(IN_ONE_PROCESS)
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,3) tests/compiler/programs $(ARGS)
+	@$(PYTEST) $(SIDE_BY_SIDE) $(DERIVATIVES) $(ARGS)
 
-test-derivatives: ## differentiate a suite of Numba functions (SHORT=1: a sample)
+test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (a twelfth; FULL=1: all)
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(SHORT_SAMPLES) $(DERIVATIVES) $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTEST) $(SIDE_BY_SIDE) $(call MODULES_OF,12) tests/kernels tests/ops tests/compiler $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTEST) $(call MODULES_OF,12) tests/kernels/runtime tests/compiler/programs $(ARGS)
 
-test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: a twelfth)
-	@$(ENVIRONMENT) test
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,12) tests/kernels tests/ops tests/compiler $(ARGS)
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,12) tests/kernels/runtime tests/compiler/programs $(ARGS)
-
-# The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones, as does SHORT=1 here.
-RELIABILITY = $(PYTHON_HERE) -m pytest $(if $(SHORT),,--full)
+# The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones.
+RELIABILITY = $(PYTHON_HERE) -m pytest --full
 
 test-boundaries: ## try every kernel at every border of its blocks, vectors and threads
 	@$(ENVIRONMENT) test
@@ -98,9 +94,17 @@ test-gradients: ## compare every gradient with TensorFlow's and with central dif
 	@$(REFEREE)
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/gradients $(ARGS)
 
-test-random-programs: ## run 20,000 random programs (SHORT=1: 240) eager, compiled, vectorised and on TensorFlow; differentiate 20,000 (30) Numba functions
-	@$(REFEREE) || { $(if $(SHORT),echo "TensorFlow could not be installed: random programs are not compared with it",exit 1); $(ENVIRONMENT) test; }
-	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/random_programs $(ARGS)
+test-random-programs: ## run 240 random programs (FULL=1: 20,000) eager, compiled, vectorised and on TensorFlow; differentiate 30 (20,000) Numba functions
+	@$(REFEREE) || { $(if $(FULL),exit 1,echo "TensorFlow could not be installed: random programs are not compared with it"); $(ENVIRONMENT) test; }
+	@$(PYTHON_HERE) -m pytest $(if $(FULL),--full) $(SIDE_BY_SIDE) tests/reliability/random_programs $(ARGS)
+
+# Other targets draw by the commit's tree; what this one finds becomes a test with a name.
+search: export FASTGRAD_RANDOM_SEED := $(shell date +%s)
+search: ## look for defects with fresh draws: random programs, random derivatives, wrong calls, sizes at borders
+	@$(REFEREE)
+	@echo "FASTGRAD_RANDOM_SEED=$$FASTGRAD_RANDOM_SEED draws the same again"
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/reliability/random_programs tests/reliability/boundaries tests/reliability/bad_input/test_fuzz.py \
+		tests/differentiation/test_gradients.py tests/differentiation/test_checkpoints.py $(ARGS)
 
 test-bad-input: ## make wrong calls of every public family, and fuzz the checks of arguments
 	@$(ENVIRONMENT) test
@@ -134,15 +138,15 @@ test-machines: ## run kernels on emulated ARM and AVX2 processors, and with othe
 	@$(ENVIRONMENT) test
 	@$(RELIABILITY) tests/reliability/machines $(ARGS)
 
-test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes (SHORT=1: a third)
+test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes (a third; FULL=1: all)
 	@$(ENVIRONMENT) test
-	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,3) \
+	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTEST) $(SIDE_BY_SIDE) $(call MODULES_OF,3) \
 		tests/kernels/test_properties.py tests/kernels/gemm tests/kernels/codegen/test_bounds.py $(ARGS) || exit 1; done
 
 # Ranks take all processors, so that tests run one by one.
-test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher (SHORT=1: a quarter)
+test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher (a quarter; FULL=1: all)
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call MODULES_OF,4) tests/distribute $(ARGS)
+	@$(PYTEST) $(call MODULES_OF,4) $(WHOLE_IF_CHANGED) tests/distribute $(ARGS)
 
 test-versions: ## run the suite with the lowest Python and dependencies, with the newest, and with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test
@@ -151,7 +155,7 @@ test-versions: ## run the suite with the lowest Python and dependencies, with th
 # Bodies, functions of numbers, tiles, emitted groups, users' functions and whole steps: all that is asked of Numba.
 NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom tests/user_functions tests/differentiation/test_exponential.py tests/differentiation/test_ordered_sums.py
 
-test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own (SHORT=1: a sixth)
+test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own (a sixth; FULL=1: all)
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
 	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,6) $(NUMBA_TESTS) $(ARGS)
 
@@ -165,9 +169,9 @@ test-doors: ## run the tests of fastgrad.pytensor, fastgrad.torch and fastgrad.j
 	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_pytensor.py tests/test_torch.py tests/test_jax.py $(ARGS)
 	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_examples.py -k 'pymc or numpyro'
 
-test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a quarter)
+test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (a quarter; FULL=1: all)
 	@$(ENVIRONMENT) test,cuda
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,4) tests/cuda $(ARGS)
+	@$(PYTEST) $(SIDE_BY_SIDE) $(call MODULES_OF,4) $(WHOLE_IF_CHANGED) tests/cuda $(ARGS)
 
 test-gpu: ## run the tests that need an NVIDIA GPU, and say why they are skipped where there is none
 	@$(ENVIRONMENT) test,cuda
@@ -224,9 +228,9 @@ bench: asv-machine ## run the asv suite on the checked-out commit; results go to
 		--set-commit-hash "$$(git rev-parse HEAD)" --show-stderr --attribute rounds=1 $(ARGS)
 	@$(PYTHON_HERE) -m benchmarks.history
 
-bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results (SHORT=1: a twelfth of the modules)
+bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results (a twelfth of the modules; FULL=1: all)
 	@$(ENVIRONMENT) test
-	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(if $(SHORT),--bench "$(shell .venv/bin/python -m tests.sampling 12 benchmarks)") $(ARGS)'
+	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(if $(FULL),,--bench "$(shell .venv/bin/python -m tests.selection 12 benchmarks)") $(ARGS)'
 
 bench-compare: asv-machine ## compare the checked-out commit with BASE=…, in environments of their own, rounds interleaved
 	@test -n '$(BASE)' || { echo 'name what to compare with: make bench-compare BASE=main [ARGS="--bench training"]' >&2; exit 1; }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from tests import changed_modules, sampling
+from tests import selection
 from tests.reliability import figures
 from tests.reliability.figures import (  # noqa: F401 - hooks and fixtures of the suites in tests/reliability
     figure,
@@ -18,11 +18,7 @@ from tests.reliability.figures import (  # noqa: F401 - hooks and fixtures of th
     pytest_runtest_logreport,
     pytest_sessionfinish,
 )
-from tests.sampling import (  # noqa: F401 - its hooks
-    pytest_collection_modifyitems,
-    pytest_configure,
-    pytest_terminal_summary,
-)
+from tests.selection import pytest_configure  # noqa: F401 - a hook
 
 # The processes of pytest-xdist have the processors between them.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -32,10 +28,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ.setdefault("FASTGRAD_QUIET", "1")
 
 # Kernels are addressed by their content, so runs and clones share them.
-os.environ.setdefault("FASTGRAD_CACHE_DIR", str(changed_modules.cache_folder("kernels")))
+os.environ.setdefault("FASTGRAD_CACHE_DIR", str(selection.cache_folder("kernels")))
 os.environ.setdefault("FASTGRAD_COMPILER_PROCESS", "0")  # workers of pytest use all processors
 
-sampling.run_seed()  # before pytest-xdist starts processes, which inherit it
+selection.run_seed()  # before pytest-xdist starts processes, which inherit it
 
 # A shell that runs the suite in the background has it ignore Ctrl-C, which some tests send.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -48,7 +44,7 @@ settings.load_profile("suite")
 
 def pytest_addoption(parser):
     figures.pytest_addoption(parser)
-    sampling.pytest_addoption(parser)
+    selection.pytest_addoption(parser)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -133,8 +133,42 @@ def test_names_show_in_dir_before_they_are_imported(run):
 
 
 SMALL_OR_OF_NUMPY = frozenset(
-    "__future__ atexit builtins collections contextlib contextvars ctypes enum errno functools gc heapq importlib inspect itertools "
-    "linecache math ml_dtypes numpy operator os pickle pkgutil platform re stat struct sys threading time types typing warnings weakref".split()
+    [
+        "__future__",
+        "atexit",
+        "builtins",
+        "collections",
+        "contextlib",
+        "contextvars",
+        "ctypes",
+        "enum",
+        "errno",
+        "functools",
+        "gc",
+        "heapq",
+        "importlib",
+        "inspect",
+        "itertools",
+        "linecache",
+        "math",
+        "ml_dtypes",
+        "numpy",
+        "operator",
+        "os",
+        "pickle",
+        "pkgutil",
+        "platform",
+        "re",
+        "stat",
+        "struct",
+        "sys",
+        "threading",
+        "time",
+        "types",
+        "typing",
+        "warnings",
+        "weakref",
+    ]
 )
 """The packages that fastgrad's modules may import when they are imported: small ones, and those that all versions of NumPy import."""
 

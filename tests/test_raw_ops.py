@@ -10,6 +10,7 @@ from fastgrad.raw_ops.table import TABLE
 from tests.conformance.questions import EXPECTED
 
 
+@pytest.mark.completeness
 def test_each_raw_operation_is_compared_with_tensorflow():
     questions = {question for case in EXPECTED["raw_operations"].values() for question in case}
     assert TABLE.keys() - {question.split(",")[0].removesuffix(" of integers") for question in questions} == set()
@@ -27,6 +28,7 @@ def test_signatures_and_docstrings_say_the_arguments():
     assert all(inspect.signature(row).parameters["name"].default is None for row in TABLE.values())
 
 
+@pytest.mark.completeness
 def test_each_name_of_a_function_leads_to_a_public_function():
     for row in TABLE.values():
         assert callable(row._compute)

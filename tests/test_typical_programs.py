@@ -12,7 +12,6 @@ from fastgrad.typical_programs import LOOPS, MODELS, OPTIMIZERS, TASKS, TypicalP
 PROGRAMS = list_typical_programs()
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: " - ".join(map(str, program)))
 def test_programs_run(program):
     weights = program.run().trainable_weights

@@ -167,7 +167,7 @@ def main() -> int:
     parser.add_argument("--tests", type=Path, default=ROOT, help="another checkout, whose tests run")
     parser.add_argument("options", nargs="*", help="options of pytest")
     arguments = parser.parse_args()
-    copy = Copy(arguments.options or ["--short"], arguments.tests.resolve())
+    copy = Copy(arguments.options or ["--shards", "4"], arguments.tests.resolve())
     killed = 0
     for number, (mutation, changed) in enumerate(drawn_mutations(arguments.count, arguments.seed), 1):
         if number <= arguments.skip:

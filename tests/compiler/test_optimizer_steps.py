@@ -121,7 +121,6 @@ def test_every_optimizer(name, options):
     compare(lambda: getattr(tf.optimizers, name)(0.125, **options))
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Adafactor"])
 @pytest.mark.parametrize("options", OPTIONS, ids="-".join)
 def test_every_option(name, options):
@@ -136,7 +135,6 @@ def test_sparse_gradients(name, options):
     compare(lambda: getattr(tf.optimizers, name)(0.125, **options), sparse=True, programs=ways)
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Nadam", "Adafactor"])

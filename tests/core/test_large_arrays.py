@@ -60,7 +60,6 @@ def assert_same_bits(got, wanted, of_zeros=True):
         np.testing.assert_array_equal(np.signbit(got)[is_number], np.signbit(wanted)[is_number])
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_kernels_have_the_bits_of_the_functions(row):
     compared = 0

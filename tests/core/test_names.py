@@ -51,11 +51,13 @@ def refusal_of(statement: str) -> Exception:
     return refusal.value
 
 
+@pytest.mark.completeness
 @pytest.mark.parametrize("page", [names_table.PAGE, names_table.KERAS_PAGE], ids=lambda page: page.name)
 def test_the_page_is_what_the_tool_writes(page):
     assert names_table.rewritten(page) == page.read_text(encoding="utf-8"), "run python tools/names_table.py"
 
 
+@pytest.mark.completeness
 def test_the_page_has_every_public_name():
     """The number of public names of some namespaces of TensorFlow 2.21."""
     counts = {
@@ -88,6 +90,7 @@ def test_most_names_with_a_meaning_on_one_cpu_are_there():
             assert any(fnmatch.fnmatchcase(name, pattern) for name in every_name), pattern
 
 
+@pytest.mark.completeness
 def test_differing_names_are_there_and_explained():
     page = (names_table.ROOT / "docs" / "differences.md").read_text(encoding="utf-8")
     words = {word.partition("(")[0].rpartition(".")[2] for word in re.findall(r"`([^`\n]+)`", page)}
@@ -126,6 +129,7 @@ def test_the_table_of_peers_is_as_the_tool_writes_it():
     assert "enable_lora" in MEMBERS["Dense"] - MEMBERS["Layer"]
 
 
+@pytest.mark.completeness
 @pytest.mark.parametrize("namespace", NAMESPACES)
 def test_every_public_name_is_there_or_refused(namespace):
     module = namespace_of(namespace)
@@ -349,6 +353,7 @@ def _public_modules():
             yield importlib.import_module(module.name)
 
 
+@pytest.mark.completeness
 def test_public_namespaces_have_no_leaked_names():
     """What ``from __future__ import annotations`` sets is gone; what is imported from other projects is not listed."""
     modules = [tf, tf.contrib.eager, *_public_modules()]
@@ -371,6 +376,7 @@ def is_message(value):
     return hasattr(value, "DESCRIPTOR")
 
 
+@pytest.mark.completeness
 def test_supported_names_are_documented_and_public():
     for row in ROWS:
         if row.status not in ("supported", "differs"):

@@ -155,7 +155,6 @@ def derivative_of(container: str, expression: str, item: str) -> str:
     return "right" if is_right else f"value {value}, Numba's {expected}; gradient {gradient}, by differences {slopes}"
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.parametrize("container", list(CONTAINERS))
 def test_a_function_of_a_container_is_right_or_refused(container, expression):

@@ -22,7 +22,7 @@ from tests.differentiation.cases import PROGRAMS, RIGHT, arguments_of
 from tests.differentiation.interpreted import run_derivative
 from tests.differentiation.record import has_snapshots
 from tests.differentiation.table import active, copy_of
-from tests.sampling import run_seed
+from tests.selection import run_seed
 
 LIMIT = "FASTGRAD_CHECKPOINT_BYTES"
 
@@ -58,7 +58,6 @@ def assert_checkpoints_change_nothing(monkeypatch: pytest.MonkeyPatch, function:
             assert_same(seeded_run(), expected)
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize(("name", "place"), [case for case in RIGHT if has_snapshots(*case)])
 def test_a_program_has_the_same_gradient_with_checkpoints(monkeypatch, name, place):
     try:

@@ -23,7 +23,7 @@ from tests.differentiation.cases import (
 from tests.differentiation.interpreted import value_and_gradients
 from tests.differentiation.record import reference
 from tests.differentiation.table import active, copy_of
-from tests.sampling import run_seed
+from tests.selection import run_seed
 
 REFUSED = [(name, place) for name, place in CASES if PROGRAMS[name].refused]
 EITHER = [(name, place) for name, place in CASES if PROGRAMS[name].refused is None]
@@ -75,7 +75,6 @@ def reverse(name, place):
         return fg.value_and_grad(program.function, argnums=places)(*arguments_of(name, place))
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize(("name", "place"), RIGHT)
 def test_the_gradient_is_right_or_refused(name, place):
     if name in REFUSED_TODAY:
@@ -149,7 +148,6 @@ def test_the_program_is_refused_with_its_line(name, place):
     assert_names_the_line(name, refusal.value)
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize(("name", "place"), EITHER)
 def test_the_program_is_refused_or_its_gradient_is_right(name, place):
     try:
@@ -160,7 +158,6 @@ def test_the_program_is_refused_or_its_gradient_is_right(name, place):
         assert_right(name, place, gradients)
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("seed", [run_seed() * 1000 + number for number in range(24)])
 def test_derivatives_of_a_random_program_are_right_or_refused(seed):
     source, results = random_derivatives.outcomes(seed)

@@ -16,7 +16,7 @@ from tests.differentiation.numpy_calls import (
     statuses_on_page,
     weights,
 )
-from tests.sampling import once_in
+from tests.selection import once_in
 
 STATUSES = statuses_on_page()
 SAMPLE = [name for name in STATUSES if once_in(20, f"numpy {name}")]
@@ -31,6 +31,7 @@ def _without_warnings():
         yield
 
 
+@pytest.mark.completeness
 def test_each_function_of_numba_has_a_call():
     assert [name for name, call in numpy_calls().items() if call.function is None] == []
 

@@ -339,9 +339,7 @@ GROUPS = {
     "element_wise": ELEMENT_WISE,
 }
 CASES = [
-    pytest.param(case, marks=pytest.mark.sweep, id=f"{group}{number}")
-    for group, cases in GROUPS.items()
-    for number, case in enumerate(cases)
+    pytest.param(case, id=f"{group}{number}") for group, cases in GROUPS.items() for number, case in enumerate(cases)
 ]
 
 

@@ -11,7 +11,7 @@ from tests.differentiation import central
 from tests.differentiation.cases import CASES, PROGRAMS, directions, one_sided, slope_along
 from tests.differentiation.record import check, digest, recorded, reference
 from tests.differentiation.table import active
-from tests.sampling import once_in
+from tests.selection import once_in
 
 REFERENCES = [
     (name, place)

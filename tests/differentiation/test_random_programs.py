@@ -13,7 +13,6 @@ from tests.differentiation.wide_programs import WideWriter
 
 
 @pytest.mark.filterwarnings("ignore:.*faster on contiguous arrays")  # of a product in the program itself
-@pytest.mark.sweep
 @pytest.mark.parametrize("seed", range(24))
 def test_a_random_program_computes_what_python_does(seed):
     source, function, arguments, _ = random_derivatives.drawn(seed)

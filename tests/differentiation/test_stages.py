@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import fastgrad.differentiation
+
+pytestmark = pytest.mark.completeness
 
 FOLDER = Path(fastgrad.differentiation.__file__).parent
 

@@ -14,7 +14,6 @@ from tests.kernels.differentiable import DIFFERENTIABLE, Differentiable, check_g
 from tests.kernels.properties import SIZE
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("known", DIFFERENTIABLE, ids=lambda known: known.name)
 @settings(max_examples=6, deadline=None)
 @given(data=st.data())

@@ -46,6 +46,7 @@ REASONS = {
 """Why the ``run`` of a row with kernels is not derived from them. Views need no reason: their ``run`` moves nothing."""
 
 
+@pytest.mark.completeness
 def test_each_row_with_kernels_has_a_derived_run_or_a_reason_against_it():
     written_by_hand = {
         name

@@ -196,6 +196,7 @@ def _reached(name: str) -> frozenset[str]:
     return frozenset(names.seen)
 
 
+@pytest.mark.completeness
 def test_every_differentiable_row_has_a_sample() -> None:
     reached = {name for source in DIFFERENTIABLE if _sample(source) for name in _reached(source)}
     missing = sorted(set(DIFFERENTIABLE) - reached)
@@ -222,6 +223,7 @@ def test_results_are_in_row_major_order(name: str) -> None:
     assert orders.found == set()
 
 
+@pytest.mark.completeness
 def test_every_sample_is_of_a_row_and_reaches_it() -> None:
     assert sorted(set(SAMPLES) - set(TABLE)) == []
     assert [name for name in SAMPLES if name not in _reached(name) and name not in ("spread", "gather_segments")] == []

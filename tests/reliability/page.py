@@ -30,8 +30,8 @@ PARTS = {
 
 HEAD = """# Reliability
 
-What was tried to break fastgrad. Each part is a suite in `tests/reliability`. `make test-all` runs a short form of each with random
-cases; the command in the table runs the long form, whose tests are counted here. [results/reliability.md](results/reliability.md) says for each part how it
+What was tried to break fastgrad. Each part is a suite in `tests/reliability`. `make test-all` runs a short form of each, whose cases
+follow from the commit; the command in the table runs the long form, whose tests are counted here. [results/reliability.md](results/reliability.md) says for each part how it
 works, what it does not cover, its figures, and which defects it has shown, each with the test that now holds it.
 
 | part | what is tried | tests | time | defects mended | command |

@@ -7,6 +7,8 @@ import pytest
 
 from tests.reliability.page import FOLDER, PAGE, PARTS, RESULTS, page, results
 
+pytestmark = pytest.mark.completeness
+
 ROOT = FOLDER.parents[1]
 
 

@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.completeness
+
 ROOT = Path(__file__).resolve().parents[2]
 
 SOURCE = '''"""Sums. `add` is one, `subtract` is none; `Sum.total` is there, `Sum.rest` is not; see `_private` and `MPI_Init`."""

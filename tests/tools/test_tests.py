@@ -8,6 +8,10 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.completeness
+
 TESTS = Path(__file__).resolve().parents[1]
 ASSERTING_NAME = re.compile(r"assert|^(raises|warns|deprecated_call|fail)$", re.IGNORECASE)
 

@@ -37,7 +37,6 @@ def row_by_row(function, *tensors):
     return [np.stack(column) for column in zip(*found, strict=True)]
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("differentiated", [False, True])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_samples_of_the_table(name, differentiated):

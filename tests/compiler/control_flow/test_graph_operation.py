@@ -61,7 +61,6 @@ def test_third_derivative():
     np.testing.assert_allclose(first.gradient(y2, x), -3 * np.sin(1.3) - 1.3 * np.cos(1.3), rtol=1e-12)
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("name", SAMPLES)
 def test_samples_of_the_table(name):
     sample = SAMPLES[name]

@@ -60,7 +60,6 @@ def assert_same_state(make, training=Training, **options):
             np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("name", "options"), ALL, ids=IDS)
 def test_bits_are_those_of_the_kernel_of_all_variables(name, options, dtype):

@@ -209,7 +209,6 @@ def assert_same(name, found, wanted):
     )
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", ["bool", *INTEGERS, *FLOATS])
 def test_rows_at_awkward_numbers(dtype):
     number = tf.as_dtype(dtype).numpy

@@ -60,7 +60,6 @@ def batches(dtype=np.float32):
     return [rng.normal(size=SHAPE).astype(dtype) for _ in range(4)]
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("name", "options"), ALL, ids=IDS)
 def test_bits_are_those_of_the_kernel_of_all_variables(name, options, dtype, from_few_bytes):

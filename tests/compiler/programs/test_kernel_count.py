@@ -140,7 +140,6 @@ REDUCTIONS = {
 }
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("axis", [0, 1, 2, (0, 2), (0, 1), (1, 2)])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_reductions_along_any_axes_copy_nothing(name, axis):

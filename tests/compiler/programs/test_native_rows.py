@@ -113,7 +113,6 @@ def collected(name: str) -> list[Case]:
     return list({repr(case): case for case in cases}.values())
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("name", SAMPLES)
 def test_samples_of_the_table(name: str) -> None:
     for row in collected(name):
@@ -165,13 +164,11 @@ def test_every_element_wise_row_of_complex_numbers_has_kernels_for_them():
     assert [row.name for row in takes_complex if not hasattr(complex_kernels, f"{row.name}_launches")] == []
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("case", [*CLOSE, *COMPLEX], ids=repr)
 def test_close(case: Case) -> None:
     check(case, 2e-6)
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("case", EXACT, ids=repr)
 def test_exact(case: Case) -> None:
     check(case)

@@ -13,7 +13,7 @@ from fastgrad.kernels.codegen.compile_ahead import KernelAddress, likely_next, t
 from fastgrad.kernels.convolution import patches
 from fastgrad.kernels.random import draws, random
 from fastgrad.typical_programs import list_typical_programs
-from tests.sampling import run_seed
+from tests.selection import run_seed
 from tools.typical_kernels import TABLE, kernels_in_a_process, table_text
 
 SEED = draws.seed_words._source({"I": "int64"})

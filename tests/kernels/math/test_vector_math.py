@@ -33,7 +33,6 @@ needs_wider = pytest.mark.skipif(
 )
 
 
-@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", [BOTH[0], pytest.param(BOTH[1], marks=needs_wider)])
 @pytest.mark.parametrize("name", ROWS)
 def test_functions_are_as_good_as_is_said_over_the_whole_range(name, dtype):

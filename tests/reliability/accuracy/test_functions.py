@@ -24,6 +24,7 @@ KNOWN: dict[tuple[str, str], dict[str, float]] = {
 """The groups of arguments in which errors are larger than `GOAL` and TensorFlow's, with their limits."""
 
 
+@pytest.mark.completeness
 def test_every_element_wise_row_of_the_table_is_measured():
     known = {
         *ROWS,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.sampling import run_seed
+from tests.selection import run_seed
 
 from .attempts import ROOT
 

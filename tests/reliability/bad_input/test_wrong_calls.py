@@ -115,6 +115,7 @@ WITHOUT_WRONG_CALLS = {
 }  # fmt: skip
 
 
+@pytest.mark.completeness
 def test_there_is_a_wrong_call_of_each_public_name(figure: Any) -> None:
     public = public_callables()
     called = named_in([call.text for _, call in CALLS])
@@ -124,6 +125,7 @@ def test_there_is_a_wrong_call_of_each_public_name(figure: Any) -> None:
     figure("public names with a wrong call", len(called & set(public)))
 
 
+@pytest.mark.completeness
 def test_each_wrong_call_is_there_once_and_recorded(figure: Any) -> None:
     assert len({call.text for _, call in CALLS}) == len(CALLS)
     assert set(expected()) == {call.text for _, call in CALLS}

@@ -66,6 +66,7 @@ WITHOUT_BLOCKS = [
 ]
 
 
+@pytest.mark.completeness
 def test_every_row_has_a_property():
     # Collectives need several processes: tests/distribute has their cases.
     assert sorted([*ALL, *WITHOUT_BLOCKS]) == sorted(
@@ -148,6 +149,7 @@ def products_of(sizes: tuple[int, ...]) -> set[int]:
     return {math.prod(pair) for pair in itertools.combinations(sizes, 2)} | {math.prod(sizes)}
 
 
+@pytest.mark.completeness
 def test_every_constant_of_a_kernel_is_a_size_of_some_row():
     used = set().union(*[reached(name).sizes for name in ALL])
     assert sorted(all_constants() - used) == []
@@ -243,6 +245,7 @@ NOT_TRIED: dict[str, tuple[str, str]] = {
 """Dtypes of rows that are left out, and why; rows that declare no dtypes are offered every one."""
 
 
+@pytest.mark.completeness
 def test_every_dtype_of_a_row_is_tried_or_left_out_for_a_reason():
     wrong = {}
     for name, properties in ALL.items():
@@ -286,6 +289,7 @@ ONLY_COMPARED_WITH_ITSELF = {
 """Rows of which kernels and compiled programs are only compared with the eager row, and why."""
 
 
+@pytest.mark.completeness
 def test_rows_without_an_exact_result_are_named():
     assert sorted(ONLY_COMPARED_WITH_ITSELF) == sorted(
         name for name, properties in ALL.items() if all(known.exact is None for known in properties)

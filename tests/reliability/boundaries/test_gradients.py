@@ -16,7 +16,7 @@ from tests.kernels.differentiable import DIFFERENTIABLE, check_gradients
 from tests.reliability.boundaries.cases import small_work_is_shared
 from tests.reliability.boundaries.constants import blocks_of
 from tests.reliability.boundaries.sampling import THREADS, borders
-from tests.sampling import run_seed
+from tests.selection import run_seed
 
 SHORT, LONG = 1, 12
 ROWS = {

@@ -15,7 +15,7 @@ from tests.reliability.boundaries.cases import LAYOUTS, laid_out, small_work_is_
 from tests.reliability.boundaries.constants import blocks_of
 from tests.reliability.boundaries.groups import GROUPS, make, with_gradients
 from tests.reliability.boundaries.sampling import THREADS, borders
-from tests.sampling import run_seed
+from tests.selection import run_seed
 
 SHORT, LONG = 1, 12
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}

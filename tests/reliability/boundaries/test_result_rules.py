@@ -10,7 +10,7 @@ from tests.kernels.properties import results_of
 from tests.reliability.boundaries.cases import Case
 from tests.reliability.boundaries.properties import ALL
 from tests.reliability.boundaries.sampling import long_samples, short_samples
-from tests.sampling import run_seed
+from tests.selection import run_seed
 
 SHORT = 4
 """Cases of a row in the short form."""

@@ -8,7 +8,7 @@ from tests.reliability.boundaries.cases import Tally
 from tests.reliability.boundaries.properties import ALL
 from tests.reliability.boundaries.sampling import long_samples, short_samples
 from tests.reliability.boundaries.sweep import failures_of
-from tests.sampling import run_seed
+from tests.selection import run_seed
 
 SHORT = 2
 """Cases of a row in the short form."""

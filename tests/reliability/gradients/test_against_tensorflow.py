@@ -35,12 +35,14 @@ def eager(module: str, name: str, full: bool) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("module", CASES)
+@pytest.mark.completeness
 def test_every_case_has_a_recorded_answer(module: str) -> None:
     assert {name: {f"{m} {d}" for m, d in questions(case, full=True)} for name, case in CASES[module].items()} == {
         name: set(answers) for name, answers in expected(module).items()
     }, "record again: python -m tests.reliability.gradients.record"
 
 
+@pytest.mark.completeness
 def test_tensorflow_raises_only_where_the_reason_is_known() -> None:
     unknown = [
         f"{question}: {answer['raises'][0]}"

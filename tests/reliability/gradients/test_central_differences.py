@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.sampling import once_in
+from tests.selection import once_in
 
 from .case import all_cases, weights
 from .derivatives import MODES, Function, of_floats, prepared

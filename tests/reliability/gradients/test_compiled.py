@@ -10,7 +10,7 @@ import pytest
 
 import fastgrad as tf
 from tests.conformance.answers import as_data
-from tests.sampling import once_in
+from tests.selection import once_in
 
 from .case import Case, all_cases
 from .comparison import differences

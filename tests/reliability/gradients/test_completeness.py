@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 from unittest import mock
 
+import pytest
+
 import fastgrad as tf
 from fastgrad import keras, linalg, math, nn
 from fastgrad.core.operation import TABLE, JointGradient, Operation
@@ -17,6 +19,8 @@ from tests import whole_table
 
 from .case import all_cases
 from .derivatives import MODES, prepared, questions
+
+pytestmark = pytest.mark.completeness
 
 SPACES = {
     "tf": tf,

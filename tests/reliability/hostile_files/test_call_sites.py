@@ -127,6 +127,7 @@ def _last(function):
     return getattr(function, "attr", getattr(function, "id", ""))
 
 
+@pytest.mark.completeness
 def test_every_call_that_reads_a_file_has_a_reader():
     counts = {path.relative_to(PACKAGE).as_posix(): len(calls(path)) for path in sorted(PACKAGE.rglob("*.py"))}
     assert {path: count for path, count in counts.items() if count} == {

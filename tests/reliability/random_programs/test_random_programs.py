@@ -21,7 +21,7 @@ from tests.reliability.random_programs.reached import names
 from tests.reliability.random_programs.referee import ROOT
 from tests.reliability.random_programs.runs import Array, Outcome
 from tests.reliability.random_programs.shrink import smaller
-from tests.sampling import run_seed
+from tests.selection import run_seed
 
 FIRST, COUNT = 0, 20_000
 """The seeds of the long run."""
