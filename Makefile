@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-distributed wheel test test-all list-test-all test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-packages test-doors test-distributed search mutations reliability test-boundaries test-gradients \
+.PHONY: help demo demo-distributed wheel test test-all list-test-all test-timed test-threads test-derivatives test-checked test-cuda test-gpu test-machines test-lanes test-numba test-packages test-doors test-distributed search mutations reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
 	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers gradbench tables dashboard performance clean
 
@@ -69,6 +69,10 @@ test-all: $(ALL_TESTS) ## run all kinds of tests, a shard of each and what the l
 
 list-test-all:
 	@echo $(ALL_TESTS)
+
+test-timed: ## run the tests that compare times, on an idle machine
+	@$(ENVIRONMENT) test
+	@$(PYTEST) -m timed $(ARGS)
 
 test-threads: ## run the tests of whole programs again, with all threads (a third; FULL=1: all)
 	@$(ENVIRONMENT) test

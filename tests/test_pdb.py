@@ -48,7 +48,7 @@ def debug(tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
         assert "Traceback" not in finished.stdout + finished.stderr, finished.stdout + finished.stderr
         return finished.stdout

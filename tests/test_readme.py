@@ -40,7 +40,7 @@ def test_a_program_runs_and_prints_what_follows(program, output, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == output

@@ -87,7 +87,7 @@ def run_program(program, tmp_path, **options):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
         **options,
     )
     assert finished.returncode == 0, finished.stderr

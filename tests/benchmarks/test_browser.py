@@ -37,7 +37,7 @@ def browse(folder: Path, size: tuple[int, int], *options: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout

@@ -103,7 +103,7 @@ def test_functions_run_as_plain_python_where_nothing_is_compiled():
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "32.2135 6\nout of luck\n"

@@ -113,7 +113,7 @@ def test_a_warm_process_does_without_numba(tmp_path):
             capture_output=True,
             text=True,
             check=True,
-            timeout=120,
+            timeout=600,
         )
         .stdout.split(" ")[-1]
         .strip()

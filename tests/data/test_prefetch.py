@@ -64,6 +64,7 @@ def test_prefetched_elements_come_in_order(count):
     assert ints(slowly(count).prefetch(tf.data.AUTOTUNE).prefetch(1)) == list(range(count))
 
 
+@pytest.mark.timed
 def test_prefetch_makes_elements_while_others_are_used():
     """The time for making most of 40 elements is that of using the one before."""
     apart = seconds(slowly(40, 5e-3), 5e-3)
@@ -125,6 +126,7 @@ def test_parallel_results_come_in_order(threads):
     assert ints(dataset) == list(range(0, 60, 2))
 
 
+@pytest.mark.timed
 def test_parallel_calls_take_their_time_together():
     def wait(x):
         time.sleep(5e-3)
@@ -217,7 +219,7 @@ def test_a_call_that_hangs_keeps_nothing_waiting():
     began = time.monotonic()
     del iterator
     gc.collect()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 300
     hung.set()
     for thread in threads:
         thread.join(60)

@@ -64,7 +64,7 @@ def report_of(folder, use, *options):
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2] / "src"), str(folder)])},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     functions = json.loads(report.read_text())["functions"]

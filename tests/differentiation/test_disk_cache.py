@@ -400,7 +400,7 @@ def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
     )
     environment = {**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(PACKAGE.parent)}
     answers = [
-        subprocess.check_output([sys.executable, "caller.py"], cwd=tmp_path, env=environment, text=True, timeout=300)
+        subprocess.check_output([sys.executable, "caller.py"], cwd=tmp_path, env=environment, text=True, timeout=600)
         for _ in range(2)
     ]
     w = 1.0 - 0.3

@@ -703,7 +703,7 @@ def test_a_rule_that_needs_a_kernel_is_found_while_numba_compiles(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=600,
     )
     assert finished.stdout == "[ 2. 27.]\n", finished.stderr
 

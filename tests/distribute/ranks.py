@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 120.0
+TIMEOUT = 600.0
 """Seconds until a test's processes are killed."""
 
 

@@ -230,7 +230,7 @@ def test_a_callback_of_one_rank_stops_all(rank, size):
     assert seen == [0, 1, 2]
 
 
-@on_ranks(2, timeout=60)
+@on_ranks(2, timeout=600)
 def test_a_save_by_one_rank_is_an_error_and_no_hang(rank, size):
     group = all_replicas()
     folder = shared_folder(group)

@@ -182,7 +182,7 @@ def test_a_metric_decides_in_all_ranks_alike(rank, size):
     assert epoch == 2
 
 
-@on_ranks(2, timeout=60)
+@on_ranks(2, timeout=600)
 def test_a_read_by_one_rank_is_an_error_and_no_hang(rank, size):
     with strategy().scope():
         mean, total = M.Mean(), M.Sum()

@@ -40,6 +40,7 @@ def main():
     np.testing.assert_array_equal(all_reduce([large])[0], np.full(large.shape, 2.0))
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("simulated", [False, True])
 def test_a_transfer_takes_its_latency_and_the_time_of_its_bytes(simulated):
     network = {

@@ -8,7 +8,7 @@ import sys
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def run_python(*arguments, timeout=300, stdin=None, **variables):
+def run_python(*arguments, timeout=600, stdin=None, **variables):
     """What Python does with these arguments and environment variables, in the folder of the repository."""
     return subprocess.run(
         [sys.executable, *arguments],

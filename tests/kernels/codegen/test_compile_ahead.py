@@ -47,9 +47,9 @@ def ahead_of(monkeypatch, *sources):
 
 
 def wait_until_idle(ahead):
-    limit = time.monotonic() + 60.0
+    limit = time.monotonic() + 600.0
     while ahead._thread is not None:
-        assert time.monotonic() < limit, "the second process works for a minute"
+        assert time.monotonic() < limit, "the second process works for ten minutes"
         time.sleep(0.01)
 
 
@@ -185,7 +185,7 @@ def test_a_program_has_the_same_bits_and_uses_what_was_compiled_ahead(tmp_path):
     for setting in "01":
         environment = os.environ | {second_process.VARIABLE: setting, "FASTGRAD_CACHE_DIR": str(tmp_path / setting)}
         finished = subprocess.run(
-            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True, timeout=300
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True, timeout=600
         )
         outputs.append(finished.stdout.split())
     (alone, none_ahead), (together, ahead) = outputs

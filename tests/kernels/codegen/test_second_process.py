@@ -183,7 +183,7 @@ def test_programs_have_the_same_bits(tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=True,
         )
         results.add(run.stdout)

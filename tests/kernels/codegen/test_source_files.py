@@ -40,7 +40,7 @@ def keys_that_change(folder, names, origins):
     copy = folder / "fastgrad"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-c", DIGESTS, str(copy), " ".join(names), *origins]
-    output = subprocess.check_output(command, text=True, timeout=300, env={**os.environ, "PYTHONPATH": ""})
+    output = subprocess.check_output(command, text=True, timeout=600, env={**os.environ, "PYTHONPATH": ""})
     return {name: answer == "True" for name, answer in (line.split() for line in output.splitlines())}
 
 

@@ -105,6 +105,7 @@ def test_subnormal_numbers(dtype):
     assert 0 < apply("exp", np.array([-103.0 if dtype == np.float32 else -745.0], dtype))[0] < np.finfo(dtype).tiny
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("dtype", BOTH)
 def test_exponentials_that_vanish_take_no_longer_than_others(dtype):
     """Hidden scores are such arguments; a product that gets lost costs an Intel processor 200 cycles."""

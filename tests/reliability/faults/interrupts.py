@@ -67,7 +67,7 @@ def check_nothing_is_held() -> None:
 
     def acquire() -> bool:
         for lock in (locking.recording_lock.lock, writer_lock.lock):
-            assert lock.acquire(timeout=5), lock
+            assert lock.acquire(timeout=60), lock
             lock.release()
         return True
 

@@ -31,4 +31,4 @@ def test_memory_of_objects_in_a_replay(figure):
 @needs_failing_objects
 def test_memory_of_a_worker_that_wakes(figure):
     """A worker died with the lock that wakes it: programs, and the end of the process, waited forever."""
-    figure("wakes of a worker without memory", int(victims.run("allocations", "exhaust_workers", timeout=60)))
+    figure("wakes of a worker without memory", int(victims.run("allocations", "exhaust_workers", timeout=600)))

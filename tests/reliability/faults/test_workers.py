@@ -13,6 +13,6 @@ SHORT = ("prefetched generator", "parallel map", "prefetched parallel map")
 def test_faults_of_workers(kind, fault, full, figure):
     if not full and kind not in SHORT:
         pytest.skip("in the long form")
-    printed = victims.run("workers", fault, kind, timeout=60)
+    printed = victims.run("workers", fault, kind, timeout=600)
     assert printed.split() == [{"raising": "raised", "hanging": "interrupted", "leaving": "left"}[fault]]
     figure(f"data workers: {fault}", 1)

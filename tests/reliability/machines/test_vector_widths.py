@@ -80,7 +80,7 @@ def test_bits_are_those_of_the_tiles_for_neon(tmp_path, full):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     assert run.stdout.split() == [products.digest(), convolutions.hash_of_results()], run.stderr
 
@@ -100,6 +100,6 @@ def test_loops_have_vectors_as_wide_as_the_machine_has():
             capture_output=True,
             text=True,
             check=True,
-            timeout=100,
+            timeout=600,
         )
         assert wanted in run.stdout.strip().split(",")
