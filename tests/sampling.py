@@ -39,6 +39,7 @@ SHORT_SAMPLES = {
     "tests/differentiation/test_found_defects.py": 2,
     "tests/differentiation/test_gradients.py": 12,
     "tests/differentiation/test_linear_algebra.py": 12,
+    "tests/differentiation/test_numpy_calls.py::test_arguments_by_keyword": 24,
     "tests/differentiation/test_numpy_functions.py": 12,
     "tests/differentiation/test_random_programs.py": 8,
     "tests/differentiation/test_redundancy.py": 12,
