@@ -6,6 +6,8 @@ The parameters' names say what the arguments are: see `ARGUMENTS`.
 
 from __future__ import annotations
 
+import ast
+import copy
 import inspect
 import operator
 import warnings
@@ -19,6 +21,7 @@ from numba.core import types
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
+from fastgrad.differentiation.frontend.typed_functions import signatures_of
 from fastgrad.errors import DifferentiationError
 from tests.differentiation.interpreted import value_and_gradients
 from tests.differentiation.table import copy_of
@@ -344,6 +347,66 @@ CALLS: dict[str, Callable[..., Any]] = {
 """A call of each function that is no ufunc; of ufuncs those that need other arguments than floats from 0 to 1."""
 
 
+OPTIONS: dict[str, str] = {
+    "M": "4",
+    "N": "4",
+    "assume_unique": "True",
+    "atol": "0.2",
+    "axes": "(2, 0, 1)",
+    "axis": "0",
+    "bias": "True",
+    "copy": "True",
+    "ddof": "0",
+    "decimals": "1",
+    "deg": "True",
+    "discont": "2.0",
+    "dtype": "np.float64",
+    "equal_nan": "True",
+    "full_matrices": "False",
+    "increasing": "True",
+    "invert": "True",
+    "k": "1",
+    "kind": "'mergesort'",
+    "m": "4",
+    "minlength": "7",
+    "mode": "'same'",
+    "n": "2",
+    "nan": "2.0",
+    "neginf": "-1.0",
+    "num": "5",
+    "offset": "1",
+    "ord": "1",
+    "p": "1",
+    "period": "6.0",
+    "posinf": "1.0",
+    "range": "(0.0, 2.0)",
+    "rcond": "0.01",
+    "right": "True",
+    "rowvar": "False",
+    "rtol": "0.1",
+    "side": "'right'",
+    "step": "0.5",
+    "tensor": "False",
+    "to_begin": "x[:1]",
+    "to_end": "x[:2]",
+    "tol": "0.00000001",
+    "trim": "'f'",
+    "wrap": "True",
+    "y": "a",
+}
+"""A value, as text, of each parameter that a call may leave out."""
+TARGETS = {
+    "around": "np.empty(6)",
+    "clip": "np.empty(6)",
+    "dot": "np.empty((3, 3))",
+    "isneginf": "np.empty(6, np.bool_)",
+    "isposinf": "np.empty(6, np.bool_)",
+    "outer": "np.empty((6, 6))",
+    "round": "np.empty(6)",
+}
+"""The arrays, as texts, to which functions write their results. The others of Numba take none."""
+
+
 class Call(NamedTuple):
     """A call of a NumPy function that Numba compiles."""
 
@@ -388,6 +451,54 @@ def numpy_calls() -> dict[str, Call]:
     return dict(sorted(calls.items()))
 
 
+@cache
+def _expressions() -> dict[str, ast.Lambda]:
+    """Returns the syntax trees of those functions of `CALLS` that are expressions."""
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    tables = [
+        node.value for node in tree.body if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "CALLS"
+    ]
+    assert isinstance(tables[0], ast.Dict)
+    pairs = zip(tables[0].keys, tables[0].values, strict=True)
+    return {key.value: value for key, value in pairs if isinstance(key, ast.Constant) and isinstance(value, ast.Lambda)}
+
+
+def calls_with_keywords(name: str) -> dict[str, Call]:
+    """Returns calls of a function of `CALLS` with arguments that are named: one with all that it has, and one with each that it leaves out."""
+    tree = _expressions().get(name)
+    names = numpy_calls()[name].names
+    texts = [f"np.{name}" for name in names]
+    function = operator.attrgetter(name if hasattr(np, name.partition(".")[0]) else names[0])(np)
+    calls = {}
+    for signature in signatures_of(function) if tree is not None else ():
+        kinds = {parameter.name: parameter.kind for parameter in signature.parameters.values()}
+        for option in ["", *kinds]:
+            changed = copy.deepcopy(tree)
+            assert changed is not None
+            found = [n for n in ast.walk(changed) if isinstance(n, ast.Call) and ast.unparse(n.func) in texts]
+            if not found:
+                continue
+            call = found[0]
+            given = [*kinds][: len(call.args)]
+            if inspect.Parameter.VAR_POSITIONAL in kinds.values() or len(given) < len(call.args):
+                continue
+            if not option:
+                named = [each for each in given if kinds[each] is not inspect.Parameter.POSITIONAL_ONLY]
+                first = len(given) - len(named)
+                call.keywords += [ast.keyword(arg, value) for arg, value in zip(named, call.args[first:], strict=True)]
+                call.args = call.args[:first]
+            elif option in given or option in [keyword.arg for keyword in call.keywords]:
+                continue
+            elif option in OPTIONS or (option == "out" and name in TARGETS):
+                text = TARGETS[name] if option == "out" else OPTIONS[option]
+                call.keywords.append(ast.keyword(option, ast.parse(text, mode="eval").body))
+            else:
+                continue
+            code = compile(ast.fix_missing_locations(ast.Expression(changed)), __file__, "eval")
+            calls[option] = Call(names, eval(code, {"np": np}))
+    return calls
+
+
 def _is_function_of_numba(function: Any) -> bool:
     try:
         return isinstance(cpu_target.typing_context.resolve_value_type(function), types.Function)
@@ -419,9 +530,9 @@ def float_positions(call: Call) -> tuple[int, ...]:
     return tuple(place for place, value in enumerate(call.arguments) if np.asarray(value).dtype.kind in "fc")
 
 
-def results_and_gradients(call: Call) -> tuple[list[np.ndarray], tuple[Any, ...]]:
-    """Returns the results of a call by its derivative, and the gradients of the weighted sum of the results."""
-    cotangents = tuple(map(weights, call.results))
+def results_and_gradients(call: Call, results: list[np.ndarray]) -> tuple[list[np.ndarray], tuple[Any, ...]]:
+    """Returns the results of a call by its derivative, and the gradients of the weighted sum of the ``results`` of NumPy."""
+    cotangents = tuple(map(weights, results))
     value, gradients = value_and_gradients(
         call.function, call.arguments, cotangents if len(cotangents) > 1 else cotangents[0], float_positions(call)
     )
@@ -431,7 +542,7 @@ def results_and_gradients(call: Call) -> tuple[list[np.ndarray], tuple[Any, ...]
 def status(call: Call) -> str:
     """Returns "derived", "zero" if the results are no floats, or "refused: " and why."""
     try:
-        results_and_gradients(call)
+        results_and_gradients(call, call.results)
     except DifferentiationError as error:
         return f"refused: {str(error).partition(': ')[2]}"
     return "derived" if has_floats(call) else "zero"

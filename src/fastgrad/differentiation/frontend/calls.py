@@ -16,7 +16,12 @@ from fastgrad.differentiation.frontend import array_expressions, containers, lis
 from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.call_rules import TypedRule, own_rule_of
 from fastgrad.differentiation.frontend.splicing import Spliced, splice
-from fastgrad.differentiation.frontend.typed_functions import TypedFunction, implementation
+from fastgrad.differentiation.frontend.typed_functions import (
+    TypedFunction,
+    implementation,
+    result_type_of_call,
+    signatures_of,
+)
 from fastgrad.differentiation.ir import scalar_rules, special_functions
 from fastgrad.differentiation.ir.partials import COTANGENT, RESULT
 from fastgrad.differentiation.ir.representation import (
@@ -57,6 +62,7 @@ from fastgrad.differentiation.runtime.numba_internals import (
     ForceLiteralArg,
     GUFunc,
     StencilFunc,
+    _Intrinsic,
     dispatcher,
     ir,
 )
@@ -132,6 +138,7 @@ class Calls:
         self._lowering = lowering
         self._builder = lowering.builder
         self._calls = 0
+        self._is_in_implementation = False
         self._large_callees: set[Any] = set()
 
     def inline(self, function: Any, arguments: list[Any], error_model: str = "numpy") -> Any:
@@ -298,6 +305,12 @@ class Calls:
     ) -> Any:
         """Lowers the call of a known function, whose result is assigned to ``name``."""
         special_name = special_functions.special_name(function)
+        if keywords and (special_name is not None or isinstance(function, np.ufunc)):
+            raise refuse(
+                f"a call of {describe(Static(function))} with keywords can't be differentiated, and Numba can't compile it: "
+                "pass arguments by position, the array for the result as the last one",
+                self._builder.location,
+            )
         if special_name is not None:
             return special_functions.call(self._lowering, special_name, function, arguments, result_type)
         own_rule = own_rule_of(function)
@@ -351,43 +364,95 @@ class Calls:
             arguments = containers.as_arrays(self._lowering, arguments)
         if isinstance(function, (DUFunc, GUFunc, StencilFunc)):
             return self._call_kernel(function, arguments, keywords, type)
+        rule = self._lowering.array_functions.rule_of(function)
+        given = arguments, keywords  # what the signature of Numba's own implementation takes
+        arguments, keywords, target = self.by_position(signatures_of(function), arguments, keywords)
+        if isinstance(function, np.ufunc) and len(arguments) > function.nin and function.nout == 1:
+            arguments, target = arguments[: function.nin], arguments[function.nin]
+        if target is not None and (rule is not None or scalar_rules.is_known(function)):
+            return self._call_with_target(function, arguments, target, hint)
+        if target is not None:
+            arguments, keywords = given
         result = python_functions.call(self._lowering, function, arguments, keywords, type)
         if result is not NotImplemented:
             return result
-        if isinstance(function, np.ufunc) and len(arguments) > function.nin and function.nout == 1:
-            self._lowering.array_functions.check_overlap(
-                self._lowering, arguments[function.nin], arguments[: function.nin]
-            )
-            result = self.call(function, arguments[: function.nin], keywords, type, hint)
-            self._lowering.array_functions.assign(self._lowering, arguments[function.nin], result)
-            return arguments[function.nin]
-        rule = self._lowering.array_functions.rule_of(function)
         if rule is not None:
             result = rule(self._lowering, arguments, keywords, type)
             if result is not NotImplemented:
                 return result
-        arguments = [array_expressions.materialize(self._lowering, argument) for argument in arguments]
         if isinstance(function, builtin_type) and issubclass(function, BaseException):
             return Static(function)
-        is_known = scalar_rules.is_known(function)
+        return self._call_without_rule(function, given, arguments, keywords, type, hint)
+
+    def _call_without_rule(
+        self,
+        function: Any,
+        given: tuple[list[Any], dict[str, Any]],
+        arguments: list[Any],
+        keywords: dict[str, Any],
+        type: types.Type,
+        hint: str,
+    ) -> Any:
+        """Lowers the call of a function of numbers, of a random draw, or of one that Numba implements in Python, which takes the arguments as ``given``."""
+        builder, is_known = self._builder, scalar_rules.is_known(function)
+        arguments = [array_expressions.materialize(self._lowering, argument) for argument in arguments]
         if function in RANDOM_DRAWS:
             return self._draw(function, arguments, keywords, type)
         if not is_known:
             owner = getattr(function, "__self__", None)
             if isinstance(owner, (np.random.RandomState, random.Random)) and function not in SMOOTH_DRAWS:
                 return self._draw(function, arguments, keywords, type)
-            compiled = self._implementation(function, arguments, keywords)
+            positional = [array_expressions.materialize(self._lowering, argument) for argument in given[0]]
+            compiled = self._implementation(function, positional, given[1])
             if compiled is not None:
-                return self._call_implementation(compiled, function, arguments, keywords)
-        if keywords and function in (np.round, np.around) and keywords.keys() == {"decimals"}:
-            arguments, keywords = [*arguments, keywords["decimals"]], {}
+                return self._call_implementation(compiled, function, positional, given[1])
         if keywords:
             raise refuse(
                 f"a call of {describe(Static(function))} with keywords can't be differentiated", builder.location
             )
         if is_known:
             return self._apply_function(function, arguments, type, hint)
+        if isinstance(function, _Intrinsic):
+            raise refuse("an intrinsic function of Numba, machine code, can't be differentiated", builder.location)
         raise refuse(f"a call of {describe(Static(function))} can't be differentiated", builder.location)
+
+    def by_position(
+        self, signatures: list[inspect.Signature], arguments: list[Any], keywords: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any], Any]:
+        """Returns the arguments of a call in the order of the parameters, and apart the array that the caller gave for the result, or None.
+
+        Parameters that are left out before the last given one have their default values. A call that fits no signature stays as it is.
+        """
+        for signature in signatures:
+            try:
+                bound = signature.bind(*arguments, **keywords)
+            except TypeError:
+                continue
+            target = bound.arguments.pop("out", None)
+            names = [name for name in signature.parameters if name != "out"]
+            last = max((names.index(name) for name in bound.arguments), default=-1)
+            bound.apply_defaults()
+            values: list[Any] = []
+            for name in names[: last + 1]:
+                value = bound.arguments[name]
+                if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+                    values += value
+                else:
+                    values.append(value if is_value(value) else self._lowering.operands.static(value))
+            return values, {}, target if isinstance(target, View) else None
+        return arguments, keywords, None
+
+    def _call_with_target(self, function: Any, arguments: list[Any], target: View, hint: str) -> Any:
+        """Lowers the call of a function that writes its result to an array that the caller gave; returns the array."""
+        array_functions, is_ufunc = self._lowering.array_functions, isinstance(function, np.ufunc)
+        is_by_element = is_ufunc or function in array_functions.ELEMENT_BY_ELEMENT
+        array_functions.check_overlap(self._lowering, target, arguments, is_by_element)
+        type = result_type_of_call(function, tuple(self._lowering.operands.types_of(arguments)))
+        result = array_expressions.materialize(self._lowering, self.call(function, arguments, {}, type, hint))
+        if not is_ufunc:
+            array_functions.check_sizes(self._lowering, target, result)
+        array_functions.assign(self._lowering, target, result)
+        return target
 
     def _call_dispatcher(
         self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str
@@ -466,14 +531,22 @@ class Calls:
 
     def _call_implementation(self, compiled: Any, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that Numba implements in Python."""
-        location = self._builder.location
+        location, is_outermost = self._builder.location, not self._is_in_implementation
+        self._is_in_implementation = True
         try:
             return self.call_compiled(compiled, arguments, keywords)
         except (DifferentiationError, TypingError) as error:
             is_refusal = isinstance(error, DifferentiationError)
-            reason = str(error).rpartition(": ")[2] if is_refusal else "Numba types it by texts that are literals"
+            reason = str(error).partition(": ")[2] if is_refusal else "Numba types it by texts that are literals"
+            if not is_outermost:  # the user's call is named, not those within Numba's implementation
+                raise refuse(reason, location) from None
             name = describe(Static(function))
-            raise refuse(f"a call of {name} can't be differentiated ({reason})", location) from None
+            raise refuse(
+                f"a call of {name} with these arguments can't be differentiated ({reason}); write it as a loop or by other functions",
+                location,
+            ) from None
+        finally:
+            self._is_in_implementation = not is_outermost
 
     def _call_with_rule(self, function: Any, rule: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         """Lowers the call of a function that has derivatives of its own.

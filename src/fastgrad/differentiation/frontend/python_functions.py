@@ -82,8 +82,7 @@ def call(  # noqa: C901  # one line for each function
     if result is not NotImplemented:
         return result
     if isinstance(type, types.Array) and isinstance(type.dtype, types.Record) and function in containers.ALLOCATIONS:
-        shape = arguments[0] if arguments else keywords["shape"]
-        return containers.allocate_records(lowering, type, shape, containers.ALLOCATIONS[function])
+        return containers.allocate_records(lowering, type, arguments[0], containers.ALLOCATIONS[function])
     if keywords:
         return NotImplemented
     if isinstance(type, mappings.TYPES) and function in (set, dict, Dict, Dict.empty):

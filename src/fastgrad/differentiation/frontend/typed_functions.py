@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import inspect
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from fastgrad.differentiation.runtime.numba_internals import (
     PostProcessor,
     RewriteArrayExprs,
     _OverloadFunctionTemplate,
+    _OverloadMethodTemplate,
     build_definitions,
     bytecode,
     compiled_blocks,
@@ -215,6 +217,35 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
         return [passes]
 
 
+def _overloads_of(function: Any) -> list[Any]:
+    """Returns Numba's typings of a function that have a Python function, which returns an implementation for given types."""
+    try:
+        templates = getattr(cpu_target.typing_context.resolve_value_type(function), "templates", ())
+    except (NumbaError, TypeError, ValueError):
+        return []
+    return [template for template in templates if issubclass(template, _OverloadFunctionTemplate)]
+
+
+def signatures_of(function: Any) -> list[inspect.Signature]:
+    """Returns the parameters by which Numba implements a function in Python, those of each implementation; none if it does not."""
+    return [inspect.signature(template._overload_func) for template in _overloads_of(function)]
+
+
+def signatures_of_method(owner: types.Type, name: str) -> list[inspect.Signature]:
+    """Returns the parameters, with the owner as the first one, by which Numba implements a method in Python; none if it does not."""
+    return [
+        inspect.signature(template._overload_func)
+        for template in cpu_target.typing_context._get_attribute_templates(owner)
+        if isinstance(template, _OverloadMethodTemplate) and template._attr == name
+    ]
+
+
+def result_type_of_call(function: Any, argument_types: tuple[types.Type, ...]) -> types.Type:
+    """Returns the type of the result of a function that Numba types, of arguments of these types."""
+    typing = cpu_target.typing_context
+    return typing.resolve_function_type(typing.resolve_value_type(function), argument_types, {}).return_type
+
+
 Given = tuple[list[types.Type], dict[str, types.Type]]
 """The types of arguments, and of those with keywords."""
 
@@ -225,13 +256,7 @@ def implementation(function: Any, given: Given, literals: Given) -> Any:
     It may need the types ``literals``, which are those of literals where a value is known.
     """
     typing = cpu_target.typing_context
-    try:
-        templates = getattr(typing.resolve_value_type(function), "templates", ())
-    except (NumbaError, TypeError, ValueError):
-        return None
-    for template in templates:
-        if not issubclass(template, _OverloadFunctionTemplate):
-            continue
+    for template in _overloads_of(function):
         for arguments, keywords in (literals, given) if template.prefer_literal else (given, literals):
             try:
                 dispatcher, _ = template(typing)._get_impl(tuple(arguments), keywords)

@@ -25,6 +25,7 @@ from fastgrad.differentiation.frontend.array_expressions import (
     materialize,
     reads_apart,
 )
+from fastgrad.differentiation.frontend.typed_functions import signatures_of_method
 from fastgrad.differentiation.ir.representation import (
     INDEX,
     Constant,
@@ -41,6 +42,7 @@ from fastgrad.differentiation.numpy.loop_sources import (
     assigned_step,
     broadcast_step,
     checked_first_index,
+    common_size,
     copy_loops,
     reduction_loops,
     store_loops,
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]
 RULES: dict[Any, Rule] = {}
 METHODS: dict[str, Rule] = {}
+ELEMENT_BY_ELEMENT: frozenset[Any] = frozenset([np.clip, np.round, np.around])
+"""The functions, beside ufuncs, that compute an element of the result from those at its place, so that it may replace one of these."""
 
 
 def rule_of(function: Any) -> Rule | None:
@@ -85,6 +89,9 @@ def call_method(
         result = complex_numbers.call_method(lowering, method, arguments, result_type)
         if result is not NotImplemented:
             return result
+    signatures = signatures_of_method(type_of(method.owner), method.name)
+    (_, *given), named, target = lowering.calls.by_position(signatures, [method.owner, *arguments], keywords)
+    arguments, keywords = (given, named) if target is None else (arguments, keywords)
     rule = METHODS.get(method.name)
     function = getattr(np, method.name, None)
     if rule is None and function is not None:  # the method does what the function of its name does
@@ -103,6 +110,13 @@ def rank_of(value: Any) -> int:
     return len(value.axes) if isinstance(value, (Elements, View)) else 0
 
 
+def axis_of(lowering: Lowering, axis: int, rank: int) -> int:
+    """Returns the number of an axis among ``rank``, counted from the first one; refuses one that is not among them, as Numba does when it runs."""
+    if not -rank <= axis < rank:
+        raise refuse(f"axis {axis} is out of bounds for an array of {rank} axes", lowering.builder.location)
+    return axis % rank
+
+
 def element_by_element(lowering: Lowering, function: Any, operands: list[Any], result_type: types.Type) -> Any:
     """Lowers a function of numbers that is applied to arrays, which broadcast."""
     if function is operator.matmul:
@@ -110,10 +124,15 @@ def element_by_element(lowering: Lowering, function: Any, operands: list[Any], r
     return materialize(lowering, elements_of_call(lowering, function, operands, result_type))
 
 
-def check_overlap(lowering: Lowering, target: Any, operands: list[Any]) -> None:
-    """Refuses a function whose operands may share elements with the array for its result: Numba reads what it has already written."""
+def check_overlap(lowering: Lowering, target: Any, operands: list[Any], is_by_element: bool = True) -> None:
+    """Refuses a function whose operands may share elements with the array for its result: Numba reads what it has already written.
+
+    One that is computed element by element may write its result to an operand.
+    """
     for operand in operands:
-        if not isinstance(operand, View) or not isinstance(target, View) or target.same_elements(operand):
+        if not isinstance(operand, View) or not isinstance(target, View):
+            continue
+        if is_by_element and target.same_elements(operand):
             continue
         memories = operand.root.memory, target.root.memory
         if memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind):
@@ -123,15 +142,20 @@ def check_overlap(lowering: Lowering, target: Any, operands: list[Any]) -> None:
             )
 
 
-def in_order(arguments: list[Any], keywords: dict[str, Any], *names: str) -> list[Any]:
-    """Returns arguments and keyword arguments in the order of the parameters ``names``; an empty list if they are others, or leave some out."""
-    rest = [*names[len(arguments) :]]
-    given = rest[: len(keywords)]
-    return (
-        [*arguments, *[keywords[name] for name in given]]
-        if set(given) == set(keywords) and len(arguments) <= len(names)
-        else []
-    )
+def check_sizes(lowering: Lowering, target: View, result: Any) -> None:
+    """Makes the derivative raise if the array for a result has not its sizes; one of another number of axes is refused."""
+    if rank_of(target) != rank_of(result):
+        raise refuse("the array for a result has not as many axes as the result", lowering.builder.location)
+    check = lowering.builder.call_of(common_size, 2)
+    for axis, wanted in zip(target.axes, getattr(result, "axes", ()), strict=True):
+        lowering.builder.index(check, axis.size, wanted.size, is_natural=True)
+
+
+def given_values(values: list[Any]) -> list[Any]:
+    """Returns arguments without those at the end that are None, which is what NumPy takes for those that are left out."""
+    while values and isinstance(values[-1], Static) and values[-1].value is None:
+        values = values[:-1]
+    return values
 
 
 def update(lowering: Lowering, function: Any, target: View, value: Any) -> View:
@@ -188,13 +212,12 @@ def _where(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], r
     return elements(lowering, choose, arguments, result_type)
 
 
-@register(np.clip, method="clip")
+@register(np.clip)
 def _clip(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = in_order(arguments, keywords, "a", "a_min", "a_max")
-    if len(values) != 3:
+    result, *bounds = arguments
+    if not given_values(bounds) or keywords:
         return NotImplemented
-    result, low, high = values
-    for bound, function in ((low, max), (high, min)):
+    for bound, function in zip(bounds, (max, min), strict=False):
         if not (isinstance(bound, Static) and bound.value is None):
             result = lowering.operators.apply(function, [result, bound], result_type)
     return result
@@ -223,9 +246,7 @@ def _dims(lowering: Lowering, value: Any) -> list[Operand]:
 
 def _allocation_rule(function: str) -> Rule:
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        if not arguments and "shape" not in keywords:
-            return NotImplemented
-        shape = arguments[0] if arguments else keywords["shape"]
+        shape = arguments[0]
         dims = [axis.size for axis in shape.axes] if isinstance(shape, View) else _dims(lowering, shape)
         return lowering.builder.allocate(result_type.dtype, dims, function)
 
@@ -246,15 +267,12 @@ def _constant_array(lowering: Lowering, shape: Any, value: Any, result_type: typ
 def _ones(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     is_boolean = isinstance(result_type.dtype, types.Boolean)
     one = lowering.operands.cast(lowering.builder.constant(True if is_boolean else 1), result_type.dtype)
-    return _constant_array(lowering, arguments[0] if arguments else keywords["shape"], one, result_type)
+    return _constant_array(lowering, arguments[0], one, result_type)
 
 
 @register(np.full, np.full_like)
 def _full(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if not arguments or (len(arguments) < 2 and "fill_value" not in keywords):
-        return NotImplemented
-    value = arguments[1] if len(arguments) > 1 else keywords["fill_value"]
-    return _constant_array(lowering, arguments[0], value, result_type)
+    return _constant_array(lowering, arguments[0], arguments[1], result_type)
 
 
 @register(np.asarray, np.ascontiguousarray)
@@ -322,7 +340,7 @@ def as_array(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any],
 
 @register(np.transpose, method="transpose")
 def _transpose(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, *axes = arguments
+    array, *axes = given_values(arguments)
     if not isinstance(array, View) or keywords:
         return NotImplemented
     order = axes[0].values if len(axes) == 1 and isinstance(axes[0], Items) else axes
@@ -387,9 +405,9 @@ def _fill(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
 
 def _reduction_rule(name: str) -> Rule:
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        array = arguments[0]
-        axis = arguments[1] if len(arguments) > 1 else keywords.get("axis")
-        if keywords.keys() - {"axis"} or len(arguments) > 2 or not isinstance(array, (Elements, View)):
+        array, *rest = given_values(arguments)
+        axis = rest[0] if rest else None
+        if keywords or len(rest) > 1 or not isinstance(array, (Elements, View)):
             return NotImplemented
         if axis is not None and not isinstance(axis, (Constant, Static)):
             return NotImplemented
@@ -399,7 +417,7 @@ def _reduction_rule(name: str) -> Rule:
         if axis_number is not None:
             if not isinstance(axis_number, int):
                 return NotImplemented
-            axis_number %= len(array.axes)
+            axis_number = axis_of(lowering, axis_number, len(array.axes))
         dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type
         return lowering.calls.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
 

@@ -37,7 +37,8 @@ from fastgrad.differentiation.numpy.array_functions import (
     Rule,
     as_array,
     assign,
-    in_order,
+    axis_of,
+    given_values,
     rank_of,
     register,
 )
@@ -110,7 +111,7 @@ RULES.update(
                 places if isinstance(places, Items) else Items([places], types.Tuple([type_of(places)]))
             ),
         ),
-        np.linalg.matrix_rank: inline_rule(linear_algebra.matrix_rank),
+        np.linalg.matrix_rank: inline_rule(linear_algebra.matrix_rank, linear_algebra.matrix_rank_of_tolerance),
         np.linalg.eigvalsh: inline_rule(linear_algebra.eigvalsh),
         np.linalg.eigvals: inline_rule(linear_algebra.eigvals),
         np.linalg.matrix_power: inline_rule(linear_algebra.matrix_power),
@@ -122,7 +123,7 @@ METHODS["sort"] = inline_rule(numpy_loops.sort_vector, numpy_loops.sort_rows)
 
 @register(np.linalg.lstsq)
 def _lstsq(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    x = inline_rule(linear_algebra.lstsq)(lowering, arguments[:2], {}, result_type)
+    x = inline_rule(linear_algebra.lstsq, linear_algebra.lstsq_of_cutoff)(lowering, arguments, keywords, result_type)
     if x is NotImplemented:
         return x
     rest = [Deferred(f"the {what} of lstsq") for what in ("residuals", "rank", "singular values")]
@@ -131,10 +132,7 @@ def _lstsq(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], r
 
 @register(np.linalg.norm)
 def _norm(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = in_order(arguments, keywords, "x", "ord")
-    if not values:
-        return NotImplemented
-    array, *rest = values
+    array, *rest = given_values(arguments)
     order = static_value(rest[0]) if rest else None
     if not rest or (order is None and rank_of(array) == 1 and not hasattr(rest[0], "type")):
         return lowering.calls.inline(linear_algebra.norm, [array.real()])  # of complex numbers that of all parts
@@ -147,9 +145,8 @@ def _norm(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
 
 @register(np.linalg.cond)
 def _cond(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = in_order(arguments, keywords, "x", "p")
-    order = static_value(values[1]) if values and len(values) > 1 else None
-    if order is None or order == 2:
+    values = given_values(arguments)
+    if len(values) == 1 or static_value(values[1]) == 2:
         return inline_rule(linear_algebra.cond)(lowering, values[:1], {}, result_type)
     return inline_rule(linear_algebra.cond_of_order)(lowering, values, {}, result_type)
 
@@ -158,17 +155,16 @@ def _cond(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
 def _take_along_axis(
     lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
 ) -> Any:
-    values = in_order(arguments, keywords, "arr", "indices", "axis")
-    if not values or not isinstance(static_value(values[2]), int):
+    array, indices, axis = arguments
+    if not isinstance(static_value(axis), int):
         return NotImplemented
-    array, indices, axis = values
-    function = loops_along(rank_of(array), static_value(axis) % rank_of(array))
+    function = loops_along(rank_of(array), axis_of(lowering, static_value(axis), rank_of(array)))
     return lowering.calls.inline(function, [array, indices])
 
 
 @register(np.trim_zeros)
 def _trim_zeros(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    filt, *rest = in_order(arguments, keywords, "filt", "trim")
+    filt, *rest = arguments
     ends = static_value(rest[0]) if rest else "fb"
     if not isinstance(ends, str):
         return NotImplemented
@@ -208,18 +204,18 @@ def _take(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], re
     array, indices = arguments[:2]
     if isinstance(indices, Items):
         indices = lowering.array_functions.as_array(lowering, [indices], {}, types.none)
-    axis = arguments[2] if len(arguments) > 2 else keywords.get("axis")
-    if axis is None or static_value(axis) is None:
+    axis = given_values(arguments[2:])
+    if not axis:
         return inline_rule(numpy_loops.take_number, numpy_loops.take)(lowering, [array, indices], {}, result_type)
-    if rank_of(indices) != 1:
+    if rank_of(indices) != 1 or not isinstance(static_value(axis[0]), int):
         return NotImplemented
-    number = static_value(axis) % len(array.axes)
+    number = axis_of(lowering, static_value(axis[0]), rank_of(array))
     return select(lowering, array, [*[FULL_SLICE] * number, indices])
 
 
 @register(np.isclose)
 def _isclose(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    if not isinstance(result_type, types.Array) or len(arguments) > 4:
+    if not isinstance(result_type, types.Array):
         return NotImplemented
     return inline_rule(numpy_loops.isclose)(lowering, arguments, keywords, result_type)
 
@@ -276,7 +272,7 @@ def _join_rule(axis: int | None, *, is_new: bool = False, least_rank: int = 1, c
     """
 
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        given = arguments[1] if len(arguments) > 1 else keywords.get("axis", index_constant(0))
+        given = arguments[1] if len(arguments) > 1 else index_constant(0)
         number = static_value(given) if axis is None else axis
         if (
             not isinstance(arguments[0], Items)
@@ -285,7 +281,7 @@ def _join_rule(axis: int | None, *, is_new: bool = False, least_rank: int = 1, c
         ):
             return NotImplemented
         builder, parts = lowering.builder, arguments[0].values
-        number %= rank_of(parts[0]) + is_new if axis is None else number + 1
+        number = axis_of(lowering, number, rank_of(parts[0]) + is_new) if axis is None else number
         if is_new:
             parts = [view_rules.subview(builder, part, [FULL_SLICE] * number + [NEW_AXIS]) for part in parts]
         elif rank_of(parts[0]) < least_rank or columns:
@@ -325,16 +321,15 @@ def _split_rule(axis: int | None, *, is_even: bool = True) -> Rule:
     """
 
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        values = in_order(arguments, keywords, "ary", "indices_or_sections", "axis")
-        if not values or len(values) < 2 or not rank_of(values[0]):
+        array, parts, *rest = arguments
+        if not rank_of(array):
             return NotImplemented
-        array, parts, *rest = values
         builder = lowering.builder
         number = axis if axis is not None else static_value(rest[0]) if rest else 0
         count = static_value(parts)
         if not isinstance(number, int) or not (isinstance(parts, Items) or isinstance(count, int)):
             return NotImplemented
-        number = min(number, rank_of(array) - 1) % rank_of(array)
+        number = axis_of(lowering, number, rank_of(array)) if axis is None else min(number, rank_of(array) - 1)
         size = array.axes[number].size
         bounds: list[Operand | None]
         if isinstance(parts, Items):
@@ -396,13 +391,10 @@ RULES.update(
 
 @register(np.expand_dims)
 def _expand_dims(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = in_order(arguments, keywords, "a", "axis")
-    if len(values) != 2:
-        return NotImplemented
-    array, axis = values
+    array, axis = arguments
     if not isinstance(static_value(axis), int):
         return NotImplemented
-    number = static_value(axis) % (rank_of(array) + 1)
+    number = axis_of(lowering, static_value(axis), rank_of(array) + 1)
     return view_rules.subview(lowering.builder, array, [FULL_SLICE] * number + [NEW_AXIS])
 
 
@@ -415,7 +407,7 @@ def _axes_rule(permute: Callable[[list[int], int, int], None]) -> Rule:
         if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
             return NotImplemented
         order = list(range(rank_of(array)))
-        permute(order, numbers[0] % len(order), numbers[1] % len(order))
+        permute(order, *[axis_of(lowering, number, len(order)) for number in numbers])
         return view_rules.transpose(array, order)
 
     return rule
@@ -431,10 +423,7 @@ RULES[np.moveaxis] = _axes_rule(lambda order, source, target: order.insert(targe
 
 @register(np.broadcast_to)
 def _broadcast_to(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    values = in_order(arguments, keywords, "array", "shape")
-    if len(values) != 2:
-        return NotImplemented
-    array, shape = values
+    array, shape = arguments
     builder = lowering.builder
     dims = [lowering.operands.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
     if not rank_of(array):
@@ -479,7 +468,7 @@ def _broadcast_arrays(
 
 @register(np.lib.stride_tricks.as_strided)
 def _as_strided(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-    array, *rest = in_order(arguments, keywords, "x", "shape", "strides")
+    array, *rest = arguments
     if len(rest) != 2 or not all(isinstance(values, Items) for values in rest) or array.parts is not None:
         return NotImplemented
     builder = lowering.builder
@@ -501,7 +490,7 @@ def _as_strided(lowering: Lowering, arguments: list[Any], keywords: dict[str, An
 def _sliding_window_view(
     lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
 ) -> Any:
-    array, window, *rest = in_order(arguments, keywords, "x", "window_shape", "axis")
+    array, window, *rest = arguments
     given = rest[0] if rest and static_value(rest[0]) is not None else None
     builder, rank = lowering.builder, rank_of(array)
     windows = [lowering.operands.scalar(size) for size in (window.values if isinstance(window, Items) else [window])]
@@ -511,8 +500,9 @@ def _sliding_window_view(
         return NotImplemented
     axes, count = list(array.axes), builder.call_of(window_count, 2)
     for number, size in zip(numbers, windows, strict=True):
-        axis = axes[number % rank]
-        axes[number % rank] = Axis(axis.root_axis, axis.step, builder.index(count, axis.size, size, is_natural=True))
+        number = axis_of(lowering, number, rank)
+        axis = axes[number]
+        axes[number] = Axis(axis.root_axis, axis.step, builder.index(count, axis.size, size, is_natural=True))
         axes.append(Axis(axis.root_axis, axis.step, size))
     return View(array.root, array.starts, axes, array.parts)
 
@@ -564,7 +554,6 @@ _DRAWS: dict[Any, tuple[Any, tuple[float, ...]]] = {
     np.random.exponential: (numpy_loops.exponential, (1.0,)),
 }
 """For each distribution the function that draws a number, and the values of its parameters that are not given."""
-_PARAMETERS = {"loc": 0, "scale": 1, "low": 0, "high": 1}
 
 
 def _draw_rule(function: Any) -> Rule:
@@ -572,13 +561,8 @@ def _draw_rule(function: Any) -> Rule:
     draw, defaults = _DRAWS[function]
 
     def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
-        rest = dict(keywords)
-        size = rest.pop("size", arguments[len(defaults)] if len(arguments) > len(defaults) else None)
-        values: list[Any] = [lowering.builder.constant(value) for value in defaults]
-        for number, value in enumerate(arguments[: len(defaults)]):
-            values[number] = value
-        for name, value in rest.items():
-            values[_PARAMETERS[name] if len(defaults) > 1 else 0] = value
+        size = arguments[len(defaults)] if len(arguments) > len(defaults) else None
+        values = [*arguments, *map(lowering.builder.constant, defaults[len(arguments) :])][: len(defaults)]
         if not isinstance(result_type, types.Array):
             return (
                 lowering.calls.inline(draw, [lowering.operands.scalar(value) for value in values])

@@ -424,6 +424,11 @@ def matrix_rank(A: 2):  # NumPy's name
     return np.count_nonzero(s > s[0] * max(A.shape) * np.finfo(A.dtype).eps)
 
 
+def matrix_rank_of_tolerance(A: 2, tol: 0):
+    """Returns the number of singular values that are larger than ``tol``."""
+    return np.count_nonzero(np.linalg.svd(A)[1] > tol)
+
+
 def cond(x: 2):
     """Returns the condition number of a matrix: the largest singular value over the smallest one."""
     s = np.linalg.svd(x)[1]
@@ -438,6 +443,11 @@ def cond_of_order(x: 2, p: 0):
 def lstsq(a: 2, b):
     """Returns the shortest of the vectors ``x`` for which ``a @ x - b`` is shortest, for ``a`` of full rank."""
     return np.linalg.pinv(a) @ b
+
+
+def lstsq_of_cutoff(a: 2, b, rcond: 0):
+    """Returns what ``lstsq`` does; singular values below ``rcond`` times the largest one count as 0, so ``a`` has not full rank."""
+    return np.linalg.pinv(a, max(rcond, 1e-15)) @ b
 
 
 # ---- norms ------------------------------------------------------------------------------------------------------

@@ -282,7 +282,17 @@ def _variance_loops(name: str, rank: int, axis: int | None, dtype: str) -> Funct
 
 def _running_loops(name: str, rank: int, axis: int | None, dtype: str) -> FunctionType:
     sign = "+" if name == "cumsum" else "*"
-    if rank != 1:
+    if rank != 1 and axis is not None:
+        others = ", ".join(f"x.shape[{number}]" for number in range(rank) if number != axis)
+        kept = ", ".join(f"i{number}" for number in range(rank) if number != axis)
+        place = ", ".join("k" if number == axis else f"i{number}" for number in range(rank))
+        lines = [f"def {name}(x):", "    out = np.empty(x.shape, dtype)"]
+        lines += [f"    for {kept} in np.ndindex({others}):", f"        total = {_STARTS[name]}"]
+        lines += [f"        for k in range(x.shape[{axis}]):", f"            total = total {sign} x[{place}]"]
+        lines += [f"            out[{place}] = total", "    return out", ""]
+        if rank == 2:
+            lines[2] = f"    for {kept} in range({others}):"
+    elif rank != 1:
         lines = [f"def {name}(x):", f"    return np.{name}(x.ravel())", ""]
     else:
         lines = [f"def {name}(x):", "    out = np.empty(x.shape[0], dtype)", f"    total = {_STARTS[name]}"]

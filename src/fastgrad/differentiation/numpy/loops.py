@@ -217,21 +217,22 @@ def nanmin(a):
 # ---- other reductions -------------------------------------------------------------------------------------------
 
 
-def allclose(a: 1, b: 1, rtol=1e-05, atol=1e-08):
+def allclose(a: 1, b: 1, rtol=1e-05, atol=1e-08, equal_nan=False):
     """True if all elements of two vectors are close."""
     if a.shape[0] != b.shape[0]:
         raise ValueError("operands could not be broadcast together")
     n = 0
     for i in range(a.shape[0]):
         is_close = math.isfinite(b[i]) and abs(a[i] - b[i]) <= atol + rtol * abs(b[i])
-        if is_close or a[i] == b[i]:
+        if is_close or a[i] == b[i] or (equal_nan and a[i] != a[i] and b[i] != b[i]):
             n += 1
     return n == a.shape[0]
 
 
-def isclose(a, b, rtol=1e-05, atol=1e-08):
+def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Returns for each pair of elements whether they are close."""
-    return ((np.abs(a - b) <= atol + rtol * np.abs(b)) & np.isfinite(b)) | (a == b)
+    is_close = ((np.abs(a - b) <= atol + rtol * np.abs(b)) & np.isfinite(b)) | (a == b)
+    return is_close | ((a != a) & (b != b)) if equal_nan else is_close
 
 
 def resize(a, new_shape):

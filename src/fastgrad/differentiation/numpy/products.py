@@ -13,7 +13,7 @@ from fastgrad.differentiation.frontend import views as view_rules
 from fastgrad.differentiation.frontend.array_expressions import materialize
 from fastgrad.differentiation.ir.representation import ProductRule
 from fastgrad.differentiation.ir.values import is_complex
-from fastgrad.differentiation.numpy.array_functions import assign, rank_of, register
+from fastgrad.differentiation.numpy.array_functions import rank_of, register
 from fastgrad.differentiation.numpy.loop_sources import common_size, loops_from_source
 from fastgrad.differentiation.runtime import matrix_products
 from fastgrad.differentiation.runtime.library_functions import LibraryFunction
@@ -66,13 +66,8 @@ _LOOPS = {
 @register(np.dot, np.vdot, operator.matmul, method="dot")
 def product(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
     """Lowers a product of vectors and matrices."""
-    if keywords or len(arguments) not in (2, 3):
-        return NotImplemented
-    first, second = arguments[:2]
+    first, second = arguments
     ranks = (rank_of(first), rank_of(second))
-    if len(arguments) == 3:
-        assign(lowering, arguments[2], product(lowering, arguments[:2], keywords, result_type))
-        return arguments[2]
     if ranks not in _LOOPS:
         return lowering.operators.apply(operator.mul, arguments, result_type) if 0 in ranks else NotImplemented
     dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type

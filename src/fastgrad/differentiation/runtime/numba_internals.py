@@ -37,6 +37,7 @@ from numba.core.dispatcher import Dispatcher as Dispatcher
 from numba.core.dispatcher import _FunctionCompiler as _FunctionCompiler
 from numba.core.errors import ForceLiteralArg as ForceLiteralArg
 from numba.core.errors import NumbaError as NumbaError
+from numba.core.extending import _Intrinsic as _Intrinsic
 from numba.core.imputils import impl_ret_borrowed as impl_ret_borrowed
 from numba.core.imputils import user_function as user_function
 from numba.core.ir_utils import build_definitions as build_definitions
@@ -51,6 +52,7 @@ from numba.core.typed_passes import NopythonTypeInference as NopythonTypeInferen
 from numba.core.typing import signature as signature
 from numba.core.typing.templates import Signature as Signature
 from numba.core.typing.templates import _OverloadFunctionTemplate as _OverloadFunctionTemplate
+from numba.core.typing.templates import _OverloadMethodTemplate as _OverloadMethodTemplate
 from numba.core.typing.templates import builtin_registry as builtin_registry
 from numba.core.untyped_passes import DeadBranchPrune as DeadBranchPrune
 from numba.core.untyped_passes import ExtractByteCode as ExtractByteCode
