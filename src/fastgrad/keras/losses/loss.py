@@ -176,7 +176,7 @@ def track_loss(tracker: Any, loss: Any, rows: int) -> None:
         loss: a scalar, or the losses of the rows.
         rows: the number of rows of this replica, the weight of their mean.
     """
-    tracker.update_state(unscale_loss(loss) if rows else tf.reduce_sum(loss), sample_weight=rows)
+    tracker.update_state(tf.reduce_mean(unscale_loss(loss)) if rows else tf.reduce_sum(loss), sample_weight=rows)
 
 
 def _total_of_replicas(divisor: Tensor) -> Tensor:
