@@ -546,13 +546,13 @@ def _is_batch_source(x: Any) -> bool:
 
 
 def tensor_or_composite(array: Any) -> Any:
-    """Returns an array as a tensor, and a ragged or sparse tensor as it is."""
-    return array if isinstance(array, Composite) else convert_to_tensor(array)
+    """Returns an array as a tensor, and None or a ragged or sparse tensor as it is."""
+    return array if array is None or isinstance(array, Composite) else convert_to_tensor(array)
 
 
 def _converted_to_tensors(structure: Any) -> Any:
     def tensor_or_none(value: Any) -> Any:
-        is_converted = value is None or isinstance(value, (Tensor, Composite))
+        is_converted = value is None or isinstance(value, Tensor)
         return value if is_converted else tensor_or_composite(as_array(value))
 
     if structure is None or _is_leaf(structure):
