@@ -174,3 +174,16 @@ def test_a_metric_may_do_without_labels():
 
     logs, _ = results(lambda a, b: [a, b], {"b": ONES}, loss=[None, "mse"], metrics={"a": largest})
     assert logs == {"loss": 4.0, "a_largest": 3.0}
+
+
+@pytest.mark.parametrize(
+    "loss_weights", [[[1.0, 2.0], 3.0], np.ones(2), [np.ones(3), 1.0], tf.ones(2), [1.0, 2.0, 3.0], "a"], ids=str
+)
+def test_loss_weights_are_numbers_one_for_each_loss(loss_weights):
+    with pytest.raises(ValueError, match="`loss_weights`"):
+        results(lambda a, b: [a, b], [ZEROS, ONES], loss="mse", loss_weights=loss_weights)
+
+
+def test_loss_weights_may_be_tensors():
+    logs, _ = results(lambda a, b: [a, b], [ZEROS, ONES], loss="mse", loss_weights=[tf.constant(10.0), np.float32(1.0)])
+    assert logs["loss"] == 94.0

@@ -133,7 +133,7 @@ class CompileLoss:
 
     def __init__(self, loss: Any, loss_weights: Any, output_names: Sequence[str] | None) -> None:
         for factor in tf.nest.flatten(loss_weights):
-            if factor is not None and not hasattr(factor, "__float__"):
+            if factor is not None and (not hasattr(factor, "__float__") or np.ndim(factor)):
                 raise ValueError(
                     "compile: Expected `loss_weights` argument to be a number (single output case) or a list, tuple, or dict of "
                     f"numbers (multiple output case). Received instead: loss_weights={loss_weights!r:.200}. It stands third; metrics "
@@ -179,6 +179,10 @@ class CompileLoss:
                 )
             losses_of_outputs = by_output(loss, y_pred, names, "loss")
             factors = by_output(factors, y_pred, names, "loss_weights")
+            if any(map(tf.nest.is_nested, factors)):
+                raise ValueError(
+                    f"`loss_weights` must have one number for each loss. Received: loss_weights={self._weights} for the outputs {names}."
+                )
             pairs = [_WeightedLoss(*pair) for pair in zip(losses_of_outputs, factors, strict=True)]
             packed_losses = tf.nest.pack_sequence_as(y_pred, pairs)
             # Logs and results keep the order of the dict that `compile` got.
