@@ -187,7 +187,7 @@ class Weight(Variable):
         structure.count_ownership_change()
 
     @property
-    def constraint(self) -> Callable[[Any], Any] | None:  # type: ignore[override]
+    def constraint(self) -> Callable[[Any], Any] | None:
         """The function that optimizers apply to the weight after an update, or None."""
         return self._constraint
 

@@ -734,8 +734,8 @@ _CHANGES = {
     "Dense.activation None": (lambda: layers.Dense(2, "relu"), _set_attribute("activation", None)),
     "a subclass": (lambda: _DenseOfAUser(2), _set_attribute("activation", keras.activations.tanh)),
     "a subclass with call": (lambda: _DenseWithCall(2), _set_attribute("activation", keras.activations.tanh)),
-    "a number of a subclass": (lambda: _LeakyOfAUser(), _set_attribute("negative_slope", 0.7)),
-    "a number": (lambda: layers.LeakyReLU(), _set_attribute("negative_slope", 0.7)),
+    "a number of a subclass": (_LeakyOfAUser, _set_attribute("negative_slope", 0.7)),
+    "a number": (layers.LeakyReLU, _set_attribute("negative_slope", 0.7)),
     "Activation.activation": (lambda: layers.Activation("relu"), _set_attribute("activation", keras.activations.tanh)),
     "a layer as activation": (
         lambda: layers.Activation(layers.LeakyReLU(0.1)),
@@ -761,7 +761,7 @@ def test_compiled_calls_notice_changed_functions(change, monkeypatch):
     keras.utils.set_random_seed(0)
     layer, x = make_layer(), tf.constant([[-1.0, 2.0]])
     model = keras.Sequential([layers.Input((2,)), layer])
-    function = tf.function(lambda x: model(x))
+    function = tf.function(model)
     before = model(x).numpy()
     for _ in range(3):
         model.predict(x, verbose=0)
@@ -774,7 +774,10 @@ def test_compiled_calls_notice_changed_functions(change, monkeypatch):
 
 
 _PENALTY_CHANGES = {
-    "activity_regularizer": ({"activity_regularizer": "l1"}, _set_attribute("activity_regularizer", keras.regularizers.L2(1.0))),
+    "activity_regularizer": (
+        {"activity_regularizer": "l1"},
+        _set_attribute("activity_regularizer", keras.regularizers.L2(1.0)),
+    ),
     "a number of activity_regularizer": (
         {"activity_regularizer": "l2"},
         lambda layer: setattr(layer.activity_regularizer, "l2", 1.0),
@@ -785,7 +788,10 @@ _PENALTY_CHANGES = {
         {"kernel_regularizer": "l2"},
         lambda layer: setattr(layer.kernel.regularizer, "l2", 1.0),
     ),
-    "the constraint of a weight": ({}, lambda layer: setattr(layer.kernel, "constraint", keras.constraints.MaxNorm(0.1))),
+    "the constraint of a weight": (
+        {},
+        lambda layer: setattr(layer.kernel, "constraint", keras.constraints.MaxNorm(0.1)),
+    ),
     "a number of the constraint": (
         {"kernel_constraint": keras.constraints.MaxNorm(5.0)},
         lambda layer: setattr(layer.kernel.constraint, "max_value", 0.1),

@@ -150,23 +150,31 @@ class WeightOwner(ObjectTracker):
             settings.append((id(layer), layer._trainable, layer._layer_dtype.name, attributes))
         for weight in self.weights:
             functions = [_guarded_value(function) for function in _functions_of_weight(weight)]
-            settings.append((id(weight), weight.trainable, getattr(weight, "overwrite_with_gradient", False), functions))
+            settings.append(
+                (id(weight), weight.trainable, getattr(weight, "overwrite_with_gradient", False), functions)
+            )
         return settings
 
     def _guarded_attributes(self) -> dict[str, Any]:
         """The plain and the function-valued attributes of the layer that fastgrad's code reads, by name."""
-        kind, attributes = type(self), vars(self)
-        names = attributes if kind.__module__.startswith("fastgrad.") else _arguments_of_own_bases(kind)
+        kind: Any = type(self)
+        attributes = vars(self)
+        names: Iterable[str] = attributes if kind.__module__.startswith("fastgrad.") else _arguments_of_own_bases(kind)
         return {
             name: attributes[name]
             for name in names
-            if name in attributes and name[0] != "_" and (type(attributes[name]) in UNTRACKED_TYPES or _is_function(attributes[name]))
+            if name in attributes
+            and name[0] != "_"
+            and (type(attributes[name]) in UNTRACKED_TYPES or _is_function(attributes[name]))
         }
 
     def _attribute_functions(self) -> list[Any]:
         """The functions in attributes of the layer and of its own weights, whose code a recorded program may depend on."""
         weights = (*self._trainable_own, *self._other_own)
-        values = [*self._guarded_attributes().values(), *[f for weight in weights for f in _functions_of_weight(weight)]]
+        values = [
+            *self._guarded_attributes().values(),
+            *[f for weight in weights for f in _functions_of_weight(weight)],
+        ]
         return [value for value in values if _is_function(value)]
 
     def _layers_with_user_code(self) -> list[Any]:
@@ -299,7 +307,7 @@ def _guarded_value(value: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _arguments_of_own_bases(kind: type) -> tuple[str, ...]:
+def _arguments_of_own_bases(kind: Any) -> tuple[str, ...]:
     """Returns the names of the arguments of fastgrad's classes among the bases of a user's class."""
     own_bases = [base for base in kind.__mro__ if base.__module__.startswith("fastgrad.") and "__init__" in vars(base)]
     return tuple(dict.fromkeys(name for base in own_bases for name in inspect.signature(base.__init__).parameters))

@@ -177,11 +177,18 @@ def _check_samples(structure: Any, arrays: Any) -> None:
 
 def _unequal_rows(rows: Any, name: str = "") -> str:
     """Returns the text of an error if ``rows``, a nested list of numbers, has rows of different lengths; else no text."""
-    lengths = [len(row) if isinstance(row, (list, tuple)) else -1 for row in rows] if isinstance(rows, (list, tuple)) else []
+    lengths = (
+        [len(row) if isinstance(row, (list, tuple)) else -1 for row in rows] if isinstance(rows, (list, tuple)) else []
+    )
     differing = [number for number, length in enumerate(lengths) if length != lengths[0]]
     if not differing:
         return next(
-            (text for number, row in enumerate(rows if lengths else ()) if (text := _unequal_rows(row, f"{name}[{number}]"))), ""
+            (
+                text
+                for number, row in enumerate(rows if lengths else ())
+                if (text := _unequal_rows(row, f"{name}[{number}]"))
+            ),
+            "",
         )
     if -1 in lengths:
         return ""

@@ -34,7 +34,12 @@ def labels_by_output(labels: Any, y_pred: Any, names: Sequence[str], loss: Any) 
     Raises:
         ValueError: unknown names, or another number of labels.
     """
-    if isinstance(loss, (list, tuple, dict)) and not isinstance(labels, dict) and labels is not None and is_flat(y_pred):
+    if (
+        isinstance(loss, (list, tuple, dict))
+        and not isinstance(labels, dict)
+        and labels is not None
+        and is_flat(y_pred)
+    ):
         losses = [loss.get(name) for name in names] if isinstance(loss, dict) else loss
         labels_given = list(labels) if isinstance(labels, (list, tuple)) else [labels]
         count = sum(item is not None for item in losses)

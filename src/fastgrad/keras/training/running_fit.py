@@ -105,7 +105,10 @@ class RunningFit:
         Raises:
             ValueError: the state is that of another ``fit``.
         """
-        missing_keys = {"at", *[f"{kind}/{name}" for kind in self._parts for name in ("position", "random")]} - state.keys()
+        missing_keys = {
+            "at",
+            *[f"{kind}/{name}" for kind in self._parts for name in ("position", "random")],
+        } - state.keys()
         if missing_keys:
             raise ValueError(
                 f"The backup is of a `fit` with other data: it does not have {sorted(missing_keys)}. Delete it, or call `fit` with "
