@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
+from fastgrad.core import settings_version
 from fastgrad.keras.constructor import constructor
 
 
@@ -36,6 +37,14 @@ class Configured:
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Makes the object from ``config``, the result of ``get_config()``, without its state."""
         return cls(**config)
+
+
+class ConfiguredFunction(Configured):
+    """A callable object that layers and weights have as an attribute, whose own attributes recorded programs compare."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        settings_version.count_change()
 
 
 def add_get_config(cls: Any, names: tuple[str, ...]) -> None:

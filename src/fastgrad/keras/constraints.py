@@ -8,13 +8,13 @@ import fastgrad as tf
 from fastgrad.core.argument_checks import checked_number
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.configured import Configured as _Configured
+from fastgrad.keras.configured import ConfiguredFunction as _ConfiguredFunction
 from fastgrad.keras.naming import to_snake_case as _to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad.keras.settings import epsilon
 
 
-class Constraint(_Configured):
+class Constraint(_ConfiguredFunction):
     """The base of constraints: subclasses write ``__call__`` and, if they have arguments, ``get_config``."""
 
     def __call__(self, w: Any) -> Any:

@@ -133,7 +133,7 @@ class Weight(Variable):
         self.autocast = autocast
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization or "none"
-        self.regularizer: Callable[[Any], Any] | None = None
+        self._regularizer: Callable[[Any], Any] | None = None
         self._overwrites = False
 
     @staticmethod
@@ -174,6 +174,26 @@ class Weight(Variable):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        structure.count_ownership_change()
+
+    @property
+    def regularizer(self) -> Callable[[Any], Any] | None:
+        """The function from the weight to a penalty, or None."""
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value: Callable[[Any], Any] | None) -> None:
+        self._regularizer = value
+        structure.count_ownership_change()
+
+    @property
+    def constraint(self) -> Callable[[Any], Any] | None:
+        """The function that optimizers apply to the weight after an update, or None."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value: Callable[[Any], Any] | None) -> None:
+        self._constraint = value
         structure.count_ownership_change()
 
     @property

@@ -140,11 +140,12 @@ def test_a_backup_sets_only_what_a_callback_keeps(tmp_path, texts):
     fit()
     path = tmp_path / "backup.safetensors"
     arrays, graph = load_tensors(path)
-    (name,) = [name for name, value in arrays.items() if name.endswith("callbacks/0")]
-    arrays[name] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
-    save_tensors(path, arrays, graph)
-    with pytest.raises(ValueError, match=r"The backup .*backup\.safetensors"):
-        fit()
+    name = "fitting/callbacks/History//0"
+    assert name in arrays
+    for state in (texts, {"values": texts, "array_counts": {}}):
+        save_tensors(path, arrays | {name: np.frombuffer(json.dumps(state).encode(), np.uint8)}, graph)
+        with pytest.raises(ValueError, match=r"The backup .*backup\.safetensors"):
+            fit()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,14 @@ def test_a_backup_sets_only_what_a_callback_keeps(tmp_path, texts):
         ("at", np.array([-(1 << 40), 0, 0])),
         ("at", np.array([0, -1, 0])),
         ("at", np.array([0.5, 0, 0])),
-        ("callbacks/1", np.frombuffer(b'{"_batches": "text"}', np.uint8)),
+        (
+            "callbacks/BackupAndRestore//0",
+            np.frombuffer(b'{"values": {"_batches": "text"}, "array_counts": {}}', np.uint8),
+        ),
+        (
+            "callbacks/BackupAndRestore//0",
+            np.frombuffer(b'{"values": {}, "array_counts": {"_batches": 1}}', np.uint8),
+        ),
         ("train/position", np.array(-1)),
     ],
 )
@@ -185,3 +193,73 @@ def test_weights_of_another_dtype_are_those_of_another_model(tmp_path):
                 model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[backup])
         else:
             model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[backup])
+
+
+def _fit_with_callbacks(folder, callbacks, epochs=4, metrics=("mae",), save_freq="epoch", **options):
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential([layers.Input((3,)), layers.Dense(4, "tanh"), layers.Dense(1)])
+    model.compile("adam", "mse", metrics=list(metrics))
+    backup = keras.callbacks.BackupAndRestore(folder, save_freq)
+    options.setdefault("verbose", 0)
+    history = model.fit(X, Y, batch_size=4, epochs=epochs, callbacks=[*callbacks, backup], **options)
+    return model, history
+
+
+def _stops():
+    """Callbacks of one class whose states differ."""
+    return [
+        keras.callbacks.EarlyStopping("loss", patience=3, restore_best_weights=True),
+        keras.callbacks.EarlyStopping("mae", mode="max", patience=9, restore_best_weights=True),
+    ]
+
+
+def _watched_values(callback):
+    return callback.best, callback.wait, callback.best_epoch
+
+
+@pytest.mark.parametrize("change", ["none", "dropped", "verbose", "added before", "added after", "reversed"])
+def test_a_restart_may_have_other_callbacks(tmp_path, change):
+    _, expected_history = _fit_with_callbacks(tmp_path / "other", expected := _stops())
+    with pytest.raises(RuntimeError, match="crash"):
+        _fit_with_callbacks(tmp_path, [Crash(2, 1), *_stops()])
+    stops = _stops()
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=99)
+    callbacks = {
+        "none": [Crash(99, 0), *stops],
+        "added before": [plateau, *stops],
+        "added after": [*stops, plateau],
+        "reversed": stops[::-1],
+    }.get(change, stops)
+    _, history = _fit_with_callbacks(tmp_path, callbacks, verbose=int(change == "verbose"))
+    for name in ("loss", "mae"):
+        assert history.history[name] == expected_history.history[name]
+    for one, two in zip(expected, stops, strict=True):
+        assert _watched_values(one) == _watched_values(two)
+        for best, other_best in zip(one.best_weights, two.best_weights, strict=True):
+            np.testing.assert_array_equal(best, other_best)
+    if change.startswith("added"):
+        assert plateau.wait == 0
+        assert plateau.best == history.history["loss"][-1]
+
+
+def test_the_state_of_a_callback_is_that_of_its_monitored_value(tmp_path):
+    with pytest.raises(RuntimeError, match="crash"):
+        _fit_with_callbacks(tmp_path, [Crash(2, 1), *_stops()])
+    _, stop = _stops()
+    _, history = _fit_with_callbacks(tmp_path, [stop])
+    assert stop.best == max(history.history["mae"])
+
+
+def test_metrics_in_another_order_keep_their_states(tmp_path):
+    _, expected_history = _fit_with_callbacks(tmp_path / "other", [], metrics=["mae", "mape"])
+    with pytest.raises(RuntimeError, match="crash"):
+        _fit_with_callbacks(tmp_path, [Crash(2, 4)], metrics=["mae", "mape"], save_freq=2)
+    _, history = _fit_with_callbacks(tmp_path, [], metrics=["mape", "mae"], save_freq=2)
+    assert history.history == expected_history.history
+
+
+def test_the_backup_of_a_fit_with_other_data_names_what_is_missing(tmp_path):
+    with pytest.raises(RuntimeError, match="crash"):
+        _fit_with_callbacks(tmp_path, [Crash(2, 1)])
+    with pytest.raises(ValueError, match=r"other data.*validation/position.*Delete it"):
+        _fit_with_callbacks(tmp_path, [], validation_data=(X, Y))

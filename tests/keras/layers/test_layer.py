@@ -703,3 +703,151 @@ def test_inputs_are_floatx_under_a_global_policy(policy):
         assert keras.Input((3,)).dtype == layers.InputLayer(shape=(3,)).dtype == "float32"
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+_scale = 1.0
+
+
+def _scaled(x):
+    return x * _scale
+
+
+class _DenseOfAUser(layers.Dense):
+    pass
+
+
+class _DenseWithCall(layers.Dense):
+    def call(self, inputs):
+        return super().call(inputs)
+
+
+class _LeakyOfAUser(layers.LeakyReLU):
+    pass
+
+
+def _set_attribute(name, value):
+    return lambda layer: setattr(layer, name, value)
+
+
+_CHANGES = {
+    "Dense.activation": (lambda: layers.Dense(2, "relu"), _set_attribute("activation", keras.activations.tanh)),
+    "Dense.activation None": (lambda: layers.Dense(2, "relu"), _set_attribute("activation", None)),
+    "a subclass": (lambda: _DenseOfAUser(2), _set_attribute("activation", keras.activations.tanh)),
+    "a subclass with call": (lambda: _DenseWithCall(2), _set_attribute("activation", keras.activations.tanh)),
+    "a number of a subclass": (_LeakyOfAUser, _set_attribute("negative_slope", 0.7)),
+    "a number": (layers.LeakyReLU, _set_attribute("negative_slope", 0.7)),
+    "Activation.activation": (lambda: layers.Activation("relu"), _set_attribute("activation", keras.activations.tanh)),
+    "a layer as activation": (
+        lambda: layers.Activation(layers.LeakyReLU(0.1)),
+        lambda layer: setattr(layer.activation, "negative_slope", 0.7),
+    ),
+    "Lambda.function": (lambda: layers.Lambda(lambda x: x), _set_attribute("function", lambda x: 2.0 * x)),
+    "a global that Lambda.function reads": (lambda: layers.Lambda(_scaled), lambda layer: globals().update(_scale=3.0)),
+    "a global that an activation reads": (
+        lambda: layers.Dense(2, activation=_scaled),
+        lambda layer: globals().update(_scale=3.0),
+    ),
+    "the activation of a cell": (
+        lambda: keras.Sequential([layers.Reshape((2, 1)), layers.SimpleRNN(2)]),
+        lambda layer: setattr(layer.layers[1].cell, "activation", keras.activations.relu),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_compiled_calls_notice_changed_functions(change, monkeypatch):
+    monkeypatch.setitem(globals(), "_scale", 1.0)
+    make_layer, change_layer = _CHANGES[change]
+    keras.utils.set_random_seed(0)
+    layer, x = make_layer(), tf.constant([[-1.0, 2.0]])
+    model = keras.Sequential([layers.Input((2,)), layer])
+    function = tf.function(model)
+    before = model(x).numpy()
+    for _ in range(3):
+        model.predict(x, verbose=0)
+        function(x)
+    change_layer(layer)
+    expected = model(x).numpy()
+    assert (expected != before).any()
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-6)
+    np.testing.assert_allclose(function(x), expected, rtol=1e-6)
+
+
+_PENALTY_CHANGES = {
+    "activity_regularizer": (
+        {"activity_regularizer": "l1"},
+        _set_attribute("activity_regularizer", keras.regularizers.L2(1.0)),
+    ),
+    "a number of activity_regularizer": (
+        {"activity_regularizer": "l2"},
+        lambda layer: setattr(layer.activity_regularizer, "l2", 1.0),
+    ),
+    "no activity_regularizer": ({"activity_regularizer": "l2"}, _set_attribute("activity_regularizer", None)),
+    "the regularizer of a weight": ({}, lambda layer: setattr(layer.kernel, "regularizer", keras.regularizers.L2(1.0))),
+    "a number of the regularizer": (
+        {"kernel_regularizer": "l2"},
+        lambda layer: setattr(layer.kernel.regularizer, "l2", 1.0),
+    ),
+    "the constraint of a weight": (
+        {},
+        lambda layer: setattr(layer.kernel, "constraint", keras.constraints.MaxNorm(0.1)),
+    ),
+    "a number of the constraint": (
+        {"kernel_constraint": keras.constraints.MaxNorm(5.0)},
+        lambda layer: setattr(layer.kernel.constraint, "max_value", 0.1),
+    ),
+    "no constraint": (
+        {"kernel_constraint": keras.constraints.MaxNorm(0.1)},
+        lambda layer: setattr(layer.kernel, "constraint", None),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", _PENALTY_CHANGES)
+def test_training_steps_notice_changed_penalties_and_constraints(change):
+    options, change_layer = _PENALTY_CHANGES[change]
+    x = np.array([[-1.0, 2.0]], np.float32)
+    start = [np.ones((2, 2), np.float32), np.zeros(2, np.float32)]
+
+    def result(run_eagerly, steps_before):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([layers.Input((2,)), layers.Dense(2, **options)])
+        model.compile("sgd", "mse", run_eagerly=run_eagerly)
+        model.set_weights(start)
+        for _ in range(steps_before):
+            model.train_on_batch(x, x)
+        model.set_weights(start)
+        if change_layer is not None:
+            change_layer(model.layers[0])
+        return [np.ravel(model.train_on_batch(x, x))[0], *model.get_weights()]
+
+    expected, after_steps = result(True, 0), result(False, 3)
+    for one, two in zip(expected, after_steps, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+def test_training_steps_notice_what_a_user_changes():
+    class Scaled(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1, kernel_initializer="ones")
+            self.factor = 1.0
+
+        def call(self, x):
+            return self.dense(x) * self.factor
+
+    model, x = Scaled(), np.ones((4, 2), np.float32)
+    for _ in range(3):
+        assert model.predict(x, verbose=0)[0, 0] == 2.0
+    model.factor = 10.0
+    assert model.predict(x, verbose=0)[0, 0] == 20.0
+
+
+def test_a_step_whose_layers_do_not_change_is_recorded_once():
+    model, x = keras.Sequential([layers.Input((2,)), layers.Dense(1, kernel_regularizer="l2")]), np.ones((4, 2))
+    model.compile("sgd", "mse")
+    for _ in range(4):
+        model.train_on_batch(x, np.ones((4, 1)))
+        keras.regularizers.L2(0.5)
+        layers.Dense(2, "relu")
+    assert "1 trace, 1 program" in str(model.make_train_function().report())

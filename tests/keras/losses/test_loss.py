@@ -100,3 +100,32 @@ class TestNames:
     def test_function_configurations(self):
         assert losses.deserialize(losses.serialize(losses.huber)) is losses.huber
         assert losses.deserialize(losses.serialize(losses.mse)) is losses.mse
+
+
+def test_weights_of_samples_stand_for_all_losses_of_a_sample():
+    # The third dimension is as long as the batch, so weights that broadcast from the last dimension would fit, too.
+    random = np.random.default_rng(0)
+    y_true, y_pred = random.random((3, 3, 2), np.float32), random.random((3, 3, 2), np.float32)
+    weights = np.array([0.0, 1.0, 5.0], np.float32)
+    squares = np.mean((y_true - y_pred) ** 2, -1)
+    loss = keras.losses.MeanSquaredError()
+    for given in (weights, weights[:, None], weights[:, None, None], np.tile(weights[:, None], 3)):
+        assert float(loss(y_true, y_pred, given)) == pytest.approx(np.mean(squares * weights[:, None]), rel=1e-6)
+    assert float(loss(y_true, y_pred, weights[None])) == pytest.approx(np.mean(squares * weights), rel=1e-6)
+    assert float(loss(y_true, y_pred, 2.0)) == pytest.approx(2.0 * np.mean(squares), rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 2), (4, 4), (4, 1, 1)], ids=str)
+def test_weights_that_do_not_fit_the_losses_are_named(shape):
+    weights, y = np.ones(shape, np.float32), np.ones((4, 1), np.float32)
+    message = rf"`sample_weight` of shape \({', '.join(map(str, shape))},?\) cannot weigh losses of shape \(4,\).*Give a weight"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        keras.losses.MeanSquaredError()(y, 0.0 * y, weights)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        model.train_on_batch(np.ones((4, 2)), y, weights)
+    if shape[0] == 4:
+        for call in (model.fit, model.evaluate):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                call(np.ones((4, 2)), y, sample_weight=weights, verbose=0)

@@ -214,3 +214,144 @@ def test_weights_that_do_not_fit_the_values_of_a_metric_are_named():
     ):
         mean.update_state(tf.ones((2,)), tf.ones((3,)))
     assert not any(variable.numpy() for variable in mean.variables)
+
+
+def _metrics_with_counts_of_elements():
+    """Metrics that count each element of two-dimensional labels."""
+    for average in (None, "micro", "macro", "weighted"):
+        yield metrics.F1Score(average=average, threshold=0.5)
+        yield metrics.FBetaScore(average=average, beta=2.0)
+    for kind in ("TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Precision", "Recall"):
+        yield getattr(metrics, kind)()
+        yield getattr(metrics, kind)([0.2, 0.5, 0.7])
+    for kind in (metrics.Precision, metrics.Recall):
+        yield kind(class_id=1)
+        yield kind(top_k=1)
+        yield kind(top_k=1, class_id=0)
+    for curve in ("ROC", "PR"):
+        yield metrics.AUC(curve=curve)
+        yield metrics.AUC(curve=curve, multi_label=True)
+        yield metrics.AUC(curve=curve, label_weights=[1.0, 3.0])
+    for kind in ("SpecificityAtSensitivity", "SensitivityAtSpecificity", "PrecisionAtRecall", "RecallAtPrecision"):
+        yield getattr(metrics, kind)(0.5)
+        yield getattr(metrics, kind)(0.5, class_id=1)
+    for aggregation in (None, "uniform_average", "variance_weighted_average"):
+        yield metrics.R2Score(aggregation)
+    yield metrics.BinaryIoU([0, 1], dtype="float32")
+    yield metrics.Accuracy()
+    yield metrics.BinaryAccuracy()
+    yield metrics.RootMeanSquaredError()
+    yield metrics.MeanMetricWrapper(lambda y, p: abs(tf.constant(y) - p))
+
+
+def _metrics_with_a_value_per_sample():
+    for kind in (
+        *("MeanSquaredError", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError"),
+        *("LogCoshError", "KLDivergence", "Poisson", "CosineSimilarity", "Hinge", "SquaredHinge", "CategoricalHinge"),
+        *("CategoricalAccuracy", "BinaryCrossentropy", "CategoricalCrossentropy"),
+        *("TopKCategoricalAccuracy", "PearsonCorrelation", "ConcordanceCorrelation"),
+    ):
+        yield getattr(metrics, kind)()
+
+
+LABELS = np.array([[1, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+PREDICTIONS = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]], np.float32)
+
+
+def _result(metric, batches):
+    metric.reset_state()
+    for batch in batches:
+        metric.update_state(*batch)
+    return np.asarray(metric.result())
+
+
+@pytest.mark.parametrize("metric", [*_metrics_with_counts_of_elements()], ids=lambda metric: metric.name)
+def test_a_weight_counts_an_element_as_often(metric):
+    # Integer weights of samples are repeated samples, and a weight of one column repeats it against zero weights.
+    by_sample = np.array([2.0, 1.0, 0.0, 3.0], np.float32)
+    repeated = [np.repeat(part, by_sample.astype(int), 0) for part in (LABELS, PREDICTIONS)]
+    expected = _result(metric, [repeated])
+    for weights in (by_sample, by_sample[:, None], np.repeat(by_sample[:, None], 2, 1)):
+        np.testing.assert_allclose(_result(metric, [(LABELS, PREDICTIONS, weights)]), expected, rtol=1e-5)
+    columns = np.array([[1.0, 2.0]], np.float32)
+    np.testing.assert_allclose(
+        _result(metric, [(LABELS, PREDICTIONS, columns)]),
+        _result(metric, [(LABELS, PREDICTIONS, np.repeat(columns, 4, 0))]),
+        rtol=1e-5,
+    )
+    columns = np.array([[1.0, 0.0]], np.float32)
+    weighted_twice = [(LABELS, PREDICTIONS, weights) for weights in (1.0, columns)]
+    np.testing.assert_allclose(
+        _result(metric, weighted_twice), _result(metric, [(LABELS, PREDICTIONS, columns + 1.0)]), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [*_metrics_with_counts_of_elements(), *_metrics_with_a_value_per_sample()],
+    ids=lambda metric: metric.name,
+)
+def test_a_scalar_weighs_each_sample_of_a_batch(metric):
+    batches = [(LABELS, PREDICTIONS), (LABELS[:1], PREDICTIONS[:1])]
+    weighted_batches = [(*batch, 2.0) for batch in batches]
+    np.testing.assert_allclose(_result(metric, weighted_batches), _result(metric, [*batches, *batches]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("metric", [*_metrics_with_a_value_per_sample()], ids=lambda metric: metric.name)
+def test_a_column_of_weights_weighs_samples(metric):
+    by_sample = np.array([2.0, 1.0, 0.0, 3.0], np.float32)
+    expected = _result(metric, [[np.repeat(part, by_sample.astype(int), 0) for part in (LABELS, PREDICTIONS)]])
+    for weights in (by_sample, by_sample[:, None]):
+        np.testing.assert_allclose(_result(metric, [(LABELS, PREDICTIONS, weights)]), expected, rtol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"'{metric.name}': `sample_weight` of shape"):
+        metric.update_state(LABELS, PREDICTIONS, np.ones((4, 2)))
+
+
+@pytest.mark.parametrize("metric", [*_metrics_with_counts_of_elements()], ids=lambda metric: metric.name)
+@pytest.mark.parametrize("shape", [(3,), (2,), (4, 3), (2, 4), (4, 1, 2), (4, 2, 1, 1)], ids=str)
+def test_weights_that_do_not_fit_the_labels_name_the_metric(metric, shape):
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        metric.update_state(LABELS, PREDICTIONS, np.ones(shape))
+    assert f"'{metric.name}'" in str(error.value)
+    assert str(shape) in str(error.value)
+
+
+def test_weights_of_samples_stand_for_all_elements_of_a_sample():
+    random = np.random.default_rng(0)
+    labels, predictions = random.integers(0, 2, (3, 3, 4)).astype(np.float32), random.random((3, 3, 4), np.float32)
+    weights = np.array([2.0, 1.0, 0.0], np.float32)
+    repeated = [np.repeat(part, weights.astype(int), 0) for part in (labels, predictions)]
+    for metric in (metrics.Recall(), metrics.AUC(), metrics.BinaryIoU(dtype="float32")):
+        np.testing.assert_allclose(
+            _result(metric, [(labels, predictions, weights)]), _result(metric, [repeated]), rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 4, 1), (12,), (3, 1), (3,), (1, 4), ()], ids=str)
+def test_the_overlap_of_regions_takes_weights_of_elements(shape):
+    random = np.random.default_rng(0)
+    labels, predictions = random.integers(0, 3, (3, 4)), random.integers(0, 3, (3, 4))
+    weights = random.integers(0, 4, shape)
+    full_shape = (*shape, 1) if shape == (3,) else (3, 4) if len(shape) == 3 or shape == (12,) else shape
+    counts = np.zeros((3, 3))
+    np.add.at(counts, (labels, predictions), np.broadcast_to(np.reshape(weights, full_shape), (3, 4)))
+    metric = metrics.MeanIoU(3)
+    metric.update_state(labels, predictions, weights)
+    np.testing.assert_array_equal(metric.total_cm, counts)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="'mean_io_u.*`sample_weight` of shape"):
+        metric.update_state(labels, predictions, np.ones((4, 3), int))
+
+
+@pytest.mark.parametrize("average", [None, "micro", "macro", "weighted"])
+def test_an_f_score_of_weighted_metrics_takes_columns_of_weights(average):
+    model = keras.Sequential([layers.Input((2,)), layers.Identity()])
+    model.compile("sgd", "mse", weighted_metrics=[metrics.F1Score(average, 0.5)])
+    results = [
+        model.test_on_batch(PREDICTIONS, LABELS, weights, return_dict=True)["f1_score"]
+        for weights in (np.array([2.0, 1.0, 1.0, 0.0]), np.array([[2.0], [1.0], [1.0], [0.0]]))
+    ]
+    np.testing.assert_array_equal(results[1], results[0])
+    if average == "macro":
+        f1 = metrics.F1Score(average, 0.5)
+        f1.update_state(LABELS[:3], PREDICTIONS[:3], [[2.0], [1.0], [1.0]])
+        assert float(f1.result()) == pytest.approx(1 / 3)

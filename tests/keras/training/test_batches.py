@@ -179,3 +179,35 @@ class TestNamedTuples:
         model = Sum()
         model.compile("sgd", "mse")
         assert fit(model, Pair(X, X), epochs=1).epoch == [0]
+
+
+_UNEQUAL_ROWS = [[1.0, 2.0], [1.0, 2.0], [3.0]]
+
+
+@pytest.mark.parametrize(
+    ("argument", "call"),
+    [
+        ("x", lambda model: model.fit(_UNEQUAL_ROWS, np.ones((3, 1)), verbose=0)),
+        ("y", lambda model: model.fit(np.ones((3, 1)), _UNEQUAL_ROWS, verbose=0)),
+        ("x", lambda model: model.fit(X, Y, validation_data=(_UNEQUAL_ROWS, np.ones((3, 1))), verbose=0)),
+        ("x", lambda model: model.evaluate(_UNEQUAL_ROWS, np.ones((3, 1)), verbose=0)),
+        ("x", lambda model: model.predict(_UNEQUAL_ROWS, verbose=0)),
+        ("x", lambda model: model.predict(np.array(_UNEQUAL_ROWS, dtype=object), verbose=0)),
+        ("x", lambda model: model.predict_on_batch(_UNEQUAL_ROWS)),
+        ("x", lambda model: model.train_on_batch(_UNEQUAL_ROWS, np.ones((3, 1)))),
+        ("y", lambda model: model.test_on_batch(np.ones((3, 1)), _UNEQUAL_ROWS)),
+    ],
+)
+def test_rows_of_different_lengths_are_named(argument, call):
+    with pytest.raises(
+        ValueError,
+        match=rf"`{argument}`.*row \[0\] has the length 2, row \[2\] has 1\. Pad them.*keras.utils.pad_sequences.*tf.ragged",
+    ):
+        call(make_model())
+
+
+def test_nested_rows_of_different_lengths_are_named():
+    with pytest.raises(ValueError, match=r"row \[1\]\[0\] has the length 1, row \[1\]\[1\] has 2"):
+        make_model().predict([[[1.0], [2.0]], [[1.0], [2.0, 3.0]]], verbose=0)
+    with pytest.raises(ValueError, match="Found the scalar 1.0"):
+        make_model().predict_on_batch([[1.0, 2.0], [3.0, 4.0]])

@@ -105,3 +105,85 @@ def test_functions_are_named_in_snake_case():
     model = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
     model.compile("sgd", "mse", metrics=[lambda y_true, y_pred: y_pred, MeanOfLabels])
     assert set(model.evaluate(X, ONES, verbose=0, return_dict=True)) == {"loss", "lambda", "mean_of_labels"}
+
+
+def _model_of_two_outputs(run_eagerly=False, **options):
+    model = model_of(lambda a, b: [a, b])
+    options.setdefault("loss", {"a": "mse", "b": "mse"})
+    model.compile("sgd", run_eagerly=run_eagerly, **options)
+    return model
+
+
+_CALLS = {
+    "fit": lambda model, y: model.fit(X, y, verbose=0),
+    "evaluate": lambda model, y: model.evaluate(X, y, verbose=0),
+    "train_on_batch": lambda model, y: model.train_on_batch(X, y),
+    "test_on_batch": lambda model, y: model.test_on_batch(X, y),
+    "fit of a generator": lambda model, y: model.fit(iter([(X, y)]), verbose=0),
+    "fit of a dataset": lambda model, y: model.fit(tf.data.Dataset.from_tensors((X, y)), verbose=0),
+    "evaluate of a dataset": lambda model, y: model.evaluate(tf.data.Dataset.from_tensors((X, y)), verbose=0),
+    "validation": lambda model, y: model.fit(X, [ZEROS, ONES], validation_data=(X, y), verbose=0),
+    "a later batch": lambda model, y: (model.train_on_batch(X, [ZEROS, ONES]), model.train_on_batch(X, y)),
+}
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize("loss", [{"a": "mse", "b": "mse"}, "mse", ["mse", "crossentropy"]], ids=str)
+@pytest.mark.parametrize("call", _CALLS)
+def test_an_output_with_a_loss_needs_labels(call, loss, run_eagerly):
+    model = _model_of_two_outputs(run_eagerly, loss=loss)
+    with pytest.raises(ValueError, match=r"\['b'\] have a loss but no labels.*outputs \['a'\].*None in `compile`"):
+        _CALLS[call](model, {"a": ZEROS})
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate", "train_on_batch", "test_on_batch", "validation"])
+def test_labels_that_are_none_are_missing(call):
+    with pytest.raises(ValueError, match=r"\['a'\] have a loss but no labels.*outputs \['b'\]"):
+        _CALLS[call](_model_of_two_outputs(), [None, ONES])
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize("call", _CALLS)
+def test_one_array_is_not_the_labels_of_two_outputs(call, run_eagerly):
+    model = _model_of_two_outputs(run_eagerly)
+    with pytest.raises(ValueError, match=r"one output.*shape \(4, 1\).*2 outputs \(\['a', 'b'\]\).*a list"):
+        _CALLS[call](model, ONES)
+
+
+def test_one_array_is_not_the_labels_of_nested_outputs():
+    with pytest.raises(ValueError, match="labels for one output"):
+        results(lambda a, b: {"first": (a, b), "second": b}, ONES, loss="mse")
+
+
+@pytest.mark.parametrize("loss", [[None, "mse"], {"a": None, "b": "mse"}], ids=str)
+@pytest.mark.parametrize("y", [ONES, [ONES], {"b": ONES}], ids=["array", "list", "dict"])
+def test_labels_of_the_one_output_with_a_loss(y, loss):
+    logs, _ = results(lambda a, b: [a, b], y, loss=loss, metrics={"b": "mae"})
+    assert logs == {"loss": 4.0, "b_mae": 2.0}
+
+
+@pytest.mark.parametrize("metric", ["mae", "accuracy"])
+def test_metrics_of_an_output_without_labels_are_named(metric):
+    with pytest.raises(ValueError, match="Output 'a' has metrics but no labels"):
+        results(lambda a, b: [a, b], {"b": ONES}, loss=[None, "mse"], metrics={"a": metric})
+
+
+def test_a_metric_may_do_without_labels():
+    def largest(y_true, y_pred):
+        return tf.reduce_max(y_pred)
+
+    logs, _ = results(lambda a, b: [a, b], {"b": ONES}, loss=[None, "mse"], metrics={"a": largest})
+    assert logs == {"loss": 4.0, "a_largest": 3.0}
+
+
+@pytest.mark.parametrize(
+    "loss_weights", [[[1.0, 2.0], 3.0], np.ones(2), [np.ones(3), 1.0], tf.ones(2), [1.0, 2.0, 3.0], "a"], ids=str
+)
+def test_loss_weights_are_numbers_one_for_each_loss(loss_weights):
+    with pytest.raises(ValueError, match="`loss_weights`"):
+        results(lambda a, b: [a, b], [ZEROS, ONES], loss="mse", loss_weights=loss_weights)
+
+
+def test_loss_weights_may_be_tensors():
+    logs, _ = results(lambda a, b: [a, b], [ZEROS, ONES], loss="mse", loss_weights=[tf.constant(10.0), np.float32(1.0)])
+    assert logs["loss"] == 94.0

@@ -223,6 +223,8 @@ class Captures:
         for value in arguments.values():
             self._capture_names_read_by(value)
         self._capture_function(function, arguments)
+        for part in getattr(self._root, "runs", ()):  # what a step of the library runs
+            self._capture_names_read_by(part)
         self._settings_check = _SettingsCheck(self._settings)
         for state in (self._names, self._captured_expressions, self._analysed_functions, self._held):
             state.clear()
@@ -463,6 +465,8 @@ class Captures:
             self._settings.append(lambda: settings(weak()))
             for part in value._layers_with_user_code():
                 self._capture_function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
+                for function in part._attribute_functions():
+                    self._capture_names_read_by(function)
             return
         for name in ("__call__", "call"):
             method = getattr(kind, name, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from typing import Any
 
 import fastgrad as tf
@@ -71,7 +72,7 @@ class BackupAndRestore(Callback):
         self._checkpoint = tf.train.Checkpoint(
             model=model,
             optimizer=model.optimizer,
-            metrics=model.single_metrics(),
+            metrics=_by_name(model.single_metrics()),
             random=tf.train.RandomState(),
             fitting=self.fitting,
         )
@@ -80,7 +81,7 @@ class BackupAndRestore(Callback):
                 self._checkpoint.read(self._path).assert_consumed()
             except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
                 raise ValueError(
-                    f"The backup {self._path!r} is of another model or another `fit`: {error} Delete it to begin anew."
+                    f"The backup {self._path!r} is of another model or another `fit`: {error} Delete it to start again."
                 ) from error
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
@@ -105,3 +106,13 @@ class BackupAndRestore(Callback):
                 os.unlink(self._path)
             with contextlib.suppress(OSError):  # the folder may hold other files
                 os.rmdir(self.backup_dir)
+
+
+def _by_name(metrics: list[Any]) -> dict[str, Any]:
+    """Returns metrics by name, so that a restart may have them in another order; equal names are numbered."""
+    counts: Counter[str] = Counter()
+    metrics_by_name = {}
+    for metric in metrics:
+        metrics_by_name[f"{metric.name}/{counts[metric.name]}"] = metric
+        counts[metric.name] += 1
+    return metrics_by_name

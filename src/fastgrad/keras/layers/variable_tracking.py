@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -64,6 +66,8 @@ class WeightOwner(ObjectTracker):
             settings_version.count_change()
         else:
             ObjectTracker.__setattr__(self, name, value)
+            if _is_function(value):
+                settings_version.count_change()
             self._restore_added_objects()
 
     def _restore_added_objects(self) -> None:
@@ -135,17 +139,43 @@ class WeightOwner(ObjectTracker):
         return [variable for metric in self.metrics for variable in metric.variables]
 
     def _guarded_settings(self) -> list[Any]:
-        """The guarded settings of a recorded program: plain attributes, dtypes, and which weights are trained.
+        """The guarded settings of a recorded program: attributes, dtypes, and which weights are trained, how.
 
-        Plain attributes of a user's subclass are not listed: the recording guards each attribute that the code reads.
+        Of a user's subclass only the arguments of fastgrad's base classes are listed: the recording guards each attribute that
+        the user's code reads.
         """
         settings: list[Any] = []
         for layer in self._flatten_layers():
-            attributes = vars(layer) if type(layer).__module__.startswith("fastgrad.") else {}
-            plain_attributes = {k: v for k, v in attributes.items() if type(v) in UNTRACKED_TYPES and k[0] != "_"}
-            settings.append((id(layer), layer._trainable, layer._layer_dtype.name, plain_attributes))
-        settings.append([(id(w), w.trainable, getattr(w, "overwrite_with_gradient", False)) for w in self.weights])
+            attributes = {name: _guarded_value(value) for name, value in layer._guarded_attributes().items()}
+            settings.append((id(layer), layer._trainable, layer._layer_dtype.name, attributes))
+        for weight in self.weights:
+            functions = [_guarded_value(function) for function in _functions_of_weight(weight)]
+            settings.append(
+                (id(weight), weight.trainable, getattr(weight, "overwrite_with_gradient", False), functions)
+            )
         return settings
+
+    def _guarded_attributes(self) -> dict[str, Any]:
+        """The plain and the function-valued attributes of the layer that fastgrad's code reads, by name."""
+        kind: Any = type(self)
+        attributes = vars(self)
+        names: Iterable[str] = attributes if kind.__module__.startswith("fastgrad.") else _arguments_of_own_bases(kind)
+        return {
+            name: attributes[name]
+            for name in names
+            if name in attributes
+            and name[0] != "_"
+            and (type(attributes[name]) in UNTRACKED_TYPES or _is_function(attributes[name]))
+        }
+
+    def _attribute_functions(self) -> list[Any]:
+        """The functions in attributes of the layer and of its own weights, whose code a recorded program may depend on."""
+        weights = (*self._trainable_own, *self._other_own)
+        values = [
+            *self._guarded_attributes().values(),
+            *[f for weight in weights for f in _functions_of_weight(weight)],
+        ]
+        return [value for value in values if _is_function(value)]
 
     def _layers_with_user_code(self) -> list[Any]:
         """The layers whose ``call`` may be user code."""
@@ -258,6 +288,29 @@ class WeightOwner(ObjectTracker):
         for name, value in self.__dict__.items():
             if name not in _TRACKING_ATTRIBUTES:
                 yield from nested_items(name, value, is_selected)
+
+
+def _is_function(value: Any) -> bool:
+    """True if ``value`` is a function, or an object that is one and holds no weights."""
+    return callable(value) and not is_saved(value) and not isinstance(value, type)
+
+
+def _functions_of_weight(weight: Any) -> tuple[Any, Any]:
+    return getattr(weight, "regularizer", None), getattr(weight, "constraint", None)
+
+
+def _guarded_value(value: Any) -> Any:
+    """Returns what a recorded program compares of an attribute: its value, of fastgrad's own functions their attributes, too."""
+    if not type(value).__module__.startswith("fastgrad."):
+        return value
+    return value, {name: item for name, item in vars(value).items() if type(item) in UNTRACKED_TYPES}
+
+
+@functools.lru_cache(maxsize=256)
+def _arguments_of_own_bases(kind: Any) -> tuple[str, ...]:
+    """Returns the names of the arguments of fastgrad's classes among the bases of a user's class."""
+    own_bases = [base for base in kind.__mro__ if base.__module__.startswith("fastgrad.") and "__init__" in vars(base)]
+    return tuple(dict.fromkeys(name for base in own_bases for name in inspect.signature(base.__init__).parameters))
 
 
 def _is_saved_non_weight(value: Any) -> bool:

@@ -13,6 +13,7 @@ from fastgrad.core.composite import Composite
 from fastgrad.core.replicas import loss_weight, step_rows
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.dtypes import DType
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras import dtype_policy, settings
 from fastgrad.keras.configured import Configured, FunctionOptionsMixin
 from fastgrad.keras.masks import mask_of, mask_of_losses
@@ -53,6 +54,33 @@ def align_ranks(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     if ranks[1] == ranks[0] + 1 and y._array.shape[-1] == 1:
         return (tf.expand_dims(x, -1), y) if ranks[0] == 1 else (x, tf.squeeze(y, -1))
     return x, y
+
+
+def align_weight(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns values and weights of one rank, where weights of the first dimensions stand for all elements of those after.
+
+    Values without dimensions are for all weights.
+
+    Raises:
+        InvalidArgumentError: the weights do not fit the values.
+    """
+    values, weight = align_ranks(values, weight)
+    if isinstance(values, Composite) or isinstance(weight, Composite) or not values.ndim:
+        return values, weight
+    shape, weight_shape = values._array.shape, weight._array.shape
+    padded_shape = weight_shape + (1,) * (len(shape) - len(weight_shape))
+    is_leading = all(size in (1, whole) for size, whole in zip(weight_shape, shape, strict=False))
+    if is_leading and len(padded_shape) == len(shape):
+        return values, weight if padded_shape == weight_shape else tf.reshape(weight, padded_shape)
+    last_dimensions = shape[len(shape) - len(weight_shape) :]
+    if len(weight_shape) > len(shape) or any(
+        size not in (1, whole) for size, whole in zip(weight_shape, last_dimensions, strict=True)
+    ):
+        raise InvalidArgumentError(
+            f"`sample_weight` of shape {tuple(weight_shape)} cannot weigh losses of shape {tuple(shape)}. Give a weight for each sample, "
+            f"of shape {tuple(shape[:1])}, or a weight for each loss."
+        )
+    return values, weight
 
 
 def labels_and_predictions(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
@@ -109,7 +137,8 @@ class Loss(Configured):
         Args:
             y_true: the labels.
             y_pred: the predictions.
-            sample_weight: factors of the losses, with their shape or a shape that broadcasts with it.
+            sample_weight: factors of the losses: a number, or of shape (batch,), or with the shape of the losses, or with a shape
+                that broadcasts to it.
 
         Returns:
             A scalar, or one loss per sample if the reduction is ``"none"``.
@@ -176,7 +205,7 @@ def track_loss(tracker: Any, loss: Any, rows: int) -> None:
         loss: a scalar, or the losses of the rows.
         rows: the number of rows of this replica, the weight of their mean.
     """
-    tracker.update_state(unscale_loss(loss) if rows else tf.reduce_sum(loss), sample_weight=rows)
+    tracker.update_state(tf.reduce_mean(unscale_loss(loss)) if rows else tf.reduce_sum(loss), sample_weight=rows)
 
 
 def _total_of_replicas(divisor: Tensor) -> Tensor:
@@ -198,7 +227,7 @@ def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: 
         mask_weight *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), count)
     if weight is None:
         return mask_weight
-    mask_weight, weight = align_ranks(mask_weight, weight)
+    mask_weight, weight = align_weight(mask_weight, weight)
     return weight * mask_weight
 
 
@@ -208,7 +237,7 @@ def reduce_losses(losses: Tensor, sample_weight: Any, mask: Tensor | None, reduc
     if mask is not None:
         weight = masked_weight(weight, mask, losses.dtype, reduction)
     if weight is not None:
-        losses, weight = align_ranks(losses, weight)
+        losses, weight = align_weight(losses, weight)
         losses *= weight
     shape = losses._array.shape
     if reduction in (None, "none") or (shape in ((), (0,)) and loss_weight() is None):

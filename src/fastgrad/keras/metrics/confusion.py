@@ -15,6 +15,7 @@ from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import align_ranks, as_tensor
 from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.metrics.reduction import weights_of_elements
 
 _BELOW_ALL_PREDICTIONS = -1e10  # below every prediction; the value of predictions outside the top k
 ALL_COUNT_NAMES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
@@ -98,10 +99,10 @@ class ConfusionMetric(Metric):
         Args:
             y_true: labels: 0 is negative, other values are positive.
             y_pred: predictions, of the same shape, (batch,) or (batch, labels).
-            sample_weight: the weight of each sample.
+            sample_weight: a number, the weight of each sample, or the weight of each label.
 
         Raises:
-            InvalidArgumentError: the shapes differ; then nothing is counted.
+            InvalidArgumentError: the shapes differ, or the weights do not fit; then nothing is counted.
         """
         with hidden_from_tapes():
             batch_counts = self._batch_counts(y_true, y_pred, sample_weight)
@@ -120,10 +121,7 @@ class ConfusionMetric(Metric):
                 f"Metric '{self.name}': shapes of labels and predictions differ: {list(labels.shape)} vs. "
                 f"{list(predictions.shape)}."
             )
-        weights = None
-        if sample_weight is not None:
-            weights = tf.expand_dims(as_tensor(sample_weight, self._dtype), -1)
-            _, weights = align_ranks(labels, weights) if labels.ndim > 1 else (labels, tf.reshape(weights, [-1]))
+        weight = weights_of_elements(self, sample_weight, labels.shape)
         if self.top_k is not None:
             top_k_classes = tf.math.top_k(predictions, self.top_k).indices
             is_top_k = tf.reduce_sum(tf.one_hot(top_k_classes, predictions.shape[-1], dtype=self._dtype), -2)
@@ -134,9 +132,8 @@ class ConfusionMetric(Metric):
                     "When class_id is provided, y_pred must be a 2D array with shape (num_samples, num_classes), found shape: "
                     f"{predictions.shape}"
                 )
-            labels, predictions = [tf.expand_dims(array[..., self.class_id], -1) for array in (labels, predictions)]
+            labels, predictions, weight = [array[..., self.class_id, None] for array in (labels, predictions, weight)]
         positive = tf.cast(tf.not_equal(labels, 0.0), self._dtype)
-        weight = tf.ones_like(positive) if weights is None else tf.broadcast_to(weights, positive.shape)
         if self._own_weights is not None:
             weight = weight * as_tensor(self._own_weights, self._dtype)
         counts = tuple(getattr(self, self._counted[0]).shape)

@@ -9,7 +9,7 @@ from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import align_ranks, as_tensor, labels_and_predictions
 from fastgrad.keras.metrics.metric import Metric
-from fastgrad.keras.metrics.reduction import NamedMetric
+from fastgrad.keras.metrics.reduction import NamedMetric, weights_of_elements
 from fastgrad.keras.settings import epsilon
 
 
@@ -99,8 +99,7 @@ class R2Score(Metric):
                     "R2Score expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
                     f"y_pred.shape={p.shape} and y_true.shape={y.shape}."
                 )
-            weight = as_tensor(1.0 if sample_weight is None else sample_weight, self._dtype)
-            weight = tf.broadcast_to(tf.expand_dims(weight, 1) if weight.ndim == 1 else weight, y.shape)
+            weight = weights_of_elements(self, sample_weight, y.shape)
             terms = {"squared_sum": y * y, "sum": y, "residual": tf.math.squared_difference(y, p), "count": 1.0}
             sums = {name: tf.reduce_sum(term * weight, 0) for name, term in terms.items()}
         for name, total in sums.items():

@@ -9,6 +9,7 @@ from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.metrics.reduction import weights_of_elements
 from fastgrad.keras.settings import epsilon
 
 
@@ -59,7 +60,16 @@ class FBetaScore(Metric):
         self.average, self.beta, self.threshold = average, beta, threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds the positives of a batch to the counts of each class."""
+        """Adds the positives of a batch to the counts of each class.
+
+        Args:
+            y_true, y_pred: labels and predictions.
+            sample_weight: a number, a weight for each sample, or a weight for each class of each sample.
+
+        Raises:
+            ValueError: the shapes are others.
+            InvalidArgumentError: the weights do not fit the labels.
+        """
         with hidden_from_tapes():
             labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
             if labels.ndim != 2 or predictions.ndim != 2:
@@ -73,7 +83,7 @@ class FBetaScore(Metric):
             else:
                 is_predicted = predictions > self.threshold
             predicted = tf.cast(is_predicted, self._dtype)
-            weight = 1.0 if sample_weight is None else tf.expand_dims(as_tensor(sample_weight, self._dtype), 1)
+            weight = weights_of_elements(self, sample_weight, labels.shape)
             axis = None if self.average == "micro" else 0
             terms = {
                 "true_positives": predicted * labels,

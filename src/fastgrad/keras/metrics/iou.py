@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.metrics.reduction import weights_of_elements
 from fastgrad.keras.settings import epsilon
 from fastgrad.kernels.codegen.user_lines import warn
 
@@ -76,13 +78,17 @@ class IoU(Metric):
         return {**super().get_config(), **self._config_of(self._arguments)}
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch to the confusion matrix."""
-        weight_dtype = getattr(sample_weight, "dtype", None)
-        if (
-            weight_dtype is not None
-            and "float" in str(getattr(weight_dtype, "name", weight_dtype))
-            and self._dtype.is_integer
-        ):
+        """Adds a batch to the confusion matrix.
+
+        Args:
+            y_true, y_pred: labels and predictions.
+            sample_weight: a number, a weight for each sample, or a weight for each element.
+
+        Raises:
+            InvalidArgumentError: the weights do not fit the labels.
+        """
+        weights = as_tensor(1 if sample_weight is None else sample_weight, None)
+        if weights.dtype.is_floating and self._dtype.is_integer:
             warn(
                 "You are passing weight as `float`, but dtype is `int`. This may result in an incorrect weight due to type casting. "
                 "Consider using integer weights, or a metric with dtype='float32'.",
@@ -90,16 +96,19 @@ class IoU(Metric):
         with hidden_from_tapes():
             values_with_form = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))
             labels, predictions = [
-                tf.reshape(as_tensor(value if is_sparse else tf.argmax(value, self.axis), tf.int64), [-1])
+                as_tensor(value if is_sparse else tf.argmax(value, self.axis), tf.int64)
                 for value, is_sparse in values_with_form
             ]
+            # Weights may also have the shape of the predictions, or be as flat as the labels are below.
+            given_shape = tuple(weights.shape)
+            other_shapes = (tuple(predictions.shape), (math.prod(labels.shape),))
+            weights = weights_of_elements(self, weights, given_shape if given_shape in other_shapes else labels.shape)
+            labels, predictions, weights = [tf.reshape(part, [-1]) for part in (labels, predictions, weights)]
             is_counted = (
                 (labels >= 0) & (labels < self.num_classes) & (predictions >= 0) & (predictions < self.num_classes)
             )
             if self.ignore_class is not None:
                 is_counted &= tf.not_equal(labels, self.ignore_class)
-            weights = as_tensor(1 if sample_weight is None else sample_weight, self._dtype)
-            weights = tf.broadcast_to(tf.reshape(weights, [-1]) if weights.ndim else weights, labels.shape)
             segments = tf.where(is_counted, labels * self.num_classes + predictions, -1)
             counts = tf.math.unsorted_segment_sum(weights, segments, self.num_classes**2)
             counts = tf.reshape(counts, self.total_cm.shape)

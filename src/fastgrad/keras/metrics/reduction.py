@@ -32,7 +32,8 @@ def weighted_values_per_sample(
     Args:
         metric: the metric that the values are for.
         values: shape (batch, ...) or ().
-        sample_weight: shape (), (batch,) or (batch, ...), or None; the mask of a loss function sets weights to zero.
+        sample_weight: shape (), for all samples, (batch,) or (batch, ...), or None; the mask of a loss function sets weights to
+            zero.
         reduce: ``reduce_sum`` or ``reduce_mean``, for all dimensions but the first.
         mask: the mask of the predictions, or None; it sets weights to zero.
 
@@ -50,6 +51,8 @@ def weighted_values_per_sample(
             if mask_of_values is not None:
                 weights = masked_weight(weights, mask_of_values, dtype, "sum")
             per_element, weights = align_ranks(values, weights)
+            if weights.ndim == 0:  # a batch with one weight counts by its samples, as without weights
+                weights = tf.broadcast_to(weights, per_element.shape[:1])
             rank = weights.ndim
             if per_element.ndim > rank:
                 per_element = reduce(per_element, list(range(rank, per_element.ndim)))
@@ -71,6 +74,33 @@ def weighted_values_per_sample(
     if values.ndim > 1:
         values = reduce(values, list(range(1, values.ndim)))
     return values, weights
+
+
+def weights_of_elements(metric: Metric, sample_weight: Any, shape: Any) -> Tensor:
+    """Returns the weight of each element of a batch, in the dtype of the metric.
+
+    Args:
+        metric: the metric that the elements are for.
+        sample_weight: a number; or weights of the first dimensions, where 1 stands for all; None for ones.
+        shape: the shape of labels and predictions.
+
+    Raises:
+        InvalidArgumentError: the weights do not fit the shape.
+    """
+    shape = tuple(shape)
+    weights = as_tensor(1.0 if sample_weight is None else sample_weight, metric._dtype)
+    weight_shape = tuple(weights.shape)
+    if len(weight_shape) == len(shape) + 1 and weight_shape[-1] == 1:
+        weight_shape = weight_shape[:-1]
+    weight_shape += (1,) * (len(shape) - len(weight_shape))
+    if len(weight_shape) != len(shape) or any(
+        size not in (1, wanted) for size, wanted in zip(weight_shape, shape, strict=True)
+    ):
+        raise InvalidArgumentError(
+            f"Metric '{metric.name}': `sample_weight` of shape {tuple(weights.shape)} cannot weigh labels of shape {shape}. "
+            "Give a number, a weight for each sample, or a weight for each element."
+        )
+    return tf.broadcast_to(tf.reshape(weights, weight_shape), shape)
 
 
 class Sum(Metric):

@@ -131,6 +131,9 @@ def _objects_as_floats(array: np.ndarray) -> np.ndarray:
             return array.astype(settings.default_dtype().numpy)
     except (TypeError, ValueError):
         pass
+    unequal_rows = _unequal_rows(array.tolist())
+    if unequal_rows:
+        raise ValueError(unequal_rows)
     first = next((item for item in array.flat if not isinstance(item, (int, float, np.generic))), array)
     raise ValueError(
         f"Unrecognized data type: an array of objects of shape {array.shape}: {first!r} is no number. Give arrays of numbers "
@@ -158,12 +161,54 @@ def named_arrays(x: Any, y: Any, sample_weight: Any) -> list[Any]:
     for name, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
         with named_argument("Data", name, "arrays of samples, whose first dimension counts them"):
             arrays.append(as_arrays(structure))
-            for array in flat_arrays(arrays[-1]):
-                if len(array.shape) == 0:
-                    raise ValueError(
-                        f"Found the scalar {array.item()!r}. (Nested lists of numbers become arrays with np.array.)"
-                    )
+            _check_samples(structure, arrays[-1])
     return arrays
+
+
+def _check_samples(structure: Any, arrays: Any) -> None:
+    """Raises ValueError if an array of a structure is a scalar, as in a nested list of numbers."""
+    for array in flat_arrays(arrays):
+        if len(array.shape) == 0:
+            text = _unequal_rows(structure)
+            raise ValueError(
+                text or f"Found the scalar {array.item()!r}. (Nested lists of numbers become arrays with np.array.)"
+            )
+
+
+def _unequal_rows(rows: Any, name: str = "") -> str:
+    """Returns the text of an error if ``rows``, a nested list of numbers, has rows of different lengths; else no text."""
+    lengths = (
+        [len(row) if isinstance(row, (list, tuple)) else -1 for row in rows] if isinstance(rows, (list, tuple)) else []
+    )
+    differing = [number for number, length in enumerate(lengths) if length != lengths[0]]
+    if not differing:
+        return next(
+            (
+                text
+                for number, row in enumerate(rows if lengths else ())
+                if (text := _unequal_rows(row, f"{name}[{number}]"))
+            ),
+            "",
+        )
+    if -1 in lengths:
+        return ""
+    return (
+        f"The rows have different lengths: row {name}[0] has the length {lengths[0]}, row {name}[{differing[0]}] has "
+        f"{lengths[differing[0]]}. Pad them to one length (keras.utils.pad_sequences), or give a ragged tensor "
+        "(tf.ragged.constant)."
+    )
+
+
+def tensors_of_batch(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Returns the inputs, labels and weights of one batch as tensors; a number is only taken where no list is around it."""
+    parts = []
+    for name, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        with named_argument("Data", name, "arrays of samples, whose first dimension counts them"):
+            arrays = as_arrays(structure)
+            if not _is_leaf(structure):
+                _check_samples(structure, arrays)
+        parts.append(None if arrays is None else nest.map_structure(tensor_or_composite, arrays))
+    return parts[0], parts[1], parts[2]
 
 
 def flat_arrays(*structures: Any) -> list[np.ndarray]:
@@ -546,13 +591,13 @@ def _is_batch_source(x: Any) -> bool:
 
 
 def tensor_or_composite(array: Any) -> Any:
-    """Returns an array as a tensor, and a ragged or sparse tensor as it is."""
-    return array if isinstance(array, Composite) else convert_to_tensor(array)
+    """Returns an array as a tensor, and None or a ragged or sparse tensor as it is."""
+    return array if array is None or isinstance(array, Composite) else convert_to_tensor(array)
 
 
 def _converted_to_tensors(structure: Any) -> Any:
     def tensor_or_none(value: Any) -> Any:
-        is_converted = value is None or isinstance(value, (Tensor, Composite))
+        is_converted = value is None or isinstance(value, Tensor)
         return value if is_converted else tensor_or_composite(as_array(value))
 
     if structure is None or _is_leaf(structure):

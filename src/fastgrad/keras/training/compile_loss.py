@@ -18,7 +18,7 @@ from fastgrad.keras.layers.shapes import is_shape
 from fastgrad.keras.losses.loss import Loss, LossFunctionWrapper, add_losses, track_loss
 from fastgrad.keras.metrics.reduction import Mean
 from fastgrad.keras.naming import to_snake_case
-from fastgrad.keras.training.outputs import by_output, is_flat, output_names_of
+from fastgrad.keras.training.outputs import by_output, is_flat, labels_by_output, output_names_of
 
 
 def is_binary_or_sparse(y_true: Any, y_pred: Any) -> tuple[bool, bool]:
@@ -91,13 +91,13 @@ class LossTerm(NamedTuple):
 
     Attributes:
         path: the keys from the outputs to the part that ``loss`` compares.
-        loss: the loss.
+        loss: the loss; None if there are no labels, which is an error.
         factor: the weight of the loss, or None.
         name: the path with the names of outputs; logs call the summand ``{name}_loss``.
     """
 
     path: tuple[Any, ...]
-    loss: Loss
+    loss: Loss | None
     factor: Any
     name: str
 
@@ -133,7 +133,7 @@ class CompileLoss:
 
     def __init__(self, loss: Any, loss_weights: Any, output_names: Sequence[str] | None) -> None:
         for factor in tf.nest.flatten(loss_weights):
-            if factor is not None and not hasattr(factor, "__float__"):
+            if factor is not None and (not hasattr(factor, "__float__") or np.ndim(factor)):
                 raise ValueError(
                     "compile: Expected `loss_weights` argument to be a number (single output case) or a list, tuple, or dict of "
                     f"numbers (multiple output case). Received instead: loss_weights={loss_weights!r:.200}. It stands third; metrics "
@@ -158,10 +158,11 @@ class CompileLoss:
             KeyError: a loss has a key that the outputs do not have.
         """
         names = output_names_of(y_pred, self._output_names)
-        labels = self._in_output_structure(y_true, y_pred, names, "y")
+        labels = self._labels(y_true, y_pred, names)
         terms = self._loss_terms(
             self._weighted_losses(y_pred, names), labels, y_pred, tf.nest.pack_sequence_as(y_pred, names), ()
         )
+        self._check_labels(terms, labels, y_pred, names)
         self.metrics = [Mean(name=f"{term.name}_loss") for term in terms] if len(terms) > 1 else []
         self._terms = terms
 
@@ -178,6 +179,10 @@ class CompileLoss:
                 )
             losses_of_outputs = by_output(loss, y_pred, names, "loss")
             factors = by_output(factors, y_pred, names, "loss_weights")
+            if any(map(tf.nest.is_nested, factors)):
+                raise ValueError(
+                    f"`loss_weights` must have one number for each loss. Received: loss_weights={self._weights} for the outputs {names}."
+                )
             pairs = [_WeightedLoss(*pair) for pair in zip(losses_of_outputs, factors, strict=True)]
             packed_losses = tf.nest.pack_sequence_as(y_pred, pairs)
             # Logs and results keep the order of the dict that `compile` got.
@@ -206,10 +211,10 @@ class CompileLoss:
         if loss is None:
             return []
         if not tf.nest.is_nested(loss):
-            if loss.loss is None or any(label is None for label in tf.nest.flatten(y_true)):
+            if loss.loss is None:
                 return []
-            resolved_loss = loss_of_identifier(loss.loss, y_true, y_pred)
-            assert resolved_loss is not None
+            has_labels = all(label is not None for label in tf.nest.flatten(y_true))
+            resolved_loss = loss_of_identifier(loss.loss, y_true, y_pred) if has_labels else None
             if tf.nest.is_nested(names):
                 joined_names = "_".join(tf.nest.flatten(names))
                 label = "/".join(map(str, path)) or joined_names
@@ -238,24 +243,39 @@ class CompileLoss:
                 terms += self._loss_terms(item_loss, labels[key], outputs[key], names[key], (*path, key))
         return terms
 
-    def _in_output_structure(self, value: Any, y_pred: Any, names: list[str], argument_name: str) -> Any:
-        """Returns labels or weights in the structure of the outputs."""
-        if isinstance(value, (list, tuple)) and isinstance(self._given, (list, tuple)) and is_flat(y_pred):
-            # Labels may omit the outputs without a loss.
-            count = sum(loss is not None for loss in self._given)
-            if len(value) == count < len(self._given) == len(names):
-                items = iter(value)
-                value = [None if loss is None else next(items) for loss in self._given]
-        return tf.nest.pack_sequence_as(y_pred, by_output(value, y_pred, names, argument_name))
+    def _labels(self, y_true: Any, y_pred: Any, names: list[str]) -> Any:
+        """Returns the labels in the structure of the outputs; None for an output without labels."""
+        return tf.nest.pack_sequence_as(y_pred, labels_by_output(y_true, y_pred, names, self._given))
+
+    def _check_labels(self, terms: Sequence[LossTerm], labels: Any, y_pred: Any, names: list[str]) -> None:
+        """Raises ValueError if an output that has a loss lacks its labels."""
+        names_in_structure = tf.nest.pack_sequence_as(y_pred, names)
+        missing: list[str] = []
+        for term in terms:
+            parts = tf.nest.flatten(_part_at_path(term.path, labels))
+            part_names = tf.nest.flatten(_part_at_path(term.path, names_in_structure))
+            missing += [name for name, part in zip(part_names, parts, strict=True) if part is None]
+        if missing:
+            missing = list(dict.fromkeys(missing))
+            given = [name for name, part in zip(names, tf.nest.flatten(labels), strict=True) if part is not None]
+            raise ValueError(
+                f"Outputs {missing} have a loss but no labels: `y` has labels for the outputs {given}. Give labels for {missing}, "
+                "too, or set the loss of an output that is not trained to None in `compile`."
+            )
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor | None:
-        """Returns the loss of a batch, a scalar; None if no output has a label."""
+        """Returns the loss of a batch, a scalar; None if no output has a loss.
+
+        Raises:
+            ValueError: labels or weights do not match the outputs.
+        """
         if self._terms is None:
             self.build(y_true, y_pred)
         assert self._terms is not None
         names = output_names_of(y_pred, self._output_names)
-        labels = self._in_output_structure(y_true, y_pred, names, "y")
-        weights = self._in_output_structure(sample_weight, y_pred, names, "sample_weight")
+        labels = self._labels(y_true, y_pred, names)
+        self._check_labels(self._terms, labels, y_pred, names)
+        weights = tf.nest.pack_sequence_as(y_pred, by_output(sample_weight, y_pred, names, "sample_weight"))
         total = None
         trackers = iter(self.metrics)
         for path, loss, factor, _ in self._terms:
@@ -266,6 +286,7 @@ class CompileLoss:
                 weight = (
                     weight_items[0] if all(weight_item is weight_items[0] for weight_item in weight_items) else weight
                 )
+            assert loss is not None
             value = loss(_part_at_path(path, labels), output, weight)
             if self.metrics:
                 track_loss(next(trackers), value, tf.nest.flatten(output)[0].shape[0])

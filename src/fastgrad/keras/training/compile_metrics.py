@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import fastgrad as tf
@@ -11,7 +12,7 @@ from fastgrad.keras import metrics as all_metrics
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import MeanMetricWrapper
 from fastgrad.keras.training.compile_loss import is_binary_or_sparse, name_of_function
-from fastgrad.keras.training.outputs import by_output, is_flat, output_names_of
+from fastgrad.keras.training.outputs import by_output, is_flat, labels_by_output, output_names_of
 
 
 def metric_of_identifier(identifier: Any, y_true: Any, y_pred: Any, argument: str = "metrics") -> Metric | None:
@@ -58,6 +59,19 @@ def _items_by_output(y_pred: Any, metrics: Any, argument: str) -> list[Any]:
     return [item for output, item_structure in pairs for item in _items_by_output(output, item_structure, argument)]
 
 
+@contextmanager
+def _need_of_labels(label: Any, output_name: str) -> Iterator[None]:
+    """Lets errors of metrics within the scope say that the output has no labels; some metrics do without."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError) as error:
+        if label is not None:
+            raise
+        raise ValueError(
+            f"Output {output_name!r} has metrics but no labels in `y`. Give its labels, or no metrics in `compile`. ({error})"
+        ) from error
+
+
 class CompileMetrics:
     """All metrics of all outputs as one metric, which a user's ``train_step`` can update before the metrics are made.
 
@@ -65,11 +79,14 @@ class CompileMetrics:
         metrics: a list of metrics, functions and names; for several outputs a list or dict of lists.
         weighted_metrics: metrics in the same form, which get the sample weights.
         output_names: the names of the model's outputs, or None.
+        loss: the losses of ``compile``; labels may omit the outputs without a loss.
     """
 
     name = "compile_metrics"
 
-    def __init__(self, metrics: Any, weighted_metrics: Any, output_names: Sequence[str] | None) -> None:
+    def __init__(
+        self, metrics: Any, weighted_metrics: Any, output_names: Sequence[str] | None, loss: Any = None
+    ) -> None:
         for argument, argument_name in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
             if argument is not None and not isinstance(argument, (list, tuple, dict)):
                 raise ValueError(
@@ -78,6 +95,7 @@ class CompileMetrics:
                 )
         self._given = metrics, weighted_metrics
         self._output_names = output_names
+        self._loss = loss
         self._metrics: tuple[list[list[Metric]], list[list[Metric]]] | None = None
         self._names: list[str] = []
 
@@ -108,19 +126,16 @@ class CompileMetrics:
             ValueError: the metrics do not match the outputs.
         """
         self._names = output_names_of(y_pred, self._output_names)
-        labels = by_output(y_true, y_pred, self._names, "y")
+        labels = labels_by_output(y_true, y_pred, self._names, self._loss)
         outputs = tf.nest.flatten(y_pred)
         metric_lists = []
         for argument, argument_name in zip(self._given, ("metrics", "weighted_metrics"), strict=True):
             lists = self._metric_lists(argument, y_pred, argument_name)
-            output_metrics = [
-                [
-                    metric
-                    for identifier in items
-                    if (metric := metric_of_identifier(identifier, label, output, argument_name)) is not None
-                ]
-                for items, label, output in zip(lists, labels, outputs, strict=True)
-            ]
+            output_metrics = []
+            for items, name, label, output in zip(lists, self._names, labels, outputs, strict=True):
+                with _need_of_labels(label, name):
+                    made = [metric_of_identifier(identifier, label, output, argument_name) for identifier in items]
+                output_metrics.append([metric for metric in made if metric is not None])
             metric_lists.append(output_metrics)
         self._metrics = metric_lists[0], metric_lists[1]
 
@@ -141,15 +156,16 @@ class CompileMetrics:
         if self._metrics is None:
             self.build(y_true, y_pred)
         assert self._metrics is not None
-        labels = by_output(y_true, y_pred, self._names, "y")
+        labels = labels_by_output(y_true, y_pred, self._names, self._loss)
         outputs = tf.nest.flatten(y_pred)
         weights = by_output(sample_weight, y_pred, self._names, "sample_weight")
         unweighted, weighted = self._metrics
         for number, (label, output) in enumerate(zip(labels, outputs, strict=True)):
-            for metric in unweighted[number]:
-                metric.update_state(label, output)
-            for metric in weighted[number]:
-                metric.update_state(label, output, sample_weight=weights[number])
+            with _need_of_labels(label, self._names[number]):
+                for metric in unweighted[number]:
+                    metric.update_state(label, output)
+                for metric in weighted[number]:
+                    metric.update_state(label, output, sample_weight=weights[number])
 
     def result(self) -> dict[str, Any]:
         """Returns the results so far by name; with several outputs the output's name comes first.

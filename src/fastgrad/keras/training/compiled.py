@@ -85,7 +85,9 @@ class Compiled:
             stop_training=False,
             _loss_tracker=loss_tracker,
             _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
-            _compile_metrics=CompileMetrics(metrics, weighted_metrics, names) if metrics or weighted_metrics else None,
+            _compile_metrics=(
+                CompileMetrics(metrics, weighted_metrics, names, loss) if metrics or weighted_metrics else None
+            ),
             _step_functions={},
             _compile_config={
                 "optimizer": resolved_optimizer,

@@ -24,12 +24,37 @@ def output_names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str
     return [f"output_{number}" for number in range(1, count + 1)]
 
 
+def labels_by_output(labels: Any, y_pred: Any, names: Sequence[str], loss: Any) -> list[Any]:
+    """Returns the label of each output; labels in a list, or a single label, may omit the outputs without a loss.
+
+    Args:
+        labels, y_pred, names: as in ``by_output``.
+        loss: the losses of ``compile``.
+
+    Raises:
+        ValueError: unknown names, or another number of labels.
+    """
+    if (
+        isinstance(loss, (list, tuple, dict))
+        and not isinstance(labels, dict)
+        and labels is not None
+        and is_flat(y_pred)
+    ):
+        losses = [loss.get(name) for name in names] if isinstance(loss, dict) else loss
+        labels_given = list(labels) if isinstance(labels, (list, tuple)) else [labels]
+        count = sum(item is not None for item in losses)
+        if len(labels_given) == count < len(losses) == len(names):
+            items = iter(labels_given)
+            labels = [None if item is None else next(items) for item in losses]
+    return by_output(labels, y_pred, names, "y")
+
+
 def by_output(value: Any, y_pred: Any, names: Sequence[str], argument_name: str) -> list[Any]:
     """Returns the items of ``value``, one for each output.
 
     Args:
         value: one item for a single output; for several a list in their order, or a dict by their names, which may omit
-            some. None for no items.
+            some. None for no items. A value that is neither is for all outputs, if it is no label.
         y_pred: the outputs.
         names: the names of the outputs.
         argument_name: the name of ``value``, for errors.
@@ -39,6 +64,11 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], argument_name: str)
     """
     if value is None:
         return [None] * len(names)
+    if argument_name == "y" and len(names) > 1 and not nest.is_nested(value):
+        raise ValueError(
+            f"`y` has labels for one output, in an array of shape {tuple(getattr(value, 'shape', ()))}, but the model has "
+            f"{len(names)} outputs ({list(names)}). Give labels for each output: a list in their order, or a dict by their names."
+        )
     if not is_flat(y_pred):
         return _items_of_nested_outputs(value, names, argument_name)
     if isinstance(value, dict):

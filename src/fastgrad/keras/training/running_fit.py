@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -69,49 +70,63 @@ class RunningFit:
         for kind, batches in self._parts.items():
             within = kind == "train" and self.batch > 0
             saved_state.update({f"{kind}/{name}": value for name, value in batches.state(within).items()})
-        for number, callback in enumerate(self._callbacks):
-            callback_state = callback.state_for_backup() if hasattr(callback, "state_for_backup") else {}
-            json_state = {name: value for name, value in callback_state.items() if not _is_list_of_arrays(value)}
-            saved_state[f"callbacks/{number}"] = np.frombuffer(
-                json.dumps(json_state, default=_as_list).encode(), np.uint8
-            )
-            for name, arrays in callback_state.items():
-                if _is_list_of_arrays(arrays):
-                    saved_state.update({f"callbacks/{number}/{name}/{i}": array for i, array in enumerate(arrays)})
+        for key, _, callback_state in self._callback_states():
+            arrays = {name: value for name, value in callback_state.items() if _is_list_of_arrays(value)}
+            json_state = {
+                "values": {name: value for name, value in callback_state.items() if name not in arrays},
+                "array_counts": {name: len(value) for name, value in arrays.items()},
+            }
+            saved_state[key] = np.frombuffer(json.dumps(json_state, default=_as_list).encode(), np.uint8)
+            for name, items in arrays.items():
+                saved_state.update({f"{key}/{name}/{i}": array for i, array in enumerate(items)})
         return saved_state
+
+    def _callback_states(self) -> list[tuple[str, Any, dict[str, Any]]]:
+        """Returns the key in the backup, the callback and its state, of each callback that has a state.
+
+        A key names the class, the monitored value, and how many callbacks of these came before: so a restart may have other
+        callbacks, in another order.
+        """
+        counts: Counter[str] = Counter()
+        keyed_states = []
+        for callback in self._callbacks:
+            callback_state = callback.state_for_backup() if hasattr(callback, "state_for_backup") else {}
+            if callback_state:
+                kind = f"callbacks/{type(callback).__qualname__}/{getattr(callback, 'monitor', '')}"
+                keyed_states.append((f"{kind}/{counts[kind]}", callback, callback_state))
+                counts[kind] += 1
+        return keyed_states
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continues a ``fit`` from a state that the method ``state`` returned.
 
+        Callbacks that the state does not have begin as new ones.
+
         Raises:
             ValueError: the state is that of another ``fit``.
         """
-        required_keys = {"at", *[f"callbacks/{number}" for number in range(len(self._callbacks))]}
-        required_keys.update(f"{kind}/{name}" for kind in self._parts for name in ("position", "random"))
-        if not required_keys <= state.keys() or f"callbacks/{len(self._callbacks)}" in state:
+        missing_keys = {
+            "at",
+            *[f"{kind}/{name}" for kind in self._parts for name in ("position", "random")],
+        } - state.keys()
+        if missing_keys:
             raise ValueError(
-                "The backup is of a `fit` with other callbacks: delete it, or call `fit` as it was called then."
+                f"The backup is of a `fit` with other data: it does not have {sorted(missing_keys)}. Delete it, or call `fit` with "
+                "the data of then."
             )
         for kind, batches in self._parts.items():
             batches.restore(
                 {name.removeprefix(kind + "/"): value for name, value in state.items() if name.startswith(kind)}
             )
         with parser_errors_as_one("The backup", "one of `fit`"):
-            for number, callback in enumerate(self._callbacks):
-                callback_state = parse_json(state[f"callbacks/{number}"].tobytes())
-                arrays: dict[str, dict[int, np.ndarray]] = {}
-                for key, value in state.items():
-                    if key.startswith(f"callbacks/{number}/"):
-                        name, position = key.split("/")[2:]
-                        arrays.setdefault(name, {})[int(position)] = value
-                callback_state.update(
-                    {
-                        name: [arrays_by_index[i] for i in sorted(arrays_by_index)]
-                        for name, arrays_by_index in arrays.items()
+            for key, callback, _ in self._callback_states():
+                if key in state:
+                    saved = parse_json(state[key].tobytes())
+                    arrays = {
+                        name: [state[f"{key}/{name}/{i}"] for i in range(count)]
+                        for name, count in saved["array_counts"].items()
                     }
-                )
-                if hasattr(callback, "restore_state_of_backup"):
-                    callback.restore_state_of_backup(callback_state)
+                    callback.restore_state_of_backup({**saved["values"], **arrays})
             epoch, batch, stop = state["at"].tolist()
             if epoch < 0 or batch < 0:
                 raise ValueError(f"it goes on from epoch {epoch}, batch {batch}")

@@ -31,7 +31,7 @@ from fastgrad.keras.training.batches import (
     as_arrays,
     pack_x_y_sample_weight,
     split_validation_data,
-    tensor_or_composite,
+    tensors_of_batch,
     unpack_x_y_sample_weight,
     weights_of_classes,
 )
@@ -211,7 +211,7 @@ class Trainer(Compiled):
                     return step(pack_x_y_sample_weight(x, y, sample_weight))
 
             function: Any = run_step if self._replicas.strategy is None else run_replica_step
-
+            function.runs = (self, step)  # whose changes a recorded program notices
             functions[kind] = function if self.run_eagerly else tf.function(function)
         step_function: Callable[..., Any] = functions[kind]
         return step_function
@@ -512,7 +512,7 @@ class Trainer(Compiled):
                 raise ValueError("Arguments `sample_weight` and `class_weight` cannot be specified at the same time.")
             sample_weight = weights_of_classes(as_arrays(y), class_weight)
         self.reset_metrics()
-        logs = self._logs_of_batch("train", _batch_tensors(x, y, sample_weight))
+        logs = self._logs_of_batch("train", tensors_of_batch(x, y, sample_weight))
         return logs if return_dict else self._ordered_log_values(logs)
 
     @_in_replicas
@@ -521,7 +521,7 @@ class Trainer(Compiled):
         self._check_compiled("test_on_batch")
         self.reset_metrics()
         self._join_own_variables()
-        logs = self._logs_of_batch("test", _batch_tensors(x, y, sample_weight))
+        logs = self._logs_of_batch("test", tensors_of_batch(x, y, sample_weight))
         return logs if return_dict else self._ordered_log_values(logs)
 
     @_in_replicas
@@ -529,7 +529,7 @@ class Trainer(Compiled):
         """Returns the outputs for one batch as NumPy arrays."""
         self._join_own_variables()
         outputs = self._rows_of_all_replicas(
-            self._run_step(self.make_predict_function(), self._step_arguments(_batch_tensors(x, None, None)))
+            self._run_step(self.make_predict_function(), self._step_arguments(tensors_of_batch(x, None, None)))
         )
         return nest.map_structure(_concatenate_rows, outputs)
 
@@ -591,13 +591,6 @@ def _has_training_argument(compute_loss: Callable[..., Any]) -> bool:
     """True if ``compute_loss`` has the argument ``training``; programs for older Keras omit it."""
     parameters = inspect.signature(compute_loss).parameters.values()
     return any(parameter.name == "training" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-
-
-def _batch_tensors(*parts: Any) -> tuple[Any, Any, Any]:
-    x, y, weights = [
-        None if part is None else nest.map_structure(tensor_or_composite, as_arrays(part)) for part in parts
-    ]
-    return x, y, weights
 
 
 def _batch_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
