@@ -19,7 +19,7 @@ from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import recording
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import device_of, placement
-from fastgrad.core.tensor import Tensor, listeners, scalars
+from fastgrad.core.tensor import Tensor, listeners, refuse_use, scalars
 from fastgrad.core.variable import Variable
 from fastgrad.errors import TraceError as TraceError
 from fastgrad.kernels.codegen.user_lines import line_text, user_line
@@ -115,6 +115,36 @@ class Recording(recording.Recorder):
         """Marks tensors of a separately recorded function: their use in this recording is an error."""
         self._kept += tensors
         self._made_here.update([id(x) for x in tensors if id(x) not in self._values])
+
+    def with_ended_scope(self, results: Sequence[Tensor], name: str) -> list[Tensor]:
+        """Returns results as tensors that may be used outside; the use of other tensors of the run is an error from now on.
+
+        Those are tensors that the program has put elsewhere than into its results. A replay runs no Python, so they would
+        keep the values of the recording. Constants and values of variables are none of them.
+
+        Args:
+            results: tensors of the run.
+            name: the function's.
+        """
+        makers = {id(value): node for node in self._nodes for value in node.outputs if node.kind is not Kind.READ}
+        inside: dict[int, tuple[Tensor, Node]] = {}
+        for reference in list(self._alive.values()):
+            tensor, value = reference(), self._values.get(reference.key)
+            # The slice of a variable, which is a subclass, can be assigned.
+            if type(tensor) is Tensor and id(value) in makers and id(value) not in self._fixed:
+                inside[id(tensor)] = tensor, makers[id(value)]
+        outside = [
+            Tensor(x._array if x._owner is None else x._array.copy()) if id(x) in inside else x for x in results
+        ]
+        for tensor, node in inside.values():
+            origin = "an argument" if node.kind is Kind.ARGUMENT else f"made at {line_text(self._lines.get(id(node)))}"
+            refuse_use(
+                tensor,
+                f"{name}(): this tensor, {origin}, is out of scope: the function kept it outside while tf.function recorded, as in an attribute or "
+                "a list. A replay runs no Python, so it would keep the value of that call. Return it, or keep it in a "
+                "tf.Variable: v.assign(...).",
+            )
+        return outside
 
     @property
     def control_flow_recorder(self) -> Any:
