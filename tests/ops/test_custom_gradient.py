@@ -198,7 +198,9 @@ def test_a_gradient_of_another_dtype_is_refused(compiled, wrap):
             y = f(x)
         return tape.gradient(y, x)
 
-    with pytest.raises(ValueError, match=r"f returned a gradient of dtype float64 for an argument of dtype float32.*tf\.cast"):
+    with pytest.raises(
+        ValueError, match=r"f returned a gradient of dtype float64 for an argument of dtype float32.*tf\.cast"
+    ):
         (tf.function(derivative) if compiled else derivative)(tf.constant([1.0, 2.0]))
 
 

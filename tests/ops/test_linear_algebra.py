@@ -109,9 +109,7 @@ def minors(x):
     """The cofactors of a matrix, by their definition."""
     n = len(x)
     signs = (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
-    return signs * [
-        [np.linalg.det(np.delete(np.delete(x, i, 0), j, 1)) for j in range(n)] for i in range(n)
-    ]
+    return signs * [[np.linalg.det(np.delete(np.delete(x, i, 0), j, 1)) for j in range(n)] for i in range(n)]
 
 
 def derivative_of_minors(k, x):

@@ -75,6 +75,7 @@ class Tensor(Operand):
     # _refusal is set on an OutOfScopeTensor: the text of the error.
     __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner", "_refusal", "_unplaced")
 
+    _refusal: str
     _unplaced: bool
 
     __array_priority__ = 100
@@ -244,7 +245,7 @@ class OutOfScopeTensor(Tensor):
     __slots__ = ()
 
     @property
-    def _array(self) -> Any:  # type: ignore[override]  # the elements can't be read
+    def _array(self) -> Any:
         raise TypeError(self._refusal)
 
     @property
@@ -260,7 +261,7 @@ class OutOfScopeTensor(Tensor):
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return self.shape.rank
+        return _array_slot.__get__(self).ndim
 
     def __repr__(self) -> str:
         return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, out of scope>"

@@ -130,7 +130,9 @@ def _arguments_in_places(f: Callable[..., Any], args: tuple[Any, ...], kwargs: d
         return list(args)
     given = set(bound.arguments)
     bound.apply_defaults()
-    parameters = [p for p in bound.signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    parameters = [
+        p for p in bound.signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
     last = max([place for place, p in enumerate(parameters) if p.name in given], default=-1)
     return [*args, *[bound.arguments[p.name] for p in parameters[len(args) : last + 1]]]
 

@@ -374,7 +374,7 @@ def _third_derivative_cotangent(g: Tensor, k: Tensor, x: Tensor) -> Tensor:
     return tape.gradient(y, x, g)
 
 
-_cofactors_derivative = matrix_operation(
+_cofactors_derivative: Operation = matrix_operation(
     "cofactors_derivative",
     _run_cofactors_derivative,
     (

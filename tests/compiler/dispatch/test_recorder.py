@@ -23,13 +23,13 @@ USES = {
     "operator": lambda t: t + 1.0,
     "reflected operator": lambda t: 1.0 - t,
     "function": tf.square,
-    "matrix": lambda t: tf.stack([t, t]),
+    "list": lambda t: tf.stack([t, t]),
     "comparison": lambda t: t > 0.0,
     "variable": tf.Variable,
-    "argument of a compiled function": lambda t: tf.function(lambda z: z + 1.0)(t),
+    "argument of a compiled function": tf.function(lambda z: z + 1.0),
     "captured by a compiled function": lambda t: tf.function(lambda: t + 1.0)(),
     "text of its number": lambda t: f"{t:.2f}",
-    "copy": lambda t: tf.identity(t),
+    "copy": tf.identity,
 }
 
 

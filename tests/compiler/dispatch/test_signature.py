@@ -72,13 +72,13 @@ def _assign_item(structure, x):
 
 
 CHANGES = {
-    "append": (lambda: [], lambda s, x: s.append(x), r"items of s\."),
-    "append a number": (lambda: [], lambda s, x: s.append(1), r"items of s\."),
+    "append": (list, lambda s, x: s.append(x), r"items of s\."),
+    "append a number": (list, lambda s, x: s.append(1), r"items of s\."),
     "pop": (lambda: [tf.constant(1.0)], lambda s, x: s.pop(), r"items of s\."),
     "item": (lambda: [tf.constant(1.0)], _assign_item, r"items of s\."),
     "swap": (lambda: [1, 2], lambda s, x: s.reverse(), r"items of s\."),
     "extend in place": (lambda: [1], lambda s, x: s.__iadd__([x]), r"items of s\."),
-    "dict item": (lambda: {}, lambda s, x: s.update(a=x), r"items of s\."),
+    "dict item": (dict, lambda s, x: s.update(a=x), r"items of s\."),
     "dict pop": (lambda: {"a": 1}, lambda s, x: s.pop("a"), r"items of s\."),
     "default of a dict": (lambda: collections.defaultdict(list), lambda s, x: s["a"].append(x), r"items of s\."),
     "nested": (lambda: {"a": ({"b": []},)}, lambda s, x: s["a"][0]["b"].append(x), r"items of s\['a'\]\[0\]\['b'\]\."),

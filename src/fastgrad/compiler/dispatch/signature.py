@@ -285,7 +285,9 @@ def containers_of(value: Any, label: str) -> Iterator[tuple[str, Any, Any]]:
     else:
         items = list(value)
         names = getattr(value, "_fields", None) or range(len(items))
-        parts = [(f"{label}.{n}" if isinstance(n, str) else f"{label}[{n}]", x) for n, x in zip(names, items, strict=True)]
+        parts = [
+            (f"{label}.{n}" if isinstance(n, str) else f"{label}[{n}]", x) for n, x in zip(names, items, strict=True)
+        ]
     if not isinstance(value, tuple):
         yield label, value, items
     for part_label, part in parts:

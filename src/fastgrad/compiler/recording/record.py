@@ -149,9 +149,7 @@ class Recording(recording.Recorder):
             for tensor, node in self.varying_tensors()
             if node.kind is not Kind.READ and type(tensor) is Tensor  # a variable's slice, a subclass, can be assigned
         }
-        outside = [
-            Tensor(x._array if x._owner is None else x._array.copy()) if id(x) in inside else x for x in results
-        ]
+        outside = [Tensor(x._array if x._owner is None else x._array.copy()) if id(x) in inside else x for x in results]
         origins = [
             (tensor, "an argument" if node.kind is Kind.ARGUMENT else f"made at {line_text(self._lines.get(id(node)))}")
             for tensor, node in inside.values()
