@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.core.operation import TABLE, Operation
+from fastgrad.core.recording import Recorder
+from tests.ops.samples import SAMPLES, recorded
 
 
 def test_a_primal_has_one_tangent():
@@ -72,6 +75,76 @@ def test_an_accumulator_around_a_compiled_function_gives_products_with_hessians(
         products.append(accumulator.jvp(gradient).numpy())
     for product in products[1:]:
         np.testing.assert_allclose(product, products[0], rtol=1e-5)
+
+
+PIECEWISE_LINEAR = {
+    "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
+    "leaky_relu": tf.nn.leaky_relu,
+    "abs": tf.abs,
+    "hard_sigmoid": tf.keras.activations.hard_sigmoid,
+    "max_pool": lambda x: tf.nn.max_pool2d(tf.reshape(x, [1, 2, 2, 1]), 2, 1, "VALID"),
+}
+
+
+@pytest.mark.parametrize("decorate", [lambda f: f, tf.function])
+@pytest.mark.parametrize("name", PIECEWISE_LINEAR)
+def test_second_derivatives_of_piecewise_linear_functions_are_zeros(name, decorate):
+    function = decorate(PIECEWISE_LINEAR[name])
+    x = tf.constant([[1.0, -2.0, 3.0, 4.0]])
+    for _ in range(3):  # recorded, compiled, replayed
+        with tf.autodiff.ForwardAccumulator(x, tf.ones_like(x)) as accumulator, tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+            gradient = tape.gradient(y, x)
+        np.testing.assert_array_equal(accumulator.jvp(gradient), tf.zeros_like(x))
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = function(x)
+            gradient = inner.gradient(y, x)
+        np.testing.assert_array_equal(outer.gradient(gradient, x), tf.zeros_like(x))
+
+
+def test_results_that_do_not_depend_on_a_primal_have_no_tangent():
+    x, c = tf.constant(2.0), tf.constant(3.0)
+    with tf.autodiff.ForwardAccumulator(x, tf.constant(1.0)) as accumulator:
+        same, other = tf.identity_n([x, c])
+        linear = x * 3.0
+        stopped = tf.stop_gradient(x) * 2.0
+    assert float(accumulator.jvp(same)) == 1.0
+    assert float(accumulator.jvp(linear)) == 3.0
+    assert accumulator.jvp(other) is None
+    assert accumulator.jvp(stopped) is None
+
+
+class _Calls(Recorder):
+    """Collects the operations with a gradient, their inputs and attributes."""
+
+    def __init__(self):
+        self.found = []
+
+    def on_operation(self, operation, inputs, outputs, attributes):
+        if TABLE.get(operation.name) is operation and operation.gradient is not None:
+            self.found.append((operation, inputs, outputs, attributes))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_forward_mode_connects_what_reverse_mode_connects(name):
+    """Each row that a sample or its derivative runs: an input that has a gradient gives the results a tangent."""
+    calls = _Calls()
+    recorded(calls, SAMPLES[name], derivative=True)
+    for operation, inputs, outputs, attributes in calls.found:
+        for x in {id(x): x for x in inputs if x.dtype.is_differentiable}.values():
+            targets = [y for y in outputs if y.dtype.is_differentiable]
+            with tf.GradientTape() as tape, tf.autodiff.ForwardAccumulator(x, tf.ones_like(x)) as accumulator:
+                tape.watch(x)
+                found = Operation.__call__(operation, *inputs, **attributes)
+            found = [y for y in (found if type(found) is tuple else (found,)) if y.dtype.is_differentiable]
+            assert len(found) == len(targets)
+            is_connected = tape.gradient(found, x) is not None
+            assert any(accumulator.jvp(y) is not None for y in found) == is_connected, operation.name
 
 
 @pytest.mark.parametrize("decorate", [lambda f: f, tf.function])

@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.core import nest, recording
 from fastgrad.core.backward import cotangents_of_inputs, dense_gradient, zeros_of
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.core.operation import TABLE
+from fastgrad.core.operation import TABLE, JointGradient
 from fastgrad.core.tape import GradientTape as GradientTape
 from fastgrad.core.tape import UnconnectedGradients, wants_zeros
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -107,7 +107,16 @@ class ForwardAccumulator(recording.Recorder):
                     weights.append(self._tangents[id(x)])
         if not targets:
             return [None] * len(outputs)
-        return tape.gradient(targets, units, output_gradients=weights)
+        tangents = tape.gradient(targets, units, output_gradients=weights)
+        rule = operation.gradient
+        is_sparse = several and type(rule) is JointGradient and not rule.zeros
+        if is_sparse and any(tangent is not None for tangent in tangents):
+            return tangents  # the rule tells which outputs depend on the inputs
+        # A cotangent that is 0 whatever the unit is, as that of a slope of relu, is the derivative of an output that depends on the input.
+        return [
+            zeros_of(y) if tangent is None and y.dtype.is_differentiable else tangent
+            for y, tangent in zip(outputs, tangents, strict=True)
+        ]
 
     def __enter__(self) -> ForwardAccumulator:
         if self._recording:

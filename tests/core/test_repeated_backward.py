@@ -12,6 +12,7 @@ from fastgrad.compiler.programs.program import Program
 from fastgrad.core import repeated_backward
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.repeated_backward import RUNS_BEFORE_PROGRAM, programs
+from fastgrad.core.tensor import convert_like
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(6, 4)).astype(np.float32)
@@ -134,6 +135,17 @@ def test_a_number_of_the_program_is_not_a_constant_of_a_rule(first):
     assert len(made_programs()) == 1
     np.testing.assert_array_equal(of_number(first + 1), [first + 1, 3 * (first + 1)])
     np.testing.assert_array_equal(of_number(first), [first, 3 * first])
+    assert len(made_programs()) == 1
+
+
+def test_a_number_in_the_cache_of_scalars_is_a_source():
+    number = convert_like(2.0, np.dtype(np.float32))
+    assert number is convert_like(2.0, np.dtype(np.float32))
+    for _ in range(RUNS_BEFORE_PROGRAM + 2):
+        with tf.GradientTape() as tape:
+            tape.watch(number)
+            target = number * number * 3.0
+        assert float(tape.gradient(target, number)) == 12.0
     assert len(made_programs()) == 1
 
 

@@ -184,6 +184,8 @@ SAMPLES: dict[str, Sample] = {
     "solve_of_diagonals": of(tf.linalg.tridiagonal_solve, normal(3, 4) + np.array([[0], [4], [0]]), normal(4, 2)),
     "inv": of(tf.linalg.inv, definite(3)),
     "det": of(tf.linalg.det, definite(3)),
+    "cofactors": of(TABLE["cofactors"], definite(3)),
+    "cofactors_derivative": of(TABLE["cofactors_derivative"], normal(3, 3), definite(3)),
     "slogdet": of(lambda a: tf.linalg.slogdet(a)[1], definite(3)),
     "pinv": of(tf.linalg.pinv, normal(3, 2), order=1),
     "least_norm_solution": of(lambda a, b: tf.linalg.lstsq(a, b, fast=False), normal(3, 2), normal(3, 2), order=1),

@@ -125,3 +125,92 @@ def test_a_gradient_of_a_few_rows():
     g = tape.gradient(y, v)
     assert isinstance(g, tf.IndexedSlices)
     np.testing.assert_array_equal(tf.convert_to_tensor(g), [[0, 0], [0, 0], [5, 6]])
+
+
+@pytest.mark.parametrize("call", [lambda f, x: f(x, x), lambda f, x: f(x, b=x), lambda f, x: f(b=x, a=x)])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_tensors_that_are_passed_by_name_have_gradients(call, compiled):
+    @tf.custom_gradient
+    def own(a, b):
+        return a * b, lambda upstream: (10.0 * upstream, 20.0 * upstream)
+
+    cases = [
+        (tf.recompute_grad(lambda a, b: a * b), 6.0),
+        (own, 30.0),
+        (tf.grad_pass_through(lambda a, b: (tf.round(a), 2.0 * b)), 2.0),
+    ]
+    for function, expected in cases:
+
+        def derivative(x, function=function):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = call(function, x)
+            return tape.gradient(y, x)
+
+        derivative = tf.function(derivative) if compiled else derivative
+        for _ in range(3):
+            assert float(derivative(tf.constant(3.0))) == expected
+
+
+def test_nested_tensors_that_are_passed_by_name_are_recomputed():
+    x = tf.Variable(3.0)
+    function = tf.recompute_grad(lambda parts, *, scale, training: parts["a"] * scale[0] if training else 0.0)
+    with tf.GradientTape() as tape:
+        y = function(parts={"a": x}, scale=[x * 2.0], training=True)
+    assert float(tape.gradient(y, x)) == 12.0
+
+
+def test_gradients_of_arguments_by_name_may_be_left_out():
+    @tf.custom_gradient
+    def f(x, mode="a", scale=1.0, *, offset=0.0):
+        return x * scale + offset, lambda upstream: 5.0 * upstream
+
+    x = tf.constant(3.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x, scale=x, mode=object(), offset=x)
+    assert float(tape.gradient(y, x)) == 5.0
+
+
+def test_another_number_of_gradients_is_refused():
+    @tf.custom_gradient
+    def f(x, scale):
+        return x * scale, lambda upstream: (upstream,) * 3
+
+    x = tf.constant(3.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x, scale=x)
+    with pytest.raises(ValueError, match="expected to return 1 gradients, or 2 with those of arguments passed by name"):
+        tape.gradient(y, x)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("wrap", [tf.identity, lambda g: tf.IndexedSlices(g, [0, 1], [2])])
+def test_a_gradient_of_another_dtype_is_refused(compiled, wrap):
+    @tf.custom_gradient
+    def f(x):
+        return x * 2.0, lambda upstream: wrap(tf.cast(upstream, tf.float64))
+
+    def derivative(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = f(x)
+        return tape.gradient(y, x)
+
+    with pytest.raises(
+        ValueError, match=r"f returned a gradient of dtype float64 for an argument of dtype float32.*tf\.cast"
+    ):
+        (tf.function(derivative) if compiled else derivative)(tf.constant([1.0, 2.0]))
+
+
+def test_the_gradient_of_an_argument_without_derivatives_may_be_of_any_dtype():
+    @tf.custom_gradient
+    def f(x, times):
+        return x * tf.cast(times, tf.float32), lambda upstream: (upstream * 2.0, upstream)
+
+    x = tf.constant(3.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x, 2)
+    assert float(tape.gradient(y, x)) == 2.0

@@ -105,6 +105,88 @@ def test_determinants_of_singular_and_empty_matrices():
     assert float(linalg.det(np.zeros((0, 0)))) == 1.0
 
 
+def minors(x):
+    """The cofactors of a matrix, by their definition."""
+    n = len(x)
+    signs = (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
+    return signs * [[np.linalg.det(np.delete(np.delete(x, i, 0), j, 1)) for j in range(n)] for i in range(n)]
+
+
+def derivative_of_minors(k, x):
+    """The gradient of the sum of ``k`` times the cofactors, by central differences."""
+    found = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[index] = 1e-5
+        found[index] = (k * (minors(x + step) - minors(x - step))).sum() / 2e-5
+    return found
+
+
+SINGULAR = {
+    "rank 2": np.arange(1.0, 10.0).reshape(3, 3),
+    "rank 1": np.outer([1.0, -2.0, 3.0], [2.0, 0.5, 1.0]),
+    "rank 0": np.zeros((3, 3)),
+    "a zero on the diagonal": np.diag([1.0, 2.0, 0.0]),
+    "a batch with a regular matrix": np.stack([np.eye(3) + 0.1, np.ones((3, 3)), np.diag([0.0, 3.0, 0.0])]),
+    "complex": np.outer([1.0, 1.0j, 2.0], [2.0, 1.0, 1.0 + 1.0j]) + np.diag([1.0j, 0.0, 0.0]),
+    "one element": np.zeros((1, 1)),
+    "underflow": np.diag([1e-200, 1e-200]),
+    "overflow": np.diag([1e200, 1e200]),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("x", SINGULAR.values(), ids=SINGULAR)
+def test_gradients_of_determinants_of_singular_matrices(x, compiled):
+    weights = normal(*x.shape, seed=3, dtype=x.dtype)
+
+    def derivatives(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = linalg.det(x)
+            first = inner.gradient(y, x)
+            weighted = tf.math.real(tf.reduce_sum(tf.math.conj(first) * weights))
+        return first, outer.gradient(weighted, x)
+
+    function = tf.function(derivatives) if compiled else derivatives
+    matrices, flat_weights = x.reshape(-1, *x.shape[-2:]), weights.reshape(-1, *x.shape[-2:])
+    expected = np.reshape([minors(m).conj() for m in matrices], x.shape)
+    pairs = zip(flat_weights, matrices, strict=True)
+    expected_second = np.reshape([derivative_of_minors(k, m).conj() for k, m in pairs], x.shape)
+    for _ in range(3):
+        first, second = function(tf.constant(x))
+        np.testing.assert_allclose(first, expected, rtol=1e-10, atol=1e-12 * (1e-9 < np.abs(x).max() < 1e9))
+        if np.abs(x).max() < 1e9:  # differences have no digits there
+            np.testing.assert_allclose(second, expected_second, rtol=1e-6, atol=1e-7)
+
+
+def test_the_third_derivative_of_a_determinant_is_that_of_its_terms():
+    x = np.array([[2.0, 1.0, 0.5], [0.3, -1.0, 2.0], [1.0, 0.2, 3.0]])
+
+    def terms(x):
+        a, b, c = tf.unstack(x)
+        return tf.reduce_sum(a * linalg.cross(b, c))
+
+    def third(function):
+        z = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            with tf.GradientTape() as middle:
+                middle.watch(z)
+                with tf.GradientTape() as inner:
+                    inner.watch(z)
+                    y = function(z)
+                first = inner.gradient(y, z)
+                total = tf.reduce_sum(first**2 * normal(3, 3, seed=1))
+            second = middle.gradient(total, z)
+            total = tf.reduce_sum(second * normal(3, 3, seed=2))
+        return tape.gradient(total, z)
+
+    np.testing.assert_allclose(third(linalg.det), third(terms), rtol=1e-10)
+
+
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (3, 3), (2, 5, 3)])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_least_squares(shape, dtype):
@@ -328,7 +410,7 @@ def test_gradients_that_do_not_exist_are_refused():
     for function, shape, error in (
         (lambda x: linalg.svd(x, full_matrices=True)[1], (4, 2), tf.errors.UnimplementedError),
         (lambda x: linalg.qr(x, full_matrices=True)[0], (4, 2), tf.errors.UnimplementedError),
-        (linalg.det, (2, 2), Invalid),
+        (lambda x: linalg.slogdet(x)[1], (2, 2), Invalid),
     ):
         x = tf.ones(shape)
         with tf.GradientTape() as tape:

@@ -76,7 +76,7 @@ class Function:
     ) -> None:
         functools.update_wrapper(self, python_function, updated=())
         recorded = functools.partial(Function, runs_unrecorded=True)
-        self._python = PythonFunction(python_function, input_signature, instance, recorded)
+        self._python = PythonFunction(python_function, input_signature, instance, recorded, runs_unrecorded)
         self.__name__ = self._python.name
         self._verify = verify
         self._state = State(self.__name__, verify)

@@ -211,7 +211,7 @@ class Operation:
                 result = self.run(array, **attributes) if is_small else self._run_on_threads([array], attributes)
             else:
                 arrays = [x._array for x in inputs]
-                is_small = arrays[0].size < self.large
+                is_small = not arrays or arrays[0].size < self.large  # a graph of constants has no inputs
                 result = self.run(*arrays, **attributes) if is_small else self._run_on_threads(arrays, attributes)
         except (MemoryError, ValueError) as error:
             self._raise_explained(error, inputs)

@@ -72,8 +72,10 @@ class Tensor(Operand):
     # _logits is set on results of Keras's softmax and sigmoid: their input, from which cross-entropies are computed.
     # _keras_mask is set by Keras's layers: the time steps that count (see keras/masks.py).
     # _unplaced is set on tensors that may go to any GPU (see placement.py).
-    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner", "_unplaced")
+    # _refusal is set on an OutOfScopeTensor: the text of the error.
+    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner", "_refusal", "_unplaced")
 
+    _refusal: str
     _unplaced: bool
 
     __array_priority__ = 100
@@ -232,6 +234,48 @@ _INSTEAD_OF_NUMPY_ATTRIBUTES = {
     "max": "tf.reduce_max(x)",
     "min": "tf.reduce_min(x)",
 }
+
+
+class OutOfScopeTensor(Tensor):
+    """A tensor of a recording that has ended, kept by the user: replays would not change it, so its use raises.
+
+    It becomes one by ``refuse_use``. Its shape, dtype and text can be read.
+    """
+
+    __slots__ = ()
+
+    @property
+    def _array(self) -> Any:
+        raise TypeError(self._refusal)
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return dtypes.DTYPE_OF_NUMPY[_array_slot.__get__(self).dtype]
+
+    @property
+    def shape(self) -> TensorShape:
+        """The dimensions."""
+        return TensorShape.of(_array_slot.__get__(self).shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return _array_slot.__get__(self).ndim
+
+    def __repr__(self) -> str:
+        return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, out of scope>"
+
+    __str__ = __repr__
+
+
+_array_slot: Any = Tensor.__dict__["_array"]
+
+
+def refuse_use(tensor: Tensor, refusal: str) -> None:
+    """Makes each later use of a tensor's elements an error with the text ``refusal``."""
+    tensor._owner, tensor._refusal = None, refusal
+    tensor.__class__ = OutOfScopeTensor
 
 
 class Reference:

@@ -72,6 +72,7 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     Args:
         f: takes the arguments unchanged and returns ``(result, grad_fn)``. ``result`` is a tensor or nested structure.
             ``grad_fn`` takes one cotangent for each tensor of the result and returns one for each positional argument (None allowed).
+            Arguments that are passed by name have the places of their parameters; ``grad_fn`` may leave out their gradients.
             If ``f`` reads trainable variables, ``grad_fn`` must take ``variables=`` too and return
             ``(argument gradients, variable gradients)``.
 
@@ -81,7 +82,7 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     Raises:
         TypeError: ``f`` reads variables but ``grad_fn`` does not take ``variables``.
         ValueError: ``grad_fn`` returns another number of gradients than there are arguments, or one of a shape that does not
-            broadcast to its argument's.
+            broadcast to its argument's, or of another dtype.
     """
     if f is None:
         return custom_gradient
@@ -92,6 +93,7 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     def decorated(*args: Any, **kwargs: Any) -> Any:
         leaves = nest.flatten(list(args))
         flat_arguments = [convert_to_tensor(x) for x in leaves]
+        named = nest.flatten(_arguments_in_places(f, args, kwargs)[len(args) :])
         with _VariableReadRecorder() as recorder:
             pair = f(*args, **kwargs)
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not callable(pair[1]):
@@ -110,13 +112,37 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
                 f"@tf.custom_gradient: {getattr(f, '__name__', f)} uses the variables {names}, so its grad_fn must accept keyword "
                 "argument 'variables' and return (argument gradients, variable gradients)."
             )
-        return _record_with_gradient(f, result, grad_fn, flat_arguments, variable_reads)
+        return _record_with_gradient(f, result, grad_fn, flat_arguments, named, variable_reads)
 
     return decorated
 
 
-def _record_with_gradient(f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], read: list[Any]) -> Any:
+def _arguments_in_places(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """Returns the arguments by position: those passed by name at the places of their parameters, with defaults between them.
+
+    Names that have no place, and those of a function without a signature, are left out.
+    """
+    if not kwargs:
+        return list(args)
+    try:
+        bound = inspect.signature(f).bind(*args, **kwargs)
+    except (TypeError, ValueError):  # the call of ``f`` raises the error that users know
+        return list(args)
+    given = set(bound.arguments)
+    bound.apply_defaults()
+    parameters = [
+        p for p in bound.signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    last = max([place for place, p in enumerate(parameters) if p.name in given], default=-1)
+    return [*args, *[bound.arguments[p.name] for p in parameters[len(args) : last + 1]]]
+
+
+def _record_with_gradient(
+    f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], named: list[Any], read: list[Any]
+) -> Any:
     variables = [variable for variable, _ in read]
+    # Of arguments passed by name, only tensors are converted: others, such as functions and texts, may have no tensor.
+    named_tensors = [as_tensor_or_none(x) for x in named]
 
     def rule(needs: Any, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         cotangents = g if type(g) is tuple else (g,)
@@ -133,35 +159,44 @@ def _record_with_gradient(f: Any, result: Any, grad_fn: Any, flat_arguments: lis
         flat_gradients = nest.flatten(
             list(argument_gradients) if isinstance(argument_gradients, (list, tuple)) else [argument_gradients]
         )
-        if len(flat_gradients) != len(flat_arguments):
+        name = getattr(f, "__name__", str(f))
+        count = len(flat_arguments)
+        if named and len(flat_gradients) == count:
+            flat_gradients += [None] * len(named)
+        if len(flat_gradients) != count + len(named):
+            also = f", or {count + len(named)} with those of arguments passed by name" if named else ""
             raise ValueError(
-                f"custom_gradient function {getattr(f, '__name__', f)} expected to return {len(flat_arguments)} gradients, "
+                f"custom_gradient function {name} expected to return {count} gradients{also}, "
                 f"but returned {len(flat_gradients)} instead."
             )
-        name = getattr(f, "__name__", str(f))
-        return [
-            _cotangent_like(name, c, x) for c, x in zip([*flat_gradients, *variable_gradients], inputs, strict=True)
+        named_gradients = [
+            gradient for gradient, x in zip(flat_gradients[count:], named_tensors, strict=True) if x is not None
         ]
+        gradients = [*flat_gradients[:count], *named_gradients, *variable_gradients]
+        return [_cotangent_like(name, c, x) for c, x in zip(gradients, inputs, strict=True)]
 
     # New tensors: the operations of f stay on the tapes (for gradients of the gradient), but gradients of the results
     # flow back only through the user's rule.
     outputs = tuple(_stop_gradient(convert_to_tensor(y)) for y in nest.flatten(result))
-    record("custom_gradient", (*flat_arguments, *[tensor for _, tensor in read]), outputs, rule)
+    inputs = (*flat_arguments, *[x for x in named_tensors if x is not None], *[tensor for _, tensor in read])
+    record("custom_gradient", inputs, outputs, rule)
     return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
 
 
 def _cotangent_like(name: str, gradient: Any, x: Tensor) -> Any:
     """Converts a user's gradient to the shape of ``x``, because kernels read as many elements as ``x`` has."""
-    if gradient is None:
+    if gradient is None or not x.dtype.is_differentiable:
         return None
     shape = x._array.shape
     if isinstance(gradient, IndexedSlices):
         full_shape = shape if gradient.dense_shape is None else tuple(gradient.dense_shape._on_host().tolist())
+        _check_dtype(name, gradient.values, x)
         if full_shape == shape and gradient.values._array.shape[1:] == shape[1:]:
             return IndexedSlices(gradient.values, gradient.indices, shape)
         actual_shape = full_shape
     else:
         c = convert_to_tensor(gradient, dtype_hint=x.dtype)
+        _check_dtype(name, c, x)
         actual_shape = c._array.shape
         if actual_shape == shape:
             return c
@@ -170,6 +205,14 @@ def _cotangent_like(name: str, gradient: Any, x: Tensor) -> Any:
     raise ValueError(
         f"custom_gradient function {name} returned a gradient of shape {list(actual_shape)} for an argument of shape {list(shape)}."
     )
+
+
+def _check_dtype(name: str, gradient: Tensor, x: Tensor) -> None:
+    if gradient.dtype is not x.dtype:
+        raise ValueError(
+            f"custom_gradient function {name} returned a gradient of dtype {gradient.dtype.name} for an argument of dtype {x.dtype.name}; "
+            f"convert it: tf.cast(gradient, tf.{x.dtype.name})."
+        )
 
 
 def _accepts_variables(grad_fn: Callable[..., Any]) -> bool:
@@ -193,7 +236,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
-        leaves = nest.flatten(list(args))
+        arguments = [list(args), kwargs]
+        leaves = nest.flatten(arguments)
         tensor_positions = [i for i, leaf in enumerate(leaves) if as_tensor_or_none(leaf) is not None]
         inputs = tuple(convert_to_tensor(leaves[i]) for i in tensor_positions)
         with recording.hidden_from_tapes(), _VariableReadRecorder() as recorder:
@@ -210,7 +254,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 new_leaves = list(leaves)
                 for position, x in zip(tensor_positions, input_copies, strict=True):
                     new_leaves[position] = x
-                result = f(*nest.pack_sequence_as(list(args), new_leaves), **kwargs)
+                new_args, new_kwargs = nest.pack_sequence_as(arguments, new_leaves)
+                result = f(*new_args, **new_kwargs)
             weights = list(g) if type(g) is tuple else [g]
             return tape.gradient(
                 nest.flatten(result), [*input_copies, *[variable for variable, _ in variable_reads]], weights
@@ -238,7 +283,7 @@ def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
     """Gives ``f`` the gradient of the identity, as for rounding ("straight through"). TensorFlow: tf.grad_pass_through.
 
     Args:
-        f: a function of one tensor.
+        f: a function of as many tensors as it returns; each may be a nested structure.
 
     Returns:
         A function with the values of ``f`` and the gradient 1.
@@ -249,9 +294,10 @@ def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
     checked_callable("grad_pass_through", "f", f)
 
     @custom_gradient
-    def passing(x: Any) -> Any:
+    @functools.wraps(f)
+    def passing(*args: Any, **kwargs: Any) -> Any:
         with recording.hidden_from_tapes():
-            y = f(x)
+            y = f(*args, **kwargs)
         return y, lambda *g: g
 
     return passing

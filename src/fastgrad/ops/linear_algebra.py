@@ -16,6 +16,7 @@ from fastgrad.core.argument_checks import checked_number
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.operation import REAL_DTYPES, TABLE, Form, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec, Rule, same
+from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of, tensors_of
@@ -25,7 +26,7 @@ from fastgrad.ops.complex_numbers import complex as to_complex
 from fastgrad.ops.complex_numbers import imag, real
 from fastgrad.ops.contraction import matmul
 from fastgrad.ops.diagonals import adjoint as adjoint_of
-from fastgrad.ops.diagonals import band_part, diag_part, set_diag
+from fastgrad.ops.diagonals import band_part, diag_part, matrix_transpose, set_diag
 from fastgrad.ops.exponential import log
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.lapack_threads import OF_NUMPY, OF_SCIPY, OpenBlas, with_one_thread_if_small
@@ -306,10 +307,92 @@ def _with_matrix_axes(x: Tensor) -> Tensor:
     return reshape(x, (*x._array.shape, 1, 1))
 
 
+def _products_without_one(s: np.ndarray) -> np.ndarray:
+    """Returns for each number of the last axis the product of the others, without a division: they may be 0."""
+    ones = np.ones_like(s[..., :1])
+    before = np.concatenate([ones, s[..., :-1]], -1).cumprod(-1)
+    after = np.concatenate([ones, s[..., :0:-1]], -1).cumprod(-1)[..., ::-1]
+    return before * after
+
+
+def _svd_with_sign(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the singular value decomposition of matrices, and the determinant of the two unitary matrices' product."""
+    try:
+        u, s, w = np.linalg.svd(x)
+    except np.linalg.LinAlgError:  # x is not finite
+        u = w = np.full_like(x, np.nan)
+        s = np.full_like(x[..., 0].real, np.nan)
+    return u, s, w, (np.linalg.det(u) * np.linalg.det(w))[..., None, None]
+
+
+def _inverses_and_exceptions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns determinants and inverses, and for which matrices they are not accurate."""
+    det = np.asarray(np.linalg.det(x))
+    try:
+        inverse = np.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        return det[..., None, None], np.empty_like(x), np.ones(x.shape[:-2], bool)
+    condition = np.abs(x).sum(-1).max(-1, initial=0) * np.abs(inverse).sum(-1).max(-1, initial=0)
+    is_accurate = (condition < np.finfo(x.dtype).eps ** -0.5) & (det != 0) & np.isfinite(det)
+    return det[..., None, None], inverse, ~is_accurate
+
+
+def _run_cofactors(x: np.ndarray) -> np.ndarray:
+    det, inverse, exceptions = _inverses_and_exceptions(x)
+    y = det * inverse.swapaxes(-1, -2)
+    if exceptions.any():
+        u, s, w, sign = _svd_with_sign(x[exceptions])
+        y[exceptions] = sign * (u.conj() * _products_without_one(s)[..., None, :]) @ w.conj()
+    return np.ascontiguousarray(y)
+
+
+def _run_cofactors_derivative(k: np.ndarray, x: np.ndarray) -> np.ndarray:
+    det, inverse, exceptions = _inverses_and_exceptions(x)
+    m = inverse.swapaxes(-1, -2)
+    trace = (k * m).sum((-2, -1))[..., None, None]
+    y = det * (trace * m - m @ k.swapaxes(-1, -2) @ m)
+    if exceptions.any():
+        u, s, w, sign = _svd_with_sign(x[exceptions])
+        n = s.shape[-1]
+        # The cofactors of a diagonal matrix change by products of all its numbers but two.
+        others = np.where(np.eye(n, dtype=bool), np.ones_like(s)[..., None, :], s[..., None, :])
+        products = np.where(np.eye(n, dtype=bool), 0, _products_without_one(others))
+        inner = u.conj().swapaxes(-1, -2) @ k[exceptions] @ w.conj().swapaxes(-1, -2)
+        change = -products * inner.swapaxes(-1, -2)
+        change[..., range(n), range(n)] = (products @ inner.diagonal(0, -2, -1)[..., None])[..., 0]
+        y[exceptions] = sign * u.conj() @ change @ w.conj()
+    return np.ascontiguousarray(y)
+
+
+def _third_derivative_cotangent(g: Tensor, k: Tensor, x: Tensor) -> Tensor:
+    """Returns the cotangent of the matrices of a derivative of cofactors, by the formula for regular ones."""
+    with GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        m = matrix_transpose(_inv_operation(x, adjoint=False))
+        trace = _with_matrix_axes(reduce_sum(k * m, axis=(-2, -1)))
+        y = _with_matrix_axes(_det_operation(x)) * (trace * m - matmul(matmul(m, k, transpose_b=True), m))
+    return tape.gradient(y, x, g)
+
+
+_cofactors_derivative: Operation = matrix_operation(
+    "cofactors_derivative",
+    _run_cofactors_derivative,
+    (
+        lambda g, y, k, x: conjugate(_cofactors_derivative(conjugate(g), x)),
+        lambda g, y, k, x: _third_derivative_cotangent(g, k, x),
+    ),
+)
+"""Of matrices k and x: the derivative of the sum of k times the cofactors of x."""
+
+_cofactors = matrix_operation(
+    "cofactors", _run_cofactors, lambda g, y, x: conjugate(_cofactors_derivative(conjugate(g), x))
+)
+"""The determinants' derivatives by each element: det(x) times the inverse's transpose, also for singular matrices."""
+
 _det_operation = matrix_operation(
     "det",
     np.linalg.det,
-    lambda g, y, x: _with_matrix_axes(g * conjugate(y)) * _inv_operation(x, adjoint=True),
+    lambda g, y, x: _with_matrix_axes(g) * conjugate(_cofactors(x)),
     lambda x: ArraySpec(x.shape[:-2], x.dtype),
 )
 
@@ -322,7 +405,7 @@ def det(input: Any, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the gradient at a singular matrix.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the third derivative at a singular matrix.
     """
     return call_on_matrices(_det_operation, input)
 

@@ -67,6 +67,69 @@ def test_a_list_and_a_dict_that_change_are_recorded_again():
     assert float(function(tf.constant(1.0), sizes, rates)) == 15.0
 
 
+def _assign_item(structure, x):
+    structure[0] = x
+
+
+CHANGES = {
+    "append": (list, lambda s, x: s.append(x), r"items of s\."),
+    "append a number": (list, lambda s, x: s.append(1), r"items of s\."),
+    "pop": (lambda: [tf.constant(1.0)], lambda s, x: s.pop(), r"items of s\."),
+    "item": (lambda: [tf.constant(1.0)], _assign_item, r"items of s\."),
+    "swap": (lambda: [1, 2], lambda s, x: s.reverse(), r"items of s\."),
+    "extend in place": (lambda: [1], lambda s, x: s.__iadd__([x]), r"items of s\."),
+    "dict item": (dict, lambda s, x: s.update(a=x), r"items of s\."),
+    "dict pop": (lambda: {"a": 1}, lambda s, x: s.pop("a"), r"items of s\."),
+    "default of a dict": (lambda: collections.defaultdict(list), lambda s, x: s["a"].append(x), r"items of s\."),
+    "nested": (lambda: {"a": ({"b": []},)}, lambda s, x: s["a"][0]["b"].append(x), r"items of s\['a'\]\[0\]\['b'\]\."),
+    "dict in a list": (lambda: [{}], lambda s, x: s[0].update(a=x), r"items of s\[0\]\."),
+}
+
+
+@pytest.mark.parametrize(("make", "change", "text"), CHANGES.values(), ids=CHANGES)
+def test_a_change_of_a_list_or_dict_among_the_arguments_is_refused(make, change, text):
+    counter = tf.Variable(0.0)
+
+    @tf.function
+    def function(x, s):
+        counter.assign_add(1.0)
+        change(s, x)
+        return x
+
+    structure = make()
+    for passed in ((structure,), {"s": structure}) * 2:
+        with pytest.raises(ValueError, match=r"function\(\) should not modify its Python input arguments.*" + text):
+            function(tf.constant(1.0), **passed) if isinstance(passed, dict) else function(tf.constant(1.0), *passed)
+    with pytest.raises(ValueError, match="should not modify"):
+        tf.function(lambda x: function(x, structure))(tf.constant(1.0))
+    assert tf.nest.flatten(structure) == tf.nest.flatten(make())
+    assert float(counter) == 0.0
+
+
+def test_a_function_may_change_copies_and_keyword_arguments():
+    @tf.function
+    def function(x, s, **options):
+        s = list(s)
+        s.append(x)
+        options["scale"] = options.pop("factor")
+        return tf.add_n(s) * options["scale"]
+
+    one = tf.constant(1.0)
+    for factor in (2.0, 3.0, 4.0):
+        values = [one]
+        assert float(function(one, values, factor=factor)) == 2 * factor
+        assert values == [one]
+
+
+def test_a_function_of_elements_may_change_their_dict():
+    def split(features):
+        label = features.pop("y")
+        return features, label
+
+    dataset = tf.data.Dataset.from_tensor_slices({"x": [1.0, 2.0, 3.0], "y": [4, 5, 6]}).map(split)
+    assert [(float(x["x"]), int(y)) for x, y in dataset] == [(1.0, 4), (2.0, 5), (3.0, 6)]
+
+
 def test_a_closure_is_an_argument():
     def make(rate):
         m = tf.Variable(rate)

@@ -38,6 +38,20 @@ def one_matrix(**attributes: Any) -> Callable[..., Made]:
     return lambda r, dtype, batch, n: ([regular(r, dtype, batch, n)], attributes)
 
 
+def two_matrices(r: np.random.Generator, dtype: str, batch: int, n: int) -> Made:
+    x = regular(r, dtype, batch, n)
+    return [entries(r, dtype, *x.shape), x], {}
+
+
+def cofactors(x: Any) -> Any:
+    return (np.linalg.det(x)[..., None, None] * np.linalg.inv(x)).swapaxes(-1, -2)
+
+
+def cofactors_derivative(k: Any, x: Any) -> Any:
+    y, m = cofactors(x), np.linalg.inv(x).swapaxes(-1, -2)
+    return y * (k * m).sum((-2, -1))[..., None, None] - y @ k.swapaxes(-1, -2) @ m
+
+
 def system(r: np.random.Generator, dtype: str, batch: int, n: int, columns: int) -> Made:
     a = regular(r, dtype, batch, n)
     return [a, entries(r, dtype, *a.shape[:-1], columns % 70)], {"adjoint": bool(r.integers(0, 2))}
@@ -108,6 +122,8 @@ def least_norm_system(r: np.random.Generator, dtype: str, *sizes: int) -> Made:
 PROPERTIES = [
     Property("cholesky", 2, definite, wide(np.linalg.cholesky), 4096, LAPACK),
     Property("det", 2, one_matrix(), wide(np.linalg.det), 4096, LAPACK),
+    Property("cofactors", 2, one_matrix(), wide(cofactors), 4096, LAPACK),
+    Property("cofactors_derivative", 2, two_matrices, wide(cofactors_derivative), 4096, LAPACK),
     Property("slogdet", 2, one_matrix(), lambda x: tuple(wide(np.linalg.slogdet)(x)), 4096, LAPACK),
     Property(
         "inv",

@@ -35,6 +35,7 @@ LAPACK = (8, 24, 69)
 DECOMPOSITIONS = (
     *("cholesky", "det", "slogdet", "inv", "solve", "triangular_solve", "expm"),
     *("sqrtm", "lu", "logm", "qr", "svd", "eig", "eigh", "pinv", "least_norm_solution"),
+    *("cofactors", "cofactors_derivative"),
 )
 """Rows that LAPACK computes."""
 LARGEST_OF: dict[str, tuple[int, ...]] = {

@@ -386,7 +386,10 @@ class ControlFlow:
                 inner_recorder.drawn.restore()
         for variable in inner_recorder.created:
             self._recorder.on_create(variable)
-        self._recorder.refuse_tensors([*copies, *inner_recorder.tensors_created])
+        computed = [x for x, node in inner_recorder.varying_tensors() if node.kind is Kind.OPERATION]
+        self._recorder.refuse_tensors(
+            [*copies, *inner_recorder.tensors_created], [*copies, *computed, *inner_recorder.made_in_parts]
+        )
         if graph is None or inner_recorder.created:
             return None
         looks = _guards_of_outer_values(graph, len(copies))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -99,7 +99,9 @@ def _compiled(
     if not all(TABLE.get(operation.name) is operation for operation, *_ in entries):
         raise NotAProgram  # gradients of users may do anything
     shared_scalars = {id(scalar) for scalar in list(scalars.values())}
-    entries, tensors = _with_own_scalars(entries, tensors, shared_scalars)
+    copies = {id(x): Tensor(x._array) for x in tensors if id(x) in shared_scalars}
+    if copies:
+        entries, targets, keys, tensors = _with_copies(copies, entries, targets, keys, tensors)
     recording = Recording(tensors)
     with recording:
         gradients = backward_pass(entries, targets, keys)
@@ -133,25 +135,28 @@ def _compiled(
     return BackwardProgram(program, used, results), program.arena_bytes
 
 
-def _with_own_scalars(
-    entries: list[TapeEntry], tensors: list[Tensor], shared: Container[int]
-) -> tuple[list[TapeEntry], list[Tensor]]:
-    """Returns the entries and tensors of a tape with copies of shared scalars.
+def _with_copies(
+    copies: Mapping[int, Tensor],
+    entries: list[TapeEntry],
+    targets: list[Tensor],
+    keys: list[list[int]],
+    tensors: list[Tensor],
+) -> tuple[list[TapeEntry], list[Tensor], list[list[int]], list[Tensor]]:
+    """Returns the entries, targets, keys and tensors of a tape with copies of shared scalars.
 
     A scalar of the program, which may be another number in the next run, and an equal constant of a gradient rule are one
     tensor in the cache. Here they are two.
 
     Args:
-        shared: the ids of the tensors in the cache.
+        copies: by the ids of the tensors in the cache.
     """
-    copies = {id(x): Tensor(x._array) for x in tensors if id(x) in shared}
-    if not copies:
-        return entries, tensors
     return (
         [
             (operation, tuple([copies.get(id(x), x) for x in inputs]), outputs, attributes)
             for operation, inputs, outputs, attributes in entries
         ],
+        [copies.get(id(x), x) for x in targets],
+        [[id(copies[key]) if key in copies else key for key in group] for group in keys],
         [copies.get(id(x), x) for x in tensors],
     )
 

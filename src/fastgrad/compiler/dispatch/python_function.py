@@ -10,7 +10,14 @@ from typing import Any
 from fastgrad.compiler.dispatch.element_loops import with_element_loops
 from fastgrad.compiler.dispatch.loop_conversion import with_program_loops
 from fastgrad.compiler.dispatch.results import as_results
-from fastgrad.compiler.dispatch.signature import Call, Signature, eager_leaf, rebuild_value
+from fastgrad.compiler.dispatch.signature import (
+    Call,
+    Signature,
+    containers_of,
+    eager_leaf,
+    has_other_items,
+    rebuild_value,
+)
 from fastgrad.core.recording import EndOfElements, control_flow_handler
 from fastgrad.errors import OutOfRangeError
 
@@ -23,6 +30,7 @@ class PythonFunction:
         input_signature: None, or for each argument a (nested) ``TensorSpec``.
         instance: the object whose method it is; it is not kept alive. None for a plain function.
         recorded: makes a compiled function of the body of a loop over a dataset.
+        may_change_arguments: whether the function may change the lists and dicts that it gets: the caller does not read them.
 
     Attributes:
         function, input_signature: as given.
@@ -32,9 +40,15 @@ class PythonFunction:
     """
 
     def __init__(
-        self, function: Callable[..., Any], input_signature: Any, instance: Any, recorded: Callable[[Any], Any]
+        self,
+        function: Callable[..., Any],
+        input_signature: Any,
+        instance: Any,
+        recorded: Callable[[Any], Any],
+        may_change_arguments: bool = False,
     ) -> None:
         self.function, self.input_signature, self._recorded = function, input_signature, recorded
+        self._may_change_arguments = may_change_arguments
         self.name = getattr(function, "__name__", None) or type(function).__name__
         self.signature = Signature(function, input_signature, 0 if instance is None else 1)
         self.weak_instance = None if instance is None else weakref.ref(instance)
@@ -72,13 +86,26 @@ class PythonFunction:
 
         Raises:
             OutOfRangeError: it takes an element of a dataset's iterator that has none left.
+            ValueError: it changes a list or dict among its arguments, which are copies of the caller's.
         """
         leaf_iterator = iter(leaves)
         passed = {name: rebuild_value(value, leaf_iterator) for name, value in call.arguments.items()}
         args, kwargs = self.signature.unbind(passed)
+        containers = (
+            []
+            if self._may_change_arguments
+            else [part for name, value in passed.items() for part in containers_of(value, name)]
+        )
         try:
-            return self.callable(function)(*args, **kwargs)
+            result = self.callable(function)(*args, **kwargs)
         except EndOfElements:
             raise OutOfRangeError(
                 f"{self.name}(): End of sequence: next() of a dataset's iterator that has no element left."
             ) from None
+        changed = [label for label, container, items in containers if has_other_items(container, items)]
+        if changed:
+            raise ValueError(
+                f"{self.name}() should not modify its Python input arguments: it changes the items of {', '.join(changed)}. A replay runs no "
+                "Python, so the caller's list or dict would not change. Change a copy, and return what the caller needs."
+            )
+        return result

@@ -16,6 +16,7 @@ from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import nest
+from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import TraceError
 from fastgrad.kernels.codegen.phases import phase
@@ -165,6 +166,8 @@ class Recorder:
             self._state.retracing.count_control_flow_numbers(recording.numbers)
             created = [weakref.ref(variable) for variable in recording.created]
             kept_trace = None if created else trace
+            if not recorders.active:  # tapes around the call hold tensors of the run rightly
+                computed = recording.with_ended_scope(computed, self._python.name)
             return _Run(
                 kept_trace, results, computed, list(read_floats), settled, created, recording.saved, recording.reached
             )

@@ -270,6 +270,39 @@ def rebuild_value(value: Any, leaves: Iterator[Any]) -> Any:
     return next(leaves)
 
 
+def containers_of(value: Any, label: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yields the lists and dicts of an argument, nested ones too, with a path to each and a shallow copy of it.
+
+    Args:
+        value: the argument.
+        label: its name.
+    """
+    if not nest.is_nested(value):
+        return
+    if isinstance(value, Mapping):
+        items: Any = dict(value)
+        parts: Any = [(f"{label}[{key!r}]", item) for key, item in items.items()]
+    else:
+        items = list(value)
+        names = getattr(value, "_fields", None) or range(len(items))
+        parts = [
+            (f"{label}.{n}" if isinstance(n, str) else f"{label}[{n}]", x) for n, x in zip(names, items, strict=True)
+        ]
+    if not isinstance(value, tuple):
+        yield label, value, items
+    for part_label, part in parts:
+        yield from containers_of(part, part_label)
+
+
+def has_other_items(container: Any, items: Any) -> bool:
+    """True if a list or dict has other items than its copy from ``containers_of``."""
+    if len(container) != len(items):
+        return True
+    if isinstance(items, dict):
+        return any(key not in container or container[key] is not item for key, item in items.items())
+    return any(found is not item for found, item in zip(container, items, strict=True))
+
+
 class Signature:
     """The signature of a Python function: names arguments, and converts them to ``input_signature``.
 

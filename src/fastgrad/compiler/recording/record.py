@@ -19,7 +19,7 @@ from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import recording
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import device_of, placement
-from fastgrad.core.tensor import Tensor, listeners, scalars
+from fastgrad.core.tensor import Tensor, listeners, refuse_use, scalars
 from fastgrad.core.variable import Variable
 from fastgrad.errors import TraceError as TraceError
 from fastgrad.kernels.codegen.user_lines import line_text, user_line
@@ -57,6 +57,7 @@ class Recording(recording.Recorder):
         device: a GPU that operations ran on; None if all ran on the host.
         numbers: the numbers on which Python's control flow depended, with the user's lines.
         reached: what the users' operations in the program and in its branches and loops reach, by id.
+        made_in_parts: tensors of branches and bodies of loops that may have other values in another run.
     """
 
     records_state = True
@@ -86,6 +87,7 @@ class Recording(recording.Recorder):
         self.saved = SavedVariables()
         self.numbers: list[tuple[tuple[str, int] | None, int]] = []
         self.reached: dict[int, Any] = {}
+        self.made_in_parts: list[Tensor] = []
         for position, tensor in enumerate(arguments):
             self._add_node(Kind.ARGUMENT, position, outputs=(tensor,))
             self._kept.append(tensor)
@@ -111,10 +113,60 @@ class Recording(recording.Recorder):
         """True if the tensor may have another value in another run: it is not a constant."""
         return self.has_varying_value(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
 
-    def refuse_tensors(self, tensors: Sequence[Tensor]) -> None:
-        """Marks tensors of a separately recorded function: their use in this recording is an error."""
+    def refuse_tensors(self, tensors: Sequence[Tensor], varying: Sequence[Tensor]) -> None:
+        """Marks tensors of a separately recorded function: their use in this recording is an error.
+
+        Args:
+            tensors: of the function.
+            varying: those of them that may have other values in another run.
+        """
         self._kept += tensors
+        self.made_in_parts += varying
         self._made_here.update([id(x) for x in tensors if id(x) not in self._values])
+
+    def varying_tensors(self) -> list[tuple[Tensor, Node]]:
+        """Returns the living tensors that have a value in the graph that is not a constant, with the nodes that give them."""
+        makers = {id(value): node for node in self._nodes for value in node.outputs}
+        pairs = [(reference(), self._values.get(reference.key)) for reference in list(self._alive.values())]
+        return [
+            (tensor, makers[id(value)])
+            for tensor, value in pairs
+            if tensor is not None and id(value) in makers and id(value) not in self._fixed
+        ]
+
+    def with_ended_scope(self, results: Sequence[Tensor], name: str) -> list[Tensor]:
+        """Returns results as tensors that may be used outside; the use of other tensors of the run is an error from now on.
+
+        Those are tensors that the program has put elsewhere than into its results. A replay runs no Python, so they would
+        keep the values of the recording. Constants and values of variables are none of them.
+
+        Args:
+            results: tensors of the run.
+            name: the function's.
+        """
+        inside = {
+            id(tensor): (tensor, node)
+            for tensor, node in self.varying_tensors()
+            if node.kind is not Kind.READ and type(tensor) is Tensor  # a variable's slice, a subclass, can be assigned
+        }
+        outside = [Tensor(x._array if x._owner is None else x._array.copy()) if id(x) in inside else x for x in results]
+        origins = [
+            (tensor, "an argument" if node.kind is Kind.ARGUMENT else f"made at {line_text(self._lines.get(id(node)))}")
+            for tensor, node in inside.values()
+        ]
+        origins += [
+            (tensor, "made in a branch or the body of a loop")
+            for tensor in self.made_in_parts
+            if type(tensor) is Tensor and id(tensor) not in self._values
+        ]
+        for tensor, origin in origins:
+            refuse_use(
+                tensor,
+                f"{name}(): this tensor, {origin}, is out of scope: the function kept it outside while tf.function recorded, as in an attribute or "
+                "a list. A replay runs no Python, so it would keep the value of that call. Return it, or keep it in a "
+                "tf.Variable: v.assign(...).",
+            )
+        return outside
 
     @property
     def control_flow_recorder(self) -> Any:

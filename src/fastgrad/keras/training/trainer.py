@@ -200,7 +200,7 @@ class Trainer(Compiled):
             step = getattr(self, f"{kind}_step")
 
             def run_step(x: Any, y: Any, sample_weight: Any) -> Any:
-                return step(pack_x_y_sample_weight(x, y, sample_weight))
+                return step(_packed_copy(x, y, sample_weight))
 
             def run_replica_step(x: Any, y: Any, sample_weight: Any, total_rows: int | None = None) -> Any:
                 # `total_rows` is part of the program's key: so all replicas record a program in the same step.
@@ -208,7 +208,7 @@ class Trainer(Compiled):
                     replicas(self._replicas._replace(is_cross_replica=False)),
                     replica_step(_sample_count(x), total_rows, joins_metrics=self._has_own_step(kind)),
                 ):
-                    return step(pack_x_y_sample_weight(x, y, sample_weight))
+                    return step(_packed_copy(x, y, sample_weight))
 
             function: Any = run_step if self._replicas.strategy is None else run_replica_step
             function.runs = (self, step)  # whose changes a recorded program notices
@@ -578,6 +578,11 @@ def _concatenate_rows(*parts: Any) -> Any:
     if ragged_rank:
         return tf.concat([tf.RaggedTensor.from_tensor(part, ragged_rank=ragged_rank) for part in parts], 0)
     return np.concatenate([part.numpy() for part in parts])
+
+
+def _packed_copy(x: Any, y: Any, sample_weight: Any) -> Any:
+    """Returns the data of a step in new lists and dicts, which the step may change: a batch is its own, as in Keras."""
+    return nest.map_structure(lambda leaf: leaf, pack_x_y_sample_weight(x, y, sample_weight))
 
 
 def _sample_count(x: Any) -> int:

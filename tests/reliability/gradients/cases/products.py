@@ -24,6 +24,17 @@ MATRIX = normal(3, 3, seed=2) + np.diag([1.5, 4.0, 9.0])
 TALL = normal(4, 3, seed=2) + 2 * np.eye(4, 3)
 LOWER = np.tril(normal(3, 3)) + 3 * np.eye(3)
 
+
+def second_derivative_of_det(tf: Any, a: Any, k: Any) -> Any:
+    with tf.GradientTape() as outer:
+        outer.watch(a)
+        with tf.GradientTape() as inner:
+            inner.watch(a)
+            y = tf.linalg.det(a)
+        weighted = tf.reduce_sum(inner.gradient(y, a) * k)
+    return outer.gradient(weighted, a)
+
+
 CASES: dict[str, Case] = {}
 for a, b in ((False, False), (True, False), (False, True), (True, True)):
     for kind in ("transpose", "adjoint"):
@@ -98,6 +109,7 @@ CASES |= {
     "linalg.inv of complex numbers": edge(lambda tf, a: tf.linalg.inv(a), MATRIX + 0.5j * normal(3, 3), dtypes=COMPLEX),
     "linalg.det": at(lambda tf, a: tf.linalg.det(a), MATRIX, dtypes=FLOATS),
     "linalg.det of batches": at(lambda tf, a: tf.linalg.det(a), normal(2, 2, 2)),
+    "the second derivative of linalg.det": at(second_derivative_of_det, MATRIX, normal(3, 3)),
     "linalg.logdet": at(lambda tf, a: tf.linalg.logdet(symmetric(tf, a)), definite(3)),
     "linalg.slogdet": at(lambda tf, a: tf.linalg.slogdet(a)[1], MATRIX),
     "linalg.slogdet with the sign": edge(lambda tf, a: tf.linalg.slogdet(a), MATRIX, order=1),
