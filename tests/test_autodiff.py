@@ -85,6 +85,16 @@ PIECEWISE_LINEAR = {
     "hard_sigmoid": tf.keras.activations.hard_sigmoid,
     "max_pool": lambda x: tf.nn.max_pool2d(tf.reshape(x, [1, 2, 2, 1]), 2, 1, "VALID"),
 }
+PIECEWISE_LINEAR_BY_MASKS = {
+    "maximum": lambda x: tf.maximum(x, 0.5),
+    "minimum": lambda x: tf.minimum(0.5, x),
+    "clip": lambda x: tf.clip_by_value(x, -1.0, 1.5),
+    "where": lambda x: tf.where(x > 0.0, x, 2.0 * x),
+    "sort": tf.sort,
+    "top_k": lambda x: tf.math.top_k(x, 2).values,
+    "reduce_max": tf.reduce_max,
+}
+"""Their slopes come from comparisons and positions alone, so that tapes do not connect them with ``x``."""
 
 
 @pytest.mark.parametrize("decorate", [lambda f: f, tf.function])
@@ -105,6 +115,33 @@ def test_second_derivatives_of_piecewise_linear_functions_are_zeros(name, decora
                 y = function(x)
             gradient = inner.gradient(y, x)
         np.testing.assert_array_equal(outer.gradient(gradient, x), tf.zeros_like(x))
+
+
+@pytest.mark.parametrize("decorate", [lambda f: f, tf.function])
+@pytest.mark.parametrize("name", [*PIECEWISE_LINEAR, *PIECEWISE_LINEAR_BY_MASKS])
+def test_products_with_hessians_of_piecewise_linear_functions_are_zeros(name, decorate):
+    function = {**PIECEWISE_LINEAR, **PIECEWISE_LINEAR_BY_MASKS}[name]
+
+    @decorate
+    def product(x):
+        with tf.autodiff.ForwardAccumulator(x, tf.ones_like(x)) as accumulator, tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+            gradient = tape.gradient(y, x)
+        return accumulator.jvp(gradient)
+
+    x = tf.constant([[1.0, -2.0, 3.0, 4.0]])
+    for _ in range(3):  # recorded, compiled, replayed
+        np.testing.assert_array_equal(product(x), tf.zeros_like(x))
+
+
+def test_what_an_accumulator_cannot_differentiate_has_no_tangent_rather_than_zeros():
+    a, x = tf.constant(2.0), tf.constant(0.3)
+    with tf.autodiff.ForwardAccumulator(a, tf.constant(1.0)) as accumulator:
+        y = tf.math.betainc(a, 3.0, x)  # depends on a, by a slope that has no rule
+        mixed = tf.where(a > 1.0, y, 0.0)
+    assert accumulator.jvp(y) is None
+    assert accumulator.jvp(mixed) is None
 
 
 def test_results_that_do_not_depend_on_a_primal_have_no_tangent():

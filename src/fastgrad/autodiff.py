@@ -34,6 +34,10 @@ class ForwardAccumulator(recording.Recorder):
     def __init__(self, primals: Any, tangents: Any) -> None:
         nest.assert_same_structure(primals, tangents, check_types=False)
         self._tangents: dict[int, Tensor] = {}
+        # The ids of tensors that depend on a primal and have no tangent: those that are constant almost everywhere, as masks and
+        # positions are and what is computed from them alone, and those whose slope has no rule.
+        self._constants: set[int] = set()
+        self._without_rule: set[int] = set()
         self._variables: dict[int, Tensor] = {}
         self._kept: list[Any] = []
         self._recording = False
@@ -77,8 +81,11 @@ class ForwardAccumulator(recording.Recorder):
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
         """Computes the tangents of ``outputs`` from the tangents of ``inputs``."""
-        if operation.gradient is None or not any(id(x) in self._tangents for x in inputs):
-            return
+        if operation.gradient is not None and any(id(x) in self._tangents for x in inputs):
+            self._set_tangents(operation, inputs, outputs, attributes)
+        self._note_dependence(inputs, [y for y in outputs if id(y) not in self._tangents])
+
+    def _set_tangents(self, operation: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> None:
         before = recording.recorders.active
         outer = before.index(self)
         # A recording inside of the block must not see tangent operations: this accumulator sees the whole compiled call
@@ -92,6 +99,16 @@ class ForwardAccumulator(recording.Recorder):
         for y, tangent in zip(outputs, tangents, strict=True):
             if tangent is not None:
                 self._set_tangent(y, tangent)
+
+    def _note_dependence(self, inputs: tuple[Any, ...], outputs: list[Any]) -> None:
+        """Notes how outputs without a tangent depend on the primals, if they do."""
+        ids = {id(x) for x in inputs}
+        lacks_rule = not ids.isdisjoint(self._without_rule) or not ids.isdisjoint(self._tangents)
+        if not lacks_rule and ids.isdisjoint(self._constants):
+            return
+        for y in outputs:
+            (self._without_rule if lacks_rule and y.dtype.is_differentiable else self._constants).add(id(y))
+            self._kept.append(y)
 
     def _computed_tangents(self, operation: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> list[Any]:
         units = [constant_tensor(np.zeros(y._array.shape, y._array.dtype)) for y in outputs]
@@ -135,7 +152,7 @@ class ForwardAccumulator(recording.Recorder):
         Args:
             primals: a tensor or nested structure of tensors computed inside of the ``with`` block.
             unconnected_gradients: the result for a tensor that does not depend on the primals: ``"none"`` for None, ``"zero"``
-                for zeros.
+                for zeros. A tensor that depends on them by comparisons or positions alone, such as a mask, has zeros.
 
         Returns:
             The structure of ``primals`` with a tangent of the same shape for each tensor.
@@ -147,7 +164,8 @@ class ForwardAccumulator(recording.Recorder):
                 return self._variables[id(item)]
             x = convert_to_tensor(item)
             tangent = self._tangents.get(id(x))
-            return zeros_of(x) if tangent is None and gives_zeros else tangent
+            is_constant = id(x) in self._constants and x.dtype.is_differentiable
+            return zeros_of(x) if tangent is None and (is_constant or gives_zeros) else tangent
 
         return nest.map_structure(tangent_of, primals)
 
