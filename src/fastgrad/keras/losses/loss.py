@@ -227,7 +227,7 @@ def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: 
         mask_weight *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), count)
     if weight is None:
         return mask_weight
-    mask_weight, weight = align_weight(mask_weight, weight)
+    mask_weight, weight = align_ranks(mask_weight, weight)
     return weight * mask_weight
 
 
