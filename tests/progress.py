@@ -24,7 +24,8 @@ class Progress:
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Returns no letter for a passed or skipped test."""
-        return None if report.failed or hasattr(report, "wasxfail") else (self._category(report), "", "")
+        category = report.outcome if report.when == "call" or report.skipped else ""
+        return None if report.failed or hasattr(report, "wasxfail") else (category, "", "")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Prints a line if a test has failed, and if another twentieth of the tests has finished."""
@@ -38,9 +39,6 @@ class Progress:
         if self.finished * LINES // collected > (self.finished - 1) * LINES // collected:
             seconds = time.monotonic() - self.began
             terminal.write_line(f"{self.finished:7,} of {collected:,} tests in {seconds:4.0f} s", flush=True)
-
-    def _category(self, report: pytest.TestReport) -> str:
-        return report.outcome if report.when == "call" or report.skipped else ""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -52,14 +52,9 @@ def run_seed() -> int:
     return int(os.environ.setdefault(VARIABLE, str(int(git("rev-parse", "HEAD^{tree}")[:7] or "0", 16))))
 
 
-def hash_of(name: str) -> int:
-    """Returns a hash of a name that is the same in all processes."""
-    return crc32(name.encode())
-
-
 def once_in(parts: int, name: str) -> bool:
     """True for about one of ``parts`` names, which depend on the seed of the run."""
-    return hash_of(f"{run_seed()} {name}") % parts == 0
+    return crc32(f"{run_seed()} {name}".encode()) % parts == 0
 
 
 def cache_folder(name: str) -> Path:
@@ -156,7 +151,7 @@ class Shard:
     def has(self, name: str, module: str) -> bool:
         """True if a test or a module is selected."""
         path = Path(module)
-        return hash_of(name) % self.count == self.number or not self.whole.isdisjoint(
+        return crc32(name.encode()) % self.count == self.number or not self.whole.isdisjoint(
             each.as_posix() for each in (path, *path.parents)
         )
 
@@ -171,14 +166,12 @@ class Shard:
         """Leaves out tests of other shards. Tests that look for gaps in what is tested stay: a change breaks them wherever it is."""
         if self.is_by_module:
             return
-        is_selected = [
-            self.has(item.nodeid, item.nodeid.partition("::")[0]) or item.get_closest_marker("completeness") is not None
-            for item in items
-        ]
-        others = [item for item, selected in zip(items, is_selected, strict=True) if not selected]
-        if others:
-            config.hook.pytest_deselected(items=others)
-            items[:] = [item for item, selected in zip(items, is_selected, strict=True) if selected]
+
+        def is_selected(item: pytest.Item) -> bool:
+            return self.has(item.nodeid, item.nodeid.partition("::")[0]) or "completeness" in item.keywords
+
+        config.hook.pytest_deselected(items=[item for item in items if not is_selected(item)])
+        items[:] = filter(is_selected, items)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """A shard without a test passes, too."""
