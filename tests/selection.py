@@ -95,7 +95,7 @@ def _tests_of_path(path: Path, graph: object) -> Iterator[str]:
         module = ".".join(path.with_suffix("").parts[top == "src" :]).removesuffix(".__init__")
         is_known = module in graph.modules
         if top == "tests":
-            yield from _test_modules({module, *(graph.find_downstream_modules(module) if is_known else ())})
+            yield from _test_modules({module, *(graph.find_downstream_modules(module) if is_known else [])})
         elif module != "fastgrad":
             importers = graph.find_modules_that_directly_import(module) if is_known else set()
             yield from _test_modules(importers)

@@ -71,8 +71,8 @@ def solved(a: Any, b: Any, adjoint: bool, lower: bool | None = None) -> Any:
 
 def wide(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of LAPACK's, of complex numbers that it has."""
-    return lambda x, *more, **attributes: function(
-        x.astype(np.complex128) if x.dtype.kind == "c" else x, *more, **attributes
+    return lambda *operands, **attributes: function(
+        *[x.astype(np.complex128) if x.dtype.kind == "c" else x for x in operands], **attributes
     )
 
 

@@ -45,7 +45,7 @@ READERS = {
     "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
     "differentiate.py": (4, OWN),
-    "differentiation/runtime/disk_cache.py": (3, "derivative"),
+    "differentiation/runtime/disk_cache.py": (2, "derivative"),
     "distribute/horovod.py": (1, NO_FILE),
     "image/codecs.py": (1, "contents of a JPEG"),
     "io/files.py": (1, "contents of a JPEG"),
@@ -70,8 +70,9 @@ READERS = {
     "kernels/codegen/compile_ahead.py": (2, OWN),
     "kernels/codegen/frontend.py": (1, OWN),
     "kernels/codegen/object_code.py": (1, JOB),
-    "kernels/codegen/processors.py": (4, SYSTEM),
-    "kernels/codegen/store.py": (2, OWN),
+    "kernels/codegen/processors.py": (1, SYSTEM),
+    "kernels/codegen/source_files.py": (1, OWN),
+    "kernels/codegen/store.py": (1, OWN),
     "kernels/collectives/agreement.py": (1, JOB),
     "kernels/collectives/start.py": (2, JOB),
     "kernels/runtime/thread_spreading.py": (1, SYSTEM),
@@ -101,7 +102,6 @@ READERS = {
 """How many such calls a module has, and which reader of `readers.py` has them read hostile files, or why none does."""
 
 NO_VALID_FILE = {
-    "differentiation/runtime/disk_cache.py": ["open(os.path.join(folder, name)"],
     "keras/saving/keras_archive.py": ['zipfile.ZipFile(file, "w")'],
     "kernels/codegen/cache.py": [
         "sqlite3.connect(path)",
