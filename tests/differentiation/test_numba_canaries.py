@@ -141,6 +141,21 @@ def test_an_unbroken_numba_gives_no_warning(unknown):
         assert features() == frozenset(Feature)
 
 
+@pytest.mark.parametrize(
+    ("feature", "call"),
+    [
+        (Feature.FRONT_END, lambda: fg.grad(numba.njit(lambda x: x * x + 0.25))(1.0)),
+        (Feature.RANDOM_STATES, lambda: fg.jacobian(numba.njit(lambda x: x * np.random.normal()))(np.ones(2))),
+    ],
+    ids=["reading a function", "drawing again"],
+)
+def test_a_derivative_that_needs_a_changed_part_says_so(feature, call, unknown):
+    (broken, *_) = [canary for canary in CANARIES if canary.feature is feature]
+    unknown.setattr(numba_canaries, "CANARIES", (broken._replace(known=("something_else",)),))
+    with pytest.raises(RuntimeError, match=rf"{feature.name_of_use}: Numba {numba.__version__} differs .*pip install"):
+        call()
+
+
 def python(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **environment}
@@ -305,8 +320,8 @@ def documented_rows():
     rows = []
     for feature in Feature:
         parts = dict.fromkeys(canary.part.replace(":", ".") for canary in CANARIES if canary.feature is feature)
-        short = ", ".join(f"`{part.removeprefix('numba.')}`" for part in parts)
-        rows.append(f"| {feature.name_of_use} | {feature.without or 'an error'} | {short} |")
+        written = ", ".join(f"`{part}`" for part in parts)
+        rows.append(f"| {feature.name_of_use} | {feature.without or 'an error'} | {written} |")
     return "\n".join(rows)
 
 
