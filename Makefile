@@ -156,12 +156,17 @@ test-versions: ## run the suite with the lowest Python and dependencies, with th
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m tests.reliability.machines $(ARGS)
 
-# Bodies, functions of numbers, tiles, emitted groups, users' functions and whole steps: all that is asked of Numba.
-NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom tests/user_functions tests/differentiation/test_exponential.py tests/differentiation/test_ordered_sums.py
+# Bodies, functions of numbers, tiles, emitted groups, users' functions, whole steps and derivatives: all that is asked of Numba.
+NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom tests/user_functions \
+	$(patsubst %,tests/differentiation/test_%.py,$(NUMBERS_OF_DERIVATIVES) disk_cache exceptional_exits exponential inferred_callees numba_canaries ordered_sums plain_numba stages typed_functions)
+# Derivatives' values and gradients, which are the same by Numba's own pipeline; the others are about what fastgrad puts in its place.
+NUMBERS_OF_DERIVATIVES = callees complex_numbers gradients language linear_algebra matrix_products parallel_loops random_draws second_derivatives special_functions
+PLAIN_TESTS = $(patsubst %,tests/differentiation/test_%.py,$(NUMBERS_OF_DERIVATIVES))
 
-test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own (a sixth; FULL=1: all)
+test-numba: ## run the tests of the compiler and of derivatives with the oldest Numba that fastgrad takes, in an environment of its own (a sixth; FULL=1: all, and derivatives by Numba's own pipeline)
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
 	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call MODULES_OF,6) $(NUMBA_TESTS) $(ARGS)
+	@$(if $(FULL),FASTGRAD_PLAIN_NUMBA=1 .venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(PLAIN_TESTS) $(ARGS))
 
 test-packages: ## check the derivatives of packages' Numba functions, in an environment of its own; writes docs/numba_packages.md (ARGS='arch hmmkay')
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-packages packages

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.differentiation.runtime.disk_cache import ORIGINS, content_of
+from fastgrad.differentiation.runtime.disk_cache import content_of
+from fastgrad.differentiation.runtime.numba_features import ORIGINS
 from fastgrad.kernels.codegen import cache
 from fastgrad.kernels.codegen.source_files import source_files
 from fastgrad.user_functions.functions import is_of_library

@@ -24,10 +24,7 @@ from fastgrad.differentiation.runtime.compilation import (
     takes_any_number,
     wrapped_function,
 )
-from fastgrad.differentiation.runtime.random_states import (
-    random_states,
-    set_random_states,
-)
+from fastgrad.differentiation.runtime.random_states import functions_of_states
 from fastgrad.differentiation.runtime.record_fields import (
     field_of,
     members_of,
@@ -89,7 +86,7 @@ def _columns(
         lowered, _ = lowered_function(f, argument_types)
         before_a_run = []
         if draws_random_numbers(f):  # each run draws the same
-            scope |= {"random_states": random_states, "set_random_states": set_random_states}
+            scope |= functions_of_states()
             lines.append("states = random_states()")
             before_a_run = ["set_random_states(states)"]
         item = lowered.result.dtype if isinstance(lowered.result, types.Array) else lowered.result

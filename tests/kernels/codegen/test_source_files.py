@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastgrad
-from fastgrad.differentiation.runtime.disk_cache import ORIGINS
+from fastgrad.differentiation.runtime.numba_features import ORIGINS
 from fastgrad.kernels.codegen.source_files import imported_names, source_files
 
 PACKAGE = Path(fastgrad.__file__).parent

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 from numba import types
-from numba.cpython.builtins import ol_isinstance
 from numba.typed import Dict, List
 
 from fastgrad.core.terms import FUNCTION_COST, OPERANDS, digamma
@@ -27,7 +26,7 @@ from fastgrad.differentiation.ir.values import (
     static_value,
     type_of,
 )
-from fastgrad.differentiation.runtime.numba_internals import JitClassType
+from fastgrad.differentiation.runtime.numba_internals import JitClassType, ol_isinstance
 from fastgrad.differentiation.runtime.record_fields import field_of
 
 if TYPE_CHECKING:

@@ -18,6 +18,8 @@ from fastgrad.differentiation.runtime.disk_cache import Reached, reached_by
 from fastgrad.differentiation.runtime.extensions import Extensions
 from fastgrad.differentiation.runtime.inferred_callees import called_functions, inferred_callees, line_of_with_block
 from fastgrad.differentiation.runtime.jumps import DirectJumps, quick_liveness
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import require
 from fastgrad.differentiation.runtime.numba_internals import (
     ExtractByteCode,
     FixupArgs,
@@ -287,6 +289,7 @@ def typed_function(function: Any, argument_types: tuple[types.Type, ...]) -> Typ
 
 
 def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> TypedFunction:
+    require(Feature.FRONT_END)
     function: FunctionType = getattr(compiled, "py_func", compiled)
     signature = signature_of(compiled, argument_types)
     if signature is not None:  # Numba reads values when the function is decorated, not later

@@ -17,6 +17,8 @@ from numba.extending import intrinsic
 
 from fastgrad.differentiation.runtime.exceptional_exits import ReleasingCompiler
 from fastgrad.differentiation.runtime.library_functions import library_function
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import is_on
 from fastgrad.differentiation.runtime.numba_internals import cgutils, parallel
 from fastgrad.differentiation.runtime.tape_memory import CODES, capacity, copy_memory, grow, push_value, release
 
@@ -61,8 +63,10 @@ def run_chunks(typing: Any, function: Any, count: Any, arguments: Any, stacks: A
         compiled = function.dispatcher.overloads[call.args]
         library = context.active_code_library
         library.add_linking_library(compiled.library)
-        library._reload_init.add(register_threads)
-        register_threads()
+        has_threads = is_on(Feature.THREADS)
+        if has_threads:
+            library._reload_init.add(register_threads)
+            register_threads()
         word, convention = cgutils.intp_t, context.call_conv
         callee = context.declare_function(builder.module, compiled.fndesc)
         info_type = callee.function_type.args[1].pointee
@@ -87,19 +91,10 @@ def run_chunks(typing: Any, function: Any, count: Any, arguments: Any, stacks: A
         base = cgutils.alloca_once_value(builder, llvm_ir.Constant(_BYTES, None))
         dims, steps = cgutils.alloca_once_value(builder, values[1]), cgutils.alloca_once_value(builder, word(1))
         given = [base, dims, steps, builder.bitcast(task, _BYTES)]
-        get_count = cgutils.get_or_insert_function(builder.module, llvm_ir.FunctionType(word, []), "get_num_threads")
-        threads = builder.call(get_count, [])
-        is_single = builder.or_(
-            builder.icmp_signed("<=", threads, word(1)), builder.icmp_signed("<=", values[1], word(1))
-        )
-        with builder.if_else(is_single) as (alone, together):
-            with alone:
-                builder.call(kernel, given)
-            with together:
-                type = llvm_ir.FunctionType(llvm_ir.VoidType(), [_BYTES] * 5 + [word] * 3)
-                run = cgutils.get_or_insert_function(builder.module, type, "numba_parallel_for")
-                pointers = [builder.bitcast(value, _BYTES) for value in (kernel, *given)]
-                builder.call(run, [*pointers, word(1), word(1), threads])
+        if has_threads:
+            _run_on_threads(builder, kernel, given, values[1])
+        else:
+            builder.call(kernel, given)
 
         def release_others() -> None:
             if stacks is not types.none:
@@ -110,6 +105,22 @@ def run_chunks(typing: Any, function: Any, count: Any, arguments: Any, stacks: A
         return context.get_dummy_value()
 
     return types.void(function, types.intp, arguments, stacks), generate
+
+
+def _run_on_threads(builder: Any, kernel: Any, given: list[Any], count: Any) -> None:
+    """Generates the call of a kernel on Numba's threads, or on this one alone if it is the only one or has a single chunk."""
+    word = cgutils.intp_t
+    get_count = cgutils.get_or_insert_function(builder.module, llvm_ir.FunctionType(word, []), "get_num_threads")
+    threads = builder.call(get_count, [])
+    is_single = builder.or_(builder.icmp_signed("<=", threads, word(1)), builder.icmp_signed("<=", count, word(1)))
+    with builder.if_else(is_single) as (alone, together):
+        with alone:
+            builder.call(kernel, given)
+        with together:
+            type = llvm_ir.FunctionType(llvm_ir.VoidType(), [_BYTES] * 5 + [word] * 3)
+            run = cgutils.get_or_insert_function(builder.module, type, "numba_parallel_for")
+            pointers = [builder.bitcast(value, _BYTES) for value in (kernel, *given)]
+            builder.call(run, [*pointers, word(1), word(1), threads])
 
 
 def _raise_first(context: Any, builder: Any, task: Any, count: Any, before: Callable[[], None]) -> None:

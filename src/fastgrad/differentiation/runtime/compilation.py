@@ -51,13 +51,13 @@ OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy"}
 class DerivativeCompiler(DirectJumpCompiler):
     """Numba's nopython pipeline with direct jumps, and a code library of its own."""
 
-    more_passes = (UseDerivativeLibrary,)
+    use_library = UseDerivativeLibrary
 
 
 class LaneCompiler(DerivativeCompiler):
     """The compiler of derivatives that compute several tangents."""
 
-    more_passes = (UseLaneLibrary,)
+    use_library = UseLaneLibrary
 
 
 class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]

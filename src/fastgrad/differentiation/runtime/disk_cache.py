@@ -23,6 +23,8 @@ from numba import types
 
 from fastgrad.compiler.dispatch.captures import ReachedValue
 from fastgrad.differentiation.runtime import exponential, ordered_sums
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import features_text, is_on, sources
 from fastgrad.differentiation.runtime.numba_internals import (
     FunctionPass,
     NullCache,
@@ -43,7 +45,6 @@ from fastgrad.differentiation.runtime.stack_slots import register_symbols
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.native import undefined_symbols
-from fastgrad.kernels.codegen.source_files import source_digest
 from fastgrad.user_functions.functions import (
     Snapshot,
     hides_standard_module,
@@ -258,14 +259,10 @@ def _version(module: str) -> str:
     return str(getattr(package, "__version__", "")) if is_of_library(module) else ""
 
 
-ORIGINS = ("fastgrad", "fastgrad.differentiation")
-"""The packages that derivatives follow from. The first fills the operation table, whose gradients are the partials of scalar functions."""
-
-
 @functools.cache
 def _surroundings() -> str:
     """Returns the text of what derives and compiles: versions, and the source files that derivatives follow from."""
-    return f"fastgrad {VERSION} {source_digest(*ORIGINS)} numpy {np.__version__} python {sys.version}"
+    return f"fastgrad {VERSION} {sources()} numpy {np.__version__} python {sys.version}"
 
 
 # ---- machine code ---------------------------------------------------------------------------------------------------
@@ -333,8 +330,9 @@ class LaneLibrary(DerivativeLibrary):
 
     def _optimize_more(self) -> None:
         # Numba leaves out the SLP vectorizer because LLVM miscompiled with it (numba/numba#8852). Tests compare its tangents with those of single runs.
-        passes, builder = self._codegen._module_pass_manager(slp_vectorize=True)
-        passes.run(self._final_module, builder)
+        if is_on(Feature.LANES):
+            passes, builder = self._codegen._module_pass_manager(slp_vectorize=True)
+            passes.run(self._final_module, builder)
 
 
 def _is_foreign(symbol: str) -> bool:
@@ -401,7 +399,7 @@ COMPILED = RecentlyUsed()
 
 
 class DerivativeCache(NullCache):  # type: ignore[misc]
-    """The cache of a derivative's dispatcher, in memory and on disk.
+    """The cache of a derivative's dispatcher, in memory and on disk. It keeps nothing if derivatives have Numba's own code libraries.
 
     Args:
         key_of: maps argument types to the key, or to None.
@@ -412,7 +410,7 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Returns what Numba made of a derivative for argument types, in this process or an earlier one; None if it has to be compiled."""
-        key = self._key_of(sigutils.normalize_signature(signature)[0])
+        key = self._key_of(sigutils.normalize_signature(signature)[0]) if is_on(Feature.LIBRARIES) else None
         if key is None:
             return None
         result = COMPILED.get(key)
@@ -439,7 +437,7 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
 
     def save_overload(self, signature: Any, result: Any) -> None:
         """Keeps what Numba made of a derivative, if it holds in other processes."""
-        key = self._key_of(sigutils.normalize_signature(signature)[0])
+        key = self._key_of(sigutils.normalize_signature(signature)[0]) if is_on(Feature.LIBRARIES) else None
         library = result.library
         if key is None or library.has_foreign_code or result.fndesc.qualname.rpartition("_")[2] != key[:NAME_LENGTH]:
             return
@@ -482,7 +480,7 @@ def _content(key: str) -> str:
         for name, value in sorted(vars(config).items())
         if name.isupper() and not any(word in name for word in _OF_NO_CODE)
     ]
-    return f"derivative {key}\n{_surroundings()}\n{settings} {exponential.is_known()}"
+    return f"derivative {key}\n{_surroundings()}\n{settings} {exponential.is_known()} {features_text()}"
 
 
 def _environment(module: str, constants: list[Any]) -> Any:

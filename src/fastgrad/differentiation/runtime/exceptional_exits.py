@@ -9,6 +9,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import is_on
 from fastgrad.differentiation.runtime.numba_internals import (
     RETCODE_NONE,
     RETCODE_OK,
@@ -102,6 +104,7 @@ class ReleasingCompiler(CompilerBase):  # type: ignore[misc]
     def define_pipelines(self) -> list[PassManager]:
         """Returns the passes."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.passes = [(_Lowering if step is NativeLowering else step, text) for step, text in passes.passes]
-        passes.finalize()
+        if is_on(Feature.EXCEPTIONAL_EXITS):
+            passes.passes = [(_Lowering if step is NativeLowering else step, text) for step, text in passes.passes]
+            passes.finalize()
         return [passes]

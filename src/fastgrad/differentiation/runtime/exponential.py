@@ -18,6 +18,8 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import is_on
 from fastgrad.differentiation.runtime.numba_internals import config
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.object_code import run_passes
@@ -94,7 +96,9 @@ def replace_exponentials(module: Any, codegen: Any) -> None:
         module: the module.
         codegen: Numba's generator of code.
     """
-    called = [function for function in module.functions if function.name == INTRINSIC]
+    called = (
+        [function for function in module.functions if function.name == INTRINSIC] if is_on(Feature.EXPONENTIALS) else []
+    )
     if called and has_fused_multiply_add(codegen._tm_features, module.triple) and is_known():
         called[0].name = SYMBOL  # an intrinsic function is one by its name alone
         _link(_text("weak"), module)

@@ -20,6 +20,8 @@ from numba import types
 
 from fastgrad.differentiation.runtime.disk_cache import UseDerivativeLibrary
 from fastgrad.differentiation.runtime.exceptional_exits import ReleasingCompiler
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import is_on
 from fastgrad.differentiation.runtime.numba_internals import (
     ConfigStack,
     CPUDispatcher,
@@ -183,7 +185,11 @@ def is_deriving() -> bool:
 @contextlib.contextmanager
 def inferred_callees() -> Iterator[None]:
     """Makes Numba infer callees' types instead of compiling them, in this thread."""
+    infers = is_on(Feature.INFERRED_CALLEES)
     with global_compiler_lock, without_collections():
+        if not infers:
+            yield
+            return
         _deriving_thread.append(threading.get_ident())
         Dispatcher.compile = _infer_or_compile
         try:

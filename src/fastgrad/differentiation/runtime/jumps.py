@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastgrad.differentiation.runtime.exceptional_exits import ReleasingCompiler
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import is_on
 from fastgrad.differentiation.runtime.numba_internals import (
     DeadBranchPrune,
     FindLiterallyCalls,
@@ -152,7 +154,11 @@ def _set_bits(mask: int) -> list[int]:
 @contextlib.contextmanager
 def quick_liveness() -> Iterator[None]:
     """Puts ``live_map`` in the place of Numba's function for the compilation of one function, under Numba's lock."""
+    is_quick = is_on(Feature.QUICK_LIVENESS)
     with global_compiler_lock:
+        if not is_quick:
+            yield
+            return
         original = analysis.compute_live_map
         analysis.compute_live_map = live_map
         try:
@@ -169,9 +175,9 @@ _UNUSED_PASSES = (
 
 
 class DirectJumpCompiler(ReleasingCompiler):
-    """The nopython pipeline with direct jumps, and with ``more_passes`` after them."""
+    """The nopython pipeline with direct jumps, and with the pass ``use_library`` after them, which makes the code library."""
 
-    more_passes: tuple[type, ...] = ()
+    use_library: type | None = None
 
     def _compile_core(self) -> Any:
         with quick_liveness():
@@ -182,12 +188,14 @@ class DirectJumpCompiler(ReleasingCompiler):
 
         Each variable of a derivative's text has one type, so Numba's SSA form, whose cost grows with variables times blocks, is left out. LLVM has its own.
         """
-        self.state.flags.enable_ssa = False
+        has_jumps = is_on(Feature.DIRECT_JUMPS)
+        if has_jumps:
+            self.state.flags.enable_ssa = False
         (passes,) = super().define_pipelines()
-        passes.passes = [step for step in passes.passes if step[0] not in _UNUSED_PASSES]
-        before: type = FixupArgs
-        for after in (DirectJumps, *self.more_passes):
-            passes.add_pass_after(after, before)
-            before = after
+        if self.use_library is not None and is_on(Feature.LIBRARIES):
+            passes.add_pass_after(self.use_library, FixupArgs)
+        if has_jumps:
+            passes.passes = [step for step in passes.passes if step[0] not in _UNUSED_PASSES]
+            passes.add_pass_after(DirectJumps, FixupArgs)
         passes.finalize()
         return [passes]

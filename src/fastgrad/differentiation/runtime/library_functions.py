@@ -16,6 +16,8 @@ from fastgrad.differentiation.runtime.disk_cache import (
     UseDerivativeLibrary,
     type_text,
 )
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import is_on
 from fastgrad.differentiation.runtime.numba_internals import (
     CompilerBase,
     CPUDispatcher,
@@ -34,8 +36,9 @@ class _Compiler(CompilerBase):  # type: ignore[misc]  # Numba has no types
     def define_pipelines(self) -> list[PassManager]:
         """Returns the passes."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.add_pass_after(UseDerivativeLibrary, FixupArgs)
-        passes.finalize()
+        if is_on(Feature.LIBRARIES):
+            passes.add_pass_after(UseDerivativeLibrary, FixupArgs)
+            passes.finalize()
         return [passes]
 
 

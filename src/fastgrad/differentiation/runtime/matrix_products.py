@@ -13,6 +13,8 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from fastgrad.differentiation.runtime.library_functions import LibraryFunction, library_function
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import is_on
 from fastgrad.differentiation.runtime.numba_internals import cgutils
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 
@@ -113,11 +115,11 @@ def _add_by_blas(one, item, out, a, b, sizes):  # type: ignore[no-untyped-def]
 
 
 @library_function()
-def _add(one, item, out, a, b, sizes, is_guarded):  # type: ignore[no-untyped-def]
+def _add(one, item, out, a, b, sizes, is_guarded, has_blas):  # type: ignore[no-untyped-def]
     """Adds the product of two matrices to a third. If ``is_guarded``, a product of 0 and an infinite number or NaN is 0."""
     m, k, n = sizes
     is_guarded = is_guarded and not (_is_finite(one, a, m, k) and _is_finite(one, b, k, n))
-    if m * k * n >= LARGE and not is_guarded and _add_by_blas(one, item, out, a, b, sizes):
+    if has_blas and m * k * n >= LARGE and not is_guarded and _add_by_blas(one, item, out, a, b, sizes):
         return
     for i in range(m):
         for p in range(k):
@@ -187,8 +189,9 @@ def add_product(typing: Any, forms: Any, out: Any, a: Any, b: Any, is_guarded: A
                 for numbers in [*[each[:3] for each in matrices], [m, k, n]]
             ],
             context.cast(builder, arguments[4], signature.args[4], types.boolean),
+            context.get_constant(types.boolean, is_on(Feature.BLAS)),
         ]
-        argument_types = (dtype, types.intp, triple, triple, triple, triple, types.boolean)
+        argument_types = (dtype, types.intp, triple, triple, triple, triple, types.boolean, types.boolean)
         function = types.Dispatcher(_add)
         found = context.typing_context.resolve_function_type(function, argument_types, {})
         code = context.get_function(function, found)

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 
 import llvmlite.binding as llvm
 
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import is_on
+
 _OPTION = "-force-ordered-reductions"
 _PROCESSORS = ("x86_64", "i386", "i686", "amd64")
 """Where LLVM leaves such loops alone, so that the option set back to false is what it is by default."""
-_VERSIONS = range(20, 23)
-"""The versions of LLVM that are known to have the option: one that lacks it would end the process."""
 
 
 @contextlib.contextmanager
@@ -25,7 +26,7 @@ def vector_code(triple: str) -> Iterator[None]:
     Args:
         triple: the processor that LLVM compiles for.
     """
-    if not triple.startswith(_PROCESSORS) or llvm.llvm_version_info[0] not in _VERSIONS:
+    if not triple.startswith(_PROCESSORS) or not is_on(Feature.ORDERED_SUMS):
         yield
         return
     llvm.set_option("fastgrad", f"{_OPTION}=true")

@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import ctypes
 from collections.abc import Iterator
+from typing import Any
 
 import numba
 import numpy as np
-from numba import _helperlib, types
+from numba import types
+
+from fastgrad.differentiation.runtime.numba_canaries import Feature
+from fastgrad.differentiation.runtime.numba_features import require
+from fastgrad.differentiation.runtime.numba_internals import _helperlib
 
 
 class _State(ctypes.Structure):
@@ -45,6 +50,12 @@ def set_random_states(states):  # type: ignore[no-untyped-def]
     _memcpy(_python_state(), states.ctypes.data + _BYTES, _BYTES)
 
 
+def functions_of_states() -> dict[str, Any]:
+    """Returns the functions that copy and restore the states in compiled code, by name."""
+    require(Feature.RANDOM_STATES)
+    return {"random_states": random_states, "set_random_states": set_random_states}
+
+
 def copy_of_states() -> list[bytes]:
     """Returns a copy of the states, for ``drawing_from``; nothing is compiled."""
     return [ctypes.string_at(address, _BYTES) for address in _addresses()]
@@ -62,6 +73,7 @@ def drawing_from(states: list[bytes]) -> Iterator[None]:
 
 
 def _addresses() -> tuple[int, int]:
+    require(Feature.RANDOM_STATES)
     return _helperlib.rnd_get_np_state_ptr(), _helperlib.rnd_get_py_state_ptr()
 
 
