@@ -38,6 +38,7 @@ from fastgrad.differentiation.runtime.chunks import COMPILED as CHUNKS
 from fastgrad.differentiation.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
 from fastgrad.differentiation.runtime.chunks import MAX_CHUNKS
 from fastgrad.differentiation.runtime.compilation import OPTIONS, generated_function
+from fastgrad.differentiation.runtime.inferred_callees import linked_pipeline
 from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, global_compiler_lock
 from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
@@ -346,7 +347,9 @@ def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) ->
     scope = {**COMPILED, **derivative.scope}
     function = generated_function(derivative.name, derivative.source, what, scope, derivative.user_lines)
     if call is not None:
-        _dispatchers[call] = CPUDispatcher(function, targetoptions=OPTIONS, pipeline_class=DirectJumpCompiler)
+        _dispatchers[call] = CPUDispatcher(
+            function, targetoptions=OPTIONS, pipeline_class=linked_pipeline(DirectJumpCompiler)
+        )
     function.__globals__.update({name: _dispatcher_of(other) for name, other in derivative.calls.items()})
     return function
 
