@@ -391,6 +391,60 @@ def answer():
     assert run(tmp_path, {"shared": source})["shared"][0].startswith("the arguments z and x share memory")
 
 
+def test_no_code_puts_texts_together(tmp_path):
+    source = """
+import numba
+import numpy as np
+import fastgrad as fg
+from fastgrad.differentiation.runtime.disk_cache import DerivativeLibrary
+
+names = []
+optimize = DerivativeLibrary._optimize_final_module
+
+def noted(library):
+    names.extend(function.name for function in library._final_module.functions)
+    optimize(library)
+
+DerivativeLibrary._optimize_final_module = noted
+
+@numba.njit
+def written(x, y):
+    for i in range(1, y.size):
+        y[i] = y[i - 1] * x[i] if x[i] > 0.5 else x[i] / y[i - 1]
+    return y.sum()
+
+@numba.njit
+def swapped(a, b, n):
+    if n > 0:
+        a[0], b[0] = b[0] * a[0], a[0]
+        swapped(b, a, n - 1)
+
+@numba.njit
+def overlapping(x):
+    y = x.copy()
+    swapped(y[:1], y[1:], 3)
+    return y[0]
+
+@numba.njit(parallel=True)
+def in_chunks(x, m):
+    total = 0.0
+    for i in numba.prange(x.size):
+        total += x[i] ** 2 * m[0, 0]
+    return total + (m @ m).sum() + np.sum(x / m)
+
+def answer():
+    x, y, m = np.array([0.5, 0.6, 0.4]), np.ones(3), np.eye(3) + 1.0
+    fg.grad(written, argnums=(0, 1))(x, y)
+    fg.jacobian(written)(x, y)
+    fg.grad(overlapping)(x[:2])
+    fg.grad(in_chunks, argnums=(0, 1))(x, m)
+    words = ("may_share_memory", "push_value", "acquire", "product", "unicode")
+    return [any(word in name for name in names) for word in words]
+
+# call: answer()"""
+    assert run(tmp_path, {"texts": source})["texts"][0] == [True, False, True, True, False]
+
+
 def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
     (tmp_path / "caller.py").write_text(
         "import numba\nimport numpy as np\nimport fastgrad as fg\n"

@@ -10,6 +10,7 @@ from numba.core import event
 
 import fastgrad as fg
 from fastgrad.differentiation.runtime.inferred_callees import InferredOverload, is_deriving
+from fastgrad.differentiation.runtime.numba_internals import JITCodeLibrary
 
 pytestmark = pytest.mark.usefixtures("no_kept_derivatives")  # a derivative that is loaded infers nothing
 
@@ -222,3 +223,27 @@ def test_array_callees_of_numpy():
         assert gradient[i] == pytest.approx((loss(a, b + shift) - loss(a, b - shift)) / (2 * step), rel=1e-6)
     twice = numba.njit(lambda a, b: 2.0 * np.linalg.solve(a, b))  # Numba's implementation, by itself
     assert np.linalg.norm(twice(a, b) - 2.0 * np.linalg.solve(a, b)) < 1e-14
+
+
+@numba.njit(parallel=True)
+def _sum_of_squares(x):
+    total = 0.0
+    for i in numba.prange(x.size):
+        total += x[i] ** 2
+    return total
+
+
+def test_what_a_derivative_alone_calls_is_optimized_as_a_part_of_it(monkeypatch):
+    names = []
+    optimize = JITCodeLibrary._optimize_final_module
+
+    def noted(library):
+        names.append(library.name)
+        optimize(library)
+
+    monkeypatch.setattr(JITCodeLibrary, "_optimize_final_module", noted)
+    x = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(fg.grad(_sum_of_squares)(x), 2.0 * x)
+    assert any(name.startswith("derivative_of__sum_of_squares") for name in names)
+    assert "chunk" not in names
+    assert not [name for name in names if name.startswith(("augmented_", "reverse_"))]

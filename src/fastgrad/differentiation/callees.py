@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 
@@ -39,6 +38,7 @@ from fastgrad.differentiation.runtime.chunks import COMPILED as CHUNKS
 from fastgrad.differentiation.runtime.chunks import INTERPRETED as INTERPRETED_CHUNKS
 from fastgrad.differentiation.runtime.chunks import MAX_CHUNKS
 from fastgrad.differentiation.runtime.compilation import OPTIONS, generated_function
+from fastgrad.differentiation.runtime.inferred_callees import linked_pipeline
 from fastgrad.differentiation.runtime.jumps import BLOCK_VARIABLE, DirectJumpCompiler
 from fastgrad.differentiation.runtime.numba_internals import CPUDispatcher, global_compiler_lock
 from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
@@ -55,27 +55,6 @@ _ACQUIRE = "values, codes, arrays = acquire(owner, 0, 8), acquire(owner, 1, 1), 
 _EMPTY_STACKS = "values, 0, capacity(values), codes, 0, capacity(codes), arrays, 0"
 _RELEASE = ("release(0, values, 8)", "release(1, codes, 1)", "release(2, arrays, 8)")
 _dispatchers: dict[DerivedCall, Any] = {}
-
-
-@numba.njit
-def check_apart(first, second, first_name, second_name):  # type: ignore[no-untyped-def]
-    """Raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too."""
-    if first.size and second.size:
-        first_start, second_start = first.ctypes.data, second.ctypes.data
-        first_end, second_end = first_start, second_start
-        for axis in range(first.ndim):
-            extent = (first.shape[axis] - 1) * first.strides[axis]
-            first_end += max(extent, 0)
-            first_start += min(extent, 0)
-        for axis in range(second.ndim):
-            extent = (second.shape[axis] - 1) * second.strides[axis]
-            second_end += max(extent, 0)
-            second_start += min(extent, 0)
-        if first_start < second_end + second.itemsize and second_start < first_end + first.itemsize:
-            raise ValueError(
-                "the arguments " + first_name + " and " + second_name + " share memory, which the function writes: "
-                "its derivative would be wrong. Pass a copy of one of them."
-            )
 
 
 class SplitMode(ReverseMode):
@@ -361,14 +340,16 @@ def _dispatcher_of(call: DerivedCall) -> Any:
 
 def interpreted_scope() -> dict[str, Any]:
     """Returns what derivatives call, by name, where they run as Python."""
-    return {**INTERPRETED, **INTERPRETED_CHUNKS, "check_apart": check_apart}
+    return {**INTERPRETED, **INTERPRETED_CHUNKS}
 
 
 def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) -> FunctionType:
-    scope = {**COMPILED, "check_apart": check_apart, **derivative.scope}
+    scope = {**COMPILED, **derivative.scope}
     function = generated_function(derivative.name, derivative.source, what, scope, derivative.user_lines)
     if call is not None:
-        _dispatchers[call] = CPUDispatcher(function, targetoptions=OPTIONS, pipeline_class=DirectJumpCompiler)
+        _dispatchers[call] = CPUDispatcher(
+            function, targetoptions=OPTIONS, pipeline_class=linked_pipeline(DirectJumpCompiler)
+        )
     function.__globals__.update({name: _dispatcher_of(other) for name, other in derivative.calls.items()})
     return function
 

@@ -29,6 +29,7 @@ from fastgrad.differentiation.runtime.record_fields import (
     field_of,
     members_of,
 )
+from fastgrad.differentiation.runtime.tape_memory import may_share_memory
 from fastgrad.differentiation.transforms import (
     DerivativeOfAnyNumber,
     draws_random_numbers,
@@ -61,7 +62,6 @@ def _columns(
     names = [f"a_{name}" for name in parameter_names(python_function)]  # no other name of the text starts so
 
     def derive(argument_types: Types) -> FunctionType:
-        from fastgrad.differentiation.callees import check_apart
         from fastgrad.differentiation.derivation import (
             check_result,
             function_types_of,
@@ -79,7 +79,7 @@ def _columns(
                 "np": np,
                 "to_array": _as_array,
                 "_float32": np.float32,
-                "check_apart": check_apart,
+                "may_share_memory": may_share_memory,
                 "field_of": field_of,
             },
         )
@@ -158,13 +158,15 @@ def _texts_of_arrays(text: str, type: types.Type) -> list[str]:
 
 def _checks_of_memory(names: Sequence[str], argument_types: Types, written: set[int | None]) -> list[str]:
     """Returns the lines that raise if an argument numbered in ``written`` shares memory with another one."""
+    from fastgrad.differentiation.transform.emission import check_of_memory
+
     arrays = [
         (number, text)
         for number, (name, type) in enumerate(zip(names, argument_types, strict=True))
         for text in _texts_of_arrays(name, type)
     ]
     return [
-        f"check_apart({first}, {second}, {names[number][2:]!r}, {names[other][2:]!r})"
+        check_of_memory(first, second, (names[number][2:], names[other][2:]))
         for (number, first), (other, second) in itertools.combinations(arrays, 2)
         if written & {number, other}
     ]

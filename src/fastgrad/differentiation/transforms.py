@@ -470,14 +470,12 @@ def _check_apart(f: Any, names: Sequence[str], primals: Sequence[Any], owner: st
     if not pairs:
         return
     from fastgrad.differentiation.derivation import lowered_function, written_positions
+    from fastgrad.differentiation.transform.emission import shared_memory_message
 
     written = written_positions(lowered_function(f, tuple(map(numba.typeof, primals)))[0])
     for pair in pairs:
         if written & {*pair}:
-            raise ValueError(
-                f"{owner}: the arguments {' and '.join(names[number] for number in pair)} share memory, which the function writes: "
-                "its derivative would be wrong. Pass a copy of one of them."
-            )
+            raise ValueError(f"{owner}: {shared_memory_message(names[number] for number in pair)}")
 
 
 def draws_random_numbers(f: Any) -> bool:

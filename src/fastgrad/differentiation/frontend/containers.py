@@ -10,7 +10,6 @@ import itertools
 import operator
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numba import types
 
@@ -33,6 +32,7 @@ from fastgrad.differentiation.ir.values import (
     tuple_of,
     type_of,
 )
+from fastgrad.differentiation.runtime.library_functions import library_function
 from fastgrad.differentiation.runtime.numba_internals import as_dtype
 from fastgrad.differentiation.runtime.record_fields import members_of
 
@@ -43,7 +43,7 @@ NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def list_position(index, length):  # type: ignore[no-untyped-def]
     """Returns the position of a list's item: negative indices count from the end."""
     position = index + length if index < 0 else index

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numba import types
 
@@ -48,6 +47,7 @@ from fastgrad.differentiation.ir.values import (
     static_value,
     type_of,
 )
+from fastgrad.differentiation.runtime.library_functions import library_function
 from fastgrad.differentiation.runtime.numba_internals import ir
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def checked_quotient(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x / y``; raises as Python does if ``y`` is 0."""
     if y == 0:
@@ -64,7 +64,7 @@ def checked_quotient(x, y):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x // y``; raises as Python does if ``y`` is 0."""
     if y == 0:
@@ -73,7 +73,7 @@ def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def checked_remainder(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x % y``; raises as Python does if ``y`` is 0."""
     if y == 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 from numba import types
 
 from fastgrad.core.terms import ADD, DIVISION_COST, FLOOR_DIVIDE, MULTIPLY, SUBTRACT
@@ -32,6 +31,7 @@ from fastgrad.differentiation.ir.scalar_operations import (
     may_raise,
 )
 from fastgrad.differentiation.ir.values import Complex
+from fastgrad.differentiation.runtime.library_functions import library_function
 
 
 class Slice(NamedTuple):
@@ -46,14 +46,14 @@ FULL_SLICE = Slice(None, None, None)
 NEW_AXIS, ALL_AXES = object(), object()
 
 
-@numba.njit
+@library_function(error_model="numpy")
 def slice_bound(bound, size):  # type: ignore[no-untyped-def]
     """Returns the position of a slice's bound within an axis: negative bounds count from the end."""
     bound = bound + size if bound < 0 else bound
     return 0 if bound < 0 else min(bound, size)
 
 
-@numba.njit
+@library_function(error_model="numpy")
 def backward_bound(bound, size):  # type: ignore[no-untyped-def]
     """Returns the position of the bound of a slice that runs backwards: from -1 to the last element."""
     bound = bound + size if bound < 0 else bound
@@ -61,7 +61,7 @@ def backward_bound(bound, size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untyped-def]
     """Returns the first of new sizes; raises if their product is not the number of elements."""
     if product_of_sizes != total:
@@ -70,7 +70,7 @@ def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untype
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index that counts from the start of an axis; raises as ``numba.njit(boundscheck=True)`` does."""
     position = index + size if index < 0 else index

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numba import types
 
@@ -38,6 +37,7 @@ from fastgrad.core.terms import (
     text_of,
     transform,
 )
+from fastgrad.differentiation.runtime.library_functions import library_function
 
 COTANGENT = Leaf("cotangent")
 """The cotangent of a statement's result."""
@@ -47,7 +47,7 @@ Partial = Term | None
 """That of an operand; None if the statement has no derivative with respect to it."""
 
 
-@numba.njit
+@library_function(error_model="numpy")
 def zero_product(factor, other):  # type: ignore[no-untyped-def]
     """Returns the product of two numbers; 0 if the first is 0, also where the other is infinite.
 
@@ -56,25 +56,25 @@ def zero_product(factor, other):  # type: ignore[no-untyped-def]
     return factor if factor == 0 else factor * other
 
 
-@numba.njit
+@library_function(error_model="numpy")
 def zero_product_of_both(factor, other):  # type: ignore[no-untyped-def]
     """Returns the product of two numbers; 0 if one of them is 0, also where the other is infinite."""
     return factor if factor == 0 else other if other == 0 else factor * other
 
 
-@numba.njit
+@library_function(error_model="numpy")
 def zero_product_of_infinite(slope, tangent):  # type: ignore[no-untyped-def]
     """Returns the product of a slope and a tangent: 0 if the tangent is 0, or if the slope is 0 and the tangent infinite."""
     return tangent if tangent == 0 else slope if slope == 0 and math.isinf(tangent) else slope * tangent
 
 
-@numba.njit
+@library_function(error_model="numpy")
 def finite_product(tangent, slope):  # type: ignore[no-untyped-def]
     """Returns the product of a tangent and a slope: 0 if the tangent is 0, NaN if only the slope is infinite."""
     return tangent if tangent == 0 else tangent * (slope - slope) if math.isinf(slope) else tangent * slope
 
 
-@numba.njit
+@library_function(error_model="numpy")
 def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
     """Returns ``if_true`` if the condition holds, else ``if_false``."""
     return if_true if condition else if_false

@@ -11,13 +11,14 @@ import numba
 import numpy as np
 
 from fastgrad.differentiation.ir.scalar_operations import may_raise
+from fastgrad.differentiation.runtime.library_functions import library_function
 from fastgrad.kernels.codegen.generated_source import function_from_source
 
 _numbers = itertools.count()
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def broadcast_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis along which two arrays broadcast."""
     if first != second and first != 1 and second != 1:  # noqa: PLR1714 - Numba compiles it
@@ -26,7 +27,7 @@ def broadcast_size(first, second):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis that broadcasts: 0 if one element is repeated."""
     if size not in (result_size, 1) and result_size != 1:
@@ -35,7 +36,7 @@ def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis of an array that is assigned to another one: 0 if one element is repeated."""
     if size not in (result_size, 1):
@@ -44,7 +45,7 @@ def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def common_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis that two arrays have in common."""
     if first != second:
@@ -68,7 +69,7 @@ def section_of_equal(size, count, k):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def elements_of_stride(stride, item_size):  # type: ignore[no-untyped-def]
     """Returns how many elements a stride in bytes takes."""
     if stride % item_size != 0:
@@ -77,7 +78,7 @@ def elements_of_stride(stride, item_size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def window_count(size, window):  # type: ignore[no-untyped-def]
     """Returns the number of windows along an axis."""
     if window < 0:
@@ -88,7 +89,7 @@ def window_count(size, window):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def size_of_some(size):  # type: ignore[no-untyped-def]
     """Returns the size of an axis that has elements."""
     if size == 0:
@@ -97,7 +98,7 @@ def size_of_some(size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def checked_first_index(size):  # type: ignore[no-untyped-def]
     """Returns 0, the index of the only element of an array of ``size`` elements."""
     if size != 1:
@@ -106,7 +107,7 @@ def checked_first_index(size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index within an axis; negative ones count from the end."""
     if index < -size or index >= size:
@@ -115,7 +116,7 @@ def checked_index(index, size):  # type: ignore[no-untyped-def]
 
 
 @may_raise
-@numba.njit
+@library_function(error_model="numpy")
 def range_count(start, stop, step):  # type: ignore[no-untyped-def]
     """Returns the number of items of a range."""
     if step > 0:

@@ -16,6 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastgrad.differentiation.runtime.exceptional_exits import ReleasingCompiler
+from fastgrad.differentiation.runtime.inferred_callees import linked_pipeline
 from fastgrad.differentiation.runtime.library_functions import library_function
 from fastgrad.differentiation.runtime.numba_canaries import Feature
 from fastgrad.differentiation.runtime.numba_features import is_on
@@ -236,7 +237,7 @@ COMPILED = {
     "copy_for_chunk": copy_for_chunk,
     "add_copies": add_copies,
     "sum_in_order": sum_in_order,
-    "compiled": numba.njit(nogil=True, error_model="numpy", pipeline_class=ReleasingCompiler),
+    "compiled": numba.njit(nogil=True, error_model="numpy", pipeline_class=linked_pipeline(ReleasingCompiler)),
 }
 """What the names of a parallel loop's text stand for in compiled code, and where the text runs as plain Python."""
 INTERPRETED = {

@@ -29,6 +29,8 @@ from fastgrad.differentiation.runtime.numba_internals import (
     FixupArgs,
     FunctionPass,
     JITCodeLibrary,
+    LoweringPass,
+    NativeLowering,
     NopythonTypeInference,
     NullCache,
     PassManager,
@@ -89,20 +91,52 @@ class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=False, analysis_only=True)
 class _UseLinkedLibrary(UseDerivativeLibrary):
-    """Makes the code library of a function that is only linked."""
+    """Makes the code library of a function that is only linked.
+
+    A function that may call itself, directly or not, keeps Numba's library: Numba looks up the symbol of such a call when the code is loaded.
+    """
 
     _name = "fastgrad_linked_library"
     library = _LinkedLibrary
 
+    def run_pass(self, state: Any) -> bool:
+        """Sets ``state.library``."""
+        function = state.func_id.func
+        if any(callee.py_func is function for callee in called_functions(function)):
+            return False
+        state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
+        return super().run_pass(state)
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _TellCallers(LoweringPass):  # type: ignore[misc]
+    """Tells Numba how functions call one that is only linked."""
+
+    _name = "fastgrad_tell_callers"
+
+    def __init__(self) -> None:
+        LoweringPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Gives the result an entry point, by which Numba finds the code for callers."""
+        if state.flags.no_compile:
+            unused: list[Any] = []
+            entry_point = unused.append  # Numba takes a C function of Python only; nothing calls this one
+            state.targetctx.insert_user_function(entry_point, state.cr.fndesc, [state.library])
+            state.cr = state.cr._replace(cfunc=entry_point)
+        return False
+
 
 @functools.cache
-def _linked_pipeline(pipeline: Any) -> Any:
-    """Returns a compiler class with the passes of another one, and a library that is only linked."""
+def linked_pipeline(pipeline: Any) -> Any:
+    """Returns a compiler class with the passes of another one, for functions that compiled functions alone call: they are only linked."""
 
     class LinkedCompiler(pipeline):  # type: ignore[misc]
         def define_pipelines(self) -> list[PassManager]:
             (*_, passes) = super().define_pipelines()
             passes.add_pass_after(_UseLinkedLibrary, FixupArgs)
+            lowering = next(step for step, _ in passes.passes if issubclass(step, NativeLowering))
+            passes.add_pass_after(_TellCallers, lowering)
             passes.finalize()
             return [passes]
 
@@ -170,10 +204,8 @@ class InferredOverload:
     def _linkable(self) -> Any:
         """Returns a ``CompileResult`` without machine code."""
         if self._linked is None:
-            flags = self._flags.copy()
-            flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
-            pipeline = _linked_pipeline(self._dispatcher._compiler.pipeline_class)
-            self._linked = _run(pipeline, self._dispatcher, self.signature.args, flags)
+            pipeline = linked_pipeline(self._dispatcher._compiler.pipeline_class)
+            self._linked = _run(pipeline, self._dispatcher, self.signature.args, self._flags.copy())
         return self._linked
 
 

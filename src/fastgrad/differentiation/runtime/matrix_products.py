@@ -29,6 +29,8 @@ _gemm = types.ExternalFunction(
 )
 """C's: the kind of numbers, two operands' transposition, three sizes, the factor, two operands, a factor of the result, the result; a matrix is an
 address and the distance of its columns. It returns 0 unless SciPy is missing."""
+_DOUBLE, _SINGLE, _SAME, _OTHER = map(ord, "dsnt")
+"""What BLAS calls kinds of numbers, and an operand as it is or transposed."""
 
 
 @intrinsic
@@ -102,15 +104,14 @@ def _add_by_blas(one, item, out, a, b, sizes):  # type: ignore[no-untyped-def]
     of_out, of_a, of_b = _leading(out, m, n, item), _leading(a, m, k, item), _leading(b, k, n, item)
     if of_out == 0 or of_a == 0 or of_b == 0:
         return False
-    kind = ord("d") if item == 8 else ord("s")
-    same, other = ord("n"), ord("t")
+    kind = _DOUBLE if item == 8 else _SINGLE
     factor = _address_of_copy(one)
     if of_out > 0:  # BLAS has matrices column by column: it computes the transposed product
-        first, second = (same if of_b > 0 else other), (same if of_a > 0 else other)
+        first, second = (_SAME if of_b > 0 else _OTHER), (_SAME if of_a > 0 else _OTHER)
         return (
             _gemm(kind, first, second, n, m, k, factor, b[0], abs(of_b), a[0], abs(of_a), factor, out[0], of_out) == 0
         )
-    first, second = (same if of_a < 0 else other), (same if of_b < 0 else other)
+    first, second = (_SAME if of_a < 0 else _OTHER), (_SAME if of_b < 0 else _OTHER)
     return _gemm(kind, first, second, m, n, k, factor, a[0], abs(of_a), b[0], abs(of_b), factor, out[0], -of_out) == 0
 
 

@@ -33,6 +33,7 @@ try:
     from numba.core.compiler import DefaultPassBuilder as DefaultPassBuilder
     from numba.core.compiler_lock import global_compiler_lock as global_compiler_lock
     from numba.core.compiler_machinery import FunctionPass as FunctionPass
+    from numba.core.compiler_machinery import LoweringPass as LoweringPass
     from numba.core.compiler_machinery import PassManager as PassManager
     from numba.core.compiler_machinery import register_pass as register_pass
     from numba.core.cpu import CPUContext as CPUContext

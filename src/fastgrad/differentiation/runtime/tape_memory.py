@@ -383,6 +383,24 @@ def next_snapshot(first, position, end, slots):  # type: ignore[no-untyped-def]
     return first + length * (min(before, segments - 1) if slots > 0 else segments)
 
 
+@library_function()
+def may_share_memory(first, second):  # type: ignore[no-untyped-def]
+    """Returns whether the bounds of two arrays overlap."""
+    if first.size == 0 or second.size == 0:
+        return False
+    first_start, second_start = first.ctypes.data, second.ctypes.data
+    first_end, second_end = first_start + first.itemsize, second_start + second.itemsize
+    for axis in range(first.ndim):
+        extent = (first.shape[axis] - 1) * first.strides[axis]
+        first_end += max(extent, 0)
+        first_start += min(extent, 0)
+    for axis in range(second.ndim):
+        extent = (second.shape[axis] - 1) * second.strides[axis]
+        second_end += max(extent, 0)
+        second_start += min(extent, 0)
+    return first_start < second_end and second_start < first_end
+
+
 COMPILED: dict[str, Any] = {
     "push_value": push_value,
     **{f"pop_{type}": pop for type, pop in POPS.items()},
@@ -403,6 +421,7 @@ COMPILED: dict[str, Any] = {
     "new_memory": new_memory,
     "zero_cotangents": zero_cotangents,
     "exchange": exchange,
+    "may_share_memory": may_share_memory,
     "free_memory": free_memory,
     "snapshot_slots": snapshot_slots,
     "next_snapshot": next_snapshot,
@@ -444,6 +463,7 @@ INTERPRETED: dict[str, Any] = {
     "new_memory": lambda items: {},
     "zero_cotangents": np.zeros,
     "exchange": exchange.py_func,
+    "may_share_memory": np.may_share_memory,
     "free_memory": lambda address: None,
     "contiguous": np.array,
     "add_product": add_product_in_python,

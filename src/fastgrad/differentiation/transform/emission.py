@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,6 +97,22 @@ def from_start(index: str) -> str:
     return index if index.isdigit() else f"unsigned({index})"
 
 
+def check_of_memory(first: str, second: str, names: tuple[str, str]) -> str:
+    """Returns the line that raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too.
+
+    The message is a constant: code that puts texts together takes seconds to compile.
+    """
+    return f"if may_share_memory({first}, {second}): raise ValueError({shared_memory_message(names)!r})"
+
+
+def shared_memory_message(names: Iterable[str]) -> str:
+    """Returns the message of the error for two arguments that share memory."""
+    return (
+        f"the arguments {' and '.join(names)} share memory, which the function writes: "
+        "its derivative would be wrong. Pass a copy of one of them."
+    )
+
+
 class Emitter:
     """Writes text, block by block."""
 
@@ -152,8 +168,8 @@ class Emitter:
         for root in parameters:
             for other in parameters if root.is_written else []:
                 if other is not root and not root.is_beside(other):
-                    names = [repr(function.names[part.position]) for part in (root, other)]  # type: ignore[index]
-                    lines.append(f"check_apart({root.name}, {other.name}, {', '.join(names)})")
+                    names = function.names[root.position], function.names[other.position]  # type: ignore[index]
+                    lines.append(check_of_memory(root.name, other.name, names))
         return lines
 
     def shape(self, dims: list[Operand]) -> str:

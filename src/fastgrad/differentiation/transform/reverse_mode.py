@@ -49,7 +49,7 @@ from fastgrad.differentiation.runtime.tape_memory import ALL_STACKS, MAX_CODES
 from fastgrad.differentiation.transform.adjoint import Adjoint
 from fastgrad.differentiation.transform.adjoint_emission import MET_FLAT, AdjointEmitter
 from fastgrad.differentiation.transform.checkpoints import BLOCKS, CheckpointedLoop
-from fastgrad.differentiation.transform.emission import Derivative, Emitter
+from fastgrad.differentiation.transform.emission import Derivative, Emitter, check_of_memory
 from fastgrad.differentiation.transform.record_stacks import STACKS, RecordStacks, position
 from fastgrad.differentiation.transform.running_extrema import record_last_choices
 
@@ -453,8 +453,8 @@ class ReverseMode(Emitter):
             for other, other_view in views:
                 is_checked = number in callee.written and (other > number or other not in callee.written)
                 if is_checked and other != number and other_view.root.memory in self.arrays.families[view.root.memory]:
-                    names = f"'{view.root.name[2:]}', '{other_view.root.name[2:]}'"
-                    self.write(f"check_apart({self.view(view)}, {self.view(other_view)}, {names})")
+                    names = view.root.name[2:], other_view.root.name[2:]
+                    self.write(check_of_memory(self.view(view), self.view(other_view), names))
         arguments = [*[self.argument(value) for value in statement.arguments], "owner", STACKS]
         targets = "".join(f"{result.name}, " for result in statement.results) + STACKS
         name = self.derived_call("augmented", callee, unwritten_arrays(statement))
