@@ -102,7 +102,8 @@ class _UseLinkedLibrary(UseDerivativeLibrary):
     def run_pass(self, state: Any) -> bool:
         """Sets ``state.library``."""
         function = state.func_id.func
-        if any(callee.py_func is function for callee in called_functions(function)):
+        is_recursive = any(callee.py_func is function for callee in called_functions(function))
+        if is_recursive or not is_on(Feature.INFERRED_CALLEES):
             return False
         state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
         return super().run_pass(state)

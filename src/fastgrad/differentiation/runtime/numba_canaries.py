@@ -181,7 +181,9 @@ CANARIES: tuple[Canary, ...] = (
     Canary(Feature.INFERRED_CALLEES, "numba.core.base:BaseContext", names, ("_defns",)),
     Canary(Feature.INFERRED_CALLEES, "numba.core.base:BaseContext.get_function", source, ("dcd73de8cba0",)),
     Canary(Feature.INFERRED_CALLEES, "numba.core.base:OverloadSelector.append", parameters, ("self value sig",)),
+    Canary(Feature.INFERRED_CALLEES, "numba.core.base:BaseContext.insert_user_function", source, ("32a03ba7cd40",)),
     Canary(Feature.INFERRED_CALLEES, "numba.core.imputils:user_function", source, ("0983f4005d7d",)),
+    Canary(Feature.INFERRED_CALLEES, "numba.core.typed_passes:BaseNativeLowering.run_pass", source, ("2edb7ff2458c",)),
     Canary(
         Feature.INFERRED_CALLEES,
         "numba.core.compiler:compile_extra",
