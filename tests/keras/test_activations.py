@@ -46,6 +46,25 @@ def test_sparsemax():
     np.testing.assert_allclose(act.sparsemax(x.T, axis=0), act.sparsemax(x).numpy().T, rtol=1e-12)
 
 
+def test_sparsemax_of_large_numbers():
+    x = np.array([[1e16, 0.0, 1.0], [-1e30, -1e30, 0.0], [1e30, 1e30, -1e30]])
+    for sparsemax in (act.sparsemax, tf.function(act.sparsemax)):
+        np.testing.assert_allclose(sparsemax(x), [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.5, 0.0]])
+
+
+@pytest.mark.parametrize("values", [[0.3, 0.5, 0.1], [1.0, 2.0, 3.0], [1e16, 0.0, 1.0], [0.0, 0.0, 0.0]])
+def test_gradient_of_sparsemax_keeps_the_sum(values):
+    x = tf.constant(values)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = act.sparsemax(x)
+        first = y[0]
+    np.testing.assert_allclose(tape.gradient(y, x), [0.0, 0.0, 0.0], atol=1e-6)  # the sum is always 1
+    assert np.isfinite(tape.gradient(first, x)).all()
+    if values == [0.3, 0.5, 0.1]:
+        np.testing.assert_allclose(tape.gradient(first, x), [2 / 3, -1 / 3, -1 / 3], rtol=1e-5)
+
+
 class TestNames:
     def test_get(self):
         assert act.get(None) is act.linear

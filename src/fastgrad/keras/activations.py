@@ -249,6 +249,7 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
         count = x.shape[_axis_from_front("sparsemax", axis, x._array.shape)]
     except IndexError as error:
         raise tf.errors.InvalidArgumentError(str(error)) from None
+    x = x - tf.stop_gradient(tf.reduce_max(x, axis, keepdims=True))  # a shift changes nothing but the size of the sums
     ordered = tf.sort(x, axis, "DESCENDING")
     shape = [1] * x.ndim
     shape[axis] = count
@@ -257,7 +258,7 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
     support = tf.cast(ordered * ranks > sums - 1.0, x.dtype)
     size = tf.reduce_sum(support, axis, keepdims=True)
     threshold = (tf.reduce_sum(ordered * support, axis, keepdims=True) - 1.0) / size
-    return tf.maximum(x - threshold, 0.0)
+    return tf.nn.relu(x - threshold)
 
 
 def _for_keras_tensors(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
-from fastgrad.ops.division import realdiv, xdivy
+from fastgrad.ops.division import divide_no_nan, realdiv, xdivy
 from fastgrad.ops.kernel_launches import make_float_kernel_run, make_kernel_run, make_pair_kernel_run
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
@@ -176,7 +176,7 @@ hypot = elementwise(
     "The root of ``x**2 + y**2``, element by element, broadcast, also if the squares are out of range.",
     run=make_pair_kernel_run("hypot", np.hypot, "transcendental"),
     code=terms.hypot,
-    gradient=(lambda g, z, x, y: multiply(g, realdiv(x, z)), lambda g, z, x, y: multiply(g, realdiv(y, z))),
+    gradient=(lambda g, z, x, y: multiply(g, divide_no_nan(x, z)), lambda g, z, x, y: multiply(g, divide_no_nan(y, z))),
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )

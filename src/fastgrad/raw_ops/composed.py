@@ -78,6 +78,10 @@ def bincount(values: Any, size: Any, weights: Any, binary_output: bool, axis: in
 
 def bucketize(input: Any, boundaries: Sequence[float]) -> Any:
     """The number of ``boundaries`` that are at most each element of ``input``, int32."""
+    if not tf.is_tensor(boundaries) and np.any(np.diff(boundaries) < 0):
+        raise tf.errors.InvalidArgumentError(
+            None, None, f"Bucketize: boundaries must be in ascending order, got {list(boundaries)}. Sort them."
+        )
     input = tf.convert_to_tensor(input)
     precise = input if input.dtype.is_floating and input.dtype.size > 4 else tf.cast(input, tf.float32)
     places = tf.searchsorted(tf.cast(boundaries, precise.dtype), tf.reshape(precise, [-1]), side="right")

@@ -204,7 +204,7 @@ def binary_crossentropy(
         ValueError: the shapes differ.
     """
     labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
-    return tf.reduce_mean(_binary_losses(labels, predictions, from_logits), axis)
+    return tf.reduce_mean(binary_losses(labels, predictions, from_logits), axis)
 
 
 def _with_smoothed_labels(y_true: Any, y_pred: Any, label_smoothing: float) -> tuple[Tensor, Tensor]:
@@ -215,7 +215,8 @@ def _with_smoothed_labels(y_true: Any, y_pred: Any, label_smoothing: float) -> t
     return labels, predictions
 
 
-def _binary_losses(labels: Tensor, predictions: Tensor, from_logits: bool) -> Tensor:
+def binary_losses(labels: Tensor, predictions: Tensor, from_logits: bool) -> Tensor:
+    """The loss of each element."""
     _check_shapes(labels, predictions)
     predictions, from_logits = _logits_of("binary_crossentropy", "Sigmoid", predictions, from_logits)
     if from_logits:
@@ -246,7 +247,7 @@ def binary_focal_crossentropy(
     if from_logits:
         predictions = tf.sigmoid(predictions)
     true_class_probabilities = labels * predictions + (1.0 - labels) * (1.0 - predictions)
-    losses = tf.pow(1.0 - true_class_probabilities, gamma) * _binary_losses(labels, predictions, False)
+    losses = tf.pow(1.0 - true_class_probabilities, gamma) * binary_losses(labels, predictions, False)
     if apply_class_balancing:
         losses *= labels * alpha + (1.0 - labels) * (1.0 - alpha)
     return tf.reduce_mean(losses, axis)

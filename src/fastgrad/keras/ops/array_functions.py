@@ -12,6 +12,9 @@ import fastgrad as tf
 from fastgrad.keras import settings
 from fastgrad.keras.ops import order_statistics, signal_functions
 from fastgrad.keras.ops.function import common, floats, tensor
+from fastgrad.ops.exponential import hypot
+
+_INF, _NAN = math.inf, math.nan
 
 
 def _unary(function: Callable[..., Any], convert: Callable[..., Any]) -> Callable[..., Any]:
@@ -267,7 +270,9 @@ def _isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -
 
 
 def _nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
-    x = floats(x)
+    x = tensor(x)
+    if x.dtype.is_integer or x.dtype is tf.bool:
+        return x
     for is_replaced, value in (
         (tf.math.is_nan(x), nan),
         (tf.equal(x, _INF), x.dtype.max if posinf is None else posinf),
@@ -386,14 +391,17 @@ def _ldexp(x1: Any, x2: Any) -> Any:
     if not tensor(x2).dtype.is_integer:
         raise TypeError(f"ldexp exponent must be an integer type. Received: x2 dtype={tensor(x2).dtype.name}")
     a, exponent = _both_floats(x1, x2)
-    y = a * tf.pow(tf.constant(2.0, a.dtype), exponent)
+    third = tf.floor(exponent / 3.0)  # 2**exponent alone may be out of range
+    two = tf.constant(2.0, a.dtype)
+    power = tf.pow(two, third)
+    y = a * power * power * tf.pow(two, exponent - 2.0 * third)
     return tf.where(tf.logical_or(tf.math.is_inf(a), tf.equal(a, 0.0)), tf.broadcast_to(a, y.shape), y)
 
 
-def _logaddexp2(a: Any, b: Any) -> Any:
-    log2 = tf.constant(math.log(2.0), a.dtype)
-    y = tf.maximum(a, b) + tf.math.log1p(tf.exp(-tf.abs(a - b) * log2)) / log2
-    return tf.where(tf.math.is_nan(a - b), a + b, y)
+def _logaddexp(a: Any, b: Any, log_of_base: float = 1.0) -> Any:
+    unit = tf.constant(log_of_base, a.dtype)
+    y = tf.maximum(a, b) + tf.math.log1p(tf.exp(-tf.abs(a - b) * unit)) / unit
+    return tf.where(tf.math.is_nan(a - b), a + b, y)  # infinities of one sign have no difference
 
 
 def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
@@ -415,6 +423,34 @@ def _nan_arg(function: Callable[..., Any], fill: float) -> Callable[..., Any]:
         return tf.where(tf.reduce_all(is_missing, axis, keepdims), tf.constant(-1), y)
 
     return call
+
+
+def _nan_extreme(function: Callable[..., Any], fill: float) -> Callable[..., Any]:
+    """Returns a maximum or minimum without the NaNs; NaN where all elements are NaN."""
+    reduce = _nan(function, lambda x: fill, tensor)
+
+    def call(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        x = tensor(x)
+        y = reduce(x, axis, keepdims)
+        return tf.where(tf.reduce_all(_is_nan(x), axis, keepdims), _NAN, y) if x.dtype.is_floating else y
+
+    return call
+
+
+def _signbit(x: Any) -> Any:
+    return tf.bitcast(x, f"int{8 * x.dtype.size}") < 0 if x.dtype.is_floating else tf.cast(x, tf.int64) < 0
+
+
+def _round(x: Any, decimals: int = 0) -> Any:
+    x = tensor(x)
+    if decimals >= 0 and x.dtype.is_integer:
+        return x
+    if not decimals:
+        return tf.round(x)
+    if x.dtype.is_integer:
+        unit = tf.constant(10.0**-decimals, tf.float64)
+        return tf.cast(tf.round(tf.cast(x, tf.float64) / unit) * unit, x.dtype)
+    return tf.round(floats(x) * 10.0**decimals) / 10.0**decimals
 
 
 def _without_nan(x: Any, value: float) -> Any:
@@ -449,7 +485,6 @@ def _view(x: Any, dtype: Any = None) -> Any:
     return tf.bitcast(tf.reshape(x, [*x.shape[:-1], x.shape[-1] // ratio, ratio]), other)
 
 
-_INF = float("inf")
 FLOAT_FUNCTIONS = {
     "arccos": tf.acos, "arccosh": tf.acosh, "arcsin": tf.asin, "arcsinh": tf.asinh, "arctan": tf.atan, "arctanh": tf.atanh,
     "cos": tf.cos, "cosh": tf.cosh, "exp": tf.exp, "expm1": tf.math.expm1, "log": tf.math.log, "log1p": tf.math.log1p, "sin": tf.sin,
@@ -465,7 +500,7 @@ SAME_FUNCTIONS = {
     "bitwise_not": tf.bitwise.invert, "ravel": lambda x: tf.reshape(x, [-1]), "isfinite": lambda x: tf.math.is_finite(floats(x)),
     "isinf": lambda x: tf.math.is_inf(floats(x)), "isnan": lambda x: tf.math.is_nan(floats(x)), "isposinf": lambda x: tf.equal(floats(x), _INF),
     "isneginf": lambda x: tf.equal(floats(x), -_INF), "ndim": lambda x: x.ndim, "size": tf.size,
-    "trunc": lambda x: tf.where(x < 0, tf.math.ceil(x), tf.floor(x)) if x.dtype.is_floating else x, "signbit": lambda x: x < 0,
+    "trunc": lambda x: tf.where(x < 0, tf.math.ceil(x), tf.floor(x)) if x.dtype.is_floating else x, "signbit": _signbit,
     "isreal": lambda x: tf.equal(tf.math.imag(x), 0.0) if x.dtype.is_complex else tf.ones(x.shape, tf.bool),
     "fliplr": lambda x: tf.reverse(x, [1]), "flipud": lambda x: tf.reverse(x, [0]),
 }  # fmt: skip
@@ -482,8 +517,7 @@ BINARY_FUNCTIONS = {
 }  # fmt: skip
 FLOAT_BINARY_FUNCTIONS = {
     "divide": tf.divide, "true_divide": tf.divide, "divide_no_nan": tf.math.divide_no_nan, "arctan2": tf.atan2,
-    "hypot": lambda a, b: tf.sqrt(a * a + b * b), "logaddexp": lambda a, b: tf.maximum(a, b) + tf.math.log1p(tf.exp(-tf.abs(a - b))),
-    "logaddexp2": _logaddexp2,
+    "hypot": hypot, "logaddexp": _logaddexp, "logaddexp2": lambda a, b: _logaddexp(a, b, math.log(2.0)),
     "heaviside": lambda a, b: tf.where(a < 0, tf.zeros_like(a), tf.where(a > 0, tf.ones_like(a), b)),
 }  # fmt: skip
 _BITWISE = {"bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor", "left_shift": "left_shift",
@@ -514,7 +548,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "corrcoef": _corrcoef, "gcd": _gcd, "lcm": _lcm, "ldexp": _ldexp, "geomspace": _geomspace, "view": _view,
     "slogdet": lambda x: tuple(tf.linalg.slogdet(floats(x))),
     "nansum": _nan(tf.reduce_sum, lambda x: 0, _summable), "nanprod": _nan(tf.reduce_prod, lambda x: 1, _summable),
-    "nanmax": _nan(tf.reduce_max, lambda x: -_INF, tensor), "nanmin": _nan(tf.reduce_min, lambda x: _INF, tensor), "nanvar": _nan_variance,
+    "nanmax": _nan_extreme(tf.reduce_max, -_INF), "nanmin": _nan_extreme(tf.reduce_min, _INF), "nanvar": _nan_variance,
     "nanmean": lambda x, axis=None, keepdims=False: TABLE["nansum"](floats(x), axis, keepdims) / TABLE["sum"](tf.cast(~tf.math.is_nan(floats(x)), floats(x).dtype), axis, keepdims),
     "nanstd": lambda x, axis=None, keepdims=False: tf.sqrt(_nan_variance(x, axis, keepdims)),
     "average": _average,
@@ -522,7 +556,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "cumsum": lambda x, axis=None, dtype=None: tf.cumsum(*_flat(_numbers(x, dtype), axis)),
     "cumprod": lambda x, axis=None, dtype=None: tf.math.cumprod(*_flat(_numbers(x, dtype), axis)),
     "diff": _diff,
-    "round": lambda x, decimals=0: tf.round(tensor(x)) if not decimals else tf.round(floats(x) * 10.0**decimals) / 10.0**decimals,
+    "round": _round,
     "clip": _clip,
     "isclose": _isclose,
     "allclose": lambda x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False: tf.reduce_all(TABLE["isclose"](x1, x2, rtol, atol, equal_nan)),
@@ -554,7 +588,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "select": _select,
     "get_item": lambda x, key: tensor(x)[key], "sort": lambda x, axis=-1: tf.sort(*_flat(x, axis)), "argsort": lambda x, axis=-1: tf.argsort(*_flat(x, axis), stable=True),
     "searchsorted": _searchsorted,
-    "digitize": lambda x, bins: tf.reshape(tf.searchsorted(tensor(bins, floats(x).dtype), tf.reshape(floats(x), [-1]), side="right"), tensor(x).shape),
+    "digitize": lambda x, bins: tf.raw_ops.Bucketize(input=floats(x), boundaries=bins),
     "bincount": lambda x, weights=None, minlength=0, sparse=False: tf.math.bincount(tensor(x), weights, minlength, axis=-1),
     "dot": _dot, "tensordot": _tensordot, "einsum": lambda subscripts, *operands, **kwargs: tf.einsum(subscripts, *common(*operands), **kwargs),
     "cross": _cross,

@@ -13,12 +13,17 @@ from fastgrad.keras import activations, legacy_backend, settings
 from fastgrad.keras.layers import adaptive_pooling
 from fastgrad.keras.layers.convolution.transposed import transposed_sizes
 from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape, tensor_format
+from fastgrad.keras.losses import cross_entropy
 from fastgrad.keras.ops.function import common, floats, tensor
 
 _ACTIVATIONS = (
     "celu elu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid log_softmax relu6 selu "
     "sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh_shrink threshold"
 )
+
+
+def _binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+    return cross_entropy.binary_losses(tf.convert_to_tensor(target), tf.convert_to_tensor(output), from_logits)
 
 
 def _relu(x: Any) -> Any:
@@ -322,10 +327,9 @@ def _moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fal
 
 TABLE: dict[str, Callable[..., Any]] = {
     **{name: getattr(activations, name) for name in _ACTIVATIONS.split()},
-    **{
-        f"{kind}_crossentropy": getattr(legacy_backend, f"{kind}_crossentropy")
-        for kind in ("binary", "categorical", "sparse_categorical")
-    },
+    "binary_crossentropy": _binary_crossentropy,
+    "categorical_crossentropy": legacy_backend.categorical_crossentropy,
+    "sparse_categorical_crossentropy": legacy_backend.sparse_categorical_crossentropy,
     "relu": _relu,
     "gelu": lambda x, approximate=True: activations.gelu(x, approximate),
     "max_pool": _pool("MAX"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,9 +39,10 @@ def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan:
         raise ValueError(
             f"quantile: method {method!r} is none of 'linear', 'lower', 'higher', 'midpoint' and 'nearest'."
         )
-    if skips_nan:
-        y = tf.where(tf.equal(counts, 0.0), tf.constant(np.nan, x.dtype), y)
-        y = tf.reshape(y, [*y.shape[:-1], *q.shape])
+    unknown = tf.equal(counts, 0.0) if skips_nan else tf.reduce_any(is_missing, -1, keepdims=True)
+    sizes = [x.shape[a] for a in rest]
+    y = tf.where(unknown, tf.constant(np.nan, x.dtype), tf.reshape(y, [*sizes, math.prod(q.shape)]))
+    y = tf.reshape(y, [*sizes, *q.shape])
     y = tf.transpose(y, [*range(len(rest), y.ndim), *range(len(rest))])
     return tf.reshape(y, [*q.shape, *[1 if a in axes else x.shape[a] for a in range(x.ndim)]]) if keepdims else y
 
