@@ -9,6 +9,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
+from fastgrad.core import settings_version
 
 layers = keras.layers
 
@@ -851,3 +852,16 @@ def test_a_step_whose_layers_do_not_change_is_recorded_once():
         keras.regularizers.L2(0.5)
         layers.Dense(2, "relu")
     assert "1 trace, 1 program" in str(model.make_train_function().report())
+
+
+def test_calls_that_set_flags_to_the_same_have_no_settings_compared_again():
+    model = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 3), np.float32)
+    calls = [lambda: model.predict(x, verbose=0), lambda: model.evaluate(x, x[:, :1], verbose=0)]
+    for call in calls:
+        call()
+    before = settings_version.change_count[0]
+    for call in calls:
+        call()
+    assert settings_version.change_count[0] == before

@@ -62,8 +62,10 @@ class WeightOwner(ObjectTracker):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) in UNTRACKED_TYPES or name in _UNOWNED_ATTRIBUTES:
+            before = self.__dict__.get(name, self)
             object.__setattr__(self, name, value)
-            settings_version.count_change()
+            if value is not before:  # each `predict` sets flags again that it set before
+                settings_version.count_change()
         else:
             ObjectTracker.__setattr__(self, name, value)
             if _is_function(value):
