@@ -52,8 +52,8 @@ SHARDS = 12
 SHARD_OF = $(if $(FULL),,--shards $(1) $(if $(SHARD),--shard $(SHARD)))
 WHOLE_IF_CHANGED = $(if $(CHANGED),--whole-if-changed)
 MODULES_OF = $(if $(FULL),,$(call SHARD_OF,$(1)) --by-module)
-# A line for each twentieth of the tests, one for each failure, and one for each of the ten slowest that took more than 5 s.
-BRIEFLY = -q --no-header -rfE -p tests.progress --durations=10 --durations-min=5
+# A dot for each test, a line for each failure, and one for each of the ten slowest that took more than 5 s.
+BRIEFLY = -q --no-header -rfE --durations=10 --durations-min=5
 PYTEST = $(PYTHON_HERE) -m pytest $(BRIEFLY)
 
 test: ## run a shard of the tests, in some minutes (FULL=1: all of them; CHANGED=1: also all that the last commits concern); ARGS=tests/… runs others

@@ -2,7 +2,8 @@
 
 Each test belongs to one of N shards, by the hash of its name. ``pytest --shards N`` runs one shard: the one that the hash of the commit's tree
 names, or the one that ``--shard K`` names. All shards together are all tests. ``--by-module`` puts the tests of a module in one shard, so that
-fewer modules are imported and fewer kernels compiled. ``--whole-if-changed`` also runs all tests that a change concerns, as `changed_tests` says.
+fewer modules are imported and fewer kernels compiled. ``--whole-if-changed`` also runs all tests that a change concerns, as `changed_tests` says, or
+one of two, three ... shards of them if they would take longer than `MOST_SECONDS`.
 
 Draws within tests follow from `run_seed`, which is the hash of the tree; ``FASTGRAD_RANDOM_SEED=123`` sets another one. A copy without
 git history has the shard and the seed 0.
@@ -12,6 +13,7 @@ git history has the shard and the seed 0.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -37,6 +39,18 @@ TESTS_OF_OTHER_FOLDERS = {
     "README.md": "tests/test_readme.py",
 }
 """The tests of what lies neither in the package nor in its tests."""
+
+MOST_SECONDS = 600
+"""The time of a processor for the tests that a change concerns."""
+SECONDS = {
+    "tests/differentiation": 1.0,
+    "tests/custom": 1.0,
+    "tests/benchmarks": 1.0,
+    "tests/test_examples.py": 5.0,
+    "tests/test_readme.py": 5.0,
+}
+SECONDS_OF_OTHERS = 0.1
+"""About what a test takes with an empty cache of kernels, by the start of its path."""
 
 
 def git(*arguments: str) -> str:
@@ -73,19 +87,19 @@ def changed_paths() -> list[str]:
 
 
 @cache
-def changed_tests() -> frozenset[str]:
+def changed_tests(with_importers: bool = True) -> frozenset[str]:
     """Returns the paths of the test modules and folders that the change concerns.
 
     They are the test modules that changed or that import a changed file of ``tests``; and for each changed module of the package, the
-    tests of its own package, of the packages that import it, and the tests that import it.
+    tests of its own package and, ``with_importers``, of the packages that import it, and the tests that import it.
     """
     import grimp
 
     graph = grimp.build_graph("fastgrad", "tests", cache_dir=None)
-    return frozenset(test for path in changed_paths() for test in _tests_of_path(Path(path), graph))
+    return frozenset(test for path in changed_paths() for test in _tests_of_path(Path(path), graph, with_importers))
 
 
-def _tests_of_path(path: Path, graph: object) -> Iterator[str]:
+def _tests_of_path(path: Path, graph: object, with_importers: bool = True) -> Iterator[str]:
     top = path.parts[0]
     if top in TESTS_OF_OTHER_FOLDERS:
         yield TESTS_OF_OTHER_FOLDERS[top]
@@ -97,7 +111,7 @@ def _tests_of_path(path: Path, graph: object) -> Iterator[str]:
         if top == "tests":
             yield from _test_modules({module, *(graph.find_downstream_modules(module) if is_known else [])})
         elif module != "fastgrad":
-            importers = graph.find_modules_that_directly_import(module) if is_known else set()
+            importers = graph.find_modules_that_directly_import(module) if is_known and with_importers else set()
             yield from _test_modules(importers)
             yield from filter(None, map(tests_of_module, {module, *importers}))
 
@@ -144,34 +158,36 @@ class Shard:
     def __init__(self, config: pytest.Config) -> None:
         shard = config.getoption("--shard")
         self.count = config.getoption("--shards")
-        self.number = (run_seed() if shard is None else shard) % self.count
+        self.number = run_seed() if shard is None else shard
         self.is_by_module = config.getoption("--by-module")
-        self.whole = changed_tests() if config.getoption("--whole-if-changed") else frozenset()
+        self.concerned = changed_tests(not self.is_by_module) if config.getoption("--whole-if-changed") else frozenset()
+        self.parts_of_concerned = 1
 
-    def has(self, name: str, module: str) -> bool:
+    def has(self, name: str) -> bool:
         """True if a test or a module is selected."""
-        path = Path(module)
-        return crc32(name.encode()) % self.count == self.number or not self.whole.isdisjoint(
-            each.as_posix() for each in (path, *path.parents)
-        )
+        parts = min(self.parts_of_concerned, self.count) if self.is_concerned(name) else self.count
+        return crc32(name.encode()) % parts == self.number % parts
+
+    def is_concerned(self, name: str) -> bool:
+        """True if the change concerns a test or a module."""
+        path = Path(name.partition("::")[0])
+        return not self.concerned.isdisjoint(each.as_posix() for each in (path, *path.parents))
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leaves out modules of other shards, which are not imported."""
-        if not self.is_by_module or not collection_path.match("test_*.py"):
-            return None
-        name = collection_path.relative_to(ROOT).as_posix()
-        return None if self.has(name, name) else True
+        is_module = self.is_by_module and collection_path.match("test_*.py")
+        return True if is_module and not self.has(collection_path.relative_to(ROOT).as_posix()) else None
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leaves out tests of other shards. Tests that look for gaps in what is tested stay: a change breaks them wherever it is."""
         if self.is_by_module:
             return
-
-        def is_selected(item: pytest.Item) -> bool:
-            return self.has(item.nodeid, item.nodeid.partition("::")[0]) or "completeness" in item.keywords
-
-        config.hook.pytest_deselected(items=[item for item in items if not is_selected(item)])
-        items[:] = filter(is_selected, items)
+        names = [item.nodeid for item in items if self.is_concerned(item.nodeid)]
+        seconds = [next((s for path, s in SECONDS.items() if n.startswith(path)), SECONDS_OF_OTHERS) for n in names]
+        self.parts_of_concerned = max(1, math.ceil(sum(seconds) / MOST_SECONDS))
+        selected = {id(item) for item in items if self.has(item.nodeid) or "completeness" in item.keywords}
+        config.hook.pytest_deselected(items=[item for item in items if id(item) not in selected])
+        items[:] = [item for item in items if id(item) in selected]
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """A shard without a test passes, too."""
@@ -180,11 +196,10 @@ class Shard:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Says what was selected."""
-        terminalreporter.write_line(
-            f"shard {self.number} of {self.count}; {VARIABLE}={run_seed()} draws the same again"
-        )
-        for path in sorted(self.whole):
-            terminalreporter.write_line(f"whole, since a change concerns it: {path}")
+        number = self.number % self.count
+        terminalreporter.write_line(f"shard {number} of {self.count}; {VARIABLE}={run_seed()} draws the same again")
+        for path in sorted(self.concerned):
+            terminalreporter.write_line(f"a change concerns {path}")
 
 
 def pytest_configure(config: pytest.Config) -> None:

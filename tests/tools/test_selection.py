@@ -50,7 +50,7 @@ def test_the_tree_of_the_commit_names_the_shard():
 
 
 def shard_with(monkeypatch, whole, **options):
-    monkeypatch.setattr(selection, "changed_tests", lambda: frozenset(whole))
+    monkeypatch.setattr(selection, "changed_tests", lambda with_importers: frozenset(whole))
     options = {"shards": 10**7, "shard": 0, "by_module": False, "whole_if_changed": True} | options
     return selection.Shard(SimpleNamespace(getoption=lambda name: options[name.lstrip("-").replace("-", "_")]))
 
@@ -58,11 +58,23 @@ def shard_with(monkeypatch, whole, **options):
 @pytest.mark.parametrize("whole", ["tests/ops", "tests/ops/test_it.py"])
 def test_what_a_change_concerns_is_whole(monkeypatch, whole):
     names = [f"tests/ops/test_it.py::test[{number}]" for number in range(50)]
-    assert all(shard_with(monkeypatch, [whole]).has(name, "tests/ops/test_it.py") for name in names)
-    assert not any(shard_with(monkeypatch, [whole]).has(name, "tests/opsets/test_it.py") for name in names)
-    assert not any(
-        shard_with(monkeypatch, [whole], whole_if_changed=False).has(name, "tests/ops/test_it.py") for name in names
-    )
+    assert all(shard_with(monkeypatch, [whole]).has(name) for name in names)
+    others = [name.replace("ops", "opsets") for name in names]
+    assert not any(shard_with(monkeypatch, [whole]).has(name) for name in others)
+    assert not any(shard_with(monkeypatch, [whole], whole_if_changed=False).has(name) for name in names)
+
+
+@pytest.mark.parametrize(("count", "parts"), [(100, 1), (15_000, 3)])
+def test_what_takes_long_is_in_shards_which_are_all_of_it(monkeypatch, count, parts):
+    names = [f"tests/ops/test_it.py::test[{number}]" for number in range(count)]
+    config = SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda items: None))
+    selected = []
+    for number in range(parts):
+        items = [SimpleNamespace(nodeid=name, keywords={}) for name in names]
+        shard_with(monkeypatch, ["tests/ops"], shard=number).pytest_collection_modifyitems(config, items)
+        assert len(items) < count / parts * 1.2
+        selected += [item.nodeid for item in items]
+    assert sorted(selected) == sorted(names)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +104,12 @@ def test_a_change_concerns_the_tests_of_its_package_and_of_those_that_import_it(
     answer = set(selection._tests_of_path(Path(path), graph))
     assert answer.issuperset(some)
     assert answer.isdisjoint(others)
+
+
+def test_importers_may_be_left_out(graph):
+    path = Path("src/fastgrad/kernels/codegen/store.py")
+    assert {"tests/kernels/codegen", "tests/differentiation"} <= set(selection._tests_of_path(path, graph))
+    assert set(selection._tests_of_path(path, graph, with_importers=False)) == {"tests/kernels/codegen"}
 
 
 def test_a_change_is_the_commits_of_the_last_hours_before_the_last_one(monkeypatch, tmp_path):
