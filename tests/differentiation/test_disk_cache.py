@@ -518,6 +518,34 @@ def test_functions_that_differ_by_what_they_enclose_have_derivatives_of_their_ow
         assert np.isclose(DERIVATIVES[way](make(factor)), slope(factor), rtol=1e-12)
 
 
+def scaled_and_squared(factor):
+    @numba.njit
+    def scaled(x):
+        return factor * x
+
+    @numba.njit
+    def squared(x):
+        return factor * x * x
+
+    return scaled, squared
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["a function that is read before", "a function with a variable that is read before"])
+def test_derivatives_differ_by_which_of_several_functions_is_called_again(part):
+    ones, threes = scaled_and_squared(1.0), scaled_and_squared(3.0)
+    first, second, contents = ones[0], threes[0], set()
+    for again in (ones[part], threes[part]):
+
+        @numba.njit
+        def caller(x):
+            return first(x) + second(x) + 10.0 * again(x)  # noqa: B023 - it is called in the loop
+
+        contents.add(content_of(caller))
+        factor = 1.0 if again is ones[part] else 3.0
+        assert fg.grad(caller)(1.0) == 1.0 + 3.0 + 10.0 * factor * (1 + part)
+    assert len(contents) == 2
+
+
 def test_the_key_of_a_generated_function_has_what_it_calls():
     texts = set()
     for factor in (2.0, 5.0):

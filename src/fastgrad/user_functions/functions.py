@@ -195,6 +195,9 @@ class Snapshot:
         tensors: the labels of tensors and variables.
         with_gradients: the labels of operations with gradients that users gave.
         opcodes: the names of the opcodes of all functions.
+        order: a number for each name that is read and for each function that is reached, in the order of the search. Places
+            and functions are numbered as they are met first, so that a second meeting repeats a number. With ``reads`` it tells
+            which functions share a place or a function.
         owner: has the attribute ``given_gradients``: the ``UserFunction`` that the functions belong to, else the snapshot.
     """
 
@@ -213,7 +216,8 @@ class Snapshot:
         self.owner: Any = self
         self._modules: dict[int, types.ModuleType] = {}
         self._names: dict[int, str] = {}  # by id: the names in ``scope``, which keeps the objects alive
-        self._known: set[tuple[int, str]] = set()
+        self.order: list[int] = []
+        self._known: dict[tuple[int, Any], int] = {}
         self.functions: list[Any] = [
             self._frozen(
                 function
@@ -314,6 +318,7 @@ class Snapshot:
         self.with_gradients += [*snapshot.with_gradients, *([label] if value.given_gradients else [])]
         self.with_given_types += snapshot.with_given_types
         self.opcodes |= snapshot.opcodes
+        self.order += [len(snapshot.order), *snapshot.order]
         self._read(value, "given_gradients", f"{label}.gradient")
         return value.frozen()
 
@@ -324,6 +329,7 @@ class Snapshot:
             self._copy(function)
             return dispatcher
         copy = self._copies.get(id(dispatcher))
+        self._is_new(function, None)
         if copy is None:
             local_types = {name: type for name, type in dispatcher.locals.items() if name.isidentifier()}  # no versions
             options = {"locals": local_types} if local_types else {}
@@ -344,6 +350,7 @@ class Snapshot:
     def _copy(self, function: types.FunctionType, instance: Any = _NO_VALUE) -> types.FunctionType:
         key = id(function), id(instance)
         copy = self._copies.get(key)
+        self._is_new(function, id(instance))
         if copy is None:
             copy = self._copies[key] = _empty_copy(function)
             self._fill(copy, function, instance)
@@ -438,10 +445,12 @@ class Snapshot:
             self.reads.append(ReachedValue(label, functools.partial(_value_at, place, name), value))
         return value
 
-    def _is_new(self, place: Any, name: str) -> bool:
-        is_new = (id(place), name) not in self._known
-        self._known.add((id(place), name))
-        return is_new
+    def _is_new(self, place: Any, name: Any) -> bool:
+        """Notes that the search meets a name in a place, or a function with an instance; True if it does so for the first time."""
+        key, count = (id(place), name), len(self._known)
+        number = self._known.setdefault(key, count)
+        self.order.append(number)
+        return number == count
 
     def _name_in_scope(self, value: Any) -> str:
         name = self._names.get(id(value))

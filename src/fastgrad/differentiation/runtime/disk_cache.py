@@ -21,7 +21,6 @@ import llvmlite.binding as llvm
 import numpy as np
 from numba import types
 
-from fastgrad.compiler.dispatch.captures import ReachedValue
 from fastgrad.differentiation.runtime import exponential, ordered_sums
 from fastgrad.differentiation.runtime.numba_canaries import Feature
 from fastgrad.differentiation.runtime.numba_features import features_text, is_on, sources
@@ -86,17 +85,18 @@ def content_of(function: Any, visited: tuple[Any, ...] = ()) -> str:
         NoKeyError: it reaches a value that has no text.
     """
     if function in visited:
-        return "itself"
+        return f"function {visited.index(function)} of these"
     visited = (*visited, function)
     if hasattr(function, "recipe"):
         maker, inner, *options = function.recipe
         return f"{maker.__name__}{tuple(options)!r} of {content_of(inner, visited)}"
-    return _function_text(function, Snapshot([function]).reads, visited)  # with reads of the functions that it calls
+    return _function_text(function, Snapshot([function]), visited)  # with reads of the functions that it calls
 
 
-def _function_text(function: Any, reads: Sequence[ReachedValue], visited: tuple[Any, ...]) -> str:
-    texts = [f"{read.label} = {_text(read.recorded, visited, True)}" for read in reads]
-    return "\n".join([_text(function, visited, True), _adjoint_text(function, visited), *texts])
+def _function_text(function: Any, snapshot: Snapshot, visited: tuple[Any, ...]) -> str:
+    texts = [f"{read.label} = {_text(read.recorded, visited, True)}" for read in snapshot.reads]
+    # A snapshot has each place once: the order tells which of the functions read it.
+    return "\n".join([_text(function, visited, True), _adjoint_text(function, visited), *texts, f"{snapshot.order}"])
 
 
 class Reached(NamedTuple):
@@ -124,12 +124,12 @@ class ReachedObject:
 
 def reached_by(function: Any) -> Reached | None:
     """Returns what a function reaches, which is no derivative; None if something has no text, or a container has objects."""
-    reads = Snapshot([function]).reads
-    values = [read.recorded for read in reads if not _is_plain(read.recorded)]
+    snapshot = Snapshot([function])
+    values = [read.recorded for read in snapshot.reads if not _is_plain(read.recorded)]
     if any(isinstance(value, (tuple, list, frozenset)) for value in values):
         return None
     try:
-        content = _function_text(function, reads, (function,))
+        content = _function_text(function, snapshot, (function,))
     except NoKeyError:
         return None
     return Reached(content, tuple(map(ReachedObject, values)))
