@@ -530,20 +530,78 @@ def scaled_and_squared(factor):
     return scaled, squared
 
 
-@pytest.mark.parametrize("part", [0, 1], ids=["a function that is read before", "a function with a variable that is read before"])
+@pytest.mark.parametrize(
+    "part", [0, 1], ids=["a function that is read before", "a function with a variable that is read before"]
+)
 def test_derivatives_differ_by_which_of_several_functions_is_called_again(part):
     ones, threes = scaled_and_squared(1.0), scaled_and_squared(3.0)
     first, second, contents = ones[0], threes[0], set()
-    for again in (ones[part], threes[part]):
+    for again, factor in ((ones[part], 1.0), (threes[part], 3.0)):
 
         @numba.njit
         def caller(x):
             return first(x) + second(x) + 10.0 * again(x)  # noqa: B023 - it is called in the loop
 
         contents.add(content_of(caller))
-        factor = 1.0 if again is ones[part] else 3.0
         assert fg.grad(caller)(1.0) == 1.0 + 3.0 + 10.0 * factor * (1 + part)
     assert len(contents) == 2
+
+
+@pytest.mark.parametrize("decorate", [numba.njit, lambda f: f], ids=["compiled", "plain"])
+def test_the_key_of_a_function_with_an_adjoint_has_what_it_reads(decorate):
+    def with_a_constant_adjoint(factor):
+        @decorate
+        def product(x):
+            return factor * x
+
+        @fg.adjoint(product)
+        def slope(g, product, x):
+            return 7.0 * g
+
+        return product
+
+    products = [with_a_constant_adjoint(factor) for factor in (2.0, 5.0)]
+    assert len(set(map(content_of, products))) == 2
+    assert len({content_of(lambda x, f=product: f(x)) for product in products}) == 2
+
+
+def test_the_key_of_mutual_references_tells_which_function_is_meant():
+    def made(to_first):
+        def first(x, functions=()):
+            return x
+
+        def second(x, functions=()):
+            return 2.0 * x
+
+        first.__defaults__ = ((second,),)
+        second.__defaults__ = ((first if to_first else second,),)
+        return first
+
+    assert content_of(made(True)) != content_of(made(False))
+
+
+@pytest.mark.parametrize("offsets", [[0, 8], [8, 0], [0, 0], [4, 8]])
+def test_records_have_keys_with_the_places_of_their_fields(offsets):
+    def text(offsets, item="f8"):
+        dtype = np.dtype({"names": ["a", "b"], "formats": [item, "f8"], "offsets": offsets, "itemsize": 24})
+        values = np.zeros(2, dtype)
+        return content_of(lambda x: x * values["a"][0])
+
+    assert text(offsets) == text(offsets)
+    assert text(offsets) != text([16, 0])
+    assert text(offsets) != text(offsets, "i8")
+    assert text([8, 0], ("f8", (2,))) != text([8, 0], ("f8", (1, 2)))
+
+
+def test_a_setting_of_numba_that_changes_makes_other_code(monkeypatch):
+    def item(x, number):
+        return 2.0 * x[number]
+
+    x = np.zeros(6)[:3]
+    assert fg.grad(item)(x, 1).tolist() == [0.0, 2.0, 0.0]
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
+    with pytest.raises(IndexError, match="out of bounds"):
+        fg.grad(item)(x, 4)
 
 
 def test_the_key_of_a_generated_function_has_what_it_calls():

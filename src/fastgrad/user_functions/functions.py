@@ -219,15 +219,7 @@ class Snapshot:
         self.order: list[int] = []
         self._known: dict[tuple[int, Any], int] = {}
         self.functions: list[Any] = [
-            self._frozen(
-                function
-                if is_user_operation(function) or hasattr(function, "targetoptions")
-                else _python_function_of(function),
-                "",
-            )
-            if function is not None
-            else None
-            for function in functions
+            self._frozen_callable(function) if function is not None else None for function in functions
         ]
         self._copies, self._modules = {}, {}
 
@@ -276,6 +268,15 @@ class Snapshot:
         return error
 
     # ---- values ------------------------------------------------------------------------------------------
+
+    def _frozen_callable(self, function: Any) -> Any:
+        """Returns a copy of one of the snapshot's own functions. Of one with an adjoint of its own, which calls take as it is, the inside counts, too."""
+        if has_own_adjoint(function):
+            function = function.own_adjoint.function
+            is_compiled = isinstance(getattr(function, "py_func", None), types.FunctionType)
+            return self._frozen_dispatcher(function) if is_compiled else function
+        is_compiled = is_user_operation(function) or hasattr(function, "targetoptions")
+        return self._frozen(function if is_compiled else _python_function_of(function), "")
 
     def _frozen(self, value: Any, label: str) -> Any:
         """Returns ``value``, or a copy that keeps all that it reaches, and notes what it reaches."""

@@ -283,14 +283,15 @@ def fingerprint(function: types.FunctionType) -> str:
     Raises:
         TypeError: the body uses something else.
     """
-    seen: set[types.CodeType] = set()
+    numbers: dict[types.FunctionType, int] = {}
     parts: list[str] = []
 
     def visit(function: types.FunctionType) -> None:
-        code = function.__code__
-        if code in seen:
+        if function in numbers:  # functions of equal code may read different globals
+            parts.append(f"function {numbers[function]}")
             return
-        seen.add(code)
+        numbers[function] = len(numbers)
+        code = function.__code__
         parts.append(code_text(code))
         if function.__defaults__ or function.__closure__:
             raise TypeError(f"{function.__qualname__}: a kernel's functions have no defaults and no closure")
