@@ -309,12 +309,17 @@ def fingerprint(function: types.FunctionType) -> str:
     return digest("\n".join(parts).encode())
 
 
-def code_text(code: types.CodeType) -> str:
-    """Returns the meaning of a function's bytecode as text, without line numbers."""
-    constants = [  # strings are docstrings: kernels have no other use for one
-        code_text(c) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
+def code_text(code: types.CodeType, has_strings: bool = False) -> str:
+    """Returns the meaning of a function's bytecode as text, without line numbers.
+
+    Args:
+        code: of the function.
+        has_strings: whether strings count. Those of a kernel are docstrings: it has no other use for one.
+    """
+    constants = [
+        code_text(c, has_strings) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
         for c in code.co_consts
-        if not isinstance(c, str)
+        if has_strings or not isinstance(c, str)
     ]
     return f"{code.co_name} {code.co_varnames} {code.co_names} {constants} {code.co_code.hex()}"
 
