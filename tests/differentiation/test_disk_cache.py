@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.differentiation.runtime.disk_cache import content_of
+from fastgrad.differentiation.runtime.disk_cache import UNKEYED, content_of
 from fastgrad.differentiation.runtime.numba_features import ORIGINS
 from fastgrad.kernels.codegen import cache
 from fastgrad.kernels.codegen.source_files import source_files
@@ -708,6 +708,24 @@ def test_what_has_no_key_is_not_kept(tmp_path, monkeypatch, function, answer):
     monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
     assert fg.grad(function)(2.0) == answer
     assert not any(b"derivative " in file.read_bytes()[:1000] for file in tmp_path.iterdir())
+
+
+def test_what_calls_an_extension_has_no_key_when_it_is_derived_again():
+    @numba.njit
+    def repeated(count, x):
+        if count == 0:
+            return extended(x)
+        return repeated(count - 1, x)
+
+    @numba.njit
+    def caller(x):
+        return repeated(2, x)
+
+    for _ in range(2):
+        gradient = fg.grad(caller)
+        assert gradient(1.5) == 3.0 * EXTENDED[-1]
+        (compiled,) = gradient.overloads.values()
+        assert UNKEYED in compiled.fndesc.qualname
 
 
 def test_an_extension_of_numba_is_looked_up_anew():

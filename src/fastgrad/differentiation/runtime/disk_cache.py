@@ -18,6 +18,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
+import numba
 import numpy as np
 from numba import types
 
@@ -268,7 +269,7 @@ def _version(module: str) -> str:
 @functools.cache
 def _surroundings() -> str:
     """Returns the text of what derives and compiles: versions, and the source files that derivatives follow from."""
-    return f"fastgrad {VERSION} {sources()} numpy {np.__version__} python {sys.version}"
+    return f"fastgrad {VERSION} {sources()} numba {numba.__version__} numpy {np.__version__} python {sys.version}"
 
 
 # ---- machine code ---------------------------------------------------------------------------------------------------
