@@ -458,6 +458,34 @@ def test_a_new_derivative_has_the_present_values(monkeypatch):
     np.testing.assert_array_equal(fg.hessian(scaled)(w), [[0.0, 4.0], [4.0, 0.0]])
 
 
+def test_derivatives_have_the_present_values_of_functions_in_tuples_and_defaults():
+    scope = {"RATE": 2.0}
+    exec("def raised(x):\n    return RATE * x\n", scope)
+    raised = numba.njit(scope["raised"])
+    functions = (raised,)
+
+    @numba.njit
+    def by_default(x, function=raised):
+        return function(x)
+
+    for caller in (lambda x: functions[0](x) + 0.0, lambda x: by_default(x) + 0.0):
+        for rate in (2.0, 3.0):
+            scope["RATE"] = rate
+            assert fg.jvp(caller, (1.0,), (1.0,)) == (rate, rate)
+            assert fg.vjp(caller, 1.0)[1](1.0) == (rate,)
+
+
+def test_derivatives_have_the_present_code_and_defaults_of_a_function():
+    def raised(x, rate=2.0):
+        return rate * x
+
+    assert fg.jvp(raised, (1.0,), (1.0,)) == (2.0, 2.0)
+    raised.__defaults__ = (3.0,)
+    assert fg.jvp(raised, (1.0,), (1.0,)) == (3.0, 3.0)
+    raised.__code__ = (lambda x, rate: rate * x * x).__code__
+    assert fg.jvp(raised, (1.0,), (1.0,)) == (3.0, 6.0)
+
+
 def with_any_number(factor):
     @numba.njit
     def product(*x):

@@ -179,8 +179,8 @@ class Snapshot:
     """Users' functions with all that they reach, as it is now.
 
     A function reaches globals, variables of enclosing functions, attributes of modules and objects that it reads through
-    names, and what the functions that it calls reach: plain ones, those of Numba and of ``elementwise``. The elements of lists,
-    dicts and arrays are not looked at.
+    names, and what the functions that it calls reach: plain ones, those of Numba and of ``elementwise``, also those in tuples and
+    default values. The elements of lists, dicts and arrays are not looked at.
 
     Args:
         functions: functions of users; None stays None.
@@ -300,12 +300,22 @@ class Snapshot:
             return self._frozen_dispatcher(value)
         elif isinstance(getattr(getattr(value, "_dispatcher", None), "py_func", None), types.FunctionType):
             return self._frozen_ufunc(value)
+        elif type(value) is tuple:
+            return self._frozen_items(value, label)
         elif isinstance(value, types.ModuleType) and not is_of_library(value.__name__):
             if id(value) not in self._modules:
                 copy = self._modules[id(value)] = types.ModuleType(value.__name__)
                 vars(copy)["__getattr__"] = functools.partial(getattr, value)
             return self._modules[id(value)]
         return value
+
+    def _frozen_items(self, values: tuple[Any, ...], label: str) -> tuple[Any, ...]:
+        items = [
+            value if isinstance(value, PLAIN_TYPES) else self._frozen(value, f"{label}[{number}]")
+            for number, value in enumerate(values)
+        ]
+        is_same = all(item is value for item, value in zip(items, values, strict=True))
+        return values if is_same else tuple(items)
 
     def _frozen_operation(self, value: UserFunction, label: str) -> Any:
         if value.is_under_construction:  # it calls itself
@@ -361,6 +371,11 @@ class Snapshot:
         """Gives the copy of a function its globals and cells; ``instance`` is the known first argument of a method."""
         code = function.__code__
         self.opcodes |= opcodes_in(code)
+        for attribute in ("__code__", "__defaults__"):  # a module that is loaded again may change its functions
+            holder, old = self._name_in_scope(function), self._name_in_scope(getattr(function, attribute))
+            self.conditions.append(f"{holder}.{attribute} is not {old}")
+        if function.__defaults__:
+            copy.__defaults__ = self._frozen_items(function.__defaults__, function.__name__)
         cells = zip(function.__closure__ or (), copy.__closure__ or (), strict=True)
         cells_by_name = dict(zip(code.co_freevars, cells, strict=True))
         for path in name_paths_of(code):
