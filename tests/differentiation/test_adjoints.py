@@ -323,6 +323,15 @@ def test_zero_takes_no_tangent():
         fg.adjoint(product, tangent=lambda t: t, zero=True)
 
 
+def test_code_that_numba_puts_in_place_of_calls_can_have_no_adjoint():
+    @numba.njit(inline="always")
+    def square(x):
+        return x * x
+
+    with pytest.raises(ValueError, match="square has the option inline='always' .* leave out the option"):
+        fg.adjoint(square)
+
+
 def test_complex_numbers():
     @numba.njit
     def scaled_root(z, a):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.differentiation.runtime.disk_cache import content_of
+from fastgrad.differentiation.runtime.disk_cache import UNKEYED, content_of
 from fastgrad.differentiation.runtime.numba_features import ORIGINS
 from fastgrad.kernels.codegen import cache
 from fastgrad.kernels.codegen.source_files import source_files
@@ -512,6 +512,34 @@ def test_a_new_derivative_has_the_present_values(monkeypatch):
     np.testing.assert_array_equal(fg.hessian(scaled)(w), [[0.0, 4.0], [4.0, 0.0]])
 
 
+def test_derivatives_have_the_present_values_of_functions_in_tuples_and_defaults():
+    scope = {"RATE": 2.0}
+    exec("def raised(x):\n    return RATE * x\n", scope)
+    raised = numba.njit(scope["raised"])
+    functions = (raised,)
+
+    @numba.njit
+    def by_default(x, function=raised):
+        return function(x)
+
+    for caller in (lambda x: functions[0](x) + 0.0, lambda x: by_default(x) + 0.0):
+        for rate in (2.0, 3.0):
+            scope["RATE"] = rate
+            assert fg.jvp(caller, (1.0,), (1.0,)) == (rate, rate)
+            assert fg.vjp(caller, 1.0)[1](1.0) == (rate,)
+
+
+def test_derivatives_have_the_present_code_and_defaults_of_a_function():
+    def raised(x, rate=2.0):
+        return rate * x
+
+    assert fg.jvp(raised, (1.0,), (1.0,)) == (2.0, 2.0)
+    raised.__defaults__ = (3.0,)
+    assert fg.jvp(raised, (1.0,), (1.0,)) == (3.0, 3.0)
+    raised.__code__ = (lambda x, rate: rate * x * x).__code__
+    assert fg.jvp(raised, (1.0,), (1.0,)) == (3.0, 6.0)
+
+
 def with_any_number(factor):
     @numba.njit
     def product(*x):
@@ -570,6 +598,92 @@ DERIVATIVES = {
 def test_functions_that_differ_by_what_they_enclose_have_derivatives_of_their_own(make, slope, way):
     for factor in (2.0, 5.0, 3.0):
         assert np.isclose(DERIVATIVES[way](make(factor)), slope(factor), rtol=1e-12)
+
+
+def scaled_and_squared(factor):
+    @numba.njit
+    def scaled(x):
+        return factor * x
+
+    @numba.njit
+    def squared(x):
+        return factor * x * x
+
+    return scaled, squared
+
+
+@pytest.mark.parametrize(
+    "part", [0, 1], ids=["a function that is read before", "a function with a variable that is read before"]
+)
+def test_derivatives_differ_by_which_of_several_functions_is_called_again(part):
+    ones, threes = scaled_and_squared(1.0), scaled_and_squared(3.0)
+    first, second, contents = ones[0], threes[0], set()
+    for again, factor in ((ones[part], 1.0), (threes[part], 3.0)):
+
+        @numba.njit
+        def caller(x):
+            return first(x) + second(x) + 10.0 * again(x)  # noqa: B023 - it is called in the loop
+
+        contents.add(content_of(caller))
+        assert fg.grad(caller)(1.0) == 1.0 + 3.0 + 10.0 * factor * (1 + part)
+    assert len(contents) == 2
+
+
+@pytest.mark.parametrize("decorate", [numba.njit, lambda f: f], ids=["compiled", "plain"])
+def test_the_key_of_a_function_with_an_adjoint_has_what_it_reads(decorate):
+    def with_a_constant_adjoint(factor):
+        @decorate
+        def product(x):
+            return factor * x
+
+        @fg.adjoint(product)
+        def slope(g, product, x):
+            return 7.0 * g
+
+        return product
+
+    products = [with_a_constant_adjoint(factor) for factor in (2.0, 5.0)]
+    assert len(set(map(content_of, products))) == 2
+    assert len({content_of(lambda x, f=product: f(x)) for product in products}) == 2
+
+
+def test_the_key_of_mutual_references_tells_which_function_is_meant():
+    def made(to_first):
+        def first(x, functions=()):
+            return x
+
+        def second(x, functions=()):
+            return 2.0 * x
+
+        first.__defaults__ = ((second,),)
+        second.__defaults__ = ((first if to_first else second,),)
+        return first
+
+    assert content_of(made(True)) != content_of(made(False))
+
+
+@pytest.mark.parametrize("offsets", [[0, 8], [8, 0], [0, 0], [4, 8]])
+def test_records_have_keys_with_the_places_of_their_fields(offsets):
+    def text(offsets, item="f8"):
+        dtype = np.dtype({"names": ["a", "b"], "formats": [item, "f8"], "offsets": offsets, "itemsize": 24})
+        values = np.zeros(2, dtype)
+        return content_of(lambda x: x * values["a"][0])
+
+    assert text(offsets) == text(offsets)
+    assert text(offsets) != text([16, 0])
+    assert text(offsets) != text(offsets, "i8")
+    assert text([8, 0], ("f8", (2,))) != text([8, 0], ("f8", (1, 2)))
+
+
+def test_a_setting_of_numba_that_changes_makes_other_code(monkeypatch):
+    def item(x, number):
+        return 2.0 * x[number]
+
+    x = np.zeros(6)[:3]
+    assert fg.grad(item)(x, 1).tolist() == [0.0, 2.0, 0.0]
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
+    with pytest.raises(IndexError, match="out of bounds"):
+        fg.grad(item)(x, 4)
 
 
 def test_the_key_of_a_generated_function_has_what_it_calls():
@@ -676,6 +790,24 @@ def test_what_has_no_key_is_not_kept(tmp_path, monkeypatch, function, answer):
     monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
     assert fg.grad(function)(2.0) == answer
     assert not any(b"derivative " in file.read_bytes()[:1000] for file in tmp_path.iterdir())
+
+
+def test_what_calls_an_extension_has_no_key_when_it_is_derived_again():
+    @numba.njit
+    def repeated(count, x):
+        if count == 0:
+            return extended(x)
+        return repeated(count - 1, x)
+
+    @numba.njit
+    def caller(x):
+        return repeated(2, x)
+
+    for _ in range(2):
+        gradient = fg.grad(caller)
+        assert gradient(1.5) == 3.0 * EXTENDED[-1]
+        (compiled,) = gradient.overloads.values()
+        assert UNKEYED in compiled.fndesc.qualname
 
 
 def test_an_extension_of_numba_is_looked_up_anew():

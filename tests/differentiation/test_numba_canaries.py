@@ -135,6 +135,20 @@ def test_what_was_found_is_remembered_for_later_processes(unknown):
     assert is_on(Feature.BLAS)
 
 
+def test_a_change_of_numba_after_a_look_is_seen(unknown):
+    known = analysis.compute_live_map
+    assert is_on(Feature.QUICK_LIVENESS)
+    forget()
+    unknown.setattr(analysis, "compute_live_map", other_live_map)
+    with pytest.warns(RuntimeWarning, match=r"numba\.core\.analysis\.compute_live_map"):
+        assert not is_on(Feature.QUICK_LIVENESS)
+    forget()
+    unknown.setattr(analysis, "compute_live_map", known)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert is_on(Feature.QUICK_LIVENESS)
+
+
 def test_an_unbroken_numba_gives_no_warning(unknown):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -53,10 +53,16 @@ def adjoint(f: Any, *, tangent: Callable[..., Any] | None = None, zero: bool = F
 
     Raises:
         TypeError: ``f`` is no function, or has ``*args``.
-        ValueError: the number of parameters of the adjoint or of ``tangent`` can't be right, or ``zero`` comes with ``tangent``.
+        ValueError: the number of parameters of the adjoint or of ``tangent`` can't be right, ``zero`` comes with ``tangent``, or ``f`` has the option
+            ``inline`` of ``numba.njit``.
         DifferentiationError: when a derivative is compiled: the adjoint returns what are no cotangents, or ``f`` writes its arguments.
     """
     signature = _signature_of(f)
+    if getattr(f, "targetoptions", {}).get("inline", "never") != "never":
+        raise ValueError(
+            f"adjoint: {name_of(f)} has the option inline={f.targetoptions['inline']!r} of numba.njit, by which Numba puts its code in place of calls. Such calls "
+            "would not have the adjoint: leave out the option."
+        )
     if zero and tangent is not None:
         raise ValueError("adjoint: zero=True takes no tangent: the derivative is 0.")
 

@@ -179,8 +179,8 @@ class Snapshot:
     """Users' functions with all that they reach, as it is now.
 
     A function reaches globals, variables of enclosing functions, attributes of modules and objects that it reads through
-    names, and what the functions that it calls reach: plain ones, those of Numba and of ``elementwise``. The elements of lists,
-    dicts and arrays are not looked at.
+    names, and what the functions that it calls reach: plain ones, those of Numba and of ``elementwise``, also those in tuples and
+    default values. The elements of lists, dicts and arrays are not looked at.
 
     Args:
         functions: functions of users; None stays None.
@@ -195,6 +195,9 @@ class Snapshot:
         tensors: the labels of tensors and variables.
         with_gradients: the labels of operations with gradients that users gave.
         opcodes: the names of the opcodes of all functions.
+        order: a number for each name that is read and for each function that is reached, in the order of the search. Places
+            and functions are numbered as they are met first, so that a second meeting repeats a number. With ``reads`` it tells
+            which functions share a place or a function.
         owner: has the attribute ``given_gradients``: the ``UserFunction`` that the functions belong to, else the snapshot.
     """
 
@@ -213,17 +216,10 @@ class Snapshot:
         self.owner: Any = self
         self._modules: dict[int, types.ModuleType] = {}
         self._names: dict[int, str] = {}  # by id: the names in ``scope``, which keeps the objects alive
-        self._known: set[tuple[int, str]] = set()
+        self.order: list[int] = []
+        self._known: dict[tuple[int, Any], int] = {}
         self.functions: list[Any] = [
-            self._frozen(
-                function
-                if is_user_operation(function) or hasattr(function, "targetoptions")
-                else _python_function_of(function),
-                "",
-            )
-            if function is not None
-            else None
-            for function in functions
+            self._frozen_callable(function) if function is not None else None for function in functions
         ]
         self._copies, self._modules = {}, {}
 
@@ -273,6 +269,15 @@ class Snapshot:
 
     # ---- values ------------------------------------------------------------------------------------------
 
+    def _frozen_callable(self, function: Any) -> Any:
+        """Returns a copy of one of the snapshot's own functions. Of one with an adjoint of its own, which calls take as it is, the inside counts, too."""
+        if has_own_adjoint(function):
+            function = function.own_adjoint.function
+            is_compiled = isinstance(getattr(function, "py_func", None), types.FunctionType)
+            return self._frozen_dispatcher(function) if is_compiled else function
+        is_compiled = is_user_operation(function) or hasattr(function, "targetoptions")
+        return self._frozen(function if is_compiled else _python_function_of(function), "")
+
     def _frozen(self, value: Any, label: str) -> Any:
         """Returns ``value``, or a copy that keeps all that it reaches, and notes what it reaches."""
         if isinstance(value, (Tensor, Variable)):
@@ -295,12 +300,22 @@ class Snapshot:
             return self._frozen_dispatcher(value)
         elif isinstance(getattr(getattr(value, "_dispatcher", None), "py_func", None), types.FunctionType):
             return self._frozen_ufunc(value)
+        elif type(value) is tuple:
+            return self._frozen_items(value, label)
         elif isinstance(value, types.ModuleType) and not is_of_library(value.__name__):
             if id(value) not in self._modules:
                 copy = self._modules[id(value)] = types.ModuleType(value.__name__)
                 vars(copy)["__getattr__"] = functools.partial(getattr, value)
             return self._modules[id(value)]
         return value
+
+    def _frozen_items(self, values: tuple[Any, ...], label: str) -> tuple[Any, ...]:
+        items = [
+            value if isinstance(value, PLAIN_TYPES) else self._frozen(value, f"{label}[{number}]")
+            for number, value in enumerate(values)
+        ]
+        is_same = all(item is value for item, value in zip(items, values, strict=True))
+        return values if is_same else tuple(items)
 
     def _frozen_operation(self, value: UserFunction, label: str) -> Any:
         if value.is_under_construction:  # it calls itself
@@ -314,6 +329,7 @@ class Snapshot:
         self.with_gradients += [*snapshot.with_gradients, *([label] if value.given_gradients else [])]
         self.with_given_types += snapshot.with_given_types
         self.opcodes |= snapshot.opcodes
+        self.order += [len(snapshot.order), *snapshot.order]
         self._read(value, "given_gradients", f"{label}.gradient")
         return value.frozen()
 
@@ -324,6 +340,7 @@ class Snapshot:
             self._copy(function)
             return dispatcher
         copy = self._copies.get(id(dispatcher))
+        self._is_new(function, None)
         if copy is None:
             local_types = {name: type for name, type in dispatcher.locals.items() if name.isidentifier()}  # no versions
             options = {"locals": local_types} if local_types else {}
@@ -344,6 +361,7 @@ class Snapshot:
     def _copy(self, function: types.FunctionType, instance: Any = _NO_VALUE) -> types.FunctionType:
         key = id(function), id(instance)
         copy = self._copies.get(key)
+        self._is_new(function, id(instance))
         if copy is None:
             copy = self._copies[key] = _empty_copy(function)
             self._fill(copy, function, instance)
@@ -353,6 +371,11 @@ class Snapshot:
         """Gives the copy of a function its globals and cells; ``instance`` is the known first argument of a method."""
         code = function.__code__
         self.opcodes |= opcodes_in(code)
+        for attribute in ("__code__", "__defaults__"):  # a module that is loaded again may change its functions
+            holder, old = self._name_in_scope(function), self._name_in_scope(getattr(function, attribute))
+            self.conditions.append(f"{holder}.{attribute} is not {old}")
+        if function.__defaults__:
+            copy.__defaults__ = self._frozen_items(function.__defaults__, function.__name__)
         cells = zip(function.__closure__ or (), copy.__closure__ or (), strict=True)
         cells_by_name = dict(zip(code.co_freevars, cells, strict=True))
         for path in name_paths_of(code):
@@ -438,10 +461,12 @@ class Snapshot:
             self.reads.append(ReachedValue(label, functools.partial(_value_at, place, name), value))
         return value
 
-    def _is_new(self, place: Any, name: str) -> bool:
-        is_new = (id(place), name) not in self._known
-        self._known.add((id(place), name))
-        return is_new
+    def _is_new(self, place: Any, name: Any) -> bool:
+        """Notes that the search meets a name in a place, or a function with an instance; True if it does so for the first time."""
+        key, count = (id(place), name), len(self._known)
+        number = self._known.setdefault(key, count)
+        self.order.append(number)
+        return number == count
 
     def _name_in_scope(self, value: Any) -> str:
         name = self._names.get(id(value))

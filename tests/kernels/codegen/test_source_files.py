@@ -17,21 +17,23 @@ PACKAGE = Path(fastgrad.__file__).parent
 BUILDER = ("fastgrad.kernels.codegen",)
 
 DIGESTS = """
-import sys, types
+import os, sys, types
 from pathlib import Path
 folder = Path(sys.argv[1])
 package = types.ModuleType("fastgrad")
 package.__path__ = [str(folder)]
 sys.modules["fastgrad"] = package  # the copies are read, not run
-from fastgrad.kernels.codegen.source_files import source_digest
-before = source_digest(*sys.argv[3:])
+from fastgrad.kernels.codegen.source_files import source_digest, source_files, sources_key
+before, key = source_digest(source_files(*sys.argv[3:])), sources_key(*sys.argv[3:])
+assert key == before
 for name in sys.argv[2].split():
     path = folder / name
     source = path.read_bytes()
     path.write_bytes(source + b"# another line\\n")
-    print(name, source_digest(*sys.argv[3:]) != before)
+    print(name, source_digest(source_files(*sys.argv[3:])) != before)
     path.write_bytes(source)
-assert source_digest(*sys.argv[3:]) == before
+assert source_digest(source_files(*sys.argv[3:])) == before
+assert str(os.getpid()) in sources_key(*sys.argv[3:])  # what this process has imported may differ
 """
 
 

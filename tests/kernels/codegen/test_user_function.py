@@ -52,6 +52,21 @@ def test_globals_are_those_of_the_declaration(monkeypatch):
     assert fingerprint(before) != fingerprint(after)
 
 
+def test_functions_of_equal_code_keep_globals_of_their_own():
+    source = "def scaled(x):\n    return FACTOR * x\n"
+    twice, thrice = {"FACTOR": 2.0}, {"FACTOR": 3.0}
+    exec(source, twice)
+    exec(source, thrice)
+    assert twice["scaled"].__code__ == thrice["scaled"].__code__
+    copies = []
+    for last in (twice, thrice):
+        scope = {"first": twice["scaled"], "second": thrice["scaled"], "third": last["scaled"]}
+        exec("def total(x):\n    return first(x) + second(x) + 10.0 * third(x)\n", scope)
+        copies.append(kernel_function(scope["total"], "test"))
+    assert [copy(1.0) for copy in copies] == [25.0, 35.0]
+    assert len(set(map(fingerprint, copies))) == 2
+
+
 def test_the_python_function_of_what_numba_has_compiled():
     assert python_function(square) is square.py_func
     assert python_function(root_of_share) is root_of_share

@@ -39,7 +39,7 @@ def reduce_block(x, parts):
 
 def _reduction(name: str, combine: Any) -> Any:
     """Returns the copy of `reduce_block` for one kind of reduction."""
-    code = reduce_block.__code__.replace(co_name=f"{name}_reduce_block")  # fingerprints tell functions by code
+    code = reduce_block.__code__.replace(co_name=f"{name}_reduce_block")
     copy = FunctionType(code, {**globals(), "combine": combine})
     copy.__doc__ = reduce_block.__doc__
     return scalar_function(copy)

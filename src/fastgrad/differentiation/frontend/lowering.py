@@ -66,6 +66,7 @@ from fastgrad.differentiation.ir.values import (
     parts_of,
 )
 from fastgrad.differentiation.runtime.disk_cache import NoKeyError, content_of
+from fastgrad.differentiation.runtime.extensions import Extensions
 from fastgrad.differentiation.runtime.inferred_callees import called_functions
 from fastgrad.differentiation.runtime.numba_internals import (
     ForceLiteralArg,
@@ -149,7 +150,11 @@ def callee_of(function: Any, argument_types: tuple[types.Type, ...]) -> Callee:
             return _assumed[key]
         if key in _analyzed_callees:
             return _analyzed_callees[key]
-        return _analyze(*key, "") if _assumed else _outermost(*key, _content_of(function))
+        if _assumed:
+            return _analyze(*key, "")
+        callee, uses = _outermost(*key, _content_of(function))
+        Extensions.uses += uses  # also if it was analyzed earlier
+        return callee
 
 
 def _content_of(function: Any) -> str:
@@ -161,8 +166,11 @@ def _content_of(function: Any) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _outermost(function: Any, argument_types: tuple[types.Type, ...], content: str) -> Callee:
-    return _analyze(function, argument_types, content)
+def _outermost(function: Any, argument_types: tuple[types.Type, ...], content: str) -> tuple[Callee, int]:
+    """Returns what callers need to know of a function, and how often the analysis has used extensions of Numba."""
+    uses = Extensions.uses
+    callee = _analyze(function, argument_types, content)
+    return callee, Extensions.uses - uses
 
 
 def _analyze(function: Any, argument_types: tuple[types.Type, ...], content: str) -> Callee:

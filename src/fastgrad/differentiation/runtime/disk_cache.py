@@ -18,10 +18,10 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
+import numba
 import numpy as np
 from numba import types
 
-from fastgrad.compiler.dispatch.captures import ReachedValue
 from fastgrad.differentiation.runtime import exponential, ordered_sums
 from fastgrad.differentiation.runtime.numba_canaries import Feature
 from fastgrad.differentiation.runtime.numba_features import features_text, is_on, sources
@@ -86,17 +86,18 @@ def content_of(function: Any, visited: tuple[Any, ...] = ()) -> str:
         NoKeyError: it reaches a value that has no text.
     """
     if function in visited:
-        return "itself"
+        return f"function {visited.index(function)} of these"
     visited = (*visited, function)
     if hasattr(function, "recipe"):
         maker, inner, *options = function.recipe
         return f"{maker.__name__}{tuple(options)!r} of {content_of(inner, visited)}"
-    return _function_text(function, Snapshot([function]).reads, visited)  # with reads of the functions that it calls
+    return _function_text(function, Snapshot([function]), visited)  # with reads of the functions that it calls
 
 
-def _function_text(function: Any, reads: Sequence[ReachedValue], visited: tuple[Any, ...]) -> str:
-    texts = [f"{read.label} = {_text(read.recorded, visited, True)}" for read in reads]
-    return "\n".join([_text(function, visited, True), _adjoint_text(function, visited), *texts])
+def _function_text(function: Any, snapshot: Snapshot, visited: tuple[Any, ...]) -> str:
+    texts = [f"{read.label} = {_text(read.recorded, visited, True)}" for read in snapshot.reads]
+    # A snapshot has each place once: the order tells which of the functions read it.
+    return "\n".join([_text(function, visited, True), _adjoint_text(function, visited), *texts, f"{snapshot.order}"])
 
 
 class Reached(NamedTuple):
@@ -124,12 +125,12 @@ class ReachedObject:
 
 def reached_by(function: Any) -> Reached | None:
     """Returns what a function reaches, which is no derivative; None if something has no text, or a container has objects."""
-    reads = Snapshot([function]).reads
-    values = [read.recorded for read in reads if not _is_plain(read.recorded)]
+    snapshot = Snapshot([function])
+    values = [read.recorded for read in snapshot.reads if not _is_plain(read.recorded)]
     if any(isinstance(value, (tuple, list, frozenset)) for value in values):
         return None
     try:
-        content = _function_text(function, reads, (function,))
+        content = _function_text(function, snapshot, (function,))
     except NoKeyError:
         return None
     return Reached(content, tuple(map(ReachedObject, values)))
@@ -205,7 +206,8 @@ def _adjoint_text(function: Any, visited: tuple[Any, ...]) -> str:
     rule = getattr(function, "own_adjoint", None)
     if rule is None:
         return ""
-    own = [content_of(part, visited) for part in (rule.adjoint, rule.tangent) if part is not None]
+    parts = rule.function, rule.adjoint, rule.tangent
+    own = [content_of(part, visited) for part in parts if part is not None]
     return f"adjoint {rule.is_constant} {rule.tangent is None} {own}"
 
 
@@ -221,7 +223,12 @@ def _array_text(value: Any) -> str:
 def _dtype_text(dtype: np.dtype) -> str:
     if dtype.hasobject:
         raise NoKeyError(repr(dtype))
-    return f"{dtype.descr if dtype.names else dtype.str} {dtype.itemsize} {dtype.isalignedstruct}"
+    if dtype.subdtype is not None:
+        item, shape = dtype.subdtype
+        return f"{shape} of {_dtype_text(item)}"
+    places = [(name, *dtype.fields[name][:2]) for name in dtype.names or ()]  # type: ignore[index]  # it has names
+    fields = [f"{name!r}: {_dtype_text(part)} at {offset}" for name, part, offset in places]
+    return f"{dtype.str} {fields} {dtype.itemsize} {dtype.isalignedstruct}"
 
 
 def type_text(type: types.Type) -> str:
@@ -262,7 +269,7 @@ def _version(module: str) -> str:
 @functools.cache
 def _surroundings() -> str:
     """Returns the text of what derives and compiles: versions, and the source files that derivatives follow from."""
-    return f"fastgrad {VERSION} {sources()} numpy {np.__version__} python {sys.version}"
+    return f"fastgrad {VERSION} {sources()} numba {numba.__version__} numpy {np.__version__} python {sys.version}"
 
 
 # ---- machine code ---------------------------------------------------------------------------------------------------
@@ -395,7 +402,7 @@ class RecentlyUsed:
 
 
 COMPILED = RecentlyUsed()
-"""What Numba made of derivatives, by key: derivatives of one key are compiled once."""
+"""What Numba made of derivatives, by the text that it depends on: derivatives of one text are compiled once."""
 
 
 class DerivativeCache(NullCache):  # type: ignore[misc]
@@ -413,11 +420,12 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         key = self._key_of(sigutils.normalize_signature(signature)[0]) if is_on(Feature.LIBRARIES) else None
         if key is None:
             return None
-        result = COMPILED.get(key)
+        content = _content(key)
+        result = COMPILED.get(content)
         if result is not None:  # each dispatcher has an entry of its own, which it removes when it is deleted
             entry = target.get_executable(result.library, result.fndesc, result.environment)
             return result._replace(entry_point=entry, metadata=None)
-        entry = store.load(_content(key))
+        entry = store.load(content)
         if entry is None:
             return None
         reduced, environments = pickle.loads(zlib.decompress(entry.code))  # noqa: S301 - other users can't write it, see kernels/codegen/cache.py
@@ -432,7 +440,7 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         result.library.environments = [(name, _environment(*values)) for name, *values in environments]
         for name, values in result.library.environments:
             result.library.codegen.set_env(name, values)
-        COMPILED.put(key, result)
+        COMPILED.put(content, result)
         return result
 
     def save_overload(self, signature: Any, result: Any) -> None:
@@ -447,7 +455,8 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
             type_text(result.signature.return_type)
         except NoKeyError:
             return
-        COMPILED.put(key, result)
+        content = _content(key)
+        COMPILED.put(content, result)
         environments = [
             (name, values.globals.get("__name__", __name__), values.consts) for name, values in library.environments
         ]
@@ -455,9 +464,8 @@ class DerivativeCache(NullCache):  # type: ignore[misc]
         _, _, (machine_code, _) = reduced[0]
         symbols = undefined_symbols(machine_code)
         if symbols is not None:
-            store.save(
-                _content(key), cache.Entry(zlib.compress(serialize.dumps((reduced, environments)), 1), tuple(symbols))
-            )
+            code = zlib.compress(serialize.dumps((reduced, environments)), 1)
+            store.save(content, cache.Entry(code, tuple(symbols)))
 
 
 def _can_be_kept(named: tuple[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.body import code_text, digest
 
 KNOWN_VERSIONS = ("0.63.0", "0.64.0", "0.65.0", "0.65.1", "0.66.0", "0.67.0", "0.68.0", "0.68.1")
 """The versions of Numba whose parts the canaries know."""
@@ -68,8 +68,13 @@ class Feature(enum.Enum):
 
 def source(part: Any, known: Iterable[str]) -> str:
     """Returns the hash of the text of a function, or of what a property calls."""
+    return digest(inspect.getsource(_function_of(part)).rstrip().encode())[:12]
+
+
+def _function_of(part: Any) -> Any:
+    """Returns a function, or what a property calls."""
     function = getattr(part, "fget", None) or getattr(part, "func", None) or getattr(part, "__func__", part)
-    return digest(inspect.getsource(function).rstrip().encode())[:12]
+    return inspect.unwrap(function)
 
 
 def parameters(part: Any, known: Iterable[str]) -> str:
@@ -105,6 +110,10 @@ def major(part: Any, known: Iterable[str]) -> str:
     return str(part[0])
 
 
+_ERRORS = ImportError, AttributeError, OSError, TypeError, ValueError
+"""What is raised if there is no such part, or it has no text."""
+
+
 class Canary(NamedTuple):
     """What fastgrad expects of a private part of Numba.
 
@@ -125,18 +134,21 @@ class Canary(NamedTuple):
         name = self.part.replace(":", ".")
         try:
             found = self.look(part_of(self.part), self.known)
-        except (
-            ImportError,
-            AttributeError,
-            OSError,
-            TypeError,
-            ValueError,
-        ):  # there is no such part, or it has no text
+        except _ERRORS:
             return name
         if found in self.known:
             return ""
         missing = [part for part in " ".join(self.known).split() if part not in found.split()]
         return f"{name}.{missing[0]}" if self.look is names and missing else name
+
+    def fingerprint(self) -> str:
+        """Returns a text that tells what it looks at from all else; that of a function has its bytecode, not its source."""
+        try:
+            part = part_of(self.part)
+            found = code_text(_function_of(part).__code__, True) if self.look is source else self.look(part, self.known)
+        except _ERRORS:
+            found = "missing"
+        return f"{self.feature.name} {self.part} {self.look.__name__} {self.known} {found}"
 
 
 def part_of(path: str) -> Any:
@@ -154,6 +166,11 @@ def differences() -> Iterator[tuple[Feature, str]]:
         different = canary.difference()
         if different:
             yield canary.feature, different
+
+
+def fingerprint() -> str:
+    """Returns a hash of all that the canaries look at: if it is the same, so are the `differences`. It reads no texts, which takes most of their time."""
+    return digest("\n".join([canary.fingerprint() for canary in CANARIES]).encode())
 
 
 def advice(parts: Iterable[str]) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import os
 
-from fastgrad.differentiation.runtime.numba_canaries import Feature, advice, differences, part_of
+from fastgrad.differentiation.runtime.numba_canaries import Feature, advice, differences, fingerprint, part_of
 from fastgrad.kernels.codegen import cache, store
-from fastgrad.kernels.codegen.source_files import source_digest
+from fastgrad.kernels.codegen.source_files import sources_key
 from fastgrad.kernels.codegen.user_lines import warn
 
 PLAIN_VARIABLE = "FASTGRAD_PLAIN_NUMBA"
@@ -69,7 +69,7 @@ def features_text() -> str:
 @functools.cache
 def known_differences() -> dict[Feature, tuple[str, ...]]:
     """Returns the features whose private parts of Numba differ from the known ones, with these parts."""
-    content = f"canaries of numba {part_of('numba:__version__')}\n{sources()}"
+    content = f"canaries of numba {part_of('numba:__version__')}\n{fingerprint()}\n{sources()}"
     entry = store.load(content)
     if entry is None:
         found = differences()
@@ -85,4 +85,4 @@ def known_differences() -> dict[Feature, tuple[str, ...]]:
 @functools.cache
 def sources() -> str:
     """Returns the hash of the source files that derivatives follow from."""
-    return source_digest(*ORIGINS)
+    return sources_key(*ORIGINS)

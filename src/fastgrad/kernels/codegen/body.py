@@ -283,14 +283,15 @@ def fingerprint(function: types.FunctionType) -> str:
     Raises:
         TypeError: the body uses something else.
     """
-    seen: set[types.CodeType] = set()
+    numbers: dict[types.FunctionType, int] = {}
     parts: list[str] = []
 
     def visit(function: types.FunctionType) -> None:
-        code = function.__code__
-        if code in seen:
+        if function in numbers:  # functions of equal code may read different globals
+            parts.append(f"function {numbers[function]}")
             return
-        seen.add(code)
+        numbers[function] = len(numbers)
+        code = function.__code__
         parts.append(code_text(code))
         if function.__defaults__ or function.__closure__:
             raise TypeError(f"{function.__qualname__}: a kernel's functions have no defaults and no closure")
@@ -308,12 +309,17 @@ def fingerprint(function: types.FunctionType) -> str:
     return digest("\n".join(parts).encode())
 
 
-def code_text(code: types.CodeType) -> str:
-    """Returns the meaning of a function's bytecode as text, without line numbers."""
-    constants = [  # strings are docstrings: kernels have no other use for one
-        code_text(c) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
+def code_text(code: types.CodeType, has_strings: bool = False) -> str:
+    """Returns the meaning of a function's bytecode as text, without line numbers.
+
+    Args:
+        code: of the function.
+        has_strings: whether strings count. Those of a kernel are docstrings: it has no other use for one.
+    """
+    constants = [
+        code_text(c, has_strings) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
         for c in code.co_consts
-        if not isinstance(c, str)
+        if has_strings or not isinstance(c, str)
     ]
     return f"{code.co_name} {code.co_varnames} {code.co_names} {constants} {code.co_code.hex()}"
 

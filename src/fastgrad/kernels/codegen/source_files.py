@@ -1,23 +1,40 @@
 """The source files that generated code follows from, and their hash: a part of the key of code on disk.
 
 They are the files of some packages and of all packages that these import, directly or not. A change in one of these
-files may change the code. A change in another file keeps the code.
+files may change the code. A change in another file keeps the code. A process whose files have changed since it began
+shares no code with others: it may have imported the files as they were.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 
 from fastgrad.kernels.codegen.body import digest
 
 _ROOT = __name__.partition(".")[0]
+_START_NS = time.time_ns()
 
 
-def source_digest(*packages: str) -> str:
-    """Returns a hash of the names and contents of `source_files`."""
+def sources_key(*packages: str) -> str:
+    """Returns the hash of `source_files`, for keys; one of this process alone if they may differ from what it has imported."""
     files = source_files(*packages)
+    folder = sys.modules[_ROOT].__path__[0]
+    changes = [_time_of_change(os.path.join(folder, name)) for name in files]
+    if max(changes, default=_START_NS) >= _START_NS:
+        return f"process {os.getpid()} since {_START_NS}"
+    return source_digest(files)
+
+
+def _time_of_change(path: str) -> int:
+    status = os.stat(path)
+    return status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns  # any program can set the former
+
+
+def source_digest(files: Mapping[str, bytes]) -> str:
+    """Returns a hash of the names and contents of files."""
     return digest(b"\0".join(part for name in sorted(files) for part in (name.encode(), files[name])))
 
 

@@ -19,7 +19,7 @@ from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import host_levels, isa_of, level_machine
 from fastgrad.kernels.codegen.native import Machine, compile_for, initialize_llvm, target_machine
 from fastgrad.kernels.codegen.phases import phase
-from fastgrad.kernels.codegen.source_files import source_digest
+from fastgrad.kernels.codegen.source_files import sources_key
 
 _wheel_builds: list[tuple[str, str]] = []
 
@@ -93,7 +93,7 @@ def _machine_key(machine: Machine) -> str:
 @functools.cache
 def _builder_digest() -> str:
     """Returns a hash of all files of the builder."""
-    return source_digest(__name__.rpartition(".")[0])
+    return sources_key(__name__.rpartition(".")[0])
 
 
 def _numba_version() -> str:

@@ -40,18 +40,18 @@ def python_function(function: Any) -> types.FunctionType | None:
     return function
 
 
-def _kernel_copy(function: Any, owner: str, known: dict[types.CodeType, types.FunctionType]) -> types.FunctionType:
+def _kernel_copy(function: Any, owner: str, known: dict[types.FunctionType, types.FunctionType]) -> types.FunctionType:
     python_code = python_function(function)
     if python_code is None:
         raise TypeError(f"{owner}: expected a Python function or a function compiled by numba.njit, got {function!r}.")
     if is_scalar_function(python_code) and str(python_code.__module__).startswith("fastgrad."):
         return python_code  # also a user's function after its first copy, which shares its code
+    if python_code in known:
+        return known[python_code]
     code = python_code.__code__
-    if code in known:
-        return known[code]
     _check_parameters(python_code, owner)
     names: dict[str, Any] = {}
-    copy = known[code] = types.FunctionType(code, names, python_code.__name__)
+    copy = known[python_code] = types.FunctionType(code, names, python_code.__name__)
     copy.__doc__, copy.__module__ = python_code.__doc__, python_code.__module__
     for name in code.co_names:
         if name in python_code.__globals__:
@@ -74,7 +74,7 @@ def _check_parameters(function: types.FunctionType, owner: str) -> None:
         raise TypeError(f"{owner}: {place} has *args, **kwargs or keyword-only parameters. Give each parameter a name.")
 
 
-def _checked_global(value: Any, name: str, owner: str, known: dict[types.CodeType, types.FunctionType]) -> Any:
+def _checked_global(value: Any, name: str, owner: str, known: dict[types.FunctionType, types.FunctionType]) -> Any:
     if isinstance(value, (bool, int, float)) or (isinstance(value, types.ModuleType) and value.__name__ in _MODULES):
         return value
     if isinstance(value, type) and issubclass(value, np.number):
