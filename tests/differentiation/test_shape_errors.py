@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.differentiation.runtime import inferred_callees
 from fastgrad.differentiation.runtime.shape_errors import REPLACEMENTS
+from tests.kernels.process import run_python
 
 
 def square_with_adjoint(adjoint):
@@ -56,27 +56,36 @@ def test_a_function_that_catches_the_error():
     assert fg.grad(function)(1.0, np.zeros(2), np.zeros(2)) == 1.0
 
 
-def test_derivatives_have_no_code_of_the_text(monkeypatch):
+MODULES_OF_CALLEES = """
+import numba
+import numpy as np
+import fastgrad as fg
+
+run = inferred_callees._run
+def noted(pipeline, dispatcher, *arguments):
+    print(dispatcher.py_func.__module__)
+    return run(pipeline, dispatcher, *arguments)
+inferred_callees._run = noted
+
+def adjoint(cotangent, result, x):
+    copy = np.zeros((3, x.size))
+    copy[:] = x
+    return copy[0] * cotangent
+
+@numba.njit
+def function(x):
+    return np.sum(x)
+
+fg.adjoint(function)(adjoint)
+fg.grad(function)(np.ones(2))
+"""
+
+
+def test_derivatives_have_no_code_of_the_text(tmp_path):
+    """In a process of its own, as Numba keeps what other derivatives have called."""
     assert len(REPLACEMENTS) == 1  # Numba has the function under this name
-    modules = []
-    run = inferred_callees._run
-
-    def noted(pipeline, dispatcher, *arguments):
-        modules.append(dispatcher.py_func.__module__)
-        return run(pipeline, dispatcher, *arguments)
-
-    monkeypatch.setattr(inferred_callees, "_run", noted)
-
-    def adjoint(cotangent, result, x):
-        copy = np.zeros((3, x.size))
-        copy[:] = x
-        return copy[0] * cotangent
-
-    @numba.njit
-    def function(x):
-        return np.sum(x)
-
-    fg.adjoint(function)(adjoint)
-    fg.grad(function)(np.ones(2))
+    finished = run_python("-c", MODULES_OF_CALLEES, FASTGRAD_CACHE_DIR=str(tmp_path))
+    assert finished.returncode == 0, finished.stderr
+    modules = finished.stdout.split()
     assert "numba.np.arrayobj" in modules
     assert "numba.cpython.unicode" not in modules
