@@ -60,6 +60,7 @@ MODULES_OF_CALLEES = """
 import numba
 import numpy as np
 import fastgrad as fg
+from fastgrad.differentiation.runtime import inferred_callees
 
 run = inferred_callees._run
 def noted(pipeline, dispatcher, *arguments):
