@@ -23,7 +23,7 @@ from fastgrad.core.eager import executing_eagerly as executing_eagerly
 from fastgrad.core.eager import get_logger as get_logger
 from fastgrad.core.eager import get_static_value as get_static_value
 from fastgrad.core.eager import group as group
-from fastgrad.core.eager import init_scope as init_scope
+from fastgrad.core.recording import init_scope as init_scope
 from fastgrad.core.eager import inside_function as inside_function
 from fastgrad.core.eager import is_symbolic_tensor as is_symbolic_tensor
 from fastgrad.core.eager import no_op as no_op
