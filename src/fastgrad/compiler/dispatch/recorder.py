@@ -38,7 +38,8 @@ class _Run(NamedTuple):
     """A run that was recorded.
 
     Attributes:
-        trace: of the run; None if it has made variables, which the trace would keep alive.
+        trace: of the run; None if the next call is recorded again: the run has made variables, which the trace would keep alive, or it
+            is undecided whether the function reads first what it keeps.
         results: how the result is put together.
         tensors: the results that the program computes.
         read_floats: labels of the floats whose Python value was read.
