@@ -23,7 +23,6 @@ from fastgrad.core.eager import executing_eagerly as executing_eagerly
 from fastgrad.core.eager import get_logger as get_logger
 from fastgrad.core.eager import get_static_value as get_static_value
 from fastgrad.core.eager import group as group
-from fastgrad.core.eager import init_scope as init_scope
 from fastgrad.core.eager import inside_function as inside_function
 from fastgrad.core.eager import is_symbolic_tensor as is_symbolic_tensor
 from fastgrad.core.eager import no_op as no_op
@@ -35,6 +34,7 @@ from fastgrad.core.names import MissingModuleFinder as _MissingModuleFinder
 from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.placement import device as device
 from fastgrad.core.printing import print as print  # TensorFlow's name
+from fastgrad.core.recording import init_scope as init_scope
 from fastgrad.core.scopes import get_current_name_scope as get_current_name_scope
 from fastgrad.core.scopes import name_scope as name_scope
 from fastgrad.core.shape import TensorShape as TensorShape

@@ -102,3 +102,42 @@ def test_a_timestamp_is_of_each_run():
     assert tf.timestamp().dtype == tf.float64
     assert times == sorted(times)
     assert times[0] < times[2] <= time.time()
+
+
+def test_the_function_may_keep_its_tensors():
+    kept = []
+
+    @tf.function
+    def tripled(x):
+        return tf.py_function(lambda y: kept.append(y) or y * 2.0, [x * 3.0], tf.float32)
+
+    for number in range(4):
+        tripled(tf.constant([float(number), 1.0]))
+    assert [x.numpy().tolist() for x in kept] == [[0, 3], [3, 3], [6, 3], [9, 3]]
+
+
+def test_the_function_may_keep_the_tensors_of_its_gradient():
+    kept, weight = [], tf.Variable([1.0, 1.0])
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            y = tf.py_function(lambda z: kept.append(z + 0.0) or z * z, [weight * x], tf.float32)
+        return tape.gradient(y, weight)
+
+    results = [gradient(tf.constant([float(number), 1.0])).numpy().tolist() for number in range(3)]
+    assert results == [[0, 2], [2, 2], [8, 2]]
+    assert [x.numpy().tolist() for x in kept] == [[n, 1] for n in (0, 0, 1, 1, 2, 2)]
+
+
+def test_a_variable_as_the_result_is_its_value_then():
+    variable = tf.Variable([1.0, 1.0])
+
+    @tf.function
+    def value_before(x):
+        y = tf.py_function(variable.read_value, [], tf.float32)
+        variable.assign_add(x)
+        return y
+
+    results = [value_before(tf.ones([2])) for _ in range(3)]
+    assert [x.numpy().tolist() for x in results] == [[1, 1], [2, 2], [3, 3]]

@@ -16,7 +16,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad import dtypes
 from fastgrad.core.argument_checks import checked_number
-from fastgrad.core.eager import init_scope
+from fastgrad.core.recording import init_scope
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, NotFoundError

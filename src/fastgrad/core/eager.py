@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NoReturn
 
-from fastgrad.core.recording import recorders
+from fastgrad.core.recording import Initialization, recorders
 from fastgrad.core.tensor import as_tensor_or_none
 
 
@@ -48,7 +48,7 @@ def enable_eager_execution(config: Any = None, device_policy: Any = None, execut
 
 def inside_function() -> bool:
     """True if ``tf.function`` records this thread. TensorFlow: tf.inside_function."""
-    return any(recorder.records_state for recorder in recorders.active)
+    return any(one.records_state and not isinstance(one, Initialization) for one in recorders.active)
 
 
 def is_symbolic_tensor(tensor: Any) -> bool:
@@ -79,12 +79,6 @@ def _with_callables_called(items: Iterable[Any]) -> Iterator[None]:
     for item in items:
         if callable(item):
             item()
-    yield
-
-
-@contextmanager
-def init_scope() -> Iterator[None]:
-    """Does nothing: there is no graph. TensorFlow: tf.init_scope."""
     yield
 
 

@@ -55,6 +55,10 @@ class Recorder:
     def on_effect(self, effect_name: str) -> None:
         """Reports a side effect ``effect_name`` that no replay can repeat."""
 
+    def has_varying_value(self, tensor: Any) -> bool:
+        """True if ``tensor`` is one that a recorded program computes, and that may have another value in another run."""
+        return False
+
     def watches(self, tensor: Any) -> bool:
         """True if the recorder may need derivatives of results computed from ``tensor``."""
         return False
@@ -196,3 +200,75 @@ def recording_state() -> AbstractContextManager[None]:
 def hidden_from_recorders() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from all recorders."""
     return _with_recorders(_deferral_recorders(recorders.active))
+
+
+class Initialization(Recorder):
+    """The recorder of what runs once, during a recording: its results are constants of the recording.
+
+    Args:
+        recordings: the recordings of the thread.
+    """
+
+    records_state = True  # so that additions to variables are reported
+
+    def __init__(self, recordings: tuple[Recorder, ...]) -> None:
+        self._recordings = recordings
+        self._read: list[Any] = []
+
+    def has_varying_value(self, tensor: Any) -> bool:
+        """True if a recording computes the tensor."""
+        return any(recorder.has_varying_value(tensor) for recorder in self._recordings)
+
+    def on_read(self, variable: Any, tensor: Any) -> None:
+        """Takes the value of a variable as a constant, though the program may read another one at each run."""
+        self._read.append(tensor)
+        self.on_constant(tensor)
+
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
+        """Refuses inputs that a program has computed, and reports the outputs as constants."""
+        self._refuse_varying(operation.name, inputs)
+        for tensor in outputs:
+            self.on_constant(tensor)
+
+    def on_call(self, name: str, function: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], acts: bool) -> None:
+        """Does the same for a call of Python."""
+        self._refuse_varying(name, inputs)
+        for tensor in outputs:
+            self.on_constant(tensor)
+
+    def on_assign(self, variable: Any, tensor: Any) -> None:
+        """Refuses to keep a value that a program has computed."""
+        self._refuse_varying(f"assignment to {variable.name}", (tensor,))
+
+    def on_constant(self, tensor: Any) -> None:
+        """Reports a constant."""
+        for recorder in self._recordings:
+            recorder.on_constant(tensor)
+
+    def on_value_use(self, tensor: Any, use: str) -> None:
+        """Reports a read of a value, which may be one of the program."""
+        for recorder in self._recordings:
+            recorder.on_value_use(tensor, use)
+
+    def _refuse_varying(self, name: str, inputs: tuple[Any, ...]) -> None:
+        for tensor in inputs:
+            if self.has_varying_value(tensor) and not any(tensor is value for value in self._read):
+                raise TypeError(
+                    f"tf.init_scope: {name} takes a tensor that the function computes, {tensor!r}, which is out of scope here: this part runs "
+                    "once, and is no part of the recorded function. Compute this outside of tf.init_scope."
+                )
+
+
+def init_scope() -> AbstractContextManager[None]:
+    """A context whose operations run once, outside of gradient tapes and of a function that is recorded. TensorFlow: tf.init_scope.
+
+    Use it to make constants and state in the first call of a ``tf.function``: each later call finds the same.
+
+    Raises:
+        TypeError: an operation takes a tensor that the function computes.
+    """
+    recordings = tuple([one for one in recorders.active if one.records_state])
+    outside = (Initialization(recordings),) if recordings else ()
+    return _with_recorders((*_deferral_recorders(recorders.active), *outside))

@@ -58,14 +58,15 @@ def py_function(
         return nest.map_structure(_with_sample_sizes, _result_tensors("py_function", func(*inputs), Tout))
 
     def call_function(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple([y._array for y in nest.flatten(_result_tensors("py_function", func(*map(Tensor, arrays)), Tout))])
+        results = nest.flatten(_result_tensors("py_function", func(*map(_own_tensor, arrays)), Tout))
+        return tuple([y._array if y._owner is None else y._array.copy() for y in results])  # variables change in place
 
     def gradient(needs: Any, g: Any, y: Any, *xs: Tensor) -> list[Any]:
         cotangents = g if type(g) is tuple else (g,)
         needed_positions = [position for position, need in enumerate(needs) if need]
 
         def run_gradient(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-            tensors = [*map(Tensor, arrays)]
+            tensors = [*map(_own_tensor, arrays)]
             sources = [tensors[len(cotangents) + position] for position in needed_positions]
             with GradientTape(persistent=True) as tape:
                 tape.watch(sources)
@@ -123,6 +124,11 @@ def timestamp(name: str | None = None) -> Tensor:
     """The seconds since 1970, float64, also in each run of a recorded function. TensorFlow: tf.timestamp."""
     seconds: Tensor = numpy_function(lambda: np.float64(time.time()), [], dtypes.float64)
     return seconds
+
+
+def _own_tensor(array: np.ndarray) -> Tensor:
+    """Returns a tensor that the user's function may keep: the next run of a recorded program writes to the array."""
+    return Tensor(array.copy())
 
 
 def _check_arguments(name: str, func: Any, inp: Any, Tout: Any) -> None:

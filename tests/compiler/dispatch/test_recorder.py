@@ -161,3 +161,109 @@ def test_a_function_that_runs_eagerly_may_keep_tensors():
     finally:
         tf.config.run_functions_eagerly(False)
     assert [float(x) for x in seen] == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_function_may_write_an_attribute_and_read_it_then(is_new):
+    recordings = []
+
+    class Doubling:
+        if not is_new:
+            y = None
+
+        @tf.function
+        def call(self, x):
+            recordings.append(x.shape)
+            self.y = x * 2.0
+            return self.head()
+
+        def head(self):
+            self.parts = {"y": self.y}
+            return self.y + self.parts["y"]
+
+    doubling = Doubling()
+    assert [float(doubling.call(tf.constant(float(n)))) for n in range(5)] == [0, 4, 8, 12, 16]
+    assert doubling.call(tf.ones([3])).numpy().tolist() == [4, 4, 4]
+    assert len(recordings) <= 4
+    other = Doubling()
+    concrete = other.call.get_concrete_function(tf.TensorSpec([], tf.float32))
+    assert float(concrete(tf.constant(3.0))) == 12.0
+
+
+def test_a_layer_may_keep_its_latest_result_between_calls_of_all_kinds():
+    class Model(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = tf.keras.layers.Dense(1)
+            self.hidden = None
+
+        def call(self, x):
+            self.hidden = self.dense(x)
+            return self.hidden * 2.0
+
+    model = Model()
+    x = np.ones([5, 3], np.float32)
+    model(x)
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones([5, 1]), batch_size=2, epochs=3, verbose=0)
+    assert model.optimizer.iterations == 9
+    model.evaluate(x, np.ones([5, 1]), verbose=0)
+    expected = model(x).numpy()
+    assert model.hidden.numpy() * 2.0 == pytest.approx(expected)
+    assert model.predict(x, verbose=0) == pytest.approx(expected)
+
+
+def test_a_function_may_keep_a_tensor_under_a_gradient_tape():
+    class Squared:
+        y = None
+
+        def __init__(self):
+            self.weight = tf.Variable(2.0)
+
+        @tf.function
+        def call(self, x):
+            self.y = x * self.weight
+            return self.y * self.y
+
+    squared = Squared()
+    slopes = []
+    for number in range(4):
+        with tf.GradientTape() as tape:
+            y = squared.call(tf.constant(float(number)))
+        slopes.append(float(tape.gradient(y, squared.weight)))
+    assert slopes == [0, 4, 16, 36]
+
+
+@pytest.mark.parametrize("read", [lambda before: before + 0.0, float, lambda before: before.numpy()])
+def test_an_attribute_that_is_read_first_is_refused_under_a_gradient_tape(read):
+    class Difference:
+        before = None
+
+        @tf.function
+        def call(self, x):
+            result = x if self.before is None else x - read(self.before)
+            self.before = x * 1.0
+            return result
+
+    difference = Difference()
+    with tf.GradientTape():
+        assert float(difference.call(tf.constant(1.0))) == 1.0
+    with tf.GradientTape(), pytest.raises(tf.errors.TraceError, match=r"'self.before' a tensor.*tf.Variable"):
+        difference.call(tf.constant(5.0))
+
+
+def test_an_attribute_that_is_read_before_it_is_written_is_refused_in_the_next_call():
+    class Difference:
+        before = None
+
+        @tf.function
+        def call(self, x):
+            result = x if self.before is None else x - self.before
+            self.before = x * 1.0
+            return result
+
+    difference = Difference()
+    assert float(difference.call(tf.constant(1.0))) == 1.0
+    for _ in range(2):
+        with pytest.raises(TypeError, match="is out of scope"):
+            difference.call(tf.constant(5.0))

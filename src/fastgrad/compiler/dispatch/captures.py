@@ -289,6 +289,17 @@ class Captures:
         values = [(capture, capture.current()) for capture in self._all_captures]
         return {capture.label: value for capture, value in values if capture.differs(value)}
 
+    def tensors(self) -> dict[str, list[Tensor]]:
+        """Returns the tensors that captured names refer to now, by label, those in a list, tuple or dict too."""
+        found = {}
+        for capture in self._captures:
+            value = capture.current()
+            items = (
+                value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
+            )
+            found[capture.label] = [item for item in items if isinstance(item, Tensor)]
+        return found
+
     @property
     def _all_captures(self) -> list[Capture | ReachedValue]:
         return [*self._captures, *[read for snapshot in self._reached.values() for read in snapshot.reads]]

@@ -38,7 +38,8 @@ class _Run(NamedTuple):
     """A run that was recorded.
 
     Attributes:
-        trace: of the run; None if it has made variables, which the trace would keep alive.
+        trace: of the run; None if the next call is recorded again: the run has made variables, which the trace would keep alive, or it
+            is undecided whether the function reads first what it keeps.
         results: how the result is put together.
         tensors: the results that the program computes.
         read_floats: labels of the floats whose Python value was read.
@@ -102,8 +103,9 @@ class Recorder:
             call = Call(call.arguments, state.floats)  # these floats are part of its key
         key = state.cache.add(call)
         captures = Captures(self._python.callable(), call.arguments, objects, run.settled, run.reached)
-        if run.trace is None:
-            key.made_variables = captures  # the next call is recorded again, and makes none
+        if run.trace is None:  # the next call is recorded again
+            if run.created:
+                key.made_variables = captures
             return run.results.build_from_recording(run.tensors, call.passed_leaves)
         if tree is None or tree not in key.trees or not tree.captures.are_unchanged(objects):
             tree = key.add(captures)
@@ -133,6 +135,7 @@ class Recorder:
         read_floats: dict[str, int] = {}
         tensors, leaves = traced_arguments(call, read_floats.__setitem__)
         captures = Captures(self._python.callable(), call.arguments, objects)
+        tensors_before = captures.tensors()
         recording = Recording(tensors, may_give_up=True, refuses=not self.runs_unrecorded)
         has_ended = False
         try:
@@ -151,7 +154,7 @@ class Recorder:
                     passed_leaves = [x for number, x in enumerate(call.passed_leaves) if number not in by_value]
                     raise _Unrecorded(results.build_from_recording(computed, passed_leaves))
                 trace = Trace(recording, results, len(inputs), by_value)
-            settled = self._names_changed_by_function(captures, recording)
+            settled, is_undecided = self._names_changed_by_function(captures, recording, tensors_before)
         except _Unrecorded:
             raise
         except BaseException as error:
@@ -165,7 +168,7 @@ class Recorder:
             compare_with_other_ranks(self._python.name, trace.graph)
             self._state.retracing.count_control_flow_numbers(recording.numbers)
             created = [weakref.ref(variable) for variable in recording.created]
-            kept_trace = None if created else trace
+            kept_trace = None if created or is_undecided else trace
             if not recorders.active:  # tapes around the call hold tensors of the run rightly
                 computed = recording.with_ended_scope(computed, self._python.name)
             return _Run(
@@ -175,21 +178,33 @@ class Recorder:
             recording.saved.restore()
             raise
 
-    def _names_changed_by_function(self, before: Captures, recording: Recording) -> frozenset[str]:
-        """Returns the labels of captured names that the function itself has changed while it was recorded.
+    def _names_changed_by_function(
+        self, before: Captures, recording: Recording, tensors_before: dict[str, list[Tensor]]
+    ) -> tuple[frozenset[str], bool]:
+        """Returns the labels of captured names that the function itself has changed, and whether the next call is recorded again.
+
+        A function that keeps a tensor may write ``self.y`` and read it after that, or read first what the call before has
+        written. In the second call the name refers to a tensor, and the recording tells whether it is used.
+
+        Args:
+            tensors_before: the tensors that the names referred to before the run, by label.
 
         Raises:
-            TraceError: it keeps a tensor that it computed under a name that it reads: a replay would not.
+            TraceError: it keeps a tensor that it computed under a name that it reads first: a replay would not.
         """
         changes = before.changed_values()
+        used = {id(x) for x in recording.used_from_outside()}
+        is_undecided = False
         for label, value in [] if recording.created else changes.items():
             leaves = nest.flatten(value) if nest.is_nested(value) else [value]
             if any(isinstance(item, Tensor) and recording.may_vary(item) for item in leaves):
-                raise TraceError(
-                    f"{self._python.name}(): the function gives {label!r} a tensor that it has computed, and reads {label!r}. A replay "
-                    "runs no Python, so the name would not be given another one. Keep state in a tf.Variable: v.assign(...)."
-                )
-        return frozenset(changes)
+                is_undecided |= not tensors_before.get(label)
+                if any(id(x) in used for x in tensors_before.get(label, ())):
+                    raise TraceError(
+                        f"{self._python.name}(): the function gives {label!r} a tensor that it has computed, and reads {label!r}. A replay "
+                        "runs no Python, so the name would not be given another one. Keep state in a tf.Variable: v.assign(...)."
+                    )
+        return frozenset(changes), is_undecided
 
     def _check_created(self, run: _Run, call: Call, objects: list[Any]) -> None:
         """Refuses functions that make variables at every call."""

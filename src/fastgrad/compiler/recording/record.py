@@ -83,6 +83,7 @@ class Recording(recording.Recorder):
         self.gave_up = False
         self.has_custom_gradients = False
         self.captured: list[Tensor] = []
+        self._looked_at: list[Tensor] = []
         self.created: list[Variable] = []
         self.saved = SavedVariables()
         self.numbers: list[tuple[tuple[str, int] | None, int]] = []
@@ -180,6 +181,10 @@ class Recording(recording.Recorder):
         if id(tensor) not in self._announced:
             self.captured.append(tensor)
         return True
+
+    def used_from_outside(self) -> list[Tensor]:
+        """Returns the constants that the program has used or whose elements it has read; some were made before the run."""
+        return [*self.captured, *self._looked_at]
 
     # ---- events --------------------------------------------------------------------------------------
 
@@ -283,6 +288,7 @@ class Recording(recording.Recorder):
             TraceError: the program reads a number that a replay could not compute.
         """
         if not self.may_vary(tensor):
+            self._looked_at.append(tensor)
             return  # a constant, the same each time
         value = self._value_of(tensor)
         if id(value) in self._fixed:

@@ -201,13 +201,16 @@ def _unequal_rows(rows: Any, name: str = "") -> str:
 
 def tensors_of_batch(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """Returns the inputs, labels and weights of one batch as tensors; a number is only taken where no list is around it."""
-    parts = []
+    parts: list[Any] = []
     for name, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        if structure is None:
+            parts.append(None)
+            continue
         with named_argument("Data", name, "arrays of samples, whose first dimension counts them"):
             arrays = as_arrays(structure)
             if not _is_leaf(structure):
                 _check_samples(structure, arrays)
-        parts.append(None if arrays is None else nest.map_structure(tensor_or_composite, arrays))
+        parts.append(nest.map_structure(tensor_or_composite, arrays))
     return parts[0], parts[1], parts[2]
 
 
