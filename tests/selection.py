@@ -180,14 +180,18 @@ class Shard:
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leaves out tests of other shards. Tests that look for gaps in what is tested stay: a change breaks them wherever it is."""
-        if self.is_by_module:
-            return
-        names = [item.nodeid for item in items if self.is_concerned(item.nodeid)]
-        seconds = [next((s for path, s in SECONDS.items() if n.startswith(path)), SECONDS_OF_OTHERS) for n in names]
-        self.parts_of_concerned = max(1, math.ceil(sum(seconds) / MOST_SECONDS))
-        selected = {id(item) for item in items if self.has(item.nodeid) or "completeness" in item.keywords}
-        config.hook.pytest_deselected(items=[item for item in items if id(item) not in selected])
-        items[:] = [item for item in items if id(item) in selected]
+        if not self.is_by_module:
+            names = [item.nodeid for item in items if self.is_concerned(item.nodeid)]
+            seconds = [next((s for path, s in SECONDS.items() if n.startswith(path)), SECONDS_OF_OTHERS) for n in names]
+            self.parts_of_concerned = max(1, math.ceil(sum(seconds) / MOST_SECONDS))
+
+        def is_selected(item: pytest.Item) -> bool:
+            if self.is_by_module:  # pytest also collects the modules of other shards that its arguments name
+                return self.has(item.nodeid.partition("::")[0])
+            return self.has(item.nodeid) or "completeness" in item.keywords
+
+        config.hook.pytest_deselected(items=[item for item in items if not is_selected(item)])
+        items[:] = filter(is_selected, items)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """A shard without a test passes, too."""

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def collected(*options, **variables):
     """Returns the names of the tests that a run with some options has."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/signal", *options]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *options]
+    command += [] if any(option.endswith(".py") for option in options) else ["tests/signal"]
     environment = {name: value for name, value in os.environ.items() if name != selection.VARIABLE} | variables
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return [line for line in run.stdout.splitlines() if "::" in line]
@@ -41,6 +42,12 @@ def test_modules_are_in_one_shard_each(all_tests):
     assert first
     assert second
     assert first.isdisjoint(second)
+
+
+def test_a_module_that_an_argument_names_is_in_one_shard_too():
+    modules = ["tests/signal/test_fourier.py", "tests/signal/test_frames.py"]
+    shards = [collected("--shards", "2", "--by-module", "--shard", str(number), *modules) for number in range(2)]
+    assert {name.partition("::")[0] for name in shards[0]}.isdisjoint(name.partition("::")[0] for name in shards[1])
 
 
 def test_the_tree_of_the_commit_names_the_shard():

@@ -22,6 +22,7 @@ LARGER_STACKS = {
     "order_lines": "2 KB: counts of the values of a byte, for each line that is sorted",
     "adafactor_matrix": "2 KB: partial sums, in one thread",
     "adafactor_vector": "2 KB: partial sums, in one thread",
+    "zeta": "2 KB: arguments, sums and starts of a block of elements",
 }
 """Kernels with a larger stack, which may have `MOST_EXCEPTIONAL_BYTES`, and the reason."""
 MOST_EXCEPTIONAL_BYTES = 1 << 11
@@ -33,8 +34,9 @@ ONLY_ON_A_CPU = {
     *("block_squares", "sums_of_squares", "sums_of_squares_of_blocks"),
     *("layer_norm", "layer_norm_gradient", "layer_norm_parameter_sums", "layer_norm_parameters_gradient"),
     *("attention", "attention_gradient", "row_products"),
+    "order_ids",
 }
-"""Kernels of eager reductions, which are groups on a GPU, and of rows that run there as their references."""
+"""Kernels of eager reductions, which are groups on a GPU, of rows that run there as their references, and of the order of segments."""
 COMPUTES = re.compile(r"\b(add|mul|fma|div|sqrt|rcp)\.\S*f64")
 
 

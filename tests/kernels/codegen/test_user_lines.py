@@ -14,6 +14,7 @@ from fastgrad import keras
 from fastgrad.compiler.dispatch import retracing
 from fastgrad.cuda.devices import blas
 from fastgrad.cuda.runtime import program
+from fastgrad.differentiation.runtime import numba_features
 from fastgrad.kernels.codegen import jit_switch, user_lines
 
 SOURCE = Path(tf.__file__).parent
@@ -210,6 +211,12 @@ def changing_numbers(monkeypatch, tmp_path):
 
 def failed_compiler(monkeypatch, tmp_path):
     retracing.warn_of_failure("f", RuntimeError())
+
+
+def changed_numba(monkeypatch, tmp_path):
+    different = {numba_features.Feature.LANES: ("numba.core.codegen:JITCodeLibrary",)}
+    monkeypatch.setattr(numba_features, "known_differences", lambda: different)
+    numba_features.features.__wrapped__()  # the memory of the process stays as it is
 
 
 TRIGGERS = [
