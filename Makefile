@@ -46,7 +46,7 @@ demo-distributed: ## train the digits on two ranks of MPI and in one process, an
 OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
 # Side by side tests have one thread each; those of threads run with all of them.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py
-DERIVATIVES = tests/differentiation tests/user_functions
+DERIVATIVES = tests/derivatives tests/derivatives/functions
 # Without FULL=1 a run selects a shard of the tests, which the commit's tree names (tests/selection.py).
 SHARDS = 12
 SHARD_OF = $(if $(FULL),,--shards $(1) $(if $(SHARD),--shard $(SHARD)))
@@ -108,7 +108,7 @@ search: ## look for defects with fresh draws: random programs, random derivative
 	@$(REFEREE)
 	@echo "FASTGRAD_RANDOM_SEED=$$FASTGRAD_RANDOM_SEED draws the same again"
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/reliability/random_programs tests/reliability/boundaries tests/reliability/bad_input/test_fuzz.py \
-		tests/differentiation/test_gradients.py tests/differentiation/test_checkpoints.py $(ARGS)
+		tests/derivatives/test_gradients.py tests/derivatives/test_checkpoints.py $(ARGS)
 
 test-bad-input: ## make wrong calls of every public family, and fuzz the checks of arguments
 	@$(ENVIRONMENT) test
@@ -145,7 +145,7 @@ test-machines: ## run kernels on emulated ARM and AVX2 processors, and with othe
 test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes (a third; FULL=1: all)
 	@$(ENVIRONMENT) test
 	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTEST) $(SIDE_BY_SIDE) $(call MODULES_OF,3) \
-		tests/kernels/test_properties.py tests/kernels/gemm tests/kernels/codegen/test_bounds.py $(ARGS) || exit 1; done
+		tests/kernels/test_properties.py tests/kernels/gemm tests/jit/test_bounds.py $(ARGS) || exit 1; done
 
 # Ranks take all processors, so that tests run one by one.
 test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher (a quarter; FULL=1: all)
@@ -157,11 +157,11 @@ test-versions: ## run the suite with the lowest Python and dependencies, with th
 	@$(PYTHON_HERE) -m tests.reliability.machines $(ARGS)
 
 # Bodies, functions of numbers, tiles, emitted groups, users' functions, whole steps and derivatives: all that is asked of Numba.
-NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom tests/user_functions \
-	$(patsubst %,tests/differentiation/test_%.py,$(NUMBERS_OF_DERIVATIVES) disk_cache exceptional_exits exponential inferred_callees numba_canaries ordered_sums plain_numba stages typed_functions)
+NUMBA_TESTS = tests/jit tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom_operations tests/derivatives/functions \
+	$(patsubst %,tests/derivatives/test_%.py,$(NUMBERS_OF_DERIVATIVES) disk_cache exceptional_exits exponential inferred_callees numba_canaries ordered_sums plain_numba stages typed_functions)
 # Derivatives' values and gradients, which are the same by Numba's own pipeline; the others are about what fastgrad puts in its place.
 NUMBERS_OF_DERIVATIVES = callees complex_numbers gradients language linear_algebra matrix_products parallel_loops random_draws second_derivatives special_functions
-PLAIN_TESTS = $(patsubst %,tests/differentiation/test_%.py,$(NUMBERS_OF_DERIVATIVES))
+PLAIN_TESTS = $(patsubst %,tests/derivatives/test_%.py,$(NUMBERS_OF_DERIVATIVES))
 
 test-numba: ## run the tests of the compiler and of derivatives with the oldest Numba that fastgrad takes, in an environment of its own (a sixth; FULL=1: all, and derivatives by Numba's own pipeline)
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
@@ -175,7 +175,7 @@ test-packages: ## check the derivatives of packages' Numba functions, in an envi
 # Functions of Numba in the models of other libraries: PyTensor and PyMC, PyTorch, JAX.
 test-doors: ## run the tests of fastgrad.pytensor, fastgrad.torch and fastgrad.jax, in an environment of its own
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-doors test,doors
-	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_pytensor.py tests/test_torch.py tests/test_jax.py $(ARGS)
+	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/derivatives/bridges/test_pytensor.py tests/derivatives/bridges/test_torch.py tests/derivatives/bridges/test_jax.py $(ARGS)
 	@.venv-doors/bin/python -m pytest $(BRIEFLY) tests/test_examples.py -k 'pymc or numpyro'
 
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (a quarter; FULL=1: all)

@@ -18,7 +18,7 @@ import numpy as np
 import fastgrad as tf
 from benchmarks.peers.report import spread
 from benchmarks.peers.workloads import tiny_operation
-from fastgrad.kernels.codegen.build import kernel
+from fastgrad._src.jit.build import kernel
 
 ROUNDS, CALLS = 25, 20_000
 WARM_CALLS = 100

@@ -155,7 +155,7 @@ def _times(programs: dict[str, Program], rounds: int) -> dict[str, float]:
 
 def copy_bandwidth(nbytes: int = COPY_BYTES, repeats: int = 20) -> float:
     """Returns the bytes that the GPU reads and writes per second in a copy within its memory."""
-    from fastgrad.cuda.devices import available
+    from fastgrad._src.cuda.devices import available
 
     device = available.device(0)
     nbytes = min(nbytes, device.driver.free_and_total_bytes()[0] // 4)
@@ -187,7 +187,7 @@ def add_shares(results: dict[str, Any], bandwidth: float) -> None:
 
 def surroundings(command: str) -> dict[str, Any]:
     """Returns the provenance of the results: date, commit, machine and versions."""
-    from fastgrad.cuda.devices import available
+    from fastgrad._src.cuda.devices import available
 
     driver = available.device(0).driver
     found = provenance(command)

@@ -50,7 +50,7 @@ def pytest_addoption(parser):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Processors that this process may use, which in a container are fewer than the machine has."""
-    from fastgrad.kernels.codegen.processors import default_threads
+    from fastgrad._src.jit.processors import default_threads
 
     return default_threads()
 
@@ -85,16 +85,16 @@ def _draws_do_not_depend_on_other_tests(request):
 @pytest.fixture
 def no_kept_derivatives(monkeypatch):
     """Have this test derive: a derivative in memory, or on disk from an earlier run, is not derived again."""
-    from fastgrad.differentiation.runtime.disk_cache import DerivativeCache
+    from fastgrad._src.derivatives.runtime.disk_cache import DerivativeCache
 
     monkeypatch.setattr(DerivativeCache, "load_overload", lambda self, signature, target: None)
 
 
 def _settings_of_the_process():
     """The settings that change what later tests of this process run, by name. Those of GPUs are the simulation's to take back."""
-    from fastgrad.compiler.dispatch import background_compilation, eager_execution, locking
-    from fastgrad.core import deferral, recording, repeated_backward
-    from fastgrad.core.tape import GradientTape
+    from fastgrad._src.compiler.dispatch import background_compilation, eager_execution, locking
+    from fastgrad._src.core import deferral, recording, repeated_backward
+    from fastgrad._src.core.tape import GradientTape
 
     with GradientTape():  # drops tapes that nothing refers to, which a wrong call leaves
         pass
@@ -130,7 +130,7 @@ def two_gpus():
 def _no_dtype_policy_is_left():
     """Keras has a function that sets the global policy, and none that forgets it."""
     yield
-    module = sys.modules.get("fastgrad.keras.dtype_policy")
+    module = sys.modules.get("fastgrad._src.keras.dtype_policy")
     if module is not None:
         module._GlobalPolicy.policy = None
 

@@ -43,8 +43,8 @@ TESTS_OF_OTHER_FOLDERS = {
 MOST_SECONDS = 600
 """The time of a processor for the tests that a change concerns."""
 SECONDS = {
-    "tests/differentiation": 1.0,
-    "tests/custom": 1.0,
+    "tests/derivatives": 1.0,
+    "tests/custom_operations": 1.0,
     "tests/benchmarks": 1.0,
     "tests/test_examples.py": 5.0,
     "tests/test_readme.py": 5.0,
@@ -129,7 +129,7 @@ def tests_of_module(module: str) -> str | None:
     A module of fastgrad's folder has a test module of its own name. Another module has the folder of its package, or of the
     innermost package around it that has a folder in ``tests``.
     """
-    names = module.split(".")[1:]
+    names = [name for name in module.split(".")[1:] if name != "_src"]
     for depth in range(len(names), 0, -1):
         if TESTS.joinpath(*names[:depth]).is_dir():
             return "/".join(["tests", *names[:depth]])

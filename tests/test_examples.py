@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.function import Function
-from fastgrad.core.placement import placement
+from fastgrad._src.compiler.function import Function
+from fastgrad._src.core.placement import placement
 from tests.distribute.ranks import launcher
 from tests.example_modules import EXAMPLES, load
 
@@ -98,7 +98,7 @@ def functions(monkeypatch):
         placement, "active", False
     )  # an earlier test may have asked for a GPU, and calls look for one from then on
     made = []
-    monkeypatch.setattr("fastgrad.data.compiling.Function", Function)  # those of datasets are not the example's
+    monkeypatch.setattr("fastgrad._src.data.compiling.Function", Function)  # those of datasets are not the example's
 
     class Noted(Function):
         def __init__(self, *args, **options):
@@ -109,7 +109,7 @@ def functions(monkeypatch):
             self.last_call = args, kwargs
             return super().__call__(*args, **kwargs)
 
-    monkeypatch.setattr("fastgrad.compiler.function.Function", Noted)
+    monkeypatch.setattr("fastgrad._src.compiler.function.Function", Noted)
     yield made
     assert not [function for function in made if "run as Python" in function.report()]
 

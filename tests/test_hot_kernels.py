@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.codegen import build
-from fastgrad.kernels.elementwise import activation
-from fastgrad.kernels.gemm import dense
-from fastgrad.kernels.movement import embedding
-from fastgrad.kernels.optimizers import adafactor, norms, optimizers
-from fastgrad.kernels.random import random
-from fastgrad.kernels.recurrent import gru, lstm, products, simple
-from fastgrad.kernels.reduction import normalization, softmax
-from fastgrad.kernels.runtime import eager_launch
-from fastgrad.ops import kernel_launches
+from fastgrad._src.jit import build
+from fastgrad._src.kernels.elementwise import activation
+from fastgrad._src.kernels.gemm import dense
+from fastgrad._src.kernels.movement import embedding
+from fastgrad._src.kernels.optimizers import adafactor, norms, optimizers
+from fastgrad._src.kernels.random import random
+from fastgrad._src.kernels.recurrent import gru, lstm, products, simple
+from fastgrad._src.kernels.reduction import normalization, softmax
+from fastgrad._src.kernels.runtime import eager_launch
+from fastgrad._src.ops import kernel_launches
 
 keras = tf.keras
 layers = keras.layers

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.recording import recorders
-from fastgrad.kernels.elementwise import activation
-from fastgrad.kernels.gemm import dense
-from fastgrad.kernels.optimizers import optimizers
-from fastgrad.kernels.reduction import softmax
+from fastgrad._src.core.recording import recorders
+from fastgrad._src.kernels.elementwise import activation
+from fastgrad._src.kernels.gemm import dense
+from fastgrad._src.kernels.optimizers import optimizers
+from fastgrad._src.kernels.reduction import softmax
 
 keras = tf.keras
 layers = keras.layers
@@ -261,7 +261,7 @@ def test_training_goes_on_after_interrupts_anywhere(tmp_path):
         """
         import signal
         import numpy as np
-        from fastgrad.core.recording import recorders
+        from fastgrad._src.core.recording import recorders
         from fastgrad import keras
         from tests.test_threads_and_fork import X, Y, build, train
 

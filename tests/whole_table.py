@@ -3,23 +3,23 @@
 import importlib
 import pkgutil
 
-import fastgrad.composed_ops
-import fastgrad.image
-import fastgrad.ops
-import fastgrad.signal
-import fastgrad.sparse
-import fastgrad.strings
+import fastgrad._src.ops
+import fastgrad._src.ops.composed
+import fastgrad._src.image
+import fastgrad._src.signal
+import fastgrad._src.structures.sparse
+import fastgrad._src.structures.strings
 
 
 def load() -> None:
     """Imports all modules that declare rows."""
     for package in (
-        fastgrad.composed_ops,
-        fastgrad.image,
-        fastgrad.ops,
-        fastgrad.signal,
-        fastgrad.sparse,
-        fastgrad.strings,
+        fastgrad._src.ops.composed,
+        fastgrad._src.image,
+        fastgrad._src.ops,
+        fastgrad._src.signal,
+        fastgrad._src.structures.sparse,
+        fastgrad._src.structures.strings,
     ):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)

@@ -43,7 +43,11 @@ COPIED = (
     "LICENSE",
     "asv.conf.json",
 )
-GENERAL = ("tests/ops/test_operation_table.py", "tests/conformance/test_conformance.py", "tests/test_autodiff.py")
+GENERAL = (
+    "tests/ops/test_operation_table.py",
+    "tests/conformance/test_conformance.py",
+    "tests/core/test_forward_accumulator.py",
+)
 """The tests of any file, after those of its folder."""
 SECONDS = 240
 

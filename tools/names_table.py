@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "names.md"
 KERAS_PAGE = ROOT / "docs" / "keras_names.md"
-SOURCE = ROOT / "src" / "fastgrad"
+FOLDERS = (ROOT / "src" / "fastgrad" / "_src", ROOT / "src" / "fastgrad")
+"""The folders that the paths of the pages are relative to: what defines names, and the public namespaces."""
 
-PEERS = SOURCE / "core" / "peer_names.txt.gz"
+PEERS = FOLDERS[0] / "core" / "peer_names.txt.gz"
 """The peers' names: a line for each of their namespaces and classes."""
 
 START = "<!-- tools/names_table.py writes what follows -->\n"
@@ -57,7 +58,7 @@ class Row(NamedTuple):
     Args:
         name: the full name.
         status: supported, differs, refused or missing.
-        text: the file under src/fastgrad, the difference, or the reason and what is nearest.
+        text: the file under src/fastgrad/_src, the difference, or the reason and what is nearest.
         has_meaning: False for a name that means nothing on one CPU.
     """
 
@@ -126,7 +127,7 @@ def _add_names(
 
 def rows_of(namespaces: list[str]) -> list[Row]:
     """The public names of some namespaces of TensorFlow and Keras, compared with the package."""
-    from fastgrad.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peers
 
     current = peers()[0]
     rows = []
@@ -139,7 +140,7 @@ def rows_of(namespaces: list[str]) -> list[Row]:
 
 
 def _row(namespace: str, name: str, homes: dict[str, str]) -> Row:
-    from fastgrad.core.peer_names import DIFFERING, nearest
+    from fastgrad._src.core.peer_names import DIFFERING, nearest
 
     full_name = f"{namespace}.{name}"
     found, value = _value_of(full_name)
@@ -185,7 +186,7 @@ def _file_of(value: object, home: str) -> str:
 
 def namespaces_of(page: Path) -> list[str]:
     """The namespaces whose names a page lists one by one."""
-    from fastgrad.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peers
 
     spaces = [space for space in peers()[0] if space != "tf.raw_ops"]
     if page == KERAS_PAGE:
@@ -194,7 +195,7 @@ def namespaces_of(page: Path) -> list[str]:
 
 
 def declared_in(namespace: str) -> dict[str, str]:
-    """For the names that a namespace's file imports or declares: the file or folder under src/fastgrad; for "" the namespace's file."""
+    """For the names that a namespace's file imports or declares: the file or folder under src/fastgrad/_src; for "" the namespace's file."""
     module = _value_of(namespace)[1]
     while not isinstance(module, ModuleType):
         namespace = namespace.rpartition(".")[0]
@@ -212,8 +213,8 @@ def declared_in(namespace: str) -> dict[str, str]:
 
 
 def _file(module: str) -> str:
-    path = module.removeprefix("fastgrad").removeprefix(".").replace(".", "/")
-    return path + ("/" if (SOURCE / path).is_dir() else ".py")
+    path = module.removeprefix("fastgrad").removeprefix(".").removeprefix("_src.").replace(".", "/")
+    return path + ("/" if any((folder / path).is_dir() for folder in FOLDERS) else ".py")
 
 
 def share(rows: list[Row]) -> float:
@@ -241,7 +242,7 @@ def _list_of_missing(title: str, names: list[str]) -> str:
 
 def written(page: Path) -> str:
     """What the tool writes into a page, after its introduction."""
-    from fastgrad.core.peer_names import peers
+    from fastgrad._src.core.peer_names import peers
 
     rows = rows_of(namespaces_of(page))
     text = (

@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fastgrad.kernels.codegen import build, compile_ahead
-from fastgrad.kernels.codegen.compile_ahead import KernelAddress
-from fastgrad.typical_programs import list_typical_programs
+from fastgrad._src.commands.typical_programs import list_typical_programs
+from fastgrad._src.jit import build, compile_ahead
+from fastgrad._src.jit.compile_ahead import KernelAddress
 
 TABLE = Path(compile_ahead.__file__).with_name("typical_kernels.json")
 THREADS = "2"  # the least with which anything is compiled ahead

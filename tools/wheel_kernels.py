@@ -22,7 +22,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 VARIABLE = "FASTGRAD_KERNELS"
 CHOICES = ("this", "all", "none")
-INSTALLED = "fastgrad/kernels/installed"
+INSTALLED = "fastgrad/_src/jit/installed"
 GLIBC = "2_28"
 """The oldest glibc of pip's Linux that the wheel is for. Kernels name few functions of it, and find them when they are loaded."""
 
@@ -42,7 +42,15 @@ class WheelKernels(BuildHookInterface):
         if version != "standard" or choice == "none":
             return
         self._folder = TemporaryDirectory()
-        command = [sys.executable, "-m", "fastgrad.warm", "--wheel", self._folder.name, "--levels", choice]
+        command = [
+            sys.executable,
+            "-m",
+            "fastgrad._src.commands.warm",
+            "--wheel",
+            self._folder.name,
+            "--levels",
+            choice,
+        ]
         # pip makes the requirements of a build known by this variable.
         path = os.pathsep.join(filter(None, [os.path.join(self.root, "src"), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

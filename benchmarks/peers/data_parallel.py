@@ -82,9 +82,9 @@ def cycled(step: Callable[..., Any], batches: Sequence[tuple[Any, ...]]) -> Call
 def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> Rank:
     """Returns the rank in fastgrad: compiled steps with and without reduction, and MPI's own reduction of as many bytes."""
     import fastgrad
+    from fastgrad._src.kernels.collectives import transfers
+    from fastgrad._src.kernels.collectives.world import world
     from fastgrad.distribute import grouped_allreduce
-    from fastgrad.kernels.collectives import transfers
-    from fastgrad.kernels.collectives.world import world
 
     noted: list[Any] = []  # the gradients of the eager step
 
@@ -118,7 +118,7 @@ def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> R
 
     @fastgrad.function
     def reduce(scale: Any) -> Any:
-        from fastgrad.ops.collectives import all_gather, all_reduce
+        from fastgrad._src.ops.collectives import all_gather, all_reduce
 
         for w, g in zip(weights, all_reduce([w * scale for w in weights]), strict=True):
             w.assign_sub(g)

@@ -11,7 +11,7 @@ def kernels_of(function: Any) -> list[dict[str, Any]]:
 
     The times are those on one thread, with everything in the caches that fits there.
     """
-    from fastgrad.compiler.programs.profiling import profile
+    from fastgrad._src.compiler.programs.profiling import profile
 
     found: dict[tuple[str, str], dict[str, Any]] = {}
     row: dict[str, Any] = {}

@@ -46,11 +46,11 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
     """Returns a function that repeats a product as steps of one program of fastgrad."""
     a, b = inputs
     from benchmarks.threads import use_threads
-    from fastgrad.compiler.programs.frame import share_count_and_grain
-    from fastgrad.kernels.gemm.steps import product_launches
-    from fastgrad.kernels.runtime.frame import ArrayPlace, FrameEncoder, address_of
-    from fastgrad.kernels.runtime.launch import Input, Output, Scratch
-    from fastgrad.kernels.runtime.thread_pool import continue_on_free_pool
+    from fastgrad._src.compiler.programs.frame import share_count_and_grain
+    from fastgrad._src.kernels.gemm.steps import product_launches
+    from fastgrad._src.kernels.runtime.frame import ArrayPlace, FrameEncoder, address_of
+    from fastgrad._src.kernels.runtime.launch import Input, Output, Scratch
+    from fastgrad._src.kernels.runtime.thread_pool import continue_on_free_pool
 
     use_threads(threads)
     c = aligned(len(a), b.shape[1])

@@ -2,7 +2,7 @@
 
 import sys
 
-from fastgrad.command_line import main
+from fastgrad._src.commands.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,97 +1,105 @@
 """Neural-network operations (``tf.nn``)."""
 
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.ops import nn_experimental as experimental  # noqa: F401
-from fastgrad.ops.activation import crelu as crelu
-from fastgrad.ops.activation import elu as elu
-from fastgrad.ops.activation import gelu as gelu
-from fastgrad.ops.activation import leaky_relu as leaky_relu
-from fastgrad.ops.activation import relu as relu
-from fastgrad.ops.activation import relu6 as relu6
-from fastgrad.ops.activation import selu as selu
-from fastgrad.ops.activation import silu as silu
-from fastgrad.ops.activation import swish as swish
-from fastgrad.ops.blocks import depth_to_space as depth_to_space
-from fastgrad.ops.blocks import space_to_batch as space_to_batch
-from fastgrad.ops.blocks import space_to_depth as space_to_depth
-from fastgrad.ops.convolution import atrous_conv2d as atrous_conv2d
-from fastgrad.ops.convolution import conv1d as conv1d
-from fastgrad.ops.convolution import conv2d as conv2d
-from fastgrad.ops.convolution import conv3d as conv3d
-from fastgrad.ops.convolution import convolution as convolution
-from fastgrad.ops.convolution import depthwise_conv2d as depthwise_conv2d
-from fastgrad.ops.convolution import separable_conv2d as separable_conv2d
-from fastgrad.ops.dense import bias_add as bias_add
-from fastgrad.ops.exponential import sigmoid as sigmoid
-from fastgrad.ops.exponential import softplus as softplus
-from fastgrad.ops.exponential import softsign as softsign
-from fastgrad.ops.exponential import tanh as tanh
-from fastgrad.ops.indexing import embedding_lookup as embedding_lookup
-from fastgrad.ops.inspection import zero_fraction as zero_fraction
-from fastgrad.ops.loss import compute_average_loss as compute_average_loss
-from fastgrad.ops.loss import l2_loss as l2_loss
-from fastgrad.ops.loss import log_poisson_loss as log_poisson_loss
-from fastgrad.ops.loss import scale_regularization_loss as scale_regularization_loss
-from fastgrad.ops.loss import sigmoid_cross_entropy_with_logits as sigmoid_cross_entropy_with_logits
-from fastgrad.ops.loss import softmax_cross_entropy_with_logits as softmax_cross_entropy_with_logits
-from fastgrad.ops.loss import sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits
-from fastgrad.ops.loss import weighted_cross_entropy_with_logits as weighted_cross_entropy_with_logits
-from fastgrad.ops.normalization import batch_norm_with_global_normalization as batch_norm_with_global_normalization
-from fastgrad.ops.normalization import batch_normalization as batch_normalization
-from fastgrad.ops.normalization import local_response_normalization as local_response_normalization
-from fastgrad.ops.normalization import local_response_normalization as lrn  # noqa: F401
-from fastgrad.ops.norms import l2_normalize as l2_normalize
-from fastgrad.ops.pooling import avg_pool as avg_pool
-from fastgrad.ops.pooling import avg_pool1d as avg_pool1d
-from fastgrad.ops.pooling import avg_pool2d as avg_pool2d
-from fastgrad.ops.pooling import avg_pool3d as avg_pool3d
-from fastgrad.ops.pooling import max_pool as max_pool
-from fastgrad.ops.pooling import max_pool1d as max_pool1d
-from fastgrad.ops.pooling import max_pool2d as max_pool2d
-from fastgrad.ops.pooling import max_pool3d as max_pool3d
-from fastgrad.ops.pooling import max_pool_with_argmax as max_pool_with_argmax
-from fastgrad.ops.pooling import pool as pool
-from fastgrad.ops.random_ops import dropout as dropout
-from fastgrad.ops.softmax import log_softmax as log_softmax
-from fastgrad.ops.softmax import softmax as softmax
-from fastgrad.ops.sorting import in_top_k as in_top_k
-from fastgrad.ops.sorting import top_k as top_k
-from fastgrad.ops.statistics import moments as moments
-from fastgrad.ops.statistics import normalize_moments as normalize_moments
-from fastgrad.ops.statistics import sufficient_statistics as sufficient_statistics
-from fastgrad.ops.statistics import weighted_moments as weighted_moments
-from fastgrad.ops.transposed_convolution import atrous_conv2d_transpose as atrous_conv2d_transpose
-from fastgrad.ops.transposed_convolution import conv1d_transpose as conv1d_transpose
-from fastgrad.ops.transposed_convolution import conv2d_transpose as conv2d_transpose
-from fastgrad.ops.transposed_convolution import conv3d_transpose as conv3d_transpose
-from fastgrad.ops.transposed_convolution import conv_transpose as conv_transpose
-from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_filter as depthwise_conv2d_backprop_filter
-from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.ops import nn_experimental as experimental  # noqa: F401
+from fastgrad._src.ops.activation import crelu as crelu
+from fastgrad._src.ops.activation import elu as elu
+from fastgrad._src.ops.activation import gelu as gelu
+from fastgrad._src.ops.activation import leaky_relu as leaky_relu
+from fastgrad._src.ops.activation import relu as relu
+from fastgrad._src.ops.activation import relu6 as relu6
+from fastgrad._src.ops.activation import selu as selu
+from fastgrad._src.ops.activation import silu as silu
+from fastgrad._src.ops.activation import swish as swish
+from fastgrad._src.ops.blocks import depth_to_space as depth_to_space
+from fastgrad._src.ops.blocks import space_to_batch as space_to_batch
+from fastgrad._src.ops.blocks import space_to_depth as space_to_depth
+from fastgrad._src.ops.convolution import atrous_conv2d as atrous_conv2d
+from fastgrad._src.ops.convolution import conv1d as conv1d
+from fastgrad._src.ops.convolution import conv2d as conv2d
+from fastgrad._src.ops.convolution import conv3d as conv3d
+from fastgrad._src.ops.convolution import convolution as convolution
+from fastgrad._src.ops.convolution import depthwise_conv2d as depthwise_conv2d
+from fastgrad._src.ops.convolution import separable_conv2d as separable_conv2d
+from fastgrad._src.ops.dense import bias_add as bias_add
+from fastgrad._src.ops.exponential import sigmoid as sigmoid
+from fastgrad._src.ops.exponential import softplus as softplus
+from fastgrad._src.ops.exponential import softsign as softsign
+from fastgrad._src.ops.exponential import tanh as tanh
+from fastgrad._src.ops.indexing import embedding_lookup as embedding_lookup
+from fastgrad._src.ops.inspection import zero_fraction as zero_fraction
+from fastgrad._src.ops.loss import compute_average_loss as compute_average_loss
+from fastgrad._src.ops.loss import l2_loss as l2_loss
+from fastgrad._src.ops.loss import log_poisson_loss as log_poisson_loss
+from fastgrad._src.ops.loss import scale_regularization_loss as scale_regularization_loss
+from fastgrad._src.ops.loss import sigmoid_cross_entropy_with_logits as sigmoid_cross_entropy_with_logits
+from fastgrad._src.ops.loss import softmax_cross_entropy_with_logits as softmax_cross_entropy_with_logits
+from fastgrad._src.ops.loss import (
+    sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits,
+)
+from fastgrad._src.ops.loss import weighted_cross_entropy_with_logits as weighted_cross_entropy_with_logits
+from fastgrad._src.ops.normalization import (
+    batch_norm_with_global_normalization as batch_norm_with_global_normalization,
+)
+from fastgrad._src.ops.normalization import batch_normalization as batch_normalization
+from fastgrad._src.ops.normalization import local_response_normalization as local_response_normalization
+from fastgrad._src.ops.normalization import local_response_normalization as lrn  # noqa: F401
+from fastgrad._src.ops.norms import l2_normalize as l2_normalize
+from fastgrad._src.ops.pooling import avg_pool as avg_pool
+from fastgrad._src.ops.pooling import avg_pool1d as avg_pool1d
+from fastgrad._src.ops.pooling import avg_pool2d as avg_pool2d
+from fastgrad._src.ops.pooling import avg_pool3d as avg_pool3d
+from fastgrad._src.ops.pooling import max_pool as max_pool
+from fastgrad._src.ops.pooling import max_pool1d as max_pool1d
+from fastgrad._src.ops.pooling import max_pool2d as max_pool2d
+from fastgrad._src.ops.pooling import max_pool3d as max_pool3d
+from fastgrad._src.ops.pooling import max_pool_with_argmax as max_pool_with_argmax
+from fastgrad._src.ops.pooling import pool as pool
+from fastgrad._src.ops.random_ops import dropout as dropout
+from fastgrad._src.ops.softmax import log_softmax as log_softmax
+from fastgrad._src.ops.softmax import softmax as softmax
+from fastgrad._src.ops.sorting import in_top_k as in_top_k
+from fastgrad._src.ops.sorting import top_k as top_k
+from fastgrad._src.ops.statistics import moments as moments
+from fastgrad._src.ops.statistics import normalize_moments as normalize_moments
+from fastgrad._src.ops.statistics import sufficient_statistics as sufficient_statistics
+from fastgrad._src.ops.statistics import weighted_moments as weighted_moments
+from fastgrad._src.ops.transposed_convolution import atrous_conv2d_transpose as atrous_conv2d_transpose
+from fastgrad._src.ops.transposed_convolution import conv1d_transpose as conv1d_transpose
+from fastgrad._src.ops.transposed_convolution import conv2d_transpose as conv2d_transpose
+from fastgrad._src.ops.transposed_convolution import conv3d_transpose as conv3d_transpose
+from fastgrad._src.ops.transposed_convolution import conv_transpose as conv_transpose
+from fastgrad._src.ops.transposed_convolution import (
+    depthwise_conv2d_backprop_filter as depthwise_conv2d_backprop_filter,
+)
+from fastgrad._src.ops.transposed_convolution import (
+    depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input,
+)
 
 _MODULE_OF_LAZY_NAME = {
     "RNNCellDeviceWrapper": "keras.layers.recurrent.cell_wrappers",
     "RNNCellDropoutWrapper": "keras.layers.recurrent.cell_wrappers",
     "RNNCellResidualWrapper": "keras.layers.recurrent.cell_wrappers",
-    "all_candidate_sampler": "composed_ops.candidate_sampling",
-    "approx_max_k": "composed_ops.approximate_top_k",
-    "approx_min_k": "composed_ops.approximate_top_k",
-    "collapse_repeated": "composed_ops.label_sequences",
-    "compute_accidental_hits": "composed_ops.candidate_sampling",
-    "ctc_beam_search_decoder": "composed_ops.label_sequences",
-    "ctc_greedy_decoder": "composed_ops.label_sequences",
-    "ctc_loss": "composed_ops.label_sequences",
-    "ctc_unique_labels": "composed_ops.label_sequences",
-    "dilation2d": "composed_ops.morphology",
-    "embedding_lookup_sparse": "sparse.embedding",
-    "erosion2d": "composed_ops.morphology",
-    "fixed_unigram_candidate_sampler": "composed_ops.candidate_sampling",
-    "fractional_avg_pool": "composed_ops.fractional_pooling",
-    "fractional_max_pool": "composed_ops.fractional_pooling",
-    "isotonic_regression": "composed_ops.isotonic",
-    "learned_unigram_candidate_sampler": "composed_ops.candidate_sampling",
-    "nce_loss": "composed_ops.candidate_sampling",
-    "safe_embedding_lookup_sparse": "sparse.embedding",
-    "sampled_softmax_loss": "composed_ops.candidate_sampling",
+    "all_candidate_sampler": "ops.composed.candidate_sampling",
+    "approx_max_k": "ops.composed.approximate_top_k",
+    "approx_min_k": "ops.composed.approximate_top_k",
+    "collapse_repeated": "structures.sparse.label_sequences",
+    "compute_accidental_hits": "ops.composed.candidate_sampling",
+    "ctc_beam_search_decoder": "structures.sparse.label_sequences",
+    "ctc_greedy_decoder": "structures.sparse.label_sequences",
+    "ctc_loss": "structures.sparse.label_sequences",
+    "ctc_unique_labels": "structures.sparse.label_sequences",
+    "dilation2d": "ops.composed.morphology",
+    "embedding_lookup_sparse": "structures.sparse.embedding",
+    "erosion2d": "ops.composed.morphology",
+    "fixed_unigram_candidate_sampler": "ops.composed.candidate_sampling",
+    "fractional_avg_pool": "ops.composed.fractional_pooling",
+    "fractional_max_pool": "ops.composed.fractional_pooling",
+    "isotonic_regression": "ops.composed.isotonic",
+    "learned_unigram_candidate_sampler": "ops.composed.candidate_sampling",
+    "nce_loss": "ops.composed.candidate_sampling",
+    "safe_embedding_lookup_sparse": "structures.sparse.embedding",
+    "sampled_softmax_loss": "ops.composed.candidate_sampling",
 }
 
 

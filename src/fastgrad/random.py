@@ -1,37 +1,37 @@
 """Random numbers (``tf.random``)."""
 
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.ops import random_experimental as experimental  # noqa: F401
-from fastgrad.ops.default_generators import get_global_generator as get_global_generator
-from fastgrad.ops.default_generators import set_global_generator as set_global_generator
-from fastgrad.ops.default_generators import set_seed as set_seed
-from fastgrad.ops.random_generator import Algorithm as Algorithm
-from fastgrad.ops.random_generator import Generator as Generator
-from fastgrad.ops.random_generator import create_rng_state as create_rng_state
-from fastgrad.ops.random_ops import categorical as categorical
-from fastgrad.ops.random_ops import gamma as gamma
-from fastgrad.ops.random_ops import normal as normal
-from fastgrad.ops.random_ops import poisson as poisson
-from fastgrad.ops.random_ops import shuffle as shuffle
-from fastgrad.ops.random_ops import truncated_normal as truncated_normal
-from fastgrad.ops.random_ops import uniform as uniform
-from fastgrad.ops.random_stateless import fold_in as fold_in
-from fastgrad.ops.random_stateless import split as split
-from fastgrad.ops.random_stateless import stateless_binomial as stateless_binomial
-from fastgrad.ops.random_stateless import stateless_categorical as stateless_categorical
-from fastgrad.ops.random_stateless import stateless_gamma as stateless_gamma
-from fastgrad.ops.random_stateless import stateless_normal as stateless_normal
-from fastgrad.ops.random_stateless import stateless_poisson as stateless_poisson
-from fastgrad.ops.random_stateless import stateless_truncated_normal as stateless_truncated_normal
-from fastgrad.ops.random_stateless import stateless_uniform as stateless_uniform
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.ops import random_experimental as experimental  # noqa: F401
+from fastgrad._src.ops.default_generators import get_global_generator as get_global_generator
+from fastgrad._src.ops.default_generators import set_global_generator as set_global_generator
+from fastgrad._src.ops.default_generators import set_seed as set_seed
+from fastgrad._src.ops.random_generator import Algorithm as Algorithm
+from fastgrad._src.ops.random_generator import Generator as Generator
+from fastgrad._src.ops.random_generator import create_rng_state as create_rng_state
+from fastgrad._src.ops.random_ops import categorical as categorical
+from fastgrad._src.ops.random_ops import gamma as gamma
+from fastgrad._src.ops.random_ops import normal as normal
+from fastgrad._src.ops.random_ops import poisson as poisson
+from fastgrad._src.ops.random_ops import shuffle as shuffle
+from fastgrad._src.ops.random_ops import truncated_normal as truncated_normal
+from fastgrad._src.ops.random_ops import uniform as uniform
+from fastgrad._src.ops.random_stateless import fold_in as fold_in
+from fastgrad._src.ops.random_stateless import split as split
+from fastgrad._src.ops.random_stateless import stateless_binomial as stateless_binomial
+from fastgrad._src.ops.random_stateless import stateless_categorical as stateless_categorical
+from fastgrad._src.ops.random_stateless import stateless_gamma as stateless_gamma
+from fastgrad._src.ops.random_stateless import stateless_normal as stateless_normal
+from fastgrad._src.ops.random_stateless import stateless_poisson as stateless_poisson
+from fastgrad._src.ops.random_stateless import stateless_truncated_normal as stateless_truncated_normal
+from fastgrad._src.ops.random_stateless import stateless_uniform as stateless_uniform
 
 _MODULE_OF_LAZY_NAME = {
-    "all_candidate_sampler": "composed_ops.candidate_sampling",
-    "fixed_unigram_candidate_sampler": "composed_ops.candidate_sampling",
-    "learned_unigram_candidate_sampler": "composed_ops.candidate_sampling",
-    "log_uniform_candidate_sampler": "composed_ops.candidate_sampling",
-    "stateless_parameterized_truncated_normal": "composed_ops.random_parameterized",
-    "uniform_candidate_sampler": "composed_ops.candidate_sampling",
+    "all_candidate_sampler": "ops.composed.candidate_sampling",
+    "fixed_unigram_candidate_sampler": "ops.composed.candidate_sampling",
+    "learned_unigram_candidate_sampler": "ops.composed.candidate_sampling",
+    "log_uniform_candidate_sampler": "ops.composed.candidate_sampling",
+    "stateless_parameterized_truncated_normal": "ops.composed.random_parameterized",
+    "uniform_candidate_sampler": "ops.composed.candidate_sampling",
 }
 
 __getattr__, __dir__ = _namespace_hooks("tf.random", globals(), _MODULE_OF_LAZY_NAME)

@@ -1,37 +1,5 @@
 """``tf.types``: classes for annotations."""
 
-from __future__ import annotations
-
-from typing import Any, Protocol, Union, runtime_checkable
-
-import numpy as np
-
-from fastgrad.compiler.dispatch.concrete import ConcreteFunction
-from fastgrad.compiler.function import Function
-from fastgrad.core.names import Namespace
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.core.tensor import Tensor
-from fastgrad.core.variable import Variable
-
-_TensorLike = Union[Tensor, Variable, np.ndarray, np.generic, bool, int, float, complex, str, bytes, tuple, list]  # noqa: UP007  # Python 3.10 calls isinstance with it
-
-
-@runtime_checkable
-class _SupportsTracing(Protocol):
-    """What says by which type ``tf.function`` knows it; such values are compared as other Python values are."""
-
-    def __tf_tracing_type__(self, context: Any) -> Any:
-        """Returns the type."""
-
-
-experimental = Namespace(
-    "tf.types.experimental",
-    Callable=Function,
-    ConcreteFunction=ConcreteFunction,
-    GenericFunction=Function,
-    PolymorphicFunction=Function,
-    SupportsTracingProtocol=_SupportsTracing,
-    TensorLike=_TensorLike,
-)
-
-__getattr__, __dir__ = _namespace_hooks("tf.types", globals())
+from fastgrad._src.compiler.types import *
+from fastgrad._src.compiler.types import __dir__ as __dir__
+from fastgrad._src.compiler.types import __getattr__ as __getattr__

@@ -1,8 +1,5 @@
 """The version of fastgrad (``tf.version``)."""
 
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-
-VERSION = "0.1.0.dev0"
-GIT_VERSION = VERSION
-
-__getattr__, __dir__ = _namespace_hooks("tf.version", globals())
+from fastgrad._src.core.version import *
+from fastgrad._src.core.version import __dir__ as __dir__
+from fastgrad._src.core.version import __getattr__ as __getattr__

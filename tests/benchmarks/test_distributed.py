@@ -10,7 +10,7 @@ from benchmarks import distributed, projection
 from benchmarks.distributed import Contestant
 from benchmarks.peers.data_parallel import MODELS, share_of
 from benchmarks.projection import Network
-from fastgrad.kernels.collectives.transfers import simulated_network
+from fastgrad._src.kernels.collectives.transfers import simulated_network
 
 NETWORK = Network(10e-6, 1e-9)
 

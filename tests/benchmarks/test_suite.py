@@ -17,7 +17,7 @@ import fastgrad as tf
 from benchmarks import history, kernels, machine, threads, training
 from benchmarks.peers.known import OURS
 from benchmarks.peers.workloads import WORKLOADS
-from fastgrad.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 
 MODULES = [file.name for file in pkgutil.iter_modules(benchmarks.__path__) if not file.ispkg]
 KINDS = re.compile(r"(time|track|peakmem|timeraw)_\w+")

@@ -1,8 +1,8 @@
 """Recordings of small programs."""
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import validate
-from fastgrad.compiler.recording.record import Recording
+from fastgrad._src.compiler.graph.graph import validate
+from fastgrad._src.compiler.recording.record import Recording
 
 
 def record(function, *arrays):

@@ -793,7 +793,7 @@ def test_a_failure_of_the_compiler_is_told_and_costs_speed_only(monkeypatch):
 
     step = tf.function(lambda x: x * 2.0)
     assert float(step(tf.constant(1.0))) == 2.0
-    monkeypatch.setattr("fastgrad.compiler.dispatch.traces.Program", fail)
+    monkeypatch.setattr("fastgrad._src.compiler.dispatch.traces.Program", fail)
     with pytest.warns(UserWarning, match="could not be compiled.*RuntimeError: no registers left"):
         assert float(step(tf.constant(2.0))) == 4.0
     assert float(step(tf.constant(3.0))) == 6.0

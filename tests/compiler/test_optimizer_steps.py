@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.graph.interpret import GuardError, interpret
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.graph.interpret import GuardError, interpret
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.recorded import record
 from tests.keras.optimizers.reference import ALL, IDS
 

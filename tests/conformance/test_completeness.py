@@ -10,7 +10,7 @@ WITHOUT_NUMBERS = {"Layer", "Wrapper", "InputLayer", "Metric", "Loss", "Optimize
 # Asked about in programs of their own.
 ELSEWHERE = {"Lambda", "LossScaleOptimizer"}
 ELSEWHERE |= {"RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip"}  # in image_layers
-ELSEWHERE |= {"TFSMLayer"}  # in tests/saved_model/tensorflow_models
+ELSEWHERE |= {"TFSMLayer"}  # in tests/files/saved_model/tensorflow_models
 ELSEWHERE |= {  # in image_layers
     "AugMix",
     "AutoContrast",

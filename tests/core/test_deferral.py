@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.graph_operation import GraphOperation
-from fastgrad.core import deferral
-from fastgrad.core.deferral import DeferredArray
-from fastgrad.core.dispatch import dispatchers
-from fastgrad.core.recording import hidden_from_tapes
-from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
+from fastgrad._src.core import deferral
+from fastgrad._src.core.deferral import DeferredArray
+from fastgrad._src.core.dispatch import dispatchers
+from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import Input, Model, layers
 from tests.compiler.recorded import record
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fastgrad.core.interpreter import refuse_free_threading
+from fastgrad._src.core.interpreter import refuse_free_threading
 
 
 @pytest.mark.parametrize("change", ["sys.abiflags = 't'", "sys._is_gil_enabled = lambda: False"])

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fastgrad.core import malloc_tuning
+from fastgrad._src.core import malloc_tuning
 
 PROGRAM = """
 import resource

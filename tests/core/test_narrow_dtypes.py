@@ -6,7 +6,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import dtypes
-from fastgrad.storage import tensor_file
+from fastgrad._src.files.formats import tensor_file
 from tests.conformance.programs import narrow_dtypes
 
 NAMES = narrow_dtypes._NAMES

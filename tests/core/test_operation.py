@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core import terms
-from fastgrad.core.operation import TABLE, Operation
+from fastgrad._src.core.operation import TABLE, Operation
+from fastgrad._src.scalars import terms
 
 X = tf.ones((2, 2))
 CALLS = {

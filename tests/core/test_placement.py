@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.placement import common_device
-from fastgrad.cuda.devices import available, finding
+from fastgrad._src.core.placement import common_device
+from fastgrad._src.cuda.devices import available, finding
 
 CPU = "/job:localhost/replica:0/task:0/device:CPU:0"
 GPU = "/job:localhost/replica:0/task:0/device:GPU:0"

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.programs.program import Program
-from fastgrad.core import repeated_backward
-from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.repeated_backward import RUNS_BEFORE_PROGRAM, programs
-from fastgrad.core.tensor import convert_like
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.core import repeated_backward
+from fastgrad._src.core.indexed_slices import IndexedSlices
+from fastgrad._src.core.repeated_backward import RUNS_BEFORE_PROGRAM, programs
+from fastgrad._src.core.tensor import convert_like
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(6, 4)).astype(np.float32)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, validate
-from fastgrad.core.operation import TABLE, Operation
-from fastgrad.core.recording import Recorder
-from fastgrad.core.result_rules import ArraySpec, fits, memoryless_zeros, specs_of
+from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value, validate
+from fastgrad._src.core.operation import TABLE, Operation
+from fastgrad._src.core.recording import Recorder
+from fastgrad._src.core.result_rules import ArraySpec, fits, memoryless_zeros, specs_of
 from tests.ops.samples import SAMPLES, recorded
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)

@@ -62,7 +62,7 @@ def test_tapes_of_two_threads_do_not_see_each_other():
 
 
 def test_an_exception_inside_the_block_ends_the_recording():
-    from fastgrad.core.recording import recorders
+    from fastgrad._src.core.recording import recorders
 
     with pytest.raises(KeyError), tf.GradientTape():
         raise KeyError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastgrad.cuda.devices import available
+from fastgrad._src.cuda.devices import available
 
 
 def list_real_gpus(*drivers):

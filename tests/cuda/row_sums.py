@@ -1,8 +1,8 @@
 """A kernel whose threads work together, for the tests of devices."""
 
-from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
-from fastgrad.cuda.codegen.kernel import device_kernel
-from fastgrad.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
+from fastgrad._src.cuda.codegen.body import block_size, shared_array, thread_index
+from fastgrad._src.cuda.codegen.kernel import device_kernel
+from fastgrad._src.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
 
 block_sum = BLOCK_REDUCTIONS["sum"]
 

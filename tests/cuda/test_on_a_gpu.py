@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.devices import available
-from fastgrad.cuda.devices.driver import OutOfDeviceMemory
+from fastgrad._src.cuda.devices import available
+from fastgrad._src.cuda.devices.driver import OutOfDeviceMemory
 
 REASON = available.problem()
 

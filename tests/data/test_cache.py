@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.data import cache
+from fastgrad._src.data import cache
 
 Dataset = tf.data.Dataset
 COUNT = 20

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.data import compiling
+from fastgrad._src.data import compiling
 
 Dataset = tf.data.Dataset
 COUNT = 120

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.data import files as data_files
-from fastgrad.data.readers import CsvRecords
-from fastgrad.data.rows import LazyColumnRows
+from fastgrad._src.data import files as data_files
+from fastgrad._src.data.readers import CsvRecords
+from fastgrad._src.data.rows import LazyColumnRows
 
 Dataset = tf.data.Dataset
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.data.prefetch import prefetch_if_slow
+from fastgrad._src.data.prefetch import prefetch_if_slow
 
 Dataset = tf.data.Dataset
 SCALAR = tf.TensorSpec((), tf.int32)

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.kernels.collectives.world import world
-from fastgrad.ops.collectives import all_gather, all_reduce
+from fastgrad._src.kernels.collectives.world import world
+from fastgrad._src.ops.collectives import all_gather, all_reduce
 
 
 def make_step(width=4):
@@ -111,7 +111,7 @@ interrupted = ended_by(signal.SIGINT)
 
 def watched_rank_is_dead(step):
     """A launcher that lets the other ranks live: rank 0 sees that the process is gone."""
-    from fastgrad.kernels.collectives.monitor import monitor
+    from fastgrad._src.kernels.collectives.monitor import monitor
 
     if world().rank == 0:
         child = os.spawnl(os.P_NOWAIT, sys.executable, sys.executable, "-c", "")

@@ -6,8 +6,8 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import ALONE, replica_group, replicas
-from fastgrad.ops.replica_messages import gathered
+from fastgrad._src.core.replicas import ALONE, replica_group, replicas
+from fastgrad._src.ops.replica_messages import gathered
 
 
 def all_replicas():

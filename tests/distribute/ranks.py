@@ -84,7 +84,7 @@ def on_ranks(
 
 def main() -> None:
     """Runs a function of a test module in this rank."""
-    from fastgrad.kernels.collectives.world import world
+    from fastgrad._src.kernels.collectives.world import world
 
     module, name = sys.argv[1:3]
     function: Any = getattr(importlib.import_module(module), name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 import fastgrad as fg
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.programs.program import Program
-from fastgrad.kernels.collectives import launches
-from fastgrad.ops.collectives import Sharding, all_reduce
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.kernels.collectives import launches
+from fastgrad._src.ops.collectives import Sharding, all_reduce
 from tests.distribute.ranks import on_ranks
 
 SIZES = ((40, 30), (30,), (30, 20), (20,), (20, 7), (7,))

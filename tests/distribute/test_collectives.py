@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad._src.ops.collectives import Sharding, all_gather, all_reduce, broadcast
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.collectives import Sharding, all_gather, all_reduce, broadcast
 from tests.distribute.ranks import on_ranks
 
 DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16")

@@ -13,8 +13,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import replicas
-from fastgrad.ops.replica_messages import from_first_replica, gathered, run_on_first_replica
+from fastgrad._src.core.replicas import replicas
+from fastgrad._src.ops.replica_messages import from_first_replica, gathered, run_on_first_replica
 from tests.distribute.keras_training import adam, all_replicas, compiled, data, dense_model
 from tests.distribute.ranks import on_ranks, run_ranks
 

@@ -9,7 +9,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import replicas
+from fastgrad._src.core.replicas import replicas
 from fastgrad.errors import UnavailableError
 from tests.distribute.keras_training import (
     adam,

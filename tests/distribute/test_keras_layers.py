@@ -6,8 +6,8 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import ALONE, replica_step, replicas
-from fastgrad.ops.replica_messages import gathered
+from fastgrad._src.core.replicas import ALONE, replica_step, replicas
+from fastgrad._src.ops.replica_messages import gathered
 from tests.distribute.keras_training import adam, all_replicas, assert_equal_training, data, sgd
 from tests.distribute.ranks import on_ranks
 

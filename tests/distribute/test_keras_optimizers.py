@@ -7,8 +7,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import ALONE, replicas
-from fastgrad.ops.replica_messages import gathered
+from fastgrad._src.core.replicas import ALONE, replicas
+from fastgrad._src.ops.replica_messages import gathered
 from tests.distribute.keras_training import (
     adam,
     all_replicas,

@@ -11,8 +11,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
+from fastgrad._src.ops.replica_messages import gathered
 from fastgrad.errors import UnavailableError
-from fastgrad.ops.replica_messages import gathered
 from tests.distribute.keras_training import all_replicas
 from tests.distribute.ranks import on_ranks
 

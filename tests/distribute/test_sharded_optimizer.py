@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.keras.optimizers import sharded_optimizer
-from fastgrad.keras.optimizers.sharded_optimizer import ShardedOptimizer
-from fastgrad.ops.collectives import all_reduce
+from fastgrad._src.keras.optimizers import sharded_optimizer
+from fastgrad._src.keras.optimizers.sharded_optimizer import ShardedOptimizer
+from fastgrad._src.ops.collectives import all_reduce
 from tests.distribute.ranks import on_ranks, run_ranks
 
 SIZES = ((40, 30), (30,), (30, 20), (20,), (20, 7), (7,), ())
@@ -95,7 +95,7 @@ def checkpoint_program(rank, folder, restart):
 
 
 def main():
-    from fastgrad.kernels.collectives.world import world
+    from fastgrad._src.kernels.collectives.world import world
 
     checkpoint_program(world().rank, os.environ["FOLDER"], os.environ["RESTART"] == "1")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.kernels.collectives.transfers import simulated_network
-from fastgrad.kernels.collectives.world import world
-from fastgrad.ops.collectives import all_reduce
+from fastgrad._src.kernels.collectives.transfers import simulated_network
+from fastgrad._src.kernels.collectives.world import world
+from fastgrad._src.ops.collectives import all_reduce
 from tests.distribute.ranks import run_ranks
 
 LATENCY, GIGABITS, MEGABYTES = 0.02, 0.8, 4

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
-from fastgrad.image.projection import projective_transform
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.image.projection import projective_transform
 
 rng = np.random.default_rng(5)
 ROTATION = [[0.8, -0.6, 3.0, 0.6, 0.8, -2.0, 0.0, 0.0], [1.1, 0.2, -1.0, 0.0, 0.9, 0.5, 0.01, -0.02]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.image.resampling import INTERPOLATION_METHODS, resampling_weights, resized_axis
+from fastgrad._src.image.resampling import INTERPOLATION_METHODS, resampling_weights, resized_axis
 
 RNG = np.random.default_rng(0)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fastgrad import keras
-from fastgrad.keras.utils import files
+from fastgrad._src.keras.utils import files
 
 NUMBERS = np.random.default_rng(0)
 TEXTS = [[1, 5, 9, 2], [3, 3], [7, 8, 1, 2, 4, 6], [2], [9, 9, 9]]
@@ -102,7 +102,7 @@ class TestPlaced:
 
     @pytest.mark.parametrize("image_format", ["channels_last", "channels_first"])
     def test_cifar(self, cache, monkeypatch, image_format):
-        monkeypatch.setattr("fastgrad.keras.datasets.cifar.image_data_format", lambda: image_format)
+        monkeypatch.setattr("fastgrad._src.keras.datasets.cifar.image_data_format", lambda: image_format)
         images = NUMBERS.integers(0, 255, (2, 3072), np.uint8)
         members = {f"cifar-10-batches-py/data_batch_{i}": {b"data": images, b"labels": [i, 2]} for i in range(1, 6)}
         members["cifar-10-batches-py/test_batch"] = {b"data": images[:1], b"labels": [7]}
@@ -220,7 +220,7 @@ class TestGetFile:
 
 def test_without_a_home(monkeypatch, tmp_path):
     """Keras's folder is then one of temporary files, not one named ``~``."""
-    from fastgrad.keras.utils.files import cache_folder
+    from fastgrad._src.keras.utils.files import cache_folder
 
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -10,8 +10,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
+from fastgrad._src.keras.callbacks import progress_bar
 from fastgrad.keras import layers, losses, metrics, models, optimizers  # noqa: F401  # importing them is the fact
-from fastgrad.keras.callbacks import progress_bar
 
 
 def test_classes_of_columns_and_rows():
@@ -231,7 +231,7 @@ class TestProgbar:
         assert err == ""
 
     def test_a_bar_in_a_terminal(self, capsys, monkeypatch):
-        monkeypatch.setattr("fastgrad.keras.callbacks.progress_bar.are_bars_drawn_live", lambda: True)
+        monkeypatch.setattr("fastgrad._src.keras.callbacks.progress_bar.are_bars_drawn_live", lambda: True)
         bar = keras.utils.Progbar(4, interval=0, unit_name="sample")
         bar.add(1, [("loss", 1.0)])
         bar.add(2, [("loss", 4.0)])
@@ -246,7 +246,7 @@ class TestProgbar:
         assert capsys.readouterr().out.rstrip(" \n").endswith("loss: 3.0000")
 
     def test_a_bar_without_a_target(self, capsys, monkeypatch):
-        monkeypatch.setattr("fastgrad.keras.callbacks.progress_bar.are_bars_drawn_live", lambda: True)
+        monkeypatch.setattr("fastgrad._src.keras.callbacks.progress_bar.are_bars_drawn_live", lambda: True)
         bar = keras.utils.Progbar(None, interval=0)
         bar.add(3)
         assert "      3/Unknown \x1b[1m0s\x1b[0m " in capsys.readouterr().out

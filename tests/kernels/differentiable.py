@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
-from fastgrad.ops.attention import attention
-from fastgrad.ops.normalization import layer_normalization
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.ops.attention import attention
+from fastgrad._src.ops.normalization import layer_normalization
 
 STEP = 1e-5
 

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-import fastgrad.kernels
-from fastgrad.compiler.programs.lowering import launches_of_row
-from fastgrad.core.operation import TABLE
-from fastgrad.kernels.codegen.build import Kernel
-from fastgrad.kernels.runtime.launch import run_launches
+import fastgrad._src.kernels
+from fastgrad._src.compiler.programs.lowering import launches_of_row
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.jit.build import Kernel
+from fastgrad._src.kernels.runtime.launch import run_launches
 
 USED: set[tuple[int, tuple[str, ...]]] = set()
 """The identity and the dtypes of kernels that were asked for."""
@@ -32,7 +32,7 @@ USED: set[tuple[int, tuple[str, ...]]] = set()
 
 def all_kernels() -> list[Kernel]:
     """All kernels of the library."""
-    for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels."):
+    for module in pkgutil.walk_packages(fastgrad._src.kernels.__path__, "fastgrad._src.kernels."):
         importlib.import_module(module.name)
     gc.unfreeze()  # tests/conftest.py hides objects from the garbage collector, which tells of the kernels
     return [one for one in gc.get_objects() if isinstance(one, Kernel)]
@@ -100,7 +100,7 @@ def numbers() -> Iterator[tuple[str, Any]]:
             yield f"{name} {dtype}", [accuracy.apply(name, x.astype(dtype))]
         for name in accuracy.PAIR_KERNELS:
             yield f"pairs {name} {dtype}", [accuracy.apply_pairs(name, x.astype(dtype), x[::-1].astype(dtype))]
-        for kernel in vars(importlib.import_module("fastgrad.kernels.elementwise.transcendental")).values():
+        for kernel in vars(importlib.import_module("fastgrad._src.kernels.elementwise.transcendental")).values():
             if isinstance(kernel, Kernel):
                 y = np.zeros(x.size, dtype)
                 operands = [x.astype(dtype), x[::-1].astype(dtype)][: len(kernel.signature.parameters) - 3]
@@ -110,7 +110,7 @@ def numbers() -> Iterator[tuple[str, Any]]:
 
 def windows() -> Iterator[tuple[str, Any]]:
     """Convolutions and pooling."""
-    from fastgrad.kernels.convolution.pooling import max_pool_argmax_launches
+    from fastgrad._src.kernels.convolution.pooling import max_pool_argmax_launches
     from tests.kernels.convolution import convolutions, poolings
 
     for dtype in ("float32", "float64", "int32"):
@@ -152,8 +152,8 @@ def windows() -> Iterator[tuple[str, Any]]:
 
 def updates() -> Iterator[tuple[str, Any]]:
     """The rules of optimizers, for variables, rows and tables."""
-    from fastgrad.kernels.optimizers import optimizers
-    from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, unit_count
+    from fastgrad._src.kernels.optimizers import optimizers
+    from fastgrad._src.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, unit_count
     from tests.kernels.optimizers.update_rules import RULES, _state
 
     for name, (slots, hyper, _) in RULES.items():
@@ -280,9 +280,9 @@ def others() -> Iterator[tuple[str, Any]]:
 
 def hashes() -> Iterator[tuple[str, Any]]:
     """Hashes of strings, and hash tables."""
-    from fastgrad.ops.hash_tables import KeyIndex, distinct_elements
-    from fastgrad.ops.text_hashes import hashes_of, sizes_of
-    from fastgrad.storage.record_file import crc32c
+    from fastgrad._src.files.formats.record_file import crc32c
+    from fastgrad._src.ops.hash_tables import KeyIndex, distinct_elements
+    from fastgrad._src.ops.text_hashes import hashes_of, sizes_of
 
     r = np.random.default_rng(8)
     texts = np.array([r.bytes(size) for size in (0, 3, 7, 8, 16, 20, 32, 40, 64, 65, 128, 150, 3)] + [b"\xc3\xa4"] * 2)
@@ -324,13 +324,13 @@ def products_of_bfloat16() -> Iterator[tuple[str, Any]]:
 
 def calls() -> Iterator[tuple[str, Any]]:
     """Kernels that operations take for larger arrays, called with small ones."""
-    from fastgrad.kernels.codegen.isa import host_isa
+    from fastgrad._src.jit.isa import host_isa
 
     r = np.random.default_rng(6)
 
     def call(key: Any, *arguments: Any, of: str) -> tuple[str, Any]:
         room, name = of.rsplit(".", 1)
-        kernel = getattr(importlib.import_module(f"fastgrad.kernels.{room}"), name)
+        kernel = getattr(importlib.import_module(f"fastgrad._src.kernels.{room}"), name)
         answer = kernel[key](*arguments)
         arrays = [y for x in arguments for y in (x if isinstance(x, list) else [x]) if isinstance(y, np.ndarray)]
         return f"call {of} {key}", [*arrays, -1 if answer is None else answer]
@@ -423,16 +423,16 @@ def calls() -> Iterator[tuple[str, Any]]:
 
 def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     """Kernels that run the steps of others: what follows a product, and the drivers of programs."""
-    from fastgrad.kernels.gemm import epilogue
-    from fastgrad.kernels.gemm.steps import product_launches
-    from fastgrad.kernels.optimizers.norms import block_squares_launches
-    from fastgrad.kernels.runtime import driver
-    from fastgrad.kernels.runtime.eager_launch import EagerFrame
-    from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
+    from fastgrad._src.kernels.gemm import epilogue
+    from fastgrad._src.kernels.gemm.steps import product_launches
+    from fastgrad._src.kernels.optimizers.norms import block_squares_launches
+    from fastgrad._src.kernels.runtime import driver
+    from fastgrad._src.kernels.runtime.eager_launch import EagerFrame
+    from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output
 
     r = np.random.default_rng(7)
     a, b = r.normal(size=(9, 6)).astype(dtype), r.normal(size=(6, 8)).astype(dtype)
-    tanh = importlib.import_module("fastgrad.kernels.elementwise.transcendental").tanh[dtype]
+    tanh = importlib.import_module("fastgrad._src.kernels.elementwise.transcendental").tanh[dtype]
     maps = [Launch(tanh, (Output(0), Output(number)), 72) for number in (1, 2)]
     for name, launch in (
         ("in turn", epilogue.maps_in_sequence(*maps)),
@@ -490,7 +490,9 @@ def main(path: str, *names: str) -> None:
         print(scene.__name__, time.process_time() - start)
     used = {number for number, _ in USED}
     # Collectives need a launcher of processes: tests/distribute runs them as plain Python.
-    alone = [kernel for kernel in known if not kernel.function.__module__.startswith("fastgrad.kernels.collectives.")]
+    alone = [
+        kernel for kernel in known if not kernel.function.__module__.startswith("fastgrad._src.kernels.collectives.")
+    ]
     unused = {kernel.__name__ for kernel in alone if id(kernel) not in used}
     with open(path, "wb") as file:
         pickle.dump({"results": results, "unused": unused}, file)

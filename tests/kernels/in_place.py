@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.programs.aliasing import HOST_KERNEL_COMPILER, KernelCompiler, compiled_for_places
-from fastgrad.compiler.programs.buffers import Action, InArena, InCallerArray
-from fastgrad.kernels.runtime.launch import Launches
+from fastgrad._src.compiler.graph.graph import Kind, Node, Value
+from fastgrad._src.compiler.programs.aliasing import HOST_KERNEL_COMPILER, KernelCompiler, compiled_for_places
+from fastgrad._src.compiler.programs.buffers import Action, InArena, InCallerArray
+from fastgrad._src.kernels.runtime.launch import Launches
 
 
 def written_over(

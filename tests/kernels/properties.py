@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf  # fills the table, and knows bfloat16
-from fastgrad.compiler.programs.lowering import launches_of_row
-from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.core.operation import TABLE
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.compiler.programs.lowering import launches_of_row
+from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.kernels.in_place import written_over
 
 F64, I64 = np.float64, np.int64

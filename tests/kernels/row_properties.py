@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-import fastgrad.composed_ops.morphology  # noqa: F401  # its row
+import fastgrad._src.ops.composed.morphology  # noqa: F401  # its row
 from fastgrad import image, sparse  # noqa: F401  # whose rows are in the table once they are imported
-from fastgrad.image.resampling import resampling_weights
-from fastgrad.ops.attention import MAX_HEAD_WIDTH
+from fastgrad._src.image.resampling import resampling_weights
+from fastgrad._src.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import F64, Property, ids, normal, of_sizes, one_array
 
 

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from fastgrad.kernels.codegen.bounds import checks_bounds
+from fastgrad._src.jit.bounds import checks_bounds
 from tests.kernels import every_kernel
 from tests.kernels.process import run_python
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fastgrad.kernels.elementwise import activation
-from fastgrad.kernels.gemm import dense
-from fastgrad.kernels.optimizers import optimizers
-from fastgrad.kernels.optimizers.update_rule import unit_count
-from fastgrad.kernels.reduction import normalization, softmax
+from fastgrad._src.kernels.elementwise import activation
+from fastgrad._src.kernels.gemm import dense
+from fastgrad._src.kernels.optimizers import optimizers
+from fastgrad._src.kernels.optimizers.update_rule import unit_count
+from fastgrad._src.kernels.reduction import normalization, softmax
 
 RNG = np.random.default_rng(0)
 

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-import fastgrad.composed_ops.isotonic  # its rows
-import fastgrad.composed_ops.label_sequences
+import fastgrad._src.ops.composed.isotonic  # its rows
+import fastgrad._src.structures.sparse.label_sequences
 from fastgrad import image, lookup, sets, signal, sparse, strings  # noqa: F401  # whose rows are in the table once they are imported
-from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import Recorder, start, stop
-from fastgrad.image.interpolation import interpolate
-from fastgrad.image.resampling import resized_axis
-from fastgrad.ops import recurrent  # noqa: F401
-from fastgrad.ops.attention import attention
-from fastgrad.ops.random_stateless import stateless_dropout
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.core.recording import Recorder, start, stop
+from fastgrad._src.image.interpolation import interpolate
+from fastgrad._src.image.resampling import resized_axis
+from fastgrad._src.ops import recurrent  # noqa: F401
+from fastgrad._src.ops.attention import attention
+from fastgrad._src.ops.random_stateless import stateless_dropout
 from tests.gradients import gradient_of
 
 _rng = np.random.default_rng(7)

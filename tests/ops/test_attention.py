@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.ops.attention import attention, attention_and_weights
+from fastgrad._src.ops.attention import attention, attention_and_weights
 from tests.gradients import check_gradient, gradient_of, value_and_gradient
 
 RNG = np.random.default_rng(0)

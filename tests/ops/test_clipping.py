@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
-from fastgrad.ops.clipping import clip_by_average_norm
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.ops.clipping import clip_by_average_norm
 
 nan, inf = float("nan"), float("inf")
 ROWS = tf.IndexedSlices(tf.constant([[3.0, 4.0]]), tf.constant([1]), tf.constant([2, 2]))

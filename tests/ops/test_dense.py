@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core import recording
-from fastgrad.ops.dense import dense
+from fastgrad._src.core import recording
+from fastgrad._src.ops.dense import dense
 
 RNG = np.random.default_rng(0)
 

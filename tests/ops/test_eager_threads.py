@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core import large_arrays
-from fastgrad.kernels.runtime import eager_launch
-from fastgrad.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.core import large_arrays
+from fastgrad._src.kernels.runtime import eager_launch
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 
 X = np.random.default_rng(0).normal(size=(600, 500)).astype(np.float32)
 CLASSES = np.random.default_rng(1).integers(0, 500, 600)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
-from fastgrad.core.result_rules import ArraySpec, same
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.core.result_rules import ArraySpec, same
+from fastgrad._src.kernels.runtime.launch import Launches
+from fastgrad._src.ops.kernel_launches import kernel_operation, make_kernel_run
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.ops.kernel_launches import kernel_operation, make_kernel_run
 from tests import whole_table
 
 whole_table.load()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
-from fastgrad.core.operation import TABLE, Binary, Form, operation
-from fastgrad.kernels.runtime.launch import Launches
+from fastgrad._src.core.operation import TABLE, Binary, Form, operation
+from fastgrad._src.kernels.runtime.launch import Launches
 
 COMBINATIONS = {"sum": operator.add, "product": operator.mul, "greatest": max, "least": min}
 REDUCERS = {name: row.lowering.reducer for name, row in TABLE.items() if row.lowering.reducer is not None}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.ops import lapack_threads
-from fastgrad.ops.lapack_threads import LEAST_ELEMENTS, MOST_ELEMENTS, OF_NUMPY, OF_SCIPY, OpenBlas
+from fastgrad._src.ops import lapack_threads
+from fastgrad._src.ops.lapack_threads import LEAST_ELEMENTS, MOST_ELEMENTS, OF_NUMPY, OF_SCIPY, OpenBlas
 
 BOTH = {"numpy": OF_NUMPY, "scipy": OF_SCIPY}
 

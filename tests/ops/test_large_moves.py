@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
-from fastgrad.kernels.movement import in_order
-from fastgrad.kernels.movement.in_order import in_row_major_order, is_view_of_shape
-from fastgrad.kernels.runtime.thread_pool import compute_pool
-from fastgrad.ops import indexing
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.kernels.movement import in_order
+from fastgrad._src.kernels.movement.in_order import in_row_major_order, is_view_of_shape
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.ops import indexing
 
 DTYPES = ("float32", "float64", "float16", "int32", "int64", "bool", "uint8", "complex128", "object")
 

@@ -10,10 +10,10 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
-from fastgrad.core.operation import TABLE
+from fastgrad._src.core.operation import TABLE
 
-SOURCE = Path(tf.__file__).parent
-FOLDERS = ("compiler", "kernels", "cuda")
+SOURCE = Path(tf.__file__).parent / "_src"
+FOLDERS = ("compiler", "jit", "kernels", "cuda")
 DISPLAYS = (ast.Set, ast.Dict, ast.Tuple, ast.List, ast.MatchOr)
 # By file: the list's names that are those of rows by chance.
 ALLOWED = {
@@ -21,7 +21,7 @@ ALLOWED = {
     "compiler/dispatch/function_source.py": "methods of Python's lists",
     "compiler/dispatch/function_type.py": "TensorFlow's names of the types of operations",
     "compiler/recording/scalar.py": "Python's operators",
-    "kernels/codegen/compile.py": "functions of the C library",
+    "jit/compile.py": "functions of the C library",
     "kernels/gemm/dense.py": "values of the attribute `activation`, which choose a kernel",
 }
 

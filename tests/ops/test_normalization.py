@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.ops.normalization import layer_normalization
+from fastgrad._src.ops.normalization import layer_normalization
 
 RNG = np.random.default_rng(0)
 

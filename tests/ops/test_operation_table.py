@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
-from fastgrad.core import terms
-from fastgrad.core.operation import TABLE, Binary, Form, Unary
-from fastgrad.core.recording import Recorder
+from fastgrad._src.core.operation import TABLE, Binary, Form, Unary
+from fastgrad._src.core.recording import Recorder
+from fastgrad._src.scalars import terms
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES, Sample, recorded
 

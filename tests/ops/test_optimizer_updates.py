@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad import config
-from fastgrad.kernels.optimizers.norms import LEAST_SHARED_ELEMENTS
-from fastgrad.kernels.optimizers.update_rule import RULES, ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
-from fastgrad.kernels.reduction.reductions import BLOCK_ELEMENTS
-from fastgrad.kernels.runtime import eager_launch
-from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.ops import optimizer_updates as updates
+from fastgrad._src.kernels.optimizers.norms import LEAST_SHARED_ELEMENTS
+from fastgrad._src.kernels.optimizers.update_rule import RULES, ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
+from fastgrad._src.kernels.reduction.reductions import BLOCK_ELEMENTS
+from fastgrad._src.kernels.runtime import eager_launch
+from fastgrad._src.kernels.runtime.launch import run_launches
+from fastgrad._src.ops import optimizer_updates as updates
 from tests.kernels.in_place import written_over
 
 SHAPES = [(3, 4), (), (5,), (5000,)]

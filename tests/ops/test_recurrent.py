@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
-from fastgrad.ops import recurrent
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.ops import recurrent
 from tests.gradients import gradient_of
 
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}

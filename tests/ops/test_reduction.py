@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad import config
-from fastgrad.kernels.runtime import eager_launch
+from fastgrad._src.kernels.runtime import eager_launch
 
 nan, inf = float("nan"), float("inf")
 REDUCTIONS = [

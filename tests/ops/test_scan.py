@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
+from fastgrad._src.core.operation import TABLE
 
 SCANS = {
     "cumsum": (np.add, 0.0),

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fastgrad.differentiation.call_check import STATUSES
+from fastgrad._src.derivatives.call_check import STATUSES
 
 FOLDER = Path(__file__).parent
 FIGURES = FOLDER / "figures.json"

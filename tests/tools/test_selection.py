@@ -92,13 +92,25 @@ def graph():
 @pytest.mark.parametrize(
     ("path", "some", "others"),
     [
-        ("src/fastgrad/ops/queues.py", ["tests/ops"], ["tests/keras", "tests/data"]),
-        ("src/fastgrad/core/terms.py", ["tests/core", "tests/differentiation", "tests/user_functions"], ["tests/data"]),
-        ("src/fastgrad/keras/training/compile_loss.py", ["tests/keras/training"], ["tests/keras/layers", "tests/ops"]),
-        ("src/fastgrad/torch.py", ["tests/test_torch.py"], ["tests/test_jax.py", "tests/ops"]),
+        ("src/fastgrad/_src/ops/queues.py", ["tests/ops"], ["tests/keras", "tests/data"]),
+        (
+            "src/fastgrad/_src/scalars/terms.py",
+            ["tests/core", "tests/derivatives", "tests/derivatives/functions"],
+            ["tests/data"],
+        ),
+        (
+            "src/fastgrad/_src/keras/training/compile_loss.py",
+            ["tests/keras/training"],
+            ["tests/keras/layers", "tests/ops"],
+        ),
+        (
+            "src/fastgrad/_src/derivatives/bridges/torch.py",
+            ["tests/derivatives/bridges"],
+            ["tests/derivatives", "tests/ops"],
+        ),
         ("src/fastgrad/__init__.py", [], ["tests/ops"]),
         ("src/fastgrad/keras/layers/__init__.py", ["tests/keras/layers"], ["tests/ops"]),
-        ("src/fastgrad/ops/a_removed_module.py", ["tests/ops"], ["tests/core"]),
+        ("src/fastgrad/_src/ops/a_removed_module.py", ["tests/ops"], ["tests/core"]),
         ("tests/ops/samples.py", ["tests/ops/test_operation_table.py"], ["tests/ops", "tests/ops/test_casting.py"]),
         ("tests/ops/test_casting.py", ["tests/ops/test_casting.py"], ["tests/ops"]),
         ("tests/conformance/answers/any.json", ["tests/conformance/answers"], ["tests/conformance"]),
@@ -114,9 +126,9 @@ def test_a_change_concerns_the_tests_of_its_package_and_of_those_that_import_it(
 
 
 def test_importers_may_be_left_out(graph):
-    path = Path("src/fastgrad/kernels/codegen/store.py")
-    assert {"tests/kernels/codegen", "tests/differentiation"} <= set(selection._tests_of_path(path, graph))
-    assert set(selection._tests_of_path(path, graph, with_importers=False)) == {"tests/kernels/codegen"}
+    path = Path("src/fastgrad/_src/jit/store.py")
+    assert {"tests/jit", "tests/derivatives"} <= set(selection._tests_of_path(path, graph))
+    assert set(selection._tests_of_path(path, graph, with_importers=False)) == {"tests/jit"}
 
 
 def test_a_change_is_the_commits_of_the_last_hours_before_the_last_one(monkeypatch, tmp_path):

@@ -46,12 +46,12 @@ def test_a_wheel_brings_the_kernels_of_the_processors_asked_for(monkeypatch, cho
     one = build(monkeypatch, choice)
     assert one.hook.dependencies() == REQUIREMENTS
     ((command, options),) = one.commands
-    assert command[:4] == [sys.executable, "-m", "fastgrad.warm", "--wheel"]
+    assert command[:4] == [sys.executable, "-m", "fastgrad._src.commands.warm", "--wheel"]
     assert command[-2:] == ["--levels", levels]
     assert options["env"]["PYTHONPATH"] == f"{ROOT / 'src'}{os.pathsep}requirements"
     ((source, target),) = one.data["force_include"].items()
     assert Path(source).read_bytes() == b"code"
-    assert target == "fastgrad/kernels/installed/x86-64-v3.db"
+    assert target == "fastgrad/_src/jit/installed/x86-64-v3.db"
     assert one.data["pure_python"] is False
     assert one.data["infer_tag"] is True
     if sys.platform == "linux":

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import importlib as _importlib
-from typing import Any as _Any
-
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.kernels.codegen.gc_pause import importing as _importing
-
-__version__ = "3.15.1"  # of the Keras whose interface and files these are
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.keras.version import KERAS_VERSION as __version__  # noqa: F401, N811
 
 _NAMESPACES = frozenset(
     [
@@ -37,38 +32,21 @@ _NAMESPACES = frozenset(
 )
 
 _MODULE_OF_NAME = {
-    "DTypePolicy": "dtype_policy",
-    "Functional": "models",
-    "Initializer": "initializers",
-    "Input": "layers",
-    "InputSpec": "layers",
-    "KerasTensor": "layers",
-    "Layer": "layers",
-    "Loss": "losses",
-    "Metric": "metrics",
-    "Model": "models",
-    "Optimizer": "optimizers",
-    "Regularizer": "regularizers",
-    "Sequential": "models",
-    "Variable": "weight.Weight",
-    "name_scope": "naming",
+    "DTypePolicy": "keras.dtype_policy",
+    "Functional": "keras.models.functional",
+    "Initializer": "keras.initializers",
+    "Input": "keras.layers.input_layer",
+    "InputSpec": "keras.layers.input_spec",
+    "KerasTensor": "keras.layers.symbolic",
+    "Layer": "keras.layers.layer",
+    "Loss": "keras.losses.loss",
+    "Metric": "keras.metrics.metric",
+    "Model": "keras.models.model",
+    "Optimizer": "keras.optimizers.optimizer",
+    "Regularizer": "keras.regularizers",
+    "Sequential": "keras.models.sequential",
+    "Variable": "keras.weight:Weight",
+    "name_scope": "keras.naming",
 }
 
-
-def __getattr__(name: str) -> _Any:
-    if name in _NAMESPACES:
-        with _importing():
-            return _importlib.import_module("fastgrad.keras." + name)
-    if name in _MODULE_OF_NAME:
-        home, _, other_name = _MODULE_OF_NAME[name].partition(".")
-        with _importing():
-            value = globals()[name] = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
-        return value
-    return _missing(name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*_present(), *_NAMESPACES, *_MODULE_OF_NAME})
-
-
-_missing, _present = _namespace_hooks("tf.keras", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras", globals(), _MODULE_OF_NAME, _NAMESPACES)

@@ -1,15 +1,22 @@
 """``keras.config``: settings of ``keras``."""
 
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.keras.backend import backend
-from fastgrad.keras.dtype_policy import global_policy as dtype_policy
-from fastgrad.keras.dtype_policy import set_global_policy as set_dtype_policy
-from fastgrad.keras.saving.registration import enable_unsafe_deserialization
-from fastgrad.keras.settings import epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
-from fastgrad.kernels.codegen.tracebacks import (
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.jit.tracebacks import (
     disable_traceback_filtering,
     enable_traceback_filtering,
     is_traceback_filtering_enabled,
+)
+from fastgrad._src.keras.backend import backend
+from fastgrad._src.keras.dtype_policy import global_policy as dtype_policy
+from fastgrad._src.keras.dtype_policy import set_global_policy as set_dtype_policy
+from fastgrad._src.keras.saving.registration import enable_unsafe_deserialization
+from fastgrad._src.keras.settings import (
+    epsilon,
+    floatx,
+    image_data_format,
+    set_epsilon,
+    set_floatx,
+    set_image_data_format,
 )
 
 __all__ = [

@@ -1,13 +1,13 @@
 """``keras.mixed_precision``: policies of float32 weights with 16-bit computations."""
 
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.keras.dtype_policy import DTypePolicy as DTypePolicy
-from fastgrad.keras.dtype_policy import DTypePolicy as Policy
-from fastgrad.keras.dtype_policy import global_policy as dtype_policy
-from fastgrad.keras.dtype_policy import global_policy as global_policy
-from fastgrad.keras.dtype_policy import set_global_policy as set_dtype_policy
-from fastgrad.keras.dtype_policy import set_global_policy as set_global_policy
-from fastgrad.keras.optimizers import LossScaleOptimizer as LossScaleOptimizer
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.keras.dtype_policy import DTypePolicy as DTypePolicy
+from fastgrad._src.keras.dtype_policy import DTypePolicy as Policy
+from fastgrad._src.keras.dtype_policy import global_policy as dtype_policy
+from fastgrad._src.keras.dtype_policy import global_policy as global_policy
+from fastgrad._src.keras.dtype_policy import set_global_policy as set_dtype_policy
+from fastgrad._src.keras.dtype_policy import set_global_policy as set_global_policy
+from fastgrad._src.keras.optimizers.namespace import LossScaleOptimizer as LossScaleOptimizer
 
 __all__ = [
     "DTypePolicy",

@@ -3,11 +3,11 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.programs.program import Program
-from fastgrad.compiler.recording.record import Recording
-from fastgrad.core.recording import hidden_from_recorders
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.compiler.recording.record import Recording
+from fastgrad._src.core.recording import hidden_from_recorders
 
 A, W = np.array([0.3, 0.4]), np.array([1.2, -0.7])
 X = np.array([[0.3, -0.4], [0.5, 0.8], [-0.9, 0.2]])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
-from fastgrad.ops.attention import attention
-from fastgrad.ops.batching import batching_rule_of
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.ops.attention import attention
+from fastgrad._src.ops.batching import batching_rule_of
 from tests import whole_table
 from tests.compiler.recorded import with_gradient
 from tests.gradients import check_gradient

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.graph_operation import StatefulCall
-from fastgrad.compiler.programs.program import Program
-from fastgrad.compiler.recording.record import TraceError
+from fastgrad._src.compiler.control_flow.graph_operation import StatefulCall
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.compiler.recording.record import TraceError
 from tests.compiler.control_flow.replays import (
     DOWN,
     UP,

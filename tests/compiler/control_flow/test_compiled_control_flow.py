@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.loops import Loop
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.control_flow.loops import Loop
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.control_flow.replays import (
     DOWN,
     UP,
@@ -195,7 +195,7 @@ def test_loops_with_a_condition_are_native_steps():
 
 
 def test_more_trips_than_a_loop_is_made_for(monkeypatch):
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
+    monkeypatch.setattr("fastgrad._src.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
     v = tf.Variable(0.0, dtype=tf.float64)
 
     def program(n, x, w):
@@ -220,7 +220,7 @@ def test_more_trips_than_a_loop_is_made_for(monkeypatch):
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_more_trips_than_a_loop_is_made_for_under_a_tape_outside(monkeypatch, order):
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
+    monkeypatch.setattr("fastgrad._src.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
     compiled = tf.function(lambda n, x, w: powers(n, x, w)[1])
     for trips in (1, 30, 2):
         for _ in range(2):
@@ -228,7 +228,7 @@ def test_more_trips_than_a_loop_is_made_for_under_a_tape_outside(monkeypatch, or
 
 
 def test_more_trips_of_loops_within_loops_and_branches(monkeypatch):
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
+    monkeypatch.setattr("fastgrad._src.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
 
     def program(n, m, x, w):
         def trip(i, y):
@@ -262,8 +262,10 @@ def test_branches_are_native_steps():
 
 
 def test_gradients_that_are_found_anew_each_time(monkeypatch):
-    monkeypatch.setattr("fastgrad.compiler.control_flow.branch_gradient.branches_with_residuals", lambda *given: None)
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.loop_with_residuals", lambda *given: None)
+    monkeypatch.setattr(
+        "fastgrad._src.compiler.control_flow.branch_gradient.branches_with_residuals", lambda *given: None
+    )
+    monkeypatch.setattr("fastgrad._src.compiler.control_flow.scan_gradient.loop_with_residuals", lambda *given: None)
     check_replays(with_gradients(two_ways), (UP, A, W), (DOWN, 2 * A, W))
     check_replays(with_gradients(lambda x, w: tf.scan(lambda s, r: tf.tanh(s * w + r), x, w)), (X, W), (2 * X, W))
     check_replays(with_gradients(powers), (np.int32(2), A, W), (np.int32(0), A, W), (np.int32(5), A, W))

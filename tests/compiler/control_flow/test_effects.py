@@ -3,7 +3,7 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.control_flow.replays import DOWN, UP, A, W, check_replays, kinds, recorded, with_gradients
 
 

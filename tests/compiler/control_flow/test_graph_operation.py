@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.graph_based_operation import MOST_VARIANTS_PER_OPERATION
-from fastgrad.compiler.control_flow.graph_operation import GraphOperation, StatefulCall
-from fastgrad.compiler.graph.graph import validate
-from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.recording.record import Recording, TraceError
-from fastgrad.core.recording import hidden_from_recorders
+from fastgrad._src.compiler.control_flow.graph_based_operation import MOST_VARIANTS_PER_OPERATION
+from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation, StatefulCall
+from fastgrad._src.compiler.graph.graph import validate
+from fastgrad._src.compiler.graph.interpret import GuardError
+from fastgrad._src.compiler.recording.record import Recording, TraceError
+from fastgrad._src.core.recording import hidden_from_recorders
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES
 

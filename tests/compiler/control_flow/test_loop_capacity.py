@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow import branch_gradient, scan_gradient
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.recording.record import Recording
-from fastgrad.core.recording import hidden_from_recorders
+from fastgrad._src.compiler.control_flow import branch_gradient, scan_gradient
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.recording.record import Recording
+from fastgrad._src.core.recording import hidden_from_recorders
 from tests.gradients import check_gradient
 
 A = np.array([0.3, 0.7])
@@ -18,7 +18,7 @@ SIZES = [(2, 1), (2, 1), (4, 1), (3, 30), (3, 30), (20, 2), (20, 2), (30, 3), (2
 @pytest.fixture(autouse=True)
 def little_room(monkeypatch):
     """Loops are made for 16 trips at first."""
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
+    monkeypatch.setattr("fastgrad._src.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
 
 
 @pytest.fixture

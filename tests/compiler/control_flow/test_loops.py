@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.branches import Branches
-from fastgrad.compiler.control_flow.graph_operation import StatefulCall
-from fastgrad.compiler.control_flow.loops import Loop
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.control_flow.branches import Branches
+from fastgrad._src.compiler.control_flow.graph_operation import StatefulCall
+from fastgrad._src.compiler.control_flow.loops import Loop
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.control_flow.replays import (
     DOWN,
     UP,

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.branches import Branches
-from fastgrad.compiler.control_flow.control_flow_operation import TapeGradient
-from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
-from fastgrad.compiler.control_flow.graph_operation import GraphOperation
-from fastgrad.compiler.control_flow.loops import Loop
-from fastgrad.compiler.graph.graph import validate
-from fastgrad.compiler.recording.host_call import HostCall
-from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation
-from fastgrad.core.operation import Operation
-from fastgrad.core.result_rules import ArraySpec, fits, specs_of
+from fastgrad._src.compiler.control_flow.branches import Branches
+from fastgrad._src.compiler.control_flow.control_flow_operation import TapeGradient
+from fastgrad._src.compiler.control_flow.custom_gradient import CustomGradient
+from fastgrad._src.compiler.control_flow.graph_operation import GraphOperation
+from fastgrad._src.compiler.control_flow.loops import Loop
+from fastgrad._src.compiler.graph.graph import validate
+from fastgrad._src.compiler.recording.host_call import HostCall
+from fastgrad._src.compiler.recording.unlisted_operation import UnlistedOperation
+from fastgrad._src.core.operation import Operation
+from fastgrad._src.core.result_rules import ArraySpec, fits, specs_of
 from tests.compiler.recorded import record
 
 F64 = np.dtype(np.float64)

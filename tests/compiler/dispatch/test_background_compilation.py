@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.dispatch.background_compilation import BackgroundCompilation
-from fastgrad.compiler.dispatch.traces import TraceTree
-from fastgrad.core.repeated_backward import RUNS_BEFORE_PROGRAM, programs
-from fastgrad.kernels.codegen.jit_switch import compiling_threads
+from fastgrad._src.compiler.dispatch.background_compilation import BackgroundCompilation
+from fastgrad._src.compiler.dispatch.traces import TraceTree
+from fastgrad._src.core.repeated_backward import RUNS_BEFORE_PROGRAM, programs
+from fastgrad._src.jit.jit_switch import compiling_threads
 
 X = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
 
@@ -121,7 +121,7 @@ def test_a_failure_of_the_compiler_is_told_by_the_next_call(compiler, monkeypatc
 
 
 def test_calls_whose_bits_must_be_equal_wait(compiler, monkeypatch):
-    from fastgrad.compiler.dispatch import eager_execution
+    from fastgrad._src.compiler.dispatch import eager_execution
 
     monkeypatch.setattr(eager_execution, "_op_determinism", [True])
     runs = []

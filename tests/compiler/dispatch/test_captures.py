@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.dispatch.captures import Captures
+from fastgrad._src.compiler.dispatch.captures import Captures
 
 X = np.float32(1.0)
 

@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.compiler.dispatch import eager_execution
+from fastgrad._src.compiler.dispatch import eager_execution
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.dispatch import traces
+from fastgrad._src.compiler.dispatch import traces
 
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])

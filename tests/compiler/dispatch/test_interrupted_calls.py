@@ -5,9 +5,9 @@ import threading
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.dispatch import eager_execution, locking
-from fastgrad.compiler.dispatch.captures import CALL_CHANGED
-from fastgrad.core.variable import writer_lock
+from fastgrad._src.compiler.dispatch import eager_execution, locking
+from fastgrad._src.compiler.dispatch.captures import CALL_CHANGED
+from fastgrad._src.core.variable import writer_lock
 
 
 class Interrupted:

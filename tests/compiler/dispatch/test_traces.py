@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.dispatch import traces
+from fastgrad._src.compiler.dispatch import traces
 
 
 def _compiled(monkeypatch, tree):

@@ -3,8 +3,8 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.graph.graph import Kind
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.graph.graph import Kind
 from tests.compiler.recorded import record
 
 

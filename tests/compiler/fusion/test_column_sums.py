@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion import epilogues
-from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.programs.lowering import launches_of
-from fastgrad.compiler.programs.pipeline import for_host
-from fastgrad.compiler.programs.program import Program
-from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.compiler.fusion import epilogues
+from fastgrad._src.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.programs.lowering import launches_of
+from fastgrad._src.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.kernels.runtime.launch import run_launches
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from tests.compiler.recorded import record
 from tests.kernels.in_place import written_over
 

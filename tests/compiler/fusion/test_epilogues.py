@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, add_epilogues
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.passes.decompose import decompose
-from fastgrad.compiler.programs.lowering import launches_of_fused
-from fastgrad.compiler.programs.pipeline import for_host, simplified
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.fusion.epilogues import ProductWithEpilogue, add_epilogues
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.passes.decompose import decompose
+from fastgrad._src.compiler.programs.lowering import launches_of_fused
+from fastgrad._src.compiler.programs.pipeline import for_host, simplified
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.recorded import record
 
 RNG = np.random.default_rng(0)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.fusion.group import MOST_GROUP_STEPS
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.fusion.group import MOST_GROUP_STEPS
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.programs.pipeline import simplified
 from tests.compiler.passes.programs import assert_does_the_same, names, record
 from tests.compiler.recorded import with_gradient
 from tests.ops.samples import SAMPLES

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.emit import launches_of_group
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.programs.program import Program
-from fastgrad.core.operation import TABLE
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.compiler.fusion.emit import launches_of_group
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.compiler.recorded import record
 
 DTYPES = ["bool", "int8", "int16", "float32", "int64", "complex64", "complex128"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion import product_updates as module
-from fastgrad.compiler.fusion.product_updates import UpdatedProduct
-from fastgrad.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.fusion import product_updates as module
+from fastgrad._src.compiler.fusion.product_updates import UpdatedProduct
+from fastgrad._src.compiler.programs.pipeline import for_host
 from tests.compiler.passes.programs import record
 from tests.keras.optimizers.reference import ALL, IDS
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.compiler.fusion import emit_reduction
-from fastgrad.compiler.fusion.emit import launches_of_group
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.compiler.fusion import emit_reduction
+from fastgrad._src.compiler.fusion.emit import launches_of_group
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.compiler.fusion.reduction_cases import AXES, SHAPES, assert_near, beside_its_maximum, numbers
 from tests.compiler.recorded import record
 from tests.kernels.in_place import written_over

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.emit import launches_of_group
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, scalar_code
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.core.operation import HALF_DTYPES, TABLE, Form
-from fastgrad.core.terms import arity_of
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.compiler.fusion.emit import launches_of_group
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.fusion.scalar_code import FUSIBLE_DTYPES, scalar_code
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.core.operation import HALF_DTYPES, TABLE, Form
+from fastgrad._src.kernels.runtime.launch import run_launches
+from fastgrad._src.scalars.terms import arity_of
 from tests.compiler.fusion.awkward_numbers import AWKWARD
 from tests.compiler.recorded import record
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.emit import launches_of_group
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.core.operation import TABLE
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.compiler.fusion.emit import launches_of_group
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.compiler.recorded import record
 from tests.kernels.in_place import written_over
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.statistics import ConvolutionWithMoments
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.programs.program import Program
-from fastgrad.kernels.runtime.thread_pool import compute_pool
-from fastgrad.ops.batch_moments import batch_moments
+from fastgrad._src.compiler.fusion.statistics import ConvolutionWithMoments
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.ops.batch_moments import batch_moments
 from tests.compiler.recorded import record
 
 RNG = np.random.default_rng(0)

@@ -4,8 +4,8 @@ import contextlib
 
 import numpy as np
 
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.graph.interpret import interpret
 from tests.compiler.recorded import record as record_and_run
 
 

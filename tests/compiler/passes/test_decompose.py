@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.passes.decompose import decompose
-from fastgrad.compiler.passes.rewriting import op_name
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.fusion.epilogues import ProductWithEpilogue
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.passes.decompose import decompose
+from fastgrad._src.compiler.passes.rewriting import op_name
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.recorded import record
 
 RNG = np.random.default_rng(0)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import validate
-from fastgrad.compiler.passes import decompose_updates as module
-from fastgrad.compiler.passes.decompose_updates import decompose_updates
-from fastgrad.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.graph.graph import validate
+from fastgrad._src.compiler.passes import decompose_updates as module
+from fastgrad._src.compiler.passes.decompose_updates import decompose_updates
+from fastgrad._src.compiler.programs.pipeline import for_host
 from tests.compiler.passes.programs import operations, record
 from tests.keras.optimizers.reference import ALL, IDS
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.passes.drop_dead import drop_dead
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.passes.drop_dead import drop_dead
 from tests.compiler.passes.programs import assert_does_the_same, names, record
 
 X = np.array([1.0, -2.0], np.float32)

@@ -3,10 +3,10 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.explicit_state import state_of, with_explicit_state
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.passes.drop_gradient_modifiers import drop_gradient_modifiers
+from fastgrad._src.compiler.control_flow.explicit_state import state_of, with_explicit_state
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.passes.drop_gradient_modifiers import drop_gradient_modifiers
 from tests.compiler.passes.programs import record
 
 X = np.array([1.0, -2.0])

@@ -3,12 +3,12 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.branches import Branches
-from fastgrad.compiler.control_flow.loops import Loop
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.drop_unused_results import drop_unused_results
+from fastgrad._src.compiler.control_flow.branches import Branches
+from fastgrad._src.compiler.control_flow.loops import Loop
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.passes.drop_dead import drop_dead
+from fastgrad._src.compiler.passes.drop_unused_results import drop_unused_results
 from tests.compiler.passes.programs import record
 
 X = np.array([[0.3, -0.4], [0.5, 0.8], [-0.9, 0.2]])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 import fastgrad as fg
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, validate
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.passes.expand_formulas import expand_formulas
+from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value, validate
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.passes.expand_formulas import expand_formulas
 
 FLOAT32 = np.dtype(np.float32)
 

@@ -5,10 +5,10 @@ import weakref
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import Graph, Kind, Node
-from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.fold_constants import MOST_FOLDED_BYTES, fold_constants
-from fastgrad.core.operation import TABLE
+from fastgrad._src.compiler.graph.graph import Graph, Kind, Node
+from fastgrad._src.compiler.passes.drop_dead import drop_dead
+from fastgrad._src.compiler.passes.fold_constants import MOST_FOLDED_BYTES, fold_constants
+from fastgrad._src.core.operation import TABLE
 from tests.compiler.passes.programs import assert_does_the_same, names, operations, record
 
 X = np.array([1.0, -2.0], np.float32)

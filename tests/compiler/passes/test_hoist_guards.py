@@ -3,9 +3,9 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.passes.hoist_guards import hoist_guards
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.passes.hoist_guards import hoist_guards
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.passes.programs import assert_does_the_same, names, record
 
 X = np.array([1.0, 2.0], np.float32)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import validate
-from fastgrad.compiler.passes.join_losses import join_losses
-from fastgrad.compiler.programs.pipeline import simplified
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.graph.graph import validate
+from fastgrad._src.compiler.passes.join_losses import join_losses
+from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.program import Program
 from fastgrad.errors import InvalidArgumentError
 from tests.compiler.passes.programs import bits, history, operations, record
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.passes.merge_common import merge_common, plain_key
-from fastgrad.core.operation import TABLE
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.passes.merge_common import merge_common, plain_key
+from fastgrad._src.core.operation import TABLE
 from tests.compiler.passes.programs import assert_does_the_same, names, operations, record
 
 X = np.array([1.0, -2.0], np.float32)

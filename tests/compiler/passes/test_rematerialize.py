@@ -6,13 +6,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.graph.graph import validate
-from fastgrad.compiler.passes import rematerialize
-from fastgrad.compiler.passes.decompose import decompose
-from fastgrad.compiler.programs.pipeline import simplified
-from fastgrad.compiler.programs.program import Program
-from fastgrad.ops.normalization import layer_normalization
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.graph.graph import validate
+from fastgrad._src.compiler.passes import rematerialize
+from fastgrad._src.compiler.passes.decompose import decompose
+from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.ops.normalization import layer_normalization
 from tests.compiler.passes.programs import bits, history, operations, record
 from tests.compiler.programs import drawn_programs
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.passes import rematerialize
-from fastgrad.compiler.passes.share_activation_gradients import share_activation_gradients
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.passes import rematerialize
+from fastgrad._src.compiler.passes.share_activation_gradients import share_activation_gradients
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.passes.programs import bits, history, operations, record
 
 X = np.array([[-np.inf, -60.0, -3.0, -1e-3], [-0.0, 0.5, 2.0, np.nan]])

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.passes.absorb_transposes import absorb_transposes
-from fastgrad.compiler.passes.algebra_rules import is_lossless_cast
-from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.simplify_algebra import rules_of, simplify_algebra
-from fastgrad.core.operation import TABLE
+from fastgrad._src.compiler.passes.absorb_transposes import absorb_transposes
+from fastgrad._src.compiler.passes.algebra_rules import is_lossless_cast
+from fastgrad._src.compiler.passes.drop_dead import drop_dead
+from fastgrad._src.compiler.passes.simplify_algebra import rules_of, simplify_algebra
+from fastgrad._src.core.operation import TABLE
 from tests.compiler.passes.programs import assert_does_the_same, operations, record
 
 SPECIAL = np.array([0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan, -np.nan, 1e-45, 3e38], np.float32)

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import validate
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.passes.decompose import decompose
-from fastgrad.compiler.passes.merge_common import merge_common
-from fastgrad.compiler.passes.sink_transposes import _perm_below_reshape, sink_transposes
-from fastgrad.compiler.programs.pipeline import simplified
-from fastgrad.compiler.programs.program import Program
-from fastgrad.core.operation import TABLE
-from fastgrad.ops.shaping import permuted_back
+from fastgrad._src.compiler.graph.graph import validate
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.passes.decompose import decompose
+from fastgrad._src.compiler.passes.merge_common import merge_common
+from fastgrad._src.compiler.passes.sink_transposes import _perm_below_reshape, sink_transposes
+from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.ops.shaping import permuted_back
 from tests.compiler.passes.programs import operations, record
 
 FIRST = (0, 3, 1, 2)

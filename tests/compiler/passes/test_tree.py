@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.passes.tree import UnmergeableTracesError, tree_of
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.graph.interpret import GuardError
+from fastgrad._src.compiler.passes.tree import UnmergeableTracesError, tree_of
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.passes.programs import bits
 from tests.compiler.recorded import record
 
@@ -47,7 +47,7 @@ def numbers(count, low, high):
 def kind(request, monkeypatch):
     """Runs a test with all kernels, and with none for additions."""
     if request.param == "in turns":
-        from fastgrad.compiler.programs import plan
+        from fastgrad._src.compiler.programs import plan
 
         found = plan.launches_of
         monkeypatch.setattr(

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-import fastgrad.composed_ops.morphology  # its rows
+import fastgrad._src.ops.composed.morphology  # its rows
 import fastgrad.image
-from fastgrad.compiler.programs.lowering import launches_of_row
-from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.core.operation import TABLE
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.compiler.programs.lowering import launches_of_row
+from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.kernels.runtime.launch import run_launches
 
 rng = np.random.default_rng(3)
 F32, F64, I32, I64 = np.float32, np.float64, np.int32, np.int64

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.graph.interpret import interpret
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.passes.programs import bits
 from tests.compiler.recorded import record
 

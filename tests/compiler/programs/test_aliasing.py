@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.programs.aliasing import HOST_KERNEL_COMPILER, check_no_overlap, compiled_for_places
-from fastgrad.compiler.programs.buffers import Action, AsPythonObject, InArena, InCallerArray, InPermanent
-from fastgrad.core.operation import TABLE
+from fastgrad._src.compiler.graph.graph import Kind, Node, Value
+from fastgrad._src.compiler.programs.aliasing import HOST_KERNEL_COMPILER, check_no_overlap, compiled_for_places
+from fastgrad._src.compiler.programs.buffers import Action, AsPythonObject, InArena, InCallerArray, InPermanent
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.jit.body import call_step
+from fastgrad._src.jit.build import kernel, source_of
+from fastgrad._src.kernels.runtime.launch import Input, KernelEntry, Launch, Launches, Output
 from fastgrad.errors import InternalError
-from fastgrad.kernels.codegen.body import call_step
-from fastgrad.kernels.codegen.build import kernel, source_of
-from fastgrad.kernels.runtime.launch import Input, KernelEntry, Launch, Launches, Output
 
 NODE = Node(
     Kind.OPERATION,

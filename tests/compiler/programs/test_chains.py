@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.programs import chains, frame
-from fastgrad.compiler.programs.buffers import ByteExtent
-from fastgrad.compiler.programs.chains import ArrayAccess
-from fastgrad.compiler.programs.program import Program
-from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.compiler.programs import chains, frame
+from fastgrad._src.compiler.programs.buffers import ByteExtent
+from fastgrad._src.compiler.programs.chains import ArrayAccess
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.jit.isa import host_isa
+from fastgrad._src.kernels.runtime import driver
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from tests.compiler.recorded import record
 
 

@@ -3,11 +3,15 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST_NANOSECONDS_WITH_GIL, native_work_of
-from fastgrad.compiler.programs.program import Program
-from fastgrad.compiler.programs.replay_writer import driver_functions_of
-from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, continue_on_free_pool
+from fastgrad._src.compiler.programs.cost import (
+    MOST_NANOSECONDS_ON_ONE_THREAD,
+    MOST_NANOSECONDS_WITH_GIL,
+    native_work_of,
+)
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.compiler.programs.replay_writer import driver_functions_of
+from fastgrad._src.kernels.runtime import driver
+from fastgrad._src.kernels.runtime.thread_pool import begin_on_free_pool, continue_on_free_pool
 from tests.compiler.recorded import record
 
 

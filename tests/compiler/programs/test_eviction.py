@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.dispatch import cache
-from fastgrad.compiler.fusion import emit, kernel_writer
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.dispatch import cache
+from fastgrad._src.compiler.fusion import emit, kernel_writer
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.recorded import record
 
 X = np.linspace(0.5, 1.5, 6, dtype=np.float32)
@@ -47,7 +47,7 @@ def made(monkeypatch):
             super().__init__(*graphs)
             found.add(self)
 
-    monkeypatch.setattr("fastgrad.compiler.dispatch.traces.Program", Known)
+    monkeypatch.setattr("fastgrad._src.compiler.dispatch.traces.Program", Known)
     return found
 
 
@@ -175,7 +175,7 @@ def test_resident_memory_is_flat_while_functions_come_and_go():
     program = """
         import gc, os
         import fastgrad as tf
-        from fastgrad.compiler.fusion import emit, kernel_writer
+        from fastgrad._src.compiler.fusion import emit, kernel_writer
         from tests.compiler.programs.test_eviction import structure
 
         emit.MOST_KNOWN = kernel_writer.MOST_BUILT = 4

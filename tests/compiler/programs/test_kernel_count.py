@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.programs.program import Program
-from fastgrad.kernels.codegen.build import source_of
-from fastgrad.kernels.runtime.launch import Launch
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.jit.build import source_of
+from fastgrad._src.kernels.runtime.launch import Launch
 from tests.compiler.recorded import record
 
 MOST = 9

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
-from fastgrad.compiler.programs.program import Program
-from fastgrad.core.operation import COMPLEX_DTYPES, TABLE, Binary, Form, Unary
-from fastgrad.core.recording import Recorder, start, stop
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad._src.compiler.graph.interpret import GuardError
+from fastgrad._src.compiler.programs.lowering import launches_of, launches_of_row
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.core.operation import COMPLEX_DTYPES, TABLE, Binary, Form, Unary
+from fastgrad._src.core.recording import Recorder, start, stop
+from fastgrad._src.kernels.elementwise import complex_numbers as complex_kernels
+from fastgrad._src.kernels.runtime.launch import run_launches
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.elementwise import complex_numbers as complex_kernels
-from fastgrad.kernels.runtime.launch import run_launches
 from tests.compiler.programs.row_cases import (
     CLOSE,
     EXACT,

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion import product_updates
-from fastgrad.compiler.graph.graph import Kind, validate
-from fastgrad.compiler.passes import rematerialize
-from fastgrad.compiler.programs import pipeline, program
-from fastgrad.compiler.programs.buffers import InPermanent
-from fastgrad.compiler.programs.node_order import move_freeing_nodes_up
-from fastgrad.compiler.programs.pipeline import for_host
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.fusion import product_updates
+from fastgrad._src.compiler.graph.graph import Kind, validate
+from fastgrad._src.compiler.passes import rematerialize
+from fastgrad._src.compiler.programs import pipeline, program
+from fastgrad._src.compiler.programs.buffers import InPermanent
+from fastgrad._src.compiler.programs.node_order import move_freeing_nodes_up
+from fastgrad._src.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.passes.programs import bits
 from tests.compiler.recorded import record
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow import native_loops
-from fastgrad.kernels.runtime import driver
+from fastgrad._src.compiler.control_flow import native_loops
+from fastgrad._src.kernels.runtime import driver
 
 X = np.random.default_rng(2).normal(size=(5, 3))
 

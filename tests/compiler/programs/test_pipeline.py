@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.compiler.programs.pipeline import HOST_PASSES, SIMPLIFY, simplified, transformed
+from fastgrad._src.compiler.programs.pipeline import HOST_PASSES, SIMPLIFY, simplified, transformed
 from tests.compiler.passes.programs import assert_does_the_same, operations, record
 from tests.compiler.programs.drawn_programs import CHOICES, SPECIAL, Program, calls_per_node, gradients_of
 from tests.compiler.recorded import step_and_state, with_gradient

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.programs.profiling import profile
-from fastgrad.compiler.programs.program import Program
+from fastgrad._src.compiler.programs.profiling import profile
+from fastgrad._src.compiler.programs.program import Program
 from tests.compiler.recorded import record
 
 

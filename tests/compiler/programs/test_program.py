@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.graph.interpret import GuardError, interpret
-from fastgrad.compiler.programs.pipeline import for_host
-from fastgrad.compiler.programs.program import Program
-from fastgrad.core.operation import TABLE
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.graph.interpret import GuardError, interpret
+from fastgrad._src.compiler.programs.pipeline import for_host
+from fastgrad._src.compiler.programs.program import Program
+from fastgrad._src.core.operation import TABLE
 from fastgrad.errors import InvalidArgumentError
 from tests.compiler.passes.programs import bits, names, state_kept
 from tests.compiler.recorded import record, step_and_state, with_gradient

@@ -134,7 +134,7 @@ def _questions_of(tf, operator):
     }
 
 
-# What TensorFlow can't do although its page says so; tests/test_linear_operators.py compares these with dense matrices.
+# What TensorFlow can't do although its page says so; tests/compat/test_linear_operators.py compares these with dense matrices.
 LEFT_OUT = {
     "kronecker wide: diagonal",  # a shape that is too long is refused
     "kronecker wide: trace",  # the product of the factors' traces

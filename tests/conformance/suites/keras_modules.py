@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.keras import masks
-from fastgrad.keras.training.compile_loss import CompileLoss
-from fastgrad.keras.training.compile_metrics import CompileMetrics
-from fastgrad.keras.training.trainer import Trainer
+from fastgrad._src.keras import masks
+from fastgrad._src.keras.training.compile_loss import CompileLoss
+from fastgrad._src.keras.training.compile_metrics import CompileMetrics
+from fastgrad._src.keras.training.trainer import Trainer
 from tests.conformance.suites.stand_in import Finder, SetApart, StandIn, first_attribute, namespace
 
 keras = tf.keras

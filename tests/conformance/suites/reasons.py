@@ -34,7 +34,7 @@ APART: list[tuple[str, str]] = [
     (r"Backward-compat fixture missing", "a file of data that is not among the sources"),
     (r"profiles and embeddings are not written", "profiles and embeddings of `TensorBoard`"),
     (
-        r"is not an instance of <class 'fastgrad.keras.models.functional.Functional'>",
+        r"is not an instance of <class 'fastgrad._src.keras.models.functional.Functional'>",
         "the private class of functional models",
     ),
     (r"CloneModelTest::test_recursive ", "the private `_flatten_layers`, in which Keras has input layers"),

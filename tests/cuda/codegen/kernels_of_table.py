@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import fastgrad.cuda.kernels
-import fastgrad.kernels
-from fastgrad import cuda
-from fastgrad.core.operation import TABLE
-from fastgrad.core.terms import arity_of
-from fastgrad.cuda.codegen.kernel import DeviceKernel, device_kernel_of
-from fastgrad.cuda.kernels.choice import REPLACEMENT_TABLES, launches_on_device, row_launches_on_device
+import fastgrad._src.cuda.kernels
+import fastgrad._src.kernels
+from fastgrad._src import cuda
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.cuda.codegen.kernel import DeviceKernel, device_kernel_of
+from fastgrad._src.cuda.kernels.choice import REPLACEMENT_TABLES, launches_on_device, row_launches_on_device
+from fastgrad._src.jit.build import Kernel
+from fastgrad._src.scalars.terms import arity_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.codegen.build import Kernel
 from tests.compiler.programs import row_cases as rows
 from tests.compiler.recorded import with_gradient
 from tests.cuda.kernels.groups import nodes_of
@@ -35,7 +35,7 @@ class Found(NamedTuple):
     @property
     def is_for_gpus(self) -> bool:
         """Whether its body was written for a GPU, not for a CPU."""
-        return self.kernel.function.__globals__.get("__name__", "fastgrad.cuda").startswith("fastgrad.cuda")
+        return self.kernel.function.__globals__.get("__name__", "fastgrad._src.cuda").startswith("fastgrad._src.cuda")
 
     @property
     def elements(self) -> set[str | None]:
@@ -81,7 +81,7 @@ def declared() -> Iterator[Found]:
 def of_the_cpu() -> Iterator[Found]:
     """All kernels of a CPU that nothing takes the place of."""
     replaced = {function for family in REPLACEMENT_TABLES for function in family}
-    for module in _modules(fastgrad.kernels):
+    for module in _modules(fastgrad._src.kernels):
         for one in vars(module).values():
             if isinstance(one, Kernel) and one.function not in replaced:
                 yield from _of_dtypes(device_kernel_of(one))

@@ -4,9 +4,9 @@ import functools
 
 import pytest
 
-from fastgrad.cuda.codegen.compile import COMPILER_PACKAGES, compile_ptx
-from fastgrad.cuda.codegen.link import link
-from fastgrad.cuda.devices.finding import _is_installed
+from fastgrad._src.cuda.codegen.compile import COMPILER_PACKAGES, compile_ptx
+from fastgrad._src.cuda.codegen.link import link
+from fastgrad._src.cuda.devices.finding import _is_installed
 
 
 def ptx_of(kernel, dtypes, capability):

@@ -5,14 +5,14 @@ import re
 
 import pytest
 
-from fastgrad.cuda.codegen.compile import UnsupportedOnGpuError
-from fastgrad.cuda.codegen.entry import entry_name
-from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
-from fastgrad.cuda.kernels.rows import logsumexp, norms
-from fastgrad.kernels.codegen.body import call_c_function
-from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.math.vector_math import tanh
-from fastgrad.kernels.random import random as draws
+from fastgrad._src.cuda.codegen.compile import UnsupportedOnGpuError
+from fastgrad._src.cuda.codegen.entry import entry_name
+from fastgrad._src.cuda.codegen.kernel import device_kernel, device_kernel_of
+from fastgrad._src.cuda.kernels.rows import logsumexp, norms
+from fastgrad._src.jit.body import call_c_function
+from fastgrad._src.jit.build import kernel
+from fastgrad._src.kernels.math.vector_math import tanh
+from fastgrad._src.kernels.random import random as draws
 from tests.cuda.codegen.linking import machine_code, need_compilers, ptx_of
 
 FLOATS = ("float32", "float64")
@@ -110,6 +110,6 @@ def test_arrays_that_are_only_read_are_read_through_the_cache_of_constants_if_no
 
 def test_the_compiler_is_the_package_numba_cuda_not_the_frozen_copy_in_numba():
     need_compilers()
-    from fastgrad.cuda.codegen.numba_cuda import cuda
+    from fastgrad._src.cuda.codegen.numba_cuda import cuda
 
     assert cuda.implementation == "NVIDIA"

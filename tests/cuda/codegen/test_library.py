@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from fastgrad.cuda.codegen.kernel import device_kernel_of
-from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.math.circular import cos, sin, tan
-from fastgrad.kernels.math.power import power
-from fastgrad.kernels.math.scalars import remainder_toward_zero
+from fastgrad._src.cuda.codegen.kernel import device_kernel_of
+from fastgrad._src.jit.build import kernel
+from fastgrad._src.kernels.math.circular import cos, sin, tan
+from fastgrad._src.kernels.math.power import power
+from fastgrad._src.kernels.math.scalars import remainder_toward_zero
 from tests.cuda.codegen.linking import ptx_of
 from tests.cuda.simulation.lock_step import simulate
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from fastgrad.cuda.codegen.compile import UnsupportedOnGpuError
+from fastgrad._src.cuda.codegen.compile import UnsupportedOnGpuError
 from tests.cuda.codegen import kernels_of_table as found
 from tests.cuda.codegen.linking import machine_code, ptx_of
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.devices.memory import Device, block_size
+from fastgrad._src.cuda.devices.memory import Device, block_size
 from fastgrad.errors import ResourceExhaustedError
 from tests.cuda.simulation.driver import SimulatedDriver
 

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.codegen.compile import COMPILER_PACKAGES
-from fastgrad.cuda.devices import available, finding
+from fastgrad._src.cuda.codegen.compile import COMPILER_PACKAGES
+from fastgrad._src.cuda.devices import available, finding
 
 
 def missing() -> str | None:
@@ -65,7 +65,7 @@ with tf.GradientTape() as tape:
     y = tf.reduce_sum(v * 2.0)
 v.assign_sub(tape.gradient(y, v))
 tf.function(lambda x: x + 1)(tf.ones(3))
-print([name for name in sys.modules if name.split(".")[:2] == ["fastgrad", "cuda"] or name.split(".")[0] == "cuda"])
+print([name for name in sys.modules if name.split(".")[:3] == ["fastgrad", "_src", "cuda"] or name.split(".")[0] == "cuda"])
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
     assert found.stdout == "[]\n"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.passes.expand_references import expand_references
-from fastgrad.compiler.programs.pipeline import simplified
-from fastgrad.cuda.kernels.choice import launches_on_device
+from fastgrad._src.compiler.fusion.fuse import fuse
+from fastgrad._src.compiler.graph.graph import Kind
+from fastgrad._src.compiler.passes.expand_references import expand_references
+from fastgrad._src.compiler.programs.pipeline import simplified
+from fastgrad._src.cuda.kernels.choice import launches_on_device
 from tests.compiler.fusion.reduction_cases import assert_near
 from tests.compiler.recorded import record
 from tests.cuda.simulation.lock_step import run_on_simulation

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from fastgrad.compiler.programs.lowering import launches_of_row
-from fastgrad.core.operation import TABLE
-from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.compiler.programs.lowering import launches_of_row
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.cuda.kernels.choice import row_launches_on_device
+from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.cuda.simulation.lock_step import run_on_simulation
 
 random = np.random.default_rng(0)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.kernels import reductions
-from fastgrad.cuda.kernels.choice import GPU_TARGET
+from fastgrad._src.cuda.kernels import reductions
+from fastgrad._src.cuda.kernels.choice import GPU_TARGET
 from tests.compiler.fusion.reduction_cases import AXES, SHAPES, beside_its_maximum, numbers
 from tests.cuda.codegen.linking import machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device

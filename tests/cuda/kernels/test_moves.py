@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fastgrad.cuda.kernels.choice import converted_launches
-from fastgrad.kernels.movement.layout import contiguous, of_shape, sliced, transposed
-from fastgrad.kernels.movement.strided import clear_launch, strided_copy_launch
-from fastgrad.kernels.runtime.copies_and_jumps import copy_bytes
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
+from fastgrad._src.cuda.kernels.choice import converted_launches
+from fastgrad._src.kernels.movement.layout import contiguous, of_shape, sliced, transposed
+from fastgrad._src.kernels.movement.strided import clear_launch, strided_copy_launch
+from fastgrad._src.kernels.runtime.copies_and_jumps import copy_bytes
+from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output
 from tests.cuda.simulation.lock_step import run_on_simulation
 
 DTYPES = ("uint8", "uint16", "float32", "float64", "complex128")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.programs.lowering import launches_of_row
-from fastgrad.core.operation import TABLE
-from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.kernels.gemm import form
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.compiler.programs.lowering import launches_of_row
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.cuda.kernels.choice import row_launches_on_device
+from fastgrad._src.kernels.gemm import form
+from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.cuda.simulation.lock_step import run_on_simulation
 

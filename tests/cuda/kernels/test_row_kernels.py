@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from fastgrad.core.operation import TABLE, Operation
-from fastgrad.core.tensor import Tensor
-from fastgrad.cuda.devices import available
-from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.kernels.optimizers.norms import LEAST_SHARED_ELEMENTS
-from fastgrad.kernels.optimizers.update_rule import RULES
+from fastgrad._src.core.operation import TABLE, Operation
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.cuda.devices import available
+from fastgrad._src.cuda.kernels.choice import row_launches_on_device
+from fastgrad._src.kernels.optimizers.norms import LEAST_SHARED_ELEMENTS
+from fastgrad._src.kernels.optimizers.update_rule import RULES
 from tests.cuda.simulation.driver import simulated_gpus
 from tests.cuda.simulation.lock_step import run_on_simulation
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastgrad.core.operation import TABLE
-from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.kernels.optimizers.update_rule import RULES, ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.cuda.kernels.choice import row_launches_on_device
+from fastgrad._src.kernels.optimizers.update_rule import RULES, ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
 from tests.cuda.simulation.lock_step import run_on_simulation
 
 LIMIT = 21

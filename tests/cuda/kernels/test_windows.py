@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fastgrad.core.operation import TABLE
-from fastgrad.cuda.kernels.choice import row_launches_on_device
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.cuda.kernels.choice import row_launches_on_device
 from tests.cuda.simulation.lock_step import run_on_simulation
 
 # shapes of input and filters, strides, padding, dilations: images, lines, groups, channels on their own, volumes

@@ -14,12 +14,12 @@ from types import FunctionType
 import numpy as np
 from numba import cuda  # while a kernel runs, Numba puts here what threads see
 
-from fastgrad.cuda.codegen import body
-from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
-from fastgrad.kernels.codegen import body as of_all
-from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, is_scalar_function
-from fastgrad.kernels.codegen.compile import types_by_name
-from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS
+from fastgrad._src.cuda.codegen import body
+from fastgrad._src.cuda.codegen.library import GPU_REPLACEMENTS
+from fastgrad._src.jit import body as of_all
+from fastgrad._src.jit.body import ByDtype, DtypeConstant, is_scalar_function
+from fastgrad._src.jit.compile import types_by_name
+from fastgrad._src.jit.signature import SHARE_PARAMETERS
 
 sys.setswitchinterval(1e-5)  # Numba looks again and again whether all threads wait
 _ALLOCATING = threading.Lock()  # Numba may give two threads an array each that ask at the same time

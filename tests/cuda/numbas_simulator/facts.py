@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
-from fastgrad.cuda.kernels.choice import row_launches_on_device
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.cuda.kernels.choice import row_launches_on_device
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.cuda.numbas_simulator import adapter
 from tests.cuda.simulation import lock_step

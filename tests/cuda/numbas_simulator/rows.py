@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fastgrad.core.operation import TABLE
-from fastgrad.cuda.kernels.choice import row_launches_on_device
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.cuda.kernels.choice import row_launches_on_device
 from tests.compiler.programs import row_cases as rows
 from tests.cuda.numbas_simulator import adapter
 from tests.cuda.simulation import lock_step

@@ -11,7 +11,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.cuda.devices.blas import Blas, ProductSpec, installed_blas
+from fastgrad._src.cuda.devices.blas import Blas, ProductSpec, installed_blas
 from tests.cuda.simulation.driver import SimulatedDriver, simulated_gpus
 from tests.cuda.stand_in import cublas_lt as stand_in
 

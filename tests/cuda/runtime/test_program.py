@@ -7,8 +7,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.cuda.devices.memory import Device
-from fastgrad.cuda.runtime.program import DeviceProgram
+from fastgrad._src.cuda.devices.memory import Device
+from fastgrad._src.cuda.runtime.program import DeviceProgram
 from tests.cuda.simulation.driver import SimulatedDriver
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE, Operation
-from fastgrad.core.tensor import Tensor
-from fastgrad.cuda.devices import available
-from fastgrad.cuda.runtime import program
+from fastgrad._src.core.operation import TABLE, Operation
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.cuda.devices import available
+from fastgrad._src.cuda.runtime import program
 from tests.compiler.programs import row_cases as rows
 from tests.cuda.simulation.driver import simulated_gpus
 

@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.cuda.devices import available
+from fastgrad._src.cuda.devices import available
 
 pytestmark = pytest.mark.usefixtures("simulated_gpu")
 XS = np.random.default_rng(0).normal(size=(4, 32, 20)).astype(np.float32)

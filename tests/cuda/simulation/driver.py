@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.function import forget_entries
-from fastgrad.core.dispatch import dispatchers
-from fastgrad.core.placement import placement
-from fastgrad.cuda.codegen.kernel import DeviceKernel
-from fastgrad.cuda.devices import available
-from fastgrad.cuda.devices.blas import Blas, LibraryKernel
-from fastgrad.cuda.devices.driver import OutOfDeviceMemory
-from fastgrad.cuda.runtime import dispatch
+from fastgrad._src.compiler.function import forget_entries
+from fastgrad._src.core.dispatch import dispatchers
+from fastgrad._src.core.placement import placement
+from fastgrad._src.cuda.codegen.kernel import DeviceKernel
+from fastgrad._src.cuda.devices import available
+from fastgrad._src.cuda.devices.blas import Blas, LibraryKernel
+from fastgrad._src.cuda.devices.driver import OutOfDeviceMemory
+from fastgrad._src.cuda.runtime import dispatch
 from tests.cuda.simulation.lock_step import SimulatedKernel, SimulationError
 
 ALLOCATION_ALIGNMENT_IN_BYTES = 256

@@ -15,8 +15,8 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from fastgrad.cuda.codegen import body
-from fastgrad.kernels.codegen.native import initialize_llvm, target_machine
+from fastgrad._src.cuda.codegen import body
+from fastgrad._src.jit.native import initialize_llvm, target_machine
 
 MOST_THREADS_PER_BLOCK = 1024
 _STACK_BYTES_PER_THREAD = 128 * 1024

@@ -12,14 +12,14 @@ from numba.core import types as numba_types
 from numba.core.imputils import lower_builtin
 from numba.extending import register_model
 
-from fastgrad.cuda.codegen import body as of_gpus
-from fastgrad.cuda.codegen import entry
-from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
-from fastgrad.kernels.codegen import body, checked_pointers, intrinsics
-from fastgrad.kernels.codegen.body import scalar_function
-from fastgrad.kernels.codegen.checked_pointers import CheckedPointer, pointer_value
-from fastgrad.kernels.codegen.frontend import CompileError, Machine
-from fastgrad.kernels.codegen.intrinsics import INTRINSICS, define_intrinsic
+from fastgrad._src.cuda.codegen import body as of_gpus
+from fastgrad._src.cuda.codegen import entry
+from fastgrad._src.cuda.codegen.library import GPU_REPLACEMENTS
+from fastgrad._src.jit import body, checked_pointers, intrinsics
+from fastgrad._src.jit.body import scalar_function
+from fastgrad._src.jit.checked_pointers import CheckedPointer, pointer_value
+from fastgrad._src.jit.frontend import CompileError, Machine
+from fastgrad._src.jit.intrinsics import INTRINSICS, define_intrinsic
 from tests.cuda.simulation.fibers import MOST_REQUEST_CALL_SITES, REQUEST_KINDS, REQUEST_SYMBOL
 from tests.cuda.simulation.races import WATCH_SYMBOL
 

@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 import llvmlite.binding as llvm
 import numpy as np
 
-from fastgrad.cuda.codegen.entry import entry_of
-from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, DeviceKernel
-from fastgrad.kernels.codegen import bounds
-from fastgrad.kernels.codegen.native import initialize_llvm, target_machine
-from fastgrad.kernels.codegen.object_code import run_passes
-from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
-from fastgrad.kernels.codegen.wrapper import RAISE_SYMBOL, checked_names_ir
-from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
+from fastgrad._src.cuda.codegen.entry import entry_of
+from fastgrad._src.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, DeviceKernel
+from fastgrad._src.jit import bounds
+from fastgrad._src.jit.native import initialize_llvm, target_machine
+from fastgrad._src.jit.object_code import run_passes
+from fastgrad._src.jit.signature import LIST_KINDS, Parameter, Signature
+from fastgrad._src.jit.wrapper import RAISE_SYMBOL, checked_names_ir
+from fastgrad._src.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
 from tests.cuda.simulation import fibers, races
 from tests.cuda.simulation.fibers import REQUEST_KINDS
 
@@ -257,8 +257,8 @@ class _NativeKernel(NamedTuple):
 
 @functools.cache
 def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _NativeKernel:
-    from fastgrad.kernels.codegen.compile import parameter_type, types_by_name
-    from fastgrad.kernels.codegen.frontend import ScalarFunction, frontend, lower_body
+    from fastgrad._src.jit.compile import parameter_type, types_by_name
+    from fastgrad._src.jit.frontend import ScalarFunction, frontend, lower_body
     from tests.cuda.simulation.intrinsics import simulated_gpu
 
     initialize_llvm()

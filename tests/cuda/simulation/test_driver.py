@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.dispatch import dispatchers
-from fastgrad.core.placement import placement
-from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, device_kernel_of
-from fastgrad.cuda.devices.driver import OutOfDeviceMemory
-from fastgrad.kernels.codegen.build import kernel
+from fastgrad._src.core.dispatch import dispatchers
+from fastgrad._src.core.placement import placement
+from fastgrad._src.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, device_kernel_of
+from fastgrad._src.cuda.devices.driver import OutOfDeviceMemory
+from fastgrad._src.jit.build import kernel
 from tests.cuda.row_sums import sum_rows
 from tests.cuda.simulation.driver import ALLOCATION_ALIGNMENT_IN_BYTES, SimulatedDriver, simulated_gpus
 from tests.cuda.simulation.lock_step import SimulationError

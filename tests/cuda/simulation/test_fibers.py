@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fastgrad.cuda.codegen.body import block_size, shared_array, synchronize, thread_index
-from fastgrad.cuda.codegen.kernel import device_kernel
+from fastgrad._src.cuda.codegen.body import block_size, shared_array, synchronize, thread_index
+from fastgrad._src.cuda.codegen.kernel import device_kernel
 from tests.cuda.simulation.lock_step import simulate
 
 FLOATS = ("float32", "float64")

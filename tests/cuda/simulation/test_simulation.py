@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from fastgrad.cuda.codegen.body import block_size, shared_array, synchronize, thread_index
-from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
-from fastgrad.kernels.codegen.body import local_array
-from fastgrad.kernels.codegen.bounds import OutOfBoundsError
-from fastgrad.kernels.codegen.build import kernel as cpu_kernel
-from fastgrad.kernels.random import random as draws
+from fastgrad._src.cuda.codegen.body import block_size, shared_array, synchronize, thread_index
+from fastgrad._src.cuda.codegen.kernel import device_kernel, device_kernel_of
+from fastgrad._src.jit.body import local_array
+from fastgrad._src.jit.bounds import OutOfBoundsError
+from fastgrad._src.jit.build import kernel as cpu_kernel
+from fastgrad._src.kernels.random import random as draws
 from tests.cuda.row_sums import sum_rows
 from tests.cuda.simulation.lock_step import SimulationError, simulate
 

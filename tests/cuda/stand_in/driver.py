@@ -11,7 +11,7 @@ import traceback
 from ctypes import POINTER, c_char_p, c_int, c_longlong, c_size_t, c_ubyte, c_uint, c_ulonglong, c_void_p
 from pathlib import Path
 
-from fastgrad.cuda.devices import real
+from fastgrad._src.cuda.devices import real
 from tests.cuda.simulation.lock_step import SimulatedKernel
 
 SHIM = """

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, device_kernel_of
-from fastgrad.cuda.devices import available, finding, real
-from fastgrad.cuda.devices.blas import Blas
-from fastgrad.cuda.devices.driver import OutOfDeviceMemory
-from fastgrad.kernels.codegen.build import kernel
+from fastgrad._src.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, device_kernel_of
+from fastgrad._src.cuda.devices import available, finding, real
+from fastgrad._src.cuda.devices.blas import Blas
+from fastgrad._src.cuda.devices.driver import OutOfDeviceMemory
+from fastgrad._src.jit.build import kernel
 from tests.cuda.row_sums import sum_rows
 from tests.cuda.stand_in import cublas_lt
 from tests.cuda.stand_in import driver as stand_in

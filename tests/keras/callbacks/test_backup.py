@@ -128,7 +128,7 @@ def test_arguments(arguments):
 )
 def test_a_backup_sets_only_what_a_callback_keeps(tmp_path, texts):
     """Not a file to write to, nor a method."""
-    from fastgrad.storage.tensor_file import load_tensors, save_tensors
+    from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
 
     def fit():
         tf.random.set_seed(0)
@@ -166,7 +166,7 @@ def test_a_backup_sets_only_what_a_callback_keeps(tmp_path, texts):
     ],
 )
 def test_a_backup_of_other_numbers_is_refused(tmp_path, name, value):
-    from fastgrad.storage.tensor_file import load_tensors, save_tensors
+    from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
 
     def fit():
         model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])

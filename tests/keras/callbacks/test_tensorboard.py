@@ -8,8 +8,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
+from fastgrad._src.keras.callbacks import tensorboard
 from fastgrad.errors import UnavailableError, UnimplementedError
-from fastgrad.keras.callbacks import tensorboard
 from tests.events import events, scalars
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)

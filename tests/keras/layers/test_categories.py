@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad._src.keras.saving.registration import SafeModeScope
 from fastgrad.keras import layers
-from fastgrad.keras.saving.registration import SafeModeScope
 from tests.keras.recorded_answers import answer, assert_agrees, recorded
 
 ANSWERS = recorded("categories")

@@ -9,7 +9,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core import settings_version
+from fastgrad._src.core import settings_version
 
 layers = keras.layers
 

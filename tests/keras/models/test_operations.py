@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad._src.keras.layers.operators import Operator
 from fastgrad.keras import layers, ops
-from fastgrad.keras.layers.operators import Operator
 from tests.keras.recorded_answers import answer, assert_agrees, recorded
 
 ANSWERS = recorded("operations")

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad._src.keras.layers.operators import Operator
+from fastgrad._src.keras.saving.registration import SafeModeScope
 from fastgrad.keras import ops
-from fastgrad.keras.layers.operators import Operator
-from fastgrad.keras.saving.registration import SafeModeScope
 from tests.gradients import check_gradient
 from tests.keras.recorded_answers import recorded
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.keras.optimizers import kernel_optimizer
-from fastgrad.keras.optimizers.gradients import global_clip_factor, scaled_gradient
+from fastgrad._src.keras.optimizers import kernel_optimizer
+from fastgrad._src.keras.optimizers.gradients import global_clip_factor, scaled_gradient
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adafactor", "Lion", "Lamb"])

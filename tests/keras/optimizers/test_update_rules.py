@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.passes import decompose_updates
+from fastgrad._src.compiler.passes import decompose_updates
+from fastgrad._src.kernels.optimizers.update_rule import RULES
 from fastgrad.keras.optimizers import RuleOptimizer, from_rule, update_rule
-from fastgrad.kernels.optimizers.update_rule import RULES
 
 from .sparse_gradients import OPTIONS, draw, slices
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.keras.optimizers import grouped_update
-from fastgrad.kernels.optimizers import optimizers as kernels
-from fastgrad.kernels.runtime.eager_launch import run_eagerly
-from fastgrad.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.keras.optimizers import grouped_update
+from fastgrad._src.kernels.optimizers import optimizers as kernels
+from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 
 from .reference import ALL, CASES, IDS, run
 

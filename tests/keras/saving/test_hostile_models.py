@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fastgrad import keras
-from fastgrad.storage.hdf5_file import read_attributes, read_hdf5
-from fastgrad.storage.tensor_file import save_tensors
+from fastgrad._src.files.formats.hdf5_file import read_attributes, read_hdf5
+from fastgrad._src.files.formats.tensor_file import save_tensors
 
 ENDINGS = [".keras", ".h5", ".safetensors"]
 

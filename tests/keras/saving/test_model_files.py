@@ -10,7 +10,7 @@ import safetensors.numpy
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.storage.tensor_file import save_tensors
+from fastgrad._src.files.formats.tensor_file import save_tensors
 
 layers = keras.layers
 ENDINGS = [".safetensors", ".npz"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastgrad import keras
-from fastgrad.keras.saving.registration import SafeModeScope
+from fastgrad._src.keras.saving.registration import SafeModeScope
 
 X = np.ones((2, 3), np.float32)
 serialize, deserialize = keras.saving.serialize_keras_object, keras.saving.deserialize_keras_object

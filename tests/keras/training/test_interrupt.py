@@ -10,7 +10,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.compiler.dispatch import eager_execution
+from fastgrad._src.compiler.dispatch import eager_execution
 
 layers = keras.layers
 X = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)

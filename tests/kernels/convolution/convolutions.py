@@ -4,12 +4,12 @@ import hashlib
 
 import numpy as np
 
-from fastgrad.kernels.convolution.convolution import (
+from fastgrad._src.kernels.convolution.convolution import (
     convolution_filter_launches,
     convolution_input_launches,
     convolution_launches,
 )
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.kernels.runtime.launch import run_launches
 
 
 def meetings(x, w, y, strides, padding, dilations):

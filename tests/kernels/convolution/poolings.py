@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from fastgrad.kernels.convolution.pooling import (
+from fastgrad._src.kernels.convolution.pooling import (
     avg_pool_gradient_launches,
     avg_pool_launches,
     max_pool_gather_launches,
     max_pool_launches,
     max_pool_scatter_launches,
 )
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.kernels.runtime.launch import run_launches
 
 
 def computed(x, y_shape, g, shares, **window):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.convolution import patches
-from fastgrad.kernels.convolution.convolution import (
+from fastgrad._src.jit.isa import host_isa
+from fastgrad._src.kernels.convolution import patches
+from fastgrad._src.kernels.convolution.convolution import (
     convolution_filter_launches,
     convolution_input_launches,
     convolution_launches,
 )
-from fastgrad.kernels.runtime.launch import Constant
+from fastgrad._src.kernels.runtime.launch import Constant
 from tests.kernels.convolution.convolutions import (
     BOTH_SIDES,
     SPECIAL,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Binary, Unary
+from fastgrad._src.core.operation import TABLE, Binary, Unary
 from tests.kernels.properties import COMPLEX, Property, normal, numbers
 
 ULPS = 24.0

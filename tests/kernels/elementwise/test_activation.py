@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from fastgrad.kernels.elementwise import activation
+from fastgrad._src.kernels.elementwise import activation
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
 ROOT = math.sqrt(2 / math.pi)

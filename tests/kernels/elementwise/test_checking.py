@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastgrad.compiler.programs.lowering import launches_of_row
-from fastgrad.core.operation import TABLE
+from fastgrad._src.compiler.programs.lowering import launches_of_row
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.kernels.elementwise.checking import RELATIONS
+from fastgrad._src.kernels.runtime.launch import run_launches
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.elementwise.checking import RELATIONS
-from fastgrad.kernels.runtime.launch import run_launches
 from tests.kernels.properties import SIZE, layouts, numbers, results_of
 
 HOLDS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)

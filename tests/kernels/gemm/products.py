@@ -4,8 +4,8 @@ import hashlib
 
 import numpy as np
 
-from fastgrad.kernels.gemm.steps import matmul_launches
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.kernels.gemm.steps import matmul_launches
+from fastgrad._src.kernels.runtime.launch import run_launches
 from tests.kernels.process import run_python
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]

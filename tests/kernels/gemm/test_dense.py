@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastgrad.kernels.gemm import dense
+from fastgrad._src.kernels.gemm import dense
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
 SHAPES = [(32, 64), (33, 10), (1, 1), (7, 300), (200, 257), (0, 5), (5, 0)]

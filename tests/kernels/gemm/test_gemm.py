@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.gemm import dense
-from fastgrad.kernels.gemm import eager as eager_products
-from fastgrad.kernels.gemm.form import form_of
-from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS, gemm
-from fastgrad.kernels.gemm.steps import NO_ROW_EPILOGUE, matmul_launches, product_launches
-from fastgrad.kernels.reduction.normalization import layer_norm
-from fastgrad.kernels.runtime.launch import Input, Launch, Output, run_launches
-from fastgrad.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.jit.isa import host_isa
+from fastgrad._src.kernels.gemm import dense
+from fastgrad._src.kernels.gemm import eager as eager_products
+from fastgrad._src.kernels.gemm.form import form_of
+from fastgrad._src.kernels.gemm.gemm import MOST_CHAIN_TERMS, gemm
+from fastgrad._src.kernels.gemm.steps import NO_ROW_EPILOGUE, matmul_launches, product_launches
+from fastgrad._src.kernels.reduction.normalization import layer_norm
+from fastgrad._src.kernels.runtime.launch import Input, Launch, Output, run_launches
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from tests.kernels.gemm.products import (
     BOTH,
     SHAPES,
@@ -408,6 +408,6 @@ def test_bits_are_those_of_every_width_of_vectors(lanes):
 
 
 def test_another_number_of_lanes_is_refused():
-    code = "from fastgrad.kernels.codegen.isa import host_isa; host_isa()"
+    code = "from fastgrad._src.jit.isa import host_isa; host_isa()"
     run = run_python("-c", code, FASTGRAD_LANES="5")
     assert "FASTGRAD_LANES is '5'; it may be 4, 8 or 16" in run.stderr

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.elementwise.half import BFLOAT16
-from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
-from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS
-from fastgrad.kernels.gemm.steps import product_launches, wide_product_launches
-from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.jit.isa import host_isa
+from fastgrad._src.kernels.elementwise.half import BFLOAT16
+from fastgrad._src.kernels.gemm.form import uses_bfloat16_pairs
+from fastgrad._src.kernels.gemm.gemm import MOST_CHAIN_TERMS
+from fastgrad._src.kernels.gemm.steps import product_launches, wide_product_launches
+from fastgrad._src.kernels.runtime.launch import run_launches
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from tests.kernels.gemm.products import digest_elsewhere, laid_out
 
 SHAPES = [

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.elementwise import activation
-from fastgrad.kernels.math import circular, error_function, hyperbolic, power, vector_math
+from fastgrad._src.jit.build import kernel
+from fastgrad._src.kernels.elementwise import activation
+from fastgrad._src.kernels.math import circular, error_function, hyperbolic, power, vector_math
 
 PAGE = Path(__file__).parents[3] / "docs" / "accuracy.md"
 FLOATS = ("float32", "float64")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.codegen.body import round_down, round_to_even, round_to_zero, round_up, scale_by_power_of_two
-from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.math.circular import cosine_and_sine_of_turns
-from fastgrad.kernels.math.vector_math import nan_greatest
+from fastgrad._src.jit.body import round_down, round_to_even, round_to_zero, round_up, scale_by_power_of_two
+from fastgrad._src.jit.build import kernel
+from fastgrad._src.kernels.math.circular import cosine_and_sine_of_turns
+from fastgrad._src.kernels.math.vector_math import nan_greatest
 from tests.kernels.math.accuracy import (
     FLOATS,
     NAMES,

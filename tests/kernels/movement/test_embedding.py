@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastgrad.kernels.movement import embedding
+from fastgrad._src.kernels.movement import embedding
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
 INDICES = [np.dtype("int32"), np.dtype("int64")]

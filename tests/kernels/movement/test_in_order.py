@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.operation import TABLE
-from fastgrad.kernels.movement.in_order import in_row_major_order, memory_order
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.kernels.movement.in_order import in_row_major_order, memory_order
 
 FIRST = (0, 3, 1, 2)
 

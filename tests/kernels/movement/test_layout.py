@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.layout import Layout
+from fastgrad._src.kernels.movement import layout as layouts
+from fastgrad._src.kernels.movement.layout import Layout
 
 
 def elements(layout):

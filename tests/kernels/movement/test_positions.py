@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastgrad.kernels.movement.positions import extreme_positions
+from fastgrad._src.kernels.movement.positions import extreme_positions
 
 RNG = np.random.default_rng(0)
 LENGTHS = [1, 2, 15, 16, 17, 31, 63, 64, 65, 1023, 1024, 2047, 2048, 2049, 3100, 5000]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions
-from fastgrad.kernels.movement.strided import strided_copy_launch
-from fastgrad.kernels.runtime.eager_launch import run_eagerly
-from fastgrad.kernels.runtime.launch import Input, Launches, Output
+from fastgrad._src.kernels.movement.layout import Layout, contiguous, merged_dimensions
+from fastgrad._src.kernels.movement.strided import strided_copy_launch
+from fastgrad._src.kernels.runtime.eager_launch import run_eagerly
+from fastgrad._src.kernels.runtime.launch import Input, Launches, Output
 
 DTYPES = ["int8", "float16", "float32", "int32", "float64", "int64", "complex128"]
 

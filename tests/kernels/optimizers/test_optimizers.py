@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from fastgrad.kernels.optimizers import norms, optimizers
-from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, unit_count
+from fastgrad._src.kernels.optimizers import norms, optimizers
+from fastgrad._src.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, unit_count
 from tests.kernels.optimizers.update_rules import RATE, RULES, _state
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastgrad.kernels.random import random
+from fastgrad._src.kernels.random import random
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")
 BOTH = [F4, F8]

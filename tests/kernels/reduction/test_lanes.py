@@ -5,11 +5,11 @@ import functools
 import numpy as np
 import pytest
 
-from fastgrad.kernels.codegen.body import specialized
-from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.codegen.compile import compile_kernel
-from fastgrad.kernels.codegen.signature import KernelSource
-from fastgrad.kernels.reduction.lanes import lanes_greatest, lanes_least, lanes_product, lanes_sum
+from fastgrad._src.jit.body import specialized
+from fastgrad._src.jit.build import kernel
+from fastgrad._src.jit.compile import compile_kernel
+from fastgrad._src.jit.signature import KernelSource
+from fastgrad._src.kernels.reduction.lanes import lanes_greatest, lanes_least, lanes_product, lanes_sum
 
 TYPES = ("uint8", "int32", "float32", "float64")
 

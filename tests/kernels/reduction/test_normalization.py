@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastgrad.kernels.codegen.build import in_place_variant
-from fastgrad.kernels.reduction import normalization
+from fastgrad._src.jit.build import in_place_variant
+from fastgrad._src.kernels.reduction import normalization
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
 # Rows and columns around those of blocks and vectors.

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastgrad.kernels.reduction import general, scanning
-from fastgrad.kernels.reduction.batch_moments import batch_moments_launches
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.kernels.reduction import general, scanning
+from fastgrad._src.kernels.reduction.batch_moments import batch_moments_launches
+from fastgrad._src.kernels.runtime.launch import run_launches
 
 FLOATS = st.sampled_from(["float32", "float64"])
 SEEDS = st.integers(0, 2**32 - 1)

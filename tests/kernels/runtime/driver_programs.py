@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fastgrad.kernels.codegen.bounds import NO_BOUND
-from fastgrad.kernels.codegen.build import kernel, step_address
-from fastgrad.kernels.runtime import driver
+from fastgrad._src.jit.bounds import NO_BOUND
+from fastgrad._src.jit.build import kernel, step_address
+from fastgrad._src.kernels.runtime import driver
 
 
 @kernel("x: in[T], y: inout[T], first: int, last: int", T=("float32", "float64"), noalias=True)

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime import thread_pool as team_module
-from fastgrad.kernels.runtime.thread_pool import (
+from fastgrad._src.jit.build import kernel
+from fastgrad._src.kernels.runtime import driver
+from fastgrad._src.kernels.runtime import thread_pool as team_module
+from fastgrad._src.kernels.runtime.thread_pool import (
     LEAST_ALONE_TIMES_WAIT,
     ThreadPool,
     begin_on_free_pool,

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fastgrad.kernels.movement.gathering import gather_launches
-from fastgrad.kernels.recurrent.lstm import lstm_launches
-from fastgrad.kernels.runtime import eager_launch
-from fastgrad.kernels.runtime.eager_launch import EagerFrame, run_eagerly
-from fastgrad.kernels.runtime.launch import Launch, Launches
-from fastgrad.kernels.runtime.thread_pool import compute_pool
-from fastgrad.ops.summation import sum_over
+from fastgrad._src.kernels.movement.gathering import gather_launches
+from fastgrad._src.kernels.recurrent.lstm import lstm_launches
+from fastgrad._src.kernels.runtime import eager_launch
+from fastgrad._src.kernels.runtime.eager_launch import EagerFrame, run_eagerly
+from fastgrad._src.kernels.runtime.launch import Launch, Launches
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.ops.summation import sum_over
 
 
 @pytest.fixture

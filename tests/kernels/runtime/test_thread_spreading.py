@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from fastgrad.kernels.runtime import thread_pool as team_module
-from fastgrad.kernels.runtime import thread_spreading
-from fastgrad.kernels.runtime.thread_pool import compute_pool
-from fastgrad.kernels.runtime.thread_spreading import ThreadSpreader
+from fastgrad._src.kernels.runtime import thread_pool as team_module
+from fastgrad._src.kernels.runtime import thread_spreading
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.kernels.runtime.thread_spreading import ThreadSpreader
 from tests.kernels.runtime.driver_programs import Program, add_to, address
 
 pytestmark = pytest.mark.skipif(

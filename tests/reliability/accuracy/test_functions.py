@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastgrad.core.operation import TABLE, Form
+from fastgrad._src.core.operation import TABLE, Form
 from tests.reliability.accuracy.functions import COMPLEX as COMPLEX_ROWS
 from tests.reliability.accuracy.functions import COMPOSED, NAMED, OF_GRADIENTS, OF_USERS, ROWS, WITHOUT_ROUNDING
 from tests.reliability.accuracy.points import COMPLEX, HALVES

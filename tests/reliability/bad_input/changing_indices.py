@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.kernels.codegen.bounds import checks_bounds
+from fastgrad._src.jit.bounds import checks_bounds
 
 from .fuzz import flat, is_refusal, outcome, same
 from .names import OPERANDS, names

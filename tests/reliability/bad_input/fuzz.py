@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.kernels.codegen.bounds import OutOfBoundsError
+from fastgrad._src.jit.bounds import OutOfBoundsError
 
 from .attempts import MEMORY, SECONDS
 from .messages import INNER

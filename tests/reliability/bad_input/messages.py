@@ -107,7 +107,7 @@ def _resolved(node: ast.expr) -> Any:
         made, scope = _resolved(node.func), _scope()
         if _name(node.func) in ("built", "compiled"):
             return scope["keras"].Model
-        if getattr(made, "__module__", "").startswith("fastgrad.data"):
+        if getattr(made, "__module__", "").startswith("fastgrad._src.data"):
             return scope["Dataset"]
         return made if isinstance(made, type) else None
     return None

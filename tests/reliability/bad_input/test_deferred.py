@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core import deferral
-from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad._src.core import deferral
+from fastgrad._src.core.tensor import Tensor, constant_tensor
 
 from .fuzz import VALID
 from .names import OPERANDS, names

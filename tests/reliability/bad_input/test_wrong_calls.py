@@ -105,7 +105,7 @@ WITHOUT_WRONG_CALLS = {
     },
     "names of constants": {"tf.AggregationMethod", "tf.UnconnectedGradients", "tf.image.ResizeMethod", "tf.lookup.TextFileIndex"},
     "classes of exceptions": {f"tf.errors.{name}" for name, value in vars(tf.errors).items() if isinstance(value, type) and name[0] != "_"},
-    "tests/differentiation makes wrong calls": {
+    "tests/derivatives makes wrong calls": {
         "tf.adjoint", "tf.cfunc", "tf.check_gradients", "tf.fixed_point", "tf.grad", "tf.hessian", "tf.hvp", "tf.implicit_root", "tf.jacobian", "tf.jvp",
         "tf.value_and_grad", "tf.vjp",
     },

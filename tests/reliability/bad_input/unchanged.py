@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.ops.default_generators import default_random_state
+from fastgrad._src.ops.default_generators import default_random_state
 
 from .names import OPERANDS
 

@@ -19,13 +19,13 @@ import ml_dtypes
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.programs import frame
-from fastgrad.compiler.programs.lowering import launches_of_row
-from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.core.operation import TABLE, Form, Operation
-from fastgrad.core.tensor import Tensor
-from fastgrad.kernels.runtime import eager_launch, launch
-from fastgrad.kernels.runtime.launch import Launches, run_launches
+from fastgrad._src.compiler.programs import frame
+from fastgrad._src.compiler.programs.lowering import launches_of_row
+from fastgrad._src.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad._src.core.operation import TABLE, Form, Operation
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.kernels.runtime import eager_launch, launch
+from fastgrad._src.kernels.runtime.launch import Launches, run_launches
 from tests.kernels.in_place import written_over
 from tests.kernels.properties import Property, results_of, widened
 from tests.reliability.boundaries.sampling import DECOMPOSITIONS

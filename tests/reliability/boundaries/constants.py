@@ -16,22 +16,22 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-import fastgrad.kernels
-from fastgrad.compiler.fusion.emit import launches_of_group
-from fastgrad.compiler.fusion.epilogues import launches_of_product
-from fastgrad.compiler.fusion.product_updates import launches_with_update
-from fastgrad.compiler.fusion.statistics import launches_of_convolution_with_moments
-from fastgrad.core.operation import TABLE, Operation
-from fastgrad.kernels.codegen.build import Kernel
-from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.optimizers.update_rule import unit_count
-from fastgrad.ops.attention import attention
+import fastgrad._src.kernels
+from fastgrad._src.compiler.fusion.emit import launches_of_group
+from fastgrad._src.compiler.fusion.epilogues import launches_of_product
+from fastgrad._src.compiler.fusion.product_updates import launches_with_update
+from fastgrad._src.compiler.fusion.statistics import launches_of_convolution_with_moments
+from fastgrad._src.core.operation import TABLE, Operation
+from fastgrad._src.jit.build import Kernel
+from fastgrad._src.jit.isa import host_isa
+from fastgrad._src.kernels.optimizers.update_rule import unit_count
+from fastgrad._src.ops.attention import attention
 
-ROOMS = ("fastgrad.kernels.", "fastgrad.ops.", "fastgrad.image.", "fastgrad.compiler.fusion.")
-OUTSIDE = ("fastgrad.kernels.codegen.", "fastgrad.kernels.runtime.", "fastgrad.kernels.collectives.")
+ROOMS = ("fastgrad._src.kernels.", "fastgrad._src.ops.", "fastgrad._src.image.", "fastgrad._src.compiler.fusion.")
+OUTSIDE = ("fastgrad._src.jit.", "fastgrad._src.kernels.runtime.", "fastgrad._src.kernels.collectives.")
 """How kernels are compiled and called, and how processes exchange arrays; where arrays are cut is decided elsewhere."""
 
-NUMBERS = ("fastgrad.kernels.math.", "fastgrad.kernels.elementwise.half")
+NUMBERS = ("fastgrad._src.kernels.math.", "fastgrad._src.kernels.elementwise.half")
 """Functions of numbers, whose literals are coefficients, shifts and masks."""
 
 NO_SIZES = {
@@ -51,7 +51,7 @@ NO_SIZES = {
 
 def modules() -> list[types.ModuleType]:
     """The modules of kernels."""
-    names = [module.name for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels.")]
+    names = [module.name for module in pkgutil.walk_packages(fastgrad._src.kernels.__path__, "fastgrad._src.kernels.")]
     return [importlib.import_module(name) for name in names if not f"{name}.".startswith(OUTSIDE)]
 
 
@@ -71,7 +71,7 @@ def all_constants() -> set[tuple[str, str]]:
     """Every constant of a kernel module that is a size, as (module, name)."""
     pairs: set[tuple[str, str]] = set()
     for module in modules():
-        short = module.__name__.removeprefix("fastgrad.kernels.")
+        short = module.__name__.removeprefix("fastgrad._src.kernels.")
         pairs |= {(short, name) for name in declared(module) if name not in NO_SIZES.get(short, "").split()}
     return pairs
 
@@ -104,7 +104,7 @@ class Reached:
         literals = {
             (home, name)
             for home, values in self.homes.items()
-            for name, value in declared(importlib.import_module(f"fastgrad.kernels.{home}")).items()
+            for name, value in declared(importlib.import_module(f"fastgrad._src.kernels.{home}")).items()
             if value in values
         }
         return {*self.constants, *literals}
@@ -141,7 +141,7 @@ class Reached:
     def _walk_closure(self, function: types.FunctionType, in_kernel: bool) -> None:
         contents = [cell.cell_contents for cell in function.__closure__ or () if cell is not None and _is_filled(cell)]
         words = [value for value in contents if type(value) is str]
-        places = [f"fastgrad.kernels.{word}" for word in words]
+        places = [f"fastgrad._src.kernels.{word}" for word in words]
         places += [value for value in function.__code__.co_consts if type(value) is str]
         for place in places:
             if place.startswith(ROOMS) and _exists(place):
@@ -158,7 +158,7 @@ class Reached:
                 self._walk_code(constant, names, in_kernel)
             elif in_kernel and type(constant) is int and 3 <= constant <= 4096:
                 self.literals.add(constant)
-                self.homes.setdefault(names["__name__"].removeprefix("fastgrad.kernels."), set()).add(constant)
+                self.homes.setdefault(names["__name__"].removeprefix("fastgrad._src.kernels."), set()).add(constant)
         for name, value, home in list(_named(code.co_names, names)):
             if type(value) is int:
                 if name.isupper() and value > 1:
@@ -211,7 +211,7 @@ def _home(name: str, module: str, value: Any) -> str:
     while True:
         source = _imports(module).get(name)
         if source is None:
-            return module.removeprefix("fastgrad.kernels.")
+            return module.removeprefix("fastgrad._src.kernels.")
         module, _, name = source.partition(":")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE
+from fastgrad._src.core.operation import TABLE
 from tests.kernels.every_property import PROPERTIES
 from tests.kernels.properties import ANY, HALVES, Property, dtype_of
 from tests.reliability.boundaries import elementwise, host, reals, referees, sequences, updates, wider, windows

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.gemm.form import LARGE_A_BYTES
-from fastgrad.ops.attention import MAX_HEAD_WIDTH
+from fastgrad._src.jit.isa import host_isa
+from fastgrad._src.kernels.gemm.form import LARGE_A_BYTES
+from fastgrad._src.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import Property, dtype_of
 from tests.reliability.boundaries.constants import blocks_of
 from tests.reliability.boundaries.properties import ALL

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.ops import recurrent
-from fastgrad.ops.attention import MAX_HEAD_WIDTH, unfused_attention
+from fastgrad._src.ops import recurrent
+from fastgrad._src.ops.attention import MAX_HEAD_WIDTH, unfused_attention
 from tests.kernels.properties import Property, normal, results_of
 from tests.kernels.random.draw_properties import words
 from tests.kernels.row_properties import over_time

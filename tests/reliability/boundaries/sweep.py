@@ -51,7 +51,7 @@ def used_kernels() -> list[str]:
 
 
 def kernel_name(kernel: object) -> str:
-    return f"{kernel.function.__module__}.{kernel.__name__}".removeprefix("fastgrad.kernels.")  # type: ignore[attr-defined]
+    return f"{kernel.function.__module__}.{kernel.__name__}".removeprefix("fastgrad._src.kernels.")  # type: ignore[attr-defined]
 
 
 def samples_for_kernels(name: str) -> list[Sample]:

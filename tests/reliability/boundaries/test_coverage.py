@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from fastgrad.core.operation import TABLE
-from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.gemm.eager import MOST_DIRECT_MULTIPLY_ADDS
-from fastgrad.kernels.gemm.form import LARGE_A_BYTES
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.jit.isa import host_isa
+from fastgrad._src.kernels.gemm.eager import MOST_DIRECT_MULTIPLY_ADDS
+from fastgrad._src.kernels.gemm.form import LARGE_A_BYTES
 from tests.kernels.properties import dtype_of
 from tests.ops import samples  # noqa: F401  # which imports all that adds rows
 from tests.reliability.boundaries.cases import LAYOUTS, VIEWS
@@ -25,7 +25,7 @@ def cases() -> dict[str, list[Sample]]:
     return {name: long_samples(name) for name in ALL}
 
 
-# Python computes them, string by string or box by box, or NumPy and SciPy: they have no blocks. tests/strings, image, sparse, signal and ops try them.
+# Python computes them, string by string or box by box, or NumPy and SciPy: they have no blocks. tests/structures/strings, image, sparse, signal and ops try them.
 WITHOUT_BLOCKS = [
     "as_string",
     "bytes_split",
@@ -156,7 +156,7 @@ def test_every_constant_of_a_kernel_is_a_size_of_some_row():
 
 
 def test_constants_that_are_no_sizes_are_there():
-    known = {module.__name__.removeprefix("fastgrad.kernels."): declared(module) for module in modules()}
+    known = {module.__name__.removeprefix("fastgrad._src.kernels."): declared(module) for module in modules()}
     assert [
         f"{module}.{name}" for module, names in NO_SIZES.items() for name in names.split() if name not in known[module]
     ] == []

@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 
-from fastgrad.core.operation import TABLE
+from fastgrad._src.core.operation import TABLE
 from tests.kernels.differentiable import DIFFERENTIABLE, check_gradients
 from tests.reliability.boundaries.cases import small_work_is_shared
 from tests.reliability.boundaries.constants import blocks_of

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.tensor import Tensor
+from fastgrad._src.core.tensor import Tensor
 from tests.reliability.boundaries.cases import LAYOUTS, laid_out, small_work_is_shared
 from tests.reliability.boundaries.constants import blocks_of
 from tests.reliability.boundaries.groups import GROUPS, make, with_gradients

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fastgrad.core.operation import TABLE
-from fastgrad.core.result_rules import ArraySpec, fits, specs_of
+from fastgrad._src.core.operation import TABLE
+from fastgrad._src.core.result_rules import ArraySpec, fits, specs_of
 from tests.kernels.properties import results_of
 from tests.reliability.boundaries.cases import Case
 from tests.reliability.boundaries.properties import ALL

@@ -112,7 +112,7 @@ def test_rows_use_every_kernel_of_the_library(full, figure):
     every = {
         kernel_name(kernel)
         for kernel in all_kernels()
-        if str(kernel.function.__module__).startswith("fastgrad.kernels.")
+        if str(kernel.function.__module__).startswith("fastgrad._src.kernels.")
     }
     assert result["failures"] == []
     figure("kernels of the library", len(every))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.optimizers.update_rule import RULES as TABLES
-from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS, ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
+from fastgrad._src.kernels.optimizers.update_rule import RULES as TABLES
+from fastgrad._src.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS, ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
 from tests.kernels.optimizers.update_rules import RULES, _state
 from tests.kernels.properties import FLOATS, Property, ids, normal, results_of
 

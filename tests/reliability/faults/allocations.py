@@ -15,10 +15,10 @@ import numpy as np
 from numpy._core import _multiarray_umath
 
 import fastgrad as tf
-from fastgrad.compiler.dispatch import locking
-from fastgrad.core.recording import recorders
-from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import ThreadPool
+from fastgrad._src.compiler.dispatch import locking
+from fastgrad._src.core.recording import recorders
+from fastgrad._src.kernels.runtime import driver
+from fastgrad._src.kernels.runtime.thread_pool import ThreadPool
 
 keras = tf.keras
 SET_HANDLER, GET_HANDLER = 304, 305

@@ -19,8 +19,8 @@ import numpy as np
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 
 import fastgrad as tf
-from fastgrad.kernels.elementwise import elementwise
-from fastgrad.kernels.optimizers.update_rule import RULES
+from fastgrad._src.kernels.elementwise import elementwise
+from fastgrad._src.kernels.optimizers.update_rule import RULES
 
 THREADS = 8
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.dispatch import locking
-from fastgrad.core.recording import recorders
-from fastgrad.core.tape import GradientTape
-from fastgrad.core.variable import writer_lock
-from fastgrad.kernels.codegen import cache
-from fastgrad.kernels.runtime.thread_pool import compute_pool
+from fastgrad._src.compiler.dispatch import locking
+from fastgrad._src.core.recording import recorders
+from fastgrad._src.core.tape import GradientTape
+from fastgrad._src.core.variable import writer_lock
+from fastgrad._src.jit import cache
+from fastgrad._src.kernels.runtime.thread_pool import compute_pool
 from tests.reliability.faults.allocations import Training, batch, in_thread
 from tests.reliability.faults.concurrency import Counter
 

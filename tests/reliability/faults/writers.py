@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.kernels.codegen import cache
-from fastgrad.storage.tensor_file import load_tensors, save_tensors
+from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
+from fastgrad._src.jit import cache
 from tests.events import scalars
 
 keras = tf.keras

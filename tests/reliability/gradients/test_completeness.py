@@ -13,8 +13,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras, linalg, math, nn
-from fastgrad.core.operation import TABLE, JointGradient, Operation
-from fastgrad.core.recording import Recorder, start, stop
+from fastgrad._src.core.operation import TABLE, JointGradient, Operation
+from fastgrad._src.core.recording import Recorder, start, stop
 from tests import whole_table
 
 from .case import all_cases
@@ -34,9 +34,9 @@ SPACES = {
 }
 
 
-# Types, settings, texts; tests and what gives integers or truth values; what makes tensors of nothing; users' functions (tests/custom);
+# Types, settings, texts; tests and what gives integers or truth values; what makes tensors of nothing; users' functions (tests/custom_operations);
 # what TensorFlow does not differentiate on a CPU (tests/signal, tests/ops); layers that draw (tests/keras);
-# a layer of functions of files (tests/saved_model).
+# a layer of functions of files (tests/files/saved_model).
 WITHOUT_GRADIENT = """
 DType AggregationMethod VariableAggregation VariableSynchronization TensorShape Tensor TensorSpec Form Unary KerasTensor InputSpec
 Loss Reduction Layer Wrapper Operator Input InputLayer

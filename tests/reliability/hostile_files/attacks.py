@@ -271,7 +271,7 @@ def a_pickle_in_an_array(path: Path) -> Any:
 
 @attack("safetensors", "npz", "compressed npz")
 def a_large_file(path: Path) -> Any:
-    from fastgrad.storage.tensor_file import save_tensors
+    from fastgrad._src.files.formats.tensor_file import save_tensors
 
     save_tensors(path, {"x": np.arange(4.0 * MEBIBYTE), "y": np.arange(MEBIBYTE)}, {})
     return ANY
@@ -282,8 +282,8 @@ def a_large_file(path: Path) -> Any:
 
 def with_graph(graph: Any) -> Attack:
     def write(path: Path) -> Any:
-        from fastgrad.storage.tensor_file import load_tensors, save_tensors
-        from fastgrad.train import checkpoint
+        from fastgrad._src.files.checkpoints import checkpoint
+        from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
 
         arrays, texts = load_tensors(path)
         save_tensors(
@@ -315,7 +315,7 @@ def with_arrays(**changes: Any) -> Attack:
     """An attack that changes arrays of a file whose checksum is right; `__` stands for a slash, and None deletes an array."""
 
     def write(path: Path) -> Any:
-        from fastgrad.storage.tensor_file import load_tensors, save_tensors
+        from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
 
         arrays, texts = load_tensors(path)
         for name, value in changes.items():

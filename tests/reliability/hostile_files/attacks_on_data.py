@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.storage.record_file import crc32c
+from fastgrad._src.files.formats.record_file import crc32c
 from tests.reliability.hostile_files.attacks import (
     ANY,
     DEEP,
@@ -35,7 +35,7 @@ from tests.reliability.hostile_files.attacks import (
     zipped,
 )
 
-# ---- the kernel cache: what its folder and its entries may be stands in tests/kernels/codegen/test_cache.py --------
+# ---- the kernel cache: what its folder and its entries may be stands in tests/jit/test_cache.py --------
 
 contents(("kernel entry", "kernel pack"), "other files", lambda: b"\x7fELF" + bytes(1000))
 contents(("kernel entry",), "an entry without a digest", lambda: b"fastgrad kernel 1\n" + bytes(200))
@@ -46,7 +46,7 @@ contents(("kernel entry",), "an entry without a digest", lambda: b"fastgrad kern
 
 def with_index(**changes: Any) -> Attack:
     def write(path: Path) -> Any:
-        from fastgrad.data import cache
+        from fastgrad._src.data import cache
 
         index = json.loads(path.read_text())
         del index["checksum"]
@@ -81,7 +81,7 @@ contents(OF_INDEX, "no object", lambda: b"3")
 
 def with_elements(**changes: Any) -> Attack:
     def write(path: Path) -> Any:
-        from fastgrad.storage.tensor_file import load_tensors, save_tensors
+        from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
 
         arrays, texts = load_tensors(path)
         save_tensors(path, {**arrays, **{name.replace("_", "."): value for name, value in changes.items()}}, texts)

@@ -282,7 +282,7 @@ def rewritten(name: str, change: Callable[[Any], Any]) -> Attack:
                 file.attrs.pop("fastgrad_crc32", None)
                 file.attrs["model_config"] = json.dumps(change(json.loads(file.attrs["model_config"])))
         elif name in ("model in safetensors", "model in npz"):
-            from fastgrad.storage.tensor_file import load_tensors, save_tensors
+            from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
 
             arrays, texts = load_tensors(path)
             save_tensors(path, arrays, {"fastgrad.model": json.dumps(change(json.loads(texts["fastgrad.model"])))})
@@ -309,7 +309,7 @@ contents(OF_OBJECTS, "a function of a module", lambda: json.dumps(
 ).encode())  # fmt: skip
 contents(OF_OBJECTS, "code of a lambda", lambda: json.dumps(code_of_lambda()).encode())
 contents(OF_OBJECTS, "an object of a private module", lambda: json.dumps(
-    {"module": "fastgrad.storage.tensor_file", "class_name": "load_tensors", "config": {"path": "/etc/" + SECRET}, "registered_name": None}
+    {"module": "fastgrad._src.files.formats.tensor_file", "class_name": "load_tensors", "config": {"path": "/etc/" + SECRET}, "registered_name": None}
 ).encode())  # fmt: skip
 contents(
     OF_OBJECTS,

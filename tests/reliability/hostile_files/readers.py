@@ -28,18 +28,18 @@ from PIL.Image import Image
 import fastgrad as fg
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.differentiation.runtime import disk_cache
-from fastgrad.keras.datasets import cifar, fashion_mnist, reading, word_numbers
-from fastgrad.kernels.codegen import cache
-from fastgrad.script_names import check_script
-from fastgrad.storage.tensor_file import load_tensors, save_tensors
-from tests.train import tensorflow_checkpoints
+from fastgrad._src.commands.script_names import check_script
+from fastgrad._src.derivatives.runtime import disk_cache
+from fastgrad._src.files.formats.tensor_file import load_tensors, save_tensors
+from fastgrad._src.jit import cache
+from fastgrad._src.keras.datasets import cifar, fashion_mnist, reading, word_numbers
+from tests.files.checkpoints import tensorflow_checkpoints
 
 KERAS_FILE = (ValueError, TypeError)
 OF_CHECKPOINT = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
-MODELS_OF_TENSORFLOW = Path(__file__).parents[2] / "saved_model" / "tensorflow_models" / "models.tar.xz"
+MODELS_OF_TENSORFLOW = Path(__file__).parents[2] / "files" / "saved_model" / "tensorflow_models" / "models.tar.xz"
 USER_MODELS = MODELS_OF_TENSORFLOW.with_name("user_models.tar.xz")
-CHECKPOINTS_OF_TENSORFLOW = Path(__file__).parents[2] / "train" / "tensorflow_checkpoints.tar.xz"
+CHECKPOINTS_OF_TENSORFLOW = Path(__file__).parents[2] / "files" / "checkpoints" / "tensorflow_checkpoints.tar.xz"
 OF_SAVED_MODEL = (tf.errors.InvalidArgumentError,)
 OF_VOCABULARY = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.FailedPreconditionError)
 LOST = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)

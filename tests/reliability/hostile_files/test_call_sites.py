@@ -11,7 +11,7 @@ import pytest
 
 import fastgrad
 
-PACKAGE = Path(fastgrad.__file__).parent
+PACKAGE = Path(fastgrad.__file__).parent / "_src"
 CALLS = {
     *(
         "open",
@@ -38,20 +38,20 @@ JOB = "reads what other processes of the same job send or write"
 NO_FILE = "calls a function of the same name that reads no file"
 ASKED = "runs code of a file only where the caller asks for it, by `safe_mode=False`"
 READERS = {
-    "composed_ops/candidate_sampling.py": (2, "counted words"),
+    "ops/composed/candidate_sampling.py": (2, "counted words"),
     "core/malloc_tuning.py": (2, SYSTEM),
     "cuda/codegen/compile.py": (1, OWN),
     "data/files.py": (4, "CSV"),
     "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
-    "differentiate.py": (4, OWN),
-    "differentiation/runtime/disk_cache.py": (2, "derivative"),
+    "commands/differentiate.py": (4, OWN),
+    "derivatives/runtime/disk_cache.py": (2, "derivative"),
     "distribute/horovod.py": (1, NO_FILE),
     "image/codecs.py": (1, "contents of a JPEG"),
-    "io/files.py": (1, "contents of a JPEG"),
-    "io/gfile.py": (1, "GFile"),
-    "io/record_writer.py": (1, OWN),
-    "io/string_tensors.py": (1, "compressed text"),
+    "files/records/files.py": (1, "contents of a JPEG"),
+    "files/records/gfile.py": (1, "GFile"),
+    "files/records/record_writer.py": (1, OWN),
+    "files/records/string_tensors.py": (1, "compressed text"),
     "keras/callbacks/logs_and_schedules.py": (1, "log in CSV"),
     "keras/datasets/cifar.py": (3, "CIFAR"),
     "keras/datasets/fashion_mnist.py": (2, "Fashion-MNIST"),
@@ -66,52 +66,52 @@ READERS = {
     "keras/utils/files.py": (1, "a file is only hashed"),
     "keras/utils/images.py": (1, "PNG"),
     "keras/utils/text_dataset.py": (1, "texts of a folder"),
-    "kernels/codegen/cache.py": (7, "kernel entry"),
-    "kernels/codegen/compile_ahead.py": (2, OWN),
-    "kernels/codegen/frontend.py": (1, OWN),
-    "kernels/codegen/object_code.py": (1, JOB),
-    "kernels/codegen/processors.py": (1, SYSTEM),
-    "kernels/codegen/source_files.py": (1, OWN),
-    "kernels/codegen/store.py": (1, OWN),
+    "jit/cache.py": (7, "kernel entry"),
+    "jit/compile_ahead.py": (2, OWN),
+    "jit/frontend.py": (1, OWN),
+    "jit/object_code.py": (1, JOB),
+    "jit/processors.py": (1, SYSTEM),
+    "jit/source_files.py": (1, OWN),
+    "jit/store.py": (1, OWN),
     "kernels/collectives/agreement.py": (1, JOB),
     "kernels/collectives/start.py": (2, JOB),
     "kernels/runtime/thread_spreading.py": (1, SYSTEM),
-    "lookup/initializers.py": (1, "vocabulary"),
+    "structures/lookup/initializers.py": (1, "vocabulary"),
     "core/peer_names.py": (3, OWN),
     "core/printing.py": (1, OWN),
     "ops/replica_messages.py": (2, JOB),
-    "saved_model/loading.py": (1, "saved model"),
-    "saved_model/tensorflow/objects.py": (1, "TensorFlow's saved model"),
-    "io/tensor_bundle.py": (2, "TensorFlow's checkpoint"),
-    "storage/archive_extraction.py": (6, "tar.gz"),
-    "storage/atomic_write.py": (5, OWN),
-    "storage/damaged_file.py": (2, "safetensors"),
-    "storage/decompression.py": (5, "lines in gzip"),
-    "storage/hdf5_file.py": (4, ".weights.h5"),
-    "script_names.py": (2, "notebook"),
-    "storage/image_file.py": (2, "PNG"),
-    "storage/json_text.py": (1, "model in JSON"),
-    "storage/sound_file.py": (2, "sound"),
-    "storage/tensor_file.py": (9, "npz"),
-    "storage/zip_archive.py": (1, "zip"),
+    "files/saved_model/loading.py": (1, "saved model"),
+    "compat/tensorflow_models/objects.py": (1, "TensorFlow's saved model"),
+    "files/checkpoints/tensor_bundle.py": (2, "TensorFlow's checkpoint"),
+    "files/formats/archive_extraction.py": (6, "tar.gz"),
+    "files/formats/atomic_write.py": (5, OWN),
+    "core/damaged_file.py": (2, "safetensors"),
+    "files/formats/decompression.py": (5, "lines in gzip"),
+    "files/formats/hdf5_file.py": (4, ".weights.h5"),
+    "commands/script_names.py": (2, "notebook"),
+    "files/formats/image_file.py": (2, "PNG"),
+    "files/formats/json_text.py": (1, "model in JSON"),
+    "files/formats/sound_file.py": (2, "sound"),
+    "files/formats/tensor_file.py": (9, "npz"),
+    "files/formats/zip_archive.py": (1, "zip"),
     "summary/writers.py": (1, OWN),
-    "train/checkpoint.py": (1, "checkpoint"),
-    "train/checkpoint_state.py": (1, "checkpoint state"),
-    "train/random_state.py": (1, "checkpoint"),
+    "files/checkpoints/checkpoint.py": (1, "checkpoint"),
+    "files/checkpoints/checkpoint_state.py": (1, "checkpoint state"),
+    "files/checkpoints/random_state.py": (1, "checkpoint"),
 }
 """How many such calls a module has, and which reader of `readers.py` has them read hostile files, or why none does."""
 
 NO_VALID_FILE = {
     "keras/saving/keras_archive.py": ['zipfile.ZipFile(file, "w")'],
-    "kernels/codegen/cache.py": [
+    "jit/cache.py": [
         "sqlite3.connect(path)",
         "open(os.path.join(folder, name)",
         'os.fdopen(handle, "wb")',
     ],
-    "storage/decompression.py": ["zlib.decompressobj(self._window)"],
-    "storage/hdf5_file.py": ['File(target, "w")'],
-    "storage/sound_file.py": ['wave.open(file, "wb")'],
-    "storage/tensor_file.py": ['zipfile.ZipFile(file, "w"', 'archive.open(name + ".npy", "w"'],
+    "files/formats/decompression.py": ["zlib.decompressobj(self._window)"],
+    "files/formats/hdf5_file.py": ['File(target, "w")'],
+    "files/formats/sound_file.py": ['wave.open(file, "wb")'],
+    "files/formats/tensor_file.py": ['zipfile.ZipFile(file, "w"', 'archive.open(name + ".npy", "w"'],
 }
 """Calls that no valid file reaches, by parts of their lines: they write, read on Windows, read the package's own files, or read the second stream of `attacks_on_data.py`."""
 
@@ -142,7 +142,7 @@ def readers(monkeypatch):
     """The readers; what they change of the process is restored."""
     pytest.importorskip("PIL")
     pytest.importorskip("h5py")
-    from fastgrad.kernels.codegen import cache
+    from fastgrad._src.jit import cache
     from tests.reliability.hostile_files import readers as module
 
     monkeypatch.setenv("FASTGRAD_CACHE_DIR", cache.cache_folder() or "")

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fastgrad.data import files
+from fastgrad._src.data import files
 from tests.reliability.hostile_files import attacks, attacks_on_data, attacks_on_models, damage  # noqa: F401
 from tests.reliability.hostile_files.readers import READERS, Reader, Refused, content
 

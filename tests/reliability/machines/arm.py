@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.codegen import isa, native
-from fastgrad.kernels.codegen.build import full_name, signature_of, source_of
-from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE_PARAMETERS
-from fastgrad.kernels.math import circular
-from fastgrad.kernels.runtime.launch import run_launches
+from fastgrad._src.jit import isa, native
+from fastgrad._src.jit.build import full_name, signature_of, source_of
+from fastgrad._src.jit.signature import ARRAY_KINDS, LIST_KINDS, SHARE_PARAMETERS
+from fastgrad._src.kernels.math import circular
+from fastgrad._src.kernels.runtime.launch import run_launches
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 MACHINE = native.Machine("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon")
@@ -111,8 +111,8 @@ def recorded(names: list[str]) -> tuple[list[Call], int]:
 
 def rows(names: list[str]) -> Iterator[tuple[str, Any, list[np.ndarray], list[np.ndarray]]]:
     """The launches of the rows of the tests of properties, with arrays."""
-    from fastgrad.compiler.programs.lowering import launches_of_row
-    from fastgrad.core.operation import TABLE
+    from fastgrad._src.compiler.programs.lowering import launches_of_row
+    from fastgrad._src.core.operation import TABLE
     from tests.kernels.every_property import PROPERTIES
     from tests.kernels.properties import results_of
 
@@ -143,7 +143,7 @@ def numbers(names: list[str]) -> Iterator[tuple[str, Any, list[Any]]]:
 
 def objects(calls: list[Call], folder: Path) -> dict[int, int]:
     """Compiles the kernels of calls into `folder` as k0.o, k1.o ...; their numbers by identity."""
-    from fastgrad.kernels.codegen.compile import compile_kernel
+    from fastgrad._src.jit.compile import compile_kernel
 
     native.compile_for(MACHINE)
     compiled: dict[int, int] = {}

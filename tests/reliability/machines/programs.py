@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.ops.attention import attention
-from fastgrad.ops.normalization import layer_normalization
+from fastgrad._src.ops.attention import attention
+from fastgrad._src.ops.normalization import layer_normalization
 from tests.kernels.math.accuracy import FLOATS, KERNELS
 
 ARRAYS = {

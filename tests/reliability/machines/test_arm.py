@@ -15,13 +15,13 @@ from tests.reliability.machines import arm
 TRIPLE = "aarch64-unknown-linux-gnu"
 PROGRAM = f"""
 import importlib, pkgutil, sys, time
-import fastgrad.kernels
-from fastgrad.kernels.codegen import build, native
+import fastgrad._src.kernels
+from fastgrad._src.jit import build, native
 
 native.compile_for(native.Machine({TRIPLE!r}, "neoverse-n1", "+neon"))
 found = {{}}
-for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels."):
-    if not module.ispkg and module.name.removeprefix("fastgrad.kernels.").startswith(tuple(sys.argv[1:])):
+for module in pkgutil.walk_packages(fastgrad._src.kernels.__path__, "fastgrad._src.kernels."):
+    if not module.ispkg and module.name.removeprefix("fastgrad._src.kernels.").startswith(tuple(sys.argv[1:])):
         values = vars(importlib.import_module(module.name)).values()
         found.update((id(value), value) for value in values if isinstance(value, build.Kernel))
 for kernel in found.values():

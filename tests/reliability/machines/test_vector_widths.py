@@ -64,7 +64,7 @@ def test_bits_are_those_of_the_tiles_for_neon(tmp_path, full):
     if not full:
         pytest.skip("it compiles every product and convolution of their tests: the long form runs it")
     code = (
-        "from fastgrad.kernels.codegen import isa\n"
+        "from fastgrad._src.jit import isa\n"
         "isa._TILE_HEIGHTS_WITH_16_REGISTERS = isa._TILE_HEIGHTS_WITH_32_REGISTERS\n"
         "machine = isa.host_isa()\n"
         "assert (machine.vector_bytes, len(machine.heights), machine.masks) == (16, 4, False), machine\n"
@@ -88,7 +88,7 @@ def test_bits_are_those_of_the_tiles_for_neon(tmp_path, full):
 def test_loops_have_vectors_as_wide_as_the_machine_has():
     """LLVM alone would take half of them on this processor."""
     code = (
-        "from fastgrad.kernels.codegen import isa, native\n"
+        "from fastgrad._src.jit import isa, native\n"
         "native.compile_for(native.Machine('x86_64-unknown-linux-gnu', 'cascadelake', '+avx512f,+avx512vl'))\n"
         "print(isa.features_for_loops())"
     )

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.codegen.isa import level_machine
-from fastgrad.kernels.codegen.native import compile_for
+from fastgrad._src.jit.build import kernel
+from fastgrad._src.jit.isa import level_machine
+from fastgrad._src.jit.native import compile_for
 from tests.kernels.every_kernel import SCENES
 
 SIZES = (1, 7, 17)

@@ -35,7 +35,7 @@ def measured(name: str, rounds: int, warm: int, collects: bool) -> dict[str, Any
     from tests.reliability.memory.workloads import WORKLOADS
 
     if not collects:  # a kernel that only some rounds need would bring the compiler after the first measurement
-        import fastgrad.kernels.codegen.compile  # noqa: F401
+        import fastgrad._src.jit.compile  # noqa: F401
     warnings.simplefilter("ignore")  # that a step is recorded again and again
     work = WORKLOADS[name].rounds()
     samples = []

@@ -18,9 +18,9 @@ import gc
 import os
 import sys
 
-from fastgrad.kernels.codegen.build import Kernel
-from fastgrad.kernels.codegen.compile import compile_kernel
-from fastgrad.kernels.codegen.signature import KernelSource, parse_signature
+from fastgrad._src.jit.build import Kernel
+from fastgrad._src.jit.compile import compile_kernel
+from fastgrad._src.jit.signature import KernelSource, parse_signature
 
 def half(x, out, rows):
     for i in range(rows):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.repeated_backward import RUNS_BEFORE_PROGRAM
+from fastgrad._src.core.repeated_backward import RUNS_BEFORE_PROGRAM
 
 keras = tf.keras
 layers = keras.layers

@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from tests.differentiation.random_derivatives import drawn
+from tests.derivatives.random_derivatives import drawn
 from tests.reliability.random_programs import derivatives
 from tests.reliability.random_programs.batches import batch, many
 from tests.reliability.random_programs.generator import program_of

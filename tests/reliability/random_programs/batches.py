@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from fastgrad.kernels.codegen import cache
+from fastgrad._src.jit import cache
 from tests.reliability.random_programs.check import Result, checked
 from tests.reliability.random_programs.generator import program_of
 from tests.reliability.random_programs.program import Program
@@ -25,7 +25,7 @@ from tests.reliability.random_programs.shrink import smaller
 BATCH = 500
 """Programs of a process: LLVM keeps about 85 kB of each kernel that it has compiled."""
 
-SOURCES = (ROOT / "src" / "fastgrad", ROOT / "tests" / "differentiation", Path(__file__).parent)
+SOURCES = (ROOT / "src" / "fastgrad", ROOT / "tests" / "derivatives", Path(__file__).parent)
 """Folders whose content decides what a batch of programs gives."""
 
 EXCUSED = 0.02

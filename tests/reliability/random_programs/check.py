@@ -13,9 +13,9 @@ from unittest import mock
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.programs import pipeline
-from fastgrad.core import backward, repeated_backward, tape
-from fastgrad.core.dispatch import Dispatcher, dispatchers
+from fastgrad._src.compiler.programs import pipeline
+from fastgrad._src.core import backward, repeated_backward, tape
+from fastgrad._src.core.dispatch import Dispatcher, dispatchers
 from tests.reliability.random_programs import runs
 from tests.reliability.random_programs.builder import HALVES
 from tests.reliability.random_programs.comparison import EPSILON, difference, explained, spread

@@ -1,4 +1,4 @@
-"""Derivatives of many random Numba functions (`tests/differentiation/random_programs.py`), counted."""
+"""Derivatives of many random Numba functions (`tests/derivatives/random_programs.py`), counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from tests.differentiation.random_derivatives import REFUSED, RIGHT, outcomes
+from tests.derivatives.random_derivatives import REFUSED, RIGHT, outcomes
 
 
 def batch(first: int, count: int) -> dict[str, Any]:

@@ -54,13 +54,13 @@ print("the same")
 """
 
 
-_PASSES = "fastgrad.compiler.passes"
+_PASSES = "fastgrad._src.compiler.passes"
 THRESHOLDS = (
     (f"{_PASSES}.rematerialize", "LEAST_PEAK_BYTES", 0),
     (f"{_PASSES}.decompose_updates", "LEAST_UPDATE_BYTES", 8),
-    ("fastgrad.compiler.fusion.product_updates", "LEAST_UPDATED_ELEMENTS", 4),
-    ("fastgrad.compiler.programs.frame", "LEAST_THREADED_STEP_NANOSECONDS", 40.0),
-    ("fastgrad.compiler.programs.frame", "LEAST_SHARE_NANOSECONDS", 20.0),
+    ("fastgrad._src.compiler.fusion.product_updates", "LEAST_UPDATED_ELEMENTS", 4),
+    ("fastgrad._src.compiler.programs.frame", "LEAST_THREADED_STEP_NANOSECONDS", 40.0),
+    ("fastgrad._src.compiler.programs.frame", "LEAST_SHARE_NANOSECONDS", 20.0),
 )
 """Sizes from which on the compiler decides otherwise: module, name, and the value with which small arrays are large."""
 

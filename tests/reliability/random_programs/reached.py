@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from fastgrad.compiler.fusion import emit, fuse_to_fit, group
-from fastgrad.compiler.graph.graph import ALL_KINDS, Graph, Kind, Node
-from fastgrad.compiler.passes import simplify_algebra
-from fastgrad.compiler.programs import chains, frame, pipeline, plan, program
-from fastgrad.compiler.programs.buffers import InArena, InCallerArray, InPermanent
-from fastgrad.core.operation import TABLE, Operation
+from fastgrad._src.compiler.fusion import emit, fuse_to_fit, group
+from fastgrad._src.compiler.graph.graph import ALL_KINDS, Graph, Kind, Node
+from fastgrad._src.compiler.passes import simplify_algebra
+from fastgrad._src.compiler.programs import chains, frame, pipeline, plan, program
+from fastgrad._src.compiler.programs.buffers import InArena, InCallerArray, InPermanent
+from fastgrad._src.core.operation import TABLE, Operation
 from tests.reliability.random_programs import generator  # noqa: F401 - its modules add kinds of statements
 from tests.reliability.random_programs.builder import KINDS
 
@@ -254,7 +254,7 @@ class Reached:
 
 def emit_phases(fused: Any) -> Any:
     """The phases of a reduction."""
-    from fastgrad.compiler.fusion.phases import Schedule
+    from fastgrad._src.compiler.fusion.phases import Schedule
 
     return Schedule(fused).phases
 

@@ -1,6 +1,6 @@
 """``keras.datasets``: example data, downloaded at the first use and kept in ``~/.keras/datasets``."""
 
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.datasets import boston_housing as boston_housing
 from fastgrad.keras.datasets import california_housing as california_housing
 from fastgrad.keras.datasets import cifar10 as cifar10

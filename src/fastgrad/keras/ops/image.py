@@ -1,8 +1,5 @@
 """``keras.ops.image``."""
 
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.keras.ops.function import public as _public
-from fastgrad.keras.ops.image_functions import TABLE as _TABLE
-
-globals().update(_public("ops.image", _TABLE))
-__getattr__, __dir__ = _namespace_hooks("tf.keras.ops.image", globals())
+from fastgrad._src.keras.ops.image import *
+from fastgrad._src.keras.ops.image import __dir__ as __dir__
+from fastgrad._src.keras.ops.image import __getattr__ as __getattr__

@@ -1,8 +1,5 @@
 """``keras.ops.nn``."""
 
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.keras.ops.function import public as _public
-from fastgrad.keras.ops.nn_functions import TABLE as _TABLE
-
-globals().update(_public("ops.nn", _TABLE))
-__getattr__, __dir__ = _namespace_hooks("tf.keras.ops.nn", globals())
+from fastgrad._src.keras.ops.nn import *
+from fastgrad._src.keras.ops.nn import __dir__ as __dir__
+from fastgrad._src.keras.ops.nn import __getattr__ as __getattr__

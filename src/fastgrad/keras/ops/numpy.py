@@ -1,8 +1,5 @@
 """``keras.ops.numpy``."""
 
-from fastgrad.core.names import namespace_hooks as _namespace_hooks
-from fastgrad.keras.ops.array_functions import TABLE as _TABLE
-from fastgrad.keras.ops.function import public as _public
-
-globals().update(_public("ops.numpy", _TABLE))
-__getattr__, __dir__ = _namespace_hooks("tf.keras.ops.numpy", globals())
+from fastgrad._src.keras.ops.numpy import *
+from fastgrad._src.keras.ops.numpy import __dir__ as __dir__
+from fastgrad._src.keras.ops.numpy import __getattr__ as __getattr__

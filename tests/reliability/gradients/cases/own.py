@@ -22,7 +22,7 @@ def row(name: str, **attributes: Any) -> Callable[..., Any]:
 
     def function(tf: Any, *xs: Any) -> Any:
         refuse_tensorflow(tf)
-        return importlib.import_module("fastgrad.core.operation").TABLE[name](*xs, **attributes)
+        return importlib.import_module("fastgrad._src.core.operation").TABLE[name](*xs, **attributes)
 
     return function
 
@@ -30,7 +30,7 @@ def row(name: str, **attributes: Any) -> Callable[..., Any]:
 def dropped(tf: Any, x: Any) -> Any:
     """Dropout from a seed."""
     refuse_tensorflow(tf)
-    return importlib.import_module("fastgrad.ops.random_stateless").stateless_dropout(x, 0.4, [1, 2]) ** 2
+    return importlib.import_module("fastgrad._src.ops.random_stateless").stateless_dropout(x, 0.4, [1, 2]) ** 2
 
 
 def interpolated(tf: Any, x: Any, rows: Any, columns: Any) -> Any:

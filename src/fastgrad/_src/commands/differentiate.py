@@ -1,0 +1,157 @@
+"""How much of a package's Numba code fastgrad differentiates: ``python -m fastgrad.differentiate PACKAGE -- pytest …``.
+
+The command after ``--`` runs in this process: a module such as pytest, or a script. The first calls of each function of the package that ``numba.njit``
+compiled are recorded, of ``numba.vectorize`` too, also those that compiled functions make. Then a process for each function compares its derivatives with central differences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numba
+
+from fastgrad._src.derivatives.call_check import STATUSES, check_call
+from fastgrad._src.derivatives.recorded_calls import Call, CallRecorder, python_function_of
+from fastgrad._src.derivatives.runtime.numba_internals import CPUDispatcher, DUFunc, parallel
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command, and checks the derivatives of what it calls.
+
+    Args:
+        arguments: the words of the command; default: those of this process.
+
+    Returns:
+        The exit status: 1 if a derivative is wrong, else 0. For an invalid command, `SystemExit` gives 2.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    own, command = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
+    parser = argparse.ArgumentParser(
+        prog="python -m fastgrad.differentiate",
+        usage="%(prog)s PACKAGE [options] -- (MODULE | SCRIPT.py) [arguments]",
+        description="Checks the derivatives of the functions of a package that numba.njit compiled, for the arguments that a command gives them.",
+    )
+    parser.add_argument("package", help="the name by which the package is imported")
+    parser.add_argument("--limit", type=int, default=3, help="how many calls of a function are checked (default 3)")
+    parser.add_argument("--seconds", type=float, default=120.0, help="the time for a function (default 120)")
+    parser.add_argument("--out", help="a file for the report, in JSON")
+    options = parser.parse_args(own)
+    if not command:
+        parser.error("no command: give one after --, such as -- pytest tests")
+    # Threads of OpenMP do not survive a fork.
+    numba.config.THREADING_LAYER = os.environ.get("NUMBA_THREADING_LAYER", "workqueue")
+    recorder = CallRecorder(options.package, options.limit)
+    with recorder.recording():
+        _run(command)
+    recorder.record_inner_calls()
+    report: list[dict[str, Any]] = []
+    for calls in list(recorder.calls.values()):
+        report.append(_function_report(calls, options.seconds))
+        print(_line(report[-1]), flush=True)
+        if options.out:
+            with open(options.out, "w") as file:
+                json.dump({"package": options.package, "functions": report}, file, indent=1)
+    # Not isinstance: it calls weak proxies, also of objects that are gone.
+    compiled = [value for value in gc.get_objects() if issubclass(type(value), (CPUDispatcher, DUFunc))]
+    codes = {python_function_of(function).__code__ for function in compiled if recorder.is_of_package(function)}
+    not_called = codes - set(recorder.calls)
+    counts = Counter(function["status"] for function in report)
+    print(
+        f"{options.package}: {', '.join(f'{counts[status]} {status}' for status in STATUSES)}, {len(not_called)} not called"
+    )
+    return 1 if counts["wrong"] else 0
+
+
+def _run(command: list[str]) -> None:
+    """Runs a script, or a module as ``python -m`` does."""
+    sys.argv = list(command)
+    sys.path.insert(0, os.path.dirname(os.path.abspath(command[0])) if command[0].endswith(".py") else os.getcwd())
+    try:
+        if command[0].endswith(".py"):
+            runpy.run_path(command[0], run_name="__main__")
+        else:
+            runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    except SystemExit as stop:
+        if stop.code not in (None, 0):
+            print(f"{command[0]} ended with exit status {stop.code}", file=sys.stderr)
+    except Exception:  # noqa: BLE001  # what it has called until then is checked
+        traceback.print_exc()
+
+
+def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
+    """Returns what a process finds about a function, whatever ends it."""
+    python_function = calls[0].python_function
+    outcomes, end = _outcomes_of_process(calls, seconds)
+    statuses = {outcome["status"] for outcome in outcomes}
+    if end and len(outcomes) < len(calls):
+        outcomes.append(
+            {"status": "too slow" if end.startswith("takes") else "failed", "reason": end, "directions": {}}
+        )
+        statuses.add(outcomes[-1]["status"])
+    status = next(status for status in STATUSES if status in statuses)
+    return {
+        "name": f"{python_function.__module__}.{python_function.__qualname__}",
+        "file": python_function.__code__.co_filename,
+        "line": python_function.__code__.co_firstlineno,
+        "status": status,
+        "reason": next(outcome["reason"] for outcome in outcomes if outcome["status"] == status),
+        "calls": outcomes,
+    }
+
+
+def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[str, Any]], str]:
+    """Returns the outcomes of calls that a child process has checked, and why it stopped early."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reading)
+            if parallel._is_initialized:  # a fork ends the threads, and Numba's work queue does not start them again
+                parallel._is_initialized = False
+                parallel._launch_threads()
+            with os.fdopen(writing, "w") as pipe:
+                for call in calls:
+                    pipe.write(json.dumps(check_call(call)._asdict()) + "\n")
+                    pipe.flush()
+        except BaseException:  # noqa: BLE001  # the parent reports that the process ended
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.close(writing)
+    received, deadline, end = b"", time.monotonic() + seconds, ""
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        while True:
+            if not select.select([pipe], [], [], max(deadline - time.monotonic(), 0.0))[0]:
+                os.kill(child, signal.SIGKILL)
+                end = f"takes longer than {seconds:g} s"
+                break
+            part = pipe.read(1 << 16)
+            if not part:
+                break
+            received += part
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status < 0 and not end:
+        end = f"the process was ended by {signal.Signals(-status).name}"
+    return [json.loads(line) for line in received.split(b"\n")[:-1]], end or "the process ended"
+
+
+def _line(function: dict[str, Any]) -> str:
+    return f"{function['status']:10}  {function['name']}  {function['reason'][:300]}".rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""TensorFlow's raw operations, each composed of public functions; ``table.py`` has the rows."""

@@ -1,0 +1,89 @@
+"""The operations of a graph on lookup tables: they make tables, fill them, and look keys up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.compat.tensorflow_models.attributes import Attributes
+from fastgrad._src.structures.lookup.tables import DenseHashTable, MutableHashTable, StaticHashTable, _HashTable
+
+
+def _table(value: Any) -> _HashTable:
+    if not isinstance(value, _HashTable):
+        raise TypeError(f"a handle of a table is needed, got a {type(value).__name__}")
+    return value
+
+
+def _mutable(value: Any) -> MutableHashTable:
+    if not isinstance(value, MutableHashTable):
+        raise TypeError(f"a handle of a table that changes is needed, got a {type(value).__name__}")
+    return value
+
+
+def _static_table(attributes: Attributes) -> StaticHashTable:
+    key_dtype, value_dtype = attributes["key_dtype"], attributes["value_dtype"]
+    nothing = tf.lookup.KeyValueTensorInitializer(tf.zeros([0], key_dtype), tf.zeros([0], value_dtype))
+    return StaticHashTable(nothing, tf.zeros([], value_dtype))
+
+
+def _default(attributes: Attributes) -> Any:
+    return tf.zeros(attributes.get("value_shape", []), attributes["value_dtype"])
+
+
+def _mutable_table(attributes: Attributes) -> MutableHashTable:
+    return MutableHashTable(attributes["key_dtype"], attributes["value_dtype"], _default(attributes))
+
+
+def _dense_table(attributes: Attributes, empty_key: Any, deleted_key: Any) -> DenseHashTable:
+    key_dtype, value_dtype = attributes["key_dtype"], attributes["value_dtype"]
+    return DenseHashTable(key_dtype, value_dtype, _default(attributes), empty_key, deleted_key)
+
+
+def _import(attributes: Attributes, table: Any, keys: Any, values: Any) -> None:
+    if isinstance(table, StaticHashTable):
+        tf.lookup.KeyValueTensorInitializer(keys, values).initialize(table)
+    else:
+        _mutable(table).insert(keys, values)
+
+
+def _read_file(attributes: Attributes, table: Any, filename: Any) -> None:
+    size = attributes["vocab_size"]
+    tf.lookup.TextFileInitializer(
+        filename,
+        table.key_dtype,
+        attributes["key_index"],
+        table.value_dtype,
+        attributes["value_index"],
+        None if size < 0 else size,
+        attributes["delimiter"],
+        value_index_offset=attributes.get("offset", 0),
+    ).initialize(table)
+
+
+TABLE_MAKERS: dict[str, Callable[..., Any]] = {
+    "HashTableV2": _static_table,
+    "MutableHashTableV2": _mutable_table,
+    "MutableHashTableOfTensorsV2": _mutable_table,
+    "MutableDenseHashTableV2": _dense_table,
+}
+"""The operations that make a table."""
+
+TABLE_INITIALIZERS: dict[str, Callable[..., Any]] = {
+    "LookupTableImportV2": _import,
+    "InitializeTableV2": _import,
+    "InitializeTableFromTextFileV2": _read_file,
+}
+"""The operations that fill a table."""
+
+ON_TABLES: dict[str, Callable[..., Any]] = {
+    **TABLE_MAKERS,
+    **TABLE_INITIALIZERS,
+    "LookupTableFindV2": lambda attributes, table, keys, default: _table(table)._lookup(keys, default),
+    "LookupTableSizeV2": lambda attributes, table: _table(table).size(),
+    "LookupTableExportV2": lambda attributes, table: _table(table).export(),
+    "LookupTableInsertV2": lambda attributes, table, keys, values: _mutable(table).insert(keys, values),
+    "LookupTableRemoveV2": lambda attributes, table, keys: _mutable(table).remove(keys),
+}
+"""All operations on tables: functions of a node's attributes and inputs, which return its result."""

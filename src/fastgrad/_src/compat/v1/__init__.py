@@ -1,0 +1,1 @@
+"""What eager programs use of TensorFlow 1."""

@@ -1,0 +1,419 @@
+"""``tf.function``: a Python function that is recorded at its first call, and replayed from then on.
+
+One file, because it is one class and its decorator.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import weakref
+from collections.abc import Callable
+from types import MethodType
+from typing import Any, ClassVar, NamedTuple
+
+from fastgrad._src.compiler.dispatch import locking
+from fastgrad._src.compiler.dispatch.background_compilation import StillCompiling, get_background_compilation
+from fastgrad._src.compiler.dispatch.cache import MOST_KEYS_PER_FUNCTION
+from fastgrad._src.compiler.dispatch.captures import CALL_CHANGED
+from fastgrad._src.compiler.dispatch.concrete import ConcreteFunction
+from fastgrad._src.compiler.dispatch.eager_execution import functions_run_eagerly, ops_are_deterministic
+from fastgrad._src.compiler.dispatch.element_loops import is_dataset
+from fastgrad._src.compiler.dispatch.fast_path import make_entry
+from fastgrad._src.compiler.dispatch.python_function import PythonFunction
+from fastgrad._src.compiler.dispatch.recorder import Recorder
+from fastgrad._src.compiler.dispatch.report import graph_text, kernel_texts, report_text, source_text
+from fastgrad._src.compiler.dispatch.retracing import warn_of_failure
+from fastgrad._src.compiler.dispatch.signature import Call, UnhashableArgument, arguments_of_key
+from fastgrad._src.compiler.dispatch.state import State
+from fastgrad._src.compiler.dispatch.traces import NotCompiled, Trace, TraceTree
+from fastgrad._src.compiler.dispatch.verify import checked_replay
+from fastgrad._src.core import nest
+from fastgrad._src.core.deferral import call_without_deferral, defers
+from fastgrad._src.core.dispatch import dispatchers
+from fastgrad._src.core.recording import recorders
+from fastgrad._src.jit.build import inspect_asm, inspect_llvm
+
+MOST_ENTRIES_PER_TREE = 4
+"""The most forms of a call (by position or name, tensors or arrays) with an entry of their own."""
+
+
+class CacheInfo(NamedTuple):
+    """Counts of a function's recordings.
+
+    Attributes:
+        recordings: how often its Python ran to be recorded.
+        keys: the number of different arguments that are kept.
+        programs: the number of recordings that are kept, over all keys.
+        maxsize: the most keys that are kept.
+    """
+
+    recordings: int
+    keys: int
+    programs: int
+    maxsize: int
+
+
+class Function:
+    """A Python function with its recordings; made by ``tf.function``.
+
+    The first call with certain arguments runs eagerly and is recorded. The second call compiles the recording. From then
+    on a call replays the program, and does not run the Python function.
+    """
+
+    records_graphs = True
+    replays_at_once = False  # whether the program also computes the first call's result: see enable_op_determinism
+
+    _all: ClassVar[weakref.WeakSet[Function]] = weakref.WeakSet()
+
+    def __init__(
+        self,
+        python_function: Callable[..., Any],
+        input_signature: Any = None,
+        verify: int = 0,
+        instance: Any = None,
+        runs_unrecorded: bool = False,
+    ) -> None:
+        functools.update_wrapper(self, python_function, updated=())
+        recorded = functools.partial(Function, runs_unrecorded=True)
+        self._python = PythonFunction(python_function, input_signature, instance, recorded, runs_unrecorded)
+        self.__name__ = self._python.name
+        self._verify = verify
+        self._state = State(self.__name__, verify)
+        self._recorder = Recorder(self._python, self._state, runs_unrecorded)
+        self._methods: dict[
+            int, tuple[Any, Function]
+        ] = {}  # by the id of an object: its weak reference, and its method
+        self._concrete_arguments: list[dict[str, Any]] = []  # of get_concrete_function: SavedModels have these, too
+        Function._all.add(self)
+
+    # ---- calling -------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function: replays a recording if there is one, else runs and records it."""
+        state = self._state
+        result = state.entry(args, kwargs)
+        if result is not CALL_CHANGED:
+            return result
+        for entry in state.recent:
+            result = entry(args, kwargs)
+            if result is not CALL_CHANGED:
+                state.entry = entry
+                return result
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
+        """The slow path of a call: splits it into key and arrays, looks up its recordings, and replays or records."""
+        if dispatchers and defers():
+            tensors = nest.flatten((args, kwargs), expand_composites=True)
+            return call_without_deferral(self._call, tensors, args, kwargs, is_first)
+        state, python = self._state, self._python
+        try:
+            call = Call(python.signature.bind(args, kwargs), state.floats, args, kwargs)
+        except UnhashableArgument as refusal:
+            if self._recorder.runs_unrecorded:
+                raise
+            raise TypeError(str(refusal)) from None
+        active = recorders.active
+        if functions_run_eagerly() or any(recorder.records_state for recorder in active):
+            return python.run(call)
+        objects = python.objects_of(call)
+        recordings = state.recordings
+        key = state.cache.get(call)
+        if key is None and any(map(is_dataset, call.values)) and python.with_element_loops is not None:
+            key = state.cache.add(call)
+            key.runs_eagerly = True
+        if key is not None and key.runs_eagerly:
+            return python.run(call, python.with_element_loops)
+        tree = None if key is None else key.find_tree(objects)
+        if tree is not None and tree.traces:
+            if active and tree.needs_python_gradients():
+                return python.run(call)
+            beside = get_background_compilation() and not (
+                active or state.verifications_left or self.replays_at_once or ops_are_deterministic()
+            )
+            try:
+                if not active and not beside:
+                    tree.compile_first_traces()
+                result = locking.run_as_replay(lambda: self._replay(call, tree, beside))
+            except StillCompiling:
+                return python.run(call)
+            except NotCompiled as failure:
+                key.runs_eagerly = True  # type: ignore[union-attr]  # there is one, as there is a tree
+                warn_of_failure(self.__name__, failure)
+                return python.run(call)
+            if result is locking.LOCK_NOT_FREE:
+                return python.run(call)
+            if result is not CALL_CHANGED:
+                return result
+        calls_again_as_first = is_first
+
+        def record() -> Any:
+            nonlocal calls_again_as_first
+            if state.recordings != recordings:  # another thread has recorded meanwhile, perhaps the same call
+                return CALL_CHANGED
+            calls_again_as_first = False
+            state.retracing.count_recording(call, key, tree is not None)
+            restores_state = is_first and not active and (self.replays_at_once or ops_are_deterministic())
+            return self._recorder.record(call, objects, tree, restores_state)
+
+        result = locking.run_as_recording(record)
+        if result is locking.LOCK_NOT_FREE:
+            return python.run(call)
+        return self._call(args, kwargs, calls_again_as_first) if result is CALL_CHANGED else result
+
+    def _replay(self, call: Call, tree: TraceTree, compiles_beside: bool) -> Any:
+        """Returns the result by a replay; ``CALL_CHANGED`` if the trace is not recorded."""
+        state = self._state
+        state.last = tree
+        if recorders.active:
+            traced = tree.call(call.tensors())
+            return (
+                CALL_CHANGED
+                if traced is None
+                else traced[0].results.build_from_recording(traced[1], call.passed_leaves)
+            )
+        if state.verifications_left:
+
+            def replayed() -> Any:
+                outcome = tree.replay(call.arrays)
+                return CALL_CHANGED if outcome is None else outcome[0].results.build(outcome[1], call.passed_leaves)
+
+            result = checked_replay(self.__name__, tree.traces, lambda: self._python.run(call), replayed)
+            state.verifications_left -= result is not CALL_CHANGED
+            return result
+        outcome = tree.replay(call.arrays, compiles_beside)
+        if outcome is None:
+            return CALL_CHANGED
+        entry = self._entry_for(call, tree, outcome[0])
+        if entry is not None:
+            state.use_entry(entry)
+        return outcome[0].results.build(outcome[1], call.passed_leaves)
+
+    def _entry_for(self, call: Call, tree: TraceTree, trace: Trace) -> Any:
+        """Returns the fast-path entry for calls of this form, made if needed; None if there is none."""
+        form = len(call.args), tuple(call.kwargs), tuple([type(value) for value in call.values])
+        compiled = tree.compiled[0]
+        entry_program, entry = tree.entries.get(form, (None, None))
+        if entry_program is not compiled:
+            if trace not in compiled.traces:
+                return None
+            if len(tree.entries) >= MOST_ENTRIES_PER_TREE:
+                tree.entries.clear()
+            python = self._python
+            entry = make_entry(call, python.signature.kinds, tree.captures, compiled, python.weak_instance)
+            if entry is not None:
+                entry.layout = id(tree), form
+            tree.entries[form] = compiled, entry
+        return entry
+
+    # ---- methods -------------------------------------------------------------------------------------------
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        method = self._methods.get(id(instance))
+        if method is not None and method[0]() is instance:
+            return method[1]
+        number, bound_to = id(instance), weakref.ref(self)
+
+        def gone(_: Any) -> None:
+            function = bound_to()
+            if function is not None:
+                function._methods.pop(number, None)
+
+        bound = Function(self._python.function, self._python.input_signature, self._verify, instance)
+        self._methods[number] = weakref.ref(instance, gone), bound
+        return bound
+
+    # ---- inspection ----------------------------------------------------------------------------------------
+
+    @property
+    def python_function(self) -> Callable[..., Any]:
+        """The Python function."""
+        python = self._python
+        return python.function if python.weak_instance is None else MethodType(python.function, python.instance)
+
+    @property
+    def trace_tree(self) -> TraceTree | None:
+        """The traces and programs of the last call's key and captured values; None before the first recording."""
+        return self._state.last
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether a call could not be recorded, and the result of the one run of Python was returned."""
+        return self._state.gave_up
+
+    def experimental_get_tracing_count(self) -> int:
+        """Returns how often the function was recorded."""
+        return self._state.recordings
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
+        """Returns a function for certain Python arguments, to be called with tensors; records nothing yet.
+
+        Args:
+            *args, **kwargs: as for a call; a ``TensorSpec`` may stand for a tensor. None with an ``input_signature``.
+        """
+        concrete = self._concrete(self._python.signature.bind_specs(args, kwargs))
+        self._concrete_arguments = [*self._concrete_arguments, concrete.arguments][-MOST_KEYS_PER_FUNCTION:]
+        return concrete
+
+    def _concrete(self, arguments: dict[str, Any]) -> ConcreteFunction:
+        return ConcreteFunction(self.call_with_arguments, self.__name__, arguments, self._python.signature.kinds)
+
+    def pretty_printed_concrete_signatures(self, verbose: bool = True) -> str:
+        """Returns the types of all concrete functions as text.
+
+        They are those of the calls and of ``get_concrete_function``.
+
+        Args:
+            verbose: whether parameters have lines of their own, and captured variables and empty lines are there.
+        """
+        known = self._concrete_arguments
+        if self._python.input_signature is None:
+            called = [arguments_of_key(key, with_names=False) for key in self._state.cache.call_keys()]
+            known = [*[arguments for arguments in called if arguments is not None], *known]
+        texts = [self._concrete(arguments).pretty_printed_signature(verbose) for arguments in known]
+        return ("\n\n" if verbose else "\n").join(dict.fromkeys(texts))
+
+    @property
+    def name(self) -> str:
+        """The name of the Python function."""
+        return self.__name__
+
+    @property
+    def input_signature(self) -> Any:
+        """The specs of the arguments, as given to ``tf.function``; None without any."""
+        return self._python.input_signature
+
+    @property
+    def signature_of_calls(self) -> Any:
+        """The parameters of a call, without ``self``: an ``inspect.Signature``."""
+        return self._python.signature.whole
+
+    def stored_arguments(self) -> list[dict[str, Any]]:
+        """Returns the arguments, with specs for tensors, that a SavedModel has the function for.
+
+        They are those of ``input_signature`` if there is one; else of the calls that are in the cache, and of
+        ``get_concrete_function``.
+        """
+        signature = self._python.signature
+        if self._python.input_signature is not None:
+            return [signature.bind_specs((), {})]
+        called = [arguments_of_key(key) for key in self._state.cache.call_keys()]
+        return [*[arguments for arguments in called if arguments is not None], *self._concrete_arguments]
+
+    def call_with_arguments(self, arguments: dict[str, Any]) -> Any:
+        """Calls the function with arguments by the names of the parameters."""
+        args, kwargs = self._python.signature.unbind(arguments)
+        return self(*args, **kwargs)
+
+    def graph(self) -> str:
+        """Returns the recordings of the last call's key as text: a graph for each trace."""
+        return graph_text(self._state.last)
+
+    def source(self) -> str:
+        """Returns the code generated for the last call: its program's steps, the kernels, the Python that calls it."""
+        return source_text(self._state.last)
+
+    def inspect_llvm(self, kernel: str | None = None) -> Any:
+        """Returns the LLVM IR of the last call's kernels, after LLVM's optimizations; compiles them again, for the CPU.
+
+        Args:
+            kernel: the name of a kernel, such as ``"matmul[float32]"``; None for all.
+
+        Returns:
+            The text of the kernel, or a dict with all names and texts.
+
+        Raises:
+            KeyError: there is no such kernel.
+        """
+        return kernel_texts(self.__name__, self._state.last, inspect_llvm, kernel)
+
+    def inspect_asm(self, kernel: str | None = None) -> Any:
+        """Returns the assembly of the last call's kernels; compiles them again, for the CPU.
+
+        Args:
+            kernel: the name of a kernel, such as ``"matmul[float32]"``; None for all.
+
+        Returns:
+            The text of the kernel, or a dict with all names and texts.
+
+        Raises:
+            KeyError: there is no such kernel.
+        """
+        return kernel_texts(self.__name__, self._state.last, inspect_asm, kernel)
+
+    def report(self) -> str:
+        """Returns a summary of the last call's program: operations, kernels, memory, operations that run in Python."""
+        note = ""
+        if self._python.signature.has_open_sizes:
+            note = "\ninput_signature leaves sizes open: each size that comes has a program of its own."
+        return report_text(self.__name__, self._state.last) + note
+
+    def cache_info(self) -> CacheInfo:
+        """Returns the number of recordings made, of keys and of traces in the cache, and the most keys."""
+        cache = self._state.cache
+        traces = sum(len(tree.traces) for key in cache for tree in key.trees)
+        return CacheInfo(self._state.recordings, len(cache), traces, MOST_KEYS_PER_FUNCTION)
+
+    def __copy__(self) -> Function:
+        return self._unrecorded_copy(self._python.function)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Function:
+        return self._unrecorded_copy(copy.deepcopy(self._python.function, memo))
+
+    def _unrecorded_copy(self, python_function: Callable[..., Any]) -> Function:
+        """Returns another function of the same kind, without recordings."""
+        return Function(python_function, self._python.input_signature, self._verify, self._python.instance)
+
+    def __repr__(self) -> str:
+        return f"<tf.function {self.__name__}>"
+
+
+def forget_entries() -> None:
+    """Drops all entries, so that each function takes the slow path once; entries must check more from now on."""
+    for function in list(Function._all):
+        function._state.forget_entries()
+
+
+def function(
+    func: Any = None,
+    input_signature: Any = None,
+    autograph: bool = True,
+    jit_compile: bool | None = None,
+    reduce_retracing: bool = False,
+    experimental_implements: Any = None,
+    experimental_autograph_options: Any = None,
+    experimental_attributes: Any = None,
+    experimental_relax_shapes: Any = None,
+    experimental_compile: Any = None,
+    experimental_follow_type_hints: Any = None,
+    verify: int = 0,
+) -> Any:
+    """Makes a function that is recorded once and replayed as one native program; also a decorator.
+
+    Args:
+        func: a Python function of tensors, arrays and Python values; without it, the decorator is returned.
+        input_signature: for each argument a (nested) ``tf.TensorSpec``: arguments are converted, and others refused.
+        verify: how many of the first replays are also run eagerly and compared.
+        autograph, jit_compile, reduce_retracing, experimental_implements, experimental_autograph_options,
+        experimental_attributes, experimental_relax_shapes, experimental_compile, experimental_follow_type_hints: kept for
+        TensorFlow's signature. ``for i in tf.range(n)`` and ``while`` with a condition on tensors, in the function itself,
+        become loops of the program, for any number of iterations, if their variables keep shape and dtype and the body has no
+        other effect in Python. Else Python's control flow uses the values of tensors: each trace is recorded. Each
+        shape has a program of its own.
+
+    Returns:
+        A ``Function``, or a decorator.
+
+    Raises:
+        TypeError: ``func`` can't be called. TensorFlow: tf.function.
+    """
+    if func is None:
+        return functools.partial(function, input_signature=input_signature, verify=verify)
+    if isinstance(func, Function):
+        return func
+    if not callable(func):
+        raise TypeError(f"tf.function: got {func!r}, which can't be called.")
+    return Function(func, input_signature, verify)

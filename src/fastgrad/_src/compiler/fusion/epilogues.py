@@ -1,0 +1,206 @@
+"""Epilogues: element-wise operations that run on parts of a product or convolution while they are in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from fastgrad._src.compiler.fusion.column_sums import block_kernels, sums_columns
+from fastgrad._src.compiler.fusion.emit import in_place_pairs, map_launch
+from fastgrad._src.compiler.fusion.fused import Fused, Payload, graph_of, key_of
+from fastgrad._src.compiler.graph.graph import Graph, Kind, Node, uses_of
+from fastgrad._src.kernels.gemm.epilogue import maps_in_sequence
+from fastgrad._src.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
+
+
+@dataclass(frozen=True)
+class ProductWithEpilogue(Payload):
+    """The payload of a FUSED node whose group begins with a product or convolution. Inputs: a, b, the group's others.
+
+    Attributes:
+        fused: the group.
+        place: the number of the group's input that is the product.
+        node: the product.
+    """
+
+    fused: Fused
+    place: int
+    node: Node
+    graph: Graph
+
+    @property
+    def name(self) -> str:
+        """The name of the product and the names of the group's operations, joined by "+"."""
+        return f"{self.node.payload.name}+{self.fused.name}"
+
+    @property
+    def key(self) -> Hashable:
+        """The keys of the group and of the product."""
+        return self.fused.key, self.place, key_of(self.node)
+
+    @property
+    def inputs_read_in_order(self) -> frozenset[int]:
+        """The numbers of the node's inputs whose element i the group reads only for result i."""
+        return frozenset(
+            [self.node_input_number(number) for _, number in in_place_pairs(self.fused) if number != self.place]
+        )
+
+    def node_input_number(self, number: int) -> int:
+        """Returns the number of the FUSED node's input that is the input ``number`` of the element-wise group."""
+        return number + 2 - (number > self.place)
+
+
+def add_epilogues(graph: Graph) -> Graph:
+    """Returns the graph with element-wise groups (maps) joined to the products that they follow.
+
+    Args:
+        graph: fused; it is not changed.
+    """
+    uses = uses_of(graph)
+    products: dict[int, Node] = {}  # products with a single reader, until the reader comes
+    merged_ids: set[int] = set()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if has_epilogue(node) and uses[id(node.outputs[0])] == 1 and can_take_epilogue(node):
+            products[id(node.outputs[0])] = node
+        elif node.kind is Kind.FUSED:
+            # The last product of several: the others are computed before it.
+            for position in reversed(range(len(node.inputs))):
+                product = products.get(id(node.inputs[position]))
+                merged = None if product is None else joined_with_map_or_sums(product, node, position)
+                if merged is not None:
+                    node = merged
+                    merged_ids.add(id(product))
+                    break
+        nodes.append(node)
+    return Graph([node for node in nodes if id(node) not in merged_ids], graph.results)
+
+
+def has_epilogue(node: Node) -> bool:
+    """True if a node is a single product or convolution whose operation has launches with an epilogue."""
+    return node.lowering.launches_with_epilogue is not None
+
+
+def can_take_epilogue(product: Node) -> bool:
+    """True if the CPU kernel of a product can apply an element-wise epilogue to its result."""
+    candidate = launches_with_epilogue(product, None)
+    return candidate is not None and candidate.launches[0].kernel.__name__ in (
+        "gemm",
+        "gemm_pairs",
+        "slide",
+        "slide_lanes",
+    )
+
+
+def launches_with_epilogue(product: Node, following: Launch | None) -> Launches | None:
+    """Returns the launches of a product with an element-wise epilogue ``following``; None if its kernel takes none."""
+    rule = product.lowering.launches_with_epilogue
+    assert rule is not None
+    return rule(product.inputs, product.outputs, following=following, **product.attributes)
+
+
+def _is_elementwise_epilogue(fused: Any, product_input_number: int, product: Node) -> bool:
+    """True if a group is element-wise and reads a product once, element i for element i."""
+    if not isinstance(fused, Fused) or "r" in fused.roles or not fused.steps:
+        return False
+    if fused.count != prod(product.outputs[0].shape):
+        return False  # only the first of its rows
+    return fused.reads_in_order(product_input_number)
+
+
+def joined_with_map_or_sums(product: Node, node: Node, product_input_number: int) -> Node | None:
+    """Returns a product joined with a map, or with a map with column sums, as one node for a CPU; None if the node is neither."""
+    follows = _is_elementwise_epilogue(node.payload, product_input_number, product) or sums_columns(
+        node.payload, product_input_number, product
+    )
+    return _joined_node(product, node, product_input_number) if follows else None
+
+
+def _joined_node(product: Node, node: Node, product_input_number: int) -> Node:
+    fused = node.payload
+    inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != product_input_number])
+    steps = [inner_node for inner_node in fused.graph.nodes if inner_node.kind is not Kind.ARGUMENT]
+    graph = graph_of([product, *steps], inputs, fused.graph.results)
+    return Node(Kind.FUSED, ProductWithEpilogue(fused, product_input_number, product, graph), inputs, node.outputs)
+
+
+def launches_of_product(
+    payload: ProductWithEpilogue,
+    make_following_launch: Callable[[Scratch], Launch] | None = None,
+) -> Launches:
+    """Returns the launches of a product with its epilogue.
+
+    Args:
+        payload: both of them.
+        make_following_launch: for an epilogue with a single result that has no other reader: the launch that follows it on each part of the
+            result, given the result's place.
+    """
+    fused, place, node = payload.fused, payload.place, payload.node
+    blocks = block_kernels(fused, node) if "r" in fused.roles else None
+    following, separate = map_launch(fused) if blocks is None else (blocks.first, blocks.separate)
+    pairs = [
+        pair for pair in in_place_pairs(fused) if pair not in separate and (blocks is None or pair[0] in blocks.free)
+    ]
+    # Results of a map may take the memory of the group's other inputs, as updated weights do. Else the product lies in the memory
+    # of the first result that may take it, or in scratch memory. Sums of columns always prefer the product's memory, as the same
+    # kernel does where it does not follow a product: so small and large batches share one compiled kernel.
+    home_output = next((output for output, input_number in pairs if input_number == place), None)
+    may_take_others = make_following_launch is None and (blocks is None or home_output is None)
+    in_place = tuple(
+        [
+            (output, payload.node_input_number(input_number))
+            for output, input_number in pairs
+            if may_take_others and input_number != place
+        ]
+    )
+    home_output = None if in_place else home_output
+    plain_launches = launches_with_epilogue(node, following if blocks is None else blocks.with_row_units(following))
+    assert plain_launches is not None
+    last_scratch = Scratch(len(plain_launches.scratch))
+    result: Any = Output if make_following_launch is None else lambda _: last_scratch
+    product = (
+        Scratch(last_scratch.number + (make_following_launch is not None))
+        if home_output is None
+        else result(home_output)
+    )
+    scratch_offset = last_scratch.number + (make_following_launch is not None) + (home_output is None)
+
+    def group_operand(operand: Any) -> Any:
+        if isinstance(operand, Input):
+            return product if operand.number == place else Input(payload.node_input_number(operand.number))
+        if isinstance(operand, Output):
+            return result(operand.number)
+        if isinstance(operand, Scratch):
+            return Scratch(scratch_offset + operand.number)
+        return tuple(map(group_operand, operand)) if type(operand) is tuple else operand
+
+    def placed_launch(launch: Launch) -> Launch:
+        return launch.with_operands(tuple(map(group_operand, launch.operands)))
+
+    following = placed_launch(following)
+    following_launches = (
+        (following,) if make_following_launch is None else (following, make_following_launch(last_scratch))
+    )
+
+    def product_operand(operand: Any) -> Any:
+        return product if isinstance(operand, Output) and operand.number == 0 else operand
+
+    product_form = launches_with_epilogue(
+        node,
+        maps_in_sequence(*following_launches) if blocks is None else blocks.with_row_units(following),
+    )
+    assert product_form is not None
+    launches = [
+        launch.with_operands(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
+        for launch in product_form.launches
+    ]
+    size = prod(node.outputs[0].shape)
+    assert fused.count == size, "the kernel of a product writes all of it"
+    scratch = [(payload.graph.results[0].dtype, size)] if make_following_launch is not None else []
+    scratch += [(node.outputs[0].dtype, size)] if home_output is None else []
+    if blocks is not None:
+        launches += map(placed_launch, blocks.later)
+        scratch += blocks.scratch
+    return Launches(tuple(launches), (*product_form.scratch, *scratch), in_place)

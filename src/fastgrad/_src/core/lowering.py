@@ -1,0 +1,170 @@
+"""What the compiler knows of an operation: the parts of a row of the operation table that only graphs and programs read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad._src.kernels.movement.strided import ViewLayouts
+from fastgrad._src.kernels.runtime.launch import Launches
+from fastgrad._src.scalars.terms import CHEAP_COST, ScalarOperation, expand, nodes_of, trace
+
+LaunchFunction = Callable[..., Launches | None]
+
+
+class Reducer(NamedTuple):
+    """The code of a reduction in the loop of a kernel: the combination, and expressions of an element and the result.
+
+    Attributes:
+        combine: "sum", "product", "greatest" or "least".
+        dtypes: of its input.
+        element_code: the expression of an element in the combination.
+        result_code: the expression of the result; ``{number}`` is its dtype, ``reduced`` the number of elements.
+        is_identity_on_one_element: whether the reduction of one element is the element.
+    """
+
+    combine: str
+    dtypes: frozenset[np.dtype]
+    element_code: str = "{0}"
+    result_code: str = "{0}"
+    is_identity_on_one_element: bool = True
+
+    @property
+    def is_sum(self) -> bool:
+        """True if the reduction is a plain sum: of the elements, not of expressions of elements."""
+        return (self.combine, self.element_code, self.result_code) == ("sum", "{0}", "{0}")
+
+
+class Lowering(NamedTuple):
+    """How programs compute an operation. Functions of ``Spec``s take ``(inputs, outputs, **attributes)``.
+
+    Attributes:
+        code: the formula of an element-wise operation: a function of terms, see ``terms.py``.
+        kernel_code: the expression of an element-wise operation in a kernel, if ``code`` does not serve: a function
+            ``(scalars, *operands, **attributes)`` that takes the names of operands and returns the expression, or None for dtypes
+            without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
+        rounds_once: whether kernels compute half-width floats in float32 and round at the end; else they round each step.
+        rounds_as_run: whether kernels give the bits of ``run`` for float32 and float64: a bool, or a function with the
+            arguments of ``launches`` that returns a bool. By default true if the kernels are those of ``code``, or if
+            ``run`` calls them.
+        launches: a function of ``Spec``s that returns the kernels for a compiled program (see ``kernels/runtime/launch.py``), or None
+            for shapes or dtypes that the kernels do not take.
+        complex_launches: the ``launches`` of an element-wise operation for complex numbers. By default those of its name, if
+            it takes complex numbers.
+        launches_with_epilogue: the kernels of a product or convolution with a map of its result as epilogue. A function
+            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It
+            returns None if the kernels take no epilogue.
+        reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
+        views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
+            reads through the view where it can.
+        keeps_order: whether groups treat the result of an index map as an alias: it has the elements of the input in
+            their order.
+        is_broadcast: whether an index map broadcasts its input to the attribute ``shape``.
+        transposed: a function ``(perm, given, **attributes)`` of an index map whose inputs are transposed by ``perm``;
+            ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before
+            the transpose, whose results are then transposed by ``perm``; or None if there are none.
+        decomposition: a function ``(builder, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
+            operation stays whole (``builder``: ``OperationBuilder``, compiler/passes/decompose.py; inputs and results are its values).
+        reference: a function of tensors and attributes that returns the results by simpler operations. GPUs run it in place of the
+            row's kernels, and batching runs it in place of a rule (compiler/passes/expand_references.py).
+        formula: for an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or
+            None if it has none (see derivatives/functions/formula.py). Programs run the rows of the formula in its place.
+        simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
+            (``rules`` is the module compiler/passes/algebra_rules.py).
+        recomputation: a function ``(builder, others, *inputs, **attributes)`` that computes the first of several results
+            again, element by element and with the same bits, from the inputs and the ``others`` of the results.
+        slope: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
+            at the second input, which the first is multiplied by.
+        with_gradient: for a loss whose gradient reads the cotangent, the second result and the second input: the row of this
+            gradient, and the row that computes the loss and its gradient from the cotangent and the inputs of the loss.
+        flops: a function of ``Spec``s that returns the estimated number of arithmetic operations, for reports. By default the
+            form gives it.
+        partial_update: "positions" or "rows" if the result is the first input with some elements changed. The inputs
+            are an array, positions and updates; or tables and other arrays that change, rows, ids and the number of
+            ids.
+        result_size: for an operation whose result's first size depends on values: a function of arrays and attributes that
+            returns the size.
+        result_size_launches: the ``launches`` of ``result_size``.
+        cheap: whether an element costs less than a read of it from memory, and never fails; None if ``code`` tells it.
+        merges: whether programs make one call of several with the same inputs and attributes.
+        checks: whether the operation runs for the error that it may raise, even if its result is unused.
+        in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
+        is_collective: whether all processes of a job run the operation together, in the same order: programs never fold, merge
+            or drop it.
+        stages: for a collective of any number of inputs: the rows that do it for some of the inputs in stages. The first starts
+            it, the last waits for the results. All but the first have an attribute ``shapes``, of the results.
+        is_start: whether a stage starts the collective, so that programs run it early.
+        is_wait: whether a stage waits for the results, so that programs run it late.
+    """
+
+    code: Callable[..., Any] | None = None
+    kernel_code: Callable[..., str | None] | None = None
+    rounds_once: bool = False
+    rounds_as_run: bool | Callable[..., bool] | None = None
+    launches: LaunchFunction | None = None
+    complex_launches: LaunchFunction | None = None
+    launches_with_epilogue: LaunchFunction | None = None
+    reducer: Reducer | None = None
+    views: ViewLayouts | None = None
+    keeps_order: bool = False
+    is_broadcast: bool = False
+    transposed: Callable[..., dict[str, Any] | None] | None = None
+    decomposition: Callable[..., Any] | None = None
+    reference: Callable[..., Any] | None = None
+    formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
+    simplifications: Callable[[Any], tuple[Any, ...]] | None = None
+    recomputation: Callable[..., Any] | None = None
+    slope: Any = None
+    with_gradient: tuple[Any, Any] | None = None
+    flops: Callable[..., int] | None = None
+    partial_update: str | None = None
+    result_size: Callable[..., int] | None = None
+    result_size_launches: LaunchFunction | None = None
+    cheap: bool | None = None
+    merges: bool = True
+    checks: bool = False
+    in_python: str | None = None
+    is_collective: bool = False
+    stages: tuple[Any, ...] = ()
+    is_start: bool = False
+    is_wait: bool = False
+
+    @property
+    def function_calls(self) -> int:
+        """The number of functions in ``code`` that are many instructions, such as exp."""
+        return 0 if self.code is None else sum(map(_is_long_function, _operations_of(self.code)))
+
+    @property
+    def is_cheap(self) -> bool:
+        """True if an element is one instruction, which can't fail, so that it costs less than a read of it from memory."""
+        if self.cheap is not None or self.code is None:
+            return bool(self.cheap)
+        operations = _operations_of(self.code)
+        return len(operations) <= 1 and all(operation.cost == CHEAP_COST for operation in operations)
+
+
+@functools.cache
+def _operations_of(code: Callable[..., Any]) -> list[ScalarOperation]:
+    return [node.operation for node in nodes_of(expand(trace(code))) if node.operation is not None]
+
+
+def _is_long_function(operation: ScalarOperation) -> bool:
+    return operation.name is not None and operation.cost > CHEAP_COST
+
+
+NO_LOWERING = Lowering()
+
+
+def complex_launches(name: str) -> LaunchFunction:
+    """Returns the ``complex_launches`` of the operation ``name``, whose kernels have this name; imports them at the first call."""
+
+    def imported_launches(*specs: Any, **attributes: Any) -> Launches | None:
+        from fastgrad._src.kernels.elementwise import complex_numbers
+
+        launches: LaunchFunction = getattr(complex_numbers, f"{name}_launches")
+        return launches(*specs, **attributes)
+
+    return imported_launches

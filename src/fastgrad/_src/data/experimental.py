@@ -1,0 +1,250 @@
+"""``tf.data.experimental``: tables, copies to devices, and older names of ``tf.data`` functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastgrad._src.core import nest
+from fastgrad._src.core.argument_checks import checked_integer
+from fastgrad._src.core.errors import OutOfRangeError
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.data.asserted_cardinality import AssertedCardinality
+from fastgrad._src.data.dataset import AUTOTUNE as AUTOTUNE
+from fastgrad._src.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
+from fastgrad._src.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
+from fastgrad._src.data.dataset import Dataset, checked_dataset
+from fastgrad._src.data.example_records import TFRecordWriter as TFRecordWriter
+from fastgrad._src.data.example_records import make_batched_features_dataset as make_batched_features_dataset
+from fastgrad._src.data.example_records import parse_example_dataset as parse_example_dataset
+from fastgrad._src.data.grouping import ElementListNode, GroupReduced
+from fastgrad._src.data.iterator import Iterator
+from fastgrad._src.data.lookup_tables import DatasetInitializer as DatasetInitializer
+from fastgrad._src.data.lookup_tables import index_table_from_dataset as index_table_from_dataset
+from fastgrad._src.data.lookup_tables import table_from_dataset as table_from_dataset
+from fastgrad._src.data.node import value_or_raise
+from fastgrad._src.data.optional import Optional as Optional
+from fastgrad._src.data.options import AutoShardPolicy as AutoShardPolicy
+from fastgrad._src.data.options import AutotuneAlgorithm as AutotuneAlgorithm
+from fastgrad._src.data.options import AutotuneOptions as AutotuneOptions
+from fastgrad._src.data.options import DistributeOptions as DistributeOptions
+from fastgrad._src.data.options import ExternalStatePolicy as ExternalStatePolicy
+from fastgrad._src.data.options import OptimizationOptions as OptimizationOptions
+from fastgrad._src.data.options import ThreadingOptions as ThreadingOptions
+from fastgrad._src.data.readers import CsvDataset as CsvDataset
+from fastgrad._src.data.readers import ParquetDataset as ParquetDataset
+from fastgrad._src.data.readers import SqlDataset as SqlDataset
+from fastgrad._src.data.readers import make_csv_dataset as make_csv_dataset
+from fastgrad._src.data.structure import map_leaves, spec_of, to_element
+from fastgrad._src.data.to_device import copy_to_device as copy_to_device
+from fastgrad._src.data.to_device import prefetch_to_device as prefetch_to_device
+from fastgrad._src.ops.arguments import as_python_int
+
+
+def cardinality(dataset: Dataset) -> Tensor:
+    """Returns the number of elements as an int64 tensor: ``dataset.cardinality()``."""
+    return checked_dataset("cardinality", dataset).cardinality()
+
+
+def assert_cardinality(expected_cardinality: int) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: the same elements, of which there are ``expected_cardinality``.
+
+    Args:
+        expected_cardinality: the number of elements, or ``INFINITE_CARDINALITY``; the result's ``cardinality()``. Where the
+            iteration finds another number, it raises FailedPreconditionError.
+    """
+    count = checked_integer("assert_cardinality", "expected_cardinality", expected_cardinality)
+
+    def asserted(dataset: Dataset) -> Dataset:
+        return Dataset(AssertedCardinality(checked_dataset("assert_cardinality", dataset)._node, count))
+
+    return asserted
+
+
+def get_next_as_optional(iterator: Iterator) -> Optional:
+    """Returns an ``Optional`` of the next element: ``iterator.get_next_as_optional()``.
+
+    Raises:
+        AttributeError: ``iterator`` is no iterator of a dataset.
+    """
+    if not hasattr(iterator, "get_next_as_optional"):
+        raise AttributeError(
+            f"get_next_as_optional: expected an iterator of a dataset, got {type(iterator).__name__}. Make one with iter(dataset)."
+        )
+    return iterator.get_next_as_optional()
+
+
+def get_single_element(dataset: Dataset) -> object:
+    """Returns the only element: ``dataset.get_single_element()``."""
+    return checked_dataset("get_single_element", dataset).get_single_element()
+
+
+def dense_to_ragged_batch(
+    batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = "int64"
+) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: ``dataset.ragged_batch(...)`` under its older name."""
+
+    def batched(dataset: Dataset) -> Dataset:
+        source = checked_dataset("dense_to_ragged_batch", dataset)
+        return source.ragged_batch(batch_size, drop_remainder, row_splits_dtype)
+
+    return batched
+
+
+class Reducer:
+    """The functions of ``group_by_reducer``, which folds a group of elements to one.
+
+    Args:
+        init_func: maps a key, an int64 scalar, to the first state.
+        reduce_func: maps a state and an element to the next state.
+        finalize_func: maps the last state to the group's element; a tuple's parts are its arguments.
+    """
+
+    def __init__(
+        self, init_func: Callable[..., Any], reduce_func: Callable[..., Any], finalize_func: Callable[..., Any]
+    ) -> None:
+        self.init_func, self.reduce_func, self.finalize_func = init_func, reduce_func, finalize_func
+
+
+def group_by_reducer(key_func: Callable[..., Any], reducer: Reducer) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: one element for each key, in the order of keys.
+
+    Args:
+        key_func: maps an element to an int64 scalar.
+        reducer: the fold over the elements of a key.
+
+    Raises:
+        TypeError: ``reducer`` is no ``Reducer``; while iterating, a state has other dtypes than the one before.
+        ValueError: a function is not callable; while iterating, ``key_func`` returns something else.
+        InvalidArgumentError: while iterating, a state has another structure.
+    """
+    if not isinstance(reducer, Reducer):
+        raise TypeError(f"group_by_reducer: reducer must be a tf.data.experimental.Reducer, got {reducer!r}.")
+
+    def reduced(dataset: Dataset) -> Dataset:
+        node = checked_dataset("group_by_reducer", dataset)._node
+        return Dataset(GroupReduced(node, key_func, reducer.init_func, reducer.reduce_func, reducer.finalize_func))
+
+    return reduced
+
+
+def parallel_interleave(
+    map_func: Callable[..., Any],
+    cycle_length: Any,
+    block_length: Any = 1,
+    sloppy: Any = False,
+    buffer_output_elements: Any = None,
+    prefetch_input_elements: Any = None,
+) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: ``dataset.interleave(map_func, cycle_length, block_length)``, always in order."""
+    return lambda dataset: checked_dataset("parallel_interleave", dataset).interleave(
+        map_func, cycle_length, block_length
+    )
+
+
+def from_list(elements: list[Any], name: str | None = None) -> Dataset:
+    """Returns a dataset of the items of a list, which may differ in shape.
+
+    Args:
+        elements: tensors, arrays, numbers or strings, or tuples or dicts of them, all of one structure and of the same dtypes.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``elements`` is no list, or is empty.
+        TypeError: the items differ in structure or dtype.
+    """
+    if not isinstance(elements, list):
+        raise ValueError(f"from_list: Invalid `elements`. `elements` must be a list, got {type(elements).__name__}.")
+    if not elements:
+        raise ValueError(
+            "from_list: Invalid `elements`. `elements` should not be empty. For an empty dataset use tf.data.Dataset.range(0)."
+        )
+    items = list(map(to_element, elements))
+    specs = list(map(spec_of, items))
+    try:
+        spec = map_leaves(lambda leaf, *others: leaf.most_specific_common_supertype(others), *specs)
+    except ValueError:
+        spec = None
+    if spec is None or None in nest.flatten(spec):
+        raise TypeError(f"from_list: all elements must have one structure and the same dtypes, got {specs[:10]}.")
+    return Dataset(ElementListNode(items, spec))
+
+
+def at(dataset: Dataset, index: Any) -> Any:
+    """Returns the element of a number, from 0 on.
+
+    Args:
+        dataset: a dataset.
+        index: an integer scalar.
+
+    Raises:
+        TypeError: ``dataset`` is no dataset, or ``index`` no integer.
+        OutOfRangeError: there is no such element.
+    """
+    node, number = checked_dataset("at", dataset)._node, as_python_int(index, "at: index")
+    element = next(node.elements_after(number), None) if number >= 0 else None
+    if element is None:
+        raise OutOfRangeError(
+            f"at: Index {number} out of range: the dataset has {node.count()} elements (-2: unknown)."
+        )
+    return value_or_raise(element)
+
+
+def _transformation(name: str) -> Callable[..., Callable[[Dataset], Dataset]]:
+    """Returns an older function: it takes the arguments of the method ``name``, and returns a transformation for ``Dataset.apply``."""
+
+    def make(*args: Any, **kwargs: Any) -> Callable[[Dataset], Dataset]:
+        return lambda dataset: getattr(checked_dataset(name, dataset), name)(*args, **kwargs)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Returns a transformation for ``Dataset.apply``: ``dataset.{name}(...)`` under its older name."
+    return make
+
+
+group_by_window, ignore_errors, rejection_resample = map(
+    _transformation, ("group_by_window", "ignore_errors", "rejection_resample")
+)
+bucket_by_sequence_length, take_while = _transformation("bucket_by_sequence_length"), _transformation("take_while")
+dense_to_sparse_batch = _transformation("sparse_batch")
+scan, snapshot, unbatch, unique = map(_transformation, ("scan", "snapshot", "unbatch", "unique"))
+choose_from_datasets, sample_from_datasets = Dataset.choose_from_datasets, Dataset.sample_from_datasets
+Counter, RandomDataset, load = Dataset.counter, Dataset.random, Dataset.load
+
+
+def enumerate_dataset(start: Any = 0) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: ``dataset.enumerate(start)`` under its older name."""
+    return lambda dataset: checked_dataset("enumerate_dataset", dataset).enumerate(start)
+
+
+def shuffle_and_repeat(buffer_size: Any, count: Any = None, seed: Any = None) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: ``dataset.shuffle(buffer_size, seed).repeat(count)``."""
+    return lambda dataset: checked_dataset("shuffle_and_repeat", dataset).shuffle(buffer_size, seed).repeat(count)
+
+
+def map_and_batch(
+    map_func: Callable[..., Any],
+    batch_size: Any,
+    num_parallel_batches: Any = None,
+    drop_remainder: bool = False,
+    num_parallel_calls: Any = None,
+) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply``: ``dataset.map(map_func).batch(batch_size, drop_remainder)``."""
+    return lambda dataset: checked_dataset("map_and_batch", dataset).map(map_func).batch(batch_size, drop_remainder)
+
+
+def get_structure(dataset_or_iterator: Any) -> Any:
+    """Returns the ``element_spec``; TypeError if the argument has none."""
+    if not hasattr(dataset_or_iterator, "element_spec"):
+        raise TypeError(f"get_structure: expected a dataset or an iterator, got {type(dataset_or_iterator).__name__}.")
+    return dataset_or_iterator.element_spec
+
+
+def save(
+    dataset: Dataset, path: Any, compression: Any = None, shard_func: Any = None, checkpoint_args: Any = None
+) -> None:
+    """Writes the elements to a folder: ``dataset.save(...)`` under its older name."""
+    checked_dataset("save", dataset).save(path, compression, shard_func, checkpoint_args)
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.data.experimental", globals())

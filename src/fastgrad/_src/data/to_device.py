@@ -1,0 +1,96 @@
+"""Copies of elements to a device, while the device computes on earlier elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fastgrad._src.core import nest
+from fastgrad._src.core.placement import device_named
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.data.dataset import Dataset, checked_buffer_size, checked_dataset
+from fastgrad._src.data.node import Node, Stage, value_or_raise
+from fastgrad._src.data.prefetch import prefetch_if_slow
+from fastgrad._src.data.structure import packer
+
+
+class OnDevice(Stage):
+    """The elements of the source, copied to a device; ``size`` elements are made and copied ahead.
+
+    Args:
+        source: the source stage.
+        device: the name of the device.
+        size: the number of elements ahead; 0 copies each element when it is requested.
+    """
+
+    name = "_CopyToDeviceDataset"
+
+    def __init__(self, source: Node, device: str, size: int) -> None:
+        super().__init__(source)
+        self._device, self._size = device, size
+
+    def elements(self) -> Iterator[Any]:
+        """Yields the elements from the start."""
+        return self._copied_elements(self.source.elements())
+
+    def elements_after(self, position: int) -> Iterator[Any]:
+        """Yields the elements from number ``position`` on."""
+        return self._copied_elements(self.source.elements_after(position))
+
+    def _copied_elements(self, elements: Iterator[Any]) -> Iterator[Any]:
+        device = device_named(self._device, "prefetch_to_device")
+        if self._size:
+            elements = prefetch_if_slow(elements, self._size)
+        if device is None:
+            yield from elements
+            return
+        from fastgrad._src.cuda.devices.sending import elements_on_device
+
+        packers: list[Callable[[list[Any]], Any]] = []  # of the elements being copied; all have one structure
+
+        def leaves() -> Iterator[list[Any]]:
+            for element in map(value_or_raise, elements):
+                if not packers:
+                    packers.append(packer(element))
+                yield [leaf._array if isinstance(leaf, Tensor) else leaf for leaf in nest.flatten(element)]
+
+        for arrays in elements_on_device(leaves(), device, self._size):
+            yield packers[0]([Tensor(array) if hasattr(array, "dtype") else array for array in arrays])
+
+
+def prefetch_to_device(device: str, buffer_size: Any = None) -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply`` that makes elements and copies them to a device ahead.
+
+    The device computes meanwhile. TensorFlow: tf.data.experimental.prefetch_to_device. On the host alone it is ``prefetch``.
+
+    Args:
+        device: for example ``"GPU:0"``. Without such a GPU it is the host, as in ``tf.device``.
+        buffer_size: the number of elements ahead. Default, and for ``tf.data.AUTOTUNE``: 2.
+
+    Raises:
+        ValueError: ``device`` is not the name of a device of this machine.
+        InvalidArgumentError: ``buffer_size`` is below -1.
+    """
+    device_named(device, "prefetch_to_device")
+    return _device_transformation("prefetch_to_device", device, checked_buffer_size("prefetch_to_device", buffer_size))
+
+
+def copy_to_device(target_device: str, source_device: str = "/cpu:0") -> Callable[[Dataset], Dataset]:
+    """Returns a transformation for ``Dataset.apply`` that copies each element to a device when it is requested.
+
+    TensorFlow: tf.data.experimental.copy_to_device.
+
+    Args:
+        target_device: for example ``"GPU:0"``. Without such a GPU it is the host, as in ``tf.device``.
+        source_device: the device of the elements: the host.
+
+    Raises:
+        ValueError: a name is not the name of a device of this machine.
+    """
+    for name in (target_device, source_device):
+        device_named(name, "copy_to_device")
+    return _device_transformation("copy_to_device", target_device, 0)
+
+
+def _device_transformation(name: str, device: str, buffer_size: int) -> Callable[[Dataset], Dataset]:
+    return lambda dataset: Dataset(OnDevice(checked_dataset(name, dataset)._node, device, buffer_size))

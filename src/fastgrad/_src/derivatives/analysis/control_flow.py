@@ -1,0 +1,274 @@
+"""The control flow graph of a function: predecessors, dominators, loops, liveness of arrays."""
+
+from __future__ import annotations
+
+from fastgrad._src.derivatives.ir.representation import (
+    Allocate,
+    Block,
+    Branch,
+    Call,
+    Counter,
+    Function,
+    Grow,
+    Load,
+    Return,
+    Root,
+    Scalar,
+    Statement,
+    Store,
+    View,
+)
+
+
+class ControlFlow:
+    """The control flow of the blocks of a function that can be reached.
+
+    Attributes:
+        blocks: the blocks, each after those that dominate it.
+        predecessors: of each block.
+        dominators: of each block, with itself.
+        loops: for the head of each natural loop its blocks.
+        counted: for the head of each loop that a counter steps, the counter.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self.blocks = _in_reverse_postorder(function.blocks[0])
+        self._position = {block: number for number, block in enumerate(self.blocks)}
+        self.predecessors: dict[Block, list[Block]] = {block: [] for block in self.blocks}
+        for block in self.blocks:
+            for successor in block.successors:
+                self.predecessors[successor].append(block)
+        self.dominators = self._find_dominators()
+        self.loops = self._find_loops()
+        self._in_cycle = self._find_cycles()
+        self.counted: dict[Block, Counter] = {
+            counter.head: counter
+            for counter in function.counters
+            if counter.head in self.loops
+            and counter.block not in self.loops[counter.head]
+            and all(  # it is set each time the loop begins
+                counter.block in body
+                for head, body in self.loops.items()
+                if head is not counter.head and counter.head in body
+            )
+        }
+
+    def position(self, block: Block) -> int:
+        """Returns the number of a block in ``blocks``."""
+        return self._position[block]
+
+    def is_in_loop(self, block: Block | None) -> bool:
+        """True if a block may run more than once; False for None, the start of the function."""
+        return block is not None and block in self._in_cycle
+
+    def blocks_from(self, block: Block, end: Block | None = None) -> set[Block]:
+        """Returns a block and those that may run after it, with ``end`` those that may run before ``end`` does."""
+        reached: set[Block] = set()
+        pending = [block]
+        while pending:
+            current = pending.pop()
+            if current not in reached and current is not end:
+                reached.add(current)
+                pending += current.successors
+        return reached
+
+    def nearest_dominators(self, block: Block) -> list[Block]:
+        """Returns the dominators of a block other than itself, the nearest first."""
+        return sorted(self.dominators[block] - {block}, key=self.position, reverse=True)
+
+    def _find_dominators(self) -> dict[Block, set[Block]]:
+        dominators = {block: set(self.blocks) for block in self.blocks}
+        dominators[self.blocks[0]] = {self.blocks[0]}
+        changed = True
+        while changed:
+            changed = False
+            for block in self.blocks[1:]:
+                common = set.intersection(*[dominators[before] for before in self.predecessors[block]]) | {block}
+                if common != dominators[block]:
+                    dominators[block] = common
+                    changed = True
+        return dominators
+
+    def _find_loops(self) -> dict[Block, set[Block]]:
+        loops: dict[Block, set[Block]] = {}
+        for block in self.blocks:
+            for head in block.successors:
+                if head in self.dominators[block]:
+                    body = loops.setdefault(head, {head})
+                    pending = [block]
+                    while pending:
+                        current = pending.pop()
+                        if current not in body:
+                            body.add(current)
+                            pending += self.predecessors[current]
+        return loops
+
+    def _find_cycles(self) -> set[Block]:
+        """Returns the blocks that can be reached from themselves."""
+        in_cycle: set[Block] = set().union(*self.loops.values())
+        irreducible = any(
+            self.position(successor) <= self.position(block) and successor not in self.dominators[block]
+            for block in self.blocks
+            for successor in block.successors
+        )
+        return set(self.blocks) if irreducible else in_cycle
+
+    def writes_after(self) -> dict[Block, set[Root]]:
+        """Returns for each block the memory that may be written after its end."""
+        written = {block: set().union(*map(written_memory, block.statements)) for block in self.blocks}
+        after: dict[Block, set[Root]] = {block: set() for block in self.blocks}
+        changed = True
+        while changed:
+            changed = False
+            for block in reversed(self.blocks):
+                later = set().union(*[written[successor] | after[successor] for successor in block.successors])
+                if later != after[block]:
+                    after[block] = later
+                    changed = True
+        return after
+
+    def live_arrays(self) -> dict[Block, set[Root]]:
+        """Returns for each block the memory whose contents are read or written after its phis, before it is allocated again."""
+        live: dict[Block, set[Root]] = {block: set() for block in self.blocks}
+        changed = True
+        while changed:
+            changed = False
+            for block in reversed(self.blocks):
+                alive = self.live_at_end(block, live)
+                for statement in reversed(block.statements):
+                    self.make_live_before(statement, alive)
+                if alive != live[block]:
+                    live[block] = alive
+                    changed = True
+        return live
+
+    def live_at_end(self, block: Block, live: dict[Block, set[Root]]) -> set[Root]:
+        """Returns the memory that is live after a block's last statement, from what is live after the phis of all blocks."""
+        alive: set[Root] = set()
+        for successor in block.successors:
+            targets = {phi.target for phi in successor.phis}
+            alive |= live[successor] - targets
+            for phi in successor.phis:
+                value = phi.incoming.get(block)
+                if isinstance(value, View) and phi.target in live[successor]:
+                    alive.add(value.root.memory)
+        if isinstance(block.end, Return):
+            alive |= {value.root.memory for value in block.end.values if isinstance(value, View)}
+        return alive
+
+    def make_live_before(self, statement: Statement, alive: set[Root]) -> None:
+        """Turns what is live after a statement into what is live before it."""
+        if isinstance(statement, Allocate):
+            alive.discard(statement.root)
+        elif isinstance(statement, Call):
+            alive -= {result for result in statement.results if isinstance(result, Root)}
+            alive |= {value.root.memory for value in statement.arguments if isinstance(value, View)}
+        elif isinstance(statement, (Grow, Load, Store)):
+            alive.add(statement.root.memory)
+
+
+def _in_reverse_postorder(entry: Block) -> list[Block]:
+    order: list[Block] = []
+    visited = {entry}
+    stack = [(entry, iter(_loop_exit_first(entry)))]
+    while stack:
+        block, successors = stack[-1]
+        for successor in successors:
+            if successor not in visited:
+                visited.add(successor)
+                stack.append((successor, iter(_loop_exit_first(successor))))
+                break
+        else:
+            order.append(block)
+            stack.pop()
+    return order[::-1]
+
+
+def _loop_exit_first(block: Block) -> list[Block]:
+    """Returns the successors in an order that puts the body of a loop before what follows it."""
+    return [block.end.otherwise, block.end.then] if isinstance(block.end, Branch) else block.successors
+
+
+def written_by(statement: Statement) -> set[Root]:
+    """Returns the memory that a statement writes."""
+    if isinstance(statement, Call):
+        return statement.written
+    return {statement.root.memory} if isinstance(statement, Store) else set()
+
+
+def written_in(block: Block) -> set[Root]:
+    """Returns the memory that a block writes."""
+    return set().union(*map(written_by, block.statements))
+
+
+def written_memory(statement: Statement) -> set[Root]:
+    """Returns the memory that a statement writes or makes."""
+    if isinstance(statement, (Allocate, Grow)):
+        return {statement.root.memory}
+    made = statement.results if isinstance(statement, Call) else []
+    return written_by(statement) | {result for result in made if isinstance(result, Root)}
+
+
+def possible_memory(function: Function) -> dict[Root, set[Root]]:
+    """Returns for each array the memory that it may be: phis name one of several arrays, and calls may return their arguments."""
+    memory = {root.memory: {root.memory} for root in function.roots}
+    edges: list[tuple[Root, Root]] = []
+    for block in function.blocks:
+        for phi in block.phis:
+            if isinstance(phi.target, Root):
+                edges += [(phi.target, value.root.memory) for value in phi.incoming.values() if isinstance(value, View)]
+        for statement in block.statements:
+            if isinstance(statement, Call):
+                sources = [statement.arguments[position] for position in statement.rule.returned]
+                edges += [
+                    (result, source.root.memory)
+                    for result in statement.results
+                    for source in sources
+                    if isinstance(source, View) and result in memory and isinstance(result, Root)
+                ]
+    size = -1
+    while size != (size := sum(map(len, memory.values()))):
+        for name, source in edges:
+            memory[name] |= memory[source]
+    return memory
+
+
+def memory_families(function: Function) -> dict[Root, set[Root]]:
+    """Returns for each array those that may share its memory because phis name them, or calls return them."""
+    families = {root.memory: {root.memory} for root in function.roots}
+
+    def join(first: Root, second: Root) -> None:
+        family = families[first.memory] | families[second.memory]
+        families.update(dict.fromkeys(family, family))
+
+    for block in function.blocks:
+        for phi in block.phis:
+            for value in phi.incoming.values():
+                if isinstance(value, View) and isinstance(phi.target, Root):
+                    join(phi.target, value.root)
+        for statement in block.statements:
+            if isinstance(statement, Call):
+                for position in statement.rule.returned:
+                    value = statement.arguments[position]
+                    for result in statement.results:
+                        if isinstance(value, View) and result in families:
+                            join(result, value.root)
+    return families
+
+
+def targets_of(statement: object) -> list[Scalar]:
+    """Returns the scalars that a statement defines."""
+    if isinstance(statement, Call):
+        return [result for result in statement.results if isinstance(result, Scalar)]
+    targets = [getattr(statement, "target", None), getattr(statement, "is_valid", None)]
+    return [target for target in targets if isinstance(target, Scalar)]
+
+
+def scalars_of(blocks: list[Block]) -> list[Scalar]:
+    """Returns the scalars that blocks define."""
+    found: list[Scalar] = []
+    for block in blocks:
+        found += [phi.target for phi in block.phis if isinstance(phi.target, Scalar)]
+        for statement in block.statements:
+            found += targets_of(statement)
+    return found

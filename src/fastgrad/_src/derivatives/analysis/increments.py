@@ -1,0 +1,108 @@
+"""Increments: ``a[i] = a[i] + e`` with nothing between, whose cotangent stays where it is on the way back."""
+
+from __future__ import annotations
+
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, written_by
+from fastgrad._src.derivatives.ir.partials import COTANGENT
+from fastgrad._src.derivatives.ir.representation import (
+    Block,
+    Compute,
+    Constant,
+    Load,
+    Operand,
+    Return,
+    Scalar,
+    Statement,
+    Store,
+    View,
+    equal_operands,
+)
+
+
+class Increments:
+    """The increments of a function.
+
+    Attributes:
+        statements: their loads and stores.
+        through: for each sum the load that it adds to.
+        users: the blocks that use each scalar's value; None stands for edges between blocks.
+    """
+
+    def __init__(self, flow: ControlFlow) -> None:
+        self._flow = flow
+        self.statements: set[Statement] = set()
+        self.through: dict[Statement, Scalar] = {}
+        self.users = self._blocks_of_users()
+        self._find()
+
+    def _blocks_of_users(self) -> dict[Scalar, set[Block | None]]:
+        """Returns the blocks that use each scalar's value; None stands for edges between blocks."""
+        users: dict[Scalar, set[Block | None]] = {}
+
+        def use(value: Operand | View, block: Block | None) -> None:
+            if isinstance(value, Scalar):
+                users.setdefault(value, set()).add(block)
+
+        for block in self._flow.blocks:
+            for phi in block.phis:
+                for value in phi.incoming.values():
+                    use(value, None)
+            for statement in block.statements:
+                for operand in statement.reads:
+                    use(operand, block)
+            if isinstance(block.end, Return):
+                for value in block.end.values:
+                    use(value, block)
+        return users
+
+    def _find(self) -> None:
+        uses: dict[Scalar, int] = {}
+        for block in self._flow.blocks:
+            for statement in block.statements:
+                for operand in statement.operands:
+                    if isinstance(operand, Scalar):
+                        uses[operand] = uses.get(operand, 0) + 1
+            if isinstance(block.end, Return):
+                for value in block.end.values:
+                    if isinstance(value, Scalar):
+                        uses[value] = uses.get(value, 0) + 1
+        for block in self._flow.blocks:
+            loads: dict[Scalar, Load] = {}
+            for statement in block.statements:
+                if isinstance(statement, Load):
+                    loads[statement.target] = statement
+                elif isinstance(statement, Store):
+                    self._note(statement, loads, uses, block)
+                    loads = {target: load for target, load in loads.items() if not _may_write(statement, load)}
+                elif written := written_by(statement):
+                    loads = {target: load for target, load in loads.items() if load.root.memory not in written}
+
+    def _note(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:
+        value = store.operands[0]
+        definition = value.definition if isinstance(value, Scalar) else None
+        if not isinstance(definition, Compute) or definition not in block.statements:
+            return
+        if uses.get(definition.target) != 1 or self.users[definition.target] != {block}:
+            return
+        for place, partial in enumerate(definition.partials):
+            operand = definition.operands[place]
+            load = loads.get(operand) if isinstance(operand, Scalar) and partial is COTANGENT else None
+            if (
+                load is None
+                or load.root is not store.root
+                or uses[load.target] != 1
+                or self.users[load.target] != {block}
+            ):
+                continue
+            if all(map(equal_operands, load.operands, store.operands[1:])):
+                self.statements |= {store, load}
+                self.through[definition] = load.target
+                return
+
+
+def _may_write(store: Store, load: Load) -> bool:
+    """True if a store may write the element that was loaded. The real and the imaginary part of a number are different elements."""
+    if store.root is not load.root:
+        return store.root.memory is load.root.memory
+    pairs = zip(store.operands[1:], load.operands, strict=True)
+    return not any(isinstance(x, Constant) and isinstance(y, Constant) and x.value != y.value for x, y in pairs)

@@ -1,0 +1,321 @@
+"""Products of 0 and a slope that is infinite or NaN: for which of them derivatives add 0.
+
+The cotangent of the operand of ``sqrt`` is infinite at 0. In ``sqrt(x * x)`` the slope of ``x * x`` is 0 there. Forward mode multiplies the 0 by the infinite
+slope, where the rule of ``sqrt`` takes 0 for the product. Reverse mode multiplies the infinite cotangent by the 0, so ``x * x`` needs such a rule, too. In ``sqrt(x) * y``
+it is forward mode that multiplies an infinite tangent by 0, so the product needs the rule there.
+
+The product is 0 if its zero does not come of the infinite slope's own operand. In ``sqrt(x) ** 2`` it does: the slope of the square is 0 where that of the root is infinite,
+and the limit of their product is 1. Such a product is an indeterminate form, and NaN.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from numba import types
+
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families
+from fastgrad._src.derivatives.ir.partials import COTANGENT, RESULT, is_plain_selection
+from fastgrad._src.derivatives.ir.representation import (
+    Block,
+    Call,
+    Callee,
+    Compute,
+    Constant,
+    Function,
+    Load,
+    Operand,
+    Phi,
+    ProductRule,
+    Return,
+    Root,
+    Scalar,
+    Statement,
+    Store,
+    View,
+)
+from fastgrad._src.scalars.terms import ANYWHERE, MULTIPLY, NO_SINGULARITY, Leaf, Singularity, Term, nodes_of
+
+_Writers = Mapping[Root, list[Store | Call]]
+
+
+class IndeterminateForms(NamedTuple):
+    """Statements one of which has a slope that is infinite where the slope of another one, which follows, is 0.
+
+    Attributes:
+        infinite: the statements whose slope is infinite.
+        zero: the statements whose slope is 0.
+        before_calls: those of ``infinite`` whose results flow into other functions, which may have slopes of 0.
+    """
+
+    infinite: frozenset[Compute]
+    zero: frozenset[Compute]
+    before_calls: frozenset[Compute]
+
+
+def indeterminate_forms(
+    function: Function, flow: ControlFlow, active: Container[Scalar | Root], is_callee: bool = False
+) -> IndeterminateForms:
+    """Returns the statements whose slopes may be infinite and 0 at one number, so that the product of both may have any limit.
+
+    Args:
+        function: the function.
+        flow: its control flow.
+        active: the numbers and arrays that have derivatives.
+        is_callee: whether other functions call it. Their statements may have slopes that are 0 or infinite, as those of calls may.
+    """
+    unknown = _parts_of_other_functions(function, is_callee)
+    singularities = _singularities_before(flow, active, [part for part in unknown if part in active])
+    if not singularities:
+        return IndeterminateForms(frozenset(), frozenset(), frozenset())
+    flat: list[tuple[object, Singularity]] = []
+    zero: set[Compute] = set()
+    passed: list[object] = []
+    for block in flow.blocks:
+        for statement in block.statements:
+            if isinstance(statement, Compute):
+                operands = [*_flat_operands(statement, singularities)]
+                flat += operands
+                zero.update([statement] if operands else [])
+            elif isinstance(statement, Call) and _may_be_flat(statement, singularities):
+                passed += statement.inputs
+        passed += block.end.values if is_callee and isinstance(block.end, Return) else []
+    passed += [root for root in function.roots if is_callee and root.kind == "parameter" and root.is_written]
+    before_calls = _infinite_before([(part, ANYWHERE) for part in passed], singularities, function)
+    return IndeterminateForms(
+        before_calls | _infinite_before(flat, singularities, function), frozenset(zero), before_calls
+    )
+
+
+def _infinite_before(
+    numbers: Iterable[tuple[object, Singularity]],
+    singularities: Mapping[Scalar | Root, Singularity],
+    function: Function,
+) -> frozenset[Compute]:
+    """Returns the statements with singularities, those of a kind that is given with each of ``numbers``, which come of their results."""
+    pending: dict[Singularity, list[Operand | View | Root]] = defaultdict(list)
+    for value, kinds in numbers:
+        part = _part_of(value)
+        for kind in Singularity if part is not None else ():
+            if kind in kinds & singularities.get(part, NO_SINGULARITY):  # type: ignore[arg-type]
+                pending[kind].append(part)  # type: ignore[arg-type]
+    writers = _writers_of(function) if pending else {}
+    return frozenset(
+        statement
+        for kind, parts in pending.items()
+        for statement in _statements_before(parts, function.blocks, writers)
+        if isinstance(statement, Compute) and kind in statement.singularity
+    )
+
+
+def _parts_of_other_functions(function: Function, is_callee: bool) -> Iterator[Scalar | Root]:
+    """Yields the numbers and arrays that come of functions that are called and not inlined, and of callers."""
+    parts: list[Scalar | Root] = [*function.scalars, *function.roots]
+    yield from (part for part in parts if is_callee and part.block is None and part.position is not None)
+    for block in function.blocks:
+        for statement in block.statements:
+            if isinstance(statement, Call) and isinstance(statement.rule, Callee):
+                yield from (part.memory if isinstance(part, Root) else part for part in statement.outputs)
+
+
+def _may_be_flat(call: Call, singularities: Mapping[Scalar | Root, Singularity]) -> bool:
+    """True if the slope of a call may be 0 at a singularity that its arguments come from: that of a product if both operands do."""
+    found = [singularities.get(part, NO_SINGULARITY) for part in map(_part_of, call.inputs)]  # type: ignore[arg-type]
+    if isinstance(call.rule, ProductRule):
+        first, second = found
+        return bool(first & second & MULTIPLY.flat_at)
+    return any(found)
+
+
+def _flat_operands(
+    statement: Compute, singularities: Mapping[Scalar | Root, Singularity]
+) -> Iterator[tuple[Operand, Singularity]]:
+    """Yields the operands of a statement that come of singularities at which the slope with respect to them may be 0, with these."""
+    known = {operand: singularities[operand] for operand in statement.operands if operand in singularities}  # type: ignore[index]
+    if not known or statement.target not in singularities:
+        return
+    for operand, partial in zip(statement.operands, statement.partials, strict=True):
+        if partial is None or operand not in known or is_plain_selection(partial):
+            continue
+        leaves = [node for node in nodes_of(partial) if isinstance(node, Leaf) and node is not COTANGENT]
+        read = [statement.target if leaf is RESULT else statement.operands[leaf.position or 0] for leaf in leaves]
+        is_product = statement.operation is MULTIPLY
+        others = any(other in known and other is not operand for other in read) and not is_product
+        kinds = (ANYWHERE if others else statement.flat_at) & known[operand]
+        if any(kinds & singularities.get(number, NO_SINGULARITY) for number in read if isinstance(number, Scalar)):
+            yield operand, kinds
+
+
+def _singularities_before(
+    flow: ControlFlow, active: Container[Scalar | Root], unknown: Iterable[Scalar | Root] = ()
+) -> dict[Scalar | Root, Singularity]:
+    """Returns for each number and array that has derivatives the singularities of the statements that it comes from; ``unknown`` may have all."""
+    found: dict[Scalar | Root, Singularity] = dict.fromkeys(unknown, ANYWHERE)
+    for block in flow.blocks:
+        for statement in block.statements:
+            if isinstance(statement, Compute) and statement.singularity and statement.target in active:
+                found[statement.target] = statement.singularity
+    ways = [way for way in _ways_of(flow.blocks) if way[1] in active] if found else []
+    size = -1
+    while size != (size := sum(kinds.value for kinds in found.values())):
+        for source, target, kinds in ways:
+            if source in found and (passed := kinds & found[source]):
+                found[target] = found.get(target, NO_SINGULARITY) | passed
+    return found
+
+
+def _ways_of(blocks: Sequence[Block]) -> Iterator[tuple[Scalar | Root, Scalar | Root, Singularity]]:
+    """Yields a number or an array, one that is computed from it, and the singularities of the first that matter to the second."""
+
+    def way(source: object, target: object, kinds: Singularity = ANYWHERE) -> Iterator[Any]:
+        source, target = _part_of(source), _part_of(target)
+        if source is not None and target is not None:
+            yield source, target, kinds
+
+    for block in blocks:
+        for phi in block.phis:
+            for value in phi.incoming.values():
+                yield from way(value, phi.target)
+                if isinstance(value, View):  # a store to a phi is one to the array that it names
+                    yield from way(phi.target, value)
+        for statement in block.statements:
+            if isinstance(statement, Compute):
+                falls_quicker = statement.flat_at is Singularity.LOGARITHM  # than a pole rises, whatever follows
+                for operand, partial in zip(statement.operands, statement.partials, strict=True):
+                    if partial is not None:
+                        kinds = ANYWHERE & ~Singularity.POLE if falls_quicker else ANYWHERE
+                        yield from way(operand, statement.target, kinds)
+            elif isinstance(statement, Load):
+                yield from way(statement.root, statement.target)
+            elif isinstance(statement, Store):
+                yield from way(statement.operands[0], statement.root)
+            elif isinstance(statement, Call):
+                for source in statement.inputs:
+                    for target in statement.outputs:
+                        yield from way(source, target)
+
+
+def _part_of(value: object) -> Scalar | Root | None:
+    """Returns the number, or the array whose memory a view or an array shows; None for constants."""
+    value = value.root if isinstance(value, View) else value
+    value = value.memory if isinstance(value, Root) else value
+    return value if isinstance(value, (Scalar, Root)) else None
+
+
+def statements_before_infinite_slopes(
+    function: Function, indeterminate: Iterable[Compute]
+) -> frozenset[Compute | Call]:
+    """Returns the statements whose results flow into a function that has an infinite slope at a finite value, or into one of an indeterminate form.
+
+    Arrays are followed, whatever they are, and calls of functions that have derivatives of their own.
+    """
+    pending: list[Operand | View | Root] = [operand for statement in indeterminate for operand in statement.operands]
+    for block in function.blocks:
+        for statement in block.statements:
+            if isinstance(statement, Compute) and Singularity.ROOT in statement.singularity:
+                pending += statement.operands
+    return _statements_before(pending, function.blocks, _writers_of(function)) if pending else frozenset()
+
+
+def _writers_of(function: Function) -> _Writers:
+    """Returns for each array the statements that may write its memory."""
+    families = memory_families(function)
+    writers: dict[Root, list[Store | Call]] = defaultdict(list)
+    for block in function.blocks:
+        for statement in block.statements:
+            for root in _written_by(statement):
+                for other in families[root.memory]:
+                    writers[other].append(statement)  # type: ignore[arg-type]
+    return writers
+
+
+def _written_by(statement: Statement) -> list[Root]:
+    if isinstance(statement, Store):
+        return [statement.root.memory]
+    outputs = statement.outputs if isinstance(statement, Call) else []
+    return [value for value in outputs if isinstance(value, Root)]
+
+
+def statements_after_infinite_slopes(flow: ControlFlow, active: Container[Scalar | Root]) -> frozenset[Statement]:
+    """Returns the statements that read a number whose tangent may be infinite: it comes from a function that has an infinite slope at a finite operand.
+
+    Of calls these are products.
+
+    Args:
+        flow: the control flow of the function.
+        active: the numbers and arrays that have tangents.
+    """
+    kinds = Singularity.ROOT | Singularity.LOGARITHM
+    after = {number for number, found in _singularities_before(flow, active).items() if found & kinds}
+    statements = [statement for block in flow.blocks for statement in block.statements]
+    return frozenset(
+        statement
+        for statement in statements
+        if (
+            isinstance(statement, Compute)
+            and isinstance(statement.target.type, types.Float)
+            and _reads_one_of(after, statement)
+        )
+        or (
+            isinstance(statement, Call)
+            and isinstance(statement.rule, ProductRule)
+            and any(_part_of(part) in after for part in statement.inputs)
+        )
+    )
+
+
+def _reads_one_of(numbers: Container[Scalar | Root], statement: Compute) -> bool:
+    pairs = zip(statement.operands, statement.partials, strict=True)
+    return any(partial is not None and operand in numbers for operand, partial in pairs)
+
+
+def _statements_before(
+    pending: list[Operand | View | Root], blocks: Sequence[Block], writers: _Writers
+) -> frozenset[Compute | Call]:
+    """Returns the statements that compute the floats ``pending``, and those from which these come: through phis, and through the arrays of ``writers``."""
+    phis: dict[Scalar | Root, Phi] = {phi.target: phi for block in blocks for phi in block.phis}
+    found: set[Compute | Call] = set()
+    visited: set[Scalar | Root] = set()
+    while pending:
+        number = _part_of(pending.pop())
+        if number is None or number in visited:
+            continue
+        if isinstance(number, Scalar) and not isinstance(number.type, types.Float):
+            continue
+        visited.add(number)
+        definition = number.definition if isinstance(number, Scalar) else None
+        if isinstance(definition, Compute):
+            found.add(definition)
+            pending += definition.operands
+        elif isinstance(definition, Load):
+            pending.append(definition.root)
+        elif isinstance(definition, Call):
+            found.add(definition)
+            pending += definition.inputs if writers else []
+        elif number in phis and isinstance(number, Scalar):
+            pending += phis[number].incoming.values()
+        for writer in writers.get(number, ()) if isinstance(number, Root) else ():
+            if isinstance(writer, Call):
+                found.add(writer)
+                pending += writer.inputs
+            else:
+                pending.append(writer.operands[0])
+    return frozenset(found)
+
+
+def may_be_nan(partial: Term, operands: Sequence[Operand]) -> bool:
+    """True if the derivative in a partial may be infinite or NaN: it reads the result or an operand that is no constant, other than to select."""
+    leaves = [node for node in nodes_of(partial) if isinstance(node, Leaf) and node is not COTANGENT]
+    return not is_plain_selection(partial) and any(
+        leaf.position is None or not isinstance(operands[leaf.position], Constant) for leaf in leaves
+    )
+
+
+def may_be_zero(partial: Term, operands: Sequence[Operand]) -> bool:
+    """True if the derivative in a partial may be 0: it reads the result or an operand that is no constant other than 0."""
+    leaves = [node for node in nodes_of(partial) if isinstance(node, Leaf) and node is not COTANGENT]
+    operands = [operands[leaf.position] for leaf in leaves if leaf.position is not None]
+    is_nonzero = [isinstance(operand, Constant) and operand.value != 0 for operand in operands]
+    return len(operands) < len(leaves) or not all(is_nonzero)

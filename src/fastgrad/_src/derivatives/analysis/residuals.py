@@ -1,0 +1,406 @@
+"""The plan of what a derivative keeps for its way back.
+
+A number that the way back needs is kept in its variable, if its block runs once; computed again, if that is cheap and reads no array that
+the function writes later; or recorded. So overwriting arrays is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, targets_of, written_memory
+from fastgrad._src.derivatives.ir.representation import (
+    Block,
+    Branch,
+    Call,
+    Callee,
+    Compute,
+    Counter,
+    Function,
+    Load,
+    NextIteration,
+    Operand,
+    Return,
+    Scalar,
+    Size,
+    View,
+    has_effect,
+    operands_of_view,
+)
+
+RECOMPUTATION_LIMIT = 8
+"""A number is computed again if that costs at most this much, where an addition costs 1 and a load 2."""
+MAX_ROWS = 8
+"""The largest number of records of an iteration that are stored in rows. Each row is a separate stream of stores."""
+_LOAD_COST = 2
+_INFINITE = 10**9
+
+
+class Needs(NamedTuple):
+    """The scalars that the way back through a block reads directly.
+
+    Attributes:
+        of_block: those that it reads before it undoes the block's phis: they have the values of the block's present run.
+        of_edges: those that it reads after that: they have the values of the run before.
+    """
+
+    of_block: set[Scalar]
+    of_edges: set[Scalar]
+
+
+Reader = Block | tuple[Block]
+"""The way back through a block, or after its phis are undone."""
+
+
+class Way(NamedTuple):
+    """How the way back finds the block that came before a join.
+
+    Attributes:
+        kind: "only", "condition", "counter" or "code".
+        condition: the number that decides, of kind "condition".
+        first: the blocks that came before if the condition holds, or if the loop begins.
+        second: the others.
+    """
+
+    kind: str
+    condition: Operand | None
+    first: list[Block]
+    second: list[Block]
+
+
+class Residuals:
+    """What is kept, computed again or recorded.
+
+    Args:
+        function: the function.
+        flow: its control flow.
+        known: if the way back is a function of its own, the numbers that it knows without records. Then ``kept`` are those whose last values it
+            gets from the way forward.
+
+    Attributes:
+        recorded: the scalars that are recorded.
+        kept: the scalars whose variables are read on the way back.
+        at_end: for each block the scalars that are recorded when it ends: only its own way back reads them, or those of blocks before.
+        read_before: the latter.
+        at_start: for each block the scalars and counters whose last values are recorded when it begins again.
+        whole_loops: the counters of loops that end when their count is reached, never before: their last number is known.
+        reserved: the blocks of loops whose room on the stacks is reserved before the loop.
+        reservations: for the counter of such a loop the numbers and codes of an iteration.
+    """
+
+    def __init__(self, function: Function, flow: ControlFlow, known: set[Scalar] | None = None) -> None:
+        self._flow = flow
+        self._known = known
+        self.recorded: set[Scalar] = set()
+        self.kept: set[Scalar] = set()
+        self.at_end: dict[Block, list[Scalar]] = {}
+        self.read_before: set[Scalar] = set()
+        self.at_start: dict[Block, list[Scalar | Counter]] = {}
+        self.whole_loops = {
+            counter
+            for head, counter in flow.counted.items()
+            if all(after in flow.loops[head] for block in flow.loops[head] - {head} for after in block.successors)
+        }
+        self.reserved: set[Block] = set()
+        self.reservations: dict[Counter, tuple[int, int]] = {}
+        self._order: dict[Scalar, int] = {}
+        for block in flow.blocks:
+            for phi in block.phis:
+                if isinstance(phi.target, Scalar):
+                    self._order[phi.target] = len(self._order)
+            for statement in block.statements:
+                for target in targets_of(statement):
+                    self._order[target] = len(self._order)
+                if isinstance(statement, Compute):  # the way back alone computes some operands
+                    for operand in statement.operands:
+                        if isinstance(operand, Scalar):
+                            self._order.setdefault(operand, len(self._order))
+        self._final_loads = self._find_final_loads(function)
+
+    def _find_final_loads(self, function: Function) -> set[Scalar]:
+        """Returns the scalars that are loaded from memory which keeps its contents from then on: the way back may read it again."""
+        flow = self._flow
+        families = memory_families(function)
+        returns = [block for block in flow.blocks if isinstance(block.end, Return)]
+        is_apart = (
+            self._known is not None
+        )  # the way back is a function of its own: it has the arrays that nothing writes
+        lasting = {
+            root
+            for root in function.roots
+            if (root.kind in ("parameter", "global") and not (is_apart and root.is_written))
+            or (
+                root.kind in ("local", "reshaped")
+                and not is_apart
+                and not root.is_growing
+                and not flow.is_in_loop(root.block)
+                and all(root.block in flow.dominators[block] for block in returns)
+            )
+        }
+        changed_after = flow.writes_after()
+        loads = set()
+        for block in flow.blocks:
+            changed = set(changed_after[block])
+            for statement in reversed(block.statements):
+                changed |= written_memory(statement)
+                if isinstance(statement, Load) and statement.root in lasting:
+                    memory = statement.root.memory
+                    if memory in lasting and not families[memory] & changed:
+                        loads.add(statement.target)
+        return loads
+
+    def is_free(self, operand: Operand) -> bool:
+        """True if the variable of ``operand`` has one value, which the way back finds in it."""
+        if self._known is not None and isinstance(operand, Scalar):
+            return operand.block is None or operand in self._known
+        return not isinstance(operand, Scalar) or not self._flow.is_in_loop(operand.block)
+
+    def plan(self, needs_of_block: Callable[[Block], Needs]) -> None:
+        """Decides.
+
+        Args:
+            needs_of_block: returns what the way back through a block reads. It may ask for the decisions so far.
+        """
+        needs: dict[Scalar, set[Reader]] = {}
+        for _ in range(2):  # whether a join asks a condition again depends on what is recorded
+            needs = {}
+            for block in self._flow.blocks:
+                of_block, of_edges = needs_of_block(block)
+                for scalar in of_block:
+                    needs.setdefault(scalar, set()).add(block)
+                for scalar in of_edges:
+                    needs.setdefault(scalar, set()).add((block,))
+            direct = sorted((scalar for scalar in needs if not self.is_free(scalar)), key=self._order.__getitem__)
+            self.recorded |= {scalar for scalar in direct if not self._can_be_computed_again(scalar)}
+            for scalar in direct:
+                if scalar not in self.recorded and self.recomputation_cost(scalar) > RECOMPUTATION_LIMIT:
+                    self.recorded |= self._outer_sources(scalar) or {scalar}
+        readers = self._readers(needs)
+        for scalar in sorted(readers, key=self._order.__getitem__):
+            if scalar in self.recorded:
+                comes_after = scalar.block is not None and self._comes_after(scalar.block, readers[scalar])
+                if comes_after:
+                    self.read_before.add(scalar)
+                if scalar.block is not None and (comes_after or readers[scalar] == {scalar.block}):
+                    self.at_end.setdefault(scalar.block, []).append(scalar)
+                elif scalar.block is not None and self._flow.is_in_loop(scalar.block):
+                    self.at_start.setdefault(scalar.block, []).append(scalar)
+                else:
+                    self.kept.add(scalar)
+        for counter in self._flow.counted.values():
+            if self._flow.is_in_loop(counter.block) and counter not in self.whole_loops:
+                self.at_start.setdefault(counter.block, []).append(counter)
+        self._reserve()
+
+    def _comes_after(self, block: Block, readers: set[Reader]) -> bool:
+        """True if a block comes after those whose ways back read what it defines: its own way back comes before theirs.
+
+        What ways back read after they have undone their phis has the value of the run before, so it says nothing.
+        """
+        return all(isinstance(reader, Block) and block not in self._flow.dominators[reader] for reader in readers)
+
+    def _can_be_computed_again(self, scalar: Scalar) -> bool:
+        definition = scalar.definition
+        if isinstance(definition, Load):
+            return scalar in self._final_loads
+        if isinstance(definition, NextIteration):
+            return scalar is definition.target and definition.counter.head in self._flow.counted
+        return isinstance(definition, Compute)
+
+    def recomputation_cost(self, operand: Operand, visited: dict[Operand, int] | None = None) -> int:
+        """Returns the cost of computing a number again from what is kept."""
+        if self.is_free(operand) or operand in self.recorded:
+            return 0
+        visited = {} if visited is None else visited
+        if operand in visited:
+            return visited[operand]
+        visited[operand] = _INFINITE
+        assert isinstance(operand, Scalar)
+        if self._can_be_computed_again(operand):
+            definition = operand.definition
+            own = (
+                definition.cost
+                if isinstance(definition, Compute)
+                else _LOAD_COST
+                if isinstance(definition, Load)
+                else 0
+            )
+            operands = definition.reads if definition is not None else []
+            visited[operand] = own + sum(self.recomputation_cost(part, visited) for part in operands)
+        return visited[operand]
+
+    def _outer_sources(self, scalar: Scalar) -> set[Scalar]:
+        """Returns numbers of outer loops whose records, fewer than those of ``scalar``, make it cheap to compute again; none if there are none."""
+        sources: set[Scalar] = set()
+        pending: list[Operand] = [scalar]
+        while pending:
+            operand = pending.pop()
+            if not isinstance(operand, Scalar) or operand in sources:
+                continue
+            if self._depth(operand) < self._depth(scalar):
+                if self.recomputation_cost(operand) > RECOMPUTATION_LIMIT // 2:
+                    sources.add(operand)
+            elif self._can_be_computed_again(operand) and operand.definition is not None:
+                pending += operand.definition.reads
+            elif not self.is_free(operand) and operand not in self.recorded:
+                return set()
+        self.recorded |= sources
+        is_cheap = self.recomputation_cost(scalar) <= RECOMPUTATION_LIMIT
+        self.recorded -= sources
+        return sources if is_cheap else set()
+
+    def _depth(self, scalar: Scalar) -> int:
+        return sum(scalar.block in body for body in self._flow.loops.values())
+
+    def _readers(self, needs: dict[Scalar, set[Reader]]) -> dict[Scalar, set[Reader]]:
+        """Returns the ways back that read a number, directly or to compute another one."""
+        readers: dict[Scalar, set[Reader]] = {}
+        pending = [(scalar, reader) for scalar, found in needs.items() for reader in found]
+        while pending:
+            scalar, reader = pending.pop()
+            if self.is_free(scalar):
+                self.kept.add(scalar)
+                continue
+            if reader in readers.setdefault(scalar, set()):
+                continue
+            readers[scalar].add(reader)
+            if scalar not in self.recorded and scalar.definition is not None:
+                pending += [(part, reader) for part in scalar.definition.reads if isinstance(part, Scalar)]
+        return readers
+
+    def way_back(self, block: Block) -> Way | None:
+        """Returns how the way back leaves a block; None at the start of the function."""
+        before = self._flow.predecessors[block]
+        if not before:
+            return None
+        if len(before) == 1:
+            return Way("only", None, before, [])
+        if block in self._flow.counted:
+            body = self._flow.loops[block]
+            return Way("counter", None, [b for b in before if b not in body], [b for b in before if b in body])
+        if len(before) == 2:
+            way = self._way_by_condition(block, before)
+            if way is not None:
+                return way
+        return Way("code", None, before, [])
+
+    def _way_by_condition(self, block: Block, before: list[Block]) -> Way | None:
+        flow = self._flow
+        for dominator in flow.nearest_dominators(block):
+            end = dominator.end
+            if not isinstance(end, Branch) or end.then is end.otherwise:
+                continue
+
+            def sides(come_from: Block, dominator: Block = dominator, end: Branch = end) -> set[bool]:
+                result = set()
+                for side, target in ((True, end.then), (False, end.otherwise)):
+                    other = end.otherwise if side else end.then
+                    is_edge = come_from is dominator and target is block and other is not block
+                    is_within = (
+                        target is not block
+                        and flow.predecessors[target] == [dominator]
+                        and target in flow.dominators[come_from]
+                    )
+                    if is_edge or is_within:
+                        result.add(side)
+                return result
+
+            first, second = sides(before[0]), sides(before[1])
+            is_told = len(first) == len(second) == 1 and first != second
+            if is_told and self.recomputation_cost(end.condition) <= RECOMPUTATION_LIMIT:
+                if_true, if_false = before if True in first else before[::-1]
+                return Way("condition", end.condition, [if_true], [if_false])
+        return None
+
+    def writes_code(self, block: Block) -> bool:
+        """True if the way into ``block`` is recorded as a code."""
+        way = self.way_back(block)
+        if way is None or way.kind in ("only", "condition"):
+            return False
+        return way.kind == "code" or len(way.first) > 1 or len(way.second) > 1
+
+    def pushes(self, block: Block) -> list[Scalar | Counter]:
+        """Returns what a block records, in the order of the records."""
+        return [*self.at_start.get(block, []), *self.at_end.get(block, [])]
+
+    def records_of_iteration(self, head: Block) -> tuple[int, int, int] | None:
+        """Returns the numbers and codes that each iteration of a counted loop records; None if their number is not known.
+
+        The third item is the first iteration whose records can be dropped unread: 1 if those of iteration 0 have values from before the loop.
+        """
+        flow = self._flow
+        body = flow.loops[head]
+        latches = [block for block in flow.predecessors[head] if block in body]
+        if flow.counted.get(head) not in self.whole_loops:
+            return None
+        way = self.way_back(head)
+        assert way is not None
+        values, codes = len(self.pushes(head)), int(len(way.second) > 1)
+        for block in body - {head}:
+            own_values, own_codes = len(self.pushes(block)), self.writes_code(block)
+            is_in_inner_loop = any(block in inner and len(inner) < len(body) for inner in flow.loops.values())
+            is_once = not is_in_inner_loop and all(block in flow.dominators[latch] for latch in latches)
+            if (own_values or own_codes) and not is_once:
+                return None
+            values, codes = values + own_values, codes + own_codes
+        return values, codes, int(any(self.at_start.get(block) for block in body - {head}))
+
+    def rows_of(self, head: Block) -> int:
+        """Returns how many rows the records of a loop form: one for each number that an iteration records. 0 if they are no rows.
+
+        A row has the numbers of successive iterations, so that LLVM can vectorize the loop where it compares addresses: rows are apart.
+        """
+        records = self.records_of_iteration(head) if self._flow.counted.get(head) in self.reservations else None
+        pushing = [block for block in self._flow.loops[head] if self.pushes(block)]
+        if records is None or records[2] or len(pushing) != 1 or head in pushing:
+            return 0
+        return records[0] if 2 <= records[0] <= MAX_ROWS else 0
+
+    def sources_of_effects(self) -> set[Scalar]:
+        """Returns the numbers from which records, arrays, branches and errors follow. The others lead to the function's result alone."""
+        phis: dict[Scalar, list[Operand | View]] = {}
+        pending: list[Operand] = [*self.kept, *self.recorded]
+        views: list[View] = []
+        for block in self._flow.blocks:
+            for phi in block.phis:
+                if isinstance(phi.target, Scalar):
+                    phis[phi.target] = list(phi.incoming.values())
+                else:
+                    views += [value for value in phi.incoming.values() if isinstance(value, View)]
+            for statement in block.statements:
+                is_pure = isinstance(statement, (Compute, Load, Size, NextIteration)) and not has_effect(statement)
+                pending += [] if is_pure else statement.reads
+                views += [value for value in getattr(statement, "arguments", []) if isinstance(value, View)]
+            if isinstance(block.end, Branch):
+                pending.append(block.end.condition)
+        for view in views:
+            pending += operands_of_view(view)
+        found: set[Scalar] = set()
+        while pending:
+            scalar = pending.pop()
+            if isinstance(scalar, Scalar) and scalar not in found:
+                found.add(scalar)
+                pending += phis.get(scalar, [])  # type: ignore[arg-type]
+                pending += scalar.definition.reads if scalar.definition is not None else []
+        return found
+
+    def _reserve(self) -> None:
+        """Finds the innermost counted loops that are left only when their count is reached."""
+        flow = self._flow
+        for head, counter in flow.counted.items():
+            body = flow.loops[head]
+            has_inner_loop = any(other is not head and other in body for other in flow.loops)
+            leaves_early = any(after not in body for block in body if block is not head for after in block.successors)
+            calls = any(
+                isinstance(statement, Call) and isinstance(statement.rule, Callee)
+                for block in body
+                for statement in block.statements
+            )
+            if calls or has_inner_loop or leaves_early or counter.block.successors != [head]:
+                continue
+            self.reserved |= body
+            self.reservations[counter] = (
+                sum(len(self.pushes(block)) for block in body),
+                sum(self.writes_code(block) for block in body),
+            )

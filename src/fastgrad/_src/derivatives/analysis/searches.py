@@ -1,0 +1,194 @@
+"""Searches: loops whose results depend on a parameter by comparisons only, as those of bisection do. Their derivative is 0, and no help."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from numba import types
+
+from fastgrad._src.derivatives.analysis.activity import Activity
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.ir.representation import (
+    Block,
+    Branch,
+    Call,
+    Compute,
+    Function,
+    Load,
+    Location,
+    Phi,
+    Return,
+    Root,
+    Scalar,
+    Store,
+    View,
+)
+
+
+class Search(NamedTuple):
+    """A parameter on which a result depends by comparisons only, and the line of one in the loop that makes the result."""
+
+    position: int
+    location: Location
+
+
+def searches_of(
+    function: Function, flow: ControlFlow, positions: tuple[int, ...], leaf: int | None, is_partial: bool = False
+) -> list[Search]:
+    """Returns the parameters on which a result depends by the comparisons of a search only.
+
+    A loop searches if a comparison in it chooses the next value of a float, or writes an array, and depends itself on that value and on the parameter. So
+    neither counts nor functions that are piecewise constant, such as ``np.floor``, are searches.
+
+    Args:
+        function: the function.
+        flow: its control flow.
+        positions: the numbers of the parameters to look at.
+        leaf: the number of the part of the result that is differentiated. None for all.
+        is_partial: whether the result may depend on a parameter in other ways, too.
+    """
+    in_loops: set[Block] = set().union(*flow.loops.values())
+    conditions = {block.end.condition for block in in_loops if isinstance(block.end, Branch)}
+    conditions |= {operand for block in in_loops for _, operand in _selections(block)}
+    uses, found = _uses(flow.blocks) if conditions else {}, []
+    for position in positions:
+        compared = _dependents(
+            uses, [part for part in (*function.scalars, *function.roots) if _is_parameter(part, position)]
+        )
+        if conditions.isdisjoint(compared):
+            continue
+        activity = Activity(function, flow.blocks, frozenset([position]), is_forward=False, leaf=leaf)
+        if not is_partial and any(activity.is_varied(part) for part in _results(flow.blocks, leaf)):
+            continue
+        for choice in _choices(flow):
+            if (
+                choice.condition in compared
+                and activity.is_useful(choice.chosen)
+                and activity.is_useful(choice.carried)
+            ):
+                after = _dependents(uses, [choice.carried])
+                if choice.condition in after and (choice.chosen is choice.carried or choice.chosen in after):
+                    found.append(Search(position, choice.location))
+                    break
+    return found
+
+
+class _Choice(NamedTuple):
+    """What a condition chooses in a loop, and what carries it from one iteration to the next."""
+
+    condition: Scalar
+    chosen: Scalar | Root
+    carried: Scalar | Root
+    location: Location
+
+
+def _choices(flow: ControlFlow) -> Iterator[_Choice]:
+    """Yields the choices in loops, apart from whether these end."""
+    for head, body in flow.loops.items():
+        blocks = sorted(body, key=flow.position)
+        carried = [phi.target for phi in head.phis]
+        ends = [(block, block.end) for block in blocks if body.issuperset(block.successors)]
+        for place, end in ends:
+            condition = end.condition if isinstance(end, Branch) else None
+            if not isinstance(condition, Scalar) or condition.definition is None:
+                continue
+            for block in blocks:
+                for chosen, other in _chosen(flow, block, place, head, body):
+                    yield _Choice(condition, chosen, other, condition.definition.location)
+        for block in blocks:
+            for statement, condition in _selections(block):
+                for other in carried:
+                    yield _Choice(condition, statement.target, other, statement.location)
+
+
+def _selections(block: Block) -> Iterator[tuple[Compute, Scalar]]:
+    """Yields the operations of a block that may choose between numbers, and the truth values they read."""
+    for statement in block.statements:
+        if isinstance(statement, Compute):
+            for operand in statement.operands:
+                if isinstance(operand, Scalar) and isinstance(operand.type, types.Boolean):
+                    yield statement, operand
+
+
+def _chosen(
+    flow: ControlFlow, block: Block, place: Block, head: Block, body: set[Block]
+) -> Iterator[tuple[Scalar | Root, Scalar | Root]]:
+    """Yields what the end of ``place`` chooses in ``block``, each with what may carry it to the next iteration."""
+    if block is head:
+        yield from [(phi.target, phi.target) for phi in head.phis if _is_chosen(phi, body)]
+    elif _depends_on_way(flow, block, place):
+        yield from itertools.product([phi.target for phi in block.phis], [phi.target for phi in head.phis])
+    ways = [other for other in place.successors if flow.predecessors[other] == [place]]
+    if any(way in flow.dominators[block] for way in ways):
+        roots = [statement.root.memory for statement in block.statements if isinstance(statement, Store)]
+        yield from [(root, root) for root in roots]
+
+
+def _is_chosen(phi: Phi, body: set[Block]) -> bool:
+    """True if several ways lead back to a loop's head, and give a phi different values."""
+    return len({value for block, value in phi.incoming.items() if block in body}) > 1
+
+
+def _depends_on_way(flow: ControlFlow, block: Block, place: Block) -> bool:
+    """True if the way that is taken at the end of ``place`` may decide from where ``block`` is entered, or how often."""
+    if (
+        block in flow.dominators[place]
+    ):  # Numba makes two loops of one with ``continue``: the inner one ends where it goes on
+        body = flow.loops.get(block, set())
+        return place in body and not body.issuperset(place.successors)
+    before = flow.nearest_dominators(block)[:1]
+    return bool(before) and before[0] in flow.dominators[place]
+
+
+def _is_parameter(part: Any, position: int) -> bool:
+    return part.block is None and part.position == position and part.is_real
+
+
+def _results(blocks: list[Block], leaf: int | None) -> Iterator[Scalar | Root]:
+    for block in blocks:
+        if isinstance(block.end, Return):
+            for value in block.end.values if leaf is None else [block.end.values[leaf]]:
+                part = value.root.memory if isinstance(value, View) else value
+                if isinstance(part, (Scalar, Root)):
+                    yield part
+
+
+def _uses(blocks: list[Block]) -> dict[Any, set[Any]]:
+    """Returns the numbers and arrays that are computed from each, smoothly or not."""
+    uses: dict[Any, set[Any]] = {}
+
+    def note(sources: list[Any], target: Any) -> None:
+        for source in sources:
+            part = source.root.memory if isinstance(source, View) else source
+            if isinstance(part, (Scalar, Root)):
+                part = part.memory if isinstance(part, Root) else part
+                uses.setdefault(part, set()).add(target.memory if isinstance(target, Root) else target)
+
+    for block in blocks:
+        for phi in block.phis:
+            note(list(phi.incoming.values()), phi.target)
+        for statement in block.statements:
+            if isinstance(statement, Compute):
+                note(statement.operands, statement.target)
+            elif isinstance(statement, Load):
+                note([statement.root, *statement.operands], statement.target)
+            elif isinstance(statement, Store):
+                note(statement.operands, statement.root)
+            elif isinstance(statement, Call):
+                for target in statement.outputs:
+                    note(statement.inputs, target)
+    return uses
+
+
+def _dependents(uses: dict[Any, set[Any]], parts: list[Any]) -> set[Any]:
+    """Returns all that is computed from some numbers and arrays, with these."""
+    reached: set[Any] = set()
+    pending = [part.memory if isinstance(part, Root) else part for part in parts]
+    while pending:
+        part = pending.pop()
+        if part not in reached:
+            reached.add(part)
+            pending += uses.get(part, ())
+    return reached

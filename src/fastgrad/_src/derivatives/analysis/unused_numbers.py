@@ -1,0 +1,218 @@
+"""Numbers that the result of a function may not need: their cotangent may be 0, also where a slope is NaN.
+
+A number that nothing uses, as one that ``np.nansum`` skips or that a loop overwrites, has the cotangent 0. The operands of its product with NaN have derivatives of 0, too.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from numba import types
+
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
+from fastgrad._src.derivatives.ir.partials import is_selection
+from fastgrad._src.derivatives.ir.representation import (
+    Allocate,
+    Block,
+    Call,
+    Compute,
+    Counter,
+    Load,
+    NextIteration,
+    Operand,
+    Phi,
+    ProductRule,
+    Return,
+    Root,
+    Scalar,
+    Size,
+    Statement,
+    Store,
+    View,
+    equal_operands,
+)
+
+_Place = Block | tuple[Block, Block]
+"""Where a number is used: in a block, or on the way from one to another, by a phi."""
+
+
+_Uses = dict[Scalar, set[tuple[_Place, Scalar | Root | None]]]
+
+
+def statements_without_use(flow: ControlFlow) -> frozenset[Compute]:
+    """Returns the statements whose results have no use on some way through the function: each use is skipped, or its own result has none.
+
+    A branch or a selection skips a use, or a loop overwrites the number, or it is an element of an array that may not be read.
+    """
+    uses, stored = _uses_of(flow)
+    phis = {phi.target: phi for block in flow.blocks for phi in block.phis}
+    may_skip = functools.cache(_may_skip)
+    unused: set[Scalar] = set()
+    found: set[Compute] = set()
+    pending = [*uses]
+    while pending:
+        number = pending.pop()
+        if number in unused or number.block is None:
+            continue
+        if not may_skip(number.block, frozenset(place for place, target in uses[number] if target not in unused)):
+            continue
+        unused.add(number)
+        operands: Iterable[Operand | View] = stored.get(number, ())
+        if isinstance(number.definition, Compute):
+            found.add(number.definition)
+            operands = number.definition.operands
+        elif number in phis:
+            operands = phis[number].incoming.values()
+        pending += [operand for operand in operands if isinstance(operand, Scalar) and operand in uses]
+    return frozenset(found)
+
+
+def _uses_of(flow: ControlFlow) -> tuple[_Uses, dict[Scalar, list[Operand]]]:
+    """Returns for each float where it is used, and for which number, None for what always needs it; and for loaded numbers those that were stored.
+
+    Operands of selections, which may skip them, and elements of arrays that may not be read have no use there.
+    """
+    uses: _Uses = {number: set() for number in scalars_of(flow.blocks) if isinstance(number.type, types.Float)}
+    stored: dict[Scalar, list[Operand]] = defaultdict(list)
+    accesses = _accesses_of(flow)
+
+    def add(operand: Operand | View, *places: tuple[_Place, Scalar | Root | None]) -> None:
+        if isinstance(operand, Scalar) and operand in uses:
+            uses[operand].update(places)
+
+    for block in flow.blocks:
+        for phi in block.phis:
+            for before, value in phi.incoming.items():
+                add(value, ((before, block), phi.target))
+        for statement in block.statements:
+            if isinstance(statement, Compute):
+                for operand, partial in zip(statement.operands, statement.partials, strict=True):
+                    if partial is not None:
+                        add(operand, *([] if is_selection(partial) else [(block, statement.target)]))
+            elif isinstance(statement, Store) and statement.root.memory.kind == "local":
+                array, value = statement.root.memory, statement.operands[0]
+                readers = [reader for reader, access in accesses[array] if _multiplies_elements(access)]
+                if all(_is_carried(array, {block, reader}, flow) for reader in readers):
+                    add(value, (block, None))
+                    continue
+                loads = _certain_loads(accesses[array], flow)
+                add(value, *[(block, load.target) for load in loads])
+                for load in loads:
+                    stored[load.target].append(value)
+            else:
+                for operand in statement.operands:
+                    add(operand, (block, None))
+        for value in block.end.values if isinstance(block.end, Return) else ():
+            add(value, (block, None))
+    return uses, stored
+
+
+# ---- elements of arrays --------------------------------------------------------------------------------------------
+
+_Access = tuple[Block, Statement | Phi | Return]
+
+
+def _accesses_of(flow: ControlFlow) -> dict[Root, list[_Access]]:
+    """Returns for each array what names it, with its block."""
+    accesses: dict[Root, list[_Access]] = defaultdict(list)
+
+    def add(block: Block, user: Statement | Phi | Return, values: Iterable[object]) -> None:
+        for value in values:
+            if isinstance(value, (View, Root)):
+                root = value.root if isinstance(value, View) else value
+                accesses[root.memory].append((block, user))
+
+    for block in flow.blocks:
+        for phi in block.phis:
+            add(block, phi, [phi.target, *phi.incoming.values()])
+        for statement in block.statements:
+            add(block, statement, [getattr(statement, "root", None)])
+            if isinstance(statement, Call):
+                add(block, statement, [*statement.arguments, *statement.results])
+        if isinstance(block.end, Return):
+            add(block, block.end, block.end.values)
+    return accesses
+
+
+def _multiplies_elements(access: Statement | Phi | Return) -> bool:
+    """True if what names an array reads elements of it, which it may multiply by 0."""
+    return isinstance(access, Load) or (isinstance(access, Call) and isinstance(access.rule, ProductRule))
+
+
+def _certain_loads(accesses: list[_Access], flow: ControlFlow) -> list[Load]:
+    """Returns loads by loops that read each element of a local array, after one store has written it once. None for arrays that are used otherwise."""
+    beginnings = [block for block, access in accesses if isinstance(access, Allocate)]
+    stores = [(block, access) for block, access in accesses if isinstance(access, Store)]
+    is_plain = all(isinstance(access, (Allocate, Store, Load, Size)) for _, access in accesses)
+    if len(beginnings) != 1 or len(stores) != 1 or not is_plain:  # a call may return the array
+        return []
+    ((storing, store),) = stores
+    (beginning,) = beginnings
+    counters = _counters_of(store.operands[1:])
+    heads = _heads_around(storing, beginning, flow)
+    if len(counters) != len(heads) or {*counters} != {flow.counted.get(head) for head in heads}:
+        return []
+    return [
+        access
+        for block, access in accesses
+        if isinstance(access, Load) and _reads_all(access, block, beginning, storing, flow)
+    ]
+
+
+def _reads_all(load: Load, block: Block, beginning: Block, storing: Block, flow: ControlFlow) -> bool:
+    """True if loops read each element of an array each time that it was made, after all stores."""
+    heads = _heads_around(block, beginning, flow)
+    counters = _counters_of(load.operands)
+    sizes = load.root.dims
+    if not heads or load.guards or len({*counters}) != len(sizes):
+        return False
+    for head, inner in zip(heads, [*heads[1:], block], strict=True):
+        counter, body = flow.counted.get(head), flow.loops[head]
+        if counter is None:
+            return False
+        counts = [sizes[counters.index(counter)]] if counter in counters else sizes
+        ends_early = any(after not in body for other in body - {head} for after in other.successors)
+        if (
+            ends_early
+            or not any(equal_operands(counter.count, count) for count in counts)
+            or not all(inner in flow.dominators[latch] for latch in flow.predecessors[head] if latch in body)
+        ):
+            return False
+    return not _may_skip(beginning, frozenset(heads[:1])) and storing not in flow.blocks_from(heads[0], beginning)
+
+
+def _heads_around(block: Block, beginning: Block, flow: ControlFlow) -> list[Block]:
+    """Returns the heads of the loops that have a block and not another, the outermost first."""
+    heads = [head for head, body in flow.loops.items() if block in body and beginning not in body]
+    return sorted(heads, key=flow.position)
+
+
+def _counters_of(indices: Sequence[Operand]) -> list[Counter | None]:
+    """Returns the counters whose numbers the indices are; None for other indices."""
+    definitions = [index.definition if isinstance(index, Scalar) else None for index in indices]
+    return [definition.counter if isinstance(definition, NextIteration) else None for definition in definitions]
+
+
+def _may_skip(definition: Block, users: frozenset[_Place]) -> bool:
+    """True if a way from a block to a return, or to the block itself again, goes through none of the users."""
+    visited: set[Block] = set()
+    pending = [definition]
+    while pending:
+        block = pending.pop()
+        if block in users:
+            continue
+        if isinstance(block.end, Return):
+            return True
+        following = [other for other in block.successors if (block, other) not in users]
+        if definition in following:
+            return True
+        pending += [other for other in following if other not in visited]
+        visited.update(following)
+    return False
+
+
+def _is_carried(array: Root, accesses: set[Block | None], flow: ControlFlow) -> bool:
+    """True if a loop that the array is not allocated in has the blocks of all accesses."""
+    return any(accesses <= {*body} and array.block not in body for body in flow.loops.values())

@@ -1,0 +1,1 @@
+"""Derivatives of Numba functions in PyTensor, PyTorch and JAX."""

@@ -1,0 +1,205 @@
+"""Derivatives of a recorded call, compared with central differences: all that the function returns and writes, by all floats that it takes."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, axes_of, is_float
+from fastgrad._src.derivatives.disagreements import explain
+from fastgrad._src.derivatives.recorded_calls import Call
+from fastgrad._src.derivatives.runtime.compilation import generated_function, is_differentiable
+from fastgrad._src.derivatives.runtime.numba_internals import dispatcher
+from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
+from fastgrad._src.derivatives.transforms import copies, type_of
+
+STATUSES = (
+    "wrong",
+    "failed",
+    "refused",
+    "search",
+    "at a branch",
+    "right within noise",
+    "right",
+    "not smooth",
+    "too slow",
+    "skipped",
+)
+_MOST_ELEMENTS = 6
+"""Of a larger array, so many elements are compared, and one direction in which all elements change."""
+_MOST_SECONDS = 2.0
+
+
+class Outcome(NamedTuple):
+    """What the comparison of a call gave: one of ``STATUSES``, why, and how many directions are right and not smooth."""
+
+    status: str
+    reason: str
+    directions: dict[str, int]
+
+
+def check_call(call: Call) -> Outcome:
+    """Compares reverse mode, forward mode and central differences of a recorded call. Arguments are copied."""
+    try:
+        function = _WithFloatResults(call)
+        if not function.positions:
+            return _skip("takes no floats")
+        if not function.results:
+            return _skip("neither returns nor writes floats")
+        if not function.repeats_itself():
+            return _skip("two runs differ")
+        start = time.perf_counter()
+        function.compiled(*copies(function.arguments))
+        seconds = time.perf_counter() - start
+    except Exception as error:  # noqa: BLE001  # whatever the package raises
+        return _skip(f"the call raises {type(error).__name__}: {error}")
+    if seconds > _MOST_SECONDS:
+        return Outcome("too slow", f"a call takes {seconds:.1f} s", {})
+    try:
+        comparer = Comparer(function.compiled, function.arguments, function.positions)
+    except DifferentiationError as error:
+        return Outcome("refused", str(error), {})
+    except Exception as error:  # noqa: BLE001  # the report has it
+        return Outcome("failed", f"{type(error).__name__}: {error}", {})
+    counts: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    for direction in function.directions():
+        with np.errstate(all="ignore"):
+            try:
+                comparison = comparer.compare(direction)
+            except Exception:  # noqa: BLE001  # the function itself raises a step away
+                counts["not smooth"] += 1
+                continue
+            status: str = comparison.status
+            if status != "right":
+                with contextlib.suppress(Exception):  # the function raises near the point: the status stays
+                    status, comparison = explain(function.compiled, comparer, direction, comparison)
+        text = _text(function.names[direction.position], direction, comparison)
+        if status == "wrong":
+            return Outcome("wrong", text, dict(counts))
+        counts[status] += 1
+        reasons.setdefault(status, text)
+    for status in ("search", "at a branch", "right within noise"):
+        if counts[status]:
+            return Outcome(status, reasons[status], dict(counts))
+    if counts["right"]:
+        return Outcome("right", "", dict(counts))
+    if counts["not smooth"]:
+        return Outcome("not smooth", "differences do not converge in any direction", dict(counts))
+    return _skip("takes no finite floats")
+
+
+def _skip(reason: str) -> Outcome:
+    return Outcome("skipped", reason, {})
+
+
+def _text(name: str, direction: Direction, comparison: Comparison) -> str:
+    index = "[...]" if direction.element is ... else str(list(direction.element)) if direction.element else ""
+    return f"by {name}{index}: {comparison}"
+
+
+class _WithFloatResults:
+    """The function of a call as one that takes the numbers of tuples one by one, and returns all floats that the call returns or writes.
+
+    Attributes:
+        compiled: the function, compiled by Numba.
+        arguments, names: its arguments and parameters.
+        positions: which arguments are floats or arrays of floats.
+        results: expressions of the results.
+    """
+
+    def __init__(self, call: Call) -> None:
+        values, self._callee = call.arguments, call.function
+        python_function = call.python_function
+        self._name = python_function.__name__ if python_function.__name__.isidentifier() else "function"
+        if call.keywords:
+            bound = inspect.signature(python_function).bind(*values, **call.keywords)
+            bound.apply_defaults()
+            values = bound.args
+        self.arguments: list[Any] = []
+        self.names: list[str] = []
+        self._constants: dict[str, Any] = {}
+        names = list(inspect.signature(python_function).parameters)
+        names += [f"{names[-1]}_{number}" for number in range(len(values) - len(names))] if names else []
+        texts = [self._parameter(name, value) for name, value in zip(names, copies(values), strict=False)]
+        self._call = f"callee({', '.join(texts)})"
+        self.positions = tuple(
+            number for number, value in enumerate(self.arguments) if is_float(value) and _has_slope(value)
+        )
+        later = copies(self.arguments)
+        result = self._compile("return result")(*later)
+        leaves = list(_leaves("result", result))
+        self.results = [text for text, value in leaves if is_float(value) and _has_slope(value)]
+        for name, before, after in zip(self.names, self.arguments, later, strict=True):
+            is_result = any(np.may_share_memory(value, after) for _, value in leaves if isinstance(value, np.ndarray))
+            if (
+                isinstance(after, np.ndarray)
+                and is_float(after)
+                and before.tobytes() != after.tobytes()
+                and not is_result
+            ):
+                self.results.append(name)
+        self.compiled: Any = self._compile(f"return ({', '.join(self.results)},)") if self.results else None
+
+    def repeats_itself(self) -> bool:
+        """True if two runs with the same arguments and random draws have the same results."""
+        states, results = copy_of_states(), []
+        for _ in range(2):
+            with drawing_from(states):
+                results.append(self.compiled(*copies(self.arguments)))
+        return all(np.array_equal(first, second, equal_nan=True) for first, second in zip(*results, strict=True))
+
+    def directions(self) -> Iterator[Direction]:
+        """Yields directions at finite numbers: of each argument some elements, and all together."""
+        random = np.random.default_rng(0)
+        for position in self.positions:
+            value = self.arguments[position]
+            size = np.abs(value)
+            axes = [
+                axis for axis in axes_of(value, position) if np.isfinite(size[axis.element] if axis.element else size)
+            ]
+            if len(axes) <= _MOST_ELEMENTS:
+                yield from axes
+                continue
+            yield from (axes[number] for number in random.choice(len(axes), _MOST_ELEMENTS, replace=False))
+            largest = np.max(size[np.isfinite(size)])
+            change = np.where(np.isfinite(size), np.maximum(size, 0.01 * largest), 0.0) / (largest or 1.0)
+            yield Direction(position, ..., (change * random.uniform(0.5, 1.0, size.shape)).astype(value.dtype))
+
+    def _parameter(self, name: str, value: Any) -> str:
+        """Returns the expression of an argument of the call."""
+        if type(value) is tuple and is_differentiable(type_of(value)):
+            parts = [self._parameter(f"{name}_{number}", part) for number, part in enumerate(value)]
+            return f"({', '.join(parts)},)"
+        name = f"{name}_" if name in ("callee", "result") else name
+        if value is None or isinstance(value, (dispatcher.Dispatcher, type, np.dtype)):
+            self._constants[name] = value
+        else:
+            self.names.append(name)
+            self.arguments.append(value)
+        return name
+
+    def _compile(self, end: str) -> Any:
+        source = f"def {self._name}({', '.join(self.names)}):\n    result = {self._call}\n    {end}\n"
+        return numba.njit(generated_function(self._name, source, "call", {**self._constants, "callee": self._callee}))
+
+
+def _has_slope(value: Any) -> bool:
+    return is_differentiable(type_of(value))
+
+
+def _leaves(text: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yields expressions and values of what a result that is a tuple of tuples has."""
+    if isinstance(value, tuple):
+        for number, part in enumerate(value):
+            yield from _leaves(f"{text}[{number}]", part)
+    else:
+        yield text, value

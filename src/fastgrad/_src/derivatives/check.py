@@ -1,0 +1,362 @@
+"""``check_gradients``: reverse mode, forward mode and central differences of a function, compared number by number.
+
+``Comparer`` compares one direction at a time; ``python -m fastgrad._src.commands.differentiate`` uses it, too.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from types import EllipsisType
+from typing import Any, Literal, NamedTuple
+
+import numba
+import numpy as np
+
+from fastgrad._src.derivatives.runtime.compilation import (
+    parameter_positions,
+    takes_any_number,
+    with_parameters,
+    wrapped_function,
+)
+from fastgrad._src.derivatives.runtime.numba_internals import dispatcher
+from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
+from fastgrad._src.derivatives.runtime.record_fields import (
+    State,
+    cotangent_type_of,
+    field_of,
+    instances_as,
+    is_instance,
+    state_of,
+)
+from fastgrad._src.derivatives.transforms import forward_dispatcher, pullback, result_leaves
+
+_LEVELS = 4
+_MOST_CERTAIN = 0.05
+"""The error of a central difference, relative to its size, above which it says nothing."""
+
+
+class Direction(NamedTuple):
+    """A change of one argument: ``argument[element] += step * change``; ``element`` is ``()`` for a number, ``...`` for a whole array.
+
+    Of records and instances of ``jitclass`` the ``field`` changes.
+    """
+
+    position: int
+    element: tuple[int, ...] | EllipsisType
+    change: Any
+    field: str = ""
+
+
+class Comparison(NamedTuple):
+    """Three derivatives along one direction, the error of the third, and whether they are one number.
+
+    The function is "not smooth" where differences do not converge as their step shrinks, or where those from the left and the right differ.
+    """
+
+    reverse: float
+    forward: float
+    difference: float
+    error: float
+    status: Literal["right", "wrong", "not smooth"]
+
+    def __str__(self) -> str:
+        return (
+            f"reverse mode {self.reverse!r}, forward mode {self.forward!r}, central differences {self.difference!r} with an error of "
+            f"about {self.error:.1e}"
+        )
+
+
+def check_gradients(f: Callable[..., Any], *arguments: Any, argnums: int | Sequence[int] | None = None) -> None:
+    """Compares the derivatives of ``f`` by reverse mode, by forward mode and by central differences.
+
+    The differences are extrapolated to a step of 0 (Richardson), with an estimate of their error. Results that are arrays or tuples are
+    weighted and summed first. Complex numbers are compared along the real and the imaginary axis.
+
+    Args:
+        f: a function that Numba compiles; it returns a real or complex float, an array of floats or a tuple of these.
+        *arguments: where to compare; away from kinks and jumps, where differences are no derivatives.
+        argnums: the number of the argument to check, or several. Default: all floats, arrays of floats, and records and instances of ``jitclass``
+            with fields of these.
+
+    Raises:
+        AssertionError: they differ; the message names the argument and the index and has the three numbers.
+        DifferentiationError: ``f`` can't be differentiated.
+    """
+    if takes_any_number(f):
+        f = with_parameters(f, len(arguments))
+    python_function = wrapped_function(f, "check_gradients")
+    bound = inspect.signature(python_function).bind(*arguments)
+    bound.apply_defaults()
+    values = [
+        np.array(value, order="K") if isinstance(value, np.ndarray) else value for value in bound.arguments.values()
+    ]
+    names = list(bound.arguments)
+    if argnums is None:
+        positions = tuple(number for number, value in enumerate(values) if is_float(value) or _float_fields(value))
+        if not positions:
+            raise ValueError(
+                f"check_gradients: {python_function.__name__} got no float, no array of floats and no record with them."
+            )
+    else:
+        positions = parameter_positions(argnums, python_function, "check_gradients")
+    comparer = Comparer(f, values, positions)
+    for position in positions:
+        for direction in axes_of(values[position], position):
+            comparison = comparer.compare(direction)
+            if comparison.status != "right":
+                index = direction.element
+                text = f"{names[position]}{direction.field and f'.{direction.field}'}"
+                text = f"{text}[{', '.join(map(str, index))}]" if index else text  # type: ignore[arg-type]
+                if np.iscomplexobj(_part(values[position], direction.field)):
+                    text = f"the {'real' if direction.change == 1 else 'imaginary'} part of {text}"
+                raise AssertionError(
+                    f"check_gradients: the derivatives of {python_function.__name__} with respect to {text} differ: {comparison}. "
+                    "Where the function has a kink or a jump, differences are no derivatives."
+                )
+
+
+class Comparer:
+    """Compares derivatives of a function at one point. Results that are arrays or tuples are weighted and summed.
+
+    Args:
+        f: a function that Numba compiles.
+        values: its arguments, which are never written to.
+        positions: the numbers of the arguments that are differentiated: floats, arrays of floats, records and instances of ``jitclass``.
+
+    Raises:
+        DifferentiationError: ``f`` can't be differentiated.
+    """
+
+    def __init__(self, f: Any, values: Sequence[Any], positions: tuple[int, ...]) -> None:
+        self._values = values
+        self._positions = positions
+        self._states = copy_of_states()
+        self._state = state_of(values)
+        self._compiled = f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
+        results = result_leaves(self._run(self._compiled))
+        fields = [_part(value, field) for value in values for field in _float_fields(value)]
+        floats = [part for part in (*values, *fields, *results) if is_float(part)]
+        self._eps = max(float(np.finfo(np.asarray(part).dtype).eps) for part in floats)
+        random = np.random.default_rng(0)
+        self._weights = [
+            1.0
+            if len(results) == 1 and isinstance(y, (float, np.floating))
+            else _as_type_of(random.uniform(0.5, 1.5, np.shape(y)), y)
+            for y in results
+        ]
+        self._pullback = pullback(f, positions, len(results))
+        self._cotangents = self._run(self._pullback, *self._weights)
+        self._forward = forward_dispatcher(f, positions)
+
+    @property
+    def eps(self) -> float:
+        """The relative rounding of the argument or result of the lowest precision."""
+        return self._eps
+
+    def compare(self, direction: Direction, noise: float | None = None) -> Comparison:
+        """Returns the derivatives of the weighted sum along ``direction``.
+
+        Args:
+            direction: what changes.
+            noise: the error of the results relative to their size, which decides the steps; default: the rounding of their dtypes.
+        """
+        position, element, change, field = direction
+        tangents = [zeros_of(self._values[number]) for number in self._positions]
+        place = self._positions.index(position)
+        tangents[place] = _moved_field(tangents[place], field, element, change)
+        slopes = self.apply_weights(self._run(self._forward, *tangents)[1])
+        slope = float(slopes.sum())
+        cotangent = float(np.real(np.sum(np.conj(change) * np.asarray(_part(self._cotangents[place], field))[element])))
+        size, eps = self.size(direction), noise or self._eps
+
+        def results_at_step(step: float) -> np.ndarray:
+            return self.results_at(direction, step)
+
+        difference, error = central_difference(results_at_step, size, eps)
+        scale = max(abs(cotangent), abs(slope), abs(difference))
+        is_equal = abs(cotangent - slope) <= 1e3 * eps * (max(scale, float(np.abs(slopes).sum())) + 1.0)
+        is_exact = error <= _MOST_CERTAIN * max(scale, 1.0)
+        # A result that changes by less than its rounding at the largest step does not change at all.
+        unseen = eps * float(np.abs(results_at_step(0.0)[slopes != 0.0]).sum()) / largest_step(size, eps)
+        is_close = abs(cotangent - difference) <= 10 * error + 100 * math.sqrt(self._eps) * scale + unseen
+        is_smooth = math.isfinite(difference) and is_exact and (is_close or _has_one_slope(results_at_step, size, eps))
+        status: Any = "right" if is_equal and is_smooth and is_close else "wrong" if is_smooth else "not smooth"
+        return Comparison(cotangent, slope, difference, error, status)
+
+    def has_two_slopes(self, direction: Direction) -> bool:
+        """True if differences from the left converge to one number, and those from the right to another."""
+        step = self._eps**0.25 * max(self.size(direction), 0.01)
+        here = self.results_at(direction, 0.0)
+        sides = []
+        for side in (1.0, -1.0):
+            moved = [self.results_at(direction, side * part) for part in (step, step / 8.0)]
+            sides.append(
+                [float((y - here).sum()) / (side * part) for y, part in zip(moved, (step, step / 8.0), strict=True)]
+            )
+        change = max(abs(coarse - fine) for coarse, fine in sides)
+        noise = 8.0 * self._eps * float(np.abs(here).sum()) / (step / 8.0)
+        return abs(sides[0][1] - sides[1][1]) > 10.0 * change + noise
+
+    def size(self, direction: Direction) -> float:
+        """Returns the size of the largest number that ``direction`` changes."""
+        value = _part(self._values[direction.position], direction.field)
+        return float(np.max(np.abs(np.asarray(value)[direction.element])))
+
+    def results_at(self, direction: Direction, step: float) -> np.ndarray:
+        """Returns the weighted results, one by one, for arguments that are moved by ``step`` along ``direction``."""
+        values, state = self.moved_arguments(direction, step)
+        return self.apply_weights(self._run(self._compiled, at=values, state=state))
+
+    def shift(self, direction: Direction, step: float) -> Comparer:
+        """Returns a comparer of the function where the arguments are moved by ``step`` along ``direction``."""
+        comparer = copy.copy(self)
+        comparer._values, comparer._state = self.moved_arguments(direction, step)
+        comparer._cotangents = comparer._run(self._pullback, *self._weights)
+        return comparer
+
+    def moved_arguments(self, direction: Direction, step: float) -> tuple[list[Any], State]:
+        """Returns copies of the arguments, moved by ``step`` along ``direction``, and the state of instances of ``jitclass`` there."""
+        position, element, change, field = direction
+        values = [_copy(other) for other in self._values]
+        state = self._state
+        if is_instance(values[position]):
+            state = [
+                (owner, name, _shift(np.copy(part)[()], element, step * change), contents)
+                if owner is values[position] and name == field and not isinstance(part, np.ndarray)
+                else (owner, name, part, _shift(contents.copy(), element, step * change))
+                if owner is values[position] and name == field
+                else (owner, name, part, contents)
+                for owner, name, part, contents in state
+            ]
+        else:
+            values[position] = _moved_field(values[position], field, element, step * change)
+        return values, state
+
+    def _run(self, function: Any, *more: Any, at: Sequence[Any] | None = None, state: State | None = None) -> Any:
+        """Returns the result for copies of the arguments, with the same random draws in all runs."""
+        with drawing_from(self._states), instances_as(self._state if state is None else state):
+            return function(*map(_copy, self._values if at is None else at), *more)
+
+    def apply_weights(self, y: Any) -> np.ndarray:
+        """Returns the numbers of a result, each with its weight."""
+        pairs = zip(result_leaves(y), self._weights, strict=True)
+        parts = [
+            np.ravel(np.real(np.asarray(part, np.result_type(part, np.float64)) * np.conj(weight)))
+            for part, weight in pairs
+            if is_float(part)
+        ]
+        return np.concatenate(parts)
+
+
+def axes_of(value: Any, position: int) -> Iterator[Direction]:
+    """Yields a direction for each number of an argument, for a complex number two."""
+    for field in _float_fields(value) or [""]:
+        part = _part(value, field)
+        changes = (1.0, 1j) if np.iscomplexobj(part) else (1.0,)
+        for index in np.ndindex(np.shape(part)):
+            yield from (Direction(position, index, change, field) for change in changes)
+
+
+def central_difference(function: Callable[[float], np.ndarray], x: float, eps: float) -> tuple[float, float]:
+    """Returns the derivative of a sum at a shift of 0 by Richardson's extrapolation of central differences, and its approximate error."""
+    step = largest_step(x, eps)
+    row: list[float] = []
+    best, error = np.nan, np.inf
+    for _ in range(_LEVELS):
+        previous = row
+        above, below = function(step), function(-step)
+        row = [float((above - below).sum()) / (2.0 * step)]
+        size = float(np.abs(above[above != below]).sum())
+        for order, coarse in enumerate(previous, start=1):
+            row.append(row[-1] + (row[-1] - coarse) / (4.0**order - 1.0))
+            found = max(abs(row[-1] - row[-2]), abs(row[-1] - coarse)) + eps * size / step
+            if found < error:
+                best, error = row[-1], found
+        step /= 2.0
+    return best, error
+
+
+def largest_step(x: float, eps: float) -> float:
+    """Returns the first step of differences at a number ``x`` of a function whose results have the relative error ``eps``."""
+    return float(eps**0.25 * max(abs(x), 0.01) * 2.0)
+
+
+def _has_one_slope(function: Callable[[float], np.ndarray], x: float, eps: float) -> bool:
+    """True if differences from the left and from the right of a sum approach each other as the step shrinks."""
+    here = function(0.0)
+    gaps = []
+    for step in (eps**0.25 * max(x, 0.01), eps**0.25 * max(x, 0.01) / 8.0):
+        above, below = function(step), function(-step)
+        noise = 8.0 * eps * float(np.abs(here).sum() + np.abs(above).sum()) / step
+        gaps.append((abs(float((above - 2.0 * here + below).sum())) / step, noise))
+    (coarse, _), (fine, noise) = gaps
+    return fine <= coarse / 2.0 + noise
+
+
+def is_float(value: Any) -> bool:
+    """True for floats, complex numbers and arrays of them."""
+    return isinstance(value, (float, complex, np.inexact)) or (
+        isinstance(value, np.ndarray) and value.dtype.kind in "fc"
+    )
+
+
+def _float_fields(value: Any) -> list[str]:
+    """Returns the names of the fields of floats and of arrays of floats of records and instances."""
+    if is_instance(value):
+        return [name for _, name, part, _ in state_of([value]) if is_float(part)]
+    dtype: Any = value.dtype if isinstance(value, (np.ndarray, np.void)) else None
+    return [name for name in (dtype.names if dtype is not None else None) or () if dtype[name].base.kind in "fc"]
+
+
+def _part(value: Any, field: str) -> Any:
+    """Returns a field of a record, of an array of records, of an instance, or of a cotangent of one; without a field the value."""
+    if not field:
+        return value
+    return getattr(value, field) if is_instance(value) or isinstance(value, tuple) else field_of(value, field)
+
+
+def _moved_field(value: Any, field: str, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
+    """Returns a value that may be written to with ``step`` added at ``index`` of a field; without a field at ``index`` of the value."""
+    if not field:
+        return _shift(value, index, step)
+    if isinstance(value, tuple):
+        return value._replace(**{field: _shift(getattr(value, field), index, step)})  # type: ignore[attr-defined]
+    part = np.array(_part(value, field))
+    part[index] += step
+    value[field] = part
+    return value
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, np.void):
+        return value.copy()
+    return value.copy(order="K") if isinstance(value, np.ndarray) else value
+
+
+def _as_type_of(weights: Any, like: Any) -> Any:
+    if not isinstance(like, np.ndarray):
+        return weights * (1.0 + 0.7j) if np.iscomplexobj(like) else float(weights)
+    if like.dtype.kind == "c":
+        weights = weights * (1.0 + 0.7j)
+    return weights.astype(like.dtype) if like.dtype.kind in "fc" else weights
+
+
+def zeros_of(value: Any) -> Any:
+    """Returns a tangent or a cotangent of a value that is 0."""
+    if is_instance(value):
+        parts = [zeros_of(_part(value, field)) for field in _float_fields(value)]
+        return cotangent_type_of(numba.typeof(value))(*parts)
+    if _float_fields(value):
+        return np.zeros(np.shape(value), cotangent_type_of(numba.typeof(value)))
+    return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0.0)
+
+
+def _shift(value: Any, index: tuple[int, ...] | EllipsisType, step: Any) -> Any:
+    """Returns a number, or an array that may be written to, with ``step`` added at ``index``."""
+    if not isinstance(value, np.ndarray):
+        return type(value)(value + step)
+    value[index] += step
+    return value

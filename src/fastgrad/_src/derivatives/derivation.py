@@ -1,0 +1,211 @@
+"""From a function and argument types to the text of its derivative, as a Python function that Numba can compile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+from numba import typeof, types
+
+from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.analysis.searches import searches_of
+from fastgrad._src.derivatives.callees import compiled_text, tangents_of
+from fastgrad._src.derivatives.frontend.lowering import Lowering, lower, lowering_of
+from fastgrad._src.derivatives.frontend.splicing import Spliced
+from fastgrad._src.derivatives.ir.representation import Function
+from fastgrad._src.derivatives.ir.values import Options
+from fastgrad._src.derivatives.runtime.compilation import (
+    Types,
+    check_directions,
+    check_types,
+    line_of_user,
+    parameter_names,
+    place,
+    wrapped_function,
+)
+from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
+from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
+from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
+from fastgrad._src.derivatives.transform.simplification import simplify
+from fastgrad._src.jit.user_lines import warn_at
+
+Form = Callable[[str, list[str]], str]
+"""Maps the text of a function's result and the texts of the cotangents to the text of what the derivative returns."""
+
+
+def reverse_mode(
+    function: Any,
+    positions: tuple[int, ...],
+    owner: str,
+    form: Form,
+    argument_types: Types,
+    has_aux: bool = False,
+    seed: int | None = 0,
+) -> FunctionType:
+    """Returns a derivative by reverse mode.
+
+    Args:
+        function: the user's function.
+        positions: the numbers of the arguments that have cotangents.
+        owner: the transformation's name, for errors.
+        form: what the derivative returns.
+        argument_types: of the function; those of cotangents may follow.
+        has_aux: whether the function returns other results than the one of number ``seed``.
+        seed: the number of the result whose cotangent is 1. None: the cotangents of all results are further arguments.
+
+    Raises:
+        DifferentiationError: the function can't be differentiated; the message has file and line.
+    """
+    python_function = wrapped_function(function, owner)
+    function_types = function_types_of(argument_types, len(parameter_names(python_function)), positions)
+    check_types(python_function, function_types, positions, owner)
+    lowered, flow = lowered_function(function, function_types, is_reverse=True)
+    if seed == 0:
+        check_result(lowered.result, python_function, owner, has_aux)
+    _warn_of_searches(lowered, flow, positions, seed)
+    flow = outline_parallel_loops(lowered, flow, positions, seed)
+    return compiled_text(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
+
+
+def forward_mode(
+    function: Any, positions: tuple[int, ...], owner: str, argument_types: Types, width: int = 1
+) -> FunctionType:
+    """Returns a derivative by forward mode, a function of the arguments and the tangents of some.
+
+    Tangents of arrays have one more axis, of size ``width``, if this is not 1. Arguments and errors are those of ``reverse_mode``.
+    """
+    lowered = _lowering_for_forward_mode(function, positions, owner, argument_types, width).result
+    flow = ControlFlow(lowered)
+    _warn_of_searches(lowered, flow, positions)
+    flow = outline_parallel_loops(lowered, flow, positions, is_forward=True)
+    return compiled_text(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent")
+
+
+def spliced_forward_mode(
+    function: Any, positions: tuple[int, ...], owner: str, argument_types: Types, width: int = 1
+) -> Spliced:
+    """Returns how calls of a derivative by forward mode are differentiated. Arguments and errors are those of ``forward_mode``."""
+
+    def function_of(caller: Lowering, values: list[Any]) -> Function:
+        lowering = _lowering_for_forward_mode(function, positions, owner, argument_types, width, caller, values)
+        flow = ControlFlow(lowering.result)
+        _warn_of_searches(lowering.result, flow, positions)
+        return tangents_of(lowering, flow, positions, width=width)
+
+    return Spliced(function_of, len(parameter_names(wrapped_function(function, owner))))
+
+
+def reverse_over_forward(
+    function: Any,
+    tangents: tuple[int, ...],
+    positions: tuple[int, ...],
+    owner: str,
+    form: Form,
+    argument_types: Types,
+    seed: int | None = None,
+) -> FunctionType:
+    """Returns the reverse mode of the forward mode with the ``tangents``. Arguments and errors are those of ``reverse_mode``."""
+    count = len(parameter_names(wrapped_function(function, owner))) + len(tangents)
+    lowering = _lowering_for_forward_mode(function, tangents, owner, argument_types[:count])
+    if seed is not None:
+        check_result(lowering.result.result, wrapped_function(function, owner), owner)
+    flow = ControlFlow(lowering.result)
+    _warn_of_searches(lowering.result, flow, tangents)
+    lowered = tangents_of(lowering, flow, tangents)
+    simplify(lowered, is_reverse=True)
+    mode = ReverseMode(lowered, ControlFlow(lowered), positions, seed)
+    return compiled_text(mode.derivative(form), "second derivative")
+
+
+def _lowering_for_forward_mode(
+    function: Any,
+    positions: tuple[int, ...],
+    owner: str,
+    argument_types: Types,
+    width: int = 1,
+    caller: Lowering | None = None,
+    values: Sequence[Any] = (),
+) -> Lowering:
+    """Returns the lowering of a function, of whose argument types those of tangents may follow."""
+    python_function = wrapped_function(function, owner)
+    names = parameter_names(python_function)
+    function_types = function_types_of(argument_types, len(names), positions)
+    check_types(python_function, function_types, positions, owner)
+    for position in positions:
+        if isinstance(function_types[position], types.BaseTuple):
+            raise DifferentiationError(
+                f"{place(python_function)}: {owner}: a tuple has no tangent here: pass its items one by one."
+            )
+    directions = argument_types[len(names) :]
+    primals = [function_types[position] for position in positions]
+    if width > 1:
+        primals = [type.copy(ndim=type.ndim + 1) for type in primals]
+    names_of_directions = [f"the tangent of {names[position]}" for position in positions]
+    given = len(directions)
+    check_directions(python_function, names_of_directions[:given], tuple(primals[:given]), directions, owner)
+    values = values[: len(names)]
+    lowering = lowering_of(python_function, function_types, Options.of(function), caller, values)
+    simplify(lowering.result)
+    return lowering
+
+
+def lowered_function(function: Any, argument_types: Types, is_reverse: bool = False) -> tuple[Function, ControlFlow]:
+    """Returns a function in the intermediate representation, and its control flow; ``is_reverse`` says that a way back follows."""
+    lowered = lower(wrapped_function(function, ""), argument_types, Options.of(function))
+    simplify(lowered, is_reverse)
+    return lowered, ControlFlow(lowered)
+
+
+WARNED_OF: set[tuple[str, int, str]] = set()
+"""The lines and parameters of searches that were warned of. Python's own record is lost each time that Numba compiles."""
+
+
+def _warn_of_searches(
+    lowered: Function, flow: ControlFlow, positions: tuple[int, ...], leaf: int | None = None
+) -> None:
+    """Warns of derivatives that are 0 because the function searches for its result."""
+    for search in searches_of(lowered, flow, positions, leaf):
+        file, line = line_of_user(search.location.filename, search.location.line)
+        name = lowered.names[search.position]
+        if (file, line, name) in WARNED_OF:
+            continue
+        WARNED_OF.add((file, line, name))
+        message = (
+            f"{file}:{line}: the result of {lowered.name} depends on {name} only through comparisons such as this one, so its derivative with "
+            f"respect to {name} is 0. A search for a root, a fixed point or a minimum has the derivative of its equation: see fg.implicit_root, "
+            "fg.fixed_point and fg.adjoint."
+        )
+        warn_at(file, line, message)
+
+
+def written_positions(lowered: Function) -> set[int | None]:
+    """Returns the numbers of the parameters, arrays, that a function writes."""
+    return {root.position for root in lowered.roots if root.kind == "parameter" and root.is_written}
+
+
+def function_types_of(argument_types: Types, count: int, positions: tuple[int, ...]) -> Types:
+    """Returns the types of a function's arguments; default values to differentiate with respect to are numbers, others constants."""
+    return tuple(
+        typeof(type.value) if isinstance(type, types.Omitted) and number in positions else types.unliteral(type)
+        for number, type in enumerate(argument_types[:count])
+    )
+
+
+def check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool = False) -> None:
+    """Raises DifferentiationError if a function does not return one float, with ``has_aux`` in a pair."""
+    value = result
+    if has_aux:
+        if not isinstance(result, types.BaseTuple) or len(result) != 2:
+            raise DifferentiationError(
+                f"{place(function)}: {owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}."
+            )
+        value = result[0]
+    if not isinstance(value, types.Float):
+        remedy = "For arrays use vjp, jvp or jacobian."
+        if isinstance(value, types.Optional):
+            remedy = "Of a variable that may be None return x + 0.0, which Numba knows to be a number."
+        raise DifferentiationError(
+            f"{place(function)}: {owner}: {function.__name__} returns {value}; the gradient of one float is defined. {remedy}"
+        )

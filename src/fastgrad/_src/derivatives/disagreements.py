@@ -1,0 +1,220 @@
+"""Why a derivative and central differences disagree, where the derivative is not wrong: rounding inside, a search, or a branch for this one point.
+
+Each reason is shown by measurements near the point, which a wrong derivative does not pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.analysis.searches import searches_of
+from fastgrad._src.derivatives.callees import interpreted_scope
+from fastgrad._src.derivatives.check import (
+    Comparer,
+    Comparison,
+    Direction,
+    central_difference,
+    largest_step,
+    zeros_of,
+)
+from fastgrad._src.derivatives.derivation import lowered_function
+from fastgrad._src.derivatives.ir.representation import COST_OF_EFFECTS, Compute, Function, Scalar, Statement
+from fastgrad._src.derivatives.recorded_calls import TimeIsOver, python_function_of, time_limit
+from fastgrad._src.derivatives.runtime.compilation import generated_function
+from fastgrad._src.derivatives.runtime.numba_internals import CPUDispatcher, DUFunc
+from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
+from fastgrad._src.derivatives.transforms import copies, type_of
+from fastgrad._src.scalars.terms import ScalarOperation
+
+_MOST_NOISE = 1e-5
+"""Relative noise of results above which differences say too little."""
+_MOST_ERROR = 0.002
+"""The error of differences of noisy results, relative to them, above which they prove nothing."""
+_SECONDS_IN_PYTHON = 30.0
+"""The limit of runs in Python, which tell what a disagreement is: where they do not end the derivative counts as wrong, also on a slow machine."""
+
+
+def explain(function: Any, comparer: Comparer, direction: Direction, comparison: Comparison) -> tuple[str, Comparison]:
+    """Returns the status of a derivative that is not known to be right, and the comparison that says most about it.
+
+    Args:
+        function: the function that Numba compiled, of which ``comparer`` compares derivatives.
+        comparer: at the arguments of the call.
+        direction: what changes.
+        comparison: what ``comparer`` says there: "wrong" or "not smooth".
+
+    Returns:
+        The status is one of
+        "right within noise": differences agree whose steps are as large as the measured noise of the results asks for.
+        "search": the function jumps because a loop searches by comparisons. Between jumps differences agree; or the result depends on the argument by
+        comparisons only, and its derivative is 0.
+        "at a branch": the Python function takes another way at this point than on both sides of it, and the derivatives on both sides are right.
+        "not smooth": nothing can be said, or the derivative is infinite and differences are, too.
+        "wrong": none of these.
+    """
+    noise, without_noise = relative_noise(comparer, direction), comparison
+    if noise is not None and noise > 4.0 * comparer.eps:
+        with_noise = comparer.compare(direction, noise=4.0 * noise)
+        if with_noise.status != "not smooth" and with_noise.error <= _MOST_ERROR * abs(with_noise.difference):
+            comparison = with_noise
+    if comparison.status != "wrong":
+        return "right within noise" if comparison.status == "right" else comparison.status, comparison
+    if not math.isfinite(comparison.reverse):
+        step = 1e-3 * comparer.size(direction)
+        return "wrong" if step and np.all(
+            np.isfinite(_difference(comparer, direction, step))
+        ) else "not smooth", comparison
+    if _is_search(function, comparer, direction, comparison):
+        return "search", comparison
+    if _is_at_branch(function, comparer, direction):
+        return "at a branch", comparison
+    is_kink = without_noise.status == "not smooth" and comparer.has_two_slopes(direction)  # which looks like noise
+    return ("not smooth", without_noise) if is_kink else ("wrong", comparison)
+
+
+def relative_noise(comparer: Comparer, direction: Direction) -> float | None:
+    """Returns the noise of the sum of the results relative to their size, or None if there is none to be seen.
+
+    The method is ECnoise: differences of high order of results at equal distances leave the noise only (Moré and Wild, Estimating computational noise,
+    2011). The distances are above the rounding of float32, as that is what functions of float64 round to.
+    """
+    step = 1e-6 * max(comparer.size(direction), 0.01)
+    results = np.array([comparer.results_at(direction, number * step) for number in range(-4, 5)])
+    size = float(np.abs(results[4][np.ptp(results, axis=0) != 0.0]).sum())
+    if not size:
+        return None
+    values, levels = results.sum(axis=1), []
+    for order in range(1, 7):
+        values = np.diff(values)
+        scale = math.factorial(order) ** 2 / math.factorial(2 * order)
+        levels.append(math.sqrt(scale * float(np.mean(values**2))))
+    last = levels[-3:]
+    noise = max(last) / size
+    return noise if max(last) <= 4.0 * min(last) and noise <= _MOST_NOISE else None
+
+
+def _difference(comparer: Comparer, direction: Direction, step: float) -> np.ndarray:
+    result: np.ndarray = (comparer.results_at(direction, step) - comparer.results_at(direction, -step)) / (2.0 * step)
+    return result
+
+
+def _is_search(function: Any, comparer: Comparer, direction: Direction, comparison: Comparison) -> bool:
+    """True if a loop of the function searches, and the derivative is right between the jumps of the result."""
+    lowered, flow = lowered_function(function, tuple(map(type_of, comparer.moved_arguments(direction, 0.0)[0])))
+    positions = (direction.position,)
+    if searches_of(lowered, flow, positions, None):
+        return comparison.reverse == comparison.forward == 0.0
+    if not searches_of(lowered, flow, positions, None, is_partial=True):
+        return False
+    return _is_right_with_decisions_kept(lowered, flow, comparer, direction, comparison)
+
+
+def _is_right_with_decisions_kept(
+    lowered: Function, flow: ControlFlow, comparer: Comparer, direction: Direction, comparison: Comparison
+) -> bool:
+    """True if derivatives agree with differences of the function whose loops decide everywhere as at the arguments themselves.
+
+    Such a function has no jumps, however near to each other those of the search are. It runs in Python.
+    """
+    decisions: list[Any] = []
+    kept: list[Any] = []
+
+    def decide(value: Any) -> Any:
+        """Returns a truth value of the first run in all runs."""
+        decisions.append(kept[len(decisions)] if kept else value)
+        return decisions[-1]
+
+    lowered.globals["decide"] = decide
+    for block in set().union(*flow.loops.values()):
+        block.statements = [part for statement in block.statements for part in _with_decision(statement)]
+    derivative = ForwardMode(lowered, flow, (direction.position,)).derivative()
+    scope = {**derivative.scope, **interpreted_scope()}
+    run = generated_function(derivative.name, derivative.source, "decisions", scope)
+
+    def results_at(step: float) -> np.ndarray:
+        arguments, _ = comparer.moved_arguments(direction, step)
+        decisions.clear()
+        return comparer.apply_weights(run(*arguments, zeros_of(arguments[direction.position]))[0])
+
+    with time_limit(_SECONDS_IN_PYTHON), np.errstate(all="ignore"):
+        here = results_at(0.0)
+        kept += decisions
+        difference, error = central_difference(results_at, comparer.size(direction), comparer.eps)
+    scale = max(abs(comparison.reverse), abs(difference))
+    gap = abs(comparison.reverse - comparison.difference)
+    is_same = np.allclose(here, comparer.results_at(direction, 0.0), rtol=1e3 * comparer.eps, atol=0.0)
+    return bool(is_same and abs(difference - comparison.reverse) <= min(10 * error + 1e-6 * scale, 0.01 * gap))
+
+
+def _with_decision(statement: Statement) -> list[Statement]:
+    """Returns a statement of a loop, if its result is a truth value with one that makes this the one of the first run."""
+    if not isinstance(statement, Compute) or not isinstance(statement.target.type, types.Boolean):
+        return [statement]
+    found = Scalar(f"{statement.target.name}_found", types.boolean, statement.target.block)
+    decision = Compute(statement.location, statement.target, ScalarOperation("decide({0})"), [found], COST_OF_EFFECTS)
+    statement.target.definition, found.definition = decision, statement
+    statement.target = found
+    return [statement, decision]
+
+
+def _is_at_branch(function: Any, comparer: Comparer, direction: Direction) -> bool:
+    """True if the function takes a way of its own at this point, and its derivatives on both sides are right."""
+    first = largest_step(comparer.size(direction), comparer.eps)
+    for sign in (-1.0, 1.0):
+        sides = [comparer.shift(direction, sign * factor * first).compare(direction).status for factor in (4.0, 9.0)]
+        if "wrong" in sides or "right" not in sides:
+            return False
+    here = _way_of(function, comparer.moved_arguments(direction, 0.0)[0])
+    return here is not None and all(
+        way is not None and way != here
+        for way in (_way_of(function, comparer.moved_arguments(direction, sign * first / 64)[0]) for sign in (-1, 1))
+    )
+
+
+def _way_of(function: Any, arguments: list[Any]) -> int | None:
+    """Returns a hash of the instructions that Python runs for a call; None if that raises or takes too long."""
+    way: list[Any] = []
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            way.append((frame.f_code, frame.f_lasti))
+        return trace
+
+    before = sys.gettrace()
+    try:
+        with _calls_in_python(), time_limit(_SECONDS_IN_PYTHON), np.errstate(all="ignore"):
+            sys.settrace(trace)
+            python_function_of(function)(*copies(arguments))
+    except (Exception, TimeIsOver):  # noqa: BLE001  # Python does not run all that Numba compiles
+        return None
+    finally:
+        sys.settrace(before)
+    return hash(tuple(way))
+
+
+@contextlib.contextmanager
+def _calls_in_python() -> Iterator[None]:
+    """Runs functions of Numba that Python calls in its block as Python."""
+
+    def call_of(kind: Any) -> Callable[..., Any]:
+        def call(function: Any, *arguments: Any, **keywords: Any) -> Any:
+            python_function: Any = python_function_of(function)
+            return (np.vectorize(python_function) if kind is DUFunc else python_function)(*arguments, **keywords)
+
+        return call
+
+    with contextlib.ExitStack() as patches:
+        for kind in (CPUDispatcher, DUFunc):
+            patches.enter_context(mock.patch.object(kind, "__call__", call_of(kind)))
+        yield

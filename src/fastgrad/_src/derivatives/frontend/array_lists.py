@@ -1,0 +1,191 @@
+"""Lists of arrays, and of lists of numbers: a list of the elements of all items, and for each item where it starts and its sizes.
+
+Numba's list holds the arrays themselves. This one holds copies, which `Aliases` proves to be as good: neither the array nor the item is written while
+the other one is used. Neither does a list that is an item change its length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from numba import types
+
+from fastgrad._src.derivatives.frontend import array_expressions, containers
+from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.ir.representation import (
+    INDEX,
+    Axis,
+    Grow,
+    Operand,
+    Root,
+    Statement,
+    Store,
+    View,
+    index_constant,
+    refuse,
+)
+from fastgrad._src.derivatives.ir.values import ArrayList, Items, Iterable, NumberList, Static, describe
+from fastgrad._src.scalars.terms import MULTIPLY
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.lowering import Lowering
+
+_INTEGERS = types.List(INDEX)
+
+
+def new_list(lowering: Lowering, type: types.Type, items: list[Any]) -> ArrayList:
+    """Returns a new list of arrays."""
+    elements = containers.new_list(lowering, types.List(type.dtype.dtype), [])
+    rank = getattr(type.dtype, "ndim", 1)
+    starts, *sizes = [containers.new_list(lowering, _INTEGERS, []) for _ in range(1 + rank)]
+    result = ArrayList(elements, starts, tuple(sizes), type)
+    for item in items:
+        _append(lowering, result, item)
+    return result
+
+
+def _append(lowering: Lowering, values: ArrayList, item: Any) -> None:
+    """Appends an item."""
+    numbers = _place(lowering, values, item)
+    with _noted_length(lowering, values, item):
+        _call_for_each(lowering, values, "append", [], numbers)
+
+
+@contextlib.contextmanager
+def _noted_length(lowering: Lowering, values: ArrayList, item: Any) -> Iterator[None]:
+    """Notes that the statements of its block write the length of an item; `Aliases` proves that a list which is the item keeps its length."""
+    with _statements_of(lowering) as statements:
+        yield
+    if isinstance(item, NumberList) and isinstance(item.length, View):
+        _note_copy(lowering, values.sizes[0].data.root, item.length.root, statements)
+
+
+@contextlib.contextmanager
+def _statements_of(lowering: Lowering) -> Iterator[list[Statement]]:
+    """Yields a list that has, after the block, the statements that it appended."""
+    function, block = lowering.builder.function, lowering.builder.block
+    count, block_count = len(block.statements), len(function.blocks)
+    statements: list[Statement] = []
+    yield statements
+    for part in (block.statements[count:], *[other.statements for other in function.blocks[block_count:]]):
+        statements += part
+
+
+def _note_copy(lowering: Lowering, elements: Root, source: Root, statements: list[Statement]) -> None:
+    """Notes for `Aliases` that statements write elements of an array that Numba does not copy."""
+    function = lowering.builder.function
+    written = [statement for statement in statements if isinstance(statement, (Grow, Store))]
+    first = next(statement for statement in written if statement.root is elements)
+    function.appended[first] = source
+    stores = {statement for statement in written if isinstance(statement, Store) and statement.root is elements}
+    function.fills.setdefault(elements, set()).update(stores)
+
+
+def _call_for_each(
+    lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], numbers: list[Operand]
+) -> list[Operand]:
+    """Calls a method of the lists of starts and sizes, with the last argument of ``numbers`` for each; returns the results."""
+    lists = [values.starts, *values.sizes]
+    last = [[number] for number in numbers] or [[] for _ in lists]
+    return [
+        containers.call_method(lowering, integers, name, [*arguments, *number], INDEX)
+        for integers, number in zip(lists, last, strict=True)
+    ]
+
+
+def _place(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
+    """Appends the elements of an array to those of all items; returns its start and its sizes."""
+    builder = lowering.builder
+    if isinstance(array, Items) and isinstance(values.type.dtype, types.List):
+        array = containers.new_list(lowering, values.type.dtype, array.values)
+    if isinstance(array, NumberList):
+        array = containers.items_of(lowering, array)
+    array = array_expressions.materialize(lowering, array)
+    if not isinstance(array, View) or len(array.axes) != len(values.sizes) or array.dtype != values.type.dtype.dtype:
+        raise refuse(
+            f"{describe(array)} as an item of a list of arrays can't be differentiated; append arrays of one type",
+            builder.location,
+        )
+    sizes = [axis.size for axis in array.axes]
+    with _statements_of(lowering) as statements:
+        start = containers.resize(lowering, values.elements, view_rules.product(builder, sizes))
+        lowering.array_functions.assign(lowering, _view_of(lowering, values, start, sizes), array)
+    _note_copy(lowering, values.elements.data.root, array.root, statements)
+    return [start, *sizes]
+
+
+def _view_of(lowering: Lowering, values: ArrayList, start: Operand, sizes: list[Operand]) -> View:
+    """Returns the item whose elements, in C order, begin with number ``start`` of all elements."""
+    builder, is_complex = lowering.builder, isinstance(values.type.dtype.dtype, types.Complex)
+    unit = index_constant(2 if is_complex else 1)
+    axes = [
+        Axis(0, builder.index(MULTIPLY, view_rules.product(builder, sizes[axis + 1 :]), unit), size)
+        for axis, size in enumerate(sizes)
+    ]
+    parts = Axis(0, index_constant(1), index_constant(2)) if is_complex else None
+    return View(values.elements.data.root, [builder.index(MULTIPLY, start, unit)], axes, parts)
+
+
+def _item_of(values: ArrayList, view: View) -> Any:
+    """Returns the item whose elements a view shows: the array, or the list."""
+    if not isinstance(values.type.dtype, types.List):
+        return view
+    return NumberList(view, view.axes[0].size, values.type.dtype)
+
+
+def _item_at(lowering: Lowering, values: ArrayList, position: Operand) -> Any:
+    numbers = [
+        view_rules.load_real(lowering.builder, integers.data, [position]) for integers in (values.starts, *values.sizes)
+    ]
+    for number in numbers:
+        number.is_natural = True
+    return _item_of(values, _view_of(lowering, values, numbers[0], list(numbers[1:])))
+
+
+def item(lowering: Lowering, values: ArrayList, index: Any, type: types.Type) -> Any:
+    """Lowers an item of a list of arrays."""
+    if isinstance(index, view_rules.Slice):
+        raise refuse(
+            "a slice of a list of arrays can't be differentiated; read the items one by one", lowering.builder.location
+        )
+    return _item_at(lowering, values, containers.position_of(lowering, values.starts, index))
+
+
+def set_item(lowering: Lowering, values: ArrayList, index: Any, array: Any) -> None:
+    """Lowers the assignment of an item of a list of arrays."""
+    numbers = _place(lowering, values, array)
+    with _noted_length(lowering, values, array):
+        for integers, number in zip((values.starts, *values.sizes), numbers, strict=True):
+            containers.set_item(lowering, integers, index, number)
+
+
+def iterable(lowering: Lowering, values: ArrayList) -> Iterable:
+    """Returns what a ``for`` loop over a list of arrays goes through."""
+    count = containers.length_of(lowering, values.starts)
+    return Iterable(count, lambda k: _item_at(lowering, values, k), (values.starts,))
+
+
+def call_method(lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], type: types.Type) -> Any:
+    """Lowers the call of a method of a list of arrays."""
+    if name == "append":
+        _append(lowering, values, arguments[0])
+    elif name == "insert":
+        numbers = _place(lowering, values, arguments[1])
+        with _noted_length(lowering, values, arguments[1]):
+            _call_for_each(lowering, values, name, [lowering.operands.scalar(arguments[0])], numbers)
+    elif name == "pop":
+        start, *sizes = _call_for_each(lowering, values, name, arguments, [])
+        return _item_of(values, _view_of(lowering, values, start, sizes))
+    elif name in ("reverse", "clear"):
+        _call_for_each(lowering, values, name, [], [])
+    elif name == "extend" and isinstance(arguments[0], Items):
+        for array in arguments[0].values:
+            call_method(lowering, values, "append", [array], type)
+    else:
+        raise refuse(
+            f"the method {name} of a list of arrays can't be differentiated; append the arrays one by one",
+            lowering.builder.location,
+        )
+    return Static(None)

@@ -1,0 +1,544 @@
+"""Lists of numbers, records, arrays of records, and instances of ``jitclass``.
+
+A list is an array that grows, and its length: an element of another array, so that names of one list share it. The array of a list of complex
+numbers has two floats for each. A record is one array for each field; so is an instance, and its numbers are arrays without axes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.frontend import array_expressions
+from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.frontend.builder import Builder
+from fastgrad._src.derivatives.ir.representation import (
+    Axis,
+    Field,
+    Operand,
+    Root,
+    Scalar,
+    View,
+    index_constant,
+    refuse,
+)
+from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, may_raise
+from fastgrad._src.derivatives.ir.values import (
+    ArrayList,
+    Fields,
+    Items,
+    Method,
+    NumberList,
+    Range,
+    Static,
+    TupleList,
+    describe,
+    tuple_of,
+    type_of,
+)
+from fastgrad._src.derivatives.runtime.library_functions import library_function
+from fastgrad._src.derivatives.runtime.numba_internals import as_dtype
+from fastgrad._src.derivatives.runtime.record_fields import members_of
+from fastgrad._src.scalars.terms import ADD, DIVISION_COST, MULTIPLY
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.lowering import Lowering
+
+NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)
+
+
+@may_raise
+@library_function(error_model="numpy")
+def list_position(index, length):  # type: ignore[no-untyped-def]
+    """Returns the position of a list's item: negative indices count from the end."""
+    position = index + length if index < 0 else index
+    if position < 0 or position >= length:
+        raise IndexError("list index out of range")
+    return position
+
+
+def pop(data, length, index):  # type: ignore[no-untyped-def]
+    """Removes an item of a list and returns it."""
+    if length[0] == 0:
+        raise IndexError("pop from empty list")
+    position = index + length[0] if index < 0 else index
+    if position < 0 or position >= length[0]:
+        raise IndexError("pop index out of range")
+    value = data[position]
+    length[0] -= 1
+    for i in range(position, length[0]):
+        data[i] = data[i + 1]
+    return value
+
+
+def count(items, value):  # type: ignore[no-untyped-def]
+    """Returns how many items of a list equal a value."""
+    total = 0
+    for item in items:
+        if item == value:
+            total += 1
+    return total
+
+
+def first_index(items, value, start, stop):  # type: ignore[no-untyped-def]
+    """Returns the index of the first item of a slice of a list that equals a value."""
+    n = items.shape[0]
+    for i in range(max(start + n if start < 0 else start, 0), min(stop + n if stop < 0 else stop, n)):
+        if items[i] == value:
+            return i
+    raise ValueError("value not in list")
+
+
+def remove(data, length, value):  # type: ignore[no-untyped-def]
+    """Removes the first item of a list that equals a value."""
+    position = 0
+    while position < length[0] and data[position] != value:
+        position += 1
+    if position == length[0]:
+        raise ValueError("list.remove(x): x not in list")
+    length[0] -= 1
+    for i in range(position, length[0]):
+        data[i] = data[i + 1]
+    return 0
+
+
+def insert(data, length, index, value):  # type: ignore[no-untyped-def]
+    """Moves the items of a list, whose length has grown by 1, and sets one."""
+    last = length[0] - 1
+    position = max(index + last, 0) if index < 0 else min(index, last)
+    for i in range(last, position, -1):
+        data[i] = data[i - 1]
+    data[position] = value
+    return 0
+
+
+def reverse_items(items):  # type: ignore[no-untyped-def]
+    """Reverses the items of a list."""
+    n = items.shape[0]
+    for i in range(n // 2):
+        item = items[i]
+        items[i] = items[n - 1 - i]
+        items[n - 1 - i] = item
+    return 0
+
+
+def sort_items(items, is_reversed):  # type: ignore[no-untyped-def]
+    """Sorts the items of a list."""
+    ordered = np.sort(items)
+    if is_reversed:
+        items[:] = ordered[::-1]
+    else:
+        items[:] = ordered
+    return 0
+
+
+def contains(items, value):  # type: ignore[no-untyped-def]
+    """Returns whether an array has an element."""
+    for item in items:  # noqa: SIM110  # Numba compiles no generators
+        if item == value:
+            return True
+    return False
+
+
+def is_element(array, value):  # type: ignore[no-untyped-def]
+    """Returns whether an array of any rank has an element."""
+    for item in array.ravel():  # noqa: SIM110  # Numba compiles no generators
+        if item == value:
+            return True
+    return False
+
+
+def repeat(items, count, out):  # type: ignore[no-untyped-def]
+    """Writes the repetitions of an array."""
+    n = items.shape[0]
+    for i in range(count):
+        for j in range(n):
+            out[i * n + j] = items[j]
+    return 0
+
+
+def range_items(start, step, out):  # type: ignore[no-untyped-def]
+    """Writes the numbers of a range."""
+    for i in range(out.shape[0]):
+        out[i] = start + i * step
+    return 0
+
+
+def list_of_size(lowering: Lowering, type: types.Type, size: Operand) -> NumberList:
+    """Returns a new list of ``size`` items, whose contents are not set."""
+    builder = lowering.builder
+    dtype = type.dtype.underlying_float if isinstance(type.dtype, types.Complex) else type.dtype
+    root = builder.allocate(dtype, [_floats(builder, type, size)], "empty", "list").root
+    root.is_growing = True
+    length = builder.allocate(types.int64, [index_constant(1)], "empty", "length")
+    builder.store(length.root, size, [index_constant(0)])
+    return NumberList(_items_from(root, type, index_constant(0), size), length, type)
+
+
+def _floats(builder: Builder, type: types.Type, count: Operand) -> Operand:
+    """Returns how many elements of its array ``count`` items of a list take."""
+    return builder.index(MULTIPLY, count, index_constant(2)) if isinstance(type.dtype, types.Complex) else count
+
+
+def _items_from(root: Root, type: types.Type, start: Operand, count: Operand) -> View:
+    """Returns the view of ``count`` items of a list, whose array is ``root``, from the element ``start`` of the array on."""
+    if isinstance(type.dtype, types.Complex):
+        parts = Axis(0, index_constant(1), index_constant(2))
+        return View(root, [start], [Axis(0, index_constant(2), count)], parts)
+    return View(root, [start], [Axis(0, index_constant(1), count)])
+
+
+def new_list(lowering: Lowering, type: types.Type, items: list[Any]) -> NumberList:
+    """Returns a new list of numbers."""
+    result = list_of_size(lowering, type, index_constant(len(items)))
+    for number, item in enumerate(items):
+        value = lowering.operands.cast(lowering.operands.number(item), type.dtype)
+        view_rules.store_element(lowering.builder, result.data, [index_constant(number)], value)
+    return result
+
+
+def list_of_array(lowering: Lowering, type: types.Type, array: View) -> NumberList:
+    """Returns a new list of the elements of an array of one axis."""
+    result = list_of_size(lowering, type, array.axes[0].size)
+    lowering.array_functions.assign(lowering, items_of(lowering, result), array)
+    return result
+
+
+def list_of_range(lowering: Lowering, type: types.Type, values: Range) -> NumberList:
+    """Returns a new list of the numbers of a range."""
+    count = lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(values).count, is_natural=True)
+    result = list_of_size(lowering, type, count)
+    lowering.calls.inline(range_items, [values.start, values.step, items_of(lowering, result)])
+    return result
+
+
+def length_of(lowering: Lowering, values: NumberList) -> Operand:
+    """Returns the length of a list, as it is now."""
+    if not isinstance(values.length, View):
+        return values.length
+    length: Scalar = lowering.builder.load(values.length.root, [index_constant(0)], "length")
+    length.is_natural = True
+    return length
+
+
+def items_of(lowering: Lowering, values: NumberList) -> View:
+    """Returns the view of the items of a list. It must not outlive the next change of the list's length."""
+    if not isinstance(values.length, View):
+        return values.data
+    return _items_from(values.data.root, values.type, index_constant(0), length_of(lowering, values))
+
+
+def as_arrays(lowering: Lowering, arguments: list[Any]) -> list[Any]:
+    """Returns values with arrays for lists."""
+    copy = lowering.array_functions.copy
+    return [
+        copy(lowering, [items_of(lowering, value)], {}, types.none) if isinstance(value, NumberList) else value
+        for value in arguments
+    ]
+
+
+def position_of(lowering: Lowering, values: NumberList, index: Any) -> Operand:
+    """Returns the position of an item of a list, which is checked."""
+    builder = lowering.builder
+    length, position = length_of(lowering, values), builder.call_of(list_position, 2)
+    return builder.index(position, lowering.operands.scalar(index), length, cost=DIVISION_COST, is_natural=True)
+
+
+def item(lowering: Lowering, values: NumberList, index: Any, type: types.Type) -> Any:
+    """Lowers an item or a slice of a list."""
+    if isinstance(index, view_rules.Slice):
+        part = view_rules.subview(lowering.builder, items_of(lowering, values), [index])
+        return list_of_array(lowering, type, part)
+    return view_rules.load_element(lowering.builder, values.data, [position_of(lowering, values, index)])
+
+
+def set_item(lowering: Lowering, values: NumberList, index: Any, value: Any) -> None:
+    """Lowers the assignment of an item of a list."""
+    number = lowering.operands.cast(lowering.operands.number(value), values.type.dtype)
+    view_rules.store_element(lowering.builder, values.data, [position_of(lowering, values, index)], number)
+
+
+def resize(lowering: Lowering, values: NumberList, count: Operand) -> Operand:
+    """Adds ``count`` to the length of a list and returns the length before that."""
+    builder = lowering.builder
+    length = changing_length(lowering, values)
+    before = length_of(lowering, values)
+    after = builder.index(ADD, before, count)
+    builder.grow(values.data.root, _floats(builder, values.type, after))
+    builder.store(length.root, after, [index_constant(0)])
+    return before
+
+
+def changing_length(lowering: Lowering, values: NumberList) -> View:
+    """Notes that the length of a list changes here, and returns the array that holds it."""
+    if not isinstance(values.length, View):
+        raise refuse(
+            "an item of a list of lists changes its length, which can't be differentiated; append lists that are complete",
+            lowering.builder.location,
+        )
+    lowering.note_resize(values)
+    return values.length
+
+
+def extend(lowering: Lowering, values: NumberList, more: Any) -> None:
+    """Lowers ``values += more``."""
+    if isinstance(more, Items):
+        for value in more.values:
+            call_method(lowering, values, "append", [value], types.none)
+        return
+    (array,) = as_arrays(lowering, [more])
+    if not isinstance(array, View) or len(array.axes) != 1:
+        raise refuse(f"a list that is extended by {describe(more)} can't be differentiated", lowering.builder.location)
+    start = resize(lowering, values, array.axes[0].size)
+    start = _floats(lowering.builder, values.type, start)
+    target = _items_from(values.data.root, values.type, start, array.axes[0].size)
+    lowering.array_functions.assign(lowering, target, array)
+
+
+def sort(lowering: Lowering, values: NumberList, is_reversed: Operand) -> None:
+    """Lowers ``sort`` of a list of numbers without a key."""
+    lowering.calls.inline(sort_items, [items_of(lowering, values), is_reversed])
+
+
+def call_method(lowering: Lowering, values: NumberList, name: str, arguments: list[Any], type: types.Type) -> Any:
+    """Lowers the call of a method of a list."""
+    builder = lowering.builder
+    if name in ("append", "insert"):
+        number = lowering.operands.cast(lowering.operands.number(arguments[-1]), values.type.dtype)
+        before = resize(lowering, values, index_constant(1))
+        if name == "append":
+            view_rules.store_element(builder, values.data, [before], number)
+        else:
+            lowering.calls.inline(insert, [values.data, values.length, lowering.operands.scalar(arguments[0]), number])
+    elif name == "pop":
+        length = changing_length(lowering, values)
+        index = lowering.operands.scalar(arguments[0]) if arguments else index_constant(-1)
+        return lowering.calls.inline(pop, [values.data, length, index])
+    elif name == "extend":
+        extend(lowering, values, arguments[0])
+    elif name == "reverse":
+        lowering.calls.inline(reverse_items, [items_of(lowering, values)])
+    elif name in ("count", "index", "remove"):
+        value = lowering.operands.number(arguments[0])
+        if isinstance(values.type, types.ListType):
+            value = lowering.operands.cast(value, values.type.dtype)
+        if name == "remove":
+            lowering.calls.inline(remove, [values.data, changing_length(lowering, values), value])
+        elif name == "count":
+            return lowering.calls.inline(count, [items_of(lowering, values), value])
+        else:
+            bounds = [lowering.operands.scalar(bound) for bound in arguments[1:]]
+            ends = [index_constant(0), index_constant(types.intp.maxval)][len(bounds) :]
+            return lowering.calls.inline(first_index, [items_of(lowering, values), value, *bounds, *ends])
+    elif name == "clear":
+        length = changing_length(lowering, values)
+        builder.store(length.root, index_constant(0), [index_constant(0)])
+    elif name == "copy":
+        return list_of_array(lowering, type, items_of(lowering, values))
+    else:
+        raise refuse(f"the method {name} of a list can't be differentiated", builder.location)
+    return Static(None)
+
+
+def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers an operator of lists."""
+    first, second = operands
+    builder = lowering.builder
+    if any(isinstance(operand, (ArrayList, TupleList)) for operand in operands):
+        raise refuse(
+            f"{getattr(function, '__name__', function)} of lists of arrays or tuples can't be differentiated; append the items one by one",
+            builder.location,
+        )
+    if function is operator.contains and isinstance(first, NumberList):
+        return lowering.calls.inline(contains, [items_of(lowering, first), lowering.operands.number(second)])
+    if function is operator.add and isinstance(type, types.List):
+        result = new_list(lowering, type, [])
+        for part in operands:
+            extend(lowering, result, part)
+        return result
+    if function is operator.mul and isinstance(type, types.List):
+        values, count = (first, second) if isinstance(first, NumberList) else (second, first)
+        count = builder.index(AT_LEAST_0, lowering.operands.scalar(count), is_natural=True)
+        items = items_of(lowering, values)
+        result = list_of_size(lowering, type, builder.index(MULTIPLY, items.axes[0].size, count))
+        lowering.calls.inline(repeat, [items, count, items_of(lowering, result)])
+        return result
+    raise refuse(f"{getattr(function, '__name__', function)} of lists can't be differentiated", builder.location)
+
+
+# ---- records ----------------------------------------------------------------------------------------------------
+
+
+def allocate_records(lowering: Lowering, type: types.Array, shape: Any, function: str) -> Fields:
+    """Returns a new array of records."""
+    dims = [lowering.operands.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    _check_offsets(lowering, type)
+    parts = {}
+    for name, field in type.dtype.members:
+        dtype, inner = _field_type(lowering, name, field)
+        sizes = [*dims, *[index_constant(size) for size in inner]]
+        parts[name] = lowering.builder.allocate(dtype, sizes, function, name)
+    return Fields(parts, type)
+
+
+def _check_offsets(lowering: Lowering, type: types.Type) -> None:
+    """Refuses records whose fields share bytes."""
+    record = type.dtype if isinstance(type, types.Array) else type
+    if not isinstance(record, types.Record):
+        return
+    dtype = as_dtype(record)
+    fields = sorted((offset, offset + field.itemsize) for field, offset in dtype.fields.values())
+    if any(end > start for (_, end), (start, _) in itertools.pairwise(fields)):
+        raise refuse("a record whose fields overlap in memory can't be differentiated", lowering.builder.location)
+
+
+def _field_type(lowering: Lowering, name: str, field: types.Type) -> tuple[types.Type, tuple[int, ...]]:
+    """Returns the type of a field's numbers, and the field's own shape."""
+    dtype, shape = (field.dtype, field.shape) if isinstance(field, types.NestedArray) else (field, ())
+    if not isinstance(dtype, NUMBERS):
+        raise refuse(
+            f"the field {name} of a record is of type {field}, which can't be differentiated", lowering.builder.location
+        )
+    return dtype, shape
+
+
+def parameter_fields(lowering: Lowering, name: str, type: types.Type, position: int) -> Fields:
+    """Returns a parameter that is a record, an array of records, or an instance of ``jitclass``."""
+    builder, parts = lowering.builder, {}
+    _check_offsets(lowering, type)
+    is_instance = isinstance(type, types.ClassInstanceType)
+    for field, field_type in members_of(type).items():  # type: ignore[union-attr]
+        dtype = field_type.dtype if isinstance(field_type, types.Array) else field_type
+        if is_instance and not isinstance(dtype, NUMBERS):
+            continue  # an error where it is read
+        if is_instance:
+            array_type = field_type if dtype is not field_type else types.Array(dtype, 0, "C")
+        else:
+            dtype, inner = _field_type(lowering, field, field_type)
+            array_type = types.Array(dtype, getattr(type, "ndim", 0) + len(inner), "A")
+        root = builder.root(array_type, "parameter", name)
+        root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
+        root.field = Field(name, field, isinstance(dtype, types.Complex), not is_instance)
+        builder.read_dims(root, array_type)
+        parts[field] = View.whole(root, dtype)
+    return Fields(parts, type)
+
+
+def new_instance(
+    lowering: Lowering, type: types.ClassInstanceType, arguments: list[Any], keywords: dict[str, Any]
+) -> Fields:
+    """Lowers the call of a ``jitclass``: its numbers are 0 before the constructor runs, its arrays are those that the constructor assigns."""
+    parts = {
+        name: lowering.builder.allocate(field, [], "zeros", name)
+        for name, field in type.struct.items()
+        if isinstance(field, NUMBERS)
+    }
+    instance = Fields(parts, type)
+    instance.depth = lowering.depth
+    lowering.calls.call_compiled(type.jit_methods["__init__"], [instance, *arguments], keywords)
+    instance.depth = None
+    return instance
+
+
+def field_item(lowering: Lowering, fields: Fields, index: Any) -> Any:
+    """Lowers a field of records, or an item of an array of records."""
+    if isinstance(index, str):
+        return lowering.operands.element_or_view(fields.parts[index])
+    if isinstance(fields.type, types.ClassInstanceType):
+        raise refuse(
+            "an item of an instance of a jitclass can't be differentiated: call a method", lowering.builder.location
+        )
+    indices = index if isinstance(index, list) else [index]
+    if any(isinstance(position, View) for position in indices):
+        raise refuse("an array of records can't be indexed by an array in a derivative", lowering.builder.location)
+    parts = {name: view_rules.subview(lowering.builder, part, indices) for name, part in fields.parts.items()}
+    removed = sum(not isinstance(position, view_rules.Slice) for position in indices)
+    rank = getattr(fields.type, "ndim", 0) - removed
+    record = getattr(fields.type, "dtype", fields.type)
+    return Fields(parts, types.Array(record, rank, "A") if rank else record)
+
+
+def field_array(lowering: Lowering, owner: Fields | Items, name: str) -> View:
+    """Lowers `field_of`: a field of records or of an instance, or of the named tuple that is its tangent, as an array."""
+    if isinstance(owner, Fields):
+        return owner.parts[name]
+    value = owner.values[owner.type.fields.index(name)]
+    if isinstance(value, View):
+        return value
+    array: View = lowering.builder.allocate(type_of(value), [], "zeros", name)
+    view_rules.store_element(lowering.builder, array, [], lowering.operands.number(value))
+    return array
+
+
+def set_field(lowering: Lowering, fields: Fields, index: Any, value: Any) -> None:
+    """Lowers the assignment to a field of records, or to an item of an array of records."""
+    is_instance = isinstance(fields.type, types.ClassInstanceType)
+    if is_instance and index in fields.type.jit_props:
+        lowering.calls.call_compiled(fields.type.jit_props[index]["set"], [fields, value], {})
+        return
+    if is_instance and not isinstance(fields.type.struct.get(index), NUMBERS):
+        if not isinstance(fields.type.struct.get(index), types.Array) or not lowering.runs_once_since(fields.depth):
+            raise refuse(
+                f"the assignment to {index} of an instance of a jitclass can't be differentiated: numbers may be assigned, arrays once, by the "
+                f"constructor, outside of loops and branches. Write the elements: {index}[:] = ...",
+                lowering.builder.location,
+            )
+        array = array_expressions.materialize(lowering, value)
+        layout = fields.type.struct[index].layout
+        fields.parts[index] = View(array.root, array.starts, array.axes, array.parts, layout)
+        return
+    if isinstance(index, str):
+        target = fields.parts[index]
+        if is_instance:
+            value = lowering.operands.cast(value, fields.type.struct[index])
+        if target.axes:
+            lowering.array_functions.assign(lowering, target, value)
+        else:
+            view_rules.store_element(lowering.builder, target, [], lowering.operands.number(value))
+        return
+    if not isinstance(value, Fields):
+        raise refuse(
+            f"{describe(value)} is assigned to a record, which can't be differentiated", lowering.builder.location
+        )
+    targets = field_item(lowering, fields, index)
+    for name in targets.parts:
+        set_field(lowering, targets, name, field_item(lowering, value, name))
+
+
+def field_attribute(lowering: Lowering, fields: Fields, name: str) -> Any:
+    """Lowers an attribute of a record or of an array of records."""
+    rank = getattr(fields.type, "ndim", 0)
+    sizes: list[Any] = [axis.size for axis in next(iter(fields.parts.values())).axes[:rank]]
+    if name in fields.parts:
+        return field_item(lowering, fields, name)
+    if isinstance(fields.type, types.ClassInstanceType):
+        return _member_of_instance(lowering, fields, name)
+    if name == "shape":
+        return tuple_of(sizes)
+    if name == "size" and rank:
+        return view_rules.product(lowering.builder, sizes)
+    raise refuse(f"the attribute {name} of {describe(fields)} can't be differentiated", lowering.builder.location)
+
+
+def _member_of_instance(lowering: Lowering, instance: Fields, name: str) -> Any:
+    """Lowers a property or a method of an instance of ``jitclass``."""
+    type = instance.type
+    if name in type.jit_props:
+        return lowering.calls.call_compiled(type.jit_props[name]["get"], [instance], {})
+    if name in type.jit_methods:
+        return Method(instance, name)
+    if name in type.jit_static_methods:
+        return Static(type.jit_static_methods[name])
+    kind = type.struct.get(name)
+    reason = "is read before the constructor assigns it" if isinstance(kind, types.Array) else f"is of type {kind}"
+    raise refuse(
+        f"the field {name} of an instance of {type.classname} {reason}, which can't be differentiated",
+        lowering.builder.location,
+    )
+
+
+ALLOCATIONS = {np.zeros: "zeros", np.empty: "empty"}

@@ -1,0 +1,191 @@
+"""Lowering of expressions that make or unpack tuples, lists, dictionaries and sets, and of attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.frontend import containers, lists, mappings
+from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.ir.representation import INDEX, Constant, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.values import (
+    Complex,
+    Elements,
+    Fields,
+    Items,
+    Mapping,
+    Member,
+    Method,
+    Static,
+    describe,
+    tuple_of,
+    type_of,
+)
+from fastgrad._src.derivatives.numpy.loop_sources import common_size
+from fastgrad._src.derivatives.runtime.numba_internals import ir
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.lowering import Lowering
+
+
+class Expressions:
+    """Lowers displays, unpacking, and attributes."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self._lowering = lowering
+        self._builder = lowering.builder
+
+    def build_tuple(self, name: str, value: ir.Expr) -> Any:
+        """Lowers a tuple of values."""
+        return Items(
+            [self._lowering.operands.optional_value(item) for item in value.items], self._lowering.frame.type_of(name)
+        )
+
+    def build_list(self, name: str, value: ir.Expr) -> Any:
+        """Lowers a list of values; one that is only read is a tuple."""
+        items, list_type = (
+            [self._lowering.operands.value(item) for item in value.items],
+            self._lowering.frame.type_of(name),
+        )
+        is_of_numbers = isinstance(list_type.dtype, containers.NUMBERS)
+        is_empty = not items and not is_of_numbers
+        if lists.has_kind(list_type) and (
+            is_empty or not self._is_constant_list(name, may_be_passed=not is_of_numbers)
+        ):
+            return lists.new_list(self._lowering, list_type, items)
+        return Items(items, list_type)
+
+    def build_map(self, name: str, value: ir.Expr) -> Any:
+        """Lowers a dictionary."""
+        map_type = self._lowering.frame.type_of(name)
+        if not isinstance(map_type, types.DictType):
+            raise refuse(f"a dictionary of type {map_type} can't be differentiated", self._builder.location)
+        result = mappings.new_mapping(self._lowering, map_type, [])
+        for key, item in value.items:
+            mappings.set_item(
+                self._lowering, result, self._lowering.operands.value(key), self._lowering.operands.value(item)
+            )
+        return result
+
+    def build_set(self, name: str, value: ir.Expr) -> Any:
+        """Lowers a set."""
+        items = Items(
+            [self._lowering.operands.value(item) for item in value.items[::-1]], types.none
+        )  # Numba adds the last one first
+        return mappings.new_mapping(self._lowering, self._lowering.frame.type_of(name), [items])
+
+    def _is_constant_list(self, name: str, may_be_passed: bool = False) -> bool:
+        """True if a list is only read, or passed to functions that only read it: then it is as good as a tuple.
+
+        With ``may_be_passed`` functions that are inlined count as such, whatever they do.
+        """
+        names = {name}
+        blocks = self._lowering.frame.function.ir.blocks.values()
+        statements = [statement for block in blocks for statement in block.body if not isinstance(statement, ir.Del)]
+        while True:
+            size = len(names)
+            for statement in statements:
+                value = statement.value if isinstance(statement, ir.Assign) else None
+                if isinstance(value, ir.Var) and value.name in names:
+                    names.add(statement.target.name)
+                elif isinstance(value, ir.Expr) and names & {variable.name for variable in value.list_vars()}:
+                    if value.op in ("cast", "build_list", "build_tuple"):
+                        names.add(statement.target.name)
+                    elif value.op == "call":
+                        is_known = isinstance(self._lowering.frame.function.types[value.func.name], types.Function)
+                        if not (is_known or may_be_passed):
+                            return False
+                    elif value.op not in ("getitem", "static_getitem", "typed_getitem", "getiter", "exhaust_iter"):
+                        return False
+                elif not isinstance(statement, ir.Assign) and names & {
+                    variable.name for variable in statement.list_vars()
+                }:
+                    return False
+            if len(names) == size:
+                return True
+
+    def unpack(self, name: str, value: ir.Expr) -> Any:
+        """Lowers the unpacking of a value to several variables."""
+        result = self._lowering.operands.value(value.value)
+        if isinstance(result, Items):
+            if len(result.values) != value.count:
+                raise refuse(
+                    f"{len(result.values)} items are unpacked to {value.count} variables", self._builder.location
+                )
+            return result
+        (result,) = containers.as_arrays(self._lowering, [result])
+        if isinstance(result, View):
+            check = self._builder.call_of(common_size, 2)
+            self._builder.index(check, result.axes[0].size, index_constant(value.count))
+            first = [
+                view_rules.subview(self._builder, result, [index_constant(number)]) for number in range(value.count)
+            ]
+            items = [self._lowering.operands.element_or_view(view) for view in first]
+            return Items(items, types.Tuple([type_of(item) for item in items]))
+        raise refuse("this can't be unpacked in a derivative", self._builder.location)
+
+    def attribute(self, name: str, value: ir.Expr) -> Any:
+        """Lowers the read of an attribute."""
+        window, attribute = self._lowering.subscripts.window(value.value), value.attr
+        if window is not None and attribute in ("shape", "size", "ndim"):
+            return self._array_attribute(window.array, attribute)
+        owner = self._lowering.operands.value(value.value)
+        builder = self._builder
+        if isinstance(owner, Static):
+            try:
+                return self._lowering.operands.static(getattr(owner.value, attribute))
+            except AttributeError:
+                raise refuse(f"{describe(owner)} has no attribute {attribute}", builder.location) from None
+        if isinstance(owner, View):
+            return self._array_attribute(owner, attribute)
+        if isinstance(owner, Elements) and attribute == "shape":
+            return tuple_of([axis.size for axis in owner.axes])
+        if isinstance(owner, Elements):
+            return Method(owner, attribute)
+        if isinstance(owner, Fields):
+            return containers.field_attribute(self._lowering, owner, attribute)
+        if isinstance(owner, (*lists.LISTS, Mapping)):
+            return Method(owner, attribute)
+        if isinstance(owner, Items) and attribute in getattr(owner.type, "fields", ()):
+            return owner.values[owner.type.fields.index(attribute)]
+        if isinstance(owner, Items) and attribute in ("count", "index"):
+            return Method(owner, attribute)
+        if isinstance(owner, Items) and isinstance(owner.type, types.List) and hasattr(list, attribute):
+            raise refuse(
+                f"{attribute} of a list that another function made with items can't be differentiated; make it empty, and append the items",
+                builder.location,
+            )
+        if isinstance(owner, Member) and attribute == "value":
+            return owner.number
+        if isinstance(owner, (Constant, Scalar)) and attribute in ("real", "imag", "value"):  # `value` of an IntEnum
+            return Constant(0, owner.type) if attribute == "imag" else owner
+        if isinstance(owner, Complex) and attribute in ("real", "imag"):
+            return getattr(owner, attribute)
+        if isinstance(owner, (Constant, Scalar, Complex)) and attribute in ("conjugate", "item"):
+            return Method(owner, attribute)
+        raise refuse(f"the attribute {attribute} of {describe(owner)} can't be differentiated", builder.location)
+
+    def _array_attribute(self, array: View, attribute: str) -> Any:
+        builder = self._builder
+        if attribute == "shape":
+            sizes: list[Any] = [axis.size for axis in array.axes]
+            return Items(sizes, types.UniTuple(INDEX, len(sizes)))
+        if attribute == "size":
+            return view_rules.size_of(builder, array)
+        if attribute == "ndim":
+            return index_constant(len(array.axes))
+        if attribute == "T":
+            return view_rules.transpose(array, list(range(len(array.axes)))[::-1])
+        if attribute == "dtype":
+            return Static(np.dtype(str(array.dtype)))
+        if attribute in ("real", "imag") and array.parts is not None:
+            return view_rules.part(builder, array, ("real", "imag").index(attribute))
+        if attribute == "imag":
+            return builder.allocate(array.dtype, [axis.size for axis in array.axes], "zeros")
+        if attribute == "real":
+            return array
+        if attribute == "flat" and type_of(array).layout == "C":
+            return view_rules.reshape(builder, array, [view_rules.size_of(builder, array)], True)
+        return Method(array, attribute)

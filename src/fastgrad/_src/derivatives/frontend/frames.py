@@ -1,0 +1,114 @@
+"""What the lowering of one call knows of its variables and blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import types
+
+from fastgrad._src.derivatives.frontend.typed_functions import TypedFunction
+from fastgrad._src.derivatives.ir.representation import Block, Location
+from fastgrad._src.derivatives.ir.values import Iterable, NumberList, Options
+from fastgrad._src.derivatives.runtime.numba_internals import ir, ir_utils
+
+
+def reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
+    """Returns the labels of blocks in reverse postorder: each block comes after its dominators. Numba's order does not ensure that."""
+    flow = ir_utils.compute_cfg_from_blocks(blocks)
+    order, visited, stack = [], {flow.entry_point()}, [(flow.entry_point(), flow.successors(flow.entry_point()))]
+    while stack:
+        label, successors = stack[-1]
+        after = next((after for after, _ in successors if after not in visited), None)
+        if after is None:
+            order.append(label)
+            stack.pop()
+        else:
+            visited.add(after)
+            stack.append((after, flow.successors(after)))
+    return order[::-1]
+
+
+def _goes_through_set(type: Any) -> bool:
+    """True for the types of iterators over sets, of `enumerate` and `zip` of such, and of the method `pop` of a set."""
+    if isinstance(type, types.BoundFunction):
+        return type.typing_key == (types.Set, "pop")
+    if isinstance(type, types.EnumerateType):
+        return _goes_through_set(type.source_type)
+    if isinstance(type, types.ZipType):
+        return any(map(_goes_through_set, type.source_types))
+    return isinstance(type, types.SetIter)
+
+
+class Frame:
+    """The lowering of one call: what its variables stand for."""
+
+    def __init__(self, function: TypedFunction, arguments: list[Any], options: Options, is_internal: bool) -> None:
+        self.is_internal = is_internal
+        self.function = function
+        self.arguments = arguments
+        self.error_model, self.is_parallel, _ = options
+        self.values: dict[str, Any] = {}
+        self.definitions: dict[str, Any] = {}
+        self.first_blocks: dict[int, Block] = {}
+        self.last_blocks: dict[int, Block] = {}
+        self.reached: set[int] = set()
+        self.at_entry: dict[int, list[Callable[[], None]]] = {}
+        self.pending_phis: list[tuple[int, Any, ir.Expr]] = []
+        self.raising: dict[tuple[int, int], list[Block]] = {}
+        self.returns: list[tuple[Block, Any]] = []
+        self.label = 0
+        self.labels: dict[str, int] = {}
+        self.dominators: dict[int, set[int]] = {}
+        self.iterated: list[tuple[NumberList, int]] = []
+        self.iterators: dict[str, Iterable] = {}
+        self.resized: list[tuple[NumberList, int, Location]] = []
+
+    def type_of(self, name: str) -> types.Type:
+        """Returns Numba's type of a variable."""
+        return types.unliteral(self.function.types[name])
+
+    def may_order_sets(self) -> bool:
+        """True if the function goes through a set or takes items by ``pop``, or if functions that it gives sets to may."""
+        function = self.function
+        return (
+            isinstance(function.result, types.Set)
+            or any(map(_goes_through_set, function.types.values()))
+            or any(
+                isinstance(expression, ir.Expr)
+                and expression.op == "call"
+                and isinstance(function.types[expression.func.name], types.Dispatcher)
+                and any(isinstance(type, types.Set) for type in signature.args)
+                for expression, signature in function.signatures.items()
+            )
+        )
+
+    def runs_once(self) -> bool:
+        """True if the block that is lowered runs once in the call, whichever way it takes to a return."""
+        blocks = self.function.ir.blocks
+        returns = [label for label, block in blocks.items() if isinstance(block.body[-1], ir.Return)]
+        loops = ir_utils.compute_cfg_from_blocks(blocks).loops().values()
+        is_on_each_way = all(self.label in self.dominators[label] for label in returns)
+        return is_on_each_way and not any(self.label in loop.body for loop in loops)
+
+    def handler(self) -> int | None:
+        """Returns the label of the block that an exception goes to which is raised now; None outside of ``try``."""
+        end = self.function.ir.blocks[self.label].body[-1]
+        test = self.definitions.get(end.cond.name) if isinstance(end, ir.Branch) else None
+        function = self.definitions.get(test.func.name) if isinstance(test, ir.Expr) and test.op == "call" else None
+        is_test = getattr(getattr(function, "value", None), "__name__", "") == "exception_check"
+        return int(end.truebr) if is_test else None
+
+
+class InternalFrame(Frame):
+    """What stands for the call while statements are appended to a function that has been lowered."""
+
+    def __init__(self) -> None:
+        super().__init__(None, [], Options("numpy"), True)  # type: ignore[arg-type]
+
+    def runs_once(self) -> bool:
+        """True: nothing of it is repeated."""
+        return True
+
+    def handler(self) -> None:
+        """None: it has no ``try``."""

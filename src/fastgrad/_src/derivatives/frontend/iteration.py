@@ -1,0 +1,152 @@
+"""Lowering of loops over ranges, arrays, tuples, lists and dictionaries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from numba import types
+
+from fastgrad._src.derivatives.frontend import containers, lists, mappings
+from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.ir.representation import (
+    INDEX,
+    BeginLoop,
+    Constant,
+    Counter,
+    NextIteration,
+    Operand,
+    Scalar,
+    View,
+    index_constant,
+    is_constant,
+    is_natural_number,
+    refuse,
+)
+from fastgrad._src.derivatives.ir.values import (
+    Fields,
+    Items,
+    Iterable,
+    LoopState,
+    Mapping,
+    MappingView,
+    Range,
+    Selection,
+    Step,
+    describe,
+)
+from fastgrad._src.derivatives.numpy import loop_sources
+from fastgrad._src.derivatives.runtime.numba_internals import ir
+from fastgrad._src.scalars.terms import ADD, DIVISION_COST, MULTIPLY, SUBTRACT
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.lowering import Lowering
+
+
+class Iteration:
+    """Lowers iterators: each becomes a counter of its iterations."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self._lowering = lowering
+        self._builder = lowering.builder
+
+    def begin(self, name: str, value: ir.Expr) -> Any:
+        """Lowers the start of a loop."""
+        items = self._lowering.operands.value(value.value)
+        iterable = self.iterable(items)
+        if value.value.name in self._lowering.frame.iterators:
+            self._lowering.note_use(self._lowering.frame.iterators[value.value.name])
+        is_parallel = isinstance(items, Range) and items.is_parallel
+        counter = Counter(
+            self._builder.name("k"), iterable.count, self._builder.block, self._lowering.frame.is_internal, is_parallel
+        )
+        self._lowering.result.counters.append(counter)
+        self._builder.block.statements.append(BeginLoop(self._builder.location, counter))
+        return LoopState(counter, iterable)
+
+    def iterable(self, value: Any) -> Iterable:
+        """Returns what a ``for`` loop goes through: a number of items, and the item of a number."""
+        builder = self._builder
+        if isinstance(value, Iterable):
+            self._lowering.note_use(value)
+            return value
+        if isinstance(value, MappingView):
+            return mappings.iterable(self._lowering, value.mapping, value.parts)
+        if isinstance(value, Range):
+            return self._iterable_of_range(value)
+        if isinstance(value, View) and value.axes:
+            return Iterable(
+                value.axes[0].size,
+                lambda k: self._lowering.operands.element_or_view(view_rules.subview(builder, value, [k])),
+            )
+        if isinstance(value, Mapping):
+            return mappings.iterable(self._lowering, value)
+        if isinstance(value, lists.LISTS):
+            return lists.iterable(self._lowering, value)
+        if isinstance(value, Fields) and isinstance(value.type, types.Array):
+            first = next(iter(value.parts.values()))
+            return Iterable(first.axes[0].size, lambda k: containers.field_item(self._lowering, value, k))
+        if isinstance(value, Items):
+            item_type = types.unliteral(getattr(value.type, "dtype", None) or types.none)
+            result = Iterable(
+                index_constant(len(value.values)), lambda k: self._lowering.subscripts.item_at(value, k, item_type)
+            )
+            if self._lowering.subscripts.is_selection(value):
+                result.selection = lambda k: Selection(value.values, k, item_type)
+            return result
+        raise refuse(f"a loop over {describe(value)} can't be differentiated", builder.location)
+
+    def _iterable_of_range(self, value: Range) -> Iterable:
+        builder = self._builder
+        start, stop, step = [
+            self._lowering.operands.as_signed(bound) for bound in (value.start, value.stop, value.step)
+        ]
+        if is_constant(step, 1):
+            count = builder.index(SUBTRACT, stop, start)
+        elif is_constant(step, -1):
+            count = builder.index(SUBTRACT, start, stop)
+        else:
+            range_count = builder.call_of(loop_sources.range_count, 3)
+            count = builder.index(range_count, start, stop, step, cost=DIVISION_COST)
+        is_rising = isinstance(step, Constant) and step.value > 0 and is_natural_number(start)
+        falls_to_zero = (
+            isinstance(step, Constant) and step.value < 0 and isinstance(stop, Constant) and stop.value >= -1
+        )
+
+        def item(k: Scalar) -> Operand:
+            distance = builder.index(MULTIPLY, k, step)
+            target = builder.index(ADD, start, distance)
+            if isinstance(target, Scalar) and (is_rising or falls_to_zero):
+                target.is_natural = True
+            return target
+
+        return Iterable(count, item)
+
+    def next_item(self, name: str, value: ir.Expr) -> Any:
+        """Lowers the step of a loop to its next item, if there is one."""
+        builder = self._builder
+        state = self._lowering.operands.value(value.value)
+        if not isinstance(state, LoopState):
+            raise refuse("this loop can't be differentiated", builder.location)
+        counter = state.counter
+        if counter.head is not None:
+            raise refuse("an iterator that is advanced in two places can't be differentiated", builder.location)
+        counter.head = builder.block
+        self._lowering.frame.iterated += [(values, self._lowering.frame.label) for values in state.iterable.lists]
+        target, is_valid = builder.scalar(INDEX, "k"), builder.scalar(types.boolean, "more")
+        target.is_natural = True
+        statement = NextIteration(builder.location, counter, target, is_valid)
+        target.definition = is_valid.definition = statement
+        builder.block.statements.append(statement)
+        select = state.iterable.selection
+        return Step(is_valid, lambda: state.iterable.item(target), select and (lambda: select(target)))
+
+    def item_of_pair(self, name: str, value: ir.Expr) -> Any:
+        """Returns the item of a step."""
+        step = self._lowering.frame.values[value.value.name]
+        if step.select is not None and self._lowering.subscripts.is_written(name):
+            step.make = step.select
+        return step
+
+    def has_item(self, name: str, value: ir.Expr) -> Any:
+        """Returns whether a step has an item."""
+        return self._lowering.frame.values[value.value.name].is_valid

@@ -1,0 +1,549 @@
+"""Dictionaries of numbers and sets: lists of keys in the order of insertion, and a list of values.
+
+A key is a number, a text, or a tuple of them: one or more numbers, each in a list of its own. A text is the number that `Texts.number_of`
+gives it. A look-up compares the keys one by one, so that it needs no code of hashes, which could not be differentiated. The order of a set in a loop
+follows from hashes and from all that was done to the set: a function of Numba does this again to a set of its own, and finds the positions of the keys.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterator
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.frontend import containers, selections
+from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.ir.representation import INDEX, CallRule, Operand, Scalar, View, index_constant, refuse
+from fastgrad._src.derivatives.ir.values import (
+    Items,
+    Iterable,
+    Mapping,
+    MappingView,
+    Maybe,
+    NumberedText,
+    NumberList,
+    Static,
+    describe,
+    tuple_of,
+)
+from fastgrad._src.jit.generated_source import function_from_source
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.lowering import Lowering
+
+TYPES = (types.DictType, types.Set)
+NEW, ADD, REMOVE, UPDATE, CLEAR, POP, COPY = range(7)
+"""What is done to a set, with some keys."""
+
+
+@functools.cache
+def search(count: int, is_checked: bool) -> FunctionType:
+    """Returns the function of the lists of keys and a key, of ``count`` integers each, that returns the key's position.
+
+    If there is none, it returns -1, or raises KeyError if ``is_checked``.
+    """
+    keys, key = [[f"{name}{number}" for number in range(count)] for name in ("keys", "key")]
+    condition = " and ".join(f"{part}[i] == {number}" for part, number in zip(keys, key, strict=True))
+    lines = [
+        f"def position_of({', '.join([*keys, *key])}):",
+        f"    for i in range({keys[0]}.shape[0]):",
+        f"        if {condition}:",
+        "            return i",
+        "    raise KeyError" if is_checked else "    return -1",
+    ]
+    return function_from_source("position_of", "\n".join([*lines, ""]), f"<search of {count} {is_checked}>", {})
+
+
+def count_of_new(position):  # type: ignore[no-untyped-def]
+    """Returns 1 for a key that has no position yet, else 0."""
+    return 1 if position < 0 else 0
+
+
+def place_of(position, length):  # type: ignore[no-untyped-def]
+    """Returns where an item is stored: at its position, or at the end."""
+    return length if position < 0 else position
+
+
+def value_or(values, position, default):  # type: ignore[no-untyped-def]
+    """Returns the value at a position, or without one the default."""
+    return default if position < 0 else values[position]
+
+
+def set_items(mapping, items):  # type: ignore[no-untyped-def]
+    """Sets the values of keys, which are pairs."""
+    for key, value in items:
+        mapping[key] = value
+
+
+def update_items(mapping, more):  # type: ignore[no-untyped-def]
+    """Sets the values of all keys of another dictionary."""
+    for key, value in more.items():
+        mapping[key] = value
+
+
+def equals(mapping, other):  # type: ignore[no-untyped-def]
+    """Returns whether two dictionaries have the same items."""
+    if len(mapping) != len(other):
+        return False
+    for key, value in mapping.items():  # noqa: SIM110  # Numba compiles no generators
+        if key not in other or other[key] != value:
+            return False
+    return True
+
+
+def differs(mapping, other):  # type: ignore[no-untyped-def]
+    """Returns whether two dictionaries have different items."""
+    return not mapping == other  # noqa: SIM201  # that is the function
+
+
+def check_not_empty(length):  # type: ignore[no-untyped-def]
+    """Raises as Numba does if a dictionary is empty."""
+    if length == 0:
+        raise KeyError
+    return 0
+
+
+def unite(data, length, before, more):  # type: ignore[no-untyped-def]
+    """Adds keys to a set of ``before`` keys, whose list is long enough."""
+    n = before
+    for key in more:
+        is_new = True
+        for i in range(n):
+            if data[i] == key:
+                is_new = False
+        if is_new:
+            data[n] = key
+            n += 1
+    length[0] = n
+    return 0
+
+
+def drop(data, length, position):  # type: ignore[no-untyped-def]
+    """Removes the item at a position of a list, if that is not negative."""
+    if position >= 0:
+        length[0] -= 1
+        for i in range(position, length[0]):
+            data[i] = data[i + 1]
+    return 0
+
+
+def select(data, length, keys, others, is_common):  # type: ignore[no-untyped-def]
+    """Writes the keys that are among ``others``, or that are not, to a set whose list is long enough."""
+    n = 0
+    for key in keys:
+        is_found = False
+        for other in others:
+            if other == key:
+                is_found = True
+        if is_found == is_common:
+            data[n] = key
+            n += 1
+    length[0] = n
+    return 0
+
+
+@numba.njit
+def _set_of_operations(operations, history):  # type: ignore[no-untyped-def]
+    """Returns the set that operations make.
+
+    ``operations`` has two numbers for each operation: which one, and how many keys of the ``history`` it takes.
+    """
+    result, place = set(history[:0]), 0
+    for number in range(0, len(operations), 2):
+        operation, items = operations[number], history[place : place + operations[number + 1]]
+        place += len(items)
+        if operation == NEW:
+            result = set(items)
+        elif operation == UPDATE:
+            result.update(items)
+        elif operation == CLEAR:
+            result.clear()
+        elif operation == ADD:
+            result.add(items[0])
+        elif operation == POP:
+            result.pop()
+        elif operation == COPY:
+            result = result.copy()
+        else:
+            result.discard(items[0])
+    return result
+
+
+@numba.njit
+def positions_in_order(operations, history, keys):  # type: ignore[no-untyped-def]
+    """Returns the positions of the ``keys`` of a set in the order of a loop over it."""
+    positions, count = np.empty(len(keys), np.int64), 0
+    for key in _set_of_operations(operations, history):
+        for position in range(len(keys)):
+            if keys[position] == key:
+                positions[count] = position
+                count += 1
+                break
+    if count != len(keys):
+        raise ValueError("a set with NaN can't be gone through in a derivative")
+    return positions
+
+
+@numba.njit
+def position_of_pop(operations, history, keys):  # type: ignore[no-untyped-def]
+    """Returns an array with the position of the key of a set that ``pop`` takes."""
+    key = _set_of_operations(operations, history).pop()
+    for position in range(len(keys)):
+        if keys[position] == key:
+            return np.array([position])
+    raise ValueError("an item of a set with NaN can't be taken in a derivative")
+
+
+_ORDER_OF_SET = CallRule(positions_in_order, None, None, (), name="a loop over a set")
+_POP_OF_SET = CallRule(position_of_pop, None, None, (), name="pop of a set")
+
+
+def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> Mapping:
+    """Returns a new dictionary without items, or a new set of the elements of ``arguments[0]``."""
+    is_set = isinstance(type, types.Set)
+    key_types = _parts_of_key(lowering, type, type.dtype if is_set else type.key_type)
+    if not is_set and not isinstance(type.value_type, containers.NUMBERS):
+        raise refuse(
+            f"a dictionary with values of type {type.value_type} can't be differentiated: use numbers, such as positions in an array",
+            lowering.builder.location,
+        )
+    keys = tuple(containers.new_list(lowering, types.List(dtype), []) for dtype in key_types)
+    values = None if is_set else containers.new_list(lowering, types.List(type.value_type), [])
+    result = Mapping(keys, values, type)
+    if is_set and _has_plain_keys(result) and lowering.frame.may_order_sets():
+        result.history = tuple(  # type: ignore[assignment]
+            containers.new_list(lowering, types.List(dtype), []) for dtype in (INDEX, key_types[0])
+        )
+    if is_set and arguments:
+        _unite(lowering, result, arguments[0], NEW)
+    return result
+
+
+def _has_plain_keys(mapping: Mapping) -> bool:
+    """True if each key of a set is one number."""
+    return len(mapping.keys) == 1 and not isinstance(_key_type(mapping), types.UnicodeType)
+
+
+def _note(lowering: Lowering, mapping: Mapping, operation: int, keys: Any) -> None:
+    """Notes what is done to a set, with keys that are numbers or an array."""
+    if mapping.history is None:
+        return
+    operations, history = mapping.history
+    count = keys.axes[0].size if isinstance(keys, View) else index_constant(len(keys))
+    containers.extend(lowering, operations, tuple_of([index_constant(operation), count]))
+    containers.extend(lowering, history, keys if isinstance(keys, View) else Items(keys, types.none))
+
+
+def _word(type: types.Type) -> str:
+    return "set" if isinstance(type, types.Set) else "dictionary"
+
+
+def _key_type(mapping: Mapping) -> types.Type:
+    return mapping.type.dtype if mapping.values is None else mapping.type.key_type
+
+
+def _parts_of_key(lowering: Lowering, mapping_type: types.Type, type: types.Type) -> list[types.Type]:
+    """Returns the types of the numbers that a key of a type is made of."""
+    if isinstance(type, (types.Float, types.Integer, types.Boolean)):
+        return [type]
+    if isinstance(type, types.UnicodeType):
+        return [INDEX]
+    if isinstance(type, types.BaseTuple) and len(type):
+        return [part for item in type for part in _parts_of_key(lowering, mapping_type, item)]
+    raise refuse(
+        f"a {_word(mapping_type)} with keys of type {type} can't be differentiated: use numbers, texts or tuples of them as keys",
+        lowering.builder.location,
+    )
+
+
+def _numbers_of_key(lowering: Lowering, key: Any, type: types.Type) -> list[Operand]:
+    """Returns the integers that a key is made of."""
+    if isinstance(type, types.UnicodeType):
+        return [lowering.texts.number_of(key)]
+    if isinstance(type, types.BaseTuple):
+        if not isinstance(key, Items) or len(key.values) != len(type):
+            raise refuse(f"a key that is {describe(key)} can't be differentiated", lowering.builder.location)
+        pairs = zip(key.values, type, strict=True)
+        return [number for item, item_type in pairs for number in _numbers_of_key(lowering, item, item_type)]
+    return [lowering.operands.cast(lowering.operands.scalar(key), type)]
+
+
+def _key_of_numbers(numbers: Iterator[Operand], type: types.Type) -> Any:
+    """Returns the key that is made of integers."""
+    if isinstance(type, types.UnicodeType):
+        return NumberedText(next(numbers))
+    if isinstance(type, types.BaseTuple):
+        return Items([_key_of_numbers(numbers, item) for item in type], type)
+    return next(numbers)
+
+
+def _position(lowering: Lowering, mapping: Mapping, key: list[Operand], is_checked: bool = False) -> Scalar:
+    keys = [containers.items_of(lowering, part) for part in mapping.keys]
+    position: Scalar = lowering.calls.inline(search(len(keys), is_checked), [*keys, *key])
+    return position
+
+
+def _position_of(lowering: Lowering, mapping: Mapping, key: Any, is_checked: bool = False) -> Scalar:
+    return _position(lowering, mapping, _numbers_of_key(lowering, key, _key_type(mapping)), is_checked)
+
+
+def item(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
+    """Lowers the value of a key."""
+    assert mapping.values is not None
+    position = _position_of(lowering, mapping, key, is_checked=True)
+    return view_rules.load_element(lowering.builder, mapping.values.data, [position])
+
+
+def set_item(lowering: Lowering, mapping: Mapping, key: Any, value: Any = None) -> None:
+    """Lowers the assignment of the value of a key, or adds a key to a set."""
+    _set_item(lowering, mapping, _numbers_of_key(lowering, key, _key_type(mapping)), value)
+
+
+def _set_item(lowering: Lowering, mapping: Mapping, numbers: list[Operand], value: Any = None) -> None:
+    _set_item_at(lowering, mapping, _position(lowering, mapping, numbers), numbers, value)
+
+
+def _set_item_at(
+    lowering: Lowering, mapping: Mapping, position: Scalar, numbers: list[Operand], value: Any = None
+) -> None:
+    """Sets the value of a key at its position, which is negative for a new key."""
+    count = lowering.calls.inline(count_of_new, [position])
+    befores = [containers.resize(lowering, part, count) for part in mapping.keys]
+    place = lowering.calls.inline(place_of, [position, befores[0]])
+    for part, number in zip(mapping.keys, numbers, strict=True):
+        view_rules.store_element(lowering.builder, part.data, [place], number)
+    if mapping.values is not None:
+        number = lowering.operands.cast(lowering.operands.number(value), mapping.values.type.dtype)
+        containers.resize(lowering, mapping.values, count)
+        view_rules.store_element(lowering.builder, mapping.values.data, [place], number)
+
+
+def remove(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
+    """Lowers the removal of a key; returns its value, of a set None."""
+    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
+    position = _position(lowering, mapping, numbers, is_checked=True)
+    _note(lowering, mapping, REMOVE, numbers)
+    result: Any = Static(None)
+    for part in (*mapping.keys, mapping.values):
+        if part is not None:
+            result = containers.call_method(lowering, part, "pop", [position], types.none)
+    return result if mapping.values is not None else Static(None)
+
+
+def _unite(lowering: Lowering, mapping: Mapping, more: Any, operation: int = UPDATE) -> None:
+    """Adds the elements of an array, a list, a set or a tuple to a set."""
+    if isinstance(more, Items):
+        keys = [_numbers_of_key(lowering, key, _key_type(mapping)) for key in more.values]
+        _note(lowering, mapping, operation, [key[0] for key in keys])
+        for key in keys:
+            _set_item(lowering, mapping, key)
+        return
+    if not _has_plain_keys(mapping):
+        raise refuse(f"a set of {describe(more)} of this kind can't be differentiated", lowering.builder.location)
+    array: Any = more
+    if isinstance(more, Mapping) and mapping.history is not None:
+        array = _keys_in_order(lowering, more)
+    elif isinstance(more, (Mapping, NumberList)):
+        array = containers.items_of(lowering, more.keys[0] if isinstance(more, Mapping) else more)
+    if not isinstance(array, View) or len(array.axes) != 1:
+        raise refuse(f"a set of {describe(more)} can't be differentiated", lowering.builder.location)
+    _note(lowering, mapping, operation, array)
+    added = mapping.keys[0]
+    before = containers.resize(lowering, added, array.axes[0].size)
+    lowering.calls.inline(unite, [added.data, added.length, before, array])
+
+
+def _positions_in_order(lowering: Lowering, mapping: Mapping, rule: CallRule = _ORDER_OF_SET) -> View:
+    """Returns the positions of a set's keys in the order of a loop over it, or what ``rule`` finds."""
+    if mapping.history is None:
+        raise refuse(
+            f"{rule.name} can't be differentiated here: its order follows from hashes. Make the set by set(), add, remove, discard, update or pop "
+            "in this function, in one that passes it, or in one that returns it, or go through a list or a sorted array",
+            lowering.builder.location,
+        )
+    parts = [containers.items_of(lowering, part) for part in (*mapping.history, mapping.keys[0])]
+    positions: View = lowering.calls.call_by_rule(rule, parts, types.Array(INDEX, 1, "C"))
+    return positions
+
+
+def _pop(lowering: Lowering, mapping: Mapping) -> Any:
+    """Lowers ``pop`` of a set, which takes the key that Numba takes."""
+    places = _positions_in_order(lowering, mapping, _POP_OF_SET)
+    position = view_rules.load_element(lowering.builder, places, [index_constant(0)])
+    _note(lowering, mapping, POP, [])
+    return containers.call_method(lowering, mapping.keys[0], "pop", [position], types.none)
+
+
+def _keys_in_order(lowering: Lowering, mapping: Mapping) -> View:
+    """Returns a new array of a set's keys in the order of a loop over it."""
+    keys = containers.items_of(lowering, mapping.keys[0])
+    array: View = selections.select(lowering, keys, [_positions_in_order(lowering, mapping)])
+    return array
+
+
+def _combine(lowering: Lowering, mapping: Mapping, name: str, other: Any, type: types.Set) -> Mapping:
+    """Returns the intersection, difference or union of two sets of integers."""
+    result = new_mapping(lowering, type, [])
+    result.history = None  # Numba copies one of the sets, with its table of hashes
+    if name == "union":
+        _unite(lowering, result, mapping)
+        _unite(lowering, result, other)
+        return result
+    if not _has_plain_keys(mapping) or not isinstance(other, Mapping):
+        raise refuse(f"the {name} of sets of this kind can't be differentiated", lowering.builder.location)
+    keys, others = (containers.items_of(lowering, part.keys[0]) for part in (mapping, other))
+    containers.resize(lowering, result.keys[0], keys.axes[0].size)
+    is_common = lowering.builder.constant(name == "intersection")
+    lowering.calls.inline(select, [result.keys[0].data, result.keys[0].length, keys, others, is_common])
+    return result
+
+
+def iterable(lowering: Lowering, mapping: Mapping, parts: str = "keys") -> Iterable:
+    """Returns the iteration over the "keys", "values" or "items" of a dictionary."""
+    values = mapping.values
+    if values is None:
+        keys, positions = mapping.keys[0], _positions_in_order(lowering, mapping)
+
+        def key_of(k: Scalar) -> Any:
+            position = view_rules.load_element(lowering.builder, positions, [k])
+            position.is_natural = True  # type: ignore[union-attr]
+            return view_rules.load_element(lowering.builder, keys.data, [position])  # type: ignore[list-item]
+
+        return Iterable(positions.axes[0].size, key_of, (keys,))
+
+    def item_of(k: Scalar) -> Any:
+        items = []
+        if parts != "values":
+            numbers: list[Any] = [view_rules.load_element(lowering.builder, part.data, [k]) for part in mapping.keys]
+            items.append(_key_of_numbers(iter(numbers), _key_type(mapping)))
+        if parts != "keys":
+            items.append(view_rules.load_element(lowering.builder, values.data, [k]))
+        return items[0] if len(items) == 1 else tuple_of(items)
+
+    return Iterable(containers.length_of(lowering, mapping.keys[0]), item_of, (mapping.keys[0],))
+
+
+_COMBINATIONS = {operator.or_: "union", operator.and_: "intersection", operator.sub: "difference"}
+
+
+def apply(lowering: Lowering, function: Any, mapping: Mapping, other: Any, type: types.Type) -> Any:
+    """Lowers ``key in mapping``, or an operator of two sets."""
+    if function is operator.contains:
+        return lowering.operators.apply(operator.ge, [_position_of(lowering, mapping, other), index_constant(0)], type)
+    if function in (operator.eq, operator.ne) and isinstance(other, Mapping) and mapping.values is not None:
+        return lowering.calls.inline(equals if function is operator.eq else differs, [mapping, other])
+    if function not in _COMBINATIONS or mapping.values is not None:
+        name = getattr(function, "__name__", function)
+        raise refuse(f"{name} of a {_word(mapping.type)} can't be differentiated", lowering.builder.location)
+    return _combine(lowering, mapping, _COMBINATIONS[function], other, mapping.type)
+
+
+def update(lowering: Lowering, function: Any, mapping: Mapping, other: Any) -> Mapping:
+    """Lowers ``mapping |= other`` of two sets, which changes the first one."""
+    if function is not operator.or_ or mapping.values is not None:
+        name = getattr(function, "__name__", function)
+        raise refuse(f"{name} of a {_word(mapping.type)} in place can't be differentiated", lowering.builder.location)
+    _unite(lowering, mapping, other)
+    return mapping
+
+
+def _copy(lowering: Lowering, mapping: Mapping) -> Mapping:
+    """Returns a copy of a dictionary or a set."""
+
+    def copy_of(part: NumberList) -> Any:
+        return containers.call_method(lowering, part, "copy", [], part.type)
+
+    values = None if mapping.values is None else copy_of(mapping.values)
+    result = Mapping(tuple(map(copy_of, mapping.keys)), values, mapping.type)
+    if mapping.history is not None:
+        result.history = copy_of(mapping.history[0]), copy_of(mapping.history[1])
+        _note(lowering, result, COPY, [])  # where `pop` goes on is not copied
+    return result
+
+
+def _value_or_default(lowering: Lowering, mapping: Mapping, name: str, key: Any, default: Any) -> Any:
+    """Lowers `get`, `pop` or `setdefault` of a dictionary with a default value."""
+    assert mapping.values is not None
+    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
+    position = _position(lowering, mapping, numbers)
+    default = lowering.operands.cast(lowering.operands.number(default), mapping.values.type.dtype)
+    value = lowering.calls.inline(value_or, [mapping.values.data, position, default])
+    if name == "setdefault":
+        _set_item_at(lowering, mapping, position, numbers, value)
+    elif name == "pop":
+        for part in (*mapping.keys, mapping.values):
+            length = containers.changing_length(lowering, part)
+            lowering.calls.inline(drop, [part.data, length, position])
+    return value
+
+
+def _pop_item(lowering: Lowering, mapping: Mapping) -> Items:
+    """Lowers ``popitem`` of a dictionary, which takes the newest item."""
+    assert mapping.values is not None
+    lowering.calls.inline(check_not_empty, [containers.length_of(lowering, mapping.keys[0])])
+    *numbers, value = [
+        containers.call_method(lowering, part, "pop", [], types.none) for part in (*mapping.keys, mapping.values)
+    ]
+    return tuple_of([_key_of_numbers(iter(numbers), _key_type(mapping)), value])
+
+
+def call_method(  # noqa: C901  # one branch for each method
+    lowering: Lowering, mapping: Mapping, name: str, arguments: list[Any], type: types.Type
+) -> Any:
+    """Lowers the call of a method of a dictionary or a set."""
+    is_set = mapping.values is None
+    if name in ("keys", "values", "items") and not is_set:
+        return MappingView(mapping, name, type)
+    if name in ("get", "pop", "setdefault") and len(arguments) == 2 and not is_set:
+        return _value_or_default(lowering, mapping, name, *arguments)
+    if name == "get" and len(arguments) == 1 and mapping.values is not None:
+        position = _position_of(lowering, mapping, arguments[0])
+        is_set_value = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
+        zero = lowering.operands.cast(index_constant(0), mapping.values.type.dtype)
+        return Maybe(is_set_value, lowering.calls.inline(value_or, [mapping.values.data, position, zero]))
+    if name == "popitem" and not is_set:
+        return _pop_item(lowering, mapping)
+    if name == "__setitem__" and not is_set:
+        set_item(lowering, mapping, *arguments)
+        return Static(None)
+    if name == "update" and not is_set and isinstance(arguments[0], Mapping):
+        return lowering.calls.inline(update_items, [mapping, *arguments])
+    if name == "pop" and len(arguments) == 1 and not is_set:
+        return remove(lowering, mapping, arguments[0])
+    if name == "pop" and not arguments and is_set:
+        return _pop(lowering, mapping)
+    if name in ("intersection", "difference", "union") and is_set and len(arguments) == 1:
+        return _combine(lowering, mapping, name, arguments[0], mapping.type)
+    if name == "copy":
+        return _copy(lowering, mapping)
+    if name == "add":
+        numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
+        _note(lowering, mapping, ADD, numbers)
+        _set_item(lowering, mapping, numbers)
+    elif name == "remove":
+        remove(lowering, mapping, arguments[0])
+    elif name == "discard":
+        numbers = _numbers_of_key(lowering, arguments[0], _key_type(mapping))
+        _note(lowering, mapping, REMOVE, numbers)
+        position = _position(lowering, mapping, numbers)
+        for keys in mapping.keys:
+            lowering.calls.inline(drop, [keys.data, containers.changing_length(lowering, keys), position])
+    elif name == "update" and is_set:
+        for more in arguments:
+            _unite(lowering, mapping, more)
+    elif name == "clear":
+        _note(lowering, mapping, CLEAR, [])
+        for part in (*mapping.keys, mapping.values):
+            if part is not None:
+                containers.call_method(lowering, part, "clear", [], type)
+    else:
+        raise refuse(
+            f"the method {name} of a {_word(mapping.type)} can't be differentiated like this", lowering.builder.location
+        )
+    return Static(None)

@@ -1,0 +1,343 @@
+"""Lowering of operators and of functions of numbers: of numbers with their partials, of tuples, texts and members of enumerations."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.frontend import array_expressions, complex_numbers, containers, lists, mappings
+from fastgrad._src.derivatives.frontend.texts import quote
+from fastgrad._src.derivatives.ir import scalar_rules
+from fastgrad._src.derivatives.ir.partials import (
+    COTANGENT,
+    ZERO_PRODUCT,
+    Partial,
+    deciding_comparison,
+    number_of_type,
+    with_operand,
+    without_zeros,
+)
+from fastgrad._src.derivatives.ir.representation import (
+    INDEX,
+    Compute,
+    Constant,
+    Operand,
+    Scalar,
+    View,
+    index_constant,
+    is_constant,
+    refuse,
+)
+from fastgrad._src.derivatives.ir.scalar_operations import IS_TRUE, POWER_OF_FLOAT, may_raise
+from fastgrad._src.derivatives.ir.values import (
+    Items,
+    Mapping,
+    Maybe,
+    Member,
+    NumberedText,
+    Static,
+    Text,
+    describe,
+    is_complex,
+    static_value,
+    type_of,
+)
+from fastgrad._src.derivatives.runtime.library_functions import library_function
+from fastgrad._src.derivatives.runtime.numba_internals import ir
+from fastgrad._src.scalars import terms
+from fastgrad._src.scalars.terms import EQUAL, NOT, OPERANDS, OPERATORS, SELECT, ScalarOperation, Singularity, where
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.lowering import Lowering
+
+
+@may_raise
+@library_function(error_model="numpy")
+def checked_quotient(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``x / y``; raises as Python does if ``y`` is 0."""
+    if y == 0:
+        raise ZeroDivisionError("division by zero")
+    return x / y
+
+
+@may_raise
+@library_function(error_model="numpy")
+def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``x // y``; raises as Python does if ``y`` is 0."""
+    if y == 0:
+        raise ZeroDivisionError("integer division or modulo by zero")
+    return x // y
+
+
+@may_raise
+@library_function(error_model="numpy")
+def checked_remainder(x, y):  # type: ignore[no-untyped-def]
+    """Returns ``x % y``; raises as Python does if ``y`` is 0."""
+    if y == 0:
+        raise ZeroDivisionError("integer division or modulo by zero")
+    return x % y
+
+
+_CHECKED_DIVISIONS = {
+    operator.truediv: checked_quotient,
+    operator.floordiv: checked_floor_quotient,
+    operator.mod: checked_remainder,
+}
+
+
+_FOLDED_OPERATORS = frozenset(
+    [
+        operator.add,
+        operator.sub,
+        operator.mul,
+        operator.lt,
+        operator.le,
+        operator.gt,
+        operator.ge,
+        operator.eq,
+        operator.ne,
+        operator.neg,
+        operator.not_,
+    ]
+)
+
+
+def fold(function: Any, numbers: list[Any], type: types.Type) -> Constant:
+    """Returns an operator of constants, in the arithmetic of its type."""
+    values = [number.value for number in numbers]
+    if isinstance(type, (types.Float, types.Integer)):
+        dtype = np.dtype(str(type)).type
+        with np.errstate(all="ignore"):
+            return Constant(function(*[dtype(value) for value in values]).item(), type)
+    return Constant(bool(function(*values)), type)
+
+
+class Operators:
+    """Lowers operators, and functions of numbers."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self._lowering = lowering
+        self._builder = lowering.builder
+
+    def array_expression(self, name: str, value: ir.Expr) -> Any:
+        """Lowers an expression of arrays, element by element."""
+        return self._lowering.operands.array_of_elements(
+            name, array_expressions.expression(self._lowering, value, self._lowering.frame.type_of(name))
+        )
+
+    def binary(self, name: str, value: ir.Expr) -> Any:
+        """Lowers an operator of two operands."""
+        operands = [
+            self._lowering.operands.optional_value(value.lhs),
+            self._lowering.operands.optional_value(value.rhs),
+        ]
+        return self.apply(value.fn, operands, self._lowering.frame.type_of(name), name)
+
+    def in_place(self, name: str, value: ir.Expr) -> Any:
+        """Lowers an operator such as ``+=``."""
+        left, right = self._lowering.operands.value(value.lhs), self._lowering.operands.value(value.rhs)
+        if isinstance(left, lists.LISTS) and value.immutable_fn is operator.add:
+            lists.call_method(self._lowering, left, "extend", [right], types.none)
+            return left
+        if isinstance(left, Mapping):
+            return mappings.update(self._lowering, value.immutable_fn, left, right)
+        if isinstance(left, View):
+            return self._lowering.array_functions.update(self._lowering, value.immutable_fn, left, right)
+        return self.apply(value.immutable_fn, [left, right], self._lowering.frame.type_of(name), name)
+
+    def unary(self, name: str, value: ir.Expr) -> Any:
+        """Lowers an operator of one operand."""
+        function = (
+            value.fn if callable(value.fn) else {"-": operator.neg, "+": operator.pos, "not": operator.not_}[value.fn]
+        )
+        return self.apply(
+            function, [self._lowering.operands.value(value.value)], self._lowering.frame.type_of(name), name
+        )
+
+    def apply(self, function: Any, operands: list[Any], type: types.Type, hint: str = "t") -> Any:
+        """Lowers an operator or function of numbers, of arrays element by element, or of tuples."""
+        builder = self._builder
+        compares = function in (operator.is_, operator.is_not, operator.eq, operator.ne)
+        if compares and any(isinstance(operand, Static) and operand.value is None for operand in operands):
+            for operand in operands:
+                if isinstance(operand, Maybe):
+                    operation = NOT if function in (operator.is_, operator.eq) else IS_TRUE
+                    return builder.compute(types.boolean, operation, [operand.is_set])
+        operands = [self._lowering.operands.definite(operand) for operand in operands]
+        compared = self._compare(function, operands, type) if compares else None
+        if compared is not None:
+            return compared
+        self._check_single_operand(function, operands, type)
+        if isinstance(operands[0], Mapping):
+            return mappings.apply(self._lowering, function, operands[0], operands[1], type)
+        if any(isinstance(operand, lists.LISTS) for operand in operands):
+            return containers.apply(self._lowering, function, operands, type)
+        if function is operator.contains and isinstance(operands[0], View):
+            return self._lowering.calls.inline(
+                containers.is_element, [operands[0], self._lowering.operands.number(operands[1])]
+            )
+        if any(isinstance(operand, View) and operand.axes for operand in operands):
+            return self._lowering.array_functions.element_by_element(self._lowering, function, operands, type)
+        if any(isinstance(operand, Items) for operand in operands):
+            return self._apply_to_tuples(function, operands)
+        if isinstance(type, types.Complex) or any(map(is_complex, operands)):
+            return complex_numbers.apply(
+                self._lowering, function, [self._lowering.operands.number(operand) for operand in operands], type
+            )
+        numbers = [self._lowering.operands.scalar(operand) for operand in operands]
+        if function in _FOLDED_OPERATORS and all(isinstance(number, Constant) for number in numbers):
+            return fold(function, numbers, type)
+        if isinstance(type, types.Integer) and function in (operator.add, operator.sub, operator.mul) and type == INDEX:
+            return builder.index(OPERATORS[function], *numbers)
+        if builder.is_in_try and self._is_checked(function, numbers):
+            return self._lowering.calls.inline(_CHECKED_DIVISIONS[function].py_func, numbers)
+        operation, cost = self._operation(function, numbers), scalar_rules.cost_of(function, numbers)
+        partials = self._partials(function, numbers, type)
+        comparison = deciding_comparison(partials)
+        if comparison is not None:  # a number of its own: the way back needs it alone, not what it compares
+            assert comparison.operation is not None
+            partials = [*[with_operand(partial, comparison, len(numbers)) for partial in partials], None]
+            numbers = [*numbers, builder.compute(types.boolean, comparison.operation, numbers)]
+        result = builder.compute(type, operation, numbers, cost, partials, hint)
+        assert isinstance(result.definition, Compute)
+        if isinstance(type, types.Float):
+            result.definition.singularity = scalar_rules.singularity_of(function, numbers)
+            result.definition.flat_at = scalar_rules.flat_at(function, numbers)
+        return result
+
+    def _check_single_operand(self, function: Any, operands: list[Any], type: types.Type) -> None:
+        """Refuses a function of one container, as ``max`` of a dictionary is, and the truth value of an array."""
+        if len(operands) > 1:
+            return
+        (operand,) = operands
+        if isinstance(operand, (Mapping, *lists.LISTS)):
+            name, remedy = getattr(function, "__name__", function), "use a loop over its items"
+            raise refuse(
+                f"{name} of a list, a set or a dictionary can't be differentiated; {remedy}", self._builder.location
+            )
+        if isinstance(operand, View) and operand.axes and not isinstance(type, types.Array):
+            remedy = "use an element of it, or np.any or np.all"
+            raise refuse(f"the truth value of an array can't be differentiated; {remedy}", self._builder.location)
+
+    def _compare(self, function: Any, operands: list[Any], type: types.Type) -> Operand | None:
+        """Lowers the comparison of texts, of members of enumerations, or of known values; returns None for other operands."""
+        if any(isinstance(operand, NumberedText) for operand in operands):
+            numbers: Operand = self.apply(
+                function, [self._lowering.texts.number_of(operand) for operand in operands], type
+            )
+            return numbers
+        if any(isinstance(operand, Text) for operand in operands):
+            texts = [
+                operand.name if isinstance(operand, Text) else quote(static_value(operand)) for operand in operands
+            ]
+            comparison_text = OPERATORS[function].text.format(*texts)
+            return self._builder.compute(type, ScalarOperation(comparison_text, reads_parameter=True), [])
+        if any(isinstance(operand, Member) for operand in operands):
+            return self._compare_members(function, operands)
+        if any(isinstance(operand, Static) for operand in operands):
+            known = [operand.value if isinstance(operand, Static) else operand for operand in operands]
+            return self._builder.constant(bool(function(*known)))
+        return None
+
+    def _compare_members(self, function: Any, members: list[Any]) -> Operand:
+        """Lowers the comparison of two members of enumerations, of which Numba compares the values if their classes are the same."""
+        is_equal, classes = function in (operator.is_, operator.eq), [type_of(member) for member in members]
+        if classes[0] != classes[1]:
+            return self._builder.constant(not is_equal)
+        numbers = [self._lowering.operands.number_of_member(member) for member in members]
+        result: Operand = self.apply(operator.eq if is_equal else operator.ne, numbers, types.boolean)
+        return result
+
+    def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
+        if function is operator.add and all(isinstance(operand, Items) for operand in operands):
+            values = [*operands[0].values, *operands[1].values]
+            return Items(values, types.Tuple([type_of(value) for value in values]))
+        if function in (operator.eq, operator.ne) and all(isinstance(operand, Items) for operand in operands):
+            return self._compare_tuples(function, operands[0].values, operands[1].values)
+        if function is operator.contains and isinstance(operands[0], Items):
+            result: Any = self._builder.constant(False)
+            for item in operands[0].values:
+                equal = self.apply(operator.eq, [item, operands[1]], types.boolean)
+                result = (
+                    equal if is_constant(result, False) else self.apply(operator.or_, [result, equal], types.boolean)
+                )
+            return result
+        raise refuse(
+            f"{getattr(function, '__name__', function)} of tuples can't be differentiated", self._builder.location
+        )
+
+    def _compare_tuples(self, function: Any, first: list[Any], second: list[Any]) -> Operand:
+        """Lowers the comparison of two tuples of numbers."""
+        if len(first) != len(second):
+            return self._builder.constant(function is operator.ne)
+        result: Operand = self._builder.constant(True)
+        for x, y in zip(first, second, strict=True):
+            equal = self.apply(operator.eq, [x, y], types.boolean)
+            result = equal if is_constant(result, True) else self.apply(operator.and_, [result, equal], types.boolean)
+        return self.apply(operator.not_, [result], types.boolean) if function is operator.ne else result
+
+    def _is_checked(self, function: Any, numbers: list[Operand]) -> bool:
+        """True if an operator raises where its second operand is 0."""
+        if function not in _CHECKED_DIVISIONS or self._lowering.frame.error_model != "python":
+            return False
+        return not (isinstance(numbers[1], Constant) and numbers[1].value != 0)
+
+    def _operation(self, function: Any, numbers: list[Operand]) -> ScalarOperation:
+        if self._is_checked(function, numbers):
+            return self._builder.call_of(_CHECKED_DIVISIONS[function], 2)
+        if function is operator.pow and isinstance(numbers[0].type, types.Float):
+            return POWER_OF_FLOAT
+        return OPERATORS.get(function) or self._builder.call_of(function, len(numbers))
+
+    def _partials(self, function: Any, numbers: list[Operand], type: types.Type) -> list[Partial]:
+        if not isinstance(type, types.Float) or function in scalar_rules.WITHOUT_DERIVATIVE:
+            return [None] * len(numbers)
+        if not any(isinstance(number, Scalar) and number.is_real for number in numbers):
+            return [None] * len(numbers)
+        name = scalar_rules.rule_name(function)
+        if function not in scalar_rules.PARTIALS and name is None:
+            raise refuse(f"{describe(Static(function))} has no derivative", self._builder.location)
+        dtypes = [
+            int(number.value)
+            if name == "power" and isinstance(number, Constant) and isinstance(number.type, types.Integer)
+            else np.dtype(str(type))
+            for number in numbers
+        ]
+        partials = list(scalar_rules.PARTIALS.get(function) or scalar_rules.partials(str(name), tuple(dtypes)))
+        if name == "power" and isinstance(numbers[1], Scalar):  # 0 if the exponent is, also of 0 ** 0
+            base, exponent = OPERANDS[:2]
+            partials[0] = ZERO_PRODUCT(exponent, COTANGENT * terms.pow(base, exponent - number_of_type(1.0, type)))
+        elif name == "power" and is_constant(numbers[1], 0):
+            partials[0] = None
+        if partials[0] is not None and Singularity.ROOT in scalar_rules.singularity_of(function, numbers):
+            partials[0] = without_zeros(partials[0], type)
+        return [
+            partial if isinstance(number, Scalar) and number.is_real else None
+            for partial, number in zip(partials, numbers, strict=True)
+        ]
+
+    def select_number(self, values: list[Any], index: Operand, type: types.Type) -> Operand:
+        """Returns the number of ``values`` at a position, by a chain of choices."""
+        builder = self._builder
+        result: Operand = self._lowering.operands.cast(values[-1], type)
+        for number in range(len(values) - 2, -1, -1):
+            of_items = [None, SELECT(OPERANDS[0], COTANGENT, 0.0), SELECT(OPERANDS[0], 0.0, COTANGENT)]
+            condition = builder.compute(types.boolean, EQUAL, [index, index_constant(number)])
+            operands = [condition, self._lowering.operands.cast(values[number], type), result]
+            partials = [
+                partial if isinstance(operand, Scalar) and operand.is_real else None
+                for partial, operand in zip(of_items, operands, strict=True)
+            ]
+            result = builder.compute(type, SELECT, operands, partials=partials)
+        return result
+
+    def where(self, operands: list[Operand], type: types.Type, hint: str) -> Scalar:
+        """Returns the first of two numbers if a condition holds, else the second, without a branch."""
+        condition = OPERANDS[0]
+        partials: list[Partial] = [None, where(condition, COTANGENT, 0), where(condition, 0, COTANGENT)]
+        operation = self._builder.call_of(scalar_rules.where, 3)
+        is_real = isinstance(type, types.Float)
+        return self._builder.compute(type, operation, operands, partials=partials if is_real else None, hint=hint)

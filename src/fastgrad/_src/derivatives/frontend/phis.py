@@ -1,0 +1,256 @@
+"""Lowering of phis: variables with several definitions, and results of branches that the lowering itself makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numba import types
+
+from fastgrad._src.derivatives.frontend import containers
+from fastgrad._src.derivatives.frontend.views import Slice
+from fastgrad._src.derivatives.ir.representation import (
+    INDEX,
+    Block,
+    Branch,
+    Constant,
+    Operand,
+    Phi,
+    Root,
+    Scalar,
+    View,
+    index_constant,
+    refuse,
+)
+from fastgrad._src.derivatives.ir.values import (
+    Complex,
+    Deferred,
+    FunctionChoice,
+    Items,
+    Maybe,
+    Member,
+    NumberedText,
+    Range,
+    Selection,
+    Static,
+    Step,
+    describe,
+    without_step,
+)
+from fastgrad._src.derivatives.runtime.numba_internals import ir
+from fastgrad._src.scalars.terms import EQUAL
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.frames import Frame
+    from fastgrad._src.derivatives.frontend.lowering import Lowering
+
+
+class Phis:
+    """Lowers phis, and merges the results of branches."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self._lowering = lowering
+        self._builder = lowering.builder
+
+    def by_branches(
+        self, values: Sequence[Any], index: Operand, action: Callable[[Any], Any]
+    ) -> list[tuple[Block, Any]]:
+        """Applies ``action`` to the item of ``values`` at a position, by a branch for each; returns the ends of the branches with the results."""
+        builder = self._builder
+        after = builder.new_block()
+        incoming = []
+        for number, value in enumerate(values):
+            if number < len(values) - 1:
+                here, others = builder.new_block(), builder.new_block()
+                condition = builder.compute(types.boolean, EQUAL, [index, index_constant(number)])
+                builder.block.end = Branch(condition, here, others)
+                builder.enter(here)
+            result = action(value)
+            incoming.append((builder.block, result))
+            builder.jump(after)
+            if number < len(values) - 1:
+                builder.enter(others)
+        builder.enter(after)
+        return incoming
+
+    def merge(self, type: types.Type, incoming: list[tuple[Block, Any]]) -> Any:
+        """Returns the phi of the results of branches."""
+        merged = self.of_type(type, "item")
+        for block, value in incoming:
+            self.add_incoming(merged, block, value)
+        return merged
+
+    def phi(self, name: str, value: ir.Expr) -> Any:
+        """Lowers a phi: a new one, or the only value that it can have."""
+        frame = self._lowering.frame
+        phi_type = frame.type_of(name)
+        definitions = self._definitions_of(name)
+        if len(definitions) == 1:
+            only = frame.values.get(next(iter(definitions)))
+            if only is not None and self._is_settled(only, next(iter(definitions))):
+                return only
+        is_function = isinstance(phi_type, types.FunctionType)
+        phi = self._phi_of_functions(definitions, phi_type) if is_function else self.of_type(phi_type, name)
+        frame.pending_phis.append((frame.label, phi, value))
+        return phi
+
+    def _phi_of_functions(self, definitions: set[str], type: types.FunctionType) -> Any:
+        """Returns a new phi of functions. Its value is a number: the position of a function among those of ``definitions``."""
+        functions: list[Any] = []
+        for name in sorted(definitions):
+            value = without_step(self._lowering.frame.values.get(name))
+            definition = self._lowering.frame.definitions.get(name)
+            if value is None and isinstance(definition, (ir.Const, ir.Global, ir.FreeVar)):
+                value = Static(definition.value)
+            if isinstance(value, FunctionChoice):
+                functions += value.functions
+            elif isinstance(value, Static):
+                functions.append(value.value)
+            else:
+                return Deferred("a function is computed in a loop that uses it before")
+        index = self.of_type(INDEX, "function")
+        return FunctionChoice(tuple(dict.fromkeys(functions)), index, type.get_precise())
+
+    def _number_of_function(self, choice: FunctionChoice, block: Block, value: Any) -> Operand:
+        """Returns the number in ``choice`` of the function that ``value`` is at the end of ``block``."""
+        if not isinstance(value, FunctionChoice):
+            return index_constant(choice.functions.index(value.value) if isinstance(value, Static) else 0)
+        numbers = [index_constant(choice.functions.index(function)) for function in value.functions]
+        builder, here = self._builder, self._builder.block
+        builder.block = block
+        number = self._lowering.operators.select_number(numbers, value.index, INDEX)
+        builder.block = here
+        return number
+
+    def _is_settled(self, value: Any, name: str) -> bool:
+        """True if the only definition of a phi gives it its value: it comes before the phi on each way, or has no numbers that change."""
+        if isinstance(value, (Scalar, Member, Step)):
+            return False
+        if isinstance(value, Static) and not isinstance(value.value, Slice):
+            return True
+        return self._lowering.frame.labels.get(name) in self._lowering.frame.dominators[self._lowering.frame.label]
+
+    def _definitions_of(self, name: str) -> set[str]:
+        """Returns the variables whose value the phi ``name`` can have, through copies and other phis."""
+        definitions: set[str] = set()
+        visited, pending = set(), [name]
+        while pending:
+            current = pending.pop()
+            if current in visited:
+                continue
+            visited.add(current)
+            value = self._lowering.frame.definitions.get(current)
+            if isinstance(value, ir.Var):
+                pending.append(value.name)
+            elif isinstance(value, ir.Expr) and value.op == "phi":
+                incoming = zip(value.incoming_values, value.incoming_blocks, strict=True)
+                pending += [v.name for v, _ in incoming if v is not ir.UNDEFINED]
+            elif isinstance(value, ir.Expr) and value.op == "cast":
+                pending.append(value.value.name)
+            else:
+                definitions.add(current)
+        return definitions
+
+    def of_type(self, type: types.Type, hint: str) -> Any:
+        """Returns the value of a new phi: a scalar, a view of a root of kind "phi", or a tuple of them."""
+        builder = self._builder
+        type = types.unliteral(type)
+        if isinstance(type, types.BaseTuple):
+            return Items([self.of_type(item, hint) for item in type], type)
+        if isinstance(type, types.NoneType):
+            return Static(None)
+        if isinstance(type, types.UnicodeType):
+            return NumberedText(self.of_type(INDEX, hint))
+        if isinstance(type, types.EnumMember):
+            number = self.of_type(type.dtype, hint)
+            return number if isinstance(type, types.IntEnumMember) else Member(number, type)
+        if isinstance(type, types.Dispatcher):
+            return Static(type.dispatcher)
+        optional = (*containers.NUMBERS, types.Array, types.EnumMember)
+        if isinstance(type, types.Optional) and isinstance(type.type, optional):
+            return Maybe(self.of_type(types.boolean, hint), self.of_type(type.type, hint))
+        if isinstance(type, types.Array):
+            root = builder.root(type, "phi", hint)
+            builder.block.phis.append(Phi(root, builder.location))
+            builder.read_dims(root, type)
+            return View.whole(root, type.dtype)
+        if isinstance(type, types.Complex):
+            return Complex(*[self.of_type(type.underlying_float, hint) for _ in ("real", "imag")])
+        if isinstance(type, (types.Float, types.Integer, types.Boolean)):
+            scalar = builder.scalar(type, hint)
+            builder.block.phis.append(Phi(scalar, builder.location))
+            return scalar
+        if isinstance(type, types.RangeType) and type.dtype == INDEX:
+            return Range(*[self.of_type(INDEX, hint) for _ in range(3)])
+        return Deferred(f"{hint.partition('.')[0]} is of type {type} and has several definitions")
+
+    def complete(self, frame: Frame) -> None:
+        """Adds the incoming values of the phis of a call, which are all known now."""
+        for target, phi, expression in frame.pending_phis:
+            for variable, label in zip(expression.incoming_values, expression.incoming_blocks, strict=True):
+                if label in frame.last_blocks and label in frame.reached:
+                    value = None if variable is ir.UNDEFINED else without_step(frame.values.get(variable.name))
+                    for block in [frame.last_blocks[label], *frame.raising.get((label, target), [])]:
+                        self.add_incoming(phi, block, value)
+
+    def add_incoming(self, phi: Any, block: Block, value: Any) -> None:
+        """Adds the value that a phi has if the way to it comes from ``block``; None is a variable that has no value there."""
+        if isinstance(phi, Items):
+            items = [None] * len(phi.values) if value is None else value.values
+            for item, item_value in zip(phi.values, items, strict=True):
+                self.add_incoming(item, block, item_value)
+        elif isinstance(phi, Maybe):
+            is_none = value is None or (isinstance(value, Static) and value.value is None)
+            is_set = value.is_set if isinstance(value, Maybe) else self._builder.constant(not is_none)
+            self.add_incoming(phi.is_set, block, is_set)
+            self.add_incoming(phi.value, block, None if is_none else value.value if isinstance(value, Maybe) else value)
+        elif isinstance(phi, NumberedText):
+            here, self._builder.block = self._builder.block, block
+            number = index_constant(0) if value is None else self._lowering.texts.number_of(value)
+            self._builder.block = here
+            self.add_incoming(phi.number, block, number)
+        elif isinstance(phi, Member):
+            self.add_incoming(
+                phi.number, block, None if value is None else self._lowering.operands.number_of_member(value)
+            )
+        elif isinstance(phi, Range):
+            for part in ("start", "stop", "step"):
+                self.add_incoming(getattr(phi, part), block, None if value is None else getattr(value, part))
+        elif isinstance(phi, FunctionChoice):
+            self.add_incoming(phi.index, block, self._number_of_function(phi, block, value))
+        elif isinstance(phi, Complex):
+            is_real = isinstance(value, (Constant, Scalar))
+            self.add_incoming(phi.real, block, value.real if isinstance(value, Complex) else value)
+            self.add_incoming(phi.imag, block, value.imag if isinstance(value, Complex) else None if is_real else value)
+        elif isinstance(phi, Scalar):
+            statement = self._statement_of(phi)
+            if value is None or isinstance(value, Step):
+                value = Constant(0, phi.type)
+            if not isinstance(value, (Constant, Scalar)):
+                raise refuse(f"a variable is a number on one way and {describe(value)} on another", statement.location)
+            statement.incoming[block] = value
+        elif isinstance(phi, View):
+            statement = self._statement_of(phi.root)
+            if isinstance(value, Selection):
+                raise refuse(
+                    "an array of a tuple that is written can't be one of several arrays in a derivative; index the tuple where it is used",
+                    statement.location,
+                )
+            if value is None:
+                value = self._empty_array(phi.root, block)
+            if not isinstance(value, View):
+                raise refuse(f"a variable is an array on one way and {describe(value)} on another", statement.location)
+            statement.incoming[block] = value.real()
+
+    def _empty_array(self, phi: Root, block: Block) -> View:
+        """Returns what an array without a value is in Numba: one without elements, made at the end of ``block``."""
+        builder, here = self._builder, self._builder.block
+        builder.block = block
+        dims: list[Operand] = [dim if isinstance(dim, Constant) else index_constant(0) for dim in phi.dims]
+        array = builder.allocate(phi.type.dtype, dims, "empty")
+        builder.block = here
+        return array
+
+    def _statement_of(self, target: Scalar | Root) -> Phi:
+        assert target.block is not None
+        return next(phi for phi in target.block.phis if phi.target is target)

@@ -1,0 +1,267 @@
+"""Calls of functions that are in the intermediate representation already: their blocks become blocks of the caller."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numba import types
+
+from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.ir.representation import (
+    Axis,
+    BeginLoop,
+    Block,
+    Branch,
+    Call,
+    Compute,
+    Function,
+    Load,
+    Operand,
+    Phi,
+    Raise,
+    Reshape,
+    Return,
+    Root,
+    Scalar,
+    Size,
+    Statement,
+    Store,
+    View,
+    index_constant,
+    refuse,
+)
+from fastgrad._src.derivatives.ir.values import Complex, Fields, Items, Static
+from fastgrad._src.scalars.terms import MULTIPLY
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.lowering import Lowering
+
+
+class Spliced(NamedTuple):
+    """How a call is differentiated whose function is lowered for the caller.
+
+    Attributes:
+        function_of: returns the function, from the caller's lowering and the values of the arguments. It shares the names of the caller.
+        argument_count: how many arguments come before the tangents. None of them may share memory with one that the function writes.
+    """
+
+    function_of: Callable[[Any, list[Any]], Function]
+    argument_count: int
+
+
+def splice(lowering: Lowering, spliced: Spliced, values: list[Any]) -> Any:
+    """Appends the blocks of a function to the one that is lowered; returns its result for the values of its arguments."""
+    return _Splice(lowering, spliced.function_of(lowering, values)).result_for(values, spliced.argument_count)
+
+
+def _ranges_meet(
+    meet: bool, start: int, step: int, size: int, other_start: int, other_step: int, other_size: int
+) -> bool:
+    """True if ``meet`` is, and two slices of one axis have elements between the first and the last one of each other."""
+    last, other_last = start + step * (size - 1), other_start + other_step * (other_size - 1)
+    is_before = max(start, last) < min(other_start, other_last)
+    is_after = max(other_start, other_last) < min(start, last)
+    return meet and size > 0 and other_size > 0 and not is_before and not is_after
+
+
+def _check_of(message: str) -> Callable[[bool], None]:
+    def check(meet: bool) -> None:
+        if meet:
+            raise ValueError(message)
+
+    return check
+
+
+def _range_of(view: View, root_axis: int) -> list[Operand]:
+    """Returns the start, the step and the size of the slice of an axis of a view's root."""
+    one = index_constant(1)
+    (axis,) = [axis for axis in view.axes if axis.root_axis == root_axis] or [Axis(root_axis, one, one)]
+    return [view.starts[root_axis], axis.step, axis.size]
+
+
+class _Splice:
+    """Appends the blocks of a function, with the values of the arguments in the place of its parameters."""
+
+    def __init__(self, lowering: Lowering, function: Function) -> None:
+        self._lowering = lowering
+        self._builder = lowering.builder
+        self._function = function
+        self._numbers: dict[Scalar, Operand] = {}
+        self._arrays: dict[Root, View] = {}
+
+    def result_for(self, values: list[Any], argument_count: int) -> Any:
+        builder, function, location = self._builder, self._function, self._builder.location
+        for parameter, value in zip(function.arguments, values, strict=True):
+            self._bind(parameter, value)
+        self._check_memory(
+            [root for root in self._arrays if root.position is not None and root.position < argument_count]
+        )
+        globals_by_name = {root.name: root for root in builder.function.roots if root.kind == "global"}
+        for root in function.roots:
+            if root.kind == "global" and root.name in globals_by_name:
+                self._arrays[root] = View.whole(globals_by_name[root.name])
+        builder.jump(function.blocks[0])
+        for block in function.blocks:
+            builder.function.blocks.append(block)
+            builder.enter(block)
+            statements, block.statements = block.statements, []
+            for statement in statements:
+                builder.location = statement.location
+                self._append(statement)
+            self._end(block)
+        for block in function.blocks:
+            for phi in block.phis:
+                self._complete(phi)
+        builder.function.scalars += [scalar for scalar in function.scalars if scalar not in self._numbers]
+        for root in function.roots:
+            root.dims = [self._number(size) for size in root.dims]
+        builder.function.roots += [root for root in function.roots if root not in self._arrays]
+        builder.function.counters += function.counters
+        builder.function.copies.update(function.copies)
+        builder.function.appended.update(function.appended)
+        builder.function.fills.update(function.fills)
+        (last,) = [block for block in function.blocks if isinstance(block.end, Return)]
+        builder.enter(last)
+        builder.location = location
+        results = iter(last.end.values)  # type: ignore[union-attr]
+        return self._structure(function.result, results)
+
+    def _structure(self, type: types.Type, values: Any) -> Any:
+        """Returns the value of ``type`` from the numbers and arrays that it is made of."""
+        if isinstance(type, types.BaseTuple):
+            return Items([self._structure(item, values) for item in type], type)
+        if isinstance(type, types.Complex):
+            return Complex(next(values), next(values))
+        if isinstance(type, types.Dispatcher):
+            return Static(type.dispatcher)
+        if isinstance(type, types.NoneType):
+            return Static(None)
+        value = next(values)
+        return value.complex() if isinstance(type, types.Array) and isinstance(type.dtype, types.Complex) else value
+
+    # ---- arguments -----------------------------------------------------------------------------------------------------
+
+    def _bind(self, parameter: Any, value: Any) -> None:
+        """Notes what the numbers and arrays of a parameter stand for."""
+        lowering = self._lowering
+        if isinstance(parameter, Items):
+            for item, item_value in zip(parameter.values, value.values, strict=True):
+                self._bind(item, item_value)
+        elif isinstance(parameter, Fields):
+            names = value.type.fields if isinstance(value, Items) else ()
+            for name, part in parameter.parts.items():
+                self._bind(part, value.values[names.index(name)] if names else value.parts[name])
+        elif isinstance(parameter, Complex):
+            number = lowering.operands.cast(lowering.operands.number(value), parameter.type)
+            self._bind(parameter.real, number.real)
+            self._bind(parameter.imag, number.imag)
+        elif isinstance(parameter, Scalar):
+            self._numbers[parameter] = lowering.operands.cast(lowering.operands.scalar(value), parameter.type)
+        elif isinstance(parameter, View):
+            if not isinstance(value, View):  # a number that is the field of a tangent
+                value = self._array_of(value, parameter)
+            elif (value.parts is None) != (parameter.parts is None):
+                raise refuse("a tangent is real where its number is complex", self._builder.location)
+            self._arrays[parameter.root] = value.real()
+
+    def _array_of(self, value: Any, parameter: View) -> View:
+        """Returns an array without axes that has a number."""
+        array: View = self._builder.allocate(parameter.dtype, [], "empty")
+        view_rules.store_element(self._builder, array, [], self._lowering.operands.number(value))
+        return array
+
+    def _check_memory(self, parameters: list[Root]) -> None:
+        """Appends the checks that parameters which the function writes share no memory with others, as its tangents do not."""
+        for first, second in itertools.combinations(parameters, 2):
+            view, other = self._arrays[first], self._arrays[second]
+            is_written = first.is_written or second.is_written
+            if not is_written or view.root.memory is not other.root.memory or first.is_beside(second):
+                continue
+            names = " and ".join(self._function.names[root.position] for root in (first, second))  # type: ignore[index]
+            message = (
+                f"the arguments {names} share memory, which the function writes: its derivative would be wrong. "
+                "Pass a copy of one of them."
+            )
+            if view.root is not other.root or not (view.has_slices() and other.has_slices()):
+                raise refuse(message, self._builder.location)
+            meet: Operand = self._builder.constant(True)
+            for axis in range(len(view.starts)):
+                meet = self._lowering.calls.inline(
+                    _ranges_meet, [meet, *_range_of(view, axis), *_range_of(other, axis)]
+                )
+            self._lowering.calls.inline(_check_of(message), [meet])
+
+    # ---- statements ----------------------------------------------------------------------------------------------------
+
+    def _number(self, operand: Operand) -> Operand:
+        while isinstance(operand, Scalar) and operand in self._numbers:
+            operand = self._numbers[operand]
+        return operand
+
+    def _append(self, statement: Statement) -> None:
+        builder = self._builder
+        statement.operands = [self._number(operand) for operand in statement.operands]
+        root = getattr(statement, "root", None)
+        view = None if root is None or isinstance(statement, Reshape) else self._arrays.get(root)
+        if isinstance(statement, Size) and view is not None:
+            self._numbers[statement.target] = view.axes[statement.axis].size
+            return
+        if isinstance(statement, Load) and view is not None:
+            statement.root, statement.operands = view.root, view_rules.root_indices(builder, view, statement.operands)
+        elif isinstance(statement, Store) and view is not None:
+            value, *indices = statement.operands
+            builder.note_write(view.root)
+            statement.root, statement.operands = view.root, [value, *view_rules.root_indices(builder, view, indices)]
+        elif isinstance(statement, Reshape) and statement.root.source in self._arrays:
+            source = self._arrays[statement.root.source]
+            self._arrays[statement.root] = view_rules.reshape(builder, source, statement.operands, True)
+            return
+        elif isinstance(statement, Call):
+            statement.arguments = [self._value(argument) for argument in statement.arguments]
+            for written in statement.written:
+                builder.note_write(written)
+        elif isinstance(statement, BeginLoop):
+            (statement.counter.count,) = statement.operands
+        elif isinstance(statement, Compute) and builder.is_in_try:
+            builder.check_in_try(statement.operation)
+        builder.block.statements.append(statement)
+
+    def _value(self, value: Operand | View) -> Operand | View:
+        return self._compose(value) if isinstance(value, View) else self._number(value)
+
+    def _compose(self, view: View) -> View:
+        """Returns a view of a parameter as a view of the argument; others with the caller's numbers."""
+        builder, outer = self._builder, self._arrays.get(view.root)
+        if outer is None:
+            axes = [Axis(axis.root_axis, axis.step, self._number(axis.size)) for axis in view.axes]
+            return View(view.root, [self._number(start) for start in view.starts], axes, layout=view.layout)
+        if view.is_whole():
+            return outer
+        starts = view_rules.root_indices(builder, outer, [self._number(start) for start in view.starts])
+        axes = []
+        for axis in view.axes:
+            of_root = None if axis.root_axis is None else outer.axes[axis.root_axis]
+            root_axis = None if of_root is None else of_root.root_axis
+            step = axis.step if of_root is None else builder.index(MULTIPLY, axis.step, of_root.step)
+            axes.append(Axis(root_axis, step, self._number(axis.size)))
+        return View(outer.root, starts, axes, layout=view.layout)
+
+    # ---- phis and ends of blocks ---------------------------------------------------------------------------------------
+
+    def _complete(self, phi: Phi) -> None:
+        """Gives a phi the caller's values."""
+        for before, value in phi.incoming.items():
+            self._builder.enter(before)
+            phi.incoming[before] = self._value(value)
+
+    def _end(self, block: Block) -> None:
+        end = block.end
+        if isinstance(end, Branch):
+            end.condition = self._number(end.condition)
+        elif isinstance(end, Return):
+            end.values = [self._value(value) for value in end.values]
+        elif isinstance(end, Raise):
+            block.end = None
+            self._lowering.raise_(end)

@@ -1,0 +1,49 @@
+"""Lowering of texts: each text of a function has a number, by which it is compared and chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad._src.derivatives.frontend.builder import Builder
+from fastgrad._src.derivatives.ir.representation import INDEX, Compute, Operand, index_constant, refuse
+from fastgrad._src.derivatives.ir.values import NumberedText, Static, Text, describe
+from fastgrad._src.scalars.terms import ScalarOperation
+
+
+def quote(text: Any) -> str:
+    """Returns the text of a constant in the template of a statement."""
+    return repr(text).replace("{", "{{").replace("}", "}}")
+
+
+class Texts:
+    """The numbers of the texts of a function. A function that is lowered for a caller has those of the caller."""
+
+    def __init__(self, builder: Builder, of_caller: Texts | None) -> None:
+        self._builder = builder
+        self._texts: dict[str, int] = {} if of_caller is None else of_caller._texts
+        self._numbered_parameters: dict[str, list[Compute]] = (
+            {} if of_caller is None else of_caller._numbered_parameters
+        )
+
+    def number_of(self, value: Any) -> Operand:
+        """Returns the number of a text, which no other text has while the function runs."""
+        if isinstance(value, NumberedText):
+            return value.number
+        if isinstance(value, Static) and isinstance(value.value, str):
+            return index_constant(self._texts.setdefault(value.value, len(self._texts)))
+        if isinstance(value, Text):  # `number_parameters` writes the operation, when all texts are known
+            number = self._builder.compute(INDEX, ScalarOperation("", reads_parameter=True), [])
+            assert isinstance(number.definition, Compute)
+            self._numbered_parameters.setdefault(value.name, []).append(number.definition)
+            return number
+        raise refuse(f"a text is needed here, this is {describe(value)}", self._builder.location)
+
+    def number_parameters(self) -> None:
+        """Writes how parameters that are texts get their numbers: the number of an equal text or of an earlier equal parameter, else a new one."""
+        numbers = [(quote(text), number) for text, number in self._texts.items()]
+        for name, statements in self._numbered_parameters.items():
+            own = len(numbers)
+            choices = "".join(f"{number} if {name} == {text} else " for text, number in numbers)
+            for statement in statements:
+                statement.operation = ScalarOperation(f"({choices}{own})", reads_parameter=True)
+            numbers.append((name, own))

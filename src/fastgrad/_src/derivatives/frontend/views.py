@@ -1,0 +1,327 @@
+"""Indexing: from views and indices to other views, and to indices of roots."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from numba import types
+
+from fastgrad._src.derivatives.frontend.builder import Builder
+from fastgrad._src.derivatives.ir.representation import (
+    COST_OF_EFFECTS,
+    Axis,
+    Constant,
+    Operand,
+    Reshape,
+    Root,
+    Scalar,
+    View,
+    index_constant,
+    is_constant,
+    is_natural_number,
+    refuse,
+)
+from fastgrad._src.derivatives.ir.scalar_operations import (
+    AT_LEAST_0,
+    DISTANCE,
+    FROM_START,
+    SIZE_OR_REST,
+    STEPS,
+    may_raise,
+)
+from fastgrad._src.derivatives.ir.values import Complex
+from fastgrad._src.derivatives.runtime.library_functions import library_function
+from fastgrad._src.scalars.terms import ADD, DIVISION_COST, FLOOR_DIVIDE, MULTIPLY, SUBTRACT
+
+
+class Slice(NamedTuple):
+    """A slice of an axis; None where the user gave none."""
+
+    start: Operand | None
+    stop: Operand | None
+    step: Operand | None
+
+
+FULL_SLICE = Slice(None, None, None)
+NEW_AXIS, ALL_AXES = object(), object()
+
+
+@library_function(error_model="numpy")
+def slice_bound(bound, size):  # type: ignore[no-untyped-def]
+    """Returns the position of a slice's bound within an axis: negative bounds count from the end."""
+    bound = bound + size if bound < 0 else bound
+    return 0 if bound < 0 else min(bound, size)
+
+
+@library_function(error_model="numpy")
+def backward_bound(bound, size):  # type: ignore[no-untyped-def]
+    """Returns the position of the bound of a slice that runs backwards: from -1 to the last element."""
+    bound = bound + size if bound < 0 else bound
+    return -1 if bound < 0 else size - 1 if bound >= size else bound
+
+
+@may_raise
+@library_function(error_model="numpy")
+def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untyped-def]
+    """Returns the first of new sizes; raises if their product is not the number of elements."""
+    if product_of_sizes != total:
+        raise ValueError("total size of new array must be unchanged")
+    return size
+
+
+@may_raise
+@library_function(error_model="numpy")
+def checked_index(index, size):  # type: ignore[no-untyped-def]
+    """Returns an index that counts from the start of an axis; raises as ``numba.njit(boundscheck=True)`` does."""
+    position = index + size if index < 0 else index
+    if position < 0 or position >= size:
+        raise IndexError("index is out of bounds")
+    return position
+
+
+def normalize(builder: Builder, index: Operand, size: Operand) -> Operand:
+    """Returns an index that counts from the start of an axis, as negative ones count from the end."""
+    if not isinstance(index.type, types.Integer):
+        raise refuse("an index is no integer", builder.location)
+    if builder.checks_bounds:
+        check = builder.call_of(checked_index, 2)
+        return builder.index(check, index, size, cost=COST_OF_EFFECTS, is_natural=True)
+    if is_natural_number(index):
+        return index
+    if isinstance(index, Constant):
+        return builder.index(ADD, size, index, is_natural=True)
+    return builder.index(FROM_START, index, size, is_natural=True)
+
+
+def subview(builder: Builder, view: View, indices: list[Any]) -> View:
+    """Returns the view of the elements that indices select: operands, slices, ``NEW_AXIS`` and ``ALL_AXES``."""
+    consumed = sum(index is not NEW_AXIS and index is not ALL_AXES for index in indices)
+    if consumed > len(view.axes):
+        raise refuse(f"{consumed} indices for an array of {len(view.axes)} axes", builder.location)
+    rest = [FULL_SLICE] * (len(view.axes) - consumed)
+    if any(index is ALL_AXES for index in indices):
+        place = next(number for number, index in enumerate(indices) if index is ALL_AXES)
+        indices = [*indices[:place], *rest, *indices[place + 1 :]]
+    else:
+        indices = [*indices, *rest]
+    starts, axes, remaining = list(view.starts), [], iter(view.axes)
+    for index in indices:
+        if index is NEW_AXIS:
+            axes.append(Axis(None, index_constant(0), index_constant(1)))
+            continue
+        axis = next(remaining)
+        if isinstance(index, Slice):
+            start, axis = _sliced_axis(builder, axis, index)
+        elif isinstance(index, (Constant, Scalar)):
+            start = _offset(builder, axis, normalize(builder, index, axis.size))
+            if start is not None and axis.root_axis is not None:
+                starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
+            continue
+        else:
+            raise refuse("this kind of index can't be differentiated", builder.location)
+        if start is not None and axis.root_axis is not None:
+            starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
+        axes.append(axis)
+    return View(view.root, starts, axes, view.parts)
+
+
+def _sum(builder: Builder, first: Operand, second: Operand) -> Operand:
+    return builder.index(ADD, first, second, is_natural=True)
+
+
+def _offset(builder: Builder, axis: Axis, index: Operand) -> Operand | None:
+    """Returns how far an index of a view's axis goes along the root's axis."""
+    if axis.root_axis is None:
+        return None
+    return builder.index(MULTIPLY, index, axis.step)
+
+
+def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | None, Axis]:
+    """Returns the start and the axis of a slice of an axis."""
+    step = 1 if index.step is None else index.step.value if isinstance(index.step, Constant) else None
+    if step is None or step == 0:
+        raise refuse("a slice with a step that is no constant can't be differentiated", builder.location)
+    if step == 1:
+        if index.start is None and index.stop is None:
+            return index_constant(0), Axis(axis.root_axis, axis.step, axis.size)
+        left_out = _left_out(index)
+        if left_out is not None:
+            start, rest = index.start or index_constant(0), builder.index(SUBTRACT, axis.size, left_out)
+            size = rest if rest is axis.size else builder.index(AT_LEAST_0, rest, is_natural=True)
+            return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
+        start = _bound(builder, index.start, axis.size, index_constant(0))
+        stop = _bound(builder, index.stop, axis.size, axis.size)
+        size = stop if is_constant(start, 0) else builder.index(DISTANCE, start, stop, is_natural=True)
+        return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
+    if step > 0:
+        start = _bound(builder, index.start, axis.size, index_constant(0))
+        stop = _bound(builder, index.stop, axis.size, axis.size)
+        extent = builder.index(DISTANCE, start, stop, is_natural=True)
+    else:
+        last = builder.index(SUBTRACT, axis.size, index_constant(1))
+        start = _backward_bound(builder, index.start, axis.size, last)
+        stop = _backward_bound(builder, index.stop, axis.size, index_constant(-1))
+        extent = builder.index(DISTANCE, stop, start, is_natural=True)
+    distance = index_constant(abs(step))
+    size = builder.index(STEPS, extent, distance, is_natural=True)
+    new_step = builder.index(MULTIPLY, axis.step, index_constant(step))
+    return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
+
+
+def _left_out(index: Slice) -> Constant | None:
+    """Returns how many elements a slice leaves out of an axis that has as many, if its bounds are constants that count from both ends.
+
+    All such slices of one axis that leave out equally many have the same size, as one can see: ``x[2:]``, ``x[1:-1]``, ``x[:-2]``.
+    """
+    start, stop = index.start or index_constant(0), index.stop or index_constant(0)
+    if not isinstance(start, Constant) or not isinstance(stop, Constant) or start.value < 0 or stop.value > 0:
+        return None
+    return index_constant(start.value - stop.value) if index.stop is None or stop.value < 0 else None
+
+
+def _bound(builder: Builder, bound: Operand | None, size: Operand, default: Operand) -> Operand:
+    if bound is None or is_constant(bound, 0):
+        return default if bound is None else bound
+    if bound is size:
+        return size
+    return builder.index(builder.call_of(slice_bound, 2), bound, size, is_natural=True)
+
+
+def _backward_bound(builder: Builder, bound: Operand | None, size: Operand, default: Operand) -> Operand:
+    if bound is None:
+        return default
+    return builder.index(builder.call_of(backward_bound, 2), bound, size)
+
+
+def root_indices(builder: Builder, view: View, indices: list[Operand]) -> list[Operand]:
+    """Returns the indices of the root's element that ``indices``, normalized ones of all axes of a view, select."""
+    positions = list(view.starts)
+    for axis, index in zip(view.axes, indices, strict=True):
+        offset = _offset(builder, axis, index)
+        if offset is not None and axis.root_axis is not None:
+            positions[axis.root_axis] = _sum(builder, positions[axis.root_axis], offset)
+    return positions
+
+
+def part(builder: Builder, view: View, number: int) -> View:
+    """Returns the real parts of an array of complex numbers, or with number 1 the imaginary parts."""
+    starts, axis = list(view.starts), view.parts
+    assert axis is not None
+    assert axis.root_axis is not None
+    if number == 1:
+        starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], axis.step)
+    return View(view.root, starts, view.axes, layout="A")
+
+
+def load_real(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar:
+    """Appends the read of an element of a view of real numbers."""
+    indices = [normalize(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
+    return builder.load(view.root, root_indices(builder, view, indices), hint)
+
+
+def load_element(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar | Complex:
+    """Appends the read of an element of a view."""
+    if view.parts is None:
+        return load_real(builder, view, indices, hint)
+    return Complex(*[load_real(builder, part(builder, view, number), indices, hint) for number in range(2)])
+
+
+def store_element(builder: Builder, view: View, indices: list[Operand], value: Operand | Complex) -> None:
+    """Appends the write of an element of a view."""
+    if view.parts is not None:
+        zero = Constant(0.0, view.root.type.dtype)
+        values = (value.real, value.imag) if isinstance(value, Complex) else (value, zero)
+        for number in range(2):
+            store_element(builder, part(builder, view, number), indices, values[number])
+        return
+    if isinstance(value, Complex):
+        raise refuse("a complex number is stored in an array of real numbers", builder.location)
+    indices = [normalize(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
+    builder.store(view.root, value, root_indices(builder, view, indices))
+
+
+def transpose(view: View, axes: list[int]) -> View:
+    """Returns the view with its axes in another order."""
+    return View(view.root, view.starts, [view.axes[axis] for axis in axes], view.parts)
+
+
+def reshape(builder: Builder, view: View, dims: list[Operand], is_contiguous: bool) -> View:
+    """Returns the elements of a contiguous view in C order with other sizes. One size may be -1.
+
+    Args:
+        builder: appends what is needed.
+        view: the array.
+        dims: the new sizes.
+        is_contiguous: whether Numba's type says that the view is contiguous in C order.
+    """
+    if not is_contiguous or view.root.type.layout != "C":
+        raise refuse(
+            "a reshape of an array that is not contiguous can't be differentiated; copy it first", builder.location
+        )
+    if view.parts is not None:
+        return reshape(builder, view.real(), [*dims, view.parts.size], is_contiguous).complex()
+    dims = list(dims)
+    total = size_of(builder, view)
+    for number, size in enumerate(dims):
+        if isinstance(size, Scalar) and not is_natural_number(size):
+            others = product(builder, [other for place, other in enumerate(dims) if place != number])
+            dims[number] = builder.index(SIZE_OR_REST, size, total, others, is_natural=True)
+    unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
+    if len(unknown) > 1:
+        raise refuse("a reshape has several sizes of -1", builder.location)
+    if unknown:
+        known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
+        dims[unknown[0]] = builder.index(FLOOR_DIVIDE, total, known, is_natural=True)
+    if view.is_whole():
+        return View.whole(_reshaped_root(builder, view.root, dims))
+    if dims:
+        check = builder.call_of(checked_first_size, 3)
+        dims[0] = builder.index(check, dims[0], product(builder, dims), total, cost=DIVISION_COST, is_natural=True)
+    sizes = view.root.dims
+    strides = [product(builder, sizes[axis + 1 :]) for axis in range(len(sizes))]
+    start: Operand = index_constant(0)
+    for position, stride in zip(view.starts, strides, strict=True):
+        start = _sum(builder, start, builder.index(MULTIPLY, position, stride))
+    flat = _reshaped_root(builder, view.root, [product(builder, sizes)])
+    axes = [Axis(0, product(builder, dims[axis + 1 :]), size) for axis, size in enumerate(dims)]
+    return View(flat, [start], axes)
+
+
+def _reshaped_root(builder: Builder, source: Root, dims: list[Operand]) -> Root:
+    """Returns the elements of a contiguous root as a root of other sizes."""
+    root = builder.root(types.Array(source.type.dtype, len(dims), "C"), "reshaped", source.name, dims)
+    root.source = source
+    builder.block.statements.append(Reshape(builder.location, root))
+    return root
+
+
+def size_of(builder: Builder, view: View) -> Operand:
+    """Returns the number of elements of a view."""
+    return product(builder, [axis.size for axis in view.axes])
+
+
+def product(builder: Builder, factors: list[Operand]) -> Operand:
+    """Returns the product of integers."""
+    result: Operand = index_constant(1)
+    for factor in factors:
+        result = builder.index(MULTIPLY, result, factor)
+    return result
+
+
+__all__ = [
+    "ALL_AXES",
+    "FULL_SLICE",
+    "NEW_AXIS",
+    "Root",
+    "Slice",
+    "load_element",
+    "load_real",
+    "normalize",
+    "product",
+    "reshape",
+    "root_indices",
+    "size_of",
+    "store_element",
+    "subview",
+    "transpose",
+]

@@ -1,0 +1,275 @@
+"""Partial derivatives of statements: terms of the cotangent of the result, the result, and the operands.
+
+The term of an operand's partial is what the operand's cotangent gets. It is linear in the result's cotangent. Forward mode reads the
+tangent of the operand for it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.runtime.library_functions import library_function
+from fastgrad._src.scalars import terms
+from fastgrad._src.scalars.terms import (
+    COMPARISONS,
+    DIVIDE,
+    EQUAL,
+    FLOOR_DIVIDE,
+    MULTIPLY,
+    NOT,
+    OPERANDS,
+    POWER,
+    SELECT,
+    Leaf,
+    Number,
+    ScalarOperation,
+    Term,
+    is_same,
+    nodes_of,
+    substitute,
+    text_of,
+    transform,
+)
+
+COTANGENT = Leaf("cotangent")
+"""The cotangent of a statement's result."""
+RESULT = Leaf("result")
+"""A statement's result."""
+Partial = Term | None
+"""That of an operand; None if the statement has no derivative with respect to it."""
+
+
+@library_function(error_model="numpy")
+def zero_product(factor, other):  # type: ignore[no-untyped-def]
+    """Returns the product of two numbers; 0 if the first is 0, also where the other is infinite.
+
+    A branch on the first factor would lose the derivative with respect to it at 0, so this is a function with rules.
+    """
+    return factor if factor == 0 else factor * other
+
+
+@library_function(error_model="numpy")
+def zero_product_of_both(factor, other):  # type: ignore[no-untyped-def]
+    """Returns the product of two numbers; 0 if one of them is 0, also where the other is infinite."""
+    return factor if factor == 0 else other if other == 0 else factor * other
+
+
+@library_function(error_model="numpy")
+def zero_product_of_infinite(slope, tangent):  # type: ignore[no-untyped-def]
+    """Returns the product of a slope and a tangent: 0 if the tangent is 0, or if the slope is 0 and the tangent infinite."""
+    return tangent if tangent == 0 else slope if slope == 0 and math.isinf(tangent) else slope * tangent
+
+
+@library_function(error_model="numpy")
+def finite_product(tangent, slope):  # type: ignore[no-untyped-def]
+    """Returns the product of a tangent and a slope: 0 if the tangent is 0, NaN if only the slope is infinite."""
+    return tangent if tangent == 0 else tangent * (slope - slope) if math.isinf(slope) else tangent * slope
+
+
+@library_function(error_model="numpy")
+def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
+    """Returns ``if_true`` if the condition holds, else ``if_false``."""
+    return if_true if condition else if_false
+
+
+ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", zero_product, name="zero_product")
+ZERO_PRODUCT_OF_BOTH = ScalarOperation(
+    "zero_product_of_both({0}, {1})", zero_product_of_both, name="zero_product_of_both"
+)
+_ZERO_PRODUCT_OF_INFINITE = ScalarOperation(
+    "zero_product_of_infinite({0}, {1})", zero_product_of_infinite, name="zero_product_of_infinite"
+)
+_FINITE_PRODUCT = ScalarOperation("finite_product({0}, {1})", finite_product, name="finite_product")
+PRODUCTS = (zero_product, zero_product_of_both, zero_product_of_infinite, finite_product)
+GUARDS = {product.__name__: product for product in PRODUCTS}
+"""What the texts of guarded partials call."""
+_PRODUCTS = (MULTIPLY, DIVIDE, FLOOR_DIVIDE, POWER)
+
+
+def number_of_type(value: float, type: types.Type) -> Number:
+    """Returns a constant of a floating type."""
+    return Number(value, None if type == types.float64 else np.dtype(str(type)))
+
+
+def slope_of(partial: Term, type: types.Type) -> Term:
+    """Returns the derivative in a partial of a result of ``type``: the partial for a cotangent of 1."""
+    return substitute(partial, {COTANGENT: number_of_type(1.0, type)})
+
+
+def without_zeros(partial: Term, type: types.Type) -> Term:
+    """Returns a partial that is 0 if the cotangent of the result is, also where the derivative is infinite."""
+    return ZERO_PRODUCT(COTANGENT, slope_of(partial, type))
+
+
+def with_zero_cotangents(partial: Term) -> Term:
+    """Returns a partial that is NaN where the cotangent is 0 and the derivative infinite."""
+    is_guarded = partial.operation is not None and partial.operation.function is zero_product
+    return MULTIPLY(*partial.operands) if is_guarded and partial.operands[0] is COTANGENT else partial
+
+
+def with_finite_slopes(partial: Term, type: types.Type) -> Term:
+    """Returns the partial of a tangent that is NaN where the derivative is infinite, unless the tangent is 0."""
+    return partial if _is_of_numerator(partial) else _FINITE_PRODUCT(COTANGENT, slope_of(partial, type))
+
+
+def with_zero_slopes(partial: Term, type: types.Type) -> Term:
+    """Returns the partial of a tangent that is 0 where the derivative is 0 and the tangent infinite, but NaN where the tangent is NaN."""
+    return _ZERO_PRODUCT_OF_INFINITE(slope_of(partial, type), COTANGENT)
+
+
+def _is_of_numerator(partial: Term) -> bool:
+    """True for the partial of the numerator of a quotient."""
+    return partial.operation is DIVIDE and partial.operands[0] is COTANGENT and partial.operands[1] is OPERANDS[1]
+
+
+def guard(partial: Term, type: types.Type) -> Term:
+    """Returns a partial that is 0 where the derivative is 0, whatever the cotangent is."""
+    if (
+        partial.operation is not None
+        and partial.operation.function is zero_product
+        and partial.operands[0] is COTANGENT
+    ):
+        return ZERO_PRODUCT_OF_BOTH(*partial.operands)
+    if partial.operation is ZERO_PRODUCT and partial.operands[1] is COTANGENT:
+        return partial
+    if _is_of_numerator(partial) or not any(node.operation in _PRODUCTS for node in nodes_of(partial)):
+        return partial
+    return ZERO_PRODUCT(slope_of(partial, type), COTANGENT)
+
+
+def sums_by_operand(partials: Sequence[Partial], operands: Sequence[Any], type: types.Type) -> list[Partial]:
+    """Returns partials, those of an operand that a statement reads several times as one: 0 where the sum of the derivatives is, as in ``x - x``."""
+    of_operand: dict[Any, list[Term]] = defaultdict(list)
+    for operand, partial in zip(operands, partials, strict=True):
+        if partial is not None:
+            of_operand[operand].append(partial)
+    sums: list[Partial] = []
+    for operand in operands:
+        terms = of_operand.pop(operand, [])
+        if len(terms) > 1:
+            slope = functools.reduce(operator.add, [slope_of(term, type) for term in terms])
+            terms = [ZERO_PRODUCT(slope, COTANGENT)]
+        sums.append(terms[0] if terms else None)
+    return sums
+
+
+def skip_zeros(partial: Term, type: types.Type) -> Term:
+    """Returns a partial that is 0 where the cotangent of the result is, whatever the derivative is."""
+    zero = number_of_type(0.0, type)
+    return SELECT(EQUAL(COTANGENT, zero), zero, partial)
+
+
+def is_selection(partial: Partial) -> bool:
+    """True if a partial gives the operand the cotangent or 0, as a condition decides."""
+    operation = None if partial is None else partial.operation
+    return operation is not None and (operation in (SELECT, terms.where) or operation.function is where)
+
+
+def is_plain_selection(partial: Term) -> bool:
+    """True if a partial gives the operand the cotangent or a constant, so it reads numbers to select only."""
+    return is_selection(partial) and all(node.operation is None for node in partial.operands[1:])
+
+
+def deciding_comparison(partials: Sequence[Partial]) -> Term | None:
+    """Returns the comparison of the first two operands that decides which of them gets the cotangent; None if partials need more."""
+    comparisons = [_comparison_in(partial) for partial in partials if partial is not None]
+    first = comparisons[0] if comparisons else None
+    return (
+        first if first is not None and all(each is not None and is_same(each, first) for each in comparisons) else None
+    )
+
+
+def _comparison_in(partial: Term) -> Term | None:
+    if partial.operation is not terms.where or partial.operands[1] is not COTANGENT:
+        return None
+    condition, _, otherwise = partial.operands
+    condition = condition.operands[0] if condition.operation is NOT else condition
+    is_comparison = condition.operation in COMPARISONS and [*map(id, condition.operands)] == [*map(id, OPERANDS[:2])]
+    return condition if is_comparison and isinstance(otherwise, Number) and otherwise.value == 0 else None
+
+
+class Decision(NamedTuple):
+    """How a truth value decides whether an operand is taken.
+
+    Attributes:
+        position: of the truth value among the operands.
+        takes_if: the truth value with which the operand is taken.
+    """
+
+    position: int
+    takes_if: bool
+
+    @property
+    def opposite(self) -> Decision:
+        """That of the operand which is taken otherwise."""
+        return Decision(self.position, not self.takes_if)
+
+
+def decision_of(partial: Partial) -> Decision | None:
+    """Returns what decides whether an operand gets the whole cotangent or 0; None if the partial is another one."""
+    if partial is None or not is_selection(partial):
+        return None
+    condition, if_true, if_false = partial.operands
+    takes_if = if_true is COTANGENT
+    other = if_false if takes_if else if_true
+    if (not takes_if and if_false is not COTANGENT) or not isinstance(other, Number) or other.value != 0:
+        return None
+    if condition.operation is NOT:
+        condition, takes_if = condition.operands[0], not takes_if
+    is_operand = isinstance(condition, Leaf) and condition.position is not None
+    return Decision(condition.position, takes_if) if is_operand else None  # type: ignore[attr-defined]  # a leaf
+
+
+def with_operand(partial: Partial, comparison: Term, position: int) -> Partial:
+    """Returns a partial that reads the operand at ``position`` for a comparison."""
+    if partial is None:
+        return None
+    return transform(partial, lambda node: OPERANDS[position] if is_same(node, comparison) else None)
+
+
+def is_used(leaf: Leaf, partial: Term) -> bool:
+    """True if a partial reads a leaf."""
+    return any(node is leaf for node in nodes_of(partial))
+
+
+def partial_text(partial: Term, operands: Sequence[str], cotangent: str, result: str) -> str:
+    """Returns the text of a partial from those of the operands, the cotangent and the result."""
+
+    def text_of_leaf(leaf: Term) -> str:
+        if isinstance(leaf, Number):
+            return number_text(leaf)
+        if leaf is COTANGENT or leaf is RESULT:
+            return cotangent if leaf is COTANGENT else result
+        assert isinstance(leaf, Leaf)
+        assert leaf.position is not None
+        return operands[leaf.position]
+
+    return text_of(partial, text_of_leaf)
+
+
+def value_text(value: Any) -> str:
+    """Returns the text of a Python number."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "_nan" if math.isnan(value) else "_inf" if value > 0 else "(-_inf)"
+    text = repr(value)
+    return f"({text})" if text.startswith("-") else text
+
+
+def number_text(number: Number) -> str:
+    """Returns the text of a constant."""
+    text = value_text(number.value)
+    return text if number.dtype is None else f"_{number.dtype.name}({text})"
+
+
+def call_operation(function: Callable[..., Any], arity: int) -> ScalarOperation:
+    """Returns the operation that calls a function; the builder gives it its name in the text."""
+    name = getattr(function, "py_func", function).__name__
+    return ScalarOperation(f"{name}({', '.join(f'{{{number}}}' for number in range(arity))})", function, name=name)

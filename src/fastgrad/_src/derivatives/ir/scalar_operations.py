@@ -1,0 +1,56 @@
+"""The operations of numbers that only derivatives have: those of indices, sizes and shares. The others are in scalars/terms.py.
+
+Passes compare operations by identity and read their attributes. Only the emitter reads their text.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad._src.scalars.terms import DIVISION_COST, FUNCTION_COST, ScalarOperation
+
+RAISING: set[Any] = set()
+"""The functions of this package that may raise; see `may_raise`."""
+
+
+def may_raise(function: Any) -> Any:
+    """A decorator of Numba functions that may raise. Their calls are needed though nothing uses the results."""
+    RAISING.add(function)
+    return function
+
+
+COPY = ScalarOperation("{0}", is_speculatable=True, keeps_naturals=True)
+SUBTRACT_TWO = ScalarOperation("({0} - {1} - {2})", is_speculatable=True)
+ADD_PRODUCT = ScalarOperation("({0} + {1} * {2})", is_speculatable=True, keeps_naturals=True)
+IS_TRUE = ScalarOperation("({0} != False)")
+POWER_OF_FLOAT = ScalarOperation("({0} ** {1})", cost=FUNCTION_COST, is_speculatable=True)
+"""That of an integer raises if it is 0 and the exponent is negative."""
+FROM_START = ScalarOperation("({0} + {1} if {0} < 0 else {0})", is_speculatable=True, keeps_naturals=True)
+"""An index that counts from the start, of one that may count from the end, and the size of the axis."""
+AT_LEAST_0 = ScalarOperation("max({0}, 0)")
+MINIMUM = ScalarOperation("min({0}, {1})")
+DISTANCE = ScalarOperation("max({1} - {0}, 0)")
+"""How far the second number lies above the first; 0 if it lies below."""
+STEPS = ScalarOperation("(({0} + {1} - 1) // {1})", cost=DIVISION_COST)
+"""How many steps of the second number a distance takes."""
+SIZE_OR_REST = ScalarOperation("({0} if {0} >= 0 else {1} // {2})", cost=2 * DIVISION_COST)
+"""A size of a reshaped array; if that is -1, the number of elements over the product of the other sizes."""
+SHARE_START = ScalarOperation("({0} * {1} // {2})")
+SHARE_END = ScalarOperation("({0} * ({1} + 1) // {2})")
+"""Where the share of the second number begins and ends, of the first number of iterations that third many chunks share."""
+
+
+CASTS: dict[str, ScalarOperation] = {
+    name: ScalarOperation(f"_{name}({{0}})", getattr(np, name), name=f"_{name}")
+    for name in (*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
+}
+"""The conversions to dtypes."""
+TEXT_GLOBALS: dict[str, Any] = {
+    "_nan": math.nan,
+    "_inf": math.inf,
+    **{f"_{name}": cast.function for name, cast in CASTS.items()},
+}
+"""What the texts of derivatives call numbers that have no literals, and dtypes."""

@@ -1,0 +1,241 @@
+"""Matrices of derivatives: Jacobians in forward mode, Hessians by products of the Hessian and unit vectors."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad._src.core.errors import DifferentiationError
+from fastgrad._src.derivatives.runtime.compilation import (
+    DerivedDispatcher,
+    Types,
+    check_types,
+    generated_function,
+    is_number,
+    parameter_names,
+    parameter_positions,
+    place,
+    stub_of,
+    takes_any_number,
+    wrapped_function,
+)
+from fastgrad._src.derivatives.runtime.random_states import functions_of_states
+from fastgrad._src.derivatives.runtime.record_fields import field_of, members_of
+from fastgrad._src.derivatives.runtime.tape_memory import may_share_memory
+from fastgrad._src.derivatives.transforms import (
+    DerivativeOfAnyNumber,
+    draws_random_numbers,
+    forward_dispatcher,
+    hvp,
+    result_text,
+)
+
+
+def _columns(
+    maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], column_of: Callable[[int, int], Any]
+) -> Any:
+    """Returns the dispatcher of matrices whose columns come from unit vectors in the place of an argument's direction.
+
+    Args:
+        maker: ``jacobian`` or ``hessian``.
+        f: the user's function.
+        argnums: the number of the argument, or several.
+        column_of: maps the number of an argument, and a number of directions, to the function that takes the arguments of ``f`` and an array of so many
+            directions. It returns an array of columns, for ``jacobian`` a tuple: the result, then the columns. Several are the last axis.
+    """
+    if takes_any_number(f):
+        return DerivativeOfAnyNumber(f, lambda function: maker(function, argnums))
+    owner = maker.__name__
+    python_function = wrapped_function(f, owner)
+    positions = parameter_positions(argnums, python_function, owner, is_single=maker is hessian)
+    is_single = is_number(argnums)
+    stub = stub_of(python_function, owner)
+    names = [f"a_{name}" for name in parameter_names(python_function)]  # no other name of the text starts so
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad._src.derivatives.derivation import (
+            check_result,
+            function_types_of,
+            lowered_function,
+            written_positions,
+        )
+        from fastgrad._src.derivatives.ir.representation import Constant, literal
+        from fastgrad._src.derivatives.transform.forward_mode import tangents_of_a_run
+
+        argument_types = function_types_of(argument_types, len(argument_types), positions)
+        check_types(python_function, argument_types, positions, owner)
+        lines, scope = (
+            [],
+            {
+                "np": np,
+                "to_array": _as_array,
+                "_float32": np.float32,
+                "may_share_memory": may_share_memory,
+                "field_of": field_of,
+            },
+        )
+        lowered, _ = lowered_function(f, argument_types)
+        before_a_run = []
+        if draws_random_numbers(f):  # each run draws the same
+            scope |= functions_of_states()
+            lines.append("states = random_states()")
+            before_a_run = ["set_random_states(states)"]
+        item = lowered.result.dtype if isinstance(lowered.result, types.Array) else lowered.result
+        if maker is hessian:
+            check_result(lowered.result, python_function, owner)
+        elif not isinstance(item, (types.Float, types.Complex)):
+            raise DifferentiationError(
+                f"{place(python_function)}: {owner}: {python_function.__name__} returns {lowered.result}; return a float or an array of floats."
+            )
+        written = written_positions(lowered)  # each run changes them
+        lines += _checks_of_memory(names, argument_types, written)
+        given = [
+            _text_of_copy(name, argument_types[number], scope) if number in written else name
+            for number, name in enumerate(names)
+        ]
+        _check_written(argument_types, written, names, f"{place(python_function)}: {owner}: {python_function.__name__}")
+        for position in positions:
+            type, argument = argument_types[position], names[position]
+            _check_kind_of_columns(type, f"{place(python_function)}: {owner}: the argument {argument[2:]}")
+            is_array = isinstance(type, types.Array)
+            width = tangents_of_a_run(lowered) if maker is jacobian and is_array else 1
+            scope[f"columns_of_{position}"] = column_of(position, width)
+            directions, columns = f"directions_{position}", f"columns_{position}"
+            target = f"_, {columns}" if maker is jacobian else columns
+            call = f"{target} = columns_of_{position}({', '.join(given)}, {{}})"
+            matrix, shape = f"matrix_{position}", f"shape_{position}"
+            if not is_array:
+                lines += [*before_a_run, call.format(literal(Constant(1.0, type))), f"result_{position} = {columns}"]
+                continue
+            like = type if maker is hessian else lowered.result
+            rank, dtype = (like.ndim, like.dtype) if isinstance(like, types.Array) else (0, item)
+            shape_of_directions = f"{argument}.shape + ({width},)" if width > 1 else f"{argument}.shape"
+            lines += [
+                f"{directions} = np.zeros(({argument}.size, {width}), {argument}.dtype)",
+                f"{shape} = {(0,) * rank}",
+                f"{matrix} = np.zeros((0, 0), np.{dtype})",
+                f"for first in range(0, max({argument}.size, 1), {width}):",
+                f"    count = min({width}, {argument}.size - first)",
+                f"    {directions}[:] = 0.0",
+                "    for number in range(count):",
+                f"        {directions}[first + number, number] = 1.0",
+                *[f"    {line}" for line in before_a_run],
+                "    " + call.format(f"{directions}.reshape({shape_of_directions})"),
+                f"    elements = to_array({columns}).ravel()",
+                f"    rows = elements.size // {width}",
+                "    if first == 0:",
+                f"        {shape} = to_array({columns}).shape[:{rank}]",
+                f"        {matrix} = np.zeros((rows, {argument}.size), np.{dtype})",
+                "    for row in range(rows):",  # an assignment to a slice compiles texts of errors
+                "        for number in range(count):",
+                f"            {matrix}[row, first + number] = elements[{width} * row + number]",
+            ]
+            lines.append(f"result_{position} = {matrix}.reshape({shape} + {argument}.shape)")
+        lines.append(f"return {result_text([f'result_{position}' for position in positions], is_single)}")
+        source = "\n    ".join([f"def {stub.__name__}({', '.join(names)}):", *lines]) + "\n"
+        return generated_function(stub.__name__, source, owner, scope)
+
+    return DerivedDispatcher(stub, (maker, f, positions[0] if is_single else positions), derive)
+
+
+def _texts_of_arrays(text: str, type: types.Type) -> list[str]:
+    """Returns the texts of the arrays of an argument: of a tuple those of its items, of a record or an instance its fields."""
+    if isinstance(type, (types.Record, types.ClassInstanceType)):
+        return [f"field_of({text}, {name!r})" for name in members_of(type) or ()]
+    if isinstance(type, types.BaseTuple):
+        return [array for number, item in enumerate(type) for array in _texts_of_arrays(f"{text}[{number}]", item)]
+    return [text] if isinstance(type, types.Array) else []
+
+
+def _checks_of_memory(names: Sequence[str], argument_types: Types, written: set[int | None]) -> list[str]:
+    """Returns the lines that raise if an argument numbered in ``written`` shares memory with another one."""
+    from fastgrad._src.derivatives.transform.emission import check_of_memory
+
+    arrays = [
+        (number, text)
+        for number, (name, type) in enumerate(zip(names, argument_types, strict=True))
+        for text in _texts_of_arrays(name, type)
+    ]
+    return [
+        check_of_memory(first, second, (names[number][2:], names[other][2:]))
+        for (number, first), (other, second) in itertools.combinations(arrays, 2)
+        if written & {number, other}
+    ]
+
+
+def _check_written(argument_types: Types, written: set[int | None], names: Sequence[str], function: str) -> None:
+    """Raises DifferentiationError if a function writes records or instances, which runs for columns would change again and again."""
+    for number in written:
+        assert number is not None
+        if isinstance(argument_types[number], (types.Record, types.ClassInstanceType)):
+            raise DifferentiationError(
+                f"{function} writes {names[number][2:]}, a record or an instance, which each column would change again: use vjp or jvp, or write "
+                "copies of its fields."
+            )
+
+
+def _check_kind_of_columns(type: types.Type, argument: str) -> None:
+    """Raises DifferentiationError if no matrix has the derivatives with respect to an argument of a type."""
+    if isinstance(type, types.BaseTuple):
+        remedy = (
+            "a tuple, and matrices of derivatives are those of arrays and floats: use vjp, or pass its items one by one"
+        )
+    elif members_of(type) is not None:
+        remedy = "of records or an instance, and matrices of derivatives are those of arrays and floats: use vjp, or pass its fields one by one"
+    elif isinstance(getattr(type, "dtype", type), types.Complex):
+        remedy = (
+            "complex, and matrices of derivatives are real: use jvp or vjp, or pass the real and the imaginary part"
+        )
+    else:
+        return
+    raise DifferentiationError(f"{argument} is {remedy}.")
+
+
+def _text_of_copy(text: str, type: types.Type, scope: dict[str, Any]) -> str:
+    """Returns the text of a copy of an argument, of a tuple with copies of its items; puts classes of named tuples into ``scope``."""
+    if not isinstance(type, types.BaseTuple):
+        return f"{text}.copy()" if isinstance(type, types.Array) else text
+    items = "".join(f"{_text_of_copy(f'{text}[{number}]', item, scope)}, " for number, item in enumerate(type))
+    if not isinstance(type, types.BaseNamedTuple):
+        return f"({items})"
+    name = f"class_{len(scope)}"
+    scope[name] = type.instance_class
+    return f"{name}({items})"
+
+
+@numba.extending.register_jitable
+def _as_array(value):  # type: ignore[no-untyped-def]
+    return np.asarray(value)
+
+
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
+    """Returns a compiled function that computes the Jacobian matrix of ``f`` in forward mode, several columns at a time.
+
+    Args:
+        f: as for ``jvp``; it returns a float or an array of floats.
+        argnums: the number of the argument, an array of floats or a float, or several numbers.
+
+    Returns:
+        a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape. For an argument
+        that is a float it returns what ``f`` returns: the tangent of the result. Of several argnums it returns a tuple.
+    """
+    return _columns(jacobian, f, argnums, lambda position, width: forward_dispatcher(f, (position,), width))
+
+
+def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
+    """Returns a compiled function that computes the Hessian matrix of ``f``, column by column by ``hvp``.
+
+    Args:
+        f: as for ``value_and_grad``.
+        argnums: the number of the argument, an array of floats or a float.
+
+    Returns:
+        a function of the arguments of ``f`` that returns an array of twice the argument's shape; a float for a float.
+    """
+    return _columns(hessian, f, argnums, lambda position, _: hvp(f, position))

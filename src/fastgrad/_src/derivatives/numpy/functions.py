@@ -1,0 +1,610 @@
+"""Rules of NumPy's functions that join arrays, give other views, or are the loops of ``numpy_loops.py`` and ``linear_algebra.py``."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.frontend import views as view_rules
+from fastgrad._src.derivatives.frontend.array_expressions import joint_size
+from fastgrad._src.derivatives.frontend.selections import select
+from fastgrad._src.derivatives.frontend.views import FULL_SLICE, NEW_AXIS, Slice
+from fastgrad._src.derivatives.ir.representation import (
+    INDEX,
+    Axis,
+    Constant,
+    Operand,
+    Scalar,
+    View,
+    equal_operands,
+    index_constant,
+    refuse,
+)
+from fastgrad._src.derivatives.ir.values import Deferred, Items, Iterable, static_value, type_of
+from fastgrad._src.derivatives.numpy import linear_algebra
+from fastgrad._src.derivatives.numpy import loops as numpy_loops
+from fastgrad._src.derivatives.numpy.array_functions import (
+    METHODS,
+    RULES,
+    Rule,
+    as_array,
+    assign,
+    axis_of,
+    given_values,
+    rank_of,
+    register,
+)
+from fastgrad._src.derivatives.numpy.loop_sources import (
+    broadcast_size,
+    broadcast_step,
+    common_size,
+    draw_loops,
+    elements_of_stride,
+    loops_along,
+    section_of_equal,
+    section_start,
+    window_count,
+)
+from fastgrad._src.scalars.terms import ADD, MULTIPLY
+
+if TYPE_CHECKING:
+    from fastgrad._src.derivatives.frontend.lowering import Lowering
+
+# ---- functions that are loops -----------------------------------------------------------------------------------
+
+
+def _takes_vector(functions: tuple[Callable[..., Any], ...], position: int) -> bool:
+    """True if the first function's parameter of that number is a vector."""
+    names = functions[0].__code__.co_varnames
+    return functions[0].__annotations__.get(names[position]) in (1, "1")
+
+
+def inline_rule(*functions: Callable[..., Any], convert: Callable[[Any], Any] | None = None) -> Rule:
+    """Returns the rule that lowers the first of ``functions`` that takes arrays of the ranks of the arguments."""
+
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if any(isinstance(argument, View) for argument in arguments):  # lists and tuples beside arrays are arrays, too
+            arguments = [
+                as_array(lowering, [argument], {}, types.none)
+                if isinstance(argument, Items) and _takes_vector(functions, position)
+                else argument
+                for position, argument in enumerate(arguments)
+            ]
+        for function in functions:
+            names = function.__code__.co_varnames[: function.__code__.co_argcount]
+            required = names[: len(names) - len(function.__defaults__ or ())]
+            given_names = {*names[: len(arguments)], *keywords}
+            if len(arguments) > len(names) or keywords.keys() - set(names) or set(required) - given_names:
+                continue
+            given = {**dict(zip(names, arguments, strict=False)), **keywords}
+            ranks = {name: rank for name, rank in function.__annotations__.items() if name in given}
+            if all(rank_of(given[name]) == int(rank) for name, rank in ranks.items()):
+                result = lowering.calls.call_compiled(function, arguments, keywords)
+                return result if convert is None else convert(result)
+        return NotImplemented
+
+    return rule
+
+
+for _name in (
+    *("argsort", "median", "percentile", "nanmedian", "nanquantile", "nanpercentile", "nanmax", "nanmin", "extract"),
+    *("allclose", "resize", "roll", "tril", "triu", "kron", "convolve"),
+):
+    RULES[getattr(np, _name)] = inline_rule(getattr(numpy_loops, _name))
+RULES.update(linear_algebra.LAPACK_RULES)
+RULES.update(
+    {
+        np.quantile: inline_rule(numpy_loops.quantile_at, numpy_loops.quantiles_at),
+        np.cross: inline_rule(numpy_loops.cross, numpy_loops.cross_of_rows),
+        np.interp: inline_rule(numpy_loops.interp_number, numpy_loops.interp),
+        np.nonzero: inline_rule(
+            numpy_loops.nonzero,
+            numpy_loops.nonzero_of_matrix,
+            convert=lambda places: (
+                places if isinstance(places, Items) else Items([places], types.Tuple([type_of(places)]))
+            ),
+        ),
+        np.linalg.matrix_rank: inline_rule(linear_algebra.matrix_rank, linear_algebra.matrix_rank_of_tolerance),
+        np.linalg.eigvalsh: inline_rule(linear_algebra.eigvalsh),
+        np.linalg.eigvals: inline_rule(linear_algebra.eigvals),
+        np.linalg.matrix_power: inline_rule(linear_algebra.matrix_power),
+    }
+)
+METHODS.update({name: RULES[getattr(np, name)] for name in ("argsort", "nonzero")})
+METHODS["sort"] = inline_rule(numpy_loops.sort_vector, numpy_loops.sort_rows)
+
+
+@register(np.linalg.lstsq)
+def _lstsq(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    x = inline_rule(linear_algebra.lstsq, linear_algebra.lstsq_of_cutoff)(lowering, arguments, keywords, result_type)
+    if x is NotImplemented:
+        return x
+    rest = [Deferred(f"the {what} of lstsq") for what in ("residuals", "rank", "singular values")]
+    return Items([x, *rest], result_type)
+
+
+@register(np.linalg.norm)
+def _norm(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, *rest = given_values(arguments)
+    order = static_value(rest[0]) if rest else None
+    if not rest or (order is None and rank_of(array) == 1 and not hasattr(rest[0], "type")):
+        return lowering.calls.inline(linear_algebra.norm, [array.real()])  # of complex numbers that of all parts
+    if rank_of(array) == 2 and order not in (1, -1, 2, -2, np.inf, -np.inf):
+        return NotImplemented
+    return inline_rule(linear_algebra.vector_norm, linear_algebra.matrix_norm)(
+        lowering, [array, rest[0]], {}, result_type
+    )
+
+
+@register(np.linalg.cond)
+def _cond(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    values = given_values(arguments)
+    if len(values) == 1 or static_value(values[1]) == 2:
+        return inline_rule(linear_algebra.cond)(lowering, values[:1], {}, result_type)
+    return inline_rule(linear_algebra.cond_of_order)(lowering, values, {}, result_type)
+
+
+@register(np.take_along_axis)
+def _take_along_axis(
+    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
+    array, indices, axis = arguments
+    if not isinstance(static_value(axis), int):
+        return NotImplemented
+    function = loops_along(rank_of(array), axis_of(lowering, static_value(axis), rank_of(array)))
+    return lowering.calls.inline(function, [array, indices])
+
+
+@register(np.trim_zeros)
+def _trim_zeros(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    filt, *rest = arguments
+    ends = static_value(rest[0]) if rest else "fb"
+    if not isinstance(ends, str):
+        return NotImplemented
+    sides = [lowering.builder.constant(side in ends.lower()) for side in "fb"]
+    return inline_rule(numpy_loops.without_zeros)(lowering, [filt, *sides], {}, result_type)
+
+
+@register(np.polynomial.polyutils.as_series)
+def _as_series(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if len(arguments) != 1 or keywords or not isinstance(arguments[0], Items):
+        return NotImplemented
+    rows = [
+        each
+        if rank_of(each)
+        else as_array(lowering, [Items([each], types.none)], {}, types.Array(types.float64, 1, "C"))
+        for each in arguments[0].values
+    ]
+    return Items([lowering.calls.inline(numpy_loops.series, [row]) for row in rows], result_type)
+
+
+@register(np.indices)
+def _indices(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if len(arguments) != 1 or not isinstance(arguments[0], Items):
+        return NotImplemented
+    builder, sizes = lowering.builder, [lowering.operands.scalar(size) for size in arguments[0].values]
+    result = builder.allocate(result_type.dtype, [index_constant(len(sizes)), *sizes], "empty")
+    for number, size in enumerate(sizes):
+        numbers = lowering.calls.call(np.arange, [size], {}, types.Array(result_type.dtype, 1, "C"), "numbers")
+        along = [NEW_AXIS] * number + [FULL_SLICE] + [NEW_AXIS] * (len(sizes) - number - 1)
+        place = view_rules.subview(builder, result, [index_constant(number)])
+        assign(lowering, place, view_rules.subview(builder, numbers, along))
+    return result
+
+
+@register(np.take, method="take")
+def _take(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, indices = arguments[:2]
+    if isinstance(indices, Items):
+        indices = lowering.array_functions.as_array(lowering, [indices], {}, types.none)
+    axis = given_values(arguments[2:])
+    if not axis:
+        return inline_rule(numpy_loops.take_number, numpy_loops.take)(lowering, [array, indices], {}, result_type)
+    if rank_of(indices) != 1 or not isinstance(static_value(axis[0]), int):
+        return NotImplemented
+    number = axis_of(lowering, static_value(axis[0]), rank_of(array))
+    return select(lowering, array, [*[FULL_SLICE] * number, indices])
+
+
+@register(np.isclose)
+def _isclose(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if not isinstance(result_type, types.Array):
+        return NotImplemented
+    return inline_rule(numpy_loops.isclose)(lowering, arguments, keywords, result_type)
+
+
+@register(np.divmod)
+def _divmod(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: Any) -> Any:
+    functions = (operator.floordiv, operator.mod)
+    return Items(
+        [
+            lowering.operators.apply(function, arguments, result_type[number])
+            for number, function in enumerate(functions)
+        ],
+        result_type,
+    )
+
+
+# ---- joins ------------------------------------------------------------------------------------------------------
+
+
+def _join(lowering: Lowering, parts: list[View], axis: int, result_type: types.Type) -> View:
+    """Lowers the concatenation of arrays of one rank along an axis."""
+    builder = lowering.builder
+    bounds: list[Operand] = [index_constant(0)]
+    for part in parts:
+        bounds.append(builder.index(ADD, bounds[-1], part.axes[axis].size))
+    dims = [each.size for each in parts[0].axes]
+    common = builder.call_of(common_size, 2)
+    for part in parts[1:]:
+        if rank_of(part) != len(dims):
+            raise refuse("arrays of different numbers of axes are joined", builder.location)
+        sizes = [each.size for each in part.axes]
+        dims = [
+            first if equal_operands(first, second) else builder.index(common, first, second, is_natural=True)
+            for first, second in zip(dims, [*sizes[:axis], dims[axis], *sizes[axis + 1 :]], strict=True)
+        ]
+    dims[axis] = bounds[-1]
+    result = builder.allocate(result_type.dtype, dims, "empty")
+    for part, start, stop in zip(parts, bounds, bounds[1:], strict=False):
+        place = view_rules.subview(builder, result, [FULL_SLICE] * axis + [Slice(start, stop, None)])
+        for target, source in zip(place.axes, part.axes, strict=True):
+            target.size = source.size if target.root_axis == axis else target.size
+        assign(lowering, place, part)
+    return result
+
+
+def _join_rule(axis: int | None, *, is_new: bool = False, least_rank: int = 1, columns: bool = False) -> Rule:
+    """Returns the rule of a function that joins arrays.
+
+    Args:
+        axis: along which; None if it is an argument.
+        is_new: whether the axis is a new one.
+        least_rank: vectors become arrays of at least this rank.
+        columns: whether vectors are columns, not rows.
+    """
+
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        given = arguments[1] if len(arguments) > 1 else index_constant(0)
+        number = static_value(given) if axis is None else axis
+        if (
+            not isinstance(arguments[0], Items)
+            or not isinstance(number, int)
+            or not all(map(rank_of, arguments[0].values))
+        ):
+            return NotImplemented
+        builder, parts = lowering.builder, arguments[0].values
+        number = axis_of(lowering, number, rank_of(parts[0]) + is_new) if axis is None else number
+        if is_new:
+            parts = [view_rules.subview(builder, part, [FULL_SLICE] * number + [NEW_AXIS]) for part in parts]
+        elif rank_of(parts[0]) < least_rank or columns:
+            parts = [_of_rank(lowering, part, least_rank, columns) for part in parts]
+        return _join(lowering, parts, min(number, rank_of(parts[0]) - 1), result_type)
+
+    return rule
+
+
+def _of_rank(lowering: Lowering, array: View, rank: int, is_column: bool) -> View:
+    """Returns the view of at least ``rank`` axes; a vector is a row of a matrix, or a column."""
+    if rank_of(array) == 1 and rank > 1:
+        array = view_rules.subview(lowering.builder, array, [FULL_SLICE, NEW_AXIS] if is_column else [NEW_AXIS])
+    if rank_of(array) == 2 and rank > 2:
+        array = view_rules.subview(lowering.builder, array, [FULL_SLICE, FULL_SLICE, NEW_AXIS])
+    return array
+
+
+RULES.update({function: _join_rule(None) for function in (np.concatenate, np.concat)})
+RULES[np.stack] = _join_rule(None, is_new=True)
+RULES[np.hstack] = _join_rule(1)
+RULES[np.vstack] = _join_rule(0, least_rank=2)
+RULES[vars(np).get("row_stack", np.vstack)] = RULES[np.vstack]
+RULES[np.dstack] = _join_rule(2, least_rank=3)
+RULES[np.column_stack] = _join_rule(1, least_rank=2, columns=True)
+
+
+# ---- parts ------------------------------------------------------------------------------------------------------
+
+
+def _split_rule(axis: int | None, *, is_even: bool = True) -> Rule:
+    """Returns the rule of a function that splits an array into a constant number of sections, or at constant places.
+
+    Args:
+        axis: along which; None if it is an argument. That of `np.hsplit` is 0 for vectors.
+        is_even: whether sections must have one size.
+    """
+
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        array, parts, *rest = arguments
+        if not rank_of(array):
+            return NotImplemented
+        builder = lowering.builder
+        number = axis if axis is not None else static_value(rest[0]) if rest else 0
+        count = static_value(parts)
+        if not isinstance(number, int) or not (isinstance(parts, Items) or isinstance(count, int)):
+            return NotImplemented
+        number = axis_of(lowering, number, rank_of(array)) if axis is None else min(number, rank_of(array) - 1)
+        size = array.axes[number].size
+        bounds: list[Operand | None]
+        if isinstance(parts, Items):
+            bounds = [None, *[lowering.operands.scalar(place) for place in parts.values], None]
+        else:
+            start = builder.call_of(section_of_equal if is_even else section_start, 3)
+            places = [builder.index(start, size, parts, index_constant(k), is_natural=True) for k in range(1, count)]
+            bounds = [index_constant(0) if count > 1 else None, *places, None]
+            if count < 1:
+                return NotImplemented
+        pieces = [
+            view_rules.subview(builder, array, [FULL_SLICE] * number + [Slice(start, stop, None)])
+            for start, stop in itertools.pairwise(bounds)
+        ]
+        return Items(pieces, result_type)
+
+    return rule
+
+
+RULES[np.array_split] = _split_rule(None, is_even=False)
+RULES[np.split] = _split_rule(None)
+RULES[np.vsplit] = _split_rule(0)
+RULES[np.hsplit] = _split_rule(1)
+RULES[np.dsplit] = _split_rule(2)
+
+
+# ---- views ------------------------------------------------------------------------------------------------------
+
+_BACKWARDS = Slice(None, None, index_constant(-1))
+
+
+def _subview_rule(indices: Callable[[int], list[Any]]) -> Rule:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if len(arguments) != 1 or keywords or not rank_of(arguments[0]):
+            return NotImplemented
+        return view_rules.subview(lowering.builder, arguments[0], indices(rank_of(arguments[0])))
+
+    return rule
+
+
+RULES[np.flip] = _subview_rule(lambda rank: [_BACKWARDS] * rank)
+
+
+def _least_rank_rule(rank: int) -> Rule:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        return (
+            _of_rank(lowering, arguments[0], rank, False)
+            if len(arguments) == 1 and rank_of(arguments[0])
+            else NotImplemented
+        )
+
+    return rule
+
+
+RULES.update(
+    {np.atleast_1d: _least_rank_rule(1), np.atleast_2d: _least_rank_rule(2), np.atleast_3d: _least_rank_rule(3)}
+)
+
+
+@register(np.expand_dims)
+def _expand_dims(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, axis = arguments
+    if not isinstance(static_value(axis), int):
+        return NotImplemented
+    number = axis_of(lowering, static_value(axis), rank_of(array) + 1)
+    return view_rules.subview(lowering.builder, array, [FULL_SLICE] * number + [NEW_AXIS])
+
+
+def _axes_rule(permute: Callable[[list[int], int, int], None]) -> Rule:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if keywords or not arguments:
+            return NotImplemented
+        array, *axes = arguments
+        numbers = [static_value(axis) for axis in axes]
+        if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
+            return NotImplemented
+        order = list(range(rank_of(array)))
+        permute(order, *[axis_of(lowering, number, len(order)) for number in numbers])
+        return view_rules.transpose(array, order)
+
+    return rule
+
+
+def _swap(order: list[int], first: int, second: int) -> None:
+    order[first], order[second] = order[second], order[first]
+
+
+RULES[np.swapaxes] = _axes_rule(_swap)
+RULES[np.moveaxis] = _axes_rule(lambda order, source, target: order.insert(target, order.pop(source)))
+
+
+@register(np.broadcast_to)
+def _broadcast_to(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, shape = arguments
+    builder = lowering.builder
+    dims = [lowering.operands.scalar(size) for size in (shape.values if isinstance(shape, Items) else [shape])]
+    if not rank_of(array):
+        return NotImplemented
+    zero, first = index_constant(0), len(dims) - rank_of(array)
+    axes = [Axis(None, zero, size) for size in dims[:first]]
+    to_size, to_step = builder.call_of(broadcast_size, 2), builder.call_of(broadcast_step, 2)
+    for axis, size in zip(array.axes, dims[first:], strict=True):
+        step = builder.index(to_step, axis.size, size, is_natural=True)
+        new_size = builder.index(to_size, axis.size, size, is_natural=True)
+        axes.append(Axis(axis.root_axis, builder.index(MULTIPLY, axis.step, step), new_size))
+    return View(array.root, array.starts, axes, array.parts)
+
+
+def _joint_shape(builder: Any, shapes: list[list[Operand]]) -> Items:
+    """Returns the shape of arrays of these shapes that are broadcast together."""
+    rank = max(map(len, shapes))
+    along = [[shape[number - rank] for shape in shapes if len(shape) >= rank - number] for number in range(rank)]
+    sizes: list[Any] = [functools.reduce(functools.partial(joint_size, builder), each) for each in along]
+    return Items(sizes, types.UniTuple(INDEX, rank))
+
+
+@register(np.broadcast_shapes)
+def _broadcast_shapes(
+    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
+    if keywords or not arguments:
+        return NotImplemented
+    lists = [shape.values if isinstance(shape, Items) else [shape] for shape in arguments]
+    return _joint_shape(lowering.builder, [list(map(lowering.operands.scalar, sizes)) for sizes in lists])
+
+
+@register(np.broadcast_arrays)
+def _broadcast_arrays(
+    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
+    if keywords or not all(map(rank_of, arguments)):
+        return NotImplemented
+    shape = _joint_shape(lowering.builder, [[axis.size for axis in array.axes] for array in arguments])
+    return Items([_broadcast_to(lowering, [array, shape], {}, types.none) for array in arguments], result_type)
+
+
+@register(np.lib.stride_tricks.as_strided)
+def _as_strided(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, *rest = arguments
+    if len(rest) != 2 or not all(isinstance(values, Items) for values in rest) or array.parts is not None:
+        return NotImplemented
+    builder = lowering.builder
+    flat = view_rules.reshape(builder, array, [view_rules.size_of(builder, array)], type_of(array).layout == "C")
+    step, item_size = builder.call_of(elements_of_stride, 2), index_constant(array.dtype.bitwidth // 8)
+    axes = []
+    for size, stride in zip(rest[0].values, rest[1].values, strict=True):
+        axes.append(
+            Axis(0, builder.index(step, lowering.operands.scalar(stride), item_size), lowering.operands.scalar(size))
+        )
+    return View(
+        flat.root,
+        flat.starts,
+        [Axis(0, builder.index(MULTIPLY, axis.step, flat.axes[0].step), axis.size) for axis in axes],
+    )
+
+
+@register(np.lib.stride_tricks.sliding_window_view)
+def _sliding_window_view(
+    lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
+    array, window, *rest = arguments
+    given = rest[0] if rest and static_value(rest[0]) is not None else None
+    builder, rank = lowering.builder, rank_of(array)
+    windows = [lowering.operands.scalar(size) for size in (window.values if isinstance(window, Items) else [window])]
+    listed = given.values if isinstance(given, Items) else [given]
+    numbers = list(range(rank)) if rest == [] or given is None else [static_value(number) for number in listed]
+    if not all(isinstance(number, int) for number in numbers) or len(numbers) != len(windows):
+        return NotImplemented
+    axes, count = list(array.axes), builder.call_of(window_count, 2)
+    for number, size in zip(numbers, windows, strict=True):
+        number = axis_of(lowering, number, rank)
+        axis = axes[number]
+        axes[number] = Axis(axis.root_axis, axis.step, builder.index(count, axis.size, size, is_natural=True))
+        axes.append(Axis(axis.root_axis, axis.step, size))
+    return View(array.root, array.starts, axes, array.parts)
+
+
+# ---- iteration --------------------------------------------------------------------------------------------------
+
+
+def _elements(lowering: Lowering, array: View, item: Callable[[list[Operand], View], Any]) -> Iterable:
+    """Returns the iteration over the elements in C order, each by its indices and the view of it."""
+    indices = RULES[np.ndindex](lowering, [Items([axis.size for axis in array.axes], types.none)], {}, types.none)
+
+    def element(k: Scalar) -> Any:
+        numbers = indices.item(k).values
+        return item(numbers, view_rules.subview(lowering.builder, array, numbers))
+
+    return Iterable(indices.count, element)
+
+
+@register(np.ndenumerate)
+def _ndenumerate(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    def item(numbers: list[Operand], view: View) -> Items:
+        value = lowering.operands.element_or_view(view)
+        pair = [Items(list(numbers), types.UniTuple(INDEX, len(numbers))), value]
+        return Items(pair, types.Tuple([types.UniTuple(INDEX, len(numbers)), type_of(value)]))
+
+    return _elements(lowering, arguments[0], item)
+
+
+@register(np.nditer)
+def _nditer(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if len(arguments) != 1 or not rank_of(arguments[0]):
+        return NotImplemented
+    array = arguments[0]
+    if result_type.layout == "F":
+        array = view_rules.transpose(array, list(range(rank_of(array)))[::-1])
+    return _elements(lowering, array, lambda numbers, view: view)
+
+
+# ---- random draws -----------------------------------------------------------------------------------------------
+
+_DRAWS: dict[Any, tuple[Any, tuple[float, ...]]] = {
+    np.random.random: (np.random.random, ()),
+    np.random.random_sample: (np.random.random, ()),
+    np.random.ranf: (np.random.random, ()),
+    np.random.sample: (np.random.random, ()),
+    np.random.standard_normal: (np.random.standard_normal, ()),
+    np.random.normal: (numpy_loops.normal, (0.0, 1.0)),
+    np.random.uniform: (numpy_loops.uniform, (0.0, 1.0)),
+    np.random.exponential: (numpy_loops.exponential, (1.0,)),
+}
+"""For each distribution the function that draws a number, and the values of its parameters that are not given."""
+
+
+def _draw_rule(function: Any) -> Rule:
+    """Returns the rule of draws of one number or an array, element by element as Numba draws them."""
+    draw, defaults = _DRAWS[function]
+
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        size = arguments[len(defaults)] if len(arguments) > len(defaults) else None
+        values = [*arguments, *map(lowering.builder.constant, defaults[len(arguments) :])][: len(defaults)]
+        if not isinstance(result_type, types.Array):
+            return (
+                lowering.calls.inline(draw, [lowering.operands.scalar(value) for value in values])
+                if values
+                else NotImplemented
+            )
+        array = RULES[np.empty](lowering, [size], {}, result_type)
+        lowering.calls.inline(
+            draw_loops(rank_of(array), len(values), draw),
+            [array, *[lowering.operands.scalar(value) for value in values]],
+        )
+        return array
+
+    return rule
+
+
+RULES.update({function: _draw_rule(function) for function in _DRAWS})
+
+
+def _python_draw_rule(draw: Any) -> Rule:
+    """Returns the rule of a function of ``random`` whose parameters may be computed; with constants it is a draw that others are made of."""
+
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if keywords or len(arguments) != 2 or all(isinstance(value, Constant) for value in arguments):
+            return NotImplemented
+        return lowering.calls.inline(draw, [lowering.operands.scalar(value) for value in arguments])
+
+    return rule
+
+
+RULES.update({function: _python_draw_rule(numpy_loops.gauss) for function in (random.gauss, random.normalvariate)})
+RULES[random.uniform] = _python_draw_rule(numpy_loops.python_uniform)
+
+
+def _shaped_draw_rule(draw: Any) -> Rule:
+    def rule(lowering: Lowering, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        shape = [Items(arguments, types.none)] if arguments else []
+        return lowering.calls.call(draw, shape, {}, result_type, "draw")
+
+    return rule
+
+
+RULES.update(
+    {np.random.rand: _shaped_draw_rule(np.random.random), np.random.randn: _shaped_draw_rule(np.random.standard_normal)}
+)

@@ -1,0 +1,491 @@
+"""Functions of ``np.linalg``: LAPACK's, with the functions that their derivatives call, and some as plain loops.
+
+An adjoint takes the cotangents of the results, the results and the arguments; a tangent the tangents of the arguments, the results and the
+arguments. Second derivatives are those of the tangents. Cholesky factors, eigenvalues and eigenvectors depend on the lower triangle alone, so
+that the gradient is 0 above it.
+"""
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from fastgrad._src.derivatives.frontend.call_rules import FunctionRule
+
+LAPACK_RULES: dict = {}
+
+
+def conjugate(a):
+    """Returns the conjugates of an array's elements; an array of real numbers as it is."""
+    return np.conj(a)
+
+
+@overload(conjugate)
+def _conjugate(a):
+    return conjugate if isinstance(a.dtype, types.Complex) else lambda a: a
+
+
+def _rule(function, adjoint, tangent):
+    LAPACK_RULES[function] = FunctionRule(function, adjoint, tangent)
+
+
+@numba.njit
+def mirror(a):
+    """Returns the symmetric matrix whose lower triangle is that of ``a``."""
+    out = np.empty_like(a)
+    for i in range(a.shape[0]):
+        for j in range(i + 1):
+            out[i, j] = a[i, j]
+            out[j, i] = a[i, j]
+    return out
+
+
+@numba.njit
+def fold(s):
+    """Returns the adjoint of ``mirror``: the sum of the lower triangle and the mirrored upper one."""
+    out = np.zeros_like(s)
+    for i in range(s.shape[0]):
+        out[i, i] = s[i, i]
+        for j in range(i):
+            out[i, j] = s[i, j] + s[j, i]
+    return out
+
+
+@numba.njit
+def lower_half(s):
+    """Returns the lower triangle with half of the diagonal."""
+    out = np.zeros_like(s)
+    for i in range(s.shape[0]):
+        out[i, i] = s[i, i] / 2
+        for j in range(i):
+            out[i, j] = s[i, j]
+    return out
+
+
+@numba.njit
+def lower_triangle(s, offset):
+    """Returns the elements of a square matrix from diagonal number ``offset``, 0 or -1, down. Numba compiles it five times as fast as ``np.tril``."""
+    out = np.zeros_like(s)
+    for i in range(s.shape[0]):
+        for j in range(i + offset + 1):
+            out[i, j] = s[i, j]
+    return out
+
+
+@numba.njit
+def divide(x, difference, is_used=True):
+    """Returns ``x / difference`` of two eigenvalues or singular values; of equal ones, whose vectors have no derivative, NaN if those are used."""
+    if difference == 0.0:
+        return math.nan if is_used else 0.0
+    return x / difference
+
+
+@numba.njit
+def has_nonzero(matrix):
+    """Returns for each column whether it has an element other than 0."""
+    out = np.zeros(matrix.shape[1], np.bool_)
+    for j in range(matrix.shape[1]):
+        out[j] = np.any(matrix[:, j] != 0.0)
+    return out
+
+
+@numba.njit
+def check_distinct(matrix):
+    """Raises if ``divide`` made an element of a matrix."""
+    if np.isnan(np.sum(matrix)):
+        raise np.linalg.LinAlgError("Vectors of equal eigenvalues or singular values have no derivative.")
+
+
+@numba.njit
+def _solve_adjoint(g, x, a, b):
+    u = np.linalg.solve(conjugate(a).T, g)
+    if x.ndim == 1:
+        return -np.outer(u, conjugate(x)), u
+    return -u @ conjugate(x).T, u
+
+
+@numba.njit
+def _solve_tangent(t, tb, x, a, b):
+    return np.linalg.solve(a, tb - t @ x)
+
+
+@numba.njit
+def _inv_adjoint(g, y, a):
+    y = conjugate(y)
+    return -(y.T @ g) @ y.T
+
+
+@numba.njit
+def _inv_tangent(t, y, a):
+    return -(y @ t) @ y
+
+
+@numba.njit
+def cofactors(a):
+    """Returns the gradient of the determinant; of a singular matrix by its singular values."""
+    determinant = np.linalg.det(a)
+    scaled = np.empty_like(a)
+    if determinant != 0.0:
+        inverse = np.linalg.inv(a)
+        for i in range(a.shape[0]):
+            for j in range(a.shape[0]):
+                scaled[i, j] = determinant * inverse[j, i]
+        return scaled
+    u, s, vt = np.linalg.svd(a)
+    sign = np.linalg.det(u) * np.linalg.det(vt)
+    u, vt = conjugate(u), conjugate(vt)
+    for k in range(s.size):
+        product = sign
+        for j in range(s.size):
+            if j != k:
+                product *= s[j]
+        for i in range(s.size):
+            scaled[i, k] = u[i, k] * product
+    return scaled @ vt
+
+
+@numba.njit
+def _det_adjoint(g, y, a):
+    return g * conjugate(cofactors(a))
+
+
+@numba.njit
+def _det_tangent(t, y, a):
+    return np.sum(cofactors(a) * t)
+
+
+def cotangent_of_logarithm(g_sign, g, sign):
+    """Returns the cotangent of the logarithm of a determinant from those of the sign and of the modulus' logarithm."""
+    return complex(g, (np.conj(g_sign) * 1j * sign).real)
+
+
+@overload(cotangent_of_logarithm)
+def _cotangent_of_logarithm(g_sign, g, sign):
+    if isinstance(sign, types.Complex):
+        return cotangent_of_logarithm
+    return lambda g_sign, g, sign: g
+
+
+def tangents_of_sign_and_modulus(t, sign):
+    """Returns the tangents of the sign of a determinant and of its modulus' logarithm from that of its logarithm."""
+    return 1j * sign * t.imag, t.real
+
+
+@overload(tangents_of_sign_and_modulus)
+def _tangents_of_sign_and_modulus(t, sign):
+    if isinstance(sign, types.Complex):
+        return tangents_of_sign_and_modulus
+    return lambda t, sign: (None, t)
+
+
+@numba.njit
+def _slogdet_adjoint(g_sign, g, sign, y, a):
+    return cotangent_of_logarithm(g_sign, g, sign) * conjugate(np.linalg.inv(a)).T
+
+
+@numba.njit
+def _slogdet_tangent(t, sign, y, a):
+    return tangents_of_sign_and_modulus(np.sum(np.linalg.inv(a).T * t), sign)
+
+
+@numba.njit
+def _cholesky_adjoint(g, c, a):
+    x = np.linalg.solve(c.T, lower_half(c.T @ lower_triangle(g, 0)))
+    return fold(np.linalg.solve(c.T, np.ascontiguousarray(x.T)))
+
+
+@numba.njit
+def _cholesky_tangent(t, c, a):
+    x = np.linalg.solve(c, mirror(t))
+    return c @ lower_half(np.linalg.solve(c, np.ascontiguousarray(x.T)))
+
+
+@numba.njit
+def _eigh_adjoint(gw, gv, w, v, a):
+    k, is_used = v.T @ gv, has_nonzero(gv)
+    for i in range(w.size):
+        for j in range(w.size):
+            k[i, j] = gw[i] if i == j else divide(k[i, j], w[j] - w[i], is_used[i] or is_used[j])
+    check_distinct(k)
+    return fold(v @ k @ v.T)
+
+
+@numba.njit
+def _eigh_tangent(t, w, v, a):
+    p = v.T @ mirror(t) @ v
+    k = np.zeros_like(p)
+    tw = np.empty_like(w)
+    for i in range(w.size):
+        tw[i] = p[i, i]
+        for j in range(w.size):
+            if i != j:
+                k[i, j] = divide(p[i, j], w[j] - w[i])
+    return tw, v @ k
+
+
+def eigvalsh(a: 2):
+    """Returns the eigenvalues of a symmetric matrix."""
+    return np.linalg.eigh(a)[0]
+
+
+@numba.njit
+def _eig_adjoint(gw, gv, w, v, a):
+    g, is_used = np.empty_like(v), has_nonzero(gv)
+    for j in range(w.size):  # the vectors keep their length
+        along = np.sum(v[:, j] * gv[:, j])
+        for i in range(w.size):
+            g[i, j] = gv[i, j] - v[i, j] * along
+    k = v.T @ g
+    for i in range(w.size):
+        for j in range(w.size):
+            k[i, j] = gw[i] if i == j else divide(k[i, j], w[j] - w[i], is_used[j])
+    check_distinct(k)
+    return np.linalg.solve(np.ascontiguousarray(v.T), k @ v.T)
+
+
+@numba.njit
+def _eig_tangent(t, w, v, a):
+    p = np.linalg.solve(v, t @ v)
+    k = np.zeros_like(p)
+    tw = np.empty_like(w)
+    for i in range(w.size):
+        tw[i] = p[i, i]
+        for j in range(w.size):
+            if i != j:
+                k[i, j] = divide(p[i, j], w[j] - w[i])
+    tv = v @ k
+    for j in range(w.size):
+        tv[:, j] -= v[:, j] * np.sum(v[:, j] * tv[:, j])
+    return tw, tv
+
+
+def eigvals(a: 2):
+    """Returns the eigenvalues of a matrix."""
+    return np.linalg.eig(a)[0]
+
+
+@numba.njit
+def _svd_adjoint(gu, gs, gvt, u, s, vt, a, full_matrices=1):
+    size = s.size
+    if np.any(gu[:, size:] != 0.0) or np.any(gvt[size:] != 0.0):
+        raise np.linalg.LinAlgError(
+            "Singular vectors beyond the smaller size have no derivative: full_matrices=False leaves them out."
+        )
+    u, gu = np.ascontiguousarray(u[:, :size]), np.ascontiguousarray(gu[:, :size])
+    vt, gvt = vt[:size], gvt[:size]
+    of_u, of_v = u.T @ gu, vt @ gvt.T
+    is_used = has_nonzero(gu) | has_nonzero(gvt.T)
+    k = np.empty_like(of_u)
+    for i in range(size):
+        for j in range(size):
+            if i == j:
+                k[i, i] = gs[i]
+            else:
+                gap = (s[j] - s[i]) * (s[j] + s[i])
+                k[i, j] = divide(
+                    (of_u[i, j] - of_u[j, i]) * s[j] + s[i] * (of_v[i, j] - of_v[j, i]), gap, is_used[i] or is_used[j]
+                )
+    u_rest, v_rest = gu - u @ of_u, gvt - of_v.T @ vt
+    for k_th in range(size):
+        for i in range(u.shape[0]):
+            u_rest[i, k_th] = divide(u_rest[i, k_th], s[k_th], is_used[k_th]) if u.shape[0] > size else 0.0
+        for j in range(vt.shape[1]):
+            v_rest[k_th, j] = divide(v_rest[k_th, j], s[k_th], is_used[k_th]) if vt.shape[1] > size else 0.0
+    result = u @ k @ vt + u_rest @ vt + u @ v_rest
+    check_distinct(result)
+    return result, None
+
+
+@numba.njit
+def _svd_tangent(t, t_full, u, s, vt, a, full_matrices=1):
+    size = s.size
+    tu, ts, tvt = np.full_like(u, math.nan), np.empty_like(s), np.full_like(vt, math.nan)
+    u, vt = np.ascontiguousarray(u[:, :size]), vt[:size]
+    tv, ut = t @ vt.T, u.T @ t
+    p = u.T @ tv
+    of_u, of_v = np.zeros_like(p), np.zeros_like(p)
+    for i in range(size):
+        ts[i] = p[i, i]
+        for j in range(size):
+            if i != j:
+                gap = (s[j] - s[i]) * (s[j] + s[i])
+                of_u[i, j] = divide(p[i, j] * s[j] + s[i] * p[j, i], gap)
+                of_v[i, j] = divide(s[i] * p[i, j] + p[j, i] * s[j], gap)
+    u_rest, v_rest = tv - u @ p, ut - p @ vt
+    of_u, of_v = u @ of_u, of_v.T @ vt
+    for k in range(size):
+        for i in range(u.shape[0]):
+            tu[i, k] = of_u[i, k] + (divide(u_rest[i, k], s[k]) if u.shape[0] > size else 0.0)
+        for j in range(vt.shape[1]):
+            tvt[k, j] = of_v[k, j] + (divide(v_rest[k, j], s[k]) if vt.shape[1] > size else 0.0)
+    return tu, ts, tvt
+
+
+@numba.njit
+def _write_columns(out, start, columns):  # type: ignore[no-untyped-def]
+    """Writes columns of a matrix from number ``start`` on. Numba compiles it faster than the assignment to a slice, whose error message formats shapes."""
+    for i in range(columns.shape[0]):
+        for j in range(columns.shape[1]):
+            out[i, start + j] = columns[i, j]
+
+
+@numba.njit
+def _qr_adjoint(gq, gr, q, r, a):
+    m, n = a.shape
+    out = np.empty_like(a)
+    if m < n:  # the columns beyond the m-th are q times those of r
+        rest = np.ascontiguousarray(gr[:, m:])
+        gq = gq + np.ascontiguousarray(a[:, m:]) @ rest.T
+        _write_columns(out, m, q @ rest)
+    r, gr = np.ascontiguousarray(r[:, :m]), np.ascontiguousarray(gr[:, :m])
+    x = lower_half(r @ lower_triangle(gr.T, 0) - gq.T @ q)
+    _write_columns(out, 0, np.linalg.solve(r, (gq + q @ (x + x.T)).T).T)
+    return out
+
+
+@numba.njit
+def _qr_tangent(t, q, r, a):
+    m, n = a.shape
+    tr = np.empty_like(r)
+    first = np.ascontiguousarray(r[:, :m])
+    c = np.ascontiguousarray(np.linalg.solve(first.T, np.ascontiguousarray(t[:, :m].T)).T)
+    p = q.T @ c
+    x = lower_triangle(p, -1)
+    skew = x - x.T
+    tq = q @ skew + c - q @ p
+    _write_columns(tr, 0, (p - skew) @ first)
+    if m < n:
+        rest = tq.T @ np.ascontiguousarray(a[:, m:]) + q.T @ np.ascontiguousarray(t[:, m:])
+        _write_columns(tr, m, rest)
+    return tq, tr
+
+
+@numba.njit
+def check_rank(p, a):
+    """Raises if the matrix ``a``, whose pseudo-inverse is ``p``, has not full rank."""
+    if np.sum(p * a.T) < min(a.shape) - 0.5:
+        raise np.linalg.LinAlgError("The derivative needs a matrix of full rank.")
+
+
+@numba.njit
+def _pinv_adjoint(g, p, a, rcond=1e-15):
+    check_rank(p, a)
+    left, right = g.T @ p, p @ g.T
+    rows, columns = left @ p.T, p.T @ right
+    return rows - a @ (p @ rows) + columns - (columns @ p) @ a - p.T @ g @ p.T, None
+
+
+@numba.njit
+def _pinv_tangent(t, t_rcond, p, a, rcond=1e-15):
+    check_rank(p, a)
+    rows, columns = p @ (p.T @ t.T), (t.T @ p.T) @ p
+    return rows - (rows @ a) @ p + columns - p @ (a @ columns) - p @ t @ p
+
+
+_rule(np.linalg.solve, _solve_adjoint, _solve_tangent)
+_rule(np.linalg.inv, _inv_adjoint, _inv_tangent)
+_rule(np.linalg.det, _det_adjoint, _det_tangent)
+_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent)
+_rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent)
+_rule(np.linalg.eigh, _eigh_adjoint, _eigh_tangent)
+_rule(np.linalg.eig, _eig_adjoint, _eig_tangent)
+_rule(np.linalg.svd, _svd_adjoint, _svd_tangent)
+_rule(np.linalg.qr, _qr_adjoint, _qr_tangent)
+_rule(np.linalg.pinv, _pinv_adjoint, _pinv_tangent)
+
+
+def matrix_power(a: 2, n: 0):
+    """Returns the product of ``n`` equal matrices."""
+    if a.shape[0] != a.shape[1]:
+        raise ValueError("input must be a square array")
+    base, result = a.copy(), np.zeros_like(a)
+    for i in range(a.shape[0]):
+        result[i, i] = 1.0
+    if n < 0:
+        base[:] = np.linalg.inv(a)
+    left = abs(n)
+    while left > 0:
+        if left % 2 == 1:
+            result[:] = np.dot(result, base)
+        left //= 2
+        if left > 0:
+            base[:] = np.dot(base, base)
+    return result
+
+
+def matrix_rank(A: 2):  # NumPy's name
+    """Returns the number of singular values that are larger than rounding errors."""
+    s = np.linalg.svd(A)[1]
+    return np.count_nonzero(s > s[0] * max(A.shape) * np.finfo(A.dtype).eps)
+
+
+def matrix_rank_of_tolerance(A: 2, tol: 0):
+    """Returns the number of singular values that are larger than ``tol``."""
+    return np.count_nonzero(np.linalg.svd(A)[1] > tol)
+
+
+def cond(x: 2):
+    """Returns the condition number of a matrix: the largest singular value over the smallest one."""
+    s = np.linalg.svd(x)[1]
+    return s[0] / s[-1]
+
+
+def cond_of_order(x: 2, p: 0):
+    """Returns the condition number of a matrix by the norm of order ``p``."""
+    return np.linalg.norm(x, p) * np.linalg.norm(np.linalg.inv(x), p)
+
+
+def lstsq(a: 2, b):
+    """Returns the shortest of the vectors ``x`` for which ``a @ x - b`` is shortest, for ``a`` of full rank."""
+    return np.linalg.pinv(a) @ b
+
+
+def lstsq_of_cutoff(a: 2, b, rcond: 0):
+    """Returns what ``lstsq`` does; singular values below ``rcond`` times the largest one count as 0, so ``a`` has not full rank."""
+    return np.linalg.pinv(a, max(rcond, 1e-15)) @ b
+
+
+# ---- norms ------------------------------------------------------------------------------------------------------
+
+
+def norm(x):
+    """Returns the square root of the sum of squares. Its gradient at 0 is 0."""
+    largest = 0.0
+    for value in x.ravel():
+        largest = np.maximum(largest, abs(value))
+    if largest == 0.0:
+        return 0.0
+    scale = 1.0 if 1e-100 < largest < 1e100 else largest
+    total = 0.0
+    for value in x.ravel():
+        total += (value / scale) * (value / scale)
+    return scale * math.sqrt(total)
+
+
+def vector_norm(x: 1, ord: 0):
+    """Returns the norm of order ``ord`` of a vector."""
+    if ord == 2:
+        return np.linalg.norm(x)
+    if ord == math.inf:
+        return np.max(np.abs(x))
+    if ord == -math.inf:
+        return np.min(np.abs(x))
+    if ord == 0:
+        return float(np.count_nonzero(x))
+    if ord == 1:
+        return np.sum(np.abs(x))
+    return np.sum(np.abs(x) ** ord) ** (1.0 / ord)
+
+
+def matrix_norm(x: 2, ord: 0):
+    """Returns the norm of a matrix: of order 1, -1, inf or -inf the largest or smallest sum of a column or row, of 2 or -2 a singular value."""
+    if ord * ord == 4:
+        s = np.linalg.svd(x)[1]
+        return s[0] if ord > 0 else s[-1]
+    sums = np.sum(np.abs(x), 0) if ord * ord == 1 else np.sum(np.abs(x), 1)
+    return np.max(sums) if ord > 0 else np.min(sums)

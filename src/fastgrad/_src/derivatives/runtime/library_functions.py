@@ -1,0 +1,92 @@
+"""Functions of this package that derivatives call. Numba compiles each once; later processes load its code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from numba import types
+
+from fastgrad._src.derivatives.runtime.disk_cache import (
+    NAME_LENGTH,
+    UNKEYED,
+    DerivativeCache,
+    NoKeyError,
+    UseDerivativeLibrary,
+    type_text,
+)
+from fastgrad._src.derivatives.runtime.numba_canaries import Feature
+from fastgrad._src.derivatives.runtime.numba_features import is_on
+from fastgrad._src.derivatives.runtime.numba_internals import (
+    CompilerBase,
+    CPUDispatcher,
+    DefaultPassBuilder,
+    FixupArgs,
+    PassManager,
+    _FunctionCompiler,
+)
+from fastgrad._src.jit.body import digest
+from fastgrad._src.jit.jit_switch import jit_is_disabled
+
+
+class _Compiler(CompilerBase):  # type: ignore[misc]  # Numba has no types
+    """Numba's nopython pipeline with the code library of derivatives."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        """Returns the passes."""
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        if is_on(Feature.LIBRARIES):
+            passes.add_pass_after(UseDerivativeLibrary, FixupArgs)
+            passes.finalize()
+        return [passes]
+
+
+class _NamingCompiler(_FunctionCompiler):  # type: ignore[misc]
+    """Compiles a function under a name that ends with the hash of its key, as its code library needs."""
+
+    def __init__(
+        self, function: FunctionType, target: Any, options: dict[str, Any], key_of: Callable[..., Any]
+    ) -> None:
+        super().__init__(function, target, options, {}, _Compiler)
+        self._key_of = key_of
+
+    def _get_implementation(self, args: Any, kws: Any) -> FunctionType:
+        function = self.py_func
+        copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+        key = self._key_of(tuple(args)) or UNKEYED
+        copy.__module__, copy.__qualname__ = function.__module__, f"{function.__qualname__}_{key[:NAME_LENGTH]}"
+        return copy
+
+
+class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
+    """A dispatcher of a function of this package, whose machine code is an entry of the kernel cache."""
+
+    def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:
+        super().__init__(function, targetoptions={"nopython": True, **options})
+        self._compiler: Any = _NamingCompiler(function, self.targetdescr, self.targetoptions, self.key)
+        self._cache = DerivativeCache(self.key)
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Returns the template of a call; numbers in the code of the caller are arguments as all others, so that they need no code of their own."""
+        return super().get_call_template(
+            tuple(map(types.unliteral, args)), {name: types.unliteral(type) for name, type in kws.items()}
+        )
+
+    def key(self, argument_types: tuple[Any, ...]) -> str | None:
+        """Returns the hash of the function's name and its argument types; the cache adds the files of this package."""
+        function = self.py_func
+        try:
+            words = [function.__module__, function.__qualname__, *map(type_text, argument_types)]
+        except NoKeyError:
+            return None
+        return digest("\n".join(words).encode())
+
+
+def library_function(**options: Any) -> Callable[[Any], Any]:
+    """Returns a decorator as ``numba.njit(**options)`` is one, for functions of this package whose code is kept on disk."""
+
+    def decorate(function: Any) -> Any:
+        return function if jit_is_disabled() else LibraryFunction(function, options)
+
+    return decorate

@@ -1,0 +1,306 @@
+"""Products of matrices that add to a matrix in place: by loops where they are small, by BLAS where they are large.
+
+Numba's ``np.dot`` calls the same function of BLAS, but it makes a new array, copies views, and takes a second to compile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir as llvm_ir
+from numba import types
+from numba.extending import intrinsic, overload
+
+from fastgrad._src.derivatives.runtime.library_functions import LibraryFunction, library_function
+from fastgrad._src.derivatives.runtime.numba_canaries import Feature
+from fastgrad._src.derivatives.runtime.numba_features import is_on
+from fastgrad._src.derivatives.runtime.numba_internals import cgutils
+from fastgrad._src.jit.jit_switch import jit_is_disabled
+
+LARGE = 128
+"""The multiplications from which BLAS computes a product."""
+_gemm = types.ExternalFunction(
+    "numba_xxgemm",
+    types.int32(
+        *(types.int8, types.int8, types.int8, types.intp, types.intp, types.intp),
+        *(types.intp, types.intp, types.intp, types.intp, types.intp, types.intp, types.intp, types.intp),
+    ),
+)
+"""C's: the kind of numbers, two operands' transposition, three sizes, the factor, two operands, a factor of the result, the result; a matrix is an
+address and the distance of its columns. It returns 0 unless SciPy is missing."""
+_DOUBLE, _SINGLE, _SAME, _OTHER = map(ord, "dsnt")
+"""What BLAS calls kinds of numbers, and an operand as it is or transposed."""
+
+
+@intrinsic
+def _element(typing: Any, address: Any, like: Any) -> Any:
+    """Returns the number of the type of ``like`` at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], arguments[1].type.as_pointer()))
+
+    return like(types.intp, like), generate
+
+
+@intrinsic
+def _set_element(typing: Any, address: Any, value: Any) -> Any:
+    """Stores a number at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], builder.inttoptr(arguments[0], arguments[1].type.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, value), generate
+
+
+@intrinsic
+def _address_of_copy(typing: Any, value: Any) -> Any:
+    """Returns the address of a number on the stack."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        slot = cgutils.alloca_once_value(builder, arguments[0])
+        return builder.ptrtoint(slot, llvm_ir.IntType(64))
+
+    return types.intp(value), generate
+
+
+@library_function()
+def _leading(matrix, rows, columns, item):  # type: ignore[no-untyped-def]
+    """Returns the distance of a matrix' rows in items if they are contiguous, minus that of its columns if those are, and else 0.
+
+    A matrix is its address, and the distances of rows and of columns in bytes; ``item`` is the size of an item.
+    """
+    _, row, column = matrix
+    if column == item or columns == 1:
+        if rows == 1:
+            return columns
+        if row >= columns * item and row % item == 0:
+            return row // item
+    if row == item or rows == 1:
+        if columns == 1:
+            return -rows
+        if column >= rows * item and column % item == 0:
+            return -(column // item)
+    return 0
+
+
+@library_function()
+def _is_finite(one, matrix, rows, columns):  # type: ignore[no-untyped-def]
+    """Returns whether all elements of a matrix are finite numbers."""
+    address, row, column = matrix
+    for i in range(rows):
+        for j in range(columns):
+            value = _element(address + i * row + j * column, one)
+            if value - value != 0:
+                return False
+    return True
+
+
+@library_function()
+def _add_by_blas(one, item, out, a, b, sizes):  # type: ignore[no-untyped-def]
+    """Adds the product of two matrices to a third by BLAS; returns whether it could."""
+    m, k, n = sizes
+    of_out, of_a, of_b = _leading(out, m, n, item), _leading(a, m, k, item), _leading(b, k, n, item)
+    if of_out == 0 or of_a == 0 or of_b == 0:
+        return False
+    kind = _DOUBLE if item == 8 else _SINGLE
+    factor = _address_of_copy(one)
+    if of_out > 0:  # BLAS has matrices column by column: it computes the transposed product
+        first, second = (_SAME if of_b > 0 else _OTHER), (_SAME if of_a > 0 else _OTHER)
+        return (
+            _gemm(kind, first, second, n, m, k, factor, b[0], abs(of_b), a[0], abs(of_a), factor, out[0], of_out) == 0
+        )
+    first, second = (_SAME if of_a < 0 else _OTHER), (_SAME if of_b < 0 else _OTHER)
+    return _gemm(kind, first, second, m, n, k, factor, a[0], abs(of_a), b[0], abs(of_b), factor, out[0], -of_out) == 0
+
+
+@library_function()
+def _add(one, item, out, a, b, sizes, is_guarded, has_blas):  # type: ignore[no-untyped-def]
+    """Adds the product of two matrices to a third. If ``is_guarded``, a product of 0 and an infinite number or NaN is 0."""
+    m, k, n = sizes
+    is_guarded = is_guarded and not (_is_finite(one, a, m, k) and _is_finite(one, b, k, n))
+    if has_blas and m * k * n >= LARGE and not is_guarded and _add_by_blas(one, item, out, a, b, sizes):
+        return
+    for i in range(m):
+        for p in range(k):
+            x = _element(a[0] + i * a[1] + p * a[2], one)
+            for j in range(n):
+                y = _element(b[0] + p * b[1] + j * b[2], one)
+                if not is_guarded or (x != 0 and y != 0):
+                    place = out[0] + i * out[1] + j * out[2]
+                    _set_element(place, _element(place, one) + x * y)
+
+
+FLAT, MATRIX, TRANSPOSED, ROW, COLUMN = "fmtrc"
+"""How an operand of ``add_product`` is a matrix: as a flat array, its start, its numbers of rows and of columns, and the steps between them, in a
+tuple; a matrix; a matrix to be transposed; a vector as a row or as a column."""
+
+
+@intrinsic(prefer_literal=True)
+def add_product(typing: Any, forms: Any, out: Any, a: Any, b: Any, is_guarded: Any) -> Any:
+    """Adds the product of two matrices, ``a`` and ``b``, to a third.
+
+    Args:
+        forms: how ``out``, ``a`` and ``b`` are matrices, three letters.
+        out, a, b: arrays of floats of one type, or tuples of one and numbers.
+        is_guarded: whether a product of 0 and an infinite number is 0.
+    """
+    if not isinstance(forms, types.StringLiteral):
+        return None
+    given = [types.unliteral(type) for type in (out, a, b)]
+    dtype = getattr(given[0][0] if isinstance(given[0], types.BaseTuple) else given[0], "dtype", None)
+    if not isinstance(dtype, types.Float):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        index, item = llvm_ir.IntType(64), dtype.bitwidth // 8
+
+        def parts(form: str, type: types.Type, value: Any) -> list[Any]:
+            """Returns the address, the distances of rows and of columns in bytes, and their numbers."""
+            numbers: list[Any] = []
+            if form == FLAT:
+                value, *given_numbers = cgutils.unpack_tuple(builder, value)
+                numbers = [
+                    context.cast(builder, number, number_type, types.intp)
+                    for number, number_type in zip(given_numbers, list(type)[1:], strict=True)
+                ]
+                type = type[0]
+            struct = context.make_array(type)(context, builder, value)
+            address = builder.ptrtoint(struct.data, index)
+            if form == FLAT:
+                start, rows, columns, *steps = numbers
+                start, row, column = (builder.mul(number, index(item)) for number in (start, *steps))
+                return [builder.add(address, start), row, column, rows, columns]
+            sizes, strides = (cgutils.unpack_tuple(builder, part) for part in (struct.shape, struct.strides))
+            if form in (ROW, COLUMN):
+                sizes, strides = [index(1), *sizes], [index(0), *strides]
+            if form in (TRANSPOSED, COLUMN):
+                sizes, strides = sizes[::-1], strides[::-1]
+            return [address, *strides, *sizes]
+
+        matrices = [parts(*each) for each in zip(forms.literal_value, signature.args[1:4], arguments[1:4], strict=True)]
+        (*_, m, k), (*_, n) = matrices[1:]
+        triple = types.UniTuple(types.intp, 3)
+        values = [
+            context.get_constant(dtype, 1.0),
+            index(item),
+            *[
+                context.make_tuple(builder, triple, numbers)
+                for numbers in [*[each[:3] for each in matrices], [m, k, n]]
+            ],
+            context.cast(builder, arguments[4], signature.args[4], types.boolean),
+            context.get_constant(types.boolean, is_on(Feature.BLAS)),
+        ]
+        argument_types = (dtype, types.intp, triple, triple, triple, triple, types.boolean, types.boolean)
+        function = types.Dispatcher(_add)
+        found = context.typing_context.resolve_function_type(function, argument_types, {})
+        code = context.get_function(function, found)
+        result = code(builder, values)
+        context.add_linking_libs(getattr(code, "libs", ()))
+        return result
+
+    return types.none(forms, *given, is_guarded), generate
+
+
+def add_product_in_python(forms: str, out: Any, a: Any, b: Any, is_guarded: bool) -> None:
+    """What ``add_product`` does, in plain Python."""
+
+    def matrix(form: str, value: Any) -> np.ndarray:
+        if form == FLAT:
+            array, start, rows, columns, *steps = value
+            strides = [step * array.itemsize for step in steps]
+            return np.lib.stride_tricks.as_strided(array[start:], (rows, columns), strides)
+        if form in (ROW, COLUMN):
+            return value[None, :] if form == ROW else value[:, None]
+        return value.T if form == TRANSPOSED else value
+
+    target, first, second = (matrix(*each) for each in zip(forms, (out, a, b), strict=True))
+    if is_guarded:
+        first, second = first[:, :, None], second[None, :, :]
+        terms = np.zeros((target.shape[0], *second.shape[1:]), target.dtype)
+        np.multiply(first, second, out=terms, where=(first != 0) & (second != 0))
+        target += terms.sum(axis=1)
+    else:
+        target += first @ second
+
+
+# ---- products and their tangents ------------------------------------------------------------------------------------
+
+
+class _OfAnyLayout(LibraryFunction):
+    """A dispatcher that is compiled once for arrays of all layouts."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Returns the template of a call with read-only arrays of any layout, which other arrays are cast to."""
+        return super().get_call_template(
+            tuple(type.copy(layout="A", readonly=True) if isinstance(type, types.Array) else type for type in args),
+            kws,
+        )
+
+
+def _function_of_any_layout(function: Any) -> Any:
+    return function if jit_is_disabled() else _OfAnyLayout(function, {})
+
+
+def _zeros(a: Any, b: Any) -> np.ndarray:
+    """Returns zeros of the shape of a product."""
+    return np.zeros(a.shape[:-1] + b.shape[1:], a.dtype)
+
+
+def _add_to(out: Any, a: Any, b: Any, is_guarded: bool) -> None:
+    """Adds a product of vectors and matrices to an array."""
+    add_product_in_python(_forms(a.ndim, b.ndim), out, a, b, is_guarded)
+
+
+def _forms(first: int, second: int) -> str:
+    """Returns the forms of the product of arrays of these ranks and its operands."""
+    return {(2, 2): "mmm", (2, 1): "cmc", (1, 2): "rrm"}[first, second]
+
+
+@overload(_zeros)
+def _compiled_zeros(a, b):  # type: ignore[no-untyped-def]
+    if a.ndim == 1:
+        return lambda a, b: np.zeros(b.shape[1], a.dtype)
+    if b.ndim == 1:
+        return lambda a, b: np.zeros(a.shape[0], a.dtype)
+    return lambda a, b: np.zeros((a.shape[0], b.shape[1]), a.dtype)
+
+
+@overload(_add_to)
+def _compiled_add_to(out, a, b, is_guarded):  # type: ignore[no-untyped-def]
+    forms = _forms(a.ndim, b.ndim)
+    return lambda out, a, b, is_guarded: add_product(forms, out, a, b, is_guarded)
+
+
+@_function_of_any_layout
+def product(a, b):  # type: ignore[no-untyped-def]
+    """Returns the product of two matrices, or of a matrix and a vector."""
+    out = _zeros(a, b)
+    _add_to(out, a, b, False)
+    return out
+
+
+@_function_of_any_layout
+def tangent(ta, tb, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
+    """Returns the tangent of a product ``y``, in a tuple. If ``is_guarded``, a product of 0 and an infinite number is 0."""
+    out = _zeros(a, b)
+    _add_to(out, ta, b, is_guarded)
+    _add_to(out, a, tb, is_guarded)
+    return (out,)
+
+
+@_function_of_any_layout
+def tangent_by_first(ta, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
+    """Returns the tangent of a product ``y`` whose second operand is constant, in a tuple."""
+    out = _zeros(a, b)
+    _add_to(out, ta, b, is_guarded)
+    return (out,)
+
+
+@_function_of_any_layout
+def tangent_by_second(tb, y, a, b, is_guarded):  # type: ignore[no-untyped-def]
+    """Returns the tangent of a product ``y`` whose first operand is constant, in a tuple."""
+    out = _zeros(a, b)
+    _add_to(out, a, tb, is_guarded)
+    return (out,)

@@ -1,0 +1,36 @@
+"""Vector code for loops that add numbers in order.
+
+A sum of floats has the bits of its order, so LLVM leaves a loop that has one without vector code on x86, with all else that the loop computes: exponentials,
+differences, products. It can have the rest in the lanes of vectors and add these one after the other, with the same bits, as it does on other processors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import llvmlite.binding as llvm
+
+from fastgrad._src.derivatives.runtime.numba_canaries import Feature
+from fastgrad._src.derivatives.runtime.numba_features import is_on
+
+_OPTION = "-force-ordered-reductions"
+_PROCESSORS = ("x86_64", "i386", "i686", "amd64")
+"""Where LLVM leaves such loops alone, so that the option set back to false is what it is by default."""
+
+
+@contextlib.contextmanager
+def vector_code(triple: str) -> Iterator[None]:
+    """Lets LLVM vectorize loops that have sums in order, while Numba's lock is held: the option is one of the process.
+
+    Args:
+        triple: the processor that LLVM compiles for.
+    """
+    if not triple.startswith(_PROCESSORS) or not is_on(Feature.ORDERED_SUMS):
+        yield
+        return
+    llvm.set_option("fastgrad", f"{_OPTION}=true")
+    try:
+        yield
+    finally:
+        llvm.set_option("fastgrad", f"{_OPTION}=false")

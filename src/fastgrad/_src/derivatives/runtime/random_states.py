@@ -1,0 +1,82 @@
+"""The states of Numba's random generators in a thread: a function that runs again from the same states draws the same numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Iterator
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.runtime.numba_canaries import Feature
+from fastgrad._src.derivatives.runtime.numba_features import require
+from fastgrad._src.derivatives.runtime.numba_internals import _helperlib
+
+
+class _State(ctypes.Structure):
+    """The C structure of a state in Numba: a Mersenne twister, and the second number of the last pair of normal draws."""
+
+    _fields_ = [
+        ("index", ctypes.c_int),
+        ("words", ctypes.c_uint * 624),
+        ("has_gauss", ctypes.c_int),
+        ("gauss", ctypes.c_double),
+        ("is_initialized", ctypes.c_int),
+    ]
+
+
+_BYTES = ctypes.sizeof(_State)
+_numpy_state = types.ExternalFunction("numba_get_np_random_state", types.intp())
+_python_state = types.ExternalFunction("numba_get_py_random_state", types.intp())
+_memcpy = types.ExternalFunction("memcpy", types.intp(types.intp, types.intp, types.intp))
+
+
+@numba.njit
+def random_states():  # type: ignore[no-untyped-def]
+    """Returns a copy of the states of ``np.random`` and ``random``."""
+    states = np.empty((2, _BYTES), np.uint8)
+    _memcpy(states.ctypes.data, _numpy_state(), _BYTES)
+    _memcpy(states.ctypes.data + _BYTES, _python_state(), _BYTES)
+    return states
+
+
+@numba.njit
+def set_random_states(states):  # type: ignore[no-untyped-def]
+    """Restores states of ``random_states``."""
+    _memcpy(_numpy_state(), states.ctypes.data, _BYTES)
+    _memcpy(_python_state(), states.ctypes.data + _BYTES, _BYTES)
+
+
+def functions_of_states() -> dict[str, Any]:
+    """Returns the functions that copy and restore the states in compiled code, by name."""
+    require(Feature.RANDOM_STATES)
+    return {"random_states": random_states, "set_random_states": set_random_states}
+
+
+def copy_of_states() -> list[bytes]:
+    """Returns a copy of the states, for ``drawing_from``; nothing is compiled."""
+    return [ctypes.string_at(address, _BYTES) for address in _addresses()]
+
+
+@contextlib.contextmanager
+def drawing_from(states: list[bytes]) -> Iterator[None]:
+    """Draws from the copied states in its block. After it the generators go on as if nothing had been drawn."""
+    later = copy_of_states()
+    _restore(states)
+    try:
+        yield
+    finally:
+        _restore(later)
+
+
+def _addresses() -> tuple[int, int]:
+    require(Feature.RANDOM_STATES)
+    return _helperlib.rnd_get_np_state_ptr(), _helperlib.rnd_get_py_state_ptr()
+
+
+def _restore(states: list[bytes]) -> None:
+    for address, state in zip(_addresses(), states, strict=True):
+        ctypes.memmove(address, state, _BYTES)

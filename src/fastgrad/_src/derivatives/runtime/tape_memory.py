@@ -1,0 +1,480 @@
+"""The memory in which a derivative records numbers on its way forward: three stacks of raw bytes.
+
+A finished call leaves its stacks for the next call of any derivative: fresh pages cost more than arithmetic. The operating system may take
+back the pages of a stack beyond ``OWN_BYTES`` when it needs memory (``madvise``), which takes as long as the stack is large: it is said once after
+each call that wrote there, which a mark tells. Stacks above ``KEPT_BYTES`` are freed. The exchange is atomic, so two
+threads never get the same stack. A call that raises frees its stacks (``exceptional_exits.py``): their addresses are in its owner.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import sys
+from typing import Any
+
+import numpy as np
+from llvmlite import ir as llvm_ir
+from numba import types
+from numba.extending import intrinsic
+
+from fastgrad._src.derivatives.runtime.library_functions import library_function
+from fastgrad._src.derivatives.runtime.matrix_products import add_product, add_product_in_python
+from fastgrad._src.derivatives.runtime.numba_internals import cgutils
+from fastgrad._src.derivatives.runtime.stack_slots import SLOTS_SYMBOL, STACKS
+
+KEPT_BYTES = int(os.environ.get("FASTGRAD_TAPE_BYTES") or 1 << 30)
+"""The size above which a stack is freed when a call ends."""
+OWN_BYTES = 1 << 26
+"""The size up to which an unused stack keeps its pages. The operating system may take back the pages beyond it."""
+_MARK = 0x6D61726B6F66656E
+"""A stack has this value in the last word of its first ``OWN_BYTES`` bytes if no call has written beyond them since the last ``madvise``."""
+MAX_CODES = 256
+"""The number of ways that one code can tell."""
+_HEADER = 16
+_FIRST_CAPACITY = 256
+OWNER = "owner_of_stacks"
+"""The attribute of an LLVM function that has the addresses of the stacks which it must free."""
+
+VALUES, CODES, ARRAYS = 0, 1, 2
+"""The stacks: of numbers, 8 bytes each; of the codes of ways through branches, 1 byte each; of the contents of arrays, 8 bytes an element."""
+ALL_STACKS = {"values": (VALUES, 8), "codes": (CODES, 1), "arrays": (ARRAYS, 8)}
+"""The number of each stack and the bytes of its items, by its variable in a derivative's text."""
+
+_malloc = types.ExternalFunction("malloc", types.intp(types.intp))
+_realloc = types.ExternalFunction("realloc", types.intp(types.intp, types.intp))
+_free = types.ExternalFunction("free", types.void(types.intp))
+_memcpy = types.ExternalFunction("memcpy", types.intp(types.intp, types.intp, types.intp))
+_HAS_ADVICE = sys.platform in ("linux", "darwin")
+_FREE_WHEN_NEEDED = 8 if sys.platform == "linux" else 5  # MADV_FREE
+_HAS_HUGE_PAGES = sys.platform == "linux"
+_HUGE_PAGES = 14  # MADV_HUGEPAGE
+_LARGE_BYTES = 1 << 22  # NumPy asks for huge pages from this size on, too
+_PAGE = 1 << 16  # a multiple of all systems' pages
+_madvise = types.ExternalFunction("madvise", types.int32(types.intp, types.intp, types.int32))
+
+
+def _pointer(builder: Any, address: Any, offset: Any, width: int, type: Any) -> Any:
+    """Returns the pointer to the item of ``type`` at ``offset`` items of ``width`` bytes."""
+    base = builder.inttoptr(address, llvm_ir.IntType(8 * width).as_pointer())
+    return builder.bitcast(builder.gep(base, [offset]), type.as_pointer())
+
+
+@intrinsic
+def push_value(typing: Any, stack: Any, position: Any, value: Any) -> Any:
+    """Stores a number at a position of the stack of numbers."""
+    value = types.unliteral(value)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.data_model_manager[value].as_data(builder, arguments[2])
+        builder.store(data, _pointer(builder, arguments[0], arguments[1], 8, data.type))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, value), generate
+
+
+def _make_pop(type: types.Type) -> Any:
+    @intrinsic
+    def pop(typing: Any, stack: Any, position: Any) -> Any:
+        """Reads a number at a position of the stack of numbers."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            data_type = context.get_data_type(type)
+            pointer = _pointer(builder, arguments[0], arguments[1], 8, data_type)
+            return context.data_model_manager[type].from_data(builder, builder.load(pointer))
+
+        return type(types.intp, types.intp), generate
+
+    return pop
+
+
+POPS: dict[types.Type, Any] = {
+    type: _make_pop(type)
+    for type in (
+        *(types.float64, types.float32, types.boolean, types.int8, types.int16, types.int32, types.int64),
+        *(types.uint8, types.uint16, types.uint32, types.uint64),
+    )
+}
+"""The function that reads a number of each type."""
+
+
+@intrinsic
+def push_code(typing: Any, stack: Any, position: Any, code: Any) -> Any:
+    """Stores a byte at a position of the stack of codes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = builder.trunc(arguments[2], llvm_ir.IntType(8))
+        builder.store(byte, _pointer(builder, arguments[0], arguments[1], 1, llvm_ir.IntType(8)))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.int64), generate
+
+
+@intrinsic
+def pop_code(typing: Any, stack: Any, position: Any) -> Any:
+    """Reads a byte at a position of the stack of codes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = builder.load(_pointer(builder, arguments[0], arguments[1], 1, llvm_ir.IntType(8)))
+        return builder.zext(byte, llvm_ir.IntType(64))
+
+    return types.int64(types.intp, types.intp), generate
+
+
+@intrinsic
+def as_unsigned(typing: Any, index: Any) -> Any:
+    """Returns an index that is not negative as one for which Numba omits the test whether it counts from the end."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.cast(builder, arguments[0], signature.args[0], types.uintp)
+
+    return types.uintp(types.unliteral(index)), generate
+
+
+@intrinsic
+def sum_in_any_order(typing: Any, sum: Any, term: Any) -> Any:
+    """Returns a sum that LLVM may compute in another order, so that it vectorizes the loop which adds to it."""
+    type = typing.unify_types(types.unliteral(sum), types.unliteral(term))
+    if not isinstance(type, types.Float):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first, second = (
+            context.cast(builder, value, given, type) for value, given in zip(arguments, signature.args, strict=True)
+        )
+        return builder.fadd(first, second, flags=("reassoc",))
+
+    return type(types.unliteral(sum), types.unliteral(term)), generate
+
+
+@intrinsic
+def _exchange(typing: Any, stack: Any, address: Any) -> Any:
+    """Puts an address into the slot of a stack and returns what was there."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        integer = llvm_ir.IntType(64)
+        module = builder.module
+        slots = module.globals.get(SLOTS_SYMBOL)
+        if slots is None:
+            slots = llvm_ir.GlobalVariable(module, llvm_ir.ArrayType(integer, STACKS), SLOTS_SYMBOL)
+            slots.linkage = "external"
+        pointer = builder.gep(builder.bitcast(slots, integer.as_pointer()), [arguments[0]])
+        return builder.atomic_rmw("xchg", pointer, arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def new_owner(typing: Any) -> Any:
+    """Returns the address of the addresses of the stacks that a call owns, which are freed if an exception leaves it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        owner = cgutils.alloca_once(builder, llvm_ir.ArrayType(llvm_ir.IntType(64), STACKS), name=OWNER)
+        setattr(builder.function, OWNER, owner)
+        return builder.ptrtoint(owner, llvm_ir.IntType(64))
+
+    return types.intp(), generate
+
+
+def free_stacks(builder: Any, owner: Any) -> None:
+    """Generates the code that frees the stacks of an owner."""
+    integer = llvm_ir.IntType(64)
+    free = cgutils.get_or_insert_function(builder.module, llvm_ir.FunctionType(llvm_ir.VoidType(), [integer]), "free")
+    for address in cgutils.unpack_tuple(builder, builder.load(owner), STACKS):
+        builder.call(free, [address])
+
+
+@intrinsic
+def _number_at(typing: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], llvm_ir.IntType(64).as_pointer()))
+
+    return types.int64(types.intp), generate
+
+
+@intrinsic
+def _set_number_at(typing: Any, address: Any, number: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], builder.inttoptr(arguments[0], llvm_ir.IntType(64).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.int64), generate
+
+
+@library_function()
+def acquire(owner, stack, width):  # type: ignore[no-untyped-def]
+    """Returns the address of an empty stack of items of ``width`` bytes, which an owner has from now on."""
+    address = _exchange(stack, 0)
+    if address == 0:
+        address = _malloc(_HEADER + width * _FIRST_CAPACITY)
+        if address == 0:
+            raise MemoryError("no memory for a derivative's records")
+        _set_number_at(address, _FIRST_CAPACITY)
+    _set_number_at(owner + 8 * stack, address)
+    return address + _HEADER
+
+
+@library_function()
+def capacity(address):  # type: ignore[no-untyped-def]
+    """Returns the number of items that a stack has room for."""
+    return _number_at(address - _HEADER)
+
+
+@library_function()
+def grow(owner, stack, address, width, items):  # type: ignore[no-untyped-def]
+    """Returns the address of the stack after it got room for ``items`` items."""
+    address = _realloc(address - _HEADER, _HEADER + width * items)
+    if address == 0:
+        raise MemoryError("no memory for a derivative's records")
+    _set_number_at(address, items)
+    _set_number_at(owner + 8 * stack, address)
+    return address + _HEADER
+
+
+@library_function()
+def release(stack, address, width):  # type: ignore[no-untyped-def]
+    """Leaves a stack for the next call, or frees it if it is large."""
+    address -= _HEADER
+    size = width * _number_at(address)
+    if size > KEPT_BYTES:
+        _free(address)
+        return
+    if _HAS_ADVICE and size > OWN_BYTES + _PAGE:
+        mark = address + _HEADER + OWN_BYTES - 8
+        if _number_at(mark) != _MARK:
+            first = (mark + _PAGE) // _PAGE * _PAGE
+            _madvise(first, (address + size - first) // _PAGE * _PAGE, _FREE_WHEN_NEEDED)
+            _set_number_at(mark, _MARK)
+    other = _exchange(stack, address)
+    if other != 0:
+        _free(other)
+
+
+@library_function()
+def contiguous(array):  # type: ignore[no-untyped-def]
+    """Returns a copy of an array in C order."""
+    return array.copy()
+
+
+def _make_copy(is_read: bool) -> Any:
+    @intrinsic
+    def copy(typing: Any, stack: Any, position: Any, array: Any) -> Any:
+        """Copies the elements of an array to a position of the stack of arrays, or from there."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            struct = context.make_array(array)(context, builder, arguments[2])
+            item = struct.data.type
+            memory = _pointer(builder, arguments[0], arguments[1], 8, item.pointee)
+            if array.layout == "C":
+                target, source = (struct.data, memory) if is_read else (memory, struct.data)
+                size = builder.mul(struct.nitems, struct.itemsize)
+                cgutils.raw_memcpy(builder, target, source, size, 1)
+                return context.get_dummy_value()
+            number = cgutils.alloca_once_value(builder, context.get_constant(types.intp, 0))
+            shape = cgutils.unpack_tuple(builder, struct.shape)
+            with cgutils.loop_nest(builder, shape, context.get_value_type(types.intp)) as indices:
+                element = cgutils.get_item_pointer(context, builder, array, struct, list(indices))
+                position = builder.gep(memory, [builder.load(number)])
+                target, source = (element, position) if is_read else (position, element)
+                builder.store(builder.load(source), target)
+                builder.store(cgutils.increment_index(builder, builder.load(number)), number)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, array), generate
+
+    return copy
+
+
+save_array, load_array = _make_copy(is_read=False), _make_copy(is_read=True)
+
+
+@library_function()
+def with_room(owner, address, items):  # type: ignore[no-untyped-def]
+    """Returns the address of the stack of arrays after it got room for ``items`` items."""
+    return grow(owner, ARRAYS, address, 8, items + items // 2) if items > capacity(address) else address
+
+
+@library_function()
+def copy_memory(target, source, size):  # type: ignore[no-untyped-def]
+    """Copies bytes from one address to another."""
+    _memcpy(target, source, size)
+
+
+@library_function()
+def new_memory(items):  # type: ignore[no-untyped-def]
+    """Returns the address of memory for an array of ``items`` elements."""
+    address = _malloc(8 * max(items, 1))
+    if address == 0:
+        raise MemoryError("no memory for a copy of an array")
+    return address
+
+
+@library_function()
+def zero_cotangents(size, dtype):  # type: ignore[no-untyped-def]
+    """Returns an array of zeros. A large one has huge pages if Linux grants them: small ones take longer to get than to fill."""
+    result = np.empty(size, dtype)
+    if _HAS_HUGE_PAGES and result.nbytes >= _LARGE_BYTES:
+        first = (result.ctypes.data + _PAGE - 1) // _PAGE * _PAGE
+        _madvise(first, (result.ctypes.data + result.nbytes - first) // _PAGE * _PAGE, _HUGE_PAGES)
+    for i in range(size):
+        result[i] = 0
+    return result
+
+
+@library_function()
+def exchange(first, second):  # type: ignore[no-untyped-def]
+    """Returns two flat arrays in the other order. The smaller one gets zeros up to the size of the larger one: no variable loses room."""
+    # Loops copy, since Numba takes a second to compile the assignment of an array to a slice: its error message formats shapes.
+    if first.size < second.size:
+        larger = np.zeros(second.size, first.dtype)
+        for i in range(first.size):
+            larger[i] = first[i]
+        return second, larger
+    if second.size < first.size:
+        larger = np.zeros(first.size, second.dtype)
+        for i in range(second.size):
+            larger[i] = second[i]
+        return larger, first
+    return second, first
+
+
+@library_function()
+def free_memory(address):  # type: ignore[no-untyped-def]
+    """Frees what ``new_memory`` returned."""
+    _free(address)
+
+
+MIN_SNAPSHOTS = 8
+"""The snapshots of a loop, even if they have more bytes than the limit."""
+
+
+@library_function()
+def snapshot_slots(done, count, record_bytes, snapshot_bytes, limit):  # type: ignore[no-untyped-def]
+    """Returns how many snapshots a loop may store; 0 if records need less memory.
+
+    Args:
+        done, count: the numbers of iterations that have run, and of all.
+        record_bytes: the bytes of the records so far.
+        snapshot_bytes: the bytes of a snapshot.
+        limit: the bytes of all snapshots.
+    """
+    segments = (count - 1) // done
+    slots = max(MIN_SNAPSHOTS, limit // snapshot_bytes)
+    return slots if min(segments, slots) * snapshot_bytes < segments * record_bytes else 0
+
+
+@library_function()
+def next_snapshot(first, position, end, slots):  # type: ignore[no-untyped-def]
+    """Returns the iteration before which the next snapshot is stored, so that the iterations from ``first`` to ``end`` run again seldom.
+
+    Args:
+        first: the iteration of the last snapshot.
+        position: the iteration after the segment that begins there.
+        end: the iteration that is undone.
+        slots: the number of snapshots that there is room for.
+    """
+    length = position - first
+    segments = (end - first + length - 1) // length
+    before, within_reach, repetitions = 1, slots + 1, 1
+    while within_reach < segments and slots > 0:  # binomials of slots + repetitions over slots
+        repetitions += 1
+        before = within_reach
+        within_reach = within_reach * (slots + repetitions) // repetitions
+    return first + length * (min(before, segments - 1) if slots > 0 else segments)
+
+
+@library_function()
+def may_share_memory(first, second):  # type: ignore[no-untyped-def]
+    """Returns whether the bounds of two arrays overlap."""
+    if first.size == 0 or second.size == 0:
+        return False
+    first_start, second_start = first.ctypes.data, second.ctypes.data
+    first_end, second_end = first_start + first.itemsize, second_start + second.itemsize
+    for axis in range(first.ndim):
+        extent = (first.shape[axis] - 1) * first.strides[axis]
+        first_end += max(extent, 0)
+        first_start += min(extent, 0)
+    for axis in range(second.ndim):
+        extent = (second.shape[axis] - 1) * second.strides[axis]
+        second_end += max(extent, 0)
+        second_start += min(extent, 0)
+    return first_start < second_end and second_start < first_end
+
+
+COMPILED: dict[str, Any] = {
+    "push_value": push_value,
+    **{f"pop_{type}": pop for type, pop in POPS.items()},
+    "push_code": push_code,
+    "pop_code": pop_code,
+    "save_array": save_array,
+    "load_array": load_array,
+    "contiguous": contiguous,
+    "add_product": add_product,
+    "unsigned": as_unsigned,
+    "sum_in_any_order": sum_in_any_order,
+    "new_owner": new_owner,
+    "acquire": acquire,
+    "capacity": capacity,
+    "grow": grow,
+    "release": release,
+    "with_room": with_room,
+    "new_memory": new_memory,
+    "zero_cotangents": zero_cotangents,
+    "exchange": exchange,
+    "may_share_memory": may_share_memory,
+    "free_memory": free_memory,
+    "snapshot_slots": snapshot_slots,
+    "next_snapshot": next_snapshot,
+}
+"""What the names of a derivative's text stand for in compiled code."""
+
+
+def _python_push(stack: dict[int, Any], position: int, value: Any) -> None:
+    stack[position] = value
+
+
+def _python_pop(stack: dict[int, Any], position: int) -> Any:
+    return stack[position]
+
+
+def _python_save_array(stack: dict[int, Any], position: int, array: np.ndarray) -> None:
+    stack[position] = array.copy()
+
+
+def _python_load_array(stack: dict[int, Any], position: int, array: np.ndarray) -> None:
+    array[...] = stack[position]
+
+
+def _python_unsigned(index: int) -> int:
+    """Returns an index as it is; Python would count a negative one from the end, which compiled code does not."""
+    if index < 0:
+        raise IndexError(f"the index {index} of a derivative's text does not count from the start of the axis")
+    return int(index)
+
+
+INTERPRETED: dict[str, Any] = {
+    "push_value": _python_push,
+    **{f"pop_{type}": _python_pop for type in POPS},
+    "push_code": _python_push,
+    "pop_code": _python_pop,
+    "save_array": _python_save_array,
+    "load_array": _python_load_array,
+    "with_room": lambda owner, address, items: address,
+    "new_memory": lambda items: {},
+    "zero_cotangents": np.zeros,
+    "exchange": exchange.py_func,
+    "may_share_memory": np.may_share_memory,
+    "free_memory": lambda address: None,
+    "contiguous": np.array,
+    "add_product": add_product_in_python,
+    "unsigned": _python_unsigned,
+    "sum_in_any_order": operator.add,
+    "new_owner": lambda: None,
+    "acquire": lambda owner, stack, width: {},
+    "capacity": lambda stack: 1 << 62,
+    "grow": lambda owner, stack, address, width, items: address,
+    "release": lambda stack, address, width: None,
+    "snapshot_slots": snapshot_slots.py_func,
+    "next_snapshot": next_snapshot.py_func,
+}
+"""What they stand for where the text runs as plain Python."""

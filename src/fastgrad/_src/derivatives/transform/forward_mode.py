@@ -1,0 +1,169 @@
+"""The text of forward mode: of a function that computes a result together with its tangent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numba import types
+
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.ir.partials import partial_text
+from fastgrad._src.derivatives.ir.representation import (
+    Block,
+    Call,
+    Callee,
+    CallRule,
+    Compute,
+    Constant,
+    Function,
+    Location,
+    Operand,
+    Raise,
+    Return,
+    Root,
+    Scalar,
+    View,
+    is_real,
+    leaf_types_of,
+)
+from fastgrad._src.derivatives.ir.values import parts_of
+from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
+from fastgrad._src.derivatives.runtime.tape_memory import contiguous
+from fastgrad._src.derivatives.transform.emission import Derivative, Emitter
+from fastgrad._src.derivatives.transform.tangents import Tangents
+from fastgrad._src.scalars.terms import ScalarOperation, Term
+
+WIDTH = 8
+"""The tangents that one run computes for a matrix: they share the function's own numbers."""
+
+
+def tangents_of_a_run(function: Function) -> int:
+    """Returns how many tangents one run may compute: one if calls compute results and tangents together, or if results are complex."""
+    statements = [statement for block in function.blocks for statement in block.statements]
+    rules = [statement.rule for statement in statements if isinstance(statement, Call)]
+    is_alone = any(isinstance(rule, Callee) or rule.with_tangent is not None for rule in rules)
+    return WIDTH if not is_alone and is_real(function.result) else 1
+
+
+class ExpressionStatements:
+    """Appends the numbers of tangents to a function that is not differentiated again: each is one expression.
+
+    Attributes:
+        function, block, is_last: as in ``TangentStatements``.
+    """
+
+    function: Function
+    block: Block
+    is_last = True
+
+    def __init__(self, width: int) -> None:
+        self._count = 0
+        self._width = width
+        self.checks: list[str] = []
+        """The lines that check shapes."""
+
+    def name(self, hint: str) -> str:
+        """Returns a name that no number or array of the function has."""
+        self._count += 1
+        return f"{hint}{self._count}"
+
+    def number(self, name: str, statement: Compute, terms: Sequence[tuple[Term, Operand]]) -> Operand:
+        """Returns the sum of some partials of a statement, each for the tangent of its operand."""
+        operands = [*statement.operands, statement.target, *[tangent for _, tangent in terms]]
+        texts = [f"{{{number}}}" for number in range(len(operands))]
+        result = len(statement.operands)
+        sums = [
+            partial_text(term, texts[:result], texts[result + number], texts[result])
+            for number, (term, _) in enumerate(terms, 1)
+        ]
+        if not sums:
+            return Constant(0, statement.target.type)
+        target = Scalar(name, statement.target.type, self.block)
+        self.block.statements.append(Compute(statement.location, target, ScalarOperation(" + ".join(sums)), operands))
+        return target
+
+    def call(
+        self, location: Location, function: Any, arguments: list[Operand | View], results: Sequence[Scalar | Root]
+    ) -> Sequence[Operand | Root]:
+        """Returns what a function returns, a tuple: ``results``."""
+        rule = CallRule(function, None, None, (), returns_tuple=True)
+        self.block.statements.append(Call(location, rule, arguments, [*results]))
+        return results
+
+    def copy(self, location: Location, view: View) -> Root:
+        """Returns a copy of an array."""
+        sizes = [axis.size for axis in view.axes]
+        type = types.Array(view.root.type.dtype, len(sizes), "C")
+        copy = Root(self.name("copy"), type, "local", self.block, location)
+        copy.dims = sizes
+        self.function.roots.append(copy)
+        self.block.statements.append(Call(location, CallRule(contiguous, None, None, ()), [view], [copy]))
+        return copy
+
+    def check_shape(self, location: Location, argument: View, tangent: View, message: str) -> None:
+        """Raises ValueError if a tangent has not the shape of its argument, before the first block."""
+        name, lanes = argument.root.name, f" + ({self._width},)" if self._width > 1 else ""
+        self.checks.append(f"if {tangent.root.name}.shape != {name}.shape{lanes}: raise ValueError({message!r})")
+
+
+class ForwardMode(Emitter):
+    """Writes a function and its tangents.
+
+    Args:
+        function: the function.
+        flow: its control flow.
+        positions, is_callee, width: as in ``Tangents``.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        flow: ControlFlow,
+        positions: tuple[int, ...],
+        is_callee: bool = False,
+        width: int = 1,
+    ) -> None:
+        self._statements = ExpressionStatements(width)
+        tangents = Tangents(function, flow, positions, self._statements, is_callee, width)
+        super().__init__(tangents.function, flow)
+        self._is_callee = is_callee
+        self._source = function
+
+    def derivative(self) -> Derivative:
+        """Returns the text of ``(*arguments, *tangents) -> (result, tangent of the result)``."""
+        function = self.function
+        for block in function.blocks:
+            self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
+            self._block(block)
+        if self._is_callee:
+            parameters, body = [part.name for part in parts_of(function)], []
+        else:
+            parameters = [f"a_{name}" for name in function.parameters]
+            body = [*self.unpacked_parameters(), *self.checks_of_memory(self._source), *self._statements.checks]
+        body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
+        return self.result(f"derivative_of_{function.name}", parameters, body)
+
+    def _block(self, block: Block) -> None:
+        for phi in block.phis:
+            self.write(f"{phi.target.name} = p_{phi.target.name}")
+        for statement in block.statements:
+            self.note_line(statement.location)
+            self.forward_statement(statement)
+        end = block.end
+        if isinstance(end, Return):
+            self.note_line(end.location)
+        self.go_on(block)
+        if isinstance(end, Raise):
+            self.raise_(end)
+        elif isinstance(end, Return):
+            self._return(end)
+
+    def _return(self, end: Return) -> None:
+        if self._is_callee:
+            leaf_types = leaf_types_of(self.function.result)
+            results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
+            self.write(f"return ({''.join(text + ', ' for text in results)})")
+            return
+        texts = [self.view(value) if isinstance(value, View) else self.operand(value) for value in end.values]
+        self.write(f"return {self.result_text(texts)}")

@@ -1,0 +1,99 @@
+"""Adjoints of functions that are called, for cotangents that may be infinite.
+
+An adjoint is linear in the cotangents, but its products of 0 and infinity are NaN. So it runs for the finite cotangents, and again for the signs of the infinite
+ones. A cotangent that the second run gives is infinite unless it is 0.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numba
+import numpy as np
+
+from fastgrad._src.derivatives.runtime.compilation import generated_function
+from fastgrad._src.derivatives.runtime.exceptional_exits import ReleasingCompiler
+
+
+@numba.njit
+def _finite_number(cotangent):  # type: ignore[no-untyped-def]
+    sign = np.sign(cotangent)
+    return sign - sign if np.isinf(cotangent) else cotangent
+
+
+@numba.njit
+def _infinite_number(cotangent):  # type: ignore[no-untyped-def]
+    sign = np.sign(cotangent)
+    return sign if np.isinf(cotangent) else sign - sign
+
+
+@numba.njit(error_model="numpy")
+def _number_of_parts(finite, sign):  # type: ignore[no-untyped-def]
+    return finite if sign == 0 else finite + sign / (sign - sign)
+
+
+@numba.njit
+def _finite_array(cotangent):  # type: ignore[no-untyped-def]
+    part = np.empty_like(cotangent)
+    for place, number in np.ndenumerate(cotangent):
+        part[place] = _finite_number(number)
+    return part
+
+
+@numba.njit
+def _infinite_array(cotangent):  # type: ignore[no-untyped-def]
+    part = np.empty_like(cotangent)
+    for place, number in np.ndenumerate(cotangent):
+        part[place] = _infinite_number(number)
+    return part
+
+
+@numba.njit
+def _array_of_parts(finite, sign):  # type: ignore[no-untyped-def]
+    whole = finite.copy()
+    for place, number in np.ndenumerate(sign):
+        if number != 0:
+            whole[place] += number * np.inf
+    return whole
+
+
+@functools.lru_cache(maxsize=256)
+def guarded_adjoint(adjoint: Any, results: tuple[bool, ...], others: int, arguments: tuple[bool, ...]) -> Any:
+    """Returns an adjoint that adds 0 for a derivative of 0, also where a cotangent is infinite.
+
+    Args:
+        adjoint: a dispatcher of the cotangents of results and of ``others`` more arguments, which returns a tuple of cotangents.
+        results: for each cotangent that it takes whether it is an array.
+        others: the number of its other arguments.
+        arguments: for each cotangent that it returns whether it is an array.
+    """
+    g, x = [f"g{number}" for number in range(len(results))], [f"x{number}" for number in range(others)]
+    kinds = ["array" if is_array else "number" for is_array in results]
+    finite = [f"finite_{kind}({name})" for name, kind in zip(g, kinds, strict=True)]
+    infinite = [f"infinite_{kind}({name})" for name, kind in zip(g, kinds, strict=True)]
+    sums = [f"{'array' if is_array else 'number'}_of_parts(e[{n}], s[{n}])" for n, is_array in enumerate(arguments)]
+    is_infinite = [
+        f"np.isinf({name}).any()" if is_array else f"np.isinf({name})"
+        for name, is_array in zip(g, results, strict=True)
+    ]
+    lines = [
+        f"def guarded_adjoint({', '.join([*g, *x])}):",
+        f"    if not ({' or '.join(is_infinite)}):",
+        f"        return call({', '.join([*g, *x])})",
+        f"    s = call({', '.join([*infinite, *x])})",
+        f"    e = call({', '.join([*finite, *x])})",
+        f"    return ({', '.join(sums)},)",
+    ]
+    scope = {
+        "np": np,
+        "call": adjoint,
+        "finite_number": _finite_number,
+        "infinite_number": _infinite_number,
+        "number_of_parts": _number_of_parts,
+        "finite_array": _finite_array,
+        "infinite_array": _infinite_array,
+        "array_of_parts": _array_of_parts,
+    }
+    function = generated_function("guarded_adjoint", "\n".join([*lines, ""]), "guarded_adjoint", scope)
+    return numba.njit(function, pipeline_class=ReleasingCompiler)

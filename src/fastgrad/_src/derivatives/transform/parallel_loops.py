@@ -1,0 +1,655 @@
+"""Parallel loops: a ``prange`` loop whose iterations are independent becomes a call of a function of a chunk of its iterations.
+
+The function has derivatives of its own, as a recursive one has (`callees.py`); the call runs it for all chunks on Numba's threads. What the loop
+reduces goes to an array of one number a chunk, which a loop of the caller joins in their order. Other loops stay as they are, and run in order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.analysis.activity import Activity
+from fastgrad._src.derivatives.analysis.aliases import check_stores
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, scalars_of, written_by
+from fastgrad._src.derivatives.ir.partials import COTANGENT, Partial
+from fastgrad._src.derivatives.ir.representation import (
+    COST_OF_EFFECTS,
+    INDEX,
+    Allocate,
+    Axis,
+    BeginLoop,
+    Block,
+    Branch,
+    Call,
+    Callee,
+    Compute,
+    Constant,
+    Counter,
+    Function,
+    Grow,
+    Jump,
+    Load,
+    Location,
+    NextIteration,
+    Operand,
+    Phi,
+    Raise,
+    Reshape,
+    Return,
+    Root,
+    Scalar,
+    Size,
+    Statement,
+    Store,
+    View,
+    operands_of_view,
+)
+from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, COPY, SHARE_END, SHARE_START
+from fastgrad._src.derivatives.ir.values import parts_of
+from fastgrad._src.derivatives.runtime.chunks import chunk_count
+from fastgrad._src.scalars.terms import ADD, MULTIPLY, OPERANDS, SUBTRACT, ScalarOperation
+
+_COST_OF_BOUNDS = 100
+"""The bounds of a chunk are kept, not computed again."""
+_EXTREMES = {max: -np.inf, np.maximum: -np.inf, min: np.inf, np.minimum: np.inf}
+
+
+class Outlined:
+    """A part of a function that became a function of its own.
+
+    Attributes:
+        lowered: the part. It has no other form: Numba does not know it.
+    """
+
+    def __init__(self, lowered: Function) -> None:
+        self.lowered = lowered
+        self.__name__ = lowered.name
+
+
+class ParallelLoop:
+    """A loop that runs in chunks: what ``Callee.function`` is for it.
+
+    Its arguments are the number of iterations, the number of chunks, and what iterations read and write. Those of ``chunk`` are these, and the chunk's number.
+
+    Attributes:
+        chunk: a chunk of iterations.
+        shared: the numbers of the arrays to whose cotangents several iterations may add.
+        partials: the numbers of the arrays that chunks write their reductions to.
+    """
+
+    def __init__(self, chunk: Outlined, shared: frozenset[int], partials: frozenset[int]) -> None:
+        self.chunk = chunk
+        self.shared = shared
+        self.partials = partials
+        self.__name__ = f"parallel_{chunk.__name__}"
+
+    def numbers_to_run_again(self, frozen: tuple[int, ...]) -> list[int]:
+        """Returns the numbers of the arguments that are no arrays, if the way back may run chunks again: nothing writes the arrays, the ``frozen`` ones."""
+        places = range(len(self.chunk.lowered.types) - 1)
+        numbers = [place for place in places if not isinstance(self.chunk.lowered.types[place], types.Array)]
+        return numbers if {*numbers, *frozen, *self.partials} == {*places} else []
+
+
+class _Reduction(NamedTuple):
+    """A number that iterations change by one operation that is associative.
+
+    Attributes:
+        phi: its phi in the loop's head.
+        neutral: the number that the operation leaves others as they are with.
+        operation: the associative operation.
+        partials: of the operation.
+        place: the number of the operand that is the number before.
+        comparison: says which of two numbers is the extreme one; None for other operations.
+    """
+
+    phi: Phi
+    neutral: Constant
+    operation: ScalarOperation
+    partials: list[Partial]
+    place: int
+    comparison: ScalarOperation | None = None
+
+
+def outline_parallel_loops(
+    function: Function, flow: ControlFlow, positions: tuple[int, ...], seed: int | None = None, is_forward: bool = False
+) -> ControlFlow:
+    """Makes functions of the parallel loops of a function whose iterations are independent; returns the new control flow.
+
+    Arguments are those of the derivative that follows, of reverse mode unless ``is_forward``.
+    """
+    heads = [head for head, counter in flow.counted.items() if counter.is_parallel]
+    heads = [head for head in heads if not any(head in flow.loops[other] for other in heads if other is not head)]
+    loops = [_Loop(function, flow, head) for head in heads]
+    loops = [loop for loop in loops if loop.is_independent()]
+    if not loops:
+        return flow
+    check_stores(function, flow, not is_forward)
+    activity = Activity(function, flow.blocks, frozenset(positions), is_forward, seed)
+    for loop in loops:
+        loop.outline(activity)
+    return ControlFlow(function)
+
+
+class _Loop:
+    """A parallel loop: the proof that its iterations are independent, and its outlining."""
+
+    def __init__(self, function: Function, flow: ControlFlow, head: Block) -> None:
+        self._function = function
+        self._flow = flow
+        self._head = head
+        self._counter = flow.counted[head]
+        self._before = self._counter.block
+        self._region = self._blocks()
+        self._statements = [statement for block in self._region for statement in block.statements]
+        self._inside = {*self._region}
+        self._step = next(
+            (item for item in head.statements if isinstance(item, NextIteration) and item.counter is self._counter),
+            None,
+        )
+        self._reductions: list[_Reduction] = []
+        self._accesses: dict[Root, list[set[object]]] = {}
+        self._written: set[Root] = set()
+
+    def _blocks(self) -> list[Block]:
+        """Returns the loop's blocks, and those that iterations end in with an exception."""
+        body = set(self._flow.loops[self._head])
+        raising = {
+            block
+            for block in self._flow.blocks
+            if isinstance(block.end, Raise) and body.issuperset(self._flow.predecessors[block])
+        }
+        return [block for block in self._flow.blocks if block in body | raising]
+
+    # ---- the proof --------------------------------------------------------------------------------------------------
+
+    def is_independent(self) -> bool:
+        """True if iterations can be proved independent of each other, but for reductions."""
+        return (
+            self._has_one_exit()
+            and not any(map(self._has_effect, self._statements))
+            and self._keeps_numbers()
+            and self._find_reductions()
+            and self._find_accesses()
+        )
+
+    def _has_one_exit(self) -> bool:
+        head, end = self._head, self._head.end
+        outside = [block for block in self._flow.predecessors[head] if block not in self._inside]
+        return (
+            self._step is not None
+            and isinstance(end, Branch)
+            and end.condition is self._step.is_valid
+            and end.then in self._inside
+            and end.otherwise not in self._inside
+            and outside == [self._before]
+            and self._before.successors == [head]
+            and all(after in self._inside for block in self._region if block is not head for after in block.successors)
+        )
+
+    def _has_effect(self, statement: Statement) -> bool:
+        """True if a statement must run in order, or can't be moved."""
+        if isinstance(statement, Compute):  # a chunk has no such parameters
+            return statement.cost >= COST_OF_EFFECTS or statement.operation.reads_parameter
+        if isinstance(statement, (BeginLoop, NextIteration)) and statement is not self._step:
+            return not self._inside.issuperset((statement.counter.block, statement.counter.head))
+        if isinstance(statement, Call):
+            return isinstance(statement.rule, Callee)
+        if isinstance(statement, Grow):
+            return statement.root.block not in self._inside
+        return isinstance(statement, Allocate) and statement.root in self._function.copies
+
+    def _keeps_numbers(self) -> bool:
+        """True if code after the loop uses nothing of it but what its head carries, and no array passes from block to block."""
+        used: set[object] = set()
+        for block in self._flow.blocks:
+            for phi in block.phis:
+                is_array = isinstance(phi.target, Root)
+                if is_array and block in self._inside:
+                    views = [value for value in phi.incoming.values() if isinstance(value, View)]
+                    if block is self._head or any(view.root.memory.block not in self._inside for view in views):
+                        return False
+                if block not in self._inside:
+                    used |= {part for value in phi.incoming.values() for part in _parts(value)}
+            if block not in self._inside:
+                used |= {part for statement in block.statements for part in _uses(statement)}
+                used |= {part for value in _values_of_end(block) for part in _parts(value)}
+        carried = {phi.target for phi in self._head.phis}
+        return not any(getattr(part, "block", None) in self._inside for part in used - carried)
+
+    def _find_reductions(self) -> bool:
+        """Finds what the loop's head carries; False if one of these is no reduction."""
+        for phi in self._head.phis:
+            reduction = self._reduction_of(phi)
+            if reduction is None:
+                return False
+            self._reductions.append(reduction)
+        return True
+
+    def _reduction_of(self, phi: Phi) -> _Reduction | None:
+        target = phi.target
+        assert isinstance(target, Scalar)
+        members: set[object] = {target}
+        operations: dict[ScalarOperation, tuple[list[Partial], int, ScalarOperation | None]] = {}
+        phis = [other for block in self._region if block is not self._head for other in block.phis]
+        size = 0
+        while size != (size := len(members)):
+            for statement in self._statements:
+                if members.isdisjoint(_uses(statement)) or self._is_comparison(statement):
+                    continue
+                places = [number for number, operand in enumerate(statement.operands) if operand in members]
+                if not isinstance(statement, Compute) or len(places) != 1 or statement.target.type != target.type:
+                    return None
+                operation = statement.operation
+                if operation is SUBTRACT and places == [0]:
+                    operations[ADD] = [COTANGENT if target.is_real else None] * 2, 0, None
+                elif operation is not COPY:
+                    compared = [item.definition for item in statement.operands[2:] if isinstance(item, Scalar)]
+                    comparison = next((item.operation for item in compared if isinstance(item, Compute)), None)
+                    operations[operation] = statement.partials, places[0], comparison
+                members.add(statement.target)
+            for other in phis:
+                if any(value in members for value in other.incoming.values()):
+                    members.add(other.target)
+        if any(part in members for block in self._region for value in _values_of_end(block) for part in _parts(value)):
+            return None
+        joined = [other for other in phis if other.target in members]
+        incoming = [value for before, value in phi.incoming.items() if before in self._inside]
+        incoming += [value for other in joined for value in other.incoming.values()]
+        if not members.issuperset(incoming) or len(operations) > 1:
+            return None
+        no_partials: list[Partial] = [None, None]
+        operation, (partials, place, comparison) = next(iter(operations.items()), (ADD, (no_partials, 0, None)))
+        neutral = _neutral_number(operation, target.type)
+        if neutral is None:
+            return None
+        if target.is_real and any(partial is None for partial in partials[:2]):
+            if operation not in (ADD, MULTIPLY):
+                return None
+            products: list[Partial] = [COTANGENT * OPERANDS[1], COTANGENT * OPERANDS[0]]
+            partials = [COTANGENT, COTANGENT] if operation is ADD else products
+        return _Reduction(phi, Constant(neutral, target.type), operation, partials, place, comparison)
+
+    def _is_comparison(self, statement: Statement) -> bool:
+        """True for a comparison of two numbers that only the maximum or minimum of these two uses."""
+        if not isinstance(statement, Compute) or statement.target.type != types.boolean:
+            return False
+        users = [other for other in self._statements if statement.target in _uses(other)]
+        parts = [part for block in self._region for value in _values_of_end(block) for part in _parts(value)]
+        parts += [value for block in self._region for phi in block.phis for value in phi.incoming.values()]
+        return statement.target not in parts and all(
+            isinstance(user, Compute) and user.operands == [*statement.operands, statement.target] for user in users
+        )
+
+    def _find_accesses(self) -> bool:
+        """Finds which elements of arrays from before the loop iterations read and write; False if one may write what another reads or writes."""
+        for statement in self._statements:
+            if isinstance(statement, Load):
+                self._note(statement.root, statement.operands)
+            elif isinstance(statement, Store):
+                self._note(statement.root, statement.operands[1:])
+            elif isinstance(statement, Reshape):
+                self._note(statement.root, [])
+            elif isinstance(statement, Call):
+                for value in statement.arguments:
+                    if isinstance(value, View):
+                        sliced = {axis.root_axis for axis in value.axes}
+                        starts = [None if axis in sliced else start for axis, start in enumerate(value.starts)]
+                        self._note(value.root, starts)
+            self._written |= {memory for memory in written_by(statement) if memory.block not in self._inside}
+        families = memory_families(self._function)
+        copied = {*self._function.copies, *[source.memory for source, _, _ in self._function.copies.values()]}
+        for memory in self._written:
+            names = [root for root in self._accesses if root.memory in families[memory]]
+            if len(names) != 1 or not self._has_own_elements(names[0]) or memory in copied:
+                return False
+        return not any(root.memory.is_growing for root in self._accesses)
+
+    def _note(self, root: Root, indices: list[Operand] | list[Operand | None]) -> None:
+        outer = self._outer(root)
+        if outer.block not in self._inside:
+            keys: set[object] = {
+                (axis, key) for axis, index in enumerate(indices) if (key := self._key(index)) is not None
+            }
+            self._accesses.setdefault(outer, []).append(keys if outer is root else set())
+
+    def _outer(self, root: Root) -> Root:
+        """Returns the array from before the loop that ``root`` is another name of, else ``root``."""
+        while root.block in self._inside and root.source is not None:
+            root = root.source
+        return root
+
+    def _has_own_elements(self, root: Root) -> bool:
+        """True if no two iterations access the same element: an axis has the same index each time, which differs in all iterations."""
+        names = [other for other in self._accesses if other.memory is root.memory]
+        return names == [root] and bool(set.intersection(*self._accesses[root]))
+
+    def _key(self, index: Operand | None) -> object:
+        """Returns what tells an index that differs in all iterations from others; None for other indices."""
+        assert self._step is not None
+        if index is self._step.target:
+            return "iteration"
+        definition = index.definition if isinstance(index, Scalar) and index.type == INDEX else None
+        if not isinstance(definition, Compute) or definition.target.block not in self._inside:
+            return None
+        numbers = [(operand.value if isinstance(operand, Constant) else operand) for operand in definition.operands]
+        keys = [self._key(operand) for operand in definition.operands]
+        varying = [place for place, key in enumerate(keys) if key is not None]
+        if len(varying) != 1 or not all(
+            operand.type == INDEX
+            and (place in varying or isinstance(operand, Constant) or operand.block not in self._inside)
+            for place, operand in enumerate(definition.operands)
+        ):
+            return None
+        place, operation = varying[0], definition.operation
+        is_sum = operation in (ADD, SUBTRACT, COPY)
+        is_multiple = (
+            operation is MULTIPLY and isinstance(definition.operands[1 - place], Constant) and numbers[1 - place] != 0
+        )
+        is_step = operation is ADD_PRODUCT and place == 1 and isinstance(definition.operands[2], Constant)
+        if not (is_sum or is_multiple or (is_step and numbers[2] != 0)):
+            return None
+        numbers[place] = None
+        return operation, keys[place], *numbers
+
+    # ---- the function of a chunk ------------------------------------------------------------------------------------
+
+    def outline(self, activity: Activity) -> None:
+        """Makes the loop a call."""
+        function, before = self._function, self._before
+        location = next(
+            item for item in before.statements if isinstance(item, BeginLoop) and item.counter is self._counter
+        ).location
+        scalars, roots = self._inputs()
+        name = self._counter.name
+        shared = [root for root in roots if root not in self._written and not self._has_own_elements(root)]
+        sizes = [root.dims for root in shared if root in activity]
+        places = iter(range(1, 99))
+        products = [" * ".join(f"{{{next(places)}}}" for _ in dims) or "1" for dims in sizes]
+        chunks = Scalar(f"{name}_chunks", INDEX, before)
+        chunks.is_natural = True
+        text = f"chunk_count({{0}}, {' + '.join(products) or '0'})"
+        operands = [self._counter.count, *[size for dims in sizes for size in dims]]
+        operation = ScalarOperation(text, chunk_count)
+        chunks.definition = Compute(location, chunks, operation, operands, _COST_OF_BOUNDS)
+        function.globals["chunk_count"] = chunk_count
+        function.scalars.append(chunks)
+        partials = []
+        for reduction in self._reductions:
+            target = reduction.phi.target
+            root = Root(f"v_partials_of_{target.name}", types.Array(target.type, 1, "C"), "local", before, location)
+            root.dims, root.is_written = [chunks], True
+            partials.append(root)
+        function.roots += partials
+        arguments: list[Operand | View] = [self._counter.count, chunks, *scalars]
+        arrays = [*roots, *partials]
+        arguments += [View.whole(root) for root in arrays]
+        written = {*self._written, *partials}
+        first = len(arguments) - len(arrays)
+        chunk = self._chunk(scalars, roots, partials)
+        places_of = {root: first + place for place, root in enumerate(arrays)}
+        loop = ParallelLoop(
+            chunk,
+            frozenset(places_of[root] for root in shared),
+            frozenset(places_of[root] for root in partials),
+        )
+        parts = parts_of(chunk.lowered)[:-1]
+        callee = Callee(
+            loop,
+            tuple(part.type for part in parts),
+            types.none,
+            active=tuple(place for place, part in enumerate(parts) if part.is_real),
+            written=frozenset(places_of[root] for root in written),
+            is_exact=True,
+        )
+        before.statements = [
+            item for item in before.statements if not (isinstance(item, BeginLoop) and item.counter is self._counter)
+        ]
+        before.statements += [chunks.definition, *[Allocate(location, root, "zeros") for root in partials]]
+        before.statements.append(Call(location, callee, arguments, []))
+        self._join(partials, chunks, location)
+
+    def _inputs(self) -> tuple[list[Scalar], list[Root]]:
+        """Returns the numbers and arrays from before the loop that it uses."""
+        scalars: dict[Scalar, None] = {}
+        roots: dict[Root, None] = {}
+        parts = [part for statement in self._statements for part in _uses(statement)]
+        for block in self._region:
+            parts += [
+                part
+                for phi in block.phis
+                if block is not self._head
+                for v in phi.incoming.values()
+                for part in _parts(v)
+            ]
+            parts += [part for value in _values_of_end(block) for part in _parts(value)]
+        for part in parts:
+            if isinstance(part, Root) and self._outer(part).block not in self._inside:
+                roots[self._outer(part)] = None
+            elif isinstance(part, Scalar) and part.block not in self._inside:
+                scalars[part] = None
+        for root in roots:
+            scalars |= {size: None for size in root.dims if isinstance(size, Scalar)}
+        scalars = {scalar: None for scalar in scalars if scalar is not self._counter.count}
+        return [*scalars], [*roots]
+
+    def _chunk(self, scalars: list[Scalar], roots: list[Root], partials: list[Root]) -> Outlined:
+        """Moves the loop's blocks to a function of a chunk of iterations."""
+        function, old_head = self._function, self._head
+        location, count = self._head.statements[0].location, self._counter.count
+        numbers = [Scalar(name, INDEX, None) for name in ("v_all", "v_chunks")]
+        mapped: dict[object, object] = {scalar: Scalar(scalar.name, scalar.type, None) for scalar in scalars}
+        for scalar, copy in mapped.items():
+            copy.is_natural = scalar.is_natural  # type: ignore[attr-defined]
+        if isinstance(count, Scalar):
+            mapped[count] = numbers[0]
+            numbers[0].is_natural = count.is_natural
+        parameters: list[Scalar | Root] = [*numbers, *[mapped[scalar] for scalar in scalars]]  # type: ignore[list-item]
+        own_number = Scalar("v_chunk", INDEX, None)
+        own_number.is_natural = True
+
+        def final(operand: Operand) -> Operand:
+            return mapped.get(operand, operand)  # type: ignore[return-value]
+
+        for root in [*roots, *partials]:
+            copy = Root(root.name, root.type, "parameter", None, root.location)
+            copy.is_written = root in self._written or root in partials
+            copy.dims = [numbers[1]] if root in partials else [final(size) for size in root.dims]
+            mapped[root] = copy
+            parameters.append(copy)
+        parameters.append(own_number)
+        counter, exit = self._make_loop(numbers, own_number, partials, mapped)
+        head = counter.head
+        assert head is not None
+        moved = [block for block in self._region if block is not old_head]
+        chunk = Function(f"loop_of_{function.name}", location, [part.name for part in parameters], ())
+        chunk.blocks = [counter.block, head, *moved, exit]
+        self._move(chunk, mapped, old_head, head)
+        for place, part in enumerate(parameters):
+            part.position = place
+        chunk.arguments = [part if isinstance(part, Scalar) else View.whole(part) for part in parameters]
+        chunk.types = tuple(part.type for part in parameters)
+        chunk.scalars = [part for part in parameters if isinstance(part, Scalar)] + scalars_of(chunk.blocks)
+        chunk.roots = [part for part in parameters if isinstance(part, Root)]
+        chunk.roots += [root for root in function.roots if root.block in chunk.blocks]
+        chunk.counters = [counter, *[other for other in function.counters if other.block in moved]]
+        chunk.globals = dict(function.globals)
+        function.counters = [
+            other for other in function.counters if other.block not in moved and other is not self._counter
+        ]
+        gone = {*chunk.scalars, *chunk.roots}
+        function.scalars = [scalar for scalar in function.scalars if scalar not in gone]
+        function.roots = [root for root in function.roots if root not in gone]
+        function.blocks = [block for block in function.blocks if block not in moved]
+        return Outlined(chunk)
+
+    def _make_loop(
+        self, numbers: list[Scalar], own_number: Scalar, partials: list[Root], mapped: dict[object, object]
+    ) -> tuple[Counter, Block]:
+        """Makes the blocks of a chunk that replace the loop's head; returns its counter and the block after the loop."""
+        old_head, step = self._head, self._step
+        assert step is not None
+        assert isinstance(old_head.end, Branch)
+        location = step.location
+        entry, head, exit = Block(0), Block(1), Block(2)
+
+        def compute(operation: ScalarOperation, operands: list[Operand], block: Block, hint: str) -> Scalar:
+            target = Scalar(f"v_{hint}_of_chunk", INDEX, block)
+            target.definition = Compute(location, target, operation, operands, _COST_OF_BOUNDS)
+            target.is_natural = True
+            block.statements.append(target.definition)
+            return target
+
+        first = compute(SHARE_START, [numbers[0], own_number, numbers[1]], entry, "first")
+        end = compute(SHARE_END, [numbers[0], own_number, numbers[1]], entry, "end")
+        length = compute(SUBTRACT, [end, first], entry, "length")
+        counter = Counter("v_counter_of_chunk", length, entry)
+        counter.head = head
+        entry.statements.append(BeginLoop(location, counter))
+        entry.end = Jump(head)
+        iteration, goes_on = (
+            Scalar("v_iteration_of_chunk", INDEX, head),
+            Scalar("v_goes_on_of_chunk", types.boolean, head),
+        )
+        iteration.is_natural = True
+        own_step = NextIteration(location, counter, iteration, goes_on)
+        iteration.definition = goes_on.definition = own_step
+        step.target.definition = Compute(location, step.target, ADD, [first, iteration])
+        head.statements = [
+            own_step,
+            step.target.definition,
+            *[item for item in old_head.statements if item is not step],
+        ]
+        head.end = Branch(goes_on, old_head.end.then, exit)
+        for reduction, root in zip(self._reductions, partials, strict=True):
+            target = reduction.phi.target
+            phi = Phi(Scalar(target.name, target.type, head), location)
+            assert isinstance(phi.target, Scalar)
+            phi.incoming = {entry: reduction.neutral}
+            phi.incoming |= {place: value for place, value in reduction.phi.incoming.items() if place in self._inside}
+            mapped[target] = phi.target
+            head.phis.append(phi)
+            exit.statements.append(Store(location, mapped[root], phi.target, [own_number]))  # type: ignore[arg-type]
+        exit.end = Return([], location)
+        return counter, exit
+
+    @staticmethod
+    def _move(chunk: Function, mapped: dict[object, object], old_head: Block, head: Block) -> None:
+        """Makes blocks use what ``mapped`` has for what they used, and a new head for the old one."""
+
+        def final(value):  # type: ignore[no-untyped-def]
+            if isinstance(value, View):
+                axes = [Axis(axis.root_axis, final(axis.step), final(axis.size)) for axis in value.axes]
+                starts = [final(start) for start in value.starts]
+                return View(final(value.root), starts, axes, layout=value.layout)
+            if isinstance(value, Root) and value not in mapped:
+                value.dims = [final(size) for size in value.dims]
+                value.source = final(value.source) if value.source is not None else None
+            if isinstance(value, (Root, Scalar)) and value.block is old_head and value not in mapped:
+                value.block = head
+            return mapped.get(value, value)
+
+        for block in chunk.blocks:
+            for phi in block.phis:
+                final(phi.target)
+                phi.incoming = {
+                    head if place is old_head else place: final(value) for place, value in phi.incoming.items()
+                }
+            for statement in block.statements:
+                for name in ("target", "is_valid"):
+                    final(getattr(statement, name, None))
+                statement.operands = [final(operand) for operand in statement.operands]
+                if isinstance(statement, Load):
+                    statement.guards = [final(guard) for guard in statement.guards]
+                if isinstance(statement, BeginLoop):
+                    statement.counter.count = statement.operands[0]
+                if isinstance(statement, Call):
+                    statement.arguments = [final(argument) for argument in statement.arguments]
+                    for result in statement.results:
+                        final(result)
+                if isinstance(statement, (Allocate, Grow, Load, Reshape, Size, Store)):
+                    statement.root = final(statement.root)
+            if isinstance(block.end, Branch):
+                block.end.condition = final(block.end.condition)
+                block.end.then = head if block.end.then is old_head else block.end.then
+                block.end.otherwise = head if block.end.otherwise is old_head else block.end.otherwise
+            elif isinstance(block.end, Jump) and block.end.target is old_head:
+                block.end.target = head
+        for number, block in enumerate(chunk.blocks):
+            block.number = number
+
+    def _join(self, partials: list[Root], chunks: Scalar, location: Location) -> None:
+        """Makes the loop's head that of a loop which joins the chunks' reductions in order."""
+        function, before, head = self._function, self._before, self._head
+        assert isinstance(head.end, Branch)
+        after, name = head.end.otherwise, self._counter.name
+        head.statements, head.end = [], Jump(after)
+        if partials:
+            counter = Counter(f"{name}_counter_of_chunks", chunks, before, is_internal=True)
+            counter.head = head
+            function.counters.append(counter)
+            before.statements.append(BeginLoop(location, counter))
+            place = Scalar(f"{name}_chunk", INDEX, head)
+            goes_on = Scalar(f"{name}_is_chunk", types.boolean, head)
+            place.is_natural = True
+            step = NextIteration(location, counter, place, goes_on)
+            place.definition = goes_on.definition = step
+            function.scalars += [place, goes_on]
+            body = Block(0)
+            head.statements, head.end = [step], Branch(goes_on, body, after)
+            body.end = Jump(head)
+            for reduction, root in zip(self._reductions, partials, strict=True):
+                phi = reduction.phi
+                assert isinstance(phi.target, Scalar)
+                partial = Scalar(f"{phi.target.name}_of_chunk", phi.target.type, body)
+                partial.definition = Load(location, partial, root, [place])
+                joined = Scalar(f"{phi.target.name}_joined", phi.target.type, body)
+                operands: list[Operand] = [partial, partial]
+                operands[reduction.place] = phi.target
+                body.statements.append(partial.definition)
+                if reduction.comparison is not None:
+                    comparison = Scalar(f"{phi.target.name}_compared", types.boolean, body)
+                    comparison.definition = Compute(location, comparison, reduction.comparison, operands)
+                    body.statements.append(comparison.definition)
+                    function.scalars.append(comparison)
+                    operands = [*operands, comparison]
+                joined.definition = Compute(location, joined, reduction.operation, operands, 1, reduction.partials)
+                body.statements.append(joined.definition)
+                phi.incoming = {before: phi.incoming[before], body: joined}
+                function.scalars += [partial, joined]
+            function.blocks.insert(function.blocks.index(head) + 1, body)
+        for position, block in enumerate(function.blocks):
+            block.number = position
+
+
+def _neutral_number(operation: ScalarOperation, type: types.Type) -> float | None:
+    """Returns the number that an associative operation leaves others as they are with; None for other operations."""
+    is_float = isinstance(type, types.Float)
+    if operation in (ADD, MULTIPLY) and (is_float or type == INDEX):
+        number = int(operation is MULTIPLY)
+        return float(number) if is_float else number
+    return _EXTREMES.get(operation.function) if is_float else None
+
+
+def _parts(value: object) -> list[object]:
+    """Returns the numbers and arrays that an operand or a view is made of."""
+    return [value.root, *operands_of_view(value)] if isinstance(value, View) else [value]
+
+
+def _uses(statement: Statement) -> list[object]:
+    """Returns the numbers and arrays that a statement uses."""
+    parts: list[object] = [*statement.reads]
+    if isinstance(statement, Call):
+        parts += [part for value in statement.arguments for part in _parts(value)]
+    root = getattr(statement, "root", None)
+    if root is not None:
+        parts += [root, *root.dims]
+    return parts
+
+
+def _values_of_end(block: Block) -> list[object]:
+    """Returns what a block's end reads."""
+    end = block.end
+    return [*end.values] if isinstance(end, Return) else [end.condition] if isinstance(end, Branch) else []

@@ -1,0 +1,653 @@
+"""Reverse mode: the text of a function that runs forward, then backward from the result's cotangent to those of the arguments.
+
+The blocks of the way back have the numbers of the forward blocks plus their count. Each undoes its block: statements in reverse order, then
+phis, then a jump to the way back of the block that came before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numba import types
+
+from fastgrad._src.derivatives.analysis.activity import Activity
+from fastgrad._src.derivatives.analysis.aliases import check_stores
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_of
+from fastgrad._src.derivatives.analysis.cotangent_arrays import CotangentArrays, unwritten_arrays
+from fastgrad._src.derivatives.analysis.residuals import Needs, Residuals
+from fastgrad._src.derivatives.ir.partials import GUARDS
+from fastgrad._src.derivatives.ir.representation import (
+    Allocate,
+    BeginLoop,
+    Block,
+    Branch,
+    Call,
+    Callee,
+    Compute,
+    Counter,
+    Function,
+    Grow,
+    NextIteration,
+    Operand,
+    Raise,
+    Return,
+    Root,
+    Scalar,
+    Size,
+    Statement,
+    Store,
+    View,
+    is_natural_number,
+    leaf_types_of,
+    refuse,
+    zero,
+)
+from fastgrad._src.derivatives.ir.values import Complex, Fields, Items
+from fastgrad._src.derivatives.runtime.jumps import BLOCK_VARIABLE
+from fastgrad._src.derivatives.runtime.record_fields import cotangent_type_of
+from fastgrad._src.derivatives.runtime.tape_memory import ALL_STACKS, MAX_CODES
+from fastgrad._src.derivatives.transform.adjoint import Adjoint
+from fastgrad._src.derivatives.transform.adjoint_emission import MET_FLAT, AdjointEmitter
+from fastgrad._src.derivatives.transform.checkpoints import BLOCKS, CheckpointedLoop
+from fastgrad._src.derivatives.transform.emission import Derivative, Emitter, check_of_memory
+from fastgrad._src.derivatives.transform.record_stacks import STACKS, RecordStacks, position
+from fastgrad._src.derivatives.transform.running_extrema import record_last_choices
+
+
+class ReverseMode(Emitter):
+    """Writes the way forward with its records, and the way back.
+
+    Args:
+        function: the function.
+        flow: its control flow.
+        positions: the numbers of the parameters that have cotangents.
+        seed: the number of the result's leaf whose cotangent is 1, those of others being 0. None if they are parameters.
+    """
+
+    is_apart = False
+    """Whether the way back is a function of its own."""
+    has_checkpoints = True
+    """Whether loops may have checkpoints: both ways are one function, which may run a loop again."""
+
+    def __init__(self, function: Function, flow: ControlFlow, positions: tuple[int, ...], seed: int | None) -> None:
+        super().__init__(function, flow)
+        self.positions = positions
+        self.seed = seed
+        record_last_choices(function, flow)
+        self.activity = self._activity()
+        self.activity.check_draws(flow.blocks)
+        self.arrays = CotangentArrays(function, flow, self.activity, self.is_apart)
+        self.adjoint = Adjoint(function, flow, self.activity, self.arrays, seed, self.is_apart)
+        if self.adjoint.is_guarded:
+            function.globals.update(GUARDS)
+        self.calling = {
+            block
+            for block in flow.blocks
+            if any(self.arrays.callee_of(statement) is not None for statement in block.statements)
+        }
+        self.residuals = Residuals(function, flow, self.known_on_way_back())
+        self.residuals.plan(self._needs)
+        self.stacks = RecordStacks(self.write)
+        self.backward = AdjointEmitter(self, self.adjoint, self.arrays, self.residuals, self.stacks)
+        self._checkpointed: dict[Block, CheckpointedLoop] = {}
+        for head, counter in flow.counted.items():
+            loop = CheckpointedLoop(self, counter, 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed))
+            if loop.is_possible():
+                self._checkpointed[head] = loop
+        self._rows = {
+            head: count
+            for head in flow.counted
+            if head not in self._checkpointed and (count := self.residuals.rows_of(head))
+        }
+        self._row_of = {block: _row(flow.counted[head]) for head in self._rows for block in flow.loops[head]}
+        self._first_exit = 2 * len(flow.blocks) + 1 + BLOCKS * len(self._checkpointed)
+        self._exits: list[Block] = []
+
+    def _activity(self) -> Activity:
+        return Activity(self.function, self.flow.blocks, frozenset(self.positions), is_forward=False, leaf=self.seed)
+
+    def known_on_way_back(self) -> set[Scalar] | None:
+        """Returns the numbers that a way back of its own knows without records; None if it is part of the same function."""
+        return None
+
+    def _needs(self, block: Block) -> Needs:
+        """Returns the scalars that the way back through a block reads directly, and those that its edges read."""
+        adjoint, way = self.adjoint.ways[block], self.residuals.way_back(block)
+        of_block = [operand for statement in adjoint.statements for operand in statement.reads]
+        if way is not None and way.condition is not None:
+            of_block.append(way.condition)
+        of_edges = [operand for edge in adjoint.edges.values() for statement in edge for operand in statement.reads]
+        of_edges += [counter.count for before in adjoint.edges if (counter := self._loop_after(before, block))]
+        return Needs(_scalars(of_block), _scalars(of_edges))
+
+    def _loop_after(self, before: Block, block: Block) -> Counter | None:
+        """Returns the counter of the loop that the way back enters from ``block`` at its head ``before``, if its last number is known."""
+        counter = self.flow.counted.get(before)
+        is_whole = counter in self.residuals.whole_loops
+        return counter if is_whole and block not in self.flow.loops[before] else None
+
+    # ---- the way back ---------------------------------------------------------------------------------------------------
+
+    def _way_back(self, block: Block, choices: list[Block] | None = None) -> None:
+        """Writes the way back through a block, to one of ``choices`` if they are known to come before it."""
+        loop = self._checkpointed.get(block)
+        if loop is not None and choices is None:
+            self.write(f"if {loop.name} == {loop.name}_first:")
+            self.jump(loop.boundary, 4)
+        adjoint = self.adjoint.ways[block]
+        self.backward.begin()
+        if loop is None and choices is None and block in self.flow.counted and not self._is_innermost(block):
+            self._skip_zeros(block, self.adjoint.nonzero[block], 3, self._leave_at_once)
+        self._pop_at_end(block)
+        for statement in adjoint.statements:
+            self.backward.write(statement)
+        way = self.residuals.way_back(block)
+        if loop is not None and way is not None and choices is None:
+            choices = way.second
+        if way is not None and way.kind == "condition":
+            assert way.condition is not None
+            self.write(f"w = {self.backward.use(way.condition)}")
+        for statement in adjoint.phis:
+            self.backward.write(statement)
+        if way is not None and way.kind == "counter" and choices is None:
+            self.write(f"w = {self.flow.counted[block].name} <= 0")  # LLVM sees that indices are not negative
+        self._pop_at_start(block)
+        if way is None:
+            self.jump(2 * len(self.flow.blocks))
+            return
+
+        def leave_to_one_of(choices: list[Block], indent: int) -> None:
+            if len(choices) > 1:
+                self.stacks.pop_code(indent)
+                for number, before in enumerate(choices[:-1]):
+                    self.write(f"if code == {number}:", indent)
+                    self._leave(block, before, indent + 1)
+            self._leave(block, choices[-1], indent)
+
+        if choices is not None:
+            if choices == way.second:
+                self.write(f"{self.flow.counted[block].name} -= 1")
+            leave_to_one_of(choices, 3)
+        elif way.kind == "only":
+            self._leave(block, way.first[0], 3)
+        elif way.kind == "code":
+            leave_to_one_of(way.first, 3)
+        else:
+            self.write("if w:")
+            leave_to_one_of(way.first, 4)
+            if way.kind == "counter":
+                self.write(f"{self.flow.counted[block].name} -= 1")
+            leave_to_one_of(way.second, 3)
+
+    def _is_innermost(self, head: Block) -> bool:
+        body = self.flow.loops[head]
+        return not any(other in body and other is not head for other in self.flow.loops)
+
+    def _leave_at_once(self, head: Block, indent: int) -> None:
+        """Writes the jump to a block that leaves a loop backward.
+
+        Without it LLVM may turn the test of `_skip_zeros` into arithmetic, for which each iteration waits.
+        """
+        if head not in self._exits:
+            self._exits.append(head)
+        self.jump(self._first_exit + self._exits.index(head), indent)
+
+    def write_exits(self) -> None:
+        """Writes the blocks that leave loops backward at any iteration."""
+        for number, head in enumerate(self._exits, self._first_exit):
+            self.begin_block(number)
+            self.leave_loop_backward(head)
+
+    def _skip_zeros(
+        self,
+        head: Block,
+        may_differ: set[Scalar],
+        indent: int,
+        leave: Callable[[Block, int], None] | None = None,
+    ) -> None:
+        """Writes the jump to the start of a loop whose way back would only add zeros: all cotangents that it reads are 0.
+
+        An innermost loop is skipped as a whole, so that LLVM can vectorize it; others are left at any iteration.
+
+        Args:
+            head: of the loop.
+            may_differ: the cotangents that the loop reads and that may differ from 0.
+            indent: of the test.
+            leave: writes the jump out of the loop, for loops without records of the first iteration.
+        """
+        records = self._droppable_records(head)
+        if records is None or self._has_one_of(self.adjoint.indeterminate, head):
+            return
+        name, first = self.flow.counted[head].name, records[2]
+        nonzero = sorted(scalar.name for scalar in may_differ if scalar.block in self.flow.loops[head])
+        doubt = [f"(not {MET_FLAT})"] if self._has_one_of(self.adjoint.doubtful, head) else []
+        tests = [f"({name} > {first})", *doubt, *[f"(d_{scalar} == 0.0)" for scalar in nonzero]]
+        self.write(f"if {' & '.join(tests)}:", indent)
+        self._drop(head, records, f"({name} - 1)" if first else name, indent + 1)
+        self.write(f"{name} = {first}", indent + 1)
+        if leave is not None and not first:
+            leave(head, indent + 1)
+
+    def _skip_to_last_choice(self, head: Block, may_differ: set[Scalar], indent: int) -> None:
+        """Writes where the way back of a loop begins if it brings the cotangents of running minima and maxima alone."""
+        records = self._droppable_records(head)
+        nonzero = [scalar for scalar in may_differ if scalar.block in self.flow.loops[head]]
+        if (
+            records is None
+            or records[2]
+            or not nonzero
+            or not all(scalar in self.function.last_choices for scalar in nonzero)
+        ):
+            return
+        name = self.flow.counted[head].name
+        places = [
+            self.backward.use(place)
+            for place in dict.fromkeys(self.function.last_choices[scalar] for scalar in nonzero)
+        ]
+        last = f"max({', '.join(sorted(places))})" if len(places) > 1 else places[0]
+        self._drop(head, records, f"({name} - 1 - {last})", indent)
+        self.write(f"{name} = {last} + 1", indent)
+
+    def _droppable_records(self, head: Block) -> tuple[int, int, int] | None:
+        """Returns what ``records_of_iteration`` does, or None also where the way back of a loop reads cotangents of arrays."""
+        reads_arrays = any(self._reads_arrays(block) for block in self.flow.loops[head])
+        return None if reads_arrays else self.residuals.records_of_iteration(head)
+
+    def _has_one_of(self, statements: frozenset[Compute], head: Block) -> bool:
+        """True if a loop has one of some statements."""
+        return any(not statements.isdisjoint(block.statements) for block in self.flow.loops[head])
+
+    def _drop(self, head: Block, records: tuple[int, int, int], iterations: str, indent: int) -> None:
+        """Writes what takes the records of a number of iterations of a loop from the stacks."""
+        for stack, count in zip(("values", "codes"), records, strict=False):
+            if count:
+                step = 1 if stack == "values" and head in self._rows else count
+                self.write(f"{stack}_top -= {iterations}*{step}", indent)
+
+    def _reads_arrays(self, block: Block) -> bool:
+        """True if the way back through a block reads or clears cotangents of arrays."""
+        statements = any(
+            statement.root in self.activity
+            if isinstance(statement, (Allocate, Store))
+            else isinstance(statement, Call) and self.activity.is_active_call(statement)
+            for statement in block.statements
+        )
+        return statements or any(isinstance(phi.target, Root) and phi.target in self.activity for phi in block.phis)
+
+    def _leave(self, block: Block, before: Block, indent: int) -> None:
+        """Writes the jump from the way back of a block to that of the block that came before it."""
+        self.backward.begin(indent)
+        for statement in self.adjoint.ways[block].edges[before]:
+            self.backward.write(statement)
+        counter, loop = self._loop_after(before, block), self._checkpointed.get(before)
+        if counter is not None:
+            self.write(f"{counter.name} = {self._final_number(counter)}", indent)
+            if before in self._rows:
+                self.write(f"{_row(counter)} = {counter.name}", indent)
+                self.write(f"values_top -= {self._rows[before] - 1}*{_row(counter)}", indent)
+            may_differ = self.adjoint.nonzero_at_end[block, before]
+            if loop is None:
+                self._skip_to_last_choice(before, may_differ, indent)
+            if loop is None and self._is_innermost(before):
+                self._skip_zeros(before, may_differ, indent)
+        is_inside = loop is None or block in loop.body
+        self.jump(len(self.flow.blocks) + before.number if is_inside else loop.way_back, indent)  # type: ignore[union-attr]
+
+    def _final_number(self, counter: Counter) -> str:
+        """Returns the text of a counter's value after its loop."""
+        count = self.backward.use(counter.count)
+        return count if is_natural_number(counter.count) else f"max({count}, 0)"
+
+    def _pop_at_end(self, block: Block) -> None:
+        at_start = [] if block in self.calling else self.residuals.at_start.get(block, [])
+        at_end = self.residuals.at_end.get(block, [])
+        count, row = len(at_start) + len(at_end), self._row_of.get(block, "")
+        self.stacks.lower_top(min(count, 1) if row else count)
+        for offset, item in enumerate(at_end, len(at_start)):
+            self.stacks.pop(item, position(offset, row))
+
+    def _pop_at_start(self, block: Block) -> None:
+        at_start = self.residuals.at_start.get(block, [])
+        if block in self.calling:
+            self.stacks.lower_top(len(at_start))
+        for offset, item in enumerate(at_start):
+            self.stacks.pop(item, offset)
+
+    # ---- what checkpoints need -----------------------------------------------------------------------------------------
+
+    def end_of(self, counter: Counter) -> str:
+        """Returns the text of the iteration before which a loop, or its present segment, ends."""
+        return f"{counter.name}_until" if counter.head in self._checkpointed else super().end_of(counter)
+
+    def begin_block(self, number: int) -> None:
+        """Writes the test of a block's number."""
+        self.write(f"if {BLOCK_VARIABLE} == {number}:", 2)
+
+    def go_on(self, block: Block) -> None:
+        """Writes how a block that has successors goes on; the head of a loop with checkpoints may end a segment."""
+        loop = self._checkpointed.get(block)
+        if loop is None:
+            super().go_on(block)
+            return
+        assert isinstance(block.end, Branch)
+        self.write(f"if {self.operand(block.end.condition)}:")
+        self.edge(block, block.end.then, 4)
+        self.write(f"if {loop.name}_until < {loop.name}_count:")
+        self.jump(loop.stop, 4)
+        self.edge(block, block.end.otherwise, 3)
+
+    def take_back_records(self, head: Block) -> None:
+        """Writes what a loop's head did to the stack of numbers, and to the numbers that it records, backwards."""
+        self.stacks.lower_top(len(self.residuals.pushes(head)))
+        self._pop_at_start(head)
+
+    def leave_loop_backward(self, head: Block) -> None:
+        """Writes the way back from the first iteration of a loop to what comes before the loop."""
+        way = self.residuals.way_back(head)
+        assert way is not None
+        self._way_back(head, way.first)
+
+    def saves_arrays(self, block: Block) -> bool:
+        """True if a block keeps the contents of arrays."""
+        return any(
+            isinstance(statement, Call) and self.activity.is_active_call(statement) for statement in block.statements
+        )
+
+    # ---- the way forward ------------------------------------------------------------------------------------------------
+
+    def _forward(self, block: Block) -> None:
+        at_start, at_end = self.residuals.at_start.get(block, []), self.residuals.at_end.get(block, [])
+        is_calling = block in self.calling  # records of the callee come between those of the start and of the end
+        count = len(at_start) if is_calling else len(at_start) + len(at_end)
+        if block not in self.residuals.reserved:
+            self.stacks.ensure_numbers(count)
+        self.stacks.push([item.name for item in at_start])
+        if is_calling:
+            self.stacks.raise_top(len(at_start))
+        for phi in block.phis:
+            self.write(f"{phi.target.name} = p_{phi.target.name}")
+            if isinstance(phi.target, Root) and phi.target in self.activity:
+                self.grow_buffer(phi.target, f"{phi.target.name}.size")
+        loop = self._checkpointed.get(block)
+        for statement in block.statements:
+            if loop is not None and isinstance(statement, NextIteration):
+                loop.write_test_of_room()
+            callee = self.arrays.callee_of(statement)
+            if isinstance(statement, Call) and callee is not None:
+                self._augmented_call(statement, callee)
+                self._make_cotangents_without_axes(statement)
+                continue
+            self.forward_statement(statement)
+            self._after_statement(statement, block)
+        if is_calling:
+            count = len(at_end)
+            self.stacks.ensure_numbers(count)
+        row = self._row_of.get(block, "")
+        self.stacks.push([item.name for item in at_end], count - len(at_end), row=row)
+        self.stacks.raise_top(min(count, 1) if row else count)
+        end = block.end
+        self.go_on(block)
+        if isinstance(end, Raise):
+            self.raise_(end)
+        elif isinstance(end, Return):
+            self.turn(block, end)
+
+    def _after_statement(self, statement: Statement, block: Block) -> None:
+        """Writes what the way back needs of a statement: memory for cotangents and records."""
+        if isinstance(statement, (Allocate, Size, Grow)) and statement.root not in self.activity:
+            return
+        if isinstance(statement, Allocate):
+            self.make_cotangent(statement.root)
+        elif isinstance(statement, Size):
+            sizes = [size for size in statement.root.dims if isinstance(size, Scalar)]
+            if statement.root.kind == "local" and sizes[-1:] == [statement.target]:
+                self.make_cotangent(statement.root)
+        elif isinstance(statement, Call) and self.activity.is_active_call(statement):
+            self._make_cotangents_without_axes(statement)
+            self._save_arrays(statement)
+        elif isinstance(statement, Grow):
+            self.grow_buffer(statement.root, f"{statement.root.name}.size")
+        elif isinstance(statement, BeginLoop) and statement.counter.head in self._checkpointed:
+            self.write(f"{statement.counter.name}_end = {statement.counter.name}_count")
+        elif isinstance(statement, BeginLoop) and statement.counter in self.residuals.reservations:
+            count = f"(max(0, {statement.counter.name}_count) + 1)"
+            self.stacks.reserve(
+                count, *self.residuals.reservations[statement.counter], len(self.residuals.pushes(block))
+            )
+            if statement.counter.head in self._rows:
+                self.write(f"{_row(statement.counter)} = max(0, {statement.counter.name}_count)")
+
+    def _make_cotangents_without_axes(self, call: Call) -> None:
+        """Writes what gives the cotangents of a call's results without axes memory; others get it where the last of their sizes is known."""
+        for result in call.results:
+            if isinstance(result, Root) and result in self.activity and not _scalars(result.dims):
+                self.make_cotangent(result)
+
+    def make_cotangent(self, root: Root) -> None:
+        """Writes what gives the cotangent of an array memory."""
+        count = " * ".join(self.operand(size) for size in root.dims) or "1"
+        if self.arrays.is_buffer(root):
+            self.grow_buffer(root, count)
+        else:
+            self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})")
+
+    def grow_buffer(self, root: Root, count: str) -> None:
+        """Writes what gives the buffer of a cotangent room for ``count`` elements."""
+        self.write(f"if d_{root.name}.size < {count}:")
+        self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 4)
+
+    def _save_arrays(self, statement: Call) -> None:
+        """Writes what keeps the contents of the arrays of a call."""
+        for name, array in self.arrays.saved_arrays(statement).values():
+            text = self.view(array) if isinstance(array, View) else array.name
+            if self.arrays.is_recorded(statement):
+                self.write(f"b_{name} = {text}")
+                self.stacks.push_array(f"b_{name}")
+            else:
+                self.write(f"{name} = contiguous({text})")
+
+    def _augmented_call(self, statement: Call, callee: Callee) -> None:
+        """Writes a call that leaves its records on the stacks."""
+        views = [(number, value) for number, value in enumerate(statement.arguments) if isinstance(value, View)]
+        for number, view in views:
+            for other, other_view in views:
+                is_checked = number in callee.written and (other > number or other not in callee.written)
+                if is_checked and other != number and other_view.root.memory in self.arrays.families[view.root.memory]:
+                    names = view.root.name[2:], other_view.root.name[2:]
+                    self.write(check_of_memory(self.view(view), self.view(other_view), names))
+        arguments = [*[self.argument(value) for value in statement.arguments], "owner", STACKS]
+        targets = "".join(f"{result.name}, " for result in statement.results) + STACKS
+        name = self.derived_call("augmented", callee, unwritten_arrays(statement))
+        self.write(f"{targets} = {name}({', '.join(arguments)})")
+
+    def edge(self, block: Block, target: Block, indent: int) -> None:
+        """Writes the values of the target's phis, and the jump."""
+        self.phi_values(block, target, indent)
+        if block in self._rows and target not in self.flow.loops[block]:
+            self.write(f"values_top += {self._rows[block] - 1}*{self._row_of[block]}", indent)
+        way = self.residuals.way_back(target)
+        if way is not None and self.residuals.writes_code(target):
+            choices = way.first if block in way.first else way.second
+            if len(choices) > 1:
+                if not (target in self.residuals.reserved and block in self.residuals.reserved):
+                    self.stacks.ensure("", "1", indent)
+                self.stacks.push_code(choices.index(block), indent)
+        loop = self._checkpointed.get(target)
+        self.jump(target.number if loop is None or block in loop.body else loop.start, indent)
+
+    def turn(self, block: Block, end: Return) -> None:
+        """Writes how the way forward ends."""
+        self._save_result(end)
+        self.jump(len(self.flow.blocks) + block.number)
+
+    def _save_result(self, end: Return) -> None:
+        for number, value in enumerate(end.values):
+            text = self.view(value) if isinstance(value, View) else self.operand(value)
+            if isinstance(value, View) and len(end.values) and value.root.kind != "local":
+                text = f"{text}.copy()"
+            self.write(f"result_{number} = {text}")
+
+    # ---- the whole function -------------------------------------------------------------------------------------------
+
+    def _check_codes(self) -> None:
+        """Refuses joins of more ways than the code of a way, a byte, can tell."""
+        for block in self.flow.blocks:
+            way = self.residuals.way_back(block)
+            if way is not None and max(len(way.first), len(way.second)) > MAX_CODES:
+                raise refuse(f"more than {MAX_CODES} ways meet here", self.function.location)
+
+    def derivative(self, form: Callable[[str, list[str]], str]) -> Derivative:
+        """Returns the text of the derivative.
+
+        Args:
+            form: returns the text of what the derivative returns, from the texts of the result and of the cotangents of the parameters.
+        """
+        check_stores(self.function, self.flow, is_reverse=True)
+        self._check_codes()
+        function = self.function
+        self.stacks.used.clear()
+        for block in self.flow.blocks:
+            self.begin_block(block.number)
+            self._forward(block)
+        for block in reversed(self.flow.blocks):  # in the order in which they run, Numba infers types in few rounds
+            if isinstance(block.end, Raise):
+                continue
+            self.begin_block(len(self.flow.blocks) + block.number)
+            self._way_back(block)
+        self.write_exits()
+        for loop in self._checkpointed.values():
+            loop.write_blocks()
+        uses_all = self.calling or self._checkpointed
+        stacks = {name: stack for name, stack in ALL_STACKS.items() if uses_all or name in self.stacks.used}
+        self.begin_block(2 * len(self.flow.blocks))
+        cotangents = [self._cotangent_of(function.arguments[position]) for position in self.positions]
+        self.write(f"returned = {form(self._result_text(), cotangents)}")
+        for name, (number, width) in stacks.items():  # nothing raises after this
+            self.write(f"release({number}, {name}, {width})")
+        self.write("return returned")
+        parameters = [f"a_{name}" for name in function.parameters]
+        cotangents_of_result, parts_of_cotangents = self._parameters_of_result()
+        parameters += cotangents_of_result if self.seed is None else []
+        body = self._head()
+        body += parts_of_cotangents if self.seed is None else []
+        body += ["owner = new_owner()"] if stacks else []
+        for name, (number, width) in stacks.items():
+            body += [
+                f"{name}_top = np.int64(0)",
+                f"{name} = acquire(owner, {number}, {width})",
+                f"{name}_room = capacity({name})",
+            ]
+        body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
+        return self.result(f"derivative_of_{function.name}", parameters, body)
+
+    def _head(self) -> list[str]:
+        """Returns the lines before the first block: checks, and what the way back may read without having been set."""
+        function = self.function
+        lines = self.unpacked_parameters()
+        lines += [*self.checks_of_memory(function), *self.initial_records(), *self.initial_cotangents()]
+        for loop in self._checkpointed.values():
+            lines += loop.initial_lines()
+        lines += [f"{MET_FLAT} = False"] if self.adjoint.doubtful else []
+        for root in function.roots:
+            if root not in self.activity or root.kind == "reshaped":
+                continue
+            dtype = self.dtype(root.type.dtype)
+            if root.kind in ("parameter", "global"):
+                lines.append(f"d_{root.name} = zero_cotangents({root.name}.size, {dtype})")
+            elif self.arrays.is_buffer(root):
+                lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
+        return lines
+
+    def initial_records(self) -> list[str]:
+        """Returns the lines that give what is kept or recorded a value: some ways do not set it."""
+        kept = sorted(self.residuals.kept | self.residuals.recorded, key=lambda scalar: scalar.name)
+        lines = [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
+        return lines + self.initial_rows() + [f"{counter.name} = 0" for counter in self.function.counters]
+
+    def initial_rows(self) -> list[str]:
+        """Returns the lines that give the sizes of rows a value."""
+        return [f"{_row(self.flow.counted[head])} = 0" for head in self._rows]
+
+    def initial_cotangents(self) -> list[str]:
+        """Returns the lines that set the cotangents of numbers to 0."""
+        scalars = [
+            scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity
+        ]
+        return [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in scalars if scalar not in self.adjoint.local]
+
+    def _parameter_scalars(self) -> list[Scalar]:
+        return [scalar for scalar in self.function.scalars if scalar.block is None]
+
+    def _result_text(self) -> str:
+        return self.result_text([f"result_{number}" for number in range(self._result_count())])
+
+    def _parameters_of_result(self) -> tuple[list[str], list[str]]:
+        """Returns the parameters that are the cotangents of the result, and lines that give the parts of complex ones names."""
+        parameters: list[str] = []
+        lines: list[str] = []
+        count = 0
+        for type in leaf_types_of(self.function.result):
+            if isinstance(type, types.NoneType):
+                continue
+            name = f"c_{count}"
+            if isinstance(type, types.Complex):
+                name = f"complex_{count}"
+                lines += [f"c_{count} = {name}.real", f"c_{count + 1} = {name}.imag"]
+                count += 1
+            elif isinstance(type, types.Array) and isinstance(type.dtype, types.Complex):
+                name = f"complex_{count}"
+                lines.append(f"c_{count} = real_parts({name})")
+            parameters.append(name)
+            count += 1
+        return parameters, lines
+
+    def _result_count(self) -> int:
+        return max((len(block.end.values) for block in self.flow.blocks if isinstance(block.end, Return)), default=0)
+
+    def _cotangent_of(self, value: object) -> str:
+        if isinstance(value, Items):
+            return f"({''.join(self._cotangent_of(item) + ', ' for item in value.values)})"
+        if isinstance(value, Fields):
+            return self._cotangent_of_fields(value)
+        if isinstance(value, View):
+            root = value.root
+            if not root.is_real:
+                return "None"
+            text = f"np.zeros({root.name}.shape, {self.dtype(root.type.dtype)})"
+            if root in self.activity:
+                text = f"d_{root.name}.reshape({root.name}.shape)"
+            return text if value.parts is None else f"complex_of_parts({text})"
+        if isinstance(value, Complex):
+            return self.complex_number(value.type, self._cotangent_of(value.real), self._cotangent_of(value.imag))
+        if isinstance(value, Scalar) and value.is_real:
+            return f"d_{value.name}" if value in self.activity else zero(value.type)
+        return "None"
+
+    def _cotangent_of_fields(self, fields: Fields) -> str:
+        """Writes the cotangent of a record, an array of records or an instance, and returns its text."""
+        parts = {name: view for name, view in fields.parts.items() if view.root.is_real}
+        cotangent_type = cotangent_type_of(fields.type)
+        if isinstance(fields.type, types.ClassInstanceType):
+            texts = [self._cotangent_of(view) + ("" if view.axes else "[()]") for view in parts.values()]
+            return f"{self.bound(cotangent_type, 'cotangent')}({''.join(text + ', ' for text in texts)})"
+        rank, first = getattr(fields.type, "ndim", 0), next(iter(fields.parts.values())).root
+        # The numbers of the sizes are dropped where nothing uses the field.
+        shape = [f"{first.name}.shape[{axis}]" for axis in range(rank)]
+        count = " * ".join(shape) or "1"
+        name = f"cotangent_of_{first.name}"
+        self.write(f"{name} = np.zeros({count}, {self.bound(cotangent_type, 'cotangent')})")
+        for field, view in parts.items():
+            if view.root in self.activity:
+                inner = [f"{view.root.name}.shape[{axis}]" for axis in range(rank, len(view.axes))]
+                sizes = ", ".join([count, *inner])
+                self.write(f"{name}[{field!r}][:] = {self._cotangent_of(view)}.reshape(({sizes},))")
+        return f"{name}.reshape(({''.join(size + ', ' for size in shape)}))"
+
+
+def _row(counter: Counter) -> str:
+    """Returns the variable of the size of the rows in which a loop records numbers."""
+    return f"{counter.name}_row"
+
+
+def _scalars(operands: list[Operand]) -> set[Scalar]:
+    return {operand for operand in operands if isinstance(operand, Scalar)}

@@ -1,0 +1,380 @@
+"""Removes blocks that are not reached, phis of one value, and statements whose results are not used."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeGuard
+
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, possible_memory
+from fastgrad._src.derivatives.ir.partials import COTANGENT
+from fastgrad._src.derivatives.ir.representation import (
+    Allocate,
+    Axis,
+    BeginLoop,
+    Block,
+    Branch,
+    Call,
+    Callee,
+    Compute,
+    Constant,
+    Function,
+    Grow,
+    Jump,
+    Load,
+    NextIteration,
+    Operand,
+    Phi,
+    Reshape,
+    Return,
+    Root,
+    Scalar,
+    Size,
+    Statement,
+    Store,
+    View,
+    has_effect,
+    operands_of_view,
+    refuse,
+)
+from fastgrad._src.derivatives.ir.scalar_operations import COPY
+from fastgrad._src.derivatives.transform.redundancy import (
+    hoist_loads,
+    merge_equal_numbers,
+    recognize_counted_loops,
+    replace_induction_variables,
+)
+
+_COST_OF_COPIES = 10**5
+"""A copy at a loop's exit is kept or recorded: computing it again would need a record of each iteration."""
+
+
+def simplify(function: Function, is_reverse: bool = False) -> None:
+    """Simplifies a function in place.
+
+    Args:
+        function: the function.
+        is_reverse: whether a way back follows, which pays for moving loads out of loops.
+    """
+    _drop_unreached(function)
+    _replace_trivial_phis(function)
+    _replace_trivial_array_phis(function)
+    _drop_unused(function)
+    _merge_chains(function)
+    recognize_counted_loops(function)
+    replace_induction_variables(function, lambda replaced: _replace_scalars(function, replaced))
+    merge_equal_numbers(function, lambda replaced: _replace_scalars(function, replaced))
+    _drop_unused(function)
+    if is_reverse:
+        hoist_loads(function)
+    _copy_at_exits(function)
+    _spread_writes(function)
+
+
+def _spread_writes(function: Function) -> None:
+    """Marks as written each array that may be written by the name of another one.
+
+    Raises:
+        DifferentiationError: such an array is global.
+    """
+    for name, memory in possible_memory(function).items():
+        if name.is_written:
+            for root in memory:
+                if root.kind == "global":
+                    raise refuse("a variable that may be a global array is written", function.location)
+                root.is_written = True
+
+
+def _drop_unreached(function: Function) -> None:
+    reached: set[Block] = set()
+    pending = [function.blocks[0]]
+    while pending:
+        block = pending.pop()
+        if block not in reached:
+            reached.add(block)
+            pending += block.successors
+    function.blocks = [block for block in function.blocks if block in reached]
+    for number, block in enumerate(function.blocks):
+        block.number = number
+        for phi in block.phis:
+            phi.incoming = {
+                before: value
+                for before, value in phi.incoming.items()
+                if before in reached and block in before.successors
+            }
+    function.counters = [counter for counter in function.counters if counter.block in reached]
+
+
+def _replace_trivial_phis(function: Function) -> None:
+    """Replaces the phis of scalars that have one value on all ways."""
+    replaced: dict[Scalar, Operand] = {}
+    final = functools.partial(_final_operand, replaced)
+    changed = True
+    while changed:
+        changed = False
+        for block in function.blocks:
+            for phi in list(block.phis):
+                if isinstance(phi.target, Root):
+                    continue
+                values = {final(value) for value in phi.incoming.values()} - {phi.target}  # type: ignore[arg-type]
+                if len(values) == 1:
+                    (only,) = values
+                    if isinstance(only, Scalar) and only.type == phi.target.type:
+                        replaced[phi.target] = only
+                        only.is_natural = only.is_natural or phi.target.is_natural
+                        block.phis.remove(phi)
+                        changed = True
+    _replace_scalars(function, replaced)
+
+
+def _replace_trivial_array_phis(function: Function) -> None:
+    """Replaces the phis of arrays that are one whole array on all ways, as after ``x += y`` in a loop."""
+    replaced: dict[Root, Root] = {}
+
+    def final(root: Root) -> Root:
+        while root in replaced:
+            root = replaced[root]
+        return root
+
+    changed = True
+    while changed:
+        changed = False
+        for block in function.blocks:
+            for phi in list(block.phis):
+                target = phi.target
+                views = [view for view in phi.incoming.values() if isinstance(view, View) and view.is_whole()]
+                sources = {final(view.root) for view in views} - {target}
+                if not isinstance(target, Root) or len(views) < len(phi.incoming) or len(sources) != 1:
+                    continue
+                (source,) = sources
+                if (
+                    source.type == target.type
+                    and source.kind in ("parameter", "local", "phi")
+                    and not source.is_growing
+                ):
+                    replaced[target] = source
+                    source.is_written = source.is_written or target.is_written
+                    block.phis.remove(phi)
+                    changed = True
+    for block in function.blocks:
+        values: list[Any] = [value for phi in block.phis for value in phi.incoming.values()]
+        values += block.end.values if isinstance(block.end, Return) else []
+        for statement in block.statements:
+            values += statement.arguments if isinstance(statement, Call) else [statement]
+        for value in values:
+            if getattr(value, "root", None) in replaced:
+                value.root = final(value.root)
+    for root in function.roots:
+        root.source = root.source and final(root.source)
+    function.copies = {final(copy): (final(source), *rest) for copy, (source, *rest) in function.copies.items()}
+    function.appended = {statement: final(root) for statement, root in function.appended.items()}
+    function.roots = [root for root in function.roots if root not in replaced]
+
+
+def _final_operand(replaced: dict[Scalar, Operand], operand: Operand) -> Operand:
+    while isinstance(operand, Scalar) and operand in replaced:
+        operand = replaced[operand]
+    return operand
+
+
+def _replace_scalars(function: Function, replaced: dict[Scalar, Operand]) -> None:
+    """Replaces the keys of ``replaced`` by their values, wherever they are used."""
+    if not replaced:
+        return
+    final = functools.partial(_final_operand, replaced)
+    for block in function.blocks:
+        for phi in block.phis:
+            phi.incoming = {before: _final_value(value, final) for before, value in phi.incoming.items()}
+        _replace_uses(block, final)
+    for root in function.roots:
+        root.dims = [final(size) for size in root.dims]
+
+
+def _final_value(value, final):  # type: ignore[no-untyped-def]
+    """Returns a number or a view with its numbers replaced. Several places share a view, so the result is a new one."""
+    if isinstance(value, View):
+        axes = [Axis(axis.root_axis, final(axis.step), final(axis.size)) for axis in value.axes]
+        return View(value.root, [final(start) for start in value.starts], axes, layout=value.layout)
+    return final(value)
+
+
+def _merge_chains(function: Function) -> None:
+    """Appends each block that only one block jumps to, and that has no phis, to that block."""
+    predecessors: dict[Block, list[Block]] = {block: [] for block in function.blocks}
+    for block in function.blocks:
+        for successor in block.successors:
+            predecessors[successor].append(block)
+    merged: dict[Block, Block] = {}
+    for block in function.blocks:
+        while block not in merged and isinstance(block.end, Jump):
+            after = block.end.target
+            if after is block or after.phis or predecessors[after] != [block]:
+                break
+            block.statements += after.statements
+            block.end = after.end
+            merged[after] = block
+            for successor in after.successors:
+                predecessors[successor] = [block if before is after else before for before in predecessors[successor]]
+                for phi in successor.phis:
+                    phi.incoming = {
+                        block if before is after else before: value for before, value in phi.incoming.items()
+                    }
+    function.blocks = [block for block in function.blocks if block not in merged]
+
+    def final(block: Block | None) -> Block | None:
+        while block is not None and block in merged:
+            block = merged[block]
+        return block
+
+    parts: list[Scalar | Root] = [*function.scalars, *function.roots]
+    for part in parts:
+        part.block = final(part.block)
+    for counter in function.counters:
+        counter.block, counter.head = final(counter.block), final(counter.head)  # type: ignore[assignment]
+    for number, block in enumerate(function.blocks):
+        block.number = number
+
+
+def _copy_at_exits(function: Function) -> None:
+    """Copies each number that a loop defines and that is used after it, at the loop's only exit.
+
+    The way back needs the last value alone then, so that not each iteration records one.
+    """
+    flow = ControlFlow(function)
+    for body in sorted(flow.loops.values(), key=len):
+        exits = {after for block in body for after in block.successors} - body
+        if len(exits) != 1:
+            continue
+        (after,) = exits
+        if not body.issuperset(flow.predecessors[after]):
+            continue
+        # A function that becomes a part of another one, or gets tangents, has copies already.
+        known = [statement for statement in after.statements if _is_copy_at_exit(statement)]
+        after.statements = [statement for statement in after.statements if statement not in known]
+        copies: dict[Operand, Operand] = {statement.operands[0]: statement.target for statement in known}
+
+        def copy_of(operand: Operand, body: set[Block] = body, after: Block = after, copies: dict = copies) -> Operand:
+            if not isinstance(operand, Scalar) or operand.block not in body:
+                return operand
+            if operand not in copies:
+                copies[operand] = copy_at_exit(function, operand, after)
+            return copies[operand]
+
+        for block in flow.blocks:
+            if block not in body:
+                _replace_uses(block, copy_of)
+            for phi in block.phis:
+                phi.incoming = {
+                    before: value if before in body else _final_value(value, copy_of)
+                    for before, value in phi.incoming.items()
+                }
+        after.statements[:0] = [copy.definition for copy in copies.values()]  # type: ignore[union-attr, misc]
+
+
+def copy_at_exit(function: Function, number: Scalar, after: Block) -> Scalar:
+    """Returns a new number, the last value of a loop's number; its definition is not yet in the block after the loop."""
+    copy = Scalar(f"{number.name}_last", number.type, after)
+    copy.is_natural = number.is_natural
+    partial = COTANGENT if number.is_real else None
+    copy.definition = Compute(function.location, copy, COPY, [number], _COST_OF_COPIES, [partial])
+    function.scalars.append(copy)
+    return copy
+
+
+def _is_copy_at_exit(statement: Statement) -> TypeGuard[Compute]:
+    return isinstance(statement, Compute) and statement.operation is COPY and statement.cost == _COST_OF_COPIES
+
+
+def _replace_uses(block: Block, final: Callable[[Operand], Operand]) -> None:
+    """Replaces the operands of a block's statements and of its end."""
+    for statement in block.statements:
+        statement.operands = [final(operand) for operand in statement.operands]
+        if isinstance(statement, Load):
+            statement.guards = [final(count) for count in statement.guards]
+        if isinstance(statement, Call):
+            statement.arguments = [_final_value(argument, final) for argument in statement.arguments]
+        if isinstance(statement, BeginLoop):
+            statement.counter.count = statement.operands[0]
+    if isinstance(block.end, Branch):
+        block.end.condition = final(block.end.condition)
+    elif isinstance(block.end, Return):
+        block.end.values = [_final_value(value, final) for value in block.end.values]
+
+
+def _drop_unused(function: Function) -> None:  # noqa: C901 - one walk over all kinds of statements
+    """Drops statements and phis that nothing needs; stores, loops, branches and random draws are needed."""
+    used: set[Scalar | Root] = set()
+    definitions: dict[Scalar | Root, Statement | Phi] = {}
+    pending: list[Scalar | Root] = []
+
+    def use(value: Operand | View | Root) -> None:
+        parts = [value.root, *operands_of_view(value)] if isinstance(value, View) else [value]
+        for part in parts:
+            if not isinstance(part, Constant) and part not in used:
+                used.add(part)
+                pending.append(part)
+
+    for block in function.blocks:
+        for phi in block.phis:
+            definitions[phi.target] = phi
+        for statement in block.statements:
+            if isinstance(statement, (Compute, Load, Size)):
+                definitions[statement.target] = statement
+                is_needed = has_effect(statement)
+            elif isinstance(statement, (Allocate, Reshape)):
+                definitions[statement.root] = statement
+                is_needed = False
+            elif isinstance(statement, Call):
+                definitions |= dict.fromkeys(statement.results, statement)
+                is_needed = isinstance(statement.rule, Callee)
+            else:
+                is_needed = True
+            if is_needed:
+                for operand in statement.reads:
+                    use(operand)
+                if isinstance(statement, (Grow, Store)):
+                    use(statement.root)
+                elif isinstance(statement, Call):
+                    # The way back takes cotangents of all results, in the sizes that they have.
+                    for value in (*statement.arguments, *statement.results):
+                        use(value)
+        if isinstance(block.end, Branch):
+            use(block.end.condition)
+        elif isinstance(block.end, Return):
+            for value in block.end.values:
+                use(value)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Root):
+            for size in part.dims:
+                use(size)
+            if part.source is not None:
+                use(part.source)
+        definition = definitions.get(part)
+        if isinstance(definition, Phi):
+            for value in definition.incoming.values():
+                use(value)
+        elif definition is not None:
+            for operand in definition.reads:
+                use(operand)
+            if isinstance(definition, (Load, Size)):
+                use(definition.root)
+            elif isinstance(definition, Call):
+                for argument in definition.arguments:
+                    use(argument)
+                for result in definition.results:
+                    use(result)
+    for block in function.blocks:
+        block.phis = [phi for phi in block.phis if phi.target in used]
+        block.statements = [statement for statement in block.statements if _is_kept(statement, used)]
+    function.roots = [root for root in function.roots if root in used or root.kind == "parameter"]
+
+
+def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
+    if isinstance(statement, (Compute, Load, Size)):
+        return statement.target in used or has_effect(statement)
+    if isinstance(statement, (Allocate, Reshape)):
+        return statement.root in used
+    if isinstance(statement, Call):
+        return isinstance(statement.rule, Callee) or any(result in used for result in statement.results)
+    return isinstance(statement, (BeginLoop, Grow, NextIteration, Store))

@@ -1,0 +1,482 @@
+"""Derivatives of functions that Numba compiles: ``grad``, ``value_and_grad``, ``jvp``, ``vjp`` and ``hvp``. ``matrices.py`` has those with columns.
+
+The names and meanings are JAX's. What the functions return is compiled by Numba for each combination of argument types, when it is called
+first; functions that Numba compiles may call it. ``derivation.py`` is imported then, unless the derivative is on disk.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastgrad._src.derivatives.functions.functions import Snapshot
+from fastgrad._src.derivatives.runtime.compilation import (
+    DerivativeCompiler,
+    DerivedDispatcher,
+    LaneCompiler,
+    Types,
+    check_types,
+    is_number,
+    parameter_names,
+    parameter_positions,
+    stub_of,
+    takes_any_number,
+    with_parameters,
+    wrapped_function,
+)
+from fastgrad._src.derivatives.runtime.disk_cache import RecentlyUsed
+from fastgrad._src.derivatives.runtime.numba_internals import dispatcher
+from fastgrad._src.derivatives.runtime.random_states import copy_of_states, drawing_from
+from fastgrad._src.derivatives.runtime.record_fields import (
+    instances_as,
+    is_differentiable,
+    is_instance,
+    members_of,
+    memory_of,
+    state_of,
+)
+
+
+def result_text(texts: list[str], is_single: bool) -> str:
+    """Returns the text of the result of a derivative: of one part, or a tuple of parts."""
+    return texts[0] if is_single else f"({''.join(text + ', ' for text in texts)})"
+
+
+class DerivativeOfAnyNumber:
+    """A derivative of a function with ``*args``: for each number of arguments a compiled function. Python calls it, compiled functions don't.
+
+    Args:
+        function: the user's function.
+        derivative_of: maps a function of a fixed number of parameters to its derivative.
+        more: how many arguments the derivative takes after those of the function.
+    """
+
+    def __init__(self, function: Any, derivative_of: Callable[[FunctionType], Any], more: int = 0) -> None:
+        self.function = function
+        self._more = more
+        self._derivative_of = functools.lru_cache(maxsize=256)(derivative_of)
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Returns the derivative; ``keywords`` are arguments of the function."""
+        count = len(arguments) - self._more
+        own = _bound(self.function, arguments[: max(count, 0)], keywords, "a derivative")
+        return self._derivative_of(with_parameters(self.function, len(own)))(*own, *arguments[max(count, 0) :])
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
+    """Returns a compiled function that computes ``f`` and its gradient.
+
+    Args:
+        f: a function that ``numba.njit`` compiled, or that Numba can compile. It returns a float, or with ``has_aux`` a pair of a float and
+            other results.
+        argnums: the number of the argument to differentiate with respect to, or several. These are floats or arrays of floats,
+            tuples of them, records, arrays of records, or instances of ``numba.experimental.jitclass``.
+        has_aux: whether ``f`` returns other results, too.
+
+    Returns:
+        a function of the arguments of ``f`` that returns (value, gradient): of several argnums a tuple of gradients. An array's gradient has
+        its shape and dtype. That of an array of records is an array of its shape, of the fields that are floats; that of a record such an
+        array without axes (Numba returns no record that it makes); that of an instance a named tuple of its fields that are floats.
+
+    Raises:
+        ValueError: ``argnums`` are no numbers of parameters.
+        DifferentiationError: when it is called: ``f`` has a construct that can't be differentiated; the message has file and line.
+    """
+    return _gradient(value_and_grad, f, argnums, has_aux)
+
+
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
+    """Returns a compiled function that computes the gradient of ``f``. Arguments and errors are those of ``value_and_grad``.
+
+    Returns:
+        a function of the arguments of ``f`` that returns the gradient; with ``has_aux`` (gradient, aux).
+    """
+    return _gradient(grad, f, argnums, has_aux)
+
+
+def _gradient(maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], has_aux: bool) -> Any:
+    """Returns the dispatcher that ``grad`` or ``value_and_grad`` returns."""
+    if takes_any_number(f):
+        return DerivativeOfAnyNumber(f, lambda function: maker(function, argnums, has_aux))
+    owner, has_value = maker.__name__, maker is value_and_grad
+    python_function = wrapped_function(f, owner)
+    positions = parameter_positions(argnums, python_function, owner)
+    is_single = is_number(argnums)
+
+    def form(result: str, cotangents: list[str]) -> str:
+        gradient = result_text(cotangents, is_single)
+        return f"{result}, {gradient}" if has_value else f"{gradient}, {result}[1]" if has_aux else gradient
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad._src.derivatives.derivation import reverse_mode
+
+        return reverse_mode(f, positions, owner, form, argument_types, has_aux)
+
+    def rule(argument_types: Types) -> Any:
+        from fastgrad._src.derivatives.gradient_rules import rule_of_gradient
+
+        return rule_of_gradient(f, positions, is_single, has_value, has_aux, form, argument_types)
+
+    recipe = (maker, f, positions[0] if is_single else positions, bool(has_aux))
+    return DerivedDispatcher(stub_of(python_function, owner), recipe, derive, rule)
+
+
+def _no_rule(argument_types: Types) -> None:
+    """Says that a derivative is not differentiated again."""
+
+
+def jvp(
+    f: Callable[..., Any],
+    primals: Sequence[Any] | None = None,
+    tangents: Sequence[Any] | None = None,
+    *,
+    argnums: int | Sequence[int] = 0,
+) -> Any:
+    """Computes ``f`` and its directional derivative by forward mode.
+
+    Args:
+        f: as for ``value_and_grad``; it may return floats, arrays of floats and tuples of them.
+        primals: the arguments.
+        tangents: the directions, one for each argument, of its shape. That of an argument without derivatives, as an integer, is None or zeros.
+        argnums: without ``primals``: the numbers of the arguments that have tangents.
+
+    Returns:
+        (result, tangent of the result). Without ``primals`` a compiled function of the arguments and tangents that returns them.
+    """
+    if primals is not None:
+        return _tangents_of_call(f, primals, tangents)
+    if takes_any_number(f):
+        more = 1 if is_number(argnums) else len(tuple(argnums))  # type: ignore[arg-type]
+        return DerivativeOfAnyNumber(f, lambda function: jvp(function, argnums=argnums), more)
+    python_function = wrapped_function(f, "jvp")
+    return forward_dispatcher(f, parameter_positions(argnums, python_function, "jvp"))
+
+
+def _tangents_of_call(f: Any, primals: Any, tangents: Any) -> Any:
+    """Returns the result of a call and its tangent."""
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(
+            f"jvp: primals and tangents are tuples, one item for each argument of {_name_of(f)}; got {primals!r} and {tangents!r}."
+        )
+    if len(primals) != len(tangents):
+        raise ValueError(f"jvp: {len(primals)} primals need as many tangents; got {len(tangents)}.")
+    values = _bound(f, primals, {}, "jvp")
+    if takes_any_number(f):
+        f = with_parameters(f, len(values))
+    positions = tuple(
+        number
+        for number, (tangent, primal) in enumerate(zip(tangents, primals, strict=True))
+        if not _is_discrete(type_of(primal)) or not _is_zero(tangent)
+    )
+    directions = [
+        _of_kind(_direction(tangents[number], primals[number]), primals[number], "jvp") for number in positions
+    ]
+    return _make_once(forward_dispatcher, f, positions)(*values, *directions)
+
+
+def _is_discrete(type: types.Type) -> bool:
+    """True for integers, truth values, texts, arrays and tuples of them: they have no tangents and cotangents."""
+    if isinstance(type, types.BaseTuple):
+        return all(map(_is_discrete, type))
+    if members_of(type) is not None:
+        return not is_differentiable(type)
+    type = type.dtype if isinstance(type, types.Array) else type
+    return isinstance(type, (types.Integer, types.Boolean, types.UnicodeType))
+
+
+def _is_zero(tangent: Any) -> bool:
+    """True for None and for zeros: the tangent of an argument that has no derivative."""
+    return tangent is None or (isinstance(tangent, (bool, int, float, np.generic, np.ndarray)) and not np.any(tangent))
+
+
+def _direction(direction: Any, value: Any) -> Any:
+    """Returns a tangent or cotangent of a number as a number, that of an array without axes as such an array."""
+    if isinstance(value, np.void) or is_instance(value):
+        return direction
+    if isinstance(value, np.ndarray):
+        return np.asarray(direction, value.dtype) if value.ndim == 0 == np.ndim(direction) else direction
+    return direction[()] if isinstance(direction, np.ndarray) and direction.ndim == 0 else direction
+
+
+def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> DerivedDispatcher:
+    """Returns the compiled function of the arguments and the tangents of some that returns (result, tangent).
+
+    Tangents of arrays have one more axis, of size ``width``, if this is not 1.
+    """
+    python_function = wrapped_function(f, "jvp")
+    names = parameter_names(python_function)
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad._src.derivatives.derivation import forward_mode
+
+        return forward_mode(f, positions, "jvp", argument_types, width)
+
+    def rule(argument_types: Types) -> Any:
+        from fastgrad._src.derivatives.derivation import spliced_forward_mode
+
+        return spliced_forward_mode(f, positions, "jvp", argument_types, width)
+
+    tangents = [f"tangent_of_{names[position]}" for position in positions]
+    stub = stub_of(python_function, "jvp", tangents)
+    pipeline = LaneCompiler if width > 1 else DerivativeCompiler
+    return DerivedDispatcher(stub, (forward_dispatcher, f, positions, width), derive, rule, pipeline)
+
+
+def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = False) -> DerivedDispatcher:
+    """Returns the compiled function of the arguments and the cotangents of ``count`` results that returns those of arguments, a tuple.
+
+    With ``has_result`` the tuple has the results before them.
+    """
+
+    def form(result: str, cotangents: list[str]) -> str:
+        return f"{f'{result} + ' if has_result else ''}{result_text(cotangents, False)}"
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad._src.derivatives.derivation import reverse_mode
+
+        return reverse_mode(f, positions, "vjp", form, argument_types, seed=None)
+
+    names = [f"cotangent_{number}" for number in range(count)]
+    stub = stub_of(wrapped_function(f, "vjp"), "pullback", names)
+    return DerivedDispatcher(stub, (pullback, f, positions, count, has_result), derive, _no_rule)
+
+
+def second_pullback(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...], count: int) -> DerivedDispatcher:
+    """Returns the compiled function that runs forward mode forward and backward.
+
+    It takes the arguments of ``f``, the tangents of those numbered ``tangents``, the cotangents of the ``count`` results and the cotangents of their
+    tangents. It returns a pair of tuples: the tangents of the results, and the cotangents of the arguments numbered ``positions``.
+    """
+
+    def form(result: str, cotangents: list[str]) -> str:
+        return f"{f'({result}[1],)' if count == 1 else f'{result}[1]'}, {result_text(cotangents, False)}"
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad._src.derivatives.derivation import reverse_over_forward
+
+        return reverse_over_forward(f, tangents, positions, "vjp", form, argument_types)
+
+    names = [f"tangent_{number}" for number in tangents] + [f"cotangent_{number}" for number in range(2 * count)]
+    stub = stub_of(wrapped_function(f, "vjp"), "second_pullback", names)
+    return DerivedDispatcher(stub, (second_pullback, f, tangents, positions, count), derive, _no_rule)
+
+
+def gradient_and_tangent(
+    f: Any, tangents: tuple[int, ...], positions: tuple[int, ...], has_value: bool
+) -> DerivedDispatcher:
+    """Returns the compiled function that computes a gradient and its directional derivative in one run.
+
+    It takes the arguments of ``f`` and the tangents of those numbered ``tangents``, among them those numbered ``positions``. It returns a tuple: with
+    ``has_value`` the value, then the gradients by ``positions``, with ``has_value`` the value's tangent, then the gradients' tangents.
+    """
+    count = len(parameter_names(wrapped_function(f, "grad")))
+
+    def form(result: str, cotangents: list[str]) -> str:
+        values = [f"{result}[0]", f"{result}[1]"] if has_value else ["", ""]
+        parts = [values[0], *cotangents[len(positions) :], values[1], *cotangents[: len(positions)]]
+        return result_text([part for part in parts if part], False)
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad._src.derivatives.derivation import reverse_over_forward
+
+        by = (*positions, *(count + tangents.index(position) for position in positions))
+        return reverse_over_forward(f, tangents, by, "jvp", form, argument_types, seed=1)
+
+    stub = stub_of(wrapped_function(f, "jvp"), "gradient_and_tangent", [f"tangent_{number}" for number in tangents])
+    return DerivedDispatcher(stub, (gradient_and_tangent, f, tangents, positions, has_value), derive, _no_rule)
+
+
+_KEPT = RecentlyUsed()
+
+
+def _make_once(maker: Callable[..., Any], f: Any, *options: Any) -> Any:
+    """Returns ``maker(f, *options)``, the one of an earlier call if no value that ``f`` reads has changed."""
+    key = maker, f, options
+    dispatcher, has_changed = _KEPT.get(key) or (None, None)
+    if has_changed is None or has_changed():
+        dispatcher = maker(f, *options)
+        _KEPT.put(key, (dispatcher, Snapshot([f]).change_check()))
+    return dispatcher
+
+
+def _dispatcher_of(f: Any) -> Any:
+    return f if isinstance(f, dispatcher.Dispatcher) else numba.njit(f)
+
+
+def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
+    """Computes ``f`` and returns the function from cotangents of its result to those of its arguments.
+
+    Args:
+        f: as for ``jvp``.
+        *primals: the arguments.
+        **keywords: more arguments, which have no cotangents.
+
+    Returns:
+        (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result, None or 0 for integers and texts, and returns a tuple,
+        one cotangent for each of the primals; None for one that has no derivative, as an integer. It runs ``f`` once more, with copies of the primals and the same random draws.
+    """
+    given = len(primals)
+    positions = tuple(number for number, primal in enumerate(primals) if not _is_discrete(type_of(primal)))
+    positions = positions or tuple(range(given))
+    primals = _bound(f, primals, keywords, "vjp")
+    if takes_any_number(f):
+        f = with_parameters(f, len(primals))
+    python_function = wrapped_function(f, "vjp")
+    check_types(python_function, tuple(map(type_of, primals)), positions, "vjp")
+    _check_apart(f, parameter_names(python_function), primals, "vjp")
+    states = copy_of_states()
+    primals = tuple(copies(primals))
+    state = state_of(result_leaves(primals))
+    with instances_as(state):
+        result = _make_once(_dispatcher_of, f)(*copies(primals))
+    results = result_leaves(result)
+    count = len(results)
+    pull = _make_once(pullback, f, positions, count)
+    place_of = {position: number for number, position in enumerate(positions)}
+
+    def pull_back(cotangent: Any) -> tuple[Any, ...]:
+        cotangents = result_leaves(cotangent)
+        if len(cotangents) != count:
+            raise ValueError(f"vjp of {python_function.__name__}: {len(cotangents)} cotangents for {count} results.")
+        cotangents = [
+            _zero_cotangent(y) if part is None and _is_discrete(type_of(y)) else part
+            for part, y in zip(cotangents, results, strict=True)
+        ]
+        for part, value in zip(cotangents, results, strict=True):
+            if np.shape(part) != np.shape(value):
+                raise ValueError(
+                    f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(part)}, its result {np.shape(value)}."
+                )
+        converted = [
+            _of_kind(_as_float(_direction(part, y)), y, "vjp") for part, y in zip(cotangents, results, strict=True)
+        ]
+        with drawing_from(states), instances_as(state):
+            gradients: tuple[Any, ...] = pull(*copies(primals), *converted)
+        return tuple(gradients[place_of[number]] if number in place_of else None for number in range(given))
+
+    return result, pull_back
+
+
+def _zero_cotangent(result: Any) -> Any:
+    """Returns the cotangent of a result that has no derivative."""
+    return np.zeros(result.shape) if isinstance(result, np.ndarray) else 0.0
+
+
+def result_leaves(result: Any) -> list[Any]:
+    """Returns the numbers and arrays of a result, from left to right."""
+    return [leaf for part in result for leaf in result_leaves(part)] if isinstance(result, tuple) else [result]
+
+
+def _name_of(f: Any) -> str:
+    return str(getattr(getattr(f, "py_func", f), "__name__", f))
+
+
+def _bound(f: Any, arguments: Sequence[Any], keywords: dict[str, Any], owner: str) -> tuple[Any, ...]:
+    """Returns the arguments of a call, in the order of the parameters, with default values."""
+    function = getattr(f, "py_func", f) if takes_any_number(f) else wrapped_function(f, owner)
+    try:
+        bound = inspect.signature(function).bind(*arguments, **keywords)
+    except TypeError as error:
+        raise TypeError(f"{owner}: {function.__name__}: {error}.") from None
+    bound.apply_defaults()
+    return bound.args
+
+
+def _of_kind(value: Any, like: Any, owner: str) -> Any:
+    """Returns a tangent or cotangent, a complex one if ``like`` is complex."""
+    if isinstance(like, (tuple, np.void)) or is_instance(like) or np.iscomplexobj(like) == np.iscomplexobj(value):
+        return value
+    if not np.iscomplexobj(like):
+        raise TypeError(f"{owner}: a real number or array has no complex tangent or cotangent: pass its real part.")
+    return value.astype(like.dtype) if isinstance(value, np.ndarray) else type(like)(value)
+
+
+def _as_float(value: Any) -> Any:
+    if isinstance(value, np.ndarray) or np.iscomplexobj(value):
+        return value
+    if not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"vjp: a cotangent is {value!r}; pass a float or an array of floats, as the function returns.")
+    return float(value)
+
+
+def type_of(value: Any) -> types.Type:
+    """Returns Numba's type of a value; ``pyobject`` if Numba does not know it."""
+    try:
+        return numba.typeof(value)
+    except ValueError:
+        return types.pyobject
+
+
+def copies(values: Sequence[Any]) -> list[Any]:
+    """Returns values with copies of the arrays, also of those in tuples and lists."""
+    return [_copy(value) for value in values]
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, tuple):
+        items = copies(value)
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if isinstance(value, list):
+        return copies(value)
+    if isinstance(value, np.ndarray):
+        return value.copy(order="K")  # a signature may take no other layout
+    return value.copy() if hasattr(value, "copy") and not is_instance(value) else value
+
+
+def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
+    """Returns a compiled function that computes products of the Hessian matrix of ``f`` and a vector, by reverse mode over forward mode.
+
+    Args:
+        f: as for ``value_and_grad``.
+        argnums: the number of the argument.
+
+    Returns:
+        a function of the arguments of ``f`` and a vector, of the shape of the argument, that returns the product.
+    """
+    if takes_any_number(f):
+        return DerivativeOfAnyNumber(f, lambda function: hvp(function, argnums), 1)
+    python_function = wrapped_function(f, "hvp")
+    (position,) = parameter_positions(argnums, python_function, "hvp", is_single=True)
+
+    def derive(argument_types: Types) -> FunctionType:
+        from fastgrad._src.derivatives.derivation import reverse_over_forward
+
+        return reverse_over_forward(
+            f, (position,), (position,), "hvp", lambda _, cotangents: cotangents[0], argument_types, seed=1
+        )
+
+    return DerivedDispatcher(stub_of(python_function, "hvp", ["vector"]), (hvp, f, position), derive, _no_rule)
+
+
+def _check_apart(f: Any, names: Sequence[str], primals: Sequence[Any], owner: str) -> None:
+    """Raises ValueError if ``f`` writes an argument that shares memory with another one."""
+    arrays = [
+        (n, array) for n, primal in enumerate(primals) for leaf in result_leaves(primal) for array in memory_of(leaf)
+    ]
+    pairs = [
+        (first, second) for (first, x), (second, y) in itertools.combinations(arrays, 2) if np.may_share_memory(x, y)
+    ]
+    if not pairs:
+        return
+    from fastgrad._src.derivatives.derivation import lowered_function, written_positions
+    from fastgrad._src.derivatives.transform.emission import shared_memory_message
+
+    written = written_positions(lowered_function(f, tuple(map(numba.typeof, primals)))[0])
+    for pair in pairs:
+        if written & {*pair}:
+            raise ValueError(f"{owner}: {shared_memory_message(names[number] for number in pair)}")
+
+
+def draws_random_numbers(f: Any) -> bool:
+    """True if a function, which may be a derivative of another, may draw random numbers."""
+    while hasattr(f, "recipe"):
+        f = f.recipe[1]
+    return bool(Snapshot([f]).changing)

@@ -1,0 +1,1 @@
+"""Arrays, records, checkpoints and saved models on disk."""

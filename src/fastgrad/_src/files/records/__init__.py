@@ -1,0 +1,1 @@
+"""Records, examples and features in files."""

@@ -1,0 +1,452 @@
+"""The recording of a function for a file: once for arguments of fixed shapes, several times if sizes are unknown."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad._src.compiler.dispatch.results import as_results
+from fastgrad._src.compiler.graph.graph import Graph, Kind
+from fastgrad._src.compiler.passes.drop_dead import drop_dead
+from fastgrad._src.compiler.recording.record import Recording, hidden_from_recordings
+from fastgrad._src.core import nest
+from fastgrad._src.core.composite import Composite, CompositeSpec
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.core.tensor_spec import TensorSpec, common_shape
+from fastgrad._src.core.variable import Variable
+from fastgrad._src.files.saved_model.composites import (
+    CompositeLeaf,
+    Leaf,
+    component_specs,
+    component_tensors,
+    equal_axes,
+    fit_components,
+    leaves_of,
+    map_leaves,
+    spec_of_components,
+    with_tensors,
+)
+from fastgrad._src.files.saved_model.graph_writer import SizesCondition, SizesGuard
+from fastgrad._src.files.saved_model.plain_values import Unstorable
+from fastgrad._src.files.saved_model.sizes import probe_sizes
+from fastgrad._src.structures.lookup.tables import undo_changes
+from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
+from fastgrad._src.structures.ragged.spec import RaggedTensorSpec
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
+from fastgrad._src.structures.sparse.spec import SparseTensorSpec
+
+MOST_RANKS = 5
+"""A spec of unknown rank is stored for the ranks 0, 1, 2, 3 and 4, as far as the function takes them."""
+
+_MOST_PARTITIONED_AXES = 5
+
+OFFSETS = (0, 32)
+"""Added to the sizes of the recordings: images may have to be larger than the smallest sizes."""
+
+
+_MOST_CHOICES = 12
+"""The most values on whose truth Python's control flow depends in one run of a function."""
+
+_MOST_PATHS = 64
+
+_MOST_ASKED_ELEMENTS = 64
+"""Larger tensors that Python asks for are not noted."""
+
+
+class Path(NamedTuple):
+    """One recorded run of a function: a path through Python's control flow.
+
+    Attributes:
+        graph: what it computes.
+        result: the nested result, with a ``Leaf`` for each tensor.
+        outcomes: the truth of each tensor that Python has asked for.
+    """
+
+    graph: Graph
+    result: Any
+    outcomes: tuple[bool, ...]
+
+
+class _ChoosingRecording(Recording):
+    """A recording that chooses the way in which Python goes at each ``if`` on a tensor.
+
+    The values of a recording for a file are made up. So the tensor that Python asks for gets the value that was chosen.
+
+    Args:
+        arguments: tensors.
+        chosen: the first outcomes; further ones are as the tensors say.
+        sizes_are_open: whether each loop over a ``tf.range`` becomes a loop of the program.
+
+    Attributes:
+        outcomes: all outcomes.
+    """
+
+    def __init__(self, arguments: Sequence[Tensor], chosen: tuple[bool, ...], sizes_are_open: bool) -> None:
+        super().__init__(arguments)
+        self._chosen, self._sizes_are_open = chosen, sizes_are_open
+        self._tested: set[int] = set()
+        self._counters: set[int] = set()
+        self.outcomes: list[bool] = []
+
+    @property
+    def control_flow_recorder(self) -> Any:
+        """The recorder of branches and loops as operations."""
+        recorder = super().control_flow_recorder
+        return _SizesVary(recorder, self.is_computed) if self._sizes_are_open else recorder
+
+    def is_computed(self, tensor: Tensor) -> bool:
+        """True if an operation has computed the tensor, perhaps from sizes alone."""
+        return id(tensor) in self._values
+
+    def on_read(self, variable: Variable, tensor: Tensor) -> None:
+        """Records a variable's value as a node at the first read after a change."""
+        super().on_read(variable, tensor)
+        if variable._counts_changes:
+            self._counters.add(id(tensor))
+
+    def on_value_use(self, tensor: Tensor, use: str) -> None:
+        """Records the use of a tensor's truth as a guard, with the chosen outcome."""
+        if id(tensor) in self._counters:
+            return  # Python's attributes can't change any more
+        known = self._values.get(id(tensor))
+        if known is not None and id(known) in self._fixed:
+            self._add_condition(known, tensor)
+            return
+        if use != "bool" or not self.may_vary(tensor):
+            super().on_value_use(tensor, use)
+            return
+        value = self._value_of(tensor)
+        if id(value) in self._tested:
+            return
+        node_count = len(self._nodes)
+        if len(self.outcomes) < len(self._chosen):
+            outcome = self._chosen[len(self.outcomes)]
+            if bool(tensor._on_host().reshape(())) != outcome:
+                tensor._array = np.full(tensor._array.shape, outcome).astype(tensor._array.dtype)
+        super().on_value_use(tensor, use)
+        if len(self._nodes) > node_count:
+            self._tested.add(id(value))
+            self.outcomes.append(bool(tensor._on_host().reshape(())))
+            if len(self.outcomes) > _MOST_CHOICES:
+                raise Unstorable(
+                    f"Python's control flow depends on more than {_MOST_CHOICES} values in one run, as a loop of Python does. A stored "
+                    "function has no Python. Use tf.while_loop, or a `while` whose variables keep shape and dtype."
+                )
+
+    def _add_condition(self, value: Any, tensor: Tensor) -> None:
+        """Notes that Python asks for a tensor that follows from sizes, or from constants, alone."""
+        array = tensor._array
+        if (
+            self._sizes_are_open
+            and id(value) not in self._tested
+            and array.dtype.kind in "biuf"
+            and array.size <= _MOST_ASKED_ELEMENTS
+        ):
+            self._tested.add(id(value))
+            elements = tensor._on_host().reshape(-1)
+            numbers = elements.astype(np.int64) if array.dtype.kind == "b" else elements
+            self._add_node(Kind.GUARD, SizesCondition(tuple(numbers)), (value,))
+
+    def _guard(self, value: Any, recorded_value: Any, kind: str = "bool") -> None:
+        if kind == "bool":
+            super()._guard(value, recorded_value, kind)
+        else:
+            self._add_node(Kind.GUARD, SizesGuard(kind, (recorded_value,)), (value,))
+
+    def _guard_elements(self, value: Any, recorded_elements: np.ndarray) -> None:
+        if recorded_elements.dtype.kind in "iu":
+            self._add_node(Kind.GUARD, SizesGuard("sizes", tuple(recorded_elements.reshape(-1).tolist())), (value,))
+        else:
+            super()._guard_elements(value, recorded_elements)
+
+
+class _SizesVary:
+    """A recorder of control flow for which sizes, constants of a recording, may be others in another run.
+
+    Args:
+        recorder: of the recording.
+        is_computed: tells a size that an operation has computed from a number of Python.
+    """
+
+    def __init__(self, recorder: Any, is_computed: Callable[[Tensor], bool]) -> None:
+        self._recorder, self._is_computed = recorder, is_computed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._recorder, name)
+
+    def varies(self, tensor: Tensor) -> bool:
+        """True if the tensor may differ in another run, also if it follows from sizes only."""
+        return self._recorder.varies(tensor) or self._is_computed(tensor)
+
+
+def number_specs(arguments: Any) -> tuple[Any, list[TensorSpec]]:
+    """Returns a structure with numbered leaves in the places of specs, and the specs of all tensors in this order.
+
+    Ragged and sparse tensors become a ``CompositeLeaf``; the specs of other composites stay.
+    """
+    specs: list[TensorSpec] = []
+
+    def numbered(leaf: Any) -> Any:
+        if isinstance(leaf, (RaggedTensorSpec, SparseTensorSpec)):
+            return CompositeLeaf(tuple([numbered(spec) for spec in component_specs(leaf)]), leaf)
+        if not isinstance(leaf, TensorSpec):
+            return leaf
+        specs.append(leaf)
+        return Leaf(len(specs) - 1, leaf)
+
+    return map_leaves(numbered, arguments), specs
+
+
+class Outline(NamedTuple):
+    """What a function does with arguments of certain specs.
+
+    Attributes:
+        outputs: the nested result, with a ``TensorSpec`` for each tensor; sizes that depend on arguments are None.
+        graph: a recording, with made-up sizes in place of unknown ones.
+    """
+
+    outputs: Any
+    graph: Graph
+
+
+def outline(call: Callable[[Any], Any], arguments: Any, name: str) -> Outline:
+    """Returns the outline of a function for certain arguments; variables stay as they are.
+
+    Args:
+        call, arguments, name: as of ``store_concrete_functions``.
+
+    Raises:
+        ValueError: the function can't be recorded for such arguments; the text says why.
+    """
+    numbered, specs = number_specs(arguments)
+    ranks = range(MOST_RANKS) if any(spec.shape.rank is None for spec in specs) else (0,)
+    runs: list[list[Path]] = []
+    error: Exception | None = None
+    for rank in ranks:
+        ranked = [spec if spec.shape.rank is not None else TensorSpec([None] * rank, spec.dtype) for spec in specs]
+        try:
+            runs += _runs_of_two_sizes(lambda given: _specs_and_parts(call(given)), numbered, ranked, name)
+        except Exception as refusal:  # noqa: BLE001  # of this rank; raised if none fits
+            error = error or refusal
+    if not runs:
+        assert error is not None
+        raise error
+    results = [path.result[0] for run in runs for path in run]
+    merged: dict[int, Any] = {}
+    for position, leaves in enumerate(zip(*map(leaves_of, results), strict=False)):
+        if isinstance(leaves[0], Leaf):
+            shape = functools.reduce(common_shape, [leaf.spec.shape for leaf in leaves if isinstance(leaf, Leaf)])
+            label = f"Identity_{leaves[0].number}" if leaves[0].number else "Identity"
+            merged[position] = TensorSpec(shape, leaves[0].spec.dtype, label)
+        elif isinstance(leaves[0], CompositeSpec):
+            merged[position] = leaves[0].most_specific_common_supertype(leaves[1:])
+    numbers = itertools.count()
+    outputs = map_leaves(lambda leaf: merged.get(next(numbers), leaf), results[0])
+    return Outline(outputs, runs[0][0].graph)
+
+
+def _specs_and_parts(result: Any) -> Any:
+    """Returns a result with the spec of each composite in its place, and the tensors of the composites."""
+    parts: list[Any] = []
+
+    def spec_of(leaf: Any) -> Any:
+        if not isinstance(leaf, Composite):
+            return leaf
+        parts.extend(leaf._to_components()[1])
+        return leaf._spec()
+
+    return nest.map_structure(spec_of, result), parts
+
+
+def _runs_of_two_sizes(call: Any, arguments: Any, specs: list[TensorSpec], name: str) -> list[list[Path]]:
+    """Records a function with two sizes for each unknown one; sizes are equal only if the function needs it."""
+    open_axes = [
+        (i, axis) for i, spec in enumerate(specs) for axis, size in enumerate(spec.shape.as_list()) if size is None
+    ]
+    first_error: Exception | None = None
+    for symbols, offset in itertools.product(
+        symbol_choices(open_axes, equal_axes(arguments)), OFFSETS if open_axes else (0,)
+    ):
+        probes = probe_sizes(len(set(symbols.values())), offset)
+        try:
+            return [
+                record_shapes(
+                    call,
+                    arguments,
+                    specs,
+                    [
+                        [sizes[symbols[i, axis]] if size is None else size for axis, size in enumerate(spec.shape)]
+                        for i, spec in enumerate(specs)
+                    ],
+                    number,
+                    name,
+                    bool(symbols),
+                )
+                for number, sizes in enumerate(probes[: 2 if open_axes else 1])
+            ]
+        except Exception as error:  # other sizes may do; the first error is raised if none does
+            if isinstance(error, Unstorable):
+                raise
+            first_error = first_error or error
+    assert first_error is not None
+    raise first_error
+
+
+def with_spec(specs: Sequence[TensorSpec], leaf: Any) -> Any:
+    """Returns a leaf with the spec of its number."""
+    return Leaf(leaf.number, specs[leaf.number]) if isinstance(leaf, Leaf) else leaf
+
+
+def symbol_choices(
+    all_axes: Sequence[tuple[int, int]], equal: dict[tuple[int, int], tuple[int, int]]
+) -> Iterator[dict[tuple[int, int], int]]:
+    """Yields which unknown sizes are the same number: first none are, then all first axes, then fewer and fewer differ.
+
+    Args:
+        all_axes: the tensor and the axis of each unknown size.
+        equal: the axes that always have the size of another one.
+    """
+    open_axes = [place for place in all_axes if place not in equal]
+    others = [place for place in open_axes if place[1] > 0]
+    axes = sorted({axis for _, axis in open_axes})
+    choices: list[list[int]] = [
+        list(range(len(open_axes))),
+        [0 if place[1] == 0 else 1 + others.index(place) for place in open_axes],
+        [axes.index(axis) for _, axis in open_axes],
+    ]
+    if len(open_axes) <= _MOST_PARTITIONED_AXES:
+        partitions = itertools.product(*[range(i + 1) for i in range(len(open_axes))])
+        choices += sorted(map(list, partitions), key=lambda choice: -len(set(choice)))
+    seen = set()
+    for choice in [*choices, [0] * len(open_axes)]:
+        numbers: dict[int, int] = {}
+        dense = tuple([numbers.setdefault(number, len(numbers)) for number in choice])
+        if dense not in seen:
+            seen.add(dense)
+            symbols = dict(zip(open_axes, dense, strict=True))
+            yield symbols | {place: symbols[equal[place]] for place in all_axes if place in equal}
+
+
+def record_shapes(
+    call: Any,
+    arguments: Any,
+    specs: Sequence[TensorSpec],
+    shapes: Sequence[Any],
+    number: int,
+    name: str,
+    sizes_are_open: bool,
+) -> list[Path]:
+    """Runs the function on made-up values of these shapes, once for each path; state is restored."""
+    error: Exception | None = None
+    for make in (_normal_values, _positive_values, _ones, _zeros):
+        made = [
+            make(shape, spec.dtype, number, np.random.default_rng([number, position, len(shape)]))
+            for position, (shape, spec) in enumerate(zip(shapes, specs, strict=True))
+        ]
+        for leaf in leaves_of(arguments):
+            if isinstance(leaf, CompositeLeaf):
+                fit_components(leaf, made, number)
+        try:
+            return _record_paths(call, arguments, made, name, sizes_are_open)
+        except Unstorable:
+            raise
+        except Exception as refusal:  # noqa: BLE001  # the function may refuse these values and take others
+            error = error or refusal
+    assert error is not None
+    raise error
+
+
+def _record_paths(call: Any, arguments: Any, arrays: list[Any], name: str, sizes_are_open: bool) -> list[Path]:
+    paths: list[Path] = []
+    unexplored: list[tuple[bool, ...]] = [()]
+    while unexplored:
+        chosen = unexplored.pop()
+        path = None
+        for _ in range(2):  # the first run may make variables, which are there in the second
+            path = path or _record_once(call, arguments, arrays, name, sizes_are_open, chosen)
+        if path is None:
+            raise ValueError(f"{name}(): tf.function only supports singleton tf.Variables created on the first call.")
+        paths.append(path)
+        if len(paths) > _MOST_PATHS:
+            raise Unstorable(f"{name}(): Python's control flow has more than {_MOST_PATHS} paths. Use tf.cond.")
+        outcomes = path.outcomes
+        unexplored += [(*outcomes[:i], not outcomes[i]) for i in range(len(chosen), len(outcomes))]
+    if len(paths) == 1:
+        return [paths[0]._replace(graph=drop_dead(paths[0].graph))]
+    return paths
+
+
+def _record_once(
+    call: Any, arguments: Any, arrays: list[Any], name: str, sizes_are_open: bool, chosen: tuple[bool, ...]
+) -> Path | None:
+    """Returns the recording of one run; None if the run has made variables."""
+    tensors = [Tensor(array.copy()) for array in arrays]
+    with hidden_from_recordings(), undo_changes():
+        recording = _ChoosingRecording(tensors, chosen, sizes_are_open)
+        try:
+            with recording:
+                value = call(with_tensors(tensors, arguments))
+                results: list[Tensor] = []
+                structure = _number_results(as_results(value, name), results, name)
+                graph = recording.graph(results)
+        finally:
+            recording.saved.restore()
+    return None if recording.created else Path(graph, structure, tuple(recording.outcomes))
+
+
+def _number_results(value: Any, results: list[Tensor], name: str) -> Any:
+    def numbered(leaf: Any) -> Any:
+        if isinstance(leaf, (RaggedTensor, SparseTensor)):
+            leaves = tuple([numbered(part) for part in component_tensors(leaf)])
+            kind = "ragged" if isinstance(leaf, RaggedTensor) else "sparse"
+            return CompositeLeaf(leaves, spec_of_components(kind, [part.spec for part in leaves]))
+        if isinstance(leaf, Tensor):
+            results.append(leaf)
+            return Leaf(len(results) - 1, TensorSpec(leaf.shape, leaf.dtype))
+        if isinstance(leaf, Composite):
+            raise Unstorable(
+                f"{name}(): returns a {type(leaf).__name__}, which a stored function can't. Return its tensors."
+            )
+        return leaf
+
+    return map_leaves(numbered, value)
+
+
+def _normal_values(shape: Sequence[int], dtype: Any, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns numbers of either sign, or integers from 0 to 9; square matrices are positive definite. Strings are words of one digit."""
+    if dtype.numpy.kind == "O":
+        return _texts(shape, rng.integers(0, 3 + number // 2, shape), rng)
+    if dtype.numpy.kind not in "fcV":
+        return np.asarray(rng.integers(0, 2 if dtype.is_bool else 10, shape)).astype(dtype.numpy)
+    values = np.asarray(rng.normal(size=shape))
+    if len(shape) > 1 and shape[-1] == shape[-2]:
+        values = values + np.swapaxes(values, -1, -2) + 8 * shape[-1] * np.eye(shape[-1])
+    return np.asarray(values).astype(dtype.numpy)
+
+
+def _positive_values(shape: Sequence[int], dtype: Any, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns numbers from 0.5 to 1.5, texts of one word, or 0 and 1 for other dtypes."""
+    if dtype.numpy.kind == "O":
+        return _texts(shape, np.ones(shape, int), rng)
+    values = rng.uniform(0.5, 1.5, shape) if dtype.numpy.kind in "fV" else rng.integers(0, 2, shape)
+    return np.asarray(values).astype(dtype.numpy)
+
+
+def _texts(shape: Sequence[int], word_counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns texts of so many words. A word is a digit, so that a text of one word is a number."""
+    texts = np.empty(shape, object)
+    for place in np.ndindex(*texts.shape):
+        texts[place] = " ".join(map(str, rng.integers(0, 10, word_counts[place]))).encode()
+    return texts
+
+
+def _ones(shape: Sequence[int], dtype: Any, *_: Any) -> np.ndarray:
+    return np.full(shape, b"1", object) if dtype.numpy.kind == "O" else np.ones(shape, dtype.numpy)
+
+
+def _zeros(shape: Sequence[int], dtype: Any, *_: Any) -> np.ndarray:
+    return np.full(shape, b"", object) if dtype.numpy.kind == "O" else np.zeros(shape, dtype.numpy)

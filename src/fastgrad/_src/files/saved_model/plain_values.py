@@ -1,0 +1,148 @@
+"""Plain Python values as JSON: attributes of operations, arguments and results of functions, without pickles."""
+
+from __future__ import annotations
+
+import base64
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.dtypes import DType
+from fastgrad._src.core.shape import TensorShape
+from fastgrad._src.core.tensor_spec import TensorSpec
+from fastgrad._src.structures.ragged.spec import RaggedTensorSpec
+from fastgrad._src.structures.sparse.spec import SparseTensorSpec
+
+
+class Unstorable(ValueError):
+    """Raised for a value that a SavedModel can't hold; the text says which."""
+
+
+class DependsOnSizes(Unstorable):
+    """Raised for a function that depends on open sizes in a way that can't be stored; other sizes may do."""
+
+
+def encode(value: Any, encode_leaf: Callable[[Any], Any] | None = None) -> Any:
+    """Returns a plain value as JSON.
+
+    Args:
+        value: None, a number, text, bytes, dtype, shape, slice, or spec of a tensor, ragged tensor or sparse tensor; or a list, tuple or dict of these.
+        encode_leaf: called first for each part; returns its JSON, or None for the encoding here.
+
+    Raises:
+        Unstorable: another value.
+    """
+    encoded = None if encode_leaf is None else encode_leaf(value)
+    if encoded is not None:
+        return encoded
+    kind = type(value)
+    if value is None or kind in (bool, int, str):
+        return value
+    if kind is float:
+        return {"float": value.hex()}
+    if kind is complex:
+        return {"complex": [value.real.hex(), value.imag.hex()]}
+    if kind is bytes:
+        return {"bytes": base64.b64encode(value).decode()}
+    if kind is EllipsisType:
+        return {"ellipsis": None}
+    if isinstance(value, DType):
+        return {"dtype": value.name}
+    if isinstance(value, np.dtype) and value in dtypes.DTYPE_OF_NUMPY:
+        return {"numpy_dtype": dtypes.DTYPE_OF_NUMPY[value].name}
+    if isinstance(value, np.generic) and value.dtype in dtypes.DTYPE_OF_NUMPY:
+        return {"number": [dtypes.DTYPE_OF_NUMPY[value.dtype].name, encode(value.item())]}
+    if isinstance(value, (TensorSpec, RaggedTensorSpec, SparseTensorSpec)):
+        return _encode_spec(value)
+    if isinstance(value, TensorShape):
+        return {"shape": None if value.rank is None else value.as_list()}
+    if isinstance(value, Mapping):
+        return {"dict": [[encode(key), encode(item, encode_leaf)] for key, item in value.items()]}
+    if kind is slice:
+        return {"slice": [encode(part, encode_leaf) for part in (value.start, value.stop, value.step)]}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        items = [encode(item, encode_leaf) for item in value]
+        return {"namedtuple": [kind.__name__, list(value._fields), items]}
+    if isinstance(value, tuple):
+        return {"tuple": [encode(item, encode_leaf) for item in value]}
+    if isinstance(value, list):
+        return [encode(item, encode_leaf) for item in value]
+    raise Unstorable(f"{value!r:.200}, of type {kind.__name__}")
+
+
+def decode(data: Any, decode_leaf: Callable[[str, Any], Any] | None = None) -> Any:
+    """Returns the value that ``encode`` has made into JSON.
+
+    Args:
+        data: the JSON.
+        decode_leaf: returns the value of a tag that is not known here, from the tag and its content.
+
+    Raises:
+        ValueError, TypeError: ``data`` is no result of ``encode``.
+    """
+    if data is None or type(data) in (bool, int, str):
+        return data
+    if isinstance(data, list):
+        return [decode(item, decode_leaf) for item in data]
+    if not isinstance(data, dict) or len(data) != 1:
+        raise ValueError(f"no encoded value: {data!r:.100}")
+    ((tag, content),) = data.items()
+    match tag:
+        case "float":
+            return float.fromhex(content)
+        case "complex":
+            return complex(*map(float.fromhex, content))
+        case "bytes":
+            return base64.b64decode(content, validate=True)
+        case "ellipsis":
+            return ...
+        case "dtype":
+            return dtypes.as_dtype(_text(content))
+        case "numpy_dtype":
+            return dtypes.as_dtype(_text(content)).numpy
+        case "number":
+            return dtypes.as_dtype(_text(content[0])).numpy.type(decode(content[1]))
+        case "spec" | "ragged_spec" | "sparse_spec":
+            return _decode_spec(tag, *content)
+        case "shape":
+            return TensorShape(content)
+        case "dict":
+            return {decode(key): decode(item, decode_leaf) for key, item in content}
+        case "slice":
+            return slice(*[decode(part, decode_leaf) for part in content])
+        case "namedtuple":
+            name, fields, items = content
+            kind: Any = namedtuple(_text(name), list(map(_text, fields)))  # type: ignore[misc]  # noqa: PYI024  # fields of the file
+            return kind(*[decode(item, decode_leaf) for item in items])
+        case "tuple":
+            return tuple([decode(item, decode_leaf) for item in content])
+    if decode_leaf is None:
+        raise ValueError(f"no encoded value: {data!r:.100}")
+    return decode_leaf(tag, content)
+
+
+def _encode_spec(spec: Any) -> Any:
+    sizes, dtype = None if spec.shape.rank is None else spec.shape.as_list(), spec.dtype.name
+    if isinstance(spec, RaggedTensorSpec):
+        return {"ragged_spec": [sizes, dtype, spec.ragged_rank, spec.row_splits_dtype.name]}
+    return (
+        {"sparse_spec": [sizes, dtype]} if isinstance(spec, SparseTensorSpec) else {"spec": [sizes, dtype, spec.name]}
+    )
+
+
+def _decode_spec(tag: str, sizes: Any, dtype: Any, *others: Any) -> Any:
+    if tag == "ragged_spec":
+        ragged_rank, splits_dtype = others
+        return RaggedTensorSpec(sizes, _text(dtype), ragged_rank, _text(splits_dtype))
+    kind: Any = TensorSpec if tag == "spec" else SparseTensorSpec
+    return kind(sizes, _text(dtype), *others)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"no text: {value!r:.100}")
+    return value

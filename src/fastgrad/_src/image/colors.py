@@ -1,0 +1,478 @@
+"""Colours of images: dtypes, brightness, contrast, hue, saturation, and the colour spaces, as in ``tf.image``.
+
+Floating-point images have their numbers in [0, 1], integers from 0 to the greatest number of their dtype.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError
+from fastgrad._src.core.operand_errors import InvalidTypeError
+from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation
+from fastgrad._src.core.result_rules import same
+from fastgrad._src.core.shape import TensorShape
+from fastgrad._src.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
+from fastgrad._src.image.geometry import checked_images
+from fastgrad._src.jit.build import Kernel
+from fastgrad._src.kernels.elementwise.colors import (
+    adjusted_contrast,
+    adjusted_hue,
+    adjusted_saturation,
+    hsv_of_rgb,
+    rgb_of_hsv,
+)
+from fastgrad._src.kernels.elementwise.half import through_float32
+from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
+from fastgrad._src.ops.arguments import scalar_of_dtype
+from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
+from fastgrad._src.ops.references import gradient_of_reference, in_float32
+
+# ---- dtypes -------------------------------------------------------------------------------------------
+
+
+def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: str | None = None) -> Tensor:
+    """``image`` in another dtype, with its numbers scaled from the range of one dtype to that of the other.
+
+    Args:
+        image: floats in [0, 1], or integers.
+        dtype: a floating-point or integer dtype.
+        saturate: whether numbers beyond the range of ``dtype`` are clipped to it first.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        AttributeError: one of the dtypes is neither floating-point nor integer.
+    """
+    x, target = convert_to_tensor(image), dtypes.as_dtype(dtype)
+    source = x.dtype
+    for what, candidate in (("dtype", target), ("image dtype", source)):
+        if not candidate.is_floating and not candidate.is_integer:
+            raise AttributeError(
+                f"convert_image_dtype: {what} must be either floating point or integer, got {candidate.name}."
+            )
+    if source is target:
+        return tf.identity(x)
+    to_target = tf.saturate_cast if saturate else tf.cast
+    if source.is_floating and target.is_floating:
+        return tf.cast(x, target)
+    if source.is_integer and target.is_floating:
+        return tf.multiply(tf.cast(x, target), _constant(1.0 / int(source.max), target))
+    if source.is_floating:
+        return to_target(tf.multiply(x, _constant(int(target.max) + 0.5, source)), target)
+    steps_in, steps_out = int(source.max) + 1, int(target.max) + 1
+    if steps_in > steps_out:
+        return to_target(x // _constant(steps_in // steps_out, source), target)
+    return tf.multiply(to_target(x, target), _constant(steps_out // steps_in, target))
+
+
+def _constant(value: Any, dtype: dtypes.DType) -> Tensor:
+    return constant_tensor(np.asarray(value).astype(dtype.numpy))
+
+
+def _in_floats(image: Any, adjust: Callable[[Tensor], Tensor], saturate: bool = False) -> Tensor:
+    """``adjust`` of ``image`` as floats, in the dtype of ``image`` again."""
+    x = convert_to_tensor(image)
+    if x.dtype not in (dtypes.float16, dtypes.float32):
+        return convert_image_dtype(adjust(convert_image_dtype(x, dtypes.float32)), x.dtype, saturate)
+    return adjust(x)
+
+
+def checked_colors(name: str, images: Any, least_rank: int = 0, channels: int | None = None) -> Tensor:
+    """Converts images to a tensor; makes the checks of the functions that change colours, for callers that draw numbers first.
+
+    Raises:
+        AttributeError: ``images`` holds no numbers.
+        InvalidArgumentError: a rank below ``least_rank``, or another number of channels.
+    """
+    x = convert_to_tensor(images)
+    if not x.dtype.is_floating and not x.dtype.is_integer:
+        raise AttributeError(f"{name}: images must be floating point or integers, got {x.dtype.name}.")
+    shape = x._array.shape
+    if len(shape) < least_rank:
+        raise InvalidArgumentError(f"{name}: input must be at least {least_rank}-D, got shape {TensorShape(shape)}.")
+    if channels is not None and shape[-1] != channels:
+        raise InvalidArgumentError(
+            f"{name}: the last dimension must be {channels}, the channels, got shape {TensorShape(shape)}."
+        )
+    return x
+
+
+# ---- brightness, contrast, gamma ----------------------------------------------------------------------
+
+
+def adjust_brightness(image: Any, delta: Any) -> Tensor:
+    """``image + delta``, clipped to the range of an integer dtype.
+
+    Args:
+        image: any shape, floats or integers.
+        delta: a number, in the scale of floating-point images.
+
+    Raises:
+        AttributeError: ``image`` holds no numbers.
+    """
+    return _in_floats(image, lambda x: tf.add(x, tf.cast(delta, x.dtype)), saturate=True)
+
+
+def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
+    """``(images - mean) * contrast_factor + mean``, with the mean of each channel of each image.
+
+    Args:
+        images: shape (..., height, width, channels).
+        contrast_factor: a number.
+
+    Raises:
+        InvalidArgumentError: a rank below 3, or a factor that is no scalar.
+        AttributeError: ``images`` holds no numbers.
+    """
+    factor = scalar_of_dtype(contrast_factor, dtypes.float32, "adjust_contrast", "contrast_factor")
+
+    def adjust(x: Tensor) -> Tensor:
+        checked_colors("adjust_contrast", x, least_rank=3)
+        wide = tf.cast(x, dtypes.float32)
+        mean = tf.reduce_mean(wide, [-3, -2], keepdims=True)
+        return tf.cast(_adjust_contrast(wide, mean, factor), x.dtype)
+
+    return _in_floats(images, adjust, saturate=True)
+
+
+def _adjust_contrast_by_operations(x: Tensor, means: Tensor, factor: Tensor) -> Tensor:
+    return tf.add(tf.multiply(tf.subtract(x, means), factor), means)
+
+
+def _adjust_contrast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    x = inputs[0]
+    images, (pixels, channels) = math.prod(x.shape[:-3]), (math.prod(x.shape[-3:-1]), x.shape[-1])
+    cost = pixels * channels * (0.3 if channels == 3 else 1.0)
+    operands = Input(0), Input(1), Input(2), Output(0), pixels, channels
+    return single_launch(adjusted_contrast[x.dtype], *operands, units=images, unit_cost=cost)
+
+
+_adjust_contrast: Operation = kernel_operation(
+    "adjust_contrast",
+    Form.FUSED,
+    launches=_adjust_contrast_launches,
+    result=lambda x, *numbers: same(x),
+    gradient=gradient_of_reference(_adjust_contrast_by_operations),
+    dtypes=KERNEL_FLOATS,
+    reference=_adjust_contrast_by_operations,
+)
+
+
+def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
+    """``gain * image ** gamma``, clipped to the range of an integer dtype.
+
+    Args:
+        image: any shape, floats or integers.
+        gamma, gain: numbers; ``gamma`` is not negative.
+
+    Raises:
+        ValueError: ``gamma`` is negative; InvalidArgumentError if it is a tensor.
+        AttributeError: ``image`` holds no numbers.
+    """
+    if as_tensor_or_none(gamma) is not None:
+        tf.Assert(
+            tf.reduce_all(tf.greater_equal(gamma, 0)), ["adjust_gamma: Gamma should be a non-negative real number."]
+        )
+    elif not checked_number("adjust_gamma", "gamma", gamma) >= 0:
+        raise ValueError(f"adjust_gamma: Gamma should be a non-negative real number, got {gamma}.")
+    return _in_floats(image, lambda x: tf.multiply(gain, tf.pow(x, gamma)), saturate=True)
+
+
+def per_image_standardization(image: Any) -> Tensor:
+    """``image``, or each image of a batch, with mean 0 and variance 1.
+
+    Args:
+        image: shape (..., height, width, channels).
+
+    Returns:
+        float32. The divisor is at least 1/sqrt(the number of elements), so that images of one colour are 0.
+
+    Raises:
+        ValueError: a rank below 3, or no pixels.
+    """
+    rank = convert_to_tensor(image)._array.ndim
+    x = tf.cast(checked_images("per_image_standardization", image, ranks=(max(rank, 3),)), dtypes.float32)
+    axes = [-1, -2, -3]
+    least = np.float32(1) / np.sqrt(np.float32(np.prod(x._array.shape[-3:])))
+    deviation = tf.maximum(tf.math.reduce_std(x, axes, keepdims=True), constant_tensor(np.asarray(least)))
+    return tf.divide(tf.subtract(x, tf.reduce_mean(x, axes, keepdims=True)), deviation)
+
+
+# ---- hue and saturation -------------------------------------------------------------------------------
+
+
+def _checked_pixels(name: str, images: Any, error: type[Exception] = InvalidArgumentError) -> Tensor:
+    """Returns the tensor of ``images``, floats with three channels; raises ``error`` for other channels."""
+    x = convert_to_tensor(images)
+    if x.dtype not in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64):
+        raise InvalidTypeError(
+            f"{name}: images must be floating point, got {x.dtype.name}; convert_image_dtype converts them."
+        )
+    shape = x._array.shape
+    if shape[-1:] != (3,):
+        kind = error if shape else InvalidArgumentError
+        raise kind(f"{name}: the last dimension must be 3, the channels, got shape {TensorShape(shape)}.")
+    return x
+
+
+def _extremes(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, Tensor]:
+    """The greatest and the least channel of each pixel; among equals, the gradient goes to one, as in TensorFlow."""
+    greatest = tf.where(
+        tf.logical_and(tf.greater_equal(red, green), tf.greater_equal(red, blue)),
+        red,
+        tf.where(tf.greater_equal(green, blue), green, blue),
+    )
+    least = tf.where(
+        tf.logical_and(tf.less_equal(blue, red), tf.less_equal(blue, green)),
+        blue,
+        tf.where(tf.less_equal(green, red), green, red),
+    )
+    return greatest, least
+
+
+def _hue(red: Tensor, green: Tensor, blue: Tensor, greatest: Tensor, spread: Tensor) -> Tensor:
+    """The hue in [0, 1): 0 for red, 1/3 for green, 2/3 for blue."""
+    has_hue = tf.greater(spread, _constant(0, spread.dtype))
+    sixth = tf.divide(_constant(1 / 6, spread.dtype), tf.where(has_hue, spread, _constant(1, spread.dtype)))
+    hue = tf.where(
+        tf.equal(red, greatest),
+        tf.multiply(sixth, tf.subtract(green, blue)),
+        tf.where(
+            tf.equal(green, greatest),
+            tf.add(tf.multiply(sixth, tf.subtract(blue, red)), _constant(2 / 6, spread.dtype)),
+            tf.add(tf.multiply(sixth, tf.subtract(red, green)), _constant(4 / 6, spread.dtype)),
+        ),
+    )
+    hue = tf.where(tf.less(hue, _constant(0, hue.dtype)), tf.add(hue, _constant(1, hue.dtype)), hue)
+    return tf.where(has_hue, hue, _constant(0, hue.dtype))
+
+
+def _hue_weights(hue: Tensor) -> list[Tensor]:
+    """How much of red, green and blue the pure colour of a hue has, in [0, 1]."""
+    sextant = tf.multiply(hue, _constant(6, hue.dtype))
+    ramps = [
+        tf.add(
+            tf.multiply(tf.abs(tf.subtract(sextant, _constant(centre, hue.dtype))), _constant(slope, hue.dtype)),
+            _constant(offset, hue.dtype),
+        )
+        for centre, slope, offset in ((3, 1, -1), (2, -1, 2), (4, -1, 2))
+    ]
+    return [tf.clip_by_value(ramp, 0.0, 1.0) for ramp in ramps]
+
+
+def _hsv_of(red: Tensor, green: Tensor, blue: Tensor) -> list[Tensor]:
+    value, least = _extremes(red, green, blue)
+    spread = tf.subtract(value, least)
+    zero, one = _constant(0, value.dtype), _constant(1, value.dtype)
+    is_positive = tf.greater(value, zero)
+    saturation = tf.where(is_positive, tf.divide(spread, tf.where(is_positive, value, one)), zero)
+    return [_hue(red, green, blue, value, spread), saturation, value]
+
+
+def _rgb_of(hue: Tensor, saturation: Tensor, value: Tensor) -> list[Tensor]:
+    white = tf.subtract(_constant(1, value.dtype), saturation)
+    return [tf.multiply(tf.add(white, tf.multiply(saturation, weight)), value) for weight in _hue_weights(hue)]
+
+
+def _rgb_to_hsv_by_operations(x: Tensor) -> Tensor:
+    return tf.stack(_hsv_of(*tf.unstack(x, axis=-1)), axis=-1)
+
+
+def _hsv_to_rgb_by_operations(x: Tensor) -> Tensor:
+    return tf.stack(_rgb_of(*tf.unstack(x, axis=-1)), axis=-1)
+
+
+def _adjust_hue_by_operations(x: Tensor, delta: Tensor) -> Tensor:
+    red, green, blue = tf.unstack(x, axis=-1)
+    greatest, least = _extremes(red, green, blue)
+    spread = tf.subtract(greatest, least)
+    hue = tf.add(_hue(red, green, blue, greatest, spread), delta)
+    weights = _hue_weights(tf.math.floormod(hue, _constant(1, hue.dtype)))
+    return tf.stack([tf.add(least, tf.multiply(spread, weight)) for weight in weights], axis=-1)
+
+
+def _adjust_saturation_by_operations(x: Tensor, factor: Tensor) -> Tensor:
+    hue, saturation, value = _hsv_of(*tf.unstack(x, axis=-1))
+    return tf.stack(_rgb_of(hue, tf.clip_by_value(tf.multiply(saturation, factor), 0.0, 1.0), value), axis=-1)
+
+
+def _row_of_pixels(name: str, kernel: Kernel, reference: Callable[..., Tensor]) -> Operation:
+    """Declares an operation on pixels, whose kernel takes the inputs and computes each pixel alone."""
+
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+        x, operands = inputs[0], map(Input, range(len(inputs)))
+        return single_launch(kernel[x.dtype], *operands, Output(0), units=math.prod(x.shape[:-1]), unit_cost=8.0)
+
+    return kernel_operation(
+        name,
+        Form.FUSED,
+        launches=launches,
+        result=lambda x, *numbers: same(x),
+        gradient=gradient_of_reference(in_float32(reference)),
+        dtypes=FLOAT_DTYPES,
+        reference=in_float32(reference),
+    )
+
+
+_rgb_to_hsv = _row_of_pixels("rgb_to_hsv", hsv_of_rgb, _rgb_to_hsv_by_operations)
+_hsv_to_rgb = _row_of_pixels("hsv_to_rgb", rgb_of_hsv, _hsv_to_rgb_by_operations)
+_adjust_hue = _row_of_pixels("adjust_hue", adjusted_hue, _adjust_hue_by_operations)
+_adjust_saturation = _row_of_pixels("adjust_saturation", adjusted_saturation, _adjust_saturation_by_operations)
+
+
+def rgb_to_hsv(images: Any, name: str | None = None) -> Tensor:
+    """Hue, saturation and value, each in [0, 1], of red, green and blue in [0, 1].
+
+    Args:
+        images: floats, shape (..., 3).
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        FailedPreconditionError: another last dimension.
+        InvalidArgumentError: another dtype.
+    """
+    return _rgb_to_hsv(_checked_pixels("rgb_to_hsv", images, FailedPreconditionError))
+
+
+def hsv_to_rgb(images: Any, name: str | None = None) -> Tensor:
+    """The inverse of ``rgb_to_hsv``; arguments and errors as there."""
+    return _hsv_to_rgb(_checked_pixels("hsv_to_rgb", images, FailedPreconditionError))
+
+
+def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
+    """``image`` with ``delta`` added to its hue, which is cyclic with period 1.
+
+    Args:
+        image: red, green and blue, shape (..., height, width, 3), floats or integers.
+        delta: a number in [-1, 1].
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``delta`` is out of range; InvalidArgumentError if it is a tensor.
+        InvalidArgumentError: a rank below 3, or another last dimension.
+    """
+    offset = as_tensor_or_none(delta)
+    if offset is not None:
+        in_range = tf.logical_and(tf.greater_equal(offset, -1), tf.less_equal(offset, 1))
+        tf.Assert(in_range, ["adjust_hue: delta must be in the interval [-1, 1]"])
+    elif not -1 <= checked_number("adjust_hue", "delta", delta) <= 1:
+        raise ValueError(f"adjust_hue: delta must be in the interval [-1, 1], got {delta}.")
+    distance = scalar_of_dtype(delta, dtypes.float32, "adjust_hue", "delta")
+
+    def adjust(x: Tensor) -> Tensor:
+        checked_colors("adjust_hue", x, least_rank=3)
+        return tf.cast(_adjust_hue(_checked_pixels("adjust_hue", tf.cast(x, dtypes.float32)), distance), x.dtype)
+
+    return _in_floats(image, adjust)
+
+
+def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = None) -> Tensor:
+    """``image`` with its saturation multiplied by a factor, and clipped to [0, 1].
+
+    Args:
+        image: red, green and blue, shape (..., height, width, 3), floats or integers.
+        saturation_factor: a number.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a rank below 3, another last dimension, or a factor that is no scalar.
+    """
+    factor = scalar_of_dtype(saturation_factor, dtypes.float32, "adjust_saturation", "saturation_factor")
+
+    def adjust(x: Tensor) -> Tensor:
+        checked_colors("adjust_saturation", x, least_rank=3)
+        pixels = _checked_pixels("adjust_saturation", tf.cast(x, dtypes.float32))
+        return tf.cast(_adjust_saturation(pixels, factor), x.dtype)
+
+    return _in_floats(image, adjust)
+
+
+# ---- linear colour spaces -----------------------------------------------------------------------------
+
+# The matrices are those of TensorFlow: a row for each channel of the argument.
+_YIQ_OF_RGB = [[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617], [0.114, -0.32134392, 0.31119955]]
+_RGB_OF_YIQ: Sequence[Sequence[float]] = [
+    [1, 1, 1],
+    [0.95598634, -0.27201283, -1.10674021],
+    [0.6208248, -0.64720424, 1.70423049],
+]
+_YUV_OF_RGB = [[0.299, -0.14714119, 0.61497538], [0.587, -0.28886916, -0.51496512], [0.114, 0.43601035, -0.10001026]]
+_RGB_OF_YUV: Sequence[Sequence[float]] = [[1, 1, 1], [0, -0.394642334, 2.03206185], [1.13988303, -0.58062185, 0]]
+_GRAY_OF_RGB = [[0.2989], [0.5870], [0.1140]]
+
+
+def _linear(name: str, images: Any, matrix: Sequence[Sequence[float]]) -> Tensor:
+    x = _checked_pixels(name, images)
+    return tf.tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
+
+
+def rgb_to_yiq(images: Any) -> Tensor:
+    """Luma and two chroma channels of the NTSC system.
+
+    Args:
+        images: floats in [0, 1], shape (..., 3).
+
+    Raises:
+        InvalidArgumentError: another last dimension or dtype.
+    """
+    return _linear("rgb_to_yiq", images, _YIQ_OF_RGB)
+
+
+def yiq_to_rgb(images: Any) -> Tensor:
+    """The inverse of ``rgb_to_yiq``; arguments and errors as there."""
+    return _linear("yiq_to_rgb", images, _RGB_OF_YIQ)
+
+
+def rgb_to_yuv(images: Any) -> Tensor:
+    """Luma and two chroma channels of the PAL system; arguments and errors as for ``rgb_to_yiq``."""
+    return _linear("rgb_to_yuv", images, _YUV_OF_RGB)
+
+
+def yuv_to_rgb(images: Any) -> Tensor:
+    """The inverse of ``rgb_to_yuv``; arguments and errors as for ``rgb_to_yiq``."""
+    return _linear("yuv_to_rgb", images, _RGB_OF_YUV)
+
+
+def rgb_to_grayscale(images: Any, name: str | None = None) -> Tensor:
+    """The luma 0.2989 red + 0.587 green + 0.114 blue.
+
+    Args:
+        images: shape (..., 3), floats or integers.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (..., 1), of the dtype of ``images``.
+
+    Raises:
+        InvalidArgumentError: another last dimension.
+    """
+    x = convert_to_tensor(images)
+    gray = _linear("rgb_to_grayscale", convert_image_dtype(x, dtypes.float32), _GRAY_OF_RGB)
+    return convert_image_dtype(gray, x.dtype)
+
+
+def grayscale_to_rgb(images: Any, name: str | None = None) -> Tensor:
+    """``images`` of shape (..., 1) with their channel three times.
+
+    Raises:
+        ValueError: a rank below 2, or another last dimension.
+    """
+    x = convert_to_tensor(images)
+    shape = x._array.shape
+    if len(shape) < 2:
+        raise ValueError(
+            f"grayscale_to_rgb: A grayscale image (shape {TensorShape(shape)}) must be at least two-dimensional."
+        )
+    if shape[-1] != 1:
+        raise ValueError(
+            f"grayscale_to_rgb: Last dimension of a grayscale image should be size 1, got shape {TensorShape(shape)}."
+        )
+    return tf.tile(x, [*[1] * (len(shape) - 1), 3])

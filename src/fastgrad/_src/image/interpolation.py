@@ -1,0 +1,89 @@
+"""Interpolation: the pixels of images at any places, of which transforms and crops are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastgrad._src.core.operation import Form, Operation
+from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.tensor import Tensor, constant_tensor
+from fastgrad._src.kernels.convolution.interpolation import BILINEAR, CLAMPED_BILINEAR, NEAREST, interpolated_pixels
+from fastgrad._src.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
+from fastgrad._src.ops.arithmetic import add, multiply, subtract
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.comparison import greater_equal, less, logical_and
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
+from fastgrad._src.ops.references import gradient_of_reference
+from fastgrad._src.ops.rounding import ceil, floor
+from fastgrad._src.ops.selection import where
+from fastgrad._src.ops.shaping import expand_dims, reshape
+
+_METHODS = {"nearest": NEAREST, "bilinear": BILINEAR, "clamped_bilinear": CLAMPED_BILINEAR}
+
+
+def _pixels(x: Tensor, images: Tensor, rows: Tensor, columns: Tensor, fill: float) -> Tensor:
+    """Returns the pixels at whole places; ``fill`` outside of the images."""
+    count, height, width, channels = x._array.shape
+    parts = [
+        greater_equal(rows, 0.0),
+        less(rows, float(height)),
+        greater_equal(columns, 0.0),
+        less(columns, float(width)),
+    ]
+    inside = logical_and(logical_and(parts[0], parts[1]), logical_and(parts[2], parts[3]))
+    row, column = [cast(where(inside, place, 0.0), np.int32) for place in (rows, columns)]
+    positions = add(multiply(add(multiply(expand_dims(images, 1), height), row), width), column)
+    values = gather(reshape(x, (count * height * width, channels)), positions)
+    return where(expand_dims(inside, 2), values, constant_tensor(np.asarray(fill, x._array.dtype)))
+
+
+def _interpolate_by_operations(
+    x: Tensor, images: Tensor, rows: Tensor, columns: Tensor, method: str, fill: float
+) -> Tensor:
+    pixels = partial(_pixels, x, images, fill=fill)
+    top, left = floor(rows), floor(columns)
+    if method == "nearest":
+        return pixels(top, left)
+    down, right = [expand_dims(cast(part, x.dtype), 2) for part in (subtract(rows, top), subtract(columns, left))]
+    is_clamped = method == "clamped_bilinear"
+    bottom, last = (ceil(rows), ceil(columns)) if is_clamped else (add(top, 1.0), add(left, 1.0))
+    corners = [pixels(row, column) for row in (top, bottom) for column in (left, last)]
+    upper, lower = [add(multiply(subtract(1.0, right), a), multiply(right, b)) for a, b in (corners[:2], corners[2:])]
+    return add(multiply(subtract(1.0, down), upper), multiply(down, lower))
+
+
+def _interpolate_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], method: str, fill: float) -> Launches:
+    x, points = inputs[0], inputs[2].shape
+    arrays, numbers = [Input(number) for number in range(4)], (*x.shape[1:], points[1], _METHODS[method], float(fill))
+    cost = 4.0 + 2.0 * x.shape[3]
+    return single_launch(
+        interpolated_pixels[x.dtype], *arrays, Output(0), *numbers, units=points[0] * points[1], unit_cost=cost
+    )
+
+
+def _interpolate_result(x: Any, images: Any, rows: Any, columns: Any, **attributes: Any) -> ArraySpec:
+    require(rows.shape == columns.shape and images.shape == rows.shape[:1])
+    return ArraySpec((*rows.shape, x.shape[3]), x.dtype)
+
+
+interpolate: Operation = kernel_operation(
+    "interpolate_pixels",
+    Form.FUSED,
+    launches=_interpolate_launches,
+    result=_interpolate_result,
+    gradient=gradient_of_reference(_interpolate_by_operations),
+    dtypes=KERNEL_FLOATS,
+    reference=_interpolate_by_operations,
+)
+"""Pixels at any places: ``interpolate(x, images, rows, columns, method=, fill=)``, of shape (n, points, channels).
+
+``x`` has the shape (batch, height, width, channels); ``images``, int32 of shape (n,), has the image of each line of ``rows`` and
+``columns``, float32 of shape (n, points). ``"nearest"`` takes the pixel of the whole numbers below a place, ``"bilinear"`` weighs the four
+pixels around it, of which those outside of an image are ``fill``. ``"clamped_bilinear"`` is for places that are inside of the
+outermost pixels, or far outside, and reads no pixel of weight 0.
+"""

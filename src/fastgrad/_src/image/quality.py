@@ -1,0 +1,310 @@
+"""Differences of neighbouring pixels and of images: edges, total variation, PSNR, SSIM, as in ``tf.image``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.operand_errors import InvalidValueError
+from fastgrad._src.core.operation import Form, Operation
+from fastgrad._src.core.result_rules import ArraySpec, require
+from fastgrad._src.core.shape import TensorShape
+from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.image.colors import convert_image_dtype
+from fastgrad._src.kernels.convolution.resampling import LEAST_VECTOR_WIDTH, window_sums
+from fastgrad._src.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
+from fastgrad._src.ops.arguments import as_python_int, tensor_of_dtype
+from fastgrad._src.ops.batching import shift_axes_rule
+from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation
+
+_MSSSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""The exponents of Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality assessment" (2003)."""
+
+
+# ---- neighbouring pixels ------------------------------------------------------------------------------
+
+
+def total_variation(images: Any, name: str | None = None) -> Tensor:
+    """The sum of the absolute differences of neighbouring pixels.
+
+    Args:
+        images: shape (height, width, channels) or (batch, height, width, channels).
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A scalar, or one number for each image of the batch.
+
+    Raises:
+        ValueError: another rank.
+    """
+    x = convert_to_tensor(images)
+    rank = x._array.ndim
+    if rank not in (3, 4):
+        raise ValueError(
+            f"total_variation: 'images' must be either 3 or 4-dimensional, got shape {TensorShape(x._array.shape)}."
+        )
+    axes = None if rank == 3 else [1, 2, 3]
+    vertical = tf.subtract(x[..., 1:, :, :], x[..., :-1, :, :])
+    horizontal = tf.subtract(x[..., :, 1:, :], x[..., :, :-1, :])
+    return tf.add(tf.reduce_sum(tf.abs(vertical), axes), tf.reduce_sum(tf.abs(horizontal), axes))
+
+
+def image_gradients(image: Any) -> tuple[Tensor, Tensor]:
+    """The differences of each pixel from the one below, and from the one to the right; 0 in the last row or column.
+
+    Args:
+        image: shape (batch, height, width, channels).
+
+    Returns:
+        ``(dy, dx)``, of the shape and dtype of ``image``.
+
+    Raises:
+        ValueError: another rank.
+    """
+    x = convert_to_tensor(image)
+    if x._array.ndim != 4:
+        raise ValueError(
+            f"image_gradients expects a 4D tensor [batch_size, h, w, d], not {TensorShape(x._array.shape)}."
+        )
+    vertical = tf.subtract(x[:, 1:], x[:, :-1])
+    horizontal = tf.subtract(x[:, :, 1:], x[:, :, :-1])
+    return tf.pad(vertical, [(0, 0), (0, 1), (0, 0), (0, 0)]), tf.pad(horizontal, [(0, 0), (0, 0), (0, 1), (0, 0)])
+
+
+def sobel_edges(image: Any) -> Tensor:
+    """The derivatives of images by Sobel's filters.
+
+    Args:
+        image: floats, shape (batch, height, width, channels), of at least 2 rows and columns.
+
+    Returns:
+        Shape (batch, height, width, channels, 2): along the height, and along the width.
+
+    Raises:
+        InvalidArgumentError: another rank or dtype, or fewer rows or columns.
+    """
+    x = convert_to_tensor(image)
+    if x._array.ndim != 4:
+        raise InvalidArgumentError(
+            f"sobel_edges: image must be [batch_size, h, w, d], not {TensorShape(x._array.shape)}."
+        )
+    smooth, slope = np.array([1.0, 2.0, 1.0]), np.array([-1.0, 0.0, 1.0])
+    filters = np.stack([np.outer(slope, smooth), np.outer(smooth, slope)], -1)[:, :, None]
+    channels = x._array.shape[-1]
+    kernels = constant_tensor(np.tile(filters, (1, 1, channels, 1)).astype(x._array.dtype))
+    padded = tf.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="REFLECT")
+    return tf.reshape(tf.nn.depthwise_conv2d(padded, kernels, [1, 1, 1, 1], "VALID"), (*x._array.shape, 2))
+
+
+# ---- two images ---------------------------------------------------------------------------------------
+
+
+def _compared(name: str, images: Sequence[Any], max_val: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns two images and their greatest value, in float32.
+
+    Raises:
+        ValueError: the images have other shapes; the axes before the last three broadcast.
+    """
+    x, y = (convert_to_tensor(image) for image in images)
+    shapes = x._array.shape, y._array.shape
+    for shape in shapes:
+        if len(shape) < 3:
+            raise InvalidValueError(f"{name}: Shape {TensorShape(shape)} must have rank at least 3")
+    pairs = zip(shapes[0][-4::-1], shapes[1][-4::-1], strict=False)
+    if shapes[0][-3:] != shapes[1][-3:] or any(m != n and 1 not in (m, n) for m, n in pairs):
+        raise InvalidValueError(
+            f"{name}: Two images are not compatible: {TensorShape(shapes[0])} and {TensorShape(shapes[1])}"
+        )
+    greatest = tf.cast(max_val, x.dtype)
+    return tuple(convert_image_dtype(value, dtypes.float32) for value in (x, y, greatest))  # type: ignore[return-value]
+
+
+def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
+    """The peak signal-to-noise ratio of two images, in decibels: 20 log10(max_val) - 10 log10(mean squared error).
+
+    Args:
+        a, b: images of the same shape (..., height, width, channels); the axes before broadcast.
+        max_val: the difference of the greatest and the least value of images, such as 255.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        float32, of the shape of the axes before the last three.
+
+    Raises:
+        ValueError: the shapes are not compatible.
+    """
+    x, y, greatest = _compared("psnr", (a, b), max_val)
+    error = tf.reduce_mean(tf.math.squared_difference(x, y), [-3, -2, -1])
+    return tf.subtract(
+        tf.divide(tf.multiply(20.0, tf.math.log(greatest)), np.float32(math.log(10.0))),
+        tf.multiply(np.float32(10 / math.log(10)), tf.math.log(error)),
+    )
+
+
+def _check_window(name: str, images: Sequence[Tensor], size: int) -> None:
+    for image in images:
+        if min(image._array.shape[-3:-1]) < size:
+            raise InvalidArgumentError(
+                f"{name}: images of shape {TensorShape(image._array.shape)} are smaller than filter_size {size}."
+            )
+
+
+def _gaussian_window(name: str, images: Sequence[Tensor], filter_size: Any, filter_sigma: Any) -> tuple[float, ...]:
+    """Returns the weights of a line of pixels, whose sum is 1; InvalidArgumentError if there are none, or more than an image has."""
+    size = as_python_int(filter_size, f"{name}: filter_size")
+    sigma = checked_number(name, "filter_sigma", filter_sigma)
+    if size < 1:
+        raise InvalidArgumentError(f"{name}: filter_size must be positive, got {size}.")
+    _check_window(name, images, size)
+    line = np.exp(-0.5 * np.square((np.arange(size) - (size - 1) / 2) / sigma))
+    return tuple((line / line.sum()).tolist())
+
+
+def _window_sum_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, weights: tuple[float, ...]
+) -> Launches:
+    x, y = inputs[0], outputs[0]
+    outer, inner, sums = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :]), y.shape[axis]
+    # Neighbours of pixels with few channels are near, so that a line has all sums of a row of pixels.
+    lines, length = (sums, inner) if inner >= LEAST_VECTOR_WIDTH else (1, sums * inner)
+    numbers = lines, x.shape[axis] * inner, inner, length, len(weights)
+    cost = 0.1 * length * len(weights)
+    arrays = Input(0), Constant(np.array(weights, x.dtype)), Output(0)
+    return single_launch(window_sums[x.dtype], *arrays, *numbers, units=outer * lines, unit_cost=cost)
+
+
+def _window_sum_result(x: Any, axis: int, weights: tuple[float, ...]) -> ArraySpec:
+    require(x.shape[axis] >= len(weights))
+    return ArraySpec((*x.shape[:axis], x.shape[axis] - len(weights) + 1, *x.shape[axis + 1 :]), x.dtype)
+
+
+def _window_sum_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, weights: tuple[float, ...]) -> Tensor:
+    paddings = [(0, 0)] * x._array.ndim
+    paddings[axis] = (len(weights) - 1, len(weights) - 1)
+    return _window_sums(tf.pad(g, paddings), axis=axis, weights=weights[::-1])
+
+
+_window_sums: Operation = kernel_operation(
+    "window_sums",
+    Form.FUSED,
+    launches=_window_sum_launches,
+    result=_window_sum_result,
+    gradient=_window_sum_gradient,
+    dtypes=KERNEL_FLOATS,
+    batched=shift_axes_rule("axis"),
+)
+"""Weighted sums of neighbours along an axis, of windows that lie inside: ``window_sums(x, axis=, weights=)``."""
+
+
+def _similarities(
+    name: str, x: Tensor, y: Tensor, greatest: Tensor, window: tuple[float, ...], k1: float, k2: float
+) -> tuple[Tensor, Tensor]:
+    """Returns the maps of luminance, and of contrast with structure: number 6 of Wang and others (2004), in two factors."""
+    _check_window(name, (x, y), len(window))
+
+    def mean(values: Tensor) -> Tensor:
+        rank = values._array.ndim
+        return _window_sums(_window_sums(values, axis=rank - 3, weights=window), axis=rank - 2, weights=window)
+
+    c1, c2 = tf.square(tf.multiply(k1, greatest)), tf.square(tf.multiply(k2, greatest))
+    mean_x, mean_y = mean(x), mean(y)
+    products = tf.multiply(tf.multiply(mean_x, mean_y), 2.0)
+    squares = tf.add(tf.square(mean_x), tf.square(mean_y))
+    luminance = tf.divide(tf.add(products, c1), tf.add(squares, c1))
+    covariances = tf.subtract(tf.multiply(mean(tf.multiply(x, y)), 2.0), products)
+    variances = tf.subtract(mean(tf.add(tf.square(x), tf.square(y))), squares)
+    return luminance, tf.divide(tf.add(covariances, c2), tf.add(variances, c2))
+
+
+def ssim(
+    img1: Any,
+    img2: Any,
+    max_val: Any,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    return_index_map: bool = False,
+) -> Tensor:
+    """The structural similarity of two images, at most 1, in luma or each channel.
+
+    Args:
+        img1, img2, max_val: as for ``psnr``.
+        filter_size, filter_sigma: the size and the standard deviation of the Gaussian window.
+        k1, k2: small numbers that keep divisors from 0.
+        return_index_map: whether to return the similarity at each place of the window, not the mean.
+
+    Returns:
+        float32, of the shape of the axes before the last three; with ``return_index_map`` two axes more.
+
+    Raises:
+        ValueError: the shapes are not compatible.
+        InvalidArgumentError: images smaller than the window, or an empty window. The formula is that of Wang, Bovik, Sheikh and Simoncelli, "Image
+            quality assessment: from error visibility to structural similarity" (2004).
+    """
+    x, y, greatest = _compared("ssim", (img1, img2), max_val)
+    window = _gaussian_window("ssim", (x, y), filter_size, filter_sigma)
+    luminance, structure = _similarities("ssim", x, y, greatest, window, k1, k2)
+    similarity = tf.multiply(luminance, structure)
+    return tf.reduce_mean(similarity if return_index_map else tf.reduce_mean(similarity, [-3, -2]), [-1])
+
+
+def ssim_multiscale(
+    img1: Any,
+    img2: Any,
+    max_val: Any,
+    power_factors: Any = _MSSSIM_WEIGHTS,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+) -> Tensor:
+    """The product of structural similarities at several scales, each half as large as the one before.
+
+    Args:
+        img1, img2, max_val, filter_size, filter_sigma, k1, k2: as for ``ssim``.
+        power_factors: the exponent of each scale.
+
+    Returns:
+        float32, of the shape of the axes before the last three.
+
+    Raises:
+        ValueError: the shapes are not compatible.
+        InvalidArgumentError: images smaller than the window at some scale, or an empty window.
+    """
+    x, y, greatest = _compared("ssim_multiscale", (img1, img2), max_val)
+    window = _gaussian_window("ssim_multiscale", (x, y), filter_size, filter_sigma)
+    if power_factors is None:
+        raise TypeError("ssim_multiscale: Argument `power_factors` must be a vector of numbers, got None.")
+    exponents = tensor_of_dtype(power_factors, dtypes.float32, "ssim_multiscale", "power_factors")
+    if exponents._array.ndim != 1:
+        raise InvalidValueError(
+            f"ssim_multiscale: Argument `power_factors` must be a vector, got shape {list(exponents._array.shape)}."
+        )
+    factors: list[Tensor] = []
+    scales = exponents._array.shape[0]
+    for scale in range(scales):
+        if scale:
+            x, y = _halved(x), _halved(y)
+        luminance, structure = _similarities("ssim_multiscale", x, y, greatest, window, k1, k2)
+        last = scale == scales - 1
+        factors.append(tf.nn.relu(tf.reduce_mean(tf.multiply(luminance, structure) if last else structure, [-3, -2])))
+    return tf.reduce_mean(tf.reduce_prod(tf.pow(tf.stack(factors, axis=-1), exponents), [-1]), [-1])
+
+
+def _halved(x: Tensor) -> Tensor:
+    """Returns the means of blocks of 2 by 2 pixels; an odd last row or column counts twice."""
+    shape = x._array.shape
+    flat = tf.reshape(x, (-1, *shape[-3:]))
+    odd_rows, odd_columns = shape[-3] % 2, shape[-2] % 2
+    if odd_rows or odd_columns:
+        flat = tf.pad(flat, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="SYMMETRIC")
+    halves = tf.nn.avg_pool2d(flat, 2, 2, "VALID")
+    return tf.reshape(halves, (*shape[:-3], *halves._array.shape[1:]))

@@ -1,0 +1,176 @@
+"""Compilation ahead of use: another process compiles the kernels that a program is likely to need next.
+
+Eager code needs a kernel at once, so it waits for each. `typical_kernels.json` lists the library's kernels that typical programs use, in
+the order of their first use. Of these programs, those that share most kernels with this one say what comes next. The other
+process compiles what most of them need, the last of it first: this process needs the first of it soon, and compiles it itself.
+The other process stores code in the disk cache, where this process finds it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from fastgrad._src.jit import second_process
+from fastgrad._src.jit.jit_switch import jit_is_disabled
+from fastgrad._src.jit.phases import phase
+from fastgrad._src.jit.processors import default_threads
+from fastgrad._src.jit.signature import KernelSource
+
+COMPILE = "fastgrad._src.jit.build:compile_kernel_of_module"
+"""The function that the other process calls with the fields of a `KernelAddress`."""
+
+PATIENCE_SECONDS = 1.5
+"""After this time without a compilation here, nothing more is compiled ahead: the program has what it needs."""
+
+LEAST_SHARE = 0.2
+"""Kernels that a smaller share of the similar programs uses are not compiled ahead."""
+
+SHARPNESS = 8
+"""A typical program counts by the share of this program's kernels that it uses, to this power."""
+
+
+class KernelAddress(NamedTuple):
+    """Where any process finds a kernel of the library, and for what it compiles it.
+
+    Attributes:
+        module, name: of the kernel's function.
+        variables: pairs of a type variable and its dtype, in the kernel's order.
+        in_place: see `KernelSource`.
+    """
+
+    module: str
+    name: str
+    variables: tuple[tuple[str, str], ...]
+    in_place: tuple[tuple[int, int], ...]
+
+
+def address_of(source: KernelSource) -> KernelAddress | None:
+    """Returns the address of a kernel; None if no module of the library makes it."""
+    function = source.function
+    module = function.__module__  # none of functions that are made from text
+    if module is None or not module.startswith("fastgrad._src.kernels."):
+        return None
+    return KernelAddress(module, function.__name__, tuple(source.variables.items()), source.in_place)
+
+
+@functools.cache
+def typical_programs() -> dict[tuple[KernelAddress, ...], int]:
+    """Returns how many typical programs use the same kernels, for their kernels in the order of their first use."""
+    table = json.loads(Path(__file__).with_name("typical_kernels.json").read_text(encoding="utf-8"))
+    addresses = [
+        KernelAddress(module, name, tuple(variables.items()), tuple(map(tuple, in_place)))
+        for module, name, variables, in_place in table["kernels"]
+    ]
+    return {tuple([addresses[number] for number in numbers]): count for count, numbers in table["programs"]}
+
+
+def likely_next(needed: set[KernelAddress]) -> list[KernelAddress]:
+    """Returns the kernels that a program probably needs, in the order in which they are worth compiling ahead.
+
+    Args:
+        needed: the kernels that it has needed.
+    """
+    weights: defaultdict[KernelAddress, float] = defaultdict(float)
+    places: defaultdict[KernelAddress, float] = defaultdict(float)
+    total = 0.0
+    for program, count in typical_programs().items():
+        weight = count * (len(needed.intersection(program)) / max(len(needed), 1)) ** SHARPNESS
+        total += weight
+        for place, address in enumerate(program):
+            weights[address] += weight
+            places[address] += weight * place
+    likely = [a for a in weights if a not in needed and weights[a] > 0.0 and weights[a] >= LEAST_SHARE * total]
+    return sorted(likely, key=lambda a: (-round(weights[a] / total, 1), -places[a] / weights[a]))
+
+
+class CompilationAhead:
+    """The kernels that this program has compiled or awaited, and those that the other process compiles for it.
+
+    A forked child compiles nothing ahead.
+    """
+
+    def __init__(self) -> None:
+        self._is_off = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._changed = threading.Condition()
+        self._needed: set[KernelAddress] = set()
+        self._requested: set[KernelAddress] = set()
+        self._queue: list[KernelAddress] = []
+        self._running: KernelAddress | None = None
+        self._thread: threading.Thread | None = None
+        self._last_compilation = 0.0
+
+    def turn_off(self) -> None:
+        """Compiles nothing ahead from now on. A forked child calls it: its thread and lock are the parent's."""
+        self._is_off = True
+        self._forget()
+
+    def has_compiled(self, source: KernelSource) -> bool:
+        """Returns whether the other process has compiled a kernel, after waiting for it if it is at work on it.
+
+        Else the caller compiles it. The other process goes on with what probably comes next.
+        """
+        address = address_of(source)
+        if address is None or not self._is_allowed():
+            return False
+        with self._changed:
+            with phase("waiting"):
+                while self._running == address:
+                    self._changed.wait()
+            self._needed.add(address)
+            self._last_compilation = time.monotonic()
+            self._queue = [a for a in likely_next(self._needed) if a not in self._requested]
+            if self._thread is None and self._queue:
+                self._thread = threading.Thread(target=self._work, name="fastgrad-compile-ahead", daemon=True)
+                self._thread.start()
+            return address in self._requested
+
+    def is_at_work_on(self, source: KernelSource) -> bool:
+        """Returns whether the other process compiles a kernel now."""
+        with self._changed:
+            return self._running is not None and self._running == address_of(source)
+
+    def _is_allowed(self) -> bool:
+        return not (self._is_off or jit_is_disabled()) and second_process.is_allowed() and default_threads() > 1
+
+    def _work(self) -> None:
+        """Has the other process compile what is in the queue, until it is empty or this program compiles nothing any more."""
+        while (address := self._begin_next()) is not None:
+            try:
+                second_process.call(COMPILE, address)
+            except second_process.FAILURES:
+                self._is_off = True
+            finally:
+                self._end()
+
+    def _begin_next(self) -> KernelAddress | None:
+        """Takes the next kernel from the queue; None ends the thread."""
+        with self._changed:
+            is_needed = not self._is_off and time.monotonic() - self._last_compilation <= PATIENCE_SECONDS
+            if self._queue and is_needed:
+                self._running = self._queue.pop(0)
+                self._requested.add(self._running)
+            else:
+                self._thread = None
+            return self._running
+
+    def _end(self) -> None:
+        """Wakes those that wait for the kernel at which the other process worked."""
+        with self._changed:
+            self._running = None
+            self._changed.notify_all()
+
+
+COMPILATION_AHEAD = CompilationAhead()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=COMPILATION_AHEAD.turn_off)

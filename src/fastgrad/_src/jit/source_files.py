@@ -1,0 +1,103 @@
+"""The source files that generated code follows from, and their hash: a part of the key of code on disk.
+
+They are the files of some packages and of all packages that these import, directly or not. A change in one of these
+files may change the code. A change in another file keeps the code. A process whose files have changed since it began
+shares no code with others: it may have imported the files as they were.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+
+from fastgrad._src.jit.body import digest
+
+_ROOT = __name__.partition(".")[0]
+_START_NS = time.time_ns()
+
+
+def sources_key(*packages: str) -> str:
+    """Returns the hash of `source_files`, for keys; one of this process alone if they may differ from what it has imported."""
+    files = source_files(*packages)
+    folder = sys.modules[_ROOT].__path__[0]
+    changes = [_time_of_change(os.path.join(folder, name)) for name in files]
+    if max(changes, default=_START_NS) >= _START_NS:
+        return f"process {os.getpid()} since {_START_NS}"
+    return source_digest(files)
+
+
+def _time_of_change(path: str) -> int:
+    status = os.stat(path)
+    return status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns  # any program can set the former
+
+
+def source_digest(files: Mapping[str, bytes]) -> str:
+    """Returns a hash of the names and contents of files."""
+    return digest(b"\0".join(part for name in sorted(files) for part in (name.encode(), files[name])))
+
+
+def source_files(*packages: str) -> dict[str, bytes]:
+    """Returns the contents of the source files that packages follow from, by paths relative to fastgrad's folder.
+
+    A package stands for all modules below it, since modules fill tables by being imported. Imports within functions and
+    those for type checkers count, too.
+
+    Args:
+        packages: dotted names, such as `fastgrad._src.jit`. `fastgrad` is the module that a user imports.
+    """
+    folder = sys.modules[_ROOT].__path__[0]
+    files: dict[str, bytes] = {}
+    names, visited = set(packages), set()
+    waiting = [*packages]
+    while waiting:
+        package = _package_of(folder, waiting.pop())
+        if package in visited:
+            continue
+        visited.add(package)
+        for path in _modules_of(os.path.join(folder, package)):
+            with open(path, "rb") as file:
+                source = file.read()
+            files[path[len(folder) + 1 :].replace(os.sep, "/")] = source
+            new = set(imported_names(source)) - names
+            names |= new
+            waiting += new
+    return files
+
+
+def _package_of(folder: str, name: str) -> str:
+    """Returns the path of the innermost package of a module's name; a module of fastgrad's folder is its own package."""
+    _, *parts = name.split(".")
+    path = ""
+    for part in parts:
+        if not os.path.isdir(os.path.join(folder, path, part)):
+            break
+        path = os.path.join(path, part)
+    return path or (f"{parts[0]}.py" if parts else "__init__.py")
+
+
+def _modules_of(package: str) -> Iterator[str]:
+    if package.endswith(".py"):
+        if os.path.isfile(package):  # else a name of the public module
+            yield package
+        return
+    for folder, _, names in os.walk(package):
+        yield from (os.path.join(folder, name) for name in names if name.endswith(".py"))
+
+
+def imported_names(source: bytes) -> Iterator[str]:
+    """Yields the dotted names of fastgrad's modules that a source imports; fastgrad's sources import nothing relatively.
+
+    The names after `import` are read from one line, and only where they may be modules of fastgrad's folder itself.
+    """
+    for keyword in (b"from ", b"import "):
+        start = source.find(keyword + _ROOT.encode())
+        while start >= 0:
+            end = source.find(b"\n", start)
+            words = source[start:end].decode().replace(",", " ").split()
+            if words[1] in (_ROOT, f"{_ROOT}._src") and words[0] == "from":
+                yield from (f"{words[1]}.{name}" for name in words[3:])
+            elif words[1] == _ROOT or words[1].startswith(f"{_ROOT}."):
+                yield words[1]
+            start = source.find(keyword + _ROOT.encode(), end)

@@ -1,0 +1,1 @@
+"""Layers, models, training, optimizers, losses and metrics."""

@@ -1,0 +1,104 @@
+"""``affine_transform``: images rotated, zoomed, moved or seen in perspective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.image.projection import projective_transform
+from fastgrad._src.keras.settings import standardize_data_format
+
+INTERPOLATIONS = ("nearest", "bilinear")
+FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
+_TENSORFLOW_FILL_MODES = ("constant", "nearest", "wrap", "reflect")
+
+
+def affine_transform(
+    images: Any,
+    transform: Any,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: Any = 0,
+    data_format: str | None = None,
+) -> Tensor:
+    """Images whose pixel (x, y) is the pixel ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1, of the input.
+
+    The gradient of ``images`` is the exact one; TensorFlow's transforms the cotangent by the inverse matrix.
+
+    Args:
+        images: one image of rank 3, or a batch of rank 4.
+        transform: the numbers (a0, a1, a2, b0, b1, b2, c0, c1), (8,), or a row for each image, (batch, 8). It has no gradient.
+        interpolation: ``"nearest"`` or ``"bilinear"``.
+        fill_mode: what is outside of the image: ``"constant"`` for ``fill_value``, ``"nearest"``, ``"wrap"`` or ``"reflect"``.
+        fill_value: the value outside.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+
+    Returns:
+        The shape and dtype of ``images``.
+
+    Raises:
+        ValueError: an argument is none of these, or has another rank.
+        InvalidArgumentError: the fill mode is ``"mirror"``, which TensorFlow lacks, or there are neither one nor ``batch`` transforms.
+    """
+    data_format = standardize_data_format(data_format)
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(
+            f"Invalid value for argument `interpolation`. Expected of one {INTERPOLATIONS}. Received: interpolation={interpolation}"
+        )
+    if fill_mode not in FILL_MODES:
+        raise ValueError(
+            f"Invalid value for argument `fill_mode`. Expected of one {FILL_MODES}. Received: fill_mode={fill_mode}"
+        )
+    if fill_mode not in _TENSORFLOW_FILL_MODES:
+        raise tf.errors.InvalidArgumentError(
+            None, None, f"affine_transform: fill_mode {fill_mode!r} is none of {_TENSORFLOW_FILL_MODES}; use 'reflect'."
+        )
+    x, matrices = convert_to_tensor(images), tf.stop_gradient(tf.cast(convert_to_tensor(transform), tf.float32))
+    if x.ndim not in (3, 4):
+        raise ValueError(
+            "Invalid images rank: expected rank 3 (single image) or rank 4 (batch of images). Received input with shape: "
+            f"images.shape={tuple(x.shape)}"
+        )
+    if matrices.ndim not in (1, 2):
+        raise ValueError(
+            "Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch of transforms). Received input with shape: "
+            f"transform.shape={tuple(matrices.shape)}"
+        )
+    is_single = x.ndim == 3
+    batch = x[None] if is_single else x
+    matrices = matrices[None] if matrices.ndim == 1 else matrices
+    if matrices.shape[1] != 8 or matrices.shape[0] not in (1, batch.shape[0]):
+        raise tf.errors.InvalidArgumentError(
+            None,
+            None,
+            f"affine_transform: Input transform should be num_images x 8 or 1 x 8, got shape {list(matrices.shape)} for "
+            f"{batch.shape[0]} images.",
+        )
+    if data_format == "channels_first":
+        batch = tf.transpose(batch, (0, 2, 3, 1))
+    y = projective_transform(batch, matrices, interpolation, fill_mode, fill_value)
+    if data_format == "channels_first":
+        y = tf.transpose(y, (0, 3, 1, 2))
+    return y[0] if is_single else y
+
+
+def homography(start_points: Any, end_points: Any) -> Tensor:
+    """The matrices of perspective transforms that move four points of images.
+
+    Args:
+        start_points: four points (x, y), shape (4, 2) or (batch, 4, 2).
+        end_points: where they are in the result, of the same shape.
+
+    Returns:
+        Numbers for ``affine_transform``, float32 of shape (1, 8) or (batch, 8).
+    """
+    start, end = [
+        tf.reshape(tf.cast(convert_to_tensor(points), tf.float32), [-1, 4, 2]) for points in (start_points, end_points)
+    ]
+    ones, zeros = tf.ones_like(end[..., :1]), tf.zeros_like(end)
+    # A pixel (x, y) of the result is at ((a x + b y + c) / k, (d x + e y + f) / k) of the image, k = g x + h y + 1.
+    for_columns = tf.concat([end, ones, zeros, zeros[..., :1], -start[..., :1] * end], -1)
+    for_rows = tf.concat([zeros, zeros[..., :1], end, ones, -start[..., 1:] * end], -1)
+    unknowns = tf.linalg.solve(tf.concat([for_columns, for_rows], 1), tf.concat([start[..., :1], start[..., 1:]], 1))
+    return unknowns[..., 0]

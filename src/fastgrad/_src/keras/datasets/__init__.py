@@ -1,0 +1,1 @@
+"""Data sets that Keras's examples use."""

@@ -1,0 +1,30 @@
+"""Prices of houses in California (Pace, Barry 1997)."""
+
+from __future__ import annotations
+
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, arrays_of, split_rows
+
+
+def load_data(
+    version: str = "large", path: str = "california_housing.npz", test_split: float = 0.2, seed: int = 113
+) -> TrainAndTestArrays:
+    """Returns ``(x_train, y_train), (x_test, y_test)``: 20,640 rows of 8 numbers, and median prices of blocks.
+
+    Args:
+        version: ``"small"`` for the first 600 rows.
+        path, test_split, seed: as in ``boston_housing``.
+
+    Raises:
+        ValueError: another version, or ``test_split`` is not in [0, 1).
+    """
+    if version not in ("small", "large"):
+        raise ValueError(f"Argument `version` must be one of 'small', 'large'. Received: version={version}")
+    arrays = arrays_of(
+        path, "california_housing.npz", "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
+    )
+    rows = 600 if version == "small" else None
+    return split_rows(arrays["x"][:rows], arrays["y"][:rows], test_split, seed)
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.california_housing", globals())

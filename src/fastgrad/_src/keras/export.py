@@ -1,0 +1,203 @@
+"""``keras.export``: models as SavedModels for inference, with their functions as data and without their Python."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.core.tensor_spec import TensorSpec
+
+DEFAULT_ENDPOINT = "serve"
+_SERVING_DEFAULT = "serving_default"
+
+
+class _Exported:
+    """The object that is saved: endpoints and collections of variables are its attributes."""
+
+    def _saved_variables(self) -> dict[str, Any]:
+        return {}
+
+
+class ExportArchive:
+    """A SavedModel in the making: functions (endpoints) of models and layers, and the variables that they use.
+
+    ``archive.track(model)``, ``archive.add_endpoint("serve", model.call, input_signature=[...])``, ``archive.write_out(path)``.
+    """
+
+    def __init__(self) -> None:
+        self._resources: list[Any] = []
+        self._collections: dict[str, list[Any]] = {}
+        self._endpoints: dict[str, Any] = {}
+
+    @property
+    def variables(self) -> list[Any]:
+        """The variables of all tracked objects."""
+        found: dict[int, Any] = {}
+        for resource in self._resources:
+            for variable in resource.variables:
+                found.setdefault(id(variable), variable)
+        return list(found.values())
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The trainable variables of all tracked objects."""
+        return [variable for variable in self.variables if variable.trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The other variables of all tracked objects."""
+        return [variable for variable in self.variables if not variable.trainable]
+
+    def track(self, resource: Any) -> None:
+        """Adds the variables of a model, layer or module.
+
+        Raises:
+            ValueError: it has no variables, or is a layer that is not built.
+        """
+        if not hasattr(type(resource), "variables"):
+            raise ValueError(
+                f"Invalid resource type. Expected a model, layer or tf.Module. Received instead an object of type '{type(resource)}'."
+            )
+        if getattr(resource, "built", True) is False:
+            raise ValueError("The layer provided has not yet been built. It must be built before export.")
+        self._resources.append(resource)
+
+    def add_endpoint(self, name: str, fn: Callable[..., Any], input_signature: Any = None, **kwargs: Any) -> Any:
+        """Adds a function.
+
+        Args:
+            name: of the endpoint.
+            fn: a Python function of tensors, or a ``tf.function`` with ``input_signature``.
+            input_signature: for each argument a (nested) ``TensorSpec``, ``keras.InputSpec`` or KerasTensor.
+            kwargs: kept for Keras's signature.
+
+        Returns:
+            The ``tf.function``.
+
+        Raises:
+            ValueError: the name is taken, or there is no signature.
+        """
+        if name in self._endpoints:
+            raise ValueError(f"Endpoint name '{name}' is already taken.")
+        if input_signature is None:
+            if getattr(fn, "input_signature", None) is None:
+                raise ValueError(
+                    f"If the `fn` argument provided is not a tf.function with an input_signature, you must provide an `input_signature` "
+                    f"argument. Received: fn={fn!r} for the endpoint '{name}'."
+                )
+            function = fn
+        else:
+            function = tf.function(fn, input_signature=_specs_of(input_signature))
+        self._endpoints[name] = function
+        return function
+
+    def track_and_add_endpoint(self, name: str, resource: Any, input_signature: Any, **kwargs: Any) -> Any:
+        """Calls ``track(resource)`` and adds its ``__call__`` as an endpoint."""
+        self.track(resource)
+        return self.add_endpoint(name, resource.__call__, input_signature, **kwargs)
+
+    def add_variable_collection(self, name: str, variables: Any) -> None:
+        """Adds variables as the attribute ``name`` of the loaded object."""
+        if not isinstance(variables, (list, tuple, set)):
+            raise ValueError(
+                f"Expected `variables` to be a list/tuple/set. Received instead object of type '{type(variables)}'."
+            )
+        self._collections[name] = list(variables)
+
+    def write_out(self, filepath: Any, options: Any = None, verbose: Any = True) -> None:
+        """Writes the SavedModel; the first endpoint is also the signature ``"serving_default"``.
+
+        Args:
+            filepath: the folder.
+            options: a ``tf.saved_model.SaveOptions``.
+            verbose: whether a summary is printed.
+
+        Raises:
+            ValueError: there is no endpoint, or a function can't be stored.
+        """
+        if not self._endpoints:
+            raise ValueError("ExportArchive.write_out: No endpoints have been set yet. Call add_endpoint().")
+        exported = _Exported()
+        collections = {
+            "_all_variables": self.variables,
+            "variables": self.variables,
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+        }
+        vars(exported).update({**collections, **self._collections, **self._endpoints})
+        signatures = dict(self._endpoints)
+        signatures.setdefault(_SERVING_DEFAULT, next(iter(self._endpoints.values())))
+        tf.saved_model.save(exported, filepath, signatures=signatures, options=options)
+        if verbose:
+            names = "\n".join([f"* Endpoint '{name}'" for name in self._endpoints])
+            print(f"Saved artifact at '{filepath}'. The following endpoints are available:\n\n{names}")
+
+
+def export_model(
+    model: Any, filepath: Any, format: str = "tf_saved_model", verbose: Any = None, input_signature: Any = None
+) -> None:
+    """Writes a model as a SavedModel with the endpoint ``serve``; see ``Model.export``."""
+    formats = ["tf_saved_model"]
+    if format not in formats:
+        raise ValueError(f"Unrecognized format={format}. Supported formats are: {formats}.")
+    if not model.built:
+        raise ValueError("The model provided has not yet been built. It must be built before export.")
+    archive = ExportArchive()
+    archive.track(model)
+    signature = _specs_of(input_signature) if input_signature is not None else input_specs_of(model)
+    archive.add_endpoint(DEFAULT_ENDPOINT, serving_function(model, "args_0"), signature)
+    archive.write_out(filepath, verbose=verbose is None or bool(verbose))
+
+
+def serving_function(model: Any, argument_name: str) -> Callable[..., Any]:
+    """Returns the model's call in inference as a function with an argument of this name."""
+    if argument_name == "inputs":
+        return lambda inputs: model(inputs, training=False) if _takes_training(model) else model(inputs)
+    return lambda args_0: model(args_0, training=False) if _takes_training(model) else model(args_0)
+
+
+def _takes_training(model: Any) -> bool:
+    return "training" in inspect.signature(model.call).parameters
+
+
+def input_specs_of(model: Any) -> list[Any]:
+    """Returns the specs of a built model's input, with an open batch size, as an input signature of one argument."""
+    graph = model._graph
+    if graph is not None:
+        return _specs_of([graph.inputs])
+    if getattr(model, "_tensors", None):
+        first = model._tensors[0]
+        return [TensorSpec([None, *first.shape[1:]], first.dtype, first.name)]
+    shapes = (model._build_shapes or {}).get("input_shape")
+    if shapes is None:
+        raise ValueError("The model's input shape is unknown: call the model, or give `input_signature`.")
+    return [_specs_of_shapes(shapes, tf.as_dtype(model.compute_dtype))]
+
+
+def _specs_of_shapes(shapes: Any, dtype: Any) -> Any:
+    if isinstance(shapes, dict):
+        return {key: _specs_of_shapes(shape, dtype) for key, shape in shapes.items()}
+    if isinstance(shapes, (list, tuple)) and any(isinstance(shape, (list, tuple)) for shape in shapes):
+        return [_specs_of_shapes(shape, dtype) for shape in shapes]
+    return TensorSpec([None, *list(shapes)[1:]], dtype)
+
+
+def _specs_of(signature: Any) -> Any:
+    """Returns a structure with each KerasTensor or ``InputSpec`` as a ``TensorSpec``."""
+    if isinstance(signature, TensorSpec):
+        return signature
+    if isinstance(signature, dict):
+        return {key: _specs_of(item) for key, item in signature.items()}
+    if isinstance(signature, (list, tuple)):
+        return type(signature)([_specs_of(item) for item in signature])
+    if not hasattr(signature, "shape"):
+        raise ValueError(
+            f"input_signature: expected tf.TensorSpec, keras.InputSpec or keras.KerasTensor, nested; got {signature!r:.200}."
+        )
+    return TensorSpec(signature.shape, signature.dtype or "float32", getattr(signature, "name", None))
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.export", globals())

@@ -1,0 +1,191 @@
+"""Categories as rows of zeros and ones or of counts, for all layers that number categories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.composite import Composite
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.keras.layers.layer import Layer
+from fastgrad._src.keras.layers.symbolic import KerasTensor
+from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
+
+
+def checked_output_mode(layer: str, output_mode: Any, choices: tuple[str, ...], sparse: Any) -> str:
+    """Returns the mode by its present name.
+
+    Raises:
+        ValueError: the mode is none of ``choices``, or it is ``"int"`` and the results are to be sparse.
+    """
+    mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
+    if mode not in choices:
+        raise ValueError(f"{layer}: Unknown arg for output_mode: {output_mode!r}. Expected one of {choices}.")
+    if sparse and mode == "int":
+        raise ValueError(
+            f"{layer}: `sparse` may only be true if `output_mode` is 'one_hot', 'multi_hot', 'count' or 'tf_idf'. "
+            f"Received: sparse={sparse} and output_mode={output_mode}"
+        )
+    return str(mode)
+
+
+def encode_categories(
+    numbers: Any, output_mode: str, depth: int, dtype: Any, sparse: bool = False, weights: Any = None
+) -> Any:
+    """Encodes numbers of categories.
+
+    Args:
+        numbers: int32 or int64, a tensor, ``RaggedTensor`` or ``SparseTensor``. Numbers outside of [0, depth) count for nothing.
+        output_mode: ``"int"``: the numbers; ``"one_hot"``: a row for each number; ``"multi_hot"``: a row for each sample, with ones at
+            all its numbers; ``"count"``: a row for each sample, with the number of occurrences of each category.
+        depth: the number of categories.
+        dtype: the dtype of the result.
+        sparse: whether the result is a ``SparseTensor``.
+        weights: the weight of each number in mode ``"count"``, of the shape of ``numbers``.
+
+    Returns:
+        (..., depth); in mode ``"one_hot"`` a last dimension of 1 is left out before, and rows of a ``RaggedTensor`` are ragged.
+    """
+    if output_mode == "int":
+        return tf.cast(numbers, dtype)
+    if not isinstance(numbers, Composite) and not numbers.ndim:
+        numbers = tf.expand_dims(numbers, 0)
+    if output_mode == "one_hot":
+        if isinstance(numbers, RaggedTensor) and not sparse:
+            return numbers.with_flat_values(tf.one_hot(numbers.flat_values, depth, dtype=dtype))
+        if isinstance(numbers, Composite):
+            raise ValueError(f"output_mode 'one_hot' takes tensors, got a {type(numbers).__name__}. Use .to_tensor().")
+        if numbers.ndim > 1 and numbers.shape[-1] == 1:
+            numbers = tf.squeeze(numbers, -1)
+        rows = tf.one_hot(numbers, depth, dtype=dtype)
+    elif not isinstance(numbers, Composite) and numbers.ndim > 2:
+        rows = tf.one_hot(numbers, depth, dtype=dtype)
+        if weights is not None:
+            rows = rows * tf.expand_dims(tf.cast(weights, dtype), -1)
+        rows = tf.reduce_max(rows, 1) if output_mode == "multi_hot" else tf.reduce_sum(rows, 1)
+    else:
+        rows = _counts(numbers, depth, dtype, weights)
+        if output_mode == "multi_hot":
+            rows = tf.minimum(rows, tf.ones((), dtype))
+    return tf.sparse.from_dense(rows) if sparse else rows
+
+
+def _counts(numbers: Any, depth: int, dtype: Any, weights: Any) -> Tensor:
+    """Returns how often each number below ``depth`` occurs in each row: (rows, depth), or (depth,) for a vector."""
+    count: Any = None
+    if isinstance(numbers, RaggedTensor):
+        flat, samples, count = numbers.flat_values, numbers.value_rowids(), len(numbers.row_splits) - 1
+    elif isinstance(numbers, SparseTensor):
+        flat, samples, count = numbers.values, numbers.indices[:, 0], numbers.shape[0]
+    else:
+        flat, samples = tf.reshape(numbers, [-1]), tf.zeros((), tf.int64)
+        if numbers.ndim == 2:
+            count = numbers.shape[0]
+            samples = tf.reshape(tf.broadcast_to(tf.range(count, dtype=tf.int64)[:, None], numbers.shape), [-1])
+    flat = tf.cast(flat, tf.int64)
+    is_counted = tf.logical_and(flat >= 0, flat < depth)
+    positions = tf.where(is_counted, tf.cast(samples, tf.int64) * depth + flat, tf.constant(-1, tf.int64))
+    ones = tf.ones(flat.shape, dtype) if weights is None else tf.reshape(tf.cast(weights, dtype), [-1])
+    sums = tf.math.unsorted_segment_sum(ones, positions, depth * (1 if count is None else count))
+    return sums if count is None else tf.reshape(sums, (count, depth))
+
+
+def encoded_shape(shape: Any, output_mode: str, depth: int | None) -> tuple[int | None, ...]:
+    """Returns the shape of the results of ``encode_categories`` for numbers of ``shape``."""
+    sizes = tuple(shape)
+    if output_mode == "int":
+        return sizes
+    if output_mode == "one_hot":
+        return (*(sizes[:-1] if len(sizes) > 1 and sizes[-1] == 1 else sizes), depth)
+    return (*(sizes[:1] + sizes[2:] if len(sizes) > 1 else ()), depth)
+
+
+def as_categories(value: Any, dtype: Any) -> Any:
+    """Converts strings or numbers, also Python's and NumPy's, to a tensor of ``dtype``; composite tensors stay such.
+
+    Raises:
+        TypeError, ValueError: the value does not make a tensor of ``dtype``.
+    """
+    x: Any = value if isinstance(value, Composite) else convert_to_tensor(value)
+    return x if dtype is None or tf.as_dtype(x.dtype) is tf.as_dtype(dtype) else tf.cast(x, dtype)
+
+
+class CategoricalLayer(Layer):
+    """The base of layers that take strings or numbers of any dtype, also in lists, and make categories of them."""
+
+    _key_dtype: Any = None
+
+    def _converted_inputs(self, value: Any) -> Any:
+        return value if value is None or isinstance(value, bool) else as_categories(value, self._key_dtype)
+
+    def _spec(self, inputs: KerasTensor, dtype: Any) -> KerasTensor:
+        return KerasTensor(self.compute_output_shape(inputs.shape), dtype)
+
+
+class CategoryEncoding(Layer):
+    """Encodes category numbers as rows of zeros and ones, or of counts.
+
+    Args:
+        num_tokens: the number of categories.
+        output_mode: ``"one_hot"``: a row for each number; ``"multi_hot"``: a row for each sample, with ones at all its numbers;
+            ``"count"``: a row for each sample, with the number of occurrences of each category.
+        sparse: whether the rows are a ``SparseTensor``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: the mode is unknown, or ``num_tokens`` is missing. (At a call: weights in a mode other than ``"count"``.)
+        InvalidArgumentError: (at a call) a number is outside [0, num_tokens).
+    """
+
+    _leaf = True
+    _config_names = ("num_tokens", "output_mode")
+
+    _takes_python_values = True
+
+    def __init__(
+        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.output_mode = checked_output_mode(
+            "CategoryEncoding", output_mode, ("one_hot", "multi_hot", "count"), sparse
+        )
+        if num_tokens is None or num_tokens < 1:
+            raise ValueError(
+                f"`num_tokens` must be set to use this layer, and >= 1. Received: num_tokens={num_tokens}."
+            )
+        self.num_tokens, self.sparse = num_tokens, sparse
+        self.autocast = False
+        self._build_at_init()
+
+    def call(self, inputs: Any, count_weights: Any = None) -> Any:
+        """Returns the encoded rows, of shape (..., num_tokens).
+
+        Args:
+            inputs: integers, (batch,), (batch, n) or more.
+            count_weights: the weight of each number in mode ``"count"``, of the shape of ``inputs``.
+        """
+        if count_weights is not None and self.output_mode != "count":
+            raise ValueError(
+                "`count_weights` is not used when `output_mode` is not `'count'`. "
+                f"Received `count_weights={count_weights}`."
+            )
+        numbers = tf.cast(inputs, tf.int64)
+        message = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})"
+        values = (
+            numbers.flat_values
+            if isinstance(numbers, RaggedTensor)
+            else numbers.values
+            if isinstance(numbers, SparseTensor)
+            else numbers
+        )
+        tf.debugging.assert_non_negative(values, message)
+        tf.debugging.assert_less(values, tf.constant(self.num_tokens, tf.int64), message)
+        return encode_categories(numbers, self.output_mode, self.num_tokens, self.dtype, self.sparse, count_weights)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Returns the shape of the encoded inputs, whose last dimension is ``num_tokens``."""
+        shape = tuple(input_shape)
+        if self.output_mode == "one_hot" and (len(shape) == 1 or shape[-1:] != (1,)):
+            return (*shape, self.num_tokens)
+        return (*shape[:-1], self.num_tokens)

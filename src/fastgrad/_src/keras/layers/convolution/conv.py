@@ -1,0 +1,116 @@
+"""``Conv1D``, ``Conv2D`` and ``Conv3D``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
+from fastgrad._src.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
+from fastgrad._src.keras.layers.window_arguments import tensor_format
+from fastgrad._src.keras.weight import Weight
+from fastgrad._src.ops.convolution import convolution_in_groups
+from fastgrad._src.ops.padding import pad
+
+
+class _Convolution(ConvolutionLayer):
+    """``activation(convolution(inputs, kernel) + bias)``.
+
+    Args:
+        filters: channels of the output.
+        kernel_size: cells of the filters, for each dimension or one for all.
+        strides: from a window to the next; above 1 only without dilation.
+        padding: ``"valid"``, ``"same"``, and in ``Conv1D`` ``"causal"``: before the input only.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        dilation_rate: from a cell to the next.
+        groups: in how many groups channels are convolved.
+        activation: a function or its name; default none.
+        use_bias: whether there is a bias.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
+            weights.
+        activity_regularizer: a penalty on the output.
+        **kwargs: as in ``Layer``.
+
+    Inputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes); so have outputs. Weights:
+    ``kernel`` (*kernel_size, channels / groups, filters), ``bias`` (filters,).
+
+    Raises:
+        ValueError: arguments that are no such numbers or names, or do not go together.
+    """
+
+    _config_names = (*convolution_config_names("kernel"), "filters", "groups")
+
+    @with_weight_arguments(kernel="glorot_uniform", bias="zeros", activity_regularizer=True)
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        causal = self.rank == 1
+        super().__init__(
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, causal, **kwargs
+        )
+        self.filters = checked_filters(filters)
+        if groups <= 0:
+            raise ValueError(f"The number of groups must be a positive integer. Received: groups={groups}.")
+        if filters % groups:
+            raise ValueError(
+                f"The number of filters must be evenly divisible by the number of groups. Received: groups={groups}, "
+                f"filters={filters}."
+            )
+        self.groups = groups
+
+    def build(self, input_shape: Any) -> None:
+        """Makes kernel and bias; the channels of ``input_shape`` must be known."""
+        channels = self._channels_of(input_shape)
+        if channels % self.groups:
+            raise ValueError(
+                "The number of input channels must be evenly divisible by the number of groups. Received "
+                f"groups={self.groups}, but the input has {channels} channels (full input shape is {tuple(input_shape)})."
+            )
+        self.compute_output_shape(input_shape)
+        self._kernel = add_weight_of(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        self._make_bias(self.filters)
+
+    @property
+    def kernel(self) -> Weight:
+        """The filters; AttributeError before the layer is built."""
+        if not self.built and "_kernel" not in self.__dict__:
+            raise AttributeError("You must build the layer before accessing `kernel`.")
+        return self._kernel
+
+    def call(self, inputs: Tensor) -> Any:
+        """``activation(convolution(inputs, kernel) + bias)``."""
+        x, padding = self._cast_to_layer_dtype(inputs), self.padding
+        if padding == "causal":
+            left_padding = (self.kernel_size[0] - 1) * self.dilation_rate[0]
+            channels_first = self.data_format == "channels_first"
+            x = pad(x, [[0, 0], [0, 0], [left_padding, 0]] if channels_first else [[0, 0], [left_padding, 0], [0, 0]])
+            padding = "valid"
+        format = tensor_format(self.data_format, self.rank)
+        y = convolution_in_groups(x, self._kernel._read(), self.strides, padding.upper(), format, self.dilation_rate)
+        return self._with_bias_and_activation(y)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output; ValueError where windows are larger than the input."""
+        return self._window_output_shape(input_shape, self.filters)
+
+
+class Conv1D(_Convolution, rank=1):
+    """Convolution of sequences, (batch, steps, channels); the arguments are those of ``_Convolution``."""
+
+
+class Conv2D(_Convolution, rank=2):
+    """Convolution of images, (batch, height, width, channels); the arguments are those of ``_Convolution``."""
+
+
+class Conv3D(_Convolution, rank=3):
+    """Convolution of volumes, (batch, depth, height, width, channels); the arguments are those of ``_Convolution``."""

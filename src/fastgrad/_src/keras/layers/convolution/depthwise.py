@@ -1,0 +1,167 @@
+"""``DepthwiseConv1D``, ``DepthwiseConv2D``, ``SeparableConv1D`` and ``SeparableConv2D``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
+from fastgrad._src.keras.layers.weight_arguments import add_weight_of, with_weight_arguments
+from fastgrad._src.keras.layers.window_arguments import split_shape, tensor_format
+from fastgrad._src.keras.weight import Weight
+from fastgrad._src.ops.convolution import convolution
+from fastgrad._src.ops.shaping import reshape
+
+
+class _PerChannelConvolution(ConvolutionLayer):
+    """The base of depthwise and separable convolutions, which convolve each channel with its own filters."""
+
+    depth_multiplier: int
+
+    def _set_depth_multiplier(self, multiplier: Any) -> None:
+        if not isinstance(multiplier, int) or multiplier <= 0:
+            raise ValueError(
+                "Invalid value for argument `depth_multiplier`. Expected a strictly positive value. Received "
+                f"depth_multiplier={multiplier}."
+            )
+        self.depth_multiplier = multiplier
+
+    def _convolve_channels(self, inputs: Tensor, filters: Weight) -> Tensor:
+        kernel = reshape(filters._read(), (*self.kernel_size, 1, -1))
+        format = tensor_format(self.data_format, self.rank)
+        return convolution(
+            self._cast_to_layer_dtype(inputs), kernel, self.strides, self.padding.upper(), format, self.dilation_rate
+        )
+
+
+class _DepthwiseConvolution(_PerChannelConvolution):
+    """``activation(convolution(inputs, kernel) + bias)`` with separate filters for each channel.
+
+    Args:
+        kernel_size, strides, padding, data_format, dilation_rate: see ``Conv2D``.
+        depth_multiplier: filters of a channel.
+        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint, **kwargs: as in
+            ``Conv2D``.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the filters.
+
+    Weights: ``kernel`` (*kernel_size, channels, depth_multiplier), ``bias`` (channels * depth_multiplier,).
+
+    Raises:
+        ValueError: arguments that are no such numbers or names, or do not go together.
+    """
+
+    kernel: Weight
+    _config_names = (*convolution_config_names("depthwise"), "depth_multiplier")
+
+    @with_weight_arguments(depthwise="glorot_uniform", bias="zeros", activity_regularizer=True)
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **kwargs)
+        self._set_depth_multiplier(depth_multiplier)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes kernel and bias; the channels of ``input_shape`` must be known."""
+        channels = self._channels_of(input_shape)
+        self.compute_output_shape(input_shape)
+        kernel_shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.kernel = add_weight_of(self, "depthwise", kernel_shape, name="kernel")
+        self._make_bias(channels * self.depth_multiplier)
+
+    def call(self, inputs: Tensor) -> Any:
+        """``activation(convolution(inputs, kernel) + bias)``."""
+        return self._with_bias_and_activation(self._convolve_channels(inputs, self.kernel))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output; ValueError where windows are larger than the input."""
+        _, channels = split_shape(input_shape, self.data_format)
+        return self._window_output_shape(input_shape, None if channels is None else channels * self.depth_multiplier)
+
+
+class _SeparableConvolution(_PerChannelConvolution):
+    """A depthwise convolution, then a pointwise convolution that mixes the channels, then bias and activation.
+
+    Args:
+        filters: channels of the output.
+        kernel_size, strides, padding, data_format, dilation_rate: of the first convolution, see ``Conv2D``.
+        depth_multiplier: its filters of a channel.
+        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint, **kwargs: as in
+            ``Conv2D``.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint, pointwise_initializer, pointwise_regularizer,
+            pointwise_constraint: of the filters of both.
+
+    Weights: ``depthwise_kernel`` (*kernel_size, channels, depth_multiplier), ``pointwise_kernel`` (1, ..., channels *
+    depth_multiplier, filters), ``bias`` (filters,).
+
+    Raises:
+        ValueError: arguments that are no such numbers or names, or do not go together.
+    """
+
+    depthwise_kernel: Weight
+    pointwise_kernel: Weight
+    _config_names = (*convolution_config_names("depthwise", "pointwise"), "filters", "depth_multiplier")
+
+    @with_weight_arguments(
+        depthwise="glorot_uniform", pointwise="glorot_uniform", bias="zeros", activity_regularizer=True
+    )
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **kwargs)
+        self.filters = checked_filters(filters)
+        self._set_depth_multiplier(depth_multiplier)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights; the channels of ``input_shape`` must be known."""
+        channels, multiplier = self._channels_of(input_shape), self.depth_multiplier
+        self.compute_output_shape(input_shape)
+        depthwise_shape = (*self.kernel_size, channels, multiplier)
+        self.depthwise_kernel = add_weight_of(self, "depthwise", depthwise_shape, name="depthwise_kernel")
+        pointwise_shape = (*(1,) * self.rank, channels * multiplier, self.filters)
+        self.pointwise_kernel = add_weight_of(self, "pointwise", pointwise_shape, name="pointwise_kernel")
+        self._make_bias(self.filters)
+
+    def call(self, inputs: Tensor) -> Any:
+        """``activation(mixed channels of the convolutions + bias)``."""
+        y = self._convolve_channels(inputs, self.depthwise_kernel)
+        format = tensor_format(self.data_format, self.rank)
+        return self._with_bias_and_activation(convolution(y, self.pointwise_kernel._read(), 1, "VALID", format))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output; ValueError where windows are larger than the input."""
+        return self._window_output_shape(input_shape, self.filters)
+
+
+class DepthwiseConv1D(_DepthwiseConvolution, rank=1):
+    """Convolution of each channel of sequences (batch, steps, channels); see ``_DepthwiseConvolution``."""
+
+
+class DepthwiseConv2D(_DepthwiseConvolution, rank=2):
+    """Convolution of each channel of images (batch, height, width, channels); see ``_DepthwiseConvolution``."""
+
+
+class SeparableConv1D(_SeparableConvolution, rank=1):
+    """Convolution of each channel of sequences, then one of size 1 over channels; see ``_SeparableConvolution``."""
+
+
+class SeparableConv2D(_SeparableConvolution, rank=2):
+    """Convolution of each channel of images, then a 1 x 1 one over channels; see ``_SeparableConvolution``."""

@@ -1,0 +1,107 @@
+"""``GroupNormalization``: normalises groups of channels of each sample to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.axes import axis_from_front
+from fastgrad._src.keras.layers.input_spec import InputSpec
+from fastgrad._src.keras.layers.same_shape import SameShape
+from fastgrad._src.keras.layers.weight_arguments import add_weight_of, weight_arguments, with_weight_arguments
+from fastgrad._src.ops.casting import cast, cast_narrow_to_float32
+from fastgrad._src.ops.custom_gradient import stop_gradient
+from fastgrad._src.ops.power import rsqrt, square
+from fastgrad._src.ops.reduction import reduce_mean
+from fastgrad._src.ops.shaping import broadcast_to, reshape
+
+
+class GroupNormalization(SameShape):
+    """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` over groups of channels of each sample (Wu and He 2018).
+
+    Args:
+        groups: the number of groups; -1 for one group per channel.
+        axis: the channels' axis.
+        epsilon: added to the variance.
+        center, scale: whether there are ``beta`` and ``gamma``.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the
+            weights.
+        **kwargs: as in ``Layer``.
+
+    Weights: ``gamma`` and ``beta``, with one element per channel. 16-bit float inputs are computed in float32, as in
+    ``LayerNormalization``.
+
+    Raises:
+        ValueError: ``groups`` is neither positive nor -1, or does not divide the number of channels.
+    """
+
+    _config_names = ("groups", "axis", "epsilon", "center", "scale", *weight_arguments("beta", "gamma"))
+
+    @with_weight_arguments(beta="zeros", gamma="ones")
+    def __init__(
+        self,
+        groups: Any = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(groups, int) or isinstance(groups, bool) or groups == 0 or groups < -1:
+            raise ValueError(
+                "GroupNormalization: `groups` must be a positive integer, or -1 for one group for each channel. "
+                f"Received: groups={groups}"
+            )
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.autocast = False
+        self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
+
+    def build(self, input_shape: Any) -> None:
+        """Makes ``gamma`` and ``beta``; the number of channels must be known."""
+        channels = input_shape[axis_from_front(f"GroupNormalization '{self.name}'", self.axis, input_shape)]
+        if channels is None:
+            raise ValueError(
+                f"Axis {self.axis} of input tensor should have a defined dimension but the layer received an input with shape "
+                f"{tuple(input_shape)}."
+            )
+        if self.groups == -1:
+            self.groups = channels
+        if channels < self.groups:
+            raise ValueError(
+                f"Number of groups ({self.groups}) cannot be more than the number of channels ({channels})."
+            )
+        if channels % self.groups:
+            raise ValueError(
+                f"Number of groups ({self.groups}) must be a multiple of the number of channels ({channels})."
+            )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
+        self.gamma = add_weight_of(self, "gamma", (channels,)) if self.scale else None
+        self.beta = add_weight_of(self, "beta", (channels,)) if self.center else None
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Normalises ``inputs``."""
+        x = cast_narrow_to_float32(inputs)
+        shape = x._array.shape
+        axis, groups = self.axis % len(shape), self.groups
+        other_axes = [dim for dim in range(1, len(shape)) if dim != axis]
+        channels = (shape[0], *[size if dim == axis else 1 for dim, size in enumerate(shape[1:], 1)])
+
+        def mean_of_groups(values: Tensor) -> Tensor:
+            """The means of groups, for each channel."""
+            means = reshape(reduce_mean(values, axis=other_axes), (shape[0], groups, shape[axis] // groups))
+            means = reduce_mean(means, axis=2, keepdims=True)
+            return reshape(broadcast_to(means, (shape[0], groups, shape[axis] // groups)), channels)
+
+        centred = x - mean_of_groups(x)
+        # Corrects the rounding of the mean; the exact gradient of the correction is 0.
+        rest = stop_gradient(mean_of_groups(centred))
+        scale = rsqrt(mean_of_groups(square(centred)) - square(rest) + self.epsilon)
+        sizes = channels[1:]
+        if self.gamma is not None:
+            scale = scale * reshape(cast(self.gamma._read(), x.dtype), sizes)
+        offset = -rest * scale
+        if self.beta is not None:
+            offset = offset + reshape(cast(self.beta._read(), x.dtype), sizes)
+        outputs = centred * scale + offset
+        return outputs if outputs.dtype is self._layer_dtype else cast(outputs, self._layer_dtype)

@@ -1,0 +1,230 @@
+"""Chains of random changes of images: RandAugment and AugMix."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core import nest
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.keras.layers.bounding_boxes import dense_bounding_boxes
+from fastgrad._src.keras.layers.image_colors import (
+    AutoContrast,
+    Equalization,
+    RandomColorDegeneration,
+    RandomPosterization,
+    RandomSharpness,
+    Solarization,
+)
+from fastgrad._src.keras.layers.image_layer import RandomImageLayer
+from fastgrad._src.keras.layers.image_preprocessing import (
+    RandomBrightness,
+    RandomContrast,
+    checked_value_range,
+    factor_range,
+)
+from fastgrad._src.keras.layers.image_transformation import RandomRotation, RandomShear, RandomTranslation
+
+
+class _Augmentation(RandomImageLayer):
+    """The base of layers that choose among changes of one strength."""
+
+    def __init__(
+        self,
+        value_range: Any,
+        factor: Any,
+        interpolation: str,
+        changes_colors: bool,
+        seed: int | None,
+        data_format: str | None,
+        **kwargs: Any,
+    ) -> None:
+        self.factor, self.value_range = factor_range(factor, 0, 1), checked_value_range(value_range)
+        self.interpolation = interpolation
+        super().__init__(seed, data_format, **kwargs)
+        strength = self.factor
+        options: dict[str, Any] = {
+            "data_format": data_format,
+            "dtype": self.dtype_policy,
+            "bounding_box_format": self.bounding_box_format,
+        }
+        of_draws = {**options, "seed": seed}
+        of_places = {**of_draws, "interpolation": interpolation}
+        of_values = {**of_draws, "value_range": value_range}
+        bits = max(1, int(8 * strength[1]))
+        self._changes: dict[str, RandomImageLayer] = {
+            "random_shear": RandomShear(strength, strength, **of_places),
+            "random_translation": RandomTranslation(strength, strength, **of_places),
+            "random_rotation": RandomRotation(strength, **of_places),
+            "random_posterization": RandomPosterization(bits, **of_values),
+            "solarization": Solarization(strength, strength, **of_values),
+            "auto_contrast": AutoContrast(value_range, **options),
+            "equalization": Equalization(value_range, **options),
+        }
+        if changes_colors:
+            self._changes |= {
+                "random_brightness": RandomBrightness(strength, **of_values),
+                "random_color_degeneration": RandomColorDegeneration(strength, **of_values),
+                "random_contrast": RandomContrast(strength, **of_values),
+                "random_sharpness": RandomSharpness(strength, **of_values),
+            }
+
+    def _draw_changes(self, shape: tuple[int, ...], count: int, choices: int) -> dict[str, Any]:
+        """Draws ``count`` numbers below ``choices``, and a transformation of each change."""
+        return {
+            "layer_idxes": tf.cast(self._uniform((count,), 0.0, float(choices)), tf.int32),
+            "transforms": {name: layer._draw(shape) for name, layer in self._changes.items()},
+        }
+
+    def _changed(self, value: Any, transformation: Any, method: str, *options: Any) -> Any:
+        """Returns ``value`` after changes that were drawn, one after another, by a method of layers; some numbers stand for no change."""
+        for number in tf.unstack(transformation["layer_idxes"]):
+            result = value
+            for place, (name, layer) in enumerate(self._changes.items()):
+                changed = getattr(layer, method)(value, transformation["transforms"][name], *options)
+                result = nest.map_structure(functools.partial(tf.where, tf.equal(number, place)), changed, result)
+            value = result
+        return value
+
+
+class RandAugment(_Augmentation):
+    """In training, changes images several times, each time by one of eleven random changes (Cubuk et al. 2019).
+
+    Args:
+        value_range: the least and the greatest value of images.
+        num_ops: the number of changes.
+        factor: the bounds of their strength: a pair in [0, 1], or a number for 0 and itself.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor`` or ``value_range``; at a call another rank.
+        NotImplementedError: another ``interpolation``.
+    """
+
+    _config_names = ("data_format", "value_range", "num_ops", "factor", "interpolation", "seed")
+
+    def __init__(
+        self,
+        value_range: Any = (0, 255),
+        num_ops: int = 2,
+        factor: Any = 0.5,
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.num_ops = num_ops
+        super().__init__(value_range, factor, interpolation, True, seed, data_format, **kwargs)
+
+    _moves_pixels = True
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return self._draw_changes(shape, self.num_ops, len(self._changes))
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        return self._changed(x, transformation, "_apply", None)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Moves the pixels of masks by those changes that move pixels; arguments as in ``transform_images``."""
+        if not training or transformation is None:
+            return segmentation_masks
+        return self._changed(segmentation_masks, transformation, "transform_segmentation_masks")
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Moves boxes by those changes that move pixels; arguments as in ``RandomRotation``."""
+        if not training or transformation is None:
+            return bounding_boxes
+        dense = dense_bounding_boxes(bounding_boxes)
+        dense["boxes"] = tf.cast(dense["boxes"], tf.float32)
+        return self._changed(dense, transformation, "transform_bounding_boxes")
+
+
+class AugMix(_Augmentation):
+    """In training, mixes images with a weighted mean of several chains of random changes (Hendrycks et al. 2020).
+
+    Args:
+        value_range: the least and the greatest value of images.
+        num_chains: the number of chains.
+        chain_depth: the greatest number of changes in a chain.
+        factor: the bounds of their strength: a pair in [0, 1], or a number for 0 and itself.
+        alpha: the weights of the chains are drawn from the Dirichlet distribution of alpha, that of their mean from a beta distribution.
+        all_ops: whether brightness, contrast, saturation and sharpness are among the changes.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor`` or ``value_range``; at a call another rank.
+        NotImplementedError: another ``interpolation``.
+    """
+
+    _config_names = (
+        "data_format",
+        "value_range",
+        "num_chains",
+        "chain_depth",
+        "factor",
+        "alpha",
+        "all_ops",
+        "interpolation",
+        "seed",
+    )
+
+    def __init__(
+        self,
+        value_range: Any = (0, 255),
+        num_chains: int = 3,
+        chain_depth: int = 3,
+        factor: Any = 0.3,
+        alpha: float = 1.0,
+        all_ops: bool = True,
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.num_chains, self.chain_depth, self.alpha, self.all_ops = num_chains, chain_depth, alpha, all_ops
+        super().__init__(value_range, factor, interpolation, all_ops, seed, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        gammas = tf.random.stateless_gamma([self.num_chains + 2], self._seed_of_draw(), float(self.alpha))
+        weights, kept = gammas[2:] / tf.reduce_sum(gammas[2:]), gammas[0] / (gammas[0] + gammas[1])  # kept: beta
+        return {
+            "chain_mixing_weights": tf.cast(weights, self.compute_dtype),
+            "weight_sample": tf.cast(kept, self.compute_dtype),
+            "chain_transforms": [
+                [self._draw_changes(shape, 1, len(self._changes) + 1) for _ in range(self.chain_depth)]
+                for _ in range(self.num_chains)
+            ],
+        }
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        low, high = self.value_range
+        return tf.clip_by_value(self._mixed(x, transformation, "_apply", None), low, high)
+
+    def _mixed(self, x: Tensor, transformation: Any, method: str, *options: Any) -> Tensor:
+        mean = tf.zeros_like(x)
+        weights = tf.unstack(tf.cast(transformation["chain_mixing_weights"], x.dtype))
+        for weight, changes in zip(weights, transformation["chain_transforms"], strict=True):
+            chain = x
+            for change in changes:
+                chain = self._changed(chain, change, method, *options)
+            mean += weight * chain
+        kept = tf.cast(transformation["weight_sample"], x.dtype)
+        return kept * x + (1.0 - kept) * mean
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Mixes masks as images, in the layer's compute dtype, without changes of colour; arguments as in ``transform_images``."""
+        masks = tf.cast(convert_to_tensor(segmentation_masks), self.compute_dtype)
+        if not training or transformation is None:
+            return masks
+        return self._mixed(masks, transformation, "transform_segmentation_masks")

@@ -1,0 +1,122 @@
+"""Histograms of parts of images that are made even."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.keras.layers.image_colors import rescaled
+from fastgrad._src.keras.layers.image_layer import ImageLayer
+from fastgrad._src.keras.layers.image_preprocessing import checked_value_range
+
+_LEVELS = 256
+
+
+class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
+    """Makes the values of each part of an image equally frequent, also out of training, but amplifies noise only to a limit.
+
+    The image is cut into tiles. Between the middles of tiles a value is mapped as in the four nearest ones, by linear interpolation. It
+    takes 256 levels of values, and memory for 256 counts of each tile and channel.
+
+    Args:
+        value_range: the least and the greatest value of images.
+        clip_limit: how much more often than the average of a tile a level counts at most; no limit unless it is positive.
+        tile_grid_size: the number of tiles along the height and along the width.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``value_range`` or ``tile_grid_size``; at a call another rank.
+        InvalidArgumentError: at a call a side is shorter than what fills up its last tiles.
+    """
+
+    _config_names = ("data_format", "value_range", "clip_limit", "tile_grid_size")
+
+    def __init__(
+        self,
+        value_range: Any = (0, 255),
+        clip_limit: float = 4.0,
+        tile_grid_size: Any = (8, 8),
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        checked_value_range(value_range)
+        sizes = tile_grid_size if isinstance(tile_grid_size, (tuple, list)) else ()
+        if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise ValueError(
+                "ContrastLimitedAdaptiveHistogramEqualization: `tile_grid_size` must be two positive integers, (height, width). "
+                f"Received: tile_grid_size={tile_grid_size}"
+            )
+        self.value_range, self.clip_limit, self.tile_grid_size = value_range, clip_limit, tile_grid_size
+        super().__init__(data_format, **kwargs)
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Makes histograms of tiles even, in training or not.
+
+        Args:
+            images: shape (batch, height, width, channels), or with the channels first; or a single image.
+            transformation, training: without effect.
+
+        Returns:
+            The shape and dtype of ``images``.
+        """
+        x = convert_to_tensor(images)
+        batch = x if x.ndim == 4 else x[None]
+        if self.data_format == "channels_first":
+            batch = tf.transpose(batch, [0, 2, 3, 1])
+        is_other_range = tuple(self.value_range) != (0, 255)
+        values = rescaled(tf.cast(batch, tf.float32) if is_other_range else batch, self.value_range, (0, 255))
+        y = rescaled(self._equalized(values), (0, 255), self.value_range)
+        if self.data_format == "channels_first":
+            y = tf.transpose(y, [0, 3, 1, 2])
+        return tf.cast(y if x.ndim == 4 else y[0], x.dtype)
+
+    def _equalized(self, x: Tensor) -> Tensor:
+        count, height, width, channels = x.shape
+        rows, columns = self.tile_grid_size
+        tall, wide = -(-height // rows), -(-width // columns)
+        paddings = [[0, 0], [0, tall * rows - height], [0, wide * columns - width], [0, 0]]
+        pixels = tf.cast(tf.clip_by_value(tf.cast(x, tf.float32), 0.0, 255.0), tf.int32)
+        pixels = tf.pad(pixels, paddings, "SYMMETRIC")
+        table = tf.reshape(self._levels(pixels, rows, tall, columns, wide), [-1])
+
+        (top, below), (left, beside) = _middles(tall, rows), _middles(wide, columns)
+        image = tf.reshape(tf.range(count), [-1, 1, 1, 1]) * (rows * columns)
+        channel = tf.range(channels) * _LEVELS + pixels
+
+        def mapped(row: Tensor, column: Tensor) -> Tensor:
+            tile = image + (row[:, None, None] * columns + column[:, None])
+            index = tf.cast(tile, tf.int64) * (channels * _LEVELS) + tf.cast(channel, tf.int64)
+            return tf.gather(table, index)
+
+        across, down = beside[:, None], below[:, None, None]
+        upper = mapped(top[0], left[0]) * (1.0 - across) + mapped(top[0], left[1]) * across
+        lower = mapped(top[1], left[0]) * (1.0 - across) + mapped(top[1], left[1]) * across
+        return (upper * (1.0 - down) + lower * down)[:, :height, :width]
+
+    def _levels(self, pixels: Tensor, rows: int, tall: int, columns: int, wide: int) -> Tensor:
+        """Returns what each level becomes in each tile: shape (batch, rows, columns, channels, levels)."""
+        count, channels = pixels.shape[0], pixels.shape[-1]
+        tiles = tf.transpose(tf.reshape(pixels, [count, rows, tall, columns, wide, channels]), [0, 1, 3, 5, 2, 4])
+        shape = [count, rows, columns, channels]
+        histograms = count * rows * columns * channels
+        places = tf.reshape(tf.range(histograms), [-1, 1]) * _LEVELS + tf.reshape(tiles, [histograms, tall * wide])
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(places, tf.float32), places, histograms * _LEVELS)
+        counts = tf.reshape(counts, [*shape, _LEVELS])
+        if self.clip_limit > 0:
+            clipped = tf.minimum(counts, self.clip_limit * (tall * wide) / _LEVELS)
+            counts = clipped + tf.reduce_sum(counts - clipped, -1, keepdims=True) / _LEVELS
+        below = tf.cumsum(counts, -1)
+        least = tf.reduce_min(below, -1, keepdims=True)
+        others = float(tall * wide) - least
+        others = tf.where(tf.equal(others, 0.0), tf.ones_like(others), others)
+        return tf.clip_by_value((below - least) * 255.0 / others, 0.0, 255.0)
+
+
+def _middles(size: int, tiles: int) -> tuple[list[Tensor], Tensor]:
+    """Returns for each pixel along an axis the tiles whose middles are before and after it, and the weight of the second."""
+    place = (tf.range(size * tiles, dtype=tf.float32) - size / 2.0) / float(size)
+    before = tf.floor(place)
+    first = tf.cast(before, tf.int32)
+    return [tf.clip_by_value(first + step, 0, tiles - 1) for step in (0, 1)], place - before

@@ -1,0 +1,225 @@
+"""Images of a batch that are mixed with each other, and parts of images that are erased."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.keras.layers.bounding_boxes import dense_bounding_boxes
+from fastgrad._src.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
+from fastgrad._src.keras.layers.image_preprocessing import checked_value_range, factor_range
+
+
+def _rectangles(
+    layer: RandomImageLayer, shape: tuple[int, ...], height_share: Tensor, width_share: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Returns a rectangle at a random place of each image, as a mask, and its share of the image.
+
+    Args:
+        layer: the layer that draws.
+        shape: of the images.
+        height_share, width_share: the size of the rectangles in parts of the image, shape (batch, 1, 1, 1).
+    """
+    insides: list[Tensor] = []
+    area: Any = 1.0
+    for axis, share in enumerate((height_share, width_share), layer._height_axis):
+        size = shape[axis]
+        length = share * size
+        start = layer._uniform((image_count(shape), 1, 1, 1), 0.0, 1.0) * (size - length)
+        place = tf.reshape(tf.range(size, dtype=length.dtype), [size if each == axis else 1 for each in range(-4, 0)])
+        insides.append(tf.logical_and(place >= start, place < start + length))
+        area *= length / size
+    return tf.logical_and(*insides), area
+
+
+class _MixingLayer(RandomImageLayer):
+    """The base of layers that mix each image of a batch with another one, and labels in the same shares."""
+
+    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Mixes labels in the shares of the images.
+
+        Args:
+            labels: shape (batch, ...), such as (batch, classes) of one-hot rows.
+            transformation: of ``get_random_transformation``; None for no change.
+            training: False for no change.
+
+        Returns:
+            Labels of the layer's compute dtype.
+        """
+        x = tf.cast(convert_to_tensor(labels), self.compute_dtype)
+        return self._weighted(x, transformation) if training and transformation is not None else x
+
+    def _weighted(self, x: Tensor, transformation: Any) -> Tensor:
+        share = tf.reshape(tf.cast(transformation["mix_weight"], x.dtype), [-1, *[1] * max(x.ndim - 1, 0)])
+        return share * x + (1.0 - share) * tf.gather(x, transformation["permutation_order"])
+
+    def _order(self, shape: tuple[int, ...]) -> Tensor:
+        return tf.argsort(self._uniform((image_count(shape),), 0.0, 1.0))
+
+    def _beta(self, shape: tuple[int, ...], alpha: Any) -> Tensor:
+        """Returns a number of the beta distribution (alpha, alpha) for each image, shape (batch,)."""
+        sizes = [2, image_count(shape)]
+        gammas = tf.random.stateless_gamma(sizes, self._seed_of_draw(), tf.cast(alpha, tf.float32))
+        return tf.cast(tf.math.divide_no_nan(gammas[0], gammas[0] + gammas[1]), self.compute_dtype)
+
+
+class MixUp(_MixingLayer):
+    """In training, replaces each image and label by a weighted mean with another one of the batch (Zhang et al. 2018).
+
+    Args:
+        alpha: the weights are drawn from the beta distribution of (alpha, alpha).
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        seed: an integer, or None.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: at a call another rank.
+    """
+
+    _config_names = ("data_format", "alpha", "seed")
+
+    def __init__(
+        self, alpha: float = 0.2, data_format: str | None = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        self.alpha = alpha
+        super().__init__(seed, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {"permutation_order": self._order(shape), "mix_weight": self._beta(shape, self.alpha)}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        share = tf.reshape(tf.cast(transformation["mix_weight"], x.dtype), [-1, 1, 1, 1])
+        return share * x + (1.0 - share) * tf.gather(x, transformation["permutation_order"])
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Mixes masks as images, in the layer's compute dtype; arguments as in ``transform_images``."""
+        return self.transform_images(segmentation_masks, transformation, training)
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Appends the boxes and labels of the image that was mixed in.
+
+        Args:
+            bounding_boxes: a dict of ``"boxes"``, shape (batch, boxes, 4), and ``"labels"``, shape (batch, boxes).
+            transformation: of ``get_random_transformation``; None for no change.
+            training: False for no change.
+
+        Returns:
+            A dict of twice as many boxes and labels for each image.
+        """
+        if not training or transformation is None:
+            return bounding_boxes
+        order = tf.cast(transformation["permutation_order"], tf.int32)
+        dense = dense_bounding_boxes(bounding_boxes)
+        return {
+            **dense,
+            **{
+                key: tf.concat([dense[key], tf.gather(dense[key], order)], min(1, dense[key].ndim - 1))
+                for key in ("boxes", "labels")
+            },
+        }
+
+
+class CutMix(_MixingLayer):
+    """In training, pastes a rectangle of another image of the batch into each one, and mixes labels by area (Yun et al. 2019).
+
+    Args:
+        factor: the bounds of alpha: a pair in [0, 1], or a number for 0 and itself. The shares that images keep are drawn from the beta
+            distribution of (alpha, alpha).
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor``; at a call another rank.
+    """
+
+    _config_names = ("data_format", "factor", "seed")
+
+    def __init__(
+        self, factor: Any = 1.0, seed: int | None = None, data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        self.factor = factor_range(factor, 0, 1)
+        super().__init__(seed, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        if len(shape) == 3:
+            return None  # there is no other image
+        side = tf.sqrt(1.0 - self._beta(shape, self._uniform((), *self.factor) + 1e-6))[:, None, None, None]
+        is_pasted, area = _rectangles(self, shape, side, side)
+        return {"permutation_order": self._order(shape), "batch_masks": is_pasted, "mix_weight": 1.0 - area}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        return tf.where(transformation["batch_masks"], tf.gather(x, transformation["permutation_order"]), x)
+
+    _moves_pixels = True
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Raises NotImplementedError: what a rectangle covers of a box is no box."""
+        raise NotImplementedError(
+            "CutMix: bounding boxes can't be mixed, because what a rectangle covers of a box is no box; use MixUp."
+        )
+
+
+class RandomErasing(RandomImageLayer):
+    """In training, fills a rectangle of some images (Zhong et al. 2020).
+
+    Args:
+        factor: the bounds of the probability: a pair in [0, 1], or a number for 0 and itself.
+        scale: the bounds of the squares of height and width of the rectangle, in parts of those of the image: in the same form.
+        fill_value: a number, a list of three numbers, or None for noise of a normal distribution.
+        value_range: the least and the greatest value of images.
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor``, ``scale`` or ``value_range``; at a call another rank or ``fill_value``.
+    """
+
+    _config_names = ("data_format", "factor", "scale", "fill_value", "value_range", "seed")
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: Any = (0.02, 0.33),
+        fill_value: Any = None,
+        value_range: Any = (0, 255),
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.factor, self.scale = factor_range(factor, 0, 1), factor_range(scale, 0, 1, "scale")
+        self.fill_value, self.value_range = fill_value, checked_value_range(value_range)
+        super().__init__(seed, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        images = image_count(shape)
+        sides = [tf.sqrt(self._uniform((images, 1, 1, 1), *self.scale)) for _ in range(2)]
+        is_erased, _ = _rectangles(self, shape, *sides)
+        low, high = self.value_range
+        return {
+            "apply_erasing": self._chosen(shape, self.factor),
+            "batch_masks": is_erased,
+            "fill_value": tf.clip_by_value(self._fill(shape), low, high),
+        }
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        is_erased = tf.logical_and(transformation["batch_masks"], of_each_image(transformation["apply_erasing"], x))
+        return tf.where(is_erased, tf.cast(transformation["fill_value"], x.dtype), x)
+
+    def _fill(self, shape: tuple[int, ...]) -> Tensor:
+        if self.fill_value is None:
+            noise = tf.random.stateless_normal(shape, self._seed_of_draw(), dtype=self.compute_dtype)
+            return noise * self.value_range[1]
+        if isinstance(self.fill_value, (tuple, list)) and len(self.fill_value) == 3:
+            channels = [3, 1, 1] if self.data_format == "channels_first" else [3]
+            return tf.reshape(tf.constant(self.fill_value, self.compute_dtype), channels)
+        if isinstance(self.fill_value, (int, float)):
+            return tf.constant(self.fill_value, self.compute_dtype)
+        raise ValueError(
+            "The `fill_value` argument should be a number (or a list of three numbers). "
+            f"Received: fill_value={self.fill_value}"
+        )

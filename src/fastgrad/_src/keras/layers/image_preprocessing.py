@@ -1,0 +1,458 @@
+"""Images resized and cropped, and in training changed at random: flips, crops, brightness, contrast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.argument_checks import checked_integer
+from fastgrad._src.core.tensor import Tensor, convert_to_tensor
+from fastgrad._src.image.geometry import resize
+from fastgrad._src.keras.layers.bounding_boxes import scaled_boxes
+from fastgrad._src.keras.layers.image_layer import ImageLayer, RandomImageLayer, of_each_image
+
+
+def _middle(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Returns top, left, height and width of the largest middle part of images of ``size`` with the proportions of ``target``."""
+    height, width = (int(length) for length in size)
+    part_height = max(1, min(height, int(width * target[0] / target[1])))
+    part_width = max(1, min(width, int(height * target[1] / target[0])))
+    return (height - part_height) // 2, (width - part_width) // 2, part_height, part_width
+
+
+def _borders(size: tuple[Any, Any], target: tuple[int, int]) -> tuple[int, int]:
+    """Returns the borders at the top and at the left that give images of ``size`` the proportions of ``target``; the others are as wide."""
+    height, width = (int(length) for length in size)
+    whole_height = max(height, int(width * target[0] / target[1]))
+    whole_width = max(width, int(height * target[1] / target[0]))
+    return (whole_height - height) // 2, (whole_width - width) // 2
+
+
+class _SizeLayer(ImageLayer):
+    """The base of layers that give images a size, in training or not."""
+
+    _moves_pixels = True
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Changes masks as images, in training or not; where their size changes, by the nearest pixels."""
+        return self._apply(convert_to_tensor(segmentation_masks), transformation, "nearest")
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Moves boxes with the pixels, in training or not; arguments as in ``ImageLayer``."""
+        return super().transform_bounding_boxes(bounding_boxes, transformation)
+
+
+class Resizing(_SizeLayer):
+    """Resizes images.
+
+    Args:
+        height, width: the size of the result.
+        interpolation: ``"bilinear"``, ``"nearest"``, ``"bicubic"``, ``"lanczos3"`` or ``"lanczos5"``.
+        crop_to_aspect_ratio: whether the largest middle part with the proportions of the result is resized.
+        pad_to_aspect_ratio: whether the whole image is resized with its proportions, within ``fill_value``.
+        fill_mode: ``"constant"``.
+        fill_value: a number.
+        antialias: as in ``tf.image.resize``.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        TypeError: ``height`` or ``width`` is no integer.
+        ValueError: one of them is not positive, ``fill_mode`` is another, or both proportions are asked for; at a call another rank or interpolation.
+    """
+
+    _config_names = (
+        "height",
+        "width",
+        "interpolation",
+        "crop_to_aspect_ratio",
+        "pad_to_aspect_ratio",
+        "fill_mode",
+        "fill_value",
+        "antialias",
+        "data_format",
+    )
+
+    def __init__(  # Keras's arguments
+        self,
+        height: int,
+        width: int,
+        interpolation: str = "bilinear",
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        fill_mode: str = "constant",
+        fill_value: float = 0.0,
+        antialias: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if crop_to_aspect_ratio and pad_to_aspect_ratio:
+            raise ValueError("Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`.")
+        if fill_mode != "constant":
+            raise ValueError(f"Resizing: fill_mode must be 'constant', got {fill_mode!r}.")
+        self.height, self.width = _checked_size("Resizing", height, width)
+        self.interpolation = interpolation
+        self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
+        self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, bool(antialias)
+        super().__init__(data_format, **kwargs)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        """The height and width of images, or of those in a dict; there is no chance in it."""
+        return self._size(super().get_random_transformation(data)["input_shape"])
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Resizes ``images``, in training or not; integers are rounded. The result has their dtype."""
+        return self._apply(convert_to_tensor(images), transformation, self.interpolation)
+
+    def _image_size(self, transformation: Any) -> tuple[Any, Any]:
+        return transformation
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        height, width = transformation
+        top, left = 0, 0
+        if self.crop_to_aspect_ratio:
+            top, left, height, width = _middle(transformation, (self.height, self.width))
+        elif self.pad_to_aspect_ratio:
+            top, left = _borders(transformation, (self.height, self.width))
+            top, left, height, width = -top, -left, height + 2 * top, width + 2 * left
+        return scaled_boxes(boxes, top, left, self.height / height, self.width / width)
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        dtype, target = x.dtype, (self.height, self.width)
+        x = _channels_last(x) if self.data_format == "channels_first" else x
+        if self.crop_to_aspect_ratio:
+            x = tf.image.crop_to_bounding_box(x, *_middle(x.shape[-3:-1], target))
+        elif self.pad_to_aspect_ratio:
+            top, left = _borders(x.shape[-3:-1], target)
+            borders = [(top, top), (left, left), (0, 0)]  # equal ones, as in Keras
+            fill_value = self.fill_value
+            if dtype.is_integer and float(fill_value).is_integer():
+                fill_value = int(fill_value)  # of bytes and masks
+            x = tf.pad(x, [*[(0, 0)] * (x.ndim - 3), *borders], constant_values=fill_value)
+        resized = resize(x, target, interpolation or self.interpolation, antialias=self.antialias)
+        if dtype.is_integer and resized.dtype.is_floating:
+            resized = tf.round(resized)
+        resized = tf.saturate_cast(resized, dtype)
+        return _channels_first(resized) if self.data_format == "channels_first" else resized
+
+
+def _checked_size(name: str, height: Any, width: Any) -> tuple[int, int]:
+    """Returns the height and width of the result; TypeError or ValueError unless they are positive integers."""
+    size = checked_integer(name, "height", height), checked_integer(name, "width", width)
+    if min(size) < 1:
+        raise ValueError(f"{name}: `height` and `width` must be positive. Received: height={height}, width={width}")
+    return size
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    batch = range(x.ndim - 3)
+    return tf.transpose(x, [*batch, *[len(batch) + axis for axis in (1, 2, 0)]])
+
+
+def _channels_first(x: Tensor) -> Tensor:
+    batch = range(x.ndim - 3)
+    return tf.transpose(x, [*batch, *[len(batch) + axis for axis in (2, 0, 1)]])
+
+
+class CenterCrop(_SizeLayer):
+    """The middle of images; smaller images are cropped to the proportions of the result, and resized.
+
+    Args:
+        height, width: the size of the result.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        TypeError: ``height`` or ``width`` is no integer.
+        ValueError: one of them is not positive; at a call another rank.
+    """
+
+    _config_names = ("height", "width", "data_format")
+
+    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
+        self.height, self.width = _checked_size("CenterCrop", height, width)
+        super().__init__(data_format, **kwargs)
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Crops ``images``, in training or not."""
+        return self._apply(tf.cast(convert_to_tensor(images), self.compute_dtype), transformation, "bilinear")
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        height, width = self._image_size(transformation)
+        top, left = (height - self.height) // 2, (width - self.width) // 2
+        if min(top, left) >= 0:
+            return scaled_boxes(boxes, top, left, 1.0, 1.0)
+        return _boxes_of_middle(boxes, (height, width), (self.height, self.width))
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        height, width = self._size(x.shape)
+        top, left = (height - self.height) // 2, (width - self.width) // 2
+        if min(top, left) < 0:
+            return _resized_middle(x, (self.height, self.width), interpolation, self.data_format)
+        key = [slice(None)] * x.ndim
+        for axis, start, length in ((0, top, self.height), (1, left, self.width)):
+            key[x.ndim + self._height_axis + axis] = slice(start, start + length)
+        return x[tuple(key)]
+
+
+def _resized_middle(x: Tensor, target: tuple[int, int], interpolation: str | None, data_format: str) -> Tensor:
+    """Returns the middle of images with the proportions of ``target``, resized to it."""
+    from fastgrad._src.keras.preprocessing.image import smart_resize  # which imports models, which have layers
+
+    resized = smart_resize(x, target, interpolation or "bilinear", data_format=data_format)
+    return tf.cast(resized, x.dtype)
+
+
+def _boxes_of_middle(boxes: Tensor, size: tuple[Any, Any], target: tuple[int, int]) -> Tensor:
+    """Returns boxes as ``_resized_middle`` moves what is inside of them."""
+    top, left, height, width = _middle(size, target)
+    return scaled_boxes(boxes, top, left, target[0] / height, target[1] / width)
+
+
+class RandomFlip(RandomImageLayer):
+    """In training, flips one half of the images.
+
+    Args:
+        mode: ``"horizontal"``, ``"vertical"`` or ``"horizontal_and_vertical"``.
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+    """
+
+    _config_names = ("mode", "seed", "data_format")
+
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.mode = mode
+        super().__init__(seed, data_format, **kwargs)
+
+    _moves_pixels = True
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {"flips": self._number_of_each_image(shape, 0.0, 1.0) <= 0.5, "input_shape": shape}
+
+    @property
+    def _flipped_axes(self) -> tuple[int, ...]:
+        """0 for the height, 1 for the width."""
+        return {"horizontal": (1,), "vertical": (0,), "horizontal_and_vertical": (1, 0)}.get(self.mode, ())
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        flipped = tf.reverse(x, [self._height_axis + axis for axis in self._flipped_axes])
+        return tf.where(of_each_image(transformation["flips"], x), flipped, x)
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        flipped = boxes
+        height, width = [tf.cast(size, boxes.dtype) for size in self._image_size(transformation)]
+        for axis in self._flipped_axes:
+            left, top, right, bottom = tf.unstack(flipped, axis=-1)
+            corners = (
+                [width - right, top, width - left, bottom] if axis else [left, height - bottom, right, height - top]
+            )
+            flipped = tf.stack(corners, -1)
+        return tf.where(tf.reshape(transformation["flips"], [-1, 1, 1]), flipped, boxes)
+
+
+class RandomCrop(RandomImageLayer):
+    """In training, a part of the images at a random place; smaller images are cropped and resized.
+
+    Args:
+        height, width: the size of the result.
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+    """
+
+    _config_names = ("height", "width", "seed", "data_format")
+
+    def __init__(
+        self, height: int, width: int, seed: int | None = None, data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        self.height, self.width = _checked_size("RandomCrop", height, width)
+        super().__init__(seed, data_format, **kwargs)
+
+    _moves_pixels = True
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        sizes, targets = self._size(shape), (self.height, self.width)
+        if not all(size > target for size, target in zip(sizes, targets, strict=True)):
+            return {"start": None, "input_shape": shape}
+        # The place is a tensor, so that a compiled step draws another one each time.
+        start = [
+            tf.cast(self._uniform((), 0.0, float(size - target + 1)), tf.int32)
+            for size, target in zip(sizes, targets, strict=True)
+        ]
+        return {"start": start, "input_shape": shape}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        targets = self.height, self.width
+        if transformation["start"] is None:
+            return _resized_middle(x, targets, interpolation, self.data_format)
+        starts = transformation["start"]
+        for axis, (start, target) in enumerate(zip(starts, targets, strict=True), x.ndim + self._height_axis):
+            x = tf.gather(x, start + tf.range(target), axis=axis)
+        return x
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        if transformation["start"] is None:
+            return _boxes_of_middle(boxes, self._image_size(transformation), (self.height, self.width))
+        top, left = transformation["start"]
+        return scaled_boxes(boxes, top, left, 1.0, 1.0)
+
+
+def factor_range(factor: Any, low: float, high: float, argument: str = "factor") -> tuple[float, float]:
+    """Returns the bounds of ``factor``, a number for both sides of 0 or a pair."""
+    message = (
+        f"The `{argument}` argument should be a number (or a list of two numbers) in the range [{low}, {high}]. "
+        f"Received: {argument}={factor}"
+    )
+    if isinstance(factor, (tuple, list)):
+        if len(factor) != 2 or factor[0] > high or factor[1] < low:
+            raise ValueError(message)
+        least, most = sorted(factor)
+        return least, most
+    if not isinstance(factor, (int, float)) or not low <= factor <= high:
+        raise ValueError(message)
+    return max(-abs(factor), low), abs(factor)
+
+
+def checked_value_range(value_range: Any) -> list[float]:
+    """Returns the least and the greatest value of images; ValueError unless they are two numbers."""
+    if not isinstance(value_range, (tuple, list)) or len(value_range) != 2:
+        raise ValueError(
+            f"The `value_range` argument should be a list of two numbers. Received: value_range={value_range}"
+        )
+    return sorted(value_range)
+
+
+class RandomBrightness(RandomImageLayer):
+    """In training, adds a number to each image, and clips it.
+
+    Args:
+        factor: the bounds of the number, in parts of the range: a pair in [-1, 1], or a number for both sides of 0.
+        value_range: the least and the greatest value of images.
+        seed: an integer, or None.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor`` or ``value_range``.
+    """
+
+    _config_names = ("factor", "value_range", "seed", "data_format")
+
+    def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
+        self.factor = factor_range(factor, -1, 1)
+        self.value_range = checked_value_range(value_range)
+        super().__init__(seed, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        low, high = self.value_range
+        return {"rgb_delta": self._number_of_each_image(shape, *self.factor) * (high - low)}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        low, high = self.value_range
+        return tf.clip_by_value(x + of_each_image(transformation["rgb_delta"], x, x.dtype), low, high)
+
+
+class RandomContrast(RandomImageLayer):
+    """In training, multiplies the distance of each pixel from the mean of its channel, and clips the result.
+
+    Args:
+        factor: the number is in [1 - factor, 1 + factor): a pair, or one number in [0, 1] for both.
+        value_range: the least and the greatest value of images.
+        seed: an integer, or None.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor``.
+    """
+
+    _config_names = ("factor", "value_range", "seed", "data_format")
+
+    def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
+        self.factor = factor_range(factor, 0, 1)
+        self.value_range = value_range
+        super().__init__(seed, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        return {"contrast_factor": self._number_of_each_image(shape, 1.0 - self.factor[0], 1.0 + self.factor[1])}
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        factor = of_each_image(transformation["contrast_factor"], x, x.dtype)
+        mean = tf.reduce_mean(x, [self._height_axis, self._height_axis + 1], keepdims=True)
+        return tf.clip_by_value((x - mean) * factor + mean, *self.value_range)
+
+
+class MaxNumBoundingBoxes(ImageLayer):
+    """Gives each image the same number of bounding boxes: cuts rows of more, and fills up rows of fewer; images stay as they are.
+
+    Args:
+        max_number: the number of boxes of an image.
+        fill_value: an integer, what rows of boxes and labels are filled up with.
+        **kwargs: ``bounding_box_format``, which a call with boxes needs, ``data_format``, and as in ``Layer``.
+
+    Raises:
+        ValueError, TypeError: ``max_number`` or ``fill_value`` is no integer; at a call the images have another rank, or there is no
+            ``bounding_box_format``.
+    """
+
+    _config_names = ("data_format", "max_number", "fill_value")
+    max_number: int
+    fill_value: int
+
+    def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any) -> None:
+        for argument, value in (("max_number", max_number), ("fill_value", fill_value)):
+            try:
+                setattr(self, argument, int(value))
+            except (TypeError, ValueError) as error:
+                raise type(error)(
+                    f"MaxNumBoundingBoxes: `{argument}` must be an integer. Received: {argument}={value!r}"
+                ) from None
+        if self.max_number < 0:
+            raise ValueError(
+                f"MaxNumBoundingBoxes: `max_number` must not be negative. Received: max_number={max_number}"
+            )
+        super().__init__(**kwargs)
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Returns ``images`` as they are."""
+        return images
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Cuts or fills up the rows of boxes and labels, in training or not.
+
+        Args:
+            bounding_boxes: a dict of ``"boxes"``, shape (batch, boxes, 4), and ``"labels"``, shape (batch, boxes) or
+                (batch, boxes, classes).
+            transformation, training: without effect.
+
+        Returns:
+            A dict of the same form, with ``max_number`` boxes and labels in each row.
+        """
+        result = dict(bounding_boxes)
+        for key in ("boxes", "labels"):
+            x = convert_to_tensor(bounding_boxes[key])[:, : self.max_number]
+            paddings = [[0, 0], [0, self.max_number - x.shape[1]], *[[0, 0]] * (x.ndim - 2)]
+            result[key] = tf.pad(x, paddings, constant_values=self.fill_value)
+        return result
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input, with ``max_number`` bounding boxes if it has some; KeyError if these are more than boxes and labels."""
+        if not isinstance(input_shape, dict) or "bounding_boxes" not in input_shape:
+            return input_shape
+        boxes = {key: list(shape) for key, shape in input_shape["bounding_boxes"].items()}
+        unknown = sorted(boxes.keys() - {"boxes", "labels"})
+        if unknown:
+            raise KeyError(
+                f"There are unsupported keys in `bounding_boxes`: {unknown}. Only `boxes` and `labels` are supported."
+            )
+        axis = len(boxes["boxes"]) - 2
+        for shape in boxes.values():
+            shape[axis] = self.max_number
+        return {**input_shape, "bounding_boxes": {key: tuple(shape) for key, shape in boxes.items()}}

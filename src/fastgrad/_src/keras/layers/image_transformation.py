@@ -1,0 +1,456 @@
+"""Images that are rotated, zoomed or moved at random in training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.affine_transform import FILL_MODES, INTERPOLATIONS, affine_transform, homography
+from fastgrad._src.keras.elastic_transform import elastic_shift, shifted
+from fastgrad._src.keras.layers.bounding_boxes import projected_boxes
+from fastgrad._src.keras.layers.image_layer import RandomImageLayer, image_count, of_each_image
+from fastgrad._src.keras.layers.image_preprocessing import checked_value_range, factor_range
+from fastgrad._src.keras.random import _seed_of_draw
+
+_FILL_MODES = ("reflect", "wrap", "constant", "nearest")
+
+
+class _RandomTransform(RandomImageLayer):
+    """The base of layers that transform each image by a matrix of its own."""
+
+    def __init__(
+        self,
+        fill_mode: str,
+        interpolation: str,
+        seed: int | None,
+        fill_value: float,
+        data_format: str | None,
+        **kwargs: Any,
+    ) -> None:
+        for argument, value, choices in (
+            ("fill_mode", fill_mode, _FILL_MODES),
+            ("interpolation", interpolation, INTERPOLATIONS),
+        ):
+            if value not in choices:
+                raise NotImplementedError(
+                    f"{type(self).__name__}: Unknown `{argument}` {value}. Expected of one {choices}."
+                )
+        self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
+        super().__init__(seed, data_format, **kwargs)
+
+    _moves_pixels = True
+
+    def _draw_of_each_image(self, shape: tuple[int, ...], factor: tuple[float, float], offset: float = 0.0) -> Tensor:
+        """Returns a number for each image, float32 of shape (batch, 1)."""
+        return tf.cast(self._uniform((image_count(shape), 1), offset + factor[0], offset + factor[1]), tf.float32)
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        """Returns a0, a1, a2, b0, b1, b2 of ``affine_transform``, each a number or one for each image, for images of a size."""
+        raise NotImplementedError
+
+    def _matrices(self, transformation: Any, size: tuple[Any, Any]) -> Tensor:
+        numbers = [tf.cast(number, tf.float32) for number in self._numbers(transformation, *size)]
+        images = max(number.shape.num_elements() for number in numbers)
+        columns = [tf.broadcast_to(tf.reshape(number, [-1]), [images]) for number in numbers]
+        return tf.stack([*columns, *[tf.zeros([images])] * 2], 1)
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        matrices = self._matrices(transformation, self._size(x.shape))
+        options = interpolation or self.interpolation, self.fill_mode, self.fill_value, self.data_format
+        return affine_transform(x, matrices, *options)
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        return projected_boxes(boxes, self._matrices(transformation, self._image_size(transformation)))
+
+
+class RandomRotation(_RandomTransform):
+    """In training, rotates each image around its centre.
+
+    Args:
+        factor: the bounds of the angle in whole turns, counter-clockwise: a pair in [-1, 1], or a number for both sides of 0.
+        fill_mode: how points outside of the image are filled: ``"reflect"``, ``"wrap"``, ``"constant"`` with ``fill_value``, or ``"nearest"``.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        seed: an integer, or None.
+        fill_value: a number.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor``; at a call another rank.
+        NotImplementedError: another ``fill_mode`` or ``interpolation``.
+    """
+
+    _config_names = ("data_format", "factor", "fill_mode", "fill_value", "interpolation", "seed")
+
+    def __init__(
+        self,
+        factor: Any,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.factor = factor_range(factor, -1, 1)
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        low, high = self.factor
+        angles = self._draw_of_each_image(shape, (low * 360.0, high * 360.0))[:, 0]
+        height, width = self._size(shape)
+        transformation = {"angle": angles, "image_height": height, "image_width": width, "batch_size": len(angles)}
+        matrices = super()._matrices(transformation, (height, width))
+        return {**transformation, "rotation_matrix": matrices if len(shape) == 4 else matrices[0]}
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        angle = transformation["angle"] * (math.pi / 180.0)
+        cosine, sine = tf.cos(angle), tf.sin(angle)
+        x, y = 0.5 * (width - 1), 0.5 * (height - 1)
+        return cosine, -sine, x - x * cosine + y * sine, sine, cosine, y - x * sine - y * cosine
+
+    def _matrices(self, transformation: Any, size: tuple[Any, Any]) -> Tensor:
+        return tf.reshape(tf.cast(transformation["rotation_matrix"], tf.float32), [-1, 8])
+
+    def _image_size(self, transformation: Any) -> tuple[Any, Any]:
+        return transformation["image_height"], transformation["image_width"]
+
+
+def _checked_factor(name: str, argument: str, factor: Any, allows_least: bool) -> tuple[float, float]:
+    """Returns the bounds of a factor in [-1, 1], -1 only with ``allows_least``; ValueError for others."""
+    bounds = factor if isinstance(factor, (tuple, list)) else (factor, factor)
+    if (
+        len(bounds) != 2
+        or not all(isinstance(bound, (int, float)) for bound in bounds)
+        or not all(-1.0 <= bound <= 1.0 and (allows_least or bound > -1.0) for bound in bounds)
+    ):
+        raise ValueError(
+            f"{name}: `{argument}` should be a number (or a list of two numbers) in the range {'[' if allows_least else '('}-1.0, 1.0]. "
+            f"Received: {argument}={factor}"
+        )
+    if bounds is factor:
+        low, high = sorted(bounds)
+        return low, high
+    return -abs(factor), abs(factor)
+
+
+class _RandomTransformOfAxes(_RandomTransform):
+    """The base of layers with a factor for each axis."""
+
+    _config_names = ("data_format", "height_factor", "width_factor", "fill_mode", "interpolation", "seed", "fill_value")
+    _width_range: tuple[float, float] | None
+
+    def _set_factors(self, height_factor: Any, width_factor: Any, allows_least: bool) -> None:
+        name = type(self).__name__
+        self._height_range = _checked_factor(name, "height_factor", height_factor, allows_least)
+        self._width_range = None
+        if width_factor is not None or allows_least:
+            self._width_range = _checked_factor(name, "width_factor", width_factor, allows_least)
+        self.height_factor, self.width_factor = height_factor, width_factor
+
+
+class RandomZoom(_RandomTransformOfAxes):
+    """In training, zooms each image around its centre.
+
+    Args:
+        height_factor: the bounds of how much more of the height there is: a pair in (-1, 1], or a number for both sides of 0; above 0
+            images become smaller.
+        width_factor: the same for the width; None keeps the proportions.
+        fill_mode, interpolation, seed, fill_value, data_format, **kwargs: as in ``RandomRotation``.
+
+    Raises:
+        ValueError: another factor; at a call another rank.
+        NotImplementedError: another ``fill_mode`` or ``interpolation``.
+    """
+
+    def __init__(
+        self,
+        height_factor: Any,
+        width_factor: Any = None,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._set_factors(height_factor, width_factor, allows_least=False)
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        tall = wide = self._draw_of_each_image(shape, self._height_range, 1.0)
+        if self._width_range is not None:
+            wide = self._draw_of_each_image(shape, self._width_range, 1.0)
+        return {"height_zoom": tall, "width_zoom": wide, "input_shape": shape}
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        tall, wide = transformation["height_zoom"], transformation["width_zoom"]
+        return wide, 0.0, (width - 1) / 2 * (1.0 - wide), 0.0, tall, (height - 1) / 2 * (1.0 - tall)
+
+
+class RandomTranslation(_RandomTransformOfAxes):
+    """In training, moves each image.
+
+    Args:
+        height_factor: the bounds of the distance in parts of the height, down: a pair in [-1, 1], or a number for both sides of 0.
+        width_factor: the same for the width, to the right.
+        fill_mode, interpolation, seed, fill_value, data_format, **kwargs: as in ``RandomRotation``.
+
+    Raises:
+        ValueError: another factor; at a call another rank.
+        NotImplementedError: another ``fill_mode`` or ``interpolation``.
+    """
+
+    def __init__(
+        self,
+        height_factor: Any,
+        width_factor: Any,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._set_factors(height_factor, width_factor, allows_least=True)
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        assert self._width_range is not None
+        height, width = self._size(shape)
+        down = self._draw_of_each_image(shape, self._height_range) * height
+        right = self._draw_of_each_image(shape, self._width_range) * width
+        return {"translations": tf.concat([right, down], 1), "input_shape": shape}
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        right, down = tf.unstack(transformation["translations"], axis=1)
+        return 1.0, 0.0, -right, 0.0, 1.0, -down
+
+
+class RandomShear(_RandomTransform):
+    """In training, shears each image, in one of the two directions.
+
+    Args:
+        x_factor: the bounds of the columns by which a row moves for each row: a pair in [0, 1], or a number for both sides of 0.
+        y_factor: the same for the rows by which a column moves.
+        interpolation, fill_mode, fill_value, data_format, seed, **kwargs: as in ``RandomRotation``.
+
+    Raises:
+        ValueError: another factor; at a call another rank.
+        NotImplementedError: another ``fill_mode`` or ``interpolation``.
+    """
+
+    _config_names = ("data_format", "x_factor", "y_factor", "fill_mode", "interpolation", "seed", "fill_value")
+
+    def __init__(
+        self,
+        x_factor: Any = 0.0,
+        y_factor: Any = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.x_factor, self.y_factor = _shear_range("x_factor", x_factor), _shear_range("y_factor", y_factor)
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        sign = tf.where(self._draw_of_each_image(shape, (0.0, 1.0)) > 0.5, -1.0, 1.0)
+        factors = [self._draw_of_each_image(shape, factor) for factor in (self.x_factor, self.y_factor)]
+        return {"shear_factor": sign * tf.concat(factors, 1), "input_shape": shape}
+
+    def _numbers(self, transformation: Any, height: Any, width: Any) -> tuple[Any, ...]:
+        x, y = tf.unstack(transformation["shear_factor"], axis=1)
+        return 1.0, x, 0.0, y, 1.0, 0.0
+
+
+def _shear_range(argument: str, factor: Any) -> tuple[float, float]:
+    bounds = factor if isinstance(factor, (tuple, list)) else (factor, factor)
+    # A number may come back from a configuration as the pair of its two sides.
+    is_of_number = len(bounds) == 2 and isinstance(bounds[1], (int, float)) and bounds[0] == -bounds[1]
+    if len(bounds) != 2 or not all(
+        isinstance(bound, (int, float)) and (0 <= bound <= 1 or is_of_number) and abs(bound) <= 1 for bound in bounds
+    ):
+        raise ValueError(
+            f"The `{argument}` argument should be a number (or a list of two numbers) in the range [0, 1.0]. "
+            f"Received: {argument}={factor}"
+        )
+    low, high = sorted(bounds)
+    return (low, high) if bounds is factor else (-high, high)
+
+
+class RandomPerspective(RandomImageLayer):
+    """In training, moves the corners of some images, as if they were seen from another point.
+
+    Args:
+        factor: the bounds of the probability: a pair in [0, 1], or a number for 0 and itself.
+        scale: how far corners move, a number in [0, 1].
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        fill_value: the number outside of the image.
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor`` or ``scale``; at a call another rank.
+        NotImplementedError: another ``interpolation``.
+    """
+
+    _config_names = ("data_format", "factor", "scale", "interpolation", "fill_value", "seed")
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: float = 1.0,
+        interpolation: str = "bilinear",
+        fill_value: float = 0.0,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.factor = factor_range(factor, 0, 1)
+        if not 0.0 <= scale <= 1.0:
+            raise ValueError(f"The `scale` argument should be a number in the range [0,1]. Received: scale={scale}")
+        if interpolation not in INTERPOLATIONS:
+            raise NotImplementedError(
+                f"RandomPerspective: Unknown `interpolation` {interpolation}. Expected of one {INTERPOLATIONS}."
+            )
+        self.scale, self.interpolation, self.fill_value = scale, interpolation, fill_value
+        super().__init__(seed, data_format, **kwargs)
+
+    _moves_pixels = True
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        bottom, right = [float(size - 1) for size in self._size(shape)]
+        corners = tf.constant([[[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]]], self.compute_dtype)
+        is_moved = self._chosen(shape, self.factor)
+        moves = self._uniform((image_count(shape), 4, 2), -0.5 * self.scale, 0.5 * self.scale)
+        start = tf.broadcast_to(corners, moves.shape)
+        return {
+            "apply_perspective": is_moved,
+            "start_points": start,
+            "end_points": start + start * moves,
+            "input_shape": shape,
+        }
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        points = transformation["start_points"], transformation["end_points"]
+        options = interpolation or self.interpolation, self.fill_value, self.data_format
+        moved = tf.keras.ops.image.perspective_transform(x, *points, *options)
+        return tf.where(of_each_image(transformation["apply_perspective"], x), moved, x)
+
+    def _moved_boxes(self, boxes: Tensor, transformation: Any) -> Tensor:
+        moved = projected_boxes(boxes, homography(transformation["start_points"], transformation["end_points"]))
+        return tf.where(tf.reshape(transformation["apply_perspective"], [-1, 1, 1]), moved, boxes)
+
+
+class RandomElasticTransform(RandomImageLayer):
+    """In training, moves the pixels of some images by smooth noise, as if they were drawn on rubber.
+
+    Args:
+        factor: the bounds of the probability: a pair in [0, 1], or a number for 0 and itself.
+        scale: the bounds of the strength, one number for a batch: a pair in [0, 1], or a number for 0 and itself.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        fill_mode: how points outside of the image are filled: ``"reflect"``, ``"wrap"``, ``"constant"`` with ``fill_value``, or ``"nearest"``.
+        fill_value: a number.
+        value_range: the least and the greatest value of images.
+        seed: an integer, or None.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another ``factor``, ``scale`` or ``value_range``; at a call another rank, or ``"mirror"``.
+        NotImplementedError: another ``fill_mode`` or ``interpolation``; at a call bounding boxes, which Keras does not move, either.
+    """
+
+    _config_names = (
+        "data_format",
+        "factor",
+        "scale",
+        "interpolation",
+        "fill_mode",
+        "fill_value",
+        "value_range",
+        "seed",
+    )
+    _moves_pixels = True
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: Any = 1.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        value_range: Any = (0, 255),
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.factor, self.scale = factor_range(factor, 0, 1), factor_range(scale, 0, 1, "scale")
+        for argument, value, choices in (
+            ("fill_mode", fill_mode, FILL_MODES),
+            ("interpolation", interpolation, INTERPOLATIONS),
+        ):
+            if value not in choices:
+                raise NotImplementedError(
+                    f"RandomElasticTransform: Unknown `{argument}` {value}. Expected of one {choices}."
+                )
+        checked_value_range(value_range)
+        self.interpolation, self.fill_mode, self.fill_value = interpolation, fill_mode, fill_value
+        self.value_range = value_range
+        super().__init__(seed, data_format, **kwargs)
+
+    def _draw(self, shape: tuple[int, ...]) -> Any:
+        if not self.factor[1] or not self.scale[1]:
+            return None
+        return {
+            "apply_transform": self._chosen(shape, self.factor),
+            "distortion_factor": self._uniform((), *self.scale),
+            "seed": self._seed_of_draw(),
+        }
+
+    def get_elastic_transform_params(self, height: int, width: int, factor: Any) -> tuple[Any, Any]:
+        """Returns by what the noise is multiplied, and its deviation, which is also that of the Gaussian that smooths it, in pixels.
+
+        Args:
+            height, width: of the images.
+            factor: the strength, a number or a tensor.
+        """
+        return max(height, width) * (0.1 * factor), min(height, width) * (0.05 * factor)
+
+    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
+        if self.fill_mode == "mirror":
+            raise ValueError(
+                "RandomElasticTransform: Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap' and "
+                "'reflect'. Received: fill_mode=mirror"
+            )
+        last = tf.keras.ops.moveaxis(x, -3, -1) if self.data_format == "channels_first" else x
+        last = last if x.ndim == 4 else last[None]
+        strength, seed = tf.cast(transformation["distortion_factor"], self.compute_dtype), transformation["seed"]
+        height, width = last.shape[1:3]
+        alpha, sigma = self.get_elastic_transform_params(height, width, strength)
+        greatest_sigma = self.get_elastic_transform_params(height, width, 1.0)[1]
+        seed = seed if isinstance(seed, Tensor) else _seed_of_draw(seed)
+        # Masks move by the noise of the images, whose dtype is this one.
+        shift = elastic_shift(last.shape[:3], alpha, sigma, greatest_sigma, seed, self.compute_dtype)
+        moved = shifted(last, shift, interpolation or self.interpolation, self.fill_mode, self.fill_value)
+        moved = moved if x.ndim == 4 else moved[0]
+        moved = tf.keras.ops.moveaxis(moved, -1, -3) if self.data_format == "channels_first" else moved
+        is_moved = transformation["apply_transform"]
+        y = tf.where(of_each_image(is_moved, x), moved, x)
+        return y if interpolation else tf.clip_by_value(y, *self.value_range)
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Raises a NotImplementedError, as in Keras: a box does not stay one.
+
+        Args:
+            bounding_boxes, transformation, training: as in the other layers of images.
+        """
+        raise NotImplementedError(
+            "RandomElasticTransform: bounding boxes do not stay rectangles. Pass segmentation masks, or images without 'bounding_boxes'."
+        )

@@ -1,0 +1,130 @@
+"""Random noise in training: Gaussian noise, added or multiplied, and dropout that keeps mean and variance."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.layers.same_shape import SameShape
+from fastgrad._src.keras.layers.seeds import generator_of_seed
+from fastgrad._src.kernels.elementwise.activation import SELU_SCALED_ALPHA
+from fastgrad._src.ops import random_draws
+from fastgrad._src.ops.default_generators import default_philox_words
+from fastgrad._src.ops.random_generator import normal_from, uniform_from
+from fastgrad._src.ops.random_ops import noise_sizes
+
+
+class _Noise(SameShape):
+    """The base of layers that add noise in training and return their input otherwise; the amount is in [0, 1]."""
+
+    _argument = "rate"
+
+    def __init__(self, amount: float, seed: int | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= amount <= 1:
+            raise ValueError(
+                f"Invalid value received for argument `{self._argument}`. Expected a float value between 0 and 1. "
+                f"Received: {self._argument}={amount}"
+            )
+        setattr(self, self._argument, amount)
+        self.seed = seed
+        self._generator = generator_of_seed(seed)
+        self.supports_masking = True
+        self._build_at_init()
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments by name."""
+        return {**super().get_config(), self._argument: self._amount, "seed": self.seed}
+
+    @property
+    def _amount(self) -> float:
+        return getattr(self, self._argument)
+
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
+        """Returns ``inputs``, with noise added if ``training``."""
+        if not training or not self._amount:
+            return inputs
+        return self._add_noise(
+            inputs, default_philox_words(None) if self._generator is None else self._generator._draw_words
+        )
+
+    def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
+        raise NotImplementedError
+
+    def _normal_noise(self, inputs: Tensor, draw_words: Any, mean: float, stddev: float) -> Tensor:
+        return normal_from(
+            draw_words, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
+        )
+
+
+class GaussianNoise(_Noise):
+    """In training, adds normal noise of mean 0.
+
+    Args:
+        stddev: the standard deviation of the noise, in [0, 1].
+        seed: as in ``Dropout``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``stddev`` is outside [0, 1].
+    """
+
+    _argument = "stddev"
+
+    def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(stddev, seed, **kwargs)
+
+    def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
+        return inputs + self._normal_noise(inputs, draw_words, 0.0, self._amount)
+
+
+class GaussianDropout(_Noise):
+    """In training, multiplies by normal noise of mean 1 and variance ``rate / (1 - rate)`` (Srivastava et al. 2014).
+
+    Args:
+        rate: the rate, in [0, 1].
+        seed: as in ``Dropout``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``rate`` is outside [0, 1].
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(rate, seed, **kwargs)
+
+    def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
+        return inputs * self._normal_noise(inputs, draw_words, 1.0, math.sqrt(self._amount / (1.0 - self._amount)))
+
+
+class AlphaDropout(_Noise):
+    """Dropout for selu: in training, sets elements to selu's limit at -infinity, and keeps mean and variance.
+
+    (Klambauer et al. 2017, "Self-Normalizing Neural Networks".)
+
+    Args:
+        rate: the fraction of elements, in [0, 1].
+        noise_shape: the shape of the draws, which broadcasts with the input; None for the input's sizes.
+        seed: as in ``Dropout``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``rate`` is outside [0, 1].
+    """
+
+    _config_names = ("noise_shape",)
+
+    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(rate, seed, **kwargs)
+        self.noise_shape = noise_shape
+
+    def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
+        sizes = inputs._array.shape if self.noise_shape is None else noise_sizes(inputs, self.noise_shape)
+        keep_mask = tf.cast(
+            uniform_from(draw_words, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype
+        )
+        low, rate = -SELU_SCALED_ALPHA, self._amount
+        scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
+        return scale * (inputs * keep_mask + low * (1 - keep_mask)) - scale * low * rate

@@ -1,0 +1,119 @@
+"""``GRU`` and its cell (Cho et al. 2014)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras import activations
+from fastgrad._src.keras.layers.recurrent.cell import RecurrentCell
+from fastgrad._src.keras.layers.recurrent.cell_layer import CellLayer
+from fastgrad._src.keras.layers.weight_arguments import with_weight_arguments
+from fastgrad._src.ops.recurrent import gru
+
+
+class GRUCell(RecurrentCell):
+    """One time step of a ``GRU``.
+
+    With the thirds x_z, x_r, x_h of inputs @ kernel + bias and z, r, h of the state @ recurrent_kernel (+ its bias):
+    z = recurrent_activation(x_z + z), r = recurrent_activation(x_r + r), state' = z state + (1 - z) activation(x_h + r h).
+    Unless ``reset_after``, r multiplies the state before the matrix product instead of its result h.
+
+    Args:
+        units: the size of the state.
+        activation: of the candidate state.
+        recurrent_activation: of the gates.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: of the weights.
+        dropout, recurrent_dropout: the fractions of inputs and state that are dropped in training.
+        reset_after: whether the reset gate multiplies the state after its matrix product, or before.
+        seed: of dropout.
+        **kwargs: as in ``Layer``; ``implementation`` 1 gives each gate dropout of its own.
+
+    Weights: ``kernel`` (features, 3 units), ``recurrent_kernel`` (units, 3 units), ``bias`` (2, 3 units) if
+    ``reset_after``, for the two products, else (3 units,).
+
+    Raises:
+        ValueError: ``units`` is not positive.
+    """
+
+    gates = 3
+    _all_steps = gru
+    _config_names = ("recurrent_activation", "reset_after")
+
+    @with_weight_arguments(kernel="glorot_uniform", recurrent="orthogonal", bias="zeros")
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        *,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(units, activation, use_bias, dropout, recurrent_dropout, seed, **kwargs)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.reset_after = reset_after
+
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
+        """Returns the state after a time step, both as the output and as the state."""
+        h = states[0] if isinstance(states, (list, tuple)) else states
+        factors, state_factors = self._step_dropout_factors(inputs, h, training)
+        x = self._gate_products(inputs, self.kernel, factors)
+        if self.bias is not None:
+            x = x + (self.bias[0] if self.reset_after else self.bias)
+        x_z, x_r, x_h = tf.split(x, 3, axis=1)
+        gate = self.recurrent_activation
+        if self.reset_after:
+            projected_state = self._gate_products(h, self.recurrent_kernel, state_factors)
+            if self.bias is not None:
+                projected_state = projected_state + self.bias[1]
+            h_z, h_r, h_h = tf.split(projected_state, 3, axis=1)
+            z, r = gate(x_z + h_z), gate(x_r + h_r)
+            candidate = self.activation(x_h + r * h_h)
+        else:
+            gate_factors = state_factors if isinstance(state_factors, list) else [state_factors] * 3
+            states_of_gates = [h if factor is None else h * factor for factor in gate_factors]
+            k_z, k_r, k_h = tf.split(self.recurrent_kernel, 3, axis=1)
+            z = gate(x_z + tf.matmul(states_of_gates[0], k_z))
+            r = gate(x_r + tf.matmul(states_of_gates[1], k_r))
+            candidate = self.activation(x_h + tf.matmul(r * states_of_gates[2], k_h))
+        h = z * h + (1.0 - z) * candidate
+        return h, [h] if isinstance(states, (list, tuple)) else h
+
+    def _has_time_loop_kernel(self) -> bool:
+        return self.reset_after and super()._has_time_loop_kernel()
+
+
+class GRU(CellLayer, cell=GRUCell, last_arguments=("reset_after", "use_cudnn")):
+    """Gated recurrent units; see ``GRUCell``.
+
+    Args:
+        units: the size of the state and of the outputs.
+        activation: of the candidate state.
+        recurrent_activation: of the gates.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: of the weights.
+        reset_after: whether the reset gate multiplies the state after its matrix product, or before.
+        activity_regularizer: a penalty on the output.
+        dropout, recurrent_dropout: the fractions of inputs and state that are dropped in training.
+        seed: of dropout.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in ``RNN``.
+        use_cudnn: kept for Keras's signature.
+        **kwargs: as in ``RNN``; ``implementation`` 1 gives each gate dropout of its own.
+
+    Inputs have shape (batch, time, features), outputs (batch, units) or (batch, time, units).
+
+    Raises:
+        ValueError: ``units`` is not positive.
+    """

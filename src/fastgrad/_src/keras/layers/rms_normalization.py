@@ -1,0 +1,51 @@
+"""``RMSNormalization``: divides features by the root of the mean of their squares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.layers.same_shape import SameShape
+from fastgrad._src.ops.casting import cast, cast_narrow_to_float32
+from fastgrad._src.ops.power import rsqrt, square
+from fastgrad._src.ops.reduction import reduce_mean
+
+
+class RMSNormalization(SameShape):
+    """``scale * x / sqrt(mean(x^2) + epsilon)`` over some axes (Zhang and Sennrich 2019).
+
+    Args:
+        axis: an axis or a list of axes.
+        epsilon: added to the mean of the squares.
+        **kwargs: as in ``Layer``.
+
+    Weight: ``scale``, of the sizes of the axes in ascending order; it multiplies the last axes. 16-bit float inputs are
+    computed in float32.
+    """
+
+    _config_names = ("axis", "epsilon")
+
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis, self.epsilon = axis, epsilon
+
+    def build(self, input_shape: Any) -> None:
+        """Makes ``scale``."""
+        self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
+        if any(not -len(input_shape) <= axis < len(input_shape) for axis in self.axis):
+            raise IndexError(
+                f"RMSNormalization '{self.name}': axis {self.axis} is out of range for inputs of shape {tuple(input_shape)}."
+            )
+        shape = tuple(input_shape[axis] for axis in self.axis)
+        if None in shape:
+            raise ValueError(
+                f"RMSNormalization '{self.name}': the sizes of axes {self.axis} of {input_shape} are unknown."
+            )
+        self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
+
+    def call(self, x: Tensor) -> Tensor:
+        """Normalises ``x``."""
+        inputs, x = x, cast_narrow_to_float32(x)
+        squares = reduce_mean(square(x), axis=self.axis, keepdims=True)
+        outputs = x * rsqrt(squares + self.epsilon) * cast(self.scale._read(), x.dtype)
+        return outputs if outputs.dtype is inputs.dtype else cast(outputs, inputs.dtype)

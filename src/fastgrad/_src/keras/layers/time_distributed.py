@@ -1,0 +1,81 @@
+"""``TimeDistributed``: a layer applied to each time step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.layers.layer import Layer
+from fastgrad._src.keras.layers.wrapper import Wrapper
+from fastgrad._src.ops.higher_order import loop_over_rows
+
+
+class TimeDistributed(Wrapper):
+    """Applies a layer to each time step of inputs of shape (batch, time, ...), each step as a batch.
+
+    Args:
+        layer: the layer.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``layer`` is not a layer. (At a call: the inputs' rank is 2 or less, or the mask does not fit them.)
+    """
+
+    def __init__(self, layer: Any, **kwargs: Any) -> None:
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"Please initialize `TimeDistributed` layer with a `keras.layers.Layer` instance. Received: {layer}"
+            )
+        super().__init__(layer, **kwargs)
+        self.supports_masking = True
+
+    def _step_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
+            raise ValueError(
+                "`TimeDistributed` Layer should be passed an `input_shape` with at least 3 dimensions, received: "
+                f"{input_shape}"
+            )
+        return (input_shape[0], *input_shape[2:])
+
+    def build(self, input_shape: Any = None) -> None:
+        """Builds the wrapped layer for one time step."""
+        super().build(self._step_shape(input_shape))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The wrapped layer's output shape for one time step, with the time axis inserted: (batch, time, ...)."""
+        step_output_shape = self.layer.compute_output_shape(self._step_shape(input_shape))
+        return (step_output_shape[0], input_shape[1], *step_output_shape[1:])
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
+        """The results of the time steps, stacked."""
+        options: dict[str, Any] = {}
+        if self.layer._signature.takes_training:
+            options["training"] = training
+        rows = [tf.transpose(inputs, [1, 0, *range(2, inputs._array.ndim)])]
+        if mask is not None:
+            self._check_mask(inputs, mask)
+            if self.layer._signature.takes_mask:
+                rows.append(tf.transpose(mask, [1, 0, *range(2, mask.ndim)]))
+
+        def run_step(carry: list[Tensor], step_inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+            mask_option = {"mask": step_inputs[1]} if len(step_inputs) > 1 else {}
+            return [], [self.layer._run((self.layer._converted_inputs(step_inputs[0]),), {**mask_option, **options})]
+
+        outputs = loop_over_rows(run_step, [], rows)[1][0]
+        if outputs.dtype.is_floating and self._layer_dtype.is_floating:
+            outputs = tf.cast(outputs, self._layer_dtype)
+        return tf.transpose(outputs, [1, 0, *range(2, outputs.ndim)])
+
+    def _check_mask(self, inputs: Tensor, mask: Tensor) -> None:
+        if mask.ndim < 2:
+            raise ValueError(
+                "The `mask` passed to the `TimeDistributed` layer must be at least 2D (e.g., `(batch_size, timesteps)`), but "
+                f"it has {mask.ndim} dimension(s) with shape {tuple(mask.shape)}."
+            )
+        if mask._array.shape[:2] != inputs._array.shape[:2]:
+            raise ValueError(
+                f"The `mask` passed to the `TimeDistributed` layer has a shape {tuple(mask.shape)} that is incompatible with "
+                f"the input shape {tuple(inputs.shape)}. The first two dimensions of the mask (batch size and timesteps) must "
+                f"match the input's first two dimensions. Expected mask shape prefix: {tuple(inputs.shape[:2])}."
+            )

@@ -1,0 +1,40 @@
+"""``UnitNormalization``: scales inputs to length 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.layers.same_shape import SameShape
+from fastgrad._src.ops.arithmetic import maximum
+from fastgrad._src.ops.power import rsqrt, square
+from fastgrad._src.ops.reduction import reduce_sum
+
+
+class UnitNormalization(SameShape):
+    """``x / sqrt(sum(x^2))`` over some axes; a root below 1e-12 is replaced by 1e-12.
+
+    Args:
+        axis: an axis or a list of axes.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        TypeError: ``axis`` is neither an int nor a list of ints.
+    """
+
+    _config_names = ("axis",)
+
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        axes = axis if isinstance(axis, (list, tuple)) else [axis]
+        if not all(isinstance(item, int) for item in axes):
+            raise TypeError(
+                f"Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: axis={axis}"
+            )
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self._build_at_init()
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Normalises ``inputs``."""
+        return inputs * rsqrt(maximum(reduce_sum(square(inputs), axis=self.axis, keepdims=True), 1e-24))

@@ -1,0 +1,310 @@
+"""Cross-entropies. They use the logits that results of ``keras.activations.softmax`` and ``sigmoid`` remember."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.jit.user_lines import warn
+from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor
+from fastgrad._src.keras.masks import give_mask
+from fastgrad._src.keras.settings import epsilon
+
+
+def _logits_of(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:
+    """Returns the logits that ``y_pred`` was computed from, else ``y_pred``; and whether the result is logits."""
+    logits = getattr(y_pred, "_logits", None)
+    if logits is None:
+        return y_pred, from_logits
+    if from_logits:
+        warn(
+            f'"`{name}` received `from_logits=True`, but the `output` argument was produced by a {activation} activation and '
+            "thus does not represent logits. Was this intended?",
+        )
+    return logits, True
+
+
+def _check_shapes(y_true: Tensor, y_pred: Tensor) -> None:
+    if y_true.ndim != y_pred.ndim:
+        raise ValueError(
+            "Arguments `target` and `output` must have the same rank (ndim). "
+            f"Received: target.shape={y_true.shape}, output.shape={y_pred.shape}"
+        )
+    if y_true._array.shape != y_pred._array.shape:
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape. "
+            f"Received: target.shape={y_true.shape}, output.shape={y_pred.shape}"
+        )
+
+
+def _check_axis(axis: Any) -> None:
+    if isinstance(axis, bool):
+        raise ValueError(f"`axis` must be of type `int`. Received: axis={axis} of type {type(axis)}")
+
+
+def _label_and_prediction_tensors(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+    predictions = as_tensor(y_pred, None)
+    return as_tensor(y_true, predictions.dtype), predictions
+
+
+def _smoothed_class_labels(
+    name: str, y_true: Any, y_pred: Any, label_smoothing: float, axis: int
+) -> tuple[Tensor, Tensor]:
+    """Returns smoothed one-hot labels, and predictions."""
+    _check_axis(axis)
+    labels, predictions = _label_and_prediction_tensors(y_true, y_pred)
+    if predictions.ndim and predictions._array.shape[-1] == 1:
+        warn(
+            f"In loss {name}, expected y_pred.shape to be (batch_size, num_classes) with num_classes > 1. Received: "
+            f"y_pred.shape={predictions.shape}. Consider using 'binary_crossentropy' if you only have 2 classes.",
+            SyntaxWarning,
+        )
+    if label_smoothing:
+        label_smoothing = checked_number(name, "label_smoothing", label_smoothing)
+        labels = labels * (1.0 - label_smoothing) + label_smoothing / labels._array.shape[-1]
+    return labels, predictions
+
+
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Tensor:
+    """``-sum(y_true * log(y_pred))`` along ``axis``.
+
+    Args:
+        y_true: distributions (one-hot labels), of the shape of ``y_pred``.
+        y_pred: logits, or probabilities, which are divided by their sum and clipped to [``epsilon()``, 1 - ``epsilon()``].
+        from_logits: True if ``y_pred`` holds logits.
+        label_smoothing: this fraction of each label is spread evenly over all classes.
+        axis: the axis of the classes.
+
+    Returns:
+        The losses, without ``axis``.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    labels, predictions = _smoothed_class_labels("categorical_crossentropy", y_true, y_pred, label_smoothing, axis)
+    if not labels.ndim:
+        raise ValueError(
+            "Arguments `target` and `output` must be at least rank 1. "
+            f"Received: target.shape={labels.shape}, output.shape={predictions.shape}"
+        )
+    _check_shapes(labels, predictions)
+    predictions, from_logits = _logits_of("categorical_crossentropy", "Softmax", predictions, from_logits)
+    if from_logits:
+        return tf.nn.softmax_cross_entropy_with_logits(labels, predictions, axis)
+    return -tf.reduce_sum(labels * tf.math.log(_clipped_probabilities(predictions, axis)), axis)
+
+
+def _clipped_probabilities(y_pred: Tensor, axis: int) -> Tensor:
+    probabilities = y_pred / tf.reduce_sum(y_pred, axis, keepdims=True)
+    return tf.clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
+
+
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Tensor:
+    """``-sum(alpha * (1 - y_pred)**gamma * y_true * log(y_pred))`` along ``axis`` (Lin et al. 2018).
+
+    Args:
+        y_true, y_pred, from_logits, label_smoothing, axis: as in ``categorical_crossentropy``.
+        alpha: a factor, or one per class.
+        gamma: the exponent that reduces the weight of easy samples.
+    """
+    factor: Any = alpha
+    if factor is None or isinstance(factor, (str, bytes)):
+        raise TypeError(f"categorical_focal_crossentropy: `alpha` must be a number or one a class, got {alpha!r}.")
+    labels, predictions = _smoothed_class_labels(
+        "categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis
+    )
+    if from_logits:
+        predictions = tf.nn.softmax(predictions, axis)
+    probabilities = _clipped_probabilities(predictions, axis)
+    return tf.reduce_sum(tf.pow(1.0 - probabilities, gamma) * alpha * -labels * tf.math.log(probabilities), axis)
+
+
+def sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+) -> Tensor:
+    """``-log(y_pred[y_true])``.
+
+    Args:
+        y_true: class numbers; the shape of ``y_pred`` without the last dimension, or with 1 in its place.
+        y_pred: logits, or probabilities, which are clipped to [``epsilon()``, 1 - ``epsilon()``] and divided by their sum.
+        from_logits: True if ``y_pred`` holds logits.
+        ignore_class: labels of this class have loss 0, and the mask of the result excludes them.
+        axis: the last axis.
+
+    Returns:
+        The losses, of the shape of ``y_true``.
+
+    Raises:
+        ValueError: the shapes do not match, or another axis.
+        InvalidArgumentError: a label is not a class.
+    """
+    predictions, labels = as_tensor(y_pred, None), as_tensor(y_true, None)
+    rank = predictions.ndim
+    if axis not in (-1, rank - 1):
+        raise ValueError(f"Only axis=-1 is currently supported. Received: axis={axis}")
+    if not rank:
+        raise ValueError(f"Argument `output` must be at least rank 1. Received: output.shape={predictions.shape}")
+    if labels.ndim == rank and labels._array.shape[-1] == 1:
+        labels = tf.squeeze(labels, -1)
+    if labels.ndim != rank - 1:
+        raise ValueError(
+            "Argument `output` must have rank (ndim) `target.ndim - 1`. "
+            f"Received: target.shape={labels.shape}, output.shape={predictions.shape}"
+        )
+    if labels._array.shape != predictions._array.shape[:-1]:
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape up until the last dimension: "
+            f"target.shape={labels.shape}, output.shape={predictions.shape}"
+        )
+    if labels.dtype.name not in ("int32", "int64"):
+        labels = tf.cast(labels, tf.int64)
+    predictions, from_logits = _logits_of("sparse_categorical_crossentropy", "Softmax", predictions, from_logits)
+    label_mask = None
+    if ignore_class is not None:
+        label_mask = tf.not_equal(labels, ignore_class)
+        labels = tf.where(label_mask, labels, tf.zeros_like(labels))
+        predictions = tf.where(tf.expand_dims(label_mask, -1), predictions, tf.zeros_like(predictions))
+    if not from_logits:
+        predictions = tf.math.log(tf.clip_by_value(predictions, epsilon(), 1.0 - epsilon()))
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, predictions)
+    if label_mask is not None:
+        losses = tf.where(label_mask, losses, tf.zeros_like(losses))
+        give_mask(losses, label_mask, to_layers=False)
+    return losses
+
+
+def binary_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Tensor:
+    """``-mean(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`` along ``axis``.
+
+    Args:
+        y_true: labels in [0, 1], of the shape of ``y_pred``.
+        y_pred: logits, or probabilities, which are clipped to [``epsilon()``, 1 - ``epsilon()``].
+        from_logits: True if ``y_pred`` holds logits.
+        label_smoothing: labels move towards 1/2 by this fraction.
+        axis: the axis of the mean.
+
+    Returns:
+        The losses, without ``axis``.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
+    return tf.reduce_mean(binary_losses(labels, predictions, from_logits), axis)
+
+
+def _with_smoothed_labels(y_true: Any, y_pred: Any, label_smoothing: float) -> tuple[Tensor, Tensor]:
+    labels, predictions = _label_and_prediction_tensors(y_true, y_pred)
+    if label_smoothing:
+        label_smoothing = checked_number("binary_crossentropy", "label_smoothing", label_smoothing)
+        labels = labels * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    return labels, predictions
+
+
+def binary_losses(labels: Tensor, predictions: Tensor, from_logits: bool) -> Tensor:
+    """The loss of each element."""
+    _check_shapes(labels, predictions)
+    predictions, from_logits = _logits_of("binary_crossentropy", "Sigmoid", predictions, from_logits)
+    if from_logits:
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels, predictions)
+    predictions = tf.clip_by_value(predictions, epsilon(), 1.0 - epsilon())
+    return -(labels * tf.math.log(predictions) + (1.0 - labels) * tf.math.log(1.0 - predictions))
+
+
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Tensor:
+    """``binary_crossentropy`` times ``(1 - p)**gamma``, where ``p`` is the probability of the label (Lin et al. 2018).
+
+    Args:
+        y_true, y_pred, from_logits, label_smoothing, axis: as in ``binary_crossentropy``.
+        apply_class_balancing: whether to weight class 1 by ``alpha`` and class 0 by ``1 - alpha``.
+        alpha: the weight of class 1 with ``apply_class_balancing``.
+        gamma: the exponent that reduces the weight of easy samples.
+    """
+    labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
+    if from_logits:
+        predictions = tf.sigmoid(predictions)
+    true_class_probabilities = labels * predictions + (1.0 - labels) * (1.0 - predictions)
+    losses = tf.pow(1.0 - true_class_probabilities, gamma) * binary_losses(labels, predictions, False)
+    if apply_class_balancing:
+        losses *= labels * alpha + (1.0 - labels) * (1.0 - alpha)
+    return tf.reduce_mean(losses, axis)
+
+
+class BinaryCrossentropy(NamedLoss, function=binary_crossentropy):
+    """``binary_crossentropy``, reduced; in this module, arguments are those of the function and of ``Loss``."""
+
+
+class BinaryFocalCrossentropy(NamedLoss, function=binary_focal_crossentropy):
+    """``binary_focal_crossentropy``, reduced."""
+
+
+class CategoricalCrossentropy(NamedLoss, function=categorical_crossentropy):
+    """``categorical_crossentropy``, reduced."""
+
+
+class CategoricalFocalCrossentropy(NamedLoss, function=categorical_focal_crossentropy):
+    """``categorical_focal_crossentropy``, reduced."""
+
+
+class SparseCategoricalCrossentropy(
+    NamedLoss,
+    function=sparse_categorical_crossentropy,
+    order=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
+):
+    """``sparse_categorical_crossentropy``, reduced; ignored labels are not counted in the mean."""
+
+    _omitted = ("axis",)
+    _keeps_integer_labels = True
+
+
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:
+    """``(1 - p^q) / q``, with the probability ``p`` of the right class: robust to wrong labels (Zhang, Sabuncu 2018).
+
+    Args:
+        y_true: class numbers, shape (...).
+        y_pred: probabilities, shape (..., classes).
+        q: in (0, 1); the loss is close to a cross-entropy near 0, and an absolute error at 1.
+    """
+    predictions = as_tensor(y_pred, None)
+    labels = tf.one_hot(as_tensor(y_true, tf.int64), predictions.shape[-1], dtype=predictions.dtype)
+    return (1 - tf.pow(tf.reduce_sum(predictions * labels, -1), q)) / q
+
+
+class CategoricalGeneralizedCrossEntropy(NamedLoss):
+    """``categorical_generalized_cross_entropy``, reduced; other arguments as ``Loss``; ValueError unless 0 < q < 1."""
+
+    _keeps_integer_labels = True
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_generalized_cross_entropy",
+        dtype: Any = None,
+    ) -> None:
+        if not 0 < q < 1:
+            raise ValueError(f"q must be in the interval (0, 1), got q={q}.")
+        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)

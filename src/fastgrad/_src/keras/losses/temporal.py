@@ -1,0 +1,49 @@
+"""A loss of label sequences without alignment: connectionist temporal classification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor
+from fastgrad._src.structures.sparse.label_sequences import path_loss
+
+
+def ctc(y_true: Any, y_pred: Any) -> Tensor:
+    """The negative logarithm of the total probability of all paths that give the labels (Graves et al., 2006).
+
+    A path is a class per step. Its labels are the classes without repetitions, and then without class 0, the blank.
+
+    Args:
+        y_true: class numbers from 1 on, shape (batch, labels); shorter rows are padded with 0. The number of labels is the
+            number of elements that are not 0; the labels are counted from the left.
+        y_pred: logits, shape (batch, steps, classes).
+
+    Returns:
+        One loss per sample, infinite if there are too few steps for the labels.
+
+    Raises:
+        ValueError: other ranks.
+        InvalidArgumentError: a label is outside the classes.
+    """
+    labels, logits = as_tensor(y_true, tf.int32), as_tensor(y_pred, None)
+    if labels.ndim != 2:
+        raise ValueError(
+            "Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in integer format. Received: "
+            f"y_true.shape={tuple(labels.shape)}"
+        )
+    if logits.ndim != 3:
+        raise ValueError(
+            "Logits `y_pred` are expected to be a tensor of shape `(batch_size, max_length, num_classes)`. Received: "
+            f"y_pred.shape={tuple(logits.shape)}"
+        )
+    logits = tf.cast(logits, tf.float32) if logits.dtype.size < 4 else logits
+    length = tf.math.count_nonzero(labels, -1, dtype=tf.int32)
+    return path_loss(labels, tf.transpose(logits, (1, 0, 2)), length, None, 0)
+
+
+class CTC(NamedLoss, function=ctc):
+    """``ctc``, reduced; arguments as in ``Loss``."""
+
+    _keeps_integer_labels = True

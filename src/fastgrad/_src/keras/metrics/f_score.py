@@ -1,0 +1,128 @@
+"""F scores: the harmonic mean of precision and recall, class by class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.recording import hidden_from_tapes
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.keras.losses.loss import as_tensor
+from fastgrad._src.keras.metrics.metric import Metric
+from fastgrad._src.keras.metrics.reduction import weights_of_elements
+from fastgrad._src.keras.settings import epsilon
+
+
+class FBetaScore(Metric):
+    """The F-beta score of each class: ``(1 + beta^2) * precision * recall / (beta^2 * precision + recall)``.
+
+    Args:
+        average: None for one score per class; ``"micro"``, all classes counted together; ``"macro"``, the mean of the
+            classes' scores; ``"weighted"``, the mean weighted by the frequency of the classes.
+        beta: the importance of recall relative to precision.
+        threshold: in (0, 1]; a prediction above it counts. None: the greatest prediction of a sample counts.
+        name, dtype: as in ``Metric``.
+
+    Labels and predictions have shape (batch, classes).
+
+    Raises:
+        ValueError: an argument has another value.
+    """
+
+    _direction = "up"
+    _config_names = ("average", "beta", "threshold")
+    true_positives: Any
+    false_positives: Any
+    false_negatives: Any
+    intermediate_weights: Any
+
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: Any = 1.0,
+        threshold: Any = None,
+        name: str | None = "fbeta_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(dtype, name)
+        if average not in (None, "micro", "macro", "weighted"):
+            raise ValueError(
+                "Invalid `average` argument value. Expected one of: {None, 'micro', 'macro', 'weighted'}. "
+                f"Received: average={average}"
+            )
+        if not isinstance(beta, float) or not beta > 0.0:
+            raise ValueError(f"Invalid `beta` argument value. It should be a Python float > 0. Received: beta={beta}")
+        if threshold is not None and not (isinstance(threshold, float) and 0.0 < threshold <= 1.0):
+            raise ValueError(
+                "Invalid `threshold` argument value. It should be a Python float that verifies 0 < threshold <= 1. "
+                f"Received: threshold={threshold}"
+            )
+        self.average, self.beta, self.threshold = average, beta, threshold
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Adds the positives of a batch to the counts of each class.
+
+        Args:
+            y_true, y_pred: labels and predictions.
+            sample_weight: a number, a weight for each sample, or a weight for each class of each sample.
+
+        Raises:
+            ValueError: the shapes are others.
+            InvalidArgumentError: the weights do not fit the labels.
+        """
+        with hidden_from_tapes():
+            labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
+            if labels.ndim != 2 or predictions.ndim != 2:
+                raise ValueError(
+                    f"{type(self).__name__} expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
+                    f"y_pred.shape={predictions.shape} and y_true.shape={labels.shape}."
+                )
+            if self.threshold is None:
+                is_greatest = predictions >= tf.reduce_max(predictions, -1, keepdims=True)
+                is_predicted = tf.logical_and(is_greatest, tf.abs(predictions) > 1e-9)
+            else:
+                is_predicted = predictions > self.threshold
+            predicted = tf.cast(is_predicted, self._dtype)
+            weight = weights_of_elements(self, sample_weight, labels.shape)
+            axis = None if self.average == "micro" else 0
+            terms = {
+                "true_positives": predicted * labels,
+                "false_positives": predicted * (1 - labels),
+                "false_negatives": (1 - predicted) * labels,
+                "intermediate_weights": labels,
+            }
+            sums = {name: tf.reduce_sum(term * weight, axis) for name, term in terms.items()}
+        for name, total in sums.items():
+            if name not in self.__dict__:
+                setattr(self, name, self.add_variable(total.shape, "zeros", self._dtype, name=name))
+            getattr(self, name).assign_add(total)
+
+    def result(self) -> Tensor:
+        """Returns the score, or one score per class; 0 before the first batch."""
+        if not self._own_variables:
+            return tf.zeros((), self._dtype)
+        hits, small = self.true_positives.read_value(), epsilon()
+        precision = hits / (hits + self.false_positives.read_value() + small)
+        recall = hits / (hits + self.false_negatives.read_value() + small)
+        score = precision * recall / (self.beta**2 * precision + recall + small) * (1 + self.beta**2)
+        if self.average == "weighted":
+            weights = self.intermediate_weights.read_value()
+            return tf.reduce_sum(score * (weights / (tf.reduce_sum(weights) + small)))
+        return score if self.average is None else tf.reduce_mean(score)
+
+
+class F1Score(FBetaScore):
+    """``2 * precision * recall / (precision + recall)``; arguments as in ``FBetaScore``, with ``beta`` 1."""
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = "f1_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(average, 1.0, threshold, name, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments."""
+        return {name: value for name, value in super().get_config().items() if name != "beta"}

@@ -1,0 +1,107 @@
+"""What the functions of ``keras.ops`` share: operands of a common dtype, and calls on symbolic tensors."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad._src.core.composite import Composite
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.keras import settings
+from fastgrad._src.keras.layers.symbolic import keras_tensors
+from fastgrad._src.keras.symbolic_functions import FUNCTIONS, add_operator
+
+
+def tensor(x: Any, dtype: Any = None) -> Any:
+    """Converts ``x`` to a tensor, and casts it to ``dtype`` if one is given; composite tensors stay such."""
+    x = x if isinstance(x, Composite) else convert_to_tensor(x)
+    return x if dtype is None else tf.cast(x, settings.standardize_dtype(dtype))
+
+
+def floats(x: Any) -> Any:
+    """Converts ``x`` to a tensor; integers and truth values become ``floatx()``."""
+    x = tensor(x)
+    return x if x.dtype.is_floating or x.dtype.is_complex else tf.cast(x, settings.floatx())
+
+
+def common_dtype(*operands: Any) -> Any:
+    """Returns the dtype that Keras gives to operands of several dtypes; Python's numbers only tell the kind of number."""
+    return _common_dtype([tf.as_dtype(x.dtype) if hasattr(x, "dtype") else type(x) for x in operands])
+
+
+def result_type(*dtypes: Any) -> str:
+    """Returns the name of the dtype that Keras gives to operands of ``dtypes``.
+
+    Args:
+        *dtypes: dtypes or their names; Python's ``bool``, ``int`` and ``float`` for numbers of Python; None for ``floatx()``.
+
+    Raises:
+        ValueError: one is no dtype.
+    """
+    if not dtypes:
+        return settings.floatx()
+    return _common_dtype(
+        [dtype if dtype in (bool, int, float) else settings.standardize_dtype(dtype) for dtype in dtypes]
+    ).name
+
+
+def _common_dtype(kinds: list[Any]) -> Any:
+    dtypes = [kind for kind in kinds if isinstance(kind, tf.DType)]
+    python = [kind for kind in kinds if not isinstance(kind, tf.DType)]
+    floating = {dtype for dtype in dtypes if dtype.is_floating or dtype.is_complex}
+    if floating:
+        if floating == {tf.float16, tf.bfloat16}:
+            return tf.float32
+        if any(dtype.is_complex for dtype in floating):
+            return tf.as_dtype(np.result_type(*[dtype.numpy for dtype in floating]))
+        return max(floating, key=lambda dtype: (dtype.size, dtype.name))
+    if float in python:
+        return tf.as_dtype(settings.floatx())
+    if not dtypes:
+        return tf.int32 if int in python else tf.bool
+    whole = [np.dtype(dtype.numpy) for dtype in dtypes if dtype is not tf.bool]
+    if not whole:
+        return tf.int32 if int in python else tf.bool
+    dtype = np.result_type(*whole)
+    return tf.as_dtype(settings.floatx() if dtype.kind == "f" else dtype)
+
+
+def common(*operands: Any) -> Any:
+    """Converts operands to a list of tensors of their common dtype."""
+    arrays = [x if isinstance(x, (bool, int, float)) else tensor(x) for x in operands]
+    dtype = common_dtype(*arrays)
+    return [tf.cast(x, dtype) if hasattr(x, "dtype") else tf.constant(x, dtype) for x in arrays]
+
+
+def public(namespace: str, table: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """Returns the functions of a table by name; on ``KerasTensor``s they add an ``Operator`` to the functional model.
+
+    Args:
+        namespace: the module in ``keras``, such as ``"ops.nn"``.
+        table: functions of tensors with Keras's arguments, by Keras's name.
+    """
+    functions = {name: _public_function(namespace, name, function) for name, function in table.items()}
+    FUNCTIONS.update({f"{namespace}.{name}": function for name, function in functions.items()})
+    return functions
+
+
+def _public_function(namespace: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    if function.__module__.startswith("fastgrad._src.keras.ops."):
+        function.__name__ = function.__qualname__ = name  # Python's errors for wrong arguments tell it
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if keras_tensors((args, kwargs)):
+            return add_operator(f"{namespace}.{name}", args, kwargs)
+        return function(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    call.__module__ = f"fastgrad.keras.{namespace}"
+    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    call.__doc__ = f"Keras's ``{namespace}.{name}``, for tensors and ``KerasTensor``s."
+    return call

@@ -1,0 +1,8 @@
+"""``keras.ops.image``."""
+
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.keras.ops.function import public as _public
+from fastgrad._src.keras.ops.image_functions import TABLE as _TABLE
+
+globals().update(_public("ops.image", _TABLE))
+__getattr__, __dir__ = _namespace_hooks("tf.keras.ops.image", globals())

@@ -1,0 +1,381 @@
+"""The functions of ``keras.ops.image``, by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad._src.image.projection import projective_transform
+from fastgrad._src.keras.affine_transform import affine_transform, homography
+from fastgrad._src.keras.elastic_transform import elastic_shift, shifted, values_at
+from fastgrad._src.keras.layers.image_preprocessing import Resizing
+from fastgrad._src.keras.ops.function import common, floats, tensor
+from fastgrad._src.keras.ops.nn_functions import TABLE as NN_FUNCTIONS
+from fastgrad._src.keras.random import _seed_of_draw
+from fastgrad._src.keras.settings import standardize_data_format
+
+
+def _resize(
+    images: Any,
+    size: Any,
+    interpolation: str = "bilinear",
+    antialias: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+    data_format: str | None = None,
+) -> Any:
+    height, width = size
+    proportions = crop_to_aspect_ratio, pad_to_aspect_ratio
+    layer = Resizing(height, width, interpolation, *proportions, fill_mode, fill_value, antialias, data_format)
+    return layer.call(tensor(images))
+
+
+def _of_batches(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function of a batch of images for single images, too."""
+    return lambda x: function(x) if x.ndim == 4 else function(x[None])[0]
+
+
+def _channels_last(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function of images with the channels last, for both data formats."""
+
+    def call(images: Any, data_format: str | None = None) -> Any:
+        x = tensor(images)
+        if standardize_data_format(data_format) == "channels_last":
+            return function(x)
+        axes = list(range(x.ndim))
+        y = function(tf.transpose(x, [*axes[:-3], *axes[-2:], axes[-3]]))
+        return tf.transpose(y, [*axes[:-3], axes[-1], *axes[-3:-1]])
+
+    return call
+
+
+def _extract_patches(
+    images: Any,
+    size: Any,
+    strides: Any = None,
+    dilation_rate: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Any:
+    def pair(value: Any) -> tuple[int, int]:
+        return (value, value) if isinstance(value, int) else tuple(value)
+
+    steps, rates = pair(size if strides is None else strides), pair(dilation_rate)
+
+    def patches(x: Any) -> Any:
+        return tf.image.extract_patches(x, (1, *pair(size), 1), (1, *steps, 1), (1, *rates, 1), padding.upper())
+
+    return _channels_last(_of_batches(patches))(images, data_format)
+
+
+def _is_image(x: Any, name: str = "images") -> None:
+    if x.ndim not in (3, 4):
+        raise ValueError(
+            f"Invalid {name} rank: expected rank 3 (single image) or rank 4 (batch of images). Received input with "
+            f"shape: {name}.shape={tuple(x.shape)}"
+        )
+
+
+def _check_interpolation(interpolation: Any) -> None:
+    if interpolation not in ("nearest", "bilinear"):
+        raise ValueError(
+            "Invalid value for argument `interpolation`. Expected 'nearest' or 'bilinear'. Received: "
+            f"interpolation={interpolation}"
+        )
+
+
+def _checked(**sizes: int | None) -> None:
+    """ValueError unless exactly two of the three sizes are there, and none is negative."""
+    received = ", ".join(f"{name}={value}" for name, value in sizes.items())
+    if list(sizes.values()).count(None) != 1:
+        raise ValueError(f"Must specify exactly two of {', '.join(sizes)}. Received: {received}")
+    if any(value is not None and value < 0 for value in sizes.values()):
+        raise ValueError(f"{', '.join(sizes)} must be >= 0. Received: {received}")
+
+
+def _crop_images(
+    images: Any,
+    top_cropping: int | None = None,
+    left_cropping: int | None = None,
+    bottom_cropping: int | None = None,
+    right_cropping: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: str | None = None,
+) -> Any:
+    x = tensor(images)
+    _is_image(x)
+    _checked(top_cropping=top_cropping, bottom_cropping=bottom_cropping, target_height=target_height)
+    _checked(left_cropping=left_cropping, right_cropping=right_cropping, target_width=target_width)
+
+    def bounds(before: Any, after: Any, target: Any, size: int) -> slice:
+        before = size - target - after if before is None else before
+        target = size - before - after if target is None else target
+        if before < 0 or target < 0 or before + target > size:
+            raise ValueError(f"crop_images: {before} + {target} pixels are not in an image of {size}.")
+        return slice(before, before + target)
+
+    def crop(x: Any) -> Any:
+        rows = bounds(top_cropping, bottom_cropping, target_height, x.shape[-3])
+        return x[..., rows, bounds(left_cropping, right_cropping, target_width, x.shape[-2]), :]
+
+    return _channels_last(crop)(x, data_format)
+
+
+def _pad_images(
+    images: Any,
+    top_padding: int | None = None,
+    left_padding: int | None = None,
+    bottom_padding: int | None = None,
+    right_padding: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: str | None = None,
+) -> Any:
+    x = tensor(images)
+    _is_image(x)
+    _checked(top_padding=top_padding, bottom_padding=bottom_padding, target_height=target_height)
+    _checked(left_padding=left_padding, right_padding=right_padding, target_width=target_width)
+
+    def widths(before: Any, after: Any, target: Any, size: int) -> list[int]:
+        before = target - after - size if before is None else before
+        after = target - before - size if after is None else after
+        if before < 0 or after < 0:
+            raise ValueError(f"pad_images: an image of {size} pixels can't be padded to {target}.")
+        return [before, after]
+
+    def pad(x: Any) -> Any:
+        rows = widths(top_padding, bottom_padding, target_height, x.shape[-3])
+        columns = widths(left_padding, right_padding, target_width, x.shape[-2])
+        return tf.pad(x, [*[[0, 0]] * (x.ndim - 3), rows, columns, [0, 0]])
+
+    return _channels_last(pad)(x, data_format)
+
+
+def _extract_patches_3d(
+    volumes: Any,
+    size: Any,
+    strides: Any = None,
+    dilation_rate: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Any:
+    x = tensor(volumes)
+    if not isinstance(size, int) and len(size) != 3:
+        raise TypeError(f"Invalid `size` argument. Expected an int or a tuple of length 3. Received: size={size}")
+    sizes = (size,) * 3 if isinstance(size, int) else tuple(size)
+    form = standardize_data_format(data_format)
+    batch = x if x.ndim == 5 else x[None]
+    channels = batch.shape[-1 if form == "channels_last" else 1]
+    elements = math.prod(sizes) * channels
+    kernel = tf.reshape(tf.eye(elements, dtype=x.dtype), [*sizes, channels, elements])
+    y = NN_FUNCTIONS["conv"](batch, kernel, sizes if strides is None else strides, padding, form, dilation_rate)
+    return y if x.ndim == 5 else y[0]
+
+
+def _gaussian_kernel(sizes: Any, sigma: Any, dtype: Any) -> Any:
+    rows = []
+    for size, deviation in zip(sizes, sigma, strict=True):
+        x = np.arange(size) - (size - 1) / 2
+        weights = tf.exp(-0.5 * tf.square(tf.constant(x, dtype) / tf.cast(deviation, dtype)))
+        rows.append(weights / tf.reduce_sum(weights))
+    return tf.reshape(rows[1][:, None] * rows[0][None, :], [*sizes, 1, 1])  # Keras has this order of width and height
+
+
+def _gaussian_blur(
+    images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format: str | None = None
+) -> Any:
+    x = tensor(images)
+    _is_image(x)
+
+    def blur(x: Any) -> Any:
+        kernel = tf.tile(_gaussian_kernel(kernel_size, sigma, x.dtype), [1, 1, x.shape[-1], 1])
+        return tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
+
+    return _channels_last(_of_batches(blur))(x, data_format)
+
+
+def _map_coordinates(
+    inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: Any = 0
+) -> Any:
+    x, places = tensor(inputs), tensor(coordinates)
+    if not places.ndim or places.shape[0] != x.ndim:
+        raise ValueError(
+            "First dim of `coordinates` must be the same as the rank of `inputs`. Received inputs with shape: "
+            f"{tuple(x.shape)} and coordinates with shape: {tuple(places.shape)}"
+        )
+    if places.ndim < 2:
+        raise ValueError(f"Invalid coordinates rank: expected at least rank 2. Received shape: {tuple(places.shape)}")
+    if fill_mode not in ("constant", "nearest", "wrap", "mirror", "reflect"):
+        raise ValueError(
+            "Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap', 'mirror' and "
+            f"'reflect'. Received: fill_mode={fill_mode}"
+        )
+    if order not in (0, 1):
+        raise NotImplementedError(f"map_coordinates currently requires order<=1. Received: order={order}")
+    return values_at(x, tf.unstack(places), order, fill_mode, fill_value)
+
+
+def _elastic_transform(
+    images: Any,
+    alpha: float = 20.0,
+    sigma: float = 5.0,
+    interpolation: str = "bilinear",
+    fill_mode: str = "reflect",
+    fill_value: float = 0.0,
+    seed: Any = None,
+    data_format: str | None = None,
+) -> Any:
+    _check_interpolation(interpolation)
+    if fill_mode not in ("constant", "nearest", "wrap", "reflect"):
+        raise ValueError(
+            "Invalid value for argument `fill_mode`. Expected one of 'constant', 'nearest', 'wrap' and 'reflect'. "
+            f"Received: fill_mode={fill_mode}"
+        )
+    x = tensor(images)
+    _is_image(x)
+
+    def transform(batch: Any) -> Any:
+        shift = elastic_shift(batch.shape[:3], alpha, sigma, sigma, _seed_of_draw(seed), batch.dtype)
+        return shifted(batch, shift, interpolation, fill_mode, fill_value)
+
+    return _channels_last(_of_batches(transform))(x, data_format)
+
+
+def _perspective_transform(
+    images: Any,
+    start_points: Any,
+    end_points: Any,
+    interpolation: str = "bilinear",
+    fill_value: float = 0,
+    data_format: str | None = None,
+) -> Any:
+    x, start, end = tensor(images), tensor(start_points, "float32"), tensor(end_points, "float32")
+    _check_interpolation(interpolation)
+    _is_image(x)
+    if start.shape != end.shape or start.ndim not in (2, 3) or tuple(start.shape[-2:]) != (4, 2):
+        raise ValueError(
+            "start_points and end_points must have one shape, (4, 2) for a single image or (batch, 4, 2) for a batch. "
+            f"Received start_points.shape={tuple(start.shape)}, end_points.shape={tuple(end.shape)}"
+        )
+    matrices = homography(start, end)
+
+    def transform(x: Any) -> Any:
+        return projective_transform(x, matrices, interpolation, "constant", fill_value)
+
+    return _channels_last(_of_batches(transform))(x, data_format)
+
+
+def _lanczos(radius: float) -> Callable[..., Any]:
+    def kernel(x: Any) -> Any:
+        angle = math.pi * tf.where(x > 1e-3, x, tf.ones_like(x))
+        y = radius * tf.sin(angle) * tf.sin(angle / radius) / tf.square(angle)
+        return tf.where(x > radius, tf.zeros_like(x), tf.where(x > 1e-3, y, tf.ones_like(x)))
+
+    return kernel
+
+
+def _cubic(x: Any) -> Any:
+    """Keys's cubic convolution with a = -0.5."""
+    near, far = ((1.5 * x - 2.5) * x) * x + 1.0, ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return tf.where(x >= 2.0, tf.zeros_like(x), tf.where(x >= 1.0, far, near))
+
+
+_RESAMPLING_KERNELS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(("linear", "bilinear", "trilinear", "triangle"), lambda x: tf.maximum(1.0 - x, tf.zeros_like(x))),
+    **dict.fromkeys(("cubic", "bicubic", "tricubic"), _cubic),
+    "lanczos3": _lanczos(3.0),
+    "lanczos5": _lanczos(5.0),
+}
+
+
+def _scale_and_translate(
+    images: Any,
+    output_shape: Any,
+    scale: Any,
+    translation: Any,
+    spatial_dims: Any,
+    method: str,
+    antialias: bool = True,
+) -> Any:
+    if method not in _RESAMPLING_KERNELS:
+        raise ValueError(
+            f"Invalid value for argument `method`. Expected of one {set(_RESAMPLING_KERNELS)}. Received: method={method}"
+        )
+    x, (scales, shifts) = tensor(images), common(scale, translation)
+    y = x if x.dtype.is_floating else tf.cast(x, tf.float32)
+    for number, dimension in enumerate(spatial_dims):
+        axis = dimension % x.ndim
+        size, inverse = x.shape[axis], 1.0 / scales[number]
+        places = (tf.range(output_shape[axis], dtype=inverse.dtype) + 0.5) * inverse - shifts[number] * inverse - 0.5
+        distance = tf.abs(places[None, :] - tf.range(size, dtype=places.dtype)[:, None])
+        widened = tf.maximum(inverse, tf.ones_like(inverse)) if antialias else tf.ones_like(inverse)
+        weights = _RESAMPLING_KERNELS[method](distance / widened)
+        total = tf.reduce_sum(weights, 0, keepdims=True)
+        is_there = tf.abs(total) > 1000.0 * float(np.finfo(np.float32).eps)
+        weights = tf.where(is_there, weights / tf.where(is_there, total, tf.ones_like(total)), tf.zeros_like(weights))
+        is_inside = tf.logical_and(places >= -0.5, places <= size - 0.5)
+        weights = tf.where(is_inside[None, :], weights, tf.zeros_like(weights))
+        y = tf.tensordot(y, tf.cast(weights, y.dtype), [[axis], [0]])
+        y = tf.transpose(y, [*range(axis), x.ndim - 1, *range(axis, x.ndim - 1)])
+    if x.dtype.is_floating:
+        return y
+    low, high = [tf.cast(limit(x), y.dtype) for limit in (tf.reduce_min, tf.reduce_max)]
+    return tf.cast(tf.clip_by_value(tf.round(y), low, high), x.dtype)
+
+
+def _sobel_edges(images: Any, data_format: str | None = None) -> Any:
+    x = tensor(images)
+    if standardize_data_format(data_format) == "channels_last":
+        return tf.image.sobel_edges(x)
+    return tf.transpose(tf.image.sobel_edges(tf.transpose(x, [0, 2, 3, 1])), [0, 3, 1, 2, 4])
+
+
+def _ssim(
+    image1: Any,
+    image2: Any,
+    max_val: float = 1.0,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    data_format: str | None = None,
+) -> Any:
+    first, second = tensor(image1), tensor(image2)
+    _is_image(first, "image1")
+    _is_image(second, "image2")
+
+    def moved(x: Any) -> Any:
+        x = floats(x)
+        if standardize_data_format(data_format) == "channels_last":
+            return x
+        return tf.transpose(x, [*range(x.ndim - 3), x.ndim - 2, x.ndim - 1, x.ndim - 3])
+
+    y = tf.image.ssim(moved(first), moved(second), max_val, filter_size, filter_sigma, k1, k2)
+    return tf.cast(y, first.dtype)
+
+
+TABLE: dict[str, Callable[..., Any]] = {
+    "affine_transform": affine_transform,
+    "crop_images": _crop_images,
+    "elastic_transform": _elastic_transform,
+    "extract_patches": _extract_patches,
+    "extract_patches_3d": _extract_patches_3d,
+    "gaussian_blur": _gaussian_blur,
+    "hsv_to_rgb": _channels_last(tf.image.hsv_to_rgb),
+    "map_coordinates": _map_coordinates,
+    "pad_images": _pad_images,
+    "perspective_transform": _perspective_transform,
+    "resize": _resize,
+    "rgb_to_grayscale": _channels_last(tf.image.rgb_to_grayscale),
+    "rgb_to_hsv": _channels_last(tf.image.rgb_to_hsv),
+    "scale_and_translate": _scale_and_translate,
+    "sobel_edges": _sobel_edges,
+    "ssim": _ssim,
+}

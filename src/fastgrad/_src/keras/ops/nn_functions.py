@@ -1,0 +1,363 @@
+"""The functions of ``keras.ops`` for neural networks, by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad._src.keras import activations, legacy_backend, settings
+from fastgrad._src.keras.layers import adaptive_pooling
+from fastgrad._src.keras.layers.convolution.transposed import transposed_sizes
+from fastgrad._src.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape, tensor_format
+from fastgrad._src.keras.losses import cross_entropy
+from fastgrad._src.keras.ops.function import common, floats, tensor
+
+_ACTIVATIONS = (
+    "celu elu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid log_softmax relu6 selu "
+    "sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh_shrink threshold"
+)
+
+
+def _binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+    return cross_entropy.binary_losses(tf.convert_to_tensor(target), tf.convert_to_tensor(output), from_logits)
+
+
+def _relu(x: Any) -> Any:
+    """``activations.relu`` has options; Keras's operation, and its class in files, have none."""
+    return activations.relu(x)
+
+
+def _windows(x: Any, data_format: str | None, **sizes: Any) -> tuple[int, str, dict[str, Any]]:
+    """Returns the number of spatial axes, TensorFlow's name of the data format, and a size for each spatial axis."""
+    rank = x.ndim - 2
+    layout = tensor_format(settings.standardize_data_format(data_format), rank)
+    return rank, layout, {name: spatial_integers(size, rank, name) for name, size in sizes.items()}
+
+
+def _pool(kind: str) -> Callable[..., Any]:
+    def pool(
+        inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
+    ) -> Any:
+        x = tensor(inputs)
+        steps = pool_size if strides is None else strides
+        _, layout, sizes = _windows(x, data_format, pool_size=pool_size, strides=steps)
+        return tf.nn.pool(x, sizes["pool_size"], kind, sizes["strides"], padding.upper(), layout)
+
+    return pool
+
+
+def _conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    x, weights = common(inputs, kernel)
+    _, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
+    return tf.nn.convolution(x, weights, sizes["strides"], padding.upper(), layout, sizes["dilation_rate"])
+
+
+def _conv_transpose(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    output_padding: Any = None,
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    x, weights = common(inputs, kernel)
+    rank, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
+    steps, rates = sizes["strides"], sizes["dilation_rate"]
+    form = settings.standardize_data_format(data_format)
+    extra = None if output_padding is None else spatial_integers(output_padding, rank, "output_padding", min_value=0)
+    spatial = transposed_sizes(split_shape(x.shape, form)[0], weights.shape[:-2], steps, rates, padding, extra)
+    shape = joined_shape(x.shape[0], spatial, weights.shape[-2], form)
+    return tf.nn.conv_transpose(x, weights, shape, steps, padding.upper(), layout, rates)
+
+
+def _adaptive_pool(kind: str) -> Callable[..., Any]:
+    def pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
+        x = tensor(inputs)
+        if x.ndim not in (3, 4, 5):
+            raise ValueError(
+                f"adaptive pooling: expected inputs of rank 3, 4 or 5. Received an input of shape {tuple(x.shape)}."
+            )
+        layer = getattr(adaptive_pooling, f"Adaptive{kind}Pooling{x.ndim - 2}D")
+        return layer(output_size, data_format, dtype=x.dtype.name).call(x)
+
+    return pool
+
+
+def _pairs(**values: Any) -> list[tuple[int, ...]]:
+    """Returns a pair of sizes for each argument: height and width."""
+    least = {"padding": 0}
+    return [spatial_integers(value, 2, name, min_value=least.get(name, 1)) for name, value in values.items()]
+
+
+def _unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+    x = tensor(x)
+    sizes, rates, borders, steps = _pairs(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
+    if x.ndim != 4:
+        raise ValueError(
+            f"unfold: expected images of shape (batch, channels, height, width). Received {tuple(x.shape)}."
+        )
+    x = tf.pad(x, [[0, 0], [0, 0], *[[border, border] for border in borders]])
+    batch, channels = x.shape[:2]
+    x = tf.transpose(x, [0, 2, 3, 1])
+    patches = tf.image.extract_patches(x, [1, *sizes, 1], [1, *steps, 1], [1, *rates, 1], "VALID")
+    patches = tf.reshape(patches, [batch, -1, math.prod(sizes), channels])
+    return tf.reshape(tf.transpose(patches, [0, 3, 2, 1]), [batch, channels * math.prod(sizes), -1])
+
+
+def _fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+    """Adds patches at their places: the transpose of ``_unfold``."""
+    x = tensor(x)
+    size, cells, rates, borders, steps = _pairs(
+        output_size=output_size, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
+    )
+    height, width = [length + 2 * border for length, border in zip(size, borders, strict=True)]
+    rows, columns = [
+        np.arange(0, length - rate * (count - 1), step)[None, :] + rate * np.arange(count)[:, None]
+        for length, rate, count, step in zip((height, width), rates, cells, steps, strict=True)
+    ]
+    if x.ndim != 3 or x.shape[1] % math.prod(cells) or x.shape[2] != rows.shape[1] * columns.shape[1]:
+        raise ValueError(
+            f"fold: expected patches of shape (batch, channels * {math.prod(cells)}, {rows.shape[1] * columns.shape[1]}). "
+            f"Received {tuple(x.shape)}."
+        )
+    batch, channels = x.shape[0], x.shape[1] // math.prod(cells)
+    places = rows[:, None, :, None] * width + columns[None, :, None, :]
+    patches = tf.transpose(tf.reshape(x, [batch * channels, -1]))
+    y = tf.math.unsorted_segment_sum(patches, tf.constant(places.reshape(-1), tf.int32), height * width)
+    y = tf.reshape(tf.transpose(y), [batch, channels, height, width])
+    return y[:, :, borders[0] : height - borders[0], borders[1] : width - borders[1]]
+
+
+def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
+    logits = floats(output)
+    dtype = tf.float64 if logits.dtype is tf.float64 else tf.float32
+    labels, logits = tensor(target, "int32"), tf.cast(logits, tf.float32)
+    loss = tf.nn.ctc_loss(labels, logits, target_length, output_length, False, blank_index=mask_index)
+    return tf.cast(loss, dtype)
+
+
+def _ctc_decode(
+    inputs: Any,
+    sequence_lengths: Any,
+    strategy: str = "greedy",
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = True,
+    mask_index: int | None = 0,
+) -> Any:
+    x = floats(inputs)
+    samples, steps, classes = x.shape
+    x = tf.transpose(x if x.dtype is tf.float64 else tf.cast(x, tf.float32), [1, 0, 2])
+    lengths = tensor(sequence_lengths, "int32")
+    if strategy == "greedy":
+        decoded, scores = tf.nn.ctc_greedy_decoder(x, lengths, merge_repeated, mask_index)
+    elif strategy == "beam_search":
+        blank = classes - 1 if mask_index is None else mask_index % classes
+        x = tf.concat([x[..., :blank], x[..., blank + 1 :], x[..., blank : blank + 1]], -1)
+        decoded, scores = tf.nn.ctc_beam_search_decoder(x, lengths, beam_width, top_paths)
+    else:
+        raise ValueError(f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'.")
+    paths = [
+        tf.sparse.to_dense(tf.SparseTensor(path.indices, path.values, (samples, steps)), default_value=-1)
+        for path in decoded
+    ]
+    labels = tf.cast(tf.stack(paths), tf.int32)
+    if strategy == "beam_search":
+        labels = tf.where(labels >= blank, labels + 1, labels)
+    return labels, scores
+
+
+def _polar(abs_: Any, angle: Any) -> Any:
+    radius, phase = [floats(x) for x in common(abs_, angle)]
+    return tf.complex(radius * tf.cos(phase), radius * tf.sin(phase))
+
+
+def _depthwise_conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    x, weights = common(inputs, kernel)
+    rank, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
+    steps, rates = sizes["strides"], sizes["dilation_rate"]
+    if rank == 1:  # a picture of one row
+        axis = 2 if layout == "NCW" else 1
+        x, weights, steps, rates = tf.expand_dims(x, axis), weights[None], steps * 2, (1, *rates)
+        layout = layout.replace("W", "HW")
+    window = (1, 1, *steps) if layout == "NCHW" else (1, *steps, 1)
+    y = tf.nn.depthwise_conv2d(x, weights, window, padding.upper(), layout, rates)
+    return tf.squeeze(y, axis) if rank == 1 else y
+
+
+def _separable_conv(
+    inputs: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    y = _depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return _conv(y, pointwise_kernel, data_format=data_format)
+
+
+def _one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    rows = tf.one_hot(tensor(x, "int64"), num_classes, axis=axis, dtype=settings.standardize_dtype(dtype))
+    return tf.sparse.from_dense(rows) if sparse else rows
+
+
+def _multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    x = tensor(inputs)
+    rows = tf.reduce_max(_one_hot(x, num_classes, axis, dtype), 1 if x.ndim > 1 else 0)
+    return tf.sparse.from_dense(rows) if sparse else rows
+
+
+def _along(axis: Any, rank: int) -> list[int]:
+    return [place % rank for place in np.atleast_1d(axis).tolist()]
+
+
+def _scaled(y: Any, axis: Any, scale: Any, offset: Any = None) -> Any:
+    """Multiplies and adds weights of the axes ``axis``."""
+    places = _along(axis, y.ndim)
+    shape = [size if place in places else 1 for place, size in enumerate(y.shape)]
+    y = y if scale is None else y * tf.cast(tf.reshape(scale, shape), y.dtype)
+    return y if offset is None else y + tf.cast(tf.reshape(offset, shape), y.dtype)
+
+
+def _batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> Any:
+    x = tensor(x)
+    y = _scaled(x, axis, None, -tensor(mean, x.dtype))
+    return _scaled(
+        y, axis, tf.math.rsqrt(tensor(variance, x.dtype) + epsilon) * (1.0 if scale is None else scale), offset
+    )
+
+
+def _layer_normalization(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+) -> Any:
+    x = floats(x)
+    mean, variance = tf.nn.moments(x, _along(axis, x.ndim), keepdims=True)
+    y = (x - mean) * tf.math.rsqrt(variance + (settings.epsilon() if epsilon is None else epsilon))
+    return _scaled(y, axis, gamma, beta)
+
+
+def _rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
+    x = floats(x)
+    squares = tf.reduce_mean(x * x, _along(axis, x.ndim), keepdims=True)
+    return _scaled(x * tf.math.rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), axis, scale)
+
+
+def _normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Any:
+    x = floats(x)
+    least = settings.epsilon() if epsilon is None else epsilon
+    if order == 2:
+        return x * tf.math.rsqrt(tf.maximum(tf.reduce_sum(x * x, axis, keepdims=True), least**2))
+    return x / tf.maximum(tf.norm(x, order, axis, keepdims=True), least)
+
+
+def _attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> Any:
+    """Attention of heads: (batch, words, heads, depth). Heads of keys may be fewer: each serves a group of those of queries."""
+    if flash_attention:
+        raise ValueError(
+            "dot_product_attention: Flash attention is not supported; leave `flash_attention` out, or give None or False."
+        )
+    if attn_logits_soft_cap is not None:
+        raise ValueError(
+            f"dot_product_attention: attn_logits_soft_cap must be None, got {attn_logits_soft_cap!r}. Keras supports it for JAX on TPUs."
+        )
+    q, k, v = common(query, key, value)
+    if q.ndim != 4:
+        raise ValueError(
+            f"`dot_product_attention` only supports 4D inputs. Received: query.shape={tuple(q.shape)}, key.shape={tuple(k.shape)}, "
+            f"value.shape={tuple(v.shape)}."
+        )
+    heads, key_heads = q.shape[2], k.shape[2]
+    if 1 < key_heads < heads:
+        k, v = [tf.repeat(x, heads // key_heads, 2) for x in (k, v)]
+    scores = tf.einsum("bthd,bshd->bhts", q, k) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scores = scores if bias is None else scores + tf.cast(bias, scores.dtype)
+    allowed = None if mask is None else tensor(mask, "bool")
+    if is_causal:
+        earlier = tf.constant(np.tri(q.shape[1], k.shape[1], dtype=bool))
+        allowed = earlier if allowed is None else tf.logical_and(allowed, earlier)
+    if allowed is not None:
+        scores = tf.where(allowed, scores, tf.constant(-0.7, scores.dtype) * scores.dtype.max)
+    return tf.einsum("bhts,bshd->bthd", tf.nn.softmax(scores), v)
+
+
+def _psnr(x1: Any, x2: Any, max_val: Any) -> Any:
+    a, b = common(x1, x2)
+    peak = tf.cast(max_val, a.dtype)
+    return (20.0 * tf.math.log(peak) - 10.0 * tf.math.log(tf.reduce_mean(tf.math.squared_difference(a, b)))) / np.log(
+        10.0
+    )
+
+
+def _moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> Any:
+    return tf.nn.moments(tensor(x), axes, keepdims=keepdims)
+
+
+TABLE: dict[str, Callable[..., Any]] = {
+    **{name: getattr(activations, name) for name in _ACTIVATIONS.split()},
+    "binary_crossentropy": _binary_crossentropy,
+    "categorical_crossentropy": legacy_backend.categorical_crossentropy,
+    "sparse_categorical_crossentropy": legacy_backend.sparse_categorical_crossentropy,
+    "relu": _relu,
+    "gelu": lambda x, approximate=True: activations.gelu(x, approximate),
+    "max_pool": _pool("MAX"),
+    "average_pool": _pool("AVG"),
+    "adaptive_average_pool": _adaptive_pool("Average"),
+    "adaptive_max_pool": _adaptive_pool("Max"),
+    "conv": _conv,
+    "conv_transpose": _conv_transpose,
+    "ctc_decode": _ctc_decode,
+    "ctc_loss": _ctc_loss,
+    "fold": _fold,
+    "polar": _polar,
+    "unfold": _unfold,
+    "depthwise_conv": _depthwise_conv,
+    "separable_conv": _separable_conv,
+    "one_hot": _one_hot,
+    "multi_hot": _multi_hot,
+    "moments": _moments,
+    "batch_normalization": _batch_normalization,
+    "layer_normalization": _layer_normalization,
+    "rms_normalization": _rms_normalization,
+    "normalize": _normalize,
+    "dot_product_attention": _attention,
+    "psnr": _psnr,
+    "depth_to_space": lambda x, block_size, data_format="channels_last": tf.nn.depth_to_space(
+        tensor(x), block_size, tensor_format(data_format, 2)
+    ),
+    "space_to_depth": lambda x, block_size, data_format="channels_last": tf.nn.space_to_depth(
+        tensor(x), block_size, tensor_format(data_format, 2)
+    ),
+}

@@ -1,0 +1,140 @@
+"""``Adafactor``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad._src.core.tensor import Tensor, constant_tensor
+from fastgrad._src.core.variable import Variable
+from fastgrad._src.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad._src.keras.optimizers.gradients import SummedRows, run_operation, scaled_gradient
+from fastgrad._src.keras.optimizers.grouped_update import GroupedUpdate, assign_all
+from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer, no_decay
+from fastgrad._src.keras.optimizers.optimizer import with_optimizer_options
+from fastgrad._src.keras.optimizers.recorded_attributes import minimum
+from fastgrad._src.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad._src.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES
+from fastgrad._src.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows, is_half
+
+
+class Adafactor(KernelOptimizer):
+    """Adafactor (Shazeer and Stern, 2018): second moments as products of row means and column means.
+
+    Let ``rho = min(rate, 1 / sqrt(t))`` and ``beta_2 = 1 - t**beta_2_decay``. r and c are the running means of
+    ``g**2 + epsilon_1`` over rows and columns. ``v = r / mean(r) * c``; for vectors v is the running mean itself.
+    With ``u = g / sqrt(v)`` the step is ``w -= max(epsilon_2, rms(w)) * rho * u / max(1, rms(u) / clip_threshold)``.
+    Every weight of a matrix depends on all its gradients, so ``IndexedSlices`` are made dense.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        beta_2_decay: at most 0; the rate at which beta_2 approaches 1.
+        epsilon_1: added to the squares.
+        epsilon_2: the least value of ``rms(w)`` in the formula.
+        clip_threshold: the greatest root mean square of u.
+        relative_step: whether a constant rate is bounded by ``1 / sqrt(t)``; the formula above bounds it anyway.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+        loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+
+    _config_names = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
+
+    @with_optimizer_options
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 1e-3,
+        clip_threshold: float = 1.0,
+        relative_step: bool = True,
+        **kwargs: Unpack[OptimizerOptions],
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        if not (math.isfinite(beta_2_decay) and beta_2_decay <= 0):
+            raise ValueError(f"Adafactor: beta_2_decay must be a finite number, at most 0. Received: {beta_2_decay}")
+        self.beta_2_decay = beta_2_decay
+        self.epsilon_1 = checked_number(epsilon_1, "Adafactor: epsilon_1", low=0.0)
+        self.epsilon_2 = checked_number(epsilon_2, "Adafactor: epsilon_2", low=0.0)
+        self.clip_threshold = checked_number(clip_threshold, "Adafactor: clip_threshold", low=0.0)
+        if not clip_threshold:
+            raise ValueError("Adafactor: clip_threshold must not be 0.")
+        self.relative_step = relative_step
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""
+        if self.built:
+            return
+        super().build(variables)
+        self._r: list[Any] = []
+        self._c: list[Any] = []
+        self._v: list[Any] = []
+        for variable in variables:
+            shape, name = tuple(variable.shape), variable.name.replace("/", "_")
+            is_matrix = len(shape) >= 2
+            # Vectors have no rows and columns; Keras keeps two integers as slots for them.
+            mean_shapes = (shape[:-1], (*shape[:-2], shape[-1])) if is_matrix else ((), ())
+            dtype = variable.dtype if is_matrix else "int32"
+            self._r.append(self.add_variable(mean_shapes[0], dtype=dtype, name=name))
+            self._c.append(self.add_variable(mean_shapes[1], dtype=dtype, name=name))
+            self._v.append(self.add_variable_from_reference(variable, "velocity"))
+        self._slots = [self._r, self._c, self._v]
+
+    @property
+    def _zero_gradient_mode(self) -> int:
+        return ZERO_GRADIENT_MOVES
+
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """Returns the arguments of the kernels; see ``RuleOptimizer``."""
+        beta_2 = 1.0 - step**self.beta_2_decay
+        return minimum(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
+
+    def _update_dense(
+        self, update: GroupedUpdate, gradients: Sequence[Any], numbers: Sequence[Any], decay: Any, factor: float = 1.0
+    ) -> None:
+        for group in update.groups:
+            group_numbers = (*numbers, decay if group.decays else no_decay(decay))
+            group_gradients = update.members_of(gradients, group)
+            if isinstance(decay, Tensor):
+                for p, r, c, v, g in zip(group.variables, *group.slots, group_gradients, strict=True):
+                    state, operation = (
+                        ((p, r, c, v), adafactor_of_matrix) if p._array.ndim >= 2 else ((p, v), adafactor_of_vector)
+                    )
+                    assign_all(state, operation(*[variable._read() for variable in state], g, *group_numbers))
+                continue
+            if factor != 1.0 and not group.half:
+                group_gradients = [scaled_gradient(g, factor) for g in group_gradients]
+            for arrays in zip(*group.arrays, group_gradients, strict=True):
+                _update_arrays(arrays, group_numbers)
+
+    _decays_rows_itself = True
+
+    def _update_rows(self, position: int, rows: SummedRows, numbers: Sequence[Any]) -> None:
+        array = self._trainable_variables[position]._array
+        zeros = np.zeros(array.shape, array.dtype)
+        is_recorded = isinstance(rows.sums, Tensor)
+        dense = run_operation(add_rows, constant_tensor(zeros) if is_recorded else zeros, *rows)
+        self._update_dense(self._grouped_update_of((position,)), [dense], numbers[:-1], numbers[-1])
+
+
+def _update_arrays(arrays: Sequence[Any], numbers: Sequence[float]) -> None:
+    p, r, c, v, g = arrays
+    if not p.size:
+        return
+    if is_half(p.dtype):
+        float32_arrays = [array.astype(np.float32) for array in arrays]
+        _update_arrays(float32_arrays, numbers)
+        with np.errstate(all="ignore"):
+            for array, new in zip((p, r, c, v), float32_arrays, strict=False):
+                array[...] = new
+    elif p.ndim < 2:
+        adafactor_vector[p.dtype](p, v, g, p.size, *numbers)
+    else:
+        rows, columns = p.shape[-2:]
+        adafactor_matrix[p.dtype](p, r, c, v, g, math.prod(p.shape[:-2]), rows, columns, *numbers)

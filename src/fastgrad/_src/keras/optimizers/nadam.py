@@ -1,0 +1,60 @@
+"""``Nadam``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+from fastgrad._src.core.variable import Variable
+from fastgrad._src.keras.optimizers.moments import MomentOptimizer
+from fastgrad._src.keras.optimizers.recorded_attributes import multiply_variable, value_of
+from fastgrad._src.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad._src.kernels.optimizers import optimizers as rules
+
+
+class Nadam(MomentOptimizer, RuleOptimizer):
+    """Nadam (Dozat, 2015): Adam with Nesterov momentum.
+
+    Let ``u[t] = beta_1 * (1 - 0.96**t / 2)``, and p[t] the product of u[1] to u[t]. m and v are Adam's moments. The step is
+    ``rate * m_hat / (sqrt(v / (1 - beta_2**t)) + epsilon)`` where
+    ``m_hat = u[t+1] * m / (1 - p[t+1]) + (1 - u[t]) * g / (1 - p[t])``.
+    With ``IndexedSlices``, a row that once had a gradient still moves at later steps, as with a dense gradient.
+    Rows that never had a gradient cost nothing.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        beta_1: the decay rate of the first moment.
+        beta_2: the decay rate of the second moment.
+        epsilon: added to the root of the second moment.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+        loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+
+    rule = rules.nadam
+    slot_names = MappingProxyType({"m": "momentum", "v": "velocity"})
+    _slot_of_squares = ("velocity", "beta_2")
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""
+        if self.built:
+            return
+        super().build(variables)
+        dtype = variables[0].dtype if variables else None
+        self._u_product = self.add_variable((), "ones", dtype, name="u_product")
+
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
+        u, next_u = self._momentum_factor(step), self._momentum_factor(step + 1.0)
+        product = value_of(self._u_product, step)
+        m_weight, g_weight = next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product)
+        return learning_rate, self.beta_1, self.beta_2, m_weight, g_weight, self.beta_2**step, self.epsilon
+
+    def _momentum_factor(self, step: Any) -> Any:
+        return self.beta_1 * (1.0 - 0.5 * 0.96**step)
+
+    def _begin_step(self, step: Any) -> None:
+        multiply_variable(self._u_product, self._momentum_factor(step))

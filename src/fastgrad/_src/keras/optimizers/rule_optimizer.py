@@ -1,0 +1,167 @@
+"""``RuleOptimizer``: optimizers whose step is an update rule, a scalar function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from fastgrad._src.core.indexed_slices import IndexedSlices
+from fastgrad._src.core.recording import hidden_from_tapes, state_is_recorded
+from fastgrad._src.core.variable import Variable
+from fastgrad._src.keras.optimizers.kernel_optimizer import KernelOptimizer
+from fastgrad._src.keras.optimizers.recorded_attributes import as_float64_scalar, proxy_if_recorded
+from fastgrad._src.keras.optimizers.step import build_unrecorded
+from fastgrad._src.keras.optimizers.variable import OptimizerVariable
+from fastgrad._src.kernels.optimizers.update_rule import UpdateRule
+from fastgrad._src.ops.casting import cast
+from fastgrad._src.ops.optimizer_updates import add_rows, sum_rows
+
+
+class RuleOptimizer(KernelOptimizer):
+    """The base of optimizers that are defined by an update rule, as most built-in optimizers are.
+
+    A subclass has an attribute, or a property, ``rule`` (see ``update_rule``), and an attribute for each of the rule's
+    hyper-parameters::
+
+        class Lion(RuleOptimizer):
+            rule = lion
+
+            def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **kwargs):
+                super().__init__(learning_rate=learning_rate, **kwargs)
+                self.beta_1, self.beta_2 = beta_1, beta_2
+
+    In eager steps one kernel runs the rule for all variables. In compiled steps the rule runs inside the loops that compute the
+    gradients. ``Optimizer`` does weight decay, clipping, averages, gradient accumulation, loss scaling and schedules.
+
+    ``IndexedSlices`` give the same result as the dense gradient (repeated rows are summed first) without making it.
+    The rule's ``zero_gradient`` says which rows a zero gradient leaves unchanged; such rows cost nothing. With SGD and Adagrad
+    these are all rows without a gradient. With slots that decay (momentum, Adam, RMSprop and most others) these are the rows
+    that never had a gradient; a row that once had one still moves, as with a dense gradient.
+
+    Args:
+        learning_rate, and others: see ``Optimizer``.
+
+    Attributes:
+        rule: the update rule; its slots may depend on the options that the optimizer has when it is built.
+        slot_names: the names of slot variables by the names of the rule's parameters, where the two differ.
+        squares_repeated_rows_apart: whether the slot of squared gradients gets the squares of the parts of a repeated row, as in Keras
+            on TensorFlow, instead of the square of their sum. False; ``Adam``, ``AdamW``, ``Nadam``, ``RMSprop`` and ``Adagrad`` take True.
+    """
+
+    slot_names: Mapping[str, str] = MappingProxyType({})
+    squares_repeated_rows_apart: bool = False
+    _slot_of_squares: tuple[str, str | None] | None = None  # its name, and the attribute that is its decay rate
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``, one of each kind for each variable.
+
+        Raises:
+            TypeError: ``rule`` is not an update rule.
+            ValueError: the rule takes a hyper-parameter that the optimizer does not have.
+        """
+        if self.built:
+            return
+        rule = self._checked_rule()
+        names = [self.slot_names.get(slot, slot) for slot in rule.slots]
+        super().build(variables)
+        self._slots = self._new_slots(variables, names)
+
+    def _new_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
+        """Makes the slots, variable by variable; returns for each name the slots of all variables."""
+        first = [self.initial_value(name) for name in names]
+        return [*self.add_optimizer_variables(variables, names, first)]
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Updates variables as ``Optimizer.apply`` does.
+
+        Raises:
+            ValueError: as there; ``squares_repeated_rows_apart`` is set, and the optimizer has no slot of squares, a decay rate of 0,
+                or an option that changes gradients before the rule.
+        """
+        if self.squares_repeated_rows_apart and any(isinstance(gradient, IndexedSlices) for gradient in grads):
+            with hidden_from_tapes():
+                self._add_squares_of_parts(grads, self._checked_variables(grads, trainable_variables))
+        super().apply(grads, trainable_variables)
+
+    def _add_squares_of_parts(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+        """Adds to the slots what the rule's square of a sum is short of the sum of squares, divided by the decay of this step."""
+        class_name = type(self).__name__
+        if self._slot_of_squares is None:
+            raise ValueError(
+                f"{class_name}: squares_repeated_rows_apart needs a slot of squares, which it does not have."
+            )
+        slot_name, decay_name = self._slot_of_squares
+        options = ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor", "gradient_accumulation_steps")
+        used = [name for name in options if getattr(self, name)]
+        if used or self._is_reducing() or (decay_name and not getattr(self, decay_name)):
+            reason = used[0] if used else "replicas" if self._is_reducing() else f"{decay_name}=0"
+            raise ValueError(f"{class_name}: squares_repeated_rows_apart does not work with {reason}. Set it to False.")
+        with np.errstate(all="ignore"):
+            self._gradient_pairs(grads, variables)  # an error comes before anything changes
+        if not self.built:
+            build_unrecorded(self, variables)
+        decay = (
+            0.5 if decay_name is None else getattr(proxy_if_recorded(self) if state_is_recorded() else self, decay_name)
+        )
+        share = as_float64_scalar((1.0 - decay) / decay)
+        for gradient, variable in zip(grads, variables, strict=True):
+            if not isinstance(gradient, IndexedSlices):
+                continue
+            slot = self.slot(slot_name)[self._positions[id(variable)]]
+            parts = cast(gradient.values, slot.dtype)
+            rows = {"limit": variable.shape[0], "owner": class_name}
+            sums, ids, number = sum_rows(parts, gradient.indices, **rows)
+            squares, _, _ = sum_rows(parts * parts, gradient.indices, **rows)
+            slot.assign(add_rows(slot._read(), (squares - sums * sums) * cast(share, slot.dtype), ids, number))
+
+    def initial_value(self, slot: str) -> Any:
+        """Returns the initial value of the elements of a slot: a number, an initializer, or the name of an initializer.
+
+        Args:
+            slot: the name of the slot variable.
+        """
+        return "zeros"
+
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """Returns the values of the rule's hyper-parameters in order; ``one_minus_x`` gets the value of ``x``.
+
+        By default these are ``learning_rate``, ``step``, and for each other name the attribute of that name. A subclass may
+        compute them, with operators only. While a compiled step is recorded, the arguments and the numeric attributes of ``self``
+        are float64 tensors, so a new number does not need a new program.
+
+        Args:
+            learning_rate: the rate of this update.
+            step: the number of this update, counted from 1.
+        """
+        values: tuple[Any, ...] = self.rule.hyper_values_function(self, learning_rate, step)
+        return values
+
+    def slot(self, name: str) -> list[OptimizerVariable]:
+        """Returns the slot variables of a name, in the order of the variables that the optimizer was built with.
+
+        Raises:
+            ValueError: there is no such slot.
+        """
+        names = [self.slot_names.get(slot, slot) for slot in self.rule.slots] if self.built else []
+        if name not in names:
+            raise ValueError(f"{type(self).__name__} has no slot {name!r}; its slots are {names}, once it is built.")
+        return list(self._slots[names.index(name)])
+
+    def _checked_rule(self) -> UpdateRule:
+        rule, class_name = self.rule, type(self).__name__
+        if not isinstance(rule, UpdateRule):
+            raise TypeError(
+                f"{class_name}: its attribute `rule` must be an update rule, a function declared with "
+                f"@keras.optimizers.update_rule; got {rule!r}."
+            )
+        if type(self).hyperparameters is RuleOptimizer.hyperparameters:
+            missing = [n for n in rule.hyper_numbers if n not in ("learning_rate", "step") and not hasattr(self, n)]
+            if missing:
+                raise ValueError(
+                    f"{class_name}: the update rule {rule.__name__!r} takes {', '.join(missing)}, but the optimizer has no such "
+                    "attribute. Give it one in __init__, or define hyperparameters(learning_rate, step)."
+                )
+        return rule

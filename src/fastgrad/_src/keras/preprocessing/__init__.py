@@ -1,0 +1,1 @@
+"""Keras's older functions for images, texts and sequences."""

@@ -1,0 +1,196 @@
+"""``keras.random``: draws that follow from a seed, and a generator of seeds. The numbers are those of ``tf.random.stateless_*``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.keras.configured import Configured as _Configured
+from fastgrad._src.keras.default_seed import make_default_seed as _make_default_seed
+from fastgrad._src.keras.naming import auto_name as _auto_name
+from fastgrad._src.keras.settings import floatx as _floatx
+
+
+class SeedGenerator(_Configured):
+    """A generator of seeds: each draw that gets it as ``seed`` gets another seed.
+
+    Args:
+        seed: an integer; None for a random one, which follows from ``keras.utils.set_random_seed``.
+        name: of the generator.
+
+    Attributes:
+        state: a variable of two integers: the seed, and the number of draws.
+
+    Raises:
+        ValueError: ``seed`` is no integer.
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
+        self.name = name or _auto_name(type(self).__name__)
+        self._initial_seed = seed
+        if seed is None:
+            seed = _make_default_seed()
+        if not isinstance(seed, int):
+            raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
+        self.state = tf.Variable([seed, 0], dtype=tf.int64, trainable=False, name="seed_generator_state")
+
+    def next(self, ordered: bool = True) -> Any:
+        """Returns the seed of a draw, int64 of shape (2,), and goes on to the next one.
+
+        Args:
+            ordered: whether the second number counts the draws; else both change.
+        """
+        seed = self.state * 1
+        self.state.assign(tf.add(seed, [0, 1]) if ordered else (seed + 1) * 5387 % 933199)
+        return seed
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {"seed": self._initial_seed, "name": self.name}
+
+
+_global_generator: list[SeedGenerator] = []
+
+
+def _reset_global_generator() -> None:
+    """Lets the next draw without a seed make a new global generator, from Python's ``random``."""
+    _global_generator.clear()
+
+
+def _seed_of_draw(seed: Any) -> Any:
+    """Returns the seed of a draw, int32 of shape (2,)."""
+    if isinstance(seed, SeedGenerator):
+        drawn = seed.next()
+    elif isinstance(seed, int):
+        drawn = tf.constant([seed, 0], tf.int64)
+    elif seed is None:
+        if not _global_generator:
+            with tf.init_scope():
+                _global_generator.append(SeedGenerator())
+        drawn = _global_generator[0].next(ordered=False)
+    else:
+        raise ValueError(
+            "Argument `seed` must be either an integer or an instance of `SeedGenerator`. "
+            f"Received: seed={seed} (of type {type(seed)})"
+        )
+    return tf.cast(tf.math.floormod(drawn, tf.int32.max - 1), tf.int32)
+
+
+def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers of a normal distribution.
+
+    Args:
+        shape: of the result.
+        mean, stddev: of the distribution.
+        dtype: a float dtype; None for ``keras.config.floatx()``.
+        seed: an integer, which gives the same numbers in each call; a ``SeedGenerator``; or None for a global one.
+    """
+    return tf.random.stateless_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
+
+
+def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers of a normal distribution, drawn again beyond two standard deviations; arguments as for ``normal``."""
+    return tf.random.stateless_truncated_normal(shape, _seed_of_draw(seed), mean, stddev, dtype or _floatx())
+
+
+def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers in [minval, maxval), all as likely; arguments as for ``normal``."""
+    dtype = dtype or _floatx()
+    low, high = tf.cast(minval, dtype), tf.cast(maxval, dtype)
+    return tf.random.stateless_uniform(shape, _seed_of_draw(seed), low, high, dtype)
+
+
+def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
+    """Integers in [minval, maxval), all as likely; arguments as for ``normal``, with any dtype.
+
+    Raises:
+        ValueError: the dtype is a float.
+    """
+    dtype = tf.as_dtype(dtype)
+    if dtype.is_floating:
+        raise ValueError(f"`keras.random.randint` requires an integer `dtype`. Received: dtype={dtype.name}")
+    drawn = tf.int32 if dtype == tf.int32 else tf.int64
+    return tf.cast(tf.random.stateless_uniform(shape, _seed_of_draw(seed), minval, maxval, drawn), dtype)
+
+
+def categorical(logits: Any, num_samples: Any, dtype: Any = "int32", seed: Any = None) -> Any:
+    """Classes drawn by their unnormalized log-probabilities.
+
+    Args:
+        logits: shape (batch, classes).
+        num_samples: the draws for each row.
+        dtype: of the result.
+        seed: as for ``normal``.
+
+    Raises:
+        ValueError: ``logits`` has another rank.
+    """
+    logits = tf.convert_to_tensor(logits)
+    if logits.shape.rank != 2:
+        raise ValueError(
+            f"`logits` should be a 2-D tensor with shape [batch_size, num_classes]. Received: logits={logits}"
+        )
+    return tf.cast(tf.random.stateless_categorical(logits, num_samples, _seed_of_draw(seed)), dtype)
+
+
+def dropout(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -> Any:
+    """The inputs, with elements zeroed at random and the others scaled by 1 / (1 - rate).
+
+    Args:
+        inputs: a float tensor.
+        rate: the probability that an element is zeroed.
+        noise_shape: the shape of the draws, which broadcasts with the inputs; None as a size stands for that of the inputs.
+        seed: as for ``normal``.
+    """
+    inputs = tf.convert_to_tensor(inputs)
+    if rate == 1.0:
+        return tf.zeros_like(inputs)
+    if rate == 0.0:
+        return inputs
+    seed = _seed_of_draw(seed)
+    if noise_shape is not None:
+        noise_shape = [
+            size if wanted is None else wanted for wanted, size in zip(noise_shape, inputs.shape, strict=False)
+        ]
+    return tf.nn.experimental.stateless_dropout(inputs, rate, seed, noise_shape=noise_shape)
+
+
+def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
+    """The slices of a tensor along an axis in a random order; ``seed`` as for ``normal``."""
+    x = tf.convert_to_tensor(x)
+    order = tf.argsort(tf.random.stateless_uniform([x.shape[axis]], _seed_of_draw(seed)))
+    return tf.gather(x, order, axis=axis)
+
+
+def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers of a gamma distribution of the shape parameter ``alpha``; other arguments as for ``normal``."""
+    return _gamma(shape, alpha, dtype or _floatx(), _seed_of_draw(seed))
+
+
+def _gamma(shape: Any, alpha: Any, dtype: Any, seed: Any) -> Any:
+    drawn = "float32" if tf.as_dtype(dtype) == tf.bfloat16 else dtype
+    return tf.cast(tf.random.stateless_gamma(shape, seed, alpha=alpha, dtype=drawn), dtype)
+
+
+def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers of a beta distribution of the parameters ``alpha`` and ``beta``; other arguments as for ``normal``."""
+    dtype = dtype or _floatx()
+    first_seed = _seed_of_draw(seed)
+    first = _gamma(shape, tf.broadcast_to(tf.cast(alpha, dtype), shape), dtype, first_seed)
+    second = _gamma(
+        shape, tf.broadcast_to(tf.cast(beta, dtype), shape), dtype, first_seed + 12
+    )  # the number is Keras's
+    return first / (first + second)
+
+
+def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
+    """The number of successes in ``counts`` trials with these ``probabilities``; other arguments as for ``normal``."""
+    dtype = dtype or _floatx()
+    drawn = "float32" if tf.as_dtype(dtype) == tf.bfloat16 else dtype
+    return tf.cast(
+        tf.random.stateless_binomial(shape, _seed_of_draw(seed), counts, probabilities, output_dtype=drawn), dtype
+    )
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.random", globals())

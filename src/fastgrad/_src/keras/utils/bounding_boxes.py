@@ -1,0 +1,279 @@
+"""``keras.utils.bounding_boxes``: bounding boxes in other formats, moved, compared, and as differences from anchors."""
+
+from __future__ import annotations
+
+import math as _math
+from typing import Any
+
+import fastgrad as _tf
+from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
+from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
+from fastgrad._src.keras.layers.bounding_boxes import clip_to_image_size as clip_to_image_size
+from fastgrad._src.keras.layers.bounding_boxes import convert_format as convert_format
+from fastgrad._src.keras.settings import epsilon as _epsilon
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.utils.bounding_boxes", globals())
+
+
+def _corners(name: str, boxes: Any, bounding_box_format: str) -> tuple[Any, ...]:
+    """Returns left, top, right and bottom, each (..., 1); NotImplementedError for another format than ``"xyxy"``."""
+    if bounding_box_format != "xyxy":
+        raise NotImplementedError(
+            f"{name}: bounding_box_format must be 'xyxy', got {bounding_box_format!r}; use convert_format."
+        )
+    x = _convert_to_tensor(boxes)
+    return tuple(_tf.split(x if x.dtype.is_floating else _tf.cast(x, "float32"), 4, axis=-1))
+
+
+def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_format: str = "xyxy") -> Any:
+    """Boxes in the part of an image that begins at (``left``, ``top``) and has a size; they are cut to it.
+
+    Args:
+        boxes: shape (..., 4), in pixels.
+        top, left: the first row and column of the part.
+        height, width: the size of the part.
+        bounding_box_format: ``"xyxy"``.
+
+    Raises:
+        NotImplementedError: another format.
+    """
+    moved = _tf.concat(_corners("crop", boxes, bounding_box_format), -1) - _numbers((left, top, left, top))
+    return _tf.minimum(_tf.maximum(moved, 0.0), _numbers((width, height, width, height)))
+
+
+def _numbers(values: tuple[Any, ...]) -> Any:
+    return _tf.stack([_tf.cast(value, "float32") for value in values])
+
+
+def pad(
+    boxes: Any, top: Any, left: Any, height: Any = None, width: Any = None, bounding_box_format: str = "xyxy"
+) -> Any:
+    """Boxes of an image that gets rows at the top and columns at the left.
+
+    Args:
+        boxes: shape (..., 4), in pixels.
+        top, left: the numbers of rows and columns.
+        height, width: kept for Keras's signature.
+        bounding_box_format: ``"xyxy"``.
+
+    Raises:
+        NotImplementedError: another format.
+    """
+    return _tf.concat(_corners("pad", boxes, bounding_box_format), -1) + _numbers((left, top, left, top))
+
+
+def affine_transform(
+    boxes: Any,
+    angle: Any,
+    translate_x: Any,
+    translate_y: Any,
+    scale: Any,
+    shear_x: Any,
+    shear_y: Any,
+    height: Any,
+    width: Any,
+    center_x: Any = None,
+    center_y: Any = None,
+    bounding_box_format: str = "xyxy",
+) -> Any:
+    """The boxes around rotated, scaled, sheared and moved boxes.
+
+    Args:
+        boxes: shape (batch, boxes, 4), in pixels.
+        angle, shear_x, shear_y: angles in degrees, shape (batch,).
+        translate_x, translate_y: distances in parts of the image, shape (batch,).
+        scale: factors, shape (batch,).
+        height, width: the size of the image.
+        center_x, center_y: the fixed point in parts of the image; default 0.5.
+        bounding_box_format: ``"xyxy"``.
+
+    Raises:
+        NotImplementedError: another format.
+    """
+    left, top, right, bottom = _corners("affine_transform", boxes, bounding_box_format)
+    angle, translate_x, translate_y, scale, shear_x, shear_y, height, width = [
+        _tf.cast(value, left.dtype)
+        for value in (angle, translate_x, translate_y, scale, shear_x, shear_y, height, width)
+    ]
+    x0, y0 = [(0.5 if part is None else part) * (size - 1.0) for part, size in ((center_x, width), (center_y, height))]
+    turn, x_angle, y_angle = [-value * (_math.pi / 180.0) for value in (angle, shear_x, shear_y)]
+    # The inverse of rotation, scale and shear, as in torchvision's functional transforms.
+    a = _tf.cos(turn - y_angle) / _tf.cos(y_angle)
+    b = a * _tf.tan(x_angle) + _tf.sin(turn)
+    c = -_tf.sin(turn - y_angle) / _tf.cos(y_angle)
+    d = _tf.cos(turn) - c * _tf.tan(x_angle)
+    across, down = x0 - translate_x * (width - 1.0), y0 - translate_y * (height - 1.0)
+    columns = []
+    for origin, of_x, of_y in ((x0, d * scale, -b * scale), (y0, -c * scale, a * scale)):
+        start = (origin - of_x * across - of_y * down)[..., None, None]
+        corners = [
+            of_x[..., None, None] * x + of_y[..., None, None] * y + start
+            for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
+        ]
+        columns.append(_tf.concat(corners, -1))
+    least, most = [
+        _tf.stack([reduce(column, -1) for column in columns], -1) for reduce in (_tf.reduce_min, _tf.reduce_max)
+    ]
+    return _tf.concat([least, most], -1)
+
+
+def _size(image_shape: Any) -> dict[str, Any]:
+    height, width = (None, None) if image_shape is None else tuple(image_shape)[:2]
+    return {"height": height, "width": width}
+
+
+def compute_iou(
+    boxes1: Any,
+    boxes2: Any,
+    bounding_box_format: str,
+    use_masking: bool = False,
+    mask_val: Any = -1,
+    image_shape: Any = None,
+) -> Any:
+    """The intersection over union of each box with each other one.
+
+    Args:
+        boxes1: shape (m, 4) or (batch, m, 4).
+        boxes2: shape (n, 4) or (batch, n, 4).
+        bounding_box_format: the format of both.
+        use_masking: whether boxes with negative numbers only give ``mask_val``.
+        mask_val: a number.
+        image_shape: (height, width, channels), for relative formats.
+
+    Returns:
+        Shape (m, n) or (batch, m, n).
+
+    Raises:
+        ValueError: another rank or format, or a relative format without ``image_shape``.
+    """
+    first, second = [
+        convert_format(boxes, bounding_box_format, "xyxy", **_size(image_shape)) for boxes in (boxes1, boxes2)
+    ]
+    for name, boxes in (("boxes1", first), ("boxes2", second)):
+        if boxes.ndim not in (2, 3):
+            raise ValueError(
+                f"compute_iou() expects {name} to have shape (boxes, 4) or (batch, boxes, 4). "
+                f"Received {name}.shape={tuple(boxes.shape)}"
+            )
+    first, second = first[..., :, None, :], second[..., None, :, :]
+    sides = _tf.minimum(first[..., 2:], second[..., 2:]) - _tf.maximum(first[..., :2], second[..., :2])
+    intersection = _tf.reduce_prod(_tf.maximum(sides, 0.0), -1)
+    areas = [_tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], -1) for boxes in (first, second)]
+    result = intersection / (areas[0] + areas[1] - intersection + _epsilon())
+    if not use_masking:
+        return result
+    is_masked = _tf.logical_or(*[_tf.reduce_max(boxes, -1) < 0.0 for boxes in (first, second)])
+    return _tf.where(is_masked, _tf.cast(mask_val, result.dtype), result)
+
+
+def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape: Any = None) -> Any:
+    """The complete intersection over union of pairs of boxes (Zheng et al. 2020).
+
+    Args:
+        boxes1, boxes2: shapes (..., 4), which are broadcast.
+        bounding_box_format: the format of both.
+        image_shape: (height, width, channels), for relative formats.
+
+    Returns:
+        Shape (...).
+
+    Raises:
+        ValueError: another format, or a relative one without ``image_shape``.
+    """
+    first, second = [
+        convert_format(boxes, bounding_box_format, "xyxy", **_size(image_shape)) for boxes in (boxes1, boxes2)
+    ]
+    sizes = [boxes[..., 2:] - boxes[..., :2] + _tf.constant([0.0, _epsilon()]) for boxes in (first, second)]
+    sides = _tf.minimum(first[..., 2:], second[..., 2:]) - _tf.maximum(first[..., :2], second[..., :2])
+    intersection = _tf.reduce_prod(_tf.maximum(sides, 0.0), -1)
+    areas = [_tf.reduce_prod(size, -1) for size in sizes]
+    iou = intersection / (areas[0] + areas[1] - intersection + 2 * _epsilon())
+    hull = _tf.maximum(first[..., 2:], second[..., 2:]) - _tf.minimum(first[..., :2], second[..., :2])
+    centers = [(boxes[..., :2] + boxes[..., 2:]) / 2.0 for boxes in (first, second)]
+    distance = _tf.reduce_sum(_tf.square(centers[0] - centers[1]), -1)
+    ratios = [_tf.atan(size[..., 0] / size[..., 1]) for size in sizes]
+    shape_term = 4.0 / _math.pi**2 * _tf.square(ratios[1] - ratios[0])
+    weight = shape_term / (shape_term - iou + (1.0 + _epsilon()))
+    return iou - (distance / (_tf.reduce_sum(_tf.square(hull), -1) + _epsilon()) + shape_term * weight)
+
+
+def _checked_encoding(argument: str, encoding: str, variance: Any) -> Any:
+    """Returns the variance as a tensor, or 1; ValueError for another encoding than that by centers, or not four numbers."""
+    if encoding not in ("center_xywh", "center_yxhw"):
+        raise ValueError(f"`{argument}` should be one of 'center_xywh' or 'center_yxhw', got {encoding}")
+    if variance is None:
+        return 1.0
+    numbers = _tf.cast(_convert_to_tensor(variance), "float32")
+    if numbers.ndim != 1 or numbers.shape[0] != 4:
+        raise ValueError(f"`variance` must be length 4, got {variance}")
+    return numbers
+
+
+def encode_box_to_deltas(
+    anchors: Any,
+    boxes: Any,
+    anchor_format: str,
+    box_format: str,
+    encoding_format: str = "center_yxhw",
+    variance: Any = None,
+    image_shape: Any = None,
+) -> Any:
+    """Differences of boxes from anchors: of centers in parts of the anchor's sides, and logarithms of quotients of sides.
+
+    Args:
+        anchors: shape (n, 4).
+        boxes: shape (n, 4) or (batch, n, 4).
+        anchor_format, box_format: their formats.
+        encoding_format: the order of the differences, ``"center_yxhw"`` or ``"center_xywh"``.
+        variance: four numbers by which differences are divided.
+        image_shape: (height, width, channels), for relative formats.
+
+    Returns:
+        The shape of ``boxes``.
+
+    Raises:
+        ValueError: another format, or ``variance`` has not four numbers.
+    """
+    numbers = _checked_encoding("encoding_format", encoding_format, variance)
+    anchors = convert_format(anchors, anchor_format, encoding_format, **_size(image_shape))
+    boxes = convert_format(boxes, box_format, encoding_format, **_size(image_shape))
+    sides, box_sides = [_tf.maximum(x[..., 2:], _epsilon()) for x in (anchors, boxes)]
+    moves = (boxes[..., :2] - anchors[..., :2]) / sides
+    stretches = _tf.broadcast_to(_tf.math.log(box_sides / sides), moves.shape)
+    return _tf.concat([moves, stretches], -1) / numbers
+
+
+def decode_deltas_to_boxes(
+    anchors: Any,
+    boxes_delta: Any,
+    anchor_format: str,
+    box_format: str,
+    encoded_format: str = "center_yxhw",
+    variance: Any = None,
+    image_shape: Any = None,
+) -> Any:
+    """Boxes from their differences from anchors, the inverse of ``encode_box_to_deltas``.
+
+    Args:
+        anchors: shape (n, 4), or a dict of such for each level.
+        boxes_delta: shape (n, 4) or (batch, n, 4), or a dict with the same keys.
+        anchor_format, box_format: the formats of the anchors and of the result.
+        encoded_format: the order of the differences, ``"center_yxhw"`` or ``"center_xywh"``.
+        variance: four numbers by which differences are multiplied.
+        image_shape: (height, width, channels), for relative formats.
+
+    Returns:
+        The structure and shapes of ``boxes_delta``.
+
+    Raises:
+        ValueError: another format, or ``variance`` has not four numbers.
+    """
+    numbers = _checked_encoding("encoded_format", encoded_format, variance)
+    if isinstance(anchors, dict) and isinstance(boxes_delta, dict):
+        options = anchor_format, box_format, encoded_format, variance, image_shape
+        return {level: decode_deltas_to_boxes(anchors[level], boxes_delta[level], *options) for level in anchors}
+    anchors = convert_format(anchors, anchor_format, encoded_format, **_size(image_shape))
+    deltas = _tf.cast(_convert_to_tensor(boxes_delta), "float32") * numbers
+    sides = anchors[..., 2:]
+    boxes = _tf.concat([deltas[..., :2] * sides + anchors[..., :2], _tf.exp(deltas[..., 2:]) * sides], -1)
+    return convert_format(boxes, encoded_format, box_format, **_size(image_shape))

@@ -1,0 +1,120 @@
+"""Comparisons, logic on booleans, and tests for NaN and infinity: all give booleans and no gradient."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastgrad._src.core.operation import (
+    ALL_DTYPES,
+    BOOL_DTYPES,
+    FLOAT_DTYPES,
+    NUMERIC_DTYPES,
+    REAL_DTYPES,
+    Binary,
+    Form,
+    Operation,
+    elementwise,
+)
+from fastgrad._src.core.result_rules import broadcast_of
+from fastgrad._src.scalars import terms
+
+_predicate = partial(elementwise, result=broadcast_of(bool))
+
+equal = _predicate(
+    "equal",
+    """``x == y``, element by element, broadcast; never true for NaN.
+
+    Args:
+        x, y: tensors of one dtype.
+    """,
+    run=np.equal,
+    code=terms.EQUAL,
+    dtypes=ALL_DTYPES,
+)
+
+
+def _comparison(
+    name: str,
+    sign: str,
+    code: terms.ScalarOperation,
+    run: np.ufunc,
+    dtypes: frozenset[np.dtype] = REAL_DTYPES,
+    **row: Any,
+) -> Binary:
+    comparison: Binary = _predicate(
+        name,
+        f"``x {sign} y``, element by element, broadcast.",
+        run=run,
+        code=code,
+        dtypes=dtypes,
+        **row,
+    )
+    return comparison
+
+
+not_equal = _comparison("not_equal", "!=", terms.NOT_EQUAL, np.not_equal, ALL_DTYPES)
+less = _comparison("less", "<", terms.LESS, np.less)
+less_equal = _comparison("less_equal", "<=", terms.LESS_EQUAL, np.less_equal)
+greater = _comparison("greater", ">", terms.GREATER, np.greater)
+greater_equal = _comparison("greater_equal", ">=", terms.GREATER_EQUAL, np.greater_equal)
+
+logical_and = elementwise(
+    "logical_and",
+    "Whether both are true, element by element, broadcast; booleans only.",
+    run=np.logical_and,
+    code=terms.logical_and,
+    dtypes=BOOL_DTYPES,
+    simplifications=lambda rules: (rules.drop_neutral_operand(True, BOOL_DTYPES, 0, 1), rules.merge_equal_inputs),
+)
+logical_or = elementwise(
+    "logical_or",
+    "Whether one or both are true, element by element, broadcast; booleans only.",
+    run=np.logical_or,
+    code=terms.logical_or,
+    dtypes=BOOL_DTYPES,
+    simplifications=lambda rules: (rules.drop_neutral_operand(False, BOOL_DTYPES, 0, 1), rules.merge_equal_inputs),
+)
+logical_xor = elementwise(
+    "logical_xor",
+    "Whether exactly one is true, element by element, broadcast; booleans only.",
+    run=np.logical_xor,
+    code=lambda x, y: x != y,
+    dtypes=BOOL_DTYPES,
+)
+logical_not = elementwise(
+    "logical_not",
+    "The opposite, element by element; booleans only.",
+    run=np.logical_not,
+    code=terms.logical_not,
+    dtypes=BOOL_DTYPES,
+    simplifications=lambda rules: (rules.cancel_involution,),
+)
+
+is_nan = _predicate("is_nan", "Whether an element is NaN.", run=np.isnan, code=terms.isnan, dtypes=FLOAT_DTYPES)
+is_inf = _predicate(
+    "is_inf",
+    "Whether an element is positive or negative infinity.",
+    run=np.isinf,
+    code=terms.isinf,
+    dtypes=FLOAT_DTYPES,
+)
+is_finite = _predicate(
+    "is_finite",
+    "Whether an element is neither infinite nor NaN.",
+    run=np.isfinite,
+    code=terms.isfinite,
+    dtypes=FLOAT_DTYPES,
+)
+
+masked: Operation = Operation(
+    "masked",
+    lambda x, keep: np.where(keep, x, x.dtype.type(0)),
+    (lambda g, y, x, keep: masked(g, keep), None),
+    form=Form.ELEMENTWISE,
+    code=lambda x, y: terms.where(y, x, 0),
+    dtypes=NUMERIC_DTYPES,
+    doc="``x`` where ``keep`` is true, zero elsewhere, whatever ``x`` is there (NaN included): a part of gradients.",
+)

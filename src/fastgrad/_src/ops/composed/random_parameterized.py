@@ -1,0 +1,60 @@
+"""``stateless_parameterized_truncated_normal``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core import dtypes
+from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.operation import FLOAT_DTYPES
+from fastgrad._src.core.tensor import Tensor
+from fastgrad._src.ops.arguments import broadcasts_to, check_dtype, tensors_of
+from fastgrad._src.ops.random_generator import shape_of
+
+
+def stateless_parameterized_truncated_normal(
+    shape: Any,
+    seed: Any,
+    means: Any = 0.0,
+    stddevs: Any = 1.0,
+    minvals: Any = -2.0,
+    maxvals: Any = 2.0,
+    name: str | None = None,
+) -> Tensor:
+    """Normal numbers between bounds, by inversion of the distribution function in float64.
+
+    Args:
+        shape: the shape of the result, which the parameters broadcast to.
+        seed: two integers.
+        means, stddevs: of the normal distribution, floating, of one dtype.
+        minvals, maxvals: the bounds of the numbers.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Numbers of the dtype of the parameters; no gradient flows through them.
+
+    Raises:
+        InvalidArgumentError: a parameter has a wrong shape or dtype, a standard deviation is not above 0, or a lower bound is not
+            below the upper one.
+    """
+    caller = "stateless_parameterized_truncated_normal"
+    sizes, parameters = shape_of(caller, shape), tensors_of([means, stddevs, minvals, maxvals], caller)
+    for value in parameters:
+        check_dtype(caller, value._array.dtype, FLOAT_DTYPES)
+        if not broadcasts_to(value._array.shape, sizes):
+            raise InvalidArgumentError(
+                f"{caller}: the parameters must broadcast to shape {list(sizes)}, got shape {list(value.shape)}."
+            )
+    mean, deviation, low, high = (tf.stop_gradient(tf.cast(value, dtypes.float64)) for value in parameters)
+    tf.debugging.assert_positive(deviation, f"{caller}: stddevs must be above 0")
+    tf.assert_less(low, high, f"{caller}: minvals must be below maxvals")
+    first, last = (low - mean) / deviation, (high - mean) / deviation
+    # Numbers of the lower tail have more digits, so an interval above the mean is mirrored.
+    is_upper = tf.greater(first, 0.0)
+    first, last = tf.where(is_upper, -last, first), tf.where(is_upper, -first, last)
+    below, above = (0.5 * tf.math.erfc(-bound / math.sqrt(2.0)) for bound in (first, last))
+    quantile = tf.math.ndtri(below + tf.random.stateless_uniform(sizes, seed, dtype=dtypes.float64) * (above - below))
+    numbers = mean + deviation * tf.where(is_upper, -quantile, quantile)
+    return tf.cast(tf.clip_by_value(numbers, low, high), parameters[0].dtype)

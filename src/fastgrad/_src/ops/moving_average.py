@@ -1,0 +1,88 @@
+"""``tf.train.ExponentialMovingAverage``: moving averages of variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastgrad._src.core.dtypes import as_dtype, float32
+from fastgrad._src.core.tensor import convert_to_tensor
+from fastgrad._src.core.variable import Variable
+from fastgrad._src.ops.arithmetic import minimum
+from fastgrad._src.ops.casting import cast
+
+
+class ExponentialMovingAverage:
+    """Keeps a moving average of each variable, in a variable that is not trained.
+
+    Each call of ``apply`` does ``average -= (1 - decay) * (average - variable)``.
+
+    Args:
+        decay: a number, a scalar tensor or variable: how much of the average stays.
+        num_updates: the number of updates so far, a number, tensor or variable: then the decay is at most
+            ``(1 + num_updates) / (10 + num_updates)``, so that averages move faster at first. None: the decay alone counts.
+        zero_debias: taken for the sake of TensorFlow's signature: averages of variables begin with their values, so they have no bias.
+        name: the end of the averages' names.
+    """
+
+    def __init__(
+        self, decay: Any, num_updates: Any = None, zero_debias: bool = False, name: str = "ExponentialMovingAverage"
+    ) -> None:
+        self._decay = decay
+        self._num_updates = num_updates
+        self._zero_debias = zero_debias
+        self._name = name
+        self._averages: dict[Any, Variable] = {}
+
+    @property
+    def name(self) -> str:
+        """The end of the averages' names."""
+        return self._name
+
+    def apply(self, var_list: Iterable[Variable] | None = None) -> None:
+        """Makes the averages of new variables, which begin with their values, and moves all averages of the list.
+
+        Args:
+            var_list: variables of floats. None: no variables, as nothing lists all of a program.
+
+        Raises:
+            TypeError: one is no variable, or not of floats.
+        """
+        variables = [] if var_list is None else list(var_list)
+        for variable in variables:
+            if not isinstance(variable, Variable):
+                raise TypeError(
+                    f"ExponentialMovingAverage.apply: expected variables, got {type(variable).__name__}: averages of tensors are not kept."
+                )
+            if not as_dtype(variable.dtype).is_floating:
+                raise TypeError(
+                    f"ExponentialMovingAverage.apply: expected variables of floats, got {variable.name} of dtype {as_dtype(variable.dtype).name}."
+                )
+        decay = convert_to_tensor(self._decay, float32)
+        if self._num_updates is not None:
+            count = cast(self._num_updates, float32)
+            decay = minimum(decay, (1.0 + count) / (10.0 + count))
+        for variable in variables:
+            average = self._averages.get(variable.ref())
+            if average is None:
+                average = Variable(variable.read_value(), trainable=False, name=self.average_name(variable))
+                self._averages[variable.ref()] = average
+            average.assign_sub((average - variable) * cast(1.0 - decay, as_dtype(average.dtype)))
+
+    def average(self, var: Variable) -> Variable | None:
+        """Returns the variable that holds the average of a variable; None if it has none."""
+        return self._averages.get(var.ref())
+
+    def average_name(self, var: Variable) -> str:
+        """Returns the name of the average of a variable, which need not exist yet."""
+        return f"{var.name.partition(':')[0]}/{self._name}"
+
+    def variables_to_restore(self, moving_avg_variables: Iterable[Variable] | None = None) -> dict[str, Variable]:
+        """Returns variables by the names of their averages.
+
+        Args:
+            moving_avg_variables: the variables. None: those that have averages.
+        """
+        if moving_avg_variables is None:
+            moving_avg_variables = [reference.deref() for reference in self._averages]
+        return {self.average_name(variable): variable for variable in moving_avg_variables}

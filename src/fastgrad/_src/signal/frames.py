@@ -1,0 +1,313 @@
+"""Frames of signals and their spectra: frame, overlap_and_add, stft, inverse_stft, mdct, inverse_mdct.
+
+The formulas are those of ``tf.signal``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad._src.core.errors import OutOfMemoryError
+from fastgrad._src.core.operand_errors import dtype_error
+from fastgrad._src.core.operation import NUMERIC_DTYPES
+from fastgrad._src.core.shape import TensorShape
+from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.ops.arguments import axis_of
+from fastgrad._src.ops.arithmetic import multiply
+from fastgrad._src.ops.indexing import gather
+from fastgrad._src.ops.joining import concat, split
+from fastgrad._src.ops.padding import pad
+from fastgrad._src.ops.reordering import reverse
+from fastgrad._src.ops.shaping import reshape
+from fastgrad._src.signal.fourier import check_real_dtype, dct, irfft, rfft
+from fastgrad._src.signal.windows import hann_window, integer_from, scalar_integer, vorbis_window
+
+WindowFunction = Callable[..., Any]
+"""Takes a length, and a dtype by keyword; returns a window."""
+
+
+def _check_rank(name: str, x: Tensor, rank: int) -> None:
+    if x._array.ndim < rank:
+        raise ValueError(f"{name}: Shape {TensorShape(x._array.shape)} must have rank at least {rank}")
+
+
+def _window(name: str, window_fn: Any, length: int, dtype: Any) -> Any:
+    """Returns the window of a length.
+
+    Raises:
+        TypeError: ``window_fn`` can't be called.
+    """
+    if not callable(window_fn):
+        raise TypeError(f"{name}: window_fn must be a function of a length and a dtype, or None, got {window_fn!r}.")
+    return window_fn(length, dtype=dtype)
+
+
+def frame(
+    signal: Any,
+    frame_length: Any,
+    frame_step: Any,
+    pad_end: bool = False,
+    pad_value: Any = 0,
+    axis: Any = -1,
+    name: str | None = None,
+) -> Tensor:
+    """Frames of a signal, which may overlap.
+
+    Args:
+        signal: shape (..., samples, ...).
+        frame_length: the number of samples in a frame.
+        frame_step: the number of samples from one frame to the next.
+        pad_end: whether frames may reach beyond the end, where they have ``pad_value``.
+        pad_value: a number.
+        axis: the axis of the samples.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (..., frames, frame_length, ...).
+
+    Raises:
+        TypeError: a length, step or axis is no integer.
+        ValueError: a scalar signal; a length, step or ``pad_value`` that is no scalar.
+        InvalidArgumentError: a length or step that is not positive, or an axis that ``signal`` does not have.
+        ResourceExhaustedError: the padded signal is larger than memory.
+    """
+    x = convert_to_tensor(signal)
+    _check_rank("frame", x, 1)
+    length = integer_from(frame_length, 1, "frame: frame_length")
+    step = integer_from(frame_step, 1, "frame: frame_step")
+    shape, rank = x._array.shape, x._array.ndim
+    place = axis_of(axis, rank, "frame")
+    samples = shape[place]
+    if pad_end:
+        count = -(-samples // step)
+        missing = max(0, length + step * (count - 1) - samples)
+        if np.ndim(pad_value):
+            raise ValueError(f"frame: pad_value must be a scalar, got {pad_value!r}.")
+        paddings = [(0, missing if other == place else 0) for other in range(rank)]
+        try:
+            x = pad(x, paddings, constant_values=pad_value)
+        except OutOfMemoryError as error:
+            raise OutOfMemoryError(f"frame: frame_length {length} with pad_end: {error}") from None
+    else:
+        count = max(0, 1 + (samples - length) // step)
+    # Frames are made of parts that begin at multiples of the greatest common divisor, so fewer, longer pieces move.
+    part = math.gcd(length, step)
+    parts = x._array.shape[place] // part
+    x = x[tuple([slice(0, parts * part) if other == place else slice(None) for other in range(rank)])]
+    x = reshape(x, (*shape[:place], parts, part, *shape[place + 1 :]))
+    numbers = np.arange(count)[:, None] * (step // part) + np.arange(length // part)
+    return reshape(gather(x, numbers, axis=place), (*shape[:place], count, length, *shape[place + 1 :]))
+
+
+def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> Tensor:
+    """The sum of frames at their places: the transpose of ``frame``.
+
+    Args:
+        signal: shape (..., frames, frame_length).
+        frame_step: the number of samples from one frame to the next.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (..., frame_length + frame_step (frames - 1)).
+
+    Raises:
+        ValueError: ``signal`` has no frames of samples, or ``frame_step`` is no integer.
+        InvalidArgumentError: ``frame_step`` is not positive, or ``signal`` is not numeric.
+    """
+    x = convert_to_tensor(signal)
+    _check_rank("overlap_and_add", x, 2)
+    if x._array.dtype.kind in "bO":
+        raise dtype_error("overlap_and_add", x._array.dtype, NUMERIC_DTYPES)
+    if not convert_to_tensor(frame_step).dtype.is_integer:
+        raise ValueError(f"overlap_and_add: frame_step must be an integer. Got {frame_step!r}")
+    step = integer_from(frame_step, 1, "overlap_and_add: frame_step")
+    *outer, frames, length = x._array.shape
+    result_length = length + step * (frames - 1)
+    # A frame is cut into segments of a step. Segment k of frame i lies at i + k, so rows that are shifted by k add up.
+    segments = -(-length // step)
+    no_padding = [(0, 0)] * len(outer)
+    x = pad(x, [*no_padding, (0, 0), (0, segments * step - length)])
+    x = reshape(x, (*outer, frames, segments, step))
+    rows = [
+        pad(x[..., segment, :], [*no_padding, (segment, segments - 1 - segment), (0, 0)]) for segment in range(segments)
+    ]
+    total = rows[0]
+    for row in rows[1:]:
+        total = total + row
+    return reshape(total, (*outer, (frames + segments - 1) * step))[..., :result_length]
+
+
+def _transform_length(name: str, frame_length: int, fft_length: Any) -> int:
+    if fft_length is None:
+        return 1 << max(0, (frame_length - 1).bit_length())
+    return scalar_integer(fft_length, f"{name}: fft_length")
+
+
+def stft(
+    signals: Any,
+    frame_length: Any,
+    frame_step: Any,
+    fft_length: Any = None,
+    window_fn: WindowFunction | None = hann_window,
+    pad_end: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """The short-time Fourier transform.
+
+    Args:
+        signals: float32 or float64, shape (..., samples).
+        frame_length, frame_step, pad_end: as for ``frame``.
+        fft_length: the length of a transform. By default the next power of 2 from the frame's length.
+        window_fn: takes a length, and a dtype by keyword; None for no window.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Complex, shape (..., frames, fft_length // 2 + 1).
+
+    Raises:
+        TypeError: ``window_fn`` can't be called.
+        TypeError, ValueError, InvalidArgumentError: as for ``frame`` and ``rfft``.
+    """
+    length = scalar_integer(frame_length, "stft: frame_length")
+    frames = frame(signals, length, frame_step, pad_end)
+    if window_fn is not None:
+        frames = multiply(frames, _window("stft", window_fn, length, frames.dtype))
+    return rfft(frames, [_transform_length("stft", length, fft_length)])
+
+
+def inverse_stft_window_fn(
+    frame_step: Any, forward_window_fn: WindowFunction = hann_window, name: str | None = None
+) -> WindowFunction:
+    """The window with which ``inverse_stft`` gives the signal back.
+
+    Args:
+        frame_step: the number of samples from one frame to the next.
+        forward_window_fn: the window of ``stft``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A function of a length and a dtype. The formula is number 7 of Griffin and Lim, "Signal estimation from modified short-time Fourier transform" (1984).
+
+    Raises:
+        TypeError: ``frame_step`` is no integer; when the window is made also: ``forward_window_fn`` can't be called, or the length is no integer.
+        InvalidArgumentError: ``frame_step`` is not positive, or a length is negative.
+    """
+    step = integer_from(frame_step, 1, "inverse_stft_window_fn: frame_step")
+
+    def window_fn(frame_length: Any, dtype: Any) -> Tensor:
+        """Returns the window of a length."""
+        length = integer_from(frame_length, 0, "inverse_stft_window_fn: frame_length")
+        window = convert_to_tensor(_window("inverse_stft_window_fn", forward_window_fn, length, dtype))._elements()
+        overlaps = -(-length // step)
+        squares = np.pad(np.square(window), (0, overlaps * step - length)).reshape(overlaps, step)
+        sums = np.tile(squares.sum(axis=0), overlaps)[:length]
+        return constant_tensor(np.divide(window, sums, out=np.zeros_like(window), where=sums != 0))
+
+    return window_fn
+
+
+def inverse_stft(
+    stfts: Any,
+    frame_length: Any,
+    frame_step: Any,
+    fft_length: Any = None,
+    window_fn: WindowFunction | None = hann_window,
+    name: str | None = None,
+) -> Tensor:
+    """The inverse of ``stft``, exact with the window of ``inverse_stft_window_fn``.
+
+    Args:
+        stfts: complex64 or complex128, shape (..., frames, bins).
+        frame_length, frame_step, fft_length, window_fn, name: as for ``stft``.
+
+    Returns:
+        Real, shape (..., samples).
+
+    Raises:
+        ValueError: as for ``irfft`` and ``overlap_and_add``.
+    """
+    x = convert_to_tensor(stfts)
+    _check_rank("inverse_stft", x, 2)
+    length = integer_from(frame_length, 1, "inverse_stft: frame_length")
+    frames = irfft(x, [_transform_length("inverse_stft", length, fft_length)])[..., :length]
+    missing = length - frames._array.shape[-1]
+    if missing:
+        frames = pad(frames, [*[(0, 0)] * (frames._array.ndim - 1), (0, missing)])
+    if window_fn is not None:
+        frames = multiply(frames, _window("inverse_stft", window_fn, length, frames.dtype))
+    return overlap_and_add(frames, frame_step)
+
+
+def mdct(
+    signals: Any,
+    frame_length: Any,
+    window_fn: WindowFunction | None = vorbis_window,
+    pad_end: bool = False,
+    norm: str | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """The modified discrete cosine transform, of frames that overlap by half.
+
+    Args:
+        signals: float32 or float64, shape (..., samples).
+        frame_length: a multiple of 4.
+        window_fn: takes a length, and a dtype by keyword; None for a factor of sqrt(1/2).
+        pad_end: as for ``frame``.
+        norm: as for ``dct``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (..., frames, frame_length // 2).
+
+    Raises:
+        TypeError: another dtype, or ``window_fn`` can't be called.
+        ValueError: ``frame_length`` is no multiple of 4, or as for ``frame`` and ``dct``.
+        InvalidArgumentError: ``frame_length`` is not positive.
+    """
+    length = scalar_integer(frame_length, "mdct: frame_length")
+    if length % 4:
+        raise ValueError(f"mdct: The frame length must be a multiple of 4, got {length}.")
+    integer_from(length, 1, "mdct: frame_length")
+    frames = frame(signals, length, length // 2, pad_end)
+    a, b, c, d = split(_windowed("mdct", frames, window_fn), 4, axis=-1)
+    return dct(concat([-reverse(c, [-1]) - d, a - reverse(b, [-1])], -1), type=4, norm=norm)
+
+
+def inverse_mdct(
+    mdcts: Any, window_fn: WindowFunction | None = vorbis_window, norm: str | None = None, name: str | None = None
+) -> Tensor:
+    """The inverse of ``mdct``.
+
+    Args:
+        mdcts: float32 or float64, shape (..., frames, half of the frames' length).
+        window_fn, norm, name: as for ``mdct``.
+
+    Returns:
+        Shape (..., samples).
+
+    Raises:
+        TypeError: another dtype, or ``window_fn`` can't be called.
+        ValueError: ``mdcts`` has no frames, or another norm.
+    """
+    x = convert_to_tensor(mdcts)
+    _check_rank("inverse_mdct", x, 2)
+    half = x._array.shape[-1]
+    if not half:  # frames of no samples
+        check_real_dtype("inverse_mdct", x)
+        return reshape(x, (*x._array.shape[:-2], 0))
+    values = dct(x, type=4, norm=norm)
+    if norm is None:
+        values = multiply(values, constant_tensor(np.asarray(0.5 / half, x._array.dtype)))
+    first, second = split(values, 2, axis=-1)
+    frames = concat([second, -reverse(second, [-1]), -reverse(first, [-1]), -first], -1)
+    return overlap_and_add(_windowed("inverse_mdct", frames, window_fn), half)
+
+
+def _windowed(name: str, frames: Tensor, window_fn: WindowFunction | None) -> Tensor:
+    if window_fn is None:
+        return multiply(frames, constant_tensor(np.asarray(math.sqrt(0.5), frames._array.dtype)))
+    return multiply(frames, _window(name, window_fn, frames._array.shape[-1], frames.dtype))

@@ -1,0 +1,236 @@
+"""Reductions of ragged tensors: across rows, along rows, and over all values."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad._src.core.composite import overrides
+from fastgrad._src.core.errors import InvalidArgumentError
+from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.ops import reduction, segments
+from fastgrad._src.ops.arguments import as_python_int, as_python_ints
+from fastgrad._src.ops.softmax import softmax as softmax_of_tensor
+from fastgrad._src.ops.statistics import bincount as bincount_of_tensor
+from fastgrad._src.ops.statistics import reduce_variance as variance_of_tensor
+from fastgrad._src.structures.ragged import partition
+from fastgrad._src.structures.ragged.array_ops import checked_axis, expand_dims
+from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor, row_count
+
+Segments = Callable[[Tensor, Tensor, int], Tensor]
+"""A segment reduction of ``(data, ids, count)``: reduces rows of ``data`` with equal ids to ``count`` rows."""
+
+
+def _segment_any(data: Tensor, ids: Tensor, count: int) -> Tensor:
+    return tf.greater(segments.unsorted_segment_sum(tf.cast(data, "int32"), ids, count), 0)
+
+
+def _segment_all(data: Tensor, ids: Tensor, count: int) -> Tensor:
+    return tf.equal(segments.unsorted_segment_sum(tf.cast(tf.logical_not(data), "int32"), ids, count), 0)
+
+
+def _segment_logsumexp(data: Tensor, ids: Tensor, count: int) -> Tensor:
+    largest = segments.unsorted_segment_max(tf.stop_gradient(data), ids, count)
+    largest = tf.where(tf.math.is_finite(largest), largest, 0)
+    return tf.math.log(segments.unsorted_segment_sum(tf.exp(data - tf.gather(largest, ids)), ids, count)) + largest
+
+
+_SEGMENT_REDUCTIONS: dict[Callable[..., Any], Segments] = {
+    reduction.reduce_sum: segments.unsorted_segment_sum,
+    reduction.reduce_prod: segments.unsorted_segment_prod,
+    reduction.reduce_max: segments.unsorted_segment_max,
+    reduction.reduce_min: segments.unsorted_segment_min,
+    reduction.reduce_any: _segment_any,
+    reduction.reduce_all: _segment_all,
+    reduction.reduce_logsumexp: _segment_logsumexp,
+}
+"""By a public reduction: the reduction of segments."""
+
+
+def reduced(
+    function: Callable[..., Any], x: Any, axis: Any, keepdims: Any, segment_reduction: Segments | None = None
+) -> Any:
+    """Returns the reduction of the ragged tensor ``x`` by a public function, such as ``reduce_sum``.
+
+    ``segment_reduction`` is the same reduction of segments, for a function that is not in the table above.
+
+    Raises:
+        ValueError: ``axis`` is out of range.
+    """
+    if axis is None:
+        result = (_mean_of_values if function is reduction.reduce_mean else function)(x.flat_values)
+        for _ in range(x.shape.rank if keepdims else 0):
+            result = expand_dims(result, 0)
+        return result
+    rank, name = x.shape.rank, function.__name__
+    axes = sorted({checked_axis(one, rank, name) for one in as_python_ints(axis, f"{name}: axis")}, reverse=True)
+    if function is reduction.reduce_mean and len(axes) > 1:
+        ones = x._with_flat_values(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
+        return reduced(reduction.reduce_sum, x, axes, keepdims) / reduced(reduction.reduce_sum, ones, axes, keepdims)
+    for axis_number in axes:
+        x = _reduce_axis(function, x, axis_number, segment_reduction)
+        if keepdims:
+            x = expand_dims(x, axis_number)
+    return x
+
+
+def _mean_of_values(values: Tensor) -> Tensor:
+    """Computes the mean of all values as sum / count: float64 for integers, unlike the mean of a dense tensor."""
+    count = constant_tensor(np.array(values._array.size, values._array.dtype))
+    return reduction.reduce_sum(values) / count
+
+
+def _reduce_axis(function: Callable[..., Any], x: Any, axis: int, segment_reduction: Segments | None) -> Any:
+    if isinstance(x, Tensor):
+        return function(x, axis)
+    if axis > 1:
+        return x._with(_reduce_axis(function, x.values, axis - 1, segment_reduction))
+    if axis == 1:
+        return _reduce_by_row_id(function, x.values, x.value_rowids(), len(x.row_splits) - 1, segment_reduction)
+    rows = len(x.row_splits) - 1
+    zero_ids = constant_tensor(np.zeros(rows, x.row_splits.dtype.numpy))
+    return _reduce_by_row_id(function, x, zero_ids, 1, segment_reduction).values
+
+
+def _reduce_by_row_id(
+    function: Callable[..., Any], data: Any, ids: Tensor, count: int, segment_reduction: Segments | None
+) -> Any:
+    if function is reduction.reduce_mean:
+        flat = data.flat_values if isinstance(data, RaggedTensor) else data
+        ones = constant_tensor(np.ones(flat.shape, flat.dtype.numpy))
+        ones = data._with_flat_values(ones) if isinstance(data, RaggedTensor) else ones
+        total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
+        return total / _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
+    return _reduce_segments(segment_reduction or _SEGMENT_REDUCTIONS[function], data, ids, count)
+
+
+def _reduce_segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:
+    """Reduces the rows with equal ids position by position; a result row is as long as the longest row with its id."""
+    if isinstance(data, Tensor):
+        return reduce(data, ids, count)
+    lengths = data.row_lengths()
+    longest = tf.maximum(segments.unsorted_segment_max(lengths, ids, count), 0)
+    splits = partition.splits_of_lengths(longest)
+    rows, positions = data.value_rowids(), partition.index_range(row_count(data.values), splits.dtype)
+    target = tf.gather(tf.gather(splits, ids) - data.row_splits[:-1], rows) + positions
+    return RaggedTensor._of(_reduce_segments(reduce, data.values, target, int(splits[-1])), splits)
+
+
+def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, num_segments: Any) -> Any:
+    """Reduces the rows of a ragged tensor position by position by a function such as ``unsorted_segment_sum``.
+
+    Raises:
+        ValueError: ``segment_ids`` is ragged and ``data`` is not.
+        InvalidArgumentError: an id is out of range, or the shape of ``segment_ids`` is no prefix of that of ``data``.
+    """
+    name = function.__name__
+    count = as_python_int(num_segments, f"{name}: num_segments")
+    if isinstance(segment_ids, RaggedTensor):
+        if not isinstance(data, RaggedTensor):
+            raise ValueError(
+                f"{name}: segment_ids.shape must be a prefix of data.shape, but segment_ids is ragged and data is not."
+            )
+        _check_shape_prefix(name, data, segment_ids)
+        if isinstance(data.values, RaggedTensor) or isinstance(segment_ids.values, RaggedTensor):
+            return unsorted_segment(function, data.values, segment_ids.values, count)
+        return function(data.values, segment_ids.values, count)
+    ids = convert_to_tensor(segment_ids)
+    if len(ids) != len(data.row_splits) - 1:
+        raise InvalidArgumentError(f"{name}: {len(ids)} segment_ids for {len(data.row_splits) - 1} rows.")
+    if function not in (segments.unsorted_segment_mean, segments.unsorted_segment_sqrt_n):
+        return _reduce_segments(function, data, ids, count)
+    ones = data._with_flat_values(constant_tensor(np.ones(data.flat_values.shape, data.dtype.numpy)))
+    counts = _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
+    total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
+    return total / (
+        counts if function is segments.unsorted_segment_mean else counts._with_flat_values(tf.sqrt(counts.flat_values))
+    )
+
+
+def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
+    lengths = [x.row_lengths()._elements().tolist() for x in (data, ids)]
+    if lengths[0] != lengths[1]:
+        raise InvalidArgumentError(
+            f"{name}: segment_ids.shape must be a prefix of data.shape, got rows of {lengths[1]} ids for "
+            f"{lengths[0]} elements."
+        )
+
+
+@overrides(RaggedTensor, variance_of_tensor)
+def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
+    """``tf.math.reduce_variance``; along an axis: the mean of squares minus the square of the mean, in float64."""
+    if axis is None:
+        values = tf.cast(x.flat_values, "float64") if x.dtype.is_integer else x.flat_values
+        variance = variance_of_tensor(values)
+        for _ in range(x.shape.rank if keepdims else 0):
+            variance = expand_dims(variance, 0)
+        return variance
+    wide_x = x._with_flat_values(tf.cast(x.flat_values, "float64"))
+    mean_of_squares = reduced(
+        reduction.reduce_mean, wide_x._with_flat_values(tf.square(wide_x.flat_values)), axis, keepdims
+    )
+    variance = tf.maximum(mean_of_squares - tf.square(reduced(reduction.reduce_mean, wide_x, axis, keepdims)), 0.0)
+    return variance if x.dtype.is_integer else tf.cast(variance, x.dtype)
+
+
+@overrides(RaggedTensor, softmax_of_tensor)
+def softmax(x: Any, axis: Any) -> Any:
+    """``tf.nn.softmax`` of a ragged tensor along its last axis.
+
+    Raises:
+        ValueError: ``axis`` is another one.
+    """
+    rank = x.shape.rank
+    if axis not in (None, -1, rank - 1):
+        raise ValueError(f"softmax: of a ragged tensor axis must be -1, the last, got {axis}.")
+    if x.flat_values.ndim > 1:
+        return x._with_flat_values(softmax_of_tensor(x.flat_values))
+    level = x._list_of_levels()[-1]
+    ids, rows = level.value_rowids(), len(level.row_splits) - 1
+    largest = tf.gather(segments.unsorted_segment_max(x.flat_values, ids, rows), ids)
+    exponentials = tf.exp(x.flat_values - largest)
+    return x._with_flat_values(exponentials / tf.gather(segments.unsorted_segment_sum(exponentials, ids, rows), ids))
+
+
+@overrides(RaggedTensor, bincount_of_tensor)
+def bincount(
+    x: RaggedTensor, weights: Any, minlength: Any, maxlength: Any, dtype: Any, axis: Any, binary_output: Any
+) -> Any:
+    """``tf.math.bincount`` of all values, or of each row if ``axis`` is -1.
+
+    Raises:
+        InvalidArgumentError: a value is negative, or ``weights`` has other row splits.
+        ValueError: ``axis`` is another one.
+    """
+    if weights is not None:
+        partition.check_equal_splits([x.row_splits, weights.row_splits], "bincount")
+        weights = weights.flat_values
+    options = {"dtype": dtype, "binary_output": binary_output}
+    if axis != -1:
+        return bincount_of_tensor(x.flat_values, weights, minlength, maxlength, axis=axis, **options)
+    rows, values = len(x.row_splits) - 1, x.flat_values
+    size = len(bincount_of_tensor(values, None, minlength, maxlength))
+    inside_positions = tf.where(tf.less(values, size))
+    values, row_ids = tf.gather_nd(values, inside_positions), tf.gather_nd(x.value_rowids(), inside_positions)
+    weights = None if weights is None else tf.gather_nd(weights, inside_positions)
+    bin_numbers = tf.cast(row_ids, "int64") * size + tf.cast(values, "int64")
+    counts = bincount_of_tensor(bin_numbers, weights, rows * size, rows * size, **options)
+    return tf.reshape(counts, [rows, size])
+
+
+_function: Callable[..., Any]
+for _function in (*_SEGMENT_REDUCTIONS, reduction.reduce_mean):
+    overrides(RaggedTensor, _function)(functools.partial(reduced, _function))
+for _function in (
+    segments.unsorted_segment_sum,
+    segments.unsorted_segment_prod,
+    segments.unsorted_segment_max,
+    segments.unsorted_segment_min,
+    segments.unsorted_segment_mean,
+    segments.unsorted_segment_sqrt_n,
+):
+    overrides(RaggedTensor, _function)(functools.partial(unsorted_segment, _function))

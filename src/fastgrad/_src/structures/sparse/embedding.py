@@ -1,0 +1,127 @@
+"""Sums and means of the rows of an embedding table, whose numbers are in a sparse tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.operation import HALF_DTYPES
+from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
+from fastgrad._src.ops.segments import segment_mean, segment_sum
+from fastgrad._src.structures.sparse.array_ops import fill_empty_rows, retain
+from fastgrad._src.structures.sparse.array_ops import reshape as reshape_sparse
+from fastgrad._src.structures.sparse.reductions import sorted_segment_sqrt_n
+from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor, as_sparse
+
+_COMBINERS = {"sum": segment_sum, "mean": segment_mean, "sqrtn": sorted_segment_sqrt_n}
+
+
+def embedding_lookup_sparse(
+    params: Any,
+    sp_ids: Any,
+    sp_weights: Any,
+    combiner: str | None = None,
+    max_norm: Any = None,
+    name: str | None = None,
+    allow_fast_lookup: bool = False,
+) -> Tensor:
+    """The combined embeddings of the ids in each row of a sparse matrix.
+
+    Args:
+        params: the table, shape (rows, ...), or a list of tables, which are concatenated.
+        sp_ids: a ``SparseTensor`` of int32 or int64 with at least one id in each row up to the last one with ids.
+        sp_weights: a ``SparseTensor`` of the same form, a weight for each id; None for weights of 1.
+        combiner: ``"sum"``; ``"mean"``, the sum over the sum of the weights; or ``"sqrtn"``, the sum over the root of the sum of
+            their squares. Default ``"mean"``.
+        max_norm: the largest norm of an embedding; larger ones are scaled down.
+        name, allow_fast_lookup: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (last row with ids + 1, *params.shape[1:]).
+
+    Raises:
+        TypeError: ``sp_ids`` or ``sp_weights`` is not sparse, or ``max_norm`` is no number.
+        ValueError: ``combiner`` is unknown, or the weights have another form.
+        InvalidArgumentError: an id is outside of the table, or the rows are not in order.
+    """
+    combiner = "mean" if combiner is None else combiner
+    if combiner not in _COMBINERS:
+        raise ValueError(f"embedding_lookup_sparse: combiner must be one of 'mean', 'sqrtn' or 'sum', got {combiner}.")
+    if not isinstance(sp_ids, SparseTensor):
+        raise TypeError(f"embedding_lookup_sparse: sp_ids must be SparseTensor, got {type(sp_ids).__name__}.")
+    if sp_weights is not None and not isinstance(sp_weights, SparseTensor):
+        raise TypeError(
+            f"embedding_lookup_sparse: sp_weights must be either None or SparseTensor, got {type(sp_weights).__name__}."
+        )
+    if max_norm is not None and as_tensor_or_none(max_norm) is None:
+        checked_number("embedding_lookup_sparse", "max_norm", max_norm)
+    ids = sp_ids.indices[:, 0]
+    rows = tf.nn.embedding_lookup(params, sp_ids.values, max_norm)
+    if sp_weights is None:
+        return _COMBINERS[combiner](rows, ids)
+    if sp_weights.indices.shape != sp_ids.indices.shape:
+        raise ValueError(
+            f"embedding_lookup_sparse: indices of shapes {sp_ids.indices.shape} and {sp_weights.indices.shape} of sp_ids and "
+            f"sp_weights are not compatible."
+        )
+    dtype = rows.dtype
+    if dtype.numpy in HALF_DTYPES:
+        rows = tf.cast(rows, "float32")
+    weights = tf.reshape(tf.cast(sp_weights.values, rows.dtype), [-1, *[1] * (rows.ndim - 1)])
+    total = segment_sum(rows * weights, ids)
+    if combiner == "mean":
+        total = tf.math.divide_no_nan(total, segment_sum(weights, ids))
+    elif combiner == "sqrtn":
+        total = tf.math.divide_no_nan(total, tf.sqrt(segment_sum(tf.square(weights), ids)))
+    return tf.cast(total, dtype)
+
+
+def safe_embedding_lookup_sparse(
+    embedding_weights: Any,
+    sparse_ids: Any,
+    sparse_weights: Any = None,
+    combiner: str = "mean",
+    default_id: Any = None,
+    max_norm: Any = None,
+    name: str | None = None,
+    allow_fast_lookup: bool = False,
+) -> Tensor:
+    """The combined embeddings of the ids along the last dimension, also where there are none.
+
+    Negative ids are left out, and unless ``combiner`` is ``"sum"``, ids with a weight that is not positive.
+
+    Args:
+        embedding_weights: the table, shape (rows, n), or a list of tables, which are concatenated.
+        sparse_ids: a ``SparseTensor`` of int32 or int64, rank 2 or more.
+        sparse_weights: a ``SparseTensor`` of the same form, or None.
+        combiner, max_norm: as in ``embedding_lookup_sparse``.
+        default_id: the id where there are none; default: zeros.
+        name, allow_fast_lookup: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (*sparse_ids.shape[:-1], n).
+
+    Raises:
+        TypeError: ``sparse_ids`` or ``sparse_weights`` is not sparse, or ``max_norm`` is no number.
+        ValueError: there is no table, ``combiner`` is unknown, or the weights have another form.
+        InvalidArgumentError: an id is outside of the table.
+    """
+    if embedding_weights is None or (isinstance(embedding_weights, (list, tuple)) and not embedding_weights):
+        raise ValueError(f"safe_embedding_lookup_sparse: Missing embedding_weights {embedding_weights}.")
+    as_sparse(sparse_ids, "safe_embedding_lookup_sparse: sparse_ids")
+    if sparse_weights is not None:
+        as_sparse(sparse_weights, "safe_embedding_lookup_sparse: sparse_weights")
+    outer = sparse_ids._shape[:-1]
+    ids = reshape_sparse(sparse_ids, [-1, sparse_ids._shape[-1]])
+    weights = None if sparse_weights is None else ids.with_values(sparse_weights.values)
+    is_valid = tf.greater_equal(ids.values, 0)
+    if weights is not None and combiner != "sum":
+        is_valid = is_valid & tf.greater(weights.values, 0)
+    ids, is_row_empty = fill_empty_rows(retain(ids, is_valid), default_id or 0)
+    if weights is not None:
+        weights, _ = fill_empty_rows(retain(weights, is_valid), 1.0)
+    result = embedding_lookup_sparse(embedding_weights, ids, weights, combiner, max_norm)
+    if default_id is None:
+        result = tf.where(tf.logical_not(is_row_empty)[:, None], result, 0)
+    return tf.reshape(result, [*outer, *result._array.shape[1:]])

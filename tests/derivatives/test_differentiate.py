@@ -1,0 +1,104 @@
+"""`python -m fastgrad.differentiate`: a package with a right, a wrong, a refused, a slow and a crashing function."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = """
+import numba
+import numpy as np
+import fastgrad as fg
+
+@numba.njit
+def right(x):
+    return (x * x).sum()
+
+@numba.njit
+def cube(x):
+    return x ** 3
+
+@fg.adjoint(cube)
+def wrong_rule(cotangent, result, x):
+    return x * cotangent
+
+@numba.njit
+def wrong(x):
+    return 2.0 * cube(x)
+
+@numba.njit
+def refused(x):
+    return np.random.gamma(x)
+
+@numba.njit
+def counts(n):
+    return n + 1
+
+@numba.njit
+def slow(x):
+    while x > 0.0:
+        x += 1e-300
+    return x
+
+never = numba.njit(lambda x: x)
+"""
+USE = """
+import numpy as np
+import toy
+toy.right(np.array([1.0, 2.0]))
+toy.wrong(1.5)
+toy.refused(2.0)
+toy.counts(3)
+"""
+
+
+def report_of(folder, use, *options):
+    """Runs the command for the package; returns its process, and what it says of each function."""
+    (folder / "toy.py").write_text(PACKAGE)
+    (folder / "use.py").write_text(use)
+    report = folder / "report.json"
+    finished = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "fastgrad.differentiate",
+            "toy",
+            "--out",
+            str(report),
+            *options,
+            "--",
+            "use.py",
+        ],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2] / "src"), str(folder)])},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    functions = json.loads(report.read_text())["functions"]
+    return finished, {function["name"].rpartition(".")[2]: function for function in functions}
+
+
+def test_each_function_of_a_package_has_a_status_and_a_wrong_one_is_the_exit_status(tmp_path):
+    finished, functions = report_of(tmp_path, USE)
+    assert {name: function["status"] for name, function in functions.items()} == {
+        "right": "right",
+        "wrong": "wrong",
+        "cube": "wrong",
+        "refused": "refused",
+        "counts": "skipped",
+    }
+    assert "toy.py:" in functions["refused"]["reason"]
+    assert finished.returncode == 1, finished.stderr
+    assert "toy: 2 wrong" in finished.stdout
+
+
+def test_a_slow_function_does_not_stop_the_rest(tmp_path):
+    finished, functions = report_of(tmp_path, "import toy\ntoy.slow(0.0)\ntoy.counts(2)\n", "--seconds", "4")
+    assert {name: (function["status"], function["reason"]) for name, function in functions.items()} == {
+        "slow": ("too slow", "takes longer than 4 s"),
+        "counts": ("skipped", "takes no floats"),
+    }
+    assert finished.returncode == 0, finished.stderr
