@@ -3,9 +3,9 @@
 import importlib
 import pkgutil
 
+import fastgrad._src.image
 import fastgrad._src.ops
 import fastgrad._src.ops.composed
-import fastgrad._src.image
 import fastgrad._src.signal
 import fastgrad._src.structures.sparse
 import fastgrad._src.structures.strings
