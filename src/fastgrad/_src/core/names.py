@@ -99,18 +99,22 @@ def namespace_hooks(
 
     def __dir__() -> list[str]:  # noqa: N807
         path = module_globals["__name__"]
-        present = [
-            name for name, value in module_globals.items() if name.startswith("__") or _is_ours(path, name, value)
-        ]
+        present = [name for name, value in module_globals.items() if _is_ours(path, name, value)]
         return sorted({*present, *lazy_names, *submodules})
 
     return __getattr__, __dir__
 
 
 def _is_ours(path: str, name: str, value: Any) -> bool:
-    """True for a public name of the module ``path`` that fastgrad defines. Python adds the modules of a package when they are imported."""
+    """True for a name that ``dir`` of the module ``path`` lists: those with two underscores, and the public ones that fastgrad defines.
+
+    The modules of a package are left out: Python makes them attributes when something imports them.
+    """
     home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-    if name.startswith("_") or (home == f"{path}.{name}" and path.startswith(_PRIVATE_PACKAGE)):
+    is_private = path.startswith(_PRIVATE_PACKAGE)
+    if name.startswith("__"):
+        return name != "__path__" or not is_private
+    if name.startswith("_") or (is_private and home == f"{path}.{name}"):
         return False
     return not isinstance(home, str) or home.partition(".")[0] == _PUBLIC_PACKAGE
 
